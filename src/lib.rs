@@ -1,0 +1,4 @@
+pub mod clock;
+pub mod glob;
+pub mod queue;
+pub mod resp;

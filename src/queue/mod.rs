@@ -1,0 +1,331 @@
+//! A queue of messages: a deque of packed segments.
+//!
+//! Messages lie back to back in segments of a few kilobytes, so a small message costs two bytes
+//! beside its own and no allocation. Pushing and popping at both ends is O(1); reading at an
+//! index skips whole segments; changing the middle rewrites one segment. A large message has a
+//! segment of its own. A drained segment goes back to the allocator at once.
+//!
+//! Knows nothing of Redis or of clients.
+
+mod segment;
+
+use segment::{Segment, stored_bytes};
+use std::collections::VecDeque;
+
+/// Bytes of a full segment: small beside the processor's caches, large beside the 40 bytes of
+/// bookkeeping, and 16 short of two pages, which is what the allocator adds.
+const SEGMENT_BYTES: usize = 8192 - 16;
+
+/// The first segment of a queue starts with this much room, so that thousands of tiny queues
+/// stay tiny, and doubles as it fills.
+const FIRST_SEGMENT_BYTES: usize = 32;
+
+/// Later segments start with this much room: the queue has shown that it is not tiny.
+const NEXT_SEGMENT_BYTES: usize = 2048;
+
+/// A segment that insertions made larger than this is cut in two.
+const SEGMENT_BYTES_MAX: usize = 2 * SEGMENT_BYTES;
+
+/// Which end of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The left end, index 0, where LPOP takes.
+    Front,
+    /// The right end, index -1, where RPUSH puts.
+    Back,
+}
+
+/// A deque of messages.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// No segment is empty.
+    segments: VecDeque<Segment>,
+    len: usize,
+    /// Capacity of all segments.
+    segment_bytes: usize,
+}
+
+impl Queue {
+    /// An empty queue; it allocates nothing.
+    pub fn new() -> Queue {
+        Queue::default()
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory that the messages take, room to grow included.
+    pub fn allocated_bytes(&self) -> usize {
+        self.segment_bytes + self.segments.capacity() * size_of::<Segment>()
+    }
+
+    /// Adds a message at one end.
+    #[inline]
+    pub fn push(&mut self, end: End, message: &[u8]) {
+        match end {
+            End::Front => self.push_front(message),
+            End::Back => self.push_back(message),
+        }
+    }
+
+    #[inline]
+    fn push_back(&mut self, message: &[u8]) {
+        let stored = stored_bytes(message.len());
+        match self.segments.back_mut() {
+            Some(last) if last.room_at_back() >= stored => last.push_back(message),
+            _ => self.push_back_growing(message, stored),
+        }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn push_back_growing(&mut self, message: &[u8], stored: usize) {
+        if let Some(last) = self.segments.back_mut()
+            && let Some(capacity) = grown_capacity(last, stored)
+        {
+            let before = last.capacity();
+            last.regrow_for_back(capacity);
+            last.push_back(message);
+            self.segment_bytes = self.segment_bytes + last.capacity() - before;
+            return;
+        }
+        let mut segment = Segment::for_back(self.new_capacity(stored));
+        segment.push_back(message);
+        self.segment_bytes += segment.capacity();
+        self.segments.push_back(segment);
+    }
+
+    fn push_front(&mut self, message: &[u8]) {
+        let stored = stored_bytes(message.len());
+        match self.segments.front_mut() {
+            Some(first) if first.room_at_front() >= stored => first.push_front(message),
+            _ => self.push_front_growing(message, stored),
+        }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn push_front_growing(&mut self, message: &[u8], stored: usize) {
+        if let Some(first) = self.segments.front_mut()
+            && let Some(capacity) = grown_capacity(first, stored)
+        {
+            let before = first.capacity();
+            first.regrow_for_front(capacity);
+            first.push_front(message);
+            self.segment_bytes = self.segment_bytes + first.capacity() - before;
+            return;
+        }
+        let mut segment = Segment::for_front(self.new_capacity(stored));
+        segment.push_front(message);
+        self.segment_bytes += segment.capacity();
+        self.segments.push_front(segment);
+    }
+
+    fn new_capacity(&self, stored: usize) -> usize {
+        let usual = if self.segments.is_empty() { FIRST_SEGMENT_BYTES } else { NEXT_SEGMENT_BYTES };
+        stored.max(usual)
+    }
+
+    /// The message at one end.
+    #[inline]
+    pub fn peek(&self, end: End) -> Option<&[u8]> {
+        match end {
+            End::Front => self.segments.front()?.front(),
+            End::Back => self.segments.back()?.back(),
+        }
+    }
+
+    /// Takes the message at one end away, after `read` has seen it.
+    #[inline]
+    pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let seen = read(self.peek(end)?);
+        self.drop_end(end);
+        Some(seen)
+    }
+
+    fn drop_end(&mut self, end: End) {
+        let segment = match end {
+            End::Front => self.segments.front_mut(),
+            End::Back => self.segments.back_mut(),
+        };
+        let Some(segment) = segment else { return };
+        match end {
+            End::Front => segment.drop_front(),
+            End::Back => segment.drop_back(),
+        }
+        self.len -= 1;
+        if segment.count() == 0 {
+            self.segment_bytes -= segment.capacity();
+            match end {
+                End::Front => self.segments.pop_front(),
+                End::Back => self.segments.pop_back(),
+            };
+        }
+    }
+
+    /// The segment that holds message `index`, and the index within it. `index` is below `len`.
+    fn locate(&self, index: usize) -> (usize, usize) {
+        if index < self.len / 2 {
+            let mut left = index;
+            for (number, segment) in self.segments.iter().enumerate() {
+                if left < segment.count() {
+                    return (number, left);
+                }
+                left -= segment.count();
+            }
+        } else {
+            let mut first = self.len;
+            for (number, segment) in self.segments.iter().enumerate().rev() {
+                first -= segment.count();
+                if index >= first {
+                    return (number, index - first);
+                }
+            }
+        }
+        (self.segments.len(), 0)
+    }
+
+    /// The message at `index`, counted from the front.
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        if index >= self.len {
+            return None;
+        }
+        let (number, within) = self.locate(index);
+        self.segments[number].get(within)
+    }
+
+    /// The messages from `index` on, front to back.
+    pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        let (number, within) =
+            if index < self.len { self.locate(index) } else { (self.segments.len(), 0) };
+        self.segments.range(number..).flat_map(Segment::iter).skip(within)
+    }
+
+    /// All messages, from either end.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.segments.iter().flat_map(Segment::iter)
+    }
+
+    /// Puts `message` in the place of the one at `index`; false, and nothing done, if there is
+    /// none.
+    pub fn set(&mut self, index: usize, message: &[u8]) -> bool {
+        if index >= self.len {
+            return false;
+        }
+        let (number, within) = self.locate(index);
+        self.edit(number, |segment| segment.set(within, message));
+        true
+    }
+
+    /// Puts `message` before the one at `index`; at `len` and beyond it becomes the last one.
+    pub fn insert(&mut self, index: usize, message: &[u8]) {
+        if index >= self.len {
+            return self.push_back(message);
+        }
+        let (number, within) = self.locate(index);
+        self.edit(number, |segment| segment.insert(within, message));
+        self.len += 1;
+    }
+
+    /// Changes one segment's messages, keeping the count of memory and the bound on its size.
+    fn edit(&mut self, number: usize, change: impl FnOnce(&mut Segment)) {
+        let segment = &mut self.segments[number];
+        self.segment_bytes -= segment.capacity();
+        change(segment);
+        let rest = (segment.live_bytes() > SEGMENT_BYTES_MAX && segment.count() > 1)
+            .then(|| segment.split_off(segment.count() / 2));
+        self.segment_bytes += segment.capacity();
+        if let Some(rest) = rest {
+            self.segment_bytes += rest.capacity();
+            self.segments.insert(number + 1, rest);
+        }
+    }
+
+    /// Takes away up to `limit` messages equal to `message`, looking from `from`; says how many.
+    pub fn remove(&mut self, from: End, message: &[u8], limit: usize) -> usize {
+        let mut left = limit;
+        let mut keep = |other: &[u8]| {
+            let matches = left > 0 && other == message;
+            left -= usize::from(matches);
+            !matches
+        };
+        let mut removed = 0;
+        match from {
+            End::Front => {
+                for segment in &mut self.segments {
+                    removed += segment.retain(&mut keep);
+                }
+            }
+            End::Back => {
+                for segment in self.segments.iter_mut().rev() {
+                    removed += segment.retain_from_back(&mut keep);
+                }
+            }
+        }
+        self.len -= removed;
+        if removed > 0 {
+            self.segments.retain(|segment| segment.count() > 0);
+            self.segment_bytes = self.segments.iter().map(Segment::capacity).sum();
+        }
+        removed
+    }
+
+    /// Keeps only the `count` messages from `start` on.
+    pub fn trim(&mut self, start: usize, count: usize) {
+        let start = start.min(self.len);
+        let end = start.saturating_add(count).min(self.len);
+        let behind = self.len - end;
+        self.drop_many(End::Front, start);
+        self.drop_many(End::Back, behind);
+    }
+
+    /// Forgets `count` messages at one end, whole segments at a time where that is possible.
+    fn drop_many(&mut self, end: End, mut count: usize) {
+        while count > 0 {
+            let segment = match end {
+                End::Front => self.segments.front(),
+                End::Back => self.segments.back(),
+            };
+            let Some(segment) = segment else { return };
+            if segment.count() <= count {
+                count -= segment.count();
+                self.len -= segment.count();
+                self.segment_bytes -= segment.capacity();
+                match end {
+                    End::Front => self.segments.pop_front(),
+                    End::Back => self.segments.pop_back(),
+                };
+            } else {
+                self.drop_end(end);
+                count -= 1;
+            }
+        }
+    }
+
+    /// Panics if the counts disagree with what the segments hold.
+    pub fn check_invariants(&self) {
+        assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
+        assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
+        assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
+    }
+}
+
+/// The capacity to which a segment at the end of a queue may grow to take `stored` bytes more;
+/// none where a new segment is due. What was popped from the other side counts as room.
+fn grown_capacity(segment: &Segment, stored: usize) -> Option<usize> {
+    let needed = segment.live_bytes() + stored;
+    if needed > SEGMENT_BYTES {
+        return None;
+    }
+    Some((2 * needed).next_power_of_two().min(SEGMENT_BYTES))
+}
+
+#[cfg(test)]
+mod tests;

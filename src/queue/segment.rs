@@ -1,0 +1,339 @@
+//! One run of messages, back to back in a single allocation.
+//!
+//! Each message lies between two copies of its length: `length data htgnel`. The first is a
+//! LEB128 number, the second the same bytes in reverse order, so that the run can be walked and
+//! cut from both ends in constant time. A message below 128 bytes costs two bytes.
+
+/// A buffer holds `u64` lengths of at most this many LEB128 bytes.
+const LENGTH_BYTES_MAX: usize = 10;
+
+/// A run of messages; the live ones begin at `start` (what is before it was popped, or is room
+/// for pushes at the front).
+#[derive(Clone, Debug, Default)]
+pub(super) struct Segment {
+    bytes: Vec<u8>,
+    start: usize,
+    count: usize,
+}
+
+/// A length in its stored form.
+struct Length {
+    bytes: [u8; LENGTH_BYTES_MAX],
+    used: usize,
+}
+
+impl Length {
+    #[inline]
+    fn encode(mut value: usize) -> Length {
+        let mut bytes = [0; LENGTH_BYTES_MAX];
+        let mut used = 0;
+        while value >= 0x80 {
+            bytes[used] = (value as u8) | 0x80;
+            value >>= 7;
+            used += 1;
+        }
+        bytes[used] = value as u8;
+        Length { bytes, used: used + 1 }
+    }
+
+    #[inline]
+    fn forward(&self) -> &[u8] {
+        &self.bytes[..self.used]
+    }
+
+    #[inline]
+    fn reversed(&mut self) -> &[u8] {
+        self.bytes[..self.used].reverse();
+        &self.bytes[..self.used]
+    }
+}
+
+/// How many bytes a message of `length` takes in a segment.
+#[inline]
+pub(super) fn stored_bytes(length: usize) -> usize {
+    let bits = (usize::BITS - (length | 1).leading_zeros()) as usize;
+    length + 2 * bits.div_ceil(7)
+}
+
+/// Reads a length from an iterator of its bytes, least significant first: the value and how many
+/// bytes it took. Segments are written by this file only, so a length is always whole.
+#[inline]
+fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
+    let mut value = 0;
+    let mut used = 0;
+    for &byte in bytes {
+        value |= usize::from(byte & 0x7f) << (7 * used);
+        used += 1;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    (value, used)
+}
+
+impl Segment {
+    /// An empty segment with room for `capacity` bytes of stored messages after its end.
+    pub(super) fn for_back(capacity: usize) -> Segment {
+        Segment { bytes: Vec::with_capacity(capacity), start: 0, count: 0 }
+    }
+
+    /// An empty segment whose room of `capacity` bytes is before its start.
+    pub(super) fn for_front(capacity: usize) -> Segment {
+        Segment { bytes: vec![0; capacity], start: capacity, count: 0 }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Bytes of the live messages with their lengths.
+    pub(super) fn live_bytes(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Bytes the segment's buffer takes from the allocator.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    pub(super) fn room_at_back(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
+    pub(super) fn room_at_front(&self) -> usize {
+        self.start
+    }
+
+    /// Moves the live messages into a buffer of `capacity` bytes, with all its room at the back.
+    pub(super) fn regrow_for_back(&mut self, capacity: usize) {
+        if self.start == 0 {
+            self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
+            return;
+        }
+        let mut grown = Vec::with_capacity(capacity);
+        grown.extend_from_slice(&self.bytes[self.start..]);
+        self.bytes = grown;
+        self.start = 0;
+    }
+
+    /// Moves the live messages to the end of a buffer of `capacity` bytes.
+    pub(super) fn regrow_for_front(&mut self, capacity: usize) {
+        let live = self.live_bytes();
+        let start = capacity.saturating_sub(live);
+        let mut grown = vec![0; start + live];
+        grown[start..].copy_from_slice(&self.bytes[self.start..]);
+        self.bytes = grown;
+        self.start = start;
+    }
+
+    #[inline]
+    pub(super) fn push_back(&mut self, message: &[u8]) {
+        let mut length = Length::encode(message.len());
+        self.bytes.extend_from_slice(length.forward());
+        self.bytes.extend_from_slice(message);
+        self.bytes.extend_from_slice(length.reversed());
+        self.count += 1;
+    }
+
+    /// The caller has made sure of the room at the front.
+    pub(super) fn push_front(&mut self, message: &[u8]) {
+        let stored = stored_bytes(message.len());
+        let at = self.start - stored;
+        self.write_at(at, message);
+        self.start = at;
+        self.count += 1;
+    }
+
+    fn write_at(&mut self, at: usize, message: &[u8]) {
+        let mut length = Length::encode(message.len());
+        let data = at + length.used;
+        self.bytes[at..data].copy_from_slice(length.forward());
+        self.bytes[data..data + message.len()].copy_from_slice(message);
+        let trailer = data + message.len();
+        self.bytes[trailer..trailer + length.used].copy_from_slice(length.reversed());
+    }
+
+    /// The message whose stored form begins at `at`, and where the next one begins.
+    #[inline]
+    fn read_at(&self, at: usize) -> (&[u8], usize) {
+        let (length, used) = decode(self.bytes[at..].iter());
+        let data = at + used;
+        (&self.bytes[data..data + length], data + length + used)
+    }
+
+    /// The message whose stored form ends at `end`, and where it begins.
+    #[inline]
+    fn read_before(&self, end: usize) -> (&[u8], usize) {
+        let (length, used) = decode(self.bytes[..end].iter().rev());
+        let data = end - used - length;
+        (&self.bytes[data..data + length], data - used)
+    }
+
+    #[inline]
+    pub(super) fn front(&self) -> Option<&[u8]> {
+        (self.count > 0).then(|| self.read_at(self.start).0)
+    }
+
+    #[inline]
+    pub(super) fn back(&self) -> Option<&[u8]> {
+        (self.count > 0).then(|| self.read_before(self.bytes.len()).0)
+    }
+
+    /// Forgets the first message, if there is one.
+    #[inline]
+    pub(super) fn drop_front(&mut self) {
+        if self.count > 0 {
+            self.start = self.read_at(self.start).1;
+            self.count -= 1;
+        }
+    }
+
+    /// Forgets the last message, if there is one.
+    #[inline]
+    pub(super) fn drop_back(&mut self) {
+        if self.count > 0 {
+            let end = self.read_before(self.bytes.len()).1;
+            self.bytes.truncate(end);
+            self.count -= 1;
+        }
+    }
+
+    pub(super) fn iter(&self) -> Messages<'_> {
+        Messages { segment: self, front: self.start, back: self.bytes.len(), left: self.count }
+    }
+
+    /// Where the stored form of message `index` begins, walking from the nearer end.
+    fn offset_of(&self, index: usize) -> usize {
+        if index <= self.count / 2 {
+            let mut at = self.start;
+            for _ in 0..index {
+                at = self.read_at(at).1;
+            }
+            at
+        } else {
+            let mut at = self.bytes.len();
+            for _ in index..self.count {
+                at = self.read_before(at).1;
+            }
+            at
+        }
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        (index < self.count).then(|| self.read_at(self.offset_of(index)).0)
+    }
+
+    /// Puts `message` before message `index`; at `count` it becomes the last one.
+    pub(super) fn insert(&mut self, index: usize, message: &[u8]) {
+        let at = self.offset_of(index);
+        self.bytes.splice(at..at, std::iter::repeat_n(0, stored_bytes(message.len())));
+        self.write_at(at, message);
+        self.count += 1;
+    }
+
+    /// Puts `message` in the place of message `index`.
+    pub(super) fn set(&mut self, index: usize, message: &[u8]) {
+        let at = self.offset_of(index);
+        let end = self.read_at(at).1;
+        let stored = stored_bytes(message.len());
+        if end - at != stored {
+            self.bytes.splice(at..end, std::iter::repeat_n(0, stored));
+        }
+        self.write_at(at, message);
+    }
+
+    /// Cuts the segment before message `index`; what follows is returned as a segment.
+    pub(super) fn split_off(&mut self, index: usize) -> Segment {
+        let at = self.offset_of(index);
+        let rest = self.bytes[at..].to_vec();
+        self.bytes.truncate(at);
+        let count = self.count - index;
+        self.count = index;
+        Segment { bytes: rest, start: 0, count }
+    }
+
+    /// Forgets the messages that `keep` refuses, in order; says how many those were.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
+        let before = self.count;
+        let mut kept_end = self.start;
+        let mut at = self.start;
+        while at < self.bytes.len() {
+            let (message, next) = self.read_at(at);
+            if keep(message) {
+                self.bytes.copy_within(at..next, kept_end);
+                kept_end += next - at;
+            } else {
+                self.count -= 1;
+            }
+            at = next;
+        }
+        self.bytes.truncate(kept_end);
+        before - self.count
+    }
+
+    /// As `retain`, but asking from the last message to the first.
+    pub(super) fn retain_from_back(&mut self, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
+        let before = self.count;
+        let mut kept_start = self.bytes.len();
+        let mut end = self.bytes.len();
+        while end > self.start {
+            let (message, at) = self.read_before(end);
+            if keep(message) {
+                kept_start -= end - at;
+                self.bytes.copy_within(at..end, kept_start);
+            } else {
+                self.count -= 1;
+            }
+            end = at;
+        }
+        self.start = kept_start;
+        before - self.count
+    }
+}
+
+/// The messages of a segment, from either end.
+pub(super) struct Messages<'a> {
+    segment: &'a Segment,
+    front: usize,
+    back: usize,
+    left: usize,
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let (message, next) = self.segment.read_at(self.front);
+        self.front = next;
+        Some(message)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'a> DoubleEndedIterator for Messages<'a> {
+    fn next_back(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let (message, at) = self.segment.read_before(self.back);
+        self.back = at;
+        Some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_bytes_agrees_with_what_is_written() {
+        for length in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+            let mut segment = Segment::for_back(0);
+            segment.push_back(&vec![7; length]);
+            assert_eq!(segment.live_bytes(), stored_bytes(length), "length {length}");
+            assert_eq!(segment.back().map(<[u8]>::len), Some(length));
+        }
+    }
+}

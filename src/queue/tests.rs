@@ -1,0 +1,134 @@
+use super::*;
+use proptest::prelude::*;
+
+/// One operation on a queue; numbers are taken modulo what makes sense when it runs.
+#[derive(Clone, Debug)]
+enum Step {
+    Push(bool, Vec<u8>),
+    Pop(bool),
+    Set(usize, Vec<u8>),
+    Insert(usize, Vec<u8>),
+    Remove(bool, Vec<u8>, usize),
+    Trim(usize, usize),
+}
+
+fn message() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => prop::collection::vec(0u8..3, 0..3),
+        2 => prop::collection::vec(any::<u8>(), 100..200),
+        1 => prop::collection::vec(Just(9u8), 3000..20_000),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (any::<bool>(), message()).prop_map(|(end, m)| Step::Push(end, m)),
+        4 => any::<bool>().prop_map(Step::Pop),
+        1 => (any::<usize>(), message()).prop_map(|(i, m)| Step::Set(i, m)),
+        2 => (any::<usize>(), message()).prop_map(|(i, m)| Step::Insert(i, m)),
+        1 => (any::<bool>(), message(), 0usize..4).prop_map(|(e, m, n)| Step::Remove(e, m, n)),
+        1 => (0usize..5, any::<usize>()).prop_map(|(a, b)| Step::Trim(a, b)),
+    ]
+}
+
+fn end(front: bool) -> End {
+    if front { End::Front } else { End::Back }
+}
+
+/// The same step on a plain deque; what it returns is compared too.
+fn apply(queue: &mut Queue, model: &mut VecDeque<Vec<u8>>, step: Step) {
+    match step {
+        Step::Push(front, m) => {
+            queue.push(end(front), &m);
+            if front { model.push_front(m) } else { model.push_back(m) }
+        }
+        Step::Pop(front) => {
+            let popped = queue.pop(end(front), <[u8]>::to_vec);
+            assert_eq!(popped, if front { model.pop_front() } else { model.pop_back() });
+        }
+        Step::Set(index, m) => {
+            let index = index % (model.len() + 1);
+            assert_eq!(queue.set(index, &m), index < model.len());
+            if let Some(slot) = model.get_mut(index) {
+                *slot = m;
+            }
+        }
+        Step::Insert(index, m) => {
+            let index = index % (model.len() + 1);
+            queue.insert(index, &m);
+            model.insert(index, m);
+        }
+        Step::Remove(front, m, limit) => {
+            let mut places: Vec<usize> = (0..model.len()).filter(|&i| model[i] == m).collect();
+            if !front {
+                places.reverse();
+            }
+            places.truncate(limit);
+            assert_eq!(queue.remove(end(front), &m, limit), places.len());
+            places.sort_unstable();
+            for place in places.into_iter().rev() {
+                model.remove(place);
+            }
+        }
+        Step::Trim(start, count) => {
+            let start = start.min(model.len());
+            let count = count % (model.len() - start + 1);
+            queue.trim(start, count);
+            *model = model.iter().skip(start).take(count).cloned().collect();
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn behaves_like_a_plain_deque(steps in prop::collection::vec(step(), 1..200), probe: usize) {
+        let mut queue = Queue::new();
+        let mut model = VecDeque::new();
+        for step in steps {
+            apply(&mut queue, &mut model, step);
+            queue.check_invariants();
+            prop_assert_eq!(queue.len(), model.len());
+        }
+        prop_assert!(queue.iter().eq(model.iter()));
+        prop_assert!(queue.iter().rev().eq(model.iter().rev()));
+        let from = probe % (model.len() + 1);
+        prop_assert!(queue.iter_from(from).eq(model.iter().skip(from)));
+        for (index, message) in model.iter().enumerate() {
+            prop_assert_eq!(queue.get(index), Some(message.as_slice()));
+        }
+        prop_assert_eq!(queue.get(model.len()), None);
+    }
+}
+
+#[test]
+fn a_small_message_costs_little() {
+    let mut queue = Queue::new();
+    for _ in 0..100_000 {
+        queue.push(End::Back, &[0; 64]);
+    }
+    assert!(queue.allocated_bytes() < 100_000 * 68, "{} bytes", queue.allocated_bytes());
+}
+
+#[test]
+fn what_is_popped_is_given_back() {
+    let mut queue = Queue::new();
+    for _ in 0..10_000 {
+        queue.push(End::Front, &[0; 64]);
+    }
+    for _ in 0..10_000 {
+        queue.pop(End::Back, |_| ());
+    }
+    assert_eq!(queue.segment_bytes, 0);
+}
+
+#[test]
+fn a_queue_that_stays_short_stays_small() {
+    let mut queue = Queue::new();
+    for _ in 0..10_000 {
+        queue.push(End::Back, &[0; 64]);
+        if queue.len() > 10 {
+            queue.pop(End::Front, |_| ());
+        }
+    }
+    assert!(queue.segment_bytes < 2 * SEGMENT_BYTES, "{} bytes", queue.segment_bytes);
+}

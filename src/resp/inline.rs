@@ -1,0 +1,147 @@
+//! Lines that people type: words, with quotes where a word holds spaces or odd bytes.
+
+use thiserror::Error;
+
+/// A quote was not closed, or was followed by something else than a space.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("unbalanced quotes")]
+pub struct UnbalancedQuotes;
+
+/// Splits a line into words and hands each to `word`.
+///
+/// `"…"` knows `\n \r \t \b \a \xHH` and `\` before any other character; `'…'` knows only `\'`.
+/// A closing quote must be followed by a space or the end, as in Redis.
+pub fn split_quoted(line: &[u8], mut word: impl FnMut(Vec<u8>)) -> Result<(), UnbalancedQuotes> {
+    let mut rest = line;
+    loop {
+        rest = rest.trim_ascii_start();
+        // Redis' isspace also knows the vertical tab.
+        while let [0x0b, tail @ ..] = rest {
+            rest = tail.trim_ascii_start();
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let mut current = Vec::new();
+        rest = read_word(rest, &mut current)?;
+        word(current);
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
+/// Reads one word from the start of `rest` and returns what follows it.
+fn read_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
+    loop {
+        match rest {
+            [] => return Ok(rest),
+            // The C string functions of Redis end a line at a NUL.
+            [byte, ..] if is_space(*byte) || *byte == 0 => return Ok(&rest[1..]),
+            [b'"', tail @ ..] => {
+                rest = closed(read_double_quoted(tail, word)?)?;
+            }
+            [b'\'', tail @ ..] => {
+                rest = closed(read_single_quoted(tail, word)?)?;
+            }
+            [byte, tail @ ..] => {
+                word.push(*byte);
+                rest = tail;
+                continue;
+            }
+        }
+        return Ok(rest);
+    }
+}
+
+/// What follows a closing quote must be a space or the end.
+fn closed(rest: &[u8]) -> Result<&[u8], UnbalancedQuotes> {
+    match rest {
+        [byte, ..] if !is_space(*byte) => Err(UnbalancedQuotes),
+        _ => Ok(rest),
+    }
+}
+
+fn read_double_quoted<'a>(
+    mut rest: &'a [u8],
+    word: &mut Vec<u8>,
+) -> Result<&'a [u8], UnbalancedQuotes> {
+    loop {
+        rest = match rest {
+            [] => return Err(UnbalancedQuotes),
+            [b'"', tail @ ..] => return Ok(tail),
+            [b'\\', b'x', high, low, tail @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                word.push(hex(*high) * 16 + hex(*low));
+                tail
+            }
+            [b'\\', escaped, tail @ ..] => {
+                word.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    other => *other,
+                });
+                tail
+            }
+            [byte, tail @ ..] => {
+                word.push(*byte);
+                tail
+            }
+        }
+    }
+}
+
+fn read_single_quoted<'a>(
+    mut rest: &'a [u8],
+    word: &mut Vec<u8>,
+) -> Result<&'a [u8], UnbalancedQuotes> {
+    loop {
+        rest = match rest {
+            [] => return Err(UnbalancedQuotes),
+            [b'\'', tail @ ..] => return Ok(tail),
+            [b'\\', b'\'', tail @ ..] => {
+                word.push(b'\'');
+                tail
+            }
+            [byte, tail @ ..] => {
+                word.push(*byte);
+                tail
+            }
+        }
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Vec<Vec<u8>>, UnbalancedQuotes> {
+        let mut words = Vec::new();
+        split_quoted(line.as_bytes(), |word| words.push(word)).map(|()| words)
+    }
+
+    #[test]
+    fn words_and_quotes() {
+        assert_eq!(words("  a  bc ").unwrap(), [b"a".to_vec(), b"bc".to_vec()]);
+        assert_eq!(words(r#""a b" 'c "d' e"f""#).unwrap(), [&b"a b"[..], b"c \"d", b"ef"]);
+        assert_eq!(words(r#""\x41\n\q" '\''"#).unwrap(), [&b"A\nq"[..], b"'"]);
+        assert_eq!(words(r#""""#).unwrap(), [b""]);
+        assert!(words("").unwrap().is_empty());
+        for bad in [r#""a"#, "'a", r#""a"b"#, r#"'a'b"#, r#""a\"#] {
+            assert_eq!(words(bad), Err(UnbalancedQuotes), "{bad}");
+        }
+    }
+}

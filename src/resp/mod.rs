@@ -1,0 +1,15 @@
+//! The Redis serialization protocol, versions 2 and 3: requests in, replies out.
+//!
+//! Specification: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+
+mod inline;
+mod number;
+mod output;
+mod reply;
+mod request;
+
+pub use inline::{UnbalancedQuotes, split_quoted};
+pub use number::parse_integer;
+pub use output::{Output, OutputMark};
+pub use reply::Protocol;
+pub use request::{Arg, Limits, OwnedRequest, Parsed, ProtocolError, Request, RequestParser};

@@ -1,0 +1,186 @@
+//! Reply encoders: one method a type of the protocol, each in the client's version of it.
+
+use super::Output;
+
+/// Version of the protocol that a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+impl Protocol {
+    /// The number that HELLO takes and gives.
+    pub fn version(self) -> u8 {
+        match self {
+            Protocol::Resp2 => 2,
+            Protocol::Resp3 => 3,
+        }
+    }
+}
+
+impl Output {
+    fn is_resp3(&self) -> bool {
+        self.protocol() == Protocol::Resp3
+    }
+
+    /// `+OK`
+    #[inline]
+    pub fn ok(&mut self) {
+        self.raw(b"+OK\r\n");
+    }
+
+    /// A simple string; bytes that would end its line become spaces.
+    pub fn simple(&mut self, text: &str) {
+        self.raw(b"+");
+        self.line(text.as_bytes());
+    }
+
+    /// An error with its code, such as `ERR no such key`; bytes that would end its line become
+    /// spaces.
+    pub fn error(&mut self, text: &[u8]) {
+        self.raw(b"-");
+        self.line(text);
+    }
+
+    fn line(&mut self, text: &[u8]) {
+        let start = self.buffer.len();
+        self.raw(text);
+        for byte in &mut self.buffer[start..] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        self.raw(b"\r\n");
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u8, number: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.buffer.push(kind);
+        self.raw(digits.format(number).as_bytes());
+        self.raw(b"\r\n");
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn integer(&mut self, number: i64) {
+        self.header(b':', number);
+    }
+
+    /// A count of things in memory, as an integer.
+    #[inline]
+    pub fn count(&mut self, count: usize) {
+        // No allocation exceeds isize::MAX bytes, so no count exceeds i64.
+        self.integer(count as i64);
+    }
+
+    /// 1 or 0.
+    pub fn flag(&mut self, yes: bool) {
+        self.raw(if yes { b":1\r\n" } else { b":0\r\n" });
+    }
+
+    /// A bulk string: any bytes.
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.buffer.reserve(bytes.len() + 24);
+        self.header(b'$', bytes.len() as i64);
+        self.raw(bytes);
+        self.raw(b"\r\n");
+    }
+
+    /// The null that stands for a missing string.
+    #[inline]
+    pub fn null(&mut self) {
+        self.raw(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// The null that stands for a missing array.
+    pub fn null_array(&mut self) {
+        self.raw(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    /// The header of an array; its elements follow.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len as i64);
+    }
+
+    /// The header of a map of `len` pairs; keys and values follow in turn. In RESP2 an array of
+    /// twice the length.
+    pub fn map(&mut self, len: usize) {
+        if self.is_resp3() { self.header(b'%', len as i64) } else { self.array(2 * len) }
+    }
+
+    /// The header of a set. In RESP2 an array.
+    pub fn set(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'~' } else { b'*' }, len as i64);
+    }
+
+    /// The header of an out-of-band message. In RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
+    }
+
+    /// A text for people. In RESP2 a bulk string.
+    pub fn verbatim(&mut self, text: &[u8]) {
+        if !self.is_resp3() {
+            return self.bulk(text);
+        }
+        self.header(b'=', text.len() as i64 + 4);
+        self.raw(b"txt:");
+        self.raw(text);
+        self.raw(b"\r\n");
+    }
+
+    /// A floating-point number. In RESP2 a bulk string.
+    pub fn double(&mut self, number: f64) {
+        let text = number.to_string();
+        if !self.is_resp3() {
+            return self.bulk(text.as_bytes());
+        }
+        self.raw(b",");
+        self.raw(text.as_bytes());
+        self.raw(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(protocol: Protocol, write: impl FnOnce(&mut Output)) -> String {
+        let mut output = Output::new(protocol);
+        write(&mut output);
+        String::from_utf8_lossy(&output.take_all()).into_owned()
+    }
+
+    #[test]
+    fn both_versions() {
+        type Write = fn(&mut Output);
+        let cases: &[(Write, &str, &str)] = &[
+            (|o| o.ok(), "+OK\r\n", "+OK\r\n"),
+            (|o| o.integer(-7), ":-7\r\n", ":-7\r\n"),
+            (|o| o.bulk(b"ab"), "$2\r\nab\r\n", "$2\r\nab\r\n"),
+            (|o| o.null(), "$-1\r\n", "_\r\n"),
+            (|o| o.null_array(), "*-1\r\n", "_\r\n"),
+            (|o| o.map(2), "*4\r\n", "%2\r\n"),
+            (|o| o.push(3), "*3\r\n", ">3\r\n"),
+            (|o| o.set(3), "*3\r\n", "~3\r\n"),
+            (|o| o.verbatim(b"x"), "$1\r\nx\r\n", "=5\r\ntxt:x\r\n"),
+            (|o| o.double(0.5), "$3\r\n0.5\r\n", ",0.5\r\n"),
+        ];
+        for (write, resp2, resp3) in cases {
+            assert_eq!(encoded(Protocol::Resp2, write), *resp2);
+            assert_eq!(encoded(Protocol::Resp3, write), *resp3);
+        }
+    }
+
+    #[test]
+    fn line_ends_never_enter_an_error_or_a_simple_string() {
+        let error = encoded(Protocol::Resp2, |o| o.error(b"ERR a\r\n+OK"));
+        assert_eq!(error, "-ERR a  +OK\r\n");
+        assert_eq!(encoded(Protocol::Resp2, |o| o.simple("a\nb")), "+a b\r\n");
+    }
+}

@@ -1,0 +1,338 @@
+//! The request parser: resumable at any byte, without a copy of what it finds.
+//!
+//! A request is an array of bulk strings (`*2\r\n$4\r\nLLEN\r\n$1\r\nq\r\n`) or a line that
+//! somebody typed. The parser keeps positions into the caller's buffer; when the buffer ends in
+//! the middle of a request, it remembers how far it came, so that no byte is looked at twice
+//! however the bytes arrive. Limits and error texts are those of Redis 7.
+
+use super::{parse_integer, split_quoted};
+use std::ops::Index;
+use thiserror::Error;
+
+/// The longest line: an inline request, or the digits of a length. As in Redis.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What a client that has not authenticated may send, as in Redis: it keeps strangers from
+/// filling the memory.
+const STRANGER_ARGS_MAX: i64 = 10;
+const STRANGER_BULK_BYTES_MAX: i64 = 16 * 1024;
+
+/// Limits that depend on the settings and on the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest argument (`proto-max-bulk-len`).
+    pub bulk_bytes_max: u64,
+    /// Whether the client must still authenticate.
+    pub is_stranger: bool,
+}
+
+/// Why a byte stream is not a request. The text is Redis', without `Protocol error: `.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ProtocolError {
+    #[error("too big inline request")]
+    InlineTooLong,
+    #[error("unbalanced quotes in request")]
+    UnbalancedQuotes,
+    #[error("too big mbulk count string")]
+    ArgCountTooLong,
+    #[error("invalid multibulk length")]
+    ArgCount,
+    #[error("unauthenticated multibulk length")]
+    StrangerArgCount,
+    #[error("too big bulk count string")]
+    BulkLengthTooLong,
+    #[error("expected '$', got '{}'", *.0 as char)]
+    ExpectedBulk(u8),
+    #[error("invalid bulk length")]
+    BulkLength,
+    #[error("unauthenticated bulk length")]
+    StrangerBulkLength,
+}
+
+/// Where an argument lies in its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arg {
+    start: usize,
+    end: usize,
+}
+
+/// A whole request: the command's name and its arguments, as slices of a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    buffer: &'a [u8],
+    args: &'a [Arg],
+}
+
+impl<'a> Request<'a> {
+    /// How many arguments there are, the command's name included.
+    #[expect(clippy::len_without_is_empty, reason = "a request has at least its name")]
+    pub fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    /// Argument `index`; 0 is the command's name.
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let arg = self.args.get(index)?;
+        Some(&self.buffer[arg.start..arg.end])
+    }
+
+    /// Argument `index`, which the caller knows to exist.
+    #[inline]
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        let arg = self.args[index];
+        &self.buffer[arg.start..arg.end]
+    }
+
+    /// The arguments from `index` on.
+    pub fn args_from(&self, index: usize) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a> {
+        let buffer = self.buffer;
+        let args = self.args.get(index..).unwrap_or_default();
+        args.iter().map(move |arg| &buffer[arg.start..arg.end])
+    }
+
+    /// A request that owns its bytes, to be run later.
+    pub fn to_owned(&self) -> OwnedRequest {
+        let mut buffer = Vec::with_capacity(self.args_from(0).map(<[u8]>::len).sum());
+        let mut args = Vec::with_capacity(self.args.len());
+        for arg in self.args_from(0) {
+            let start = buffer.len();
+            buffer.extend_from_slice(arg);
+            args.push(Arg { start, end: buffer.len() });
+        }
+        OwnedRequest { buffer: buffer.into_boxed_slice(), args: args.into_boxed_slice() }
+    }
+}
+
+impl Index<usize> for Request<'_> {
+    type Output = [u8];
+
+    fn index(&self, index: usize) -> &[u8] {
+        self.arg(index)
+    }
+}
+
+/// A request with its own copy of the bytes.
+#[derive(Clone, Debug)]
+pub struct OwnedRequest {
+    buffer: Box<[u8]>,
+    args: Box<[Arg]>,
+}
+
+impl OwnedRequest {
+    /// The request made of these arguments.
+    pub fn from_args<'a>(args: impl IntoIterator<Item = &'a [u8]>) -> OwnedRequest {
+        let mut buffer = Vec::new();
+        let mut ranges = Vec::new();
+        for arg in args {
+            let start = buffer.len();
+            buffer.extend_from_slice(arg);
+            ranges.push(Arg { start, end: buffer.len() });
+        }
+        OwnedRequest { buffer: buffer.into(), args: ranges.into() }
+    }
+
+    pub fn as_request(&self) -> Request<'_> {
+        Request { buffer: &self.buffer, args: &self.args }
+    }
+
+    /// Bytes of memory it takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.buffer.len() + self.args.len() * size_of::<Arg>()
+    }
+}
+
+/// What `RequestParser::parse` found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A whole request that ends at this position in the buffer; `request` gives it.
+    Request { end: usize },
+    /// Nothing to run (an empty line, an array of no elements) up to this position.
+    Nothing { end: usize },
+    /// The buffer ends in the middle of a request.
+    Incomplete,
+}
+
+/// Finds requests in a buffer whose first byte is the first byte of a request.
+#[derive(Debug, Default)]
+pub struct RequestParser {
+    args: Vec<Arg>,
+    /// The next byte to look at.
+    position: usize,
+    /// Arguments still to come; 0 means that the request's first line is not read yet.
+    args_left: usize,
+    /// The length of the argument whose bytes come next, once its line is read.
+    bulk_length: Option<usize>,
+    /// Arguments of an inline request, whose quoting is undone.
+    inline: Option<OwnedRequest>,
+}
+
+impl RequestParser {
+    /// Looks for a whole request at the start of `buffer`.
+    ///
+    /// After `Incomplete` the call is repeated with the same bytes and more behind them; after
+    /// anything else, with what begins at `end`.
+    #[inline]
+    pub fn parse(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.args_left == 0 {
+            self.args.clear();
+            self.inline = None;
+            match buffer.first() {
+                None => return Ok(Parsed::Incomplete),
+                Some(b'*') => {
+                    let Some((count, end)) = self.arg_count(buffer, limits)? else {
+                        return Ok(Parsed::Incomplete);
+                    };
+                    if count == 0 {
+                        return Ok(Parsed::Nothing { end });
+                    }
+                    self.args_left = count;
+                    self.position = end;
+                }
+                Some(_) => return self.parse_inline(buffer),
+            }
+        }
+        while self.args_left > 0 {
+            if !self.parse_bulk(buffer, limits)? {
+                return Ok(Parsed::Incomplete);
+            }
+            self.args_left -= 1;
+        }
+        let end = std::mem::take(&mut self.position);
+        Ok(Parsed::Request { end })
+    }
+
+    /// The request that `parse` just found in this `buffer`.
+    pub fn request<'a>(&'a self, buffer: &'a [u8]) -> Request<'a> {
+        match &self.inline {
+            Some(inline) => inline.as_request(),
+            None => Request { buffer, args: &self.args },
+        }
+    }
+
+    /// Whether `parse` is in the middle of an array whose count it has read.
+    pub fn is_partial(&self) -> bool {
+        self.args_left > 0
+    }
+
+    /// Bytes of memory kept for a request under way.
+    pub fn memory_bytes(&self) -> usize {
+        self.args.capacity() * size_of::<Arg>()
+    }
+
+    fn arg_count(
+        &self,
+        buffer: &[u8],
+        limits: Limits,
+    ) -> Result<Option<(usize, usize)>, ProtocolError> {
+        let Some((line, end)) = line_at(buffer, 0, ProtocolError::ArgCountTooLong)? else {
+            return Ok(None);
+        };
+        match parse_integer(&line[1..]) {
+            Some(count) if count > i64::from(i32::MAX) => Err(ProtocolError::ArgCount),
+            Some(count) if count > STRANGER_ARGS_MAX && limits.is_stranger => {
+                Err(ProtocolError::StrangerArgCount)
+            }
+            // Bounded by i32::MAX; what is negative counts as nothing, as in Redis.
+            Some(count) => Ok(Some((count.max(0) as usize, end))),
+            None => Err(ProtocolError::ArgCount),
+        }
+    }
+
+    /// Reads one argument at `position`; false if the buffer ends before it does.
+    #[inline]
+    fn parse_bulk(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
+        let length = match self.bulk_length {
+            Some(length) => length,
+            None => {
+                let line = line_at(buffer, self.position, ProtocolError::BulkLengthTooLong)?;
+                let Some((line, end)) = line else {
+                    return Ok(false);
+                };
+                let length = bulk_length(line, limits)?;
+                self.position = end;
+                self.bulk_length = Some(length);
+                length
+            }
+        };
+        // The two bytes after an argument are not looked at, as in Redis.
+        let data_end = self.position + length;
+        if buffer.len() < data_end + 2 {
+            return Ok(false);
+        }
+        self.args.push(Arg { start: self.position, end: data_end });
+        self.position = data_end + 2;
+        self.bulk_length = None;
+        Ok(true)
+    }
+
+    fn parse_inline(&mut self, buffer: &[u8]) -> Result<Parsed, ProtocolError> {
+        let Some(newline) = memchr::memchr(b'\n', buffer) else {
+            if buffer.len() > LINE_BYTES_MAX {
+                return Err(ProtocolError::InlineTooLong);
+            }
+            return Ok(Parsed::Incomplete);
+        };
+        let line = &buffer[..newline];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let end = newline + 1;
+        let mut words = Vec::new();
+        split_quoted(line, |word| words.push(word)).map_err(|_| ProtocolError::UnbalancedQuotes)?;
+        if words.is_empty() {
+            return Ok(Parsed::Nothing { end });
+        }
+        self.inline = Some(OwnedRequest::from_args(words.iter().map(Vec::as_slice)));
+        Ok(Parsed::Request { end })
+    }
+}
+
+/// The line at `at` without its end, and where the next begins; none if it is not whole yet.
+#[inline]
+fn line_at(
+    buffer: &[u8],
+    at: usize,
+    too_long: ProtocolError,
+) -> Result<Option<(&[u8], usize)>, ProtocolError> {
+    let rest = &buffer[at..];
+    // Lengths are short: most lines end within a few bytes, where a plain loop is quickest.
+    let near = rest.iter().take(16).position(|&byte| byte == b'\r');
+    let Some(length) = near.or_else(|| memchr::memchr(b'\r', rest)) else {
+        if rest.len() > LINE_BYTES_MAX {
+            return Err(too_long);
+        }
+        return Ok(None);
+    };
+    // The byte after the carriage return must be there; Redis does not ask what it is.
+    Ok((rest.len() >= length + 2).then(|| (&rest[..length], at + length + 2)))
+}
+
+#[inline]
+fn bulk_length(line: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
+    let digits = match line {
+        [b'$', digits @ ..] => digits,
+        [other, ..] => return Err(ProtocolError::ExpectedBulk(*other)),
+        [] => return Err(ProtocolError::ExpectedBulk(b'\r')),
+    };
+    // One to three digits without a leading zero cover nearly every message.
+    if let [first @ b'1'..=b'9', rest @ ..] = digits
+        && rest.len() < 3
+        && rest.iter().all(u8::is_ascii_digit)
+    {
+        let value =
+            rest.iter().fold(usize::from(first - b'0'), |v, d| v * 10 + usize::from(d - b'0'));
+        return Ok(value);
+    }
+    match parse_integer(digits) {
+        Some(length) if length < 0 || length as u64 > limits.bulk_bytes_max => {
+            Err(ProtocolError::BulkLength)
+        }
+        Some(length) if length > STRANGER_BULK_BYTES_MAX && limits.is_stranger => {
+            Err(ProtocolError::StrangerBulkLength)
+        }
+        // Not negative; 64-bit systems hold every i64 length, and others fail in the limit.
+        Some(length) => usize::try_from(length).map_err(|_| ProtocolError::BulkLength),
+        None => Err(ProtocolError::BulkLength),
+    }
+}
+
+#[cfg(test)]
+mod tests;
