@@ -90,6 +90,12 @@ impl<'a> Request<'a> {
         args.iter().map(move |arg| &buffer[arg.start..arg.end])
     }
 
+    /// All arguments, the command's name first.
+    pub fn args(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let buffer = self.buffer;
+        self.args.iter().map(move |arg| &buffer[arg.start..arg.end])
+    }
+
     /// A request that owns its bytes, to be run later.
     pub fn to_owned(&self) -> OwnedRequest {
         let mut buffer = Vec::with_capacity(self.args_from(0).map(<[u8]>::len).sum());

@@ -1,0 +1,358 @@
+//! The broker as a plain value: request bytes and the time go in; reply bytes, the next deadline
+//! and the clients to close come out. It has no socket, no clock and no thread.
+//!
+//! Whoever drives it repeats one turn: `receive` what arrived, `settle`, then for each
+//! `next_dirty` client take from its `output` and say `flushed`, and drop each `next_closing`
+//! client with `disconnect`. `next_deadline` says how long the turn after may wait.
+
+use crate::clients::{BlockedOn, ClientId, CloseReason, Peer};
+use crate::clock::Now;
+use crate::commands::{Table, blocking, dispatch, gates, monitor, pubsub, transaction};
+use crate::host::Host;
+use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
+use crate::settings::Settings;
+use crate::state::{ShutdownRequest, State};
+use log::warn;
+use std::time::Duration;
+
+/// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
+/// that a million keys with one expiry do not stop everybody.
+const EXPIRED_PER_TURN_MAX: usize = 2_000;
+
+/// A message broker without sockets.
+pub struct Broker {
+    state: State,
+    table: &'static Table,
+    /// The parser for requests that arrive whole. Clients have their own only in the middle of
+    /// one.
+    parser: RequestParser,
+    /// Whether values that are due are left, so that the next turn must not wait.
+    has_due_expiries: bool,
+}
+
+impl Broker {
+    /// A broker with no keys and no clients. `seed` keys the hash tables and should not be
+    /// guessable by clients; the same seed and calls give the same run.
+    pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> Broker {
+        Broker {
+            state: State::new(settings, seed, host, now),
+            table: Table::shared(),
+            parser: RequestParser::default(),
+            has_due_expiries: false,
+        }
+    }
+
+    /// Takes in a client. `slot` is the caller's own number for the connection, such as its key
+    /// in a slab: small, and not in use by another open client.
+    pub fn connect(&mut self, slot: usize, peer: Peer, now: Now) -> ClientId {
+        self.state.stats.connections_received += 1;
+        let id = self.state.clients.connect(slot, peer, now.monotonic_us);
+        if let Some(client) = self.state.clients.get_mut(id) {
+            client.is_authenticated = self.state.settings.requirepass.is_empty();
+        }
+        id
+    }
+
+    /// Forgets a client: its waits, watches and subscriptions end, what it is owed is dropped.
+    pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
+        blocking::stop_waiting(&mut self.state, id);
+        transaction::forget(&mut self.state, id);
+        pubsub::forget(&mut self.state, id);
+        monitor::stop(&mut self.state, id);
+        match reason {
+            CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
+            CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
+            _ => {}
+        }
+        if let Some(client) = self.state.clients.remove(id)
+            && reason.is_for_the_log()
+        {
+            let age_s = now.monotonic_us.saturating_sub(client.connected_us) / 1_000_000;
+            warn!(
+                "closed client {} from {}, connected for {age_s} s: {reason}",
+                id.number(),
+                client.peer.addr(),
+            );
+        }
+    }
+
+    /// Takes bytes that a client sent and runs the requests in them, under the budget of a turn.
+    /// What cannot run yet is kept.
+    pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
+        self.expire(now);
+        self.state.stats.input_bytes += bytes.len() as u64;
+        let Some(client) = self.state.clients.get_mut(id) else { return };
+        client.last_active_us = now.monotonic_us;
+        if client.closing.is_some() {
+            return;
+        }
+        if client.input.is_empty() && client.wants_input() {
+            let used = self.run_input(id, bytes, now);
+            if let Some(client) = self.state.clients.get_mut(id)
+                && client.closing.is_none()
+            {
+                client.input.extend_from_slice(&bytes[used..]);
+            }
+        } else {
+            client.input.extend_from_slice(bytes);
+            if client.wants_input() {
+                self.run_kept_input(id, now);
+            }
+        }
+        self.check_query_limit(id);
+        self.state.clients.recount(id, now.monotonic_us);
+    }
+
+    /// Runs requests from the client's own input.
+    fn run_kept_input(&mut self, id: ClientId, now: Now) {
+        let Some(client) = self.state.clients.get_mut(id) else { return };
+        let mut input = std::mem::take(&mut client.input);
+        let used = self.run_input(id, &input, now);
+        let Some(client) = self.state.clients.get_mut(id) else { return };
+        if client.closing.is_none() && used < input.len() {
+            if used > 0 {
+                input.drain(..used);
+                // One large request is not remembered by the buffer of what follows.
+                if input.capacity() > 4 * input.len() + 1024 {
+                    input.shrink_to_fit();
+                }
+            }
+            client.input = input;
+        }
+    }
+
+    /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget
+    /// for the turn is used; says how many bytes that took.
+    fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
+        let kept_parser = self.state.clients.get_mut(id).and_then(|client| client.parser.take());
+        if let Some(kept) = kept_parser {
+            self.parser = *kept;
+        }
+        let mut reply = self.state.clients.lend_output(id);
+        let owed_before = reply.len();
+        let mut used = 0;
+        while let Some(client) = self.state.clients.get(id)
+            && client.closing.is_none()
+            && client.blocked.is_none()
+            && used < bytes.len()
+        {
+            if reply.len() - owed_before > self.state.settings.turn_output_bytes_max {
+                self.state.clients.add_backlog(id);
+                break;
+            }
+            let limits = Limits {
+                bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
+                is_stranger: !client.is_authenticated,
+            };
+            match self.parser.parse(&bytes[used..], limits) {
+                Ok(Parsed::Request { end }) => {
+                    let request = self.parser.request(&bytes[used..]);
+                    let ran = dispatch::dispatch(
+                        &mut self.state,
+                        self.table,
+                        id,
+                        &request,
+                        &mut reply,
+                        now,
+                    );
+                    // A command that a pause holds back stays in the input, to be run after it.
+                    used += if ran { end } else { 0 };
+                }
+                Ok(Parsed::Nothing { end }) => used += end,
+                Ok(Parsed::Incomplete) => {
+                    if self.parser.is_partial()
+                        && let Some(client) = self.state.clients.get_mut(id)
+                    {
+                        client.parser = Some(Box::new(std::mem::take(&mut self.parser)));
+                    }
+                    break;
+                }
+                Err(error) => self.refuse(id, &error, &mut reply),
+            }
+        }
+        self.state.clients.return_output(id, reply);
+        used
+    }
+
+    fn refuse(&mut self, id: ClientId, error: &ProtocolError, reply: &mut Output) {
+        let text = format!("ERR Protocol error: {error}");
+        self.state.stats.count_error(text.as_bytes());
+        reply.error(text.as_bytes());
+        self.parser = RequestParser::default();
+        self.state.clients.close(id, CloseReason::ProtocolError);
+    }
+
+    fn check_query_limit(&mut self, id: ClientId) {
+        let limit = self.state.settings.query_buffer_bytes_max;
+        if let Some(client) = self.state.clients.get(id) {
+            let queued = client.transaction.as_ref().map_or(0, |t| t.queued_bytes);
+            if (client.input.len() + queued) as u64 > limit {
+                self.state.clients.close(id, CloseReason::QueryLimit);
+            }
+        }
+    }
+
+    /// Whether a client should be given more input: not while it waits, is to be closed, or has
+    /// requests that have not run.
+    pub fn wants_input(&self, id: ClientId) -> bool {
+        self.state.clients.get(id).is_some_and(|client| client.wants_input())
+    }
+
+    /// Whether a client waits for keys.
+    pub fn is_blocked(&self, id: ClientId) -> bool {
+        self.state.clients.get(id).is_some_and(|client| client.blocked.is_some())
+    }
+
+    /// Does what the time brings: waits that are over, expiries, the end of a pause, idle
+    /// clients; then runs what is left of the input of those who were waiting, each under the
+    /// budget of a turn.
+    pub fn settle(&mut self, now: Now) {
+        self.expire(now);
+        self.end_pause(now);
+        while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
+            blocking::time_out(&mut self.state, id);
+        }
+        for id in self.state.clients.take_backlog() {
+            let Some(client) = self.state.clients.get(id) else { continue };
+            if client.input.is_empty() || !client.wants_input() {
+                continue;
+            }
+            self.run_kept_input(id, now);
+            self.check_query_limit(id);
+            self.state.clients.recount(id, now.monotonic_us);
+            if self.wants_input(id) {
+                self.state.clients.add_resumed(id);
+            }
+        }
+        let used = self.state.used_bytes();
+        self.state.stats.peak_used_bytes = self.state.stats.peak_used_bytes.max(used);
+    }
+
+    fn expire(&mut self, now: Now) {
+        let due = self.state.keyspace.next_expiry_ms();
+        self.has_due_expiries = due.is_some_and(|due| due as i64 <= now.unix_ms())
+            && !self.state.keyspace.expire(now.unix_ms(), EXPIRED_PER_TURN_MAX);
+        if due.is_some() {
+            dispatch::follow_up(&mut self.state);
+        }
+    }
+
+    fn end_pause(&mut self, now: Now) {
+        if let Some(pause) = self.state.pause
+            && pause.until_us <= now.monotonic_us
+        {
+            gates::end_pause(&mut self.state);
+        }
+    }
+
+    /// Whether `settle` has more to do: the next turn must not wait.
+    pub fn has_backlog(&self) -> bool {
+        self.state.clients.has_backlog() || self.has_due_expiries
+    }
+
+    /// How long nothing will happen by itself; none if it never will.
+    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
+        if self.has_backlog() {
+            return Some(Duration::ZERO);
+        }
+        let pause = self.state.pause.map(|pause| pause.until_us);
+        let waits = self.state.wait_deadlines.next();
+        let monotonic = [pause, waits].into_iter().flatten().min();
+        let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
+        let expiry = self.state.keyspace.next_expiry_ms();
+        let expiry = expiry.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
+        monotonic.into_iter().chain(expiry).min().map(Duration::from_micros)
+    }
+
+    /// The next client with output that its socket was not offered yet.
+    pub fn next_dirty(&mut self, now: Now) -> Option<ClientId> {
+        self.state.clients.next_dirty(now.monotonic_us)
+    }
+
+    /// What a client is owed. After taking from it, `flushed` must be said.
+    pub fn output(&mut self, id: ClientId) -> Option<&mut Output> {
+        self.state.clients.output(id)
+    }
+
+    /// Says that a client's socket took `bytes` of its output, as much as it could.
+    pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
+        self.state.stats.output_bytes += bytes as u64;
+        self.state.clients.flushed(id, now.monotonic_us);
+    }
+
+    /// The next client that is to be closed, each once. A reason that flushes first gives the
+    /// caller leave to wait for the socket; then it says `disconnect`.
+    pub fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
+        self.state.clients.next_closing()
+    }
+
+    /// A client that takes input again after it did not. Its socket may hold bytes that no event
+    /// will mention again.
+    pub fn next_resumed(&mut self) -> Option<ClientId> {
+        self.state.clients.next_resumed()
+    }
+
+    /// Asks for a client to be closed.
+    pub fn close(&mut self, id: ClientId, reason: CloseReason) {
+        self.state.clients.close(id, reason);
+    }
+
+    /// Whether SHUTDOWN was given, and how.
+    pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
+        self.state.shutdown
+    }
+
+    /// The settings as they are now; CONFIG SET changes them.
+    pub fn settings(&self) -> &Settings {
+        &self.state.settings
+    }
+
+    /// How many clients are connected.
+    pub fn client_count(&self) -> usize {
+        self.state.clients.len()
+    }
+
+    /// Counts a connection that was refused before it became a client.
+    pub fn count_rejected_connection(&mut self) {
+        self.state.stats.connections_rejected += 1;
+    }
+
+    /// Clients that have been idle longer than `timeout`, which does not hold for subscribers,
+    /// monitors and those who wait. Looks at all clients: for once in a while.
+    pub fn close_idle(&mut self, now: Now) {
+        let limit_us = u64::from(self.state.settings.timeout_s) * 1_000_000;
+        if limit_us == 0 {
+            return;
+        }
+        for id in self.state.clients.ids() {
+            let is_idle = self.state.clients.get(id).is_some_and(|client| {
+                client.blocked.is_none()
+                    && !client.is_subscriber()
+                    && !client.is_monitor
+                    && now.monotonic_us.saturating_sub(client.last_active_us) >= limit_us
+            });
+            if is_idle {
+                self.state.clients.close(id, CloseReason::Idle);
+            }
+        }
+    }
+
+    /// Panics if the parts of the state disagree: for tests and simulations, not for each turn.
+    pub fn check_invariants(&self) {
+        self.state.keyspace.check_invariants();
+        self.state.clients.check_invariants();
+        self.state.channels.check_invariants();
+        assert!(!self.state.keyspace.has_signals(), "a signal was left");
+        for client in self.state.clients.iter() {
+            if let Some(blocked) = &client.blocked
+                && let BlockedOn::Keys { db, keys, ticket, .. } = &blocked.on
+            {
+                for key in keys {
+                    let after = ticket.checked_sub(1);
+                    let found = self.state.keyspace.next_waiter(*db, key, after);
+                    assert_eq!(found, Some((*ticket, client.id)), "a waiter out of line");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Publish/subscribe: which clients hear what is said on which channel.
+
+use crate::clients::ClientId;
+use crate::glob::glob_matches;
+use crate::keyspace::Key;
+use ahash::RandomState;
+use indexmap::{IndexMap, IndexSet};
+
+/// The three kinds of subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// SUBSCRIBE: one channel.
+    Channel,
+    /// PSUBSCRIBE: all channels whose names match a glob pattern.
+    Pattern,
+    /// SSUBSCRIBE: one shard channel; these have names of their own.
+    Shard,
+}
+
+/// The subscribers of one channel or pattern, in the order in which they came, but for the last
+/// one taking the place of one that leaves.
+pub type Subscribers = IndexSet<ClientId, RandomState>;
+
+type Topics = IndexMap<Key, Subscribers, RandomState>;
+
+/// All channels and patterns that have subscribers.
+#[derive(Debug)]
+pub struct Channels {
+    channels: Topics,
+    patterns: Topics,
+    shard_channels: Topics,
+    hasher: RandomState,
+}
+
+impl Channels {
+    /// Nobody subscribed; hashes with `seed`.
+    pub fn new(seed: u64) -> Channels {
+        let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x6761_7465);
+        let topics = || IndexMap::with_hasher(hasher.clone());
+        Channels { channels: topics(), patterns: topics(), shard_channels: topics(), hasher }
+    }
+
+    fn topics(&self, kind: Kind) -> &Topics {
+        match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+            Kind::Shard => &self.shard_channels,
+        }
+    }
+
+    fn topics_mut(&mut self, kind: Kind) -> &mut Topics {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+            Kind::Shard => &mut self.shard_channels,
+        }
+    }
+
+    /// Adds a subscriber; gives the name in its shared form.
+    pub fn subscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) -> Key {
+        let hasher = self.hasher.clone();
+        let topics = self.topics_mut(kind);
+        if let Some((_, key, subscribers)) = topics.get_full_mut(name) {
+            subscribers.insert(client);
+            return key.clone();
+        }
+        let key = Key::from(name);
+        let mut subscribers = Subscribers::with_hasher(hasher);
+        subscribers.insert(client);
+        topics.insert(key.clone(), subscribers);
+        key
+    }
+
+    /// Removes a subscriber; a channel without any is forgotten.
+    pub fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
+        let topics = self.topics_mut(kind);
+        if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
+            subscribers.swap_remove(&client);
+            if subscribers.is_empty() {
+                topics.swap_remove_index(index);
+            }
+        }
+    }
+
+    /// Who is subscribed under exactly this name.
+    #[inline]
+    pub fn subscribers(&self, kind: Kind, name: &[u8]) -> Option<&Subscribers> {
+        self.topics(kind).get(name)
+    }
+
+    /// The patterns that a channel matches, with their subscribers.
+    pub fn matching_patterns(&self, channel: &[u8]) -> impl Iterator<Item = (&Key, &Subscribers)> {
+        self.patterns.iter().filter(move |(pattern, _)| glob_matches(pattern, channel))
+    }
+
+    /// The names of one kind that have subscribers.
+    pub fn names(&self, kind: Kind) -> impl Iterator<Item = &Key> {
+        self.topics(kind).keys()
+    }
+
+    /// How many names of one kind have subscribers.
+    pub fn len(&self, kind: Kind) -> usize {
+        self.topics(kind).len()
+    }
+
+    /// Whether no name of one kind has subscribers.
+    pub fn is_empty(&self, kind: Kind) -> bool {
+        self.topics(kind).is_empty()
+    }
+
+    /// Panics if a name is kept without subscribers.
+    pub fn check_invariants(&self) {
+        for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+            assert!(self.topics(kind).values().all(|subscribers| !subscribers.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! One client.
+
+use super::ClientId;
+use crate::keyspace::{DbIndex, Key};
+use crate::queue::End;
+use crate::resp::{Output, OwnedRequest, RequestParser};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// How a client is connected.
+#[derive(Clone, Debug)]
+pub enum Peer {
+    /// Over TCP: the peer's address, our own, and the descriptor.
+    Tcp { addr: SocketAddr, laddr: SocketAddr, fd: i32 },
+    /// Over a Unix socket at this path.
+    Unix { path: Arc<Path>, fd: i32 },
+    /// Within this program, without a socket.
+    InProcess,
+}
+
+impl Peer {
+    /// A client within this program.
+    pub fn in_process() -> Peer {
+        Peer::InProcess
+    }
+
+    /// The peer's address as CLIENT LIST shows it.
+    pub fn addr(&self) -> String {
+        match self {
+            Peer::Tcp { addr, .. } => show_address(addr),
+            Peer::Unix { path, .. } => format!("{}:0", path.display()),
+            Peer::InProcess => "in-process:0".into(),
+        }
+    }
+
+    /// Our own address as CLIENT LIST shows it.
+    pub fn laddr(&self) -> String {
+        match self {
+            Peer::Tcp { laddr, .. } => show_address(laddr),
+            _ => self.addr(),
+        }
+    }
+
+    /// The descriptor; -1 without one.
+    pub fn fd(&self) -> i32 {
+        match self {
+            Peer::Tcp { fd, .. } | Peer::Unix { fd, .. } => *fd,
+            Peer::InProcess => -1,
+        }
+    }
+
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Peer::Tcp { addr, .. } => addr.ip().to_canonical().is_loopback(),
+            Peer::Unix { .. } | Peer::InProcess => true,
+        }
+    }
+}
+
+/// Redis writes IPv6 addresses without a zone and without shortening the brackets.
+fn show_address(addr: &SocketAddr) -> String {
+    match addr.ip() {
+        std::net::IpAddr::V4(ip) => format!("{ip}:{}", addr.port()),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]:{}", addr.port()),
+    }
+}
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    #[error("the peer closed the connection")]
+    PeerClosed,
+    #[error("the connection failed")]
+    ConnectionFailed,
+    #[error("QUIT")]
+    Quit,
+    #[error("the request broke the protocol")]
+    ProtocolError,
+    #[error("POST or Host: in the place of a command: a web browser was made to talk to us")]
+    CrossProtocolScripting,
+    #[error("CLIENT KILL")]
+    Killed,
+    #[error("client-output-buffer-limit exceeded")]
+    OutputLimit,
+    #[error("client-query-buffer-limit exceeded")]
+    QueryLimit,
+    #[error("idle for longer than `timeout`")]
+    Idle,
+    #[error("the server shuts down")]
+    Shutdown,
+}
+
+impl CloseReason {
+    /// Whether an operator should know: the client was closed by a rule, not by its own will.
+    pub fn is_for_the_log(self) -> bool {
+        matches!(
+            self,
+            CloseReason::CrossProtocolScripting
+                | CloseReason::OutputLimit
+                | CloseReason::QueryLimit
+        )
+    }
+
+    /// Whether what is owed is still sent before the connection closes.
+    pub fn flushes_first(self) -> bool {
+        matches!(
+            self,
+            CloseReason::Quit
+                | CloseReason::ProtocolError
+                | CloseReason::PeerClosed
+                | CloseReason::Shutdown
+        )
+    }
+}
+
+/// What a blocked client wants to take when a key gets a value.
+#[derive(Clone, Debug)]
+pub enum Take {
+    /// BLPOP, BRPOP: one message, answered with the key.
+    Pop { end: End },
+    /// BLMPOP: up to `count` messages, answered with the key.
+    PopMany { end: End, count: usize },
+    /// BLMOVE, BRPOPLPUSH: one message, put into another list.
+    Move { from: End, to: End, destination: Key },
+}
+
+/// What a client waits for.
+#[derive(Debug)]
+pub enum BlockedOn {
+    /// Keys of a database. The ticket gives the place in every key's line.
+    Keys { db: DbIndex, keys: Vec<Key>, ticket: u64, take: Take },
+    /// The end of CLIENT PAUSE. The command that came is still in its input.
+    Pause,
+}
+
+/// A client's wait.
+#[derive(Debug)]
+pub struct Blocked {
+    pub on: BlockedOn,
+    /// Microseconds of the monotonic clock at which the wait ends without a result.
+    pub deadline_us: Option<u64>,
+}
+
+/// Which replies a client wants (CLIENT REPLY).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// Not that of the next command.
+    SkipNext,
+    /// Not that of the command that runs now.
+    Skip,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Default)]
+pub struct Identity {
+    /// CLIENT SETNAME
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO lib-name
+    pub library_name: Vec<u8>,
+    /// CLIENT SETINFO lib-ver
+    pub library_version: Vec<u8>,
+}
+
+/// MULTI and WATCH.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// Whether MULTI was given.
+    pub is_open: bool,
+    /// The commands queued since.
+    pub queued: Vec<OwnedRequest>,
+    /// Memory of `queued`.
+    pub queued_bytes: usize,
+    /// A command could not be queued: EXEC will refuse.
+    pub is_aborted: bool,
+    /// The watched keys.
+    pub watched: Vec<(DbIndex, Key)>,
+    /// A watched key changed: EXEC will do nothing.
+    pub is_watch_broken: bool,
+}
+
+/// What a client is subscribed to.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    pub channels: BTreeSet<Key>,
+    pub patterns: BTreeSet<Key>,
+    pub shard_channels: BTreeSet<Key>,
+}
+
+impl Subscriptions {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
+    }
+}
+
+/// One connected client. What only some clients need is behind a pointer: an idle connection
+/// costs a few hundred bytes.
+#[derive(Debug)]
+pub struct Client {
+    pub id: ClientId,
+    pub peer: Peer,
+    pub db: DbIndex,
+    pub is_authenticated: bool,
+    pub is_monitor: bool,
+    /// CLIENT NO-EVICT: shown by CLIENT LIST; a broker evicts nobody.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH: its commands leave the last use of keys as it was.
+    pub no_touch: bool,
+    pub reply_mode: ReplyMode,
+    pub identity: Option<Box<Identity>>,
+    pub blocked: Option<Box<Blocked>>,
+    pub transaction: Option<Box<Transaction>>,
+    pub subscriptions: Option<Box<Subscriptions>>,
+    /// Why the connection is about to end; nothing of its input is run any more.
+    pub closing: Option<CloseReason>,
+    /// Input not run yet: the start of a request, or requests that have to wait.
+    pub input: Vec<u8>,
+    /// How far the parser has come in the first request of `input`.
+    pub parser: Option<Box<RequestParser>>,
+    /// Microseconds of the monotonic clock.
+    pub connected_us: u64,
+    pub last_active_us: u64,
+    /// The full name of the last command, such as `client|list`.
+    pub last_command: Option<&'static str>,
+    pub(super) output: Output,
+    pub(super) soft_limit_since_us: Option<u64>,
+    pub(super) counted_bytes: usize,
+    pub(super) is_dirty: bool,
+    pub(super) is_in_backlog: bool,
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId, peer: Peer, now_us: u64) -> Client {
+        Client {
+            id,
+            peer,
+            db: 0,
+            is_authenticated: false,
+            is_monitor: false,
+            no_evict: false,
+            no_touch: false,
+            reply_mode: ReplyMode::On,
+            identity: None,
+            blocked: None,
+            transaction: None,
+            subscriptions: None,
+            closing: None,
+            input: Vec::new(),
+            parser: None,
+            connected_us: now_us,
+            last_active_us: now_us,
+            last_command: None,
+            output: Output::default(),
+            soft_limit_since_us: None,
+            counted_bytes: 0,
+            is_dirty: false,
+            is_in_backlog: false,
+        }
+    }
+
+    /// Whether the client is subscribed to anything.
+    #[inline]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
+    }
+
+    /// Whether MULTI was given and neither EXEC nor DISCARD.
+    #[inline]
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|transaction| transaction.is_open)
+    }
+
+    /// Whether more input may be given: not while the client waits, closes, or has enough.
+    #[inline]
+    pub fn wants_input(&self) -> bool {
+        self.blocked.is_none() && self.closing.is_none() && !self.is_in_backlog
+    }
+
+    /// What the client is owed, to look at.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Memory of the buffers: input, output, queued commands.
+    pub fn buffer_bytes(&self) -> usize {
+        let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
+        let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
+        self.input.capacity() + parser + queued + self.output.capacity().max(self.output.len())
+    }
+}

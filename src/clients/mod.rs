@@ -1,0 +1,351 @@
+//! Everybody who is connected: who they are, what they are in the middle of, what they are owed.
+//!
+//! The output of a client is private. The only ways to it put the client on the list of those to
+//! be flushed, so that nothing written can be forgotten.
+
+mod client;
+mod output_limit;
+
+pub use client::{
+    Blocked, BlockedOn, Client, CloseReason, Identity, Peer, ReplyMode, Subscriptions, Take,
+    Transaction,
+};
+
+use crate::resp::{Output, Protocol};
+use crate::settings::OutputLimit;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Names one client for all time: numbers are never used again, so an old id finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId {
+    /// What CLIENT ID answers: grows with each connection.
+    number: u64,
+    /// Where the client is kept; chosen by the shell and used again.
+    slot: u32,
+}
+
+impl ClientId {
+    /// The number that CLIENT ID answers.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// The slot that was given to `Broker::connect`.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// Buffers kept for clients that will have output; each saves an allocation.
+const SPARE_BUFFERS_MAX: usize = 64;
+/// A larger buffer goes back to the allocator, so that one large reply is not remembered.
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    slots: Vec<Option<Client>>,
+    by_number: BTreeMap<u64, ClientId>,
+    last_number: u64,
+    /// Clients with output that their socket has not been offered, each once.
+    dirty: VecDeque<ClientId>,
+    /// Clients to be closed, each once.
+    closing: VecDeque<ClientId>,
+    /// Clients with input that can be parsed, each once.
+    backlog: VecDeque<ClientId>,
+    /// Clients that take input again after they did not.
+    resumed: Vec<ClientId>,
+    spare_buffers: Vec<Vec<u8>>,
+    /// Memory of all input and output buffers.
+    buffer_bytes: usize,
+    output_limits: [OutputLimit; 3],
+    blocked_count: usize,
+}
+
+impl Clients {
+    /// Takes in a client; `slot` must not be in use.
+    pub fn connect(&mut self, slot: usize, peer: Peer, now_us: u64) -> ClientId {
+        self.last_number += 1;
+        // A slot is an index of open connections, of which there are fewer than descriptors.
+        let id = ClientId { number: self.last_number, slot: slot as u32 };
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        self.slots[slot] = Some(Client::new(id, peer, now_us));
+        self.by_number.insert(id.number, id);
+        id
+    }
+
+    /// Forgets a client. The caller has ended its waits, watches and subscriptions.
+    pub fn remove(&mut self, id: ClientId) -> Option<Client> {
+        self.get(id)?;
+        let client = self.slots[id.slot()].take()?;
+        self.by_number.remove(&id.number);
+        self.buffer_bytes -= client.counted_bytes;
+        self.blocked_count -= usize::from(client.blocked.is_some());
+        Some(client)
+    }
+
+    /// A client, if it is still connected.
+    #[inline]
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.slots.get(id.slot())?.as_ref().filter(|client| client.id == id)
+    }
+
+    /// A client, if it is still connected.
+    #[inline]
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.slots.get_mut(id.slot())?.as_mut().filter(|client| client.id == id)
+    }
+
+    /// The client with this number.
+    pub fn find(&self, number: u64) -> Option<ClientId> {
+        self.by_number.get(&number).copied()
+    }
+
+    /// All clients, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+        self.by_number.values().filter_map(|&id| self.get(id))
+    }
+
+    /// The ids of all clients, oldest first.
+    pub fn ids(&self) -> Vec<ClientId> {
+        self.by_number.values().copied().collect()
+    }
+
+    /// How many clients there are.
+    pub fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.by_number.is_empty()
+    }
+
+    /// Memory of all input and output buffers in bytes.
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer_bytes
+    }
+
+    /// How many clients are blocked on keys.
+    pub fn blocked_count(&self) -> usize {
+        self.blocked_count
+    }
+
+    /// Sets the limits of output: normal, replica, pubsub.
+    pub fn set_output_limits(&mut self, limits: [OutputLimit; 3]) {
+        self.output_limits = limits;
+    }
+
+    /// Writes to a client that is not the one whose command runs: a message, a wake-up.
+    pub fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+        let Some(client) = self.slots.get_mut(id.slot()).and_then(Option::as_mut) else { return };
+        if client.id != id || client.closing.is_some() {
+            return;
+        }
+        if client.output.is_unallocated()
+            && let Some(buffer) = self.spare_buffers.pop()
+        {
+            client.output.adopt(buffer);
+        }
+        write(&mut client.output);
+        if !client.is_dirty {
+            client.is_dirty = true;
+            self.dirty.push_back(id);
+        }
+    }
+
+    /// Lends out the output of the client whose input is processed; `return_output` ends it.
+    pub fn lend_output(&mut self, id: ClientId) -> Output {
+        let spare = &mut self.spare_buffers;
+        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
+        let Some(client) = slot.filter(|client| client.id == id) else {
+            return Output::default();
+        };
+        let placeholder = Output::new(client.output.protocol());
+        let mut output = std::mem::replace(&mut client.output, placeholder);
+        if output.is_unallocated()
+            && let Some(buffer) = spare.pop()
+        {
+            output.adopt(buffer);
+        }
+        output
+    }
+
+    /// Appends what others wrote to a client while its output was lent out.
+    #[inline]
+    pub fn collect_pushed(&mut self, id: ClientId, output: &mut Output) {
+        if let Some(client) = self.get_mut(id)
+            && !client.output.is_empty()
+        {
+            output.append(&mut client.output);
+        }
+    }
+
+    /// Ends `lend_output`.
+    pub fn return_output(&mut self, id: ClientId, mut output: Output) {
+        self.collect_pushed(id, &mut output);
+        let is_owed = !output.is_empty();
+        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
+        let Some(client) = slot.filter(|client| client.id == id) else { return };
+        if !is_owed && let Some(buffer) = output.release() {
+            keep_spare(&mut self.spare_buffers, buffer);
+        }
+        let used = std::mem::replace(&mut client.output, output).release();
+        if is_owed && !client.is_dirty {
+            client.is_dirty = true;
+            self.dirty.push_back(id);
+        }
+        if let Some(buffer) = used {
+            keep_spare(&mut self.spare_buffers, buffer);
+        }
+    }
+
+    /// The output of a client for its socket to take from; `flushed` follows.
+    pub fn output(&mut self, id: ClientId) -> Option<&mut Output> {
+        self.get_mut(id).map(|client| &mut client.output)
+    }
+
+    /// Says that a client's socket has taken what it could.
+    pub fn flushed(&mut self, id: ClientId, now_us: u64) {
+        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
+        let Some(client) = slot.filter(|client| client.id == id) else { return };
+        if let Some(buffer) = client.output.release() {
+            keep_spare(&mut self.spare_buffers, buffer);
+        }
+        self.recount(id, now_us);
+    }
+
+    /// The next client with output that its socket has not been offered yet.
+    pub fn next_dirty(&mut self, now_us: u64) -> Option<ClientId> {
+        while let Some(id) = self.dirty.pop_front() {
+            if let Some(client) = self.get_mut(id) {
+                client.is_dirty = false;
+                self.recount(id, now_us);
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Counts a client's buffers anew and closes it if it is owed more than its limit.
+    pub fn recount(&mut self, id: ClientId, now_us: u64) {
+        let limits = self.output_limits;
+        let Some(client) = self.get_mut(id) else { return };
+        let counted = client.counted_bytes;
+        let bytes = client.buffer_bytes();
+        client.counted_bytes = bytes;
+        let is_over = client.check_output_limit(&limits, now_us);
+        self.buffer_bytes = self.buffer_bytes - counted + bytes;
+        if is_over {
+            self.close(id, CloseReason::OutputLimit);
+        }
+    }
+
+    /// Marks a client to be closed; the first reason counts.
+    pub fn close(&mut self, id: ClientId, reason: CloseReason) {
+        let Some(client) = self.get_mut(id) else { return };
+        if client.closing.is_none() {
+            client.closing = Some(reason);
+            self.closing.push_back(id);
+        }
+    }
+
+    /// The next client that is to be closed, each once.
+    pub fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
+        while let Some(id) = self.closing.pop_front() {
+            if let Some(reason) = self.get(id).and_then(|client| client.closing) {
+                return Some((id, reason));
+            }
+        }
+        None
+    }
+
+    /// Puts a client with parseable input on the backlog.
+    pub fn add_backlog(&mut self, id: ClientId) {
+        if let Some(client) = self.get_mut(id)
+            && !client.is_in_backlog
+        {
+            client.is_in_backlog = true;
+            self.backlog.push_back(id);
+        }
+    }
+
+    /// The clients of the backlog, to be worked on once each.
+    pub fn take_backlog(&mut self) -> VecDeque<ClientId> {
+        let backlog = std::mem::take(&mut self.backlog);
+        for &id in &backlog {
+            if let Some(client) = self.get_mut(id) {
+                client.is_in_backlog = false;
+            }
+        }
+        backlog
+    }
+
+    /// Whether a client has input that can be parsed.
+    pub fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Notes that a client takes input again.
+    pub fn add_resumed(&mut self, id: ClientId) {
+        self.resumed.push(id);
+    }
+
+    /// A client that takes input again after it did not.
+    pub fn next_resumed(&mut self) -> Option<ClientId> {
+        self.resumed.pop()
+    }
+
+    /// Makes a client wait for keys.
+    pub fn block(&mut self, id: ClientId, blocked: Blocked) {
+        if let Some(client) = self.get_mut(id)
+            && client.blocked.is_none()
+        {
+            client.blocked = Some(Box::new(blocked));
+            self.blocked_count += 1;
+        }
+    }
+
+    /// Ends a client's wait; what it waited for. Its input is looked at again.
+    pub fn unblock(&mut self, id: ClientId) -> Option<Box<Blocked>> {
+        let blocked = self.get_mut(id)?.blocked.take()?;
+        self.blocked_count -= 1;
+        self.add_backlog(id);
+        self.add_resumed(id);
+        Some(blocked)
+    }
+
+    /// Sets the protocol in which a client is answered from now on.
+    pub fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
+        if let Some(client) = self.get_mut(id) {
+            client.output.set_protocol(protocol);
+        }
+    }
+
+    /// The protocol in which a client is answered.
+    #[inline]
+    pub fn protocol(&self, id: ClientId) -> Protocol {
+        self.get(id).map_or(Protocol::default(), |client| client.output.protocol())
+    }
+
+    /// Panics if the lists and counts disagree with the clients.
+    pub fn check_invariants(&self) {
+        assert_eq!(self.by_number.len(), self.slots.iter().flatten().count());
+        let counted: usize = self.iter().map(|client| client.counted_bytes).sum();
+        assert_eq!(counted, self.buffer_bytes);
+        let blocked = self.iter().filter(|client| client.blocked.is_some()).count();
+        assert_eq!(blocked, self.blocked_count);
+        for client in self.iter() {
+            assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
+            assert_eq!(client.is_in_backlog, self.backlog.contains(&client.id));
+        }
+    }
+}
+
+fn keep_spare(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+    if spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+        spare.push(buffer);
+    }
+}

@@ -1,0 +1,213 @@
+//! Queues: the list commands that wait, and how waiting clients are served.
+//!
+//! A command first tries to take, as its non-blocking form does. If nothing is there, the client
+//! is put in line at each of its keys and its further input waits. A change that gives such a key
+//! a value puts the key on the keyspace's ready list; after the command the broker serves the
+//! clients in line, the longest-waiting first, with the same `take`.
+
+use super::list::{end_of, has_list, many_arguments};
+use super::take::take;
+use crate::clients::{Blocked, BlockedOn, ClientId, Take};
+use crate::clock::Now;
+use crate::command::{CommandError, Context};
+use crate::keyspace::Key;
+use crate::queue::End;
+use crate::resp::Request;
+use crate::state::State;
+use std::ops::Range;
+
+pub(super) fn blpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    blocking_pop(ctx, request, End::Front)
+}
+
+pub(super) fn brpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    blocking_pop(ctx, request, End::Back)
+}
+
+fn blocking_pop(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+) -> Result<(), CommandError> {
+    let last = request.len() - 1;
+    let deadline_us = deadline(&request[last], ctx.now)?;
+    take_or_wait(ctx, request, 1..last, Take::Pop { end }, deadline_us)
+}
+
+pub(super) fn blmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let deadline_us = deadline(&request[1], ctx.now)?;
+    let (keys, end, count) = many_arguments(request, 2)?;
+    take_or_wait(ctx, request, keys, Take::PopMany { end, count }, deadline_us)
+}
+
+pub(super) fn blmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (from, to) = (end_of(&request[3])?, end_of(&request[4])?);
+    blocking_move(ctx, request, from, to, 5)
+}
+
+pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    blocking_move(ctx, request, End::Back, End::Front, 3)
+}
+
+fn blocking_move(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    from: End,
+    to: End,
+    timeout_at: usize,
+) -> Result<(), CommandError> {
+    let deadline_us = deadline(&request[timeout_at], ctx.now)?;
+    let destination = Key::from(&request[2]);
+    take_or_wait(ctx, request, 1..2, Take::Move { from, to, destination }, deadline_us)
+}
+
+/// When a wait of so many seconds, given as a decimal fraction, is over; none for 0.
+fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
+    let seconds = std::str::from_utf8(arg).ok().and_then(parse_seconds);
+    let seconds = seconds.ok_or(CommandError::TimeoutNotAFloat)?;
+    if seconds < 0.0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    let millis = (seconds * 1000.0).ceil();
+    let now_ms = now.unix_ms();
+    if millis > (i64::MAX - now_ms) as f64 {
+        return Err(CommandError::TimeoutOutOfRange);
+    }
+    if millis == 0.0 {
+        return Ok(None);
+    }
+    // Not negative, and within i64 milliseconds by the check above.
+    Ok(Some(now.monotonic_us.saturating_add((millis as u64).saturating_mul(1000))))
+}
+
+/// A decimal number as C's strtold reads it, without its spaces and NaNs.
+fn parse_seconds(text: &str) -> Option<f64> {
+    let starts_well = !text.starts_with(|c: char| c.is_ascii_whitespace());
+    let number = text.parse::<f64>().ok().filter(|_| starts_well)?;
+    (!number.is_nan() && !number.is_infinite()).then_some(number)
+}
+
+fn take_or_wait(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    keys: Range<usize>,
+    wanted: Take,
+    deadline_us: Option<u64>,
+) -> Result<(), CommandError> {
+    for index in keys.clone() {
+        if take(&mut ctx.state.keyspace, ctx.db, &request[index], &wanted, ctx.reply)? {
+            return Ok(());
+        }
+    }
+    if ctx.is_in_exec {
+        match wanted {
+            Take::Move { .. } => ctx.reply.null(),
+            Take::Pop { .. } | Take::PopMany { .. } => ctx.reply.null_array(),
+        }
+        return Ok(());
+    }
+    wait(ctx, request, keys, wanted, deadline_us);
+    Ok(())
+}
+
+/// Puts the client in line at each key.
+fn wait(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    keys: Range<usize>,
+    take: Take,
+    deadline_us: Option<u64>,
+) {
+    let state = &mut *ctx.state;
+    let ticket = state.next_ticket;
+    state.next_ticket += 1;
+    let in_line = |index| state.keyspace.add_waiter(ctx.db, &request[index], ticket, ctx.client);
+    let keys: Vec<Key> = keys.map(in_line).collect();
+    if let Some(deadline_us) = deadline_us {
+        state.wait_deadlines.insert(deadline_us, ctx.client);
+    }
+    let on = BlockedOn::Keys { db: ctx.db, keys, ticket, take };
+    state.clients.block(ctx.client, Blocked { on, deadline_us });
+}
+
+/// Takes a client out of every line it stands in; its further input is looked at again. What it
+/// waited for.
+pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
+    let blocked = state.clients.unblock(client)?;
+    if let Some(deadline_us) = blocked.deadline_us {
+        state.wait_deadlines.remove(deadline_us, client);
+    }
+    if let BlockedOn::Keys { db, keys, ticket, .. } = &blocked.on {
+        for key in keys {
+            state.keyspace.remove_waiter(*db, key, *ticket);
+        }
+    }
+    Some(blocked.on)
+}
+
+/// Ends a client's wait as if its time were over: it gets the null of its command. A client
+/// that waits for the end of a pause is left alone.
+pub fn time_out(state: &mut State, client: ClientId) -> bool {
+    end_wait(state, client, |reply, take| match take {
+        Take::Move { .. } => reply.null(),
+        Take::Pop { .. } | Take::PopMany { .. } => reply.null_array(),
+    })
+}
+
+/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
+pub fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
+    end_wait(state, client, |reply, _| {
+        reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    })
+}
+
+fn end_wait(
+    state: &mut State,
+    client: ClientId,
+    answer: impl FnOnce(&mut crate::resp::Output, &Take),
+) -> bool {
+    let waits = state.clients.get(client).and_then(|client| client.blocked.as_deref());
+    if !matches!(waits, Some(Blocked { on: BlockedOn::Keys { .. }, .. })) {
+        return false;
+    }
+    if let Some(BlockedOn::Keys { take, .. }) = stop_waiting(state, client) {
+        state.clients.write(client, |reply| answer(reply, &take));
+    }
+    true
+}
+
+/// Serves the clients in line at keys that got values, until nobody can be served. Moving a
+/// message may make another key ready, which is then served too.
+pub fn serve_ready_keys(state: &mut State) {
+    loop {
+        let ready = state.keyspace.take_ready();
+        if ready.is_empty() {
+            return;
+        }
+        for (db, key) in ready {
+            serve_key(state, db, &key);
+        }
+    }
+}
+
+fn serve_key(state: &mut State, db: usize, key: &[u8]) {
+    let mut last = None;
+    while let Ok(true) = has_list(&mut state.keyspace, db, key)
+        && let Some((ticket, client)) = state.keyspace.next_waiter(db, key, last)
+    {
+        last = Some(ticket);
+        // Who is about to be closed must not be handed a message.
+        let is_closing = state.clients.get(client).is_none_or(|client| client.closing.is_some());
+        if is_closing {
+            stop_waiting(state, client);
+        } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
+            let State { clients, keyspace, stats, .. } = state;
+            clients.write(client, |reply| {
+                if let Err(error) = take(keyspace, db, key, &wanted, reply) {
+                    stats.count_error(&error.to_bytes());
+                    reply.error(&error.to_bytes());
+                }
+            });
+        }
+    }
+}

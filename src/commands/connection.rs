@@ -1,0 +1,3 @@
+use crate::command::Command;
+
+pub(super) static COMMANDS: &[Command] = &[];

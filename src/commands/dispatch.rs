@@ -1,0 +1,221 @@
+//! The way of one request: look-up, gates, run, and what follows from it.
+
+use super::gates::{self, Gate};
+use super::{Found, Table, blocking, monitor, transaction};
+use crate::clients::{ClientId, CloseReason, ReplyMode};
+use crate::clock::Now;
+use crate::command::{Command, CommandError, Context, Flags};
+use crate::resp::{Output, OutputMark, Request};
+use crate::slowlog::SlowlogEntry;
+use crate::state::State;
+
+/// Runs one request and writes its reply; false if a pause holds it back, to be tried again.
+pub fn dispatch(
+    state: &mut State,
+    table: &'static Table,
+    id: ClientId,
+    request: &Request<'_>,
+    reply: &mut Output,
+    now: Now,
+) -> bool {
+    let mark = reply.mark();
+    let found = match look_up(table, request) {
+        Ok(found) => found,
+        Err(error) => {
+            if is_cross_protocol_scripting(&request[0]) {
+                state.clients.close(id, CloseReason::CrossProtocolScripting);
+                return true;
+            }
+            reject(state, id, None, error, reply);
+            mute(state, id, reply, mark);
+            return true;
+        }
+    };
+    match gates::pass(state, id, found.command) {
+        Ok(Gate::Run) => run(state, id, found, request, reply, now),
+        Ok(Gate::Queue) => transaction::queue(state, id, request, reply),
+        Ok(Gate::Wait) => return false,
+        Err(error) => reject(state, id, Some(found), error, reply),
+    }
+    mute(state, id, reply, mark);
+    // Messages that the command sent to its own client come after its reply.
+    state.clients.collect_pushed(id, reply);
+    true
+}
+
+/// Finds the command or subcommand that a request names and checks the number of arguments.
+pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
+    let Some(mut found) = table.find(&request[0]) else {
+        return Err(unknown_command(request));
+    };
+    if !found.command.subcommands.is_empty() && request.len() > 1 {
+        match table.find_subcommand(found, &request[1]) {
+            Some(subcommand) => found = subcommand,
+            None => return Err(unknown_subcommand(found.command, request)),
+        }
+    }
+    if !found.command.accepts(request.len()) {
+        return Err(CommandError::Arity(found.command.name.to_string()));
+    }
+    Ok(found)
+}
+
+/// Redis shows at most this much of the name and of the arguments.
+const SHOWN_BYTES_MAX: usize = 128;
+
+fn unknown_command(request: &Request<'_>) -> CommandError {
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(shown(&request[0], SHOWN_BYTES_MAX));
+    text.extend_from_slice(b"', with args beginning with: ");
+    let mut args = Vec::new();
+    for arg in request.args_from(1) {
+        if args.len() >= SHOWN_BYTES_MAX {
+            break;
+        }
+        args.push(b'\'');
+        args.extend_from_slice(shown(arg, SHOWN_BYTES_MAX - (args.len() - 1)));
+        args.extend_from_slice(b"' ");
+    }
+    text.extend_from_slice(&args);
+    CommandError::Bytes(text)
+}
+
+fn unknown_subcommand(container: &Command, request: &Request<'_>) -> CommandError {
+    let mut text = b"ERR unknown subcommand '".to_vec();
+    text.extend_from_slice(shown(&request[1], SHOWN_BYTES_MAX));
+    let upper = container.name.to_ascii_uppercase();
+    text.extend_from_slice(format!("'. Try {upper} HELP.").as_bytes());
+    CommandError::Bytes(text)
+}
+
+/// As much of an argument as C's `%.*s` shows: to the first NUL.
+fn shown(arg: &[u8], bytes_max: usize) -> &[u8] {
+    let end = arg.iter().position(|&byte| byte == 0).unwrap_or(arg.len());
+    &arg[..end.min(bytes_max)]
+}
+
+fn is_cross_protocol_scripting(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
+}
+
+/// Answers a command that is not run; within a transaction EXEC will refuse.
+fn reject(
+    state: &mut State,
+    id: ClientId,
+    found: Option<Found>,
+    error: CommandError,
+    reply: &mut Output,
+) {
+    transaction::abort(state, id);
+    if let Some(found) = found {
+        state.stats.command(found.index).rejected += 1;
+    }
+    write_error(state, &error, reply);
+}
+
+fn write_error(state: &mut State, error: &CommandError, reply: &mut Output) {
+    let bytes = error.to_bytes();
+    state.stats.count_error(&bytes);
+    reply.error(&bytes);
+}
+
+/// Takes back a reply that the client does not want (CLIENT REPLY).
+fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
+    let Some(client) = state.clients.get_mut(id) else { return };
+    match client.reply_mode {
+        ReplyMode::On => {}
+        ReplyMode::Off => reply.truncate(mark),
+        ReplyMode::SkipNext => {
+            client.reply_mode = ReplyMode::Skip;
+            reply.truncate(mark);
+        }
+        ReplyMode::Skip => {
+            client.reply_mode = ReplyMode::On;
+            reply.truncate(mark);
+        }
+    }
+}
+
+fn run(
+    state: &mut State,
+    id: ClientId,
+    found: Found,
+    request: &Request<'_>,
+    reply: &mut Output,
+    now: Now,
+) {
+    let Some(client) = state.clients.get_mut(id) else { return };
+    client.last_command = Some(found.command.name);
+    let db = client.db;
+    let use_s = (!client.no_touch).then_some((now.monotonic_us / 1_000_000) as u32);
+    state.keyspace.set_use_time(use_s);
+    let mut ctx =
+        Context { state, client: id, db, now, reply, is_in_exec: false, command: found.command };
+    call(&mut ctx, found, request);
+    follow_up(state);
+}
+
+/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
+pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
+    let command = found.command;
+    if !ctx.state.monitors.is_empty() && !command.flags.intersects(Flags::SKIP_MONITOR) {
+        monitor::feed(ctx, request);
+    }
+    // Reading the clock twice would cost a fast command as much as its own work.
+    let is_timed = !command.flags.contains(Flags::FAST);
+    let begun_us = if is_timed { ctx.state.host.monotonic_us() } else { 0 };
+    let result = match command.run {
+        Some(run) => run(ctx, request),
+        None => Err(CommandError::Arity(command.name.to_string())),
+    };
+    let took_us = if is_timed { ctx.state.host.monotonic_us().saturating_sub(begun_us) } else { 0 };
+    ctx.state.stats.commands_processed += 1;
+    let stats = ctx.state.stats.command(found.index);
+    stats.calls += 1;
+    stats.usec += took_us;
+    if let Err(error) = result {
+        stats.failed += 1;
+        write_error(ctx.state, &error, ctx.reply);
+    }
+    note_slow(ctx, request, took_us);
+}
+
+fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
+    let threshold_us = ctx.state.settings.slowlog_threshold_us;
+    let is_slow = threshold_us >= 0 && took_us as i64 >= threshold_us;
+    if is_slow
+        && ctx.state.settings.slowlog_len_max > 0
+        && !ctx.command.flags.contains(Flags::SKIP_SLOWLOG)
+    {
+        let Some(client) = ctx.state.clients.get(ctx.client) else { return };
+        let name = client.identity.as_ref().map(|identity| identity.name.clone());
+        let entry = SlowlogEntry {
+            id: 0,
+            unix_s: ctx.now.unix_us / 1_000_000,
+            duration_us: took_us,
+            args: Vec::new(),
+            client_addr: client.peer.addr(),
+            client_name: name.unwrap_or_default(),
+        };
+        let len_max = usize::try_from(ctx.state.settings.slowlog_len_max).unwrap_or(usize::MAX);
+        ctx.state.slowlog.add(request.args(), entry, len_max);
+    }
+    let latency_ms = ctx.state.settings.latency_threshold_ms;
+    if latency_ms > 0 && took_us / 1000 >= latency_ms {
+        ctx.state.latency.add("command", ctx.now.unix_us / 1_000_000, took_us / 1000);
+    }
+}
+
+/// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
+/// that wait for what came.
+#[inline]
+pub fn follow_up(state: &mut State) {
+    if !state.keyspace.has_signals() {
+        return;
+    }
+    transaction::break_watches(state);
+    if !gates::is_serving_paused(state) {
+        blocking::serve_ready_keys(state);
+        transaction::break_watches(state);
+    }
+}

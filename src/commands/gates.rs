@@ -1,0 +1,132 @@
+//! What stands between a command and its run, in Redis' order: protection, authentication,
+//! memory, the subscriber's restricted mode, the open transaction, the pause.
+
+use super::transaction;
+use crate::clients::{Blocked, BlockedOn, ClientId};
+use crate::command::{Command, CommandError, Flags};
+use crate::resp::Protocol;
+use crate::settings::LocalAccess;
+use crate::state::{Pause, State};
+
+/// What to do with a command that nothing forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Run,
+    /// Keep it for EXEC.
+    Queue,
+    /// Try again after the pause.
+    Wait,
+}
+
+const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required.");
+const OUT_OF_MEMORY: CommandError =
+    CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// Commands that a subscriber may give in RESP2, where replies and messages look alike.
+const FOR_SUBSCRIBERS: &[&str] = &[
+    "ping",
+    "subscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "sunsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "quit",
+    "reset",
+];
+
+/// Commands that a transaction runs at once instead of queueing them.
+const NOT_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
+
+pub(super) fn pass(
+    state: &mut State,
+    id: ClientId,
+    command: &'static Command,
+) -> Result<Gate, CommandError> {
+    let used_bytes = state.used_bytes() as u64;
+    let State { settings, clients, pause, .. } = state;
+    let Some(client) = clients.get(id) else { return Ok(Gate::Run) };
+    let flags = command.flags;
+    let in_transaction = client.is_in_transaction();
+    if flags.contains(Flags::PROTECTED) {
+        let is_allowed = match settings.enable_debug_command {
+            LocalAccess::Yes => true,
+            LocalAccess::Local => client.peer.is_local(),
+            LocalAccess::No => false,
+        };
+        if !is_allowed {
+            return Err(protected());
+        }
+    }
+    if !client.is_authenticated && !flags.contains(Flags::NO_AUTH) {
+        return Err(NO_AUTH);
+    }
+    if in_transaction && flags.contains(Flags::NO_MULTI) {
+        return Err(CommandError::text("ERR Command not allowed inside a transaction"));
+    }
+    if settings.maxmemory_bytes > 0
+        && used_bytes > settings.maxmemory_bytes
+        && (flags.contains(Flags::DENYOOM)
+            || (command.name == "exec" && transaction::has_command(client, Flags::DENYOOM)))
+    {
+        return Err(OUT_OF_MEMORY);
+    }
+    if client.is_subscriber()
+        && client.output().protocol() == Protocol::Resp2
+        && !FOR_SUBSCRIBERS.contains(&command.name)
+    {
+        return Err(restricted(command.name));
+    }
+    if in_transaction && !NOT_QUEUED.contains(&command.name) {
+        return Ok(Gate::Queue);
+    }
+    if let Some(pause) = *pause
+        && is_held_back(&pause, command, client)
+    {
+        clients.block(id, Blocked { on: BlockedOn::Pause, deadline_us: None });
+        return Ok(Gate::Wait);
+    }
+    Ok(Gate::Run)
+}
+
+fn protected() -> CommandError {
+    CommandError::text(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", \
+         you can run it from a local connection, otherwise you need to set this option in the \
+         configuration file, and then restart the server.",
+    )
+}
+
+fn restricted(name: &str) -> CommandError {
+    let text = format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / \
+         RESET are allowed in this context"
+    );
+    CommandError::from(text)
+}
+
+fn is_held_back(pause: &Pause, command: &Command, client: &crate::clients::Client) -> bool {
+    const CHANGES: Flags = Flags::WRITE.with(Flags::MAY_REPLICATE);
+    !pause.writes_only
+        || command.flags.intersects(CHANGES)
+        || (command.name == "exec" && transaction::has_command(client, CHANGES))
+}
+
+/// Whether waiting clients are left alone because of a pause: serving them changes data.
+pub(super) fn is_serving_paused(state: &State) -> bool {
+    state.pause.is_some()
+}
+
+/// Ends CLIENT PAUSE: held-back commands run, ready keys are served.
+pub fn end_pause(state: &mut State) {
+    state.pause = None;
+    for id in state.clients.ids() {
+        let is_paused = state.clients.get(id).is_some_and(|client| {
+            matches!(client.blocked.as_deref(), Some(Blocked { on: BlockedOn::Pause, .. }))
+        });
+        if is_paused {
+            state.clients.unblock(id);
+        }
+    }
+    super::dispatch::follow_up(state);
+}

@@ -1,0 +1,414 @@
+//! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
+
+use super::blocking;
+use super::take::{move_message, pop_many_with_key};
+use crate::command::{
+    Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
+};
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::queue::End;
+use crate::resp::Request;
+
+const PUSH: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
+const POP: Flags = Flags::WRITE.with(Flags::FAST);
+const EDIT: Flags = Flags::WRITE.with(Flags::DENYOOM);
+const ONE_KEY: Keys = Keys::Range { first: 1, last: 1, step: 1 };
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    keys: Keys,
+    since: &'static str,
+    summary: &'static str,
+    run: crate::command::Run,
+) -> Command {
+    Command {
+        name,
+        arity,
+        flags,
+        keys,
+        group: Group::List,
+        since,
+        summary,
+        run: Some(run),
+        subcommands: &[],
+    }
+}
+
+const TWO_KEYS: Keys = Keys::Range { first: 1, last: 2, step: 1 };
+const ALL_BUT_LAST: Keys = Keys::Range { first: 1, last: -2, step: 1 };
+const WAIT: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING);
+const WAIT_MOVE: Flags = WAIT.with(Flags::DENYOOM);
+const WAIT_MANY: Flags = Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("rpush", -3, PUSH, ONE_KEY, "1.0.0", "Adds messages at the right end; makes the list if there is none.", rpush),
+    row("lpush", -3, PUSH, ONE_KEY, "1.0.0", "Adds messages at the left end; makes the list if there is none.", lpush),
+    row("rpushx", -3, PUSH, ONE_KEY, "2.2.0", "Adds messages at the right end of a list that exists.", rpushx),
+    row("lpushx", -3, PUSH, ONE_KEY, "2.2.0", "Adds messages at the left end of a list that exists.", lpushx),
+    row("lpop", -2, POP, ONE_KEY, "1.0.0", "Takes messages from the left end.", lpop),
+    row("rpop", -2, POP, ONE_KEY, "1.0.0", "Takes messages from the right end.", rpop),
+    row("llen", 2, Flags::READONLY.with(Flags::FAST), ONE_KEY, "1.0.0", "Gives the number of messages.", llen),
+    row("lrange", 4, Flags::READONLY, ONE_KEY, "1.0.0", "Gives a range of messages.", lrange),
+    row("lindex", 3, Flags::READONLY, ONE_KEY, "1.0.0", "Gives the message at an index.", lindex),
+    row("lset", 4, EDIT, ONE_KEY, "1.0.0", "Replaces the message at an index.", lset),
+    row("linsert", 5, EDIT, ONE_KEY, "2.2.0", "Adds a message before or after another one.", linsert),
+    row("lrem", 4, Flags::WRITE, ONE_KEY, "1.0.0", "Removes messages equal to the given one.", lrem),
+    row("ltrim", 4, Flags::WRITE, ONE_KEY, "1.0.0", "Keeps only a range of messages.", ltrim),
+    row("lpos", -3, Flags::READONLY, ONE_KEY, "6.0.6", "Gives the indexes of messages equal to the given one.", lpos),
+    row("lmove", 5, EDIT, TWO_KEYS, "6.2.0", "Takes a message from one list and adds it to another.", lmove),
+    row("rpoplpush", 3, EDIT, TWO_KEYS, "1.2.0", "Takes a message from the right end and adds it at the left end of another list.", rpoplpush),
+    row("lmpop", -4, Flags::WRITE.with(Flags::MOVABLEKEYS), Keys::Counted { count_at: 1 }, "7.0.0", "Takes messages from the first list that has any.", lmpop),
+    row("blpop", -3, WAIT, ALL_BUT_LAST, "2.0.0", "Takes a message from the left end of the first list that has any, or waits for one.", blocking::blpop),
+    row("brpop", -3, WAIT, ALL_BUT_LAST, "2.0.0", "Takes a message from the right end of the first list that has any, or waits for one.", blocking::brpop),
+    row("blmove", 6, WAIT_MOVE, TWO_KEYS, "6.2.0", "Moves a message from one list to another, or waits for one.", blocking::blmove),
+    row("brpoplpush", 4, WAIT_MOVE, TWO_KEYS, "2.2.0", "Moves a message from the right end to the left end of another list, or waits for one.", blocking::brpoplpush),
+    row("blmpop", -5, WAIT_MANY, Keys::Counted { count_at: 2 }, "7.0.0", "Takes messages from the first list that has any, or waits for one.", blocking::blmpop),
+];
+
+fn rpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    push(ctx, request, End::Back)
+}
+
+fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    push(ctx, request, End::Front)
+}
+
+fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    let mut list = ctx.state.keyspace.edit_or_create_list(ctx.db, &request[1])?;
+    let queue = list.change();
+    for message in request.args_from(2) {
+        queue.push(end, message);
+    }
+    ctx.reply.count(list.len());
+    Ok(())
+}
+
+fn rpushx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    push_existing(ctx, request, End::Back)
+}
+
+fn lpushx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    push_existing(ctx, request, End::Front)
+}
+
+fn push_existing(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+) -> Result<(), CommandError> {
+    if ctx.state.keyspace.list(ctx.db, &request[1])?.is_none() {
+        ctx.reply.integer(0);
+        return Ok(());
+    }
+    push(ctx, request, end)
+}
+
+fn lpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    pop(ctx, request, End::Front)
+}
+
+fn rpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    pop(ctx, request, End::Back)
+}
+
+fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    if request.len() > 3 {
+        return Err(CommandError::Arity(ctx.command.name.into()));
+    }
+    let count = match request.get(2) {
+        None => None,
+        Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
+    };
+    let reply = &mut *ctx.reply;
+    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
+        if count.is_some() {
+            reply.null_array()
+        } else {
+            reply.null()
+        }
+        return Ok(());
+    };
+    match count {
+        None => {
+            list.change().pop(end, |message| reply.bulk(message));
+        }
+        Some(0) => reply.array(0),
+        Some(count) => {
+            let count = count.min(list.len());
+            reply.array(count);
+            let queue = list.change();
+            for _ in 0..count {
+                queue.pop(end, |message| reply.bulk(message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An argument that counts messages, at least `min`.
+pub(super) fn count_of(arg: &[u8], error: &'static str, min: i64) -> Result<usize, CommandError> {
+    // A count beyond what memory can hold means all.
+    Ok(integer_within(arg, min, i64::MAX, error)? as usize)
+}
+
+fn llen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let len = ctx.state.keyspace.list(ctx.db, &request[1])?.map_or(0, |list| list.len());
+    ctx.reply.count(len);
+    Ok(())
+}
+
+/// The start and count of the range that two indexes mean in a list of `len`; negative ones
+/// count from the end.
+fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
+    let len = len as i64;
+    let start = if start < 0 { start.saturating_add(len).max(0) } else { start };
+    let stop = if stop < 0 { stop.saturating_add(len) } else { stop.min(len - 1) };
+    if start > stop || start >= len {
+        return (0, 0);
+    }
+    // Both are within 0..len now.
+    (start as usize, (stop - start + 1) as usize)
+}
+
+fn lrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
+    let Some(list) = ctx.state.keyspace.list(ctx.db, &request[1])? else {
+        ctx.reply.array(0);
+        return Ok(());
+    };
+    let (start, count) = range(start, stop, list.len());
+    ctx.reply.array(count);
+    for message in list.iter_from(start).take(count) {
+        ctx.reply.bulk(message);
+    }
+    Ok(())
+}
+
+/// The index that a possibly negative number means in a list of `len`.
+fn absolute_index(index: i64, len: usize) -> Option<usize> {
+    let index = if index < 0 { index.checked_add(len as i64)? } else { index };
+    usize::try_from(index).ok().filter(|&index| index < len)
+}
+
+fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let list = ctx.state.keyspace.list(ctx.db, &request[1])?;
+    let Some(list) = list else {
+        ctx.reply.null();
+        return Ok(());
+    };
+    let index = absolute_index(integer(&request[2])?, list.len());
+    match index.and_then(|index| list.get(index)) {
+        Some(message) => ctx.reply.bulk(message),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+fn lset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
+        return Err(CommandError::NoSuchKey);
+    };
+    let index = absolute_index(integer(&request[2])?, list.len());
+    let index = index.ok_or(CommandError::IndexOutOfRange)?;
+    list.change().set(index, &request[3]);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let after = match &request[2] {
+        word if is_word(word, "before") => false,
+        word if is_word(word, "after") => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
+        ctx.reply.integer(0);
+        return Ok(());
+    };
+    let pivot = list.iter().position(|message| message == &request[3]);
+    match pivot {
+        Some(index) => {
+            list.change().insert(index + usize::from(after), &request[4]);
+            ctx.reply.count(list.len());
+        }
+        None => ctx.reply.integer(-1),
+    }
+    Ok(())
+}
+
+fn lrem(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let count = integer(&request[2])?;
+    let from = if count < 0 { End::Back } else { End::Front };
+    let limit = if count == 0 { u64::MAX } else { count.unsigned_abs() };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let removed = match ctx.state.keyspace.edit_list(ctx.db, &request[1])? {
+        None => 0,
+        Some(mut list) => list.try_change(|queue| {
+            let removed = queue.remove(from, &request[3], limit);
+            (removed, removed > 0)
+        }),
+    };
+    ctx.reply.count(removed);
+    Ok(())
+}
+
+fn ltrim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
+    if let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? {
+        let (start, count) = range(start, stop, list.len());
+        list.change().trim(start, count);
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// What LPOS is asked beside key and message.
+struct LposOptions {
+    rank: i64,
+    /// None without COUNT: one index, not an array.
+    count: Option<usize>,
+    /// Messages to look at; 0 for all.
+    maxlen: usize,
+}
+
+fn lpos_options(request: &Request<'_>) -> Result<LposOptions, CommandError> {
+    const RANK: &str = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    let mut options = LposOptions { rank: 1, count: None, maxlen: 0 };
+    let mut rest = request.args_from(3);
+    while let Some(option) = rest.next() {
+        let value = rest.next().ok_or(CommandError::Syntax)?;
+        if is_word(option, "rank") {
+            options.rank = integer_within(
+                value,
+                -i64::MAX,
+                i64::MAX,
+                "ERR value is out of range, must be positive",
+            )
+            .or(Err(CommandError::text("ERR value is not an integer or out of range")))?;
+            if options.rank == 0 {
+                return Err(CommandError::text(RANK));
+            }
+        } else if is_word(option, "count") {
+            options.count = Some(count_of(value, "ERR COUNT can't be negative", 0)?);
+        } else if is_word(option, "maxlen") {
+            options.maxlen = count_of(value, "ERR MAXLEN can't be negative", 0)?;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(options)
+}
+
+fn lpos(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let options = lpos_options(request)?;
+    let wanted = options.count.unwrap_or(1);
+    let wanted = if options.count == Some(0) { usize::MAX } else { wanted };
+    let skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
+    let looked_at = if options.maxlen == 0 { usize::MAX } else { options.maxlen };
+    let mut found = Vec::new();
+    if let Some(list) = ctx.state.keyspace.list(ctx.db, &request[1])? {
+        let len = list.len();
+        let is_match = |message: &[u8]| message == &request[2];
+        if options.rank > 0 {
+            let matches = list.iter().take(looked_at).enumerate();
+            let matches = matches.filter(|(_, message)| is_match(message));
+            found.extend(matches.skip(skipped).take(wanted).map(|(index, _)| index));
+        } else {
+            let matches = list.iter().rev().take(looked_at).enumerate();
+            let matches = matches.filter(|(_, message)| is_match(message));
+            found.extend(matches.skip(skipped).take(wanted).map(|(index, _)| len - 1 - index));
+        }
+    }
+    match options.count {
+        None => match found.first() {
+            Some(index) => ctx.reply.count(*index),
+            None => ctx.reply.null(),
+        },
+        Some(_) => {
+            ctx.reply.array(found.len());
+            for index in found {
+                ctx.reply.count(index);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// LEFT or RIGHT.
+pub(super) fn end_of(arg: &[u8]) -> Result<End, CommandError> {
+    match arg {
+        word if is_word(word, "left") => Ok(End::Front),
+        word if is_word(word, "right") => Ok(End::Back),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn lmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (from, to) = (end_of(&request[3])?, end_of(&request[4])?);
+    move_or_null(ctx, request, from, to)
+}
+
+fn rpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    move_or_null(ctx, request, End::Back, End::Front)
+}
+
+fn move_or_null(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    from: End,
+    to: End,
+) -> Result<(), CommandError> {
+    let keyspace = &mut ctx.state.keyspace;
+    match move_message(keyspace, ctx.db, &request[1], &request[2], from, to)? {
+        Some(message) => ctx.reply.bulk(&message),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+/// LMPOP's and BLMPOP's arguments from the number of keys on: the keys' positions, the end and
+/// the count.
+pub(super) fn many_arguments(
+    request: &Request<'_>,
+    count_at: usize,
+) -> Result<(std::ops::Range<usize>, End, usize), CommandError> {
+    let keys =
+        integer_within(&request[count_at], 1, i64::MAX, "ERR numkeys should be greater than 0")?;
+    let first = count_at + 1;
+    let keys_end = usize::try_from(keys).ok().and_then(|keys| first.checked_add(keys));
+    let keys_end = keys_end.filter(|&end| end < request.len()).ok_or(CommandError::Syntax)?;
+    let end = end_of(&request[keys_end])?;
+    let mut count = None;
+    let mut rest = request.args_from(keys_end + 1);
+    while let Some(option) = rest.next() {
+        let (true, None, Some(value)) = (is_word(option, "count"), count, rest.next()) else {
+            return Err(CommandError::Syntax);
+        };
+        count = Some(count_of(value, "ERR count should be greater than 0", 1)?);
+    }
+    Ok((first..keys_end, end, count.unwrap_or(1)))
+}
+
+fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (keys, end, count) = many_arguments(request, 1)?;
+    for index in keys {
+        let keyspace = &mut ctx.state.keyspace;
+        if pop_many_with_key(keyspace, ctx.db, &request[index], end, count, ctx.reply)? {
+            return Ok(());
+        }
+    }
+    ctx.reply.null_array();
+    Ok(())
+}
+
+/// Whether a key holds a list now, which is then not empty.
+pub(super) fn has_list(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+) -> Result<bool, CommandError> {
+    Ok(keyspace.list(db, key)?.is_some())
+}

@@ -1,0 +1,29 @@
+//! The command table, made of the families' rows, and the way of a request through it.
+//!
+//! Adding a command is one place: a row and the function beneath it in the family's file.
+//! Look-up, arity errors, COMMAND and its DOCS, counters and the documentation's table all come
+//! from the row.
+
+pub mod blocking;
+mod client;
+mod command_info;
+mod config;
+mod connection;
+mod debug;
+pub mod dispatch;
+mod expiry;
+pub mod gates;
+mod help;
+mod info;
+mod keys;
+mod list;
+pub mod monitor;
+mod object;
+pub mod pubsub;
+mod server;
+mod slowlog;
+mod table;
+mod take;
+pub mod transaction;
+
+pub use table::{Found, Table};

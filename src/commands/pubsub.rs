@@ -1,0 +1,339 @@
+//! Publish/subscribe. <https://redis.io/docs/latest/develop/interact/pubsub/>
+
+use crate::channels::{Kind, Subscribers};
+use crate::clients::{ClientId, Clients, Subscriptions};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::glob::glob_matches;
+use crate::keyspace::Key;
+use crate::resp::{Output, Protocol, Request};
+use crate::state::State;
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::PubSub);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE);
+const SUBSCRIBE: Flags = ANYTIME.with(Flags::NOSCRIPT);
+const PUBLISH: Flags = ANYTIME.with(Flags::FAST).with(Flags::MAY_REPLICATE);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("subscribe", -2, SUBSCRIBE, "2.0.0", "Hears what is published on channels.", subscribe),
+    row("unsubscribe", -1, SUBSCRIBE, "2.0.0", "Stops hearing channels, or all of them.", unsubscribe),
+    row("psubscribe", -2, SUBSCRIBE, "2.0.0", "Hears all channels whose names match patterns.", psubscribe),
+    row("punsubscribe", -1, SUBSCRIBE, "2.0.0", "Stops hearing patterns, or all of them.", punsubscribe),
+    row("ssubscribe", -2, SUBSCRIBE, "7.0.0", "Hears what is published on shard channels.", ssubscribe),
+    row("sunsubscribe", -1, SUBSCRIBE, "7.0.0", "Stops hearing shard channels, or all of them.", sunsubscribe),
+    row("publish", 3, PUBLISH, "2.0.0", "Sends a message to a channel.", publish),
+    row("spublish", 3, PUBLISH, "7.0.0", "Sends a message to a shard channel.", spublish),
+    Command {
+        name: "pubsub",
+        arity: -2,
+        flags: Flags::NONE,
+        keys: Keys::None,
+        group: Group::PubSub,
+        since: "2.8.0",
+        summary: "A container for commands about channels.",
+        run: None,
+        subcommands: PUBSUB,
+    },
+];
+
+#[rustfmt::skip]
+static PUBSUB: &[Command] = &[
+    row("pubsub|channels", -2, ANYTIME, "2.8.0", "Lists the channels that have subscribers.", pubsub_channels),
+    row("pubsub|numsub", -2, ANYTIME, "2.8.0", "Counts the subscribers of channels.", pubsub_numsub),
+    row("pubsub|numpat", 2, ANYTIME, "2.8.0", "Counts the patterns that are subscribed to.", pubsub_numpat),
+    row("pubsub|shardchannels", -2, ANYTIME, "7.0.0", "Lists the shard channels that have subscribers.", pubsub_shardchannels),
+    row("pubsub|shardnumsub", -2, ANYTIME, "7.0.0", "Counts the subscribers of shard channels.", pubsub_shardnumsub),
+    row("pubsub|help", 2, Flags::LOADING.with(Flags::STALE), "6.2.0", "Explains the subcommands.", pubsub_help),
+];
+
+/// A larger message is shared between its subscribers; a smaller one is cheaper to copy than to
+/// count and to send as a piece of its own.
+const SHARED_BYTES_MIN: usize = 1024;
+
+/// What the protocol calls a subscription's beginning, end, and messages.
+struct Words {
+    subscribed: &'static [u8],
+    unsubscribed: &'static [u8],
+}
+
+fn words(kind: Kind) -> Words {
+    match kind {
+        Kind::Channel => Words { subscribed: b"subscribe", unsubscribed: b"unsubscribe" },
+        Kind::Pattern => Words { subscribed: b"psubscribe", unsubscribed: b"punsubscribe" },
+        Kind::Shard => Words { subscribed: b"ssubscribe", unsubscribed: b"sunsubscribe" },
+    }
+}
+
+fn names_of(subscriptions: &mut Subscriptions, kind: Kind) -> &mut BTreeSet<Key> {
+    match kind {
+        Kind::Channel => &mut subscriptions.channels,
+        Kind::Pattern => &mut subscriptions.patterns,
+        Kind::Shard => &mut subscriptions.shard_channels,
+    }
+}
+
+/// The count that Redis gives with a subscription: channels and patterns together, shard
+/// channels by themselves.
+fn counted(subscriptions: &Subscriptions, kind: Kind) -> usize {
+    match kind {
+        Kind::Channel | Kind::Pattern => {
+            subscriptions.channels.len() + subscriptions.patterns.len()
+        }
+        Kind::Shard => subscriptions.shard_channels.len(),
+    }
+}
+
+fn subscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    subscribe_to(ctx, request, Kind::Channel)
+}
+
+fn psubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    subscribe_to(ctx, request, Kind::Pattern)
+}
+
+fn ssubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    subscribe_to(ctx, request, Kind::Shard)
+}
+
+fn subscribe_to(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    kind: Kind,
+) -> Result<(), CommandError> {
+    let State { clients, channels, .. } = &mut *ctx.state;
+    let Some(client) = clients.get_mut(ctx.client) else { return Ok(()) };
+    let subscriptions = client.subscriptions.get_or_insert_default();
+    for name in request.args_from(1) {
+        if !names_of(subscriptions, kind).contains(name) {
+            let key = channels.subscribe(kind, name, ctx.client);
+            names_of(subscriptions, kind).insert(key);
+        }
+        let count = counted(subscriptions, kind);
+        confirm(ctx.reply, words(kind).subscribed, Some(name), count);
+    }
+    Ok(())
+}
+
+/// One push that says how a subscription changed.
+fn confirm(reply: &mut Output, word: &[u8], name: Option<&[u8]>, count: usize) {
+    reply.push(3);
+    reply.bulk(word);
+    match name {
+        Some(name) => reply.bulk(name),
+        None => reply.null(),
+    }
+    reply.count(count);
+}
+
+fn unsubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    unsubscribe_from(ctx, request, Kind::Channel)
+}
+
+fn punsubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    unsubscribe_from(ctx, request, Kind::Pattern)
+}
+
+fn sunsubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    unsubscribe_from(ctx, request, Kind::Shard)
+}
+
+fn unsubscribe_from(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    kind: Kind,
+) -> Result<(), CommandError> {
+    let State { clients, channels, .. } = &mut *ctx.state;
+    let Some(client) = clients.get_mut(ctx.client) else { return Ok(()) };
+    let subscriptions = client.subscriptions.get_or_insert_default();
+    let word = words(kind).unsubscribed;
+    if request.len() > 1 {
+        for name in request.args_from(1) {
+            if names_of(subscriptions, kind).remove(name) {
+                channels.unsubscribe(kind, name, ctx.client);
+            }
+            confirm(ctx.reply, word, Some(name), counted(subscriptions, kind));
+        }
+    } else {
+        let names = std::mem::take(names_of(subscriptions, kind));
+        let others = counted(subscriptions, kind);
+        if names.is_empty() {
+            confirm(ctx.reply, word, None, others);
+        }
+        for (done, name) in names.iter().enumerate() {
+            channels.unsubscribe(kind, name, ctx.client);
+            confirm(ctx.reply, word, Some(name), others + names.len() - 1 - done);
+        }
+    }
+    if subscriptions.is_empty() {
+        client.subscriptions = None;
+    }
+    Ok(())
+}
+
+/// Ends all subscriptions of a client without a word (RESET, the end of the connection).
+pub fn forget(state: &mut State, id: ClientId) {
+    let State { clients, channels, .. } = state;
+    let Some(client) = clients.get_mut(id) else { return };
+    let Some(mut subscriptions) = client.subscriptions.take() else { return };
+    for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
+        for name in std::mem::take(names_of(&mut subscriptions, kind)) {
+            channels.unsubscribe(kind, &name, id);
+        }
+    }
+}
+
+fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (channel, message) = (request.arg(1), request.arg(2));
+    let State { clients, channels, .. } = &mut *ctx.state;
+    let mut receivers = 0;
+    if let Some(subscribers) = channels.subscribers(Kind::Channel, channel) {
+        receivers += deliver(clients, subscribers, &[b"message", channel, message]);
+    }
+    if !channels.is_empty(Kind::Pattern) {
+        for (pattern, subscribers) in channels.matching_patterns(channel) {
+            let parts = [b"pmessage", &pattern[..], channel, message];
+            receivers += deliver(clients, subscribers, &parts);
+        }
+    }
+    ctx.state.stats.messages_delivered += receivers as u64;
+    ctx.reply.count(receivers);
+    Ok(())
+}
+
+fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (channel, message) = (request.arg(1), request.arg(2));
+    let State { clients, channels, .. } = &mut *ctx.state;
+    let subscribers = channels.subscribers(Kind::Shard, channel);
+    let receivers = subscribers
+        .map_or(0, |subscribers| deliver(clients, subscribers, &[b"smessage", channel, message]));
+    ctx.state.stats.messages_delivered += receivers as u64;
+    ctx.reply.count(receivers);
+    Ok(())
+}
+
+/// Sends one message to all subscribers, encoded once for each version of the protocol; says to
+/// how many.
+fn deliver(clients: &mut Clients, subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
+    // The two versions differ in their first byte only.
+    let mut resp2: Option<Bytes> = None;
+    let mut resp3: Option<Bytes> = None;
+    for &id in subscribers {
+        let protocol = clients.protocol(id);
+        let encoded = match protocol {
+            Protocol::Resp2 => &mut resp2,
+            Protocol::Resp3 => &mut resp3,
+        };
+        let encoded = encoded.get_or_insert_with(|| encode(protocol, parts));
+        clients.write(id, |output| {
+            if encoded.len() >= SHARED_BYTES_MIN {
+                output.share(encoded.clone());
+            } else {
+                output.raw(encoded);
+            }
+        });
+    }
+    subscribers.len()
+}
+
+fn encode(protocol: Protocol, parts: &[&[u8]]) -> Bytes {
+    let mut output = Output::new(protocol);
+    output.push(parts.len());
+    for part in parts {
+        output.bulk(part);
+    }
+    output.take_all().into()
+}
+
+fn pubsub_channels(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    list_names(ctx, request, Kind::Channel)
+}
+
+fn pubsub_shardchannels(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    list_names(ctx, request, Kind::Shard)
+}
+
+fn list_names(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    kind: Kind,
+) -> Result<(), CommandError> {
+    if request.len() > 3 {
+        return Err(too_many(&request[1], "PUBSUB"));
+    }
+    let pattern = request.get(2).unwrap_or(b"*");
+    let names = ctx.state.channels.names(kind).filter(|name| glob_matches(pattern, name));
+    let names: Vec<&Key> = names.collect();
+    ctx.reply.array(names.len());
+    for name in names {
+        ctx.reply.bulk(name);
+    }
+    Ok(())
+}
+
+/// Redis' error where a subcommand that takes any number gets too many.
+fn too_many(subcommand: &[u8], container: &str) -> CommandError {
+    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    text.extend_from_slice(subcommand);
+    text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+    CommandError::Bytes(text)
+}
+
+fn pubsub_numsub(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    count_subscribers(ctx, request, Kind::Channel)
+}
+
+fn pubsub_shardnumsub(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    count_subscribers(ctx, request, Kind::Shard)
+}
+
+fn count_subscribers(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    kind: Kind,
+) -> Result<(), CommandError> {
+    ctx.reply.array(2 * (request.len() - 2));
+    for name in request.args_from(2) {
+        ctx.reply.bulk(name);
+        ctx.reply.count(ctx.state.channels.subscribers(kind, name).map_or(0, Subscribers::len));
+    }
+    Ok(())
+}
+
+fn pubsub_numpat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.count(ctx.state.channels.len(Kind::Pattern));
+    Ok(())
+}
+
+fn pubsub_help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "PUBSUB",
+        &[
+            "CHANNELS [<pattern>]",
+            "    Return the currently active channels matching a <pattern> (default: '*').",
+            "NUMPAT",
+            "    Return number of subscriptions to patterns.",
+            "NUMSUB [<channel> ...]",
+            "    Return the number of subscribers for the specified channels, excluding",
+            "    pattern subscriptions(default: no channels).",
+            "SHARDCHANNELS [<pattern>]",
+            "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+            "SHARDNUMSUB [<shardchannel> ...]",
+            "    Return the number of subscribers for the specified shard level channel(s)",
+        ],
+    );
+    Ok(())
+}

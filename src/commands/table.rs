@@ -1,0 +1,139 @@
+//! Finding a command by its name.
+
+use crate::command::Command;
+use ahash::RandomState;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The rows of all families.
+static FAMILIES: &[&[Command]] = &[
+    super::list::COMMANDS,
+    super::pubsub::COMMANDS,
+    super::keys::COMMANDS,
+    super::expiry::COMMANDS,
+    super::object::COMMANDS,
+    super::transaction::COMMANDS,
+    super::connection::COMMANDS,
+    super::client::COMMANDS,
+    super::server::COMMANDS,
+    super::info::COMMANDS,
+    super::command_info::COMMANDS,
+    super::config::COMMANDS,
+    super::slowlog::COMMANDS,
+    super::debug::COMMANDS,
+];
+
+/// Names are shorter than this.
+const NAME_BYTES_MAX: usize = 32;
+
+/// All commands, by name and by position. Subcommands have positions of their own.
+pub struct Table {
+    commands: Vec<&'static Command>,
+    by_name: HashMap<&'static [u8], usize, RandomState>,
+}
+
+/// A command and its position in the table.
+#[derive(Clone, Copy)]
+pub struct Found {
+    pub command: &'static Command,
+    pub index: usize,
+}
+
+impl Table {
+    /// The one table; it never changes.
+    pub fn shared() -> &'static Table {
+        static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+        &TABLE
+    }
+
+    fn new() -> Table {
+        let mut commands = Vec::new();
+        // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
+        let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        for command in FAMILIES.iter().copied().flatten() {
+            by_name.insert(command.name.as_bytes(), commands.len());
+            commands.push(command);
+            // Right behind their container, so that its position gives theirs.
+            for subcommand in command.subcommands {
+                by_name.insert(subcommand.name.as_bytes(), commands.len());
+                commands.push(subcommand);
+            }
+        }
+        Table { commands, by_name }
+    }
+
+    /// The command with this name in any case; not a subcommand.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<Found> {
+        let mut lower = [0; NAME_BYTES_MAX];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let index = *self.by_name.get(&*lower)?;
+        let command = self.commands[index];
+        (!lower.contains(&b'|')).then_some(Found { command, index })
+    }
+
+    /// The subcommand of a container, by its short name in any case.
+    pub fn find_subcommand(&self, container: Found, name: &[u8]) -> Option<Found> {
+        let mut subcommands = container.command.subcommands.iter();
+        let matches =
+            |command: &Command| name.eq_ignore_ascii_case(command.short_name().as_bytes());
+        let position = subcommands.position(matches)?;
+        let index = container.index + 1 + position;
+        Some(Found { command: self.commands[index], index })
+    }
+
+    /// The command or subcommand with this full name (`client|list`), in any case.
+    pub fn find_full(&self, name: &[u8]) -> Option<Found> {
+        let index = *self.by_name.get(name.to_ascii_lowercase().as_slice())?;
+        Some(Found { command: self.commands[index], index })
+    }
+
+    /// All commands in the order of the table, without subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = &'static Command> {
+        FAMILIES.iter().copied().flatten()
+    }
+
+    /// All commands and subcommands with their positions.
+    pub fn all(&self) -> impl Iterator<Item = Found> {
+        self.commands.iter().enumerate().map(|(index, command)| Found { command, index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_is_whole() {
+        let mut names = BTreeSet::new();
+        for Found { command, .. } in Table::shared().all() {
+            assert!(names.insert(command.name), "{} is there twice", command.name);
+            assert!(command.name.len() < NAME_BYTES_MAX);
+            assert_eq!(command.name, command.name.to_ascii_lowercase());
+            assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);
+            assert!(
+                command.run.is_some() != !command.subcommands.is_empty() || command.run.is_some(),
+                "{} does nothing",
+                command.name
+            );
+            for subcommand in command.subcommands {
+                assert!(subcommand.name.starts_with(&format!("{}|", command.name)));
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let table = Table::shared();
+        assert_eq!(table.find(b"rPuSh").map(|found| found.command.name), Some("rpush"));
+        assert!(table.find(b"client|list").is_none());
+        assert!(table.find(&[b'x'; 100]).is_none());
+        let client = table.find(b"CLIENT").expect("CLIENT is in the table");
+        let list = table.find_subcommand(client, b"List").expect("CLIENT LIST is in the table");
+        assert_eq!(list.command.name, "client|list");
+        assert_eq!(table.find_full(b"CLIENT|LIST").map(|found| found.index), Some(list.index));
+    }
+}

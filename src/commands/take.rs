@@ -1,0 +1,91 @@
+//! Taking messages from a list: what a command that finds some does, and what a client that
+//! waited for some gets. Both are the same functions.
+
+use crate::clients::Take;
+use crate::command::CommandError;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::queue::End;
+use crate::resp::Output;
+
+/// Takes from the list at `key` what a waiting client wants and writes the reply; false, and
+/// nothing written, if there is no list.
+pub(super) fn take(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    take: &Take,
+    reply: &mut Output,
+) -> Result<bool, CommandError> {
+    match take {
+        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply),
+        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply),
+        Take::Move { from, to, destination } => {
+            match move_message(keyspace, db, key, destination, *from, *to)? {
+                Some(message) => reply.bulk(&message),
+                None => return Ok(false),
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// BLPOP's reply: the key and one message.
+fn pop_with_key(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    reply: &mut Output,
+) -> Result<bool, CommandError> {
+    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(false) };
+    reply.array(2);
+    reply.bulk(key);
+    list.change().pop(end, |message| reply.bulk(message));
+    Ok(true)
+}
+
+/// LMPOP's reply: the key and an array of messages.
+pub(super) fn pop_many_with_key(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: usize,
+    reply: &mut Output,
+) -> Result<bool, CommandError> {
+    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(false) };
+    let count = count.min(list.len());
+    reply.array(2);
+    reply.bulk(key);
+    reply.array(count);
+    let queue = list.change();
+    for _ in 0..count {
+        queue.pop(end, |message| reply.bulk(message));
+    }
+    Ok(true)
+}
+
+/// Takes a message from one list, adds it to another (or the same), and gives it.
+pub(super) fn move_message(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    source: &[u8],
+    destination: &[u8],
+    from: End,
+    to: End,
+) -> Result<Option<Vec<u8>>, CommandError> {
+    if keyspace.list(db, source)?.is_none() {
+        return Ok(None);
+    }
+    // A destination of another type must be found out before anything is taken.
+    keyspace.list(db, destination)?;
+    let Some(mut list) = keyspace.edit_list(db, source)? else { return Ok(None) };
+    let Some(message) = list.change().pop(from, <[u8]>::to_vec) else { return Ok(None) };
+    if source == destination {
+        list.change().push(to, &message);
+        return Ok(Some(message));
+    }
+    drop(list);
+    keyspace.edit_or_create_list(db, destination)?.change().push(to, &message);
+    Ok(Some(message))
+}

@@ -1,0 +1,52 @@
+//! What only the program around the broker can know or do. The broker has no clock, file or
+//! thread of its own; where a command needs one, it asks the host.
+
+use crate::settings::Settings;
+use std::time::Duration;
+
+/// The program around a broker.
+pub trait Host: Send {
+    /// Microseconds of the monotonic clock, to time a command. `Now` is that of the turn.
+    fn monotonic_us(&self) -> u64;
+
+    /// Physical memory of the process in bytes; 0 if unknown.
+    fn resident_bytes(&self) -> u64;
+
+    /// Processor time of the process in microseconds: in the kernel, in the program.
+    fn cpu_us(&self) -> (u64, u64);
+
+    /// Writes the settings back to the file they came from (CONFIG REWRITE).
+    fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String>;
+
+    /// Applies settings that live in the host, such as the log level, after CONFIG SET.
+    fn settings_changed(&mut self, settings: &Settings);
+
+    /// Stops the world for a while (DEBUG SLEEP).
+    fn sleep(&mut self, duration: Duration);
+}
+
+/// A host that knows and does nothing: for tests, and for a broker without a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHost;
+
+impl Host for NoHost {
+    fn monotonic_us(&self) -> u64 {
+        0
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        0
+    }
+
+    fn cpu_us(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    fn rewrite_config(&mut self, _settings: &Settings) -> Result<(), String> {
+        Err("The server is running without a config file".into())
+    }
+
+    fn settings_changed(&mut self, _settings: &Settings) {}
+
+    fn sleep(&mut self, _duration: Duration) {}
+}

@@ -1,0 +1,508 @@
+//! Keys and their values, in numbered databases.
+//!
+//! One entry holds all that belongs to a key: its value, when it expires, which clients wait for
+//! it and which watch it. So one look-up answers both 'what is here' and 'who waits', and every
+//! change of a value passes through this module, which notes what follows from it: the key is
+//! put on the ready list if somebody waits, and watches on it are broken. No command has to
+//! remember either.
+//!
+//! An entry may have no value, only waiters or watchers; it is then invisible to commands.
+
+mod edit;
+mod scan;
+
+pub use edit::ListEdit;
+
+use crate::clients::ClientId;
+use crate::deadlines::Deadlines;
+use crate::queue::Queue;
+use ahash::RandomState;
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A key's bytes, shared with whoever waits for it or expires it.
+pub type Key = Arc<[u8]>;
+
+/// Number of a database, from 0.
+pub type DbIndex = usize;
+
+/// What a key holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A list, in Redis' word: a queue of messages. Never empty.
+    List(Queue),
+}
+
+impl Value {
+    /// Redis' name of the type, as TYPE gives it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::List(_) => "list",
+        }
+    }
+
+    /// Bytes of memory the value takes beside its entry.
+    pub fn allocated_bytes(&self) -> usize {
+        match self {
+            Value::List(queue) => queue.allocated_bytes(),
+        }
+    }
+}
+
+/// The command needs a value of another type.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+pub struct WrongType;
+
+/// Clients that care about a key.
+#[derive(Debug, Default)]
+struct Interest {
+    /// Clients blocked on the key, by their ticket: the lowest has waited longest.
+    waiters: BTreeMap<u64, ClientId>,
+    /// Clients that WATCH the key, each once.
+    watchers: Vec<ClientId>,
+    /// Whether the key is on the ready list.
+    is_ready: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    value: Option<Value>,
+    /// Unix milliseconds at which the value goes; `NEVER` if it stays.
+    expires_ms: i64,
+    /// When the value was last read or written, in seconds of the monotonic clock.
+    used_s: u32,
+    interest: Option<Box<Interest>>,
+}
+
+/// `expires_ms` of a value that stays.
+const NEVER: i64 = i64::MIN;
+
+/// Bytes that a key takes beside its own and its value's: the entry, its place in the index and
+/// the key's reference counts.
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Key>() + 8 + 16 + 16;
+
+/// One database.
+#[derive(Debug)]
+struct Db {
+    entries: IndexMap<Key, Entry, RandomState>,
+    /// Entries that have a value.
+    value_count: usize,
+    /// Unix milliseconds at which values expire.
+    expiries: Deadlines<Key>,
+}
+
+/// All databases.
+#[derive(Debug)]
+pub struct Keyspace {
+    dbs: Vec<Db>,
+    /// Keys that got a value while clients wait for them, in the order in which that happened.
+    ready: Vec<(DbIndex, Key)>,
+    /// Clients whose watched keys changed.
+    broken_watches: Vec<ClientId>,
+    /// Memory of all keys and values.
+    bytes: usize,
+    /// The time to note as the last use of what is looked up; none to leave it as it is.
+    use_s: Option<u32>,
+    /// Values that expired.
+    expired_count: u64,
+}
+
+impl Keyspace {
+    /// `count` empty databases, hashing with `seed`.
+    pub fn new(count: usize, seed: u64) -> Keyspace {
+        let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x7469_6465);
+        let db = || Db {
+            entries: IndexMap::with_hasher(hasher.clone()),
+            value_count: 0,
+            expiries: Deadlines::default(),
+        };
+        Keyspace {
+            dbs: std::iter::repeat_with(db).take(count.max(1)).collect(),
+            ready: Vec::new(),
+            broken_watches: Vec::new(),
+            bytes: 0,
+            use_s: None,
+            expired_count: 0,
+        }
+    }
+
+    /// How many databases there are.
+    pub fn db_count(&self) -> usize {
+        self.dbs.len()
+    }
+
+    /// How many keys a database holds.
+    pub fn len(&self, db: DbIndex) -> usize {
+        self.dbs[db].value_count
+    }
+
+    /// Whether a database holds no key.
+    pub fn is_empty(&self, db: DbIndex) -> bool {
+        self.len(db) == 0
+    }
+
+    /// How many of a database's keys will expire.
+    pub fn expiring_len(&self, db: DbIndex) -> usize {
+        self.dbs[db].expiries.len()
+    }
+
+    /// Memory of all keys and values in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many values have expired since the start.
+    pub fn expired_count(&self) -> u64 {
+        self.expired_count
+    }
+
+    /// Sets the time, in seconds of the monotonic clock, that look-ups note as the last use;
+    /// with none they leave it as it is (CLIENT NO-TOUCH).
+    #[inline]
+    pub fn set_use_time(&mut self, use_s: Option<u32>) {
+        self.use_s = use_s;
+    }
+
+    #[inline]
+    fn find(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
+        self.dbs[db].entries.get_index_of(key)
+    }
+
+    #[inline]
+    fn entry_mut(&mut self, db: DbIndex, index: usize) -> &mut Entry {
+        &mut self.dbs[db].entries[index]
+    }
+
+    /// The value of a key.
+    pub fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
+        let use_s = self.use_s;
+        let entry = self.dbs[db].entries.get_mut(key)?;
+        if let Some(use_s) = use_s {
+            entry.used_s = use_s;
+        }
+        entry.value.as_ref()
+    }
+
+    /// The value of a key, without noting that it was used.
+    pub fn peek(&self, db: DbIndex, key: &[u8]) -> Option<&Value> {
+        self.dbs[db].entries.get(key)?.value.as_ref()
+    }
+
+    /// Whether a key has a value, without noting a use.
+    pub fn contains(&self, db: DbIndex, key: &[u8]) -> bool {
+        self.peek(db, key).is_some()
+    }
+
+    /// The list at a key, to read.
+    pub fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
+        match self.get(db, key) {
+            None => Ok(None),
+            Some(Value::List(queue)) => Ok(Some(queue)),
+        }
+    }
+
+    /// Seconds of the monotonic clock at which a key was last used.
+    pub fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
+        let entry = self.dbs[db].entries.get(key)?;
+        entry.value.as_ref().map(|_| entry.used_s)
+    }
+
+    /// Memory of one key and its value in bytes.
+    pub fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
+        Some(ENTRY_BYTES + key.len() + self.peek(db, key)?.allocated_bytes())
+    }
+
+    /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
+    /// stays.
+    pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
+        let entry = self.dbs[db].entries.get(key)?;
+        entry.value.as_ref()?;
+        Some((entry.expires_ms != NEVER).then_some(entry.expires_ms))
+    }
+
+    /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
+    pub fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
+        let Some(index) = self.find(db, key) else { return false };
+        if self.entry_mut(db, index).value.is_none() {
+            return false;
+        }
+        self.write_expiry(db, index, expires_ms);
+        self.changed(db, index);
+        true
+    }
+
+    fn write_expiry(&mut self, db: DbIndex, index: usize, expires_ms: Option<i64>) {
+        let db = &mut self.dbs[db];
+        let Some((key, entry)) = db.entries.get_index_mut(index) else { return };
+        if entry.expires_ms != NEVER {
+            db.expiries.remove(deadline(entry.expires_ms), key.clone());
+        }
+        entry.expires_ms = expires_ms.unwrap_or(NEVER);
+        if let Some(expires_ms) = expires_ms {
+            db.expiries.insert(deadline(expires_ms), key.clone());
+        }
+    }
+
+    /// Puts a value at a key in the place of what was there; it expires at `expires_ms`.
+    pub fn insert(&mut self, db: DbIndex, key: &[u8], value: Value, expires_ms: Option<i64>) {
+        let index = self.find_or_create(db, key);
+        self.clear_value(db, index);
+        self.put_value(db, index, value);
+        self.write_expiry(db, index, expires_ms);
+        self.changed(db, index);
+    }
+
+    /// Takes the value of a key away, with the time at which it would have expired.
+    pub fn remove(&mut self, db: DbIndex, key: &[u8]) -> Option<(Value, Option<i64>)> {
+        let index = self.find(db, key)?;
+        let expires_ms = self.entry_mut(db, index).expires_ms;
+        let value = self.clear_value(db, index)?;
+        self.changed(db, index);
+        self.drop_if_unused(db, index);
+        Some((value, (expires_ms != NEVER).then_some(expires_ms)))
+    }
+
+    fn find_or_create(&mut self, db: DbIndex, key: &[u8]) -> usize {
+        if let Some(index) = self.find(db, key) {
+            return index;
+        }
+        let entry = Entry { expires_ms: NEVER, ..Entry::default() };
+        self.bytes += ENTRY_BYTES + key.len();
+        self.dbs[db].entries.insert_full(Key::from(key), entry).0
+    }
+
+    /// Gives an entry that has none a value.
+    fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
+        self.bytes += value.allocated_bytes();
+        self.dbs[db].value_count += 1;
+        let used_s = self.use_s.unwrap_or_default();
+        let entry = self.entry_mut(db, index);
+        entry.value = Some(value);
+        entry.used_s = used_s;
+    }
+
+    /// Takes the value out of an entry, with its expiry.
+    fn clear_value(&mut self, db: DbIndex, index: usize) -> Option<Value> {
+        let value = self.entry_mut(db, index).value.take()?;
+        self.bytes -= value.allocated_bytes();
+        self.dbs[db].value_count -= 1;
+        if self.entry_mut(db, index).expires_ms != NEVER {
+            self.write_expiry(db, index, None);
+        }
+        Some(value)
+    }
+
+    /// Drops an entry that has neither a value nor anyone's interest. Moves another entry to
+    /// its index.
+    fn drop_if_unused(&mut self, db: DbIndex, index: usize) {
+        let entry = self.entry_mut(db, index);
+        if entry.value.is_some() || entry.interest.is_some() {
+            return;
+        }
+        if let Some((key, _)) = self.dbs[db].entries.swap_remove_index(index) {
+            self.bytes -= ENTRY_BYTES + key.len();
+        }
+    }
+
+    /// Notes what follows from the change of a value.
+    #[inline]
+    fn changed(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        self.broken_watches.append(&mut interest.watchers);
+        if interest.waiters.is_empty() {
+            entry.interest = None;
+        } else if entry.value.is_some() && !interest.is_ready {
+            interest.is_ready = true;
+            self.ready.push((db, key.clone()));
+        }
+    }
+
+    /// Removes all values of a database; says how many those were.
+    pub fn flush(&mut self, db: DbIndex) -> usize {
+        let count = self.dbs[db].value_count;
+        let database = &mut self.dbs[db];
+        database.expiries.clear();
+        database.value_count = 0;
+        let mut freed = 0;
+        let broken = &mut self.broken_watches;
+        database.entries.retain(|key, entry| {
+            entry.expires_ms = NEVER;
+            if let Some(value) = entry.value.take() {
+                freed += value.allocated_bytes();
+                if let Some(interest) = &mut entry.interest {
+                    broken.append(&mut interest.watchers);
+                    if interest.waiters.is_empty() {
+                        entry.interest = None;
+                    }
+                }
+            }
+            let keep = entry.interest.is_some();
+            freed += if keep { 0 } else { ENTRY_BYTES + key.len() };
+            keep
+        });
+        if database.entries.is_empty() {
+            database.entries.shrink_to_fit();
+        }
+        self.bytes -= freed;
+        count
+    }
+
+    /// Exchanges two databases. Waiters and watchers belong to a database's number: the caller
+    /// takes them out before and puts them back after.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.dbs.swap(a, b);
+    }
+
+    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
+    /// the key has a value already, it becomes ready.
+    pub fn add_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
+        let index = self.find_or_create(db, key);
+        let entry = self.entry_mut(db, index);
+        entry.interest.get_or_insert_default().waiters.insert(ticket, client);
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+    }
+
+    /// Ends the wait that `add_waiter` began.
+    pub fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+        self.drop_interest(db, key, |interest| {
+            interest.waiters.remove(&ticket);
+        });
+    }
+
+    /// The client that has waited longest for a key since `after` (exclusive), with its ticket.
+    pub fn next_waiter(
+        &self,
+        db: DbIndex,
+        key: &[u8],
+        after: Option<u64>,
+    ) -> Option<(u64, ClientId)> {
+        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
+        let from = after.map_or(0, |ticket| ticket + 1);
+        interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
+    }
+
+    /// Makes a client watch a key: a change of the value puts it among the broken watches.
+    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Key {
+        let index = self.find_or_create(db, key);
+        let entry = self.entry_mut(db, index);
+        let watchers = &mut entry.interest.get_or_insert_default().watchers;
+        if !watchers.contains(&client) {
+            watchers.push(client);
+        }
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
+        self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
+    }
+
+    fn drop_interest(&mut self, db: DbIndex, key: &[u8], change: impl FnOnce(&mut Interest)) {
+        let Some(index) = self.find(db, key) else { return };
+        let entry = self.entry_mut(db, index);
+        let Some(interest) = &mut entry.interest else { return };
+        change(interest);
+        if interest.waiters.is_empty() && interest.watchers.is_empty() {
+            entry.interest = None;
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Whether a command made keys ready or broke watches.
+    #[inline]
+    pub fn has_signals(&self) -> bool {
+        !self.ready.is_empty() || !self.broken_watches.is_empty()
+    }
+
+    /// Clients whose watched keys changed since the last call; some may be there twice.
+    pub fn take_broken_watches(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.broken_watches)
+    }
+
+    /// Keys that got a value while clients wait for them, since the last call.
+    pub fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
+        let ready = std::mem::take(&mut self.ready);
+        for (db, key) in &ready {
+            if let Some(entry) = self.dbs[*db].entries.get_mut(key)
+                && let Some(interest) = &mut entry.interest
+            {
+                interest.is_ready = false;
+            }
+        }
+        ready
+    }
+
+    /// Puts a key with a value and waiters on the ready list.
+    pub fn mark_ready(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.changed_for_waiters(db, index);
+        }
+    }
+
+    fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        if let Some(interest) = &mut entry.interest
+            && entry.value.is_some()
+            && !interest.waiters.is_empty()
+            && !interest.is_ready
+        {
+            interest.is_ready = true;
+            self.ready.push((db, key.clone()));
+        }
+    }
+
+    /// The earliest expiry in Unix milliseconds.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        self.dbs.iter().filter_map(|db| db.expiries.next()).min()
+    }
+
+    /// Removes up to `limit` values that are due at `now_ms`; whether all due ones are gone.
+    pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
+        let mut left = limit;
+        for db in 0..self.dbs.len() {
+            while let Some(key) = self.dbs[db].expiries.pop_due(deadline(now_ms)) {
+                self.remove(db, &key);
+                self.expired_count += 1;
+                left -= 1;
+                if left == 0 {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Panics if the counts disagree with the entries.
+    pub fn check_invariants(&self) {
+        let mut bytes = 0;
+        for db in &self.dbs {
+            let values = db.entries.values().filter(|entry| entry.value.is_some()).count();
+            assert_eq!(values, db.value_count);
+            for (key, entry) in &db.entries {
+                bytes += ENTRY_BYTES + key.len();
+                bytes += entry.value.as_ref().map_or(0, Value::allocated_bytes);
+                assert!(entry.value.is_some() || entry.interest.is_some(), "an unused entry");
+                assert!(entry.value.is_some() || entry.expires_ms == NEVER, "expiry of nothing");
+                if let Some(interest) = &entry.interest {
+                    assert!(!interest.waiters.is_empty() || !interest.watchers.is_empty());
+                }
+                if let Some(Value::List(queue)) = &entry.value {
+                    assert!(!queue.is_empty(), "an empty list");
+                    queue.check_invariants();
+                }
+            }
+            let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
+            assert_eq!(expiring, db.expiries.len());
+        }
+        assert_eq!(bytes, self.bytes);
+    }
+}
+
+/// A Unix time as a deadline; what lies before 1970 is due at once.
+fn deadline(expires_ms: i64) -> u64 {
+    expires_ms.max(0) as u64
+}

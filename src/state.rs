@@ -1,0 +1,109 @@
+//! All that commands read and change, in one place.
+
+use crate::channels::Channels;
+use crate::clients::{ClientId, Clients};
+use crate::clock::Now;
+use crate::deadlines::Deadlines;
+use crate::host::Host;
+use crate::keyspace::Keyspace;
+use crate::settings::Settings;
+use crate::slowlog::{Latency, Slowlog};
+use crate::stats::Stats;
+
+/// CLIENT PAUSE: which commands wait, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Microseconds of the monotonic clock.
+    pub until_us: u64,
+    /// Only commands that change something wait.
+    pub writes_only: bool,
+}
+
+/// What the shell around the broker is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownRequest {
+    /// Stop as for SIGTERM.
+    Stop,
+    /// Stop at once, without flushing what is owed.
+    Now,
+}
+
+/// The broker's state.
+pub struct State {
+    pub settings: Settings,
+    pub clients: Clients,
+    pub keyspace: Keyspace,
+    pub channels: Channels,
+    /// When blocked clients give up, in microseconds of the monotonic clock.
+    pub wait_deadlines: Deadlines<ClientId>,
+    /// The place in line of the next client that blocks.
+    pub next_ticket: u64,
+    pub monitors: Vec<ClientId>,
+    pub pause: Option<Pause>,
+    pub stats: Stats,
+    pub slowlog: Slowlog,
+    pub latency: Latency,
+    /// When the broker began.
+    pub started: Now,
+    /// 40 hexadecimal digits that no other run has.
+    pub run_id: String,
+    /// Set by SHUTDOWN.
+    pub shutdown: Option<ShutdownRequest>,
+    pub host: Box<dyn Host>,
+    pub random: Random,
+}
+
+impl State {
+    pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> State {
+        let mut random = Random::new(seed);
+        let run_id = (0..5).map(|_| format!("{:08x}", random.next() as u32)).collect();
+        let mut clients = Clients::default();
+        clients.set_output_limits(settings.output_limits);
+        State {
+            keyspace: Keyspace::new(settings.databases as usize, random.next()),
+            channels: Channels::new(random.next()),
+            clients,
+            wait_deadlines: Deadlines::default(),
+            next_ticket: 0,
+            monitors: Vec::new(),
+            pause: None,
+            stats: Stats::default(),
+            slowlog: Slowlog::default(),
+            latency: Latency::default(),
+            started: now,
+            run_id,
+            shutdown: None,
+            host,
+            random,
+            settings,
+        }
+    }
+
+    /// Memory that counts against `maxmemory`: data and client buffers.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.keyspace.bytes() + self.clients.buffer_bytes()
+    }
+}
+
+/// A small generator for choices that need no secrecy (RANDOMKEY): splitmix64.
+#[derive(Debug)]
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        Random { state: seed }
+    }
+
+    /// The next number, evenly spread over all of `u64`.
+    #[expect(clippy::should_implement_trait, reason = "not an iterator: it never ends")]
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
