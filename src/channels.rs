@@ -1,6 +1,6 @@
 //! Publish/subscribe: which clients hear what is said on which channel.
 
-use crate::clients::ClientId;
+use crate::client_id::ClientId;
 use crate::glob::glob_matches;
 use crate::keyspace::Key;
 use ahash::RandomState;

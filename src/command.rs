@@ -1,6 +1,7 @@
 //! What a command is: its row in the table, the context in which it runs, the errors it gives.
 
-use crate::clients::{Client, ClientId};
+use crate::client_id::ClientId;
+use crate::clients::Client;
 use crate::clock::Now;
 use crate::keyspace::{DbIndex, WrongType};
 use crate::resp::{Output, Request, parse_integer};
@@ -84,7 +85,6 @@ impl Flags {
     pub const MOVABLEKEYS: Flags = Flags(1 << 15);
     pub const ALLOW_BUSY: Flags = Flags(1 << 16);
     pub const NO_ASYNC_LOADING: Flags = Flags(1 << 17);
-    pub const TOUCHES_ARBITRARY_KEYS: Flags = Flags(1 << 18);
     /// Needs `enable-debug-command`. Not shown by COMMAND.
     pub const PROTECTED: Flags = Flags(1 << 19);
     /// Changes no key's name or place: for COMMAND's ACL categories only.
@@ -150,13 +150,18 @@ pub struct Context<'a> {
     pub now: Now,
     /// Where the reply goes. What other clients are to hear goes through `state.clients.write`.
     pub reply: &'a mut Output,
-    /// Whether EXEC runs the command: it must not block.
-    pub is_in_exec: bool,
+    /// How many commands the EXEC has that runs this one; 0 outside of EXEC.
+    pub exec_len: usize,
     /// The command's own row.
     pub command: &'static Command,
 }
 
 impl Context<'_> {
+    /// Whether EXEC runs the command: it must not block.
+    pub fn is_in_exec(&self) -> bool {
+        self.exec_len > 0
+    }
+
     /// The client's record. None only if the client was removed while its command ran, which
     /// the broker does not do.
     pub fn client(&self) -> Option<&Client> {
@@ -179,8 +184,6 @@ pub enum CommandError {
     Syntax,
     #[error("ERR value is not an integer or out of range")]
     NotAnInteger,
-    #[error("ERR value is out of range, must be positive")]
-    NotPositive,
     #[error("ERR no such key")]
     NoSuchKey,
     #[error("ERR index out of range")]
@@ -243,7 +246,10 @@ pub fn integer_within(
 
 /// The database that an argument names.
 pub fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
-    let number = integer(arg)?;
+    const BEYOND_INT: &str =
+        "ERR value is out of range, value must between -2147483648 and 2147483647";
+    integer(arg)?;
+    let number = integer_within(arg, i32::MIN.into(), i32::MAX.into(), BEYOND_INT)?;
     let index = usize::try_from(number).ok().filter(|&index| index < state.keyspace.db_count());
     index.ok_or(CommandError::DbOutOfRange)
 }

@@ -31,6 +31,11 @@ impl<T: Ord> Deadlines<T> {
         self.ordered.first().map(|(at, _)| *at)
     }
 
+    /// What is due first, and when.
+    pub fn first(&self) -> Option<(u64, &T)> {
+        self.ordered.first().map(|(at, what)| (*at, what))
+    }
+
     /// Takes out the earliest thing that is due at `now`.
     pub fn pop_due(&mut self, now: u64) -> Option<T> {
         if self.next()? > now {
@@ -44,19 +49,9 @@ impl<T: Ord> Deadlines<T> {
         self.ordered.len()
     }
 
-    /// Whether nothing will be due.
-    pub fn is_empty(&self) -> bool {
-        self.ordered.is_empty()
-    }
-
     /// Forgets all deadlines.
     pub fn clear(&mut self) {
         self.ordered.clear();
-    }
-
-    /// All deadlines, earliest first.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.ordered.iter().map(|(at, what)| (*at, what))
     }
 }
 

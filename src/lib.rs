@@ -1,5 +1,98 @@
+//! A message broker that any Redis client can use: queues, publish/subscribe, transactions.
+//!
+//! The binary `tidegate` is a thin `main` around this library; any other program can do the same
+//! and have the broker inside itself:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use tidegate::{Server, settings::Settings};
+//!
+//! // As in a configuration file. Port 0 is a free one that the operating system picks.
+//! let settings = Settings::from_text("port 0", "the settings above")?;
+//! let server = Server::bind(settings)?;
+//! let address = server.local_addrs()[0];
+//! let running = server.spawn()?; // on a thread of its own; `server.run()` serves on this one
+//!
+//! let mut client = TcpStream::connect(address)?;
+//! client.write_all(b"PING\r\n")?;
+//! let mut reply = [0; 7];
+//! client.read_exact(&mut reply)?;
+//! assert_eq!(&reply, b"+PONG\r\n");
+//!
+//! running.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The broker is a plain value
+//!
+//! [`Broker`] has no socket, file, clock or thread. Request bytes and the time go in; reply bytes,
+//! the next deadline and the clients to close come out. [`Server`] drives it from sockets; tests
+//! and simulations drive it from memory and decide themselves what time it is:
+//!
+//! ```
+//! use tidegate::{Broker, NoHost, Peer, clock::Now, settings::Settings};
+//!
+//! let now = Now::default();
+//! let mut broker = Broker::new(Settings::default(), 7, Box::new(NoHost), now);
+//! let worker = broker.connect(0, Peer::in_process(), now);
+//! let producer = broker.connect(1, Peer::in_process(), now);
+//!
+//! broker.receive(worker, b"BLPOP jobs 2.5\r\n", now);
+//! assert_eq!(broker.next_deadline(now).map(|wait| wait.as_millis()), Some(2500));
+//!
+//! broker.receive(producer, b"RPUSH jobs paint\r\n", now.plus_us(1_000_000));
+//! broker.settle(now.plus_us(1_000_000));
+//! let reply = broker.output(worker).map(|output| output.take_all());
+//! assert_eq!(reply.as_deref(), Some(&b"*2\r\n$4\r\njobs\r\n$5\r\npaint\r\n"[..]));
+//! assert_eq!(broker.next_deadline(now.plus_us(1_000_000)), None);
+//! ```
+//!
+//! # The rooms
+//!
+//! Imports go one way, from the top of this table to its bottom.
+//!
+//! | room | what it is responsible for |
+//! |---|---|
+//! | `main.rs` | arguments, the log, signals, exit codes |
+//! | [`server`] | sockets, descriptors, the clock; the turn |
+//! | [`broker`] | connect, receive, settle, close, the next deadline |
+//! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
+//! | `command` | what a row of the table is; the context of a call; errors |
+//! | `state`, `stats`, `slowlog` | what commands read and change; counters |
+//! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
+//! | `clients` | who is connected, what they are in the middle of, what they are owed |
+//! | `channels`, [`glob`] | channels and patterns → subscribers |
+//! | `deadlines` | what is due when |
+//! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
+//! | [`resp`] | requests in, replies out, in both protocols |
+//! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
+//! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
+//!
+//! # The life of one command
+//!
+//! `RPUSH q a` arrives at a socket. The poll wakes; the turn (`server/turn.rs`) reads into its one
+//! buffer and calls [`Broker::receive`] with what came. The parser finds the request's arguments
+//! as slices of that buffer: only an incomplete tail would be copied, to be put before what comes
+//! next. `commands` looks the name up in the table and asks the gates: arity, password, a pause,
+//! the memory limit, an open transaction. `commands/list.rs` looks the key up in the keyspace,
+//! once, and the queue there takes the message: its only copy. The reply goes into the client's
+//! output, and going there puts the client on the list of those to be written. When all sockets
+//! have been read and the broker has settled, each client on the list gets one write with all it
+//! is owed.
+//!
+//! `BLPOP q 5` finds nothing. It leaves the client in line in the key's entry, with a deadline
+//! which shortens the next poll's wait; whatever else the client sends is left unread. A later push
+//! marks `q` as ready. After the command that pushed, the broker serves the one who has waited
+//! longest, with the same function that would have answered at once. No command wakes anyone
+//! itself. If the deadline comes first, `settle` answers that there was nothing.
+
+#![warn(missing_docs)]
+#![forbid(unsafe_code)]
+
 pub mod broker;
 mod channels;
+mod client_id;
 mod clients;
 pub mod clock;
 mod command;
@@ -9,14 +102,18 @@ pub mod glob;
 mod host;
 mod keyspace;
 pub mod queue;
+#[allow(missing_docs, reason = "the variants of its errors say what they are in their texts")]
 pub mod resp;
-#[path = "settings_stub.rs"]
+pub mod server;
 pub mod settings;
 mod slowlog;
 mod state;
 mod stats;
 
 pub use broker::Broker;
-pub use clients::{ClientId, CloseReason, Peer};
+pub use client_id::ClientId;
+pub use clients::{CloseReason, Peer};
+pub use commands::commands_markdown;
 pub use host::{Host, NoHost};
+pub use server::{RunningServer, Server, ServerError, StopHandle};
 pub use state::ShutdownRequest;

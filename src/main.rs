@@ -1,1 +1,124 @@
-fn main() {}
+//! The broker as a program: arguments, log, signals, exit codes.
+
+use log::{info, warn};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::error::Error;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tidegate::Server;
+use tidegate::server::{StopHandle, log_filter};
+use tidegate::settings::{self, Invocation, Settings};
+
+fn main() -> ExitCode {
+    let settings = match Settings::from_args(std::env::args().skip(1)) {
+        Ok(Invocation::Run(settings)) => *settings,
+        Ok(Invocation::Help) => return print(&settings::help()),
+        Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
+        Err(error) => {
+            eprintln!("tidegate: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if let Err(error) = std::env::set_current_dir(&settings.dir) {
+        eprintln!("tidegate: cannot change to the directory {}: {error}", settings.dir.display());
+        return ExitCode::FAILURE;
+    }
+    if let Err(error) = start_log(&settings) {
+        eprintln!("tidegate: cannot write the log file {}: {error}", settings.logfile);
+        return ExitCode::FAILURE;
+    }
+    match serve(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+    let ignored = settings.without_effect();
+    if !ignored.is_empty() {
+        warn!("settings without effect here: {}", ignored.join(", "));
+    }
+    let socket = settings.unixsocket.clone();
+    let server = Server::bind(settings)?;
+    stop_on_signals(server.handle())?;
+    let addresses = server.local_addrs().iter().map(ToString::to_string);
+    let addresses: Vec<String> =
+        addresses.chain(socket.map(|path| path.display().to_string())).collect();
+    let pid = std::process::id();
+    info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));
+    server.run()?;
+    info!("stopped");
+    Ok(())
+}
+
+/// The first SIGINT or SIGTERM stops the server, the second the process. SIGHUP, which a closed
+/// terminal sends, does nothing.
+fn stop_on_signals(handle: StopHandle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut is_stopping = false;
+        for signal in signals.forever().filter(|&signal| signal != SIGHUP) {
+            if is_stopping {
+                std::process::exit(128 + signal);
+            }
+            is_stopping = true;
+            info!("signal {signal}: stopping");
+            handle.stop();
+        }
+    })?;
+    Ok(())
+}
+
+/// Log lines go to stderr, or to the file that `logfile` names.
+fn start_log(settings: &Settings) -> io::Result<()> {
+    let mut builder = env_logger::Builder::new();
+    // `loglevel` decides, below and in CONFIG SET; what libraries have to say only if it is bad.
+    builder.filter_level(log::LevelFilter::Warn);
+    builder.filter_module("tidegate", log::LevelFilter::Trace);
+    if !settings.logfile.is_empty() {
+        let mut file = LogFile { path: PathBuf::from(&settings.logfile) };
+        file.write_all(b"")?;
+        builder.target(env_logger::Target::Pipe(Box::new(file)));
+    }
+    builder.format(|out, record| {
+        let time = out.timestamp_millis().to_string();
+        let time = time.replace('T', " ");
+        writeln!(out, "{} {} {}", time.trim_end_matches('Z'), record.level(), record.args())
+    });
+    builder.init();
+    log::set_max_level(log_filter(settings.loglevel));
+    Ok(())
+}
+
+/// A log file that is opened for every line, so that it can be moved away while we run.
+struct LogFile {
+    path: PathBuf,
+}
+
+impl Write for LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        OpenOptions::new().append(true).create(true).open(&self.path)?.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints what was asked for; a reader that went away is its own business.
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -1,7 +1,8 @@
 //! All that commands read and change, in one place.
 
 use crate::channels::Channels;
-use crate::clients::{ClientId, Clients};
+use crate::client_id::ClientId;
+use crate::clients::Clients;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::host::Host;
@@ -98,7 +99,6 @@ impl Random {
     }
 
     /// The next number, evenly spread over all of `u64`.
-    #[expect(clippy::should_implement_trait, reason = "not an iterator: it never ends")]
     pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

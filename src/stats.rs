@@ -1,5 +1,7 @@
 //! Counters since the start, for INFO. CONFIG RESETSTAT clears them.
 
+use std::collections::VecDeque;
+
 /// What happened to one command so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandStats {
@@ -28,10 +30,34 @@ pub struct Stats {
     pub peak_used_bytes: usize,
     /// Pub/sub messages handed to clients.
     pub messages_delivered: u64,
+    /// How many keys had expired before the counters began.
+    pub expired_before: u64,
     /// By position in the command table.
     pub commands: Vec<CommandStats>,
     /// Error replies by their first word.
     pub errors: std::collections::BTreeMap<String, u64>,
+    samples: VecDeque<Sample>,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at_us: u64,
+    commands: u64,
+    input_bytes: u64,
+    output_bytes: u64,
+}
+
+/// Rates come from samples this far apart and at most so many, as in Redis.
+const SAMPLE_EVERY_US: u64 = 100_000;
+const SAMPLES_MAX: usize = 16;
+
+/// How fast counters grow, per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    pub commands: f64,
+    pub input_bytes: f64,
+    pub output_bytes: f64,
 }
 
 impl Stats {
@@ -42,6 +68,15 @@ impl Stats {
             self.commands.resize(index + 1, CommandStats::default());
         }
         &mut self.commands[index]
+    }
+
+    /// Counts a look-up of a key to read it.
+    pub fn count_lookup(&mut self, is_hit: bool) {
+        if is_hit {
+            self.keyspace_hits += 1;
+        } else {
+            self.keyspace_misses += 1;
+        }
     }
 
     /// Counts an error reply under its first word, as INFO errorstats shows it.
@@ -55,8 +90,67 @@ impl Stats {
         }
     }
 
+    /// Notes the counters for `rates`, now and then: may be called at any time of the monotonic
+    /// clock.
+    pub fn sample(&mut self, now_us: u64) {
+        let last_us = self.samples.back().map(|last| last.at_us);
+        let since_us = last_us.map_or(u64::MAX, |last_us| now_us.saturating_sub(last_us));
+        if since_us < SAMPLE_EVERY_US {
+            return;
+        }
+        // After a silence what was before it says nothing of now.
+        let kept_max =
+            if since_us > SAMPLE_EVERY_US * SAMPLES_MAX as u64 { 1 } else { SAMPLES_MAX - 1 };
+        while self.samples.len() > kept_max {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(Sample {
+            at_us: now_us,
+            commands: self.commands_processed,
+            input_bytes: self.input_bytes,
+            output_bytes: self.output_bytes,
+        });
+    }
+
+    /// How fast counters grew between the samples kept.
+    pub fn rates(&self) -> Rates {
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
+            return Rates::default();
+        };
+        let seconds = (last.at_us - first.at_us) as f64 / 1e6;
+        if seconds <= 0.0 {
+            return Rates::default();
+        }
+        Rates {
+            commands: (last.commands - first.commands) as f64 / seconds,
+            input_bytes: (last.input_bytes - first.input_bytes) as f64 / seconds,
+            output_bytes: (last.output_bytes - first.output_bytes) as f64 / seconds,
+        }
+    }
+
     /// CONFIG RESETSTAT: all but the peak, which starts at what is used now.
     pub fn reset(&mut self, used_bytes: usize) {
         *self = Stats { peak_used_bytes: used_bytes, ..Stats::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_last_samples() {
+        let mut stats = Stats::default();
+        stats.sample(0);
+        assert_eq!(stats.rates(), Rates::default());
+        for tick in 1..100 {
+            stats.commands_processed += 50;
+            stats.sample(tick * SAMPLE_EVERY_US);
+            stats.sample(tick * SAMPLE_EVERY_US + 1);
+        }
+        assert_eq!(stats.samples.len(), SAMPLES_MAX);
+        assert!((stats.rates().commands - 500.0).abs() < 1.0);
+        stats.sample(1_000_000_000);
+        assert_eq!(stats.rates().commands, 0.0);
     }
 }

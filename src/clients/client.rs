@@ -1,6 +1,6 @@
 //! One client.
 
-use super::ClientId;
+use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
 use crate::queue::End;
 use crate::resp::{Output, OwnedRequest, RequestParser};
@@ -13,10 +13,22 @@ use thiserror::Error;
 /// How a client is connected.
 #[derive(Clone, Debug)]
 pub enum Peer {
-    /// Over TCP: the peer's address, our own, and the descriptor.
-    Tcp { addr: SocketAddr, laddr: SocketAddr, fd: i32 },
-    /// Over a Unix socket at this path.
-    Unix { path: Arc<Path>, fd: i32 },
+    /// Over TCP.
+    Tcp {
+        /// The peer's address.
+        addr: SocketAddr,
+        /// Our own address.
+        laddr: SocketAddr,
+        /// The descriptor, as CLIENT LIST shows it.
+        fd: i32,
+    },
+    /// Over a Unix socket.
+    Unix {
+        /// The path on which we listen.
+        path: Arc<Path>,
+        /// The descriptor, as CLIENT LIST shows it.
+        fd: i32,
+    },
     /// Within this program, without a socket.
     InProcess,
 }
@@ -73,24 +85,37 @@ fn show_address(addr: &SocketAddr) -> String {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// The peer sends no more.
     #[error("the peer closed the connection")]
     PeerClosed,
+    /// Reading or writing failed, or the peer took nothing for too long.
     #[error("the connection failed")]
     ConnectionFailed,
+    /// The client said QUIT.
     #[error("QUIT")]
     Quit,
+    /// What came is not the protocol, and where the next request begins is not known.
     #[error("the request broke the protocol")]
     ProtocolError,
+    /// A browser was made to send us a form.
     #[error("POST or Host: in the place of a command: a web browser was made to talk to us")]
     CrossProtocolScripting,
+    /// CLIENT KILL by another client.
     #[error("CLIENT KILL")]
     Killed,
+    /// CLIENT KILL by the client itself, which is answered first.
+    #[error("CLIENT KILL by the client itself")]
+    KilledItself,
+    /// More is owed than `client-output-buffer-limit` allows.
     #[error("client-output-buffer-limit exceeded")]
     OutputLimit,
+    /// More input is kept than `client-query-buffer-limit` allows.
     #[error("client-query-buffer-limit exceeded")]
     QueryLimit,
+    /// Nothing came for `timeout` seconds.
     #[error("idle for longer than `timeout`")]
     Idle,
+    /// The server stops.
     #[error("the server shuts down")]
     Shutdown,
 }
@@ -111,6 +136,7 @@ impl CloseReason {
         matches!(
             self,
             CloseReason::Quit
+                | CloseReason::KilledItself
                 | CloseReason::ProtocolError
                 | CloseReason::PeerClosed
                 | CloseReason::Shutdown
@@ -282,6 +308,19 @@ impl Client {
     #[inline]
     pub fn wants_input(&self) -> bool {
         self.blocked.is_none() && self.closing.is_none() && !self.is_in_backlog
+    }
+
+    /// Whether the client is as good as gone: it is sent nothing more and only its slot is left.
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            self.closing,
+            Some(CloseReason::Killed | CloseReason::Idle | CloseReason::ConnectionFailed)
+        )
+    }
+
+    /// Whether the client's socket was offered output that it did not take.
+    pub fn is_slow(&self) -> bool {
+        !self.output.is_empty() && !self.is_dirty
     }
 
     /// What the client is owed, to look at.

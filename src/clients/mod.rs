@@ -11,30 +11,10 @@ pub use client::{
     Transaction,
 };
 
+use crate::client_id::ClientId;
 use crate::resp::{Output, Protocol};
 use crate::settings::OutputLimit;
 use std::collections::{BTreeMap, VecDeque};
-
-/// Names one client for all time: numbers are never used again, so an old id finds nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId {
-    /// What CLIENT ID answers: grows with each connection.
-    number: u64,
-    /// Where the client is kept; chosen by the shell and used again.
-    slot: u32,
-}
-
-impl ClientId {
-    /// The number that CLIENT ID answers.
-    pub fn number(self) -> u64 {
-        self.number
-    }
-
-    /// The slot that was given to `Broker::connect`.
-    pub fn slot(self) -> usize {
-        self.slot as usize
-    }
-}
 
 /// Buffers kept for clients that will have output; each saves an allocation.
 const SPARE_BUFFERS_MAX: usize = 64;
@@ -66,13 +46,12 @@ impl Clients {
     /// Takes in a client; `slot` must not be in use.
     pub fn connect(&mut self, slot: usize, peer: Peer, now_us: u64) -> ClientId {
         self.last_number += 1;
-        // A slot is an index of open connections, of which there are fewer than descriptors.
-        let id = ClientId { number: self.last_number, slot: slot as u32 };
+        let id = ClientId::new(self.last_number, slot);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
         self.slots[slot] = Some(Client::new(id, peer, now_us));
-        self.by_number.insert(id.number, id);
+        self.by_number.insert(id.number(), id);
         id
     }
 
@@ -80,7 +59,7 @@ impl Clients {
     pub fn remove(&mut self, id: ClientId) -> Option<Client> {
         self.get(id)?;
         let client = self.slots[id.slot()].take()?;
-        self.by_number.remove(&id.number);
+        self.by_number.remove(&id.number());
         self.buffer_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
         Some(client)
@@ -118,11 +97,6 @@ impl Clients {
         self.by_number.len()
     }
 
-    /// Whether nobody is connected.
-    pub fn is_empty(&self) -> bool {
-        self.by_number.is_empty()
-    }
-
     /// Memory of all input and output buffers in bytes.
     pub fn buffer_bytes(&self) -> usize {
         self.buffer_bytes
@@ -153,6 +127,19 @@ impl Clients {
         if !client.is_dirty {
             client.is_dirty = true;
             self.dirty.push_back(id);
+        }
+    }
+
+    /// Answers a client that was waiting. As with any reply, CLIENT REPLY OFF and SKIP drop it.
+    pub fn answer(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+        let Some(client) = self.get_mut(id) else { return };
+        match client.reply_mode {
+            ReplyMode::Off => write(&mut Output::default()),
+            ReplyMode::Skip => {
+                client.reply_mode = ReplyMode::On;
+                write(&mut Output::default());
+            }
+            ReplyMode::On | ReplyMode::SkipNext => self.write(id, write),
         }
     }
 
@@ -243,16 +230,22 @@ impl Clients {
         }
     }
 
-    /// Marks a client to be closed; the first reason counts.
+    /// Marks a client to be closed; the first reason counts. Only one who is closed but still
+    /// owed something can be killed, so that its socket is not waited for.
     pub fn close(&mut self, id: ClientId, reason: CloseReason) {
         let Some(client) = self.get_mut(id) else { return };
-        if client.closing.is_none() {
+        let is_new = match client.closing {
+            None => true,
+            Some(earlier) => earlier.flushes_first() && reason == CloseReason::Killed,
+        };
+        if is_new {
             client.closing = Some(reason);
             self.closing.push_back(id);
         }
     }
 
-    /// The next client that is to be closed, each once.
+    /// The next client that is to be closed: each once, and once more if it was killed
+    /// meanwhile.
     pub fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
         while let Some(id) = self.closing.pop_front() {
             if let Some(reason) = self.get(id).and_then(|client| client.closing) {

@@ -7,12 +7,13 @@
 
 use super::list::{end_of, has_list, many_arguments};
 use super::take::take;
-use crate::clients::{Blocked, BlockedOn, ClientId, Take};
+use crate::client_id::ClientId;
+use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
 use crate::command::{CommandError, Context};
 use crate::keyspace::Key;
 use crate::queue::End;
-use crate::resp::Request;
+use crate::resp::{Output, Request};
 use crate::state::State;
 use std::ops::Range;
 
@@ -99,7 +100,7 @@ fn take_or_wait(
             return Ok(());
         }
     }
-    if ctx.is_in_exec {
+    if ctx.is_in_exec() {
         match wanted {
             Take::Move { .. } => ctx.reply.null(),
             Take::Pop { .. } | Take::PopMany { .. } => ctx.reply.null_array(),
@@ -145,34 +146,26 @@ pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
     Some(blocked.on)
 }
 
-/// Ends a client's wait as if its time were over: it gets the null of its command. A client
-/// that waits for the end of a pause is left alone.
+/// Ends a client's wait as if its time were over: it gets a null array, whatever it waits for. A
+/// client that waits for the end of a pause is left alone.
 pub fn time_out(state: &mut State, client: ClientId) -> bool {
-    end_wait(state, client, |reply, take| match take {
-        Take::Move { .. } => reply.null(),
-        Take::Pop { .. } | Take::PopMany { .. } => reply.null_array(),
-    })
+    end_wait(state, client, Output::null_array)
 }
 
 /// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
 pub fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
-    end_wait(state, client, |reply, _| {
+    end_wait(state, client, |reply| {
         reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
     })
 }
 
-fn end_wait(
-    state: &mut State,
-    client: ClientId,
-    answer: impl FnOnce(&mut crate::resp::Output, &Take),
-) -> bool {
+fn end_wait(state: &mut State, client: ClientId, answer: impl FnOnce(&mut Output)) -> bool {
     let waits = state.clients.get(client).and_then(|client| client.blocked.as_deref());
     if !matches!(waits, Some(Blocked { on: BlockedOn::Keys { .. }, .. })) {
         return false;
     }
-    if let Some(BlockedOn::Keys { take, .. }) = stop_waiting(state, client) {
-        state.clients.write(client, |reply| answer(reply, &take));
-    }
+    stop_waiting(state, client);
+    state.clients.answer(client, answer);
     true
 }
 
@@ -202,7 +195,7 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
             stop_waiting(state, client);
         } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
             let State { clients, keyspace, stats, .. } = state;
-            clients.write(client, |reply| {
+            clients.answer(client, |reply| {
                 if let Err(error) = take(keyspace, db, key, &wanted, reply) {
                     stats.count_error(&error.to_bytes());
                     reply.error(&error.to_bytes());

@@ -1,3 +1,320 @@
-use crate::command::Command;
+//! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have
+//! files of their own.
 
-pub(super) static COMMANDS: &[Command] = &[];
+use super::{blocking, client_kill, client_list, gates};
+use crate::client_id::ClientId;
+use crate::clients::{Identity, ReplyMode};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::resp::{Request, parse_integer};
+use crate::state::Pause;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Connection);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+const OWN: Flags = ANYTIME.with(Flags::NOSCRIPT);
+const ADMIN: Flags = OWN.with(Flags::ADMIN);
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "client",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::Connection,
+    since: "2.4.0",
+    summary: "A container for commands about connections.",
+    run: None,
+    subcommands: CLIENT,
+}];
+
+// TRACKING and CACHING are not there: what a client caches of a queue is wrong at once.
+#[rustfmt::skip]
+static CLIENT: &[Command] = &[
+    row("client|id", 2, OWN, "5.0.0", "Says the connection's number.", id),
+    row("client|getname", 2, OWN, "2.6.9", "Says the connection's name.", getname),
+    row("client|setname", 3, OWN, "2.6.9", "Gives the connection a name.", setname),
+    row("client|setinfo", 4, OWN, "7.2.0", "Says which client library the connection is used by.", setinfo),
+    row("client|info", 2, OWN, "6.2.0", "Describes the connection.", client_list::info),
+    row("client|list", -2, ADMIN, "2.4.0", "Describes all connections, or some.", client_list::list),
+    row("client|kill", -3, ADMIN, "2.4.0", "Closes connections.", client_kill::kill),
+    row("client|unblock", -3, ADMIN, "5.0.0", "Ends the wait of a blocked connection.", unblock),
+    row("client|reply", 3, OWN, "3.2.0", "Chooses whether commands are answered.", reply),
+    row("client|pause", -3, ADMIN, "2.9.50", "Holds back commands for a time.", pause),
+    row("client|unpause", 2, ADMIN, "6.2.0", "Ends CLIENT PAUSE.", unpause),
+    row("client|no-evict", 3, ADMIN, "7.0.0", "Keeps the connection from being evicted.", no_evict),
+    row("client|no-touch", 3, OWN, "7.2.0", "Leaves the last use of keys as it was.", no_touch),
+    row("client|getredir", 2, OWN, "6.0.0", "Says who hears of changed keys: nobody.", getredir),
+    row("client|trackinginfo", 2, OWN, "6.2.0", "Says that key tracking is off.", trackinginfo),
+    row("client|help", 2, ANYTIME, "5.0.0", "Explains the subcommands.", help),
+];
+
+/// An error that repeats bytes of the request.
+pub(super) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
+    CommandError::Bytes([before.as_bytes(), quoted, after.as_bytes()].concat())
+}
+
+/// Redis' error where a subcommand that takes any number of arguments gets too many.
+fn too_many(subcommand: &[u8]) -> CommandError {
+    let before = "ERR unknown subcommand or wrong number of arguments for '";
+    quoting(before, subcommand, "'. Try CLIENT HELP.")
+}
+
+/// A client's number as replies give it.
+pub(super) fn shown_id(id: ClientId) -> i64 {
+    // One is given to each connection: i64 lasts for longer than any server.
+    id.number() as i64
+}
+
+fn id(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.integer(shown_id(ctx.client));
+    Ok(())
+}
+
+fn getname(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let client = ctx.state.clients.get(ctx.client);
+    match client.and_then(|client| client.identity.as_deref()) {
+        Some(Identity { name, .. }) if !name.is_empty() => ctx.reply.bulk(name),
+        _ => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+fn setname(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    check_name(&request[2])?;
+    set_name(ctx, &request[2]);
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Whether bytes can stand in a line of CLIENT LIST, where spaces part the fields.
+fn is_printable(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_graphic)
+}
+
+/// Refuses what cannot be a client's name.
+pub(super) fn check_name(name: &[u8]) -> Result<(), CommandError> {
+    is_printable(name).then_some(()).ok_or(CommandError::text(
+        "ERR Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
+/// Gives the client a name that `check_name` let pass; an empty one takes it away.
+pub(super) fn set_name(ctx: &mut Context<'_>, name: &[u8]) {
+    if let Some(client) = ctx.client_mut() {
+        client.identity.get_or_insert_default().name = name.to_vec();
+    }
+}
+
+fn setinfo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (option, value) = (request.arg(2), request.arg(3));
+    let is_name = is_word(option, "lib-name");
+    if !is_name && !is_word(option, "lib-ver") {
+        return Err(quoting("ERR Unrecognized option '", option, "'"));
+    }
+    if !is_printable(value) {
+        // The option's name in its own spelling, however it was written.
+        let option = if is_name { "lib-name" } else { "lib-ver" };
+        let text = format!("ERR {option} cannot contain spaces, newlines or special characters.");
+        return Err(CommandError::from(text));
+    }
+    if let Some(client) = ctx.client_mut() {
+        let identity = client.identity.get_or_insert_default();
+        let field =
+            if is_name { &mut identity.library_name } else { &mut identity.library_version };
+        *field = value.to_vec();
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn reply(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let Some(client) = ctx.state.clients.get_mut(ctx.client) else { return Ok(()) };
+    let mode = request.arg(2);
+    if is_word(mode, "on") {
+        client.reply_mode = ReplyMode::On;
+        ctx.reply.ok();
+    } else if is_word(mode, "off") {
+        client.reply_mode = ReplyMode::Off;
+    } else if !is_word(mode, "skip") {
+        return Err(CommandError::Syntax);
+    } else if client.reply_mode != ReplyMode::Off {
+        client.reply_mode = ReplyMode::SkipNext;
+    }
+    Ok(())
+}
+
+fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let with_error = match request.get(3) {
+        _ if request.len() > 4 => return Err(too_many(&request[1])),
+        Some(reason) if is_word(reason, "error") => true,
+        Some(reason) if !is_word(reason, "timeout") => {
+            return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+        _ => false,
+    };
+    let number = integer(&request[2])?;
+    let target = u64::try_from(number).ok().and_then(|number| ctx.state.clients.find(number));
+    let is_unblocked = match target {
+        Some(target) if with_error => blocking::end_wait_with_error(ctx.state, target),
+        Some(target) => blocking::time_out(ctx.state, target),
+        None => false,
+    };
+    ctx.reply.flag(is_unblocked);
+    Ok(())
+}
+
+fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let writes_only = match request.get(3) {
+        _ if request.len() > 4 => return Err(too_many(&request[1])),
+        Some(mode) if is_word(mode, "write") => true,
+        Some(mode) if !is_word(mode, "all") => {
+            return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+        }
+        _ => false,
+    };
+    let until_us = end_of_pause(ctx, &request[2])?;
+    // A pause that is over but not yet ended is no longer one.
+    let earlier = ctx.state.pause.filter(|pause| pause.until_us > ctx.now.monotonic_us);
+    // A later pause makes an earlier one longer or stronger, never shorter or weaker.
+    ctx.state.pause = Some(match earlier {
+        Some(earlier) => Pause {
+            until_us: until_us.max(earlier.until_us),
+            writes_only: writes_only && earlier.writes_only,
+        },
+        None => Pause { until_us, writes_only },
+    });
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// The moment so many milliseconds from now.
+fn end_of_pause(ctx: &Context<'_>, arg: &[u8]) -> Result<u64, CommandError> {
+    let Some(timeout_ms) = parse_integer(arg) else {
+        return Err(CommandError::text("ERR timeout is not an integer or out of range"));
+    };
+    let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::TimeoutNegative)?;
+    let timeout_us = timeout_ms.checked_mul(1000).ok_or(CommandError::TimeoutOutOfRange)?;
+    let until_us = ctx.now.monotonic_us.checked_add(timeout_us);
+    until_us.ok_or(CommandError::TimeoutOutOfRange)
+}
+
+fn unpause(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    gates::lift_pause(ctx.state);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn no_evict(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let is_on = on_or_off(&request[2])?;
+    if let Some(client) = ctx.client_mut() {
+        client.no_evict = is_on;
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn no_touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let is_on = on_or_off(&request[2])?;
+    if let Some(client) = ctx.client_mut() {
+        client.no_touch = is_on;
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn on_or_off(arg: &[u8]) -> Result<bool, CommandError> {
+    match arg {
+        arg if is_word(arg, "on") => Ok(true),
+        arg if is_word(arg, "off") => Ok(false),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn getredir(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.integer(-1);
+    Ok(())
+}
+
+fn trackinginfo(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.map(3);
+    ctx.reply.bulk(b"flags");
+    ctx.reply.set(1);
+    ctx.reply.bulk(b"off");
+    ctx.reply.bulk(b"redirect");
+    ctx.reply.integer(-1);
+    ctx.reply.bulk(b"prefixes");
+    ctx.reply.array(0);
+    Ok(())
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "CLIENT",
+        &[
+            "GETREDIR",
+            "    Return the client ID that is told of changed keys: -1, since tracking is off.",
+            "GETNAME",
+            "    Return the name of the current connection.",
+            "ID",
+            "    Return the ID of the current connection.",
+            "INFO",
+            "    Return information about the current client connection.",
+            "KILL <ip:port>",
+            "    Kill connection made from <ip:port>.",
+            "KILL <option> <value> [<option> <value> [...]]",
+            "    Kill connections. Options are:",
+            "    * ADDR (<ip:port>|<unixsocket>:0)",
+            "      Kill connections made from the specified address",
+            "    * LADDR (<ip:port>|<unixsocket>:0)",
+            "      Kill connections made to specified local address",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      Kill connections by type.",
+            "    * USER <username>",
+            "      Kill connections authenticated by <username>.",
+            "    * SKIPME (YES|NO)",
+            "      Skip killing current connection (default: yes).",
+            "    * ID <id>",
+            "      Kill the connection with this ID.",
+            "LIST [options ...]",
+            "    Return information about client connections. Options:",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      Return clients of specified type.",
+            "    * ID <id> [<id> ...]",
+            "      Return clients with these IDs.",
+            "UNPAUSE",
+            "    Stop the current client pause, resuming traffic.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Suspend all, or just write, clients for <timeout> milliseconds.",
+            "REPLY (ON|OFF|SKIP)",
+            "    Control the replies sent to the current connection.",
+            "SETNAME <name>",
+            "    Assign the name <name> to the current connection.",
+            "SETINFO <option> <value>",
+            "    Set client meta attr. Options are:",
+            "    * LIB-NAME: the client lib name.",
+            "    * LIB-VER: the client lib version.",
+            "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+            "    Unblock the specified blocked client.",
+            "TRACKINGINFO",
+            "    Report tracking status for the current connection: it is off.",
+            "NO-EVICT (ON|OFF)",
+            "    Protect current client connection from eviction.",
+            "NO-TOUCH (ON|OFF)",
+            "    Will not touch LRU/LFU stats when this mode is on.",
+        ],
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

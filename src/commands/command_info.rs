@@ -1,3 +1,289 @@
-use crate::command::Command;
+//! COMMAND: the table described to clients. <https://redis.io/docs/latest/commands/command/>
 
-pub(super) static COMMANDS: &[Command] = &[];
+use super::describe::{self, FindKeys, KeySpec};
+use super::table::{Found, Table};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
+use crate::glob::glob_matches;
+use crate::resp::{Output, OwnedRequest, Request};
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    Command {
+        name,
+        arity,
+        flags: ANYTIME,
+        keys: Keys::None,
+        group: Group::Server,
+        since,
+        summary,
+        run: Some(run),
+        subcommands: &[],
+    }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    subcommands: SUBCOMMANDS,
+    ..row("command", -1, "2.8.13", "Describes all commands.", command)
+}];
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    row("command|count", 2, "2.8.13", "Counts the commands.", count),
+    row("command|docs", -2, "7.0.0", "Gives the documentation of commands.", docs),
+    row("command|getkeys", -4, "2.8.13", "Gives the keys of a request.", getkeys),
+    row("command|getkeysandflags", -4, "7.0.0", "Gives the keys of a request and what is done with them.", getkeysandflags),
+    row("command|info", -2, "2.8.13", "Describes commands.", info),
+    row("command|list", -2, "7.0.0", "Lists the names of commands.", list),
+    row("command|help", 2, "5.0.0", "Explains the subcommands.", help),
+];
+
+fn command(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let table = Table::shared();
+    ctx.reply.array(table.commands().count());
+    for command in table.commands() {
+        write_info(ctx.reply, command);
+    }
+    Ok(())
+}
+
+fn count(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.count(Table::shared().commands().count());
+    Ok(())
+}
+
+fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if request.len() == 2 {
+        return command(ctx, request);
+    }
+    ctx.reply.array(request.len() - 2);
+    for name in request.args_from(2) {
+        match Table::shared().find_full(name) {
+            Some(found) => write_info(ctx.reply, found.command),
+            None => ctx.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+/// The ten elements of a command's description.
+fn write_info(reply: &mut Output, command: &Command) {
+    let (first, last, step) = describe::key_range(command);
+    reply.array(10);
+    reply.bulk(command.name.as_bytes());
+    reply.integer(i64::from(command.arity));
+    write_words(reply, &describe::flag_names(command.flags));
+    reply.integer(first);
+    reply.integer(last);
+    reply.integer(step);
+    let categories = describe::categories(command);
+    reply.set(categories.len());
+    for category in categories {
+        reply.simple(&format!("@{category}"));
+    }
+    // Tips are for those who spread commands over a cluster.
+    reply.set(0);
+    let specs = describe::key_specs(command);
+    reply.set(specs.len());
+    for spec in &specs {
+        write_key_spec(reply, spec);
+    }
+    if command.subcommands.is_empty() {
+        reply.set(0);
+    } else {
+        reply.array(command.subcommands.len());
+        for subcommand in command.subcommands {
+            write_info(reply, subcommand);
+        }
+    }
+}
+
+fn write_words(reply: &mut Output, words: &[&str]) {
+    reply.set(words.len());
+    for word in words {
+        reply.simple(word);
+    }
+}
+
+fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
+    reply.map(3);
+    reply.bulk(b"flags");
+    write_words(reply, spec.uses);
+    reply.bulk(b"begin_search");
+    // A place in a request is small.
+    write_search(reply, "index", &[("index", spec.begin as i64)]);
+    reply.bulk(b"find_keys");
+    match spec.find {
+        FindKeys::Range { last, step } => write_search(
+            reply,
+            "range",
+            &[("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)],
+        ),
+        FindKeys::Counted => {
+            write_search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
+        }
+    }
+}
+
+fn write_search(reply: &mut Output, kind: &str, spec: &[(&str, i64)]) {
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(kind.as_bytes());
+    reply.bulk(b"spec");
+    reply.map(spec.len());
+    for (name, number) in spec {
+        reply.bulk(name.as_bytes());
+        reply.integer(*number);
+    }
+}
+
+fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let table = Table::shared();
+    let commands: Vec<&Command> = if request.len() == 2 {
+        table.commands().collect()
+    } else {
+        // Names that nobody knows are left out.
+        let found = request.args_from(2).filter_map(|name| table.find_full(name));
+        found.map(|found| found.command).collect()
+    };
+    ctx.reply.map(commands.len());
+    for command in commands {
+        write_docs(ctx.reply, command);
+    }
+    Ok(())
+}
+
+/// A command's name and documentation. What Redis has beside these (complexity, history, the
+/// syntax of the arguments) is not in the table; clients do without.
+fn write_docs(reply: &mut Output, command: &Command) {
+    let facts =
+        [("summary", command.summary), ("since", command.since), ("group", command.group.name())];
+    reply.bulk(command.name.as_bytes());
+    reply.map(facts.len() + usize::from(!command.subcommands.is_empty()));
+    for (name, text) in facts {
+        reply.bulk(name.as_bytes());
+        reply.bulk(text.as_bytes());
+    }
+    if !command.subcommands.is_empty() {
+        reply.bulk(b"subcommands");
+        reply.map(command.subcommands.len());
+        for subcommand in command.subcommands {
+            write_docs(reply, subcommand);
+        }
+    }
+}
+
+fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let is_wanted: Box<dyn Fn(&Command) -> bool> = match request.len() {
+        2 => Box::new(|_| true),
+        5 if is_word(&request[2], "filterby") => {
+            filter(&request[3], request.arg(4)).ok_or(CommandError::Syntax)?
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    let all = Table::shared().all().map(|found| found.command);
+    let names: Vec<&str> = all.filter(|c| is_wanted(c)).map(|command| command.name).collect();
+    ctx.reply.array(names.len());
+    for name in names {
+        ctx.reply.bulk(name.as_bytes());
+    }
+    Ok(())
+}
+
+/// What COMMAND LIST FILTERBY asks of a command.
+fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Box<dyn Fn(&Command) -> bool + 'a>> {
+    if is_word(word, "module") {
+        // There are no modules, so none has a command.
+        Some(Box::new(|_| false))
+    } else if is_word(word, "aclcat") {
+        Some(Box::new(move |command| {
+            describe::categories(command).iter().any(|category| is_word(value, category))
+        }))
+    } else if is_word(word, "pattern") {
+        let pattern = value.to_ascii_lowercase();
+        Some(Box::new(move |command| glob_matches(&pattern, command.name.as_bytes())))
+    } else {
+        None
+    }
+}
+
+fn getkeys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    write_keys(ctx.reply, request, |reply, key, _| reply.bulk(key))
+}
+
+fn getkeysandflags(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    write_keys(ctx.reply, request, |reply, key, uses| {
+        reply.array(2);
+        reply.bulk(key);
+        write_words(reply, uses);
+    })
+}
+
+fn write_keys(
+    reply: &mut Output,
+    request: &Request<'_>,
+    write: impl Fn(&mut Output, &[u8], &[&str]),
+) -> Result<(), CommandError> {
+    let asked = OwnedRequest::from_args(request.args_from(2));
+    let asked = asked.as_request();
+    let Some(Found { command, .. }) = find_asked(&asked) else {
+        return Err(CommandError::text("ERR Invalid command specified"));
+    };
+    if command.keys == Keys::None {
+        return Err(CommandError::text("ERR The command has no key arguments"));
+    }
+    if !command.accepts(asked.len()) {
+        return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
+    }
+    let keys = describe::keys_of(command, &asked)
+        .ok_or(CommandError::text("ERR Invalid arguments specified for command"))?;
+    reply.array(keys.len());
+    for (key, uses) in keys {
+        write(reply, key, uses);
+    }
+    Ok(())
+}
+
+/// The command or subcommand that a request names, whatever its other arguments.
+fn find_asked(asked: &Request<'_>) -> Option<Found> {
+    let table = Table::shared();
+    let found = table.find(asked.get(0)?)?;
+    match asked.get(1) {
+        Some(name) if !found.command.subcommands.is_empty() => table.find_subcommand(found, name),
+        _ => Some(found),
+    }
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "COMMAND",
+        &[
+            "(no subcommand)",
+            "    Return details about all Redis commands.",
+            "COUNT",
+            "    Return the total number of commands in this Redis server.",
+            "LIST",
+            "    Return a list of all commands in this Redis server.",
+            "INFO [<command-name> ...]",
+            "    Return details about multiple Redis commands.",
+            "    If no command names are given, documentation details for all",
+            "    commands are returned.",
+            "DOCS [<command-name> ...]",
+            "    Return documentation details about multiple Redis commands.",
+            "    If no command names are given, documentation details for all",
+            "    commands are returned.",
+            "GETKEYS <full-command>",
+            "    Return the keys from a full Redis command.",
+            "GETKEYSANDFLAGS <full-command>",
+            "    Return the keys and the access flags from a full Redis command.",
+        ],
+    );
+    Ok(())
+}

@@ -1,3 +1,109 @@
-use crate::command::Command;
+//! CONFIG: the settings of the running server, and its counters' reset.
 
-pub(super) static COMMANDS: &[Command] = &[];
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::glob::glob_matches;
+use crate::resp::Request;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Server);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "config",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::Server,
+    since: "2.0.0",
+    summary: "A container for commands about the settings.",
+    run: None,
+    subcommands: SUBCOMMANDS,
+}];
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    row("config|get", -3, ADMIN, "2.0.0", "Gives the settings whose names match patterns.", get),
+    row("config|set", -4, ADMIN, "2.0.0", "Changes settings, all of those given or none.", set),
+    row("config|resetstat", 2, ADMIN, "2.0.0", "Starts the counters of INFO anew.", resetstat),
+    row("config|rewrite", 2, ADMIN, "2.8.0", "Writes the settings back to their file.", rewrite),
+    row("config|help", 2, ANYTIME, "5.0.0", "Explains the subcommands.", help),
+];
+
+fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let patterns: Vec<&[u8]> = request.args_from(2).collect();
+    let found = ctx.state.settings.get(&patterns, glob_matches);
+    ctx.reply.map(found.len());
+    for (name, value) in found {
+        ctx.reply.bulk(name.as_bytes());
+        ctx.reply.bulk(value.as_bytes());
+    }
+    Ok(())
+}
+
+fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if !request.len().is_multiple_of(2) {
+        return Err(CommandError::Syntax);
+    }
+    let args: Vec<&[u8]> = request.args_from(2).collect();
+    let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let state = &mut *ctx.state;
+    state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    // Most settings are read where they are needed; these are kept elsewhere too.
+    state.clients.set_output_limits(state.settings.output_limits);
+    state.slowlog.trim(usize::try_from(state.settings.slowlog_len_max).unwrap_or(usize::MAX));
+    state.host.settings_changed(&state.settings);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn resetstat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let used_bytes = ctx.state.used_bytes();
+    ctx.state.stats.reset(used_bytes);
+    ctx.state.stats.expired_before = ctx.state.keyspace.expired_count();
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// What a host without a file answers; it is the whole error, as in Redis.
+const NO_FILE: &str = "The server is running without a config file";
+
+fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let state = &mut *ctx.state;
+    match state.host.rewrite_config(&state.settings) {
+        Ok(()) => {
+            ctx.reply.ok();
+            Ok(())
+        }
+        Err(reason) if reason == NO_FILE => Err(CommandError::from(format!("ERR {NO_FILE}"))),
+        Err(reason) => Err(CommandError::from(format!("ERR Rewriting config file: {reason}"))),
+    }
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "CONFIG",
+        &[
+            "GET <pattern>",
+            "    Return parameters matching the glob-like <pattern> and their values.",
+            "SET <directive> <value>",
+            "    Set the configuration <directive> to <value>.",
+            "RESETSTAT",
+            "    Reset statistics reported by the INFO command.",
+            "REWRITE",
+            "    Rewrite the configuration file.",
+        ],
+    );
+    Ok(())
+}

@@ -1,3 +1,234 @@
-use crate::command::Command;
+//! The connection itself: greeting, password, database, leaving.
 
-pub(super) static COMMANDS: &[Command] = &[];
+use super::{client, monitor, pubsub, transaction};
+use crate::clients::{CloseReason, ReplyMode};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, db_index, is_word};
+use crate::resp::{Protocol, Request, parse_integer};
+use crate::state::State;
+
+/// The version of Redis whose commands and replies these are. Clients decide by it what they
+/// may ask for.
+pub(super) const REDIS_VERSION: &str = "7.2.4";
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Connection);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
+const ANYBODY: Flags = ANYTIME.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("ping", -1, Flags::FAST, "1.0.0", "Answers PONG, or the message given.", ping),
+    row("echo", 2, ANYTIME, "1.0.0", "Answers the message given.", echo),
+    row("hello", -1, ANYBODY, "6.0.0", "Agrees on the protocol's version; may authenticate and set a name.", hello),
+    row("auth", -2, ANYBODY, "1.0.0", "Authenticates the connection with a password.", auth),
+    row("select", 2, ANYTIME, "1.0.0", "Chooses the connection's database.", select),
+    row("quit", -1, ANYBODY, "1.0.0", "Closes the connection.", quit),
+    row("reset", 1, ANYBODY, "6.2.0", "Makes the connection as it was when it began.", reset),
+];
+
+const WRONG_PASSWORD: CommandError =
+    CommandError::text("WRONGPASS invalid username-password pair or user is disabled.");
+
+fn ping(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if request.len() > 2 {
+        return Err(CommandError::Arity("ping".into()));
+    }
+    // In RESP2 a subscriber takes every reply for a message: this one must look like one.
+    let looks_like_message = ctx.reply.protocol() == Protocol::Resp2
+        && ctx.client().is_some_and(|client| client.is_subscriber());
+    match request.get(1) {
+        message if looks_like_message => {
+            ctx.reply.array(2);
+            ctx.reply.bulk(b"pong");
+            ctx.reply.bulk(message.unwrap_or_default());
+        }
+        Some(message) => ctx.reply.bulk(message),
+        None => ctx.reply.simple("PONG"),
+    }
+    Ok(())
+}
+
+fn echo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.bulk(&request[1]);
+    Ok(())
+}
+
+/// What the options of HELLO ask for.
+#[derive(Default)]
+struct Greeting<'a> {
+    protocol: Option<Protocol>,
+    user_and_password: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    // All is looked at before anything is changed.
+    let greeting = greeting(request)?;
+    if let Some((user, password)) = greeting.user_and_password {
+        authenticate(ctx, user, password)?;
+    }
+    if !ctx.client().is_some_and(|client| client.is_authenticated) {
+        return Err(CommandError::text(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
+             HELLO AUTH <user> <pass> option can be used to authenticate the client and select \
+             the RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = greeting.name {
+        client::set_name(ctx, name);
+    }
+    if let Some(protocol) = greeting.protocol {
+        set_protocol(ctx, protocol);
+    }
+    let version = i64::from(ctx.reply.protocol().version());
+    ctx.reply.map(7);
+    ctx.reply.bulk(b"server");
+    // Clients look at it to decide what they may ask for.
+    ctx.reply.bulk(b"redis");
+    ctx.reply.bulk(b"version");
+    ctx.reply.bulk(REDIS_VERSION.as_bytes());
+    ctx.reply.bulk(b"proto");
+    ctx.reply.integer(version);
+    ctx.reply.bulk(b"id");
+    ctx.reply.integer(client::shown_id(ctx.client));
+    ctx.reply.bulk(b"mode");
+    ctx.reply.bulk(b"standalone");
+    ctx.reply.bulk(b"role");
+    ctx.reply.bulk(b"master");
+    ctx.reply.bulk(b"modules");
+    ctx.reply.array(0);
+    Ok(())
+}
+
+fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
+    let mut greeting = Greeting::default();
+    if let Some(version) = request.get(1) {
+        greeting.protocol = match parse_integer(version) {
+            Some(2) => Some(Protocol::Resp2),
+            Some(3) => Some(Protocol::Resp3),
+            Some(_) => return Err(CommandError::text("NOPROTO unsupported protocol version")),
+            None => {
+                return Err(CommandError::text(
+                    "ERR Protocol version is not an integer or out of range",
+                ));
+            }
+        };
+    }
+    let mut index = 2;
+    while let Some(option) = request.get(index) {
+        let (first, second) = (request.get(index + 1), request.get(index + 2));
+        match (first, second) {
+            (Some(user), Some(password)) if is_word(option, "auth") => {
+                greeting.user_and_password = Some((user, password));
+                index += 3;
+            }
+            (Some(name), _) if is_word(option, "setname") => {
+                client::check_name(name)?;
+                greeting.name = Some(name);
+                index += 2;
+            }
+            _ => return Err(client::quoting("ERR Syntax error in HELLO option '", option, "'")),
+        }
+    }
+    Ok(greeting)
+}
+
+/// Changes the protocol of this reply, whose buffer is lent out, and of all that follow.
+fn set_protocol(ctx: &mut Context<'_>, protocol: Protocol) {
+    ctx.reply.set_protocol(protocol);
+    ctx.state.clients.set_protocol(ctx.client, protocol);
+}
+
+fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    match request.len() {
+        2 if ctx.state.settings.requirepass.is_empty() => {
+            return Err(CommandError::text(
+                "ERR AUTH <password> called without any password configured for the default \
+                 user. Are you sure your configuration is correct?",
+            ));
+        }
+        2 => authenticate(ctx, b"default", &request[1])?,
+        3 => authenticate(ctx, &request[1], &request[2])?,
+        _ => return Err(CommandError::Syntax),
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Checks a password. There is one user, `default`; where no password is set, any will do. A
+/// failure takes nothing from a client that is authenticated already.
+fn authenticate(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+    let wanted = ctx.state.settings.requirepass.as_bytes();
+    if user != b"default" || !(wanted.is_empty() || is_same_secret(wanted, password)) {
+        return Err(WRONG_PASSWORD);
+    }
+    if let Some(client) = ctx.client_mut() {
+        client.is_authenticated = true;
+    }
+    Ok(())
+}
+
+/// Compares in a time that does not tell how many bytes were right.
+fn is_same_secret(wanted: &[u8], given: &[u8]) -> bool {
+    let differing = wanted.iter().zip(given).fold(0, |differing, (a, b)| differing | (a ^ b));
+    std::hint::black_box(differing) == 0 && wanted.len() == given.len()
+}
+
+fn select(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if parse_integer(&request[1]).is_some_and(|number| i32::try_from(number).is_err()) {
+        return Err(CommandError::text(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
+    let index = db_index(ctx.state, &request[1])?;
+    set_db(ctx, index);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn set_db(ctx: &mut Context<'_>, index: usize) {
+    ctx.db = index;
+    if let Some(client) = ctx.client_mut() {
+        client.db = index;
+    }
+}
+
+fn quit(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.ok();
+    ctx.state.clients.close(ctx.client, CloseReason::Quit);
+    Ok(())
+}
+
+fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    transaction::forget(ctx.state, ctx.client);
+    pubsub::forget(ctx.state, ctx.client);
+    monitor::stop(ctx.state, ctx.client);
+    set_db(ctx, 0);
+    set_protocol(ctx, Protocol::Resp2);
+    let State { clients, settings, .. } = &mut *ctx.state;
+    if let Some(client) = clients.get_mut(ctx.client) {
+        client.is_authenticated = settings.requirepass.is_empty();
+        client.no_evict = false;
+        client.no_touch = false;
+        // CLIENT REPLY SKIP right before takes this reply too, as in Redis.
+        if client.reply_mode == ReplyMode::Off {
+            client.reply_mode = ReplyMode::On;
+        }
+        // The name goes; the library stays what it is.
+        if let Some(identity) = &mut client.identity {
+            identity.name = Vec::new();
+        }
+    }
+    ctx.reply.simple("RESET");
+    Ok(())
+}

@@ -1,11 +1,12 @@
 //! The way of one request: look-up, gates, run, and what follows from it.
 
 use super::gates::{self, Gate};
-use super::{Found, Table, blocking, monitor, transaction};
-use crate::clients::{ClientId, CloseReason, ReplyMode};
+use super::{Found, Table, blocking, monitor, secrets, transaction};
+use crate::client_id::ClientId;
+use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags};
-use crate::resp::{Output, OutputMark, Request};
+use crate::resp::{Output, OutputMark, OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
 use crate::state::State;
 
@@ -19,25 +20,30 @@ pub fn dispatch(
     now: Now,
 ) -> bool {
     let mark = reply.mark();
-    let found = match look_up(table, request) {
+    let found = match find(table, request) {
         Ok(found) => found,
         Err(error) => {
             if is_cross_protocol_scripting(&request[0]) {
                 state.clients.close(id, CloseReason::CrossProtocolScripting);
                 return true;
             }
+            if let Some(client) = state.clients.get_mut(id) {
+                client.last_command = None;
+            }
             reject(state, id, None, error, reply);
             mute(state, id, reply, mark);
             return true;
         }
     };
-    match gates::pass(state, id, found.command) {
+    match gates::pass(state, id, found.command, request.len()) {
         Ok(Gate::Run) => run(state, id, found, request, reply, now),
         Ok(Gate::Queue) => transaction::queue(state, id, request, reply),
         Ok(Gate::Wait) => return false,
         Err(error) => reject(state, id, Some(found), error, reply),
     }
-    mute(state, id, reply, mark);
+    if !confirms_subscription(found.command) {
+        mute(state, id, reply, mark);
+    }
     // Messages that the command sent to its own client come after its reply.
     state.clients.collect_pushed(id, reply);
     true
@@ -45,6 +51,15 @@ pub fn dispatch(
 
 /// Finds the command or subcommand that a request names and checks the number of arguments.
 pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
+    let found = find(table, request)?;
+    if !found.command.accepts(request.len()) {
+        return Err(CommandError::Arity(found.command.name.to_string()));
+    }
+    Ok(found)
+}
+
+/// Finds the command or subcommand that a request names.
+fn find(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
     let Some(mut found) = table.find(&request[0]) else {
         return Err(unknown_command(request));
     };
@@ -53,9 +68,6 @@ pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Fo
             Some(subcommand) => found = subcommand,
             None => return Err(unknown_subcommand(found.command, request)),
         }
-    }
-    if !found.command.accepts(request.len()) {
-        return Err(CommandError::Arity(found.command.name.to_string()));
     }
     Ok(found)
 }
@@ -98,7 +110,8 @@ fn is_cross_protocol_scripting(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
-/// Answers a command that is not run; within a transaction EXEC will refuse.
+/// Answers a command that is not run; within a transaction EXEC will refuse. An EXEC that is
+/// not run ends the transaction, and its error says so.
 fn reject(
     state: &mut State,
     id: ClientId,
@@ -109,6 +122,14 @@ fn reject(
     transaction::abort(state, id);
     if let Some(found) = found {
         state.stats.command(found.index).rejected += 1;
+        if found.command.name == "exec" {
+            transaction::forget(state, id);
+            let bytes = error.to_bytes();
+            let reason = bytes.strip_prefix(b"ERR ").unwrap_or(&bytes);
+            let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();
+            text.extend_from_slice(reason);
+            return write_error(state, &CommandError::Bytes(text), reply);
+        }
     }
     write_error(state, &error, reply);
 }
@@ -117,6 +138,12 @@ fn write_error(state: &mut State, error: &CommandError, reply: &mut Output) {
     let bytes = error.to_bytes();
     state.stats.count_error(&bytes);
     reply.error(&bytes);
+}
+
+/// Whether a command is answered by pushes, which CLIENT REPLY does not concern.
+fn confirms_subscription(command: &Command) -> bool {
+    const SUBSCRIBES: Flags = Flags::PUBSUB.with(Flags::NOSCRIPT);
+    command.flags.contains(SUBSCRIBES)
 }
 
 /// Takes back a reply that the client does not want (CLIENT REPLY).
@@ -129,6 +156,8 @@ fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
             client.reply_mode = ReplyMode::Skip;
             reply.truncate(mark);
         }
+        // Who waits has not been answered yet: `Clients::answer` drops that reply.
+        ReplyMode::Skip if client.blocked.is_some() => {}
         ReplyMode::Skip => {
             client.reply_mode = ReplyMode::On;
             reply.truncate(mark);
@@ -144,13 +173,11 @@ fn run(
     reply: &mut Output,
     now: Now,
 ) {
-    let Some(client) = state.clients.get_mut(id) else { return };
-    client.last_command = Some(found.command.name);
+    let Some(client) = state.clients.get(id) else { return };
     let db = client.db;
-    let use_s = (!client.no_touch).then_some((now.monotonic_us / 1_000_000) as u32);
-    state.keyspace.set_use_time(use_s);
+    state.keyspace.set_use_time(now, !client.no_touch);
     let mut ctx =
-        Context { state, client: id, db, now, reply, is_in_exec: false, command: found.command };
+        Context { state, client: id, db, now, reply, exec_len: 0, command: found.command };
     call(&mut ctx, found, request);
     follow_up(state);
 }
@@ -158,9 +185,6 @@ fn run(
 /// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
 pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     let command = found.command;
-    if !ctx.state.monitors.is_empty() && !command.flags.intersects(Flags::SKIP_MONITOR) {
-        monitor::feed(ctx, request);
-    }
     // Reading the clock twice would cost a fast command as much as its own work.
     let is_timed = !command.flags.contains(Flags::FAST);
     let begun_us = if is_timed { ctx.state.host.monotonic_us() } else { 0 };
@@ -178,7 +202,15 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
         write_error(ctx.state, &error, ctx.reply);
     }
     note_slow(ctx, request, took_us);
+    if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
+        let hidden = secrets::hide(command, request);
+        let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
+        monitor::feed(ctx, &shown);
+    }
 }
+
+/// What administrators do is not for everybody who may watch.
+const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 
 fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
     let threshold_us = ctx.state.settings.slowlog_threshold_us;
@@ -198,7 +230,10 @@ fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
             client_name: name.unwrap_or_default(),
         };
         let len_max = usize::try_from(ctx.state.settings.slowlog_len_max).unwrap_or(usize::MAX);
-        ctx.state.slowlog.add(request.args(), entry, len_max);
+        match secrets::hide(ctx.command, request) {
+            Some(hidden) => ctx.state.slowlog.add(hidden.as_request().args(), entry, len_max),
+            None => ctx.state.slowlog.add(request.args(), entry, len_max),
+        }
     }
     let latency_ms = ctx.state.settings.latency_threshold_ms;
     if latency_ms > 0 && took_us / 1000 >= latency_ms {

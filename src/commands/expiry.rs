@@ -1,3 +1,235 @@
-use crate::command::Command;
+//! When keys expire. Times are kept as Unix milliseconds, however they are given.
 
-pub(super) static COMMANDS: &[Command] = &[];
+use super::keys::ONE_KEY;
+use crate::command::{Command, CommandError, Context, Flags, Group, Run, integer, is_word};
+use crate::resp::Request;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (ONE_KEY, Group::Generic);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const WRITE: Flags = Flags::WRITE.with(Flags::FAST);
+const READ: Flags = Flags::READONLY.with(Flags::FAST);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("expire", -3, WRITE, "1.0.0", "Makes a key expire after so many seconds.", expire),
+    row("pexpire", -3, WRITE, "2.6.0", "Makes a key expire after so many milliseconds.", pexpire),
+    row("expireat", -3, WRITE, "1.2.0", "Makes a key expire at a Unix time in seconds.", expireat),
+    row("pexpireat", -3, WRITE, "2.6.0", "Makes a key expire at a Unix time in milliseconds.", pexpireat),
+    row("ttl", 2, READ, "1.0.0", "Tells in how many seconds a key expires.", ttl),
+    row("pttl", 2, READ, "2.6.0", "Tells in how many milliseconds a key expires.", pttl),
+    row("expiretime", 2, READ, "7.0.0", "Tells at which Unix time in seconds a key expires.", expiretime),
+    row("pexpiretime", 2, READ, "7.0.0", "Tells at which Unix time in milliseconds a key expires.", pexpiretime),
+    row("persist", 2, WRITE, "2.2.0", "Makes a key stay that would expire.", persist),
+];
+
+/// What a time is counted in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+fn expire(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let base_ms = ctx.now.unix_ms();
+    set(ctx, request, Unit::Seconds, base_ms)
+}
+
+fn pexpire(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let base_ms = ctx.now.unix_ms();
+    set(ctx, request, Unit::Milliseconds, base_ms)
+}
+
+fn expireat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set(ctx, request, Unit::Seconds, 0)
+}
+
+fn pexpireat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set(ctx, request, Unit::Milliseconds, 0)
+}
+
+/// On which condition an expiry is set.
+#[derive(Default)]
+struct Conditions {
+    /// NX: the key has none.
+    if_none: bool,
+    /// XX: the key has one.
+    if_any: bool,
+    /// GT: it becomes later. A key that stays has the latest of all.
+    if_later: bool,
+    /// LT: it becomes earlier.
+    if_earlier: bool,
+}
+
+impl Conditions {
+    fn parse(request: &Request<'_>) -> Result<Conditions, CommandError> {
+        let mut wanted = Conditions::default();
+        for option in request.args_from(3) {
+            match option {
+                word if is_word(word, "nx") => wanted.if_none = true,
+                word if is_word(word, "xx") => wanted.if_any = true,
+                word if is_word(word, "gt") => wanted.if_later = true,
+                word if is_word(word, "lt") => wanted.if_earlier = true,
+                _ => return Err(unsupported(option)),
+            }
+        }
+        if wanted.if_none && (wanted.if_any || wanted.if_later || wanted.if_earlier) {
+            return Err(CommandError::text(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
+        }
+        if wanted.if_later && wanted.if_earlier {
+            return Err(CommandError::text(
+                "ERR GT and LT options at the same time are not compatible",
+            ));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether the expiry may become `wanted_ms` where it was `current_ms`.
+    fn hold(&self, current_ms: Option<i64>, wanted_ms: i64) -> bool {
+        match current_ms {
+            None => !self.if_any && !self.if_later,
+            Some(current_ms) => {
+                !self.if_none
+                    && (!self.if_later || wanted_ms > current_ms)
+                    && (!self.if_earlier || wanted_ms < current_ms)
+            }
+        }
+    }
+}
+
+fn unsupported(option: &[u8]) -> CommandError {
+    let mut text = b"ERR Unsupported option ".to_vec();
+    // As C shows it: to the first NUL.
+    text.extend(option.iter().take_while(|&&byte| byte != 0));
+    CommandError::Bytes(text)
+}
+
+fn set(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    unit: Unit,
+    base_ms: i64,
+) -> Result<(), CommandError> {
+    let key = &request[1];
+    let conditions = Conditions::parse(request)?;
+    let given = integer(&request[2])?;
+    let given_ms = match unit {
+        Unit::Seconds => given.checked_mul(1000),
+        Unit::Milliseconds => Some(given),
+    };
+    let expires_ms = given_ms.and_then(|given_ms| given_ms.checked_add(base_ms));
+    let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.command))?;
+
+    let keyspace = &mut ctx.state.keyspace;
+    let is_set = keyspace.get(ctx.db, key).is_some()
+        && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
+    if is_set && expires_ms <= ctx.now.unix_ms() {
+        keyspace.remove(ctx.db, key);
+    } else if is_set {
+        keyspace.set_expiry(ctx.db, key, Some(expires_ms));
+    }
+    ctx.reply.flag(is_set);
+    Ok(())
+}
+
+fn invalid_time(command: &Command) -> CommandError {
+    format!("ERR invalid expire time in '{}' command", command.name).into()
+}
+
+fn ttl(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let base_ms = ctx.now.unix_ms();
+    tell(ctx, request, Unit::Seconds, base_ms)
+}
+
+fn pttl(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let base_ms = ctx.now.unix_ms();
+    tell(ctx, request, Unit::Milliseconds, base_ms)
+}
+
+fn expiretime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    tell(ctx, request, Unit::Seconds, 0)
+}
+
+fn pexpiretime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    tell(ctx, request, Unit::Milliseconds, 0)
+}
+
+/// Answers a key's expiry as counted from `base_ms`; -2 without the key, -1 if it stays.
+fn tell(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    unit: Unit,
+    base_ms: i64,
+) -> Result<(), CommandError> {
+    let expiry = ctx.state.keyspace.expiry(ctx.db, &request[1]);
+    ctx.state.stats.count_lookup(expiry.is_some());
+    let answer = match expiry {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(expires_ms)) => {
+            let left_ms = (expires_ms - base_ms).max(0);
+            match unit {
+                Unit::Milliseconds => left_ms,
+                // To the nearest second. The largest number has room above it as a `u64`, and a
+                // thousandth of that fits again.
+                Unit::Seconds => ((left_ms.unsigned_abs() + 500) / 1000) as i64,
+            }
+        }
+    };
+    ctx.reply.integer(answer);
+    Ok(())
+}
+
+fn persist(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (db, key, keyspace) = (ctx.db, &request[1], &mut ctx.state.keyspace);
+    keyspace.get(db, key);
+    let expires = keyspace.expiry(db, key).flatten().is_some();
+    if expires {
+        keyspace.set_expiry(db, key, None);
+    }
+    ctx.reply.flag(expires);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Conditions;
+
+    #[test]
+    fn conditions_hold_as_documented() {
+        type Case = (&'static str, Conditions, Option<i64>, bool);
+        let none = || Conditions { if_none: true, ..Conditions::default() };
+        let any = || Conditions { if_any: true, ..Conditions::default() };
+        let later = || Conditions { if_later: true, ..Conditions::default() };
+        let earlier = || Conditions { if_earlier: true, ..Conditions::default() };
+        let cases: [Case; 13] = [
+            ("always, without", Conditions::default(), None, true),
+            ("always, with", Conditions::default(), Some(5), true),
+            ("NX without", none(), None, true),
+            ("NX with", none(), Some(5), false),
+            ("XX without", any(), None, false),
+            ("XX with", any(), Some(5), true),
+            ("GT without", later(), None, false),
+            ("GT becoming later", later(), Some(9), true),
+            ("GT as it was", later(), Some(10), false),
+            ("LT without", earlier(), None, true),
+            ("LT becoming earlier", earlier(), Some(11), true),
+            ("LT as it was", earlier(), Some(10), false),
+            ("XX LT without", Conditions { if_any: true, ..earlier() }, None, false),
+        ];
+        for (name, conditions, current_ms, expected) in cases {
+            assert_eq!(conditions.hold(current_ms, 10), expected, "{name}");
+        }
+    }
+}

@@ -1,8 +1,10 @@
-//! What stands between a command and its run, in Redis' order: protection, authentication,
-//! memory, the subscriber's restricted mode, the open transaction, the pause.
+//! What stands between a command and its run, in Redis' order: the number of arguments,
+//! protection, authentication, memory, the subscriber's restricted mode, the pause, the open
+//! transaction.
 
 use super::transaction;
-use crate::clients::{Blocked, BlockedOn, ClientId};
+use crate::client_id::ClientId;
+use crate::clients::{Blocked, BlockedOn, Client};
 use crate::command::{Command, CommandError, Flags};
 use crate::resp::Protocol;
 use crate::settings::LocalAccess;
@@ -38,14 +40,24 @@ const FOR_SUBSCRIBERS: &[&str] = &[
 /// Commands that a transaction runs at once instead of queueing them.
 const NOT_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
 
+/// Commands that end a transaction, and so are allowed in it however little memory is left.
+const ENDS_TRANSACTION: &[&str] = &["exec", "discard", "quit", "reset"];
+
+/// Whether a command of `len` arguments, its name included, may run now.
 pub(super) fn pass(
     state: &mut State,
     id: ClientId,
     command: &'static Command,
+    len: usize,
 ) -> Result<Gate, CommandError> {
     let used_bytes = state.used_bytes() as u64;
     let State { settings, clients, pause, .. } = state;
-    let Some(client) = clients.get(id) else { return Ok(Gate::Run) };
+    let Some(client) = clients.get_mut(id) else { return Ok(Gate::Run) };
+    // Also of a command that is refused, queued or held back, as CLIENT LIST in Redis shows it.
+    client.last_command = Some(command.name);
+    if !command.accepts(len) {
+        return Err(CommandError::Arity(command.name.to_string()));
+    }
     let flags = command.flags;
     let in_transaction = client.is_in_transaction();
     if flags.contains(Flags::PROTECTED) {
@@ -66,8 +78,7 @@ pub(super) fn pass(
     }
     if settings.maxmemory_bytes > 0
         && used_bytes > settings.maxmemory_bytes
-        && (flags.contains(Flags::DENYOOM)
-            || (command.name == "exec" && transaction::has_command(client, Flags::DENYOOM)))
+        && takes_memory(command, client)
     {
         return Err(OUT_OF_MEMORY);
     }
@@ -77,14 +88,14 @@ pub(super) fn pass(
     {
         return Err(restricted(command.name));
     }
-    if in_transaction && !NOT_QUEUED.contains(&command.name) {
-        return Ok(Gate::Queue);
-    }
     if let Some(pause) = *pause
         && is_held_back(&pause, command, client)
     {
         clients.block(id, Blocked { on: BlockedOn::Pause, deadline_us: None });
         return Ok(Gate::Wait);
+    }
+    if in_transaction && !NOT_QUEUED.contains(&command.name) {
+        return Ok(Gate::Queue);
     }
     Ok(Gate::Run)
 }
@@ -105,7 +116,15 @@ fn restricted(name: &str) -> CommandError {
     CommandError::from(text)
 }
 
-fn is_held_back(pause: &Pause, command: &Command, client: &crate::clients::Client) -> bool {
+/// Whether a command must be refused when no memory is left. That goes for all that a
+/// transaction would queue: the queue itself takes memory.
+fn takes_memory(command: &Command, client: &Client) -> bool {
+    command.flags.contains(Flags::DENYOOM)
+        || (command.name == "exec" && transaction::has_command(client, Flags::DENYOOM))
+        || (client.is_in_transaction() && !ENDS_TRANSACTION.contains(&command.name))
+}
+
+fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
     const CHANGES: Flags = Flags::WRITE.with(Flags::MAY_REPLICATE);
     !pause.writes_only
         || command.flags.intersects(CHANGES)
@@ -117,8 +136,15 @@ pub(super) fn is_serving_paused(state: &State) -> bool {
     state.pause.is_some()
 }
 
-/// Ends CLIENT PAUSE: held-back commands run, ready keys are served.
+/// Ends CLIENT PAUSE when its time is over: held-back commands run, ready keys are served.
 pub fn end_pause(state: &mut State) {
+    lift_pause(state);
+    super::dispatch::follow_up(state);
+}
+
+/// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:
+/// not before, since it may be one of a transaction.
+pub(super) fn lift_pause(state: &mut State) {
     state.pause = None;
     for id in state.clients.ids() {
         let is_paused = state.clients.get(id).is_some_and(|client| {
@@ -128,5 +154,4 @@ pub fn end_pause(state: &mut State) {
             state.clients.unblock(id);
         }
     }
-    super::dispatch::follow_up(state);
 }

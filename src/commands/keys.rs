@@ -1,3 +1,358 @@
-use crate::command::Command;
+//! Keys whatever they hold: their names, their places, whole databases. Walking over them is
+//! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
-pub(super) static COMMANDS: &[Command] = &[];
+use crate::clients::{BlockedOn, Client, Clients};
+use crate::command::{
+    Command, CommandError, Context, Flags, Group, Keys, Run, db_index, integer_within, is_word,
+};
+use crate::keyspace::{DbIndex, Key};
+use crate::resp::Request;
+use crate::state::State;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    keys: Keys,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let group = Group::Generic;
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+/// A row about whole databases, which Redis counts among the server's commands.
+const fn db_row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    Command { group: Group::Server, ..row(name, arity, flags, Keys::None, since, summary, run) }
+}
+
+const WRITE: Flags = Flags::WRITE;
+const FAST_WRITE: Flags = Flags::WRITE.with(Flags::FAST);
+const FAST_READ: Flags = Flags::READONLY.with(Flags::FAST);
+const FLUSH: Flags = Flags::WRITE.with(Flags::DANGEROUS);
+const SWAP: Flags = FAST_WRITE.with(Flags::DANGEROUS);
+const COPY: Flags = Flags::WRITE.with(Flags::DENYOOM);
+pub(super) const ONE_KEY: Keys = Keys::Range { first: 1, last: 1, step: 1 };
+const TWO_KEYS: Keys = Keys::Range { first: 1, last: 2, step: 1 };
+const ALL_KEYS: Keys = Keys::Range { first: 1, last: -1, step: 1 };
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("del", -2, WRITE, ALL_KEYS, "1.0.0", "Removes keys.", del),
+    row("unlink", -2, FAST_WRITE, ALL_KEYS, "4.0.0", "Removes keys, as DEL does.", del),
+    row("exists", -2, FAST_READ, ALL_KEYS, "1.0.0", "Counts which of the keys exist.", exists),
+    row("type", 2, FAST_READ, ONE_KEY, "1.0.0", "Tells what kind of value a key holds.", type_of),
+    row("touch", -2, FAST_READ, ALL_KEYS, "3.2.1", "Counts which of the keys exist, and notes that they were used.", touch),
+    row("rename", 3, WRITE, TWO_KEYS, "1.0.0", "Gives a key another name, in the place of what has that name.", rename),
+    row("renamenx", 3, FAST_WRITE, TWO_KEYS, "1.0.0", "Gives a key another name unless that is taken.", renamenx),
+    row("move", 3, FAST_WRITE, ONE_KEY, "1.0.0", "Moves a key to another database unless its name is taken there.", move_key),
+    row("copy", -3, COPY, TWO_KEYS, "6.2.0", "Copies a key's value to another key.", copy),
+    db_row("dbsize", 1, FAST_READ, "1.0.0", "Counts the keys of the database.", dbsize),
+    db_row("flushdb", -1, FLUSH, "1.0.0", "Removes all keys of the database.", flushdb),
+    db_row("flushall", -1, FLUSH, "1.0.0", "Removes all keys of all databases.", flushall),
+    db_row("swapdb", 3, SWAP, "4.0.0", "Exchanges the keys of two databases.", swapdb),
+];
+
+const SAME_OBJECT: CommandError =
+    CommandError::text("ERR source and destination objects are the same");
+
+fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let keyspace = &mut ctx.state.keyspace;
+    let removed = request.args_from(1).filter(|key| keyspace.remove(ctx.db, key).is_some()).count();
+    ctx.reply.count(removed);
+    Ok(())
+}
+
+fn exists(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let State { keyspace, stats, .. } = &mut *ctx.state;
+    let exists = |key: &&[u8]| {
+        let exists = keyspace.contains(ctx.db, key);
+        stats.count_lookup(exists);
+        exists
+    };
+    let count = request.args_from(1).filter(exists).count();
+    ctx.reply.count(count);
+    Ok(())
+}
+
+fn type_of(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let value = ctx.state.keyspace.peek(ctx.db, &request[1]);
+    ctx.reply.simple(value.map_or("none", |value| value.type_name()));
+    ctx.state.stats.count_lookup(value.is_some());
+    Ok(())
+}
+
+fn touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let State { keyspace, stats, .. } = &mut *ctx.state;
+    // TOUCH means it, even from a client that leaves keys untouched otherwise.
+    keyspace.set_use_time(ctx.now, true);
+    let mut count = 0;
+    for key in request.args_from(1) {
+        let is_hit = keyspace.get(ctx.db, key).is_some();
+        stats.count_lookup(is_hit);
+        count += usize::from(is_hit);
+    }
+    ctx.reply.count(count);
+    Ok(())
+}
+
+fn rename(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    rename_to(ctx, &request[1], &request[2], true)?;
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn renamenx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let is_renamed = rename_to(ctx, &request[1], &request[2], false)?;
+    ctx.reply.flag(is_renamed);
+    Ok(())
+}
+
+/// Gives a key another name; whether that was done.
+fn rename_to(
+    ctx: &mut Context<'_>,
+    from: &[u8],
+    to: &[u8],
+    replaces: bool,
+) -> Result<bool, CommandError> {
+    let keyspace = &mut ctx.state.keyspace;
+    if !keyspace.contains(ctx.db, from) {
+        return Err(CommandError::NoSuchKey);
+    }
+    // This covers a key that is to have its own name: nothing changes.
+    if from == to || (!replaces && keyspace.contains(ctx.db, to)) {
+        return Ok(false);
+    }
+    if let Some((value, expires_ms)) = keyspace.remove(ctx.db, from) {
+        keyspace.insert(ctx.db, to, value, expires_ms);
+    }
+    Ok(true)
+}
+
+fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (key, to) = (&request[1], db_index(ctx.state, &request[2])?);
+    if to == ctx.db {
+        return Err(SAME_OBJECT);
+    }
+    let keyspace = &mut ctx.state.keyspace;
+    let moved = if keyspace.contains(to, key) { None } else { keyspace.remove(ctx.db, key) };
+    ctx.reply.flag(moved.is_some());
+    if let Some((value, expires_ms)) = moved {
+        keyspace.insert(to, key, value, expires_ms);
+    }
+    Ok(())
+}
+
+fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (from, to) = (&request[1], &request[2]);
+    let (mut to_db, mut replaces) = (ctx.db, false);
+    let mut rest = request.args_from(3);
+    while let Some(option) = rest.next() {
+        if is_word(option, "replace") {
+            replaces = true;
+        } else if is_word(option, "db") {
+            to_db = db_index(ctx.state, rest.next().ok_or(CommandError::Syntax)?)?;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    if to_db == ctx.db && from == to {
+        return Err(SAME_OBJECT);
+    }
+    let State { keyspace, stats, .. } = &mut *ctx.state;
+    let value = keyspace.get(ctx.db, from).cloned();
+    stats.count_lookup(value.is_some());
+    let value = value.filter(|_| replaces || !keyspace.contains(to_db, to));
+    ctx.reply.flag(value.is_some());
+    if let Some(value) = value {
+        let expires_ms = keyspace.expiry(ctx.db, from).flatten();
+        keyspace.insert(to_db, to, value, expires_ms);
+    }
+    Ok(())
+}
+
+fn dbsize(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.count(ctx.state.keyspace.len(ctx.db));
+    Ok(())
+}
+
+/// Checks the option of a flush. ASYNC and SYNC do the same: freeing packed segments is quick.
+fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
+    let is_known = match (request.len(), request.get(1)) {
+        (2, Some(option)) => is_word(option, "async") || is_word(option, "sync"),
+        (len, _) => len == 1,
+    };
+    if is_known { Ok(()) } else { Err(CommandError::Syntax) }
+}
+
+fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    check_flush_option(request)?;
+    ctx.state.keyspace.flush(ctx.db);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    check_flush_option(request)?;
+    for db in 0..ctx.state.keyspace.db_count() {
+        ctx.state.keyspace.flush(db);
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (min, max) = (i32::MIN.into(), i32::MAX.into());
+    integer_within(&request[1], min, max, "ERR invalid first DB index")?;
+    integer_within(&request[2], min, max, "ERR invalid second DB index")?;
+    let (a, b) = (db_index(ctx.state, &request[1])?, db_index(ctx.state, &request[2])?);
+    let mut interesting = interesting_keys(&ctx.state.clients);
+    interesting.retain(|(db, _)| *db == a || *db == b);
+    ctx.state.keyspace.swap(a, b, &interesting);
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// The keys for which clients wait or which they watch; some may be there twice.
+fn interesting_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
+    clients.iter().flat_map(|client| waited_for(client).chain(watched(client))).collect()
+}
+
+fn waited_for(client: &Client) -> impl Iterator<Item = (DbIndex, Key)> + '_ {
+    let (db, keys) = match client.blocked.as_deref().map(|blocked| &blocked.on) {
+        Some(BlockedOn::Keys { db, keys, .. }) => (*db, &keys[..]),
+        Some(BlockedOn::Pause) | None => (0, &[][..]),
+    };
+    keys.iter().map(move |key| (db, key.clone()))
+}
+
+fn watched(client: &Client) -> impl Iterator<Item = (DbIndex, Key)> + '_ {
+    client.transaction.iter().flat_map(|transaction| transaction.watched.iter().cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client_id::ClientId;
+    use crate::clients::Peer;
+    use crate::clock::Now;
+    use crate::commands::{Table, dispatch};
+    use crate::host::NoHost;
+    use crate::resp::{Output, OwnedRequest};
+    use crate::settings::Settings;
+    use crate::state::State;
+
+    /// Commands of some clients on one state.
+    struct Bench {
+        state: State,
+        clients: Vec<ClientId>,
+        now: Now,
+    }
+
+    impl Bench {
+        fn new(client_count: usize) -> Bench {
+            let now = Now { unix_us: 1_000_000_000_000, monotonic_us: 50_000_000 };
+            let mut state = State::new(Settings::default(), 1, Box::new(NoHost), now);
+            let connect = |slot| state.clients.connect(slot, Peer::in_process(), 0);
+            let clients: Vec<_> = (0..client_count).map(connect).collect();
+            for &id in &clients {
+                state.clients.get_mut(id).expect("just connected").is_authenticated = true;
+            }
+            Bench { state, clients, now }
+        }
+
+        /// Runs a command given as one line; the reply.
+        fn run(&mut self, client: usize, line: &str) -> String {
+            let owned = OwnedRequest::from_args(line.split(' ').map(str::as_bytes));
+            let request = owned.as_request();
+            let (id, table) = (self.clients[client], Table::shared());
+            let mut reply = Output::default();
+            dispatch::dispatch(&mut self.state, table, id, &request, &mut reply, self.now);
+            self.state.keyspace.check_invariants();
+            String::from_utf8_lossy(&reply.take_all()).into_owned()
+        }
+
+        /// What a client was sent that is no reply to a command of its own.
+        fn sent(&mut self, client: usize) -> String {
+            let output = self.state.clients.output(self.clients[client]);
+            String::from_utf8_lossy(&output.expect("connected").take_all()).into_owned()
+        }
+    }
+
+    #[test]
+    fn whoever_waits_for_a_name_gets_what_arrives_under_it() {
+        let arrivals: [&[&str]; 4] = [
+            &["RPUSH other m", "RENAME other q"],
+            &["RPUSH other m", "RENAMENX other q"],
+            &["RPUSH other m", "COPY other q"],
+            &["RPUSH other m", "COPY other q DB 1", "DEL other", "SWAPDB 0 1"],
+        ];
+        for commands in arrivals {
+            let mut bench = Bench::new(2);
+            assert_eq!(bench.run(1, "BLPOP q 0"), "");
+            for command in commands {
+                assert_eq!(bench.sent(1), "", "before {command}");
+                bench.run(0, command);
+            }
+            assert_eq!(bench.sent(1), "*2\r\n$1\r\nq\r\n$1\r\nm\r\n", "{commands:?}");
+        }
+    }
+
+    #[test]
+    fn swapping_databases_breaks_watches_on_what_exists() {
+        for (has_key, expected) in [(true, "*-1\r\n"), (false, "*1\r\n:0\r\n")] {
+            let mut bench = Bench::new(2);
+            if has_key {
+                bench.run(0, "RPUSH k m");
+            }
+            for command in ["WATCH k", "MULTI", "EXISTS other"] {
+                bench.run(1, command);
+            }
+            assert_eq!(bench.run(0, "SWAPDB 1 0"), "+OK\r\n");
+            assert_eq!(bench.run(1, "EXEC"), expected);
+        }
+    }
+
+    #[test]
+    fn a_copy_is_independent_and_keeps_the_expiry() {
+        let mut bench = Bench::new(1);
+        bench.run(0, "RPUSH k a b");
+        bench.run(0, "EXPIRE k 100");
+        assert_eq!(bench.run(0, "COPY k copy"), ":1\r\n");
+        bench.run(0, "LPOP k 2");
+        assert_eq!(bench.run(0, "LRANGE copy 0 -1"), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+        assert_eq!(bench.run(0, "TTL copy"), ":100\r\n");
+    }
+
+    #[test]
+    fn reading_commands_count_hits_and_misses() {
+        let mut bench = Bench::new(1);
+        bench.run(0, "RPUSH k m");
+        let reads = ["EXISTS k no", "TYPE k", "TTL no", "TOUCH k no", "OBJECT ENCODING k"];
+        for command in reads {
+            bench.run(0, command);
+        }
+        let stats = &bench.state.stats;
+        assert_eq!((stats.keyspace_hits, stats.keyspace_misses), (4, 3));
+    }
+
+    #[test]
+    fn only_touch_notes_a_use_for_a_client_that_leaves_keys_untouched() {
+        let mut bench = Bench::new(1);
+        bench.run(0, "RPUSH k m");
+        let id = bench.clients[0];
+        bench.state.clients.get_mut(id).expect("connected").no_touch = true;
+        bench.now = bench.now.plus_us(7_000_000);
+        bench.run(0, "LRANGE k 0 -1");
+        assert_eq!(bench.run(0, "OBJECT IDLETIME k"), ":7\r\n");
+        bench.run(0, "TOUCH k");
+        assert_eq!(bench.run(0, "OBJECT IDLETIME k"), ":0\r\n");
+    }
+}

@@ -6,8 +6,9 @@ use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
 };
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::queue::End;
+use crate::queue::{End, Queue};
 use crate::resp::Request;
+use crate::state::State;
 
 const PUSH: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 const POP: Flags = Flags::WRITE.with(Flags::FAST);
@@ -154,8 +155,20 @@ pub(super) fn count_of(arg: &[u8], error: &'static str, min: i64) -> Result<usiz
     Ok(integer_within(arg, min, i64::MAX, error)? as usize)
 }
 
+/// The list at a key for a command that only reads: the look-up counts as a hit or a miss.
+fn read<'a>(
+    state: &'a mut State,
+    db: DbIndex,
+    key: &[u8],
+) -> Result<Option<&'a Queue>, CommandError> {
+    let State { keyspace, stats, .. } = state;
+    let list = keyspace.list(db, key)?;
+    stats.count_lookup(list.is_some());
+    Ok(list)
+}
+
 fn llen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let len = ctx.state.keyspace.list(ctx.db, &request[1])?.map_or(0, |list| list.len());
+    let len = read(ctx.state, ctx.db, &request[1])?.map_or(0, |list| list.len());
     ctx.reply.count(len);
     Ok(())
 }
@@ -175,7 +188,7 @@ fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
 
 fn lrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
-    let Some(list) = ctx.state.keyspace.list(ctx.db, &request[1])? else {
+    let Some(list) = read(ctx.state, ctx.db, &request[1])? else {
         ctx.reply.array(0);
         return Ok(());
     };
@@ -194,8 +207,7 @@ fn absolute_index(index: i64, len: usize) -> Option<usize> {
 }
 
 fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let list = ctx.state.keyspace.list(ctx.db, &request[1])?;
-    let Some(list) = list else {
+    let Some(list) = read(ctx.state, ctx.db, &request[1])? else {
         ctx.reply.null();
         return Ok(());
     };
@@ -309,7 +321,7 @@ fn lpos(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
     let looked_at = if options.maxlen == 0 { usize::MAX } else { options.maxlen };
     let mut found = Vec::new();
-    if let Some(list) = ctx.state.keyspace.list(ctx.db, &request[1])? {
+    if let Some(list) = read(ctx.state, ctx.db, &request[1])? {
         let len = list.len();
         let is_match = |message: &[u8]| message == &request[2];
         if options.rank > 0 {

@@ -6,24 +6,33 @@
 
 pub mod blocking;
 mod client;
+mod client_kill;
+mod client_list;
 mod command_info;
 mod config;
 mod connection;
 mod debug;
+mod describe;
 pub mod dispatch;
+mod document;
 mod expiry;
 pub mod gates;
 mod help;
 mod info;
 mod keys;
+mod latency;
 mod list;
+mod memory;
 pub mod monitor;
 mod object;
 pub mod pubsub;
+mod scan;
+mod secrets;
 mod server;
 mod slowlog;
 mod table;
 mod take;
 pub mod transaction;
 
+pub use document::commands_markdown;
 pub use table::{Found, Table};

@@ -1,6 +1,7 @@
 //! MONITOR: every command that runs, shown to those who ask for it.
 
-use crate::clients::{ClientId, Peer};
+use crate::client_id::ClientId;
+use crate::clients::Peer;
 use crate::command::Context;
 use crate::resp::Request;
 use crate::state::State;

@@ -1,3 +1,144 @@
-use crate::command::Command;
+//! OBJECT: how a value is kept. <https://redis.io/docs/latest/commands/object/>
 
-pub(super) static COMMANDS: &[Command] = &[];
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::keyspace::Value;
+use crate::queue::Queue;
+use crate::resp::Request;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    keys: Keys,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let group = Group::Generic;
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "object",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::Generic,
+    since: "2.2.3",
+    summary: "A container for commands about how values are kept.",
+    run: None,
+    subcommands: OBJECT,
+}];
+
+const READ: Flags = Flags::READONLY;
+const HELP: Flags = Flags::LOADING.with(Flags::STALE);
+const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+
+#[rustfmt::skip]
+static OBJECT: &[Command] = &[
+    row("object|encoding", 3, READ, KEY, "2.2.3", "Names the form in which a value is kept.", encoding),
+    row("object|freq", 3, READ, KEY, "4.0.0", "Would tell how often a key is used.", freq),
+    row("object|help", 2, HELP, Keys::None, "6.2.0", "Explains the subcommands.", help),
+    row("object|idletime", 3, READ, KEY, "2.2.3", "Tells for how many seconds a key was not used.", idletime),
+    row("object|refcount", 3, READ, KEY, "2.2.3", "Counts the references to a value, which is one.", refcount),
+];
+
+/// Bytes of a list that Redis keeps as one listpack by default (`list-max-listpack-size -2`).
+const LISTPACK_BYTES_MAX: usize = 8 * 1024;
+/// Bytes that a listpack spends beside each short message.
+const LISTPACK_OVERHEAD_BYTES: usize = 2;
+
+/// The value that the command names, without noting a use; where there is none, the null that
+/// says so is written.
+fn look_up<'a>(ctx: &'a mut Context<'_>, request: &Request<'_>) -> Option<&'a Value> {
+    let value = ctx.state.keyspace.peek(ctx.db, &request[2]);
+    ctx.state.stats.count_lookup(value.is_some());
+    if value.is_none() {
+        ctx.reply.null();
+    }
+    value
+}
+
+fn encoding(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let Some(Value::List(queue)) = look_up(ctx, request) else { return Ok(()) };
+    let name: &[u8] = if fits_listpack(queue) { b"listpack" } else { b"quicklist" };
+    ctx.reply.bulk(name);
+    Ok(())
+}
+
+/// Whether Redis would keep the list as one listpack. Both forms are packed segments here; the
+/// name tells how much there is.
+fn fits_listpack(queue: &Queue) -> bool {
+    let mut bytes = 0;
+    // Ends at the limit, however long the list.
+    queue.iter().all(|message| {
+        bytes += message.len() + LISTPACK_OVERHEAD_BYTES;
+        bytes <= LISTPACK_BYTES_MAX
+    })
+}
+
+fn freq(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    match look_up(ctx, request) {
+        None => Ok(()),
+        Some(_) => Err(CommandError::text(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
+             note that when switching between policies at runtime LRU and LFU data will take \
+             some time to adjust.",
+        )),
+    }
+}
+
+fn idletime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if look_up(ctx, request).is_none() {
+        return Ok(());
+    }
+    let used_s = ctx.state.keyspace.last_use_s(ctx.db, &request[2]).unwrap_or_default();
+    let now_s = ctx.now.monotonic_us / 1_000_000;
+    // Seconds since the clock's start are far below i64.
+    ctx.reply.integer(now_s.saturating_sub(used_s.into()) as i64);
+    Ok(())
+}
+
+fn refcount(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if look_up(ctx, request).is_some() {
+        ctx.reply.integer(1);
+    }
+    Ok(())
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "OBJECT",
+        &[
+            "ENCODING <key>",
+            "    Return the kind of internal representation used in order to store the value",
+            "    associated with a <key>.",
+            "FREQ <key>",
+            "    Return the access frequency index of the <key>. The returned integer is",
+            "    proportional to the logarithm of the recent access frequency of the key.",
+            "IDLETIME <key>",
+            "    Return the idle time of the <key>, that is the approximated number of",
+            "    seconds elapsed since the last access to the key.",
+            "REFCOUNT <key>",
+            "    Return the number of references of the value associated with the specified",
+            "    <key>.",
+        ],
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::End;
+
+    #[test]
+    fn the_encoding_follows_the_bytes() {
+        let mut queue = Queue::new();
+        queue.push(End::Back, &[b'x'; 8190]);
+        assert!(fits_listpack(&queue));
+        queue.push(End::Back, b"");
+        assert!(!fits_listpack(&queue));
+    }
+}

@@ -1,7 +1,8 @@
 //! Publish/subscribe. <https://redis.io/docs/latest/develop/interact/pubsub/>
 
 use crate::channels::{Kind, Subscribers};
-use crate::clients::{ClientId, Clients, Subscriptions};
+use crate::client_id::ClientId;
+use crate::clients::{Clients, Subscriptions};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
 use crate::keyspace::Key;

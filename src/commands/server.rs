@@ -1,3 +1,150 @@
-use crate::command::Command;
+//! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, LOLWUT.
 
-pub(super) static COMMANDS: &[Command] = &[];
+use super::connection::REDIS_VERSION;
+use super::monitor;
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::resp::Request;
+use crate::state::ShutdownRequest;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Server);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
+const ROLE: Flags = Flags::NOSCRIPT.with(ANYTIME).with(Flags::FAST).with(Flags::DANGEROUS);
+const SHUTDOWN: Flags = ADMIN.with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("time", 1, ANYTIME.with(Flags::FAST), "2.6.0", "Gives the server's time.", time),
+    row("role", 1, ROLE, "2.8.12", "Gives the server's part in replication.", role),
+    row("monitor", 1, ADMIN, "1.0.0", "Shows all commands as they run.", monitor),
+    row("shutdown", -1, SHUTDOWN, "1.0.0", "Ends the server.", shutdown),
+    row("lolwut", -1, Flags::READONLY.with(Flags::FAST), "5.0.0", "Draws a picture and gives the version.", lolwut),
+];
+
+fn time(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let (seconds, micros) = (ctx.now.unix_us / 1_000_000, ctx.now.unix_us % 1_000_000);
+    ctx.reply.array(2);
+    ctx.reply.bulk(itoa::Buffer::new().format(seconds).as_bytes());
+    ctx.reply.bulk(itoa::Buffer::new().format(micros).as_bytes());
+    Ok(())
+}
+
+fn role(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    // A master with no history to offer and no replicas.
+    ctx.reply.array(3);
+    ctx.reply.bulk(b"master");
+    ctx.reply.integer(0);
+    ctx.reply.array(0);
+    Ok(())
+}
+
+fn monitor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    if ctx.is_in_exec() {
+        return Err(CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
+    }
+    monitor::start(ctx.state, ctx.client);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (mut save, mut nosave, mut now, mut force, mut abort) = (false, false, false, false, false);
+    for arg in request.args_from(1) {
+        let option = match () {
+            () if is_word(arg, "save") => &mut save,
+            () if is_word(arg, "nosave") => &mut nosave,
+            () if is_word(arg, "now") => &mut now,
+            () if is_word(arg, "force") => &mut force,
+            () if is_word(arg, "abort") => &mut abort,
+            () => return Err(CommandError::Syntax),
+        };
+        *option = true;
+    }
+    if (save && nosave) || (abort && (save || nosave || now || force)) {
+        return Err(CommandError::Syntax);
+    }
+    if abort {
+        if ctx.state.shutdown.take().is_none() {
+            return Err(CommandError::text("ERR No shutdown in progress."));
+        }
+        ctx.reply.ok();
+        return Ok(());
+    }
+    // There are no snapshots to save or to leave out, and nothing that could fail and be forced.
+    ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
+    Ok(())
+}
+
+/// The largest picture.
+const COLUMNS_MAX: i64 = 120;
+const ROWS_MAX: i64 = 24;
+
+/// LOLWUT [VERSION number [columns [rows]]]; the number is taken and changes nothing.
+fn lolwut(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let has_version = request.len() > 2 && is_word(&request[1], "version");
+    let mut numbers = [5, 60, 9];
+    if has_version {
+        for (number, arg) in numbers.iter_mut().zip(request.args_from(2)) {
+            *number = integer(arg)?;
+        }
+    }
+    let [_, columns, rows] = numbers;
+    let phase = (ctx.state.random.next() % 628) as f64 / 100.0;
+    let mut text = draw_tide(columns.clamp(1, COLUMNS_MAX), rows.clamp(3, ROWS_MAX), phase);
+    let version = env!("CARGO_PKG_VERSION");
+    text.push_str(&format!(
+        "\nThe tide at the gate. Redis ver. {REDIS_VERSION} is spoken here, by Tidegate {version}\n"
+    ));
+    ctx.reply.verbatim(text.as_bytes());
+    Ok(())
+}
+
+/// Water, higher on one side of a gate than on the other.
+fn draw_tide(columns: i64, rows: i64, phase: f64) -> String {
+    let gate = columns * 3 / 5;
+    let mut text = String::new();
+    for row in 0..rows {
+        let mut line = String::new();
+        for column in 0..columns {
+            let wave = (column as f64 / 4.0 + phase).sin();
+            let mean = if column < gate { rows as f64 * 0.35 } else { rows as f64 * 0.7 };
+            let surface = (mean + wave).round() as i64;
+            line.push(match row {
+                _ if column == gate => '#',
+                _ if row == surface => '~',
+                _ if row > surface && (row + column) % 3 == 0 => '-',
+                _ => ' ',
+            });
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw_tide;
+
+    #[test]
+    fn a_picture_of_any_size() {
+        for columns in 1..20 {
+            for rows in 3..12 {
+                let text = draw_tide(columns, rows, 1.0);
+                assert_eq!(text.lines().count() as i64, rows);
+                assert!(text.lines().all(|line| line.len() as i64 <= columns));
+            }
+        }
+    }
+}

@@ -3,7 +3,8 @@
 
 use super::dispatch::{call, look_up};
 use super::table::Table;
-use crate::clients::{Client, ClientId, Transaction};
+use crate::client_id::ClientId;
+use crate::clients::{Client, Transaction};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::resp::{Output, Request};
 use crate::state::State;
@@ -109,7 +110,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
                 db,
                 now: ctx.now,
                 reply: ctx.reply,
-                is_in_exec: true,
+                exec_len: transaction.queued.len(),
                 command: found.command,
             },
             found,

@@ -23,15 +23,12 @@ impl Keyspace {
         key: &[u8],
     ) -> Result<Option<ListEdit<'_>>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(None) };
-        let use_s = self.use_s;
         let entry = self.entry_mut(db, index);
         let bytes_before = match &entry.value {
             None => return Ok(None),
             Some(Value::List(queue)) => queue.allocated_bytes(),
         };
-        if let Some(use_s) = use_s {
-            entry.used_s = use_s;
-        }
+        self.note_use(db, index);
         Ok(Some(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false }))
     }
 
@@ -46,15 +43,12 @@ impl Keyspace {
         if self.entry_mut(db, index).value.is_none() {
             self.put_value(db, index, Value::List(Queue::new()));
         }
-        let use_s = self.use_s;
         let entry = self.entry_mut(db, index);
-        if let Some(use_s) = use_s {
-            entry.used_s = use_s;
-        }
         let bytes_before = match &entry.value {
             Some(Value::List(queue)) => queue.allocated_bytes(),
             None => 0,
         };
+        self.note_use(db, index);
         Ok(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false })
     }
 }

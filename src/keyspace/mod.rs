@@ -10,10 +10,10 @@
 
 mod edit;
 mod scan;
+mod swap;
 
-pub use edit::ListEdit;
-
-use crate::clients::ClientId;
+use crate::client_id::ClientId;
+use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::queue::Queue;
 use ahash::RandomState;
@@ -104,10 +104,28 @@ pub struct Keyspace {
     broken_watches: Vec<ClientId>,
     /// Memory of all keys and values.
     bytes: usize,
-    /// The time to note as the last use of what is looked up; none to leave it as it is.
-    use_s: Option<u32>,
+    /// The time that look-ups note as the last use, in seconds of the monotonic clock.
+    now_s: u32,
+    /// Whether they do (CLIENT NO-TOUCH).
+    notes_use: bool,
+    /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
+    /// been removed yet.
+    now_ms: i64,
     /// Values that expired.
     expired_count: u64,
+}
+
+impl Entry {
+    /// The value, if it has not expired.
+    #[inline]
+    fn live_value(&self, now_ms: i64) -> Option<&Value> {
+        if self.is_due(now_ms) { None } else { self.value.as_ref() }
+    }
+
+    #[inline]
+    fn is_due(&self, now_ms: i64) -> bool {
+        self.expires_ms != NEVER && self.expires_ms <= now_ms
+    }
 }
 
 impl Keyspace {
@@ -124,7 +142,9 @@ impl Keyspace {
             ready: Vec::new(),
             broken_watches: Vec::new(),
             bytes: 0,
-            use_s: None,
+            now_s: 0,
+            notes_use: true,
+            now_ms: 0,
             expired_count: 0,
         }
     }
@@ -159,16 +179,39 @@ impl Keyspace {
         self.expired_count
     }
 
-    /// Sets the time, in seconds of the monotonic clock, that look-ups note as the last use;
-    /// with none they leave it as it is (CLIENT NO-TOUCH).
+    /// Sets the time that look-ups note as the last use, and whether those of existing keys do.
     #[inline]
-    pub fn set_use_time(&mut self, use_s: Option<u32>) {
-        self.use_s = use_s;
+    pub fn set_use_time(&mut self, now: Now, notes_use: bool) {
+        // Wraps after 136 years of uptime.
+        self.now_s = (now.monotonic_us / 1_000_000) as u32;
+        self.notes_use = notes_use;
     }
 
+    /// Notes that an entry is used.
     #[inline]
-    fn find(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        self.dbs[db].entries.get_index_of(key)
+    fn note_use(&mut self, db: DbIndex, index: usize) {
+        if self.notes_use {
+            self.dbs[db].entries[index].used_s = self.now_s;
+        }
+    }
+
+    /// Where a key's entry is. A value that has expired is removed first.
+    #[inline]
+    fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
+        let (index, _, entry) = self.dbs[db].entries.get_full(key)?;
+        if entry.is_due(self.now_ms) {
+            self.expire_entry(db, index);
+            return self.dbs[db].entries.get_index_of(key);
+        }
+        Some(index)
+    }
+
+    #[cold]
+    fn expire_entry(&mut self, db: DbIndex, index: usize) {
+        self.clear_value(db, index);
+        self.expired_count += 1;
+        self.changed(db, index);
+        self.drop_if_unused(db, index);
     }
 
     #[inline]
@@ -178,17 +221,14 @@ impl Keyspace {
 
     /// The value of a key.
     pub fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
-        let use_s = self.use_s;
-        let entry = self.dbs[db].entries.get_mut(key)?;
-        if let Some(use_s) = use_s {
-            entry.used_s = use_s;
-        }
-        entry.value.as_ref()
+        let index = self.find(db, key)?;
+        self.note_use(db, index);
+        self.dbs[db].entries[index].value.as_ref()
     }
 
     /// The value of a key, without noting that it was used.
     pub fn peek(&self, db: DbIndex, key: &[u8]) -> Option<&Value> {
-        self.dbs[db].entries.get(key)?.value.as_ref()
+        self.dbs[db].entries.get(key)?.live_value(self.now_ms)
     }
 
     /// Whether a key has a value, without noting a use.
@@ -207,7 +247,7 @@ impl Keyspace {
     /// Seconds of the monotonic clock at which a key was last used.
     pub fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
         let entry = self.dbs[db].entries.get(key)?;
-        entry.value.as_ref().map(|_| entry.used_s)
+        entry.live_value(self.now_ms).map(|_| entry.used_s)
     }
 
     /// Memory of one key and its value in bytes.
@@ -219,7 +259,7 @@ impl Keyspace {
     /// stays.
     pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
         let entry = self.dbs[db].entries.get(key)?;
-        entry.value.as_ref()?;
+        entry.live_value(self.now_ms)?;
         Some((entry.expires_ms != NEVER).then_some(entry.expires_ms))
     }
 
@@ -278,7 +318,7 @@ impl Keyspace {
     fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
         self.bytes += value.allocated_bytes();
         self.dbs[db].value_count += 1;
-        let used_s = self.use_s.unwrap_or_default();
+        let used_s = self.now_s;
         let entry = self.entry_mut(db, index);
         entry.value = Some(value);
         entry.used_s = used_s;
@@ -349,12 +389,6 @@ impl Keyspace {
         }
         self.bytes -= freed;
         count
-    }
-
-    /// Exchanges two databases. Waiters and watchers belong to a database's number: the caller
-    /// takes them out before and puts them back after.
-    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
-        self.dbs.swap(a, b);
     }
 
     /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
@@ -436,13 +470,6 @@ impl Keyspace {
         ready
     }
 
-    /// Puts a key with a value and waiters on the ready list.
-    pub fn mark_ready(&mut self, db: DbIndex, key: &[u8]) {
-        if let Some(index) = self.find(db, key) {
-            self.changed_for_waiters(db, index);
-        }
-    }
-
     fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
         let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
         if let Some(interest) = &mut entry.interest
@@ -460,14 +487,19 @@ impl Keyspace {
         self.dbs.iter().filter_map(|db| db.expiries.next()).min()
     }
 
-    /// Removes up to `limit` values that are due at `now_ms`; whether all due ones are gone.
+    /// Sets the time and removes up to `limit` values that are due; whether all due ones are
+    /// gone. Those that are left are not seen by commands.
     pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
+        self.now_ms = now_ms;
         let mut left = limit;
         for db in 0..self.dbs.len() {
-            while let Some(key) = self.dbs[db].expiries.pop_due(deadline(now_ms)) {
-                self.remove(db, &key);
-                self.expired_count += 1;
-                left -= 1;
+            while let Some((due, key)) = self.dbs[db].expiries.first()
+                && due <= deadline(now_ms)
+            {
+                let key = key.clone();
+                // Removes a due value with all that follows from it.
+                self.find(db, &key);
+                left = left.saturating_sub(1);
                 if left == 0 {
                     return false;
                 }

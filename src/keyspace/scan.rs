@@ -11,12 +11,12 @@ use super::{DbIndex, Keyspace, Value};
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
     /// those with a value to `visit`, and returns the cursor to go on with, 0 at the end.
-    pub fn scan(
-        &self,
+    pub fn scan<'a>(
+        &'a self,
         db: DbIndex,
         cursor: u64,
         count: usize,
-        mut visit: impl FnMut(&[u8], &Value),
+        mut visit: impl FnMut(&'a [u8], &'a Value),
     ) -> u64 {
         let entries = &self.dbs[db].entries;
         let len = entries.len();
@@ -24,7 +24,7 @@ impl Keyspace {
         let to = from.saturating_sub(count.max(1));
         for index in (to..from).rev() {
             if let Some((key, entry)) = entries.get_index(index)
-                && let Some(value) = &entry.value
+                && let Some(value) = entry.live_value(self.now_ms)
             {
                 visit(key, value);
             }
@@ -35,7 +35,7 @@ impl Keyspace {
     /// All keys of a database with their values.
     pub fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
         let entries = self.dbs[db].entries.iter();
-        entries.filter_map(|(key, entry)| Some((&key[..], entry.value.as_ref()?)))
+        entries.filter_map(|(key, entry)| Some((&key[..], entry.live_value(self.now_ms)?)))
     }
 
     /// A key of a database, chosen by a random number.
@@ -49,7 +49,7 @@ impl Keyspace {
         // Nearly every entry has a value, so that this ends soon.
         (start..len).chain(0..start).find_map(|index| {
             let (key, entry) = db.entries.get_index(index)?;
-            entry.value.as_ref().map(|_| &key[..])
+            entry.live_value(self.now_ms).map(|_| &key[..])
         })
     }
 }

@@ -36,13 +36,24 @@ pub enum End {
 }
 
 /// A deque of messages.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Queue {
     /// No segment is empty.
     segments: VecDeque<Segment>,
     len: usize,
     /// Capacity of all segments.
     segment_bytes: usize,
+}
+
+impl Clone for Queue {
+    /// A copy packed anew: without the room to grow that the original has, nor its count of it.
+    fn clone(&self) -> Queue {
+        let mut copy = Queue::new();
+        for message in self.iter() {
+            copy.push(End::Back, message);
+        }
+        copy
+    }
 }
 
 impl Queue {

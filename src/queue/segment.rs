@@ -9,7 +9,7 @@ const LENGTH_BYTES_MAX: usize = 10;
 
 /// A run of messages; the live ones begin at `start` (what is before it was popped, or is room
 /// for pushes at the front).
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Segment {
     bytes: Vec<u8>,
     start: usize,

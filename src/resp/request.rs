@@ -168,6 +168,8 @@ pub struct RequestParser {
     args_left: usize,
     /// The length of the argument whose bytes come next, once its line is read.
     bulk_length: Option<usize>,
+    /// Up to here the line under way has no end.
+    searched: usize,
     /// Arguments of an inline request, whose quoting is undone.
     inline: Option<OwnedRequest>,
 }
@@ -215,9 +217,9 @@ impl RequestParser {
         }
     }
 
-    /// Whether `parse` is in the middle of an array whose count it has read.
+    /// Whether `parse` would have to begin again without this parser.
     pub fn is_partial(&self) -> bool {
-        self.args_left > 0
+        self.args_left > 0 || self.searched > 0
     }
 
     /// Bytes of memory kept for a request under way.
@@ -226,11 +228,11 @@ impl RequestParser {
     }
 
     fn arg_count(
-        &self,
+        &mut self,
         buffer: &[u8],
         limits: Limits,
     ) -> Result<Option<(usize, usize)>, ProtocolError> {
-        let Some((line, end)) = line_at(buffer, 0, ProtocolError::ArgCountTooLong)? else {
+        let Some((line, end)) = self.line_at(buffer, 0, ProtocolError::ArgCountTooLong)? else {
             return Ok(None);
         };
         match parse_integer(&line[1..]) {
@@ -250,7 +252,7 @@ impl RequestParser {
         let length = match self.bulk_length {
             Some(length) => length,
             None => {
-                let line = line_at(buffer, self.position, ProtocolError::BulkLengthTooLong)?;
+                let line = self.line_at(buffer, self.position, ProtocolError::BulkLengthTooLong)?;
                 let Some((line, end)) = line else {
                     return Ok(false);
                 };
@@ -272,12 +274,15 @@ impl RequestParser {
     }
 
     fn parse_inline(&mut self, buffer: &[u8]) -> Result<Parsed, ProtocolError> {
-        let Some(newline) = memchr::memchr(b'\n', buffer) else {
+        let from = std::mem::take(&mut self.searched).min(buffer.len());
+        let Some(newline) = memchr::memchr(b'\n', &buffer[from..]) else {
             if buffer.len() > LINE_BYTES_MAX {
                 return Err(ProtocolError::InlineTooLong);
             }
+            self.searched = buffer.len();
             return Ok(Parsed::Incomplete);
         };
+        let newline = from + newline;
         let line = &buffer[..newline];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let end = newline + 1;
@@ -289,26 +294,30 @@ impl RequestParser {
         self.inline = Some(OwnedRequest::from_args(words.iter().map(Vec::as_slice)));
         Ok(Parsed::Request { end })
     }
-}
 
-/// The line at `at` without its end, and where the next begins; none if it is not whole yet.
-#[inline]
-fn line_at(
-    buffer: &[u8],
-    at: usize,
-    too_long: ProtocolError,
-) -> Result<Option<(&[u8], usize)>, ProtocolError> {
-    let rest = &buffer[at..];
-    // Lengths are short: most lines end within a few bytes, where a plain loop is quickest.
-    let near = rest.iter().take(16).position(|&byte| byte == b'\r');
-    let Some(length) = near.or_else(|| memchr::memchr(b'\r', rest)) else {
-        if rest.len() > LINE_BYTES_MAX {
-            return Err(too_long);
-        }
-        return Ok(None);
-    };
-    // The byte after the carriage return must be there; Redis does not ask what it is.
-    Ok((rest.len() >= length + 2).then(|| (&rest[..length], at + length + 2)))
+    /// The line at `at` without its end, and where the next begins; none if it is not whole yet.
+    #[inline]
+    fn line_at<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        at: usize,
+        too_long: ProtocolError,
+    ) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
+        let from = std::mem::take(&mut self.searched).max(at).min(buffer.len());
+        let rest = &buffer[from..];
+        // Lengths are short: most lines end within a few bytes, where a plain loop is quickest.
+        let near = rest.iter().take(16).position(|&byte| byte == b'\r');
+        let Some(found) = near.or_else(|| memchr::memchr(b'\r', rest)) else {
+            if buffer.len() - at > LINE_BYTES_MAX {
+                return Err(too_long);
+            }
+            self.searched = buffer.len();
+            return Ok(None);
+        };
+        let end = from + found;
+        // The byte after the carriage return must be there; Redis does not ask what it is.
+        Ok((buffer.len() >= end + 2).then(|| (&buffer[at..end], end + 2)))
+    }
 }
 
 #[inline]

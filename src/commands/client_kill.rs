@@ -1,0 +1,101 @@
+//! CLIENT KILL: closing connections, one by its address or all that meet some conditions.
+//! <https://redis.io/docs/latest/commands/client-kill/>
+
+use super::client::quoting;
+use super::client_list::Kind;
+use super::{blocking, monitor, pubsub, transaction};
+use crate::client_id::ClientId;
+use crate::clients::{Client, CloseReason};
+use crate::command::{CommandError, Context, is_word};
+use crate::resp::{Request, parse_integer};
+use crate::state::State;
+
+/// What a client must be like to be closed.
+#[derive(Default)]
+struct Conditions<'a> {
+    number: Option<u64>,
+    addr: Option<&'a [u8]>,
+    laddr: Option<&'a [u8]>,
+    kind: Option<Kind>,
+    /// Whether the client that gives the command may be among them.
+    with_oneself: bool,
+}
+
+impl Conditions<'_> {
+    fn are_met_by(&self, client: &Client, oneself: ClientId) -> bool {
+        !client.is_gone()
+            && (self.with_oneself || client.id != oneself)
+            && self.number.is_none_or(|number| number == client.id.number())
+            && self.kind.is_none_or(|kind| kind == Kind::of(client))
+            && self.addr.is_none_or(|addr| addr == client.peer.addr().as_bytes())
+            && self.laddr.is_none_or(|laddr| laddr == client.peer.laddr().as_bytes())
+    }
+}
+
+pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    // With one argument it is an address, whatever it looks like.
+    let is_old_form = request.len() == 3;
+    let conditions = if is_old_form {
+        Conditions { addr: request.get(2), with_oneself: true, ..Conditions::default() }
+    } else {
+        conditions(request)?
+    };
+    let all = ctx.state.clients.iter();
+    let met = all.filter(|client| conditions.are_met_by(client, ctx.client));
+    let met: Vec<ClientId> = met.map(|client| client.id).collect();
+    for &id in &met {
+        if id == ctx.client {
+            ctx.state.clients.close(id, CloseReason::KilledItself);
+        } else {
+            kill_other(ctx.state, id);
+        }
+    }
+    match met.len() {
+        0 if is_old_form => return Err(CommandError::text("ERR No such client")),
+        _ if is_old_form => ctx.reply.ok(),
+        count => ctx.reply.count(count),
+    }
+    Ok(())
+}
+
+fn conditions<'a>(request: &Request<'a>) -> Result<Conditions<'a>, CommandError> {
+    let mut conditions = Conditions::default();
+    let mut args = request.args_from(2);
+    while let Some(option) = args.next() {
+        let value = args.next().ok_or(CommandError::Syntax)?;
+        match option {
+            _ if is_word(option, "id") => {
+                let number = parse_integer(value).filter(|&number| number > 0);
+                let error = CommandError::text("ERR client-id should be greater than 0");
+                conditions.number = Some(number.ok_or(error)?.unsigned_abs());
+            }
+            _ if is_word(option, "type") => conditions.kind = Some(Kind::parse(value)?),
+            _ if is_word(option, "addr") => conditions.addr = Some(value),
+            _ if is_word(option, "laddr") => conditions.laddr = Some(value),
+            // There is one user, and every client is it.
+            _ if is_word(option, "user") && value == b"default" => {}
+            _ if is_word(option, "user") => {
+                return Err(quoting("ERR No such user '", value, "'"));
+            }
+            _ if is_word(option, "skipme") && is_word(value, "yes") => {
+                conditions.with_oneself = false;
+            }
+            _ if is_word(option, "skipme") && is_word(value, "no") => {
+                conditions.with_oneself = true;
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+    }
+    Ok(conditions)
+}
+
+/// Closes another client. The connection is dropped at the end of the turn, but from now on
+/// the client is handed no message, counts as nobody's subscriber and breaks no watch.
+fn kill_other(state: &mut State, id: ClientId) {
+    // First, so that input that waited is not run when the wait ends.
+    state.clients.close(id, CloseReason::Killed);
+    blocking::stop_waiting(state, id);
+    transaction::forget(state, id);
+    pubsub::forget(state, id);
+    monitor::stop(state, id);
+}

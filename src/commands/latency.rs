@@ -1,0 +1,201 @@
+//! LATENCY: moments at which commands held everybody up.
+//! <https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>
+
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::resp::Request;
+use crate::slowlog::LatencyEvent;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Server);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "latency",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::Server,
+    since: "2.8.13",
+    summary: "A container for commands about latency.",
+    run: None,
+    subcommands: SUBCOMMANDS,
+}];
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    row("latency|latest", 2, ADMIN, "2.8.13", "Gives the latest hold-up of each event.", latest),
+    row("latency|history", 3, ADMIN, "2.8.13", "Gives the hold-ups of an event.", history),
+    row("latency|reset", -2, ADMIN, "2.8.13", "Forgets the hold-ups of events, or all.", reset),
+    row("latency|graph", 3, ADMIN, "2.8.13", "Draws the hold-ups of an event.", graph),
+    row("latency|doctor", 2, ADMIN, "2.8.13", "Says what the hold-ups mean.", doctor),
+    row("latency|histogram", -2, ADMIN, "7.0.0", "Gives how long commands took, of those measured.", histogram),
+    row("latency|help", 2, ANYTIME, "2.8.13", "Explains the subcommands.", help),
+];
+
+fn find<'a>(ctx: &'a Context<'_>, name: &[u8]) -> Option<&'a LatencyEvent> {
+    ctx.state.latency.events.iter().find(|event| event.name.as_bytes() == name)
+}
+
+fn latest(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let events = &ctx.state.latency.events;
+    ctx.reply.array(events.len());
+    for event in events {
+        let (unix_s, took_ms) = event.samples.back().copied().unwrap_or_default();
+        ctx.reply.array(4);
+        ctx.reply.bulk(event.name.as_bytes());
+        for number in [unix_s, took_ms, event.worst_ms] {
+            ctx.reply.integer(number as i64);
+        }
+    }
+    Ok(())
+}
+
+fn history(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let samples = find(ctx, &request[2]).map(|event| Vec::from(event.samples.clone()));
+    let samples = samples.unwrap_or_default();
+    ctx.reply.array(samples.len());
+    for (unix_s, took_ms) in samples {
+        ctx.reply.array(2);
+        ctx.reply.integer(unix_s as i64);
+        ctx.reply.integer(took_ms as i64);
+    }
+    Ok(())
+}
+
+fn reset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let events = &mut ctx.state.latency.events;
+    let before = events.len();
+    let is_all = request.len() == 2;
+    events.retain(|event| {
+        let is_named = request.args_from(2).any(|name| name == event.name.as_bytes());
+        !is_all && !is_named
+    });
+    ctx.reply.count(before - events.len());
+    Ok(())
+}
+
+fn graph(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let Some(event) = find(ctx, &request[2]) else {
+        let mut text = b"ERR No samples available for event '".to_vec();
+        text.extend_from_slice(&request[2]);
+        text.push(b'\'');
+        return Err(CommandError::Bytes(text));
+    };
+    let text = draw(event);
+    ctx.reply.verbatim(text.as_bytes());
+    Ok(())
+}
+
+/// The newest samples as columns, oldest first, between the lowest and the highest of them.
+fn draw(event: &LatencyEvent) -> String {
+    const COLUMNS_MAX: usize = 80;
+    const ROWS: u64 = 4;
+    let skipped = event.samples.len().saturating_sub(COLUMNS_MAX);
+    let shown: Vec<u64> = event.samples.iter().skip(skipped).map(|(_, ms)| *ms).collect();
+    let high = shown.iter().copied().max().unwrap_or(0);
+    let low = shown.iter().copied().min().unwrap_or(0);
+    let mut text = format!(
+        "{} - high {high} ms, low {low} ms (all time high {} ms)\n",
+        event.name, event.worst_ms
+    );
+    text.push_str(&format!("{}\n", "-".repeat(COLUMNS_MAX)));
+    for row in (0..ROWS).rev() {
+        let mark = |ms: &u64| {
+            let height = (ms - low) * ROWS / (high - low).max(1);
+            if height > row {
+                '#'
+            } else if row == 0 {
+                '_'
+            } else {
+                ' '
+            }
+        };
+        let line: String = shown.iter().map(mark).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let mut text = String::new();
+    if ctx.state.settings.latency_threshold_ms == 0 {
+        text.push_str(
+            "Latency is not watched. \"CONFIG SET latency-monitor-threshold <milliseconds>\" \
+             begins to note commands that take that long.\n",
+        );
+    } else if ctx.state.latency.events.is_empty() {
+        text.push_str("No command has held the others up since latency is watched.\n");
+    }
+    for event in &ctx.state.latency.events {
+        let count = event.samples.len().max(1) as u64;
+        let mean_ms = event.samples.iter().map(|(_, ms)| ms).sum::<u64>() / count;
+        text.push_str(&format!(
+            "{}: {count} hold-ups, on average {mean_ms} ms, worst {} ms. SLOWLOG GET shows which \
+             commands take long; fewer elements per command hold others up less.\n",
+            event.name, event.worst_ms
+        ));
+    }
+    ctx.reply.verbatim(text.as_bytes());
+    Ok(())
+}
+
+fn histogram(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    // The distribution of times is not kept, as in a Redis with `latency-tracking no`.
+    ctx.reply.map(0);
+    Ok(())
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "LATENCY",
+        &[
+            "DOCTOR",
+            "    Return a human readable latency analysis report.",
+            "GRAPH <event>",
+            "    Return an ASCII latency graph for the <event> class.",
+            "HISTORY <event>",
+            "    Return time-latency samples for the <event> class.",
+            "LATEST",
+            "    Return the latest latency samples for all events.",
+            "RESET [<event> ...]",
+            "    Reset latency data of one or more <event> classes.",
+            "    (default: reset all data for all event classes)",
+            "HISTOGRAM [COMMAND ...]",
+            "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+            "    If no commands are specified then all histograms are replied.",
+        ],
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draw;
+    use crate::slowlog::Latency;
+
+    #[test]
+    fn a_graph_shows_the_newest_samples() {
+        let mut latency = Latency::default();
+        for second in 0..100 {
+            latency.add("command", second, second);
+        }
+        let text = draw(&latency.events[0]);
+        assert!(text.starts_with("command - high 99 ms, low 20 ms (all time high 99 ms)\n"));
+        assert_eq!(text.lines().count(), 6);
+        latency.add("one", 1, 7);
+        assert!(draw(&latency.events[1]).ends_with("\n_\n"));
+    }
+}

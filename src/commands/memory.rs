@@ -1,0 +1,204 @@
+//! MEMORY: what keys, clients and the process take.
+
+use super::info::{fragmentation, human_bytes, percent};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::resp::Request;
+use crate::state::State;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    keys: Keys,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (group, since) = (Group::Server, "4.0.0");
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "memory",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::Server,
+    since: "4.0.0",
+    summary: "A container for commands about memory.",
+    run: None,
+    subcommands: SUBCOMMANDS,
+}];
+
+const SECOND: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    row("memory|usage", -3, Flags::READONLY, SECOND, "Gives the memory that a key and its value take.", usage),
+    row("memory|stats", 2, Flags::NONE, Keys::None, "Gives what memory is used for.", stats),
+    row("memory|doctor", 2, Flags::NONE, Keys::None, "Says what is unusual about the memory.", doctor),
+    row("memory|purge", 2, Flags::NONE, Keys::None, "Gives spare memory back to the system.", purge),
+    row("memory|malloc-stats", 2, Flags::NONE, Keys::None, "Gives what the allocator tells of itself.", malloc_stats),
+    row("memory|help", 2, Flags::LOADING.with(Flags::STALE), Keys::None, "Explains the subcommands.", help),
+];
+
+fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut options = request.args_from(3);
+    while let Some(option) = options.next() {
+        let samples = options.next().filter(|_| is_word(option, "samples"));
+        // The whole value is counted as it changes: there is nothing to sample.
+        if integer(samples.ok_or(CommandError::Syntax)?)? < 0 {
+            return Err(CommandError::Syntax);
+        }
+    }
+    match ctx.state.keyspace.key_bytes(ctx.db, &request[2]) {
+        Some(bytes) => ctx.reply.count(bytes),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+/// A value of MEMORY STATS.
+enum Figure {
+    Count(usize),
+    Part(f64),
+}
+
+fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let figures = figures(ctx.state);
+    ctx.reply.map(figures.len());
+    for (name, figure) in figures {
+        ctx.reply.bulk(name.as_bytes());
+        match figure {
+            Figure::Count(count) => ctx.reply.count(count),
+            Figure::Part(part) => ctx.reply.double(part),
+        }
+    }
+    Ok(())
+}
+
+fn figures(state: &State) -> [(&'static str, Figure); 18] {
+    use Figure::{Count, Part};
+    let used = state.used_bytes();
+    let peak = state.stats.peak_used_bytes.max(used);
+    let dataset = state.keyspace.bytes();
+    let keys: usize = (0..state.keyspace.db_count()).map(|db| state.keyspace.len(db)).sum();
+    let resident = state.host.resident_bytes();
+    let unused = usize::try_from(resident).unwrap_or(usize::MAX).saturating_sub(used);
+    [
+        ("peak.allocated", Count(peak)),
+        ("total.allocated", Count(used)),
+        ("startup.allocated", Count(0)),
+        ("replication.backlog", Count(0)),
+        ("clients.slaves", Count(0)),
+        ("clients.normal", Count(state.clients.buffer_bytes())),
+        ("cluster.links", Count(0)),
+        ("aof.buffer", Count(0)),
+        ("lua.caches", Count(0)),
+        ("functions.caches", Count(0)),
+        ("overhead.total", Count(used - dataset)),
+        ("keys.count", Count(keys)),
+        ("keys.bytes-per-key", Count(dataset.checked_div(keys).unwrap_or(0))),
+        ("dataset.bytes", Count(dataset)),
+        ("dataset.percentage", Part(percent(dataset, used))),
+        ("peak.percentage", Part(percent(used, peak))),
+        ("fragmentation", Part(fragmentation(resident, used))),
+        ("fragmentation.bytes", Count(unused)),
+    ]
+}
+
+/// Below this nothing about the memory is worth a word.
+const SMALL_BYTES: usize = 5 * 1024 * 1024;
+
+fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let mut text = String::new();
+    for finding in findings(ctx.state) {
+        text.push_str(&format!(" * {finding}\n"));
+    }
+    if text.is_empty() {
+        text.push_str("Nothing about the memory of this instance is unusual.\n");
+    } else {
+        text.insert_str(0, "This is unusual about the memory of this instance:\n\n");
+    }
+    ctx.reply.verbatim(text.as_bytes());
+    Ok(())
+}
+
+fn findings(state: &State) -> Vec<String> {
+    let used = state.used_bytes();
+    let peak = state.stats.peak_used_bytes.max(used);
+    let buffers = state.clients.buffer_bytes();
+    let resident = state.host.resident_bytes();
+    let limit = state.settings.maxmemory_bytes;
+    let mut findings = Vec::new();
+    let mut add = |holds: bool, finding: String| {
+        if holds {
+            findings.push(finding);
+        }
+    };
+    let human = |bytes: usize| human_bytes(bytes as u64);
+    add(
+        peak > SMALL_BYTES && peak > used.saturating_mul(3) / 2,
+        format!(
+            "Peak: at most {} were used, now {}. The process may keep the difference.",
+            human(peak),
+            human(used)
+        ),
+    );
+    add(
+        used > SMALL_BYTES && fragmentation(resident, used) > 1.5,
+        format!(
+            "Fragmentation: the process takes {} for {} of data and buffers.",
+            human_bytes(resident),
+            human(used)
+        ),
+    );
+    add(
+        buffers > SMALL_BYTES && buffers > used / 2,
+        format!(
+            "Clients: {} of {} are buffers of clients. CLIENT LIST shows who reads too slowly.",
+            human(buffers),
+            human(used)
+        ),
+    );
+    add(
+        limit > 0 && used as u64 > limit / 10 * 9,
+        format!(
+            "Limit: {} of maxmemory {} are used. Above it no command may add data.",
+            human(used),
+            human_bytes(limit)
+        ),
+    );
+    findings
+}
+
+fn purge(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    // As in a Redis whose allocator cannot: the system's gives pages back by itself.
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn malloc_stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.bulk(b"Stats not supported for the current allocator");
+    Ok(())
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    super::help::write(
+        ctx.reply,
+        "MEMORY",
+        &[
+            "DOCTOR",
+            "    Return memory problems reports.",
+            "MALLOC-STATS",
+            "    Return internal statistics report from the memory allocator.",
+            "PURGE",
+            "    Attempt to purge dirty pages for reclamation by the allocator.",
+            "STATS",
+            "    Return information about the memory usage of the server.",
+            "USAGE <key> [SAMPLES <count>]",
+            "    Return memory in bytes used by <key> and its value. Nested values are",
+            "    sampled up to <count> times (default: 5, 0 means sample all).",
+        ],
+    );
+    Ok(())
+}

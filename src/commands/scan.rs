@@ -1,0 +1,153 @@
+//! Walking over the keys: KEYS, SCAN, RANDOMKEY.
+
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::glob::glob_matches;
+use crate::resp::Request;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    since: &'static str,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (keys, group) = (Keys::None, Group::Generic);
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+const READ_ALL: Flags = Flags::READONLY.with(Flags::DANGEROUS);
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    row("keys", 2, READ_ALL, "1.0.0", "Gives all keys whose names match a pattern.", keys),
+    row("scan", -2, Flags::READONLY, "2.8.0", "Gives some of the keys, and where to go on.", scan),
+    row("randomkey", 1, Flags::READONLY, "1.0.0", "Gives any one of the keys.", randomkey),
+];
+
+/// Keys that one step of SCAN visits unless COUNT says otherwise.
+const SCAN_COUNT: usize = 10;
+
+fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let all = ctx.state.keyspace.keys(ctx.db).map(|(key, _)| key);
+    let matching: Vec<_> = all.filter(|key| glob_matches(&request[1], key)).collect();
+    ctx.reply.array(matching.len());
+    for key in matching {
+        ctx.reply.bulk(key);
+    }
+    Ok(())
+}
+
+/// What SCAN is asked beside the cursor.
+struct ScanOptions<'a> {
+    count: usize,
+    pattern: Option<&'a [u8]>,
+    type_name: Option<&'a [u8]>,
+}
+
+fn scan_options<'a>(request: &Request<'a>) -> Result<ScanOptions<'a>, CommandError> {
+    let mut options = ScanOptions { count: SCAN_COUNT, pattern: None, type_name: None };
+    let mut rest = request.args_from(2);
+    while let Some(option) = rest.next() {
+        let value = rest.next().ok_or(CommandError::Syntax)?;
+        if is_word(option, "count") {
+            let count = integer(value)?;
+            if count < 1 {
+                return Err(CommandError::Syntax);
+            }
+            options.count = usize::try_from(count).unwrap_or(usize::MAX);
+        } else if is_word(option, "match") {
+            options.pattern = Some(value);
+        } else if is_word(option, "type") {
+            options.type_name = Some(value);
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(options)
+}
+
+fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let cursor =
+        parse_cursor(&request[1]).ok_or(const { CommandError::text("ERR invalid cursor") })?;
+    let ScanOptions { count, pattern, type_name } = scan_options(request)?;
+    let mut found = Vec::new();
+    let mut looked_up = 0;
+    let next = ctx.state.keyspace.scan(ctx.db, cursor, count, |key, value| {
+        if pattern.is_some_and(|pattern| !glob_matches(pattern, key)) {
+            return;
+        }
+        // A type that does not exist matches nothing: Redis refuses it only from version 8 on.
+        if let Some(type_name) = type_name {
+            looked_up += 1;
+            if !is_word(type_name, value.type_name()) {
+                return;
+            }
+        }
+        found.push(key);
+    });
+    ctx.reply.array(2);
+    ctx.reply.bulk(next.to_string().as_bytes());
+    ctx.reply.array(found.len());
+    for key in found {
+        ctx.reply.bulk(key);
+    }
+    ctx.state.stats.keyspace_hits += looked_up;
+    Ok(())
+}
+
+/// A cursor as C's strtoul reads it, which ends at a NUL, takes a sign, and counts negative
+/// numbers back from the largest.
+fn parse_cursor(arg: &[u8]) -> Option<u64> {
+    let text = arg.split(|&byte| byte == 0).next().unwrap_or_default();
+    let (is_negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut number: u64 = 0;
+    for &digit in digits {
+        number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+    }
+    Some(if is_negative { number.wrapping_neg() } else { number })
+}
+
+fn randomkey(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let random = ctx.state.random.next();
+    match ctx.state.keyspace.random_key(ctx.db, random) {
+        Some(key) => ctx.reply.bulk(key),
+        None => ctx.reply.null(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_cursor;
+
+    #[test]
+    fn cursors_are_read_as_c_does() {
+        let cases: &[(&[u8], Option<u64>)] = &[
+            (b"0", Some(0)),
+            (b"", Some(0)),
+            (b"+5", Some(5)),
+            (b"-1", Some(u64::MAX)),
+            (b"007", Some(7)),
+            (b"5\0x", Some(5)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b" 1", None),
+            (b"1 ", None),
+            (b"-", None),
+            (b"+-1", None),
+            (b"x", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_cursor(text), *expected, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Passwords in requests: neither MONITOR nor SLOWLOG may show them.
+
+use crate::command::{Command, is_word};
+use crate::resp::{OwnedRequest, Request};
+
+const HIDDEN: &[u8] = b"(redacted)";
+
+/// The request with its passwords hidden, as Redis hides them; none if it has none.
+pub(super) fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequest> {
+    let hidden = match command.name {
+        "auth" => (1..request.len()).collect(),
+        "hello" => in_hello(request),
+        "config|set" => in_config_set(request),
+        _ => Vec::new(),
+    };
+    if hidden.is_empty() {
+        return None;
+    }
+    let args = request.args().enumerate();
+    let shown = args.map(|(index, arg)| if hidden.contains(&index) { HIDDEN } else { arg });
+    Some(OwnedRequest::from_args(shown))
+}
+
+/// `HELLO 3 AUTH <user> <password> SETNAME <name>`
+fn in_hello(request: &Request<'_>) -> Vec<usize> {
+    let mut index = 2;
+    while let Some(option) = request.get(index) {
+        if is_word(option, "auth") {
+            return (index + 1..request.len().min(index + 3)).collect();
+        }
+        index += if is_word(option, "setname") { 2 } else { 1 };
+    }
+    Vec::new()
+}
+
+/// `CONFIG SET requirepass <password> …`
+fn in_config_set(request: &Request<'_>) -> Vec<usize> {
+    let names = (2..request.len()).step_by(2);
+    let secret = names.filter(|&index| {
+        is_word(&request[index], "requirepass") || is_word(&request[index], "masterauth")
+    });
+    secret.map(|index| index + 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::Table;
+
+    fn hidden(line: &str) -> Option<String> {
+        let args = || line.split(' ').map(str::as_bytes);
+        let request = OwnedRequest::from_args(args());
+        let request = request.as_request();
+        let row = Table::shared().find(request.arg(0)).expect("a row of this name").command;
+        let hidden = hide(row, &request)?;
+        let words: Vec<_> = hidden.as_request().args().map(String::from_utf8_lossy).collect();
+        Some(words.join(" "))
+    }
+
+    #[test]
+    fn passwords_are_hidden_and_nothing_else() {
+        let shown = |line| hidden(line).unwrap_or_default();
+        assert_eq!(shown("AUTH p"), "AUTH (redacted)");
+        assert_eq!(shown("AUTH default p"), "AUTH (redacted) (redacted)");
+        assert_eq!(
+            shown("HELLO 3 SETNAME auth AUTH default p SETNAME x"),
+            "HELLO 3 SETNAME auth AUTH (redacted) (redacted) SETNAME x"
+        );
+        assert_eq!(hidden("HELLO 3 SETNAME me"), None);
+        assert_eq!(hidden("PING p"), None);
+    }
+}

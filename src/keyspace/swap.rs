@@ -1,0 +1,104 @@
+//! Exchanging two databases.
+
+use super::{DbIndex, Interest, Key, Keyspace};
+
+impl Keyspace {
+    /// Exchanges the values of two databases. Waiters and watchers belong to a database's
+    /// number and stay with it: whoever waits for a key that has a value now is to be served,
+    /// the one who has waited longest first; watches on keys that existed on either side break.
+    ///
+    /// `interesting` names the keys of both databases that clients wait for or watch. The caller
+    /// knows them from the clients, of whom there are fewer than keys.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex, interesting: &[(DbIndex, Key)]) {
+        if a == b {
+            return;
+        }
+        let mut taken: Vec<(DbIndex, &Key, Box<Interest>)> = Vec::new();
+        for (db, key) in interesting {
+            let exists = self.contains(a, key) || self.contains(b, key);
+            if let Some(mut interest) = self.take_interest(*db, key) {
+                if exists {
+                    self.broken_watches.append(&mut interest.watchers);
+                }
+                taken.push((*db, key, interest));
+            }
+        }
+        self.dbs.swap(a, b);
+        // Keys of one client keep the order in which it named them, since the sort is stable.
+        taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());
+        for (db, key, interest) in taken {
+            self.put_interest(db, key, interest);
+        }
+    }
+
+    fn take_interest(&mut self, db: DbIndex, key: &[u8]) -> Option<Box<Interest>> {
+        let index = self.find(db, key)?;
+        let interest = self.entry_mut(db, index).interest.take()?;
+        self.drop_if_unused(db, index);
+        Some(interest)
+    }
+
+    fn put_interest(&mut self, db: DbIndex, key: &[u8], interest: Box<Interest>) {
+        if interest.waiters.is_empty() && interest.watchers.is_empty() {
+            return;
+        }
+        let index = self.find_or_create(db, key);
+        self.entry_mut(db, index).interest = Some(interest);
+        self.changed_for_waiters(db, index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client_id::ClientId;
+    use crate::keyspace::{Key, Keyspace, Value};
+    use crate::queue::{End, Queue};
+
+    fn list(message: &[u8]) -> Value {
+        let mut queue = Queue::new();
+        queue.push(End::Back, message);
+        Value::List(queue)
+    }
+
+    #[test]
+    fn waiters_and_watchers_stay_with_the_number() {
+        let (waiter, watcher) = (ClientId::new(1, 0), ClientId::new(2, 1));
+        let mut keyspace = Keyspace::new(2, 7);
+        keyspace.insert(1, b"q", list(b"x"), Some(1000));
+        keyspace.insert(1, b"other", list(b"y"), None);
+        let waited = keyspace.add_waiter(0, b"q", 3, waiter);
+        let watched = keyspace.watch(0, b"missing", watcher);
+        let interesting = [(0, waited.clone()), (0, waited), (0, watched)];
+
+        keyspace.swap(0, 1, &interesting);
+        keyspace.check_invariants();
+        assert_eq!((keyspace.len(0), keyspace.len(1)), (2, 0));
+        assert_eq!((keyspace.expiring_len(0), keyspace.expiring_len(1)), (1, 0));
+        assert_eq!(keyspace.take_ready(), [(0, Key::from(&b"q"[..]))]);
+        assert_eq!(keyspace.next_waiter(0, b"q", None), Some((3, waiter)));
+        assert!(keyspace.take_broken_watches().is_empty(), "the key exists on neither side");
+
+        keyspace.insert(1, b"missing", list(b"z"), None);
+        keyspace.swap(1, 0, &interesting);
+        keyspace.check_invariants();
+        assert_eq!(keyspace.take_broken_watches(), [watcher]);
+        assert_eq!(keyspace.next_waiter(0, b"q", None), Some((3, waiter)));
+        assert!(keyspace.take_ready().is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_longest_are_ready_first() {
+        let client = ClientId::new(1, 0);
+        let mut keyspace = Keyspace::new(2, 7);
+        let keys = [(&b"late"[..], 9), (b"early", 2), (b"middle", 5)];
+        let mut interesting = Vec::new();
+        for (key, ticket) in keys {
+            keyspace.insert(1, key, list(b"x"), None);
+            interesting.push((0, keyspace.add_waiter(0, key, ticket, client)));
+        }
+        keyspace.swap(0, 1, &interesting);
+        let ready: Vec<_> = keyspace.take_ready().into_iter().map(|(_, key)| key).collect();
+        assert_eq!(ready, [&b"early"[..], b"middle", b"late"].map(Key::from));
+        keyspace.check_invariants();
+    }
+}

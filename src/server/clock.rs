@@ -1,0 +1,31 @@
+//! The clocks of the machine.
+
+use crate::clock::Now;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Reads both clocks; the monotonic one counts from the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now, at one second: so that 0 is a moment before all others.
+    pub fn start() -> Clock {
+        let now = Instant::now();
+        Clock { start: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Now {
+        // A clock that is set before 1970 shows 1970.
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { unix_us: unix.as_micros() as u64, monotonic_us: self.monotonic_us() }
+    }
+
+    /// Microseconds since the start.
+    pub fn monotonic_us(&self) -> u64 {
+        // u64 microseconds are 584,000 years.
+        self.start.elapsed().as_micros() as u64
+    }
+}

@@ -1,0 +1,63 @@
+//! Descriptors: the limit on open files is raised at the start so that `maxclients` fit, and one
+//! is kept in reserve, so that a client can still be told when there are no more.
+
+use super::ServerError;
+use log::{info, warn};
+use rlimit::Resource;
+use std::fs::File;
+
+/// Descriptors that are not clients: listeners, log, the poll itself, files of the program around.
+const RESERVED: u64 = 32;
+
+/// Raises the limit as far as it takes and the system allows. Says how many clients fit.
+pub fn make_room(maxclients: u32) -> Result<u32, ServerError> {
+    let wanted = u64::from(maxclients) + RESERVED;
+    let Ok((soft, hard)) = rlimit::getrlimit(Resource::NOFILE) else {
+        warn!("cannot read the limit on open files; `maxclients` may be more than it allows");
+        return Ok(maxclients);
+    };
+    if soft >= wanted {
+        return Ok(maxclients);
+    }
+    // Only a privileged process may raise the hard limit; any may go up to it.
+    let is_raised = rlimit::setrlimit(Resource::NOFILE, wanted, hard.max(wanted)).is_ok();
+    if is_raised {
+        info!("raised the limit on open files from {soft} to {wanted}");
+        return Ok(maxclients);
+    }
+    let is_raised = rlimit::setrlimit(Resource::NOFILE, hard, hard).is_ok();
+    let limit = if is_raised { hard } else { soft };
+    if limit <= RESERVED {
+        return Err(ServerError::TooFewDescriptors { limit });
+    }
+    // Less than `wanted`, which is a u32 and a few.
+    let fitting = (limit - RESERVED) as u32;
+    warn!(
+        "the limit of {limit} open files is too low for maxclients {maxclients}: it is {fitting} \
+         now; raise `ulimit -n` to {wanted}"
+    );
+    Ok(fitting)
+}
+
+/// A descriptor in reserve.
+///
+/// When the last one is used up, a new connection can be neither accepted nor refused and waits
+/// in the kernel's queue for ever. Giving the reserve back for a moment lets it be refused.
+#[derive(Debug, Default)]
+pub struct Spare {
+    file: Option<File>,
+}
+
+impl Spare {
+    /// Takes a descriptor in reserve, if there is none.
+    pub fn refill(&mut self) {
+        if self.file.is_none() {
+            self.file = File::open("/dev/null").ok();
+        }
+    }
+
+    /// Frees the reserve; whether there was one.
+    pub fn release(&mut self) -> bool {
+        self.file.take().is_some()
+    }
+}

@@ -1,0 +1,301 @@
+//! Listening sockets, and what to do when accepting fails.
+
+use super::ServerError;
+use super::connection::Stream;
+use super::descriptors::Spare;
+use super::unix_socket::{self, SocketFile};
+use crate::clients::Peer;
+use crate::settings::Settings;
+use log::warn;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How long nobody is accepted after a failure that would come again at once.
+const BACK_OFF_US: u64 = 100_000;
+/// A failure is logged once in this time, however often it comes.
+const LOG_EVERY_US: u64 = 1_000_000;
+/// Failures in a row after which the turn goes on without new clients.
+const FAILURES_PER_CALL_MAX: usize = 16;
+/// How often a port that is free on the first address may be taken on another one.
+const FREE_PORT_TRIES: usize = 16;
+
+/// `errno` values that the standard library has no name for; the same on every Unix.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// Everything that is listened on.
+#[derive(Debug)]
+pub struct Listeners {
+    open: Vec<Listener>,
+    local_addrs: Vec<SocketAddr>,
+    /// The listener whose turn it is, so that none starves the others.
+    next: usize,
+    spare: Spare,
+    /// After a failure: when accepting is tried again.
+    retry_at_us: Option<u64>,
+    next_log_us: u64,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: Listening,
+    /// Whether connections may wait: the event that said so comes once.
+    is_ready: bool,
+}
+
+#[derive(Debug)]
+enum Listening {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, path: Arc<Path>, _file: SocketFile },
+}
+
+/// A new connection.
+#[derive(Debug)]
+pub struct Accepted {
+    pub stream: Stream,
+    pub peer: Peer,
+    /// Whether it lives on the descriptor in reserve: it can only be told that there are no more.
+    pub is_on_spare: bool,
+}
+
+impl Listeners {
+    /// Listens on every address of the settings.
+    pub fn bind(settings: &Settings) -> Result<Listeners, ServerError> {
+        let backlog = i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX);
+        let sockets = match (settings.port, &settings.unixsocket) {
+            (0, Some(_)) => Vec::new(),
+            (0, None) => bind_free_port(&settings.bind, backlog)?,
+            (port, _) => bind_all(&settings.bind, port, backlog)?,
+        };
+        let local_addrs = sockets.iter().map(|(_, address)| *address).collect();
+        let mut sockets: Vec<Listening> =
+            sockets.into_iter().map(|(listener, _)| Listening::Tcp(listener)).collect();
+        if let Some(path) = &settings.unixsocket {
+            let (listener, file) = unix_socket::listen(path, settings.unixsocketperm, backlog)?;
+            let path = Arc::from(path.as_path());
+            sockets.push(Listening::Unix { listener, path, _file: file });
+        }
+        if sockets.is_empty() {
+            return Err(ServerError::NothingToListenOn);
+        }
+        let open = sockets.into_iter().map(|socket| Listener { socket, is_ready: false });
+        let mut spare = Spare::default();
+        spare.refill();
+        Ok(Listeners {
+            open: open.collect(),
+            local_addrs,
+            next: 0,
+            spare,
+            retry_at_us: None,
+            next_log_us: 0,
+        })
+    }
+
+    /// Asks for events, under tokens that begin with `first`. Says how many.
+    pub fn register(&mut self, registry: &Registry, first: usize) -> io::Result<usize> {
+        for (index, listener) in self.open.iter_mut().enumerate() {
+            let token = Token(first + index);
+            match &mut listener.socket {
+                Listening::Tcp(socket) => registry.register(socket, token, Interest::READABLE)?,
+                Listening::Unix { listener, .. } => {
+                    registry.register(listener, token, Interest::READABLE)?;
+                }
+            }
+        }
+        Ok(self.open.len())
+    }
+
+    /// The TCP addresses, with the ports that were picked.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Stops listening.
+    pub fn close(&mut self) {
+        self.open.clear();
+    }
+
+    /// Notes an event of the listener at `index`.
+    pub fn set_ready(&mut self, index: usize) {
+        if let Some(listener) = self.open.get_mut(index) {
+            listener.is_ready = true;
+        }
+    }
+
+    /// Whether connections may wait that `accept` would give at once.
+    pub fn is_ready(&self) -> bool {
+        self.retry_at_us.is_none() && self.open.iter().any(|listener| listener.is_ready)
+    }
+
+    /// When accepting is to be tried again after a failure.
+    pub fn deadline_us(&self) -> Option<u64> {
+        self.retry_at_us
+    }
+
+    /// The next connection, if one waits. No failure ends the listening.
+    pub fn accept(&mut self, now_us: u64) -> Option<Accepted> {
+        if self.retry_at_us.is_some_and(|at| now_us < at) {
+            return None;
+        }
+        self.retry_at_us = None;
+        self.spare.refill();
+        for _ in 0..FAILURES_PER_CALL_MAX {
+            let index = self.next_ready()?;
+            let mut result = self.open[index].accept();
+            let mut is_on_spare = false;
+            if matches!(&result, Err(error) if is_shortage(error)) && self.spare.release() {
+                // The shortage is reported even if nobody waits, so this may be WouldBlock.
+                result = self.open[index].accept();
+                is_on_spare = true;
+            }
+            match result {
+                Ok((stream, peer)) => {
+                    if is_on_spare {
+                        self.log(now_us, "no descriptors left: raise `ulimit -n`");
+                    }
+                    self.next = index + 1;
+                    return Some(Accepted { stream, peer, is_on_spare });
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.open[index].is_ready = false;
+                }
+                Err(error) => {
+                    self.log(now_us, &error.to_string());
+                    if !concerns_one_connection(&error) {
+                        self.retry_at_us = Some(now_us + BACK_OFF_US);
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let count = self.open.len();
+        (self.next..self.next + count)
+            .map(|index| index % count)
+            .find(|&index| self.open[index].is_ready)
+    }
+
+    fn log(&mut self, now_us: u64, text: &str) {
+        if now_us >= self.next_log_us {
+            self.next_log_us = now_us + LOG_EVERY_US;
+            warn!("cannot accept a connection: {text}");
+        }
+    }
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.socket {
+            Listening::Tcp(listener) => {
+                let (stream, addr) = listener.accept()?;
+                // It fails only if the peer has gone already, which reading will tell.
+                let laddr = stream.local_addr().unwrap_or(addr);
+                let peer = Peer::Tcp { addr, laddr, fd: stream.as_raw_fd() };
+                Ok((Stream::Tcp(stream), peer))
+            }
+            Listening::Unix { listener, path, .. } => {
+                let (stream, _) = listener.accept()?;
+                let peer = Peer::Unix { path: path.clone(), fd: stream.as_raw_fd() };
+                Ok((Stream::Unix(stream), peer))
+            }
+        }
+    }
+}
+
+/// Whether the process, or the system, has no more descriptors.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
+/// Whether an error of `accept` is that of the connection which was about to be accepted, so that
+/// the next one may be fine: accept(2) hands out errors that are pending on the new socket.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Interrupted
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::PermissionDenied
+    )
+}
+
+type Bound = (TcpListener, SocketAddr);
+
+/// Listens on one port that is free on all addresses.
+fn bind_free_port(addresses: &[String], backlog: i32) -> Result<Vec<Bound>, ServerError> {
+    for _ in 1..FREE_PORT_TRIES {
+        match bind_all(addresses, 0, backlog) {
+            Err(ServerError::Listen { source, .. }) if source.kind() == ErrorKind::AddrInUse => {}
+            result => return result,
+        }
+    }
+    bind_all(addresses, 0, backlog)
+}
+
+/// Listens on all addresses. A port that the first one picked holds for the others.
+fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, ServerError> {
+    let mut bound: Vec<Bound> = Vec::new();
+    for name in addresses.iter().filter(|name| !name.is_empty()) {
+        let port = bound.first().map_or(port, |(_, address)| address.port());
+        let (name, is_optional) = match name.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (name.as_str(), false),
+        };
+        match resolve(name, port).and_then(|address| bind_one(address, backlog)) {
+            Ok(listener) => bound.push(listener),
+            // An optional address is one that this machine may not have. That somebody else
+            // listens there is another matter.
+            Err(error) if is_optional && error.kind() != ErrorKind::AddrInUse => {
+                log::debug!("not listening on {name}: {error}");
+            }
+            Err(source) => {
+                let address = if name.contains(':') {
+                    format!("[{name}]:{port}")
+                } else {
+                    format!("{name}:{port}")
+                };
+                return Err(ServerError::Listen { address, source });
+            }
+        }
+    }
+    Ok(bound)
+}
+
+fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    match name {
+        "*" => return Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        "::*" => return Ok((Ipv6Addr::UNSPECIFIED, port).into()),
+        _ => {}
+    }
+    let found: Vec<SocketAddr> = (name, port).to_socket_addrs()?.collect();
+    let version_4 = found.iter().find(|address| address.is_ipv4());
+    version_4.or(found.first()).copied().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+}
+
+fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart need not wait for the connections of the run before to be forgotten.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `::` and `0.0.0.0` are two listeners, on every system.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    let listener = TcpListener::from_std(socket.into());
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

@@ -1,0 +1,272 @@
+//! The broker behind sockets: the only code that touches them, and the only code that reads the
+//! clock. Everything else is told what arrived and what time it is.
+//!
+//! [`turn`] is the loop's body, readable from top to bottom. [`listeners`] accepts,
+//! [`connection`] reads and writes one socket, [`descriptors`] sees to it that there are enough
+//! of them, and [`process`] answers what only the operating system knows.
+
+mod clock;
+mod connection;
+mod descriptors;
+mod listeners;
+mod process;
+mod turn;
+mod unix_socket;
+
+pub use process::log_filter;
+
+use crate::broker::Broker;
+use crate::client_id::ClientId;
+use crate::clients::CloseReason;
+use crate::clock::Now;
+use crate::deadlines::Deadlines;
+use crate::settings::Settings;
+use crate::state::ShutdownRequest;
+use clock::Clock;
+use connection::Connection;
+use listeners::Listeners;
+use mio::{Events, Poll, Token, Waker};
+use process::Process;
+use slab::Slab;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use thiserror::Error;
+
+/// Events taken from the operating system at once.
+const EVENTS_PER_TURN_MAX: usize = 1024;
+/// One buffer for the reads of all connections. A request that is larger is put together by the
+/// broker.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
+/// How long a server that was told to stop goes on sending what it owes.
+const STOP_US_MAX: u64 = 5_000_000;
+
+const WAKER: Token = Token(0);
+const FIRST_LISTENER: usize = 1;
+
+/// A broker that listens.
+///
+/// Dropping it closes its sockets. Nothing is served before [`run`](Server::run) or
+/// [`spawn`](Server::spawn), but clients may connect already and are served then.
+pub struct Server {
+    broker: Broker,
+    poll: Poll,
+    listeners: Listeners,
+    /// The token of the connection in slot 0; below it are the waker and the listeners.
+    first_connection: usize,
+    connections: Slab<Connection>,
+    /// Connections to be read in this turn or, once it read its share, the next: no event will
+    /// mention again what they hold.
+    to_read: Vec<usize>,
+    /// Connections to be written besides those whose client has new output.
+    to_write: Vec<usize>,
+    /// Connections whose client is gone. Their slots become free at the end of the turn.
+    gone: Vec<usize>,
+    /// When those that are closed after their last bytes have waited long enough.
+    lingering: Deadlines<ClientId>,
+    next_idle_check_us: u64,
+    /// When a server that stops gives up on those who do not read.
+    stop_by_us: Option<u64>,
+    read_buffer: Box<[u8]>,
+    clock: Clock,
+    /// The time of the turn.
+    now: Now,
+    handle: StopHandle,
+}
+
+/// Why a server could not begin, or cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// An address of `bind` cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address as far as it is known.
+        address: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Neither an address nor a Unix socket is left to listen on.
+    #[error("nothing to listen on: no address of `bind` could be used and `unixsocket` is not set")]
+    NothingToListenOn,
+    /// Another process listens on the Unix socket.
+    #[error("cannot listen on {}: another process does so already", path.display())]
+    SocketInUse {
+        /// The path of the socket.
+        path: PathBuf,
+    },
+    /// The path of the Unix socket names something that is not one. It is left as it is.
+    #[error("cannot listen on {}: the path exists and is not a socket", path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The process may not open enough files to serve even one client.
+    #[error("the limit of {limit} open files leaves no room for clients; raise `ulimit -n`")]
+    TooFewDescriptors {
+        /// The limit.
+        limit: u64,
+    },
+    /// The operating system does not give readiness events.
+    #[error("cannot wait for events: {0}")]
+    Poll(#[source] io::Error),
+    /// No thread could be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl Server {
+    /// Listens on every address that the settings name.
+    ///
+    /// Port 0 is a free port that the operating system picks, the same for every address, unless
+    /// there is a Unix socket: then it means no TCP, as in Redis.
+    pub fn bind(mut settings: Settings) -> Result<Server, ServerError> {
+        settings.maxclients = descriptors::make_room(settings.maxclients)?;
+        let poll = Poll::new().map_err(ServerError::Poll)?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(ServerError::Poll)?;
+        let mut listeners = Listeners::bind(&settings)?;
+        let count = listeners.register(poll.registry(), FIRST_LISTENER);
+        let count = count.map_err(ServerError::Poll)?;
+        let clock = Clock::start();
+        let now = clock.now();
+        let host = Process::new(clock, &settings);
+        // The standard library's keys for hash maps are random and not to be guessed by clients.
+        let seed = RandomState::new().hash_one(now.unix_us);
+        Ok(Server {
+            broker: Broker::new(settings, seed, Box::new(host), now),
+            poll,
+            listeners,
+            first_connection: FIRST_LISTENER + count,
+            connections: Slab::new(),
+            to_read: Vec::new(),
+            to_write: Vec::new(),
+            gone: Vec::new(),
+            lingering: Deadlines::default(),
+            next_idle_check_us: 0,
+            stop_by_us: None,
+            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            clock,
+            now,
+            handle: StopHandle {
+                is_stopped: Arc::new(AtomicBool::new(false)),
+                waker: Arc::new(waker),
+            },
+        })
+    }
+
+    /// The TCP addresses on which it listens, with the ports that were picked.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.listeners.local_addrs()
+    }
+
+    /// A way to stop it from elsewhere.
+    pub fn handle(&self) -> StopHandle {
+        self.handle.clone()
+    }
+
+    /// Serves on this thread until a [`StopHandle`] or a client's SHUTDOWN stops it.
+    ///
+    /// What clients are owed by then is still sent, for at most five seconds.
+    pub fn run(mut self) -> Result<(), ServerError> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
+        while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
+            self.turn(&mut events)?;
+        }
+        if self.broker.shutdown_requested() == Some(ShutdownRequest::Now) {
+            return Ok(());
+        }
+        self.finish(&mut events)
+    }
+
+    /// Serves on a thread of its own.
+    pub fn spawn(self) -> Result<RunningServer, ServerError> {
+        let local_addrs = self.local_addrs().to_vec();
+        let handle = self.handle();
+        let thread = thread::Builder::new().name("tidegate".into());
+        let thread = thread.spawn(move || self.run()).map_err(ServerError::Thread)?;
+        Ok(RunningServer { local_addrs, handle, thread: Some(thread) })
+    }
+
+    /// Accepts nobody any more and closes everybody, each after what it is owed.
+    fn finish(&mut self, events: &mut Events) -> Result<(), ServerError> {
+        self.listeners.close();
+        let ids: Vec<ClientId> = self.connections.iter().map(|(_, open)| open.id).collect();
+        for id in ids {
+            self.broker.close(id, CloseReason::Shutdown);
+        }
+        let stop_by_us = self.now.monotonic_us + STOP_US_MAX;
+        self.stop_by_us = Some(stop_by_us);
+        self.close();
+        while !self.connections.is_empty() && self.now.monotonic_us < stop_by_us {
+            self.turn(events)?;
+        }
+        Ok(())
+    }
+}
+
+/// Stops a [`Server`] from any thread.
+#[derive(Clone, Debug)]
+pub struct StopHandle {
+    is_stopped: Arc<AtomicBool>,
+    waker: Arc<Waker>,
+}
+
+impl StopHandle {
+    /// Tells the server to stop and does not wait for it.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            log::error!("cannot wake the server to stop it: {error}");
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+}
+
+/// A server on a thread of its own. Dropping it stops the server.
+#[derive(Debug)]
+pub struct RunningServer {
+    local_addrs: Vec<SocketAddr>,
+    handle: StopHandle,
+    thread: Option<JoinHandle<Result<(), ServerError>>>,
+}
+
+impl RunningServer {
+    /// The TCP addresses on which it listens.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// A way to stop it from elsewhere.
+    pub fn handle(&self) -> StopHandle {
+        self.handle.clone()
+    }
+
+    /// Stops it and waits for its end.
+    pub fn stop(self) -> Result<(), ServerError> {
+        self.handle.stop();
+        self.join()
+    }
+
+    /// Waits until a handle or a client's SHUTDOWN stops it.
+    pub fn join(mut self) -> Result<(), ServerError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.handle.stop();
+            // Whoever wants to know how it ended calls `stop` or `join`.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the broker asks of the process around it.
+
+use super::clock::Clock;
+use super::descriptors;
+use crate::host::Host;
+use crate::settings::{LogLevel, Settings};
+use log::LevelFilter;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Microseconds in a clock tick of /proc: Linux shows 100 of them a second on every machine.
+const TICK_US: u64 = 10_000;
+
+/// The process as the broker's host.
+#[derive(Debug)]
+pub struct Process {
+    clock: Clock,
+    config_file: Option<PathBuf>,
+    loglevel: LogLevel,
+    maxclients: u32,
+}
+
+/// The `log` levels that a `loglevel` shows.
+pub fn log_filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Debug => LevelFilter::Trace,
+        LogLevel::Verbose => LevelFilter::Debug,
+        LogLevel::Notice => LevelFilter::Info,
+        LogLevel::Warning => LevelFilter::Warn,
+    }
+}
+
+impl Process {
+    pub fn new(clock: Clock, settings: &Settings) -> Process {
+        Process {
+            clock,
+            config_file: settings.config_file.clone(),
+            loglevel: settings.loglevel,
+            maxclients: settings.maxclients,
+        }
+    }
+}
+
+impl Host for Process {
+    fn monotonic_us(&self) -> u64 {
+        self.clock.monotonic_us()
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        resident_bytes(&status).unwrap_or(0)
+    }
+
+    fn cpu_us(&self) -> (u64, u64) {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        cpu_us(&stat).unwrap_or((0, 0))
+    }
+
+    fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String> {
+        let Some(path) = &self.config_file else {
+            return Err("The server is running without a config file".into());
+        };
+        replace_file(path, |old| settings.rewritten(old)).map_err(|error| {
+            log::warn!("cannot rewrite {}: {error}", path.display());
+            error.to_string()
+        })
+    }
+
+    fn settings_changed(&mut self, settings: &Settings) {
+        // A program that embeds the broker keeps its own level until a client changes ours.
+        if settings.loglevel != self.loglevel {
+            self.loglevel = settings.loglevel;
+            log::set_max_level(log_filter(settings.loglevel));
+        }
+        if settings.maxclients > self.maxclients
+            && let Err(error) = descriptors::make_room(settings.maxclients)
+        {
+            log::warn!("{error}");
+        }
+        self.maxclients = settings.maxclients;
+    }
+
+    fn sleep(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// `VmRSS:      5120 kB` in /proc/self/status.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// Fields 15 (kernel) and 14 (program) of /proc/self/stat. The second one is the program's name
+/// in parentheses, which may hold anything, so counting begins behind it.
+fn cpu_us(stat: &str) -> Option<(u64, u64)> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace().skip(11);
+    let program: u64 = fields.next()?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    Some((kernel * TICK_US, program * TICK_US))
+}
+
+/// Replaces the text of a file at once: after a crash it is the old or the new one, not a part.
+fn replace_file(path: &Path, change: impl FnOnce(&str) -> String) -> io::Result<()> {
+    // A link stays a link.
+    let path = path.canonicalize()?;
+    let old = fs::read_to_string(&path)?;
+    let mut temporary = path.clone().into_os_string();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = write_file(&temporary, &change(&old), fs::metadata(&path)?.permissions())
+        .and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        // It may be that there is none.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn write_file(path: &Path, text: &str, permissions: fs::Permissions) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    file.set_permissions(permissions)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_processes_own_numbers_are_read() {
+        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    5120 kB\n"), Some(5120 * 1024));
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 34 0 0 20 0 1 0 5 6 7";
+        assert_eq!(cpu_us(stat), Some((340_000, 120_000)));
+        assert_eq!(resident_bytes(""), None);
+        assert_eq!(cpu_us(") S 1"), None);
+        if cfg!(target_os = "linux") {
+            let process = Process::new(Clock::start(), &Settings::default());
+            assert!(process.resident_bytes() > 100_000);
+        }
+    }
+
+    #[test]
+    fn a_rewritten_file_keeps_its_mode_and_its_link() {
+        let directory = std::env::temp_dir().join(format!("tidegate-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        let (file, link) = (directory.join("real.conf"), directory.join("link.conf"));
+        fs::write(&file, "old").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        replace_file(&link, |old| format!("{old} and new")).expect("a rewrite");
+        assert_eq!(fs::read_to_string(&file).expect("the file"), "old and new");
+        let mode = fs::metadata(&file).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o640);
+        assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());
+        assert_eq!(fs::read_dir(&directory).expect("the directory").count(), 2);
+        fs::remove_dir_all(&directory).expect("an end");
+    }
+}

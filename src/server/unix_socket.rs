@@ -1,0 +1,87 @@
+//! The Unix socket's file: made so that nobody connects before its permissions are set, replaced
+//! if its broker is dead, and removed at the end.
+
+use super::ServerError;
+use mio::net::UnixListener;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
+
+/// A socket file that is ours. Dropping it removes the file.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and number of the file, to know it again.
+    identity: (u64, u64),
+}
+
+/// Listens at `path`.
+pub fn listen(
+    path: &Path,
+    mode: Option<u32>,
+    backlog: i32,
+) -> Result<(UnixListener, SocketFile), ServerError> {
+    remove_stale(path)?;
+    bind(path, mode, backlog).map_err(|source| listen_error(path, source))
+}
+
+fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let metadata = fs::symlink_metadata(path)?;
+    let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
+    // Before `listen` nobody can connect, so nobody slips in under the umask's permissions.
+    if let Some(mode) = mode {
+        fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok((UnixListener::from_std(StdUnixListener::from(socket)), file))
+}
+
+/// Removes the socket of a broker that did not live to do so. Anything else stays.
+fn remove_stale(path: &Path) -> Result<(), ServerError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(listen_error(path, error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(ServerError::NotASocket { path: path.to_owned() });
+    }
+    match probe(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(|error| listen_error(path, error))
+        }
+        // A full queue of a living one answers WouldBlock.
+        Ok(()) => Err(ServerError::SocketInUse { path: path.to_owned() }),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(ServerError::SocketInUse { path: path.to_owned() })
+        }
+        Err(error) => Err(listen_error(path, error)),
+    }
+}
+
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+fn listen_error(path: &Path, source: io::Error) -> ServerError {
+    ServerError::Listen { address: path.display().to_string(), source }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Another broker may have put its own in this place.
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+        if is_ours && let Err(error) = fs::remove_file(&self.path) {
+            log::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

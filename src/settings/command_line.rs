@@ -1,0 +1,155 @@
+//! The command line, and the one place of the room that touches files.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::{Invocation, Settings, SettingsError, file};
+
+/// Where text comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Input<'a> {
+    /// A file by its path.
+    File(&'a Path),
+    /// Standard input.
+    Stdin,
+}
+
+/// Reads an input to its end; tests put texts of their own in its place.
+pub(super) type ReadInput<'a> = &'a mut dyn FnMut(Input<'_>) -> io::Result<String>;
+
+/// The name of options in errors.
+const COMMAND_LINE: &str = "command line";
+
+/// Reads the real input. Bytes that are not UTF-8, as in old comments, are replaced.
+pub(super) fn read_input(input: Input<'_>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    match input {
+        Input::File(path) => bytes = fs::read(path)?,
+        Input::Stdin => {
+            io::stdin().lock().read_to_end(&mut bytes)?;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads the arguments: the file first, then standard input if `-` is there, then the options.
+pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation, SettingsError> {
+    match args.first().map(String::as_str) {
+        Some("--help" | "-h") => return Ok(Invocation::Help),
+        Some("--version" | "-v") => return Ok(Invocation::Version),
+        _ => {}
+    }
+    let mut settings = Settings::default();
+    let mut rest = args.as_slice();
+    if let Some((path, after)) = rest.split_first()
+        && !path.starts_with('-')
+    {
+        let text = read(Input::File(path.as_ref()))
+            .map_err(|error| fail(path, format!("can't open config file '{path}': {error}")))?;
+        file::apply(&mut settings, &text, path, read)?;
+        // Absolute, since the server may change its directory before CONFIG REWRITE.
+        settings.config_file = std::path::absolute(path).ok();
+        rest = after;
+    }
+    // Redis takes the dash at either end, and always before the options.
+    let options = match rest {
+        [dash, options @ ..] | [options @ .., dash] if dash == "-" => {
+            let text = read(Input::Stdin)
+                .map_err(|error| fail("-", format!("can't read standard input: {error}")))?;
+            file::apply(&mut settings, &text, "standard input", read)?;
+            options
+        }
+        options => options,
+    };
+    apply_options(&mut settings, options)?;
+    Ok(Invocation::Run(Box::new(settings)))
+}
+
+/// Applies `--name value …` in order.
+fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), SettingsError> {
+    let mut rest = options;
+    while let Some((option, after)) = rest.split_first() {
+        let Some(name) = option.strip_prefix("--") else {
+            let reason = "an option begins with '--' and the file comes before all options";
+            return Err(fail(option, reason.to_owned()));
+        };
+        let count = after.iter().take_while(|word| !word.starts_with("--")).count();
+        let (mut args, next) = after.split_at(count);
+        let empty = [String::new()];
+        // As in Redis 7, a bare `--save` clears the save points.
+        if args.is_empty() && name.eq_ignore_ascii_case("save") {
+            args = &empty;
+        }
+        settings
+            .apply_words(name, args)
+            .map_err(|reason| fail(&format!("{option} {}", args.join(" ")), reason))?;
+        rest = next;
+    }
+    Ok(())
+}
+
+fn fail(text: &str, reason: String) -> SettingsError {
+    let (source_name, text) = (COMMAND_LINE.to_owned(), text.to_owned());
+    SettingsError { source_name, line: None, text: text.trim_end().to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "port 1\ntimeout 5\n";
+
+    fn run(args: &[&str]) -> Result<Settings, String> {
+        let mut read = |input: Input<'_>| match input {
+            Input::File(path) if path == Path::new("a.conf") => Ok(FILE.to_owned()),
+            Input::File(_) => Err(io::ErrorKind::NotFound.into()),
+            Input::Stdin => Ok("timeout 7".to_owned()),
+        };
+        match parse(args.iter().map(|a| (*a).to_owned()).collect(), &mut read) {
+            Ok(Invocation::Run(settings)) => Ok(*settings),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn options_apply_after_the_file_and_standard_input() {
+        let settings = run(&["a.conf", "--port", "2", "-"]).expect("valid");
+        assert_eq!((settings.port, settings.timeout_s), (2, 7));
+        assert!(settings.config_file.is_some_and(|p| p.is_absolute() && p.ends_with("a.conf")));
+        assert_eq!(run(&["-", "--port", "3"]).map(|s| (s.port, s.timeout_s)), Ok((3, 7)));
+    }
+
+    #[test]
+    fn an_option_takes_several_words() {
+        let args = ["--bind", "127.0.0.1", "::1", "--save", "", "--SAVE", "--port", "7000"];
+        let settings = run(&args).expect("valid");
+        assert_eq!(settings.bind, ["127.0.0.1", "::1"]);
+        assert_eq!(settings.port, 7000);
+    }
+
+    #[test]
+    fn help_and_version_come_first() {
+        for (arg, expected) in
+            [("--help", "Help"), ("-h", "Help"), ("--version", "Version"), ("-v", "Version")]
+        {
+            assert_eq!(run(&[arg]).map(|_| ()), Err(expected.to_owned()));
+        }
+        assert!(run(&[]).is_ok());
+    }
+
+    #[test]
+    fn errors_show_the_option() {
+        assert_eq!(
+            run(&["--port", "a"]).map(|_| ()),
+            Err("command line: '--port a': argument couldn't be parsed into an integer (port \
+                 takes a whole number from 0 to 65535)"
+                .to_owned())
+        );
+        for args in [&["-x"][..], &["a.conf", "port"], &["--port"], &["b.conf"]] {
+            let error = run(args).map(|_| ()).expect_err("invalid");
+            assert!(error.starts_with("command line: '"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The rows that have an effect, each limit with its reason.
+
+use super::field::field;
+use super::row::{Directive, used};
+use super::value::{Kind, LENGTH_MAX};
+
+const INT_MAX: i64 = i32::MAX as i64;
+const LEVELS: Kind = Kind::Choice(&["debug", "verbose", "notice", "warning"]);
+const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
+const SECONDS: Kind = Kind::Number { min: 0, max: INT_MAX };
+const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
+
+/// A length that also fits a signed integer, and no less than Redis' least: below it, ordinary
+/// requests would fail.
+const LENGTH: Kind = Kind::Memory { min: 1 << 20, max: LENGTH_MAX };
+
+/// The rows that have an effect, in the order of the documentation.
+#[rustfmt::skip]
+pub(super) static USED: &[Directive] = &[
+    used("port", Kind::Number { min: 0, max: 65_535 }, "6379", field!(port),
+        "TCP port to listen on; 0 for none.").immutable(),
+    used("bind", Kind::Addresses, "127.0.0.1 -::1", field!(bind),
+        "Addresses to listen on; one with a leading `-` may fail. At most 16, as in Redis: each \
+         costs a listener.").immutable(),
+    used("unixsocket", Kind::Text, "", field!(unixsocket),
+        "Path of a Unix socket to listen on.").immutable(),
+    used("unixsocketperm", Kind::Octal, "0", field!(unixsocketperm),
+        "Permission bits of the Unix socket; 0 leaves them to the umask.").immutable(),
+    used("tcp-backlog", SECONDS, "511", field!(tcp_backlog),
+        "Connections that wait in the kernel to be accepted; the kernel has a limit of its own.")
+        .immutable(),
+    used("tcp-keepalive", SECONDS, "300", field!(tcp_keepalive_s),
+        "Seconds between keepalive probes, so that dead peers are noticed; 0 for none."),
+    used("timeout", SECONDS, "0", field!(timeout_s),
+        "Seconds after which an idle client is closed; 0 for never."),
+    used("maxclients", Kind::Number { min: 1, max: u32::MAX as i64 }, "10000", field!(maxclients),
+        "Clients at once. Bounds descriptors and buffers; the one beyond gets an error."),
+    used("maxmemory", Kind::Memory { min: 0, max: u64::MAX }, "0", field!(maxmemory_bytes),
+        "Bytes above which commands that may grow the data are refused; 0 for no limit. Nothing \
+         is ever evicted."),
+    used("databases", Kind::Number { min: 1, max: 65_536 }, "16", field!(databases),
+        "Number of databases. At most 65536, since each costs memory even when empty.")
+        .immutable(),
+    used("requirepass", Kind::Text, "", field!(requirepass),
+        "Password that clients give with AUTH or HELLO; empty for none."),
+    used("protected-mode", Kind::Flag, "yes", field!(protected_mode),
+        "Serve only clients of this machine while there is no password."),
+    used("proto-max-bulk-len", LENGTH, "512mb", field!(proto_max_bulk_bytes),
+        "Bytes of the longest argument of a request, so that one request cannot take all memory."),
+    used("client-query-buffer-limit", LENGTH, "1gb", field!(query_buffer_bytes_max),
+        "Bytes of input that one client may have waiting; above it the client is closed."),
+    used("client-output-buffer-limit", Kind::OutputLimits,
+        "normal 0 0 0 slave 256mb 64mb 60 pubsub 32mb 8mb 60", field!(output_limits),
+        "Unread output at which a client is closed, by class: hard bytes, soft bytes, soft \
+         seconds; 0 for no limit. Subscribers are bounded since they do not ask for what they \
+         get."),
+    used("turn-read-bytes-max", Kind::Memory { min: 1 << 10, max: 1 << 30 }, "64kb",
+        field!(turn_read_bytes_max),
+        "Bytes read from one client in a turn, so that a busy one does not delay the others. Less \
+         than 1kb would make a turn per request, more than 1gb would be no limit."),
+    used("turn-output-bytes-max", Kind::Memory { min: 1 << 10, max: 1 << 30 }, "1mb",
+        field!(turn_output_bytes_max),
+        "Bytes of replies made for one client in a turn before the others have theirs. Less than \
+         1kb would make a turn per reply, more than 1gb would be no limit."),
+    used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
+        "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
+    used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",
+        field!(slowlog_threshold_us),
+        "Microseconds above which a command is kept in the slow log; 0 keeps all, -1 none."),
+    used("slowlog-max-len", COUNT, "128", field!(slowlog_len_max),
+        "Entries in the slow log; the oldest goes first."),
+    used("latency-monitor-threshold", COUNT, "0", field!(latency_threshold_ms),
+        "Milliseconds above which an event is kept for LATENCY; 0 for none."),
+    used("loglevel", LEVELS, "notice", field!(loglevel),
+        "The least severe log lines that are written."),
+    used("logfile", Kind::Text, "", field!(logfile),
+        "File for log lines; empty for standard output.").immutable(),
+    used("dir", Kind::Text, "./", field!(dir),
+        "Directory that relative paths start from.").protected(),
+];

@@ -1,0 +1,129 @@
+//! The table as text for people: `--help`, the README, and the hint at a misspelt name.
+
+use std::fmt::Write as _;
+
+use super::directives::USED;
+use super::row::{self, Runtime};
+
+/// Names shown as "did you mean".
+const SUGGESTIONS_MAX: usize = 3;
+
+/// The text of `--help`.
+pub fn help() -> String {
+    let mut text = String::from(
+        "Usage: tidegate [FILE | -] [--name value ...] ...\n\n\
+         \x20 FILE             read directives from a file in the syntax of redis.conf\n\
+         \x20 -                read directives from standard input\n\
+         \x20 --name value     any directive; applies after the file\n\
+         \x20 -h, --help       show this text\n\
+         \x20 -v, --version    show the version\n\n\
+         Directives and their defaults:\n\n",
+    );
+    for directive in USED {
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "  --{} {}\n      {}",
+            directive.name,
+            default_text(directive),
+            directive.doc
+        );
+    }
+    text.push_str(
+        "\nRedis' other directives are accepted where nothing is lost by their having no effect,\n\
+         and refused with the reason otherwise.\n",
+    );
+    text
+}
+
+/// The directives that have an effect, as a table in markdown.
+pub fn markdown_table() -> String {
+    let mut text = String::from(
+        "| directive | default | valid | CONFIG SET | what it does |\n|---|---|---|---|---|\n",
+    );
+    for directive in USED {
+        let settable = if directive.runtime == Runtime::Mutable { "yes" } else { "no" };
+        // Writing to a String does not fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {} | {settable} | {} |",
+            directive.name,
+            default_text(directive),
+            directive.kind.describe(),
+            directive.doc
+        );
+    }
+    text
+}
+
+fn default_text(directive: &row::Directive) -> &'static str {
+    if directive.default.is_empty() { "\"\"" } else { directive.default }
+}
+
+/// The error for a name that is in no row, with the names nearest to it.
+pub(super) fn unknown_directive(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let mut near: Vec<(usize, &str)> = row::all()
+        .flat_map(|d| std::iter::once(d.name).chain(d.alias))
+        .map(|known| (distance(&name, known), known))
+        // Two letters, or a third of a long name: more than that is another word.
+        .filter(|(d, known)| *d < known.len() && *d <= (known.len() / 3).max(2))
+        .collect();
+    near.sort_unstable();
+    let names: Vec<&str> = near.iter().take(SUGGESTIONS_MAX).map(|(_, known)| *known).collect();
+    match names.as_slice() {
+        [] => "Bad directive or wrong number of arguments (no such directive; --help lists those \
+               that have an effect)"
+            .to_owned(),
+        names => format!(
+            "Bad directive or wrong number of arguments (no such directive; did you mean {}?)",
+            names.join(" or ")
+        ),
+    }
+}
+
+/// Letters to insert, remove or replace to make one name the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b = b.as_bytes();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("port", "port"), 0);
+        assert_eq!(distance("prt", "port"), 1);
+        assert_eq!(distance("", "port"), 4);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_the_nearest() {
+        assert!(unknown_directive("maxclient").contains("did you mean maxclients?"));
+        assert!(unknown_directive("PROT").contains("port"));
+        assert!(!unknown_directive("wholly-unlike-anything").contains("did you mean"));
+    }
+
+    #[test]
+    fn every_used_row_is_documented() {
+        let (help, table) = (help(), markdown_table());
+        for directive in USED {
+            assert!(help.contains(&format!("--{} ", directive.name)));
+            assert!(table.contains(&format!("| `{}` |", directive.name)));
+            assert!(directive.doc.ends_with('.') && !directive.doc.contains('|'));
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The syntax of the configuration file: lines, words, quotes, comments, `include`.
+
+use super::command_line::{Input, ReadInput};
+use super::{Settings, SettingsError};
+
+/// How deep `include` may nest: a file that includes itself must end in an error.
+const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Applies the lines of a file in order.
+pub(super) fn apply(
+    settings: &mut Settings,
+    text: &str,
+    source_name: &str,
+    read: ReadInput<'_>,
+) -> Result<(), SettingsError> {
+    apply_nested(settings, text, source_name, read, 0)
+}
+
+fn apply_nested(
+    settings: &mut Settings,
+    text: &str,
+    source_name: &str,
+    read: ReadInput<'_>,
+    depth: usize,
+) -> Result<(), SettingsError> {
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let fail = |reason: String| SettingsError {
+            source_name: source_name.to_owned(),
+            line: Some(at + 1),
+            text: line.to_owned(),
+            reason,
+        };
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let words = split_words(line)
+            .ok_or_else(|| fail("Unbalanced quotes in configuration line".to_owned()))?;
+        let Some((name, args)) = words.split_first() else { continue };
+        if !name.eq_ignore_ascii_case("include") {
+            settings.apply_words(name, args).map_err(fail)?;
+            continue;
+        }
+        let [path] = args else {
+            return Err(fail("wrong number of arguments (include takes one file)".to_owned()));
+        };
+        if depth == INCLUDE_DEPTH_MAX {
+            return Err(fail(format!("include nests deeper than {INCLUDE_DEPTH_MAX} files")));
+        }
+        if path.contains(['*', '?', '[']) {
+            return Err(fail("include takes no pattern; name each file in a line".to_owned()));
+        }
+        let included = read(Input::File(path.as_ref()))
+            .map_err(|error| fail(format!("can't open config file '{path}': {error}")))?;
+        apply_nested(settings, &included, path, read, depth + 1)?;
+    }
+    Ok(())
+}
+
+/// Splits a line into words: "…" with escapes, '…' with `\'` alone, or up to the next space.
+/// `None` if a quote is not closed or is followed by anything but a space.
+///
+/// Escaped bytes that are not UTF-8 together become the replacement character.
+pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = line.as_bytes();
+    loop {
+        rest = rest.trim_ascii_start();
+        if rest.is_empty() {
+            return Some(words);
+        }
+        let (word, after) = next_word(rest)?;
+        words.push(String::from_utf8_lossy(&word).into_owned());
+        rest = after;
+    }
+}
+
+/// The first word of a text that does not begin with space, and what is after it.
+fn next_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut word = Vec::new();
+    let mut rest = text;
+    loop {
+        match rest {
+            [] => return Some((word, rest)),
+            [byte, ..] if byte.is_ascii_whitespace() => return Some((word, rest)),
+            [quote @ (b'"' | b'\''), after @ ..] => {
+                rest = quoted(*quote, after, &mut word)?;
+                if rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
+                    return None;
+                }
+            }
+            [byte, after @ ..] => {
+                word.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+/// Reads up to the closing quote; gives what is after it.
+fn quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut rest = text;
+    loop {
+        match rest {
+            [] => return None,
+            [byte, after @ ..] if *byte == quote => return Some(after),
+            [b'\\', b'\'', after @ ..] if quote == b'\'' => {
+                word.push(b'\'');
+                rest = after;
+            }
+            [b'\\', b'x', high, low, after @ ..]
+                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                word.push(hex_digit(*high) << 4 | hex_digit(*low));
+                rest = after;
+            }
+            [b'\\', escaped, after @ ..] if quote == b'"' => {
+                word.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    other => *other,
+                });
+                rest = after;
+            }
+            [byte, after @ ..] => {
+                word.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+fn hex_digit(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit.wrapping_sub(b'A') + 10,
+    }
+}
+
+/// A text in double quotes, so that [`split_words`] reads it back.
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{7}' => quoted.push_str("\\a"),
+            c if u32::from(c) < 0x20 || c == '\u{7f}' => {
+                quoted.push_str(&format!("\\x{:02x}", u32::from(c)));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn words(line: &str) -> Option<Vec<String>> {
+        split_words(line)
+    }
+
+    fn list(items: &[&str]) -> Option<Vec<String>> {
+        Some(items.iter().map(|i| (*i).to_owned()).collect())
+    }
+
+    #[test]
+    fn words_are_split_at_spaces_and_quotes() {
+        assert_eq!(words("  a\tb  c "), list(&["a", "b", "c"]));
+        assert_eq!(words(r#"a "b c" ''"#), list(&["a", "b c", ""]));
+        assert_eq!(words(r#""\n\r\t\b\a\\\"\x41\xe9\q""#).map(|w| w.len()), Some(1));
+        assert_eq!(words(r#""\x41\x0a\"\\""#), list(&["A\n\"\\"]));
+        assert_eq!(words(r"'it\'s \n'"), list(&[r"it's \n"]));
+        assert_eq!(words(r#"x"y""#), list(&["xy"]));
+    }
+
+    #[test]
+    fn a_quote_must_close_and_end_the_word() {
+        for line in [r#"port "a"#, "port 'a", r#""a"b"#, r#""a\"#, "'a'b"] {
+            assert_eq!(words(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_text_reads_back() {
+        for text in ["", "a b", "\"\\'", "\n\r\t\u{8}\u{7}\u{1}\u{7f}", "é"] {
+            assert_eq!(words(&quote(text)), list(&[text]), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_is_an_error() {
+        let mut settings = Settings::default();
+        let mut read = |_: Input<'_>| Ok("include a".to_owned());
+        let error = apply(&mut settings, "include a", "a", &mut read).expect_err("endless");
+        assert_eq!(error.reason, "include nests deeper than 16 files");
+    }
+
+    #[test]
+    fn an_include_names_its_own_lines_in_errors() {
+        let mut settings = Settings::default();
+        let mut read = |input: Input<'_>| match input {
+            Input::File(path) if path.ends_with("b.conf") => Ok("port 1\ntimeout x".to_owned()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        let error = apply(&mut settings, "\ninclude b.conf", "a", &mut read).expect_err("bad");
+        assert_eq!((error.source_name.as_str(), error.line), ("b.conf", Some(2)));
+        let error = apply(&mut settings, "\ninclude c", "a", &mut read).expect_err("missing");
+        assert_eq!((error.source_name.as_str(), error.line), ("a", Some(2)));
+        assert!(error.reason.starts_with("can't open config file 'c': "));
+    }
+}

@@ -1,0 +1,117 @@
+//! Redis' directives without effect here: how data is kept, saved, replicated and evicted.
+
+use super::row::{Directive, ignored, refused};
+use super::value::{Kind, LENGTH_MAX};
+
+const FLAG: Kind = Kind::Flag;
+const INT: Kind = Kind::Number { min: 0, max: i32::MAX as i64 };
+const INT_FROM_1: Kind = Kind::Number { min: 1, max: i32::MAX as i64 };
+const ANY_INT: Kind = Kind::Number { min: i32::MIN as i64, max: i32::MAX as i64 };
+const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
+const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
+const PERCENT: Kind = Kind::Number { min: 0, max: 1000 };
+const SHARE: Kind = Kind::Number { min: 1, max: 99 };
+const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
+const TEXT: Kind = Kind::Text;
+
+const STORAGE: &str = "Nothing is written to disk.";
+const ENCODING: &str = "A value has one form whatever its size.";
+const REPLICATION: &str = "There is no replication.";
+const EVICTION: &str = "Nothing is evicted and no memory is moved.";
+const NO_REPLICAS: &str = "Tidegate has no replicas to wait for: remove the line, or set it to 0";
+
+/// Rows about the data.
+#[rustfmt::skip]
+pub(super) static DATA: &[Directive] = &[
+    // Files.
+    refused("save", Kind::SavePoints, "", &[""],
+        "Tidegate keeps its data in memory only and makes no snapshots: use save \"\", or a \
+         Redis where the data must survive a restart"),
+    refused("appendonly", FLAG, "no", &["no"],
+        "Tidegate keeps its data in memory only and has no append-only file yet: use appendonly \
+         no, or a Redis where the data must survive a restart"),
+    ignored("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", STORAGE),
+    ignored("appendfilename", TEXT, "appendonly.aof", STORAGE).immutable(),
+    ignored("appenddirname", TEXT, "appendonlydir", STORAGE).immutable(),
+    ignored("dbfilename", TEXT, "dump.rdb", STORAGE).protected(),
+    ignored("aof-disable-auto-gc", FLAG, "no", STORAGE),
+    ignored("aof-load-truncated", FLAG, "yes", STORAGE),
+    ignored("aof-rewrite-incremental-fsync", FLAG, "yes", STORAGE),
+    ignored("aof-timestamp-enabled", FLAG, "no", STORAGE),
+    ignored("aof-use-rdb-preamble", FLAG, "yes", STORAGE),
+    ignored("auto-aof-rewrite-min-size", LENGTH, "64mb", STORAGE),
+    ignored("auto-aof-rewrite-percentage", INT, "100", STORAGE),
+    ignored("no-appendfsync-on-rewrite", FLAG, "no", STORAGE),
+    ignored("rdb-del-sync-files", FLAG, "no", STORAGE),
+    ignored("rdb-save-incremental-fsync", FLAG, "yes", STORAGE),
+    ignored("rdbchecksum", FLAG, "yes", STORAGE).immutable(),
+    ignored("rdbcompression", FLAG, "yes", STORAGE),
+    ignored("stop-writes-on-bgsave-error", FLAG, "yes", STORAGE),
+    ignored("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", STORAGE),
+    // Forms of values.
+    ignored("hash-max-listpack-entries", COUNT, "512", ENCODING).alias("hash-max-ziplist-entries"),
+    ignored("hash-max-listpack-value", LENGTH, "64", ENCODING).alias("hash-max-ziplist-value"),
+    ignored("hll-sparse-max-bytes", LENGTH, "3000", ENCODING),
+    ignored("list-compress-depth", INT, "0", ENCODING),
+    ignored("list-max-listpack-size", ANY_INT, "-2", ENCODING).alias("list-max-ziplist-size"),
+    ignored("list-max-ziplist-entries", Kind::Words, "", ENCODING).file_only(),
+    ignored("list-max-ziplist-value", Kind::Words, "", ENCODING).file_only(),
+    ignored("set-max-intset-entries", COUNT, "512", ENCODING),
+    ignored("set-max-listpack-entries", COUNT, "128", ENCODING),
+    ignored("set-max-listpack-value", COUNT, "64", ENCODING),
+    ignored("stream-node-max-bytes", LENGTH, "4096", ENCODING),
+    ignored("stream-node-max-entries", COUNT, "100", ENCODING),
+    ignored("zset-max-listpack-entries", COUNT, "128", ENCODING).alias("zset-max-ziplist-entries"),
+    ignored("zset-max-listpack-value", LENGTH, "64", ENCODING).alias("zset-max-ziplist-value"),
+    // Memory.
+    refused("maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random",
+        "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]),
+        "noeviction", &["noeviction"],
+        "Tidegate never evicts data: use maxmemory-policy noeviction, under which writes beyond \
+         maxmemory get an error"),
+    refused("maxmemory-clients", Kind::MemoryOrPercent, "0", &["0", "0%"],
+        "Tidegate closes no client for the memory of all clients: use 0, and \
+         client-output-buffer-limit and client-query-buffer-limit, which bound each client"),
+    ignored("maxmemory-eviction-tenacity", Kind::Number { min: 0, max: 100 }, "10", EVICTION),
+    ignored("maxmemory-samples", INT_FROM_1, "5", EVICTION),
+    ignored("lfu-decay-time", INT, "1", EVICTION),
+    ignored("lfu-log-factor", INT, "10", EVICTION),
+    ignored("activedefrag", FLAG, "no", EVICTION),
+    ignored("active-defrag-cycle-max", SHARE, "25", EVICTION),
+    ignored("active-defrag-cycle-min", SHARE, "1", EVICTION),
+    ignored("active-defrag-ignore-bytes", Kind::Memory { min: 1, max: LENGTH_MAX }, "100mb", EVICTION),
+    ignored("active-defrag-max-scan-fields", Kind::Number { min: 1, max: i64::MAX }, "1000", EVICTION),
+    ignored("active-defrag-threshold-lower", PERCENT, "10", EVICTION),
+    ignored("active-defrag-threshold-upper", PERCENT, "100", EVICTION),
+    ignored("lazyfree-lazy-eviction", FLAG, "no", EVICTION),
+    ignored("lazyfree-lazy-expire", FLAG, "no", EVICTION),
+    ignored("lazyfree-lazy-server-del", FLAG, "no", EVICTION),
+    ignored("lazyfree-lazy-user-del", FLAG, "no", EVICTION),
+    ignored("lazyfree-lazy-user-flush", FLAG, "no", EVICTION),
+    // Replication.
+    refused("replicaof", Kind::Primary, "", &[""],
+        "Tidegate cannot be a replica: remove the line, and let clients connect to the one server")
+        .alias("slaveof").immutable(),
+    refused("min-replicas-to-write", INT, "0", &["0"], NO_REPLICAS).alias("min-slaves-to-write"),
+    ignored("min-replicas-max-lag", INT, "10", REPLICATION).alias("min-slaves-max-lag"),
+    ignored("masterauth", TEXT, "", REPLICATION),
+    ignored("masteruser", TEXT, "", REPLICATION),
+    ignored("repl-backlog-size", Kind::Memory { min: 1, max: LENGTH_MAX }, "1mb", REPLICATION),
+    ignored("repl-backlog-ttl", COUNT, "3600", REPLICATION),
+    ignored("repl-disable-tcp-nodelay", FLAG, "no", REPLICATION),
+    ignored("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled", REPLICATION),
+    ignored("repl-diskless-sync", FLAG, "yes", REPLICATION),
+    ignored("repl-diskless-sync-delay", INT, "5", REPLICATION),
+    ignored("repl-diskless-sync-max-replicas", INT, "0", REPLICATION),
+    ignored("repl-ping-replica-period", INT_FROM_1, "10", REPLICATION).alias("repl-ping-slave-period"),
+    ignored("repl-timeout", INT_FROM_1, "60", REPLICATION),
+    ignored("replica-announce-ip", TEXT, "", REPLICATION).alias("slave-announce-ip"),
+    ignored("replica-announce-port", PORT, "0", REPLICATION).alias("slave-announce-port"),
+    ignored("replica-announced", FLAG, "yes", REPLICATION),
+    ignored("replica-ignore-disk-write-errors", FLAG, "no", REPLICATION),
+    ignored("replica-ignore-maxmemory", FLAG, "yes", REPLICATION).alias("slave-ignore-maxmemory"),
+    ignored("replica-lazy-flush", FLAG, "no", REPLICATION).alias("slave-lazy-flush"),
+    ignored("replica-priority", INT, "100", REPLICATION).alias("slave-priority"),
+    ignored("replica-read-only", FLAG, "yes", REPLICATION).alias("slave-read-only"),
+    ignored("replica-serve-stale-data", FLAG, "yes", REPLICATION).alias("slave-serve-stale-data"),
+];

@@ -1,0 +1,139 @@
+//! Redis' directives without effect here: cluster, TLS, access, process, threads.
+
+use super::row::{Directive, ignored, refused};
+use super::value::{Kind, LENGTH_MAX};
+
+const FLAG: Kind = Kind::Flag;
+const INT: Kind = Kind::Number { min: 0, max: i32::MAX as i64 };
+const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
+const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
+const ACCEPTS: Kind = Kind::Number { min: 1, max: 1000 };
+const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
+const TEXT: Kind = Kind::Text;
+const WORDS: Kind = Kind::Words;
+const SHUTDOWN: Kind = Kind::Choices(&["default", "save", "nosave", "now", "force"]);
+const FACILITIES: Kind = Kind::Choice(&[
+    "user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+]);
+
+const CLUSTER: &str = "There is no cluster.";
+const TLS: &str = "There is no TLS.";
+const ACCESS: &str = "There is one user and no access lists.";
+const PROCESS: &str = "The operating system's tools decide this about the process.";
+const THREADS: &str = "One thread does the work, when there is work.";
+const ABSENT: &str = "What it tunes is not there.";
+
+/// Rows about the server.
+#[rustfmt::skip]
+pub(super) static SERVER: &[Directive] = &[
+    // Cluster.
+    refused("cluster-enabled", FLAG, "no", &["no"],
+        "Tidegate is not a cluster node: use cluster-enabled no, and spread keys over servers in \
+         the client if one is not enough").immutable(),
+    ignored("cluster-allow-pubsubshard-when-down", FLAG, "yes", CLUSTER),
+    ignored("cluster-allow-reads-when-down", FLAG, "no", CLUSTER),
+    ignored("cluster-allow-replica-migration", FLAG, "yes", CLUSTER),
+    ignored("cluster-announce-bus-port", PORT, "0", CLUSTER),
+    ignored("cluster-announce-hostname", TEXT, "", CLUSTER),
+    ignored("cluster-announce-human-nodename", TEXT, "", CLUSTER),
+    ignored("cluster-announce-ip", TEXT, "", CLUSTER),
+    ignored("cluster-announce-port", PORT, "0", CLUSTER),
+    ignored("cluster-announce-tls-port", PORT, "0", CLUSTER),
+    ignored("cluster-config-file", TEXT, "nodes.conf", CLUSTER).immutable(),
+    ignored("cluster-link-sendbuf-limit", LENGTH, "0", CLUSTER),
+    ignored("cluster-migration-barrier", INT, "1", CLUSTER),
+    ignored("cluster-node-timeout", COUNT, "15000", CLUSTER),
+    ignored("cluster-port", PORT, "0", CLUSTER).immutable(),
+    ignored("cluster-preferred-endpoint-type", Kind::Choice(&["ip", "hostname", "unknown-endpoint"]), "ip", CLUSTER),
+    ignored("cluster-replica-no-failover", FLAG, "no", CLUSTER).alias("cluster-slave-no-failover"),
+    ignored("cluster-replica-validity-factor", INT, "10", CLUSTER).alias("cluster-slave-validity-factor"),
+    ignored("cluster-require-full-coverage", FLAG, "yes", CLUSTER),
+    // TLS.
+    refused("tls-port", PORT, "0", &["0"],
+        "Tidegate has no TLS yet: use tls-port 0 and put a TLS proxy such as stunnel in front"),
+    ignored("tls-auth-clients", Kind::Choice(&["no", "yes", "optional"]), "yes", TLS),
+    ignored("tls-ca-cert-dir", TEXT, "", TLS),
+    ignored("tls-ca-cert-file", TEXT, "", TLS),
+    ignored("tls-cert-file", TEXT, "", TLS),
+    ignored("tls-ciphers", TEXT, "", TLS),
+    ignored("tls-ciphersuites", TEXT, "", TLS),
+    ignored("tls-client-cert-file", TEXT, "", TLS),
+    ignored("tls-client-key-file", TEXT, "", TLS),
+    ignored("tls-client-key-file-pass", TEXT, "", TLS),
+    ignored("tls-cluster", FLAG, "no", TLS),
+    ignored("tls-dh-params-file", TEXT, "", TLS),
+    ignored("tls-key-file", TEXT, "", TLS),
+    ignored("tls-key-file-pass", TEXT, "", TLS),
+    ignored("tls-prefer-server-ciphers", FLAG, "no", TLS),
+    ignored("tls-protocols", TEXT, "", TLS),
+    ignored("tls-replication", FLAG, "no", TLS),
+    ignored("tls-session-cache-size", INT, "20480", TLS),
+    ignored("tls-session-cache-timeout", INT, "300", TLS),
+    ignored("tls-session-caching", FLAG, "yes", TLS),
+    // Access and extensions.
+    refused("aclfile", TEXT, "", &[""],
+        "Tidegate has no access lists: remove the line and use requirepass").immutable(),
+    refused("user", WORDS, "", &[],
+        "Tidegate has one user and no access lists: remove the line and use requirepass").file_only(),
+    refused("rename-command", WORDS, "", &[],
+        "Tidegate does not rename or disable commands: remove the line, and use requirepass or \
+         the network to keep out who must not use them").file_only(),
+    refused("loadmodule", WORDS, "", &[],
+        "Tidegate loads no modules: remove the line").file_only(),
+    ignored("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", ACCESS),
+    ignored("acllog-max-len", COUNT, "128", ACCESS),
+    ignored("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
+    ignored("enable-protected-configs", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
+    ignored("enable-debug-assert", FLAG, "no", ABSENT).immutable().file_only(),
+    // Notifications, scripts, client-side caches.
+    refused("notify-keyspace-events", Kind::EventClasses, "", &[""],
+        "Tidegate publishes no keyspace events: use notify-keyspace-events \"\", and let the \
+         client that changes a key publish it"),
+    ignored("busy-reply-threshold", COUNT, "5000", ABSENT).alias("lua-time-limit"),
+    ignored("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", ABSENT),
+    ignored("tracking-table-max-keys", COUNT, "1000000", ABSENT),
+    ignored("latency-tracking", FLAG, "yes", ABSENT),
+    ignored("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", ABSENT),
+    ignored("locale-collate", TEXT, "", ABSENT),
+    // The process.
+    refused("daemonize", FLAG, "no", &["no"],
+        "Tidegate stays in the foreground: use daemonize no, and a service manager or the shell's \
+         & to put it in the background").immutable(),
+    refused("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no", &["no", "auto"],
+        "Tidegate does not tell a service manager that it is ready: use supervised no, and \
+         Type=simple in a systemd unit").immutable(),
+    refused("syslog-enabled", FLAG, "no", &["no"],
+        "Tidegate does not write to syslog: use syslog-enabled no, and logfile or standard output")
+        .immutable(),
+    ignored("syslog-facility", FACILITIES, "local0", PROCESS).immutable(),
+    ignored("syslog-ident", TEXT, "redis", PROCESS).immutable(),
+    ignored("pidfile", TEXT, "", PROCESS).immutable(),
+    ignored("aof_rewrite_cpulist", TEXT, "", PROCESS).immutable(),
+    ignored("bgsave_cpulist", TEXT, "", PROCESS).immutable(),
+    ignored("bio_cpulist", TEXT, "", PROCESS).immutable(),
+    ignored("server_cpulist", TEXT, "", PROCESS).immutable(),
+    ignored("always-show-logo", FLAG, "no", PROCESS).immutable(),
+    ignored("bind-source-addr", TEXT, "", PROCESS),
+    ignored("crash-log-enabled", FLAG, "yes", PROCESS),
+    ignored("crash-memcheck-enabled", FLAG, "yes", PROCESS),
+    ignored("disable-thp", FLAG, "yes", PROCESS).immutable(),
+    ignored("ignore-warnings", TEXT, "", PROCESS),
+    ignored("oom-score-adj", Kind::Choice(&["no", "yes", "relative", "absolute"]), "no", PROCESS),
+    ignored("oom-score-adj-values", Kind::OomScores, "0 200 800", PROCESS),
+    ignored("proc-title-template", TEXT, "{title} {listen-addr} {server-mode}", PROCESS),
+    ignored("set-proc-title", FLAG, "yes", PROCESS).immutable(),
+    ignored("shutdown-on-sigint", SHUTDOWN, "default", PROCESS),
+    ignored("shutdown-on-sigterm", SHUTDOWN, "default", PROCESS),
+    ignored("shutdown-timeout", INT, "10", PROCESS),
+    ignored("socket-mark-id", Kind::Number { min: 0, max: u32::MAX as i64 }, "0", PROCESS),
+    // Threads and the pace of background work.
+    ignored("io-threads", Kind::Number { min: 1, max: 128 }, "1", THREADS).immutable(),
+    ignored("io-threads-do-reads", FLAG, "no", THREADS).immutable(),
+    ignored("hz", INT, "10", THREADS),
+    ignored("dynamic-hz", FLAG, "yes", THREADS),
+    ignored("active-expire-effort", Kind::Number { min: 1, max: 10 }, "1", THREADS),
+    ignored("activerehashing", FLAG, "yes", THREADS),
+    ignored("jemalloc-bg-thread", FLAG, "yes", THREADS),
+    ignored("max-new-connections-per-cycle", ACCEPTS, "10", THREADS),
+    ignored("max-new-tls-connections-per-cycle", ACCEPTS, "1", THREADS),
+];

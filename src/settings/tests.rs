@@ -1,0 +1,263 @@
+//! Tests of the whole room; the error texts are those of redis-server 7.0.15.
+
+use super::*;
+
+fn glob(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.strip_suffix(b"*") {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == name,
+    }
+}
+
+fn get(settings: &Settings, name: &str) -> String {
+    let found = settings.get(&[name.as_bytes()], glob);
+    assert_eq!(found.len(), 1, "{name}");
+    found[0].1.clone()
+}
+
+fn set(settings: &mut Settings, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>, String> {
+    let pairs: Vec<_> = pairs.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+    settings.set(&pairs).map_err(|error| format!("ERR {error}"))
+}
+
+#[test]
+fn every_default_parses_and_reads_back() {
+    let mut settings = Settings::default();
+    for directive in row::all() {
+        let value = directive.parse_default().unwrap_or_else(|| panic!("{}", directive.name));
+        assert_eq!(directive.value(&settings), value, "{}", directive.name);
+        let shown = directive.print(&settings);
+        let again = directive.parse(&directive.kind.split(&shown), &settings);
+        assert_eq!(again, Ok(value.clone()), "{}", directive.name);
+        if directive.runtime != Runtime::FileOnly {
+            assert_eq!(directive.write(&mut settings, value), Ok(()), "{}", directive.name);
+        }
+    }
+}
+
+#[test]
+fn names_are_lower_case_and_unique() {
+    let mut names = BTreeSet::new();
+    for name in row::all().flat_map(|d| std::iter::once(d.name).chain(d.alias)) {
+        assert!(names.insert(name), "{name} twice");
+        assert_eq!(name, name.to_ascii_lowercase());
+        assert!(!name.is_empty());
+    }
+}
+
+#[test]
+fn every_mutable_row_takes_what_get_shows() {
+    let mut settings = Settings::default();
+    for (name, value) in settings.clone().get(&[b"*"], glob) {
+        match set(&mut settings, &[(&name, &value)]) {
+            Ok(changed) => assert!(changed.is_empty(), "{name}"),
+            Err(error) => assert!(
+                error.ends_with("immutable config") || error.ends_with("protected config"),
+                "{error}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn get_shows_values_as_redis_does() {
+    let settings = Settings::default();
+    for (name, value) in [
+        ("bind", "127.0.0.1 -::1"),
+        ("port", "6379"),
+        ("save", ""),
+        ("appendonly", "no"),
+        ("unixsocket", ""),
+        ("unixsocketperm", "0"),
+        ("protected-mode", "yes"),
+        ("proto-max-bulk-len", "536870912"),
+        ("client-query-buffer-limit", "1073741824"),
+        ("auto-aof-rewrite-min-size", "67108864"),
+        (
+            "client-output-buffer-limit",
+            "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+        ),
+        ("turn-read-bytes-max", "65536"),
+        ("turn-output-bytes-max", "1048576"),
+    ] {
+        assert_eq!(get(&settings, name), value, "{name}");
+    }
+}
+
+#[test]
+fn get_answers_names_as_asked_and_each_once() {
+    let settings = Settings::default();
+    let expected = vec![("MaxClients".to_owned(), "10000".to_owned())];
+    assert_eq!(settings.get(&[b"MaxClients", b"maxclients"], glob), expected);
+    assert_eq!(settings.get(&[b"slave-prio*", b"REPLICA-PRIO*"], glob).len(), 2);
+    assert_eq!(settings.get(&[b"rename-command", b"include", b"user"], glob), vec![]);
+}
+
+/// Directive, value, and what redis-server 7.0.15 says to it.
+const BAD_VALUES: &[(&str, &str, &str)] = &[
+    ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
+    ("maxclients", "abc", "argument couldn't be parsed into an integer"),
+    ("timeout", "-1", "argument must be between 0 and 2147483647 inclusive"),
+    ("timeout", "99999999999", "argument must be between 0 and 2147483647 inclusive"),
+    ("protected-mode", "maybe", "argument must be 'yes' or 'no'"),
+    ("maxmemory", "1x", "argument must be a memory value"),
+    ("maxmemory", "-1", "argument must be a memory value"),
+    (
+        "proto-max-bulk-len",
+        "1",
+        "argument must be between 1048576 and 9223372036854775807 inclusive",
+    ),
+    (
+        "slowlog-log-slower-than",
+        "-2",
+        "argument must be between -1 and 9223372036854775807 inclusive",
+    ),
+    ("loglevel", "x", "argument(s) must be one of the following: debug, verbose, notice, warning"),
+    (
+        "client-output-buffer-limit",
+        "normal 1",
+        "Wrong number of arguments in buffer limit configuration.",
+    ),
+    (
+        "client-output-buffer-limit",
+        "master 1 1 1",
+        "Invalid client class specified in buffer limit configuration.",
+    ),
+    (
+        "client-output-buffer-limit",
+        "normal 1 1 -1",
+        "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+    ),
+    ("save", "60", "Invalid save parameters"),
+    ("databases", "5", "can't set immutable config"),
+    ("replicaof", "a b", "can't set immutable config"),
+    ("enable-debug-command", "foo", "can't set immutable config"),
+    ("dir", "/nonexist", "can't set protected config"),
+    ("oom-score-adj-values", "1 2", "wrong number of arguments"),
+    (
+        "latency-tracking-info-percentiles",
+        "50 200",
+        "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]",
+    ),
+    ("notify-keyspace-events", "xyzq", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
+];
+
+#[test]
+fn set_errors_are_those_of_redis() {
+    for &(name, value, reason) in BAD_VALUES {
+        let expected =
+            format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
+        let answer = set(&mut Settings::default(), &[(name, value)]);
+        assert_eq!(answer, Err(expected), "{name} {value:?}");
+    }
+}
+
+#[test]
+fn unknown_and_repeated_names_are_errors() {
+    let unknown = "ERR Unknown option or number of arguments for CONFIG SET - 'foo'";
+    for name in ["foo", "include", "loadmodule", "rename-command", "user"] {
+        let expected = unknown.replace("foo", name);
+        assert_eq!(set(&mut Settings::default(), &[(name, "1")]), Err(expected));
+    }
+    let twice = set(&mut Settings::default(), &[("timeout", "1"), ("timeout", "2")]);
+    let expected =
+        "ERR CONFIG SET failed (possibly related to argument 'timeout') - duplicate parameter";
+    assert_eq!(twice, Err(expected.to_owned()));
+    let mixed = set(&mut Settings::default(), &[("timeout", "1"), ("foo", "2")]);
+    assert_eq!(mixed, Err(unknown.to_owned()));
+}
+
+#[test]
+fn names_are_checked_before_values() {
+    let answer = set(&mut Settings::default(), &[("timeout", "x"), ("databases", "3")]);
+    let expected = "ERR CONFIG SET failed (possibly related to argument 'databases') - can't set \
+                    immutable config";
+    assert_eq!(answer, Err(expected.to_owned()));
+}
+
+#[test]
+fn set_is_all_or_nothing() {
+    let mut settings = Settings::default();
+    assert!(set(&mut settings, &[("timeout", "9"), ("maxclients", "0")]).is_err());
+    assert_eq!(settings.timeout_s, 0);
+    let changed = set(&mut settings, &[("TIMEOUT", "9"), ("maxclients", "10000")]);
+    assert_eq!(changed, Ok(vec!["timeout"]));
+    assert_eq!(settings.timeout_s, 9);
+    let changed = set(&mut settings, &[("slave-priority", "1"), ("replica-priority", "2")]);
+    assert_eq!(changed, Ok(vec!["replica-priority"]));
+    assert_eq!(get(&settings, "slave-priority"), "2");
+}
+
+#[test]
+fn a_value_that_is_not_text_is_an_error() {
+    let answer = Settings::default().set(&[(b"requirepass", b"\xff")]);
+    assert!(answer.is_err_and(|e| e.to_string().ends_with("argument must be UTF-8 text")));
+}
+
+#[test]
+fn what_would_change_what_is_relied_on_is_refused() {
+    for (line, benign) in [
+        ("save 60 1000", "save \"\""),
+        ("appendonly yes", "appendonly no"),
+        ("maxmemory-policy allkeys-lru", "maxmemory-policy noeviction"),
+        ("replicaof 10.0.0.1 6379", "replicaof no one"),
+        ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
+        ("cluster-enabled yes", "cluster-enabled no"),
+        ("tls-port 6380", "tls-port 0"),
+        ("aclfile users.acl", "aclfile \"\""),
+        ("daemonize yes", "daemonize no"),
+        ("min-replicas-to-write 1", "min-slaves-to-write 0"),
+        ("notify-keyspace-events KEA", "notify-keyspace-events \"\""),
+        ("rename-command FLUSHALL \"\"", ""),
+        ("loadmodule a.so", ""),
+        ("user default on", ""),
+    ] {
+        let error = Settings::from_text(&format!("\n{line}"), "a.conf").expect_err(line);
+        assert_eq!(error.line, Some(2));
+        let shown = error.to_string();
+        let start = format!("a.conf, line 2: '{line}': Tidegate ");
+        assert!(shown.starts_with(&start), "{shown}");
+        assert!(Settings::from_text(benign, "a.conf").is_ok(), "{benign}");
+    }
+    let answer = set(&mut Settings::default(), &[("save", "60 1000")]);
+    assert!(answer.is_err_and(|e| e.contains("'save') - Tidegate keeps its data in memory only")));
+}
+
+#[test]
+fn a_file_is_read_as_redis_reads_it() {
+    let text = "# a comment\n\n  PORT 7000\r\nbind \"127.0.0.1\" -::1\nrequirepass 'a b'\n\
+                unixsocketperm 770\nmaxmemory 1gb\nclient-output-buffer-limit normal 1mb 0 0\n\
+                hz 10\nactiverehashing no\n";
+    let settings = Settings::from_text(text, "a.conf").expect("valid");
+    assert_eq!(settings.port, 7000);
+    assert_eq!(settings.bind, ["127.0.0.1", "-::1"]);
+    assert_eq!(settings.requirepass, "a b");
+    assert_eq!(settings.unixsocketperm, Some(0o770));
+    assert_eq!(settings.maxmemory_bytes, 1 << 30);
+    assert_eq!(settings.output_limits[0].hard_bytes, 1 << 20);
+    assert_eq!(settings.output_limits[2].soft_seconds, 60);
+    assert_eq!(settings.without_effect(), ["hz", "activerehashing"]);
+}
+
+#[test]
+fn file_errors_say_where_what_and_what_would_be_valid() {
+    for (line, expected) in [
+        (
+            "port abc",
+            "argument couldn't be parsed into an integer (port takes a whole number from 0 to \
+             65535)",
+        ),
+        ("port 1 2", "wrong number of arguments (port takes a whole number from 0 to 65535)"),
+        ("port", "wrong number of arguments (port takes a whole number from 0 to 65535)"),
+        ("port \"a", "Unbalanced quotes in configuration line"),
+        ("appendonly x", "argument must be 'yes' or 'no' (appendonly takes yes or no)"),
+        (
+            "maxclient 5",
+            "Bad directive or wrong number of arguments (no such directive; did you mean \
+             maxclients?)",
+        ),
+    ] {
+        let error = Settings::from_text(line, "a.conf").expect_err(line);
+        assert_eq!(error.to_string(), format!("a.conf, line 1: '{line}': {expected}"));
+    }
+}

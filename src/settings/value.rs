@@ -1,0 +1,477 @@
+//! The kinds of values: how each is read, shown, and written to a file.
+
+use super::OutputLimit;
+
+/// What a directive's value is, as far as reading it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// `yes` or `no`.
+    Flag,
+    /// A whole number.
+    Number { min: i64, max: i64 },
+    /// Bytes, with Redis' units.
+    Memory { min: u64, max: u64 },
+    /// Bytes, or percent of the memory limit.
+    MemoryOrPercent,
+    /// Permission bits in octal.
+    Octal,
+    /// One word, any text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One or more of these words.
+    Choices(&'static [&'static str]),
+    /// Addresses to listen on.
+    Addresses,
+    /// Any number of words.
+    Words,
+    /// Host and port of a primary, or `no one`, which is shown as nothing.
+    Primary,
+    /// Classes, each with hard bytes, soft bytes and soft seconds.
+    OutputLimits,
+    /// Pairs of seconds and changes.
+    SavePoints,
+    /// Percentages.
+    Percentiles,
+    /// Three numbers from -2000 to 2000.
+    OomScores,
+    /// The letters of keyspace events.
+    EventClasses,
+}
+
+/// A value that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Flag(bool),
+    /// Wide enough for every signed and unsigned field.
+    Number(i128),
+    Text(String),
+    Words(Vec<String>),
+    Limits([OutputLimit; 3]),
+}
+
+/// Redis' limit on `bind`; more addresses than a machine sensibly has.
+const ADDRESSES_MAX: usize = 16;
+
+/// Largest memory value that may also be used as a signed length.
+pub(super) const LENGTH_MAX: u64 = i64::MAX as u64;
+
+/// The classes of `client-output-buffer-limit` in the order of [`super::Settings::output_limits`].
+pub(super) const CLASSES: [&str; 3] = ["normal", "slave", "pubsub"];
+
+impl Value {
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Kind {
+    /// Whether a value may have several words.
+    pub(super) fn takes_words(self) -> bool {
+        match self {
+            Self::Flag
+            | Self::Number { .. }
+            | Self::Memory { .. }
+            | Self::MemoryOrPercent
+            | Self::Octal
+            | Self::Text
+            | Self::Choice(_)
+            | Self::EventClasses => false,
+            Self::Choices(_)
+            | Self::Addresses
+            | Self::Words
+            | Self::Primary
+            | Self::OutputLimits
+            | Self::SavePoints
+            | Self::Percentiles
+            | Self::OomScores => true,
+        }
+    }
+
+    /// One text as words, as CONFIG SET splits it: at each space, and none in an empty text.
+    pub(super) fn split(self, text: &str) -> Vec<String> {
+        match (self.takes_words(), text) {
+            (true, "") => Vec::new(),
+            (true, _) => text.split(' ').map(str::to_owned).collect(),
+            (false, _) => vec![text.to_owned()],
+        }
+    }
+
+    /// What stands for "nothing yet" where a value is read on top of another.
+    pub(super) fn empty(self) -> Value {
+        match self {
+            Self::OutputLimits => Value::Limits([OutputLimit::default(); 3]),
+            _ => Value::Text(String::new()),
+        }
+    }
+
+    /// Reads the words of a value; `current` is the value before, which output limits build upon.
+    /// The error is in Redis' words.
+    pub(super) fn parse(self, args: &[String], current: &Value) -> Result<Value, String> {
+        if self.takes_words() {
+            // A file or command line may give all the words in one pair of quotes.
+            return match args {
+                [one] if one.contains(' ') || one.is_empty() => {
+                    self.parse_words(&self.split(one), current)
+                }
+                _ => self.parse_words(args, current),
+            };
+        }
+        match args {
+            [one] => self.parse_one(one),
+            _ => Err("wrong number of arguments".to_owned()),
+        }
+    }
+
+    fn parse_one(self, text: &str) -> Result<Value, String> {
+        match self {
+            Self::Flag if text.eq_ignore_ascii_case("yes") => Ok(Value::Flag(true)),
+            Self::Flag if text.eq_ignore_ascii_case("no") => Ok(Value::Flag(false)),
+            Self::Flag => Err("argument must be 'yes' or 'no'".to_owned()),
+            Self::Number { min, max } => {
+                let number =
+                    whole_number(text).ok_or("argument couldn't be parsed into an integer")?;
+                in_range(i128::from(number), i128::from(min), i128::from(max))
+            }
+            Self::Memory { min, max } => {
+                let bytes = memory(text).ok_or("argument must be a memory value")?;
+                in_range(i128::from(bytes), i128::from(min), i128::from(max))
+            }
+            Self::MemoryOrPercent => memory_or_percent(text),
+            Self::Octal => u32::from_str_radix(text, 8)
+                .ok()
+                .filter(|bits| *bits <= 0o777 && !text.starts_with('+'))
+                .map(|bits| Value::Number(i128::from(bits)))
+                .ok_or_else(|| "argument couldn't be parsed as an octal number".to_owned()),
+            Self::Choice(choices) => choice(text, choices).map(|c| Value::Text(c.to_owned())),
+            Self::EventClasses => match text.chars().find(|c| !"Ag$lshzxeKEtmdn".contains(*c)) {
+                Some(_) => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
+                None => Ok(Value::Text(text.to_owned())),
+            },
+            _ => Ok(Value::Text(text.to_owned())),
+        }
+    }
+
+    fn parse_words(self, args: &[String], current: &Value) -> Result<Value, String> {
+        match self {
+            Self::Choices(choices) => {
+                // No word at all is no choice.
+                let words = if args.is_empty() { &[String::new()][..] } else { args };
+                let chosen: Result<Vec<_>, _> = words.iter().map(|w| choice(w, choices)).collect();
+                Ok(Value::Text(chosen?.join(" ")))
+            }
+            Self::Addresses if args.len() > ADDRESSES_MAX => {
+                Err("Too many bind addresses specified.".to_owned())
+            }
+            Self::Addresses => {
+                Ok(Value::Words(args.iter().filter(|a| !a.is_empty()).cloned().collect()))
+            }
+            Self::Primary => match args {
+                [] => Ok(Value::Text(String::new())),
+                [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
+                    Ok(Value::Text(String::new()))
+                }
+                [host, port] => Ok(Value::Text(format!("{host} {port}"))),
+                _ => Err("wrong number of arguments".to_owned()),
+            },
+            Self::OutputLimits => output_limits(args, current),
+            Self::SavePoints => save_points(args),
+            Self::Percentiles => percentiles(args),
+            Self::OomScores => oom_scores(args),
+            _ => Ok(Value::Text(args.join(" "))),
+        }
+    }
+
+    /// The value as CONFIG GET shows it.
+    pub(super) fn print(self, value: &Value) -> String {
+        match value {
+            Value::Flag(true) => "yes".to_owned(),
+            Value::Flag(false) => "no".to_owned(),
+            Value::Number(bits) if self == Self::Octal => format!("{bits:o}"),
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+            Value::Words(words) => words.join(" "),
+            Value::Limits(limits) => {
+                let each = |(class, l): (&&str, &OutputLimit)| {
+                    format!("{class} {} {} {}", l.hard_bytes, l.soft_bytes, l.soft_seconds)
+                };
+                CLASSES.iter().zip(limits).map(each).collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+
+    /// What would be valid, as the end of an error and a column of the documentation.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Flag => "yes or no".to_owned(),
+            Self::Number { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Memory { min, max: LENGTH_MAX | u64::MAX } => {
+                format!("bytes such as 100, 1k, 1kb, 5mb or 1gb, from {} on", short_memory(min))
+            }
+            Self::Memory { min, max } => format!(
+                "bytes such as 100, 1k, 1kb, 5mb or 1gb, from {} to {}",
+                short_memory(min),
+                short_memory(max)
+            ),
+            Self::MemoryOrPercent => "bytes such as 100mb, or a percentage such as 5%".to_owned(),
+            Self::Octal => "permission bits in octal such as 700, at most 777".to_owned(),
+            Self::Text => "one text, in quotes if it has spaces".to_owned(),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+            Self::Choices(choices) => format!("one or more of {}", choices.join(", ")),
+            Self::Addresses => format!("up to {ADDRESSES_MAX} addresses"),
+            Self::Words => "any words".to_owned(),
+            Self::Primary => "host and port, or no one".to_owned(),
+            Self::OutputLimits => {
+                "normal, replica or pubsub, then hard bytes, soft bytes and soft seconds".to_owned()
+            }
+            Self::SavePoints => "pairs of seconds and changes, or \"\" for none".to_owned(),
+            Self::Percentiles => "numbers from 0 to 100".to_owned(),
+            Self::OomScores => "three numbers from -2000 to 2000, none below the one before".into(),
+            Self::EventClasses => "letters of Ag$lshzxeKEtmdn, or \"\" for none".to_owned(),
+        }
+    }
+}
+
+/// Bytes with the largest unit that divides them, as CONFIG REWRITE writes them.
+pub(super) fn short_memory(bytes: u64) -> String {
+    for (unit, size) in [("gb", 1 << 30), ("mb", 1 << 20), ("kb", 1 << 10)] {
+        if bytes != 0 && bytes.is_multiple_of(size) {
+            return format!("{}{unit}", bytes / size);
+        }
+    }
+    bytes.to_string()
+}
+
+/// A whole number in the one form Redis takes: no sign but `-`, no leading zero, no space.
+fn whole_number(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let canonical = text == "0" || !(digits.starts_with(['0', '+', '-']));
+    // A number too large for Redis' integers is "no integer" to it as well.
+    text.parse().ok().filter(|_| canonical)
+}
+
+/// Digits and a unit; like Redis, no digits are 0 and too many saturate.
+fn memory(text: &str) -> Option<u64> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit_at);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1 << 10,
+        "m" => 1_000_000,
+        "mb" => 1 << 20,
+        "g" => 1_000_000_000,
+        "gb" => 1 << 30,
+        _ => return None,
+    };
+    let number = if digits.is_empty() { 0 } else { digits.parse().unwrap_or(u64::MAX) };
+    Some(number.saturating_mul(factor))
+}
+
+fn in_range(number: i128, min: i128, max: i128) -> Result<Value, String> {
+    if (min..=max).contains(&number) {
+        Ok(Value::Number(number))
+    } else {
+        Err(format!("argument must be between {min} and {max} inclusive"))
+    }
+}
+
+fn memory_or_percent(text: &str) -> Result<Value, String> {
+    let invalid = "argument must be a memory or percent value";
+    let Some(percent) = text.strip_suffix('%') else {
+        return memory(text).map(|bytes| Value::Text(bytes.to_string())).ok_or(invalid.to_owned());
+    };
+    match whole_number(percent) {
+        Some(0..=100) => Ok(Value::Text(text.to_owned())),
+        Some(101..) => Err("percentage argument must be less or equal to 100".to_owned()),
+        _ => Err(invalid.to_owned()),
+    }
+}
+
+fn choice(text: &str, choices: &[&'static str]) -> Result<&'static str, String> {
+    choices
+        .iter()
+        .copied()
+        .find(|c| c.eq_ignore_ascii_case(text))
+        .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", ")))
+}
+
+fn output_limits(args: &[String], current: &Value) -> Result<Value, String> {
+    let mut limits = match current {
+        Value::Limits(limits) => *limits,
+        _ => [OutputLimit::default(); 3],
+    };
+    let (quads, rest) = args.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err("Wrong number of arguments in buffer limit configuration.".to_owned());
+    }
+    for [class, hard, soft, seconds] in quads {
+        let at = match class.to_ascii_lowercase().as_str() {
+            "normal" => 0,
+            "slave" | "replica" => 1,
+            "pubsub" => 2,
+            _ => {
+                return Err(
+                    "Invalid client class specified in buffer limit configuration.".to_owned()
+                );
+            }
+        };
+        let seconds = whole_number(seconds).and_then(|s| u64::try_from(s).ok());
+        let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds)) =
+            (memory(hard), memory(soft), seconds)
+        else {
+            return Err("Error in hard, soft or soft_seconds setting in buffer limit \
+                        configuration."
+                .to_owned());
+        };
+        limits[at] = OutputLimit { hard_bytes, soft_bytes, soft_seconds };
+    }
+    Ok(Value::Limits(limits))
+}
+
+fn save_points(args: &[String]) -> Result<Value, String> {
+    let invalid = || "Invalid save parameters".to_owned();
+    let (pairs, rest) = args.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(invalid());
+    }
+    for [seconds, changes] in pairs {
+        let seconds = whole_number(seconds).ok_or_else(invalid)?;
+        let changes = whole_number(changes).ok_or_else(invalid)?;
+        if seconds < 1 || changes < 0 {
+            return Err(invalid());
+        }
+    }
+    Ok(Value::Text(args.join(" ")))
+}
+
+fn percentiles(args: &[String]) -> Result<Value, String> {
+    for arg in args {
+        let number: f64 = arg
+            .parse()
+            .map_err(|_| "Invalid latency-tracking-info-percentiles parameters".to_owned())?;
+        if !(0.0..=100.0).contains(&number) {
+            return Err("latency-tracking-info-percentiles parameters should sit between \
+                        [0.0,100.0]"
+                .to_owned());
+        }
+    }
+    Ok(Value::Text(args.join(" ")))
+}
+
+fn oom_scores(args: &[String]) -> Result<Value, String> {
+    if args.len() != 3 {
+        return Err("wrong number of arguments".to_owned());
+    }
+    let scores: Option<Vec<i64>> = args.iter().map(|a| whole_number(a)).collect();
+    let in_bounds = scores.filter(|s| s.iter().all(|n| (-2000..=2000).contains(n)));
+    match in_bounds {
+        None => {
+            Err("Invalid oom-score-adj-values, elements must be between -2000 and 2000.".into())
+        }
+        Some(_) => Ok(Value::Text(args.join(" "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(kind: Kind, text: &str) -> Result<String, String> {
+        kind.parse(&kind.split(text), &kind.empty()).map(|v| kind.print(&v))
+    }
+
+    #[test]
+    fn whole_numbers_have_one_form() {
+        let kind = Kind::Number { min: -1, max: 100 };
+        assert_eq!(parse(kind, "-1"), Ok("-1".into()));
+        assert_eq!(parse(kind, "0"), Ok("0".into()));
+        for text in ["", "1x", " 1", "+1", "01", "-0", "10k", "--1", "99999999999999999999"] {
+            let expected = Err("argument couldn't be parsed into an integer".into());
+            assert_eq!(parse(kind, text), expected, "{text:?}");
+        }
+        assert_eq!(parse(kind, "101"), Err("argument must be between -1 and 100 inclusive".into()));
+    }
+
+    #[test]
+    fn memory_has_decimal_and_binary_units() {
+        let kind = Kind::Memory { min: 0, max: u64::MAX };
+        for (text, bytes) in [
+            ("", "0"),
+            ("7", "7"),
+            ("7b", "7"),
+            ("1k", "1000"),
+            ("5KB", "5120"),
+            ("2m", "2000000"),
+            ("5mb", "5242880"),
+            ("3g", "3000000000"),
+            ("5gb", "5368709120"),
+            ("99999999999999999999999999", "18446744073709551615"),
+        ] {
+            assert_eq!(parse(kind, text), Ok(bytes.into()), "{text:?}");
+        }
+        for text in ["1x", "-1", "1.5gb", "10%", "0x100000", "1 kb"] {
+            assert_eq!(parse(kind, text), Err("argument must be a memory value".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory_is_written_with_the_largest_unit_that_divides_it() {
+        for (bytes, text) in
+            [(0, "0"), (1, "1"), (1025, "1025"), (16_384, "16kb"), (1 << 30, "1gb")]
+        {
+            assert_eq!(short_memory(bytes), text);
+        }
+    }
+
+    #[test]
+    fn percent_of_memory_stays_percent() {
+        let kind = Kind::MemoryOrPercent;
+        assert_eq!(parse(kind, "10%"), Ok("10%".into()));
+        assert_eq!(parse(kind, "1kb"), Ok("1024".into()));
+        assert_eq!(
+            parse(kind, "101%"),
+            Err("percentage argument must be less or equal to 100".into())
+        );
+        assert_eq!(parse(kind, "-1"), Err("argument must be a memory or percent value".into()));
+    }
+
+    #[test]
+    fn permission_bits_are_octal() {
+        assert_eq!(parse(Kind::Octal, "700"), Ok("700".into()));
+        for text in ["999", "9999", "1000", "+7", ""] {
+            let expected = Err("argument couldn't be parsed as an octal number".into());
+            assert_eq!(parse(Kind::Octal, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn output_limits_keep_the_classes_that_are_not_named() {
+        let kind = Kind::OutputLimits;
+        let before = kind.parse(&kind.split("pubsub 9 8 7"), &kind.empty()).expect("valid");
+        let after = kind.parse(&kind.split("normal 1mb 2mb 3 replica 4 5 6"), &before);
+        assert_eq!(
+            after.map(|v| kind.print(&v)),
+            Ok("normal 1048576 2097152 3 slave 4 5 6 pubsub 9 8 7".into())
+        );
+    }
+
+    #[test]
+    fn any_text_is_an_answer_and_never_a_panic() {
+        let number = Kind::Number { min: 0, max: 9 };
+        let memory = Kind::Memory { min: 1, max: 9 };
+        let kinds = [number, memory, Kind::MemoryOrPercent, Kind::Octal, Kind::OutputLimits];
+        let more = [Kind::SavePoints, Kind::Percentiles, Kind::OomScores, Kind::Addresses];
+        for kind in kinds.into_iter().chain(more) {
+            for text in
+                ["", " ", "é", "1é", "-", "%", "é%", "nan", "1 2 3 4", "-9223372036854775808"]
+            {
+                let _ = parse(kind, text);
+            }
+        }
+    }
+}

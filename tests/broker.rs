@@ -1,0 +1,219 @@
+//! The broker without sockets: waiting, fairness, time, budgets.
+
+use std::time::Duration;
+use tidegate::clock::Now;
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+
+/// A broker whose time the test decides.
+struct Bench {
+    broker: Broker,
+    now: Now,
+    slots: usize,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Bench {
+        let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+        let broker = Broker::new(settings, 42, Box::new(NoHost), now);
+        Bench { broker, now, slots: 0 }
+    }
+
+    fn client(&mut self) -> ClientId {
+        self.slots += 1;
+        self.broker.connect(self.slots, Peer::in_process(), self.now)
+    }
+
+    fn send(&mut self, id: ClientId, line: &str) {
+        self.broker.receive(id, format!("{line}\r\n").as_bytes(), self.now);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.broker.settle(self.now);
+        while self.broker.has_backlog() {
+            self.broker.settle(self.now);
+        }
+        self.broker.check_invariants();
+    }
+
+    fn owed(&mut self, id: ClientId) -> String {
+        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        self.broker.flushed(id, owed.len(), self.now);
+        String::from_utf8_lossy(&owed).into_owned()
+    }
+
+    fn call(&mut self, id: ClientId, line: &str) -> String {
+        self.send(id, line);
+        self.owed(id)
+    }
+
+    fn advance(&mut self, duration: Duration) {
+        self.now = self.now.plus_us(duration.as_micros() as u64);
+        self.settle();
+    }
+}
+
+const NOTHING: &str = "";
+
+#[test]
+fn the_longest_waiting_client_is_served_first() {
+    let mut bench = Bench::new();
+    let (a, b, c, producer) = (bench.client(), bench.client(), bench.client(), bench.client());
+    for waiter in [b, a, c] {
+        assert_eq!(bench.call(waiter, "BLPOP q 0"), NOTHING);
+    }
+    assert_eq!(bench.call(producer, "RPUSH q 1 2"), ":2\r\n");
+    assert_eq!(bench.owed(b), "*2\r\n$1\r\nq\r\n$1\r\n1\r\n");
+    assert_eq!(bench.owed(a), "*2\r\n$1\r\nq\r\n$1\r\n2\r\n");
+    assert_eq!(bench.owed(c), NOTHING);
+    assert_eq!(bench.call(producer, "LLEN q"), ":0\r\n");
+}
+
+#[test]
+fn a_waiter_that_leaves_takes_nothing() {
+    let mut bench = Bench::new();
+    let (gone, killed, producer) = (bench.client(), bench.client(), bench.client());
+    bench.send(gone, "BLPOP q 0");
+    bench.send(killed, "BLPOP q 0");
+    bench.broker.disconnect(gone, CloseReason::PeerClosed, bench.now);
+    bench.broker.close(killed, CloseReason::Killed);
+    assert_eq!(bench.call(producer, "RPUSH q x"), ":1\r\n");
+    assert_eq!(bench.call(producer, "LLEN q"), ":1\r\n");
+    assert_eq!(bench.owed(killed), NOTHING);
+}
+
+#[test]
+fn a_wait_ends_exactly_at_its_deadline() {
+    let mut bench = Bench::new();
+    let waiter = bench.client();
+    bench.send(waiter, "BLPOP q 1.5");
+    assert_eq!(bench.broker.next_deadline(bench.now), Some(Duration::from_millis(1500)));
+    bench.advance(Duration::from_micros(1_499_999));
+    assert_eq!(bench.owed(waiter), NOTHING);
+    bench.advance(Duration::from_micros(1));
+    assert_eq!(bench.owed(waiter), "*-1\r\n");
+    assert_eq!(bench.broker.next_deadline(bench.now), None);
+}
+
+#[test]
+fn a_chain_of_moves_passes_the_message_on() {
+    let mut bench = Bench::new();
+    let (first, second, last, producer) =
+        (bench.client(), bench.client(), bench.client(), bench.client());
+    bench.send(last, "BLPOP c 0");
+    bench.send(second, "BLMOVE b c LEFT RIGHT 0");
+    bench.send(first, "BLMOVE a b LEFT RIGHT 0");
+    assert_eq!(bench.call(producer, "RPUSH a x"), ":1\r\n");
+    assert_eq!(bench.owed(first), "$1\r\nx\r\n");
+    assert_eq!(bench.owed(second), "$1\r\nx\r\n");
+    assert_eq!(bench.owed(last), "*2\r\n$1\r\nc\r\n$1\r\nx\r\n");
+}
+
+#[test]
+fn input_behind_a_wait_runs_after_it() {
+    let mut bench = Bench::new();
+    let (waiter, producer) = (bench.client(), bench.client());
+    bench.broker.receive(waiter, b"BLPOP q 0\r\nLLEN q\r\nLLEN", bench.now);
+    bench.settle();
+    assert!(!bench.broker.wants_input(waiter));
+    bench.send(producer, "RPUSH q x y");
+    assert_eq!(bench.owed(waiter), "*2\r\n$1\r\nq\r\n$1\r\nx\r\n:1\r\n");
+    assert_eq!(bench.call(waiter, " q"), ":1\r\n");
+}
+
+#[test]
+fn waiters_are_served_after_exec() {
+    let mut bench = Bench::new();
+    let (waiter, producer) = (bench.client(), bench.client());
+    bench.send(waiter, "BLPOP q 0");
+    bench.broker.receive(
+        producer,
+        b"MULTI\r\nRPUSH q x\r\nLPOP q\r\nRPUSH q y\r\nEXEC\r\n",
+        bench.now,
+    );
+    bench.settle();
+    let replies = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n:1\r\n$1\r\nx\r\n:1\r\n";
+    assert_eq!(bench.owed(producer), replies);
+    assert_eq!(bench.owed(waiter), "*2\r\n$1\r\nq\r\n$1\r\ny\r\n");
+}
+
+#[test]
+fn a_change_of_a_watched_key_stops_exec() {
+    let mut bench = Bench::new();
+    let (watcher, other) = (bench.client(), bench.client());
+    bench.send(watcher, "WATCH q");
+    bench.send(other, "RPUSH q x");
+    bench.broker.receive(watcher, b"MULTI\r\nLLEN q\r\nEXEC\r\n", bench.now);
+    bench.settle();
+    assert_eq!(bench.owed(watcher), "+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
+}
+
+#[test]
+fn large_messages_reach_subscribers_of_both_protocols() {
+    let mut bench = Bench::new();
+    let (old, new, publisher) = (bench.client(), bench.client(), bench.client());
+    bench.send(new, "HELLO 3");
+    bench.owed(new);
+    for subscriber in [old, new] {
+        bench.send(subscriber, "SUBSCRIBE c");
+        bench.owed(subscriber);
+    }
+    let message = "m".repeat(60_000);
+    assert_eq!(bench.call(publisher, &format!("PUBLISH c {message}")), ":2\r\n");
+    let rest = format!("3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$60000\r\n{message}\r\n");
+    assert!(bench.owed(old) == format!("*{rest}"), "the RESP2 subscriber's message");
+    assert!(bench.owed(new) == format!(">{rest}"), "the RESP3 subscriber's message");
+}
+
+#[test]
+fn one_client_cannot_use_a_whole_turn() {
+    let mut settings = Settings::default();
+    settings.turn_output_bytes_max = 10_000;
+    let mut bench = Bench::with(settings);
+    let greedy = bench.client();
+    bench.send(greedy, &format!("RPUSH q {}", "m".repeat(1000)));
+    bench.owed(greedy);
+    let requests = "LINDEX q 0\r\n".repeat(100);
+    bench.broker.receive(greedy, requests.as_bytes(), bench.now);
+    assert!(bench.owed(greedy).len() < 12_000);
+    assert!(bench.broker.has_backlog());
+    assert_eq!(bench.broker.next_deadline(bench.now), Some(Duration::ZERO));
+    let mut replies = 10;
+    while bench.broker.has_backlog() {
+        bench.broker.settle(bench.now);
+        replies += bench.owed(greedy).matches("$1000").count();
+    }
+    assert_eq!(replies, 100);
+}
+
+#[test]
+fn a_value_is_gone_when_it_expires_even_before_it_is_removed() {
+    let mut bench = Bench::new();
+    let client = bench.client();
+    for number in 0..5_000 {
+        bench.send(client, &format!("RPUSH k{number} x"));
+        bench.send(client, &format!("PEXPIRE k{number} 1000"));
+    }
+    bench.owed(client);
+    bench.now = bench.now.plus_us(1_000_000);
+    bench.broker.receive(client, b"LLEN k0\r\nLLEN k4999\r\n", bench.now);
+    assert_eq!(bench.owed(client), ":0\r\n:0\r\n");
+    bench.settle();
+    assert_eq!(bench.call(client, "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn a_query_beyond_its_limit_closes_the_client() {
+    let mut settings = Settings::default();
+    settings.query_buffer_bytes_max = 10_000;
+    let mut bench = Bench::with(settings);
+    let client = bench.client();
+    bench.broker.receive(client, b"*2\r\n$4\r\nECHO\r\n$100000\r\n", bench.now);
+    bench.broker.receive(client, &[b'x'; 11_000], bench.now);
+    assert_eq!(bench.broker.next_closing(), Some((client, CloseReason::QueryLimit)));
+}

@@ -1,0 +1,200 @@
+"""Runs the check programs, each against a fresh server, and adds up what they report.
+
+A check program prints `ok NAME` or `FAILED NAME` for each of its checks and anything else
+indented. One that ends badly, reports nothing or takes too long is a failure of its own.
+The last line is the total: `N passed, N failed`.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+START_TIMEOUT_S = 10
+
+
+@dataclass
+class Program:
+    """One check program, and what it asks of the runner."""
+
+    name: str
+    arguments: list[str] = field(default_factory=list)
+    server_arguments: list[str] = field(default_factory=list)
+    timeout_s: int = 120
+
+
+PROGRAMS = [
+    Program("redis_py.py", ["default"]),
+    Program("redis_py.py", ["2"]),
+    Program("redis_py.py", ["3"]),
+    Program("redis_py_async.py", ["default"]),
+    Program("redis_py_async.py", ["2"]),
+    Program("ioredis.mjs", ["default"]),
+    Program("ioredis.mjs", ["2"]),
+    Program("node_redis.mjs", ["default"]),
+    Program("node_redis.mjs", ["2"]),
+    Program("node_redis.mjs", ["3"]),
+    Program("redis_cli.py"),
+    Program("redis_benchmark.py", timeout_s=180),
+    Program("http_queue.py"),
+    Program("observers.py"),
+    Program("many_connections.py", server_arguments=["--maxclients", "12000"]),
+    Program("firehose.py"),
+]
+
+
+class Server:
+    """A server of our own on a free port, in a directory of its own."""
+
+    def __init__(self, command):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.log = Path(self.directory.name, "log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port), "--bind", "127.0.0.1"],
+                cwd=self.directory.name,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers():
+            if not self.runs() or time.monotonic() > deadline:
+                raise OSError("the server does not answer PING")
+            time.sleep(0.01)
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(7) == b"+PONG\r\n"
+        except OSError:
+            return False
+
+    def runs(self):
+        return self.process.poll() is None
+
+    def log_tail(self):
+        return self.log.read_text(errors="replace").splitlines()[-20:]
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.directory.cleanup()
+
+
+class Totals:
+    def __init__(self):
+        self.passed = 0
+        self.failed = 0
+
+    def fail(self, name, details=()):
+        self.failed += 1
+        print(f"FAILED {name}")
+        for line in details:
+            print(f"    {line}")
+
+    def relay(self, lines):
+        """Passes a program's output on, and counts the results in it."""
+        for line in lines:
+            print(line, end="", flush=True)
+            self.passed += line.startswith("ok ")
+            self.failed += line.startswith("FAILED ")
+
+
+def end(process):
+    """Ends a program and whatever it started."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def interpreter(libraries, program):
+    if program.name.endswith(".mjs"):
+        return ["node", str(libraries / "node" / program.name)]
+    return [str(libraries / "venv" / "bin" / "python"), str(HERE / program.name)]
+
+
+def run(program, server, libraries, totals):
+    name = " ".join([program.name, *program.arguments])
+    reported = totals.passed + totals.failed
+    failed = totals.failed
+    environment = {
+        **os.environ,
+        "SERVER_PORT": str(server.port),
+        "SERVER_PID": str(server.process.pid),
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        [*interpreter(libraries, program), *program.arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    timer = threading.Timer(program.timeout_s, end, [process])
+    timer.start()
+    try:
+        totals.relay(process.stdout)
+        status = process.wait()
+    finally:
+        timer.cancel()
+        end(process)
+
+    if not server.runs():
+        totals.fail(f"{name}: the server has gone", server.log_tail())
+    elif totals.passed + totals.failed == reported:
+        totals.fail(f"{name}: nothing reported, exit status {status}")
+    elif status != 0 and totals.failed == failed:
+        totals.fail(f"{name}: exit status {status}")
+
+
+def check(program, command, libraries, totals):
+    server = Server([*command, *program.server_arguments])
+    try:
+        server.wait_until_ready()
+        run(program, server, libraries, totals)
+    except OSError as error:
+        totals.fail(" ".join([program.name, *program.arguments]), [error, *server.log_tail()])
+    finally:
+        server.stop()
+
+
+def main():
+    libraries = Path(sys.argv[1])
+    binary, *arguments = sys.argv[2:]
+    found = shutil.which(binary)
+    totals = Totals()
+    # Ended from outside, we still stop what we have started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    if found is None:
+        totals.fail(f"{binary}: no such program")
+    else:
+        for program in PROGRAMS:
+            if os.environ.get("ONLY", "") in program.name:
+                check(program, [os.path.abspath(found), *arguments], libraries, totals)
+    print(f"{totals.passed} passed, {totals.failed} failed")
+    sys.exit(totals.failed > 0 or totals.passed == 0)
+
+
+main()

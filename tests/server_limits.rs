@@ -1,0 +1,157 @@
+//! What has a limit: clients, descriptors, unread output.
+
+mod server_support;
+
+use server_support::{Client, Process, serve};
+use std::io::Read;
+use std::path::Path;
+
+const FULL: &[u8] = b"-ERR max number of clients reached\r\n";
+
+#[test]
+fn clients_beyond_the_limit_are_told_so() {
+    let server = serve("maxclients 2");
+    let address = server.local_addrs()[0];
+    let (mut first, mut second) = (Client::connect(address), Client::connect(address));
+    assert_eq!(first.ask("PING"), "+PONG");
+    assert_eq!(second.ask("PING"), "+PONG");
+    assert_eq!(Client::connect(address).rest(), FULL);
+    assert_eq!(second.ask("PING"), "+PONG");
+    drop(first);
+    // Those who left made room before anybody new is looked at.
+    assert_eq!(Client::connect(address).ask("PING"), "+PONG");
+}
+
+#[test]
+fn the_limit_of_clients_changes_at_once() {
+    let server = serve("maxclients 1");
+    let address = server.local_addrs()[0];
+    let mut client = Client::connect(address);
+    assert_eq!(client.ask("PING"), "+PONG");
+    assert_eq!(Client::connect(address).rest(), FULL);
+    assert_eq!(client.ask("CONFIG SET maxclients 2"), "+OK");
+    assert_eq!(Client::connect(address).ask("PING"), "+PONG");
+}
+
+/// Without descriptors nobody hangs: newcomers are told, the others are served, and there is room
+/// again when somebody leaves.
+#[cfg(target_os = "linux")]
+#[test]
+fn clients_without_a_descriptor_are_told_so() {
+    let process = Process::start(&[]);
+    let mut first = process.client();
+    assert_eq!(first.ask("PING"), "+PONG");
+    // Room for two more than are open now: the limit is on the number, and there may be gaps.
+    let pid = i32::try_from(process.pid()).expect("a process id");
+    let is_free = |number: &u64| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists();
+    let limit = (0..).filter(is_free).nth(2).expect("a free number");
+    rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((limit, limit)), None).expect("a limit");
+
+    let mut accepted: Vec<Client> = (0..2).map(|_| process.client()).collect();
+    for client in &mut accepted {
+        assert_eq!(client.ask("PING"), "+PONG");
+    }
+    let refused: Vec<Client> = (0..20).map(|_| process.client()).collect();
+    for client in refused {
+        assert_eq!(client.rest(), FULL);
+    }
+    assert_eq!(first.ask("PING"), "+PONG");
+    accepted.pop();
+    assert_eq!(process.client().ask("PING"), "+PONG");
+    process.signal("TERM");
+    let (status, log) = process.wait();
+    assert!(status.success());
+    let complaints = log.iter().filter(|line| line.contains("no descriptors left")).count();
+    assert!((1..=5).contains(&complaints), "logged at most once a second: {log:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn more_clients_than_the_system_allows_are_not_promised() {
+    let process = Process::start(&["--maxclients", "4000000000"]);
+    let warning = process.first_lines.iter().find(|line| line.contains("open files"));
+    assert!(warning.is_some_and(|line| line.contains("WARN")), "{:?}", process.first_lines);
+    assert_eq!(process.client().ask("PING"), "+PONG");
+}
+
+/// A subscriber that does not read is closed by the limit; one that reads gets every message.
+#[test]
+fn a_slow_subscriber_is_closed_and_the_others_get_everything() {
+    let server = serve("client-output-buffer-limit pubsub 1mb 0 0");
+    let address = server.local_addrs()[0];
+    let (mut slow, mut quick) = (Client::connect(address), Client::connect(address));
+    for subscriber in [&mut slow, &mut quick] {
+        subscriber.send("SUBSCRIBE news\r\n");
+        assert_eq!(subscriber.lines(6).last().map(String::as_str), Some(":1"));
+    }
+    let mut publisher = Client::connect(address);
+    let text = "x".repeat(64 * 1024);
+    let mut published = 0;
+    loop {
+        publisher.send(format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$65536\r\n{text}\r\n"));
+        let receivers = publisher.line();
+        published += 1;
+        assert_eq!(quick.lines(7).last(), Some(&text));
+        if receivers.as_deref() == Some(":1") {
+            break;
+        }
+        assert!(published < 2_000, "128 MiB that nobody reads fit no socket");
+    }
+    let got = slow.rest().len();
+    assert!(got < published * text.len(), "the slow one lost its connection");
+}
+
+#[test]
+fn a_large_reply_to_a_slow_reader_arrives_whole() {
+    let server = serve("");
+    let mut client = Client::connect(server.local_addrs()[0]);
+    let message = vec![b'y'; 1 << 20];
+    for number in 1..=32 {
+        client.send(b"*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1048576\r\n");
+        client.send(&message);
+        client.send(b"\r\n");
+        assert_eq!(client.line(), Some(format!(":{number}")));
+    }
+    client.send("LRANGE q 0 -1\r\nPING\r\n");
+    assert_eq!(client.line().as_deref(), Some("*32"));
+    let mut buffer = vec![0; 1 << 20];
+    for _ in 0..32 {
+        assert_eq!(client.line().as_deref(), Some("$1048576"));
+        client.stream.read_exact(&mut buffer).expect("a message");
+        assert_eq!(buffer, message);
+        assert_eq!(client.line().as_deref(), Some(""));
+    }
+    assert_eq!(client.line().as_deref(), Some("+PONG"));
+}
+
+#[test]
+fn strangers_are_kept_out_while_there_is_no_password() {
+    let Some(own) = address_of_this_machine() else {
+        eprintln!("SKIPPED: this machine has no address besides the loopback");
+        return;
+    };
+    for (lines, is_let_in) in [
+        ("bind *", false),
+        ("bind *\nrequirepass secret", true),
+        ("bind *\nprotected-mode no", true),
+    ] {
+        let server = serve(lines);
+        let port = server.local_addrs()[0].port();
+        let mut stranger = Client::connect((own, port).into());
+        stranger.send("PING\r\n");
+        let line = stranger.line().unwrap_or_default();
+        assert_eq!(!line.starts_with("-DENIED Redis is running in protected mode"), is_let_in);
+        assert!(line.len() > 4, "{line}");
+        // The machine itself is never a stranger.
+        let mut local = Client::connect(([127, 0, 0, 1], port).into());
+        assert!(!local.ask("PING").starts_with("-DENIED"));
+    }
+}
+
+/// The address from which this machine would send; connecting a datagram socket sends nothing.
+fn address_of_this_machine() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("198.51.100.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}

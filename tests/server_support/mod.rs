@@ -1,0 +1,147 @@
+//! A server to talk to: inside the test, or Tidegate's binary as a process of its own.
+
+// Each test file uses a part of this.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+use tidegate::settings::Settings;
+use tidegate::{RunningServer, Server};
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Settings from the lines of a file; the port is free.
+pub fn settings(lines: &str) -> Settings {
+    Settings::from_text(&format!("port 0\nbind 127.0.0.1\n{lines}"), "test").expect("settings")
+}
+
+/// A server within this process.
+pub fn serve(lines: &str) -> RunningServer {
+    let server = Server::bind(settings(lines)).expect("the server listens");
+    server.spawn().expect("a thread")
+}
+
+/// A client that reads and writes lines.
+pub struct Client {
+    pub stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("nodelay");
+        Client { stream: BufReader::new(stream) }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.get_mut().write_all(bytes.as_ref()).expect("the server reads");
+    }
+
+    /// The next line without its end; `None` at the end of the connection.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let length = self.stream.read_until(b'\n', &mut line).unwrap_or(0);
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        (length > 0).then_some(text)
+    }
+
+    /// `count` lines.
+    pub fn lines(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.line().expect("a line")).collect()
+    }
+
+    /// Sends one command; the first line of the reply.
+    pub fn ask(&mut self, command: &str) -> String {
+        self.send(format!("{command}\r\n"));
+        self.line().expect("a reply")
+    }
+
+    /// Everything up to the end of the connection, however that comes.
+    pub fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.stream.read_to_end(&mut bytes);
+        bytes
+    }
+}
+
+/// Tidegate as a process.
+pub struct Process {
+    child: Child,
+    log: Receiver<String>,
+    pub address: SocketAddr,
+    /// The log up to the line that says the address.
+    pub first_lines: Vec<String>,
+}
+
+impl Process {
+    /// Starts the binary on a free port of 127.0.0.1.
+    pub fn start(arguments: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("tidegate starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let (sender, log) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // The test may have ended.
+                let _ = sender.send(line);
+            }
+        });
+        let mut first_lines = Vec::new();
+        loop {
+            let line = log.recv_timeout(PATIENCE).expect("the binary says where it listens");
+            first_lines.push(line.clone());
+            let Some((_, rest)) = line.split_once("127.0.0.1:") else { continue };
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let port: u16 = rest[..digits].parse().expect("a port");
+            let address = ([127, 0, 0, 1], port).into();
+            return Process { child, log, address, first_lines };
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Sends a signal such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// Waits for the end; how it ended, and the lines of the log since the start.
+    pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let lines = std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok()).collect();
+        (self.child.wait().expect("a status"), lines)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It fails only if the process has gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An empty directory of the test's own.
+pub fn directory(name: &str) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).expect("a directory");
+    path
+}

@@ -1,0 +1,281 @@
+//! A server process behind a socket: Tidegate's binary, or the original.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::driver::{Dialect, Driver, Received};
+use super::reply::{Reply, take_reply};
+
+/// How long a reply may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+type Directives = [(String, String)];
+
+pub struct SocketDriver {
+    name: &'static str,
+    dialect: Dialect,
+    process: Child,
+    port: u16,
+    password: Option<String>,
+    clients: Vec<Option<Connection>>,
+    /// When the time that the transcript let go by will have gone by.
+    time: Instant,
+}
+
+struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl SocketDriver {
+    /// Starts Tidegate's own binary on a port that it picks and prints.
+    pub fn tidegate(config: &Directives) -> SocketDriver {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments(config));
+        command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("tidegate starts");
+        let log = process.stderr.take().expect("stderr is piped");
+        let port = wait_for_line(log, |line| {
+            let (_, rest) = line.split_once("127.0.0.1:")?;
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest[..end].parse().ok()
+        });
+        let port = port.expect("tidegate prints the address on which it listens");
+        SocketDriver::new("tidegate", process, port, config)
+    }
+
+    /// Starts the original, if it is there and of a version that the transcripts speak of.
+    pub fn redis(config: &Directives) -> Option<SocketDriver> {
+        let version = redis_version().filter(|v| v.starts_with("7.0.") || v.starts_with("7.2."));
+        let Some(version) = version else {
+            let required = std::env::var("TIDEGATE_REQUIRE_REDIS").is_ok_and(|v| v == "1");
+            assert!(!required, "TIDEGATE_REQUIRE_REDIS=1, but there is no redis-server 7.0 or 7.2");
+            eprintln!("skipped: no redis-server 7.0 or 7.2");
+            return None;
+        };
+        // The port that was free a moment ago may be taken by now: then another one.
+        let (process, port) =
+            (0..5).find_map(|_| start_redis(config)).expect("redis-server starts");
+        let mut driver = SocketDriver::new("redis", process, port, config);
+        if version.starts_with("7.0.") {
+            driver.dialect = Dialect::Redis70;
+        }
+        Some(driver)
+    }
+
+    fn new(name: &'static str, process: Child, port: u16, config: &Directives) -> SocketDriver {
+        let password = config.iter().find(|(name, _)| name == "requirepass");
+        SocketDriver {
+            name,
+            dialect: Dialect::Ours,
+            process,
+            port,
+            password: password.map(|(_, value)| value.clone()),
+            clients: Vec::new(),
+            time: Instant::now(),
+        }
+    }
+
+    /// Returns when the server has handled all that was sent to it before.
+    ///
+    /// A connection whose first bytes break the protocol is accepted, answered and closed in
+    /// turns of the server that come later than everything sent before. It needs no password,
+    /// is held up by no CLIENT PAUSE and shows in no MONITOR.
+    fn barrier(&self) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server accepts");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.write_all(b"*x\r\n").expect("the server reads");
+        stream.read_to_end(&mut Vec::new()).expect("the server closes after a protocol error");
+    }
+
+    fn close_all(&mut self) {
+        self.clients.drain(..).flatten().for_each(Connection::close);
+    }
+
+    fn wait_until_time(&mut self) {
+        thread::sleep(self.time.saturating_duration_since(Instant::now()));
+        self.time = Instant::now();
+    }
+
+    fn receive_until(&mut self, client: usize, deadline: Instant) -> Received {
+        let Some(connection) = &mut self.clients[client] else { return Received::Closed };
+        loop {
+            if let Some(reply) = take_reply(&mut connection.unread) {
+                return Received::Reply(reply);
+            }
+            match connection.read(deadline.saturating_duration_since(Instant::now())) {
+                Ok(0) => return Received::Closed,
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Received::Nothing;
+                }
+                Err(_) => return Received::Closed,
+            }
+        }
+    }
+}
+
+impl Driver for SocketDriver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn begin(&mut self) {
+        self.time = Instant::now();
+        self.close_all();
+        let client = self.connect();
+        let login = self.password.as_ref().map(|password| format!("AUTH {password}\r\n"));
+        for request in login.as_deref().into_iter().chain(["FLUSHALL\r\n"]) {
+            self.send(client, request.as_bytes());
+            let reply = self.receive(client);
+            assert!(
+                matches!(&reply, Received::Reply(Reply::Simple(ok)) if ok == b"OK"),
+                "a case begins empty, but came {reply:?}"
+            );
+        }
+        self.close_all();
+    }
+
+    fn connect(&mut self) -> usize {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server accepts");
+        stream.set_nodelay(true).expect("nodelay");
+        self.clients.push(Some(Connection { stream, unread: Vec::new() }));
+        self.barrier();
+        self.clients.len() - 1
+    }
+
+    fn send(&mut self, client: usize, bytes: &[u8]) {
+        self.wait_until_time();
+        let connection = self.clients[client].as_mut().expect("an open client");
+        connection.send(bytes);
+        self.barrier();
+    }
+
+    fn close(&mut self, client: usize) {
+        self.wait_until_time();
+        if let Some(connection) = self.clients[client].take() {
+            connection.close();
+        }
+    }
+
+    /// Waits for the reply rather than for the time that is to go by before it.
+    fn receive(&mut self, client: usize) -> Received {
+        let received = self.receive_until(client, self.time.max(Instant::now()) + PATIENCE);
+        self.time = Instant::now();
+        received
+    }
+
+    fn receive_now(&mut self, client: usize) -> Received {
+        self.wait_until_time();
+        self.barrier();
+        self.receive_until(client, Instant::now())
+    }
+
+    fn advance(&mut self, ms: u64) {
+        self.time = self.time.max(Instant::now()) + Duration::from_millis(ms);
+    }
+}
+
+impl Drop for SocketDriver {
+    fn drop(&mut self) {
+        // It fails only if the process has gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Connection {
+    /// Reads what comes within `patience`; with none left, only what is there already.
+    fn read(&mut self, patience: Duration) -> std::io::Result<usize> {
+        self.stream.set_nonblocking(patience.is_zero())?;
+        if !patience.is_zero() {
+            self.stream.set_read_timeout(Some(patience))?;
+        }
+        let mut buffer = [0; 16 * 1024];
+        let length = self.stream.read(&mut buffer)?;
+        self.unread.extend_from_slice(&buffer[..length]);
+        Ok(length)
+    }
+
+    /// Says that no more will be sent, and waits until the server has let go of the client.
+    fn close(mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.read(deadline.saturating_duration_since(Instant::now())) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    panic!("the server does not notice that a client is gone");
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// A server that closes after a protocol error need not read the rest, so an error here is
+    /// no failure: the transcript says what comes next.
+    fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.set_nonblocking(false);
+        let _ = self.stream.set_write_timeout(Some(PATIENCE));
+        let _ = self.stream.write_all(bytes);
+    }
+}
+
+fn arguments(config: &Directives) -> impl Iterator<Item = String> {
+    config.iter().flat_map(|(name, value)| [format!("--{name}"), value.clone()])
+}
+
+fn redis_version() -> Option<String> {
+    let output = Command::new("redis-server").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (_, version) = text.split_once(" v=")?;
+    Some(version.split(' ').next()?.to_owned())
+}
+
+fn start_redis(config: &Directives) -> Option<(Child, u16)> {
+    let free = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+    let port = free.local_addr().ok()?.port();
+    drop(free);
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+    // Timeouts are looked at this often in a second.
+    command.args(["--hz", "100"]).args(arguments(config));
+    command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = command.spawn().ok()?;
+    let log = process.stdout.take()?;
+    match wait_for_line(log, |line| line.contains("Ready to accept connections").then_some(())) {
+        Some(()) => Some((process, port)),
+        None => {
+            let _ = process.kill();
+            let _ = process.wait();
+            None
+        }
+    }
+}
+
+/// Reads the log until a line has what is looked for, and the rest of it to no end, so that the
+/// process never waits for a reader.
+fn wait_for_line<T: Send + 'static>(
+    log: impl Read + Send + 'static,
+    find: impl Fn(&str) -> Option<T> + Send + 'static,
+) -> Option<T> {
+    let (found, wait) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if let Some(value) = find(&line) {
+                // Nobody listens any more once the first one was found.
+                let _ = found.send(value);
+            }
+        }
+    });
+    wait.recv_timeout(PATIENCE).ok()
+}
