@@ -225,6 +225,7 @@ impl Broker {
                 self.state.clients.add_resumed(id);
             }
         }
+        self.state.stats.sample(now.monotonic_us);
         let used = self.state.used_bytes();
         self.state.stats.peak_used_bytes = self.state.stats.peak_used_bytes.max(used);
     }

@@ -83,7 +83,7 @@ impl State {
     /// Memory that counts against `maxmemory`: data and client buffers.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.keyspace.bytes() + self.clients.buffer_bytes()
+        self.keyspace.bytes() + self.clients.memory_bytes()
     }
 }
 

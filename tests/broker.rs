@@ -196,9 +196,10 @@ fn a_value_is_gone_when_it_expires_even_before_it_is_removed() {
     let mut bench = Bench::new();
     let client = bench.client();
     for number in 0..5_000 {
-        bench.send(client, &format!("RPUSH k{number} x"));
-        bench.send(client, &format!("PEXPIRE k{number} 1000"));
+        let requests = format!("RPUSH k{number} x\r\nPEXPIRE k{number} 1000\r\n");
+        bench.broker.receive(client, requests.as_bytes(), bench.now);
     }
+    bench.settle();
     bench.owed(client);
     bench.now = bench.now.plus_us(1_000_000);
     bench.broker.receive(client, b"LLEN k0\r\nLLEN k4999\r\n", bench.now);

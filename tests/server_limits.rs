@@ -65,6 +65,29 @@ fn clients_without_a_descriptor_are_told_so() {
     assert!((1..=5).contains(&complaints), "logged at most once a second: {log:?}");
 }
 
+/// When not even the reserve helps, newcomers wait until there are descriptors again, although no
+/// event mentions them a second time.
+#[cfg(target_os = "linux")]
+#[test]
+fn clients_that_cannot_even_be_told_wait() {
+    let process = Process::start(&[]);
+    let mut first = process.client();
+    assert_eq!(first.ask("PING"), "+PONG");
+    let pid = i32::try_from(process.pid()).expect("a process id");
+    let limit = |soft| {
+        let nofile = rlimit::Resource::NOFILE;
+        rlimit::prlimit(pid, nofile, Some((soft, 1024)), None).expect("a limit");
+    };
+    limit(3);
+    let mut newcomer = process.client();
+    newcomer.send("PING\r\n");
+    let log = std::iter::from_fn(|| process.next_log_line());
+    assert!(log.into_iter().any(|line| line.contains("cannot accept a connection")));
+    assert_eq!(first.ask("PING"), "+PONG");
+    limit(1024);
+    assert_eq!(newcomer.line().as_deref(), Some("+PONG"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn more_clients_than_the_system_allows_are_not_promised() {
@@ -122,6 +145,18 @@ fn a_large_reply_to_a_slow_reader_arrives_whole() {
         assert_eq!(client.line().as_deref(), Some(""));
     }
     assert_eq!(client.line().as_deref(), Some("+PONG"));
+}
+
+#[test]
+fn idle_clients_are_closed_and_subscribers_are_not() {
+    let server = serve("timeout 1");
+    let address = server.local_addrs()[0];
+    let (idle, mut subscriber) = (Client::connect(address), Client::connect(address));
+    subscriber.send("SUBSCRIBE news\r\n");
+    assert_eq!(subscriber.lines(6).last().map(String::as_str), Some(":1"));
+    assert!(idle.rest().is_empty());
+    assert_eq!(Client::connect(address).ask("PUBLISH news tide"), ":1");
+    assert_eq!(subscriber.lines(7).last().map(String::as_str), Some("tide"));
 }
 
 #[test]

@@ -328,10 +328,11 @@ impl Client {
         &self.output
     }
 
-    /// Memory of the buffers: input, output, queued commands.
-    pub fn buffer_bytes(&self) -> usize {
+    /// Memory of the record and the buffers: input, output, queued commands.
+    pub fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
-        self.input.capacity() + parser + queued + self.output.capacity().max(self.output.len())
+        let output = self.output.capacity().max(self.output.len());
+        size_of::<Client>() + self.input.capacity() + parser + queued + output
     }
 }

@@ -36,8 +36,8 @@ pub struct Clients {
     /// Clients that take input again after they did not.
     resumed: Vec<ClientId>,
     spare_buffers: Vec<Vec<u8>>,
-    /// Memory of all input and output buffers.
-    buffer_bytes: usize,
+    /// Memory of all records and buffers.
+    memory_bytes: usize,
     output_limits: [OutputLimit; 3],
     blocked_count: usize,
 }
@@ -51,6 +51,7 @@ impl Clients {
             self.slots.resize_with(slot + 1, || None);
         }
         self.slots[slot] = Some(Client::new(id, peer, now_us));
+        self.recount(id, now_us);
         self.by_number.insert(id.number(), id);
         id
     }
@@ -60,7 +61,7 @@ impl Clients {
         self.get(id)?;
         let client = self.slots[id.slot()].take()?;
         self.by_number.remove(&id.number());
-        self.buffer_bytes -= client.counted_bytes;
+        self.memory_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
         Some(client)
     }
@@ -97,9 +98,9 @@ impl Clients {
         self.by_number.len()
     }
 
-    /// Memory of all input and output buffers in bytes.
-    pub fn buffer_bytes(&self) -> usize {
-        self.buffer_bytes
+    /// Memory of all records and buffers in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
     /// How many clients are blocked on keys.
@@ -221,10 +222,10 @@ impl Clients {
         let limits = self.output_limits;
         let Some(client) = self.get_mut(id) else { return };
         let counted = client.counted_bytes;
-        let bytes = client.buffer_bytes();
+        let bytes = client.memory_bytes();
         client.counted_bytes = bytes;
         let is_over = client.check_output_limit(&limits, now_us);
-        self.buffer_bytes = self.buffer_bytes - counted + bytes;
+        self.memory_bytes = self.memory_bytes - counted + bytes;
         if is_over {
             self.close(id, CloseReason::OutputLimit);
         }
@@ -327,7 +328,7 @@ impl Clients {
     pub fn check_invariants(&self) {
         assert_eq!(self.by_number.len(), self.slots.iter().flatten().count());
         let counted: usize = self.iter().map(|client| client.counted_bytes).sum();
-        assert_eq!(counted, self.buffer_bytes);
+        assert_eq!(counted, self.memory_bytes);
         let blocked = self.iter().filter(|client| client.blocked.is_some()).count();
         assert_eq!(blocked, self.blocked_count);
         for client in self.iter() {

@@ -1,6 +1,7 @@
 //! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have
 //! files of their own.
 
+use super::help::wrong_arguments;
 use super::{blocking, client_kill, client_list, gates};
 use crate::client_id::ClientId;
 use crate::clients::{Identity, ReplyMode};
@@ -60,12 +61,6 @@ static CLIENT: &[Command] = &[
 /// An error that repeats bytes of the request.
 pub(super) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
     CommandError::Bytes([before.as_bytes(), quoted, after.as_bytes()].concat())
-}
-
-/// Redis' error where a subcommand that takes any number of arguments gets too many.
-fn too_many(subcommand: &[u8]) -> CommandError {
-    let before = "ERR unknown subcommand or wrong number of arguments for '";
-    quoting(before, subcommand, "'. Try CLIENT HELP.")
 }
 
 /// A client's number as replies give it.
@@ -154,7 +149,7 @@ fn reply(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let with_error = match request.get(3) {
-        _ if request.len() > 4 => return Err(too_many(&request[1])),
+        _ if request.len() > 4 => return Err(wrong_arguments(&request[1], "CLIENT")),
         Some(reason) if is_word(reason, "error") => true,
         Some(reason) if !is_word(reason, "timeout") => {
             return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
@@ -174,7 +169,7 @@ fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 
 fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let writes_only = match request.get(3) {
-        _ if request.len() > 4 => return Err(too_many(&request[1])),
+        _ if request.len() > 4 => return Err(wrong_arguments(&request[1], "CLIENT")),
         Some(mode) if is_word(mode, "write") => true,
         Some(mode) if !is_word(mode, "all") => {
             return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL"));

@@ -130,7 +130,7 @@ fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
     let _ = writeln!(
         text,
         " tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
-        size_of::<Client>() + client.buffer_bytes(),
+        client.memory_bytes(),
         if client.is_slow() { "rw" } else { "r" },
         client.last_command.unwrap_or("NULL"),
         output.protocol().version(),

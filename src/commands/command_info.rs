@@ -1,5 +1,6 @@
 //! COMMAND: the table described to clients. <https://redis.io/docs/latest/commands/command/>
 
+use super::command_docs;
 use super::describe::{self, FindKeys, KeySpec};
 use super::table::{Found, Table};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
@@ -154,33 +155,13 @@ fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     };
     ctx.reply.map(commands.len());
     for command in commands {
-        write_docs(ctx.reply, command);
+        command_docs::write(ctx.reply, command);
     }
     Ok(())
 }
 
-/// A command's name and documentation. What Redis has beside these (complexity, history, the
-/// syntax of the arguments) is not in the table; clients do without.
-fn write_docs(reply: &mut Output, command: &Command) {
-    let facts =
-        [("summary", command.summary), ("since", command.since), ("group", command.group.name())];
-    reply.bulk(command.name.as_bytes());
-    reply.map(facts.len() + usize::from(!command.subcommands.is_empty()));
-    for (name, text) in facts {
-        reply.bulk(name.as_bytes());
-        reply.bulk(text.as_bytes());
-    }
-    if !command.subcommands.is_empty() {
-        reply.bulk(b"subcommands");
-        reply.map(command.subcommands.len());
-        for subcommand in command.subcommands {
-            write_docs(reply, subcommand);
-        }
-    }
-}
-
 fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let is_wanted: Box<dyn Fn(&Command) -> bool> = match request.len() {
+    let is_wanted: Filter<'_> = match request.len() {
         2 => Box::new(|_| true),
         5 if is_word(&request[2], "filterby") => {
             filter(&request[3], request.arg(4)).ok_or(CommandError::Syntax)?
@@ -196,8 +177,11 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
+/// What COMMAND LIST asks of a command.
+type Filter<'a> = Box<dyn Fn(&Command) -> bool + 'a>;
+
 /// What COMMAND LIST FILTERBY asks of a command.
-fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Box<dyn Fn(&Command) -> bool + 'a>> {
+fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
     if is_word(word, "module") {
         // There are no modules, so none has a command.
         Some(Box::new(|_| false))

@@ -1,9 +1,9 @@
 //! DEBUG: what the tests of servers and clients need. Behind `enable-debug-command`.
 
-use super::slowlog::unknown_or_arity;
+use super::help::wrong_arguments;
+use super::object::encoding_name;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
 use crate::glob::glob_matches;
-use crate::keyspace::Value;
 use crate::resp::{Output, Protocol, Request};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ fn debug(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
         |(word, len, _): &&(&str, usize, Run)| is_word(name, word) && request.len() == *len;
     match SUBCOMMANDS.iter().find(matches) {
         Some((_, _, run)) => run(ctx, request),
-        None => Err(unknown_or_arity(name, "DEBUG")),
+        None => Err(wrong_arguments(name, "DEBUG")),
     }
 }
 
@@ -58,9 +58,7 @@ fn sleep(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (db, key) = (ctx.db, &request[2]);
     let value = ctx.state.keyspace.peek(db, key).ok_or(CommandError::NoSuchKey)?;
-    let encoding = match value {
-        Value::List(_) => "quicklist",
-    };
+    let encoding = encoding_name(value);
     let used_s = u64::from(ctx.state.keyspace.last_use_s(db, key).unwrap_or_default());
     let idle_s = (ctx.now.monotonic_us / 1_000_000).saturating_sub(used_s);
     // Addresses are nobody's business; clients look at the encoding and the times.
@@ -119,6 +117,7 @@ fn stringmatch_len(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     Ok(())
 }
 
+#[expect(clippy::approx_constant, reason = "the number that Redis answers, not pi")]
 fn protocol(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let kind = request[2].to_ascii_lowercase();
     let reply = &mut *ctx.reply;

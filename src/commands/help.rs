@@ -1,5 +1,6 @@
-//! The HELP subcommand of containers.
+//! What containers of subcommands have in common: HELP, and the error that points to it.
 
+use crate::command::CommandError;
 use crate::resp::Output;
 
 /// Writes Redis' form of help: a first line, the container's own lines, HELP itself.
@@ -8,8 +9,16 @@ pub(super) fn write(reply: &mut Output, container: &str, lines: &[&str]) {
     reply.array(lines.len() + 3);
     for line in std::iter::once(first.as_str())
         .chain(lines.iter().copied())
-        .chain(["HELP", "    Print this help."])
+        .chain(["HELP", "    Prints this help."])
     {
         reply.simple(line);
     }
+}
+
+/// Redis' error where a subcommand checks the number of its arguments itself.
+pub(super) fn wrong_arguments(subcommand: &[u8], container: &str) -> CommandError {
+    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    text.extend_from_slice(subcommand);
+    text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+    CommandError::Bytes(text)
 }

@@ -217,7 +217,7 @@ fn memory(text: &mut Text, state: &State, _: Now) {
         "mem_total_replication_buffers",
         "mem_clients_slaves",
     ]);
-    text.field("mem_clients_normal", state.clients.buffer_bytes());
+    text.field("mem_clients_normal", state.clients.memory_bytes());
     text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     text.field("mem_allocator", "libc");
     text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);

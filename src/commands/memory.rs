@@ -90,7 +90,7 @@ fn figures(state: &State) -> [(&'static str, Figure); 18] {
         ("startup.allocated", Count(0)),
         ("replication.backlog", Count(0)),
         ("clients.slaves", Count(0)),
-        ("clients.normal", Count(state.clients.buffer_bytes())),
+        ("clients.normal", Count(state.clients.memory_bytes())),
         ("cluster.links", Count(0)),
         ("aof.buffer", Count(0)),
         ("lua.caches", Count(0)),
@@ -126,7 +126,7 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 fn findings(state: &State) -> Vec<String> {
     let used = state.used_bytes();
     let peak = state.stats.peak_used_bytes.max(used);
-    let buffers = state.clients.buffer_bytes();
+    let buffers = state.clients.memory_bytes();
     let resident = state.host.resident_bytes();
     let limit = state.settings.maxmemory_bytes;
     let mut findings = Vec::new();

@@ -8,6 +8,7 @@ pub mod blocking;
 mod client;
 mod client_kill;
 mod client_list;
+mod command_docs;
 mod command_info;
 mod config;
 mod connection;

@@ -60,10 +60,17 @@ fn look_up<'a>(ctx: &'a mut Context<'_>, request: &Request<'_>) -> Option<&'a Va
 }
 
 fn encoding(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let Some(Value::List(queue)) = look_up(ctx, request) else { return Ok(()) };
-    let name: &[u8] = if fits_listpack(queue) { b"listpack" } else { b"quicklist" };
-    ctx.reply.bulk(name);
+    let Some(name) = look_up(ctx, request).map(encoding_name) else { return Ok(()) };
+    ctx.reply.bulk(name.as_bytes());
     Ok(())
+}
+
+/// The encoding that Redis would have for a value.
+pub(super) fn encoding_name(value: &Value) -> &'static str {
+    match value {
+        Value::List(queue) if fits_listpack(queue) => "listpack",
+        Value::List(_) => "quicklist",
+    }
 }
 
 /// Whether Redis would keep the list as one listpack. Both forms are packed segments here; the

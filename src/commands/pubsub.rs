@@ -1,5 +1,6 @@
 //! Publish/subscribe. <https://redis.io/docs/latest/develop/interact/pubsub/>
 
+use super::help::{self, wrong_arguments};
 use crate::channels::{Kind, Subscribers};
 use crate::client_id::ClientId;
 use crate::clients::{Clients, Subscriptions};
@@ -272,7 +273,7 @@ fn list_names(
     kind: Kind,
 ) -> Result<(), CommandError> {
     if request.len() > 3 {
-        return Err(too_many(&request[1], "PUBSUB"));
+        return Err(wrong_arguments(&request[1], "PUBSUB"));
     }
     let pattern = request.get(2).unwrap_or(b"*");
     let names = ctx.state.channels.names(kind).filter(|name| glob_matches(pattern, name));
@@ -282,14 +283,6 @@ fn list_names(
         ctx.reply.bulk(name);
     }
     Ok(())
-}
-
-/// Redis' error where a subcommand that takes any number gets too many.
-fn too_many(subcommand: &[u8], container: &str) -> CommandError {
-    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    text.extend_from_slice(subcommand);
-    text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
-    CommandError::Bytes(text)
 }
 
 fn pubsub_numsub(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -319,7 +312,7 @@ fn pubsub_numpat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn pubsub_help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    super::help::write(
+    help::write(
         ctx.reply,
         "PUBSUB",
         &[

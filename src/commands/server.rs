@@ -53,6 +53,10 @@ fn monitor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     if ctx.is_in_exec() {
         return Err(CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
+    // Who is a monitor already gets no answer, as in Redis: it could not tell it from a line.
+    if ctx.client().is_some_and(|client| client.is_monitor) {
+        return Ok(());
+    }
     monitor::start(ctx.state, ctx.client);
     ctx.reply.ok();
     Ok(())

@@ -1,5 +1,6 @@
 //! SLOWLOG: the commands that took long. <https://redis.io/docs/latest/commands/?group=server>
 
+use super::help::wrong_arguments;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::resp::{Request, parse_integer};
 
@@ -41,19 +42,11 @@ static SUBCOMMANDS: &[Command] = &[
 /// How many entries SLOWLOG GET gives if it is not told.
 const SHOWN_DEFAULT: usize = 10;
 
-/// Redis' error where a subcommand checks the number of its arguments itself.
-pub(super) fn unknown_or_arity(subcommand: &[u8], container: &str) -> CommandError {
-    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-    text.extend_from_slice(subcommand);
-    text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
-    CommandError::Bytes(text)
-}
-
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const BAD_COUNT: CommandError =
         CommandError::text("ERR count should be greater than or equal to -1");
     if request.len() > 3 {
-        return Err(unknown_or_arity(&request[1], "SLOWLOG"));
+        return Err(wrong_arguments(&request[1], "SLOWLOG"));
     }
     let wanted = match request.get(2) {
         None => SHOWN_DEFAULT,

@@ -94,6 +94,9 @@ impl Output {
 
     /// Adds an encoded message that other clients get too, without a copy.
     pub fn share(&mut self, message: Bytes) {
+        if message.is_empty() {
+            return;
+        }
         self.shared_bytes += message.len();
         self.shared.push_back((self.buffer.len(), message));
     }

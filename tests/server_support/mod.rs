@@ -3,7 +3,7 @@
 // Each test file uses a part of this.
 #![allow(dead_code)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -63,10 +63,12 @@ impl Client {
         self.line().expect("a reply")
     }
 
-    /// Everything up to the end of the connection, however that comes.
+    /// Everything up to the end of the connection, be that an orderly one or a reset.
     pub fn rest(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let _ = self.stream.read_to_end(&mut bytes);
+        if let Err(error) = self.stream.read_to_end(&mut bytes) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "the connection ends");
+        }
         bytes
     }
 }
@@ -110,6 +112,11 @@ impl Process {
         self.child.id()
     }
 
+    /// The next line of the log, when it comes.
+    pub fn next_log_line(&self) -> Option<String> {
+        self.log.recv_timeout(PATIENCE).ok()
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(self.address)
     }
@@ -123,9 +130,20 @@ impl Process {
         assert!(status.success());
     }
 
+    /// Stops the process until it gets the signal `CONT`, so that it learns at once of all that
+    /// happens meanwhile.
+    #[cfg(target_os = "linux")]
+    pub fn pause(&self) {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.pid());
+        while !std::fs::read_to_string(&stat).expect("the process").contains(") T ") {
+            thread::yield_now();
+        }
+    }
+
     /// Waits for the end; how it ended, and the lines of the log since the start.
     pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
-        let lines = std::iter::from_fn(|| self.log.recv_timeout(PATIENCE).ok()).collect();
+        let lines = std::iter::from_fn(|| self.next_log_line()).collect();
         (self.child.wait().expect("a status"), lines)
     }
 }
