@@ -113,7 +113,7 @@ mod stats;
 pub use broker::Broker;
 pub use client_id::ClientId;
 pub use clients::{CloseReason, Peer};
-pub use commands::commands_markdown;
+pub use commands::{command_names, commands_markdown};
 pub use host::{Host, NoHost};
 pub use server::{RunningServer, Server, ServerError, StopHandle};
 pub use state::ShutdownRequest;

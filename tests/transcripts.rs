@@ -11,9 +11,12 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use support::in_process::{Feeding, InProcessDriver};
 use support::player;
 use support::socket::SocketDriver;
+use support::transcript::Action;
+use support::words::Word;
 
 fn play_on_redis(name: &str) {
     let transcript = player::load(name);
@@ -82,6 +85,7 @@ transcripts! {
     server_config
     server_info
     server_monitor
+    server_tools
     transactions
     transactions_watch
     transactions_watch_writes
@@ -98,4 +102,41 @@ fn every_file_is_listed() {
     let mut listed = LISTED.to_vec();
     listed.sort_unstable();
     assert_eq!(found, listed);
+}
+
+/// What `a> LPUSH q x` says in capitals: `LPUSH`, and for containers `CLIENT LIST`.
+fn spoken_commands() -> (BTreeSet<String>, usize) {
+    let mut spoken = BTreeSet::new();
+    let mut replies = 0;
+    for name in LISTED {
+        for case in player::load(name).cases {
+            for step in case.steps {
+                match step.action {
+                    Action::Request(_, words) => {
+                        let words: Vec<String> = words.iter().take(2).map(spelled).collect();
+                        spoken.insert(words[0].clone());
+                        spoken.insert(words.join(" "));
+                    }
+                    Action::Expect { .. } => replies += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    (spoken, replies)
+}
+
+fn spelled(word: &Word) -> String {
+    match word {
+        Word::Bytes(bytes) => String::from_utf8_lossy(bytes).to_uppercase(),
+        Word::Name(_) => String::new(),
+    }
+}
+
+#[test]
+fn every_command_has_a_transcript() {
+    let (spoken, replies) = spoken_commands();
+    let missing: Vec<_> = tidegate::command_names().filter(|name| !spoken.contains(name)).collect();
+    assert!(missing.is_empty(), "no transcript for {missing:?}");
+    assert!(replies >= 2_000, "only {replies} exchanges");
 }

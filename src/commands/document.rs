@@ -1,20 +1,31 @@
 //! The table of commands as documentation.
 
 use super::Table;
+use crate::command::Command;
 use std::fmt::Write;
+
+/// The names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
+/// table.
+pub fn command_names() -> impl Iterator<Item = String> {
+    runnable().map(spelled)
+}
+
+/// What can be called: a container only through its subcommands.
+fn runnable() -> impl Iterator<Item = &'static Command> {
+    Table::shared().all().map(|found| found.command).filter(|command| command.run.is_some())
+}
+
+fn spelled(command: &Command) -> String {
+    command.name.to_ascii_uppercase().replace('|', " ")
+}
 
 /// All commands as a Markdown table, in the order of the command table.
 pub fn commands_markdown() -> String {
     let mut text = String::from("| command | since Redis | what it does |\n|---|---|---|\n");
-    for found in Table::shared().all() {
-        let command = found.command;
-        if !command.subcommands.is_empty() && command.run.is_none() {
-            continue;
-        }
-        let name = command.name.to_ascii_uppercase().replace('|', " ");
+    for command in runnable() {
         let summary = command.summary.replace('|', "\\|");
         // Writing to a string does not fail.
-        let _ = writeln!(text, "| `{name}` | {} | {summary} |", command.since);
+        let _ = writeln!(text, "| `{}` | {} | {summary} |", spelled(command), command.since);
     }
     text
 }

@@ -35,5 +35,5 @@ mod table;
 mod take;
 pub mod transaction;
 
-pub use document::commands_markdown;
+pub use document::{command_names, commands_markdown};
 pub use table::{Found, Table};

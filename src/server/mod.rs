@@ -1,9 +1,9 @@
 //! The broker behind sockets: the only code that touches them, and the only code that reads the
 //! clock. Everything else is told what arrived and what time it is.
 //!
-//! [`turn`] is the loop's body, readable from top to bottom. [`listeners`] accepts,
-//! [`connection`] reads and writes one socket, [`descriptors`] sees to it that there are enough
-//! of them, and [`process`] answers what only the operating system knows.
+//! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
+//! accept, `connection.rs` reads and writes one socket, `descriptors.rs` sees to it that there are
+//! enough of them, and `process.rs` answers what only the operating system knows.
 
 mod clock;
 mod connection;
