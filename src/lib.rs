@@ -102,7 +102,6 @@ pub mod glob;
 mod host;
 mod keyspace;
 pub mod queue;
-#[allow(missing_docs, reason = "the variants of its errors say what they are in their texts")]
 pub mod resp;
 pub mod server;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 mod server_support;
 
-use server_support::{Client, Process, directory, serve, settings};
+use server_support::{Client, Directory, Process, serve, settings};
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -58,7 +58,8 @@ fn an_address_that_is_taken_is_an_error_even_if_it_is_optional() {
 
 #[test]
 fn the_unix_socket_has_its_permissions_and_goes_with_the_server() {
-    let path = directory("unix-socket").join("broker.sock");
+    let directory = Directory::new("unix-socket");
+    let path = directory.join("broker.sock");
     // One whose broker died is replaced.
     drop(UnixListener::bind(&path).expect("a socket"));
     let server = serve(&format!("unixsocket {}\nunixsocketperm 700", path.display()));
@@ -82,7 +83,8 @@ fn the_unix_socket_has_its_permissions_and_goes_with_the_server() {
 
 #[test]
 fn what_is_not_a_socket_is_left_alone() {
-    let path = directory("not-a-socket").join("precious");
+    let directory = Directory::new("not-a-socket");
+    let path = directory.join("precious");
     fs::write(&path, "text").expect("a file");
     let result = Server::bind(settings(&format!("unixsocket {}", path.display())));
     assert!(matches!(result.err(), Some(ServerError::NotASocket { .. })));

@@ -5,8 +5,10 @@ use super::Output;
 /// Version of the protocol that a client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
+    /// The protocol of all clients that do not ask for another.
     #[default]
     Resp2,
+    /// With maps, pushes, one null; asked for by HELLO 3.
     Resp3,
 }
 

@@ -29,22 +29,31 @@ pub struct Limits {
 /// Why a byte stream is not a request. The text is Redis', without `Protocol error: `.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProtocolError {
+    /// A line of more than 64 KiB.
     #[error("too big inline request")]
     InlineTooLong,
+    /// A quote that is not closed, or closed within a word.
     #[error("unbalanced quotes in request")]
     UnbalancedQuotes,
+    /// The line of an array's count has no end within 64 KiB.
     #[error("too big mbulk count string")]
     ArgCountTooLong,
+    /// The count of an array is not a number, or above 2147483647.
     #[error("invalid multibulk length")]
     ArgCount,
+    /// More than 10 arguments from a client that must authenticate.
     #[error("unauthenticated multibulk length")]
     StrangerArgCount,
+    /// The line of an argument's length has no end within 64 KiB.
     #[error("too big bulk count string")]
     BulkLengthTooLong,
+    /// An argument that does not begin as one; the byte it begins with.
     #[error("expected '$', got '{}'", *.0 as char)]
     ExpectedBulk(u8),
+    /// The length of an argument is not a number, negative, or above the limit.
     #[error("invalid bulk length")]
     BulkLength,
+    /// More than 16 KiB in an argument from a client that must authenticate.
     #[error("unauthenticated bulk length")]
     StrangerBulkLength,
 }
@@ -137,6 +146,7 @@ impl OwnedRequest {
         OwnedRequest { buffer: buffer.into(), args: ranges.into() }
     }
 
+    /// The request, to look at.
     pub fn as_request(&self) -> Request<'_> {
         Request { buffer: &self.buffer, args: &self.args }
     }
@@ -151,9 +161,15 @@ impl OwnedRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// A whole request that ends at this position in the buffer; `request` gives it.
-    Request { end: usize },
+    Request {
+        /// Where it ends.
+        end: usize,
+    },
     /// Nothing to run (an empty line, an array of no elements) up to this position.
-    Nothing { end: usize },
+    Nothing {
+        /// Where that ends.
+        end: usize,
+    },
     /// The buffer ends in the middle of a request.
     Incomplete,
 }

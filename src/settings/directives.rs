@@ -18,7 +18,7 @@ const LENGTH: Kind = Kind::Memory { min: 1 << 20, max: LENGTH_MAX };
 #[rustfmt::skip]
 pub(super) static USED: &[Directive] = &[
     used("port", Kind::Number { min: 0, max: 65_535 }, "6379", field!(port),
-        "TCP port to listen on; 0 for none.").immutable(),
+        "TCP port to listen on; 0 for a free one, or for none beside a Unix socket.").immutable(),
     used("bind", Kind::Addresses, "127.0.0.1 -::1", field!(bind),
         "Addresses to listen on; one with a leading `-` may fail. At most 16, as in Redis: each \
          costs a listener.").immutable(),
@@ -74,7 +74,7 @@ pub(super) static USED: &[Directive] = &[
     used("loglevel", LEVELS, "notice", field!(loglevel),
         "The least severe log lines that are written."),
     used("logfile", Kind::Text, "", field!(logfile),
-        "File for log lines; empty for standard output.").immutable(),
+        "File for log lines; empty for standard error.").immutable(),
     used("dir", Kind::Text, "./", field!(dir),
         "Directory that relative paths start from.").protected(),
 ];

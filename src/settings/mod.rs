@@ -1,12 +1,12 @@
 //! What the operator decides: one table of directives drives the command line, the file,
 //! CONFIG GET, SET and REWRITE, and the documentation.
 //!
-//! A directive is one row in [`directives`] (it does something here) or in [`foreign`] (Redis has
+//! A directive is one row in `directives` (it does something here) or in `foreign` (Redis has
 //! it and Tidegate does not). Every Redis directive is in one of the two, so that an existing
 //! `redis.conf` either works or is refused with a sentence that says why; nothing that an operator
 //! relies on is dropped in silence.
 //!
-//! The room is pure except for [`command_line`], which reads the files that were named.
+//! The room is pure except for `command_line`, which reads the files that were named.
 
 mod command_line;
 mod directives;
@@ -74,7 +74,7 @@ pub struct Settings {
     pub latency_threshold_ms: u64,
     /// The least severe log lines that are written.
     pub loglevel: LogLevel,
-    /// File for log lines; empty for standard output.
+    /// File for log lines; empty for standard error.
     pub logfile: String,
     /// Directory that relative paths start from.
     pub dir: PathBuf,

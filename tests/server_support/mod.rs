@@ -3,8 +3,10 @@
 // Each test file uses a part of this.
 #![allow(dead_code)]
 
+use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -136,7 +138,7 @@ impl Process {
     pub fn pause(&self) {
         self.signal("STOP");
         let stat = format!("/proc/{}/stat", self.pid());
-        while !std::fs::read_to_string(&stat).expect("the process").contains(") T ") {
+        while !fs::read_to_string(&stat).expect("the process").contains(") T ") {
             thread::yield_now();
         }
     }
@@ -156,10 +158,26 @@ impl Drop for Process {
     }
 }
 
-/// An empty directory of the test's own.
-pub fn directory(name: &str) -> std::path::PathBuf {
-    let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).expect("a directory");
-    path
+/// An empty directory of the test's own, which goes with it.
+pub struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    pub fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
+        fs::create_dir(&path).expect("a directory");
+        Directory { path }
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What is left in the system's directory for such things harms nobody.
+        let _ = fs::remove_dir_all(&self.path);
+    }
 }
