@@ -295,6 +295,17 @@ impl Broker {
         self.state.clients.close(id, reason);
     }
 
+    /// Begins or ends the recording of effects: commands that change another broker's data in the
+    /// same way, if it runs them with its calendar clock at zero.
+    pub fn record_effects(&mut self, is_on: bool) {
+        self.state.record_effects(is_on);
+    }
+
+    /// The effects since the last call, as requests.
+    pub fn take_effects(&mut self) -> Vec<u8> {
+        self.state.effects.take()
+    }
+
     /// Whether SHUTDOWN was given, and how.
     pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
         self.state.shutdown

@@ -63,6 +63,7 @@
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
+//! | `effects` | what changed, as commands that change another broker in the same way |
 //! | `deadlines` | what is due when |
 //! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
@@ -98,6 +99,7 @@ pub mod clock;
 mod command;
 mod commands;
 mod deadlines;
+mod effects;
 pub mod glob;
 mod host;
 mod keyspace;

@@ -5,6 +5,7 @@ use crate::client_id::ClientId;
 use crate::clients::Clients;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
+use crate::effects::Effects;
 use crate::host::Host;
 use crate::keyspace::Keyspace;
 use crate::settings::Settings;
@@ -35,6 +36,8 @@ pub struct State {
     pub clients: Clients,
     pub keyspace: Keyspace,
     pub channels: Channels,
+    /// What changed, for those who record it.
+    pub effects: Effects,
     /// When blocked clients give up, in microseconds of the monotonic clock.
     pub wait_deadlines: Deadlines<ClientId>,
     /// The place in line of the next client that blocks.
@@ -63,6 +66,7 @@ impl State {
         State {
             keyspace: Keyspace::new(settings.databases as usize, random.next()),
             channels: Channels::new(random.next()),
+            effects: Effects::default(),
             clients,
             wait_deadlines: Deadlines::default(),
             next_ticket: 0,
@@ -80,10 +84,27 @@ impl State {
         }
     }
 
+    /// Turns the recording of effects on, from an empty stream, or off.
+    pub fn record_effects(&mut self, is_on: bool) {
+        self.effects.turn(is_on);
+        self.keyspace.record_expired(is_on);
+    }
+
     /// Memory that counts against `maxmemory`: data and client buffers.
     #[inline]
     pub fn used_bytes(&self) -> usize {
         self.keyspace.bytes() + self.clients.memory_bytes()
+    }
+}
+
+/// Adds the keys that expired to the effects: to be called before the effect of a command is
+/// added, which may come from their being gone.
+#[inline]
+pub fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
+    if effects.is_on() {
+        for (db, key) in keyspace.take_expired() {
+            effects.add(db, [&b"DEL"[..], &key]);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ const ROOMS: &[&[&str]] = &[
     &["clock", "glob", "queue", "client_id"],
     &["settings", "resp", "deadlines", "stats", "slowlog"],
     &["host", "keyspace"],
-    &["channels", "clients"],
+    &["channels", "clients", "effects"],
     &["state"],
     &["command"],
     &["commands"],

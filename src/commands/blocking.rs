@@ -96,7 +96,8 @@ fn take_or_wait(
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
     for index in keys.clone() {
-        if take(&mut ctx.state.keyspace, ctx.db, &request[index], &wanted, ctx.reply)? {
+        let State { keyspace, effects, .. } = &mut *ctx.state;
+        if take(keyspace, effects, ctx.db, &request[index], &wanted, ctx.reply)? {
             return Ok(());
         }
     }
@@ -194,9 +195,9 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
         if is_closing {
             stop_waiting(state, client);
         } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
-            let State { clients, keyspace, stats, .. } = state;
+            let State { clients, keyspace, effects, stats, .. } = state;
             clients.answer(client, |reply| {
-                if let Err(error) = take(keyspace, db, key, &wanted, reply) {
+                if let Err(error) = take(keyspace, effects, db, key, &wanted, reply) {
                     stats.count_error(&error.to_bytes());
                     reply.error(&error.to_bytes());
                 }

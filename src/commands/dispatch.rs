@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags};
 use crate::resp::{Output, OutputMark, OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
-use crate::state::State;
+use crate::state::{State, add_expired};
 
 /// Runs one request and writes its reply; false if a pause holds it back, to be tried again.
 pub fn dispatch(
@@ -188,10 +188,15 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     // Reading the clock twice would cost a fast command as much as its own work.
     let is_timed = !command.flags.contains(Flags::FAST);
     let begun_us = if is_timed { ctx.state.host.monotonic_us() } else { 0 };
+    let changes_before = ctx.state.keyspace.changes();
+    ctx.state.effects.begin_command();
     let result = match command.run {
         Some(run) => run(ctx, request),
         None => Err(CommandError::Arity(command.name.to_string())),
     };
+    if ctx.state.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
+        add_effect(ctx, request);
+    }
     let took_us = if is_timed { ctx.state.host.monotonic_us().saturating_sub(begun_us) } else { 0 };
     ctx.state.stats.commands_processed += 1;
     let stats = ctx.state.stats.command(found.index);
@@ -206,6 +211,17 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
         let hidden = secrets::hide(command, request);
         let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
         monitor::feed(ctx, &shown);
+    }
+}
+
+/// Adds a request that changed something to the effects, unless its command has stated what it
+/// became.
+fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    // EXEC itself changes nothing: its commands have been added one by one.
+    if !effects.is_stated() && ctx.command.flags.contains(Flags::WRITE) {
+        add_expired(keyspace, effects);
+        effects.add(ctx.db, request.args());
     }
 }
 
@@ -245,6 +261,7 @@ fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
 /// that wait for what came.
 #[inline]
 pub fn follow_up(state: &mut State) {
+    add_expired(&mut state.keyspace, &mut state.effects);
     if !state.keyspace.has_signals() {
         return;
     }

@@ -3,6 +3,7 @@
 use super::keys::ONE_KEY;
 use crate::command::{Command, CommandError, Context, Flags, Group, Run, integer, is_word};
 use crate::resp::Request;
+use crate::state::State;
 
 const fn row(
     name: &'static str,
@@ -131,13 +132,17 @@ fn set(
     let expires_ms = given_ms.and_then(|given_ms| given_ms.checked_add(base_ms));
     let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.command))?;
 
-    let keyspace = &mut ctx.state.keyspace;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_set = keyspace.get(ctx.db, key).is_some()
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
     if is_set && expires_ms <= ctx.now.unix_ms() {
         keyspace.remove(ctx.db, key);
+        effects.state(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {
         keyspace.set_expiry(ctx.db, key, Some(expires_ms));
+        // A moment and not a span: it means the same whenever it is replayed.
+        let mut digits = itoa::Buffer::new();
+        effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     }
     ctx.reply.flag(is_set);
     Ok(())

@@ -1,7 +1,8 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
 use super::blocking;
-use super::take::{move_message, pop_many_with_key};
+use super::take::{move_message, take};
+use crate::clients::Take;
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
 };
@@ -406,9 +407,10 @@ pub(super) fn many_arguments(
 
 fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (keys, end, count) = many_arguments(request, 1)?;
+    let wanted = Take::PopMany { end, count };
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     for index in keys {
-        let keyspace = &mut ctx.state.keyspace;
-        if pop_many_with_key(keyspace, ctx.db, &request[index], end, count, ctx.reply)? {
+        if take(keyspace, effects, ctx.db, &request[index], &wanted, ctx.reply)? {
             return Ok(());
         }
     }

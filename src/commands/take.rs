@@ -3,29 +3,65 @@
 
 use crate::clients::Take;
 use crate::command::CommandError;
+use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::queue::End;
 use crate::resp::Output;
+use crate::state::add_expired;
 
 /// Takes from the list at `key` what a waiting client wants and writes the reply; false, and
 /// nothing written, if there is no list.
 pub(super) fn take(
     keyspace: &mut Keyspace,
+    effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
     take: &Take,
     reply: &mut Output,
 ) -> Result<bool, CommandError> {
-    match take {
-        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply),
-        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply),
+    let took = match take {
+        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply)?,
+        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply)?,
         Take::Move { from, to, destination } => {
             match move_message(keyspace, db, key, destination, *from, *to)? {
                 Some(message) => reply.bulk(&message),
                 None => return Ok(false),
             }
-            Ok(true)
+            true
         }
+    };
+    if took {
+        add_expired(keyspace, effects);
+        state_effect(effects, db, key, take);
+    }
+    Ok(took)
+}
+
+/// The command that takes the same without waiting and from this key alone.
+fn state_effect(effects: &mut Effects, db: DbIndex, key: &[u8], take: &Take) {
+    match take {
+        Take::Pop { end } => effects.state(db, [pop_name(*end), key]),
+        Take::PopMany { end, count } => {
+            let mut digits = itoa::Buffer::new();
+            effects.state(db, [pop_name(*end), key, digits.format(*count).as_bytes()]);
+        }
+        Take::Move { from, to, destination } => {
+            effects.state(db, [b"LMOVE", key, destination, end_name(*from), end_name(*to)]);
+        }
+    }
+}
+
+fn pop_name(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LPOP",
+        End::Back => b"RPOP",
+    }
+}
+
+fn end_name(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LEFT",
+        End::Back => b"RIGHT",
     }
 }
 
@@ -45,7 +81,7 @@ fn pop_with_key(
 }
 
 /// LMPOP's reply: the key and an array of messages.
-pub(super) fn pop_many_with_key(
+fn pop_many_with_key(
     keyspace: &mut Keyspace,
     db: DbIndex,
     key: &[u8],

@@ -98,6 +98,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     ctx.reply.array(transaction.queued.len());
+    ctx.state.effects.begin_group();
     for queued in &transaction.queued {
         let request = queued.as_request();
         // Only what was found is queued, and the table does not change.
@@ -117,6 +118,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             &request,
         );
     }
+    ctx.state.effects.end_group();
     Ok(())
 }
 

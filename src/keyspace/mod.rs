@@ -113,6 +113,10 @@ pub struct Keyspace {
     now_ms: i64,
     /// Values that expired.
     expired_count: u64,
+    /// Which those were since they were last asked for, if anybody asks.
+    expired: Option<Vec<(DbIndex, Key)>>,
+    /// Changes that commands made.
+    changes: u64,
 }
 
 impl Entry {
@@ -146,6 +150,8 @@ impl Keyspace {
             notes_use: true,
             now_ms: 0,
             expired_count: 0,
+            expired: None,
+            changes: 0,
         }
     }
 
@@ -172,6 +178,22 @@ impl Keyspace {
     /// Memory of all keys and values in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// A count that grows with every change that a command makes; expiry is not one.
+    #[inline]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Asks for `take_expired` to be told, or not any more.
+    pub fn record_expired(&mut self, is_on: bool) {
+        self.expired = is_on.then(Vec::new);
+    }
+
+    /// The keys that expired since the last call.
+    pub fn take_expired(&mut self) -> Vec<(DbIndex, Key)> {
+        self.expired.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// How many values have expired since the start.
@@ -210,7 +232,12 @@ impl Keyspace {
     fn expire_entry(&mut self, db: DbIndex, index: usize) {
         self.clear_value(db, index);
         self.expired_count += 1;
-        self.changed(db, index);
+        if let Some(expired) = &mut self.expired
+            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
+        {
+            expired.push((db, key.clone()));
+        }
+        self.signal(db, index);
         self.drop_if_unused(db, index);
     }
 
@@ -350,6 +377,13 @@ impl Keyspace {
     /// Notes what follows from the change of a value.
     #[inline]
     fn changed(&mut self, db: DbIndex, index: usize) {
+        self.changes += 1;
+        self.signal(db, index);
+    }
+
+    /// Tells watchers and waiters.
+    #[inline]
+    fn signal(&mut self, db: DbIndex, index: usize) {
         let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(interest) = &mut entry.interest else { return };
         self.broken_watches.append(&mut interest.watchers);
@@ -364,6 +398,7 @@ impl Keyspace {
     /// Removes all values of a database; says how many those were.
     pub fn flush(&mut self, db: DbIndex) -> usize {
         let count = self.dbs[db].value_count;
+        self.changes += count as u64;
         let database = &mut self.dbs[db];
         database.expiries.clear();
         database.value_count = 0;

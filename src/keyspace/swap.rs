@@ -24,6 +24,7 @@ impl Keyspace {
             }
         }
         self.dbs.swap(a, b);
+        self.changes += 1;
         // Keys of one client keep the order in which it named them, since the sort is stable.
         taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());
         for (db, key, interest) in taken {

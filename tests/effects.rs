@@ -1,0 +1,123 @@
+//! Effects: a broker that replays them has the same data.
+
+use proptest::prelude::*;
+use tidegate::clock::Now;
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, NoHost, Peer};
+
+const CLIENTS: usize = 3;
+
+fn broker(now: Now) -> (Broker, Vec<ClientId>) {
+    let mut broker = Broker::new(Settings::default(), 5, Box::new(NoHost), now);
+    let clients = (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
+    (broker, clients)
+}
+
+fn settle(broker: &mut Broker, now: Now) {
+    broker.settle(now);
+    while broker.has_backlog() {
+        broker.settle(now);
+    }
+    broker.check_invariants();
+}
+
+fn owed(broker: &mut Broker, id: ClientId, now: Now) -> String {
+    let owed = broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+    broker.flushed(id, owed.len(), now);
+    String::from_utf8_lossy(&owed).into_owned()
+}
+
+/// Everything that two databases hold, with expiries, as text.
+fn dump(broker: &mut Broker, now: Now) -> String {
+    let id = broker.connect(CLIENTS, Peer::in_process(), now);
+    let mut dump = String::new();
+    for db in 0..2 {
+        let mut ask = format!("SELECT {db}\r\nDBSIZE\r\n");
+        for key in KEYS {
+            ask += &format!("LRANGE {key} 0 -1\r\nPEXPIRETIME {key}\r\n");
+        }
+        broker.receive(id, ask.as_bytes(), now);
+        settle(broker, now);
+        dump += &owed(broker, id, now);
+    }
+    broker.disconnect(id, tidegate::CloseReason::PeerClosed, now);
+    dump
+}
+
+const KEYS: &[&str] = &["a", "b", "c"];
+
+fn command() -> impl Strategy<Value = String> {
+    let key = || prop::sample::select(KEYS);
+    let end = || prop::sample::select(&["LEFT", "RIGHT"][..]);
+    let message = || 0u8..4;
+    prop_oneof![
+        6 => (key(), message(), message()).prop_map(|(k, m, n)| format!("RPUSH {k} {m} {n}")),
+        2 => (key(), message()).prop_map(|(k, m)| format!("LPUSHX {k} {m}")),
+        2 => key().prop_map(|k| format!("LPOP {k}")),
+        1 => (key(), 0..3).prop_map(|(k, n)| format!("RPOP {k} {n}")),
+        3 => (key(), key()).prop_map(|(k, l)| format!("BLPOP {k} {l} 1")),
+        2 => (key(), key(), end(), end())
+            .prop_map(|(k, l, e, f)| format!("BLMOVE {k} {l} {e} {f} 2")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("BRPOPLPUSH {k} {l} 0.5")),
+        2 => (key(), key(), end()).prop_map(|(k, l, e)| format!("BLMPOP 1 2 {k} {l} {e} COUNT 2")),
+        1 => (key(), key(), end()).prop_map(|(k, l, e)| format!("LMPOP 2 {k} {l} {e} COUNT 2")),
+        1 => (key(), message()).prop_map(|(k, m)| format!("LREM {k} 1 {m}")),
+        1 => (key(), message()).prop_map(|(k, m)| format!("LINSERT {k} BEFORE {m} x")),
+        1 => (key(), message()).prop_map(|(k, m)| format!("LSET {k} 0 {m}")),
+        1 => key().prop_map(|k| format!("LTRIM {k} 1 2")),
+        2 => (key(), 1..3000).prop_map(|(k, ms)| format!("PEXPIRE {k} {ms}")),
+        1 => (key(), -1..3).prop_map(|(k, s)| format!("EXPIRE {k} {s} NX")),
+        1 => key().prop_map(|k| format!("PERSIST {k}")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("RENAME {k} {l}")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("COPY {k} {l} DB 1 REPLACE")),
+        1 => key().prop_map(|k| format!("MOVE {k} 1")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("DEL {k} {l}")),
+        1 => Just("SWAPDB 0 1".to_string()),
+        1 => (0..2).prop_map(|db| format!("SELECT {db}")),
+        1 => Just("FLUSHDB".to_string()),
+        2 => Just("MULTI".to_string()),
+        3 => Just("EXEC".to_string()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn replayed_effects_give_the_same_data(
+        steps in prop::collection::vec((0..CLIENTS, command(), 0u64..400_000), 1..120),
+    ) {
+        let mut now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+        let (mut original, clients) = broker(now);
+        original.record_effects(true);
+        let mut effects = Vec::new();
+        for (client, command, pause_us) in steps {
+            original.receive(clients[client], format!("{command}\r\n").as_bytes(), now);
+            settle(&mut original, now);
+            effects.extend(original.take_effects());
+            now = now.plus_us(pause_us);
+            settle(&mut original, now);
+            effects.extend(original.take_effects());
+        }
+
+        let start = Now { unix_us: 0, monotonic_us: 0 };
+        let (mut replica, clients) = broker(start);
+        replica.receive(clients[0], &effects, start);
+        settle(&mut replica, start);
+        let replies = owed(&mut replica, clients[0], start);
+        prop_assert!(!replies.contains("-ERR"), "an effect was refused: {}", replies);
+        prop_assert_eq!(dump(&mut original, now), dump(&mut replica, start));
+    }
+}
+
+#[test]
+fn a_served_wait_is_the_pop_that_it_became() {
+    let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+    let (mut broker, clients) = broker(now);
+    broker.record_effects(true);
+    broker.receive(clients[0], b"BLPOP none q 0\r\n", now);
+    broker.receive(clients[1], b"RPUSH q x y\r\nPEXPIRE q 1500\r\n", now);
+    settle(&mut broker, now);
+    let expected = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*4\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\nx\r\n$1\r\ny\r\n\
+        *2\r\n$4\r\nLPOP\r\n$1\r\nq\r\n\
+        *3\r\n$9\r\nPEXPIREAT\r\n$1\r\nq\r\n$13\r\n1700000001500\r\n";
+    assert_eq!(String::from_utf8_lossy(&broker.take_effects()), expected);
+}
