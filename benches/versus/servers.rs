@@ -1,0 +1,176 @@
+//! Starting the servers, filling them, and asking how much memory they take.
+
+use crate::bare_loop;
+use crate::workload::{Workload, encode};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SERVER_CORE: &str = "0";
+/// Messages in one RPUSH of the filling.
+const FILL_BATCH: usize = 1000;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Tidegate,
+    Redis,
+    Valkey,
+    BareLoop,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 4] = [Kind::Tidegate, Kind::Redis, Kind::Valkey, Kind::BareLoop];
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Tidegate => "tidegate",
+            Kind::Redis => "redis-server",
+            Kind::Valkey => "valkey-server",
+            Kind::BareLoop => "bare loop",
+        }
+    }
+
+    pub fn is_installed(&self) -> bool {
+        match self {
+            Kind::Tidegate | Kind::BareLoop => true,
+            Kind::Redis | Kind::Valkey => {
+                Command::new(self.name()).arg("--version").stdout(Stdio::null()).status().is_ok()
+            }
+        }
+    }
+}
+
+/// Keeps this process on one core; false without taskset.
+pub fn pin_this_process(core: &str) -> bool {
+    let pid = std::process::id().to_string();
+    let status = Command::new("taskset").args(["-cp", core, &pid]).stdout(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// A server of our own on a free port; it ends with this value.
+pub struct Server {
+    kind: Kind,
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about it here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    pub fn start(kind: Kind) -> Server {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let port = address.port().to_string();
+        let this = std::env::current_exe().expect("this program");
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CORE]);
+        match kind {
+            Kind::Tidegate => {
+                command.arg(env!("CARGO_BIN_EXE_tidegate"));
+                command.args(["--bind", "127.0.0.1", "--port", &port]);
+            }
+            Kind::Redis | Kind::Valkey => {
+                command.arg(kind.name()).args(["--bind", "127.0.0.1", "--port", &port]);
+                command.args(["--save", "", "--appendonly", "no"]);
+            }
+            Kind::BareLoop => {
+                command.arg(this).args([bare_loop::COMMAND, &port]);
+            }
+        }
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = Server { kind, process: process.expect("the server starts"), address };
+        server.connect();
+        server
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn connect(&self) -> TcpStream {
+        let begun = Instant::now();
+        loop {
+            match TcpStream::connect(self.address) {
+                Ok(stream) => return stream,
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error}"),
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Empties the server and gives it what the row needs.
+    pub fn prepare(&mut self, workload: &Workload) {
+        if self.kind == Kind::BareLoop {
+            return;
+        }
+        let mut connection = self.connect();
+        call(&mut connection, &encode(&[b"FLUSHALL"]), b"+OK\r\n");
+        fill(&mut connection, b"queue", workload.messages_needed);
+    }
+
+    /// Makes sure that a row that pops has always found something to pop.
+    pub fn check(&mut self, workload: &Workload) {
+        if self.kind != Kind::BareLoop && workload.messages_needed > 0 {
+            let request = encode(&[b"EXISTS", b"queue"]);
+            call(&mut self.connect(), &request, b":1\r\n");
+        }
+    }
+
+    /// Line ends in one reply.
+    pub fn lines_per_reply(&self, workload: &Workload) -> usize {
+        if self.kind == Kind::BareLoop { 1 } else { workload.lines_per_reply }
+    }
+
+    fn resident_bytes(&self) -> f64 {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).expect("the server runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok());
+        kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
+    }
+
+    pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
+        let before = self.resident_bytes();
+        let mut connection = self.connect();
+        for queue in 0..queues {
+            fill(&mut connection, format!("queue:{queue}").as_bytes(), messages);
+        }
+        (self.resident_bytes() - before) / (queues * messages) as f64
+    }
+
+    pub fn bytes_per_connection(&mut self, count: usize) -> f64 {
+        let before = self.resident_bytes();
+        let mut connections: Vec<TcpStream> = (0..count).map(|_| self.connect()).collect();
+        // The last one's answer says that all are taken in.
+        call(connections.last_mut().expect("one"), &encode(&[b"PING"]), b"+PONG\r\n");
+        (self.resident_bytes() - before) / count as f64
+    }
+}
+
+/// Sends a request and checks the reply.
+fn call(connection: &mut TcpStream, request: &[u8], expected: &[u8]) {
+    connection.write_all(request).expect("the server reads");
+    let mut reply = vec![0; expected.len()];
+    connection.read_exact(&mut reply).expect("the server answers");
+    assert_eq!(reply, expected);
+}
+
+/// Puts so many messages of 64 bytes into a queue that is empty, in a few large requests.
+fn fill(connection: &mut TcpStream, queue: &[u8], messages: usize) {
+    let message = [b'm'; 64];
+    let mut there = 0;
+    while there < messages {
+        let batch = FILL_BATCH.min(messages - there);
+        let mut args: Vec<&[u8]> = vec![b"RPUSH", queue];
+        args.resize(2 + batch, &message);
+        there += batch;
+        call(connection, &encode(&args), format!(":{there}\r\n").as_bytes());
+    }
+}

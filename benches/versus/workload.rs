@@ -1,0 +1,71 @@
+//! What the generator sends, and how it knows that it was answered.
+
+/// One row of the table.
+pub struct Workload {
+    pub name: &'static str,
+    /// The request that each connection repeats.
+    pub request: &'static [&'static str],
+    /// Bytes of the message that follows the request's other arguments; none without one.
+    pub message_bytes: Option<usize>,
+    /// Requests sent together, before their replies are awaited.
+    pub pipeline: usize,
+    /// Line ends in one reply.
+    pub lines_per_reply: usize,
+    /// Messages that the queue must hold before a round begins: more than can be popped in one.
+    pub messages_needed: usize,
+}
+
+/// Connections of every row.
+pub const CONNECTIONS: usize = 50;
+
+const fn push(name: &'static str, message_bytes: usize, pipeline: usize) -> Workload {
+    let request = &["RPUSH", "queue"];
+    let message_bytes = Some(message_bytes);
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_needed: 0 }
+}
+
+const fn pop(name: &'static str, pipeline: usize, messages_needed: usize) -> Workload {
+    let request = &["LPOP", "queue"];
+    let message_bytes = None;
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 2, messages_needed }
+}
+
+const fn publish(name: &'static str, pipeline: usize) -> Workload {
+    let request = &["PUBLISH", "channel"];
+    let message_bytes = Some(64);
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_needed: 0 }
+}
+
+pub const WORKLOADS: &[Workload] = &[
+    push("RPUSH, pipeline 1", 64, 1),
+    pop("LPOP, pipeline 1", 1, 1_000_000),
+    publish("PUBLISH, pipeline 1", 1),
+    push("RPUSH, pipeline 16", 64, 16),
+    pop("LPOP, pipeline 16", 16, 5_000_000),
+    publish("PUBLISH, pipeline 16", 16),
+    push("RPUSH, pipeline 100", 64, 100),
+    pop("LPOP, pipeline 100", 100, 20_000_000),
+    publish("PUBLISH, pipeline 100", 100),
+    push("RPUSH 1 KiB, pipeline 16", 1024, 16),
+];
+
+/// A request as clients send it.
+pub fn encode(args: &[&[u8]]) -> Vec<u8> {
+    let mut request = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        request.extend(format!("${}\r\n", arg.len()).bytes());
+        request.extend_from_slice(arg);
+        request.extend_from_slice(b"\r\n");
+    }
+    request
+}
+
+impl Workload {
+    /// The bytes of one whole pipeline.
+    pub fn pipeline_bytes(&self) -> Vec<u8> {
+        let message = self.message_bytes.map(|bytes| vec![b'm'; bytes]);
+        let args: Vec<&[u8]> =
+            self.request.iter().map(|arg| arg.as_bytes()).chain(message.as_deref()).collect();
+        encode(&args).repeat(self.pipeline)
+    }
+}
