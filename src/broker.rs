@@ -2,8 +2,9 @@
 //! and the clients to close come out. It has no socket, no clock and no thread.
 //!
 //! Whoever drives it repeats one turn: `receive` what arrived, `settle`, then for each
-//! `next_dirty` client take from its `output` and say `flushed`, and drop each `next_closing`
-//! client with `disconnect`. `next_deadline` says how long the turn after may wait.
+//! `next_dirty` client take from its `output` and say `flushed`, drop each `next_closing` client
+//! with `disconnect`, and look for input of each `next_resumed` client again. `next_deadline` says
+//! how long the turn after may wait.
 
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, CloseReason, Peer};
@@ -143,7 +144,7 @@ impl Broker {
             }
             let limits = Limits {
                 bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
-                is_stranger: !client.is_authenticated,
+                is_stranger: client.must_authenticate(&self.state.settings.requirepass),
             };
             match self.parser.parse(&bytes[used..], limits) {
                 Ok(Parsed::Request { end }) => {
@@ -176,9 +177,9 @@ impl Broker {
     }
 
     fn refuse(&mut self, id: ClientId, error: &ProtocolError, reply: &mut Output) {
-        let text = format!("ERR Protocol error: {error}");
-        self.state.stats.count_error(text.as_bytes());
-        reply.error(text.as_bytes());
+        let text = [&b"ERR Protocol error: "[..], &error.to_bytes()].concat();
+        self.state.stats.count_error(&text);
+        reply.error(&text);
         self.parser = RequestParser::default();
         self.state.clients.close(id, CloseReason::ProtocolError);
     }
@@ -204,8 +205,8 @@ impl Broker {
         self.state.clients.get(id).is_some_and(|client| client.blocked.is_some())
     }
 
-    /// Does what the time brings: waits that are over, expiries, the end of a pause, idle
-    /// clients; then runs what is left of the input of those who were waiting, each under the
+    /// Does what the time brings: waits that are over, expiries, the end of a pause, readers that
+    /// are too slow; then runs what is left of the input of those who were waiting, each under the
     /// budget of a turn.
     pub fn settle(&mut self, now: Now) {
         self.expire(now);
@@ -213,14 +214,15 @@ impl Broker {
         while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
             blocking::time_out(&mut self.state, id);
         }
+        self.state.clients.close_too_slow(now.monotonic_us);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };
-            if client.input.is_empty() || !client.wants_input() {
-                continue;
+            if !client.input.is_empty() && client.wants_input() {
+                self.run_kept_input(id, now);
+                self.check_query_limit(id);
+                self.state.clients.recount(id, now.monotonic_us);
             }
-            self.run_kept_input(id, now);
-            self.check_query_limit(id);
-            self.state.clients.recount(id, now.monotonic_us);
+            // Also one whose input was empty: its socket's was not looked at until now.
             if self.wants_input(id) {
                 self.state.clients.add_resumed(id);
             }
@@ -255,7 +257,8 @@ impl Broker {
         }
         let pause = self.state.pause.map(|pause| pause.until_us);
         let waits = self.state.wait_deadlines.next();
-        let monotonic = [pause, waits].into_iter().flatten().min();
+        let soft_limits = self.state.clients.next_soft_limit_us();
+        let monotonic = [pause, waits, soft_limits].into_iter().flatten().min();
         let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
         let expiry = self.state.keyspace.next_expiry_ms();
         let expiry = expiry.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));

@@ -4,7 +4,8 @@ use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::error::Error;
-use std::fs::OpenOptions;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,17 @@ use tidegate::server::{StopHandle, log_filter};
 use tidegate::settings::{self, Invocation, Settings};
 
 fn main() -> ExitCode {
-    let settings = match Settings::from_args(std::env::args().skip(1)) {
+    let words: Result<Vec<String>, OsString> =
+        std::env::args_os().skip(1).map(OsString::into_string).collect();
+    let words = match words {
+        Ok(words) => words,
+        Err(word) => {
+            let word = word.to_string_lossy();
+            eprintln!("tidegate: command line: '{word}': arguments must be UTF-8 text");
+            return ExitCode::FAILURE;
+        }
+    };
+    let settings = match Settings::from_args(words) {
         Ok(Invocation::Run(settings)) => *settings,
         Ok(Invocation::Help) => return print(&settings::help()),
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
@@ -45,7 +56,12 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
         warn!("settings without effect here: {}", ignored.join(", "));
     }
     let socket = settings.unixsocket.clone();
+    let port_is_free = settings.port == 0;
     let server = Server::bind(settings)?;
+    if port_is_free && let Some(address) = server.local_addrs().first() {
+        // For whoever starts us, also where the log is elsewhere or silent. Nobody may be reading.
+        let _ = writeln!(io::stdout(), "port {}", address.port());
+    }
     stop_on_signals(server.handle())?;
     let addresses = server.local_addrs().iter().map(ToString::to_string);
     let addresses: Vec<String> =
@@ -82,8 +98,8 @@ fn start_log(settings: &Settings) -> io::Result<()> {
     builder.filter_level(log::LevelFilter::Warn);
     builder.filter_module("tidegate", log::LevelFilter::Trace);
     if !settings.logfile.is_empty() {
-        let mut file = LogFile { path: PathBuf::from(&settings.logfile) };
-        file.write_all(b"")?;
+        let file = LogFile { path: PathBuf::from(&settings.logfile) };
+        file.open()?;
         builder.target(env_logger::Target::Pipe(Box::new(file)));
     }
     builder.format(|out, record| {
@@ -101,9 +117,15 @@ struct LogFile {
     path: PathBuf,
 }
 
+impl LogFile {
+    fn open(&self) -> io::Result<File> {
+        OpenOptions::new().append(true).create(true).open(&self.path)
+    }
+}
+
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        OpenOptions::new().append(true).create(true).open(&self.path)?.write(line)
+        self.open()?.write(line)
     }
 
     fn flush(&mut self) -> io::Result<()> {

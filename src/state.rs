@@ -62,7 +62,7 @@ impl State {
         let mut random = Random::new(seed);
         let run_id = (0..5).map(|_| format!("{:08x}", random.next() as u32)).collect();
         let mut clients = Clients::default();
-        clients.set_output_limits(settings.output_limits);
+        clients.set_output_limits(settings.output_limits, now.monotonic_us);
         State {
             keyspace: Keyspace::new(settings.databases as usize, random.next()),
             channels: Channels::new(random.next()),

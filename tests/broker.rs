@@ -218,3 +218,45 @@ fn a_query_beyond_its_limit_closes_the_client() {
     bench.broker.receive(client, &[b'x'; 11_000], bench.now);
     assert_eq!(bench.broker.next_closing(), Some((client, CloseReason::QueryLimit)));
 }
+
+/// Nothing more has to be sent to a subscriber that has been too slow for too long.
+#[test]
+fn a_soft_limit_ends_by_itself() {
+    let mut settings = Settings::default();
+    settings.output_limits[2].soft_bytes = 1000;
+    settings.output_limits[2].soft_seconds = 2;
+    let mut bench = Bench::with(settings);
+    let (publisher, slow, quick) = (bench.client(), bench.client(), bench.client());
+    for subscriber in [slow, quick] {
+        bench.call(subscriber, "SUBSCRIBE c");
+    }
+    bench.call(publisher, &format!("PUBLISH c {}", "x".repeat(2000)));
+    while bench.broker.next_dirty(bench.now).is_some() {}
+    assert_eq!(bench.broker.next_deadline(bench.now), Some(Duration::from_micros(2_000_001)));
+    bench.owed(quick);
+    bench.advance(Duration::from_secs(2));
+    assert_eq!(bench.broker.next_closing(), None);
+    bench.advance(Duration::from_micros(1));
+    assert_eq!(bench.broker.next_closing(), Some((slow, CloseReason::OutputLimit)));
+    assert_eq!(bench.broker.next_closing(), None);
+    bench.broker.disconnect(slow, CloseReason::OutputLimit, bench.now);
+    assert_eq!(bench.broker.next_deadline(bench.now), None);
+}
+
+#[test]
+fn a_lower_output_limit_holds_at_once() {
+    let mut bench = Bench::new();
+    let (publisher, slow) = (bench.client(), bench.client());
+    bench.call(slow, "SUBSCRIBE c");
+    bench.call(publisher, &format!("PUBLISH c {}", "x".repeat(2000)));
+    while bench.broker.next_dirty(bench.now).is_some() {}
+    let set = |limit: &str| format!("CONFIG SET client-output-buffer-limit \"pubsub {limit}\"");
+    for (limit, wait) in [("0 1000 5", Some(5)), ("0 1000 2", Some(2)), ("0 9000 2", None)] {
+        assert_eq!(bench.call(publisher, &set(limit)), "+OK\r\n");
+        let wait = wait.map(|seconds| Duration::from_micros(seconds * 1_000_000 + 1));
+        assert_eq!(bench.broker.next_deadline(bench.now), wait, "{limit}");
+    }
+    assert_eq!(bench.broker.next_closing(), None);
+    bench.call(publisher, &set("1000 0 0"));
+    assert_eq!(bench.broker.next_closing(), Some((slow, CloseReason::OutputLimit)));
+}

@@ -164,6 +164,33 @@ fn bad_settings_exit_with_1_and_say_why() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn arguments_that_are_not_text_exit_with_1() {
+    use std::os::unix::ffi::OsStrExt;
+    let word = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    for arguments in [&[word][..], &["--requirepass".as_ref(), word]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(arguments).output();
+        let output = output.expect("the binary runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("UTF-8"), "{text}");
+    }
+}
+
+#[test]
+fn a_log_file_that_cannot_be_written_exits_with_1() {
+    let directory = Directory::new("log");
+    let path = directory.join("missing/log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    // The port does not exist, so that the process ends also if the log file is no obstacle.
+    command.args(["--bind", "192.0.2.123", "--logfile"]).arg(&path);
+    let output = command.output().expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("log file"), "{text}");
+}
+
 #[test]
 fn help_and_version_are_printed() {
     for (argument, word) in [("--help", "Usage"), ("--version", env!("CARGO_PKG_VERSION"))] {
@@ -176,11 +203,12 @@ fn help_and_version_are_printed() {
 
 #[test]
 fn settings_without_effect_are_named_once() {
-    let process = Process::start(&["--hz", "50", "--appendonly", "no"]);
+    let process = Process::start(&["--hz", "50", "--save", ""]);
     let lines: Vec<&String> =
         process.first_lines.iter().filter(|line| line.contains("without effect")).collect();
     assert_eq!(lines.len(), 1);
-    assert!(lines[0].contains(" WARN ") && lines[0].contains("hz"), "{lines:?}");
+    assert!(lines[0].contains(" WARN "), "{lines:?}");
+    assert!(lines[0].contains("hz") && lines[0].contains("save"), "{lines:?}");
 }
 
 /// While nothing happens the loop sleeps in one system call: in half a second that a client waits

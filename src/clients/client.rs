@@ -257,10 +257,12 @@ pub struct Client {
     /// The full name of the last command, such as `client|list`.
     pub last_command: Option<&'static str>,
     pub(super) output: Output,
-    pub(super) soft_limit_since_us: Option<u64>,
+    /// When the client is closed if it stays above its soft limit of output until then.
+    pub(super) soft_limit_due_us: Option<u64>,
     pub(super) counted_bytes: usize,
     pub(super) is_dirty: bool,
     pub(super) is_in_backlog: bool,
+    pub(super) is_resumed: bool,
 }
 
 impl Client {
@@ -285,10 +287,11 @@ impl Client {
             last_active_us: now_us,
             last_command: None,
             output: Output::default(),
-            soft_limit_since_us: None,
+            soft_limit_due_us: None,
             counted_bytes: 0,
             is_dirty: false,
             is_in_backlog: false,
+            is_resumed: false,
         }
     }
 
@@ -296,6 +299,13 @@ impl Client {
     #[inline]
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
+    }
+
+    /// Whether the client must give the password before anything else; if none is asked for any
+    /// more, it need not.
+    #[inline]
+    pub fn must_authenticate(&self, requirepass: &str) -> bool {
+        !self.is_authenticated && !requirepass.is_empty()
     }
 
     /// Whether MULTI was given and neither EXEC nor DISCARD.

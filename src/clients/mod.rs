@@ -12,6 +12,7 @@ pub use client::{
 };
 
 use crate::client_id::ClientId;
+use crate::deadlines::Deadlines;
 use crate::resp::{Output, Protocol};
 use crate::settings::OutputLimit;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,12 +34,14 @@ pub struct Clients {
     closing: VecDeque<ClientId>,
     /// Clients with input that can be parsed, each once.
     backlog: VecDeque<ClientId>,
-    /// Clients that take input again after they did not.
+    /// Clients that take input again after they did not, each once.
     resumed: Vec<ClientId>,
     spare_buffers: Vec<Vec<u8>>,
     /// Memory of all records and buffers.
     memory_bytes: usize,
     output_limits: [OutputLimit; 3],
+    /// When clients above their soft limit of output are closed.
+    soft_limits: Deadlines<ClientId>,
     blocked_count: usize,
 }
 
@@ -63,6 +66,9 @@ impl Clients {
         self.by_number.remove(&id.number());
         self.memory_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
+        if let Some(due_us) = client.soft_limit_due_us {
+            self.soft_limits.remove(due_us, id);
+        }
         Some(client)
     }
 
@@ -108,9 +114,18 @@ impl Clients {
         self.blocked_count
     }
 
-    /// Sets the limits of output: normal, replica, pubsub.
-    pub fn set_output_limits(&mut self, limits: [OutputLimit; 3]) {
+    /// Sets the limits of output: normal, replica, pubsub. They hold at once, and the time that
+    /// soft ones allow begins anew.
+    pub fn set_output_limits(&mut self, limits: [OutputLimit; 3], now_us: u64) {
+        if limits == self.output_limits {
+            return;
+        }
         self.output_limits = limits;
+        for id in self.ids() {
+            let due = self.get_mut(id).and_then(|client| client.soft_limit_due_us.take());
+            due.inspect(|&due_us| self.soft_limits.remove(due_us, id));
+            self.recount(id, now_us);
+        }
     }
 
     /// Writes to a client that is not the one whose command runs: a message, a wake-up.
@@ -224,11 +239,30 @@ impl Clients {
         let counted = client.counted_bytes;
         let bytes = client.memory_bytes();
         client.counted_bytes = bytes;
+        let due_before = client.soft_limit_due_us;
         let is_over = client.check_output_limit(&limits, now_us);
+        let due = client.soft_limit_due_us;
         self.memory_bytes = self.memory_bytes - counted + bytes;
+        if due != due_before {
+            due_before.inspect(|&due_us| self.soft_limits.remove(due_us, id));
+            due.inspect(|&due_us| self.soft_limits.insert(due_us, id));
+        }
         if is_over {
             self.close(id, CloseReason::OutputLimit);
         }
+    }
+
+    /// Closes those who have stayed above their soft limit of output, also if nothing more is sent
+    /// to them.
+    pub fn close_too_slow(&mut self, now_us: u64) {
+        while let Some(id) = self.soft_limits.pop_due(now_us) {
+            self.recount(id, now_us);
+        }
+    }
+
+    /// When `close_too_slow` has something to do.
+    pub fn next_soft_limit_us(&self) -> Option<u64> {
+        self.soft_limits.next()
     }
 
     /// Marks a client to be closed; the first reason counts. Only one who is closed but still
@@ -284,12 +318,23 @@ impl Clients {
 
     /// Notes that a client takes input again.
     pub fn add_resumed(&mut self, id: ClientId) {
-        self.resumed.push(id);
+        if let Some(client) = self.get_mut(id)
+            && !client.is_resumed
+        {
+            client.is_resumed = true;
+            self.resumed.push(id);
+        }
     }
 
     /// A client that takes input again after it did not.
     pub fn next_resumed(&mut self) -> Option<ClientId> {
-        self.resumed.pop()
+        while let Some(id) = self.resumed.pop() {
+            if let Some(client) = self.get_mut(id) {
+                client.is_resumed = false;
+                return Some(id);
+            }
+        }
+        None
     }
 
     /// Makes a client wait for keys.

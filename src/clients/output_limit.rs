@@ -13,10 +13,12 @@ impl Client {
             return true;
         }
         if limit.soft_bytes == 0 || owed <= limit.soft_bytes {
-            self.soft_limit_since_us = None;
+            self.soft_limit_due_us = None;
             return false;
         }
-        let since = *self.soft_limit_since_us.get_or_insert(now_us);
-        now_us.saturating_sub(since) > limit.soft_seconds * 1_000_000
+        // The first moment that is later than the limit allows.
+        let allowed_us = limit.soft_seconds.saturating_mul(1_000_000);
+        let due_us = now_us.saturating_add(allowed_us).saturating_add(1);
+        now_us >= *self.soft_limit_due_us.get_or_insert(due_us)
     }
 }

@@ -81,11 +81,10 @@ fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     Ok(Some(now.monotonic_us.saturating_add((millis as u64).saturating_mul(1000))))
 }
 
-/// A decimal number as C's strtold reads it, without its spaces and NaNs.
+/// A decimal number as C's strtold reads it, without its spaces and NaNs. It may be infinite.
 fn parse_seconds(text: &str) -> Option<f64> {
     let starts_well = !text.starts_with(|c: char| c.is_ascii_whitespace());
-    let number = text.parse::<f64>().ok().filter(|_| starts_well)?;
-    (!number.is_nan() && !number.is_infinite()).then_some(number)
+    text.parse::<f64>().ok().filter(|number| starts_well && !number.is_nan())
 }
 
 fn take_or_wait(

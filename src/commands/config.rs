@@ -60,7 +60,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let state = &mut *ctx.state;
     state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
     // Most settings are read where they are needed; these are kept elsewhere too.
-    state.clients.set_output_limits(state.settings.output_limits);
+    state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
     state.slowlog.trim(usize::try_from(state.settings.slowlog_len_max).unwrap_or(usize::MAX));
     state.host.settings_changed(&state.settings);
     ctx.reply.ok();

@@ -77,6 +77,7 @@ fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     if let Some((user, password)) = greeting.user_and_password {
         authenticate(ctx, user, password)?;
     }
+    // As in Redis, also where the password was taken away after the client connected.
     if !ctx.client().is_some_and(|client| client.is_authenticated) {
         return Err(CommandError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \

@@ -70,7 +70,7 @@ pub(super) fn pass(
             return Err(protected());
         }
     }
-    if !client.is_authenticated && !flags.contains(Flags::NO_AUTH) {
+    if client.must_authenticate(&settings.requirepass) && !flags.contains(Flags::NO_AUTH) {
         return Err(NO_AUTH);
     }
     if in_transaction && flags.contains(Flags::NO_MULTI) {

@@ -221,17 +221,21 @@ fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The keys for which clients wait or which they watch; some may be there twice.
+/// The keys for which clients wait, those of the longest wait first and in the order in which it
+/// named them, then those they watch; some may be there twice.
 fn interesting_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
-    clients.iter().flat_map(|client| waited_for(client).chain(watched(client))).collect()
+    let mut waits: Vec<_> = clients.iter().filter_map(wait).collect();
+    waits.sort_by_key(|(ticket, ..)| *ticket);
+    let waited = waits.iter().flat_map(|(_, db, keys)| keys.iter().map(|key| (*db, key.clone())));
+    waited.chain(clients.iter().flat_map(watched)).collect()
 }
 
-fn waited_for(client: &Client) -> impl Iterator<Item = (DbIndex, Key)> + '_ {
-    let (db, keys) = match client.blocked.as_deref().map(|blocked| &blocked.on) {
-        Some(BlockedOn::Keys { db, keys, .. }) => (*db, &keys[..]),
-        Some(BlockedOn::Pause) | None => (0, &[][..]),
-    };
-    keys.iter().map(move |key| (db, key.clone()))
+/// A client's ticket, the database and the keys it waits for.
+fn wait(client: &Client) -> Option<(u64, DbIndex, &[Key])> {
+    match &client.blocked.as_deref()?.on {
+        BlockedOn::Keys { db, keys, ticket, .. } => Some((*ticket, *db, keys)),
+        BlockedOn::Pause => None,
+    }
 }
 
 fn watched(client: &Client) -> impl Iterator<Item = (DbIndex, Key)> + '_ {

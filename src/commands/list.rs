@@ -289,18 +289,14 @@ struct LposOptions {
 
 fn lpos_options(request: &Request<'_>) -> Result<LposOptions, CommandError> {
     const RANK: &str = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
+    const RANK_RANGE: &str = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     let mut options = LposOptions { rank: 1, count: None, maxlen: 0 };
     let mut rest = request.args_from(3);
     while let Some(option) = rest.next() {
         let value = rest.next().ok_or(CommandError::Syntax)?;
         if is_word(option, "rank") {
-            options.rank = integer_within(
-                value,
-                -i64::MAX,
-                i64::MAX,
-                "ERR value is out of range, must be positive",
-            )
-            .or(Err(CommandError::text("ERR value is not an integer or out of range")))?;
+            integer(value)?;
+            options.rank = integer_within(value, -i64::MAX, i64::MAX, RANK_RANGE)?;
             if options.rank == 0 {
                 return Err(CommandError::text(RANK));
             }

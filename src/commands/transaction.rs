@@ -155,10 +155,8 @@ fn watch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     // A watch that is broken already stays so: more keys would make no difference.
     if !transaction.is_watch_broken {
         for name in request.args_from(1) {
-            let key = keyspace.watch(ctx.db, name, ctx.client);
-            if !transaction.watched.contains(&(ctx.db, key.clone())) {
-                transaction.watched.push((ctx.db, key));
-            }
+            let added = keyspace.watch(ctx.db, name, ctx.client);
+            transaction.watched.extend(added.map(|key| (ctx.db, key)));
         }
     }
     ctx.reply.ok();

@@ -111,6 +111,9 @@ pub struct Keyspace {
     /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
     /// been removed yet.
     now_ms: i64,
+    /// No value expires before this, in Unix milliseconds. It may be too early, when what expired
+    /// first was removed: then it is found out when that moment comes.
+    earliest_expiry_ms: u64,
     /// Values that expired.
     expired_count: u64,
     /// Which those were since they were last asked for, if anybody asks.
@@ -149,6 +152,7 @@ impl Keyspace {
             now_s: 0,
             notes_use: true,
             now_ms: 0,
+            earliest_expiry_ms: u64::MAX,
             expired_count: 0,
             expired: None,
             changes: 0,
@@ -310,6 +314,7 @@ impl Keyspace {
         entry.expires_ms = expires_ms.unwrap_or(NEVER);
         if let Some(expires_ms) = expires_ms {
             db.expiries.insert(deadline(expires_ms), key.clone());
+            self.earliest_expiry_ms = self.earliest_expiry_ms.min(deadline(expires_ms));
         }
     }
 
@@ -454,15 +459,17 @@ impl Keyspace {
         interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
     }
 
-    /// Makes a client watch a key: a change of the value puts it among the broken watches.
-    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Key {
+    /// Makes a client watch a key: a change of the value puts it among the broken watches. None
+    /// if it does so already.
+    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
         let watchers = &mut entry.interest.get_or_insert_default().watchers;
-        if !watchers.contains(&client) {
-            watchers.push(client);
+        if watchers.contains(&client) {
+            return None;
         }
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+        watchers.push(client);
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone())
     }
 
     /// Ends a watch.
@@ -517,29 +524,37 @@ impl Keyspace {
         }
     }
 
-    /// The earliest expiry in Unix milliseconds.
+    /// A moment before which no value expires, in Unix milliseconds; none if none ever does.
     pub fn next_expiry_ms(&self) -> Option<u64> {
-        self.dbs.iter().filter_map(|db| db.expiries.next()).min()
+        (self.earliest_expiry_ms < u64::MAX).then_some(self.earliest_expiry_ms)
     }
 
     /// Sets the time and removes up to `limit` values that are due; whether all due ones are
     /// gone. Those that are left are not seen by commands.
+    #[inline]
     pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
         self.now_ms = now_ms;
+        deadline(now_ms) < self.earliest_expiry_ms || self.expire_due(limit)
+    }
+
+    fn expire_due(&mut self, limit: usize) -> bool {
+        let now = deadline(self.now_ms);
         let mut left = limit;
         for db in 0..self.dbs.len() {
             while let Some((due, key)) = self.dbs[db].expiries.first()
-                && due <= deadline(now_ms)
+                && due <= now
             {
-                let key = key.clone();
-                // Removes a due value with all that follows from it.
-                self.find(db, &key);
-                left = left.saturating_sub(1);
                 if left == 0 {
                     return false;
                 }
+                left -= 1;
+                let key = key.clone();
+                // Removes a due value with all that follows from it.
+                self.find(db, &key);
             }
         }
+        let next = self.dbs.iter().filter_map(|db| db.expiries.next()).min();
+        self.earliest_expiry_ms = next.unwrap_or(u64::MAX);
         true
     }
 
@@ -562,6 +577,8 @@ impl Keyspace {
                     queue.check_invariants();
                 }
             }
+            let earliest = db.expiries.next().unwrap_or(u64::MAX);
+            assert!(earliest >= self.earliest_expiry_ms, "an expiry that would be missed");
             let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }

@@ -7,8 +7,8 @@ impl Keyspace {
     /// number and stay with it: whoever waits for a key that has a value now is to be served,
     /// the one who has waited longest first; watches on keys that existed on either side break.
     ///
-    /// `interesting` names the keys of both databases that clients wait for or watch. The caller
-    /// knows them from the clients, of whom there are fewer than keys.
+    /// `interesting` names the keys of both databases that clients wait for, the longest wait
+    /// first, or watch. The caller knows them from the clients, of whom there are fewer than keys.
     pub fn swap(&mut self, a: DbIndex, b: DbIndex, interesting: &[(DbIndex, Key)]) {
         if a == b {
             return;
@@ -25,7 +25,7 @@ impl Keyspace {
         }
         self.dbs.swap(a, b);
         self.changes += 1;
-        // Keys of one client keep the order in which it named them, since the sort is stable.
+        // Keys of one wait keep the order in which they were named, since the sort is stable.
         taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());
         for (db, key, interest) in taken {
             self.put_interest(db, key, interest);
@@ -68,7 +68,7 @@ mod tests {
         keyspace.insert(1, b"q", list(b"x"), Some(1000));
         keyspace.insert(1, b"other", list(b"y"), None);
         let waited = keyspace.add_waiter(0, b"q", 3, waiter);
-        let watched = keyspace.watch(0, b"missing", watcher);
+        let watched = keyspace.watch(0, b"missing", watcher).expect("a new watch");
         let interesting = [(0, waited.clone()), (0, waited), (0, watched)];
 
         keyspace.swap(0, 1, &interesting);

@@ -12,13 +12,10 @@ pub struct UnbalancedQuotes;
 /// `"…"` knows `\n \r \t \b \a \xHH` and `\` before any other character; `'…'` knows only `\'`.
 /// A closing quote must be followed by a space or the end, as in Redis.
 pub fn split_quoted(line: &[u8], mut word: impl FnMut(Vec<u8>)) -> Result<(), UnbalancedQuotes> {
-    let mut rest = line;
+    // The C string functions of Redis end a line at a NUL.
+    let mut rest = memchr::memchr(0, line).map_or(line, |end| &line[..end]);
     loop {
-        rest = rest.trim_ascii_start();
-        // Redis' isspace also knows the vertical tab.
-        while let [0x0b, tail @ ..] = rest {
-            rest = tail.trim_ascii_start();
-        }
+        rest = skip_spaces(rest);
         if rest.is_empty() {
             return Ok(());
         }
@@ -28,6 +25,12 @@ pub fn split_quoted(line: &[u8], mut word: impl FnMut(Vec<u8>)) -> Result<(), Un
     }
 }
 
+fn skip_spaces(line: &[u8]) -> &[u8] {
+    let spaces = line.iter().take_while(|&&byte| is_space(byte)).count();
+    &line[spaces..]
+}
+
+/// As C's `isspace`, which also knows the vertical tab.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
@@ -36,22 +39,15 @@ fn is_space(byte: u8) -> bool {
 fn read_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         match rest {
-            [] => return Ok(rest),
-            // The C string functions of Redis end a line at a NUL.
-            [byte, ..] if is_space(*byte) || *byte == 0 => return Ok(&rest[1..]),
-            [b'"', tail @ ..] => {
-                rest = closed(read_double_quoted(tail, word)?)?;
-            }
-            [b'\'', tail @ ..] => {
-                rest = closed(read_single_quoted(tail, word)?)?;
-            }
+            // Redis takes vertical tabs and form feeds for space between words, not within one.
+            [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => return Ok(rest),
+            [b'"', tail @ ..] => return closed(read_double_quoted(tail, word)?),
+            [b'\'', tail @ ..] => return closed(read_single_quoted(tail, word)?),
             [byte, tail @ ..] => {
                 word.push(*byte);
                 rest = tail;
-                continue;
             }
         }
-        return Ok(rest);
     }
 }
 
@@ -143,5 +139,19 @@ mod tests {
         for bad in [r#""a"#, "'a", r#""a"b"#, r#"'a'b"#, r#""a\"#] {
             assert_eq!(words(bad), Err(UnbalancedQuotes), "{bad}");
         }
+    }
+
+    #[test]
+    fn odd_spaces_part_words_only_beside_another_space() {
+        assert_eq!(words("\x0b\x0ca\x0b\x0cb \x0bc").unwrap(), [&b"a\x0b\x0cb"[..], b"c"]);
+        assert_eq!(words("'a'\x0bb").unwrap(), [b"a", b"b"]);
+    }
+
+    #[test]
+    fn a_line_ends_at_its_first_nul() {
+        assert_eq!(words("a b\0c").unwrap(), [b"a", b"b"]);
+        assert_eq!(words("'a'\0'").unwrap(), [b"a"]);
+        assert_eq!(words("'a\0'"), Err(UnbalancedQuotes));
+        assert!(words("\0a").unwrap().is_empty());
     }
 }

@@ -58,6 +58,18 @@ pub enum ProtocolError {
     StrangerBulkLength,
 }
 
+impl ProtocolError {
+    /// The text as the bytes of a reply, which shows a byte of the request as it came.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            ProtocolError::ExpectedBulk(byte) => {
+                [&b"expected '$', got '"[..], &[*byte], b"'"].concat()
+            }
+            other => other.to_string().into_bytes(),
+        }
+    }
+}
+
 /// Where an argument lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arg {
@@ -299,6 +311,10 @@ impl RequestParser {
             return Ok(Parsed::Incomplete);
         };
         let newline = from + newline;
+        // Also when it came in one piece: a limit does not depend on how the network cuts.
+        if newline > LINE_BYTES_MAX {
+            return Err(ProtocolError::InlineTooLong);
+        }
         let line = &buffer[..newline];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let end = newline + 1;
@@ -331,6 +347,9 @@ impl RequestParser {
             return Ok(None);
         };
         let end = from + found;
+        if end - at > LINE_BYTES_MAX {
+            return Err(too_long);
+        }
         // The byte after the carriage return must be there; Redis does not ask what it is.
         Ok((buffer.len() >= end + 2).then(|| (&buffer[at..end], end + 2)))
     }

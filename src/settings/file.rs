@@ -36,6 +36,10 @@ fn apply_nested(
         }
         let words = split_words(line)
             .ok_or_else(|| fail("Unbalanced quotes in configuration line".to_owned()))?;
+        // Bytes that were not text have been replaced: a password would be another one.
+        if words.iter().any(|word| word.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(fail("this is not UTF-8 text".to_owned()));
+        }
         let Some((name, args)) = words.split_first() else { continue };
         if !name.eq_ignore_ascii_case("include") {
             settings.apply_words(name, args).map_err(fail)?;

@@ -62,7 +62,7 @@ pub struct Settings {
     pub query_buffer_bytes_max: u64,
     /// Longest unread output: of normal clients, of replicas, of subscribers.
     pub output_limits: [OutputLimit; 3],
-    /// Whether only loopback clients are served while there is neither password nor `bind`.
+    /// Whether only clients of this machine are served while there is no password.
     pub protected_mode: bool,
     /// Who may use DEBUG.
     pub enable_debug_command: LocalAccess,
@@ -310,7 +310,7 @@ impl Settings {
     /// Directives that the operator gave and that mean nothing here, in the table's order.
     pub fn without_effect(&self) -> Vec<&'static str> {
         row::all()
-            .filter(|d| matches!(d.effect, Effect::Ignored) && self.given.contains(d.name))
+            .filter(|d| !matches!(d.effect, Effect::Used(_)) && self.given.contains(d.name))
             .map(|d| d.name)
             .collect()
     }

@@ -63,11 +63,18 @@ fn lines_of(directive: &Directive, settings: &Settings) -> Vec<(String, bool)> {
         }
         (Value::Text(text), Kind::Text | Kind::EventClasses) => quote(text),
         _ => match directive.kind.print(&value) {
-            text if text.is_empty() => "\"\"".to_owned(),
-            text => text,
+            text if reads_back(&text) => text,
+            // Several words in one pair of quotes are taken apart again.
+            text => quote(&text),
         },
     };
     vec![(format!("{name} {text}"), is_default)]
+}
+
+/// Whether a text behind a name is read as the words that it consists of.
+fn reads_back(text: &str) -> bool {
+    let words = split_words(text).filter(|words| !words.is_empty());
+    words.is_some_and(|words| words.join(" ") == text) && text.trim() == text
 }
 
 /// One line for each class of clients; a class with its default limits needs none.
@@ -178,6 +185,18 @@ hz 20
         assert_eq!(again.rewritten(&text), text);
         let all = |s: &Settings| s.get(&[b"*"], |_, _| true);
         assert_eq!(all(&again), all(&settings));
+    }
+
+    #[test]
+    fn words_with_odd_bytes_read_back() {
+        for bind in ["a \"b c\"", "\"a\\nport 1\" b", "\"\\\"a\" b", "\"a\u{a0}\"", "\"\\ta\""] {
+            let text = format!("bind {bind}");
+            let settings = Settings::from_text(&text, "a.conf").expect("valid");
+            let text = settings.rewritten("");
+            let again = Settings::from_text(&text, "a.conf").expect("valid");
+            assert_eq!(again.bind, settings.bind, "{text}");
+            assert_eq!(again.port, settings.port, "{text}");
+        }
     }
 
     #[test]

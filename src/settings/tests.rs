@@ -227,7 +227,7 @@ fn what_would_change_what_is_relied_on_is_refused() {
 fn a_file_is_read_as_redis_reads_it() {
     let text = "# a comment\n\n  PORT 7000\r\nbind \"127.0.0.1\" -::1\nrequirepass 'a b'\n\
                 unixsocketperm 770\nmaxmemory 1gb\nclient-output-buffer-limit normal 1mb 0 0\n\
-                hz 10\nactiverehashing no\n";
+                hz 10\nactiverehashing no\nsave \"\"\n# caf\u{fffd}\n";
     let settings = Settings::from_text(text, "a.conf").expect("valid");
     assert_eq!(settings.port, 7000);
     assert_eq!(settings.bind, ["127.0.0.1", "-::1"]);
@@ -236,7 +236,7 @@ fn a_file_is_read_as_redis_reads_it() {
     assert_eq!(settings.maxmemory_bytes, 1 << 30);
     assert_eq!(settings.output_limits[0].hard_bytes, 1 << 20);
     assert_eq!(settings.output_limits[2].soft_seconds, 60);
-    assert_eq!(settings.without_effect(), ["hz", "activerehashing"]);
+    assert_eq!(settings.without_effect(), ["save", "hz", "activerehashing"]);
 }
 
 #[test]
@@ -250,6 +250,8 @@ fn file_errors_say_where_what_and_what_would_be_valid() {
         ("port 1 2", "wrong number of arguments (port takes a whole number from 0 to 65535)"),
         ("port", "wrong number of arguments (port takes a whole number from 0 to 65535)"),
         ("port \"a", "Unbalanced quotes in configuration line"),
+        ("requirepass \"caf\\xe9\"", "this is not UTF-8 text"),
+        ("requirepass caf\u{fffd}", "this is not UTF-8 text"),
         ("appendonly x", "argument must be 'yes' or 'no' (appendonly takes yes or no)"),
         (
             "maxclient 5",

@@ -164,12 +164,7 @@ impl Kind {
                 let chosen: Result<Vec<_>, _> = words.iter().map(|w| choice(w, choices)).collect();
                 Ok(Value::Text(chosen?.join(" ")))
             }
-            Self::Addresses if args.len() > ADDRESSES_MAX => {
-                Err("Too many bind addresses specified.".to_owned())
-            }
-            Self::Addresses => {
-                Ok(Value::Words(args.iter().filter(|a| !a.is_empty()).cloned().collect()))
-            }
+            Self::Addresses => addresses(args),
             Self::Primary => match args {
                 [] => Ok(Value::Text(String::new())),
                 [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
@@ -298,6 +293,16 @@ fn choice(text: &str, choices: &[&'static str]) -> Result<&'static str, String> 
         .copied()
         .find(|c| c.eq_ignore_ascii_case(text))
         .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", ")))
+}
+
+/// No address has a space in it, so one is an end even within quotes.
+fn addresses(args: &[String]) -> Result<Value, String> {
+    let words = args.iter().flat_map(|arg| arg.split(' ')).filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(str::to_owned).collect();
+    if words.len() > ADDRESSES_MAX {
+        return Err("Too many bind addresses specified.".to_owned());
+    }
+    Ok(Value::Words(words))
 }
 
 fn output_limits(args: &[String], current: &Value) -> Result<Value, String> {

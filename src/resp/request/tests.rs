@@ -68,6 +68,17 @@ fn errors_are_those_of_redis() {
 }
 
 #[test]
+fn a_line_too_long_is_refused_however_it_is_cut() {
+    let digits = "1".repeat(LINE_BYTES_MAX - 1);
+    for (start, end) in [("11", "\r\n"), ("*1", "\r\n"), ("*1\r\n$1", "\r\n"), ("ab", "\n")] {
+        let input = format!("{start}{digits}{end}");
+        let whole = parse_whole(input.as_bytes());
+        assert!(whole.1.as_ref().is_some_and(|error| error.to_string().starts_with("too big")));
+        assert_eq!(parse_in_pieces(input.as_bytes(), std::iter::repeat(1000)), whole);
+    }
+}
+
+#[test]
 fn strangers_may_send_little() {
     let limits = Limits { is_stranger: true, ..LIMITS };
     let parse = |input: &[u8]| RequestParser::default().parse(input, limits);
