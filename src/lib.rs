@@ -56,6 +56,7 @@
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
 //! | [`server`] | sockets, descriptors, the clock; the turn |
+//! | [`journal`] | append files: their layout, the manifest, batches that are checked; not used by the server yet |
 //! | [`broker`] | connect, receive, settle, close, the next deadline |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
 //! | `command` | what a row of the table is; the context of a call; errors |
@@ -102,6 +103,7 @@ mod deadlines;
 mod effects;
 pub mod glob;
 mod host;
+pub mod journal;
 mod keyspace;
 pub mod queue;
 pub mod resp;

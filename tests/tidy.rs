@@ -13,7 +13,7 @@ const ROOMS: &[&[&str]] = &[
     &["state"],
     &["command"],
     &["commands"],
-    &["broker"],
+    &["broker", "journal"],
     &["server"],
     &["main"],
 ];

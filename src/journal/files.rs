@@ -1,0 +1,249 @@
+//! The directory of the append files, as two small traits and their real implementation.
+//!
+//! The traits say what is durable when, since that is what the journal is about: bytes are
+//! durable once their file has been synced, and a name (created, renamed or removed) once the
+//! directory has been. Neither implies the other. [`super::memory`] takes these sentences at
+//! their word.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// The file whose lock says that a process uses the directory. It is empty, stays there, and is
+/// not among what [`Directory::list`] tells.
+pub const LOCK_NAME: &str = "tidegate.lock";
+
+/// One directory of append files. Names are plain file names, see [`is_file_name`]; any other
+/// is refused as `InvalidInput`.
+pub trait Directory: Send + Sync {
+    /// A new empty file, to append to. An existing one is an error (`AlreadyExists`): what may
+    /// hold data is never emptied by opening it.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
+
+    /// An existing file, to append to.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
+
+    /// An existing file, to read from its start.
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Bytes in an existing file.
+    fn length(&self, name: &str) -> io::Result<u64>;
+
+    /// Gives a file another name, in one step; a file that had that name is gone.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Takes a name away. Whoever has the file open can go on using it.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// The names of all files, in order. Whatever else is there (directories, names that are not
+    /// UTF-8) is none of ours and left out.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes durable which names there are. After an error it is unknown which of them are.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A file open for appending. One thread may sync it while another writes.
+pub trait AppendFile: Send + Sync {
+    /// Writes at the end of the file, and returns how many bytes it took, which may be fewer
+    /// than were given. After an error an unknown part of them may be there.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Cuts the file to `length` bytes; more than there are is an error (`InvalidInput`).
+    fn truncate(&self, length: u64) -> io::Result<()>;
+
+    /// Bytes in the file.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Makes durable what was written, or cut off, before the call began.
+    ///
+    /// After an error, what was to be made durable may be lost, and no later sync of this file
+    /// says anything about it: the system may have dropped the bytes and forgotten that it did.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Writes all of `bytes`, in as many pieces as the file takes them.
+///
+/// After an error an unknown part is there; whoever wants none truncates to the length before.
+pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether this names a file in the directory itself, on every system: not empty, neither `.`
+/// nor `..`, without `/`, `\` and NUL.
+pub fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
+}
+
+/// The name, if it is one of a file in the directory itself.
+pub(super) fn checked(name: &str) -> io::Result<&str> {
+    if is_file_name(name) {
+        return Ok(name);
+    }
+    let text = format!("expected the name of a file without a path, got {name:?}");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+/// Why a directory cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process holds the lock.
+    #[error("{}: another process uses this directory", .path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system said no.
+    #[error("{}: {error}", .path.display())]
+    Io {
+        /// The directory, or the file of its lock.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// A directory of the file system. As long as this value lives, it is locked: no second process
+/// gets one for the same directory.
+#[derive(Debug)]
+pub struct DiskDirectory {
+    path: PathBuf,
+    /// The directory itself, for its sync.
+    handle: File,
+    /// Closing the file releases the lock, also when the process is killed.
+    _lock: File,
+}
+
+impl DiskDirectory {
+    /// The directory at `path`, which must exist.
+    pub fn open(path: &Path) -> Result<DiskDirectory, OpenError> {
+        let failed = |error| OpenError::Io { path: path.to_path_buf(), error };
+        let handle = File::open(path).map_err(failed)?;
+        let lock_path = path.join(LOCK_NAME);
+        let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
+        let lock = lock.map_err(|error| OpenError::Io { path: lock_path, error })?;
+        match lock.try_lock() {
+            Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_path_buf() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// The directory at `path`, made if it is missing. Its parent must exist.
+    pub fn open_or_create(path: &Path) -> Result<DiskDirectory, OpenError> {
+        let failed = |error| OpenError::Io { path: path.to_path_buf(), error };
+        match fs::create_dir(path) {
+            Ok(()) => sync_parent(path).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+        DiskDirectory::open(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn path_of(&self, name: &str) -> io::Result<PathBuf> {
+        Ok(self.path.join(checked(name)?))
+    }
+}
+
+/// Makes the name of a new directory durable.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        // The root has no parent, and was not made just now either.
+        None => return Ok(()),
+    };
+    File::open(parent)?.sync_all()
+}
+
+impl Directory for DiskDirectory {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).open(self.path_of(name)?)?;
+        Ok(Arc::new(DiskFile(file)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        let file = OpenOptions::new().append(true).open(self.path_of(name)?)?;
+        Ok(Arc::new(DiskFile(file)))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(self.path_of(name)?)?))
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path_of(name)?)?.len())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path_of(from)?, self.path_of(to)?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path_of(name)?)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string()
+                && name != LOCK_NAME
+                && entry.file_type()?.is_file()
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.handle.sync_all()
+    }
+}
+
+/// A file of the file system.
+struct DiskFile(File);
+
+impl AppendFile for DiskFile {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        if length > self.length()? {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.0.set_len(length)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // Times need not be durable; the length is, as far as reading the bytes needs it.
+        self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests;

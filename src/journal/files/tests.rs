@@ -1,0 +1,143 @@
+use super::*;
+use crate::journal::memory::MemoryDirectory;
+use std::process;
+
+/// A directory of its own for one test, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("tidegate-files-{}-{test}", process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).expect("a new directory");
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn read(directory: &dyn Directory, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut file = directory.read(name).expect("an existing file");
+    file.read_to_end(&mut bytes).expect("a readable file");
+    bytes
+}
+
+/// What every implementation has to do.
+fn check_directory(directory: &dyn Directory) {
+    let kind = |result: io::Result<()>| result.expect_err("refused").kind();
+    assert_eq!(directory.list().expect("a list"), [""; 0]);
+    assert_eq!(kind(directory.open("a").map(drop)), io::ErrorKind::NotFound);
+    assert_eq!(kind(directory.read("a").map(drop)), io::ErrorKind::NotFound);
+    assert_eq!(kind(directory.length("a").map(drop)), io::ErrorKind::NotFound);
+    assert_eq!(kind(directory.remove("a")), io::ErrorKind::NotFound);
+    assert_eq!(kind(directory.rename("a", "b")), io::ErrorKind::NotFound);
+
+    let file = directory.create("a").expect("a new file");
+    assert_eq!(kind(directory.create("a").map(drop)), io::ErrorKind::AlreadyExists);
+    write_all(&*file, b"hello world").expect("written");
+    assert_eq!(file.length().expect("a length"), 11);
+    assert_eq!(kind(file.truncate(12)), io::ErrorKind::InvalidInput);
+    file.truncate(5).expect("cut");
+    write_all(&*file, b"!").expect("written");
+    file.sync().expect("synced");
+    assert_eq!(read(directory, "a"), b"hello!");
+
+    let again = directory.open("a").expect("an existing file");
+    write_all(&*again, b"?").expect("written");
+    assert_eq!(directory.length("a").expect("a length"), 7);
+
+    directory.create("b").expect("a new file");
+    assert_eq!(directory.list().expect("a list"), ["a", "b"]);
+    directory.rename("a", "b").expect("renamed over another");
+    directory.sync().expect("synced");
+    assert_eq!(directory.list().expect("a list"), ["b"]);
+    write_all(&*file, b"!").expect("the name does not matter to who has it open");
+    assert_eq!(read(directory, "b"), b"hello!?!");
+    directory.remove("b").expect("removed");
+    assert_eq!(directory.list().expect("a list"), [""; 0]);
+    write_all(&*file, b"!").expect("still open");
+    assert_eq!(file.length().expect("a length"), 9);
+
+    for path in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0"] {
+        assert_eq!(kind(directory.create(path).map(drop)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.open(path).map(drop)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.read(path).map(drop)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.length(path).map(drop)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.rename(path, "c")), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.rename("c", path)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.remove(path)), io::ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn the_real_directory_and_its_twin_do_the_same() {
+    let scratch = Scratch::new("same");
+    check_directory(&DiskDirectory::open(&scratch.0).expect("a directory"));
+    check_directory(&MemoryDirectory::new());
+}
+
+#[test]
+fn a_second_user_is_kept_out_until_the_first_is_gone() {
+    let scratch = Scratch::new("lock");
+    let path = scratch.0.join("files");
+    assert!(matches!(DiskDirectory::open(&path), Err(OpenError::Io { .. })), "nothing there");
+    let first = DiskDirectory::open_or_create(&path).expect("made");
+    let error = DiskDirectory::open_or_create(&path).expect_err("locked");
+    assert!(matches!(error, OpenError::InUse { .. }));
+    assert!(error.to_string().ends_with("files: another process uses this directory"));
+    drop(first);
+    DiskDirectory::open(&path).expect("free again");
+}
+
+#[test]
+fn what_is_not_a_file_of_ours_is_not_listed() {
+    let scratch = Scratch::new("list");
+    let directory = DiskDirectory::open(&scratch.0).expect("a directory");
+    fs::create_dir(scratch.0.join("below")).expect("a new directory");
+    directory.create("a").expect("a new file");
+    assert_eq!(directory.list().expect("a list"), ["a"]);
+}
+
+/// Takes one byte at a time, and is interrupted before each.
+struct Reluctant(std::sync::Mutex<(Vec<u8>, bool)>);
+
+impl AppendFile for Reluctant {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.0.lock().expect("no other thread");
+        state.1 = !state.1;
+        if state.1 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if state.0.len() == 4 {
+            return Ok(0);
+        }
+        state.0.push(bytes[0]);
+        Ok(1)
+    }
+
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn write_all_goes_on_after_short_writes_and_interruptions() {
+    let file = Reluctant(Default::default());
+    write_all(&file, b"abcd").expect("written");
+    assert_eq!(file.0.lock().expect("no other thread").0, b"abcd");
+    let error = write_all(&file, b"e").expect_err("takes no more");
+    assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+}

@@ -1,0 +1,388 @@
+//! Which files make up the data, and in which order: Redis' manifest.
+//!
+//! ```text
+//! file appendonly.aof.2.base.aof seq 2 type b
+//! file appendonly.aof.3.incr.aof seq 3 type i
+//! file appendonly.aof.4.incr.aof seq 4 type i
+//! ```
+//!
+//! The data is the base file (`b`), then the increments (`i`) in order. What a rewrite has made
+//! superfluous is history (`h`) until it is deleted. A file that the manifest does not name is
+//! none of the data.
+//!
+//! Reading is as strict as Redis, and stricter where Redis would guess: a manifest that was cut
+//! off, doubled or mixed up must not load as another state than was saved. In its place, only
+//! one that is whole and durable ever comes: see [`Manifest::save`].
+
+use super::files::{Directory, is_file_name, write_all};
+use crate::resp::split_quoted;
+use std::fmt::{self, Display, Formatter};
+use std::io::{self, Read};
+use thiserror::Error;
+
+/// The longest line with its end, in bytes. As in Redis.
+const LINE_BYTES_MAX: usize = 1024;
+
+/// The longest manifest, in bytes: some hundred thousand files. Another file under its name
+/// shall not fill the memory.
+const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The highest number of a file. Counting on from it never overflows.
+const SEQ_MAX: u64 = 1 << 62;
+
+/// The name of the manifest of files with this prefix (`appendfilename`).
+pub fn manifest_name(prefix: &str) -> String {
+    format!("{prefix}.manifest")
+}
+
+/// One file of the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name in the directory; [`is_file_name`] holds.
+    pub name: String,
+    /// Its number among the base files, or among the increments; from 1.
+    pub seq: u64,
+}
+
+/// Which files make up the data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// Everything up to the last rewrite.
+    pub base: Option<Entry>,
+    /// Not needed any more, and still to be deleted.
+    pub history: Vec<Entry>,
+    /// What came after the base; `seq` rises.
+    pub increments: Vec<Entry>,
+}
+
+/// Why a manifest could not be read or replaced.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// A file operation failed.
+    #[error("{file}: {error}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The text is not that of a manifest.
+    #[error("{file}: {error}")]
+    Text {
+        /// The file.
+        file: String,
+        /// Where and why.
+        #[source]
+        error: ParseError,
+    },
+}
+
+/// Where and why a text is not a manifest.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("line {line}: {problem}")]
+pub struct ParseError {
+    /// From 1.
+    pub line: usize,
+    /// What was expected.
+    pub problem: Problem,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is no line at all.
+    #[error("expected the name of a file, got an empty manifest")]
+    Empty,
+    /// The text ends without a line end.
+    #[error("expected the end of the line; the manifest may have been cut off")]
+    CutOff,
+    /// A line that Redis could not read.
+    #[error("expected at most {LINE_BYTES_MAX} bytes, got {0}")]
+    TooLong(usize),
+    /// A line that is not made of words.
+    #[error("expected pairs of a key and a value, with every quote closed")]
+    NotPairs,
+    /// A key that each line must have is not there.
+    #[error("expected 'file NAME seq NUMBER type b|h|i', got no '{0}'")]
+    Missing(&'static str),
+    /// A key that is there twice.
+    #[error("expected one '{0}', got two")]
+    Doubled(&'static str),
+    /// A path, or what else cannot be a file in this directory.
+    #[error("expected the name of a file without a path, got '{0}'")]
+    Name(String),
+    /// Not the number of a file.
+    #[error("expected a number from 1 to {SEQ_MAX}, got '{0}'")]
+    Seq(String),
+    /// Neither base, nor history, nor increment.
+    #[error("expected the type b (base), h (history) or i (increment), got '{0}'")]
+    Type(String),
+    /// A second base.
+    #[error("expected one base file, got a second")]
+    SecondBase,
+    /// An increment that does not come after that before it.
+    #[error("expected a number above {before}, that of the increment before, got {found}")]
+    NotRising {
+        /// The number before.
+        before: u64,
+        /// The number here.
+        found: u64,
+    },
+    /// A file that was named in an earlier line.
+    #[error("expected each file once, got '{0}' again")]
+    Again(String),
+}
+
+impl Manifest {
+    /// Reads a manifest's text.
+    ///
+    /// Lines that begin with `#` are comments. Keys are known in any case and order, and other
+    /// pairs than the three known ones are left out, as in Redis.
+    pub fn parse(text: &[u8]) -> Result<Manifest, ParseError> {
+        let mut manifest = Manifest::default();
+        if text.is_empty() {
+            return Err(ParseError { line: 1, problem: Problem::Empty });
+        }
+        for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let added = parse_line(line).and_then(|parsed| match parsed {
+                Some((kind, entry)) => manifest.add(kind, entry),
+                None => Ok(()),
+            });
+            added.map_err(|problem| ParseError { line: index + 1, problem })?;
+        }
+        Ok(manifest)
+    }
+
+    fn add(&mut self, kind: Kind, entry: Entry) -> Result<(), Problem> {
+        if self.names(&entry.name) {
+            return Err(Problem::Again(entry.name));
+        }
+        match kind {
+            Kind::Base if self.base.is_some() => return Err(Problem::SecondBase),
+            Kind::Base => self.base = Some(entry),
+            Kind::History => self.history.push(entry),
+            Kind::Increment => {
+                let before = self.increments.last().map_or(0, |last| last.seq);
+                if entry.seq <= before {
+                    return Err(Problem::NotRising { before, found: entry.seq });
+                }
+                self.increments.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file of this name is in the manifest.
+    pub fn names(&self, name: &str) -> bool {
+        self.entries().any(|(_, entry)| entry.name == name)
+    }
+
+    /// A new base file, not yet in the manifest: `<prefix>.<seq>.base.aof`.
+    pub fn next_base(&self, prefix: &str) -> Entry {
+        self.next(self.base.as_ref(), prefix, "base")
+    }
+
+    /// A new increment, not yet in the manifest: `<prefix>.<seq>.incr.aof`.
+    pub fn next_increment(&self, prefix: &str) -> Entry {
+        self.next(self.increments.last(), prefix, "incr")
+    }
+
+    /// One number up, and more while that is a name in the history.
+    fn next(&self, last: Option<&Entry>, prefix: &str, suffix: &str) -> Entry {
+        let mut seq = last.map_or(0, |entry| entry.seq);
+        loop {
+            seq += 1;
+            let name = format!("{prefix}.{seq}.{suffix}.aof");
+            if !self.names(&name) {
+                return Entry { name, seq };
+            }
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (Kind, &Entry)> {
+        let base = self.base.iter().map(|entry| (Kind::Base, entry));
+        let history = self.history.iter().map(|entry| (Kind::History, entry));
+        base.chain(history).chain(self.increments.iter().map(|entry| (Kind::Increment, entry)))
+    }
+
+    /// The manifest of the files with this prefix, if there is one.
+    pub fn load(
+        directory: &dyn Directory,
+        prefix: &str,
+    ) -> Result<Option<Manifest>, ManifestError> {
+        let file = manifest_name(prefix);
+        let text = match read_text(directory, &file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ManifestError::Io { file, error }),
+        };
+        match Manifest::parse(&text) {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(error) => Err(ManifestError::Text { file, error }),
+        }
+    }
+
+    /// Puts this manifest in the place of the one there is, if any, and returns when that is
+    /// durable. The files it names must be durable before, and their names as well. A manifest
+    /// that could not be read back, such as an empty one, is refused and nothing changed.
+    ///
+    /// At every moment in between, and after an error, a loss of power leaves either the old
+    /// manifest or this one, whole. After an error it is not known which.
+    pub fn save(&self, directory: &dyn Directory, prefix: &str) -> Result<(), ManifestError> {
+        let name = manifest_name(prefix);
+        let text = self.to_string();
+        if let Err(error) = Manifest::parse(text.as_bytes()) {
+            return Err(ManifestError::Text { file: name, error });
+        }
+        let temporary = format!("temp-{name}");
+        let failed = |error| ManifestError::Io { file: temporary.clone(), error };
+        write_durably(directory, &temporary, text.as_bytes()).map_err(failed)?;
+        let replaced = directory.rename(&temporary, &name).and_then(|()| directory.sync());
+        replaced.map_err(|error| ManifestError::Io { file: name, error })
+    }
+}
+
+/// A new file with these bytes, which are durable; its name is not yet.
+fn write_durably(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Result<()> {
+    match directory.remove(name) {
+        // A crash may have left one.
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let file = directory.create(name)?;
+    write_all(&*file, bytes)?;
+    file.sync()
+}
+
+fn read_text(directory: &dyn Directory, name: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    directory.read(name)?.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MANIFEST_BYTES_MAX {
+        let text = format!("expected at most {MANIFEST_BYTES_MAX} bytes of a manifest, got more");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(text)
+}
+
+/// The text of the manifest: base, history, increments, a line each.
+impl Display for Manifest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (kind, Entry { name, seq }) in self.entries() {
+            writeln!(f, "file {} seq {seq} type {}", Quoted(name), kind.letter())?;
+        }
+        Ok(())
+    }
+}
+
+/// What a file is to the data.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Base,
+    History,
+    Increment,
+}
+
+impl Kind {
+    fn letter(self) -> char {
+        match self {
+            Kind::Base => 'b',
+            Kind::History => 'h',
+            Kind::Increment => 'i',
+        }
+    }
+}
+
+/// What a line says, given with its end; nothing if it is a comment.
+fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
+    let is_comment = line.starts_with(b"#");
+    if line.len() > LINE_BYTES_MAX {
+        return Err(Problem::TooLong(line.len()));
+    }
+    if !line.ends_with(b"\n") && !is_comment {
+        return Err(Problem::CutOff);
+    }
+    if is_comment {
+        return Ok(None);
+    }
+    let mut words = Vec::new();
+    // Redis' lines end at a NUL, wherever it stands.
+    let is_split = !line.contains(&0) && split_quoted(line, |word| words.push(word)).is_ok();
+    if !is_split || words.is_empty() || words.len() % 2 != 0 {
+        return Err(Problem::NotPairs);
+    }
+    let (mut name, mut seq, mut kind) = (None, None, None);
+    for pair in words.chunks_exact(2) {
+        let [key, value] = pair else { continue };
+        if key.eq_ignore_ascii_case(b"file") {
+            set_once(&mut name, "file", parse_name(value)?)?;
+        } else if key.eq_ignore_ascii_case(b"seq") {
+            set_once(&mut seq, "seq", parse_seq(value)?)?;
+        } else if key.eq_ignore_ascii_case(b"type") {
+            set_once(&mut kind, "type", parse_kind(value)?)?;
+        }
+    }
+    let name = name.ok_or(Problem::Missing("file"))?;
+    let seq = seq.ok_or(Problem::Missing("seq"))?;
+    let kind = kind.ok_or(Problem::Missing("type"))?;
+    Ok(Some((kind, Entry { name, seq })))
+}
+
+fn set_once<T>(field: &mut Option<T>, key: &'static str, value: T) -> Result<(), Problem> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Problem::Doubled(key)),
+    }
+}
+
+fn parse_name(value: &[u8]) -> Result<String, Problem> {
+    let name = str::from_utf8(value).ok().filter(|name| is_file_name(name));
+    name.map(str::to_string).ok_or_else(|| Problem::Name(shown(value)))
+}
+
+fn parse_seq(value: &[u8]) -> Result<u64, Problem> {
+    let digits = str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));
+    let seq = digits.and_then(|digits| digits.parse().ok());
+    seq.filter(|seq| (1..=SEQ_MAX).contains(seq)).ok_or_else(|| Problem::Seq(shown(value)))
+}
+
+fn parse_kind(value: &[u8]) -> Result<Kind, Problem> {
+    match value {
+        b"b" => Ok(Kind::Base),
+        b"h" => Ok(Kind::History),
+        b"i" => Ok(Kind::Increment),
+        _ => Err(Problem::Type(shown(value))),
+    }
+}
+
+/// A value in an error's text.
+fn shown(value: &[u8]) -> String {
+    value.escape_ascii().to_string()
+}
+
+/// A name as a word of a line: in quotes if Redis would put it in quotes, or needs them.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let needs_quotes = |byte: &u8| !byte.is_ascii_graphic() || b"\\\"'".contains(byte);
+        if !self.0.as_bytes().iter().any(needs_quotes) {
+            return f.write_str(self.0);
+        }
+        f.write_str("\"")?;
+        for byte in self.0.bytes() {
+            match byte {
+                b'\\' | b'"' => write!(f, "\\{}", char::from(byte))?,
+                b' '..=b'~' => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+#[cfg(test)]
+mod tests;

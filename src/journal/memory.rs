@@ -1,0 +1,388 @@
+//! A directory in memory that loses power, runs out of space and breaks on demand.
+//!
+//! It keeps apart what is durable and what is only there: bytes that were synced and bytes that
+//! were not, names that the directory's sync covers and names that it does not yet.
+//! [`MemoryDirectory::crash`] then throws dice, of a seed, over what was not durable. The result
+//! is as bad as the rules in [`super::files`] allow, which is worse than most file systems are:
+//! what passes here does not lean on the kindness of one of them.
+//!
+//! Not only for our own tests: whoever simulates a broker with its journal starts here.
+
+use super::files::{AppendFile, Directory, checked};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What can be made to go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A write takes only the first half of its bytes (all, if there is but one).
+    ShortWrite,
+    /// A write, or the creation of a file, finds no space and changes nothing.
+    NoSpace,
+    /// A write fails, and the first half of its bytes is there all the same.
+    WriteError,
+    /// The sync of a file or of the directory fails, and made nothing durable.
+    ///
+    /// As in Linux, nobody will hear of a file's bytes again: later syncs of that file succeed,
+    /// and make nothing durable either. For names, a later sync of the directory does.
+    SyncError,
+    /// The process is dead: whatever it would change, it does not.
+    PowerOff,
+}
+
+/// A directory in memory. A clone is the same directory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDirectory {
+    disk: Arc<Mutex<Disk>>,
+}
+
+impl MemoryDirectory {
+    /// An empty directory.
+    pub fn new() -> MemoryDirectory {
+        MemoryDirectory::default()
+    }
+
+    /// A directory that holds these files, all of it durable. Names are taken as they are.
+    pub fn with_files<N: Into<String>, B: Into<Vec<u8>>>(
+        files: impl IntoIterator<Item = (N, B)>,
+    ) -> MemoryDirectory {
+        let mut disk = Disk::default();
+        for (name, bytes) in files {
+            disk.files.push(Content::durable(bytes.into()));
+            disk.names.insert(name.into(), disk.files.len() - 1);
+        }
+        disk.durable_names = disk.names.clone();
+        MemoryDirectory { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// Lets `fault` happen to every operation in `operations` to which it can happen.
+    ///
+    /// What changes something is an operation: create, write, truncate, sync, rename, remove.
+    /// They are counted from 0, whether they succeed or not.
+    pub fn inject(&self, operations: Range<u64>, fault: Fault) {
+        self.disk().faults.push((operations, fault));
+    }
+
+    /// How many operations there were.
+    pub fn operations(&self) -> u64 {
+        self.disk().operations
+    }
+
+    /// The directory as it may look after a loss of power now; same seed, same look.
+    ///
+    /// - Of the changes of names since the directory was last synced, each has happened or not,
+    ///   whatever happened to the others.
+    /// - A file ends anywhere between the shortest and the longest that it was since its last
+    ///   sync.
+    /// - What is not durable in it is torn, in blocks of 512 or 4096 bytes: each is new, or as it
+    ///   was in an earlier state since the last sync, or zero.
+    ///
+    /// Everything in the new directory is durable, and it has no faults. This one stays as it
+    /// is, so that many seeds can be tried on it.
+    pub fn crash(&self, seed: u64) -> MemoryDirectory {
+        let disk = self.disk();
+        let mut dice = Dice(seed);
+        let mut names = disk.durable_names.clone();
+        let happens = [0, 2, 4][dice.below(3)];
+        for change in &disk.pending_names {
+            if dice.below(4) < happens {
+                change.apply(&mut names);
+            }
+        }
+        let files = names.into_iter();
+        MemoryDirectory::with_files(
+            files.map(|(name, number)| (name, disk.files[number].after_crash(&mut dice))),
+        )
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        locked(&self.disk)
+    }
+}
+
+/// No code that holds the lock leaves the state half changed where it could panic.
+fn locked(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
+    disk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Directory for MemoryDirectory {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        let name = checked(name)?.to_string();
+        let mut disk = self.disk();
+        match disk.next_fault(&[Fault::NoSpace]) {
+            Some(Fault::NoSpace) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(_) => return Err(power_off()),
+            None => {}
+        }
+        if disk.names.contains_key(&name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let number = disk.files.len();
+        disk.files.push(Content::default());
+        disk.change_names(NameChange { gone: None, there: Some((name, number)) });
+        Ok(Arc::new(MemoryFile { disk: Arc::clone(&self.disk), number }))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+        let number = self.disk().number_of(name)?;
+        Ok(Arc::new(MemoryFile { disk: Arc::clone(&self.disk), number }))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let disk = self.disk();
+        let bytes = disk.files[disk.number_of(name)?].bytes.clone();
+        Ok(Box::new(io::Cursor::new(bytes)))
+    }
+
+    fn length(&self, name: &str) -> io::Result<u64> {
+        let disk = self.disk();
+        Ok(disk.files[disk.number_of(name)?].bytes.len() as u64)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let to = checked(to)?.to_string();
+        let mut disk = self.disk();
+        let number = disk.number_of(from)?;
+        if disk.next_fault(&[]).is_some() {
+            return Err(power_off());
+        }
+        let change = NameChange { gone: Some(from.to_string()), there: Some((to, number)) };
+        disk.change_names(change);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.number_of(name)?;
+        if disk.next_fault(&[]).is_some() {
+            return Err(power_off());
+        }
+        disk.change_names(NameChange { gone: Some(name.to_string()), there: None });
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.disk().names.keys().cloned().collect())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.disk();
+        match disk.next_fault(&[Fault::SyncError]) {
+            Some(Fault::SyncError) => return Err(broken()),
+            Some(_) => return Err(power_off()),
+            None => {}
+        }
+        disk.durable_names = disk.names.clone();
+        disk.pending_names.clear();
+        Ok(())
+    }
+}
+
+/// A file of the directory, whatever its name has become.
+#[derive(Debug)]
+struct MemoryFile {
+    disk: Arc<Mutex<Disk>>,
+    number: usize,
+}
+
+impl AppendFile for MemoryFile {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut disk = locked(&self.disk);
+        let fault = disk.next_fault(&[Fault::ShortWrite, Fault::NoSpace, Fault::WriteError]);
+        let content = &mut disk.files[self.number];
+        let half = &bytes[..bytes.len() / 2];
+        match fault {
+            None => content.bytes.extend_from_slice(bytes),
+            Some(Fault::ShortWrite) if !half.is_empty() => {
+                content.bytes.extend_from_slice(half);
+                return Ok(half.len());
+            }
+            Some(Fault::ShortWrite) => content.bytes.extend_from_slice(bytes),
+            Some(Fault::NoSpace) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(Fault::WriteError) => {
+                content.bytes.extend_from_slice(half);
+                return Err(broken());
+            }
+            Some(Fault::SyncError | Fault::PowerOff) => return Err(power_off()),
+        }
+        Ok(bytes.len())
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let mut disk = locked(&self.disk);
+        if disk.next_fault(&[]).is_some() {
+            return Err(power_off());
+        }
+        match usize::try_from(length) {
+            Ok(length) if length <= disk.files[self.number].bytes.len() => {
+                disk.files[self.number].truncate(length);
+                Ok(())
+            }
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(locked(&self.disk).files[self.number].bytes.len() as u64)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = locked(&self.disk);
+        let fault = disk.next_fault(&[Fault::SyncError]);
+        let content = &mut disk.files[self.number];
+        match fault {
+            None => content.sync(),
+            Some(Fault::SyncError) => {
+                content.has_failed = true;
+                return Err(broken());
+            }
+            Some(_) => return Err(power_off()),
+        }
+        Ok(())
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::other("injected input/output error")
+}
+
+fn power_off() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+#[derive(Debug, Default)]
+struct Disk {
+    /// Files by number. One without a name stays for those who have it open.
+    files: Vec<Content>,
+    names: BTreeMap<String, usize>,
+    /// The names at the directory's last sync, and what changed since.
+    durable_names: BTreeMap<String, usize>,
+    pending_names: Vec<NameChange>,
+    operations: u64,
+    faults: Vec<(Range<u64>, Fault)>,
+}
+
+impl Disk {
+    /// Counts an operation, and says what goes wrong with it: one of `possible`, or the power.
+    fn next_fault(&mut self, possible: &[Fault]) -> Option<Fault> {
+        let operation = self.operations;
+        self.operations += 1;
+        let mut due = self.faults.iter().filter(|(when, _)| when.contains(&operation));
+        due.find(|(_, fault)| *fault == Fault::PowerOff || possible.contains(fault))
+            .map(|(_, fault)| *fault)
+    }
+
+    fn number_of(&self, name: &str) -> io::Result<usize> {
+        self.names.get(checked(name)?).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn change_names(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.pending_names.push(change);
+    }
+}
+
+/// A name that goes, one that comes, or both in one step.
+#[derive(Debug)]
+struct NameChange {
+    gone: Option<String>,
+    there: Option<(String, usize)>,
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        if let Some(name) = &self.gone {
+            names.remove(name);
+        }
+        if let Some((name, number)) = &self.there {
+            names.insert(name.clone(), *number);
+        }
+    }
+}
+
+/// What a file holds, now and durably.
+#[derive(Debug, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// The shortest that the file was since its last sync: `bytes` are durable up to here.
+    shortest: usize,
+    /// What lay behind `shortest` in earlier states since that sync, the synced one included.
+    earlier: Vec<u8>,
+    /// A sync failed: no other will make anything durable.
+    has_failed: bool,
+}
+
+impl Content {
+    fn durable(bytes: Vec<u8>) -> Content {
+        Content { shortest: bytes.len(), bytes, ..Content::default() }
+    }
+
+    fn truncate(&mut self, length: usize) {
+        let before_cut = length.saturating_sub(self.shortest);
+        let mut earlier = std::mem::take(&mut self.earlier);
+        // Longer states than the present one had bytes behind its end; they stay possible too.
+        let behind_end = earlier.split_off(earlier.len().min(self.bytes.len() - self.shortest));
+        earlier.truncate(before_cut);
+        self.shortest = self.shortest.min(length);
+        earlier.extend_from_slice(&self.bytes[self.shortest + earlier.len()..]);
+        earlier.extend_from_slice(&behind_end);
+        self.earlier = earlier;
+        self.bytes.truncate(length);
+    }
+
+    fn sync(&mut self) {
+        if !self.has_failed {
+            self.shortest = self.bytes.len();
+            self.earlier.clear();
+        }
+    }
+
+    fn after_crash(&self, dice: &mut Dice) -> Vec<u8> {
+        let (durable, new) = self.bytes.split_at(self.shortest);
+        let old = self.earlier.as_slice();
+        let longest = new.len().max(old.len());
+        let length = match dice.below(4) {
+            0 => new.len(),
+            1 => old.len(),
+            _ => dice.below(longest + 1),
+        };
+        let length = durable.len() + length;
+        let block_bytes = [512, 4096][dice.below(2)];
+        // Some crashes tear many blocks, some few, some none.
+        let torn_of_8 = [0, 1, 4][dice.below(3)];
+        let mut bytes = durable.to_vec();
+        while bytes.len() < length {
+            let at = bytes.len();
+            let end = ((at / block_bytes + 1) * block_bytes).min(length);
+            let source = match (dice.below(8) < torn_of_8, dice.below(2)) {
+                (false, _) => new,
+                (true, 0) => old,
+                (true, _) => &[],
+            };
+            let byte_at = |at| source.get(at - self.shortest).copied().unwrap_or(0);
+            bytes.extend((at..end).map(byte_at));
+        }
+        bytes
+    }
+}
+
+/// Random numbers from a seed: splitmix64.
+#[derive(Debug)]
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `limit`, which is not 0. Slightly uneven, which does not matter here.
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // The remainder is below a usize.
+        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;
