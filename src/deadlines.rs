@@ -49,6 +49,11 @@ impl<T: Ord> Deadlines<T> {
         self.ordered.len()
     }
 
+    /// All deadlines, earliest first.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.ordered.iter().map(|(at, what)| (*at, what))
+    }
+
     /// Forgets all deadlines.
     pub fn clear(&mut self) {
         self.ordered.clear();

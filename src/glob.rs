@@ -7,8 +7,12 @@
 /// Whether `text` as a whole matches `pattern`.
 ///
 /// Follows Redis (`KEYS` command page) in the corner cases: a class without its `]` ends with
-/// the pattern, a `\` at the end stands for itself, a range may be given high to low.
+/// the pattern, a `\` at the end stands for itself, a range may be given high to low, and nothing
+/// but the empty pattern matches the empty text.
 pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
+    if text.is_empty() {
+        return pattern.is_empty();
+    }
     let (mut p, mut t) = (0, 0);
     // After the last star: where the pattern goes on, and the text position to try next.
     let mut retry: Option<(usize, usize)> = None;
@@ -90,7 +94,7 @@ mod tests {
         let cases: &[(&str, &str, bool)] = &[
             ("", "", true),
             ("", "a", false),
-            ("*", "", true),
+            ("*", "", false),
             ("**", "abc", true),
             ("a*", "a", true),
             ("a*c", "abbc", true),

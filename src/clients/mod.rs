@@ -35,7 +35,7 @@ pub struct Clients {
     /// Clients with input that can be parsed, each once.
     backlog: VecDeque<ClientId>,
     /// Clients that take input again after they did not, each once.
-    resumed: Vec<ClientId>,
+    resumed: VecDeque<ClientId>,
     spare_buffers: Vec<Vec<u8>>,
     /// Memory of all records and buffers.
     memory_bytes: usize,
@@ -322,13 +322,13 @@ impl Clients {
             && !client.is_resumed
         {
             client.is_resumed = true;
-            self.resumed.push(id);
+            self.resumed.push_back(id);
         }
     }
 
-    /// A client that takes input again after it did not.
+    /// A client that takes input again after it did not, in the order in which they do.
     pub fn next_resumed(&mut self) -> Option<ClientId> {
-        while let Some(id) = self.resumed.pop() {
+        while let Some(id) = self.resumed.pop_front() {
             if let Some(client) = self.get_mut(id) {
                 client.is_resumed = false;
                 return Some(id);

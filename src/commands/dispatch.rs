@@ -35,15 +35,19 @@ pub fn dispatch(
             return true;
         }
     };
+    let mut mark = mark;
     match gates::pass(state, id, found.command, request.len()) {
-        Ok(Gate::Run) => run(state, id, found, request, reply, now),
+        Ok(Gate::Run) => {
+            run(state, id, found, request, reply, now);
+            if confirms_subscription(found.command) {
+                mark = reply.mark();
+            }
+        }
         Ok(Gate::Queue) => transaction::queue(state, id, request, reply),
         Ok(Gate::Wait) => return false,
         Err(error) => reject(state, id, Some(found), error, reply),
     }
-    if !confirms_subscription(found.command) {
-        mute(state, id, reply, mark);
-    }
+    mute(state, id, reply, mark);
     // Messages that the command sent to its own client come after its reply.
     state.clients.collect_pushed(id, reply);
     true

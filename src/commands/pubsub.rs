@@ -107,6 +107,10 @@ fn psubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
 }
 
 fn ssubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    // Redis makes no exception for EXEC here, as it does for the other two.
+    if ctx.is_in_exec() {
+        return Err(CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+    }
     subscribe_to(ctx, request, Kind::Shard)
 }
 
@@ -275,8 +279,9 @@ fn list_names(
     if request.len() > 3 {
         return Err(wrong_arguments(&request[1], "PUBSUB"));
     }
-    let pattern = request.get(2).unwrap_or(b"*");
-    let names = ctx.state.channels.names(kind).filter(|name| glob_matches(pattern, name));
+    let pattern = request.get(2);
+    let names = ctx.state.channels.names(kind);
+    let names = names.filter(|name| pattern.is_none_or(|pattern| glob_matches(pattern, name)));
     let names: Vec<&Key> = names.collect();
     ctx.reply.array(names.len());
     for name in names {

@@ -28,9 +28,14 @@ pub(super) static COMMANDS: &[Command] = &[
 /// Keys that one step of SCAN visits unless COUNT says otherwise.
 const SCAN_COUNT: usize = 10;
 
+/// Whether a key is asked for: `*` means all of them, the empty one included.
+fn selects(pattern: &[u8], key: &[u8]) -> bool {
+    pattern == b"*" || glob_matches(pattern, key)
+}
+
 fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let all = ctx.state.keyspace.keys(ctx.db).map(|(key, _)| key);
-    let matching: Vec<_> = all.filter(|key| glob_matches(&request[1], key)).collect();
+    let matching: Vec<_> = all.filter(|key| selects(&request[1], key)).collect();
     ctx.reply.array(matching.len());
     for key in matching {
         ctx.reply.bulk(key);
@@ -74,7 +79,7 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let mut found = Vec::new();
     let mut looked_up = 0;
     let next = ctx.state.keyspace.scan(ctx.db, cursor, count, |key, value| {
-        if pattern.is_some_and(|pattern| !glob_matches(pattern, key)) {
+        if pattern.is_some_and(|pattern| !selects(pattern, key)) {
             return;
         }
         // A type that does not exist matches nothing: Redis refuses it only from version 8 on.

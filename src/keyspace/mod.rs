@@ -9,6 +9,7 @@
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
 mod edit;
+mod expiry;
 mod scan;
 mod swap;
 
@@ -111,9 +112,8 @@ pub struct Keyspace {
     /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
     /// been removed yet.
     now_ms: i64,
-    /// No value expires before this, in Unix milliseconds. It may be too early, when what expired
-    /// first was removed: then it is found out when that moment comes.
-    earliest_expiry_ms: u64,
+    /// When each database has something to expire, in Unix milliseconds.
+    due_dbs: Deadlines<DbIndex>,
     /// Values that expired.
     expired_count: u64,
     /// Which those were since they were last asked for, if anybody asks.
@@ -152,7 +152,7 @@ impl Keyspace {
             now_s: 0,
             notes_use: true,
             now_ms: 0,
-            earliest_expiry_ms: u64::MAX,
+            due_dbs: Deadlines::default(),
             expired_count: 0,
             expired: None,
             changes: 0,
@@ -232,19 +232,6 @@ impl Keyspace {
         Some(index)
     }
 
-    #[cold]
-    fn expire_entry(&mut self, db: DbIndex, index: usize) {
-        self.clear_value(db, index);
-        self.expired_count += 1;
-        if let Some(expired) = &mut self.expired
-            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
-        {
-            expired.push((db, key.clone()));
-        }
-        self.signal(db, index);
-        self.drop_if_unused(db, index);
-    }
-
     #[inline]
     fn entry_mut(&mut self, db: DbIndex, index: usize) -> &mut Entry {
         &mut self.dbs[db].entries[index]
@@ -284,38 +271,6 @@ impl Keyspace {
     /// Memory of one key and its value in bytes.
     pub fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
         Some(ENTRY_BYTES + key.len() + self.peek(db, key)?.allocated_bytes())
-    }
-
-    /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
-    /// stays.
-    pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
-        let entry = self.dbs[db].entries.get(key)?;
-        entry.live_value(self.now_ms)?;
-        Some((entry.expires_ms != NEVER).then_some(entry.expires_ms))
-    }
-
-    /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
-    pub fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
-        let Some(index) = self.find(db, key) else { return false };
-        if self.entry_mut(db, index).value.is_none() {
-            return false;
-        }
-        self.write_expiry(db, index, expires_ms);
-        self.changed(db, index);
-        true
-    }
-
-    fn write_expiry(&mut self, db: DbIndex, index: usize, expires_ms: Option<i64>) {
-        let db = &mut self.dbs[db];
-        let Some((key, entry)) = db.entries.get_index_mut(index) else { return };
-        if entry.expires_ms != NEVER {
-            db.expiries.remove(deadline(entry.expires_ms), key.clone());
-        }
-        entry.expires_ms = expires_ms.unwrap_or(NEVER);
-        if let Some(expires_ms) = expires_ms {
-            db.expiries.insert(deadline(expires_ms), key.clone());
-            self.earliest_expiry_ms = self.earliest_expiry_ms.min(deadline(expires_ms));
-        }
     }
 
     /// Puts a value at a key in the place of what was there; it expires at `expires_ms`.
@@ -405,7 +360,10 @@ impl Keyspace {
         let count = self.dbs[db].value_count;
         self.changes += count as u64;
         let database = &mut self.dbs[db];
+        let first_before = database.expiries.next();
         database.expiries.clear();
+        self.first_expiry_changed(db, first_before);
+        let database = &mut self.dbs[db];
         database.value_count = 0;
         let mut freed = 0;
         let broken = &mut self.broken_watches;
@@ -524,40 +482,6 @@ impl Keyspace {
         }
     }
 
-    /// A moment before which no value expires, in Unix milliseconds; none if none ever does.
-    pub fn next_expiry_ms(&self) -> Option<u64> {
-        (self.earliest_expiry_ms < u64::MAX).then_some(self.earliest_expiry_ms)
-    }
-
-    /// Sets the time and removes up to `limit` values that are due; whether all due ones are
-    /// gone. Those that are left are not seen by commands.
-    #[inline]
-    pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
-        self.now_ms = now_ms;
-        deadline(now_ms) < self.earliest_expiry_ms || self.expire_due(limit)
-    }
-
-    fn expire_due(&mut self, limit: usize) -> bool {
-        let now = deadline(self.now_ms);
-        let mut left = limit;
-        for db in 0..self.dbs.len() {
-            while let Some((due, key)) = self.dbs[db].expiries.first()
-                && due <= now
-            {
-                if left == 0 {
-                    return false;
-                }
-                left -= 1;
-                let key = key.clone();
-                // Removes a due value with all that follows from it.
-                self.find(db, &key);
-            }
-        }
-        let next = self.dbs.iter().filter_map(|db| db.expiries.next()).min();
-        self.earliest_expiry_ms = next.unwrap_or(u64::MAX);
-        true
-    }
-
     /// Panics if the counts disagree with the entries.
     pub fn check_invariants(&self) {
         let mut bytes = 0;
@@ -577,16 +501,14 @@ impl Keyspace {
                     queue.check_invariants();
                 }
             }
-            let earliest = db.expiries.next().unwrap_or(u64::MAX);
-            assert!(earliest >= self.earliest_expiry_ms, "an expiry that would be missed");
             let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }
         assert_eq!(bytes, self.bytes);
+        let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
+        assert_eq!(firsts, self.due_dbs.len());
+        for (due, db) in self.due_dbs.iter() {
+            assert_eq!(self.dbs[*db].expiries.next(), Some(due));
+        }
     }
-}
-
-/// A Unix time as a deadline; what lies before 1970 is due at once.
-fn deadline(expires_ms: i64) -> u64 {
-    expires_ms.max(0) as u64
 }

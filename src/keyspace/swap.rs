@@ -23,7 +23,10 @@ impl Keyspace {
                 taken.push((*db, key, interest));
             }
         }
+        let firsts = (self.dbs[a].expiries.next(), self.dbs[b].expiries.next());
         self.dbs.swap(a, b);
+        self.first_expiry_changed(a, firsts.0);
+        self.first_expiry_changed(b, firsts.1);
         self.changes += 1;
         // Keys of one wait keep the order in which they were named, since the sort is stable.
         taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());

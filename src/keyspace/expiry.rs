@@ -1,0 +1,95 @@
+//! When values go by themselves: each database has its deadlines, and one more set knows which
+//! database is due first, so that a turn looks at one number.
+
+use super::{Db, DbIndex, Keyspace, NEVER};
+
+impl Keyspace {
+    /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
+    /// stays.
+    pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
+        let entry = self.dbs[db].entries.get(key)?;
+        entry.live_value(self.now_ms)?;
+        Some((entry.expires_ms != NEVER).then_some(entry.expires_ms))
+    }
+
+    /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
+    pub fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
+        let Some(index) = self.find(db, key) else { return false };
+        if self.entry_mut(db, index).value.is_none() {
+            return false;
+        }
+        self.write_expiry(db, index, expires_ms);
+        self.changed(db, index);
+        true
+    }
+
+    /// The earliest expiry in Unix milliseconds.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        self.due_dbs.next()
+    }
+
+    /// Sets the time and removes up to `limit` values that are due; whether all due ones are
+    /// gone. Those that are left are not seen by commands.
+    pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
+        self.now_ms = now_ms;
+        let mut left = limit;
+        while left > 0
+            && let Some((due, &db)) = self.due_dbs.first()
+            && due <= deadline(now_ms)
+            && let Some((_, key)) = self.dbs[db].expiries.first()
+        {
+            left -= 1;
+            let key = key.clone();
+            // Removes a due value with all that follows from it.
+            self.find(db, &key);
+        }
+        self.due_dbs.next().is_none_or(|due| due > deadline(now_ms))
+    }
+
+    #[cold]
+    pub(super) fn expire_entry(&mut self, db: DbIndex, index: usize) {
+        self.clear_value(db, index);
+        self.expired_count += 1;
+        if let Some(expired) = &mut self.expired
+            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
+        {
+            expired.push((db, key.clone()));
+        }
+        self.signal(db, index);
+        self.drop_if_unused(db, index);
+    }
+
+    /// Writes an entry's expiry and keeps the deadlines true.
+    pub(super) fn write_expiry(&mut self, db: DbIndex, index: usize, expires_ms: Option<i64>) {
+        let first_before = self.dbs[db].expiries.next();
+        let Db { entries, expiries, .. } = &mut self.dbs[db];
+        let Some((key, entry)) = entries.get_index_mut(index) else { return };
+        if entry.expires_ms != NEVER {
+            expiries.remove(deadline(entry.expires_ms), key.clone());
+        }
+        entry.expires_ms = expires_ms.unwrap_or(NEVER);
+        if let Some(expires_ms) = expires_ms {
+            expiries.insert(deadline(expires_ms), key.clone());
+        }
+        self.first_expiry_changed(db, first_before);
+    }
+
+    /// Keeps `due_dbs` true after a change of a database's expiries, of which this was the first.
+    pub(super) fn first_expiry_changed(&mut self, db: DbIndex, first_before: Option<u64>) {
+        let first = self.dbs[db].expiries.next();
+        if first == first_before {
+            return;
+        }
+        if let Some(before) = first_before {
+            self.due_dbs.remove(before, db);
+        }
+        if let Some(first) = first {
+            self.due_dbs.insert(first, db);
+        }
+    }
+}
+
+/// A Unix time as a deadline; what lies before 1970 is due at once.
+fn deadline(expires_ms: i64) -> u64 {
+    expires_ms.max(0) as u64
+}
