@@ -36,8 +36,8 @@ fn blocking_pop(
 }
 
 pub(super) fn blmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let deadline_us = deadline(&request[1], ctx.now)?;
     let (keys, end, count) = many_arguments(request, 2)?;
+    let deadline_us = deadline(&request[1], ctx.now)?;
     take_or_wait(ctx, request, keys, Take::PopMany { end, count }, deadline_us)
 }
 
@@ -66,10 +66,11 @@ fn blocking_move(
 fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     let seconds = std::str::from_utf8(arg).ok().and_then(parse_seconds);
     let seconds = seconds.ok_or(CommandError::TimeoutNotAFloat)?;
-    if seconds < 0.0 {
+    let millis = (seconds * 1000.0).ceil();
+    // Less than a millisecond below zero is zero.
+    if millis < 0.0 {
         return Err(CommandError::TimeoutNegative);
     }
-    let millis = (seconds * 1000.0).ceil();
     let now_ms = now.unix_ms();
     if millis > (i64::MAX - now_ms) as f64 {
         return Err(CommandError::TimeoutOutOfRange);

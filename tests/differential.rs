@@ -1,0 +1,140 @@
+//! The same generated commands, sent to Tidegate and to the original: the answers are the same,
+//! byte for byte, apart from numbers of clients, times, addresses and the order of sets. What
+//! differs on purpose is listed in `differential/compare.rs`.
+//!
+//! A seed decides on everything. Some seeds are always played, those that once failed among them,
+//! and some new ones each time. A run that fails names its seed and the shortest part of it that
+//! still fails.
+//!
+//! - `TIDEGATE_DIFF_SEEDS=1000` plays so many new seeds.
+//! - `TIDEGATE_DIFF_COMMANDS=500` sends so many commands for each seed.
+//! - `TIDEGATE_DIFF_SEED=n` plays one seed and prints what happens.
+//! - `TIDEGATE_REQUIRE_REDIS=1` makes it a failure that there is no `redis-server`.
+
+mod differential {
+    pub mod answer;
+    pub mod compare;
+    pub mod generator;
+    pub mod random;
+    pub mod run;
+    pub mod server;
+    pub mod shrink;
+    pub mod step;
+    pub mod vocabulary;
+}
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Instant;
+
+use differential::run::Pair;
+use differential::step::Step;
+use differential::{generator, server, shrink, vocabulary};
+
+/// Seeds that failed once, and how many commands it took.
+const REGRESSIONS: &[(u64, usize)] = &[];
+
+/// Seeds that are always played.
+const FIXED_SEEDS: u64 = 12;
+const NEW_SEEDS: u64 = 4;
+const COMMANDS: usize = 300;
+
+/// Beyond this many failures the next ones teach little.
+const FAILURES_MAX: usize = 5;
+
+#[test]
+fn answers_are_those_of_the_original() {
+    if !original_is_there() {
+        return;
+    }
+    let commands = number("TIDEGATE_DIFF_COMMANDS").unwrap_or(COMMANDS as u64) as usize;
+    if let Some(seed) = number("TIDEGATE_DIFF_SEED") {
+        return replay(seed, commands);
+    }
+    let first_new = server::unix_time().as_micros() as u64;
+    let new_seeds = number("TIDEGATE_DIFF_SEEDS").unwrap_or(NEW_SEEDS);
+    let new = (first_new..first_new + new_seeds).map(|seed| (seed, commands));
+    let fixed = (1..=FIXED_SEEDS).map(|seed| (seed, commands));
+    let seeds: Vec<(u64, usize)> = REGRESSIONS.iter().copied().chain(fixed).chain(new).collect();
+    println!("new seeds from {first_new}, {new_seeds} of them, {commands} commands each");
+
+    let started = Instant::now();
+    let mut pair = Pair::start().expect("both servers start");
+    let mut failures = Vec::new();
+    for &(seed, commands) in &seeds {
+        let steps = generator::steps(seed, commands);
+        if let Err(difference) = pair.play(&steps) {
+            pair = Pair::start().expect("both servers start");
+            failures.push(report(&mut pair, seed, commands, steps, &difference));
+            println!("{}", failures[failures.len() - 1]);
+        }
+        if failures.len() == FAILURES_MAX {
+            break;
+        }
+    }
+    println!("{} seeds in {:.1} s", seeds.len(), started.elapsed().as_secs_f64());
+    assert!(failures.is_empty(), "{} seeds differ, see above", failures.len());
+}
+
+/// The least that still fails of what failed.
+fn report(pair: &mut Pair, seed: u64, commands: usize, steps: Vec<Step>, first: &str) -> String {
+    let headline = format!("TIDEGATE_DIFF_SEED={seed} TIDEGATE_DIFF_COMMANDS={commands} differs");
+    let steps = shrink::shrink(pair, steps);
+    let (log, outcome) = pair.play_with_log(&steps);
+    match outcome {
+        Err(difference) => format!("{headline}:\n{}\n{difference}\n", log.join("\n")),
+        Ok(()) => format!("{headline}, but not always:\n{first}\n"),
+    }
+}
+
+fn replay(seed: u64, commands: usize) {
+    let mut pair = Pair::start().expect("both servers start");
+    let steps = generator::steps(seed, commands);
+    let (log, outcome) = pair.play_with_log(&steps);
+    println!("{}", log.join("\n"));
+    if let Err(difference) = outcome {
+        panic!("{}", report(&mut pair, seed, commands, steps, &difference));
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is no number")))
+}
+
+fn original_is_there() -> bool {
+    let output = Command::new("redis-server").arg("--version").output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    // Answers change from version to version; these are compared with one.
+    let is_there = version.is_ok_and(|version| version.contains(" v=7.0."));
+    if !is_there {
+        let required = std::env::var("TIDEGATE_REQUIRE_REDIS").is_ok_and(|value| value == "1");
+        assert!(!required, "TIDEGATE_REQUIRE_REDIS=1, but there is no redis-server 7.0");
+        eprintln!("SKIPPED: nothing was compared, since there is no redis-server 7.0");
+    }
+    is_there
+}
+
+/// A new command belongs into the vocabulary, or there is a reason.
+#[test]
+fn every_command_is_spoken() {
+    let mut spoken = BTreeSet::new();
+    for template in vocabulary::FAMILIES.iter().flat_map(|family| family.templates) {
+        let mut words = template.split_whitespace().map(|word| word.trim_matches(['[', ']']));
+        let names: Vec<&str> = words.next().unwrap_or_default().split('|').collect();
+        let seconds: Vec<&str> = words.next().unwrap_or_default().split('|').collect();
+        for name in names {
+            spoken.insert(name.to_owned());
+            spoken.extend(seconds.iter().map(|second| format!("{name} {second}")));
+        }
+    }
+    let is_excused = |name: &str| {
+        vocabulary::UNSPOKEN.iter().any(|(unspoken, _)| {
+            name == *unspoken || name.strip_prefix(unspoken).is_some_and(|n| n.starts_with(' '))
+        })
+    };
+    let missing: Vec<String> = tidegate::command_names()
+        .filter(|name| !spoken.contains(name) && !is_excused(name) && !name.ends_with(" HELP"))
+        .collect();
+    assert!(missing.is_empty(), "neither spoken nor excused: {missing:?}");
+}

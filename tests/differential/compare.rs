@@ -1,0 +1,237 @@
+//! Whether two answers are the same, apart from what may differ: numbers of clients, addresses,
+//! times, the order of sets, and the differences that are intended.
+
+use std::collections::HashMap;
+
+use super::answer::{Token, tokens};
+use super::step::Command;
+
+/// Where Tidegate follows Redis 7.2, or differs for a reason of its own: what is said by Redis
+/// 7.0, what by Tidegate, and why.
+const INTENDED: &[(&str, &str, &str)] = &[
+    ("quicklist", "listpack", "since 7.2 a short list is one listpack"),
+    (
+        "ERR timeout is negative",
+        "ERR timeout is out of range",
+        "7.0 takes an infinite timeout for a negative one",
+    ),
+];
+
+/// What may differ, by the commands that an answer may be to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tolerance {
+    /// Elements of arrays come in any order.
+    any_order: bool,
+    /// Any string will do.
+    any_key: bool,
+    /// How far numbers that tell a time may lie apart.
+    time: i64,
+    /// Since 7.2 the reply to a command precedes a message that it sent to its own client.
+    own_messages: bool,
+}
+
+impl Tolerance {
+    pub fn allow(&mut self, command: &Command) {
+        match (command.word(0).as_slice(), command.word(1).as_slice()) {
+            (b"KEYS", _) | (b"PUBSUB", b"CHANNELS" | b"SHARDCHANNELS") => self.any_order = true,
+            (b"RANDOMKEY", _) => self.any_key = true,
+            (b"TTL" | b"EXPIRETIME", _) | (b"OBJECT", b"IDLETIME") => self.time = self.time.max(2),
+            (b"PTTL" | b"PEXPIRETIME", _) => self.time = 2_000,
+            (b"PUBLISH" | b"SPUBLISH", _) => self.own_messages = true,
+            _ => {}
+        }
+    }
+}
+
+/// The clients by the numbers that each server gave them.
+#[derive(Default)]
+pub struct Ids {
+    pub theirs: HashMap<u64, usize>,
+    pub ours: HashMap<u64, usize>,
+}
+
+/// Whether `theirs` is what is left of `ours` when tokens are taken out.
+pub fn is_part(theirs: &[u8], ours: &[u8]) -> bool {
+    let mut ours = tokens(ours).into_iter();
+    tokens(theirs).iter().all(|token| ours.any(|other| other == *token))
+}
+
+pub fn same(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
+    if theirs == ours {
+        return true;
+    }
+    let theirs = normalised(theirs, tolerance);
+    let ours = normalised(ours, tolerance);
+    theirs.len() == ours.len()
+        && theirs.iter().zip(&ours).enumerate().all(|(index, (theirs_at, ours_at))| {
+            theirs_at == ours_at
+                || alike(theirs_at, ours_at, ids, tolerance)
+                || (index > 0 && ours[index - 1].text == b"version")
+        })
+}
+
+fn alike(theirs: &Token, ours: &Token, ids: &Ids, tolerance: Tolerance) -> bool {
+    let intended = INTENDED.iter().any(|(redis_7_0, tidegate, _)| {
+        theirs.text == redis_7_0.as_bytes() && ours.text == tidegate.as_bytes()
+    });
+    if intended {
+        return true;
+    }
+    if theirs.kind != ours.kind {
+        return false;
+    }
+    if theirs.is_blob() {
+        let (theirs, ours) = (&theirs.text, &ours.text);
+        let lists = is_client_list(theirs) && is_client_list(ours);
+        return tolerance.any_key
+            || lists
+                && states_for_clients(theirs, &ids.theirs) == states_for_clients(ours, &ids.ours);
+    }
+    let (b':', Some(theirs), Some(ours)) = (ours.kind, theirs.number(), ours.number()) else {
+        return false;
+    };
+    let client = |ids: &HashMap<u64, usize>, number: i64| ids.get(&(number as u64)).copied();
+    let same_client = client(&ids.theirs, theirs)
+        .is_some_and(|theirs| client(&ids.ours, ours).is_some_and(|ours| theirs == ours));
+    same_client || theirs >= 0 && ours >= 0 && theirs.abs_diff(ours) <= tolerance.time as u64
+}
+
+fn is_client_list(text: &[u8]) -> bool {
+    text.starts_with(b"id=") || text.starts_with(b"txt:id=")
+}
+
+/// What CLIENT LIST says of each of our clients, without what is the server's own. Sorted, since
+/// the original turns its list round as time goes by.
+pub fn client_states(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
+    let list = String::from_utf8_lossy(list);
+    let list = list.trim_start_matches("txt:");
+    let mut states: Vec<String> = list.lines().filter_map(|line| client_state(line, ids)).collect();
+    states.sort();
+    states
+}
+
+/// As a client sees them that may be in the middle of an EXEC: there the original breaks the watches
+/// of others after each command, Tidegate at the end.
+fn states_for_clients(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
+    let states = client_states(list, ids).into_iter();
+    states
+        .map(|state| {
+            let flags = format!("flags={}", flags_of(&state));
+            state.replace(&flags, &format!("flags={}", without(flags_of(&state), &['d'])))
+        })
+        .collect()
+}
+
+pub fn belongs_to(state: &str, client: usize) -> bool {
+    state.split_once(' ').is_some_and(|(number, _)| number == client.to_string())
+}
+
+pub fn flags_of(state: &str) -> &str {
+    state.split(' ').find_map(|field| field.strip_prefix("flags=")).unwrap_or_default()
+}
+
+const COMPARED_FIELDS: &[&str] =
+    &["name", "flags", "db", "sub", "psub", "multi", "cmd", "user", "redir", "resp"];
+
+fn client_state(line: &str, ids: &HashMap<u64, usize>) -> Option<String> {
+    let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
+    let (_, id) = fields.next()?;
+    let client = ids.get(&id.parse().ok()?)?;
+    let compared = fields.filter(|(name, _)| COMPARED_FIELDS.contains(name));
+    let compared = compared.map(|(name, value)| match name {
+        "flags" => format!("{name}={}", comparable_flags(value)),
+        _ => format!("{name}={value}"),
+    });
+    let compared: Vec<String> = compared.collect();
+    Some(format!("{client} {}", compared.join(" ")))
+}
+
+/// Without `u`, which the original shows between the end of a wait and the next command, and
+/// without `e`: since 7.2 RESET ends CLIENT NO-EVICT.
+fn comparable_flags(flags: &str) -> String {
+    without(flags, &['u', 'e'])
+}
+
+fn without(flags: &str, ignored: &[char]) -> String {
+    let flags = flags.replace(ignored, "").replace('N', "");
+    if flags.is_empty() { "N".to_owned() } else { flags }
+}
+
+/// Tokens in one order where several are right.
+fn normalised(bytes: &[u8], tolerance: Tolerance) -> Vec<Token> {
+    let mut tokens = tokens(bytes);
+    if tolerance.any_order {
+        sort_elements(&mut tokens);
+    }
+    let (mut messages, mut rest) = take_events(tokens, b"message", tolerance.own_messages);
+    sort_pattern_messages(&mut messages);
+    sort_pattern_messages(&mut rest);
+    sort_unsubscribed(&mut rest);
+    rest.into_iter().chain(messages).flatten().collect()
+}
+
+fn sort_elements(tokens: &mut [Token]) {
+    let mut at = 0;
+    while at < tokens.len() {
+        let head = &tokens[at];
+        let count = head.number().filter(|_| head.is_aggregate()).unwrap_or(0);
+        at += 1;
+        let end = at.saturating_add(usize::try_from(count).unwrap_or(0)).min(tokens.len());
+        if tokens[at..end].iter().all(Token::is_blob) {
+            tokens[at..end].sort();
+        }
+    }
+}
+
+/// A token, or all tokens of what a subscriber is told.
+type Group = Vec<Token>;
+
+/// Groups the tokens of events. With `apart` those that are messages are taken out, in order.
+fn take_events(tokens: Vec<Token>, suffix: &[u8], apart: bool) -> (Vec<Group>, Vec<Group>) {
+    let (mut messages, mut rest) = (Vec::new(), Vec::new());
+    let mut tokens = tokens.as_slice();
+    while !tokens.is_empty() {
+        let length = event_length(tokens);
+        let (group, after) = tokens.split_at(length);
+        let is_message = length > 1 && group[1].text.ends_with(suffix);
+        let to = if apart && is_message { &mut messages } else { &mut rest };
+        to.push(group.to_vec());
+        tokens = after;
+    }
+    (messages, rest)
+}
+
+fn event_length(tokens: &[Token]) -> usize {
+    let length = match tokens {
+        [head, name, ..] if matches!(head.kind, b'*' | b'>') && name.is_blob() => {
+            match name.text.as_slice() {
+                b"message" | b"smessage" | b"unsubscribe" | b"punsubscribe" | b"sunsubscribe" => 4,
+                b"pmessage" => 5,
+                _ => 1,
+            }
+        }
+        _ => 1,
+    };
+    length.min(tokens.len())
+}
+
+/// A message that matches several patterns of a client comes for each in the order of a hash
+/// table.
+fn sort_pattern_messages(groups: &mut [Group]) {
+    let same_message = |a: &Group, b: &Group| {
+        a.len() == 5 && b.len() == 5 && a[1].text == b"pmessage" && a[3..] == b[3..]
+    };
+    groups.chunk_by_mut(same_message).for_each(<[Group]>::sort);
+}
+
+/// Who unsubscribes from all hears of each in the order of a hash table.
+fn sort_unsubscribed(groups: &mut [Group]) {
+    let same_kind = |a: &Group, b: &Group| {
+        a.len() == 4 && b.len() == 4 && a[1].text.ends_with(b"unsubscribe") && a[1] == b[1]
+    };
+    for run in groups.chunk_by_mut(same_kind).filter(|run| run.len() > 1) {
+        let mut names: Vec<Token> = run.iter().map(|group| group[2].clone()).collect();
+        names.sort();
+        run.iter_mut().zip(names).for_each(|(group, name)| group[2] = name);
+    }
+}

@@ -1,0 +1,419 @@
+//! Plays steps on both servers and compares what comes of each.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use super::answer::show;
+use super::compare::{Ids, Tolerance, belongs_to, client_states, flags_of, is_part, same};
+use super::generator::CLIENTS;
+use super::server::{Server, unix_time};
+use super::step::{Command, Step};
+use super::vocabulary::KEY_NAMES;
+
+/// Round trips that are granted to a server in which something seems to be missing.
+const ROUNDS_MAX: usize = 50;
+
+/// Longer than the times of a step that lets time go by.
+const ELAPSED: Duration = Duration::from_millis(12);
+
+const DATABASES: usize = 4;
+
+pub struct Pair {
+    theirs: Server,
+    ours: Server,
+    ids: Ids,
+    clients: Vec<Client>,
+    log: Option<Vec<String>>,
+}
+
+/// What is known of a client without asking.
+#[derive(Clone, Default)]
+struct Client {
+    is_blocked: bool,
+    is_in_transaction: bool,
+    pending: Pending,
+    /// By CLIENT REPLY.
+    is_muted: bool,
+    tolerance: Tolerance,
+    /// Keys that it may be waiting for.
+    awaited: BTreeSet<Vec<u8>>,
+}
+
+/// What a blocked client has said beyond the command that it waits in.
+///
+/// The original has read it all and runs it client by client in the order in which they are
+/// served. Tidegate reads no more of a client while it waits: what it has read it runs in this
+/// order, and then what it has not. Clients owe each other no order, so only one kind is let wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Pending {
+    #[default]
+    Nothing,
+    Read,
+    Unread,
+    /// Some of either, or it will wait again.
+    Mixed,
+}
+
+impl Pair {
+    pub fn start() -> io::Result<Pair> {
+        Ok(Pair {
+            theirs: Server::redis()?,
+            ours: Server::tidegate()?,
+            ids: Ids::default(),
+            clients: Vec::new(),
+            log: None,
+        })
+    }
+
+    /// Plays a whole run from an empty state. The error tells where the servers differ.
+    pub fn play(&mut self, steps: &[Step]) -> Result<(), String> {
+        self.begin().map_err(|error| format!("a run does not begin: {error}"))?;
+        for (index, step) in steps.iter().enumerate() {
+            let outcome = self.play_one(step);
+            let outcome = outcome.unwrap_or_else(|error| Err(format!("a server is gone: {error}")));
+            outcome.map_err(|difference| format!("step {index}: {step}\n{difference}"))?;
+        }
+        let outcome = self.compare_data();
+        outcome.unwrap_or_else(|error| Err(format!("a server is gone: {error}")))
+    }
+
+    /// As `play`, but returns a line for each step and each answer as well.
+    pub fn play_with_log(&mut self, steps: &[Step]) -> (Vec<String>, Result<(), String>) {
+        self.log = Some(Vec::new());
+        let outcome = self.play(steps);
+        (self.log.take().unwrap_or_default(), outcome)
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.theirs.begin(CLIENTS)?;
+        self.ours.begin(CLIENTS)?;
+        self.clients = vec![Client::default(); CLIENTS];
+        self.note_ids();
+        Ok(())
+    }
+
+    fn note_ids(&mut self) {
+        let numbered =
+            |server: &Server| server.clients.iter().enumerate().map(|(i, c)| (c.id, i)).collect();
+        self.ids = Ids { theirs: numbered(&self.theirs), ours: numbered(&self.ours) };
+    }
+
+    fn play_one(&mut self, step: &Step) -> io::Result<Result<(), String>> {
+        if !self.is_certain(step) {
+            return Ok(Ok(()));
+        }
+        if let Some(log) = &mut self.log {
+            log.push(step.to_string());
+        }
+        match step {
+            Step::Send { client, commands, cut } => {
+                let per_mille = cut.unwrap_or(1000);
+                if let Err(difference) = self.send_in_two(*client, commands, per_mille)? {
+                    return Ok(Err(difference));
+                }
+            }
+            Step::Swap { client, commands } => self.send(*client, commands)?,
+            Step::Bytes { client, bytes } => {
+                self.theirs.clients[*client].send(bytes)?;
+                self.ours.clients[*client].send(bytes)?;
+            }
+            Step::Elapse { sends } => {
+                for (client, command) in sends {
+                    self.send(*client, std::slice::from_ref(command))?;
+                }
+                thread::sleep(ELAPSED);
+                self.notice_expired_keys()?;
+            }
+            Step::Scan { db, options } => return self.compare_scans(*db, options),
+            Step::Disconnect { client } => self.reconnect(*client)?,
+        }
+        self.compare()
+    }
+
+    /// Whether the original leaves no choice about what comes of a step. The servers are at rest,
+    /// so both would leave it out.
+    fn is_certain(&self, step: &Step) -> bool {
+        let is_free = |client: &usize| {
+            !self.clients[*client].is_blocked && !self.clients[*client].is_in_transaction
+        };
+        match step {
+            Step::Swap { client, .. } => {
+                let blocked = self.clients.iter().filter(|client| client.is_blocked);
+                let awaited: BTreeSet<&Vec<u8>> = blocked.flat_map(|c| &c.awaited).collect();
+                is_free(client) && awaited.len() <= 1
+            }
+            Step::Elapse { sends } => sends.iter().map(|(client, _)| client).all(is_free),
+            Step::Send { client, commands, cut } => {
+                let pending = self.pending_with(*client, commands, cut.is_some());
+                let others = (0..CLIENTS).filter(|other| other != client);
+                let mut others = others.map(|other| self.clients[other].pending);
+                // Of an EXEC that is muted the original sends parts.
+                let mutes = commands.iter().any(|c| c.word(1) == b"REPLY");
+                let is_in_exec = commands.iter().any(|c| c.word(0) == b"MULTI");
+                let is_muted = self.clients[*client].is_muted;
+                (pending == Pending::Nothing
+                    || others.all(|other| {
+                        other == Pending::Nothing || other == pending && pending != Pending::Mixed
+                    }))
+                    && !(mutes && (!is_free(client) || is_in_exec) || is_muted && is_in_exec)
+            }
+            Step::Bytes { client, .. } => is_free(client),
+            _ => true,
+        }
+    }
+
+    /// What a client will have said in advance if it is blocked after these commands.
+    fn pending_with(&self, client: usize, commands: &[Command], is_cut: bool) -> Pending {
+        let client = &self.clients[client];
+        let waits = commands.iter().filter(|c| c.awaited().next().is_some()).count();
+        let last_waits = commands.last().is_some_and(|c| c.awaited().next().is_some());
+        match (client.is_blocked, client.pending) {
+            (true, Pending::Nothing | Pending::Unread) if waits == 0 && !is_cut => Pending::Unread,
+            (true, _) => Pending::Mixed,
+            (false, _) if waits == 0 || waits == 1 && last_waits => Pending::Nothing,
+            (false, _) if waits == 1 && !is_cut => Pending::Read,
+            (false, _) => Pending::Mixed,
+        }
+    }
+
+    fn send_in_two(
+        &mut self,
+        client: usize,
+        commands: &[Command],
+        per_mille: usize,
+    ) -> io::Result<Result<(), String>> {
+        if per_mille == 1000 {
+            return self.send(client, commands).map(Ok);
+        }
+        self.expect(client, commands, true);
+        let now = unix_time();
+        let mut rests = Vec::new();
+        for server in [&mut self.theirs, &mut self.ours] {
+            let bytes = encode(server, commands, now);
+            let (first, rest) = bytes.split_at(bytes.len() * per_mille / 1000);
+            server.clients[client].send(first)?;
+            rests.push(rest.to_vec());
+        }
+        // The tolerance for the rest is still needed after this.
+        let before = self.clients[client].clone();
+        let id = self.ours.clients[client].id;
+        if let Err(difference) = self.compare()? {
+            return Ok(Err(difference));
+        }
+        if self.ours.clients[client].id != id {
+            // It was closed, and there is a new one in its place.
+            return Ok(Ok(()));
+        }
+        self.clients[client].pending = before.pending;
+        self.clients[client].tolerance = before.tolerance;
+        self.clients[client].awaited.extend(before.awaited);
+        for (server, rest) in [&mut self.theirs, &mut self.ours].into_iter().zip(rests) {
+            server.clients[client].send(&rest)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn send(&mut self, client: usize, commands: &[Command]) -> io::Result<()> {
+        self.expect(client, commands, false);
+        let now = unix_time();
+        for server in [&mut self.theirs, &mut self.ours] {
+            let bytes = encode(server, commands, now);
+            server.clients[client].send(&bytes)?;
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, client: usize, commands: &[Command], is_cut: bool) {
+        self.clients[client].pending = self.pending_with(client, commands, is_cut);
+        let client = &mut self.clients[client];
+        for command in commands {
+            if command.word(1) == b"REPLY" {
+                client.is_muted = command.word(2) != b"ON";
+            }
+            client.tolerance.allow(command);
+            client.awaited.extend(command.awaited().map(<[u8]>::to_vec));
+        }
+    }
+
+    fn reconnect(&mut self, client: usize) -> io::Result<()> {
+        self.theirs.reconnect(client)?;
+        self.ours.reconnect(client)?;
+        self.clients[client] = Client::default();
+        self.note_ids();
+        Ok(())
+    }
+
+    /// A key whose time is over may be there until somebody looks; then it is gone on both.
+    fn notice_expired_keys(&mut self) -> io::Result<()> {
+        for server in [&mut self.theirs, &mut self.ours] {
+            for db in 0..DATABASES {
+                server.ask(&[b"SELECT", db.to_string().as_bytes()])?;
+                server.ask(&[&[b"EXISTS".as_slice()], KEY_NAMES].concat())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings both servers to rest and compares what their clients got and how they are.
+    ///
+    /// What was sent before a round trip of another connection is handled in the turn of that
+    /// round trip or before, and the replies of a turn, those to waiting clients included, leave
+    /// before the next turn reads. So two round trips show everything; more are granted before
+    /// a difference is one.
+    fn compare(&mut self) -> io::Result<Result<(), String>> {
+        for round in 0.. {
+            self.theirs.ask(&[b"PING"])?;
+            self.ours.ask(&[b"PING"])?;
+            let lists = (self.theirs.client_list()?, self.ours.client_list()?);
+            self.theirs.drain()?;
+            self.ours.drain()?;
+            let difference = self.difference(&lists.0, &lists.1);
+            if difference.is_none() {
+                self.take_note(&lists.1)?;
+                break;
+            }
+            if let Some(difference) = difference.filter(|_| round == ROUNDS_MAX) {
+                return Ok(Err(difference));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn difference(&self, their_list: &str, our_list: &str) -> Option<String> {
+        let mut theirs_left = client_states(their_list.as_bytes(), &self.ids.theirs);
+        let ours_left = client_states(our_list.as_bytes(), &self.ids.ours);
+        for (index, (theirs, ours)) in
+            self.theirs.clients.iter().zip(&self.ours.clients).enumerate()
+        {
+            let state = theirs_left.iter().position(|state| belongs_to(state, index));
+            let mut closings = (theirs.is_closed, ours.is_closed);
+            if closings == (false, true)
+                && let Some(state) = state
+                && flags_of(&theirs_left[state]).contains('c')
+            {
+                // The original closes after a reply, and under CLIENT REPLY OFF there is none.
+                theirs_left.remove(state);
+                closings = (true, true);
+            }
+            let tolerance = self.clients[index].tolerance;
+            let is_same = closings.0 == closings.1
+                && (same(&theirs.unread, &ours.unread, &self.ids, tolerance)
+                    // What the original has not written when it kills a client is lost, and what a
+                    // client would be told after it has killed itself.
+                    || closings.0 && is_part(&theirs.unread, &ours.unread));
+            if !is_same {
+                let closed = |is_closed| if is_closed { " (closed)" } else { "" };
+                return Some(format!(
+                    "client {index}\n  redis:    {}{}\n  tidegate: {}{}",
+                    show(&theirs.unread),
+                    closed(theirs.is_closed),
+                    show(&ours.unread),
+                    closed(ours.is_closed)
+                ));
+            }
+        }
+        (theirs_left != ours_left).then(|| {
+            let only = |these: &[String], others: &[String]| {
+                let lines = these.iter().filter(|line| !others.contains(line));
+                lines.map(|line| format!("\n    {line}")).collect::<String>()
+            };
+            format!(
+                "CLIENT LIST\n  redis:{}\n  tidegate:{}",
+                only(&theirs_left, &ours_left),
+                only(&ours_left, &theirs_left)
+            )
+        })
+    }
+
+    /// Forgets what was compared, remembers how the clients are, and replaces those closed.
+    fn take_note(&mut self, list: &str) -> io::Result<()> {
+        let states = client_states(list.as_bytes(), &self.ids.ours);
+        for index in 0..CLIENTS {
+            let unread = std::mem::take(&mut self.ours.clients[index].unread);
+            self.theirs.clients[index].unread.clear();
+            if let Some(log) = self.log.as_mut().filter(|_| !unread.is_empty()) {
+                log.push(format!("    {index}< {}", show(&unread)));
+            }
+            if self.ours.clients[index].is_closed {
+                self.reconnect(index)?;
+                continue;
+            }
+            let client = &mut self.clients[index];
+            let state = states.iter().find(|state| belongs_to(state, index));
+            let flags = state.map(|state| flags_of(state)).unwrap_or_default();
+            client.is_blocked = flags.contains('b');
+            client.is_in_transaction = flags.contains('x');
+            if !client.is_blocked {
+                client.pending = Pending::Nothing;
+            }
+            if !client.is_blocked && !client.is_in_transaction {
+                client.tolerance = Tolerance::default();
+                client.awaited.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_scans(&mut self, db: usize, options: &[Vec<u8>]) -> io::Result<Result<(), String>> {
+        let theirs = scan(&mut self.theirs, db, options)?;
+        let ours = scan(&mut self.ours, db, options)?;
+        Ok(match theirs == ours {
+            true => Ok(()),
+            false => Err(format!("  redis:    {theirs:?}\n  tidegate: {ours:?}")),
+        })
+    }
+
+    /// All keys with their values, and whether they expire.
+    fn compare_data(&mut self) -> io::Result<Result<(), String>> {
+        for db in 0..DATABASES {
+            if let Err(difference) = self.compare_scans(db, &[])? {
+                return Ok(Err(format!("at the end, database {db}\n{difference}")));
+            }
+            for key in KEY_NAMES {
+                let range: [&[u8]; 4] = [b"LRANGE", key, b"0", b"-1"];
+                let ttl: [&[u8]; 2] = [b"TTL", key];
+                for request in [range.as_slice(), &ttl] {
+                    let theirs = self.theirs.ask(request)?;
+                    let ours = self.ours.ask(request)?;
+                    let mut tolerance = Tolerance::default();
+                    tolerance.allow(&Command::of(request));
+                    if !same(&theirs, &ours, &self.ids, tolerance) {
+                        let request = Command::of(request);
+                        let (theirs, ours) = (show(&theirs), show(&ours));
+                        return Ok(Err(format!(
+                            "at the end, database {db}: {request}\n  redis:    {theirs}\n  tidegate: {ours}"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn encode(server: &Server, commands: &[Command], now: Duration) -> Vec<u8> {
+    commands.iter().flat_map(|command| server.encode(&command.0, now)).collect()
+}
+
+/// The keys that a full iteration finds.
+fn scan(server: &mut Server, db: usize, options: &[Vec<u8>]) -> io::Result<BTreeSet<Vec<u8>>> {
+    server.ask(&[b"SELECT", db.to_string().as_bytes()])?;
+    let mut found = BTreeSet::new();
+    let mut cursor = b"0".to_vec();
+    loop {
+        let mut request: Vec<&[u8]> = vec![b"SCAN", &cursor];
+        request.extend(options.iter().map(Vec::as_slice));
+        let mut tokens = super::answer::tokens(&server.ask(&request)?).into_iter();
+        // The head of the pair, the cursor, the head of the keys.
+        cursor = match tokens.nth(1) {
+            Some(cursor) => cursor.text,
+            None => return Err(io::Error::other("SCAN fails")),
+        };
+        found.extend(tokens.skip(1).map(|token| token.text));
+        if cursor == b"0" {
+            return Ok(found);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! What the generated clients say: templates of commands, and the words that fill them.
+//!
+//! In a template a lower-case word is a placeholder (see `word`), `A|B` a choice, `[…]` may be
+//! left out, and all the rest is said as it is.
+
+/// A group of commands, which each seed gives a weight of its own, some none at all.
+pub struct Family {
+    pub templates: &'static [&'static str],
+}
+
+pub const FAMILIES: &[Family] = &[
+    Family { templates: PUSHES },
+    Family { templates: POPS },
+    Family { templates: READS },
+    Family { templates: EDITS },
+    Family { templates: WAITS },
+    Family { templates: KEYS },
+    Family { templates: EXPIRY },
+    Family { templates: TRANSACTIONS },
+    Family { templates: SUBSCRIPTIONS },
+    Family { templates: PUBLISHING },
+    Family { templates: CONNECTION },
+    Family { templates: CLIENTS },
+    Family { templates: ODDITIES },
+];
+
+const PUSHES: &[&str] = &[
+    "RPUSH key values",
+    "RPUSH key values",
+    "LPUSH key values",
+    "RPUSH key value",
+    "LPUSHX key values",
+    "RPUSHX key values",
+];
+
+const POPS: &[&str] = &[
+    "LPOP key [number]",
+    "RPOP key [number]",
+    "LMOVE key key LEFT|RIGHT LEFT|RIGHT",
+    "RPOPLPUSH key key",
+    "LMPOP 1 key LEFT|RIGHT [COUNT number]",
+    "LMPOP 3 key key key LEFT|RIGHT [COUNT number]",
+];
+
+const READS: &[&str] = &[
+    "LLEN key",
+    "LRANGE key number number",
+    "LRANGE key 0 -1",
+    "LINDEX key number",
+    "LPOS key value [RANK number] [COUNT number] [MAXLEN number]",
+    "TYPE key",
+    "EXISTS keys",
+    "DBSIZE",
+    "KEYS pattern",
+    "RANDOMKEY",
+    "TOUCH keys",
+    "OBJECT ENCODING|REFCOUNT|IDLETIME|FREQ key",
+];
+
+const EDITS: &[&str] = &[
+    "LSET key number value",
+    "LINSERT key BEFORE|AFTER value value",
+    "LREM key number value",
+    "LTRIM key number number",
+    "LTRIM key 0 number",
+];
+
+const WAITS: &[&str] = &[
+    "BLPOP key patience",
+    "BRPOP key patience",
+    "BLPOP keys patience",
+    "BRPOP keys patience",
+    "BLMOVE key key LEFT|RIGHT LEFT|RIGHT patience",
+    "BRPOPLPUSH key key patience",
+    "BLMPOP patience 1 key LEFT|RIGHT [COUNT number]",
+    "BLMPOP patience 2 key key LEFT|RIGHT [COUNT number]",
+];
+
+const KEYS: &[&str] = &[
+    "DEL keys",
+    "UNLINK keys",
+    "RENAME key key",
+    "RENAME key key",
+    "RENAMENX key key",
+    "MOVE key db",
+    "COPY key key [DB db] [REPLACE]",
+    "COPY key key REPLACE",
+    "FLUSHDB [ASYNC|SYNC]",
+    "FLUSHALL [ASYNC|SYNC]",
+];
+
+const EXPIRY: &[&str] = &[
+    "EXPIRE key seconds [NX|XX|GT|LT]",
+    "PEXPIRE key milliseconds [NX|XX|GT|LT]",
+    "EXPIREAT key at [NX|XX|GT|LT] [NX|XX|GT|LT]",
+    "PEXPIREAT key at-ms [NX|XX|GT|LT]",
+    "TTL key",
+    "PTTL key",
+    "EXPIRETIME key",
+    "PEXPIRETIME key",
+    "PERSIST key",
+];
+
+const TRANSACTIONS: &[&str] =
+    &["MULTI", "MULTI", "EXEC", "EXEC", "EXEC", "DISCARD", "WATCH keys", "WATCH key", "UNWATCH"];
+
+const SUBSCRIPTIONS: &[&str] = &[
+    "SUBSCRIBE channels",
+    "UNSUBSCRIBE [channels]",
+    "UNSUBSCRIBE channel",
+    "PSUBSCRIBE pattern [pattern]",
+    "PUNSUBSCRIBE [pattern]",
+    "SSUBSCRIBE channels",
+    "SUNSUBSCRIBE [channels]",
+    "RESET",
+    "PING [value]",
+];
+
+const PUBLISHING: &[&str] = &[
+    "PUBLISH channel value",
+    "PUBLISH channel value",
+    "SPUBLISH channel value",
+    "PUBSUB CHANNELS|SHARDCHANNELS [pattern]",
+    "PUBSUB NUMSUB|SHARDNUMSUB [channels]",
+    "PUBSUB NUMPAT",
+];
+
+const CONNECTION: &[&str] = &[
+    "PING [value]",
+    "ECHO value",
+    "SELECT db",
+    "SELECT 0",
+    "HELLO 2|3 [SETNAME name]",
+    "HELLO [number]",
+    "RESET",
+    "QUIT",
+    "AUTH [default] value",
+];
+
+const CLIENTS: &[&str] = &[
+    "CLIENT ID",
+    "CLIENT GETNAME",
+    "CLIENT SETNAME name",
+    "CLIENT INFO",
+    "CLIENT LIST [TYPE normal|pubsub|master|replica]",
+    "CLIENT LIST ID client [client]",
+    "CLIENT KILL ID client [SKIPME yes|no]",
+    "CLIENT KILL TYPE pubsub [SKIPME yes|no]",
+    "CLIENT KILL address",
+    "CLIENT KILL ADDR address [SKIPME yes|no]",
+    "CLIENT UNBLOCK client [TIMEOUT|ERROR]",
+    "CLIENT UNBLOCK client",
+    "CLIENT REPLY ON|OFF|SKIP",
+    "CLIENT REPLY ON",
+    "CLIENT NO-EVICT ON|OFF",
+    "CLIENT GETREDIR",
+    "CLIENT TRACKINGINFO",
+];
+
+const ODDITIES: &[&str] = &[
+    "junk value",
+    "NOSUCH key values",
+    "COMMAND GETKEYS BLPOP keys 0",
+    "COMMAND GETKEYS BLMPOP 0 0|1|2|3|-1 key key LEFT",
+    "COMMAND GETKEYS LMOVE key key LEFT RIGHT",
+    "OBJECT|CLIENT|PUBSUB|CONFIG|COMMAND junk [value]",
+    "LLEN",
+    "EXEC value",
+];
+
+/// Commands that are not spoken here, and why. `every_command_is_spoken` holds the rest.
+pub const UNSPOKEN: &[(&str, &str)] = &[
+    ("BGREWRITEAOF", "persistence is not compared"),
+    ("CLIENT CACHING", "key tracking is not there"),
+    ("CLIENT PAUSE", "it holds up the connection that judges"),
+    ("CLIENT UNPAUSE", "it goes with CLIENT PAUSE"),
+    ("CLIENT SETINFO", "since 7.2"),
+    ("CLIENT NO-TOUCH", "since 7.2"),
+    ("COMMAND", "it describes the server"),
+    ("CONFIG", "it describes the server"),
+    ("DEBUG", "its subcommands are the server's own"),
+    ("INFO", "it describes the server"),
+    ("LATENCY", "it measures the server"),
+    ("LOLWUT", "art"),
+    ("MEMORY", "it measures the server"),
+    ("MONITOR", "it shows the connection that judges"),
+    ("ROLE", "it describes the server"),
+    ("SCAN", "a step of its own, compared as a whole"),
+    ("SHUTDOWN", "it ends the server"),
+    ("SLOWLOG", "it measures the server"),
+    ("SWAPDB", "a step of its own, taken where the outcome is certain"),
+    ("TIME", "it is never the same"),
+];
+
+/// Few, so that commands meet.
+pub const KEY_NAMES: &[&[u8]] = &[b"a", b"b", b"c", b"d", b"\x00\xff\r\n", b""];
+pub const CHANNELS: &[&[u8]] = &[b"news", b"new", b"a", b"", b"\xfe*"];
+pub const PATTERNS: &[&[u8]] = &[b"*", b"n*", b"new?", b"[a-c]", b"[^a]", b"\\*", b"", b"**w*"];
+pub const VALUES: &[&[u8]] =
+    &[b"x", b"y", b"z", b"1", b"-42", b"", b"x\r\n\x00y", b"12345678901234567890", b"a b"];
+pub const LONG_VALUE_BYTES: &[usize] = &[200, 700, 5_000];
+pub const NUMBERS: &[&[u8]] = &[
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"5",
+    b"-1",
+    b"-2",
+    b"-4",
+    b"1",
+    b"2",
+    b"0",
+    b"-1",
+    b"9223372036854775807",
+    b"-9223372036854775807",
+    b"4294967296",
+];
+pub const NAMES: &[&[u8]] = &[b"me", b"you", b"", b"a b", b"n\n", b"\x7f", b"{~}"];
+pub const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"0", b"1", b"7", b"-1"];
+
+/// For ever, or longer than a run takes.
+pub const PATIENCE: &[&[u8]] = &[b"0", b"0", b"0", b"300", b"250.75", b"0.0", b"1e6"];
+
+/// Far away or long ago: what happens in between depends on the clock.
+pub const SECONDS: &[&[u8]] =
+    &[b"1000", b"2000", b"5000000", b"0", b"-1", b"9223372036854775807", b"-9223372036854775808"];
+pub const MILLISECONDS: &[&[u8]] =
+    &[b"1000000", b"2000000", b"0", b"-5", b"9223372036854775807", b"-9223372036854775808"];
+
+/// What stands where something else should. No small positive numbers: as a time they would end
+/// during a run, as the number of a client they would be that of the connection that judges.
+pub const JUNK: &[&[u8]] = &[
+    b"",
+    b"0",
+    b"-1",
+    b"-0",
+    b"007",
+    b"+500",
+    b" 500",
+    b"500 ",
+    b"1e3",
+    b"nan",
+    b"-inf",
+    b"abc",
+    b"NX",
+    b"MAXLEN",
+    b"RANK",
+    b"\x00",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"9223372036854775808",
+    b"18446744073709551616",
+    b"99999999999999999999999999",
+    b"1e400",
+    b"-1e-5",
+    b"key with spaces",
+    b"'quoted'",
+    b"inf",
+    b"infinity",
+    b"0.0001e7",
+    b"1e18",
+];

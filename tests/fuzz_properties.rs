@@ -1,0 +1,94 @@
+//! The properties that the fuzzer looks for exceptions from, on a few generated inputs each:
+//! `cargo test` notices when one is broken, `fuzz/` searches (see CONTRIBUTING.md).
+
+#[path = "fuzz_properties/broker.rs"]
+mod broker;
+#[path = "fuzz_properties/glob.rs"]
+mod glob;
+#[path = "fuzz_properties/inline.rs"]
+mod inline;
+#[path = "fuzz_properties/parser.rs"]
+mod parser;
+#[path = "fuzz_properties/settings.rs"]
+mod settings;
+
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+
+type Check = fn(&[u8]);
+
+/// Each target by the name of its seeds.
+const TARGETS: &[(&str, Check)] = &[
+    ("broker", broker::check),
+    ("glob", glob::check),
+    ("inline", inline::check),
+    ("parser", parser::check),
+    ("settings", settings::check),
+];
+
+#[test]
+fn the_seeds_hold() {
+    for (target, check) in TARGETS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        for seed in fs::read_dir(folder).expect("a folder of seeds") {
+            check(&fs::read(seed.expect("an entry").path()).expect("a seed"));
+        }
+    }
+}
+
+/// Pieces of a kind put together at random, with a few odd bytes.
+fn pieces(pieces: &'static [&'static str], count: usize) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        9 => prop::sample::select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
+        1 => any::<u8>().prop_map(|byte| vec![byte]),
+    ];
+    prop::collection::vec(piece, 0..count).prop_map(|pieces| pieces.concat())
+}
+
+const WORDS: &[&str] = &["a", "0", "b c", "\"", "'", "\\", "x4f", " ", "\t", "\x0b", "\r", "\0"];
+const GLOBS: &[&str] = &["*", "?", "[", "^", "a", "b", "-", "]", "\\", "\0"];
+#[rustfmt::skip]
+const REQUESTS: &[&str] = &[
+    "*", "$", "-", "0", "1", "2", "10", "\r\n", "\r", "\n", "~", "a", " ", "\"", "'", "\\x4",
+];
+#[rustfmt::skip]
+const LINES: &[&str] = &[
+    "port ", "bind ", "save ", "requirepass ", "dir ", "timeout ", "maxmemory ", "replicaof ",
+    "client-output-buffer-limit ", "normal ", "pubsub ", "1 ", "2gb ", "10% ", "yes ", "no ", "a",
+    "#", " ", "\n", "\n", "\"", "'", "\\n", "\\x41", "é",
+];
+#[rustfmt::skip]
+const EVENTS: &[&str] = &[
+    "\na", "\nb", "\nc", "\nd", "\ne", "\nA", "\ni", "\nm0", "\nm9", "\n+100", "\n>", "\n=5",
+    "RPUSH ", "LPOP ", "BLPOP ", "BLMOVE q r LEFT RIGHT 1", "LRANGE q 0 -1", "MULTI", "EXEC",
+    "WATCH q", "SUBSCRIBE q", "PUBLISH ", "PEXPIRE q 50", "HELLO 3", "CLIENT KILL ID ",
+    "CLIENT PAUSE 60", "MONITOR", "SELECT 1", "SWAPDB 0 1", "q ", "r ", "1 ", "0 ", "|",
+];
+
+proptest! {
+    #[test]
+    fn parser_holds(flags: u8, seed: u8, input in pieces(REQUESTS, 30)) {
+        parser::check(&[&[flags, seed][..], &input].concat());
+    }
+
+    #[test]
+    fn inline_holds(line in pieces(WORDS, 20)) {
+        inline::check(&line);
+    }
+
+    #[test]
+    fn glob_holds(input in pieces(GLOBS, 40)) {
+        glob::check(&input);
+    }
+
+    #[test]
+    fn settings_hold(file in pieces(LINES, 12)) {
+        settings::check(&file);
+    }
+
+    #[test]
+    fn broker_holds(flags: u8, events in pieces(EVENTS, 60)) {
+        broker::check(&[&[flags][..], &events].concat());
+    }
+}

@@ -1,0 +1,115 @@
+//! What must hold after each step.
+
+use std::collections::BTreeSet;
+use std::io::IoSlice;
+
+use tidegate::clock::Now;
+use tidegate::resp::Output;
+use tidegate::{Broker, ClientId};
+
+use crate::model::{Model, Who};
+
+/// What the broker told of since the step before.
+#[derive(Default)]
+pub struct Told {
+    pub dirty: BTreeSet<ClientId>,
+    pub resumed: BTreeSet<ClientId>,
+}
+
+/// What a client was before the step.
+#[derive(Clone, Copy, Default)]
+pub struct Before {
+    pub wanted_input: bool,
+    /// How much of the output stream was there.
+    pub owed: usize,
+}
+
+pub fn check(
+    broker: &mut Broker,
+    model: &Model,
+    now: Now,
+    ids: &[ClientId],
+    before: &mut [Before],
+    told: &Told,
+) {
+    broker.check_invariants();
+    for (who, &id) in ids.iter().enumerate() {
+        if model.clients[who].is_connected {
+            check_client(broker, model, who, id, &mut before[who], told);
+        }
+    }
+    let connected = model.clients.iter().filter(|client| client.is_connected).count();
+    assert_eq!(broker.client_count(), connected, "connected clients");
+    assert_eq!(broker.has_backlog(), model.has_backlog(), "backlog");
+    let deadline_us = broker.next_deadline(now).map(|wait| wait.as_micros() as u64);
+    assert_eq!(deadline_us, model.next_deadline_us(now), "next deadline");
+    check_conservation(model);
+}
+
+fn check_client(
+    broker: &mut Broker,
+    model: &Model,
+    who: Who,
+    id: ClientId,
+    before: &mut Before,
+    told: &Told,
+) {
+    let client = &model.clients[who];
+    assert_eq!(broker.is_blocked(id), client.wait.is_some(), "client {who} is blocked");
+    let wants_input = client.wants_input();
+    assert_eq!(broker.wants_input(id), wants_input, "client {who} wants input");
+    assert!(
+        !wants_input || before.wanted_input || told.resumed.contains(&id),
+        "nobody was told that client {who} takes input again"
+    );
+    let checked = before.owed - client.taken;
+    check_output(broker, who, id, &client.owed[client.taken..], checked);
+    assert!(
+        client.owed.len() == before.owed || told.dirty.contains(&id),
+        "nobody was told that client {who} is owed something"
+    );
+    *before = Before { wanted_input: wants_input, owed: client.owed.len() };
+}
+
+/// Compares what a client is owed, of which `checked` bytes have been compared before.
+fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], checked: usize) {
+    let output = broker.output(id).unwrap_or_else(|| panic!("client {who} is not connected"));
+    let got = bytes_of(output);
+    assert_eq!(output.len(), got.len(), "the output's length for client {who}");
+    if expected.len() == checked && got.len() == checked {
+        return;
+    }
+    if got != expected {
+        let same = got.iter().zip(expected).take_while(|(a, b)| a == b).count();
+        panic!(
+            "client {who} is owed something else, of which {same} bytes are the same\n  \
+             expected …{}\n  got      …{}",
+            shown(&expected[same.saturating_sub(60)..]),
+            shown(&got[same.saturating_sub(60)..]),
+        );
+    }
+}
+
+/// All that an output holds, by way of the slices that a socket would be offered.
+pub fn bytes_of(output: &Output) -> Vec<u8> {
+    let mut slices = vec![IoSlice::new(&[]); 2 * output.shared_count() + 1];
+    let filled = output.io_slices(&mut slices);
+    slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+}
+
+/// Every message that was pushed was taken, removed or is left.
+pub fn check_conservation(model: &Model) {
+    let tally = &model.tally;
+    assert_eq!(
+        tally.pushed + tally.copied,
+        tally.popped + tally.removed + tally.expired + model.left(),
+        "messages were lost or made: {tally:?}"
+    );
+}
+
+/// Bytes for people, cut where they are many.
+pub fn shown(bytes: &[u8]) -> String {
+    const SHOWN_MAX: usize = 200;
+    let cut = if bytes.len() > SHOWN_MAX { "…" } else { "" };
+    format!("{}{cut}", bytes[..bytes.len().min(SHOWN_MAX)].escape_ascii())
+}

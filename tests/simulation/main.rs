@@ -1,0 +1,95 @@
+//! The broker beside a naive model, in runs that a seed decides in every detail: commands, how
+//! requests are cut, how slowly replies are read, clocks, who leaves when.
+//!
+//! `TIDEGATE_SIM_SEED=123` plays one seed and tells each step; `TIDEGATE_SIM_SEEDS=100000` plays
+//! so many; `TIDEGATE_SIM_STEPS` makes runs longer or shorter.
+
+mod checks;
+mod generator;
+mod model;
+mod rng;
+mod runner;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use runner::Run;
+
+/// Seeds of every test run: 0 and those after it.
+const SEEDS: u64 = 300;
+/// New seeds in every test run beside them.
+const NEW_SEEDS: u64 = 20;
+const STEPS: u64 = 300;
+
+/// Seeds that found something wrong once, with the number of steps they need.
+const REGRESSIONS: &[(u64, usize)] = &[];
+
+fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+fn steps() -> usize {
+    variable("TIDEGATE_SIM_STEPS").unwrap_or(STEPS) as usize
+}
+
+/// Plays one seed; the hash of all that clients were sent. Panics with all that is needed to
+/// play it again.
+fn play(seed: u64, steps: usize, is_verbose: bool) -> u64 {
+    let mut run = Run::new(seed, steps, is_verbose);
+    if let Err(reason) = catch_unwind(AssertUnwindSafe(|| run.play())) {
+        let text = reason.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| reason.downcast_ref::<&str>().map(|text| text.to_string()));
+        let story: Vec<String> = run.story.into();
+        panic!(
+            "seed {seed} failed at step {}: {}\nthe steps before:\n{}\nto play it again:\n  \
+             TIDEGATE_SIM_SEED={seed} TIDEGATE_SIM_STEPS={steps} cargo test --test simulation -- \
+             --nocapture broker_and_model",
+            run.step,
+            text.unwrap_or_default(),
+            story.join("\n"),
+        );
+    }
+    run.hash
+}
+
+#[test]
+fn broker_and_model_say_the_same() {
+    if let Some(seed) = variable("TIDEGATE_SIM_SEED") {
+        play(seed, steps(), true);
+        return;
+    }
+    let count = variable("TIDEGATE_SIM_SEEDS").unwrap_or(SEEDS);
+    for seed in 0..count {
+        play(seed, steps(), false);
+    }
+}
+
+#[test]
+fn broker_and_model_say_the_same_for_new_seeds() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let first = u64::from(clock.subsec_nanos()) << 32 | clock.as_secs() & 0xffff_ffff;
+    println!("seeds {first} to {}", first + NEW_SEEDS - 1);
+    for seed in first..first + NEW_SEEDS {
+        play(seed, steps(), false);
+    }
+}
+
+#[test]
+fn seeds_that_failed_once_do_not_fail_again() {
+    for &(seed, steps) in REGRESSIONS {
+        play(seed, steps, false);
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    let mut hashes = Vec::new();
+    for seed in [1, 2, 3] {
+        let hash = play(seed, steps(), false);
+        assert_eq!(hash, play(seed, steps(), false), "seed {seed}");
+        hashes.push(hash);
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 3, "different seeds are different runs");
+}

@@ -1,0 +1,207 @@
+//! Keys whatever they hold, and whole databases.
+
+use super::reply::Reply;
+use super::{DBS, List, Model, Who, Words};
+
+pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
+const SAME_OBJECT: &str = "ERR source and destination objects are the same";
+
+pub fn integer(word: &[u8]) -> Result<i64, String> {
+    let number = std::str::from_utf8(word).ok().and_then(|text| text.parse().ok());
+    number.ok_or(NOT_AN_INTEGER.to_string())
+}
+
+fn db_number(word: &[u8]) -> Result<usize, String> {
+    let number = usize::try_from(integer(word)?).ok().filter(|number| *number < DBS);
+    number.ok_or("ERR DB index is out of range".to_string())
+}
+
+impl Model {
+    /// Runs a command about keys; false if it is none. An error is the reply.
+    pub(super) fn run_key_command(
+        &mut self,
+        who: Who,
+        words: &Words,
+        reply: &mut Reply,
+    ) -> Result<bool, String> {
+        let db = self.clients[who].db;
+        match words[0].to_ascii_uppercase().as_slice() {
+            b"DEL" | b"UNLINK" => {
+                let removed = words[1..].iter().filter(|key| self.delete(db, key)).count();
+                reply.count(removed);
+            }
+            b"EXISTS" => {
+                let keys = words[1..].iter();
+                reply.count(keys.filter(|key| self.dbs[db].contains_key(*key)).count());
+            }
+            b"TYPE" => {
+                let exists = self.dbs[db].contains_key(&words[1]);
+                reply.simple(if exists { "list" } else { "none" });
+            }
+            b"RENAME" => {
+                self.rename(db, words, true)?;
+                reply.ok();
+            }
+            b"RENAMENX" => reply.integer(self.rename(db, words, false)?.into()),
+            b"MOVE" => self.move_key(db, words, reply)?,
+            b"COPY" => self.copy(db, words, reply)?,
+            b"SELECT" => {
+                self.clients[who].db = db_number(&words[1])?;
+                reply.ok();
+            }
+            b"DBSIZE" => reply.count(self.dbs[db].len()),
+            b"FLUSHDB" => {
+                self.flush(db);
+                reply.ok();
+            }
+            b"FLUSHALL" => {
+                (0..DBS).for_each(|db| self.flush(db));
+                reply.ok();
+            }
+            b"SWAPDB" => {
+                self.swap(db_number(&words[1])?, db_number(&words[2])?);
+                reply.ok();
+            }
+            _ => return self.run_expiry_command(db, words, reply),
+        }
+        Ok(true)
+    }
+
+    fn run_expiry_command(
+        &mut self,
+        db: usize,
+        words: &Words,
+        reply: &mut Reply,
+    ) -> Result<bool, String> {
+        let now_ms = self.now.unix_ms();
+        let expiry = words.get(1).and_then(|key| self.dbs[db].get(key)).map(|list| list.expires_ms);
+        let tell = |moment: &dyn Fn(i64) -> i64| match expiry {
+            None => -2,
+            Some(None) => -1,
+            Some(Some(at)) => moment(at),
+        };
+        match words[0].to_ascii_uppercase().as_slice() {
+            b"EXPIRE" => self.set_expiry(db, words, now_ms, 1000, reply)?,
+            b"PEXPIRE" => self.set_expiry(db, words, now_ms, 1, reply)?,
+            b"PEXPIREAT" => self.set_expiry(db, words, 0, 1, reply)?,
+            b"PERSIST" => {
+                let expires = matches!(expiry, Some(Some(_)));
+                if expires && let Some(list) = self.dbs[db].get_mut(&words[1]) {
+                    list.expires_ms = None;
+                    self.touch(db, &words[1]);
+                }
+                reply.integer(expires.into());
+            }
+            b"PTTL" => reply.integer(tell(&|at| at - now_ms)),
+            b"TTL" => reply.integer(tell(&|at| (at - now_ms + 500) / 1000)),
+            b"PEXPIRETIME" => reply.integer(tell(&|at| at)),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn delete(&mut self, db: usize, key: &[u8]) -> bool {
+        let Some(list) = self.dbs[db].remove(key) else { return false };
+        self.tally.removed += list.messages.len();
+        self.touch(db, key);
+        true
+    }
+
+    /// Puts a list at a key in the place of what was there.
+    fn put(&mut self, db: usize, key: &[u8], list: List) {
+        self.delete(db, key);
+        self.note_ready(db, key);
+        self.dbs[db].insert(key.to_vec(), list);
+        self.touch(db, key);
+    }
+
+    fn rename(&mut self, db: usize, words: &Words, replaces: bool) -> Result<bool, String> {
+        let (from, to) = (&words[1], &words[2]);
+        let list = self.dbs[db].get(from).cloned().ok_or("ERR no such key")?;
+        if from == to || (!replaces && self.dbs[db].contains_key(to)) {
+            return Ok(false);
+        }
+        self.dbs[db].remove(from);
+        self.touch(db, from);
+        self.put(db, to, list);
+        Ok(true)
+    }
+
+    fn move_key(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
+        let (key, to) = (&words[1], db_number(&words[2])?);
+        if to == db {
+            return Err(SAME_OBJECT.into());
+        }
+        let list = self.dbs[db].get(key).filter(|_| !self.dbs[to].contains_key(key)).cloned();
+        reply.integer(list.is_some().into());
+        if let Some(list) = list {
+            self.dbs[db].remove(key);
+            self.touch(db, key);
+            self.put(to, key, list);
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
+        let (mut to_db, mut replaces) = (db, false);
+        let mut options = words[3..].iter();
+        while let Some(option) = options.next() {
+            match option.to_ascii_uppercase().as_slice() {
+                b"REPLACE" => replaces = true,
+                _ => to_db = db_number(options.next().ok_or("ERR syntax error")?)?,
+            }
+        }
+        if to_db == db && words[1] == words[2] {
+            return Err(SAME_OBJECT.into());
+        }
+        let is_free = replaces || !self.dbs[to_db].contains_key(&words[2]);
+        let list = self.dbs[db].get(&words[1]).filter(|_| is_free).cloned();
+        reply.integer(list.is_some().into());
+        if let Some(list) = list {
+            self.tally.copied += list.messages.len();
+            self.put(to_db, &words[2], list);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, db: usize) {
+        for key in self.dbs[db].keys().cloned().collect::<Vec<_>>() {
+            self.delete(db, &key);
+        }
+    }
+
+    /// Who waits or watches does so in the database of the number it chose.
+    fn swap(&mut self, a: usize, b: usize) {
+        if a == b {
+            return;
+        }
+        for db in [a, b] {
+            for key in self.dbs[db].keys().cloned().collect::<Vec<_>>() {
+                self.touch(a, &key);
+                self.touch(b, &key);
+            }
+        }
+        self.dbs.swap(a, b);
+        self.note_ready_after_swap();
+    }
+
+    fn set_expiry(
+        &mut self,
+        db: usize,
+        words: &Words,
+        base_ms: i64,
+        unit_ms: i64,
+        reply: &mut Reply,
+    ) -> Result<(), String> {
+        let expires_ms = base_ms + integer(&words[2])? * unit_ms;
+        let exists = self.dbs[db].contains_key(&words[1]);
+        if expires_ms <= self.now.unix_ms() {
+            self.delete(db, &words[1]);
+        } else if let Some(list) = self.dbs[db].get_mut(&words[1]) {
+            list.expires_ms = Some(expires_ms);
+            self.touch(db, &words[1]);
+        }
+        reply.integer(exists.into());
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! A broker as naive as can be: a deque for each key, one line of waiters for all, sets of
+//! names. It says what each client must be sent, to the byte.
+//!
+//! It knows the commands' meaning from their documentation and shares no code with the broker.
+
+mod client;
+mod connection;
+mod dispatch;
+mod keys;
+mod lists;
+mod pubsub;
+mod reply;
+mod waiting;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tidegate::CloseReason;
+use tidegate::clock::Now;
+
+pub use client::{Client, Input};
+pub use connection::address;
+use reply::Reply;
+
+pub type Key = Vec<u8>;
+/// A command's name and arguments.
+pub type Words = Vec<Vec<u8>>;
+/// A client's place in `Model::clients`; its number for CLIENT ID is one more.
+pub type Who = usize;
+
+pub const DBS: usize = 3;
+
+#[derive(Clone, Default)]
+pub struct List {
+    pub messages: VecDeque<Vec<u8>>,
+    pub expires_ms: Option<i64>,
+}
+
+/// Where messages came from and went.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub pushed: usize,
+    pub copied: usize,
+    pub popped: usize,
+    pub removed: usize,
+    pub expired: usize,
+}
+
+pub struct Model {
+    pub clients: Vec<Client>,
+    pub dbs: Vec<BTreeMap<Key, List>>,
+    pub tally: Tally,
+    /// Clients that wait for keys, the one who has waited longest first.
+    line: Vec<Who>,
+    /// Keys that came to be while somebody waited for them.
+    ready: VecDeque<(usize, Key)>,
+    /// Clients with input to run, in the order in which they stopped waiting.
+    backlog: VecDeque<Who>,
+    /// Patterns with subscribers, in the order in which they are matched.
+    patterns: Vec<Vec<u8>>,
+    /// Until when, and whether only writing commands wait.
+    pause: Option<(u64, bool)>,
+    /// The client whose command runs, and messages to itself, which follow the reply.
+    running: Option<Who>,
+    to_oneself: Vec<u8>,
+    turn_output_bytes_max: usize,
+    now: Now,
+}
+
+impl Model {
+    pub fn new(turn_output_bytes_max: usize) -> Model {
+        Model {
+            clients: Vec::new(),
+            dbs: vec![BTreeMap::new(); DBS],
+            tally: Tally::default(),
+            line: Vec::new(),
+            ready: VecDeque::new(),
+            backlog: VecDeque::new(),
+            patterns: Vec::new(),
+            pause: None,
+            running: None,
+            to_oneself: Vec::new(),
+            turn_output_bytes_max,
+            now: Now::default(),
+        }
+    }
+
+    pub fn connect(&mut self) -> Who {
+        self.clients.push(Client { is_connected: true, ..Client::default() });
+        self.clients.len() - 1
+    }
+
+    pub fn disconnect(&mut self, who: Who) {
+        self.stop_waiting(who);
+        self.clients[who].end_transaction();
+        self.forget_subscriptions(who);
+        self.clients[who].is_connected = false;
+    }
+
+    /// A client puts something on its way to the broker.
+    pub fn send(&mut self, who: Who, input: Input, byte_count: usize) {
+        let client = &mut self.clients[who];
+        client.sent += byte_count;
+        client.inputs.push_back((client.sent, input));
+    }
+
+    /// The broker receives so many of the bytes on their way.
+    pub fn receive(&mut self, who: Who, byte_count: usize, now: Now) {
+        self.expire(now);
+        let client = &mut self.clients[who];
+        client.received += byte_count;
+        if client.wants_input() {
+            self.run_input(who);
+        }
+    }
+
+    pub fn settle(&mut self, now: Now) {
+        self.expire(now);
+        if self.pause.is_some_and(|(until_us, _)| until_us <= now.monotonic_us) {
+            self.lift_pause();
+            self.serve_ready();
+        }
+        while let Some(who) = self.next_timeout().filter(|(at, _)| *at <= now.monotonic_us) {
+            self.time_out(who.1);
+        }
+        let backlog = std::mem::take(&mut self.backlog);
+        for &who in &backlog {
+            self.clients[who].is_in_backlog = false;
+        }
+        for who in backlog {
+            if self.clients[who].wants_input() {
+                self.run_input(who);
+            }
+        }
+    }
+
+    /// Runs what a client sent until that ends, the client waits, or it was owed enough.
+    fn run_input(&mut self, who: Who) {
+        let owed_before = self.clients[who].owed.len();
+        loop {
+            let client = &mut self.clients[who];
+            if client.closing.is_some() || client.wait.is_some() || client.used == client.received {
+                return;
+            }
+            if client.owed.len() - owed_before > self.turn_output_bytes_max {
+                return self.add_to_backlog(who);
+            }
+            let Some((end, input)) = client.inputs.front().cloned() else { return };
+            if end > client.received {
+                return;
+            }
+            if self.run_one(who, input) {
+                let client = &mut self.clients[who];
+                client.inputs.pop_front();
+                client.used = end;
+            }
+        }
+    }
+
+    /// False if a pause holds the command back.
+    fn run_one(&mut self, who: Who, input: Input) -> bool {
+        match input {
+            Input::Nothing => true,
+            Input::Broken(text) => {
+                self.clients[who].owed.extend_from_slice(format!("-{text}\r\n").as_bytes());
+                self.close(who, CloseReason::ProtocolError);
+                true
+            }
+            Input::Command(words) => {
+                self.running = Some(who);
+                let mut reply = Reply::new(self.clients[who].is_resp3);
+                let has_run = self.dispatch(who, &words, &mut reply);
+                self.running = None;
+                self.clients[who].owed.append(&mut reply.bytes);
+                let mut to_oneself = std::mem::take(&mut self.to_oneself);
+                self.clients[who].owed.append(&mut to_oneself);
+                has_run
+            }
+        }
+    }
+
+    fn add_to_backlog(&mut self, who: Who) {
+        if !self.clients[who].is_in_backlog {
+            self.clients[who].is_in_backlog = true;
+            self.backlog.push_back(who);
+        }
+    }
+
+    /// The first reason counts, but for a client that is being flushed and then killed.
+    pub fn close(&mut self, who: Who, reason: CloseReason) {
+        let client = &mut self.clients[who];
+        if client.closing.is_none() || (reason == CloseReason::Killed && !client.is_gone()) {
+            client.closing = Some(reason);
+        }
+    }
+
+    /// Sends a client something that is no reply to what it runs now.
+    fn write(&mut self, who: Who, bytes: &[u8]) {
+        if self.clients[who].closing.is_some() {
+            return;
+        }
+        if self.running == Some(who) {
+            self.to_oneself.extend_from_slice(bytes);
+        } else {
+            self.clients[who].owed.extend_from_slice(bytes);
+        }
+    }
+
+    fn expire(&mut self, now: Now) {
+        self.now = now;
+        for db in 0..DBS {
+            let is_due = |list: &List| list.expires_ms.is_some_and(|at| at <= now.unix_ms());
+            let due = self.dbs[db].iter().filter(|(_, list)| is_due(list));
+            for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+                let list = self.dbs[db].remove(&key).unwrap_or_default();
+                self.tally.expired += list.messages.len();
+                self.touch(db, &key);
+            }
+        }
+    }
+
+    /// Breaks the watches on a key that changed.
+    fn touch(&mut self, db: usize, key: &[u8]) {
+        for client in &mut self.clients {
+            if client.watched.iter().any(|(other, watched)| *other == db && watched == key) {
+                client.is_watch_broken = true;
+            }
+        }
+    }
+
+    /// How long nothing happens by itself, in microseconds.
+    pub fn next_deadline_us(&self, now: Now) -> Option<u64> {
+        if !self.backlog.is_empty() {
+            return Some(0);
+        }
+        let waits = self.next_timeout().map(|(at, _)| at);
+        let pause = self.pause.map(|(until_us, _)| until_us);
+        let expiries =
+            self.dbs.iter().flat_map(BTreeMap::values).filter_map(|list| list.expires_ms);
+        let expiry_us = expiries.min().map(|at| at as u64 * 1000);
+        let monotonic =
+            waits.into_iter().chain(pause).map(|at| at.saturating_sub(now.monotonic_us));
+        monotonic.chain(expiry_us.map(|at| at.saturating_sub(now.unix_us))).min()
+    }
+
+    pub fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Messages in all lists.
+    pub fn left(&self) -> usize {
+        self.dbs.iter().flat_map(BTreeMap::values).map(|list| list.messages.len()).sum()
+    }
+}

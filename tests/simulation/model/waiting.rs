@@ -1,0 +1,123 @@
+//! Waiting for keys: one line for everybody, in the order of arrival.
+
+use super::client::{Take, Wait};
+use super::reply::Reply;
+use super::{Key, Model, Who};
+
+impl Model {
+    pub(super) fn start_waiting(&mut self, who: Who, wait: Wait) {
+        if matches!(wait, Wait::Keys { .. }) {
+            self.line.push(who);
+        }
+        self.clients[who].wait = Some(wait);
+    }
+
+    pub(super) fn stop_waiting(&mut self, who: Who) -> Option<Wait> {
+        let wait = self.clients[who].wait.take()?;
+        self.line.retain(|other| *other != who);
+        self.add_to_backlog(who);
+        Some(wait)
+    }
+
+    /// Who gives up next, and when; of several at one moment the oldest client.
+    pub(super) fn next_timeout(&self) -> Option<(u64, Who)> {
+        let deadlines = self.line.iter().filter_map(|&who| match self.clients[who].wait {
+            Some(Wait::Keys { deadline_us, .. }) => Some((deadline_us?, who)),
+            _ => None,
+        });
+        deadlines.min()
+    }
+
+    /// Ends a wait without a result; false if the client did not wait for keys.
+    pub(super) fn time_out(&mut self, who: Who) -> bool {
+        self.end_wait(who, Reply::null_array)
+    }
+
+    pub(super) fn end_wait(&mut self, who: Who, answer: impl FnOnce(&mut Reply)) -> bool {
+        if !self.clients[who].waits_for_keys() {
+            return false;
+        }
+        self.stop_waiting(who);
+        let mut reply = Reply::new(self.clients[who].is_resp3);
+        answer(&mut reply);
+        self.write(who, &reply.bytes);
+        true
+    }
+
+    /// A key came to be.
+    pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
+        let is_waited_for = self.line.iter().any(|&who| self.clients[who].waits_for(db, key));
+        let ready = (db, key.to_vec());
+        if is_waited_for && !self.ready.contains(&ready) {
+            self.ready.push_back(ready);
+        }
+    }
+
+    /// Serves those who wait for keys that came to be, unless a pause forbids it.
+    pub(super) fn serve_ready(&mut self) {
+        while self.pause.is_none()
+            && let Some((db, key)) = self.ready.pop_front()
+        {
+            while self.dbs[db].contains_key(&key)
+                && let Some(who) = self.first_in_line(db, &key)
+            {
+                let Some(Wait::Keys { take, .. }) = self.stop_waiting(who) else { continue };
+                // Who is about to be dropped is given nothing.
+                if self.clients[who].closing.is_some() {
+                    continue;
+                }
+                let mut reply = Reply::new(self.clients[who].is_resp3);
+                self.take(db, &key, &take, &mut reply);
+                self.write(who, &reply.bytes);
+            }
+        }
+    }
+
+    fn first_in_line(&self, db: usize, key: &[u8]) -> Option<Who> {
+        self.line.iter().copied().find(|&who| self.clients[who].waits_for(db, key))
+    }
+
+    /// After an exchange of databases: keys that exist where somebody waits for them are ready,
+    /// in the order of the line and of what each client asked for.
+    pub(super) fn note_ready_after_swap(&mut self) {
+        for who in self.line.clone() {
+            let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() else {
+                continue;
+            };
+            for key in keys
+                .iter()
+                .filter(|key| self.dbs[db].contains_key(*key))
+                .cloned()
+                .collect::<Vec<Key>>()
+            {
+                self.note_ready(db, &key);
+            }
+        }
+    }
+
+    /// Takes what is wanted from a key; false, and no reply, if it has no list.
+    pub(super) fn take(&mut self, db: usize, key: &[u8], take: &Take, reply: &mut Reply) -> bool {
+        if !self.dbs[db].contains_key(key) {
+            return false;
+        }
+        match take {
+            Take::One(side) => {
+                let taken = self.pop(db, key, *side, 1);
+                reply.array(2);
+                reply.bulk(key);
+                reply.bulk(&taken[0]);
+            }
+            Take::Many(side, count) => {
+                let taken = self.pop(db, key, *side, *count);
+                reply.array(2);
+                reply.bulk(key);
+                reply.bulks(taken.iter());
+            }
+            Take::Move { from, to, destination } => {
+                let moved = self.move_one(db, key, destination, *from, *to);
+                reply.bulk(&moved);
+            }
+        }
+        true
+    }
+}
