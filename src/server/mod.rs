@@ -66,6 +66,8 @@ pub struct Server {
     to_write: Vec<usize>,
     /// Connections whose client is gone. Their slots become free at the end of the turn.
     gone: Vec<usize>,
+    /// Clients to be closed when they have been written to.
+    to_close: Vec<(ClientId, CloseReason)>,
     /// When those that are closed after their last bytes have waited long enough.
     lingering: Deadlines<ClientId>,
     next_idle_check_us: u64,
@@ -145,6 +147,7 @@ impl Server {
             to_read: Vec::new(),
             to_write: Vec::new(),
             gone: Vec::new(),
+            to_close: Vec::new(),
             lingering: Deadlines::default(),
             next_idle_check_us: 0,
             stop_by_us: None,

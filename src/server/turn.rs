@@ -49,6 +49,7 @@ impl Server {
         self.note(events);
         self.read();
         self.settle();
+        self.close_at_once();
         self.write();
         self.close();
         self.accept();
@@ -263,10 +264,25 @@ impl Server {
         }
     }
 
-    /// Closes those whose end has come, and frees the slots of all who went in this turn: only
-    /// here, so that a slot means one connection throughout a turn.
-    pub(super) fn close(&mut self) {
+    /// Closes those who are sent nothing more, such as the killed: before CLIENT KILL is answered
+    /// their connections are gone, as in Redis.
+    fn close_at_once(&mut self) {
         while let Some((id, reason)) = self.broker.next_closing() {
+            if reason.flushes_first() {
+                self.to_close.push((id, reason));
+            } else {
+                self.drop_client(id.slot(), reason);
+            }
+        }
+        self.free_slots();
+    }
+
+    /// Closes those whose end has come, and frees their slots. Nobody comes before the
+    /// turn's end, so a slot means one connection throughout a turn.
+    pub(super) fn close(&mut self) {
+        let mut to_close = std::mem::take(&mut self.to_close);
+        to_close.extend(std::iter::from_fn(|| self.broker.next_closing()));
+        for (id, reason) in to_close {
             let is_owed = self.broker.output(id).is_some_and(|output| !output.is_empty());
             let Some(connection) = self.connections.get_mut(id.slot()) else { continue };
             if is_owed && reason.flushes_first() {
@@ -286,6 +302,10 @@ impl Server {
                 self.drop_client(id.slot(), connection.closing.unwrap_or(CloseReason::PeerClosed));
             }
         }
+        self.free_slots();
+    }
+
+    fn free_slots(&mut self) {
         if !self.gone.is_empty() {
             for slot in self.gone.drain(..) {
                 self.connections.remove(slot);
