@@ -19,6 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 START_TIMEOUT_S = 10
+NODE_MAJOR_MIN = 20  # The newest ioredis and node-redis ask for it.
+INTERPRETERS = {".php": "php", ".rb": "ruby", ".pl": "perl"}
 
 
 @dataclass
@@ -37,15 +39,27 @@ PROGRAMS = [
     Program("redis_py.py", ["3"]),
     Program("redis_py_async.py", ["default"]),
     Program("redis_py_async.py", ["2"]),
+    Program("redis_py_async.py", ["3"]),
     Program("ioredis.mjs", ["default"]),
     Program("ioredis.mjs", ["2"]),
+    Program("ioredis.mjs", ["3"]),
     Program("node_redis.mjs", ["default"]),
     Program("node_redis.mjs", ["2"]),
     Program("node_redis.mjs", ["3"]),
+    Program("rust_redis", ["2"]),
+    Program("rust_redis", ["3"]),
+    Program("hiredis_debian", ["2"]),
+    Program("hiredis_newest", ["2"]),
+    Program("hiredis_newest", ["3"]),
+    Program("phpredis.php"),
+    Program("ruby_redis.rb"),
+    Program("perl_redis.pl"),
+    Program("readme.py"),
     Program("redis_cli.py"),
     Program("redis_benchmark.py", timeout_s=180),
     Program("http_queue.py"),
     Program("observers.py"),
+    Program("client_kill.py"),
     Program("many_connections.py", server_arguments=["--maxclients", "12000"]),
     Program("firehose.py"),
 ]
@@ -126,24 +140,45 @@ def end(process):
         pass
 
 
-def interpreter(libraries, program):
-    if program.name.endswith(".mjs"):
-        return ["node", str(libraries / "node" / program.name)]
-    return [str(libraries / "venv" / "bin" / "python"), str(HERE / program.name)]
+def command_of(program, libraries):
+    """How to start the program. One that cannot start is an error that says why."""
+    kind = Path(program.name).suffix
+    if kind == ".py":
+        command = [libraries / "venv" / "bin" / "python", HERE / program.name]
+    elif kind == ".mjs":
+        command = ["node", libraries / "node" / program.name]
+    elif kind in INTERPRETERS:
+        command = [INTERPRETERS[kind], HERE / program.name]
+    else:
+        command = [libraries / "bin" / program.name]
+    if shutil.which(command[0]) is None:
+        raise OSError(f"{command[0]} is missing")
+    if kind == ".mjs":
+        expect_new_node()
+    return [*command, *program.arguments]
 
 
-def run(program, server, libraries, totals):
-    name = " ".join([program.name, *program.arguments])
+def expect_new_node():
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    if int(version.removeprefix("v").partition(".")[0] or 0) < NODE_MAJOR_MIN:
+        raise OSError(
+            f"node {version} is too old: the newest ioredis and node-redis need "
+            f"{NODE_MAJOR_MIN} or later"
+        )
+
+
+def run(name, program, command, server, libraries, totals):
     reported = totals.passed + totals.failed
     failed = totals.failed
     environment = {
         **os.environ,
         "SERVER_PORT": str(server.port),
         "SERVER_PID": str(server.process.pid),
+        "LIBRARIES": str(libraries),
         "PYTHONUNBUFFERED": "1",
     }
     process = subprocess.Popen(
-        [*interpreter(libraries, program), *program.arguments],
+        command,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -169,13 +204,19 @@ def run(program, server, libraries, totals):
         totals.fail(f"{name}: exit status {status}")
 
 
-def check(program, command, libraries, totals):
-    server = Server([*command, *program.server_arguments])
+def check(program, server_command, libraries, totals):
+    name = " ".join([program.name, *program.arguments])
+    try:
+        command = command_of(program, libraries)
+    except OSError as error:
+        totals.fail(name, [error])
+        return
+    server = Server([*server_command, *program.server_arguments])
     try:
         server.wait_until_ready()
-        run(program, server, libraries, totals)
+        run(name, program, command, server, libraries, totals)
     except OSError as error:
-        totals.fail(" ".join([program.name, *program.arguments]), [error, *server.log_tail()])
+        totals.fail(name, [error, *server.log_tail()])
     finally:
         server.stop()
 

@@ -51,9 +51,12 @@ pub struct Ids {
 }
 
 /// Whether `theirs` is what is left of `ours` when tokens are taken out.
-pub fn is_part(theirs: &[u8], ours: &[u8]) -> bool {
-    let mut ours = tokens(ours).into_iter();
-    tokens(theirs).iter().all(|token| ours.any(|other| other == *token))
+pub fn is_part(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
+    let mut ours = normalised(ours, tolerance).into_iter();
+    let theirs = normalised(theirs, tolerance);
+    theirs
+        .iter()
+        .all(|theirs| ours.any(|ours| *theirs == ours || alike(theirs, &ours, ids, tolerance)))
 }
 
 pub fn same(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {

@@ -211,7 +211,9 @@ impl Generator {
         let is_same_everywhere = args.iter().all(|arg| matches!(arg, Arg::Bytes(_)));
         // Since 7.2 a HELLO that fails sets no name.
         let is_hello = matches!(&args[0], Arg::Bytes(name) if name == b"HELLO");
-        if place <= 1 && !is_same_everywhere || is_hello && args.len() > 2 {
+        // Without its subcommand it describes the server.
+        let is_command = matches!(&args[0], Arg::Bytes(name) if name == b"COMMAND");
+        if is_command || place <= 1 && !is_same_everywhere || is_hello && args.len() > 2 {
             return;
         }
         let junk = Arg::Bytes(self.random.pick(words::JUNK).to_vec());

@@ -302,7 +302,7 @@ impl Pair {
                 && (same(&theirs.unread, &ours.unread, &self.ids, tolerance)
                     // What the original has not written when it kills a client is lost, and what a
                     // client would be told after it has killed itself.
-                    || closings.0 && is_part(&theirs.unread, &ours.unread));
+                    || closings.0 && is_part(&theirs.unread, &ours.unread, &self.ids, tolerance));
             if !is_same {
                 let closed = |is_closed| if is_closed { " (closed)" } else { "" };
                 return Some(format!(

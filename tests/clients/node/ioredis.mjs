@@ -1,4 +1,5 @@
-// ioredis, with the handshake that it makes by itself and with RESP2 asked for.
+// ioredis, with the handshake that it makes by itself, with RESP2 asked for, and with RESP3 and its
+// own types of replies.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -6,7 +7,11 @@ import { Redis } from "ioredis";
 import { port, run, showsBlocked, waitUntil } from "./check.mjs";
 
 const protocol = process.argv[2];
-const options = protocol === "default" ? {} : { protocol: Number(protocol) };
+const options = {
+  default: {},
+  2: { protocol: 2 },
+  3: { protocol: 3, replyMapping: "resp3" },
+}[protocol];
 const connect = (more = {}) => new Redis({ port, ...options, ...more });
 
 const client = connect();
@@ -104,9 +109,11 @@ async function expiry() {
 async function clientInformation() {
   const named = connect({ connectionName: "worker" });
   assert.equal(await named.client("GETNAME"), "worker");
-  assert.match(await other.client("LIST"), /\bname=worker\b/);
+  const entry = (await other.client("LIST")).split("\n").find((line) => / name=worker /.test(line));
+  assert.match(entry, protocol === "2" ? / resp=2\b/ : / resp=3\b/);
   assert.match(await client.info(), /^redis_version:\d/m);
-  assert.equal((await client.config("GET", "maxclients"))[0], "maxclients");
+  const setting = await client.config("GET", "maxclients");
+  assert.ok(Number(protocol === "3" ? setting.maxclients : setting[1]) > 0);
   assert.ok((await client.command("COUNT")) > 0);
   named.disconnect();
 }

@@ -108,7 +108,8 @@ async function expiry() {
 async function clientInformation() {
   const named = await connect({ name: "worker" });
   assert.equal(await named.clientGetName(), "worker");
-  assert.ok((await other.clientList()).some((entry) => entry.name === "worker"));
+  const entry = (await other.clientList()).find((entry) => entry.name === "worker");
+  assert.equal(entry.resp, protocol === "2" ? 2 : 3);
   assert.match(await client.info(), /^redis_version:\d/m);
   assert.ok(Number((await client.configGet("maxclients")).maxclients) > 0);
   assert.equal((await client.command()).length, await client.commandCount());
