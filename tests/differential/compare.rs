@@ -139,7 +139,8 @@ const COMPARED_FIELDS: &[&str] =
 fn client_state(line: &str, ids: &HashMap<u64, usize>) -> Option<String> {
     let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
     let (_, id) = fields.next()?;
-    let client = ids.get(&id.parse().ok()?)?;
+    // The connection that judges, and whoever should be gone.
+    let client = ids.get(&id.parse().ok()?).map_or("?".to_owned(), usize::to_string);
     let compared = fields.filter(|(name, _)| COMPARED_FIELDS.contains(name));
     let compared = compared.map(|(name, value)| match name {
         "flags" => format!("{name}={}", comparable_flags(value)),

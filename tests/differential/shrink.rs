@@ -25,6 +25,7 @@ pub fn shrink(pair: &mut Pair, mut steps: Vec<Step>) -> Vec<Step> {
     for index in 0..steps.len() {
         shorten(pair, &mut steps, index);
     }
+    steps.retain(|step| step.commands() > 0);
     steps
 }
 
