@@ -36,7 +36,7 @@ const REGRESSIONS: &[(u64, usize)] = &[];
 
 /// Seeds that are always played.
 const FIXED_SEEDS: u64 = 12;
-const NEW_SEEDS: u64 = 2;
+const NEW_SEEDS: u64 = 0;
 const COMMANDS: usize = 300;
 
 /// Beyond this many failures the next ones teach little.
