@@ -93,7 +93,7 @@ fn replay(seed: u64, commands: usize) {
     let (log, outcome) = pair.play_with_log(&steps);
     println!("{}", log.join("\n"));
     if let Err(difference) = outcome {
-        panic!("{difference}");
+        panic!("{}", report(&mut pair, seed, commands, steps, &difference));
     }
 }
 

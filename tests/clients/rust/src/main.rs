@@ -5,7 +5,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Client, Commands, Connection, Direction, ErrorKind, PushKind, RedisResult, Value};
+use redis::{
+    Client, Commands, Connection, ConnectionLike, Direction, ErrorKind, PushKind, RedisResult,
+    Value,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -245,7 +248,7 @@ fn reconnect_after_kill(session: &mut Session) -> RedisResult<()> {
     assert_eq!(kill, Ok(1));
     let lost = redis::cmd("PING").query::<()>(&mut victim).expect_err("a lost connection");
     assert_eq!(lost.kind(), ErrorKind::Io);
-    assert!(lost.is_connection_dropped(), "{lost}");
+    assert!(lost.is_connection_dropped() && !victim.is_open(), "{lost}");
     assert!(client_id(&mut session.connect()) > identity);
     Ok(())
 }
