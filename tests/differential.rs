@@ -32,11 +32,11 @@ use differential::step::Step;
 use differential::{generator, server, shrink, vocabulary};
 
 /// Seeds that failed once, and how many commands it took.
-const REGRESSIONS: &[(u64, usize)] = &[];
+const REGRESSIONS: &[(u64, usize)] = &[(1795538055118245, 500), (1795538055118262, 500)];
 
 /// Seeds that are always played.
 const FIXED_SEEDS: u64 = 12;
-const NEW_SEEDS: u64 = 0;
+const NEW_SEEDS: u64 = 4;
 const COMMANDS: usize = 300;
 
 /// Beyond this many failures the next ones teach little.

@@ -139,9 +139,13 @@ const COMPARED_FIELDS: &[&str] =
 fn client_state(line: &str, ids: &HashMap<u64, usize>) -> Option<String> {
     let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
     let (_, id) = fields.next()?;
-    // The connection that judges, and whoever should be gone.
-    let client = ids.get(&id.parse().ok()?).map_or("?".to_owned(), usize::to_string);
-    let compared = fields.filter(|(name, _)| COMPARED_FIELDS.contains(name));
+    // Without a number: the connection that judges, and whoever should be gone. What the judge
+    // did last when a waiting client asks depends on the machine: a client that is served looks
+    // at once in one server, and after the judge's next question in the other.
+    let number = ids.get(&id.parse().ok()?);
+    let client = number.map_or("?".to_owned(), usize::to_string);
+    let compared = fields
+        .filter(|(name, _)| COMPARED_FIELDS.contains(name) && (number.is_some() || *name != "cmd"));
     let compared = compared.map(|(name, value)| match name {
         "flags" => format!("{name}={}", comparable_flags(value)),
         _ => format!("{name}={value}"),
