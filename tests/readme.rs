@@ -1,7 +1,18 @@
-//! README's tables are those of the code. `UPDATE_README=1 cargo test --test readme` writes them.
+//! README says what the code does. Its tables are made from the code:
+//! `UPDATE_README=1 cargo test --test readme` writes them. What it says Redis has and Tidegate lacks
+//! is compared with a `redis-server`, where there is one (`TIDEGATE_REQUIRE_REDIS=1`: there must be).
 
+use redis::Value;
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+}
 
 /// Puts `table` between the comments that begin with `<!-- name:` and `<!-- /name -->`.
 fn with_table(text: &str, name: &str, table: &str) -> String {
@@ -13,7 +24,7 @@ fn with_table(text: &str, name: &str, table: &str) -> String {
 
 #[test]
 fn tables_are_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let path = path();
     let text = fs::read_to_string(&path).expect("README.md");
     let expected = with_table(&text, "settings", &tidegate::settings::markdown_table());
     let expected = with_table(&expected, "commands", &tidegate::commands_markdown());
@@ -23,4 +34,128 @@ fn tables_are_up_to_date() {
     }
     let hint = "README's tables are old: UPDATE_README=1 cargo test --test readme";
     assert!(text == expected, "{hint}");
+}
+
+/// Redis' groups of the commands that Tidegate is about. What `generic` does only to other types
+/// is there too.
+const FAMILIES: &[&str] =
+    &["list", "pubsub", "transactions", "generic", "connection", "server", "cluster"];
+
+/// Cluster is no family of ours, but these few are sent to any server.
+fn is_of_families(name: &str, group: &str) -> bool {
+    let sent_to_all = ["READONLY", "READWRITE", "ASKING"].contains(&name);
+    FAMILIES.contains(&group) && (group != "cluster" || sent_to_all)
+}
+
+#[test]
+fn what_redis_has_and_we_lack_is_listed() {
+    let Some(server) = Original::start() else { return };
+    let theirs = server.commands();
+    let ours: BTreeSet<String> = tidegate::command_names().collect();
+    // A container of subcommands has no row of its own.
+    let is_there = |name: &str| {
+        let of_name = |one: &&String| one.strip_prefix(name).is_some_and(|n| n.starts_with(' '));
+        ours.contains(name) || ours.iter().any(|one| of_name(&one))
+    };
+    let in_families = theirs.iter().filter(|(name, group)| is_of_families(name, group));
+    let missing: BTreeSet<&str> =
+        in_families.map(|(name, _)| name.as_str()).filter(|name| !is_there(name)).collect();
+
+    let text = fs::read_to_string(path()).expect("README.md");
+    let begin = text.find("<!-- missing -->").expect("the comment before the list");
+    let end = text.find("<!-- /missing -->").expect("the comment after the list");
+    let rows = text[begin..end].lines().filter_map(|line| line.strip_prefix("| "));
+    let listed: BTreeSet<&str> = rows
+        .flat_map(|row| row.split(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2))
+        .collect();
+    let unlisted: Vec<_> = missing.difference(&listed).collect();
+    assert!(
+        unlisted.is_empty(),
+        "Redis has these, README does not say that we lack them: {unlisted:?}"
+    );
+    let known: BTreeSet<&str> = theirs.iter().map(|(name, _)| name.as_str()).collect();
+    for name in listed {
+        // An answer that is always the same error, and DEBUG, whose subcommands are no commands.
+        let is_partly_there = ["OBJECT FREQ", "DEBUG"].contains(&name);
+        assert!(known.contains(name), "{name}: Redis has no such command");
+        assert!(!is_there(name) || is_partly_there, "{name}: we have it");
+    }
+}
+
+/// A `redis-server` of this test's own.
+struct Original {
+    process: Child,
+    port: u16,
+}
+
+impl Original {
+    fn start() -> Option<Original> {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let port = port.expect("a free port").port();
+        let mut command = Command::new("redis-server");
+        command.args(["--save", "", "--bind", "127.0.0.1", "--port", &port.to_string()]);
+        command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).stdout(Stdio::null());
+        match command.spawn() {
+            Ok(process) => Some(Original { process, port }),
+            Err(error) => {
+                let required = std::env::var("TIDEGATE_REQUIRE_REDIS").is_ok_and(|v| v == "1");
+                assert!(!required, "TIDEGATE_REQUIRE_REDIS=1, but: {error}");
+                eprintln!("SKIPPED: README was not compared, since there is no redis-server");
+                None
+            }
+        }
+    }
+
+    fn connect(&self) -> redis::Connection {
+        let client = redis::Client::open(("127.0.0.1", self.port)).expect("an address");
+        let begun = Instant::now();
+        loop {
+            match client.get_connection() {
+                Ok(connection) => return connection,
+                Err(error) if begun.elapsed() > Duration::from_secs(20) => panic!("{error}"),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// The names of all commands and subcommands, as README writes them, with their groups.
+    fn commands(&self) -> Vec<(String, String)> {
+        let docs = redis::cmd("COMMAND").arg("DOCS").query(&mut self.connect());
+        let mut commands = Vec::new();
+        collect(&docs.expect("COMMAND DOCS"), &mut commands);
+        assert!(commands.len() > 300, "COMMAND DOCS tells of {} commands", commands.len());
+        commands
+    }
+}
+
+impl Drop for Original {
+    fn drop(&mut self) {
+        // It fails only if the process has gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// From a list of names and their descriptions, with those of subcommands inside.
+fn collect(docs: &Value, commands: &mut Vec<(String, String)>) {
+    let Value::Array(pairs) = docs else { return };
+    for pair in pairs.chunks_exact(2) {
+        let Value::Array(fields) = &pair[1] else { continue };
+        let name = text(&pair[0]).to_ascii_uppercase().replace('|', " ");
+        for field in fields.chunks_exact(2) {
+            match text(&field[0]).as_str() {
+                "group" => commands.push((name.clone(), text(&field[1]))),
+                "subcommands" => collect(&field[1], commands),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::SimpleString(text) => text.clone(),
+        other => panic!("expected a text, got {other:?}"),
+    }
 }

@@ -82,10 +82,15 @@ fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     Ok(Some(now.monotonic_us.saturating_add((millis as u64).saturating_mul(1000))))
 }
 
-/// A decimal number as C's strtold reads it, without its spaces and NaNs. It may be infinite.
+/// A decimal number as C's strtold reads it, without its spaces and NaNs. It may be infinite; one
+/// that is too small for us is not zero, which would mean to wait for ever.
 fn parse_seconds(text: &str) -> Option<f64> {
+    let number = text.parse::<f64>().ok().filter(|number| !number.is_nan())?;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    let is_tiny = number == 0.0 && mantissa.contains(|c: char| matches!(c, '1'..='9'));
     let starts_well = !text.starts_with(|c: char| c.is_ascii_whitespace());
-    text.parse::<f64>().ok().filter(|number| starts_well && !number.is_nan())
+    let number = if is_tiny { f64::MIN_POSITIVE.copysign(number) } else { number };
+    starts_well.then_some(number)
 }
 
 fn take_or_wait(
