@@ -14,6 +14,11 @@ impl ClientId {
         ClientId { number, slot: slot as u32 }
     }
 
+    /// The id of no client: numbers begin at 1.
+    pub(crate) fn nobody() -> ClientId {
+        ClientId { number: 0, slot: u32::MAX }
+    }
+
     /// What CLIENT ID answers: grows with each connection.
     pub fn number(self) -> u64 {
         self.number

@@ -6,13 +6,13 @@
 //! itself, has the same data. Append files and replication take their bytes from here.
 
 use crate::keyspace::DbIndex;
-use crate::resp::Output;
+use crate::resp::write_command;
 
 /// The stream since it was last taken.
 #[derive(Debug, Default)]
 pub struct Effects {
     is_on: bool,
-    stream: Output,
+    stream: Vec<u8>,
     /// The database that the stream has selected.
     db: Option<DbIndex>,
     /// Whether the command that runs has stated its effect itself.
@@ -25,7 +25,7 @@ pub struct Effects {
 /// whether there are several.
 #[derive(Debug, Default)]
 struct Group {
-    stream: Output,
+    stream: Vec<u8>,
     count: usize,
 }
 
@@ -80,7 +80,8 @@ impl Effects {
         if self.db != Some(db) {
             self.db = Some(db);
             let mut digits = itoa::Buffer::new();
-            write_command(stream, [b"SELECT", digits.format(db).as_bytes()]);
+            // In lower case, which is the same to Redis, but not what Redis writes: see `journal::scan`.
+            write_command(stream, [b"select", digits.format(db).as_bytes()]);
         }
         write_command(stream, args);
     }
@@ -105,20 +106,27 @@ impl Effects {
         }
     }
 
-    /// Takes the stream since the last call. It goes on in the database it had selected.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.stream.take_all()
+    /// Whether anything changed since the stream was last taken.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.stream.is_empty()
     }
-}
 
-fn write_command<'a, A>(stream: &mut Output, args: A)
-where
-    A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
-{
-    let args = args.into_iter();
-    stream.array(args.len());
-    for arg in args {
-        stream.bulk(arg);
+    /// Moves the stream since the last call to the end of `to`. It goes on in the database it had
+    /// selected.
+    pub fn take_into(&mut self, to: &mut Vec<u8>) {
+        if to.is_empty() {
+            // The buffers change places, so that neither is copied nor allocated anew.
+            std::mem::swap(to, &mut self.stream);
+        } else {
+            to.append(&mut self.stream);
+        }
+    }
+
+    /// Makes the stream to come begin with the choice of its database: a new file begins, which
+    /// must mean the same by itself.
+    pub fn forget_db(&mut self) {
+        self.db = None;
     }
 }
 
@@ -133,7 +141,9 @@ mod tests {
     }
 
     fn text(effects: &mut Effects) -> String {
-        String::from_utf8_lossy(&effects.take()).replace("\r\n", " ")
+        let mut taken = Vec::new();
+        effects.take_into(&mut taken);
+        String::from_utf8_lossy(&taken).replace("\r\n", " ")
     }
 
     #[test]
@@ -141,7 +151,7 @@ mod tests {
         let mut effects = recording();
         effects.add(0, [&b"DEL"[..], b"a"]);
         effects.add(0, [&b"DEL"[..], b"b"]);
-        let first = "*2 $6 SELECT $1 0 *2 $3 DEL $1 a *2 $3 DEL $1 b ";
+        let first = "*2 $6 select $1 0 *2 $3 DEL $1 a *2 $3 DEL $1 b ";
         assert_eq!(text(&mut effects), first);
         effects.add(0, [&b"DEL"[..], b"c"]);
         assert_eq!(text(&mut effects), "*2 $3 DEL $1 c ");
@@ -156,7 +166,7 @@ mod tests {
         effects.begin_group();
         effects.add(3, [&b"DEL"[..], b"a"]);
         effects.end_group();
-        assert_eq!(text(&mut effects), "*2 $6 SELECT $1 3 *2 $3 DEL $1 a ");
+        assert_eq!(text(&mut effects), "*2 $6 select $1 3 *2 $3 DEL $1 a ");
         effects.begin_group();
         effects.add(3, [&b"DEL"[..], b"a"]);
         effects.add(3, [&b"DEL"[..], b"b"]);

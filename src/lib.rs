@@ -56,11 +56,11 @@
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
 //! | [`server`] | sockets, descriptors, the clock; the turn |
-//! | [`journal`] | append files: their layout, the manifest, batches that are checked; not used by the server yet |
-//! | [`broker`] | connect, receive, settle, close, the next deadline |
+//! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
+//! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
 //! | `command` | what a row of the table is; the context of a call; errors |
-//! | `state`, `stats`, `slowlog` | what commands read and change; counters |
+//! | `state`, `stats`, `slowlog`, `persistence` | what commands read and change; counters |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
@@ -105,6 +105,7 @@ pub mod glob;
 mod host;
 pub mod journal;
 mod keyspace;
+mod persistence;
 pub mod queue;
 pub mod resp;
 pub mod server;

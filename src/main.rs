@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let settings = match Settings::from_args(words) {
+    let mut settings = match Settings::from_args(words) {
         Ok(Invocation::Run(settings)) => *settings,
         Ok(Invocation::Help) => return print(&settings::help()),
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
@@ -36,6 +36,10 @@ fn main() -> ExitCode {
     if let Err(error) = std::env::set_current_dir(&settings.dir) {
         eprintln!("tidegate: cannot change to the directory {}: {error}", settings.dir.display());
         return ExitCode::FAILURE;
+    }
+    // As it is shown from now on, and where relative paths start, wherever it was named from.
+    if let Ok(dir) = std::env::current_dir() {
+        settings.dir = dir;
     }
     if let Err(error) = start_log(&settings) {
         eprintln!("tidegate: cannot write the log file {}: {error}", settings.logfile);

@@ -8,6 +8,7 @@ use crate::deadlines::Deadlines;
 use crate::effects::Effects;
 use crate::host::Host;
 use crate::keyspace::Keyspace;
+use crate::persistence::Persistence;
 use crate::settings::Settings;
 use crate::slowlog::{Latency, Slowlog};
 use crate::stats::Stats;
@@ -38,6 +39,7 @@ pub struct State {
     pub channels: Channels,
     /// What changed, for those who record it.
     pub effects: Effects,
+    pub persistence: Persistence,
     /// When blocked clients give up, in microseconds of the monotonic clock.
     pub wait_deadlines: Deadlines<ClientId>,
     /// The place in line of the next client that blocks.
@@ -67,6 +69,7 @@ impl State {
             keyspace: Keyspace::new(settings.databases as usize, random.next()),
             channels: Channels::new(random.next()),
             effects: Effects::default(),
+            persistence: Persistence::default(),
             clients,
             wait_deadlines: Deadlines::default(),
             next_ticket: 0,

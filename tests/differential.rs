@@ -32,7 +32,12 @@ use differential::step::Step;
 use differential::{generator, server, shrink, vocabulary};
 
 /// Seeds that failed once, and how many commands it took.
-const REGRESSIONS: &[(u64, usize)] = &[(1795538055118245, 500), (1795538055118262, 500)];
+const REGRESSIONS: &[(u64, usize)] = &[
+    (1795538055118245, 500),
+    (1795538055118262, 500),
+    (1795538357061863, 500),
+    (1795538357061949, 500),
+];
 
 /// Seeds that are always played.
 const FIXED_SEEDS: u64 = 12;

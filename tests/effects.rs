@@ -92,10 +92,10 @@ proptest! {
         for (client, command, pause_us) in steps {
             original.receive(clients[client], format!("{command}\r\n").as_bytes(), now);
             settle(&mut original, now);
-            effects.extend(original.take_effects());
+            original.take_effects(&mut effects);
             now = now.plus_us(pause_us);
             settle(&mut original, now);
-            effects.extend(original.take_effects());
+            original.take_effects(&mut effects);
         }
 
         let start = Now { unix_us: 0, monotonic_us: 0 };
@@ -116,8 +116,10 @@ fn a_served_wait_is_the_pop_that_it_became() {
     broker.receive(clients[0], b"BLPOP none q 0\r\n", now);
     broker.receive(clients[1], b"RPUSH q x y\r\nPEXPIRE q 1500\r\n", now);
     settle(&mut broker, now);
-    let expected = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*4\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\nx\r\n$1\r\ny\r\n\
+    let expected = "*2\r\n$6\r\nselect\r\n$1\r\n0\r\n*4\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\nx\r\n$1\r\ny\r\n\
         *2\r\n$4\r\nLPOP\r\n$1\r\nq\r\n\
         *3\r\n$9\r\nPEXPIREAT\r\n$1\r\nq\r\n$13\r\n1700000001500\r\n";
-    assert_eq!(String::from_utf8_lossy(&broker.take_effects()), expected);
+    let mut effects = Vec::new();
+    broker.take_effects(&mut effects);
+    assert_eq!(String::from_utf8_lossy(&effects), expected);
 }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 /// The rooms from the lowest to the highest; those in one line do not know each other.
 const ROOMS: &[&[&str]] = &[
     &["clock", "glob", "queue", "client_id"],
-    &["settings", "resp", "deadlines", "stats", "slowlog"],
+    &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["host", "keyspace"],
     &["channels", "clients", "effects"],
     &["state"],
     &["command"],
     &["commands"],
-    &["broker", "journal"],
+    &["broker"],
+    &["journal"],
     &["server"],
     &["main"],
 ];

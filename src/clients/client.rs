@@ -1,5 +1,6 @@
 //! One client.
 
+use super::holds::Hold;
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
 use crate::queue::End;
@@ -257,6 +258,10 @@ pub struct Client {
     /// The full name of the last command, such as `client|list`.
     pub last_command: Option<&'static str>,
     pub(super) output: Output,
+    /// How much of the output waits for a sync, if any does.
+    pub(super) hold: Option<Box<Hold>>,
+    /// Whether a command of the client changed data in this turn.
+    pub(super) has_changed_data: bool,
     /// When the client is closed if it stays above its soft limit of output until then.
     pub(super) soft_limit_due_us: Option<u64>,
     pub(super) counted_bytes: usize,
@@ -287,6 +292,8 @@ impl Client {
             last_active_us: now_us,
             last_command: None,
             output: Output::default(),
+            hold: None,
+            has_changed_data: false,
             soft_limit_due_us: None,
             counted_bytes: 0,
             is_dirty: false,

@@ -4,6 +4,7 @@
 //! be flushed, so that nothing written can be forgotten.
 
 mod client;
+mod holds;
 mod output_limit;
 
 pub use client::{
@@ -15,6 +16,7 @@ use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::resp::{Output, Protocol};
 use crate::settings::OutputLimit;
+use holds::Holds;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Buffers kept for clients that will have output; each saves an allocation.
@@ -43,6 +45,7 @@ pub struct Clients {
     /// When clients above their soft limit of output are closed.
     soft_limits: Deadlines<ClientId>,
     blocked_count: usize,
+    holds: Holds,
 }
 
 impl Clients {
@@ -210,8 +213,9 @@ impl Clients {
         self.get_mut(id).map(|client| &mut client.output)
     }
 
-    /// Says that a client's socket has taken what it could.
-    pub fn flushed(&mut self, id: ClientId, now_us: u64) {
+    /// Says that a client's socket has taken `bytes`, as much as it could.
+    pub fn flushed(&mut self, id: ClientId, bytes: usize, now_us: u64) {
+        self.note_sent(id, bytes);
         let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
         let Some(client) = slot.filter(|client| client.id == id) else { return };
         if let Some(buffer) = client.output.release() {
@@ -376,6 +380,7 @@ impl Clients {
         assert_eq!(counted, self.memory_bytes);
         let blocked = self.iter().filter(|client| client.blocked.is_some()).count();
         assert_eq!(blocked, self.blocked_count);
+        self.check_holds();
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
             assert_eq!(client.is_in_backlog, self.backlog.contains(&client.id));

@@ -201,6 +201,9 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
             stop_waiting(state, client);
         } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
             let State { clients, keyspace, effects, stats, .. } = state;
+            if effects.is_on() {
+                clients.note_change(client);
+            }
             clients.answer(client, |reply| {
                 if let Err(error) = take(keyspace, effects, db, key, &wanted, reply) {
                     stats.count_error(&error.to_bytes());

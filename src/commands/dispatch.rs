@@ -200,6 +200,7 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     };
     if ctx.state.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
         add_effect(ctx, request);
+        ctx.state.clients.note_change(ctx.client);
     }
     let took_us = if is_timed { ctx.state.host.monotonic_us().saturating_sub(begun_us) } else { 0 };
     ctx.state.stats.commands_processed += 1;

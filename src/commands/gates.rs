@@ -1,5 +1,5 @@
 //! What stands between a command and its run, in Redis' order: the number of arguments,
-//! protection, authentication, memory, the subscriber's restricted mode, the pause, the open
+//! protection, authentication, memory, the disk, the subscriber's restricted mode, loading, the pause, the open
 //! transaction.
 
 use super::transaction;
@@ -21,6 +21,7 @@ pub(super) enum Gate {
 }
 
 const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required.");
+const LOADING: CommandError = CommandError::text("LOADING Redis is loading the dataset in memory");
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
@@ -51,7 +52,7 @@ pub(super) fn pass(
     len: usize,
 ) -> Result<Gate, CommandError> {
     let used_bytes = state.used_bytes() as u64;
-    let State { settings, clients, pause, .. } = state;
+    let State { settings, clients, pause, persistence, .. } = state;
     let Some(client) = clients.get_mut(id) else { return Ok(Gate::Run) };
     // Also of a command that is refused, queued or held back, as CLIENT LIST in Redis shows it.
     client.last_command = Some(command.name);
@@ -82,11 +83,19 @@ pub(super) fn pass(
     {
         return Err(OUT_OF_MEMORY);
     }
+    if let Some(error) = &persistence.write_error
+        && is_write(command, client)
+    {
+        return Err(CommandError::from(format!("MISCONF Errors writing to the AOF file: {error}")));
+    }
     if client.is_subscriber()
         && client.output().protocol() == Protocol::Resp2
         && !FOR_SUBSCRIBERS.contains(&command.name)
     {
         return Err(restricted(command.name));
+    }
+    if persistence.loading.is_some() && !flags.contains(Flags::LOADING) {
+        return Err(LOADING);
     }
     if let Some(pause) = *pause
         && is_held_back(&pause, command, client)
@@ -122,6 +131,14 @@ fn takes_memory(command: &Command, client: &Client) -> bool {
     command.flags.contains(Flags::DENYOOM)
         || (command.name == "exec" && transaction::has_command(client, Flags::DENYOOM))
         || (client.is_in_transaction() && !ENDS_TRANSACTION.contains(&command.name))
+}
+
+/// Whether a command is refused while nothing can be written: it changes data, which would be
+/// lost. PING too, as in Redis, so that whoever watches over the server notices.
+fn is_write(command: &Command, client: &Client) -> bool {
+    command.flags.contains(Flags::WRITE)
+        || command.name == "ping"
+        || (command.name == "exec" && transaction::has_command(client, Flags::WRITE))
 }
 
 fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {

@@ -8,6 +8,7 @@ use super::table::Table;
 use crate::channels::Kind;
 use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, is_word};
+use crate::persistence::Persistence;
 use crate::resp::Request;
 use crate::state::State;
 use std::fmt::Display;
@@ -223,8 +224,10 @@ fn memory(text: &mut Text, state: &State, _: Now) {
     text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
-fn persistence(text: &mut Text, state: &State, _: Now) {
-    text.zeros(&["loading", "async_loading", "current_cow_peak", "current_cow_size"]);
+fn persistence(text: &mut Text, state: &State, now: Now) {
+    let Persistence { loading, .. } = &state.persistence;
+    text.field("loading", u8::from(loading.is_some()));
+    text.zeros(&["async_loading", "current_cow_peak", "current_cow_size"]);
     text.field("current_cow_size_age", 0);
     text.field("current_fork_perc", "0.00");
     text.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
@@ -234,12 +237,37 @@ fn persistence(text: &mut Text, state: &State, _: Now) {
     text.field("rdb_last_bgsave_time_sec", -1);
     text.field("rdb_current_bgsave_time_sec", -1);
     text.zeros(&["rdb_saves", "rdb_last_cow_size"]);
-    text.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    text.field("aof_last_rewrite_time_sec", -1);
-    text.field("aof_current_rewrite_time_sec", -1);
-    text.field("aof_last_bgrewrite_status", "ok");
-    text.field("aof_last_write_status", "ok");
+    append_files(text, &state.persistence, now);
     text.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
+    if let Some(loading) = loading {
+        text.field("loading_start_time", loading.began_unix_s);
+        text.field("loading_total_bytes", loading.total_bytes);
+        text.field("loading_loaded_bytes", loading.loaded_bytes);
+        text.field("loading_loaded_perc", format_args!("{:.2}", loading.percent()));
+        text.field("loading_eta_seconds", loading.seconds_left(now.monotonic_us).unwrap_or(1));
+    }
+}
+
+fn append_files(text: &mut Text, persistence: &Persistence, now: Now) {
+    let seconds = |s: Option<u64>| s.map_or(-1, |s| s as i64);
+    let current_us = persistence.rewrite_began_us.map(|us| now.monotonic_us.saturating_sub(us));
+    let status = |is_bad: bool| if is_bad { "err" } else { "ok" };
+    text.field("aof_enabled", u8::from(persistence.is_on));
+    text.field("aof_rewrite_in_progress", u8::from(persistence.is_rewriting));
+    text.field("aof_rewrite_scheduled", u8::from(persistence.is_rewrite_wanted));
+    text.field("aof_last_rewrite_time_sec", seconds(persistence.last_rewrite_s));
+    text.field("aof_current_rewrite_time_sec", seconds(current_us.map(|us| us / 1_000_000)));
+    text.field("aof_last_bgrewrite_status", status(persistence.has_rewrite_failed));
+    text.field("aof_rewrites", persistence.rewrites);
+    text.field("aof_last_write_status", status(persistence.write_error.is_some()));
+    if persistence.is_on {
+        text.field("aof_current_size", persistence.current_bytes);
+        text.field("aof_base_size", persistence.base_bytes);
+        text.field("aof_pending_rewrite", 0);
+        text.field("aof_buffer_length", persistence.pending_bytes);
+        text.field("aof_pending_bio_fsync", persistence.pending_syncs);
+        text.field("aof_delayed_fsync", persistence.delayed_syncs);
+    }
 }
 
 fn stats(text: &mut Text, state: &State, _: Now) {

@@ -27,6 +27,7 @@ mod memory;
 pub mod monitor;
 mod object;
 pub mod pubsub;
+pub mod replay;
 mod scan;
 mod secrets;
 mod server;

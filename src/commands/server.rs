@@ -1,4 +1,4 @@
-//! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, LOLWUT.
+//! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
 
 use super::connection::REDIS_VERSION;
 use super::monitor;
@@ -21,6 +21,7 @@ const fn row(
 const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
 const ROLE: Flags = Flags::NOSCRIPT.with(ANYTIME).with(Flags::FAST).with(Flags::DANGEROUS);
+const REWRITE: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING);
 const SHUTDOWN: Flags = ADMIN.with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY);
 
 #[rustfmt::skip]
@@ -29,6 +30,7 @@ pub(super) static COMMANDS: &[Command] = &[
     row("role", 1, ROLE, "2.8.12", "Gives the server's part in replication.", role),
     row("monitor", 1, ADMIN, "1.0.0", "Shows all commands as they run.", monitor),
     row("shutdown", -1, SHUTDOWN, "1.0.0", "Ends the server.", shutdown),
+    row("bgrewriteaof", 1, REWRITE, "1.0.0", "Writes the append files anew, as short as can be.", bgrewriteaof),
     row("lolwut", -1, Flags::READONLY.with(Flags::FAST), "5.0.0", "Draws a picture and gives the version.", lolwut),
 ];
 
@@ -87,6 +89,21 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     }
     // There are no snapshots to save or to leave out, and nothing that could fail and be forced.
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
+    Ok(())
+}
+
+fn bgrewriteaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let persistence = &mut ctx.state.persistence;
+    if !persistence.is_on {
+        return Err(CommandError::text("ERR There are no append files: appendonly is off"));
+    }
+    if persistence.is_rewriting {
+        return Err(CommandError::text(
+            "ERR Background append only file rewriting already in progress",
+        ));
+    }
+    persistence.is_rewrite_wanted = true;
+    ctx.reply.simple("Background append only file rewriting started");
     Ok(())
 }
 

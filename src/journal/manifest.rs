@@ -35,6 +35,16 @@ pub fn manifest_name(prefix: &str) -> String {
     format!("{prefix}.manifest")
 }
 
+/// The name of a base file.
+pub fn base_name(prefix: &str, seq: u64) -> String {
+    format!("{prefix}.{seq}.base.aof")
+}
+
+/// The name of an increment.
+pub fn increment_name(prefix: &str, seq: u64) -> String {
+    format!("{prefix}.{seq}.incr.aof")
+}
+
 /// One file of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -182,20 +192,20 @@ impl Manifest {
 
     /// A new base file, not yet in the manifest: `<prefix>.<seq>.base.aof`.
     pub fn next_base(&self, prefix: &str) -> Entry {
-        self.next(self.base.as_ref(), prefix, "base")
+        self.next(self.base.as_ref(), |seq| base_name(prefix, seq))
     }
 
     /// A new increment, not yet in the manifest: `<prefix>.<seq>.incr.aof`.
     pub fn next_increment(&self, prefix: &str) -> Entry {
-        self.next(self.increments.last(), prefix, "incr")
+        self.next(self.increments.last(), |seq| increment_name(prefix, seq))
     }
 
     /// One number up, and more while that is a name in the history.
-    fn next(&self, last: Option<&Entry>, prefix: &str, suffix: &str) -> Entry {
+    fn next(&self, last: Option<&Entry>, name_of: impl Fn(u64) -> String) -> Entry {
         let mut seq = last.map_or(0, |entry| entry.seq);
         loop {
             seq += 1;
-            let name = format!("{prefix}.{seq}.{suffix}.aof");
+            let name = name_of(seq);
             if !self.names(&name) {
                 return Entry { name, seq };
             }

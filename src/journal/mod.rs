@@ -5,14 +5,29 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
+//! | [`Journal`] | takes the changes of each turn; what is promised, and what happens if it cannot be kept |
+//! | [`scan`], [`load`] | reading the files from the first to the last; loading them, and making them fit to go on |
+//! | [`job`] | what is done beside the loop, since it may wait for the disk |
+//! | `rewrite` | the steps of a rewrite |
+//! | [`base`] | the base file: all data as it was at one moment |
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; the change from one set to the next |
 //! | [`files`] | a directory and its files as a trait, and the real ones |
 //! | [`memory`] | their twin that loses power, runs out of space and breaks on demand |
-//!
-//! The lowest layers stand; nothing in the server uses them yet.
 
+pub mod base;
 pub mod batch;
+mod error;
 pub mod files;
+mod foreign;
+pub mod job;
+pub mod load;
 pub mod manifest;
 pub mod memory;
+mod rewrite;
+pub mod scan;
+mod writer;
+
+pub use error::LoadError;
+pub use load::Loader;
+pub use writer::{Journal, JournalError, Start};

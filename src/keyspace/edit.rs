@@ -23,6 +23,7 @@ impl Keyspace {
         key: &[u8],
     ) -> Result<Option<ListEdit<'_>>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(None) };
+        self.before_change(db, index);
         let entry = self.entry_mut(db, index);
         let bytes_before = match &entry.value {
             None => return Ok(None),
@@ -40,6 +41,7 @@ impl Keyspace {
         key: &[u8],
     ) -> Result<ListEdit<'_>, WrongType> {
         let index = self.find_or_create(db, key);
+        self.before_change(db, index);
         if self.entry_mut(db, index).value.is_none() {
             self.put_value(db, index, Value::List(Queue::new()));
         }

@@ -61,6 +61,7 @@ impl Keyspace {
 
     /// Writes an entry's expiry and keeps the deadlines true.
     pub(super) fn write_expiry(&mut self, db: DbIndex, index: usize, expires_ms: Option<i64>) {
+        self.before_change(db, index);
         let first_before = self.dbs[db].expiries.next();
         let Db { entries, expiries, .. } = &mut self.dbs[db];
         let Some((key, entry)) = entries.get_index_mut(index) else { return };

@@ -11,6 +11,7 @@
 mod edit;
 mod expiry;
 mod scan;
+mod snapshot;
 mod swap;
 
 use crate::client_id::ClientId;
@@ -19,9 +20,12 @@ use crate::deadlines::Deadlines;
 use crate::queue::Queue;
 use ahash::RandomState;
 use indexmap::IndexMap;
+use snapshot::{Snapshot, Walk};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
+
+pub use snapshot::SavedKey;
 
 /// A key's bytes, shared with whoever waits for it or expires it.
 pub type Key = Arc<[u8]>;
@@ -41,6 +45,20 @@ impl Value {
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::List(_) => "list",
+        }
+    }
+
+    /// How many elements it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Value::List(queue) => queue.len(),
+        }
+    }
+
+    /// The same value once more, without a copy of what is in it.
+    fn share(&mut self) -> Value {
+        match self {
+            Value::List(queue) => Value::List(queue.share()),
         }
     }
 
@@ -75,6 +93,8 @@ struct Entry {
     expires_ms: i64,
     /// When the value was last read or written, in seconds of the monotonic clock.
     used_s: u32,
+    /// The last snapshot that saved the entry, or that was under way when it was made.
+    epoch: u32,
     interest: Option<Box<Interest>>,
 }
 
@@ -93,6 +113,7 @@ struct Db {
     value_count: usize,
     /// Unix milliseconds at which values expire.
     expiries: Deadlines<Key>,
+    walk: Walk,
 }
 
 /// All databases.
@@ -120,6 +141,10 @@ pub struct Keyspace {
     expired: Option<Vec<(DbIndex, Key)>>,
     /// Changes that commands made.
     changes: u64,
+    /// The number of the snapshot under way, or of the last one.
+    epoch: u32,
+    /// The snapshot under way.
+    snapshot: Option<Snapshot>,
 }
 
 impl Entry {
@@ -143,6 +168,7 @@ impl Keyspace {
             entries: IndexMap::with_hasher(hasher.clone()),
             value_count: 0,
             expiries: Deadlines::default(),
+            walk: Walk::default(),
         };
         Keyspace {
             dbs: std::iter::repeat_with(db).take(count.max(1)).collect(),
@@ -156,6 +182,8 @@ impl Keyspace {
             expired_count: 0,
             expired: None,
             changes: 0,
+            epoch: 0,
+            snapshot: None,
         }
     }
 
@@ -296,13 +324,14 @@ impl Keyspace {
         if let Some(index) = self.find(db, key) {
             return index;
         }
-        let entry = Entry { expires_ms: NEVER, ..Entry::default() };
+        let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
         self.bytes += ENTRY_BYTES + key.len();
         self.dbs[db].entries.insert_full(Key::from(key), entry).0
     }
 
     /// Gives an entry that has none a value.
     fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
+        self.before_change(db, index);
         self.bytes += value.allocated_bytes();
         self.dbs[db].value_count += 1;
         let used_s = self.now_s;
@@ -313,6 +342,7 @@ impl Keyspace {
 
     /// Takes the value out of an entry, with its expiry.
     fn clear_value(&mut self, db: DbIndex, index: usize) -> Option<Value> {
+        self.before_change(db, index);
         let value = self.entry_mut(db, index).value.take()?;
         self.bytes -= value.allocated_bytes();
         self.dbs[db].value_count -= 1;
@@ -367,7 +397,11 @@ impl Keyspace {
         database.value_count = 0;
         let mut freed = 0;
         let broken = &mut self.broken_watches;
+        let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
         database.entries.retain(|key, entry| {
+            if let Some(snapshot) = snapshot {
+                snapshot.add(entry.save(epoch, number, key));
+            }
             entry.expires_ms = NEVER;
             if let Some(value) = entry.value.take() {
                 freed += value.allocated_bytes();

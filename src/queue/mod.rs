@@ -16,6 +16,14 @@ use std::collections::VecDeque;
 /// bookkeeping, and 16 short of two pages, which is what the allocator adds.
 const SEGMENT_BYTES: usize = 8192 - 16;
 
+/// Bytes of a full segment of a long queue, so that a snapshot of it has few segments to share:
+/// at the pace of a tenth of a microsecond each, a gigabyte takes two milliseconds.
+const LONG_SEGMENT_BYTES: usize = 65_536 - 16;
+
+/// A queue is long from so many bytes on. An eighth of it, at the most, is then in its segments at
+/// either end.
+const LONG_BYTES: usize = 1 << 20;
+
 /// The first segment of a queue starts with this much room, so that thousands of tiny queues
 /// stay tiny, and doubles as it fills.
 const FIRST_SEGMENT_BYTES: usize = 32;
@@ -23,8 +31,9 @@ const FIRST_SEGMENT_BYTES: usize = 32;
 /// Later segments start with this much room: the queue has shown that it is not tiny.
 const NEXT_SEGMENT_BYTES: usize = 2048;
 
-/// A segment that insertions made larger than this is cut in two.
-const SEGMENT_BYTES_MAX: usize = 2 * SEGMENT_BYTES;
+/// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
+/// more, the push begins a segment of its own.
+const COPIED_BYTES_MAX: usize = 1024;
 
 /// Which end of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +76,16 @@ impl Queue {
         self.len
     }
 
+    /// The same messages once more, without a copy of them: their segments are shared until one
+    /// of both queues changes them. Takes time for each segment, not for each message.
+    pub fn share(&mut self) -> Queue {
+        Queue {
+            segments: self.segments.iter_mut().map(Segment::share).collect(),
+            len: self.len,
+            segment_bytes: self.segment_bytes,
+        }
+    }
+
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -98,8 +117,9 @@ impl Queue {
 
     #[cold]
     fn push_back_growing(&mut self, message: &[u8], stored: usize) {
+        let full = self.full_segment_bytes();
         if let Some(last) = self.segments.back_mut()
-            && let Some(capacity) = grown_capacity(last, stored)
+            && let Some(capacity) = grown_capacity(last, stored, full)
         {
             let before = last.capacity();
             last.regrow_for_back(capacity);
@@ -124,8 +144,9 @@ impl Queue {
 
     #[cold]
     fn push_front_growing(&mut self, message: &[u8], stored: usize) {
+        let full = self.full_segment_bytes();
         if let Some(first) = self.segments.front_mut()
-            && let Some(capacity) = grown_capacity(first, stored)
+            && let Some(capacity) = grown_capacity(first, stored, full)
         {
             let before = first.capacity();
             first.regrow_for_front(capacity);
@@ -137,6 +158,11 @@ impl Queue {
         segment.push_front(message);
         self.segment_bytes += segment.capacity();
         self.segments.push_front(segment);
+    }
+
+    /// Bytes of a full segment of this queue.
+    fn full_segment_bytes(&self) -> usize {
+        if self.segment_bytes < LONG_BYTES { SEGMENT_BYTES } else { LONG_SEGMENT_BYTES }
     }
 
     fn new_capacity(&self, stored: usize) -> usize {
@@ -247,10 +273,12 @@ impl Queue {
 
     /// Changes one segment's messages, keeping the count of memory and the bound on its size.
     fn edit(&mut self, number: usize, change: impl FnOnce(&mut Segment)) {
+        // One that insertions made larger than two full ones is cut in two.
+        let bytes_max = 2 * self.full_segment_bytes();
         let segment = &mut self.segments[number];
         self.segment_bytes -= segment.capacity();
         change(segment);
-        let rest = (segment.live_bytes() > SEGMENT_BYTES_MAX && segment.count() > 1)
+        let rest = (segment.live_bytes() > bytes_max && segment.count() > 1)
             .then(|| segment.split_off(segment.count() / 2));
         self.segment_bytes += segment.capacity();
         if let Some(rest) = rest {
@@ -330,12 +358,13 @@ impl Queue {
 
 /// The capacity to which a segment at the end of a queue may grow to take `stored` bytes more;
 /// none where a new segment is due. What was popped from the other side counts as room.
-fn grown_capacity(segment: &Segment, stored: usize) -> Option<usize> {
-    let needed = segment.live_bytes() + stored;
-    if needed > SEGMENT_BYTES {
+fn grown_capacity(segment: &Segment, stored: usize, full_bytes: usize) -> Option<usize> {
+    let live = segment.live_bytes();
+    let needed = live + stored;
+    if needed > full_bytes || (live > COPIED_BYTES_MAX && segment.is_shared()) {
         return None;
     }
-    Some((2 * needed).next_power_of_two().min(SEGMENT_BYTES))
+    Some((2 * needed).next_power_of_two().min(full_bytes))
 }
 
 #[cfg(test)]

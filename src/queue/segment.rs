@@ -4,6 +4,9 @@
 //! LEB128 number, the second the same bytes in reverse order, so that the run can be walked and
 //! cut from both ends in constant time. A message below 128 bytes costs two bytes.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 /// A buffer holds `u64` lengths of at most this many LEB128 bytes.
 const LENGTH_BYTES_MAX: usize = 10;
 
@@ -11,9 +14,52 @@ const LENGTH_BYTES_MAX: usize = 10;
 /// for pushes at the front).
 #[derive(Debug)]
 pub(super) struct Segment {
-    bytes: Vec<u8>,
+    buffer: Buffer,
     start: usize,
     count: usize,
+}
+
+/// Where the bytes are. A shared buffer is never written to: popping moves `start` and `end`,
+/// pushing goes elsewhere, and what changes in the middle is copied first.
+#[derive(Debug)]
+enum Buffer {
+    Owned(Vec<u8>),
+    /// Also part of a snapshot. The live messages end at `end`.
+    Shared {
+        bytes: Arc<Vec<u8>>,
+        end: usize,
+    },
+}
+
+impl Buffer {
+    /// The bytes up to the end of the live messages.
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Buffer::Owned(bytes) => bytes,
+            Buffer::Shared { bytes, end } => &bytes[..*end],
+        }
+    }
+
+    /// The bytes, to be changed. If they are shared, they are copied, up to the end of the live
+    /// ones; if the snapshot has gone meanwhile, they are taken back.
+    #[inline]
+    fn to_mut(&mut self) -> &mut Vec<u8> {
+        if let Buffer::Shared { bytes, end } = self {
+            let bytes = match Arc::get_mut(bytes) {
+                Some(bytes) => {
+                    bytes.truncate(*end);
+                    std::mem::take(bytes)
+                }
+                None => bytes[..*end].to_vec(),
+            };
+            *self = Buffer::Owned(bytes);
+        }
+        match self {
+            Buffer::Owned(bytes) => bytes,
+            Buffer::Shared { .. } => unreachable!("it was made owned above"),
+        }
+    }
 }
 
 /// A length in its stored form.
@@ -74,12 +120,39 @@ fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
 impl Segment {
     /// An empty segment with room for `capacity` bytes of stored messages after its end.
     pub(super) fn for_back(capacity: usize) -> Segment {
-        Segment { bytes: Vec::with_capacity(capacity), start: 0, count: 0 }
+        Segment::owned(Vec::with_capacity(capacity), 0, 0)
     }
 
     /// An empty segment whose room of `capacity` bytes is before its start.
     pub(super) fn for_front(capacity: usize) -> Segment {
-        Segment { bytes: vec![0; capacity], start: capacity, count: 0 }
+        Segment::owned(vec![0; capacity], capacity, 0)
+    }
+
+    fn owned(bytes: Vec<u8>, start: usize, count: usize) -> Segment {
+        Segment { buffer: Buffer::Owned(bytes), start, count }
+    }
+
+    /// The same messages once more, without a copy of them.
+    pub(super) fn share(&mut self) -> Segment {
+        if let Buffer::Owned(bytes) = &mut self.buffer {
+            let end = bytes.len();
+            self.buffer = Buffer::Shared { bytes: Arc::new(std::mem::take(bytes)), end };
+        }
+        let buffer = match &self.buffer {
+            Buffer::Shared { bytes, end } => Buffer::Shared { bytes: Arc::clone(bytes), end: *end },
+            Buffer::Owned(_) => unreachable!("it was shared above"),
+        };
+        Segment { buffer, start: self.start, count: self.count }
+    }
+
+    /// Whether a snapshot has the same bytes.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(&self.buffer, Buffer::Shared { bytes, .. } if Arc::strong_count(bytes) > 1)
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.buffer.bytes()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -88,31 +161,43 @@ impl Segment {
 
     /// Bytes of the live messages with their lengths.
     pub(super) fn live_bytes(&self) -> usize {
-        self.bytes.len() - self.start
+        self.bytes().len() - self.start
     }
 
     /// Bytes the segment's buffer takes from the allocator.
     pub(super) fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        match &self.buffer {
+            Buffer::Owned(bytes) => bytes.capacity(),
+            Buffer::Shared { bytes, .. } => bytes.capacity(),
+        }
     }
 
+    #[inline]
     pub(super) fn room_at_back(&self) -> usize {
-        self.bytes.capacity() - self.bytes.len()
+        match &self.buffer {
+            Buffer::Owned(bytes) => bytes.capacity() - bytes.len(),
+            Buffer::Shared { .. } => 0,
+        }
     }
 
+    #[inline]
     pub(super) fn room_at_front(&self) -> usize {
-        self.start
+        match &self.buffer {
+            Buffer::Owned(_) => self.start,
+            Buffer::Shared { .. } => 0,
+        }
     }
 
     /// Moves the live messages into a buffer of `capacity` bytes, with all its room at the back.
     pub(super) fn regrow_for_back(&mut self, capacity: usize) {
-        if self.start == 0 {
-            self.bytes.reserve_exact(capacity.saturating_sub(self.bytes.len()));
+        if self.start == 0 && !self.is_shared() {
+            let bytes = self.buffer.to_mut();
+            bytes.reserve_exact(capacity.saturating_sub(bytes.len()));
             return;
         }
         let mut grown = Vec::with_capacity(capacity);
-        grown.extend_from_slice(&self.bytes[self.start..]);
-        self.bytes = grown;
+        grown.extend_from_slice(&self.bytes()[self.start..]);
+        self.buffer = Buffer::Owned(grown);
         self.start = 0;
     }
 
@@ -121,17 +206,18 @@ impl Segment {
         let live = self.live_bytes();
         let start = capacity.saturating_sub(live);
         let mut grown = vec![0; start + live];
-        grown[start..].copy_from_slice(&self.bytes[self.start..]);
-        self.bytes = grown;
+        grown[start..].copy_from_slice(&self.bytes()[self.start..]);
+        self.buffer = Buffer::Owned(grown);
         self.start = start;
     }
 
     #[inline]
     pub(super) fn push_back(&mut self, message: &[u8]) {
         let mut length = Length::encode(message.len());
-        self.bytes.extend_from_slice(length.forward());
-        self.bytes.extend_from_slice(message);
-        self.bytes.extend_from_slice(length.reversed());
+        let bytes = self.buffer.to_mut();
+        bytes.extend_from_slice(length.forward());
+        bytes.extend_from_slice(message);
+        bytes.extend_from_slice(length.reversed());
         self.count += 1;
     }
 
@@ -147,26 +233,29 @@ impl Segment {
     fn write_at(&mut self, at: usize, message: &[u8]) {
         let mut length = Length::encode(message.len());
         let data = at + length.used;
-        self.bytes[at..data].copy_from_slice(length.forward());
-        self.bytes[data..data + message.len()].copy_from_slice(message);
+        let bytes = self.buffer.to_mut();
+        bytes[at..data].copy_from_slice(length.forward());
+        bytes[data..data + message.len()].copy_from_slice(message);
         let trailer = data + message.len();
-        self.bytes[trailer..trailer + length.used].copy_from_slice(length.reversed());
+        bytes[trailer..trailer + length.used].copy_from_slice(length.reversed());
     }
 
     /// The message whose stored form begins at `at`, and where the next one begins.
     #[inline]
     fn read_at(&self, at: usize) -> (&[u8], usize) {
-        let (length, used) = decode(self.bytes[at..].iter());
+        let bytes = self.bytes();
+        let (length, used) = decode(bytes[at..].iter());
         let data = at + used;
-        (&self.bytes[data..data + length], data + length + used)
+        (&bytes[data..data + length], data + length + used)
     }
 
     /// The message whose stored form ends at `end`, and where it begins.
     #[inline]
     fn read_before(&self, end: usize) -> (&[u8], usize) {
-        let (length, used) = decode(self.bytes[..end].iter().rev());
+        let bytes = self.bytes();
+        let (length, used) = decode(bytes[..end].iter().rev());
         let data = end - used - length;
-        (&self.bytes[data..data + length], data - used)
+        (&bytes[data..data + length], data - used)
     }
 
     #[inline]
@@ -176,7 +265,7 @@ impl Segment {
 
     #[inline]
     pub(super) fn back(&self) -> Option<&[u8]> {
-        (self.count > 0).then(|| self.read_before(self.bytes.len()).0)
+        (self.count > 0).then(|| self.read_before(self.bytes().len()).0)
     }
 
     /// Forgets the first message, if there is one.
@@ -192,14 +281,17 @@ impl Segment {
     #[inline]
     pub(super) fn drop_back(&mut self) {
         if self.count > 0 {
-            let end = self.read_before(self.bytes.len()).1;
-            self.bytes.truncate(end);
+            let cut = self.read_before(self.bytes().len()).1;
+            match &mut self.buffer {
+                Buffer::Owned(bytes) => bytes.truncate(cut),
+                Buffer::Shared { end, .. } => *end = cut,
+            }
             self.count -= 1;
         }
     }
 
     pub(super) fn iter(&self) -> Messages<'_> {
-        Messages { segment: self, front: self.start, back: self.bytes.len(), left: self.count }
+        Messages { segment: self, front: self.start, back: self.bytes().len(), left: self.count }
     }
 
     /// Where the stored form of message `index` begins, walking from the nearer end.
@@ -211,7 +303,7 @@ impl Segment {
             }
             at
         } else {
-            let mut at = self.bytes.len();
+            let mut at = self.bytes().len();
             for _ in index..self.count {
                 at = self.read_before(at).1;
             }
@@ -226,7 +318,8 @@ impl Segment {
     /// Puts `message` before message `index`; at `count` it becomes the last one.
     pub(super) fn insert(&mut self, index: usize, message: &[u8]) {
         let at = self.offset_of(index);
-        self.bytes.splice(at..at, std::iter::repeat_n(0, stored_bytes(message.len())));
+        let room = std::iter::repeat_n(0, stored_bytes(message.len()));
+        self.buffer.to_mut().splice(at..at, room);
         self.write_at(at, message);
         self.count += 1;
     }
@@ -237,7 +330,7 @@ impl Segment {
         let end = self.read_at(at).1;
         let stored = stored_bytes(message.len());
         if end - at != stored {
-            self.bytes.splice(at..end, std::iter::repeat_n(0, stored));
+            self.buffer.to_mut().splice(at..end, std::iter::repeat_n(0, stored));
         }
         self.write_at(at, message);
     }
@@ -245,11 +338,12 @@ impl Segment {
     /// Cuts the segment before message `index`; what follows is returned as a segment.
     pub(super) fn split_off(&mut self, index: usize) -> Segment {
         let at = self.offset_of(index);
-        let rest = self.bytes[at..].to_vec();
-        self.bytes.truncate(at);
+        let bytes = self.buffer.to_mut();
+        let rest = bytes[at..].to_vec();
+        bytes.truncate(at);
         let count = self.count - index;
         self.count = index;
-        Segment { bytes: rest, start: 0, count }
+        Segment::owned(rest, 0, count)
     }
 
     /// Forgets the messages that `keep` refuses, in order; says how many those were.
@@ -257,30 +351,32 @@ impl Segment {
         let before = self.count;
         let mut kept_end = self.start;
         let mut at = self.start;
-        while at < self.bytes.len() {
+        while at < self.bytes().len() {
             let (message, next) = self.read_at(at);
             if keep(message) {
-                self.bytes.copy_within(at..next, kept_end);
+                self.move_stored(at..next, kept_end);
                 kept_end += next - at;
             } else {
                 self.count -= 1;
             }
             at = next;
         }
-        self.bytes.truncate(kept_end);
+        if self.count < before {
+            self.buffer.to_mut().truncate(kept_end);
+        }
         before - self.count
     }
 
     /// As `retain`, but asking from the last message to the first.
     pub(super) fn retain_from_back(&mut self, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
         let before = self.count;
-        let mut kept_start = self.bytes.len();
-        let mut end = self.bytes.len();
+        let mut kept_start = self.bytes().len();
+        let mut end = self.bytes().len();
         while end > self.start {
             let (message, at) = self.read_before(end);
             if keep(message) {
                 kept_start -= end - at;
-                self.bytes.copy_within(at..end, kept_start);
+                self.move_stored(at..end, kept_start);
             } else {
                 self.count -= 1;
             }
@@ -288,6 +384,14 @@ impl Segment {
         }
         self.start = kept_start;
         before - self.count
+    }
+
+    /// Moves a stored message to another place, if that is another: until one was dropped, nothing
+    /// moves, and nothing shared has to be copied.
+    fn move_stored(&mut self, from: Range<usize>, to: usize) {
+        if from.start != to {
+            self.buffer.to_mut().copy_within(from, to);
+        }
     }
 }
 

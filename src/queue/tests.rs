@@ -10,6 +10,8 @@ enum Step {
     Insert(usize, Vec<u8>),
     Remove(bool, Vec<u8>, usize),
     Trim(usize, usize),
+    /// Takes a snapshot, and forgets the one before.
+    Share,
 }
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
@@ -28,6 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), message()).prop_map(|(i, m)| Step::Insert(i, m)),
         1 => (any::<bool>(), message(), 0usize..4).prop_map(|(e, m, n)| Step::Remove(e, m, n)),
         1 => (0usize..5, any::<usize>()).prop_map(|(a, b)| Step::Trim(a, b)),
+        1 => Just(Step::Share),
     ]
 }
 
@@ -76,6 +79,7 @@ fn apply(queue: &mut Queue, model: &mut VecDeque<Vec<u8>>, step: Step) {
             queue.trim(start, count);
             *model = model.iter().skip(start).take(count).cloned().collect();
         }
+        Step::Share => {}
     }
 }
 
@@ -84,11 +88,19 @@ proptest! {
     fn behaves_like_a_plain_deque(steps in prop::collection::vec(step(), 1..200), probe: usize) {
         let mut queue = Queue::new();
         let mut model = VecDeque::new();
+        let (mut snapshot, mut model_then) = (queue.share(), model.clone());
         for step in steps {
+            if let Step::Share = step {
+                snapshot.check_invariants();
+                prop_assert!(snapshot.iter().eq(model_then.iter()));
+                (snapshot, model_then) = (queue.share(), model.clone());
+            }
             apply(&mut queue, &mut model, step);
             queue.check_invariants();
             prop_assert_eq!(queue.len(), model.len());
         }
+        prop_assert!(snapshot.iter().eq(model_then.iter()));
+        prop_assert!(snapshot.iter().rev().eq(model_then.iter().rev()));
         prop_assert!(queue.iter().eq(model.iter()));
         prop_assert!(queue.iter().rev().eq(model.iter().rev()));
         let from = probe % (model.len() + 1);
@@ -107,6 +119,30 @@ fn a_small_message_costs_little() {
         queue.push(End::Back, &[0; 64]);
     }
     assert!(queue.allocated_bytes() < 100_000 * 68, "{} bytes", queue.allocated_bytes());
+}
+
+#[test]
+fn a_snapshot_costs_little_more_than_what_changes() {
+    let mut queue = Queue::new();
+    for _ in 0..100_000 {
+        queue.push(End::Back, &[0; 64]);
+    }
+    let before = queue.segments.len();
+    assert!(before < 250, "{before} segments of a long queue");
+    let snapshot = queue.share();
+    for _ in 0..1000 {
+        queue.push(End::Back, &[1; 64]);
+        queue.push(End::Front, &[2; 64]);
+        queue.pop(End::Front, |_| ());
+        queue.pop(End::Front, |_| ());
+    }
+    let copied = queue.segments.iter().filter(|segment| !segment.is_shared()).count();
+    assert!(copied <= 4, "{copied} segments are not shared");
+    assert_eq!(snapshot.len(), 100_000);
+    drop(snapshot);
+    // The room at the end is used again.
+    queue.push(End::Back, &[1; 64]);
+    queue.check_invariants();
 }
 
 #[test]

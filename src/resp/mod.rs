@@ -2,12 +2,14 @@
 //!
 //! Specification: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
+mod encode;
 mod inline;
 mod number;
 mod output;
 mod reply;
 mod request;
 
+pub use encode::{write_arg, write_command, write_header};
 pub use inline::{UnbalancedQuotes, split_quoted};
 pub use number::parse_integer;
 pub use output::{Output, OutputMark};

@@ -116,6 +116,14 @@ impl Output {
         other.shared_bytes = 0;
     }
 
+    /// Forgets everything that is owed.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.sent = 0;
+        self.shared.clear();
+        self.shared_bytes = 0;
+    }
+
     /// A mark for `truncate`.
     pub fn mark(&self) -> OutputMark {
         OutputMark { buffer: self.buffer.len(), shared: self.shared.len() }
@@ -129,10 +137,14 @@ impl Output {
         }
     }
 
-    /// The bytes owed, as slices for one gathered write; says how many slices were filled.
-    pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+    /// The first `bytes_max` bytes owed, as slices for one gathered write; says how many slices
+    /// were filled.
+    pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut filled = 0;
+        let mut left = bytes_max;
         let mut add = |slice: &'a [u8]| {
+            let slice = &slice[..slice.len().min(left)];
+            left -= slice.len();
             if !slice.is_empty() && filled < slices.len() {
                 slices[filled] = IoSlice::new(slice);
                 filled += 1;
@@ -245,7 +257,7 @@ mod tests {
     /// Takes up to `count` bytes by way of gathered slices, as a socket would.
     fn send(output: &mut Output, got: &mut Vec<u8>, count: usize) {
         let mut slices = [IoSlice::new(&[]); 4];
-        let filled = output.io_slices(&mut slices);
+        let filled = output.io_slices(&mut slices, count);
         let mut taken = 0;
         for slice in &slices[..filled] {
             let part = slice.len().min(count - taken);

@@ -34,18 +34,18 @@ impl Stream {
         }
     }
 
-    /// Writes as much of `output` as the socket takes at once.
-    pub fn write(&mut self, output: &Output) -> io::Result<usize> {
+    /// Writes as much of the first `bytes_max` bytes of `output` as the socket takes at once.
+    pub fn write(&mut self, output: &Output, bytes_max: usize) -> io::Result<usize> {
         let socket: &mut dyn Write = match self {
             Stream::Tcp(stream) => stream,
             Stream::Unix(stream) => stream,
         };
         loop {
             let result = match output.contiguous() {
-                Some(bytes) => socket.write(bytes),
+                Some(bytes) => socket.write(&bytes[..bytes.len().min(bytes_max)]),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
-                    let filled = output.io_slices(&mut slices);
+                    let filled = output.io_slices(&mut slices, bytes_max);
                     socket.write_vectored(&slices[..filled])
                 }
             };

@@ -2,12 +2,13 @@
 //! clock. Everything else is told what arrived and what time it is.
 //!
 //! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
-//! accept, `connection.rs` reads and writes one socket, `descriptors.rs` sees to it that there are
+//! accept, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket, `descriptors.rs` sees to it that there are
 //! enough of them, and `process.rs` answers what only the operating system knows.
 
 mod clock;
 mod connection;
 mod descriptors;
+mod durability;
 mod listeners;
 mod process;
 mod turn;
@@ -20,10 +21,13 @@ use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
+use crate::journal::files::OpenError;
+use crate::journal::{JournalError, LoadError};
 use crate::settings::Settings;
 use crate::state::ShutdownRequest;
 use clock::Clock;
 use connection::Connection;
+use durability::Durability;
 use listeners::Listeners;
 use mio::{Events, Poll, Token, Waker};
 use process::Process;
@@ -54,6 +58,7 @@ const FIRST_LISTENER: usize = 1;
 /// [`spawn`](Server::spawn), but clients may connect already and are served then.
 pub struct Server {
     broker: Broker,
+    durability: Durability,
     poll: Poll,
     listeners: Listeners,
     /// The token of the connection in slot 0; below it are the waker and the listeners.
@@ -116,6 +121,23 @@ pub enum ServerError {
     /// The operating system does not give readiness events.
     #[error("cannot wait for events: {0}")]
     Poll(#[source] io::Error),
+    /// A setting is to be the name of a file or directory, and is not.
+    #[error("{directive}: expected a name without a path, got '{name}'")]
+    FileName {
+        /// The setting.
+        directive: &'static str,
+        /// What it says.
+        name: String,
+    },
+    /// The directory of the append files cannot be used.
+    #[error("cannot use the append files: {0}")]
+    Directory(#[from] OpenError),
+    /// The append files cannot be loaded.
+    #[error("cannot load the append files: {0}")]
+    Load(#[from] LoadError),
+    /// What was promised cannot be kept.
+    #[error("cannot write the append files: {0}")]
+    Journal(#[from] JournalError),
     /// No thread could be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -138,8 +160,11 @@ impl Server {
         let host = Process::new(clock, &settings);
         // The standard library's keys for hash maps are random and not to be guessed by clients.
         let seed = RandomState::new().hash_one(now.unix_us);
+        let mut broker = Broker::new(settings, seed, Box::new(host), now);
+        let durability = Durability::open(&mut broker, now)?;
         Ok(Server {
-            broker: Broker::new(settings, seed, Box::new(host), now),
+            broker,
+            durability,
             poll,
             listeners,
             first_connection: FIRST_LISTENER + count,
@@ -179,10 +204,10 @@ impl Server {
         while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
             self.turn(&mut events)?;
         }
-        if self.broker.shutdown_requested() == Some(ShutdownRequest::Now) {
-            return Ok(());
+        if self.broker.shutdown_requested() != Some(ShutdownRequest::Now) {
+            self.finish(&mut events)?;
         }
-        self.finish(&mut events)
+        self.durability.close(&mut self.broker, self.now)
     }
 
     /// Serves on a thread of its own.

@@ -42,13 +42,15 @@ const PROTECTED_TEXT: &str = "-DENIED Redis is running in protected mode because
 
 impl Server {
     /// One turn. Nothing is written before everything is read, so that a client gets the replies
-    /// to all it sent in one piece. New clients come last, when those who left have made room;
+    /// to all it sent in one piece, and before the journal has what changed. New clients come last, when those who left have made room;
     /// what they sent already makes an event of the next turn.
     pub(super) fn turn(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.now = self.wait(events)?;
         self.note(events);
+        self.durability.finish_jobs(&mut self.broker, self.now)?;
         self.read();
         self.settle();
+        self.durability.commit(&mut self.broker, &self.handle.waker, self.now)?;
         self.close_at_once();
         self.write();
         self.close();
@@ -66,7 +68,8 @@ impl Server {
 
     /// How long nothing will happen by itself; none if it never will.
     fn wait_max(&self) -> Option<Duration> {
-        if !self.to_read.is_empty() || !self.to_write.is_empty() || self.listeners.is_ready() {
+        let may_read = !self.to_read.is_empty() && !self.durability.is_full(&self.broker);
+        if may_read || !self.to_write.is_empty() || self.listeners.is_ready() {
             return Some(Duration::ZERO);
         }
         let checks_idle = self.broker.settings().timeout_s > 0 && !self.connections.is_empty();
@@ -78,7 +81,9 @@ impl Server {
         ];
         let own = own.into_iter().flatten().min();
         let own = own.map(|at| Duration::from_micros(at.saturating_sub(self.now.monotonic_us)));
-        let wait = self.broker.next_deadline(self.now).into_iter().chain(own).min()?;
+        let durability = self.durability.next_deadline(&self.broker, self.now);
+        let wait = self.broker.next_deadline(self.now);
+        let wait = [wait, durability, own].into_iter().flatten().min()?;
         // The turn has taken time itself. The poll rounds up to a millisecond, so it ends after
         // the deadline and not in a series of short waits before it.
         let spent_us = self.clock.monotonic_us().saturating_sub(self.now.monotonic_us);
@@ -121,6 +126,9 @@ impl Server {
     /// Reads every connection that may hold bytes. Those that hold more than their share are left
     /// for the next turn, which then does not wait.
     fn read(&mut self) {
+        if self.durability.is_full(&self.broker) {
+            return;
+        }
         let mut slots = std::mem::take(&mut self.to_read);
         for slot in slots.drain(..) {
             if let Some(connection) = self.connections.get_mut(slot) {
@@ -229,11 +237,13 @@ impl Server {
         if connection.id != id || connection.is_gone || !connection.is_writable {
             return;
         }
+        // Not what waits for a sync.
+        let sendable = self.broker.sendable(id);
         let Some(output) = self.broker.output(id) else { return };
         let mut sent = 0;
         let mut has_failed = false;
-        while !output.is_empty() && sent < TURN_WRITE_BYTES_MAX {
-            match connection.stream.write(output) {
+        while sent < sendable && sent < TURN_WRITE_BYTES_MAX {
+            match connection.stream.write(output, sendable - sent) {
                 Ok(taken) if taken > 0 => {
                     output.advance(taken);
                     sent += taken;
@@ -251,13 +261,14 @@ impl Server {
             }
         }
         let is_owed = !output.is_empty();
+        let may_go_on = sent < sendable;
         if sent > 0 {
             connection.progress_us = self.now.monotonic_us;
             self.broker.flushed(id, sent, self.now);
         }
         if has_failed {
             self.drop_client(slot, CloseReason::ConnectionFailed);
-        } else if is_owed && connection.is_writable {
+        } else if may_go_on && connection.is_writable {
             self.to_write.push(slot);
         } else if !is_owed && let Some(reason) = connection.closing {
             self.drop_client(slot, reason);

@@ -8,6 +8,8 @@ const INT_MAX: i64 = i32::MAX as i64;
 const LEVELS: Kind = Kind::Choice(&["debug", "verbose", "notice", "warning"]);
 const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
 const SECONDS: Kind = Kind::Number { min: 0, max: INT_MAX };
+const FSYNC: Kind = Kind::Choice(&["everysec", "always", "no"]);
+const PERCENTAGE: Kind = Kind::Number { min: 0, max: INT_MAX };
 const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
 
 /// A length that also fits a signed integer, and no less than Redis' least: below it, ordinary
@@ -62,6 +64,33 @@ pub(super) static USED: &[Directive] = &[
         field!(turn_output_bytes_max),
         "Bytes of replies made for one client in a turn before the others have theirs. Less than \
          1kb would make a turn per reply, more than 1gb would be no limit."),
+    used("appendonly", Kind::Flag, "no", field!(appendonly),
+        "Whether changes are written to append files, and loaded from them at the start.")
+        .immutable(),
+    used("appendfsync", FSYNC, "everysec", field!(appendfsync),
+        "When a change is durable: `always` before it is answered, `everysec` a second later at \
+         the most, `no` when the system likes. In any case it is with the system before it is \
+         answered."),
+    used("appenddirname", Kind::Text, "appendonlydir", field!(appenddirname),
+        "Directory of the append files, in `dir`; a name without a path.").immutable(),
+    used("appendfilename", Kind::Text, "appendonly.aof", field!(appendfilename),
+        "What the names of the append files begin with; a name without a path.").immutable(),
+    used("auto-aof-rewrite-percentage", PERCENTAGE, "100", field!(rewrite_percentage),
+        "Growth of the append files since the last rewrite, in per cent, at which the next begins \
+         by itself; 0 for never."),
+    used("auto-aof-rewrite-min-size", Kind::Memory { min: 0, max: LENGTH_MAX }, "64mb",
+        field!(rewrite_min_bytes),
+        "Bytes of append files below which no rewrite begins by itself: small files load fast."),
+    used("aof-load-truncated", Kind::Flag, "yes", field!(load_truncated),
+        "Whether files whose end was lost with the power are loaded up to there; the rest is \
+         kept in a file beside."),
+    used("aof-load-unverified", Kind::Flag, "no", field!(load_unverified),
+        "Whether to load what another program, such as redis-server, appended behind our last \
+         checksum. Nothing can tell whether it is whole.").immutable(),
+    used("append-buffer-limit", Kind::Memory { min: 1 << 20, max: LENGTH_MAX }, "256mb",
+        field!(append_buffer_bytes_max),
+        "Bytes of changes that may wait for a slow disk; above it no input is read until some are \
+         written, so that memory does not fill."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

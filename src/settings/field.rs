@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::value::Value;
-use super::{LocalAccess, LogLevel, OutputLimit, Settings};
+use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings};
 
 /// Reads and writes one field; made by the [`field!`] macro from the field's name alone.
 #[derive(Clone, Copy)]
@@ -141,6 +141,25 @@ impl FieldType for LocalAccess {
             "no" => Some(Self::No),
             "local" => Some(Self::Local),
             "yes" => Some(Self::Yes),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for FsyncPolicy {
+    fn to_value(&self) -> Value {
+        let text = match self {
+            Self::Always => "always",
+            Self::EverySecond => "everysec",
+            Self::No => "no",
+        };
+        Value::Text(text.to_owned())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "always" => Some(Self::Always),
+            "everysec" => Some(Self::EverySecond),
+            "no" => Some(Self::No),
             _ => None,
         }
     }

@@ -14,7 +14,8 @@ const SHARE: Kind = Kind::Number { min: 1, max: 99 };
 const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
 const TEXT: Kind = Kind::Text;
 
-const STORAGE: &str = "Nothing is written to disk.";
+const STORAGE: &str = "There are no snapshots in Redis' binary format.";
+const APPENDING: &str = "Append files are always written so, or never.";
 const ENCODING: &str = "A value has one form whatever its size.";
 const REPLICATION: &str = "There is no replication.";
 const EVICTION: &str = "Nothing is evicted and no memory is moved.";
@@ -25,23 +26,13 @@ const NO_REPLICAS: &str = "Tidegate has no replicas to wait for: remove the line
 pub(super) static DATA: &[Directive] = &[
     // Files.
     refused("save", Kind::SavePoints, "", &[""],
-        "Tidegate keeps its data in memory only and makes no snapshots: use save \"\", or a \
-         Redis where the data must survive a restart"),
-    refused("appendonly", FLAG, "no", &["no"],
-        "Tidegate keeps its data in memory only and has no append-only file yet: use appendonly \
-         no, or a Redis where the data must survive a restart"),
-    ignored("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", STORAGE),
-    ignored("appendfilename", TEXT, "appendonly.aof", STORAGE).immutable(),
-    ignored("appenddirname", TEXT, "appendonlydir", STORAGE).immutable(),
+        "Tidegate makes no snapshots: use save \"\" and appendonly yes, which loses less"),
     ignored("dbfilename", TEXT, "dump.rdb", STORAGE).protected(),
-    ignored("aof-disable-auto-gc", FLAG, "no", STORAGE),
-    ignored("aof-load-truncated", FLAG, "yes", STORAGE),
-    ignored("aof-rewrite-incremental-fsync", FLAG, "yes", STORAGE),
-    ignored("aof-timestamp-enabled", FLAG, "no", STORAGE),
-    ignored("aof-use-rdb-preamble", FLAG, "yes", STORAGE),
-    ignored("auto-aof-rewrite-min-size", LENGTH, "64mb", STORAGE),
-    ignored("auto-aof-rewrite-percentage", INT, "100", STORAGE),
-    ignored("no-appendfsync-on-rewrite", FLAG, "no", STORAGE),
+    ignored("aof-disable-auto-gc", FLAG, "no", APPENDING),
+    ignored("aof-rewrite-incremental-fsync", FLAG, "yes", APPENDING),
+    ignored("aof-timestamp-enabled", FLAG, "no", APPENDING),
+    ignored("aof-use-rdb-preamble", FLAG, "yes", APPENDING),
+    ignored("no-appendfsync-on-rewrite", FLAG, "no", APPENDING),
     ignored("rdb-del-sync-files", FLAG, "no", STORAGE),
     ignored("rdb-save-incremental-fsync", FLAG, "yes", STORAGE),
     ignored("rdbchecksum", FLAG, "yes", STORAGE).immutable(),

@@ -82,6 +82,24 @@ pub struct Settings {
     pub turn_read_bytes_max: usize,
     /// Bytes of replies made for one client in a turn.
     pub turn_output_bytes_max: usize,
+    /// Whether changes are written to append files.
+    pub appendonly: bool,
+    /// When a change is durable.
+    pub appendfsync: FsyncPolicy,
+    /// Directory of the append files, in `dir`.
+    pub appenddirname: String,
+    /// What the names of the append files begin with.
+    pub appendfilename: String,
+    /// Growth of the append files in per cent at which a rewrite begins by itself; 0 for never.
+    pub rewrite_percentage: u32,
+    /// Bytes of append files below which no rewrite begins by itself.
+    pub rewrite_min_bytes: u64,
+    /// Whether files that end in the middle of a batch are loaded.
+    pub load_truncated: bool,
+    /// Whether what another program appended is loaded.
+    pub load_unverified: bool,
+    /// Bytes of changes that may wait to be written.
+    pub append_buffer_bytes_max: u64,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -99,6 +117,18 @@ pub struct OutputLimit {
     pub soft_bytes: u64,
     /// How long a client may stay above `soft_bytes`.
     pub soft_seconds: u64,
+}
+
+/// When a change is durable, that is, survives a loss of power.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// Before it is answered.
+    Always,
+    /// About a second after it was answered, at the most.
+    #[default]
+    EverySecond,
+    /// When the system likes.
+    No,
 }
 
 /// Who may use a command that can harm the server.
@@ -342,6 +372,15 @@ impl Settings {
             dir: PathBuf::new(),
             turn_read_bytes_max: 0,
             turn_output_bytes_max: 0,
+            appendonly: false,
+            appendfsync: FsyncPolicy::EverySecond,
+            appenddirname: String::new(),
+            appendfilename: String::new(),
+            rewrite_percentage: 0,
+            rewrite_min_bytes: 0,
+            load_truncated: false,
+            load_unverified: false,
+            append_buffer_bytes_max: 0,
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

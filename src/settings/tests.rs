@@ -198,7 +198,6 @@ fn a_value_that_is_not_text_is_an_error() {
 fn what_would_change_what_is_relied_on_is_refused() {
     for (line, benign) in [
         ("save 60 1000", "save \"\""),
-        ("appendonly yes", "appendonly no"),
         ("maxmemory-policy allkeys-lru", "maxmemory-policy noeviction"),
         ("replicaof 10.0.0.1 6379", "replicaof no one"),
         ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
@@ -220,7 +219,7 @@ fn what_would_change_what_is_relied_on_is_refused() {
         assert!(Settings::from_text(benign, "a.conf").is_ok(), "{benign}");
     }
     let answer = set(&mut Settings::default(), &[("save", "60 1000")]);
-    assert!(answer.is_err_and(|e| e.contains("'save') - Tidegate keeps its data in memory only")));
+    assert!(answer.is_err_and(|e| e.contains("'save') - Tidegate makes no snapshots")));
 }
 
 #[test]

@@ -114,9 +114,11 @@ pub fn client_states(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
 }
 
 /// As a client sees them that may be in the middle of an EXEC: there the original breaks the watches
-/// of others after each command, Tidegate at the end.
+/// of others after each command, Tidegate at the end. One that is served, and says QUIT next, is
+/// closed sooner or later than another one that is served looks.
 fn states_for_clients(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
     let states = client_states(list, ids).into_iter();
+    let states = states.filter(|state| !flags_of(state).contains('c'));
     states
         .map(|state| {
             let flags = format!("flags={}", flags_of(&state));
@@ -167,15 +169,15 @@ fn without(flags: &str, ignored: &[char]) -> String {
 
 /// Tokens in one order where several are right.
 fn normalised(bytes: &[u8], tolerance: Tolerance) -> Vec<Token> {
-    let mut tokens = tokens(bytes);
-    if tolerance.any_order {
-        sort_elements(&mut tokens);
-    }
-    let (mut messages, mut rest) = take_events(tokens, b"message", tolerance.own_messages);
+    let (mut messages, mut rest) = take_events(tokens(bytes), b"message", tolerance.own_messages);
     sort_pattern_messages(&mut messages);
     sort_pattern_messages(&mut rest);
     sort_unsubscribed(&mut rest);
-    rest.into_iter().chain(messages).flatten().collect()
+    let mut tokens: Vec<Token> = rest.into_iter().chain(messages).flatten().collect();
+    if tolerance.any_order {
+        sort_elements(&mut tokens);
+    }
+    tokens
 }
 
 fn sort_elements(tokens: &mut [Token]) {

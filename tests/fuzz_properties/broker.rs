@@ -155,7 +155,7 @@ impl World {
         let mut room = client.takes;
         while room > 0 && !output.is_empty() {
             let mut slices = [std::io::IoSlice::new(&[]); 2];
-            let filled = output.io_slices(&mut slices);
+            let filled = output.io_slices(&mut slices, usize::MAX);
             assert!(filled > 0, "what is owed has bytes");
             let taken = slices[0].len().min(room);
             client.received.extend_from_slice(&slices[0][..taken]);
@@ -195,7 +195,8 @@ impl World {
 
     /// Effects are requests, and whole ones.
     fn check_effects(&mut self) {
-        let effects = self.broker.take_effects();
+        let mut effects = Vec::new();
+        self.broker.take_effects(&mut effects);
         let limits = Limits { bulk_bytes_max: u64::MAX >> 1, is_stranger: false };
         let mut parser = RequestParser::default();
         let mut rest = effects.as_slice();

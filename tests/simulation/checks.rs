@@ -93,7 +93,7 @@ fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], ch
 /// All that an output holds, by way of the slices that a socket would be offered.
 pub fn bytes_of(output: &Output) -> Vec<u8> {
     let mut slices = vec![IoSlice::new(&[]); 2 * output.shared_count() + 1];
-    let filled = output.io_slices(&mut slices);
+    let filled = output.io_slices(&mut slices, usize::MAX);
     slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
 }
 

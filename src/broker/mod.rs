@@ -5,6 +5,12 @@
 //! `next_dirty` client take from its `output` and say `flushed`, drop each `next_closing` client
 //! with `disconnect`, and look for input of each `next_resumed` client again. `next_deadline` says
 //! how long the turn after may wait.
+//!
+//! What a journal needs besides is in `broker/durability.rs`.
+
+mod durability;
+
+pub use durability::ReplayError;
 
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, CloseReason, Peer};
@@ -233,6 +239,10 @@ impl Broker {
     }
 
     fn expire(&mut self, now: Now) {
+        // What is loaded is as it was, until all of it is there.
+        if self.state.persistence.loading.is_some() {
+            return;
+        }
         self.has_due_expiries = !self.state.keyspace.expire(now.unix_ms(), EXPIRED_PER_TURN_MAX);
         dispatch::follow_up(&mut self.state);
     }
@@ -278,7 +288,7 @@ impl Broker {
     /// Says that a client's socket took `bytes` of its output, as much as it could.
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
         self.state.stats.output_bytes += bytes as u64;
-        self.state.clients.flushed(id, now.monotonic_us);
+        self.state.clients.flushed(id, bytes, now.monotonic_us);
     }
 
     /// The next client that is to be closed, each once. A reason that flushes first gives the
@@ -296,17 +306,6 @@ impl Broker {
     /// Asks for a client to be closed.
     pub fn close(&mut self, id: ClientId, reason: CloseReason) {
         self.state.clients.close(id, reason);
-    }
-
-    /// Begins or ends the recording of effects: commands that change another broker's data in the
-    /// same way, if it runs them with its calendar clock at zero.
-    pub fn record_effects(&mut self, is_on: bool) {
-        self.state.record_effects(is_on);
-    }
-
-    /// The effects since the last call, as requests.
-    pub fn take_effects(&mut self) -> Vec<u8> {
-        self.state.effects.take()
     }
 
     /// Whether SHUTDOWN was given, and how.

@@ -1,0 +1,155 @@
+//! What a journal and a broker have to do with each other. The broker knows no file: it says what
+//! changed, holds replies until it is told that what they promise is durable, takes in what was
+//! written before, and gives its data as it was at one moment.
+
+use super::Broker;
+use crate::client_id::ClientId;
+use crate::command::CommandError;
+use crate::commands::replay;
+use crate::keyspace::{DbIndex, SavedKey};
+use crate::persistence::Persistence;
+use crate::resp::{Limits, Output, Parsed, RequestParser};
+use thiserror::Error;
+
+/// A command from the append files that cannot be run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("command '{name}' at byte {at}: {reason}")]
+pub struct ReplayError {
+    /// Where the command begins, in what was given.
+    pub at: usize,
+    /// The command's name.
+    pub name: String,
+    /// What is wrong, in the words that a client would get.
+    pub reason: String,
+}
+
+impl Broker {
+    /// Begins or ends the recording of effects: commands that change another broker's data in the
+    /// same way, if it runs them with its calendar clock at zero.
+    pub fn record_effects(&mut self, is_on: bool) {
+        self.state.record_effects(is_on);
+    }
+
+    /// Whether anything changed since the effects were last taken.
+    pub fn has_effects(&self) -> bool {
+        !self.state.effects.is_empty()
+    }
+
+    /// Moves the effects since the last call, as requests, to the end of `to`.
+    pub fn take_effects(&mut self, to: &mut Vec<u8>) {
+        self.state.effects.take_into(to);
+    }
+
+    /// Makes the effects to come stand by themselves, at the start of a file: they begin with the
+    /// choice of a database.
+    pub fn begin_effects_anew(&mut self) {
+        self.state.effects.forget_db();
+    }
+
+    /// The turn's changes are as durable as was promised: their replies may be sent.
+    pub fn release_changed(&mut self) {
+        self.state.clients.release_changed();
+    }
+
+    /// The turn's changes are not durable yet: their replies wait, and what comes behind them.
+    pub fn hold_changed(&mut self) {
+        self.state.clients.hold_changed();
+    }
+
+    /// A sync begins that covers all changes so far. The one before has ended.
+    pub fn begin_sync(&mut self) {
+        self.state.clients.begin_sync();
+    }
+
+    /// The sync under way has ended well: the replies that it covers may be sent.
+    pub fn finish_sync(&mut self) {
+        self.state.clients.finish_sync();
+    }
+
+    /// The sync under way has failed: its replies wait for another one.
+    pub fn fail_sync(&mut self) {
+        self.state.clients.fail_sync();
+    }
+
+    /// Whether any reply waits for a sync.
+    pub fn has_held(&self) -> bool {
+        self.state.clients.has_held()
+    }
+
+    /// Bytes of a client's output that may be sent now.
+    pub fn sendable(&self, id: ClientId) -> usize {
+        self.state.clients.sendable(id)
+    }
+
+    /// What INFO shows of the append files, and what the gates mind.
+    pub fn persistence(&self) -> &Persistence {
+        &self.state.persistence
+    }
+
+    /// The same, to be changed.
+    pub fn persistence_mut(&mut self) -> &mut Persistence {
+        &mut self.state.persistence
+    }
+
+    /// Runs whole commands from append files in database `db`, which SELECT changes. Nobody is
+    /// answered, nothing expires, and no effect is recorded.
+    ///
+    /// # Errors
+    /// A command that a broker would not have written. Those before it have run.
+    pub fn replay(&mut self, db: &mut DbIndex, commands: &[u8]) -> Result<(), ReplayError> {
+        let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
+        let mut parser = RequestParser::default();
+        let mut reply = Output::default();
+        let mut at = 0;
+        while at < commands.len() {
+            let rest = &commands[at..];
+            let failed = |name: &[u8], reason: String| ReplayError {
+                at,
+                name: name.escape_ascii().to_string(),
+                reason,
+            };
+            match parser.parse(rest, limits) {
+                Ok(Parsed::Request { end }) => {
+                    let request = parser.request(rest);
+                    let ran = replay::replay(&mut self.state, self.table, db, &request, &mut reply);
+                    ran.map_err(|error| failed(&request[0], text_of(&error)))?;
+                    at += end;
+                }
+                Ok(Parsed::Nothing { end }) => at += end,
+                Ok(Parsed::Incomplete) => return Err(failed(b"", "it is not whole".into())),
+                Err(error) => {
+                    let reason = String::from_utf8_lossy(&error.to_bytes()).into_owned();
+                    return Err(failed(b"", reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All messages in all queues.
+    pub fn message_count(&self) -> u64 {
+        let keyspace = &self.state.keyspace;
+        let dbs = 0..keyspace.db_count();
+        dbs.flat_map(|db| keyspace.keys(db)).map(|(_, value)| value.len() as u64).sum()
+    }
+
+    /// Begins a snapshot of the data as it is now, which `next_saved` gives piece by piece.
+    pub fn begin_snapshot(&mut self) {
+        self.state.keyspace.begin_snapshot();
+    }
+
+    /// The next keys of the snapshot, about `bytes_max` bytes of them, and those that had to be
+    /// saved since the last call because they were about to change; none when it is complete.
+    pub fn next_saved(&mut self, bytes_max: usize) -> Option<Vec<SavedKey>> {
+        self.state.keyspace.next_saved(bytes_max)
+    }
+
+    /// Forgets the snapshot.
+    pub fn end_snapshot(&mut self) {
+        self.state.keyspace.end_snapshot();
+    }
+}
+
+fn text_of(error: &CommandError) -> String {
+    String::from_utf8_lossy(&error.to_bytes()).into_owned()
+}

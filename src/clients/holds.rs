@@ -1,0 +1,226 @@
+//! Replies that wait until what they promise is durable.
+//!
+//! A command that changes data marks its client. At the end of the turn the journal knows whether
+//! the turn's changes are as durable as `appendfsync` promises: if so the marks are forgotten, and
+//! if not the marked clients' output is held. Replies leave in order, so whatever a held client is
+//! owed behind the first reply that has to wait, waits as well; all other clients go on.
+//!
+//! Syncs come one after the other, and what changes during one waits for the next. So a held
+//! output has at most three parts: what may be sent, what the sync under way covers, and the rest.
+
+use super::Clients;
+use crate::client_id::ClientId;
+
+/// How a held output is divided, from its front.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hold {
+    /// Bytes that may be sent.
+    sendable: usize,
+    /// Bytes after those that the sync under way covers.
+    in_sync: usize,
+    /// Whether there is more that must wait for the sync after that.
+    waits: bool,
+}
+
+/// Whose output waits, and for what. Each client is at most once in each list.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    /// Clients whose commands changed data in this turn.
+    changed: Vec<ClientId>,
+    /// Clients whose replies wait for a sync that has not begun.
+    waiting: Vec<ClientId>,
+    /// Clients whose replies wait for the sync under way.
+    in_sync: Vec<ClientId>,
+}
+
+impl Clients {
+    /// Marks a client as one whose command changed data.
+    #[inline]
+    pub fn note_change(&mut self, id: ClientId) {
+        if let Some(client) = self.get_mut(id)
+            && !client.has_changed_data
+        {
+            client.has_changed_data = true;
+            self.holds.changed.push(id);
+        }
+    }
+
+    /// The turn's changes are durable enough: forgets who made them.
+    pub fn release_changed(&mut self) {
+        let mut changed = std::mem::take(&mut self.holds.changed);
+        for id in changed.drain(..) {
+            if let Some(client) = self.get_mut(id) {
+                client.has_changed_data = false;
+            }
+        }
+        // Keeps the allocation.
+        self.holds.changed = changed;
+    }
+
+    /// The turn's changes are not durable yet: what those who made them are owed is held.
+    pub fn hold_changed(&mut self) {
+        let mut changed = std::mem::take(&mut self.holds.changed);
+        for id in changed.drain(..) {
+            let Some(client) = self.get_mut(id) else { continue };
+            client.has_changed_data = false;
+            let hold = client.hold.get_or_insert_default();
+            if !hold.waits {
+                hold.waits = true;
+                self.holds.waiting.push(id);
+            }
+        }
+        self.holds.changed = changed;
+    }
+
+    /// A sync begins that covers all that is held until now. The one before has ended.
+    pub fn begin_sync(&mut self) {
+        debug_assert!(self.holds.in_sync.is_empty(), "one sync at a time");
+        let waiting = std::mem::take(&mut self.holds.waiting);
+        for &id in &waiting {
+            if let Some(client) = self.get_mut(id) {
+                let owed = client.output.len();
+                if let Some(hold) = client.hold.as_deref_mut() {
+                    hold.in_sync = owed - hold.sendable;
+                    hold.waits = false;
+                }
+            }
+        }
+        self.holds.in_sync = waiting;
+    }
+
+    /// The sync under way has ended well: what it covers may be sent.
+    pub fn finish_sync(&mut self) {
+        for id in std::mem::take(&mut self.holds.in_sync) {
+            let Some(client) = self.get_mut(id) else { continue };
+            let Some(hold) = client.hold.as_deref_mut() else { continue };
+            hold.sendable += hold.in_sync;
+            hold.in_sync = 0;
+            if !hold.waits {
+                client.hold = None;
+            }
+            if !client.output.is_empty() && !client.is_dirty {
+                client.is_dirty = true;
+                self.dirty.push_back(id);
+            }
+        }
+    }
+
+    /// The sync under way has failed: what it was to cover waits for another one.
+    pub fn fail_sync(&mut self) {
+        for id in std::mem::take(&mut self.holds.in_sync) {
+            let Some(client) = self.get_mut(id) else { continue };
+            let Some(hold) = client.hold.as_deref_mut() else { continue };
+            hold.in_sync = 0;
+            if !hold.waits {
+                hold.waits = true;
+                self.holds.waiting.push(id);
+            }
+        }
+    }
+
+    /// Whether anyone's output is held.
+    pub fn has_held(&self) -> bool {
+        !self.holds.waiting.is_empty() || !self.holds.in_sync.is_empty()
+    }
+
+    /// Bytes of a client's output that may be sent now.
+    pub fn sendable(&self, id: ClientId) -> usize {
+        let Some(client) = self.get(id) else { return 0 };
+        client.hold.as_ref().map_or(client.output.len(), |hold| hold.sendable)
+    }
+
+    /// Says that `bytes` of what may be sent were sent.
+    pub(super) fn note_sent(&mut self, id: ClientId, bytes: usize) {
+        if let Some(client) = self.get_mut(id)
+            && let Some(hold) = client.hold.as_deref_mut()
+        {
+            hold.sendable -= bytes;
+        }
+    }
+
+    pub(super) fn check_holds(&self) {
+        for client in self.iter() {
+            let waits = client.hold.as_ref().is_some_and(|hold| hold.waits);
+            assert_eq!(waits, self.holds.waiting.contains(&client.id));
+            assert_eq!(client.has_changed_data, self.holds.changed.contains(&client.id));
+            if let Some(hold) = &client.hold {
+                assert!(hold.waits || self.holds.in_sync.contains(&client.id), "held for ever");
+                assert!(hold.sendable + hold.in_sync <= client.output.len());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Peer;
+
+    fn owe(clients: &mut Clients, id: ClientId, bytes: &[u8]) {
+        clients.write(id, |output| output.raw(bytes));
+    }
+
+    fn send_all(clients: &mut Clients, id: ClientId) -> usize {
+        let sendable = clients.sendable(id);
+        clients.output(id).expect("the client").advance(sendable);
+        clients.flushed(id, sendable, 0);
+        clients.check_invariants();
+        sendable
+    }
+
+    #[test]
+    fn replies_wait_for_the_sync_that_covers_them() {
+        let mut clients = Clients::default();
+        let id = clients.connect(0, Peer::InProcess, 0);
+        let other = clients.connect(1, Peer::InProcess, 0);
+
+        owe(&mut clients, id, b"first");
+        owe(&mut clients, other, b"reads");
+        clients.note_change(id);
+        clients.note_change(id);
+        clients.hold_changed();
+        assert_eq!((clients.sendable(id), clients.sendable(other)), (0, 5));
+        clients.begin_sync();
+        owe(&mut clients, id, b"second");
+        clients.note_change(id);
+        clients.hold_changed();
+        clients.check_invariants();
+        assert_eq!(send_all(&mut clients, id), 0);
+        clients.finish_sync();
+        assert_eq!(send_all(&mut clients, id), 5);
+        assert_eq!(send_all(&mut clients, other), 5);
+        assert_eq!(clients.sendable(id), 0);
+
+        clients.begin_sync();
+        clients.fail_sync();
+        clients.check_invariants();
+        assert_eq!(clients.sendable(id), 0);
+        clients.begin_sync();
+        owe(&mut clients, id, b"a read behind it");
+        assert!(clients.has_held());
+        clients.finish_sync();
+        assert!(!clients.has_held());
+        assert_eq!(send_all(&mut clients, id), 22);
+
+        owe(&mut clients, id, b"third");
+        clients.note_change(id);
+        clients.release_changed();
+        assert_eq!(send_all(&mut clients, id), 5);
+    }
+
+    #[test]
+    fn a_client_may_leave_while_it_is_held() {
+        let mut clients = Clients::default();
+        let id = clients.connect(0, Peer::InProcess, 0);
+        clients.note_change(id);
+        clients.hold_changed();
+        clients.remove(id);
+        // Another one in the same place is not held for it.
+        let next = clients.connect(0, Peer::InProcess, 0);
+        owe(&mut clients, next, b"x");
+        clients.begin_sync();
+        assert_eq!(clients.sendable(next), 1);
+        clients.finish_sync();
+        clients.check_invariants();
+    }
+}

@@ -1,0 +1,50 @@
+//! Commands that come from append files instead of a client.
+//!
+//! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
+//! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
+
+use super::Table;
+use super::dispatch::look_up;
+use crate::client_id::ClientId;
+use crate::clock::Now;
+use crate::command::{CommandError, Context, Flags};
+use crate::keyspace::DbIndex;
+use crate::resp::{Output, Request, parse_integer};
+use crate::state::State;
+
+/// Runs one command in `db`, which a SELECT changes. `reply` is left empty.
+///
+/// Only what changes data is expected, and what stands around it.
+pub fn replay(
+    state: &mut State,
+    table: &'static Table,
+    db: &mut DbIndex,
+    request: &Request<'_>,
+    reply: &mut Output,
+) -> Result<(), CommandError> {
+    let found = look_up(table, request)?;
+    match found.command.name {
+        "multi" | "exec" => return Ok(()),
+        "select" => {
+            let index = parse_integer(&request[1]).and_then(|index| usize::try_from(index).ok());
+            let index = index.filter(|&index| index < state.keyspace.db_count());
+            *db = index.ok_or(CommandError::DbOutOfRange)?;
+            return Ok(());
+        }
+        _ => {}
+    }
+    let run = found.command.run.filter(|_| found.command.flags.contains(Flags::WRITE));
+    let run = run.ok_or(CommandError::text("ERR not a command that changes data"))?;
+    let mut context = Context {
+        state,
+        client: ClientId::nobody(),
+        db: *db,
+        now: Now::default(),
+        reply,
+        exec_len: 1,
+        command: found.command,
+    };
+    let result = run(&mut context, request);
+    reply.clear();
+    result
+}

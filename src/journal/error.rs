@@ -1,0 +1,100 @@
+//! Why the append files cannot be loaded.
+
+use super::manifest::ManifestError;
+use std::io;
+use thiserror::Error;
+
+/// Why the append files cannot be loaded. Nothing is changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The manifest cannot be read, or is not one.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// There are files, but nothing says which of them are the data.
+    #[error(
+        "{manifest}: expected a manifest, since there are append files ({found}); put it back, or \
+         move the files away"
+    )]
+    NoManifest {
+        /// The name that it should have.
+        manifest: String,
+        /// One of the files.
+        found: String,
+    },
+    /// A file cannot be read or changed.
+    #[error("{file}: {error}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// A base file in Redis' binary format.
+    #[error(
+        "{file}: expected commands, got a snapshot in Redis' binary format; in the redis-server that \
+         wrote it, say CONFIG SET aof-use-rdb-preamble no and BGREWRITEAOF, stop it when that is \
+         done, and start again"
+    )]
+    Rdb {
+        /// The file.
+        file: String,
+    },
+    /// What was durable is not as it was written.
+    #[error(
+        "{file}: damaged at byte {at}: {reason}; {proof}. `tidegate check` tells more, `tidegate \
+             repair` keeps what is before it"
+    )]
+    Damage {
+        /// The file.
+        file: String,
+        /// The offset up to which it is whole.
+        at: u64,
+        /// What was noticed there.
+        reason: String,
+        /// How we know that this is no torn tail.
+        proof: String,
+    },
+    /// The end of the last file is missing, and `aof-load-truncated no` says that this is an error.
+    #[error(
+        "{file}: torn at byte {at}: {reason}; with aof-load-truncated yes it is loaded up to there"
+    )]
+    Torn {
+        /// The file.
+        file: String,
+        /// The offset up to which it is whole.
+        at: u64,
+        /// What was noticed there.
+        reason: String,
+    },
+    /// Another program went on where we stopped.
+    #[error(
+        "{file}: from byte {at} on there are {bytes} bytes without checksums, which another program \
+         wrote, such as redis-server; with aof-load-unverified yes they are loaded as they are"
+    )]
+    Unverified {
+        /// The file.
+        file: String,
+        /// Where they begin.
+        at: u64,
+        /// How many they are.
+        bytes: u64,
+    },
+    /// A command that is not one of ours.
+    #[error("{file}: byte {at}: {reason}")]
+    Command {
+        /// The file.
+        file: String,
+        /// Where it is.
+        at: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl LoadError {
+    pub(super) fn io(file: &str, error: io::Error) -> LoadError {
+        LoadError::Io { file: file.to_string(), error }
+    }
+}

@@ -1,0 +1,263 @@
+//! What is done beside the loop, since it may wait for the disk: syncs, new files, the base file of
+//! a rewrite, deletions.
+//!
+//! The journal hands out jobs and is told what came of them. Who runs them, on which thread and
+//! when, is not its business; jobs of one lane are run one after the other.
+
+use super::base::BaseWriter;
+use super::batch::Sealer;
+use super::files::{AppendFile, Directory, write_all};
+use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
+use crate::keyspace::SavedKey;
+use std::io;
+use std::sync::Arc;
+
+/// Jobs of one lane wait for each other, those of different ones do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What replies wait for.
+    Sync,
+    /// What takes long.
+    Rewrite,
+}
+
+/// The file that changes are appended to.
+#[derive(Clone)]
+pub struct Tail {
+    /// Its place in the manifest.
+    pub entry: Entry,
+    /// The file.
+    pub file: Arc<dyn AppendFile>,
+    /// Closes its batches.
+    pub sealer: Sealer,
+    /// Up to here it is known to be durable.
+    pub durable: u64,
+}
+
+/// Something to do.
+pub enum Job {
+    /// Makes a file durable up to `end`.
+    Sync {
+        /// The file.
+        file: Arc<dyn AppendFile>,
+        /// What is reported as durable then.
+        end: u64,
+    },
+    /// Appends a batch and makes it durable.
+    Append {
+        /// The file.
+        file: Arc<dyn AppendFile>,
+        /// The batch.
+        batch: Vec<u8>,
+        /// Where it ends in the file.
+        end: u64,
+    },
+    /// Makes a new increment and puts it into the manifest.
+    NewIncrement {
+        /// The manifest as it is.
+        manifest: Manifest,
+        /// What its files' names begin with.
+        prefix: String,
+    },
+    /// Begins a base file.
+    BeginBase {
+        /// The manifest as it is.
+        manifest: Manifest,
+        /// What its files' names begin with.
+        prefix: String,
+    },
+    /// Adds keys to a base file.
+    AddToBase {
+        /// The base file.
+        base: BaseWriter,
+        /// The keys.
+        keys: Vec<SavedKey>,
+    },
+    /// Completes a base file, and puts it into the manifest in the place of everything before the
+    /// increment that is written to now.
+    FinishBase {
+        /// The base file.
+        base: BaseWriter,
+        /// The manifest as it is.
+        manifest: Manifest,
+        /// What its files' names begin with.
+        prefix: String,
+        /// Whether no file can be written to any more: then a new increment is made as well.
+        starts_anew: bool,
+    },
+    /// Gives up a base file.
+    AbandonBase(BaseWriter),
+    /// Deletes the files that are history.
+    DeleteHistory {
+        /// The manifest as it is.
+        manifest: Manifest,
+        /// What its files' names begin with.
+        prefix: String,
+    },
+}
+
+/// What came of a job.
+pub enum Done {
+    /// Of a sync: up to where the file is durable.
+    Synced(io::Result<u64>),
+    /// Of an append: up to where the file is durable, and the buffer to be used again.
+    Appended(io::Result<(u64, Vec<u8>)>),
+    /// Of a new increment.
+    Increment(Result<(Manifest, Tail), ManifestError>),
+    /// Of a base file that was begun or added to.
+    Base(Result<BaseWriter, ManifestError>),
+    /// Of a base file that was finished: the manifest, the base's length, a new increment if one was
+    /// to be made.
+    Finished(Result<(Manifest, u64, Option<Tail>), ManifestError>),
+    /// Of a base file that was given up.
+    Abandoned,
+    /// Of a deletion.
+    Deleted(Result<Manifest, ManifestError>),
+}
+
+impl Job {
+    /// In which lane it belongs.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Job::Sync { .. } | Job::Append { .. } => Lane::Sync,
+            _ => Lane::Rewrite,
+        }
+    }
+
+    /// Does it. May take as long as the disk does.
+    pub fn run(self, directory: &dyn Directory) -> Done {
+        match self {
+            Job::Sync { file, end } => Done::Synced(file.sync().map(|()| end)),
+            Job::Append { file, mut batch, end } => {
+                let appended = write_all(&*file, &batch).and_then(|()| file.sync());
+                batch.clear();
+                Done::Appended(appended.map(|()| (end, batch)))
+            }
+            Job::NewIncrement { manifest, prefix } => {
+                Done::Increment(new_increment(directory, manifest, &prefix))
+            }
+            Job::BeginBase { manifest, prefix } => {
+                let next = manifest.next_base(&prefix);
+                let entry = first_free(directory, next, |seq| base_name(&prefix, seq));
+                let name = entry.name.clone();
+                let base = BaseWriter::begin(directory, entry);
+                Done::Base(base.map_err(|error| ManifestError::Io { file: name, error }))
+            }
+            Job::AddToBase { mut base, keys } => {
+                let added = base.add(&keys);
+                // The last that hold on to what was popped meanwhile: freed here, not in the loop.
+                drop(keys);
+                match added {
+                    Ok(()) => Done::Base(Ok(base)),
+                    Err(error) => {
+                        base.abandon(directory);
+                        Done::Base(Err(ManifestError::Io { file: "the base file".into(), error }))
+                    }
+                }
+            }
+            Job::FinishBase { base, manifest, prefix, starts_anew } => {
+                Done::Finished(finish_base(directory, base, manifest, &prefix, starts_anew))
+            }
+            Job::AbandonBase(base) => {
+                base.abandon(directory);
+                Done::Abandoned
+            }
+            Job::DeleteHistory { manifest, prefix } => {
+                Done::Deleted(delete_history(directory, manifest, &prefix))
+            }
+        }
+    }
+}
+
+/// The first entry from this one on whose name no file has: a crash may have left files that no
+/// manifest names.
+fn first_free(
+    directory: &dyn Directory,
+    mut entry: Entry,
+    name_of: impl Fn(u64) -> String,
+) -> Entry {
+    while directory.length(&entry.name).is_ok() {
+        entry.seq += 1;
+        entry.name = name_of(entry.seq);
+    }
+    entry
+}
+
+/// Makes a new increment with its opening, durable before the manifest names it.
+pub fn new_increment(
+    directory: &dyn Directory,
+    mut manifest: Manifest,
+    prefix: &str,
+) -> Result<(Manifest, Tail), ManifestError> {
+    let tail = create_increment(directory, &manifest, prefix)?;
+    manifest.increments.push(tail.entry.clone());
+    manifest.save(directory, prefix)?;
+    Ok((manifest, tail))
+}
+
+fn create_increment(
+    directory: &dyn Directory,
+    manifest: &Manifest,
+    prefix: &str,
+) -> Result<Tail, ManifestError> {
+    let next = manifest.next_increment(prefix);
+    let entry = first_free(directory, next, |seq| increment_name(prefix, seq));
+    let create = || {
+        let file = directory.create(&entry.name)?;
+        let (sealer, opening) = Sealer::begin(&entry.name);
+        write_all(&*file, &opening)?;
+        file.sync()?;
+        directory.sync()?;
+        Ok((file, sealer))
+    };
+    let failed = |error| ManifestError::Io { file: entry.name.clone(), error };
+    let (file, sealer) = create().map_err(failed)?;
+    let durable = sealer.at();
+    Ok(Tail { entry, file, sealer, durable })
+}
+
+fn finish_base(
+    directory: &dyn Directory,
+    base: BaseWriter,
+    mut manifest: Manifest,
+    prefix: &str,
+    starts_anew: bool,
+) -> Result<(Manifest, u64, Option<Tail>), ManifestError> {
+    let failed = |error| ManifestError::Io { file: "the base file".into(), error };
+    let (entry, length) = base.finish(directory).map_err(failed)?;
+    manifest.history.extend(manifest.base.replace(entry));
+    // The newest increment is the one that began with the snapshot.
+    let current = if starts_anew { None } else { manifest.increments.pop() };
+    manifest.history.append(&mut manifest.increments);
+    let tail = match current {
+        Some(current) => {
+            manifest.increments.push(current);
+            None
+        }
+        None => {
+            let tail = create_increment(directory, &manifest, prefix)?;
+            manifest.increments.push(tail.entry.clone());
+            Some(tail)
+        }
+    };
+    manifest.save(directory, prefix)?;
+    Ok((manifest, length, tail))
+}
+
+/// Deletes what the manifest calls history, and then strikes it from the manifest.
+fn delete_history(
+    directory: &dyn Directory,
+    mut manifest: Manifest,
+    prefix: &str,
+) -> Result<Manifest, ManifestError> {
+    for entry in manifest.history.drain(..) {
+        match directory.remove(&entry.name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ManifestError::Io { file: entry.name, error });
+            }
+            _ => {}
+        }
+    }
+    manifest.save(directory, prefix)?;
+    Ok(manifest)
+}

@@ -1,0 +1,237 @@
+//! Loads the append files into a broker, a piece at a time, so that clients get an answer
+//! meanwhile, if only that they have to wait. At the end the directory is made fit to go on: a torn
+//! tail is put aside and cut off, and there is a file to append to.
+
+use super::base::temporary_name;
+use super::batch::Sealer;
+use super::error::LoadError;
+use super::files::{AppendFile, Directory, write_all};
+use super::job::{Tail, new_increment};
+use super::manifest::{Manifest, manifest_name};
+use super::scan::{FileEnd, Leniency, Piece, Scanner};
+use super::writer::Start;
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::keyspace::DbIndex;
+use crate::persistence::Loading;
+use log::{info, warn};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Bytes loaded in one step: a few milliseconds.
+const STEP_BYTES: u64 = 2 << 20;
+
+/// How often the log tells how far it is.
+const LOG_INTERVAL_US: u64 = 1_000_000;
+
+/// Loads the files of a directory.
+pub struct Loader {
+    directory: Arc<dyn Directory>,
+    prefix: String,
+    /// None if there are no files yet.
+    scanner: Option<Scanner>,
+    db: DbIndex,
+    log_us: u64,
+}
+
+impl Loader {
+    /// Begins. The broker refuses to serve until [`Loader::step`] says that all is loaded.
+    pub fn begin(
+        directory: Arc<dyn Directory>,
+        prefix: &str,
+        broker: &mut Broker,
+        now: Now,
+    ) -> Result<Loader, LoadError> {
+        let settings = broker.settings();
+        let leniency =
+            Leniency { torn: settings.load_truncated, unverified: settings.load_unverified };
+        let scanner = Scanner::begin(Arc::clone(&directory), prefix, leniency)?;
+        broker.persistence_mut().loading = Some(Loading {
+            began_unix_s: now.unix_us / 1_000_000,
+            began_us: now.monotonic_us,
+            total_bytes: scanner.as_ref().map_or(0, Scanner::total_bytes),
+            loaded_bytes: 0,
+        });
+        let log_us = now.monotonic_us + LOG_INTERVAL_US;
+        Ok(Loader { directory, prefix: prefix.to_string(), scanner, db: 0, log_us })
+    }
+
+    /// Loads a piece. When there is no more, the broker serves, and the journal can begin with what
+    /// is returned.
+    pub fn step(&mut self, broker: &mut Broker, now: Now) -> Result<Option<Start>, LoadError> {
+        let Some(scanner) = &mut self.scanner else { return self.begin_empty(broker).map(Some) };
+        let stop_at = scanner.done_bytes() + STEP_BYTES;
+        while scanner.done_bytes() < stop_at {
+            match scanner.next_piece()? {
+                Piece::FileBegins => self.db = 0,
+                Piece::Commands { range, at } => {
+                    let replayed = broker.replay(&mut self.db, scanner.bytes(&range));
+                    replayed.map_err(|error| LoadError::Command {
+                        file: scanner.file_name().to_string(),
+                        at: at + error.at as u64,
+                        reason: format!("'{}': {}", error.name, error.reason),
+                    })?;
+                }
+                Piece::End => return self.complete(broker, now).map(Some),
+            }
+        }
+        let done_bytes = scanner.done_bytes();
+        if let Some(loading) = &mut broker.persistence_mut().loading {
+            loading.loaded_bytes = done_bytes;
+        }
+        self.log_progress(broker, now);
+        Ok(None)
+    }
+
+    fn log_progress(&mut self, broker: &Broker, now: Now) {
+        if now.monotonic_us < self.log_us {
+            return;
+        }
+        self.log_us = now.monotonic_us + LOG_INTERVAL_US;
+        if let Some(loading) = &broker.persistence().loading {
+            let left = loading.seconds_left(now.monotonic_us);
+            info!(
+                "loading: {:.0} %, {} of {} bytes, {} messages, {} left",
+                loading.percent(),
+                loading.loaded_bytes,
+                loading.total_bytes,
+                broker.message_count(),
+                left.map_or("unknown time".into(), |s| format!("{s} s")),
+            );
+        }
+    }
+
+    /// The first start in this directory.
+    fn begin_empty(&mut self, broker: &mut Broker) -> Result<Start, LoadError> {
+        self.clean_up()?;
+        let (manifest, tail) = new_increment(&*self.directory, Manifest::default(), &self.prefix)?;
+        broker.persistence_mut().loading = None;
+        Ok(Start { manifest, tail, base_bytes: 0, other_bytes: 0, wants_rewrite: false })
+    }
+
+    fn complete(&mut self, broker: &mut Broker, now: Now) -> Result<Start, LoadError> {
+        // `step` has just asked it.
+        let Some(scanner) = self.scanner.take() else { return self.begin_empty(broker) };
+        let took_us = broker.persistence().loading.map_or(0, |l| now.monotonic_us - l.began_us);
+        let (total, messages) = (scanner.total_bytes(), broker.message_count());
+        info!("loaded {messages} messages, {total} bytes in {:.2} s", took_us as f64 / 1e6);
+        let (manifest, ends) = scanner.finish();
+        self.clean_up()?;
+        let start = self.make_fit(manifest, ends, now)?;
+        broker.persistence_mut().loading = None;
+        Ok(start)
+    }
+
+    /// Removes what an interrupted rewrite or save has left under a temporary name.
+    fn clean_up(&self) -> Result<(), LoadError> {
+        let names = self.directory.list().map_err(|error| LoadError::io("the directory", error))?;
+        let begins = temporary_name(&format!("{}.", self.prefix));
+        let manifest = temporary_name(&manifest_name(&self.prefix));
+        for name in names {
+            let is_base = name.starts_with(&begins) && name.ends_with(".base.aof");
+            if is_base || name == manifest {
+                self.directory.remove(&name).map_err(|error| LoadError::io(&name, error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to it that there is a file to append to, and that every file before it is finished.
+    fn make_fit(
+        &self,
+        manifest: Manifest,
+        ends: Vec<FileEnd>,
+        now: Now,
+    ) -> Result<Start, LoadError> {
+        let bytes = |end: &FileEnd| end.kept;
+        let base = manifest.base.as_ref();
+        let base_bytes = ends.iter().filter(|end| base == Some(&end.entry)).map(bytes).sum();
+        let total: u64 = ends.iter().map(bytes).sum();
+        // What is not ours cannot be verified the next time either: it is written anew.
+        let wants_rewrite = ends.iter().any(|end| end.chain.is_none());
+        let mut tail = None;
+        for (index, end) in ends.iter().enumerate() {
+            let is_last = index + 1 == ends.len();
+            if end.torn > 0 {
+                self.cut_off(end, now)?;
+            }
+            let Some(chain) = end.chain.filter(|_| !end.is_finished) else { continue };
+            let mut open = self.open(end, chain)?;
+            if is_last {
+                tail = Some(open);
+            } else {
+                finish(&mut open).map_err(|error| LoadError::io(&end.entry.name, error))?;
+            }
+        }
+        let (manifest, tail) = match tail {
+            Some(tail) => (manifest, tail),
+            None => new_increment(&*self.directory, manifest, &self.prefix)?,
+        };
+        let own = ends.last().filter(|end| end.entry == tail.entry).map_or(0, bytes);
+        Ok(Start { manifest, tail, base_bytes, other_bytes: total - own, wants_rewrite })
+    }
+
+    fn open(&self, end: &FileEnd, chain: u32) -> Result<Tail, LoadError> {
+        let failed = |error| LoadError::io(&end.entry.name, error);
+        let file = self.directory.open(&end.entry.name).map_err(failed)?;
+        // What was there may never have been synced, and is about to be called durable.
+        file.sync().map_err(failed)?;
+        let sealer = Sealer::resume(end.kept, chain);
+        Ok(Tail { entry: end.entry.clone(), file, sealer, durable: end.kept })
+    }
+
+    /// Keeps a torn tail in a file beside, and cuts it off.
+    fn cut_off(&self, end: &FileEnd, now: Now) -> Result<(), LoadError> {
+        let name = &end.entry.name;
+        let kind = format!("torn-{}", now.unix_us / 1_000_000);
+        let aside = put_aside(&*self.directory, name, end.kept, &kind);
+        let aside = aside.map_err(|error| LoadError::io(name, error))?;
+        warn!(
+            "{name}: the last {} bytes are torn: {}. They are in {aside} now; what was loaded ends \
+             at byte {}",
+            end.torn, end.reason, end.kept
+        );
+        Ok(())
+    }
+}
+
+/// Copies what a file holds from `kept` on to a new file beside, and then cuts it off; both are
+/// durable then. Returns the new file's name.
+pub fn put_aside(
+    directory: &dyn Directory,
+    name: &str,
+    kept: u64,
+    kind: &str,
+) -> io::Result<String> {
+    let names = (0..1000).map(|number| match number {
+        0 => format!("{name}.{kind}"),
+        _ => format!("{name}.{kind}-{number}"),
+    });
+    let is_free = |name: &String| directory.length(name).is_err();
+    let aside = names.into_iter().find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
+    let mut reader = directory.read(name)?;
+    io::copy(&mut (&mut reader).take(kept), &mut io::sink())?;
+    let copy = directory.create(&aside)?;
+    let mut part = vec![0; 1 << 20];
+    loop {
+        let got = reader.read(&mut part)?;
+        if got == 0 {
+            break;
+        }
+        write_all(&*copy, &part[..got])?;
+    }
+    copy.sync()?;
+    directory.sync()?;
+    let file: Arc<dyn AppendFile> = directory.open(name)?;
+    file.truncate(kept)?;
+    file.sync()?;
+    Ok(aside)
+}
+
+/// Gives a file its last batch.
+pub fn finish(tail: &mut Tail) -> io::Result<()> {
+    let mut batch = Vec::new();
+    tail.sealer.seal_last(&mut batch, tail.durable);
+    write_all(&*tail.file, &batch)?;
+    tail.file.sync()
+}

@@ -1,0 +1,316 @@
+//! The steps of a rewrite: a new increment begins, and all that came before it is written anew as
+//! one base file, while the loop goes on.
+//!
+//! ```text
+//! make the new increment        in the manifest, and empty
+//! close the old one             its last batch is durable before the new one gets its first
+//! write the base                the data as it was at that moment, a few keys at a time
+//! replace                       the manifest names the new base and the new increment
+//! delete what is history
+//! ```
+//!
+//! If an append file can not be trusted any more (a sync failed, or a batch that was written in
+//! part could not be cut off), the same is done in another order, and nothing is written meanwhile:
+//! the base first, from memory, and then one manifest with the base and a new increment.
+
+use super::base::BaseWriter;
+use super::job::{Done, Job, Tail};
+use super::manifest::{Manifest, ManifestError};
+use super::writer::{Journal, Trouble};
+use crate::broker::Broker;
+use crate::clock::Now;
+use log::{info, warn};
+
+/// Bytes of keys that the loop gives away in one piece: a few thousand small keys take it less
+/// than a millisecond.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// How long after a failure the next attempt is made: to write all data anew because nothing can be
+/// written otherwise; and of a rewrite that begins by itself.
+const RETRY_US: u64 = 1_000_000;
+const AUTOMATIC_RETRY_US: u64 = 60_000_000;
+
+/// How far a rewrite is.
+pub(super) enum Stage {
+    /// There is none.
+    Idle,
+    /// The new increment is being made.
+    Preparing,
+    /// The new increment is there. The old one is synced first while it is still written to, so
+    /// that its last batch takes little time.
+    Prepared {
+        /// The new increment.
+        next: Tail,
+        /// Whether that sync has been asked for.
+        is_synced: bool,
+    },
+    /// The last batch of the old increment is being made durable.
+    Closing {
+        /// The new increment.
+        next: Tail,
+    },
+    /// The base is being written.
+    Writing {
+        /// Here it waits for more keys; or a job has it.
+        base: Option<BaseWriter>,
+        /// Whether it replaces a file that cannot be trusted.
+        starts_anew: bool,
+    },
+    /// The base is being finished.
+    Finishing {
+        /// Whether it replaces a file that cannot be trusted.
+        starts_anew: bool,
+    },
+    /// The base is being given up.
+    Abandoning,
+    /// What is history is being deleted.
+    Deleting,
+}
+
+impl Stage {
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Stage::Idle)
+    }
+}
+
+impl Journal {
+    /// Begins a rewrite if one is wanted, or takes the next step of the one under way.
+    pub(super) fn advance_rewrite(&mut self, broker: &mut Broker, now: Now) {
+        let may_sync = self.trouble.is_none() && self.is_sync_lane_free();
+        match &mut self.stage {
+            Stage::Idle => self.begin_rewrite(broker, now),
+            Stage::Prepared { is_synced, .. } if !*is_synced && may_sync => {
+                *is_synced = true;
+                self.sync_by_job();
+            }
+            Stage::Writing { base, starts_anew } => {
+                let Some(waiting) = base.take() else { return };
+                let starts_anew = *starts_anew;
+                match broker.next_saved(PIECE_BYTES) {
+                    Some(keys) if keys.is_empty() => *base = Some(waiting),
+                    Some(keys) => self.add_job(Job::AddToBase { base: waiting, keys }),
+                    None => {
+                        self.stage = Stage::Finishing { starts_anew };
+                        self.add_job(Job::FinishBase {
+                            base: waiting,
+                            manifest: self.manifest.clone(),
+                            prefix: self.prefix.clone(),
+                            starts_anew,
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin_rewrite(&mut self, broker: &mut Broker, now: Now) {
+        match self.trouble {
+            Some(Trouble::Distrust { retry_us }) => {
+                if retry_us <= now.monotonic_us && self.is_sync_lane_free() {
+                    self.begin_anew(broker, now);
+                }
+            }
+            // Nothing can be written now, and the tail not be closed.
+            Some(Trouble::Unwritten { .. }) => {}
+            None => {
+                let is_wanted = broker.persistence().is_rewrite_wanted;
+                if is_wanted || self.is_grown(broker, now) {
+                    info!("append files: a rewrite begins");
+                    self.note_begin(broker, now);
+                    self.stage = Stage::Preparing;
+                    let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
+                    self.add_job(Job::NewIncrement { manifest, prefix });
+                }
+            }
+        }
+    }
+
+    fn note_begin(&mut self, broker: &mut Broker, now: Now) {
+        self.rewrite_began_us = now.monotonic_us;
+        let persistence = broker.persistence_mut();
+        persistence.is_rewrite_wanted = false;
+        persistence.rewrites += 1;
+        persistence.rewrite_began_us = Some(now.monotonic_us);
+    }
+
+    /// Whether the files have grown so much that a rewrite begins by itself.
+    fn is_grown(&self, broker: &Broker, now: Now) -> bool {
+        let settings = broker.settings();
+        let bytes = self.other_bytes + self.tail.sealer.at();
+        let percentage = u128::from(settings.rewrite_percentage);
+        let base = u128::from(self.base_bytes.max(1));
+        percentage > 0
+            && bytes > settings.rewrite_min_bytes
+            && now.monotonic_us >= self.rewrite_us
+            && u128::from(bytes) * 100 >= base * (100 + percentage)
+    }
+
+    /// Whether the old increment is to get its last batch now.
+    pub(super) fn may_close(&self) -> bool {
+        let is_prepared = match self.stage {
+            Stage::Prepared { is_synced, .. } => is_synced || self.is_synced(),
+            _ => false,
+        };
+        is_prepared && self.trouble.is_none() && self.is_sync_lane_free()
+    }
+
+    /// Has the last batch of the old increment written. The base is to hold what is there now: all
+    /// that is in the old increment, and nothing that will be in the new one.
+    pub(super) fn close_increment(&mut self, broker: &mut Broker) {
+        let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
+        self.stage = Stage::Closing { next };
+        self.append_by_job(broker, true);
+        broker.begin_snapshot();
+        broker.begin_effects_anew();
+    }
+
+    /// Goes on with the new increment if the old one has its last batch.
+    pub(super) fn switch_if_closed(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Closing { next } => {
+                self.other_bytes += self.tail.sealer.at();
+                self.switch_to(next);
+                self.begin_base(false);
+            }
+            other => self.stage = other,
+        }
+    }
+
+    fn begin_base(&mut self, starts_anew: bool) {
+        self.stage = Stage::Writing { base: None, starts_anew };
+        let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
+        self.add_job(Job::BeginBase { manifest, prefix });
+    }
+
+    /// Writes all data anew, since the tail cannot be trusted: from memory, where everything is
+    /// that was ever answered, and what still waits for an answer.
+    fn begin_anew(&mut self, broker: &mut Broker, now: Now) {
+        warn!("append files: all data is written anew");
+        self.note_begin(broker, now);
+        self.pending.clear();
+        broker.begin_sync();
+        broker.begin_snapshot();
+        broker.begin_effects_anew();
+        self.begin_base(true);
+    }
+
+    /// Takes what came of a job of a rewrite.
+    pub(super) fn finish_rewrite_job(&mut self, done: Done, broker: &mut Broker, now: Now) {
+        match done {
+            Done::Increment(Ok((manifest, next))) => {
+                self.manifest = manifest;
+                self.stage = Stage::Prepared { next, is_synced: false };
+                if self.is_doomed {
+                    self.stage = Stage::Idle;
+                    self.is_doomed = false;
+                }
+            }
+            Done::Base(Ok(base)) if self.is_doomed => {
+                self.stage = Stage::Abandoning;
+                self.add_job(Job::AbandonBase(base));
+            }
+            Done::Base(Ok(base)) => {
+                if let Stage::Writing { base: place, .. } = &mut self.stage {
+                    *place = Some(base);
+                }
+            }
+            Done::Finished(Ok((manifest, bytes, tail))) => {
+                self.complete(manifest, bytes, tail, broker, now);
+            }
+            Done::Deleted(Ok(manifest)) => {
+                self.manifest = manifest;
+                self.stage = Stage::Idle;
+                self.is_doomed = false;
+            }
+            Done::Deleted(Err(error)) => {
+                warn!("append files: old ones stay: {error}");
+                self.stage = Stage::Idle;
+                self.is_doomed = false;
+            }
+            Done::Abandoned => {
+                self.stage = Stage::Idle;
+                self.is_doomed = false;
+            }
+            Done::Increment(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
+                self.fail_rewrite(broker, &error, now);
+            }
+            // Taken by the caller.
+            Done::Synced(_) | Done::Appended(_) => {}
+        }
+    }
+
+    fn complete(
+        &mut self,
+        manifest: Manifest,
+        bytes: u64,
+        tail: Option<Tail>,
+        broker: &mut Broker,
+        now: Now,
+    ) {
+        self.manifest = manifest;
+        self.base_bytes = bytes;
+        self.other_bytes = bytes;
+        if let Some(tail) = tail {
+            self.switch_to(tail);
+            self.trouble = None;
+            broker.persistence_mut().write_error = None;
+            broker.finish_sync();
+            info!("append files: all data was written anew; changes are taken again");
+        }
+        let took_us = now.monotonic_us.saturating_sub(self.rewrite_began_us);
+        info!("append files: rewritten, {bytes} bytes in {:.1} s", took_us as f64 / 1e6);
+        let persistence = broker.persistence_mut();
+        persistence.has_rewrite_failed = false;
+        persistence.last_rewrite_s = Some(took_us / 1_000_000);
+        persistence.rewrite_began_us = None;
+        self.delete_history();
+    }
+
+    pub(super) fn delete_history(&mut self) {
+        self.stage = Stage::Deleting;
+        let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
+        self.add_job(Job::DeleteHistory { manifest, prefix });
+    }
+
+    fn fail_rewrite(&mut self, broker: &mut Broker, error: &ManifestError, now: Now) {
+        warn!("append files: the rewrite failed: {error}");
+        broker.end_snapshot();
+        let starts_anew = matches!(
+            self.stage,
+            Stage::Writing { starts_anew: true, .. } | Stage::Finishing { starts_anew: true }
+        );
+        if starts_anew {
+            broker.fail_sync();
+            self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us + RETRY_US });
+        }
+        self.rewrite_us = now.monotonic_us + AUTOMATIC_RETRY_US;
+        self.stage = Stage::Idle;
+        self.is_doomed = false;
+        let persistence = broker.persistence_mut();
+        persistence.has_rewrite_failed = true;
+        persistence.rewrite_began_us = None;
+    }
+
+    /// The tail cannot be trusted any more: the rewrite under way is of no use.
+    pub(super) fn doom_rewrite(&mut self, broker: &mut Broker) {
+        match &mut self.stage {
+            Stage::Idle | Stage::Abandoning => {}
+            // Nothing is under way elsewhere. The new increment is empty, and stays in the
+            // manifest until that is written anew.
+            Stage::Prepared { .. } | Stage::Closing { .. } => self.stage = Stage::Idle,
+            Stage::Writing { base, .. } => match base.take() {
+                Some(base) => {
+                    self.stage = Stage::Abandoning;
+                    self.add_job(Job::AbandonBase(base));
+                }
+                None => self.is_doomed = true,
+            },
+            Stage::Preparing | Stage::Finishing { .. } | Stage::Deleting => self.is_doomed = true,
+        }
+        broker.end_snapshot();
+    }
+}

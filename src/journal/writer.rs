@@ -1,0 +1,492 @@
+//! The journal at work: it takes the changes of each turn, sees to it that they are as durable as
+//! `appendfsync` promises before their replies leave, and has the files written anew.
+//!
+//! It never waits for the disk but for one thing: without `always`, a turn's batch is handed to the
+//! system in the turn. Everything else is a [`Job`] for another thread; see [`Journal::next_job`]
+//! and [`Journal::finish`].
+//!
+//! What it promises, by policy:
+//!
+//! - `always`: replies to what changed data are held until the sync of its batch returned. One sync
+//!   serves all that came meanwhile. If a write or a sync fails, [`JournalError`]: the server must
+//!   stop, since nobody knows what is durable.
+//! - `everysec`: the batch is written before the replies leave, and synced within a second.
+//! - `no`: the batch is written before the replies leave.
+//!
+//! If a write fails without `always`, what was written in part is cut off, the replies of that turn
+//! are held, and commands that change data are refused until it succeeds. If a file cannot be
+//! trusted any more, they are refused until all data has been written anew.
+
+use super::files::{Directory, write_all};
+use super::job::{Done, Job, Tail};
+use super::manifest::Manifest;
+use super::rewrite::Stage;
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::settings::FsyncPolicy;
+use log::{info, warn};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long after a change it is synced, with `everysec`; and how long after the last sync the file
+/// is told that it is durable.
+const SYNC_INTERVAL_US: u64 = 1_000_000;
+
+/// How long after a failure the next attempt is made.
+const RETRY_US: u64 = 100_000;
+
+/// A buffer that a burst made larger than this is not kept.
+const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
+
+/// A promise cannot be kept: the server must stop.
+#[derive(Debug, Error)]
+#[error(
+    "{file}: {error}: with appendfsync always nothing more can be promised, so this is the end"
+)]
+pub struct JournalError {
+    /// The append file.
+    file: String,
+    /// What the system said.
+    #[source]
+    error: io::Error,
+}
+
+/// Why changes are refused.
+pub(super) enum Trouble {
+    /// The last batch could not be written, and is tried again.
+    Unwritten { retry_us: u64 },
+    /// The file cannot be trusted: all data is written anew, or will be.
+    Distrust { retry_us: u64 },
+}
+
+/// What the sync lane does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SyncLane {
+    Free,
+    /// Syncs what is written; more may be written meanwhile.
+    Syncing,
+    /// Appends and syncs; the file is not to be touched meanwhile.
+    Appending,
+}
+
+/// The append files of a running broker.
+pub struct Journal {
+    directory: Arc<dyn Directory>,
+    /// What the names of the files begin with.
+    pub(super) prefix: String,
+    pub(super) manifest: Manifest,
+    pub(super) tail: Tail,
+    /// Changes that no file has yet.
+    pub(super) pending: Vec<u8>,
+    /// Where the last batch with a change ends in the tail: what is behind it need not be synced.
+    changes_end: u64,
+    sync_lane: SyncLane,
+    /// When the tail is to be synced, or told that it was.
+    sync_us: u64,
+    /// Whether a batch says that the last one with changes is durable.
+    is_vouched_for: bool,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) stage: Stage,
+    /// Whether the rewrite under way is of no use any more.
+    pub(super) is_doomed: bool,
+    /// Bytes of all files but the tail.
+    pub(super) other_bytes: u64,
+    /// Bytes of the base file.
+    pub(super) base_bytes: u64,
+    /// Before this no rewrite begins by itself, since one has failed.
+    pub(super) rewrite_us: u64,
+    /// When the rewrite under way began.
+    pub(super) rewrite_began_us: u64,
+    jobs: VecDeque<Job>,
+}
+
+/// What the journal begins with: what the loader found.
+pub struct Start {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The file to append to.
+    pub tail: Tail,
+    /// Bytes of the base file.
+    pub base_bytes: u64,
+    /// Bytes of all files but the tail.
+    pub other_bytes: u64,
+    /// Whether there is something in the files that only a rewrite makes our own.
+    pub wants_rewrite: bool,
+}
+
+impl Journal {
+    /// Begins to record what changes in the broker, whose data is that of the files.
+    pub fn begin(
+        directory: Arc<dyn Directory>,
+        prefix: &str,
+        start: Start,
+        broker: &mut Broker,
+    ) -> Journal {
+        broker.record_effects(true);
+        let persistence = broker.persistence_mut();
+        persistence.is_on = true;
+        persistence.is_rewrite_wanted = start.wants_rewrite;
+        let mut journal = Journal {
+            directory,
+            prefix: prefix.to_string(),
+            changes_end: start.tail.durable,
+            manifest: start.manifest,
+            tail: start.tail,
+            pending: Vec::new(),
+            sync_lane: SyncLane::Free,
+            sync_us: 0,
+            is_vouched_for: true,
+            trouble: None,
+            stage: Stage::Idle,
+            is_doomed: false,
+            other_bytes: start.other_bytes,
+            base_bytes: start.base_bytes,
+            rewrite_us: 0,
+            rewrite_began_us: 0,
+            jobs: VecDeque::new(),
+        };
+        if !journal.manifest.history.is_empty() {
+            journal.delete_history();
+        }
+        journal.report(broker);
+        journal
+    }
+
+    /// Takes what changed in this turn. To be called when everything of a turn has run, and before
+    /// any reply is sent; `Broker::sendable` then says what may be.
+    pub fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+        broker.take_effects(&mut self.pending);
+        let policy = broker.settings().appendfsync;
+        let must_wait = self.trouble.is_some()
+            || matches!(self.stage, Stage::Closing { .. })
+            || self.sync_lane == SyncLane::Appending
+            || (policy == FsyncPolicy::Always && self.sync_lane != SyncLane::Free);
+        if self.may_close() {
+            broker.hold_changed();
+            self.close_increment(broker);
+        } else if self.pending.is_empty() {
+            broker.release_changed();
+        } else if must_wait {
+            broker.hold_changed();
+        } else if policy == FsyncPolicy::Always {
+            broker.hold_changed();
+            self.append_by_job(broker, false);
+        } else {
+            self.write(broker, now)?;
+        }
+        self.retry(broker, now)?;
+        self.sync_if_due(broker, policy, now);
+        self.advance_rewrite(broker, now);
+        self.report(broker);
+        Ok(())
+    }
+
+    /// The next job, to be run elsewhere; what comes of it is given to `finish`. Jobs of one lane
+    /// must be run in this order.
+    pub fn next_job(&mut self) -> Option<Job> {
+        self.jobs.pop_front()
+    }
+
+    pub(super) fn add_job(&mut self, job: Job) {
+        self.jobs.push_back(job);
+    }
+
+    /// The directory that jobs are run with.
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        Arc::clone(&self.directory)
+    }
+
+    /// How long nothing has to be done, if no job ends and nothing changes.
+    pub fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
+        if matches!(self.stage, Stage::Writing { base: Some(_), .. }) {
+            return Some(Duration::ZERO);
+        }
+        let trouble = self.trouble.as_ref().map(Trouble::retry_us);
+        let is_unsynced = self.sync_lane == SyncLane::Free
+            && self.trouble.is_none()
+            && (self.wants_sync(broker.settings().appendfsync) || !self.is_vouched_for);
+        let sync = is_unsynced.then_some(self.sync_us);
+        let next = trouble.into_iter().chain(sync).min()?;
+        Some(Duration::from_micros(next.saturating_sub(now.monotonic_us)))
+    }
+
+    /// Whether so much waits to be written that no more may be taken in.
+    pub fn is_full(&self, broker: &Broker) -> bool {
+        self.pending.len() as u64 > broker.settings().append_buffer_bytes_max
+    }
+
+    /// Whether jobs are under way, or will be.
+    pub fn is_busy(&self) -> bool {
+        !self.jobs.is_empty() || self.sync_lane != SyncLane::Free
+    }
+
+    pub(super) fn is_sync_lane_free(&self) -> bool {
+        self.sync_lane == SyncLane::Free
+    }
+
+    /// Writes the pending changes in this turn, and lets their replies go.
+    fn write(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+        let length = self.pending.len();
+        let (before, was_synced) = (self.tail.sealer.clone(), self.is_synced());
+        self.tail.sealer.seal(&mut self.pending, self.tail.durable);
+        match write_all(&*self.tail.file, &self.pending) {
+            Ok(()) => {
+                self.pending.clear();
+                self.pending.shrink_to(KEPT_BUFFER_BYTES_MAX);
+                self.changes_end = self.tail.sealer.at();
+                self.is_vouched_for = false;
+                if was_synced {
+                    self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
+                }
+                broker.release_changed();
+                self.recover(broker);
+                Ok(())
+            }
+            Err(error) => {
+                self.pending.truncate(length);
+                self.tail.sealer = before;
+                broker.hold_changed();
+                self.note_failed_write(broker, error, now)
+            }
+        }
+    }
+
+    /// After a write that failed: what was written of the batch is cut off again.
+    fn note_failed_write(
+        &mut self,
+        broker: &mut Broker,
+        error: io::Error,
+        now: Now,
+    ) -> Result<(), JournalError> {
+        self.stop_if_promised(broker, &error)?;
+        let retry_us = now.monotonic_us + RETRY_US;
+        if let Err(second) = self.tail.file.truncate(self.tail.sealer.at()) {
+            let why = format!("{error}; and what was written of it cannot be cut off: {second}");
+            self.distrust(broker, &why, now);
+        } else if self.trouble.is_none() {
+            let file = &self.tail.entry.name;
+            warn!("{file}: {error}: changes are refused until it can be written to");
+            broker.persistence_mut().write_error = Some(reason(&error));
+            self.trouble = Some(Trouble::Unwritten { retry_us });
+        } else {
+            self.trouble = Some(Trouble::Unwritten { retry_us });
+        }
+        Ok(())
+    }
+
+    /// With `always` a failure is the end.
+    fn stop_if_promised(&self, broker: &Broker, error: &io::Error) -> Result<(), JournalError> {
+        if broker.settings().appendfsync != FsyncPolicy::Always {
+            return Ok(());
+        }
+        let error = io::Error::new(error.kind(), error.to_string());
+        Err(JournalError { file: self.tail.entry.name.clone(), error })
+    }
+
+    /// Ends what `note_failed_write` began, if it did.
+    fn recover(&mut self, broker: &mut Broker) {
+        if self.trouble.take().is_some() {
+            info!("{}: can be written to again", self.tail.entry.name);
+            broker.persistence_mut().write_error = None;
+            broker.begin_sync();
+            broker.finish_sync();
+        }
+    }
+
+    /// Tries again what could not be written.
+    fn retry(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+        match self.trouble {
+            Some(Trouble::Unwritten { retry_us })
+                if retry_us <= now.monotonic_us && self.sync_lane != SyncLane::Appending =>
+            {
+                self.write(broker, now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Hands the pending changes to a job that appends them and makes them durable. Their replies
+    /// are held until then.
+    pub(super) fn append_by_job(&mut self, broker: &mut Broker, is_last: bool) {
+        let mut batch = std::mem::take(&mut self.pending);
+        match is_last {
+            false => self.tail.sealer.seal(&mut batch, self.tail.durable),
+            true => self.tail.sealer.seal_last(&mut batch, self.tail.durable),
+        }
+        let end = self.tail.sealer.at();
+        self.changes_end = end;
+        self.sync_lane = SyncLane::Appending;
+        self.add_job(Job::Append { file: Arc::clone(&self.tail.file), batch, end });
+        broker.begin_sync();
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.tail.durable >= self.changes_end
+    }
+
+    fn wants_sync(&self, policy: FsyncPolicy) -> bool {
+        policy != FsyncPolicy::No && !self.is_synced()
+    }
+
+    /// Once a second: syncs what was written since the last time; and when nothing was, says so in
+    /// the file, since only what is known to have been durable is told from a torn tail.
+    fn sync_if_due(&mut self, broker: &mut Broker, policy: FsyncPolicy, now: Now) {
+        let is_possible = self.trouble.is_none() && !matches!(self.stage, Stage::Closing { .. });
+        if self.sync_us > now.monotonic_us || !is_possible {
+            return;
+        }
+        if self.wants_sync(policy) {
+            if self.sync_lane == SyncLane::Free {
+                self.sync_by_job();
+            } else if self.sync_lane == SyncLane::Syncing {
+                broker.persistence_mut().delayed_syncs += 1;
+            }
+            self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
+        } else if self.is_synced() && !self.is_vouched_for && self.sync_lane == SyncLane::Free {
+            self.vouch(broker, now);
+        }
+    }
+
+    pub(super) fn sync_by_job(&mut self) {
+        self.sync_lane = SyncLane::Syncing;
+        let end = self.tail.sealer.at();
+        self.add_job(Job::Sync { file: Arc::clone(&self.tail.file), end });
+    }
+
+    /// Appends an empty batch, which says what is durable.
+    fn vouch(&mut self, broker: &mut Broker, now: Now) {
+        self.is_vouched_for = true;
+        let before = self.tail.sealer.clone();
+        let mut batch = Vec::new();
+        self.tail.sealer.seal(&mut batch, self.tail.durable);
+        if let Err(error) = write_all(&*self.tail.file, &batch) {
+            self.tail.sealer = before;
+            if let Err(second) = self.tail.file.truncate(self.tail.sealer.at()) {
+                let why =
+                    format!("{error}; and what was written of it cannot be cut off: {second}");
+                self.distrust(broker, &why, now);
+            }
+        }
+    }
+
+    /// Takes what came of a job.
+    pub fn finish(
+        &mut self,
+        done: Done,
+        broker: &mut Broker,
+        now: Now,
+    ) -> Result<(), JournalError> {
+        match done {
+            Done::Synced(synced) => {
+                self.sync_lane = SyncLane::Free;
+                match synced {
+                    Ok(end) => self.tail.durable = self.tail.durable.max(end),
+                    Err(error) => {
+                        self.stop_if_promised(broker, &error)?;
+                        self.distrust(broker, &format!("cannot be synced: {error}"), now);
+                    }
+                }
+            }
+            Done::Appended(appended) => {
+                self.sync_lane = SyncLane::Free;
+                match appended {
+                    Ok((end, buffer)) => self.note_appended(broker, end, buffer, now),
+                    Err(error) => {
+                        self.stop_if_promised(broker, &error)?;
+                        broker.fail_sync();
+                        self.distrust(broker, &format!("cannot be appended to: {error}"), now);
+                    }
+                }
+            }
+            other => self.finish_rewrite_job(other, broker, now),
+        }
+        self.report(broker);
+        Ok(())
+    }
+
+    fn note_appended(&mut self, broker: &mut Broker, end: u64, mut buffer: Vec<u8>, now: Now) {
+        self.tail.durable = end;
+        self.is_vouched_for = false;
+        self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
+        buffer.shrink_to(KEPT_BUFFER_BYTES_MAX);
+        if self.pending.is_empty() {
+            self.pending = buffer;
+        }
+        broker.finish_sync();
+        self.switch_if_closed();
+    }
+
+    /// Goes on with another file.
+    pub(super) fn switch_to(&mut self, tail: Tail) {
+        self.changes_end = tail.durable;
+        self.is_vouched_for = true;
+        self.tail = tail;
+    }
+
+    /// Notes that nobody knows what the tail holds: changes are refused until all data has been
+    /// written anew.
+    pub(super) fn distrust(&mut self, broker: &mut Broker, why: &str, now: Now) {
+        warn!(
+            "{}: {why}: changes are refused until all data is written anew",
+            self.tail.entry.name
+        );
+        broker.persistence_mut().write_error = Some(why.to_string());
+        self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us });
+        self.doom_rewrite(broker);
+    }
+
+    /// Writes and syncs what is left, when nothing is served any more and no job is under way.
+    pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
+        broker.take_effects(&mut self.pending);
+        let failed = |error| JournalError { file: self.tail.entry.name.clone(), error };
+        if let Some(Trouble::Distrust { .. }) = self.trouble {
+            return Err(failed(io::Error::other("cannot be trusted, and was not written anew")));
+        }
+        let end = self.tail.sealer.at();
+        self.tail.sealer.seal(&mut self.pending, self.tail.durable);
+        let closed = write_all(&*self.tail.file, &self.pending).and_then(|()| {
+            self.tail.file.sync()?;
+            // One more, which says that all the others are durable.
+            let mut batch = Vec::new();
+            let durable = self.tail.sealer.at();
+            self.tail.sealer.seal(&mut batch, durable);
+            write_all(&*self.tail.file, &batch)?;
+            self.tail.file.sync()
+        });
+        closed.map_err(|error| {
+            // What was written in part must not look like damage; if that fails, it is a torn tail.
+            let _ = self.tail.file.truncate(end);
+            failed(error)
+        })
+    }
+
+    /// What INFO shows.
+    pub(super) fn report(&self, broker: &mut Broker) {
+        let persistence = broker.persistence_mut();
+        persistence.current_bytes = self.other_bytes + self.tail.sealer.at();
+        persistence.base_bytes = self.base_bytes;
+        persistence.pending_bytes = self.pending.len() as u64;
+        persistence.pending_syncs = u32::from(self.sync_lane != SyncLane::Free);
+        persistence.is_rewriting = !self.stage.is_idle();
+    }
+}
+
+impl Trouble {
+    pub(super) fn retry_us(&self) -> u64 {
+        match self {
+            Trouble::Unwritten { retry_us } | Trouble::Distrust { retry_us } => *retry_us,
+        }
+    }
+}
+
+/// What the system said, without the number that Rust adds: Redis' text for clients.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

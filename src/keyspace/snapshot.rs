@@ -1,0 +1,234 @@
+//! All keys and values as they were at one moment, while they go on changing.
+//!
+//! A snapshot takes no time to begin: it is walked a few keys at a time. A key that is about to
+//! change before the walk has come to it is saved first, so every key comes out once, as it was.
+//! Values are shared, not copied (see `Queue::share`).
+//!
+//! An entry knows in which snapshot it was saved last. The walk goes from the end to the start, as
+//! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
+//! or was saved before.
+
+use super::{Db, DbIndex, Entry, Key, Keyspace, NEVER, Value};
+
+/// What an entry counts against the budget of a step, beside its bytes.
+const KEY_COST: usize = 64;
+
+/// A key as it was when the snapshot began.
+#[derive(Debug)]
+pub struct SavedKey {
+    /// The number of its database.
+    pub db: DbIndex,
+    /// The key.
+    pub key: Key,
+    /// Its value.
+    pub value: Value,
+    /// Unix milliseconds at which it expires, if it does.
+    pub expires_ms: Option<i64>,
+}
+
+/// How far the walk over one database has come. It goes with the entries when two databases are
+/// exchanged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walk {
+    /// The number that the database had when the snapshot began.
+    number: DbIndex,
+    /// Entries from this one on are saved.
+    left: usize,
+}
+
+/// Keys that were saved since they were last asked for.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    saved: Vec<SavedKey>,
+}
+
+impl Keyspace {
+    /// Begins a snapshot of what is there now. One that was under way is forgotten.
+    pub fn begin_snapshot(&mut self) {
+        // Wraps after four billion snapshots; an entry untouched for exactly so many is no worry.
+        self.epoch = self.epoch.wrapping_add(1);
+        for (number, db) in self.dbs.iter_mut().enumerate() {
+            db.walk = Walk { number, left: db.entries.len() };
+        }
+        self.snapshot = Some(Snapshot::default());
+    }
+
+    /// Forgets the snapshot.
+    pub fn end_snapshot(&mut self) {
+        self.snapshot = None;
+    }
+
+    /// The next keys of the snapshot: about `bytes_max` bytes of them, and all that had to be
+    /// saved before they changed. None if all have been given; then the snapshot has ended.
+    pub fn next_saved(&mut self, bytes_max: usize) -> Option<Vec<SavedKey>> {
+        let snapshot = self.snapshot.as_mut()?;
+        let mut saved = std::mem::take(&mut snapshot.saved);
+        let mut bytes: usize = saved.iter().map(SavedKey::cost).sum();
+        for db in &mut self.dbs {
+            while bytes < bytes_max
+                && let Some(index) = db.walk.left.min(db.entries.len()).checked_sub(1)
+            {
+                db.walk.left = index;
+                let key = save(db, index, self.epoch);
+                bytes += key.as_ref().map_or(KEY_COST, SavedKey::cost);
+                saved.extend(key);
+            }
+        }
+        // Entries without a value may use up a step and leave nothing to give.
+        if saved.is_empty() && self.dbs.iter().all(|db| db.walk.left == 0) {
+            self.snapshot = None;
+            return None;
+        }
+        Some(saved)
+    }
+
+    /// To be called before an entry's value or expiry changes.
+    #[inline]
+    pub(super) fn before_change(&mut self, db: DbIndex, index: usize) {
+        if self.snapshot.is_some() {
+            self.save_before_change(db, index);
+        }
+    }
+
+    #[cold]
+    fn save_before_change(&mut self, db: DbIndex, index: usize) {
+        let Some(snapshot) = &mut self.snapshot else { return };
+        snapshot.saved.extend(save(&mut self.dbs[db], index, self.epoch));
+    }
+}
+
+/// Saves an entry that was not yet; nothing if it had no value.
+fn save(db: &mut Db, index: usize, epoch: u32) -> Option<SavedKey> {
+    let number = db.walk.number;
+    let (key, entry) = db.entries.get_index_mut(index)?;
+    entry.save(epoch, number, key)
+}
+
+impl Entry {
+    /// The entry as it is, if this snapshot has not got it yet.
+    pub(super) fn save(&mut self, epoch: u32, db: DbIndex, key: &Key) -> Option<SavedKey> {
+        if self.epoch == epoch {
+            return None;
+        }
+        self.epoch = epoch;
+        let value = self.value.as_mut()?.share();
+        let expires_ms = (self.expires_ms != NEVER).then_some(self.expires_ms);
+        Some(SavedKey { db, key: key.clone(), value, expires_ms })
+    }
+}
+
+impl Snapshot {
+    pub(super) fn add(&mut self, saved: Option<SavedKey>) {
+        self.saved.extend(saved);
+    }
+}
+
+impl Walk {
+    pub(super) fn number(&self) -> DbIndex {
+        self.number
+    }
+}
+
+impl SavedKey {
+    /// What it counts against the budget of a step: its bytes, and what a key costs by itself.
+    fn cost(&self) -> usize {
+        KEY_COST + self.key.len() + self.value.allocated_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{End, Queue};
+    use std::collections::BTreeMap;
+
+    type Model = BTreeMap<(DbIndex, Vec<u8>), (Vec<Vec<u8>>, Option<i64>)>;
+
+    fn list(value: &Value) -> Vec<Vec<u8>> {
+        let Value::List(queue) = value;
+        queue.iter().map(<[u8]>::to_vec).collect()
+    }
+
+    fn model(keyspace: &Keyspace) -> Model {
+        let mut model = Model::new();
+        for db in 0..keyspace.db_count() {
+            for (key, value) in keyspace.keys(db) {
+                let expiry = keyspace.expiry(db, key).flatten();
+                model.insert((db, key.to_vec()), (list(value), expiry));
+            }
+        }
+        model
+    }
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    fn change(keyspace: &mut Keyspace, dice: &mut Dice) {
+        let db = dice.below(2) as usize;
+        let key = [b'a' + dice.below(12) as u8];
+        let other = [b'a' + dice.below(12) as u8];
+        match dice.below(20) {
+            0..8 => {
+                let mut edit = keyspace.edit_or_create_list(db, &key).expect("a list");
+                edit.change().push(End::Back, &dice.0.to_le_bytes());
+            }
+            8..12 => {
+                if let Some(mut edit) = keyspace.edit_list(db, &key).expect("a list") {
+                    edit.change().pop(End::Front, |_| ());
+                }
+            }
+            12 => drop(keyspace.remove(db, &key)),
+            13 => drop(keyspace.set_expiry(db, &key, Some(1_000_000 + dice.below(9) as i64))),
+            14 => drop(keyspace.set_expiry(db, &key, None)),
+            15 => {
+                if let Some((value, expiry)) = keyspace.remove(db, &key) {
+                    keyspace.insert(1 - db, &other, value, expiry);
+                }
+            }
+            16 => keyspace.swap(0, 1, &[]),
+            17 if dice.below(4) == 0 => drop(keyspace.flush(db)),
+            18 => {
+                let mut queue = Queue::new();
+                queue.push(End::Back, b"new");
+                keyspace.insert(db, &key, Value::List(queue), None);
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_key_comes_out_once_as_it_was() {
+        for seed in 0..500 {
+            let mut dice = Dice(seed);
+            let mut keyspace = Keyspace::new(2, seed);
+            for _ in 0..dice.below(60) {
+                change(&mut keyspace, &mut dice);
+            }
+            for _ in 0..2 {
+                let expected = model(&keyspace);
+                keyspace.begin_snapshot();
+                let mut found = Model::new();
+                loop {
+                    for _ in 0..dice.below(10) {
+                        change(&mut keyspace, &mut dice);
+                    }
+                    let Some(saved) = keyspace.next_saved(1 + dice.below(200) as usize) else {
+                        break;
+                    };
+                    for SavedKey { db, key, value, expires_ms } in saved {
+                        let twice = found.insert((db, key.to_vec()), (list(&value), expires_ms));
+                        assert!(twice.is_none(), "seed {seed}: {key:?} of {db} twice");
+                    }
+                }
+                assert_eq!(found, expected, "seed {seed}");
+                keyspace.check_invariants();
+            }
+        }
+    }
+}

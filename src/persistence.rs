@@ -1,0 +1,84 @@
+//! What the broker knows of its append files: told by the journal, shown by INFO, minded by the
+//! gates. And what commands ask of the journal. The files themselves are none of its business.
+
+/// What the journal and the commands tell each other.
+#[derive(Clone, Debug, Default)]
+pub struct Persistence {
+    /// Whether there are append files.
+    pub is_on: bool,
+    /// Set while the files are loaded: clients get an error until it is done.
+    pub loading: Option<Loading>,
+    /// Why changes cannot be written now: commands that change data are refused with it.
+    pub write_error: Option<String>,
+    /// BGREWRITEAOF asks for a rewrite; the journal takes the wish away.
+    pub is_rewrite_wanted: bool,
+    /// Whether a rewrite is under way.
+    pub is_rewriting: bool,
+    /// Bytes of the base file after the last rewrite, or when the files were loaded.
+    pub base_bytes: u64,
+    /// Bytes of all append files.
+    pub current_bytes: u64,
+    /// Bytes of changes that wait to be written.
+    pub pending_bytes: u64,
+    /// Syncs under way.
+    pub pending_syncs: u32,
+    /// Times that a sync was due while the one before had not ended.
+    pub delayed_syncs: u64,
+    /// Rewrites that were begun.
+    pub rewrites: u64,
+    /// Whether the last rewrite failed.
+    pub has_rewrite_failed: bool,
+    /// How long the last rewrite took, in seconds.
+    pub last_rewrite_s: Option<u64>,
+    /// When the rewrite under way began, in microseconds of the monotonic clock.
+    pub rewrite_began_us: Option<u64>,
+}
+
+/// How far the loading has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loading {
+    /// When it began: seconds since 1970.
+    pub began_unix_s: u64,
+    /// When it began, in microseconds of the monotonic clock.
+    pub began_us: u64,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+    /// Bytes loaded.
+    pub loaded_bytes: u64,
+}
+
+impl Loading {
+    /// The part that is loaded, in per cent.
+    pub fn percent(&self) -> f64 {
+        if self.total_bytes == 0 {
+            return 100.0;
+        }
+        self.loaded_bytes as f64 * 100.0 / self.total_bytes as f64
+    }
+
+    /// Seconds until the rest is loaded at the pace so far; none before there is a pace.
+    pub fn seconds_left(&self, now_us: u64) -> Option<u64> {
+        let spent_us = now_us.saturating_sub(self.began_us);
+        if self.loaded_bytes == 0 {
+            return None;
+        }
+        let left = self.total_bytes.saturating_sub(self.loaded_bytes);
+        let left_us = u128::from(left) * u128::from(spent_us) / u128::from(self.loaded_bytes);
+        Some((left_us / 1_000_000) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_pace() {
+        let mut loading = Loading { began_us: 1_000_000, total_bytes: 400, ..Loading::default() };
+        assert_eq!(loading.seconds_left(2_000_000), None);
+        loading.loaded_bytes = 100;
+        assert_eq!(loading.seconds_left(3_000_000), Some(6));
+        assert_eq!(loading.percent(), 25.0);
+        assert_eq!(Loading::default().percent(), 100.0);
+    }
+}

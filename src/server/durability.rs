@@ -1,0 +1,180 @@
+//! The append files in the turn: loading before anything is served, the commit before anything is
+//! sent, and the threads that wait for the disk in the loop's place.
+
+use super::ServerError;
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::journal::files::{DiskDirectory, is_file_name};
+use crate::journal::job::{Done, Job, Lane};
+use crate::journal::{Journal, Loader};
+use mio::Waker;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The append files of a server.
+pub(super) enum Durability {
+    /// There are none.
+    Off,
+    /// They are being loaded.
+    Loading { directory: Arc<DiskDirectory>, loader: Box<Loader> },
+    /// They are written.
+    On { journal: Box<Journal>, workers: Workers },
+}
+
+impl Durability {
+    /// Opens the directory, if the settings say so, and locks it.
+    pub(super) fn open(broker: &mut Broker, now: Now) -> Result<Durability, ServerError> {
+        let settings = broker.settings();
+        if !settings.appendonly {
+            return Ok(Durability::Off);
+        }
+        let names = [
+            ("appenddirname", &settings.appenddirname),
+            ("appendfilename", &settings.appendfilename),
+        ];
+        for (directive, name) in names {
+            if !is_file_name(name) {
+                return Err(ServerError::FileName { directive, name: name.clone() });
+            }
+        }
+        let path = settings.dir.join(&settings.appenddirname);
+        let directory = Arc::new(DiskDirectory::open_or_create(&path)?);
+        let prefix = settings.appendfilename.clone();
+        let loader = Loader::begin(directory.clone(), &prefix, broker, now)?;
+        Ok(Durability::Loading { directory, loader: Box::new(loader) })
+    }
+
+    /// Whether so many changes wait for the disk that no input may be read.
+    pub(super) fn is_full(&self, broker: &Broker) -> bool {
+        match self {
+            Durability::On { journal, .. } => journal.is_full(broker),
+            _ => false,
+        }
+    }
+
+    /// Takes what came of the jobs that have ended.
+    pub(super) fn finish_jobs(&mut self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
+        let Durability::On { journal, workers } = self else { return Ok(()) };
+        while let Ok(done) = workers.done.try_recv() {
+            journal.finish(done, broker, now)?;
+        }
+        Ok(())
+    }
+
+    /// Loads a piece, or takes what changed in this turn.
+    pub(super) fn commit(
+        &mut self,
+        broker: &mut Broker,
+        waker: &Arc<Waker>,
+        now: Now,
+    ) -> Result<(), ServerError> {
+        match self {
+            Durability::Off => {}
+            Durability::Loading { directory, loader } => {
+                let Some(start) = loader.step(broker, now)? else { return Ok(()) };
+                let prefix = broker.settings().appendfilename.clone();
+                let journal = Journal::begin(directory.clone(), &prefix, start, broker);
+                let workers = Workers::start(directory, waker)?;
+                *self = Durability::On { journal: Box::new(journal), workers };
+            }
+            Durability::On { journal, workers } => {
+                journal.commit(broker, now)?;
+                while let Some(job) = journal.next_job() {
+                    workers.give(job);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How long there is nothing to do.
+    pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
+        match self {
+            Durability::Off => None,
+            Durability::Loading { .. } => Some(Duration::ZERO),
+            Durability::On { journal, .. } => journal.next_deadline(broker, now),
+        }
+    }
+
+    /// Waits for what is under way, and writes and syncs the rest.
+    pub(super) fn close(self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
+        let Durability::On { mut journal, workers } = self else { return Ok(()) };
+        for done in workers.join() {
+            journal.finish(done, broker, now)?;
+        }
+        Ok(journal.close(broker)?)
+    }
+}
+
+/// A thread for each lane.
+pub(super) struct Workers {
+    sync: Worker,
+    rewrite: Worker,
+    done: Receiver<Done>,
+}
+
+struct Worker {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl Workers {
+    fn start(directory: &Arc<DiskDirectory>, waker: &Arc<Waker>) -> Result<Workers, ServerError> {
+        let (give_back, done) = mpsc::channel();
+        let start = |name: &str| {
+            let worker = Worker::start(name, directory, &give_back, waker);
+            worker.map_err(ServerError::Thread)
+        };
+        Ok(Workers { sync: start("sync")?, rewrite: start("rewrite")?, done })
+    }
+
+    fn give(&self, job: Job) {
+        let worker = match job.lane() {
+            Lane::Sync => &self.sync,
+            Lane::Rewrite => &self.rewrite,
+        };
+        // A worker takes jobs until its sender is dropped; had it panicked, the process would be
+        // gone, or this server's thread wait for it in vain and serve no change any more.
+        let _ = worker.jobs.send(job);
+    }
+
+    /// Ends the threads when they have done what they were given; what came of that.
+    fn join(self) -> Vec<Done> {
+        let Workers { sync, rewrite, done } = self;
+        for Worker { jobs, thread } in [sync, rewrite] {
+            drop(jobs);
+            // A panic has been reported by the thread itself.
+            let _ = thread.join();
+        }
+        done.try_iter().collect()
+    }
+}
+
+impl Worker {
+    fn start(
+        name: &str,
+        directory: &Arc<DiskDirectory>,
+        give_back: &Sender<Done>,
+        waker: &Arc<Waker>,
+    ) -> io::Result<Worker> {
+        let (jobs, to_do) = mpsc::channel::<Job>();
+        let (directory, give_back, waker) =
+            (Arc::clone(directory), give_back.clone(), Arc::clone(waker));
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            for job in to_do {
+                let done = job.run(&*directory);
+                // The loop has gone only if the server has, and then nobody wants to know.
+                if give_back.send(done).is_err() {
+                    return;
+                }
+                if let Err(error) = waker.wake() {
+                    log::error!("cannot wake the loop: {error}");
+                }
+            }
+        })?;
+        Ok(Worker { jobs, thread })
+    }
+}
