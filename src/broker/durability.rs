@@ -6,10 +6,14 @@ use super::Broker;
 use crate::client_id::ClientId;
 use crate::command::CommandError;
 use crate::commands::replay;
-use crate::keyspace::{DbIndex, SavedKey};
+use crate::keyspace::{DbIndex, SavedKey, Value};
 use crate::persistence::Persistence;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
+use std::collections::BTreeMap;
 use thiserror::Error;
+
+/// All data, as [`Broker::contents`] gives it.
+pub type Contents = BTreeMap<(DbIndex, Vec<u8>), (Vec<Vec<u8>>, Option<i64>)>;
 
 /// A command from the append files that cannot be run.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -131,6 +135,17 @@ impl Broker {
         let keyspace = &self.state.keyspace;
         let dbs = 0..keyspace.db_count();
         dbs.flat_map(|db| keyspace.keys(db)).map(|(_, value)| value.len() as u64).sum()
+    }
+
+    /// All data: of each key by its database and name, the messages, and when it expires in Unix
+    /// milliseconds. A copy of everything, for tests and tools.
+    pub fn contents(&self) -> Contents {
+        let saved = self.state.keyspace.all().map(|(db, key, value, expires_ms)| {
+            let Value::List(queue) = value;
+            let messages = queue.iter().map(<[u8]>::to_vec).collect();
+            ((db, key.to_vec()), (messages, expires_ms))
+        });
+        saved.collect()
     }
 
     /// Begins a snapshot of the data as it is now, which `next_saved` gives piece by piece.

@@ -10,7 +10,7 @@
 
 mod durability;
 
-pub use durability::ReplayError;
+pub use durability::{Contents, ReplayError};
 
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, CloseReason, Peer};
@@ -166,7 +166,10 @@ impl Broker {
                     // A command that a pause holds back stays in the input, to be run after it.
                     used += if ran { end } else { 0 };
                 }
-                Ok(Parsed::Nothing { end }) => used += end,
+                Ok(Parsed::Nothing { end }) => {
+                    used += end;
+                    dispatch::pass_over(&mut self.state, id);
+                }
                 Ok(Parsed::Incomplete) => {
                     if self.parser.is_partial()
                         && let Some(client) = self.state.clients.get_mut(id)

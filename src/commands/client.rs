@@ -60,7 +60,9 @@ static CLIENT: &[Command] = &[
 
 /// An error that repeats bytes of the request.
 pub(super) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
-    CommandError::Bytes([before.as_bytes(), quoted, after.as_bytes()].concat())
+    // Redis' error texts are made of C strings, which end at a NUL.
+    let end = memchr::memchr(0, quoted).unwrap_or(quoted.len());
+    CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
 }
 
 /// A client's number as replies give it.

@@ -53,6 +53,15 @@ pub fn dispatch(
     true
 }
 
+/// An empty request: it is no command, but to CLIENT REPLY SKIP it counts as one.
+pub fn pass_over(state: &mut State, id: ClientId) {
+    if let Some(client) = state.clients.get_mut(id)
+        && client.reply_mode == ReplyMode::Skip
+    {
+        client.reply_mode = ReplyMode::On;
+    }
+}
+
 /// Finds the command or subcommand that a request names and checks the number of arguments.
 pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
     let found = find(table, request)?;

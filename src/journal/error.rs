@@ -22,6 +22,12 @@ pub enum LoadError {
         /// One of the files.
         found: String,
     },
+    /// A manifest of ours names an increment.
+    #[error("expected an increment after {base} in the manifest, got none")]
+    NoIncrement {
+        /// The base file.
+        base: String,
+    },
     /// A file cannot be read or changed.
     #[error("{file}: {error}")]
     Io {

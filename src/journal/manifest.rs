@@ -1,10 +1,14 @@
 //! Which files make up the data, and in which order: Redis' manifest.
 //!
 //! ```text
-//! file appendonly.aof.2.base.aof seq 2 type b
-//! file appendonly.aof.3.incr.aof seq 3 type i
-//! file appendonly.aof.4.incr.aof seq 4 type i
+//! file appendonly.aof.2.base.aof seq 2 type b checks TG1-5a0e4a0b
+//! file appendonly.aof.3.incr.aof seq 3 type i checks TG1-0d2f5a31
+//! file appendonly.aof.4.incr.aof seq 4 type i checks TG1-b1f6a1c7
 //! ```
+//!
+//! `checks` is ours: the file has checksums, see [`super::batch`], so one that begins otherwise has
+//! lost its beginning; behind the kind of those stands a checksum of the line. Redis passes over it,
+//! and leaves it out when it writes the manifest itself.
 //!
 //! The data is the base file (`b`), then the increments (`i`) in order. What a rewrite has made
 //! superfluous is history (`h`) until it is deleted. A file that the manifest does not name is
@@ -52,6 +56,8 @@ pub struct Entry {
     pub name: String,
     /// Its number among the base files, or among the increments; from 1.
     pub seq: u64,
+    /// Whether it has checksums.
+    pub is_checked: bool,
 }
 
 /// Which files make up the data.
@@ -130,6 +136,14 @@ pub enum Problem {
     /// Neither base, nor history, nor increment.
     #[error("expected the type b (base), h (history) or i (increment), got '{0}'")]
     Type(String),
+    /// A line that is not as it was written, or of a newer version.
+    #[error("expected 'checks {expected}', got '{found}'")]
+    Checks {
+        /// For what the line says.
+        expected: String,
+        /// In the line.
+        found: String,
+    },
     /// A second base.
     #[error("expected one base file, got a second")]
     SecondBase,
@@ -207,7 +221,7 @@ impl Manifest {
             seq += 1;
             let name = name_of(seq);
             if !self.names(&name) {
-                return Entry { name, seq };
+                return Entry { name, seq, is_checked: true };
             }
         }
     }
@@ -281,8 +295,13 @@ fn read_text(directory: &dyn Directory, name: &str) -> io::Result<Vec<u8>> {
 /// The text of the manifest: base, history, increments, a line each.
 impl Display for Manifest {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (kind, Entry { name, seq }) in self.entries() {
-            writeln!(f, "file {} seq {seq} type {}", Quoted(name), kind.letter())?;
+        for (kind, entry) in self.entries() {
+            let Entry { name, seq, is_checked } = entry;
+            write!(f, "file {} seq {seq} type {}", Quoted(name), kind.letter())?;
+            if *is_checked {
+                write!(f, " checks {}", checks_of(name, *seq, kind))?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -324,7 +343,7 @@ fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
     if !is_split || words.is_empty() || words.len() % 2 != 0 {
         return Err(Problem::NotPairs);
     }
-    let (mut name, mut seq, mut kind) = (None, None, None);
+    let (mut name, mut seq, mut kind, mut checks) = (None, None, None, None);
     for pair in words.chunks_exact(2) {
         let [key, value] = pair else { continue };
         if key.eq_ignore_ascii_case(b"file") {
@@ -333,12 +352,20 @@ fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
             set_once(&mut seq, "seq", parse_seq(value)?)?;
         } else if key.eq_ignore_ascii_case(b"type") {
             set_once(&mut kind, "type", parse_kind(value)?)?;
+        } else if key.eq_ignore_ascii_case(b"checks") {
+            set_once(&mut checks, "checks", value)?;
         }
     }
     let name = name.ok_or(Problem::Missing("file"))?;
     let seq = seq.ok_or(Problem::Missing("seq"))?;
     let kind = kind.ok_or(Problem::Missing("type"))?;
-    Ok(Some((kind, Entry { name, seq })))
+    let expected = checks_of(&name, seq, kind);
+    match checks {
+        Some(found) if *found != expected.as_bytes() => {
+            Err(Problem::Checks { expected, found: shown(found) })
+        }
+        _ => Ok(Some((kind, Entry { name, seq, is_checked: checks.is_some() }))),
+    }
 }
 
 fn set_once<T>(field: &mut Option<T>, key: &'static str, value: T) -> Result<(), Problem> {
@@ -357,6 +384,12 @@ fn parse_seq(value: &[u8]) -> Result<u64, Problem> {
     let digits = str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));
     let seq = digits.and_then(|digits| digits.parse().ok());
     seq.filter(|seq| (1..=SEQ_MAX).contains(seq)).ok_or_else(|| Problem::Seq(shown(value)))
+}
+
+/// The kind of checksums of our files, and a checksum of a line.
+fn checks_of(name: &str, seq: u64, kind: Kind) -> String {
+    let line = format!("{name} {seq} {}", kind.letter());
+    format!("TG1-{:08x}", crc32c::crc32c(line.as_bytes()))
 }
 
 fn parse_kind(value: &[u8]) -> Result<Kind, Problem> {

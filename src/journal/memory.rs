@@ -97,6 +97,16 @@ impl MemoryDirectory {
         )
     }
 
+    /// The directory as it is, all of it durable and without faults: the process has ended and the
+    /// system has not. This one stays as it is.
+    pub fn after_kill(&self) -> MemoryDirectory {
+        let disk = self.disk();
+        let files = disk.names.iter();
+        MemoryDirectory::with_files(
+            files.map(|(name, number)| (name.clone(), disk.files[*number].bytes.clone())),
+        )
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         locked(&self.disk)
     }

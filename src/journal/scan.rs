@@ -129,6 +129,12 @@ impl Scanner {
             refuse_strays(&*directory, prefix)?;
             return Ok(None);
         };
+        // Ours never has less; the last file would have been lost unnoticed.
+        if let Some(base) = manifest.base.as_ref().filter(|base| base.is_checked)
+            && manifest.increments.is_empty()
+        {
+            return Err(LoadError::NoIncrement { base: base.name.clone() });
+        }
         let mut to_come: Vec<Entry> = Vec::new();
         to_come.extend(manifest.base.clone());
         to_come.extend(manifest.increments.iter().cloned());
@@ -380,6 +386,9 @@ impl OpenFile {
                     later.start, later.durable
                 );
                 Err(damage(&self.end, &proof))
+            }
+            Verdict::NoOpening if self.end.entry.is_checked => {
+                Err(damage(&self.end, "the manifest says that the file has checksums"))
             }
             Verdict::NoOpening if rest.starts_with(RDB_MAGIC) => {
                 Err(LoadError::Rdb { file: self.end.entry.name.clone() })

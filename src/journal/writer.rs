@@ -242,6 +242,11 @@ impl Journal {
                     self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
                 }
                 broker.release_changed();
+                // Those too who waited for a file to be closed, or for space.
+                if broker.has_held() {
+                    broker.begin_sync();
+                    broker.finish_sync();
+                }
                 self.recover(broker);
                 Ok(())
             }
@@ -291,8 +296,6 @@ impl Journal {
         if self.trouble.take().is_some() {
             info!("{}: can be written to again", self.tail.entry.name);
             broker.persistence_mut().write_error = None;
-            broker.begin_sync();
-            broker.finish_sync();
         }
     }
 

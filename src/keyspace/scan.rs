@@ -6,7 +6,7 @@
 //! already. So every key that is there from the first call to the last is given at least once,
 //! whatever happens in between, which is Redis' promise.
 
-use super::{DbIndex, Keyspace, Value};
+use super::{DbIndex, Keyspace, NEVER, Value};
 
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
@@ -36,6 +36,20 @@ impl Keyspace {
     pub fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
         let entries = self.dbs[db].entries.iter();
         entries.filter_map(|(key, entry)| Some((&key[..], entry.live_value(self.now_ms)?)))
+    }
+
+    /// All keys of all databases with their values and expiries, also what is due and not removed
+    /// yet.
+    pub fn all(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Value, Option<i64>)> {
+        let entries = self
+            .dbs
+            .iter()
+            .enumerate()
+            .flat_map(|(db, one)| one.entries.iter().map(move |(key, entry)| (db, key, entry)));
+        entries.filter_map(|(db, key, entry)| {
+            let expires_ms = (entry.expires_ms != NEVER).then_some(entry.expires_ms);
+            Some((db, &key[..], entry.value.as_ref()?, expires_ms))
+        })
     }
 
     /// A key of a database, chosen by a random number.

@@ -65,8 +65,11 @@ impl Keyspace {
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes: usize = saved.iter().map(SavedKey::cost).sum();
         for db in &mut self.dbs {
+            // Entries that were removed were saved before, and those in front of the walk are all
+            // there is left of it.
+            db.walk.left = db.walk.left.min(db.entries.len());
             while bytes < bytes_max
-                && let Some(index) = db.walk.left.min(db.entries.len()).checked_sub(1)
+                && let Some(index) = db.walk.left.checked_sub(1)
             {
                 db.walk.left = index;
                 let key = save(db, index, self.epoch);
@@ -200,6 +203,18 @@ mod tests {
             }
             _ => {}
         }
+    }
+
+    #[test]
+    fn a_database_that_is_emptied_meanwhile_ends_the_walk() {
+        let mut keyspace = Keyspace::new(1, 7);
+        for key in [b"a", b"b"] {
+            keyspace.edit_or_create_list(0, key).expect("a list").change().push(End::Back, b"x");
+        }
+        keyspace.begin_snapshot();
+        keyspace.flush(0);
+        assert_eq!(keyspace.next_saved(1000).map(|saved| saved.len()), Some(2));
+        assert!(keyspace.next_saved(1000).is_none());
     }
 
     #[test]

@@ -52,11 +52,19 @@ pub struct Ids {
 
 /// Whether `theirs` is what is left of `ours` when tokens are taken out.
 pub fn is_part(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
-    let mut ours = normalised(ours, tolerance).into_iter();
+    let ours = normalised(ours, tolerance);
     let theirs = normalised(theirs, tolerance);
-    theirs
-        .iter()
-        .all(|theirs| ours.any(|ours| *theirs == ours || alike(theirs, &ours, ids, tolerance)))
+    let mut ours = (0..ours.len()).map(|at| (is_version(&ours, at), &ours[at]));
+    theirs.iter().all(|theirs| {
+        ours.any(|(is_version, ours)| {
+            theirs == ours || alike(theirs, ours, ids, tolerance) || is_version && theirs.is_blob()
+        })
+    })
+}
+
+/// Whether a token is the version that HELLO tells.
+fn is_version(tokens: &[Token], at: usize) -> bool {
+    at > 0 && tokens[at - 1].text == b"version"
 }
 
 pub fn same(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
@@ -69,7 +77,7 @@ pub fn same(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool
         && theirs.iter().zip(&ours).enumerate().all(|(index, (theirs_at, ours_at))| {
             theirs_at == ours_at
                 || alike(theirs_at, ours_at, ids, tolerance)
-                || (index > 0 && ours[index - 1].text == b"version")
+                || is_version(&ours, index)
         })
 }
 

@@ -5,7 +5,12 @@ use proptest::prelude::*;
 const PREFIX: &str = "appendonly.aof";
 
 fn entry(name: &str, seq: u64) -> Entry {
-    Entry { name: name.to_string(), seq }
+    Entry { name: name.to_string(), seq, is_checked: false }
+}
+
+/// A file of ours.
+fn checked(name: &str, seq: u64) -> Entry {
+    Entry { is_checked: true, ..entry(name, seq) }
 }
 
 fn parse(text: &str) -> Manifest {
@@ -86,6 +91,7 @@ fn errors_say_where_and_what_was_expected() {
         (b"file a seq 1 type\n", &format!("line 1: {pairs}")),
         (b"file \"a seq 1 type b\n", &format!("line 1: {pairs}")),
         (b"file \"a\"b seq 1 type b\n", &format!("line 1: {pairs}")),
+        (b"file a seq 1 type b checks TG2\n", "line 1: expected 'checks TG1-4d6ec69c', got 'TG2'"),
         (b"file a\0 seq 1 type b\n", &format!("line 1: {pairs}")),
         (b" # file a seq 1 type b\n", &format!("line 1: {pairs}")),
         (b"file a seq 1\n", &format!("line 1: {fields} 'type'")),
@@ -148,14 +154,14 @@ fn errors_say_where_and_what_was_expected() {
 #[test]
 fn next_names_go_up_and_leave_the_history_alone() {
     let mut manifest = Manifest::default();
-    assert_eq!(manifest.next_base(PREFIX), entry("appendonly.aof.1.base.aof", 1));
-    assert_eq!(manifest.next_increment(PREFIX), entry("appendonly.aof.1.incr.aof", 1));
+    assert_eq!(manifest.next_base(PREFIX), checked("appendonly.aof.1.base.aof", 1));
+    assert_eq!(manifest.next_increment(PREFIX), checked("appendonly.aof.1.incr.aof", 1));
     manifest.base = Some(manifest.next_base(PREFIX));
-    manifest.history = vec![entry("appendonly.aof.1.incr.aof", 1)];
-    assert_eq!(manifest.next_base(PREFIX), entry("appendonly.aof.2.base.aof", 2));
-    assert_eq!(manifest.next_increment(PREFIX), entry("appendonly.aof.2.incr.aof", 2));
-    manifest.increments = vec![entry("appendonly.aof.8.incr.aof", 8)];
-    assert_eq!(manifest.next_increment(PREFIX), entry("appendonly.aof.9.incr.aof", 9));
+    manifest.history = vec![checked("appendonly.aof.1.incr.aof", 1)];
+    assert_eq!(manifest.next_base(PREFIX), checked("appendonly.aof.2.base.aof", 2));
+    assert_eq!(manifest.next_increment(PREFIX), checked("appendonly.aof.2.incr.aof", 2));
+    manifest.increments = vec![checked("appendonly.aof.8.incr.aof", 8)];
+    assert_eq!(manifest.next_increment(PREFIX), checked("appendonly.aof.9.incr.aof", 9));
 }
 
 fn old() -> Manifest {

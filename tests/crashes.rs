@@ -1,0 +1,378 @@
+//! The journal against a disk that does its worst: after any end, what loads is a state that there
+//! was, and not older than what was promised.
+//!
+//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays so many, `TIDEGATE_CRASH_SEED=n` one.
+
+mod crashes {
+    pub mod script;
+    pub mod world;
+}
+
+use crashes::script::{Dice, play, steps};
+use crashes::world::{START, World, contents, load};
+use tidegate::broker::Contents;
+use tidegate::journal::LoadError;
+use tidegate::journal::memory::{Fault, MemoryDirectory};
+
+const SEEDS: u64 = 40;
+const STEPS: usize = 60;
+
+/// How bad the loss of power is, several times for each moment.
+const DICE_PER_CRASH: u64 = 3;
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
+    match number("TIDEGATE_CRASH_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..1 + number("TIDEGATE_CRASH_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+/// The latest turn after which the data was this.
+fn turn_of(states: &[Contents], found: &Contents) -> Option<usize> {
+    states.iter().rposition(|state| state == found)
+}
+
+/// Loads what a crash left, checks it, and goes on with it.
+fn check_crash(world: &World, crashed: &MemoryDirectory, promised: usize, what: &str) {
+    let found = contents(&crashed.after_kill()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let turn = turn_of(&world.states, &found);
+    let turn = turn.unwrap_or_else(|| panic!("{what}: there was never such a state: {found:?}"));
+    assert!(turn >= promised, "{what}: turn {promised} was promised, {turn} is there");
+
+    let mut next = World::new(crashed.clone(), "appendfsync always").expect("it has loaded before");
+    assert!(next.turn(0, "RPUSH after crash\r\n"), "{what}");
+    while next.has_jobs() {
+        assert!(next.run_job(0) && next.run_job(1), "{what}: it goes on");
+    }
+    assert!(next.replies.contains(':'), "{what}: no answer: {}", next.replies);
+    let expected = next.broker.contents();
+    let worst = next.directory.crash(7);
+    let again = contents(&worst).unwrap_or_else(|error| panic!("{what}, and again: {error}"));
+    assert_eq!(again, expected, "{what}, and again");
+}
+
+/// The power goes at every operation of a run.
+fn crash_everywhere(policy: &str) {
+    for seed in seeds() {
+        let steps = steps(seed, STEPS);
+        let settings = format!("appendfsync {policy}");
+        let mut whole = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
+        assert!(play(&mut whole, &steps, |_| false), "seed {seed}: nothing fails");
+        for last in 0..whole.directory.operations() + 1 {
+            let directory = MemoryDirectory::new();
+            directory.inject(last..u64::MAX, Fault::PowerOff);
+            // The first start itself may be cut off.
+            let Ok(mut world) = World::new(directory.clone(), &settings) else {
+                let left = contents(&directory.crash(seed)).expect("a first start can be repeated");
+                assert!(left.is_empty());
+                continue;
+            };
+            play(&mut world, &steps, |world| world.directory.operations() > last);
+            let promised = if policy == "always" { world.acknowledged } else { world.synced };
+            for dice in 0..DICE_PER_CRASH {
+                let what = format!(
+                    "TIDEGATE_CRASH_SEED={seed}, {policy}, power off at operation {last}, dice {dice}"
+                );
+                check_crash(&world, &directory.crash(dice * 1000 + last), promised, &what);
+            }
+            let what = format!("TIDEGATE_CRASH_SEED={seed}, {policy}, killed at operation {last}");
+            check_crash(&world, &directory.after_kill(), world.acknowledged, &what);
+        }
+    }
+}
+
+#[test]
+fn what_was_answered_is_there_with_always() {
+    crash_everywhere("always");
+}
+
+#[test]
+fn what_was_synced_is_there_with_everysec() {
+    crash_everywhere("everysec");
+}
+
+#[test]
+fn what_was_answered_survives_a_kill_with_no() {
+    crash_everywhere("no");
+}
+
+fn tail_of(text: &str) -> &str {
+    &text[text.len().saturating_sub(200)..]
+}
+
+/// Whether changes are taken.
+fn accepts(world: &mut World) -> bool {
+    let before = world.replies.len();
+    assert!(world.turn(0, "RESET\r\nRPUSH last word\r\n"));
+    for _ in 0..3 {
+        assert!(world.run_job(0) && world.run_job(1) && world.wait(150_000));
+    }
+    world.replies[before..].contains("+RESET\r\n:")
+}
+
+/// Without `always` whatever goes wrong is over one day, and nothing that was answered is lost.
+fn survive(policy: &str, fault: Fault) {
+    for seed in seeds() {
+        let mut dice = Dice(seed);
+        let directory = MemoryDirectory::new();
+        let first = 12 + dice.below(60);
+        directory.inject(first..first + 1 + dice.below(6), fault);
+        let settings = format!("appendfsync {policy}");
+        let mut world = World::new(directory, &settings).expect("a new directory");
+        let what =
+            format!("TIDEGATE_CRASH_SEED={seed}, {policy}, {fault:?} from operation {first}");
+        assert!(play(&mut world, &steps(seed, 2 * STEPS), |_| false), "{what}: it stops");
+        check_crash(&world, &world.directory.after_kill(), world.acknowledged, &what);
+        world.rest();
+        // What goes wrong may do so only now.
+        let is_over = (0..10).any(|_| accepts(&mut world));
+        assert!(is_over, "{what}: {:?}", tail_of(&world.replies));
+        world.rest();
+        let expected = world.broker.contents();
+        // Nothing is promised for a loss of power with `no`.
+        let end = match policy {
+            "no" => world.directory.after_kill(),
+            _ => world.directory.crash(seed),
+        };
+        let found = contents(&end).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_survived() {
+    survive("everysec", Fault::NoSpace);
+    survive("no", Fault::NoSpace);
+}
+
+#[test]
+fn failing_writes_are_survived() {
+    survive("everysec", Fault::WriteError);
+    survive("no", Fault::WriteError);
+}
+
+#[test]
+fn failing_syncs_are_survived() {
+    survive("everysec", Fault::SyncError);
+}
+
+#[test]
+fn short_writes_are_nothing_special() {
+    survive("everysec", Fault::ShortWrite);
+    survive("always", Fault::ShortWrite);
+}
+
+/// With `always` a failure is the end, and everything that was answered is there.
+#[test]
+fn with_always_a_failure_is_the_end() {
+    let mut ends = 0;
+    for seed in seeds() {
+        for fault in [Fault::NoSpace, Fault::WriteError, Fault::SyncError] {
+            let mut dice = Dice(seed);
+            let directory = MemoryDirectory::new();
+            let first = 12 + dice.below(40);
+            directory.inject(first..first + 1, fault);
+            let mut world = World::new(directory, "appendfsync always").expect("a new directory");
+            let what = format!("TIDEGATE_CRASH_SEED={seed}, {fault:?} at operation {first}");
+            if !play(&mut world, &steps(seed, 2 * STEPS), |_| false) {
+                ends += 1;
+            }
+            let crashed = world.directory.crash(seed);
+            check_crash(&world, &crashed, world.acknowledged, &what);
+        }
+    }
+    assert!(ends > 10, "only {ends} runs came to their end");
+}
+
+/// While nothing can be written, changes are refused with the reason, reads go on, and nobody is
+/// told that a change was made until it is written.
+#[test]
+fn what_cannot_be_written_is_refused() {
+    let directory = MemoryDirectory::new();
+    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    assert!(world.turn(0, "RPUSH q first\r\n"));
+    let now = directory.operations();
+    // A write, the cut after it, twice more each.
+    directory.inject(now..now + 5, Fault::NoSpace);
+    assert!(world.turn(0, "RPUSH q second\r\n"));
+    assert!(world.turn(1, "LPOP q\r\nLLEN q\r\nPING\r\n"));
+    let misconf = "-MISCONF Errors writing to the AOF file: no storage space\r\n";
+    assert_eq!(world.replies, format!(":1\r\n{misconf}:2\r\n{misconf}"));
+    assert!(world.wait(150_000) && world.wait(150_000));
+    assert!(world.replies.ends_with(&format!("{misconf}:2\r\n{misconf}")), "still not written");
+    // Two more attempts fail; then there is space.
+    assert!(world.wait(150_000) && world.turn(1, "LPOP q\r\n"));
+    assert!(world.replies.ends_with(":2\r\n$5\r\nfirst\r\n"), "{}", world.replies);
+    let found = contents(&directory.after_kill()).expect("it loads");
+    assert_eq!(found, world.broker.contents());
+}
+
+/// A directory that holds something of everything, closed in good order.
+fn small_directory() -> (MemoryDirectory, Contents) {
+    let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
+    assert!(world.turn(0, "RPUSH q first second\r\nSELECT 1\r\nRPUSH other x\r\n"));
+    assert!(world.turn(0, "BGREWRITEAOF\r\n"));
+    world.rest();
+    assert!(world.turn(0, "LPOP other\r\nSELECT 0\r\nLPUSH q zero\r\n"));
+    assert!(world.turn(1, "MULTI\r\nRPUSH q last\r\nPEXPIRE q 100000\r\nEXEC\r\n"));
+    let contents = world.broker.contents();
+    (world.close(), contents)
+}
+
+fn files(directory: &MemoryDirectory) -> Vec<(String, Vec<u8>)> {
+    use std::io::Read;
+    use tidegate::journal::files::Directory;
+    let names = directory.list().expect("names");
+    let read = |name: String| {
+        let mut bytes = Vec::new();
+        directory.read(&name).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
+        (name, bytes)
+    };
+    names.into_iter().map(read).collect()
+}
+
+#[test]
+fn every_flipped_bit_is_noticed() {
+    let (directory, expected) = small_directory();
+    let files_before = files(&directory);
+    assert_eq!(files_before.len(), 3, "a base, an increment, a manifest");
+    for (number, (name, bytes)) in files_before.iter().enumerate() {
+        for position in 0..bytes.len() * 8 {
+            let mut flipped = files_before.clone();
+            flipped[number].1[position / 8] ^= 1 << (position % 8);
+            let directory = MemoryDirectory::with_files(flipped);
+            let what = format!("{name}, bit {} of byte {}", position % 8, position / 8);
+            match contents(&directory) {
+                Err(_) => {}
+                // What a flip in the manifest changes may mean nothing, such as a number.
+                Ok(found) if name.ends_with("manifest") => assert_eq!(found, expected, "{what}"),
+                // The last batch is empty and says that all before it is durable.
+                Ok(found) => {
+                    let is_aside =
+                        files(&directory).iter().any(|(name, _)| name.contains(".torn-"));
+                    assert!(is_aside, "{what}: nobody notices");
+                    assert_eq!(found, expected, "{what}");
+                }
+            }
+        }
+    }
+}
+
+fn error_of(files: Vec<(String, Vec<u8>)>) -> String {
+    let directory = MemoryDirectory::with_files(files.clone());
+    let error = contents(&directory).expect_err("it must not load");
+    assert_eq!(self::files(&directory), files, "nothing is changed: {error}");
+    error.to_string()
+}
+
+#[test]
+fn a_manifest_that_is_not_ours_is_refused() {
+    let (directory, _) = small_directory();
+    let all = files(&directory);
+    let manifest = all.iter().position(|(name, _)| name.ends_with(".manifest")).expect("one");
+    let with = |text: &str| {
+        let mut changed = all.clone();
+        changed[manifest].1 = text.as_bytes().to_vec();
+        changed
+    };
+    let text = String::from_utf8(all[manifest].1.clone()).expect("text");
+
+    let mut missing = all.clone();
+    missing.remove(manifest);
+    assert!(error_of(missing).contains("expected a manifest, since there are append files"));
+    assert!(error_of(with(&text.repeat(2))).contains("again"), "doubled");
+    assert!(error_of(with("")).contains("empty manifest"));
+    assert!(error_of(with(&text[..text.len() - 1])).contains("cut off"));
+    let path = text.replacen("file ", "file ../", 1);
+    assert!(error_of(with(&path)).contains("without a path"));
+    let foreign = "file appendonly.aof.9.incr.aof seq 9 type i\n";
+    assert!(error_of(with(foreign)).contains("appendonly.aof.9.incr.aof"));
+    let altered = text.replacen("seq 1", "seq 3", 1);
+    assert!(error_of(with(&altered)).contains("expected 'checks"));
+    let (base, increment) = text.split_once('\n').expect("two lines");
+    let order = format!("{increment}{base}\n");
+    assert!(contents(&MemoryDirectory::with_files(with(&order))).is_ok(), "order means nothing");
+    // Each file under the name of the other.
+    let mut mixed = all.clone();
+    let names = [all[0].0.clone(), all[1].0.clone()];
+    mixed[0].0 = names[1].clone();
+    mixed[1].0 = names[0].clone();
+    mixed.sort();
+    let error = error_of(mixed);
+    assert!(error.contains("damaged at byte 0"), "{error}");
+}
+
+#[test]
+fn a_lost_file_is_noticed() {
+    let (directory, _) = small_directory();
+    for lost in files(&directory) {
+        let mut left = files(&directory);
+        left.retain(|(name, _)| *name != lost.0);
+        error_of(left);
+        // Empty, or cut to its opening.
+        for length in [0, 93] {
+            let mut cut = files(&directory);
+            let file = cut.iter_mut().find(|(name, _)| *name == lost.0).expect("the file");
+            file.1.truncate(length);
+            let directory = MemoryDirectory::with_files(cut);
+            let is_last = lost.0.contains(".incr.") && length > 0;
+            assert_eq!(contents(&directory).is_err(), !is_last, "{}, {length} bytes", lost.0);
+        }
+    }
+}
+
+#[test]
+fn append_files_of_redis_are_loaded() {
+    let redis = "#TS:1700000000\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\na\r\n\
+                 *1\r\n$5\r\nMULTI\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\nb\r\n*1\r\n$4\r\nEXEC\r\n";
+    let files_of = |base: &str, increment: &str| {
+        let manifest = "file appendonly.aof.1.base.aof seq 1 type b\n\
+                        file appendonly.aof.1.incr.aof seq 1 type i\n";
+        [("appendonly.aof.1.base.aof", base), ("appendonly.aof.1.incr.aof", increment)]
+            .into_iter()
+            .chain([("appendonly.aof.manifest", manifest)])
+            .map(|(name, text)| (name.to_string(), text.as_bytes().to_vec()))
+            .collect::<Vec<_>>()
+    };
+    let directory = MemoryDirectory::with_files(files_of(redis, &redis.replace('q', "p")));
+    let (broker, _) = load(&directory, "", START).expect("it loads");
+    assert_eq!(broker.message_count(), 4);
+
+    // A transaction without its end is a torn tail.
+    let torn = &redis[..redis.len() - 14];
+    let found = contents(&MemoryDirectory::with_files(files_of("", torn))).expect("it loads");
+    assert_eq!(found.values().map(|(messages, _)| messages.len()).sum::<usize>(), 1);
+
+    let rdb = error_of(files_of("REDIS0010xyz", redis));
+    assert!(rdb.contains("aof-use-rdb-preamble no and BGREWRITEAOF"), "{rdb}");
+    let strange = error_of(files_of("", "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n"));
+    assert!(strange.contains("appendonly.aof.1.incr.aof: byte 0: 'GET'"), "{strange}");
+}
+
+#[test]
+fn what_redis_appended_needs_leave() {
+    let (directory, expected) = small_directory();
+    let mut all = files(&directory);
+    let last = all.iter_mut().find(|(name, _)| name.contains(".incr.")).expect("an increment");
+    last.1.extend_from_slice(
+        b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\nr\r\n$1\r\na\r\n",
+    );
+    let error = error_of(all.clone());
+    assert!(error.contains("aof-load-unverified"), "{error}");
+    let directory = MemoryDirectory::with_files(all);
+    let (broker, _) = load(&directory, "aof-load-unverified yes", START).expect("it loads");
+    assert_eq!(broker.contents().len(), expected.len() + 1);
+}
+
+#[test]
+fn a_torn_file_may_be_an_error() {
+    let (directory, _) = small_directory();
+    let mut all = files(&directory);
+    let last = all.iter_mut().find(|(name, _)| name.contains(".incr.")).expect("an increment");
+    last.1.truncate(last.1.len() - 1);
+    let directory = MemoryDirectory::with_files(all.clone());
+    let error = load(&directory, "aof-load-truncated no", START).map(drop).expect_err("it is torn");
+    assert!(matches!(error, LoadError::Torn { .. }), "{error}");
+    assert_eq!(files(&directory), all, "nothing is changed");
+}

@@ -1,0 +1,201 @@
+//! A broker with its journal on a directory in memory: no thread, no clock. Jobs of the journal wait
+//! until the test has them run.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tidegate::broker::Contents;
+use tidegate::clock::Now;
+use tidegate::journal::job::{Done, Job, Lane};
+use tidegate::journal::memory::MemoryDirectory;
+use tidegate::journal::{Journal, LoadError, Loader};
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, NoHost, Peer};
+
+pub const PREFIX: &str = "appendonly.aof";
+pub const CLIENTS: usize = 3;
+pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+
+/// Loads a directory into a new broker.
+pub fn load(
+    directory: &MemoryDirectory,
+    settings: &str,
+    now: Now,
+) -> Result<(Broker, Journal), LoadError> {
+    let text = format!("appendonly yes\ndatabases 2\n{settings}");
+    let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
+    let mut broker = Broker::new(settings, 9, Box::new(NoHost), now);
+    let shared = Arc::new(directory.clone());
+    let mut loader = Loader::begin(shared.clone(), PREFIX, &mut broker, now)?;
+    loop {
+        if let Some(start) = loader.step(&mut broker, now)? {
+            let journal = Journal::begin(shared, PREFIX, start, &mut broker);
+            return Ok((broker, journal));
+        }
+    }
+}
+
+/// What loads from a directory.
+pub fn contents(directory: &MemoryDirectory) -> Result<Contents, LoadError> {
+    load(directory, "", START).map(|(broker, _)| broker.contents())
+}
+
+pub struct World {
+    pub directory: MemoryDirectory,
+    pub broker: Broker,
+    pub journal: Journal,
+    pub now: Now,
+    clients: Vec<ClientId>,
+    jobs: [VecDeque<(Job, usize)>; 2],
+    /// What the data was after each turn; the first entry is the start.
+    pub states: Vec<Contents>,
+    /// Bytes that each client was owed by each turn that changed data and answered it, and is owed
+    /// still.
+    promises: Vec<VecDeque<(usize, usize)>>,
+    /// The last turn that was answered.
+    pub acknowledged: usize,
+    /// The last turn that a sync which ended well must have made durable.
+    pub synced: usize,
+    /// All replies, as text.
+    pub replies: String,
+}
+
+impl World {
+    pub fn new(directory: MemoryDirectory, settings: &str) -> Result<World, LoadError> {
+        let now = START;
+        let (mut broker, journal) = load(&directory, settings, now)?;
+        let clients =
+            (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
+        let states = vec![broker.contents()];
+        Ok(World {
+            directory,
+            broker,
+            journal,
+            now,
+            clients,
+            jobs: [VecDeque::new(), VecDeque::new()],
+            states,
+            promises: vec![VecDeque::new(); CLIENTS],
+            acknowledged: 0,
+            synced: 0,
+            replies: String::new(),
+        })
+    }
+
+    /// A turn in which one client sends something. False if the journal says that this is the end.
+    pub fn turn(&mut self, client: usize, request: &str) -> bool {
+        let owed: Vec<usize> = self.clients.iter().map(|id| owed(&mut self.broker, *id)).collect();
+        self.broker.receive(self.clients[client], request.as_bytes(), self.now);
+        self.end_turn(Some(owed))
+    }
+
+    /// A turn in which nothing comes; time has gone by.
+    pub fn wait(&mut self, us: u64) -> bool {
+        self.now = self.now.plus_us(us);
+        self.end_turn(None)
+    }
+
+    fn end_turn(&mut self, owed_before: Option<Vec<usize>>) -> bool {
+        self.broker.settle(self.now);
+        while self.broker.has_backlog() {
+            self.broker.settle(self.now);
+        }
+        let turn = self.states.len();
+        let state = self.broker.contents();
+        // What a turn of waiting answers is that nothing came: no promise.
+        if let Some(before) = owed_before.filter(|_| self.states.last() != Some(&state)) {
+            for (client, before) in before.into_iter().enumerate() {
+                let bytes = owed(&mut self.broker, self.clients[client]) - before;
+                if bytes > 0 {
+                    self.promises[client].push_back((turn, bytes + before));
+                }
+            }
+        }
+        self.states.push(state);
+        let goes_on = self.journal.commit(&mut self.broker, self.now).is_ok();
+        self.take_jobs();
+        self.broker.check_invariants();
+        if goes_on {
+            self.send();
+        }
+        goes_on
+    }
+
+    fn take_jobs(&mut self) {
+        while let Some(job) = self.journal.next_job() {
+            let lane = usize::from(job.lane() == Lane::Rewrite);
+            self.jobs[lane].push_back((job, self.states.len() - 1));
+        }
+    }
+
+    pub fn has_jobs(&self) -> bool {
+        self.jobs.iter().any(|jobs| !jobs.is_empty())
+    }
+
+    /// Runs the next job of a lane, if there is one, and tells the journal.
+    pub fn run_job(&mut self, lane: usize) -> bool {
+        let Some((job, turn)) = self.jobs[lane].pop_front() else { return true };
+        let makes_durable = matches!(job, Job::Sync { .. } | Job::Append { .. });
+        let done = job.run(&self.directory);
+        let is_good = matches!(&done, Done::Synced(Ok(_)) | Done::Appended(Ok(_)));
+        if makes_durable && is_good {
+            self.synced = self.synced.max(turn);
+        }
+        let goes_on = self.journal.finish(done, &mut self.broker, self.now).is_ok();
+        self.take_jobs();
+        if goes_on {
+            self.send();
+        }
+        goes_on
+    }
+
+    /// Takes what may be sent, and notes which turns are answered by it.
+    fn send(&mut self) {
+        for (client, &id) in self.clients.iter().enumerate() {
+            let sendable = self.broker.sendable(id);
+            let Some(output) = self.broker.output(id) else { continue };
+            let mut slices = [std::io::IoSlice::new(&[]); 64];
+            let filled = output.io_slices(&mut slices, sendable);
+            for slice in &slices[..filled] {
+                self.replies.push_str(&String::from_utf8_lossy(slice));
+            }
+            output.advance(sendable);
+            self.broker.flushed(id, sendable, self.now);
+            let promises = &mut self.promises[client];
+            // The positions count from the front of what is owed, which has moved.
+            while let Some((turn, end)) = promises.front().copied()
+                && end <= sendable
+            {
+                self.acknowledged = self.acknowledged.max(turn);
+                promises.pop_front();
+            }
+            for (_, end) in promises.iter_mut() {
+                *end -= sendable;
+            }
+        }
+    }
+
+    /// Lets everything come to rest: no faults any more, all jobs run, time goes by.
+    pub fn rest(&mut self) {
+        for _ in 0..200 {
+            for lane in 0..2 {
+                assert!(self.run_job(lane), "nothing fails any more");
+            }
+            assert!(self.wait(50_000), "nothing fails any more");
+        }
+    }
+
+    /// The end of the process in good order.
+    pub fn close(mut self) -> MemoryDirectory {
+        while self.has_jobs() {
+            for lane in 0..2 {
+                self.run_job(lane);
+            }
+        }
+        self.journal.close(&mut self.broker).expect("the end is written");
+        self.directory
+    }
+}
+
+fn owed(broker: &mut Broker, id: ClientId) -> usize {
+    broker.output(id).map_or(0, |output| output.len())
+}
