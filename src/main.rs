@@ -1,5 +1,7 @@
 //! The broker as a program: arguments, log, signals, exit codes.
 
+mod offline;
+
 use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
     };
     let mut settings = match Settings::from_args(words) {
         Ok(Invocation::Run(settings)) => *settings,
+        Ok(Invocation::Check(directory)) => return offline::check(&directory),
+        Ok(Invocation::Repair(directory)) => return offline::repair(&directory),
         Ok(Invocation::Help) => return print(&settings::help()),
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
         Err(error) => {

@@ -16,6 +16,7 @@ const ROOMS: &[&[&str]] = &[
     &["broker"],
     &["journal"],
     &["server"],
+    &["offline"],
     &["main"],
 ];
 

@@ -100,6 +100,18 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// The file with the problem, and the offset up to which it is whole; none where no file is at
+    /// fault, or nothing can be cut off it.
+    pub fn place(&self) -> Option<(&str, u64)> {
+        match self {
+            LoadError::Damage { file, at, .. }
+            | LoadError::Torn { file, at, .. }
+            | LoadError::Unverified { file, at, .. }
+            | LoadError::Command { file, at, .. } => Some((file, *at)),
+            _ => None,
+        }
+    }
+
     pub(super) fn io(file: &str, error: io::Error) -> LoadError {
         LoadError::Io { file: file.to_string(), error }
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Journal`] | takes the changes of each turn; what is promised, and what happens if it cannot be kept |
 //! | [`scan`], [`load`] | reading the files from the first to the last; loading them, and making them fit to go on |
+//! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
 //! | `rewrite` | the steps of a rewrite |
 //! | [`base`] | the base file: all data as it was at one moment |
@@ -20,6 +21,7 @@ pub mod batch;
 mod error;
 pub mod files;
 mod foreign;
+pub mod inspect;
 pub mod job;
 pub mod load;
 pub mod manifest;

@@ -40,6 +40,15 @@ pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation
         Some("--version" | "-v") => return Ok(Invocation::Version),
         _ => {}
     }
+    if let [word, directory] = args.as_slice()
+        && !directory.starts_with('-')
+    {
+        match word.as_str() {
+            "check" => return Ok(Invocation::Check(directory.into())),
+            "repair" => return Ok(Invocation::Repair(directory.into())),
+            _ => {}
+        }
+    }
     let mut settings = Settings::default();
     let mut rest = args.as_slice();
     if let Some((path, after)) = rest.split_first()

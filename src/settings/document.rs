@@ -11,10 +11,17 @@ const SUGGESTIONS_MAX: usize = 3;
 /// The text of `--help`.
 pub fn help() -> String {
     let mut text = String::from(
-        "Usage: tidegate [FILE | -] [--name value ...] ...\n\n\
+        "Usage: tidegate [FILE | -] [--name value ...] ...\n\
+         \x20      tidegate check DIR\n\
+         \x20      tidegate repair DIR\n\n\
          \x20 FILE             read directives from a file in the syntax of redis.conf\n\
          \x20 -                read directives from standard input\n\
          \x20 --name value     any directive; applies after the file\n\
+         \x20 check DIR        verify the append files in DIR; it ends with 0 if they are whole, with\n\
+         \x20                  1 if the end is torn and will be left out, with 2 if they will not\n\
+         \x20                  load, with 3 if they cannot be read\n\
+         \x20 repair DIR       cut off what will not load and keep it beside; it ends with 0 if the\n\
+         \x20                  rest is whole, with 3 if that cannot be done\n\
          \x20 -h, --help       show this text\n\
          \x20 -v, --version    show the version\n\n\
          Directives and their defaults:\n\n",

@@ -162,6 +162,10 @@ pub enum LogLevel {
 pub enum Invocation {
     /// Serve with these settings.
     Run(Box<Settings>),
+    /// Look at the append files in this directory and leave.
+    Check(PathBuf),
+    /// Cut off what cannot be loaded of the append files in this directory and leave.
+    Repair(PathBuf),
     /// Print [`help`] and leave.
     Help,
     /// Print the version and leave.

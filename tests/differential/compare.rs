@@ -15,6 +15,11 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "ERR timeout is out of range",
         "7.0 takes an infinite timeout for a negative one",
     ),
+    (
+        "ERR syntax error",
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        "7.0 does not notice that the least RANK of LPOS has no opposite, and reads on",
+    ),
 ];
 
 /// What may differ, by the commands that an answer may be to.

@@ -1,0 +1,187 @@
+//! Looks at the append files of a broker that does not run, and cuts off what cannot be loaded.
+
+use super::batch::{Sealer, later_batches};
+use super::error::LoadError;
+use super::files::{Directory, is_file_name};
+use super::job::{Tail, new_increment};
+use super::load::{finish, put_aside};
+use super::manifest::{Entry, Manifest};
+use super::scan::{FileEnd, Leniency, Piece, Scanner};
+use std::io::Read;
+use std::sync::Arc;
+
+/// What the name of a manifest ends with.
+const MANIFEST_SUFFIX: &str = ".manifest";
+
+/// What was found.
+#[derive(Debug)]
+pub struct Findings {
+    /// How each file ended, up to the one with the problem.
+    pub files: Vec<FileEnd>,
+    /// Why the rest cannot be loaded.
+    pub problem: Option<LoadError>,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+}
+
+/// What a repair did.
+#[derive(Debug, Default)]
+pub struct Repair {
+    /// Bytes that stay.
+    pub kept_bytes: u64,
+    /// Files that hold what was cut off, with its length in bytes.
+    pub aside: Vec<(String, u64)>,
+    /// Whole batches among what was cut off.
+    pub lost_batches: u64,
+}
+
+/// What the names of the append files in a directory begin with, as its manifest says; none if
+/// there is no manifest, or more than one.
+pub fn prefix_of(directory: &dyn Directory) -> Result<Option<String>, LoadError> {
+    let names = directory.list().map_err(|error| LoadError::io("the directory", error))?;
+    let is_manifest = |name: &&String| !name.starts_with("temp-");
+    let mut prefixes =
+        names.iter().filter(is_manifest).filter_map(|name| name.strip_suffix(MANIFEST_SUFFIX));
+    match (prefixes.next(), prefixes.next()) {
+        (Some(prefix), None) if is_file_name(prefix) => Ok(Some(prefix.to_string())),
+        _ => Ok(None),
+    }
+}
+
+/// Reads everything and changes nothing. `progress` is told how many bytes are done, of how many.
+///
+/// # Errors
+/// What is wrong with the files as a whole: then no file has been looked into.
+pub fn check(
+    directory: Arc<dyn Directory>,
+    prefix: &str,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Findings, LoadError> {
+    let leniency = Leniency { torn: true, unverified: false };
+    let Some(mut scanner) = Scanner::begin(directory, prefix, leniency)? else {
+        return Ok(Findings { files: Vec::new(), problem: None, total_bytes: 0 });
+    };
+    let total_bytes = scanner.total_bytes();
+    let problem = loop {
+        match scanner.next_piece() {
+            Ok(Piece::End) => break None,
+            Ok(_) => progress(scanner.done_bytes(), total_bytes),
+            Err(error) => break Some(error),
+        }
+    };
+    let files = scanner.ends().cloned().collect();
+    Ok(Findings { files, problem, total_bytes })
+}
+
+/// Cuts off what cannot be loaded, behind the last batch that can; all of it is kept in files
+/// beside. What is left loads, and is what there was at one moment.
+///
+/// # Errors
+/// What no cut can mend, such as a damaged manifest, or what the system said.
+pub fn repair(
+    directory: Arc<dyn Directory>,
+    prefix: &str,
+    stamp: &str,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Repair, LoadError> {
+    let findings = check(Arc::clone(&directory), prefix, progress)?;
+    let Some(manifest) = Manifest::load(&*directory, prefix)? else { return Ok(Repair::default()) };
+    // A torn tail that is nothing worse may have empty files behind it, which stay.
+    let (file, kept) = match findings.problem {
+        None => match findings.files.iter().find(|end| end.torn > 0) {
+            None => return Ok(Repair { kept_bytes: findings.total_bytes, ..Repair::default() }),
+            Some(torn) => (torn.entry.name.clone(), torn.kept),
+        },
+        Some(problem) => match problem.place() {
+            Some((file, at)) => (file.to_string(), at),
+            None => return Err(problem),
+        },
+    };
+    let end = findings.files.into_iter().find(|end| end.entry.name == file);
+    let chain = end.and_then(|end| end.chain).filter(|_| kept > 0);
+    Cut { directory: &*directory, prefix, stamp, file, kept, chain }.make(manifest)
+}
+
+/// Where the data is to end.
+struct Cut<'a> {
+    directory: &'a dyn Directory,
+    prefix: &'a str,
+    /// What tells this repair from others in the names of files.
+    stamp: &'a str,
+    file: String,
+    kept: u64,
+    /// The checksum of the last batch that stays; none if the file is not ours, or nothing of it
+    /// stays.
+    chain: Option<u32>,
+}
+
+impl Cut<'_> {
+    /// Every step leaves a directory that this repair, made again, brings to the same end.
+    fn make(&self, manifest: Manifest) -> Result<Repair, LoadError> {
+        let mut repair = Repair::default();
+        let is_base = manifest.base.as_ref().is_some_and(|base| base.name == self.file);
+        let at = manifest.increments.iter().position(|entry| entry.name == self.file);
+        // With nothing left of it, a file goes as a whole, like those behind it.
+        let stays = usize::from(self.kept > 0);
+        let mut left = manifest.clone();
+        let mut gone: Vec<Entry> = left.increments.split_off(at.map_or(0, |at| at + stays));
+        if is_base && self.kept == 0 {
+            gone.extend(left.base.take());
+        }
+        repair.lost_batches = self.count_batches(&self.file, self.kept)?;
+        for entry in gone.iter().filter(|entry| entry.name != self.file) {
+            repair.lost_batches += self.count_batches(&entry.name, 0)?;
+        }
+        if self.kept > 0 {
+            let length = self.length(&self.file)?;
+            let kind = format!("damaged-{}", self.stamp);
+            let aside = put_aside(self.directory, &self.file, self.kept, &kind);
+            let aside = aside.map_err(|error| LoadError::io(&self.file, error))?;
+            repair.aside.push((aside, length - self.kept));
+            if let Some(chain) = self.chain.filter(|_| is_base) {
+                self.finish_base(&manifest, chain)?;
+            }
+        }
+        if left.increments.is_empty() {
+            left = new_increment(self.directory, left, self.prefix)?.0;
+        } else {
+            left.save(self.directory, self.prefix)?;
+        }
+        for entry in gone {
+            let length = self.length(&entry.name)?;
+            let aside = format!("{}.damaged-{}", entry.name, self.stamp);
+            let renamed = self.directory.rename(&entry.name, &aside);
+            renamed.map_err(|error| LoadError::io(&entry.name, error))?;
+            repair.aside.push((aside, length));
+        }
+        self.directory.sync().map_err(|error| LoadError::io("the directory", error))?;
+        for entry in left.base.iter().chain(&left.increments) {
+            repair.kept_bytes += self.length(&entry.name)?;
+        }
+        Ok(repair)
+    }
+
+    fn length(&self, name: &str) -> Result<u64, LoadError> {
+        self.directory.length(name).map_err(|error| LoadError::io(name, error))
+    }
+
+    /// A base file must be finished.
+    fn finish_base(&self, manifest: &Manifest, chain: u32) -> Result<(), LoadError> {
+        let Some(entry) = manifest.base.clone() else { return Ok(()) };
+        let failed = |error| LoadError::io(&entry.name, error);
+        let file = self.directory.open(&entry.name).map_err(failed)?;
+        let sealer = Sealer::resume(self.kept, chain);
+        let mut tail = Tail { entry: entry.clone(), file, sealer, durable: self.kept };
+        finish(&mut tail).map_err(failed)
+    }
+
+    /// Whole batches in a file behind `kept`.
+    fn count_batches(&self, name: &str, kept: u64) -> Result<u64, LoadError> {
+        let failed = |error| LoadError::io(name, error);
+        let mut bytes = Vec::new();
+        let mut file = self.directory.read(name).map_err(failed)?;
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let rest = bytes.get(kept as usize..).unwrap_or_default();
+        Ok(later_batches(rest, kept).count() as u64)
+    }
+}

@@ -1,0 +1,135 @@
+//! `tidegate check` and `tidegate repair`: what can be done with append files while no broker runs.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tidegate::journal::LoadError;
+use tidegate::journal::files::DiskDirectory;
+use tidegate::journal::inspect;
+
+/// All files are whole.
+const WHOLE: u8 = 0;
+/// The end of the last one is torn: it will be left out.
+const TORN: u8 = 1;
+/// They will not load.
+const DAMAGED: u8 = 2;
+/// Nothing can be said, or done.
+const FAILED: u8 = 3;
+
+/// Says what state the files are in.
+pub fn check(path: &Path) -> ExitCode {
+    let (directory, prefix) = match open(path) {
+        Ok(opened) => opened,
+        Err(text) => return fail(&text),
+    };
+    let bar = bar();
+    let findings = inspect::check(directory, &prefix, &mut |done, total| show(&bar, done, total));
+    bar.finish_and_clear();
+    let findings = match findings {
+        Ok(findings) => findings,
+        Err(error) => return report(&error),
+    };
+    for file in &findings.files {
+        let kind = if file.chain.is_some() { "verified" } else { "without checksums" };
+        println!("{}: {} bytes {kind}, {} batches", file.entry.name, file.kept, file.batches);
+    }
+    if let Some(problem) = findings.problem {
+        return report(&problem);
+    }
+    match findings.files.iter().find(|file| file.torn > 0) {
+        None => {
+            println!("whole: {} bytes", findings.total_bytes);
+            ExitCode::from(WHOLE)
+        }
+        Some(file) => {
+            println!(
+                "torn: {}: {} bytes from byte {} on: {}. The next start puts them aside and goes on \
+                 from there",
+                file.entry.name, file.torn, file.kept, file.reason
+            );
+            ExitCode::from(TORN)
+        }
+    }
+}
+
+/// Cuts off what cannot be loaded.
+pub fn repair(path: &Path) -> ExitCode {
+    let (directory, prefix) = match open(path) {
+        Ok(opened) => opened,
+        Err(text) => return fail(&text),
+    };
+    let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let bar = bar();
+    let mut progress = |done, total| show(&bar, done, total);
+    let repaired = inspect::repair(directory, &prefix, &stamp.to_string(), &mut progress);
+    bar.finish_and_clear();
+    match repaired {
+        Err(error) => fail(&error.to_string()),
+        Ok(repair) if repair.aside.is_empty() => {
+            println!("whole: {} bytes, nothing to repair", repair.kept_bytes);
+            ExitCode::from(WHOLE)
+        }
+        Ok(repair) => {
+            for (name, bytes) in &repair.aside {
+                println!("cut off: {bytes} bytes, now in {name}");
+            }
+            let (lost, kept) = (repair.lost_batches, repair.kept_bytes);
+            println!("lost: {lost} whole batches of changes, and what was not whole");
+            println!("kept: {kept} bytes, which load");
+            ExitCode::from(WHOLE)
+        }
+    }
+}
+
+/// The directory with its lock, and what the names of its files begin with. The directory of the
+/// broker will do as well, if it has the append files under their usual name.
+fn open(path: &Path) -> Result<(Arc<DiskDirectory>, String), String> {
+    let found = [path.to_path_buf(), path.join("appendonlydir")]
+        .into_iter()
+        .find(|path| has_manifest(path));
+    let nothing =
+        || format!("{}: expected a directory with a manifest of append files", path.display());
+    let directory = DiskDirectory::open(&found.ok_or_else(nothing)?).map_err(|e| e.to_string())?;
+    match inspect::prefix_of(&directory).map_err(|error| error.to_string())? {
+        Some(prefix) => Ok((Arc::new(directory), prefix)),
+        None => Err(format!("{}: expected one manifest, got several", directory.path().display())),
+    }
+}
+
+/// Looks before anything is locked, which leaves a file.
+fn has_manifest(path: &Path) -> bool {
+    let entries = path.read_dir().into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().ends_with(".manifest"))
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    // It is hidden where standard error is no terminal. The template is a constant.
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")
+    {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, done: u64, total: u64) {
+    bar.set_length(total);
+    bar.set_position(done);
+}
+
+/// Something is wrong with the files themselves.
+fn report(error: &LoadError) -> ExitCode {
+    if let LoadError::Io { .. } = error {
+        return fail(&error.to_string());
+    }
+    println!("damaged: {error}");
+    ExitCode::from(DAMAGED)
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("tidegate: {text}");
+    ExitCode::from(FAILED)
+}
