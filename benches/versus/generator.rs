@@ -2,83 +2,138 @@
 //! Requests are made beforehand and replies are only counted by their line ends, so that the
 //! server and not the generator is what is measured.
 
-use crate::workload::{CONNECTIONS, Workload};
+use crate::workload::Pipeline;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-struct Connection {
-    stream: TcpStream,
-    /// Bytes of the pipeline that are sent.
-    sent: usize,
-    /// Line ends still to come.
-    lines_left: usize,
-}
-
 pub struct Generator {
     poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
     connections: Vec<Connection>,
-    pipeline: Vec<u8>,
-    requests_per_pipeline: usize,
-    lines_per_pipeline: usize,
+    work: Work,
+    answered: usize,
 }
 
 impl Generator {
-    pub fn connect(address: SocketAddr, workload: &Workload, lines_per_reply: usize) -> Generator {
+    /// Its connections send the pipelines in turn, over and over.
+    pub fn connect(address: SocketAddr, connections: usize, pipelines: Vec<Pipeline>) -> Generator {
         let poll = Poll::new().expect("a poll");
-        let connections = (0..CONNECTIONS).map(|number| {
+        let connect = |number| {
             let stream = std::net::TcpStream::connect(address).expect("the server accepts");
             stream.set_nodelay(true).expect("TCP_NODELAY");
             stream.set_nonblocking(true).expect("a non-blocking socket");
             let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut stream, Token(number), interest).expect("registered");
-            Connection { stream, sent: 0, lines_left: 0 }
-        });
-        let connections = connections.collect();
+            Connection { stream, pipeline: 0, sent: 0, lines_left: 0 }
+        };
         Generator {
-            connections,
+            connections: (0..connections).map(connect).collect(),
             poll,
-            pipeline: workload.pipeline_bytes(),
-            requests_per_pipeline: workload.pipeline,
-            lines_per_pipeline: workload.pipeline * lines_per_reply,
+            events: Events::with_capacity(2 * connections),
+            buffer: vec![0; 1 << 18],
+            work: Work { pipelines, next: 0, left: 0 },
+            answered: 0,
         }
     }
 
     /// Loads the server for so long; thousands of answered requests a second.
     pub fn run(&mut self, duration: Duration) -> f64 {
-        let mut events = Events::with_capacity(2 * CONNECTIONS);
-        let mut buffer = vec![0; 1 << 18];
+        let before = self.answered;
         let begun = Instant::now();
-        let mut answered = 0;
-        for connection in &mut self.connections {
-            connection.lines_left = self.lines_per_pipeline;
-            connection.send(&self.pipeline);
-        }
+        self.begin(usize::MAX);
         while begun.elapsed() < duration {
-            self.poll.poll(&mut events, Some(Duration::from_secs(5))).expect("the poll works");
-            assert!(!events.is_empty(), "the server does not answer");
-            for event in &events {
-                let connection = &mut self.connections[event.token().0];
-                if connection.sent < self.pipeline.len() {
-                    connection.send(&self.pipeline);
-                }
-                connection.receive(&mut buffer);
-                if connection.lines_left == 0 {
-                    answered += self.requests_per_pipeline;
-                    connection.lines_left = self.lines_per_pipeline;
-                    connection.sent = 0;
-                    connection.send(&self.pipeline);
-                }
+            self.turn();
+        }
+        (self.answered - before) as f64 / begun.elapsed().as_secs_f64() / 1000.0
+    }
+
+    /// Sends so many pipelines and waits for all their replies.
+    pub fn send(&mut self, pipelines: usize) {
+        self.begin(pipelines);
+        self.wait();
+    }
+
+    /// Sends nothing more, and waits for the replies under way; how many requests were ever
+    /// answered.
+    pub fn finish(&mut self) -> usize {
+        self.work.left = 0;
+        self.wait();
+        self.answered
+    }
+
+    fn wait(&mut self) {
+        while self.connections.iter().any(|connection| connection.lines_left > 0) {
+            self.turn();
+        }
+    }
+
+    fn begin(&mut self, pipelines: usize) {
+        self.work.left = pipelines;
+        for connection in &mut self.connections {
+            connection.begin(&mut self.work);
+        }
+    }
+
+    fn turn(&mut self) {
+        self.poll.poll(&mut self.events, Some(Duration::from_secs(5))).expect("the poll works");
+        assert!(!self.events.is_empty(), "the server does not answer");
+        for event in &self.events {
+            let connection = &mut self.connections[event.token().0];
+            if connection.lines_left == 0 {
+                continue;
+            }
+            let pipeline = &self.work.pipelines[connection.pipeline];
+            if connection.sent < pipeline.bytes.len() {
+                connection.send(&pipeline.bytes);
+            }
+            connection.receive(&mut self.buffer);
+            if connection.lines_left == 0 {
+                self.answered += pipeline.requests;
+                connection.begin(&mut self.work);
             }
         }
-        answered as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 }
 
+/// What is to be sent.
+struct Work {
+    pipelines: Vec<Pipeline>,
+    /// The pipeline whose turn it is.
+    next: usize,
+    /// How many are to be sent still.
+    left: usize,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// Which one it sends.
+    pipeline: usize,
+    /// Bytes of the pipeline that are sent.
+    sent: usize,
+    /// Line ends still to come; none if it has nothing to do.
+    lines_left: usize,
+}
+
 impl Connection {
+    /// Begins to send the next pipeline, if there is one.
+    fn begin(&mut self, work: &mut Work) {
+        if work.left == 0 {
+            return;
+        }
+        work.left -= 1;
+        self.pipeline = work.next;
+        work.next = (work.next + 1) % work.pipelines.len();
+        let pipeline = &work.pipelines[self.pipeline];
+        self.lines_left = pipeline.lines;
+        self.sent = 0;
+        self.send(&pipeline.bytes);
+    }
+
     fn send(&mut self, pipeline: &[u8]) {
         while self.sent < pipeline.len() {
             match self.stream.write(&pipeline[self.sent..]) {

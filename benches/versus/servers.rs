@@ -1,8 +1,8 @@
-//! Starting the servers, filling them, and asking how much memory they take.
+//! Starting the servers, filling them, and asking what they hold and how much memory they take.
 
 use crate::bare_loop;
 use crate::workload::{Workload, encode};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const SERVER_CORE: &str = "0";
 /// Messages in one RPUSH of the filling.
 const FILL_BATCH: usize = 1000;
+/// What takes longer than this is not going to happen.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -64,7 +66,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub fn start(kind: Kind) -> Server {
+    /// Starts one with more arguments; it is there when it answers PING.
+    pub fn start(kind: Kind, more: &[String]) -> Server {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port");
         let port = address.port().to_string();
@@ -78,27 +81,59 @@ impl Server {
             }
             Kind::Redis | Kind::Valkey => {
                 command.arg(kind.name()).args(["--bind", "127.0.0.1", "--port", &port]);
-                command.args(["--save", "", "--appendonly", "no"]);
+                command.args(["--save", ""]);
             }
             Kind::BareLoop => {
                 command.arg(this).args([bare_loop::COMMAND, &port]);
             }
         }
-        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let server = Server { kind, process: process.expect("the server starts"), address };
-        server.connect();
+        let process = command.args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut server = Server { kind, process: process.expect("the server starts"), address };
+        server.wait_until_ready();
         server
+    }
+
+    fn wait_until_ready(&mut self) {
+        let begun = Instant::now();
+        let connection = self.connect();
+        if self.kind == Kind::BareLoop {
+            return;
+        }
+        loop {
+            let reply = ask(&connection, &[b"PING"]);
+            if reply == "+PONG" {
+                return;
+            }
+            assert!(reply.starts_with("-LOADING"), "{reply}");
+            assert!(begun.elapsed() < PATIENCE, "it still loads");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends it as an operator does, so that all is in its files.
+    pub fn shut_down(mut self) {
+        let begun = Instant::now();
+        let mut connection = self.connect();
+        connection.write_all(&encode(&[b"SHUTDOWN"])).expect("the server reads");
+        while self.process.try_wait().expect("it is our child").is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not shut down");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    fn connect(&self) -> TcpStream {
+    pub fn connect(&self) -> TcpStream {
         let begun = Instant::now();
         loop {
             match TcpStream::connect(self.address) {
-                Ok(stream) => return stream,
+                Ok(stream) => {
+                    stream.set_nodelay(true).expect("TCP_NODELAY");
+                    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                    return stream;
+                }
                 Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error}"),
             }
             std::thread::yield_now();
@@ -115,12 +150,27 @@ impl Server {
         fill(&mut connection, b"queue", workload.messages_needed);
     }
 
-    /// Makes sure that a row that pops has always found something to pop.
-    pub fn check(&mut self, workload: &Workload) {
-        if self.kind != Kind::BareLoop && workload.messages_needed > 0 {
-            let request = encode(&[b"EXISTS", b"queue"]);
-            call(&mut self.connect(), &request, b":1\r\n");
+    /// Makes sure that all pushes are there, and that pops have always found something to pop.
+    pub fn check(&mut self, workload: &Workload, answered: usize) {
+        if self.kind == Kind::BareLoop {
+            return;
         }
+        match workload.request[0] {
+            "RPUSH" => assert_eq!(self.count_messages(["queue"]), answered),
+            "LPOP" => assert_eq!(ask(&self.connect(), &[b"EXISTS", b"queue"]), ":1"),
+            _ => {}
+        }
+    }
+
+    /// How many messages the queues hold.
+    pub fn count_messages<T: AsRef<[u8]>>(&self, queues: impl IntoIterator<Item = T>) -> usize {
+        let connection = self.connect();
+        let length = |queue: T| {
+            let reply = ask(&connection, &[b"LLEN", queue.as_ref()]);
+            let length = reply.strip_prefix(':').and_then(|number| number.parse::<usize>().ok());
+            length.unwrap_or_else(|| panic!("{reply}"))
+        };
+        queues.into_iter().map(length).sum()
     }
 
     /// Line ends in one reply.
@@ -128,7 +178,7 @@ impl Server {
         if self.kind == Kind::BareLoop { 1 } else { workload.lines_per_reply }
     }
 
-    fn resident_bytes(&self) -> f64 {
+    pub fn resident_bytes(&self) -> f64 {
         let path = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
@@ -136,12 +186,17 @@ impl Server {
         kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
     }
 
-    pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
-        let before = self.resident_bytes();
+    /// Puts so many messages of 64 bytes into each of `queue:0`, `queue:1` and so on.
+    pub fn fill(&mut self, queues: usize, messages: usize) {
         let mut connection = self.connect();
         for queue in 0..queues {
             fill(&mut connection, format!("queue:{queue}").as_bytes(), messages);
         }
+    }
+
+    pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
+        let before = self.resident_bytes();
+        self.fill(queues, messages);
         (self.resident_bytes() - before) / (queues * messages) as f64
     }
 
@@ -152,6 +207,18 @@ impl Server {
         call(connections.last_mut().expect("one"), &encode(&[b"PING"]), b"+PONG\r\n");
         (self.resident_bytes() - before) / count as f64
     }
+}
+
+/// Sends a request; the reply if it is of one line, or what is in it if it is a bulk string.
+pub fn ask(mut connection: &TcpStream, args: &[&[u8]]) -> String {
+    connection.write_all(&encode(args)).expect("the server reads");
+    let mut reader = BufReader::new(connection);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("the server answers");
+    let Some(length) = line.strip_prefix('$') else { return line.trim_end().to_string() };
+    let mut text = vec![0; length.trim_end().parse::<usize>().expect("a length") + 2];
+    reader.read_exact(&mut text).expect("the whole reply");
+    String::from_utf8(text).expect("a text")
 }
 
 /// Sends a request and checks the reply.

@@ -18,7 +18,7 @@ pub struct Workload {
 /// Connections of every row.
 pub const CONNECTIONS: usize = 50;
 
-const fn push(name: &'static str, message_bytes: usize, pipeline: usize) -> Workload {
+pub const fn push(name: &'static str, message_bytes: usize, pipeline: usize) -> Workload {
     let request = &["RPUSH", "queue"];
     let message_bytes = Some(message_bytes);
     Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_needed: 0 }
@@ -60,12 +60,24 @@ pub fn encode(args: &[&[u8]]) -> Vec<u8> {
     request
 }
 
+/// Requests that are sent together.
+pub struct Pipeline {
+    pub bytes: Vec<u8>,
+    pub requests: usize,
+    /// Line ends in all their replies.
+    pub lines: usize,
+}
+
 impl Workload {
-    /// The bytes of one whole pipeline.
-    pub fn pipeline_bytes(&self) -> Vec<u8> {
+    /// One whole pipeline, for a server whose replies have so many line ends each.
+    pub fn pipeline(&self, lines_per_reply: usize) -> Pipeline {
         let message = self.message_bytes.map(|bytes| vec![b'm'; bytes]);
         let args: Vec<&[u8]> =
             self.request.iter().map(|arg| arg.as_bytes()).chain(message.as_deref()).collect();
-        encode(&args).repeat(self.pipeline)
+        Pipeline {
+            bytes: encode(&args).repeat(self.pipeline),
+            requests: self.pipeline,
+            lines: self.pipeline * lines_per_reply,
+        }
     }
 }

@@ -1,0 +1,46 @@
+//! A directory for the files of one server, which ends with this value.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed stays in the build's directory, which is removed as a whole.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+impl Scratch {
+    /// It is in the build's directory: the system's temporary one may be in memory.
+    pub fn new() -> Scratch {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("versus-{}-{number}", std::process::id());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("a directory");
+        Scratch { path }
+    }
+
+    /// The arguments that make a server write its append files here. None begins a rewrite by
+    /// itself.
+    pub fn args(&self, appendfsync: &str) -> Vec<String> {
+        let path = self.path.to_str().expect("a path that is text");
+        let args = ["--dir", path, "--appendonly", "yes", "--appendfsync", appendfsync];
+        let args = args.into_iter().chain(["--auto-aof-rewrite-percentage", "0"]);
+        args.map(str::to_string).collect()
+    }
+
+    /// Waits until the disk has all, so that no server pays for what another one wrote.
+    pub fn sync(&self) {
+        let files = fs::read_dir(self.path.join("appendonlydir")).expect("append files");
+        for file in files {
+            let path = file.expect("an entry").path();
+            File::open(path).and_then(|file| file.sync_all()).expect("a sync");
+        }
+    }
+}
