@@ -109,6 +109,18 @@ impl Durability {
     }
 }
 
+/// The name of the thread whose work can wait.
+const REWRITE: &str = "rewrite";
+
+/// Lets all others go before this thread where they share a core. Elsewhere than on Linux that is
+/// a property of the process.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        log::debug!("cannot lower the priority of a thread: {error}");
+    }
+}
+
 /// A thread for each lane.
 pub(super) struct Workers {
     sync: Worker,
@@ -128,7 +140,7 @@ impl Workers {
             let worker = Worker::start(name, directory, &give_back, waker);
             worker.map_err(ServerError::Thread)
         };
-        Ok(Workers { sync: start("sync")?, rewrite: start("rewrite")?, done })
+        Ok(Workers { sync: start("sync")?, rewrite: start(REWRITE)?, done })
     }
 
     fn give(&self, job: Job) {
@@ -163,7 +175,11 @@ impl Worker {
         let (jobs, to_do) = mpsc::channel::<Job>();
         let (directory, give_back, waker) =
             (Arc::clone(directory), give_back.clone(), Arc::clone(waker));
+        let is_patient = name == REWRITE;
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            if is_patient {
+                lower_priority();
+            }
             for job in to_do {
                 let done = job.run(&*directory);
                 // The loop has gone only if the server has, and then nobody wants to know.
