@@ -44,7 +44,7 @@ fn check_crash(world: &World, crashed: &MemoryDirectory, promised: usize, what: 
     let mut next = World::new(crashed.clone(), "appendfsync always").expect("it has loaded before");
     assert!(next.turn(0, "RPUSH after crash\r\n"), "{what}");
     while next.has_jobs() {
-        assert!(next.run_job(0) && next.run_job(1), "{what}: it goes on");
+        assert!(next.work(), "{what}: it goes on");
     }
     assert!(next.replies.contains(':'), "{what}: no answer: {}", next.replies);
     let expected = next.broker.contents();
@@ -107,7 +107,7 @@ fn accepts(world: &mut World) -> bool {
     let before = world.replies.len();
     assert!(world.turn(0, "RESET\r\nRPUSH last word\r\n"));
     for _ in 0..3 {
-        assert!(world.run_job(0) && world.run_job(1) && world.wait(150_000));
+        assert!(world.work() && world.wait(150_000));
     }
     world.replies[before..].contains("+RESET\r\n:")
 }

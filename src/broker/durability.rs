@@ -60,19 +60,20 @@ impl Broker {
         self.state.clients.hold_changed();
     }
 
-    /// A sync begins that covers all changes so far. The one before has ended.
-    pub fn begin_sync(&mut self) {
-        self.state.clients.begin_sync();
+    /// A sync begins that covers all changes so far. Its number is above those before.
+    pub fn begin_sync(&mut self, sync: u64) {
+        self.state.clients.begin_sync(sync);
     }
 
-    /// The sync under way has ended well: the replies that it covers may be sent.
-    pub fn finish_sync(&mut self) {
-        self.state.clients.finish_sync();
+    /// A sync has ended well: the replies that it covers may be sent, and those that the ones
+    /// before it do.
+    pub fn finish_sync(&mut self, sync: u64) {
+        self.state.clients.finish_sync(sync);
     }
 
-    /// The sync under way has failed: its replies wait for another one.
-    pub fn fail_sync(&mut self) {
-        self.state.clients.fail_sync();
+    /// The syncs under way are of no use any more: their replies wait for another one.
+    pub fn fail_syncs(&mut self) {
+        self.state.clients.fail_syncs();
     }
 
     /// Whether any reply waits for a sync.

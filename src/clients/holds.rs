@@ -5,20 +5,22 @@
 //! if not the marked clients' output is held. Replies leave in order, so whatever a held client is
 //! owed behind the first reply that has to wait, waits as well; all other clients go on.
 //!
-//! Syncs come one after the other, and what changes during one waits for the next. So a held
-//! output has at most three parts: what may be sent, what the sync under way covers, and the rest.
+//! Several syncs may be under way, each of which covers all that was written before it began. So a
+//! held output has a part that may be sent, a part for each sync under way, and a rest that waits
+//! for one that has not begun.
 
 use super::Clients;
 use crate::client_id::ClientId;
+use std::collections::VecDeque;
 
 /// How a held output is divided, from its front.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Hold {
     /// Bytes that may be sent.
     sendable: usize,
-    /// Bytes after those that the sync under way covers.
-    in_sync: usize,
-    /// Whether there is more that must wait for the sync after that.
+    /// Bytes after those, by the number of the sync that covers them; it rises.
+    in_sync: VecDeque<(u64, usize)>,
+    /// Whether there is more, which waits for a sync that has not begun.
     waits: bool,
 }
 
@@ -29,8 +31,15 @@ pub(super) struct Holds {
     changed: Vec<ClientId>,
     /// Clients whose replies wait for a sync that has not begun.
     waiting: Vec<ClientId>,
-    /// Clients whose replies wait for the sync under way.
-    in_sync: Vec<ClientId>,
+    /// Clients whose replies wait for a sync under way, by its number, which rises.
+    in_sync: VecDeque<(u64, Vec<ClientId>)>,
+}
+
+impl Hold {
+    /// Bytes whose fate is known: that may be sent, or that a sync under way covers.
+    fn covered(&self) -> usize {
+        self.sendable + self.in_sync.iter().map(|(_, bytes)| bytes).sum::<usize>()
+    }
 }
 
 impl Clients {
@@ -72,48 +81,57 @@ impl Clients {
         self.holds.changed = changed;
     }
 
-    /// A sync begins that covers all that is held until now. The one before has ended.
-    pub fn begin_sync(&mut self) {
-        debug_assert!(self.holds.in_sync.is_empty(), "one sync at a time");
+    /// A sync begins that covers all that is held until now. Its number is above those before.
+    pub fn begin_sync(&mut self, sync: u64) {
         let waiting = std::mem::take(&mut self.holds.waiting);
         for &id in &waiting {
             if let Some(client) = self.get_mut(id) {
                 let owed = client.output.len();
                 if let Some(hold) = client.hold.as_deref_mut() {
-                    hold.in_sync = owed - hold.sendable;
+                    hold.in_sync.push_back((sync, owed - hold.covered()));
                     hold.waits = false;
                 }
             }
         }
-        self.holds.in_sync = waiting;
+        if !waiting.is_empty() {
+            self.holds.in_sync.push_back((sync, waiting));
+        }
     }
 
-    /// The sync under way has ended well: what it covers may be sent.
-    pub fn finish_sync(&mut self) {
-        for id in std::mem::take(&mut self.holds.in_sync) {
-            let Some(client) = self.get_mut(id) else { continue };
-            let Some(hold) = client.hold.as_deref_mut() else { continue };
-            hold.sendable += hold.in_sync;
-            hold.in_sync = 0;
-            if !hold.waits {
-                client.hold = None;
-            }
-            if !client.output.is_empty() && !client.is_dirty {
-                client.is_dirty = true;
-                self.dirty.push_back(id);
+    /// A sync has ended well: what it covers may be sent, and what those before it do, whether they
+    /// have ended or not.
+    pub fn finish_sync(&mut self, sync: u64) {
+        while self.holds.in_sync.front().is_some_and(|(number, _)| *number <= sync) {
+            let ids = self.holds.in_sync.pop_front().map(|(_, ids)| ids);
+            for id in ids.unwrap_or_default() {
+                let Some(client) = self.get_mut(id) else { continue };
+                let Some(hold) = client.hold.as_deref_mut() else { continue };
+                while let Some(&(_, bytes)) = hold.in_sync.front().filter(|part| part.0 <= sync) {
+                    hold.sendable += bytes;
+                    hold.in_sync.pop_front();
+                }
+                if hold.in_sync.is_empty() && !hold.waits {
+                    client.hold = None;
+                }
+                if !client.output.is_empty() && !client.is_dirty {
+                    client.is_dirty = true;
+                    self.dirty.push_back(id);
+                }
             }
         }
     }
 
-    /// The sync under way has failed: what it was to cover waits for another one.
-    pub fn fail_sync(&mut self) {
-        for id in std::mem::take(&mut self.holds.in_sync) {
-            let Some(client) = self.get_mut(id) else { continue };
-            let Some(hold) = client.hold.as_deref_mut() else { continue };
-            hold.in_sync = 0;
-            if !hold.waits {
-                hold.waits = true;
-                self.holds.waiting.push(id);
+    /// Syncs under way are of no use any more: what they were to cover waits for another one.
+    pub fn fail_syncs(&mut self) {
+        for (_, ids) in std::mem::take(&mut self.holds.in_sync) {
+            for id in ids {
+                let Some(client) = self.get_mut(id) else { continue };
+                let Some(hold) = client.hold.as_deref_mut() else { continue };
+                hold.in_sync.clear();
+                if !hold.waits {
+                    hold.waits = true;
+                    self.holds.waiting.push(id);
+                }
             }
         }
     }
@@ -144,8 +162,14 @@ impl Clients {
             assert_eq!(waits, self.holds.waiting.contains(&client.id));
             assert_eq!(client.has_changed_data, self.holds.changed.contains(&client.id));
             if let Some(hold) = &client.hold {
-                assert!(hold.waits || self.holds.in_sync.contains(&client.id), "held for ever");
-                assert!(hold.sendable + hold.in_sync <= client.output.len());
+                for (sync, _) in &hold.in_sync {
+                    let is_under_way = |(number, ids): &(u64, Vec<ClientId>)| {
+                        number == sync && ids.contains(&client.id)
+                    };
+                    assert!(self.holds.in_sync.iter().any(is_under_way), "held for ever");
+                }
+                assert!(hold.waits || !hold.in_sync.is_empty(), "held for ever");
+                assert!(hold.covered() <= client.output.len());
             }
         }
     }
@@ -180,25 +204,25 @@ mod tests {
         clients.note_change(id);
         clients.hold_changed();
         assert_eq!((clients.sendable(id), clients.sendable(other)), (0, 5));
-        clients.begin_sync();
+        clients.begin_sync(1);
         owe(&mut clients, id, b"second");
         clients.note_change(id);
         clients.hold_changed();
         clients.check_invariants();
         assert_eq!(send_all(&mut clients, id), 0);
-        clients.finish_sync();
+        clients.finish_sync(1);
         assert_eq!(send_all(&mut clients, id), 5);
         assert_eq!(send_all(&mut clients, other), 5);
         assert_eq!(clients.sendable(id), 0);
 
-        clients.begin_sync();
-        clients.fail_sync();
+        clients.begin_sync(2);
+        clients.fail_syncs();
         clients.check_invariants();
         assert_eq!(clients.sendable(id), 0);
-        clients.begin_sync();
+        clients.begin_sync(3);
         owe(&mut clients, id, b"a read behind it");
         assert!(clients.has_held());
-        clients.finish_sync();
+        clients.finish_sync(3);
         assert!(!clients.has_held());
         assert_eq!(send_all(&mut clients, id), 22);
 
@@ -206,6 +230,25 @@ mod tests {
         clients.note_change(id);
         clients.release_changed();
         assert_eq!(send_all(&mut clients, id), 5);
+    }
+
+    #[test]
+    fn a_sync_covers_what_those_before_it_do() {
+        let mut clients = Clients::default();
+        let id = clients.connect(0, Peer::InProcess, 0);
+        for (sync, reply) in [(1, b"one"), (2, b"two"), (3, b"six")] {
+            owe(&mut clients, id, reply);
+            clients.note_change(id);
+            clients.hold_changed();
+            clients.begin_sync(sync);
+        }
+        clients.check_invariants();
+        clients.finish_sync(2);
+        assert_eq!(send_all(&mut clients, id), 6);
+        clients.finish_sync(1);
+        assert_eq!(send_all(&mut clients, id), 0);
+        clients.finish_sync(3);
+        assert_eq!(send_all(&mut clients, id), 3);
     }
 
     #[test]
@@ -218,9 +261,9 @@ mod tests {
         // Another one in the same place is not held for it.
         let next = clients.connect(0, Peer::InProcess, 0);
         owe(&mut clients, next, b"x");
-        clients.begin_sync();
+        clients.begin_sync(1);
         assert_eq!(clients.sendable(next), 1);
-        clients.finish_sync();
+        clients.finish_sync(1);
         clients.check_invariants();
     }
 }

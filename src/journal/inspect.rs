@@ -171,7 +171,8 @@ impl Cut<'_> {
         let failed = |error| LoadError::io(&entry.name, error);
         let file = self.directory.open(&entry.name).map_err(failed)?;
         let sealer = Sealer::resume(self.kept, chain);
-        let mut tail = Tail { entry: entry.clone(), file, sealer, durable: self.kept };
+        let sync_files = Vec::new();
+        let mut tail = Tail { entry: entry.clone(), file, sync_files, sealer, durable: self.kept };
         finish(&mut tail).map_err(failed)
     }
 

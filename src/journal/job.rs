@@ -2,17 +2,18 @@
 //! a rewrite, deletions.
 //!
 //! The journal hands out jobs and is told what came of them. Who runs them, on which thread and
-//! when, is not its business; jobs of one lane are run one after the other.
+//! when, is not its business.
 
 use super::base::BaseWriter;
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
+use super::writer::SYNCS_MAX;
 use crate::keyspace::SavedKey;
 use std::io;
 use std::sync::Arc;
 
-/// Jobs of one lane wait for each other, those of different ones do not.
+/// Jobs of the rewrite lane are run one after the other; syncs, beside them and each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// What replies wait for.
@@ -26,8 +27,12 @@ pub enum Lane {
 pub struct Tail {
     /// Its place in the manifest.
     pub entry: Entry,
-    /// The file.
+    /// The file, to write to.
     pub file: Arc<dyn AppendFile>,
+    /// The same file, opened once for each sync that may be under way: Linux tells of a failure
+    /// once for each time that a file was open then, and every sync that was to cover what is lost
+    /// has to hear of it.
+    pub sync_files: Vec<Arc<dyn AppendFile>>,
     /// Closes its batches.
     pub sealer: Sealer,
     /// Up to here it is known to be durable.
@@ -36,20 +41,16 @@ pub struct Tail {
 
 /// Something to do.
 pub enum Job {
-    /// Makes a file durable up to `end`.
+    /// Makes a file durable up to `end`. Of these, and only of these, several may be run at once,
+    /// up to [`SYNCS_MAX`](super::SYNCS_MAX).
     Sync {
         /// The file.
         file: Arc<dyn AppendFile>,
+        /// Which of those that may be under way it is, from 0.
+        slot: usize,
+        /// Its number, above that of the syncs before.
+        sync: u64,
         /// What is reported as durable then.
-        end: u64,
-    },
-    /// Appends a batch and makes it durable.
-    Append {
-        /// The file.
-        file: Arc<dyn AppendFile>,
-        /// The batch.
-        batch: Vec<u8>,
-        /// Where it ends in the file.
         end: u64,
     },
     /// Makes a new increment and puts it into the manifest.
@@ -98,10 +99,15 @@ pub enum Job {
 
 /// What came of a job.
 pub enum Done {
-    /// Of a sync: up to where the file is durable.
-    Synced(io::Result<u64>),
-    /// Of an append: up to where the file is durable, and the buffer to be used again.
-    Appended(io::Result<(u64, Vec<u8>)>),
+    /// Of a sync.
+    Synced {
+        /// Its number.
+        sync: u64,
+        /// Up to where the file is durable, if it is.
+        end: u64,
+        /// What the system said.
+        result: io::Result<()>,
+    },
     /// Of a new increment.
     Increment(Result<(Manifest, Tail), ManifestError>),
     /// Of a base file that was begun or added to.
@@ -119,7 +125,7 @@ impl Job {
     /// In which lane it belongs.
     pub fn lane(&self) -> Lane {
         match self {
-            Job::Sync { .. } | Job::Append { .. } => Lane::Sync,
+            Job::Sync { .. } => Lane::Sync,
             _ => Lane::Rewrite,
         }
     }
@@ -127,12 +133,7 @@ impl Job {
     /// Does it. May take as long as the disk does.
     pub fn run(self, directory: &dyn Directory) -> Done {
         match self {
-            Job::Sync { file, end } => Done::Synced(file.sync().map(|()| end)),
-            Job::Append { file, mut batch, end } => {
-                let appended = write_all(&*file, &batch).and_then(|()| file.sync());
-                batch.clear();
-                Done::Appended(appended.map(|()| (end, batch)))
-            }
+            Job::Sync { file, sync, end, .. } => Done::Synced { sync, end, result: file.sync() },
             Job::NewIncrement { manifest, prefix } => {
                 Done::Increment(new_increment(directory, manifest, &prefix))
             }
@@ -208,12 +209,20 @@ fn create_increment(
         write_all(&*file, &opening)?;
         file.sync()?;
         directory.sync()?;
-        Ok((file, sealer))
+        Ok((file, open_for_syncs(directory, &entry.name)?, sealer))
     };
     let failed = |error| ManifestError::Io { file: entry.name.clone(), error };
-    let (file, sealer) = create().map_err(failed)?;
+    let (file, sync_files, sealer) = create().map_err(failed)?;
     let durable = sealer.at();
-    Ok(Tail { entry, file, sealer, durable })
+    Ok(Tail { entry, file, sync_files, sealer, durable })
+}
+
+/// A file, opened as often as syncs of it may be under way.
+pub fn open_for_syncs(
+    directory: &dyn Directory,
+    name: &str,
+) -> io::Result<Vec<Arc<dyn AppendFile>>> {
+    (0..SYNCS_MAX).map(|_| directory.open(name)).collect()
 }
 
 fn finish_base(

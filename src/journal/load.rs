@@ -6,7 +6,7 @@ use super::base::temporary_name;
 use super::batch::Sealer;
 use super::error::LoadError;
 use super::files::{AppendFile, Directory, write_all};
-use super::job::{Tail, new_increment};
+use super::job::{Tail, new_increment, open_for_syncs};
 use super::manifest::{Manifest, manifest_name};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::writer::Start;
@@ -177,7 +177,8 @@ impl Loader {
         // What was there may never have been synced, and is about to be called durable.
         file.sync().map_err(failed)?;
         let sealer = Sealer::resume(end.kept, chain);
-        Ok(Tail { entry: end.entry.clone(), file, sealer, durable: end.kept })
+        let sync_files = open_for_syncs(&*self.directory, &end.entry.name).map_err(failed)?;
+        Ok(Tail { entry: end.entry.clone(), file, sync_files, sealer, durable: end.kept })
     }
 
     /// Keeps a torn tail in a file beside, and cuts it off.

@@ -12,6 +12,7 @@ use super::files::{AppendFile, Directory, checked};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What can be made to go wrong.
@@ -25,8 +26,9 @@ pub enum Fault {
     WriteError,
     /// The sync of a file or of the directory fails, and made nothing durable.
     ///
-    /// As in Linux, nobody will hear of a file's bytes again: later syncs of that file succeed,
-    /// and make nothing durable either. For names, a later sync of the directory does.
+    /// As in Linux, each that had the file open hears of it once, and nobody again: later syncs of
+    /// that file succeed, and make nothing durable either. For names, a later sync of the directory
+    /// does.
     SyncError,
     /// The process is dead: whatever it would change, it does not.
     PowerOff,
@@ -132,12 +134,13 @@ impl Directory for MemoryDirectory {
         let number = disk.files.len();
         disk.files.push(Content::default());
         disk.change_names(NameChange { gone: None, there: Some((name, number)) });
-        Ok(Arc::new(MemoryFile { disk: Arc::clone(&self.disk), number }))
+        Ok(Arc::new(MemoryFile::new(&self.disk, number, 0)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
-        let number = self.disk().number_of(name)?;
-        Ok(Arc::new(MemoryFile { disk: Arc::clone(&self.disk), number }))
+        let disk = self.disk();
+        let number = disk.number_of(name)?;
+        Ok(Arc::new(MemoryFile::new(&self.disk, number, disk.files[number].failures)))
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
@@ -195,6 +198,14 @@ impl Directory for MemoryDirectory {
 struct MemoryFile {
     disk: Arc<Mutex<Disk>>,
     number: usize,
+    /// Failed syncs of the file that were reported here, or were before it was opened.
+    failures_known: AtomicU64,
+}
+
+impl MemoryFile {
+    fn new(disk: &Arc<Mutex<Disk>>, number: usize, failures: u64) -> MemoryFile {
+        MemoryFile { disk: Arc::clone(disk), number, failures_known: AtomicU64::new(failures) }
+    }
 }
 
 impl AppendFile for MemoryFile {
@@ -244,13 +255,12 @@ impl AppendFile for MemoryFile {
         let content = &mut disk.files[self.number];
         match fault {
             None => content.sync(),
-            Some(Fault::SyncError) => {
-                content.has_failed = true;
-                return Err(broken());
-            }
+            Some(Fault::SyncError) => content.failures += 1,
             Some(_) => return Err(power_off()),
         }
-        Ok(())
+        // The lock is held: nothing is reordered.
+        let known = self.failures_known.swap(content.failures, Ordering::Relaxed);
+        if known < content.failures { Err(broken()) } else { Ok(()) }
     }
 }
 
@@ -320,8 +330,8 @@ struct Content {
     shortest: usize,
     /// What lay behind `shortest` in earlier states since that sync, the synced one included.
     earlier: Vec<u8>,
-    /// A sync failed: no other will make anything durable.
-    has_failed: bool,
+    /// Syncs that failed: after the first no other makes anything durable.
+    failures: u64,
 }
 
 impl Content {
@@ -343,7 +353,7 @@ impl Content {
     }
 
     fn sync(&mut self) {
-        if !self.has_failed {
+        if self.failures == 0 {
             self.shortest = self.bytes.len();
             self.earlier.clear();
         }

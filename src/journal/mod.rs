@@ -32,4 +32,4 @@ mod writer;
 
 pub use error::LoadError;
 pub use load::Loader;
-pub use writer::{Journal, JournalError, Start};
+pub use writer::{Journal, JournalError, SYNCS_MAX, Start};

@@ -16,7 +16,7 @@
 use super::base::BaseWriter;
 use super::job::{Done, Job, Tail};
 use super::manifest::{Manifest, ManifestError};
-use super::writer::{Journal, Trouble};
+use super::writer::{Journal, JournalError, Trouble};
 use crate::broker::Broker;
 use crate::clock::Now;
 use log::{info, warn};
@@ -41,13 +41,15 @@ pub(super) enum Stage {
     Prepared {
         /// The new increment.
         next: Tail,
-        /// Whether that sync has been asked for.
-        is_synced: bool,
+        /// The number of that sync, once it has begun.
+        sync: Option<u64>,
     },
     /// The last batch of the old increment is being made durable.
     Closing {
         /// The new increment.
         next: Tail,
+        /// The number of the sync that does it.
+        sync: u64,
     },
     /// The base is being written.
     Writing {
@@ -77,12 +79,14 @@ impl Stage {
 impl Journal {
     /// Begins a rewrite if one is wanted, or takes the next step of the one under way.
     pub(super) fn advance_rewrite(&mut self, broker: &mut Broker, now: Now) {
-        let may_sync = self.trouble.is_none() && self.is_sync_lane_free();
+        let may_sync = self.may_sync();
         match &mut self.stage {
             Stage::Idle => self.begin_rewrite(broker, now),
-            Stage::Prepared { is_synced, .. } if !*is_synced && may_sync => {
-                *is_synced = true;
-                self.sync_by_job();
+            Stage::Prepared { sync: None, .. } if self.trouble.is_none() && may_sync => {
+                let begun = self.sync();
+                if let Stage::Prepared { sync, .. } = &mut self.stage {
+                    *sync = Some(begun);
+                }
             }
             Stage::Writing { base, starts_anew } => {
                 let Some(waiting) = base.take() else { return };
@@ -108,7 +112,7 @@ impl Journal {
     fn begin_rewrite(&mut self, broker: &mut Broker, now: Now) {
         match self.trouble {
             Some(Trouble::Distrust { retry_us }) => {
-                if retry_us <= now.monotonic_us && self.is_sync_lane_free() {
+                if retry_us <= now.monotonic_us && !self.is_syncing() {
                     self.begin_anew(broker, now);
                 }
             }
@@ -150,28 +154,36 @@ impl Journal {
     /// Whether the old increment is to get its last batch now.
     pub(super) fn may_close(&self) -> bool {
         let is_prepared = match self.stage {
-            Stage::Prepared { is_synced, .. } => is_synced || self.is_synced(),
+            Stage::Prepared { sync, .. } => sync.is_some_and(|sync| self.has_synced(sync)),
             _ => false,
         };
-        is_prepared && self.trouble.is_none() && self.is_sync_lane_free()
+        is_prepared && self.trouble.is_none() && self.may_sync()
     }
 
     /// Has the last batch of the old increment written. The base is to hold what is there now: all
     /// that is in the old increment, and nothing that will be in the new one.
-    pub(super) fn close_increment(&mut self, broker: &mut Broker) {
-        let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) else {
-            return;
-        };
-        self.stage = Stage::Closing { next };
-        self.append_by_job(broker, true);
+    pub(super) fn close_increment(
+        &mut self,
+        broker: &mut Broker,
+        now: Now,
+    ) -> Result<(), JournalError> {
+        if !self.write(broker, true, now)? {
+            return Ok(());
+        }
+        broker.hold_changed();
+        let sync = self.sync_for_held(broker);
+        if let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {
+            self.stage = Stage::Closing { next, sync };
+        }
         broker.begin_snapshot();
         broker.begin_effects_anew();
+        Ok(())
     }
 
     /// Goes on with the new increment if the old one has its last batch.
-    pub(super) fn switch_if_closed(&mut self) {
+    pub(super) fn switch_if_closed(&mut self, synced: u64) {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Closing { next } => {
+            Stage::Closing { next, sync } if sync <= synced => {
                 self.other_bytes += self.tail.sealer.at();
                 self.switch_to(next);
                 self.begin_base(false);
@@ -192,7 +204,9 @@ impl Journal {
         warn!("append files: all data is written anew");
         self.note_begin(broker, now);
         self.pending.clear();
-        broker.begin_sync();
+        // What waits for an answer is in memory too, and durable with all the rest.
+        self.last_sync += 1;
+        broker.begin_sync(self.last_sync);
         broker.begin_snapshot();
         broker.begin_effects_anew();
         self.begin_base(true);
@@ -203,7 +217,7 @@ impl Journal {
         match done {
             Done::Increment(Ok((manifest, next))) => {
                 self.manifest = manifest;
-                self.stage = Stage::Prepared { next, is_synced: false };
+                self.stage = Stage::Prepared { next, sync: None };
                 if self.is_doomed {
                     self.stage = Stage::Idle;
                     self.is_doomed = false;
@@ -239,7 +253,7 @@ impl Journal {
                 self.fail_rewrite(broker, &error, now);
             }
             // Taken by the caller.
-            Done::Synced(_) | Done::Appended(_) => {}
+            Done::Synced { .. } => {}
         }
     }
 
@@ -258,7 +272,7 @@ impl Journal {
             self.switch_to(tail);
             self.trouble = None;
             broker.persistence_mut().write_error = None;
-            broker.finish_sync();
+            broker.finish_sync(self.last_sync);
             info!("append files: all data was written anew; changes are taken again");
         }
         let took_us = now.monotonic_us.saturating_sub(self.rewrite_began_us);
@@ -284,7 +298,7 @@ impl Journal {
             Stage::Writing { starts_anew: true, .. } | Stage::Finishing { starts_anew: true }
         );
         if starts_anew {
-            broker.fail_sync();
+            broker.fail_syncs();
             self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us + RETRY_US });
         }
         self.rewrite_us = now.monotonic_us + AUTOMATIC_RETRY_US;

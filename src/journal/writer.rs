@@ -1,15 +1,15 @@
 //! The journal at work: it takes the changes of each turn, sees to it that they are as durable as
 //! `appendfsync` promises before their replies leave, and has the files written anew.
 //!
-//! It never waits for the disk but for one thing: without `always`, a turn's batch is handed to the
-//! system in the turn. Everything else is a [`Job`] for another thread; see [`Journal::next_job`]
-//! and [`Journal::finish`].
+//! It never waits for the disk: a turn's batch is handed to the system in the turn, and everything
+//! else is a [`Job`] for another thread; see [`Journal::next_job`] and [`Journal::finish`].
 //!
 //! What it promises, by policy:
 //!
-//! - `always`: replies to what changed data are held until the sync of its batch returned. One sync
-//!   serves all that came meanwhile. If a write or a sync fails, [`JournalError`]: the server must
-//!   stop, since nobody knows what is durable.
+//! - `always`: replies to what changed data are held until a sync returned that began after its
+//!   batch was written. A few syncs may be under way, and what comes while all are waits for the
+//!   next: the busier it is, the more one sync serves. If a write or a sync fails,
+//!   [`JournalError`]: the server must stop, since nobody knows what is durable.
 //! - `everysec`: the batch is written before the replies leave, and synced within a second.
 //! - `no`: the batch is written before the replies leave.
 //!
@@ -38,6 +38,10 @@ const SYNC_INTERVAL_US: u64 = 1_000_000;
 /// How long after a failure the next attempt is made.
 const RETRY_US: u64 = 100_000;
 
+/// Syncs that are under way at once with `always`. Two or three have the disk do more in the same
+/// time than one, since their waits overlap; each of more would serve fewer clients.
+pub const SYNCS_MAX: usize = 3;
+
 /// A buffer that a burst made larger than this is not kept.
 const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
 
@@ -62,14 +66,12 @@ pub(super) enum Trouble {
     Distrust { retry_us: u64 },
 }
 
-/// What the sync lane does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SyncLane {
-    Free,
-    /// Syncs what is written; more may be written meanwhile.
-    Syncing,
-    /// Appends and syncs; the file is not to be touched meanwhile.
-    Appending,
+/// A sync under way.
+struct Sync {
+    /// Its number.
+    sync: u64,
+    /// Which of the tail's `sync_files` it has.
+    slot: usize,
 }
 
 /// The append files of a running broker.
@@ -83,7 +85,12 @@ pub struct Journal {
     pub(super) pending: Vec<u8>,
     /// Where the last batch with a change ends in the tail: what is behind it need not be synced.
     changes_end: u64,
-    sync_lane: SyncLane,
+    /// The syncs of the tail that are under way.
+    syncs: Vec<Sync>,
+    /// The highest number of one of them that has ended well.
+    synced: u64,
+    /// The number of the last sync.
+    pub(super) last_sync: u64,
     /// When the tail is to be synced, or told that it was.
     sync_us: u64,
     /// Whether a batch says that the last one with changes is durable.
@@ -136,7 +143,9 @@ impl Journal {
             manifest: start.manifest,
             tail: start.tail,
             pending: Vec::new(),
-            sync_lane: SyncLane::Free,
+            syncs: Vec::new(),
+            synced: 0,
+            last_sync: 0,
             sync_us: 0,
             is_vouched_for: true,
             trouble: None,
@@ -160,22 +169,23 @@ impl Journal {
     pub fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
         let policy = broker.settings().appendfsync;
+        let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
             || matches!(self.stage, Stage::Closing { .. })
-            || self.sync_lane == SyncLane::Appending
-            || (policy == FsyncPolicy::Always && self.sync_lane != SyncLane::Free);
+            || (is_always && self.syncs.len() >= self.syncs_max());
         if self.may_close() {
-            broker.hold_changed();
-            self.close_increment(broker);
+            self.close_increment(broker, now)?;
         } else if self.pending.is_empty() {
             broker.release_changed();
         } else if must_wait {
             broker.hold_changed();
-        } else if policy == FsyncPolicy::Always {
-            broker.hold_changed();
-            self.append_by_job(broker, false);
-        } else {
-            self.write(broker, now)?;
+        } else if self.write(broker, false, now)? {
+            if is_always {
+                broker.hold_changed();
+                self.sync_for_held(broker);
+            } else {
+                self.release(broker);
+            }
         }
         self.retry(broker, now)?;
         self.sync_if_due(broker, policy, now);
@@ -205,7 +215,7 @@ impl Journal {
             return Some(Duration::ZERO);
         }
         let trouble = self.trouble.as_ref().map(Trouble::retry_us);
-        let is_unsynced = self.sync_lane == SyncLane::Free
+        let is_unsynced = self.syncs.is_empty()
             && self.trouble.is_none()
             && (self.wants_sync(broker.settings().appendfsync) || !self.is_vouched_for);
         let sync = is_unsynced.then_some(self.sync_us);
@@ -220,18 +230,44 @@ impl Journal {
 
     /// Whether jobs are under way, or will be.
     pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || self.sync_lane != SyncLane::Free
+        !self.jobs.is_empty() || !self.syncs.is_empty()
     }
 
-    pub(super) fn is_sync_lane_free(&self) -> bool {
-        self.sync_lane == SyncLane::Free
+    /// Whether any sync is under way.
+    pub(super) fn is_syncing(&self) -> bool {
+        !self.syncs.is_empty()
     }
 
-    /// Writes the pending changes in this turn, and lets their replies go.
-    fn write(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+    /// Whether one more may be begun.
+    pub(super) fn may_sync(&self) -> bool {
+        self.syncs.len() < SYNCS_MAX
+    }
+
+    /// Whether what this sync covers is durable.
+    pub(super) fn has_synced(&self, sync: u64) -> bool {
+        self.synced >= sync
+    }
+
+    /// Syncs that may be under way for changes: one less when the file is to be closed, which takes
+    /// one too and must not wait for ever.
+    fn syncs_max(&self) -> usize {
+        SYNCS_MAX - usize::from(matches!(self.stage, Stage::Prepared { .. }))
+    }
+
+    /// Hands the pending changes to the system, as the last batch of the file or as one of many.
+    /// False if that failed, and nothing of it is there; then whoever made them waits.
+    pub(super) fn write(
+        &mut self,
+        broker: &mut Broker,
+        is_last: bool,
+        now: Now,
+    ) -> Result<bool, JournalError> {
         let length = self.pending.len();
         let (before, was_synced) = (self.tail.sealer.clone(), self.is_synced());
-        self.tail.sealer.seal(&mut self.pending, self.tail.durable);
+        match is_last {
+            false => self.tail.sealer.seal(&mut self.pending, self.tail.durable),
+            true => self.tail.sealer.seal_last(&mut self.pending, self.tail.durable),
+        }
         match write_all(&*self.tail.file, &self.pending) {
             Ok(()) => {
                 self.pending.clear();
@@ -241,22 +277,50 @@ impl Journal {
                 if was_synced {
                     self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
                 }
-                broker.release_changed();
-                // Those too who waited for a file to be closed, or for space.
-                if broker.has_held() {
-                    broker.begin_sync();
-                    broker.finish_sync();
-                }
                 self.recover(broker);
-                Ok(())
+                Ok(true)
             }
             Err(error) => {
                 self.pending.truncate(length);
                 self.tail.sealer = before;
                 broker.hold_changed();
-                self.note_failed_write(broker, error, now)
+                self.note_failed_write(broker, error, now)?;
+                Ok(false)
             }
         }
+    }
+
+    /// Lets all replies go: of this turn, and of those before who waited for a file to be closed or
+    /// for space.
+    fn release(&mut self, broker: &mut Broker) {
+        broker.release_changed();
+        if broker.has_held() {
+            self.last_sync += 1;
+            broker.begin_sync(self.last_sync);
+            broker.finish_sync(self.last_sync);
+        }
+    }
+
+    /// As `sync`, and the replies that were held until now wait for it: everything is written.
+    pub(super) fn sync_for_held(&mut self, broker: &mut Broker) -> u64 {
+        assert!(self.pending.is_empty(), "a reply would wait for the wrong sync");
+        let sync = self.sync();
+        broker.begin_sync(sync);
+        sync
+    }
+
+    /// Has all that is written synced, by a job. Gives the number of the sync.
+    pub(super) fn sync(&mut self) -> u64 {
+        self.last_sync += 1;
+        let sync = self.last_sync;
+        // Each has the file open for itself until it is known how it ended: a failure is told to
+        // each but once.
+        let is_free = |slot: &usize| self.syncs.iter().all(|other| other.slot != *slot);
+        let slot = (0..SYNCS_MAX).find(is_free).expect("callers see to it that one is free");
+        self.syncs.push(Sync { sync, slot });
+        let file = Arc::clone(&self.tail.sync_files[slot]);
+        self.add_job(Job::Sync { file, slot, sync, end: self.tail.sealer.at() });
+        sync
     }
 
     /// After a write that failed: what was written of the batch is cut off again.
@@ -301,29 +365,12 @@ impl Journal {
 
     /// Tries again what could not be written.
     fn retry(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
-        match self.trouble {
-            Some(Trouble::Unwritten { retry_us })
-                if retry_us <= now.monotonic_us && self.sync_lane != SyncLane::Appending =>
-            {
-                self.write(broker, now)
-            }
-            _ => Ok(()),
+        let is_due = matches!(self.trouble, Some(Trouble::Unwritten { retry_us })
+            if retry_us <= now.monotonic_us);
+        if is_due && self.write(broker, false, now)? {
+            self.release(broker);
         }
-    }
-
-    /// Hands the pending changes to a job that appends them and makes them durable. Their replies
-    /// are held until then.
-    pub(super) fn append_by_job(&mut self, broker: &mut Broker, is_last: bool) {
-        let mut batch = std::mem::take(&mut self.pending);
-        match is_last {
-            false => self.tail.sealer.seal(&mut batch, self.tail.durable),
-            true => self.tail.sealer.seal_last(&mut batch, self.tail.durable),
-        }
-        let end = self.tail.sealer.at();
-        self.changes_end = end;
-        self.sync_lane = SyncLane::Appending;
-        self.add_job(Job::Append { file: Arc::clone(&self.tail.file), batch, end });
-        broker.begin_sync();
+        Ok(())
     }
 
     pub(super) fn is_synced(&self) -> bool {
@@ -342,21 +389,15 @@ impl Journal {
             return;
         }
         if self.wants_sync(policy) {
-            if self.sync_lane == SyncLane::Free {
-                self.sync_by_job();
-            } else if self.sync_lane == SyncLane::Syncing {
+            if self.syncs.is_empty() {
+                self.sync();
+            } else {
                 broker.persistence_mut().delayed_syncs += 1;
             }
             self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
-        } else if self.is_synced() && !self.is_vouched_for && self.sync_lane == SyncLane::Free {
+        } else if self.is_synced() && !self.is_vouched_for && self.syncs.is_empty() {
             self.vouch(broker, now);
         }
-    }
-
-    pub(super) fn sync_by_job(&mut self) {
-        self.sync_lane = SyncLane::Syncing;
-        let end = self.tail.sealer.at();
-        self.add_job(Job::Sync { file: Arc::clone(&self.tail.file), end });
     }
 
     /// Appends an empty batch, which says what is durable.
@@ -383,26 +424,12 @@ impl Journal {
         now: Now,
     ) -> Result<(), JournalError> {
         match done {
-            Done::Synced(synced) => {
-                self.sync_lane = SyncLane::Free;
-                match synced {
-                    Ok(end) => self.tail.durable = self.tail.durable.max(end),
-                    Err(error) => {
-                        self.stop_if_promised(broker, &error)?;
-                        self.distrust(broker, &format!("cannot be synced: {error}"), now);
-                    }
-                }
-            }
-            Done::Appended(appended) => {
-                self.sync_lane = SyncLane::Free;
-                match appended {
-                    Ok((end, buffer)) => self.note_appended(broker, end, buffer, now),
-                    Err(error) => {
-                        self.stop_if_promised(broker, &error)?;
-                        broker.fail_sync();
-                        self.distrust(broker, &format!("cannot be appended to: {error}"), now);
-                    }
-                }
+            Done::Synced { sync, end, result: Ok(()) } => self.note_synced(broker, sync, end, now),
+            Done::Synced { result: Err(error), .. } => {
+                self.stop_if_promised(broker, &error)?;
+                self.syncs.clear();
+                broker.fail_syncs();
+                self.distrust(broker, &format!("cannot be synced: {error}"), now);
             }
             other => self.finish_rewrite_job(other, broker, now),
         }
@@ -410,20 +437,22 @@ impl Journal {
         Ok(())
     }
 
-    fn note_appended(&mut self, broker: &mut Broker, end: u64, mut buffer: Vec<u8>, now: Now) {
-        self.tail.durable = end;
-        self.is_vouched_for = false;
+    fn note_synced(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
+        // Of a file that is not written to any more, or was found to be broken meanwhile.
+        let Some(at) = self.syncs.iter().position(|other| other.sync == sync) else { return };
+        self.syncs.swap_remove(at);
+        // What earlier ones cover was written before this one began.
+        self.synced = self.synced.max(sync);
+        self.tail.durable = self.tail.durable.max(end);
         self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
-        buffer.shrink_to(KEPT_BUFFER_BYTES_MAX);
-        if self.pending.is_empty() {
-            self.pending = buffer;
-        }
-        broker.finish_sync();
-        self.switch_if_closed();
+        broker.finish_sync(sync);
+        self.switch_if_closed(sync);
     }
 
-    /// Goes on with another file.
+    /// Goes on with another file. Syncs of the one before that are still under way do not matter
+    /// any more.
     pub(super) fn switch_to(&mut self, tail: Tail) {
+        self.syncs.clear();
         self.changes_end = tail.durable;
         self.is_vouched_for = true;
         self.tail = tail;
@@ -472,7 +501,7 @@ impl Journal {
         persistence.current_bytes = self.other_bytes + self.tail.sealer.at();
         persistence.base_bytes = self.base_bytes;
         persistence.pending_bytes = self.pending.len() as u64;
-        persistence.pending_syncs = u32::from(self.sync_lane != SyncLane::Free);
+        persistence.pending_syncs = self.syncs.len() as u32;
         persistence.is_rewriting = !self.stage.is_idle();
     }
 }

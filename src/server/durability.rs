@@ -5,8 +5,8 @@ use super::ServerError;
 use crate::broker::Broker;
 use crate::clock::Now;
 use crate::journal::files::{DiskDirectory, is_file_name};
-use crate::journal::job::{Done, Job, Lane};
-use crate::journal::{Journal, Loader};
+use crate::journal::job::{Done, Job};
+use crate::journal::{Journal, Loader, SYNCS_MAX};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
@@ -121,9 +121,9 @@ fn lower_priority() {
     }
 }
 
-/// A thread for each lane.
+/// Threads that wait for the disk: some for syncs, one for all that takes long.
 pub(super) struct Workers {
-    sync: Worker,
+    syncs: Vec<Worker>,
     rewrite: Worker,
     done: Receiver<Done>,
 }
@@ -140,13 +140,15 @@ impl Workers {
             let worker = Worker::start(name, directory, &give_back, waker);
             worker.map_err(ServerError::Thread)
         };
-        Ok(Workers { sync: start("sync")?, rewrite: start(REWRITE)?, done })
+        let syncs = (0..SYNCS_MAX).map(|_| start("sync")).collect::<Result<Vec<Worker>, _>>()?;
+        Ok(Workers { syncs, rewrite: start(REWRITE)?, done })
     }
 
     fn give(&self, job: Job) {
-        let worker = match job.lane() {
-            Lane::Sync => &self.sync,
-            Lane::Rewrite => &self.rewrite,
+        let worker = match job {
+            // Each that may be under way has a thread of its own.
+            Job::Sync { slot, .. } => &self.syncs[slot],
+            _ => &self.rewrite,
         };
         // A worker takes jobs until its sender is dropped; had it panicked, the process would be
         // gone, or this server's thread wait for it in vain and serve no change any more.
@@ -155,8 +157,8 @@ impl Workers {
 
     /// Ends the threads when they have done what they were given; what came of that.
     fn join(self) -> Vec<Done> {
-        let Workers { sync, rewrite, done } = self;
-        for Worker { jobs, thread } in [sync, rewrite] {
+        let Workers { syncs, rewrite, done } = self;
+        for Worker { jobs, thread } in syncs.into_iter().chain([rewrite]) {
             drop(jobs);
             // A panic has been reported by the thread itself.
             let _ = thread.join();

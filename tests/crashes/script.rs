@@ -23,14 +23,15 @@ impl Dice {
 pub enum Step {
     Send { client: usize, request: String },
     Wait { us: u64 },
-    Job { lane: usize },
+    Job { lane: usize, choice: usize },
+    Tell { choice: usize },
 }
 
 /// The steps of a seed.
 pub fn steps(seed: u64, count: usize) -> Vec<Step> {
     let mut dice = Dice(seed);
     // Some runs have a quick disk, some a slow one, some rewrite all the time.
-    let job_weight = [1, 4, 12][dice.below(3) as usize];
+    let job_weight = [2, 8, 24][dice.below(3) as usize];
     let rewrites = [1, 6][dice.below(2) as usize];
     (0..count)
         .map(|number| match dice.below(12 + job_weight) {
@@ -41,7 +42,8 @@ pub fn steps(seed: u64, count: usize) -> Vec<Step> {
             10..12 => {
                 Step::Wait { us: [1_000, 30_000, 400_000, 1_100_000][dice.below(4) as usize] }
             }
-            _ => Step::Job { lane: dice.below(2) as usize },
+            _ if dice.below(2) == 0 => Step::Tell { choice: dice.below(3) as usize },
+            _ => Step::Job { lane: dice.below(2) as usize, choice: dice.below(3) as usize },
         })
         .collect()
 }
@@ -98,7 +100,11 @@ pub fn play(world: &mut World, steps: &[Step], mut is_dead: impl FnMut(&World) -
         let goes_on = match step {
             Step::Send { client, request } => world.turn(*client, request),
             Step::Wait { us } => world.wait(*us),
-            Step::Job { lane } => world.run_job(*lane),
+            Step::Job { lane, choice } => {
+                world.run_job(*lane, *choice);
+                true
+            }
+            Step::Tell { choice } => world.tell(*choice),
         };
         if !goes_on || is_dead(world) {
             return false;

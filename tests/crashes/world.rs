@@ -46,6 +46,8 @@ pub struct World {
     pub now: Now,
     clients: Vec<ClientId>,
     jobs: [VecDeque<(Job, usize)>; 2],
+    /// What came of jobs, and the journal does not know yet.
+    results: Vec<Done>,
     /// What the data was after each turn; the first entry is the start.
     pub states: Vec<Contents>,
     /// Bytes that each client was owed by each turn that changed data and answered it, and is owed
@@ -73,6 +75,7 @@ impl World {
             now,
             clients,
             jobs: [VecDeque::new(), VecDeque::new()],
+            results: Vec::new(),
             states,
             promises: vec![VecDeque::new(); CLIENTS],
             acknowledged: 0,
@@ -128,24 +131,46 @@ impl World {
     }
 
     pub fn has_jobs(&self) -> bool {
-        self.jobs.iter().any(|jobs| !jobs.is_empty())
+        self.jobs.iter().any(|jobs| !jobs.is_empty()) || !self.results.is_empty()
     }
 
-    /// Runs the next job of a lane, if there is one, and tells the journal.
-    pub fn run_job(&mut self, lane: usize) -> bool {
-        let Some((job, turn)) = self.jobs[lane].pop_front() else { return true };
-        let makes_durable = matches!(job, Job::Sync { .. } | Job::Append { .. });
+    /// Runs a job of a lane, if there is one: the next one, but syncs are run in any order. The
+    /// journal is not told yet.
+    pub fn run_job(&mut self, lane: usize, choice: usize) {
+        let jobs = &mut self.jobs[lane];
+        let at = if lane == 0 { choice % jobs.len().max(1) } else { 0 };
+        let Some((job, turn)) = jobs.remove(at) else { return };
         let done = job.run(&self.directory);
-        let is_good = matches!(&done, Done::Synced(Ok(_)) | Done::Appended(Ok(_)));
-        if makes_durable && is_good {
+        if let Done::Synced { result: Ok(()), .. } = &done {
             self.synced = self.synced.max(turn);
         }
+        self.results.push(done);
+    }
+
+    /// Tells the journal what came of one of the jobs that were run. False if that is the end.
+    pub fn tell(&mut self, choice: usize) -> bool {
+        if self.results.is_empty() {
+            return true;
+        }
+        let done = self.results.swap_remove(choice % self.results.len());
         let goes_on = self.journal.finish(done, &mut self.broker, self.now).is_ok();
         self.take_jobs();
         if goes_on {
             self.send();
         }
         goes_on
+    }
+
+    /// Has a job of each lane run, and the journal told of all.
+    pub fn work(&mut self) -> bool {
+        self.run_job(0, 0);
+        self.run_job(1, 0);
+        while !self.results.is_empty() {
+            if !self.tell(0) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Takes what may be sent, and notes which turns are answered by it.
@@ -177,9 +202,7 @@ impl World {
     /// Lets everything come to rest: no faults any more, all jobs run, time goes by.
     pub fn rest(&mut self) {
         for _ in 0..200 {
-            for lane in 0..2 {
-                assert!(self.run_job(lane), "nothing fails any more");
-            }
+            assert!(self.work(), "nothing fails any more");
             assert!(self.wait(50_000), "nothing fails any more");
         }
     }
@@ -187,9 +210,7 @@ impl World {
     /// The end of the process in good order.
     pub fn close(mut self) -> MemoryDirectory {
         while self.has_jobs() {
-            for lane in 0..2 {
-                self.run_job(lane);
-            }
+            self.work();
         }
         self.journal.close(&mut self.broker).expect("the end is written");
         self.directory
