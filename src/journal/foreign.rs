@@ -17,6 +17,25 @@ pub(super) enum Unit {
 /// Commands that are given together, since each piece costs a little.
 const UNIT_BYTES: usize = 256 * 1024;
 
+/// What a time stamp of Redis begins with.
+const TIME_STAMP: &[u8] = b"#TS:";
+
+/// Whether another program wrote something of `bytes`, which begin behind our last whole batch: as
+/// far as they are commands, there is one that we never write.
+pub(super) fn goes_on(bytes: &[u8]) -> bool {
+    let mut parser = RequestParser::default();
+    let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
+    let mut rest = bytes;
+    while rest.starts_with(b"*") {
+        let Ok(Parsed::Request { end }) = parser.parse(rest, limits) else { return false };
+        if parser.request(rest)[0] == *b"SELECT" {
+            return true;
+        }
+        rest = &rest[end..];
+    }
+    rest.starts_with(TIME_STAMP)
+}
+
 /// What is next in `bytes`.
 pub(super) fn next_unit(bytes: &[u8]) -> Unit {
     if bytes.first() == Some(&b'#') {
@@ -61,4 +80,35 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
         }
     }
     if whole == 0 { Unit::Partial } else { Unit::Commands { end: whole } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &[u8] =
+        b"*2\r\n$6\r\nselect\r\n$1\r\n3\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$1\r\nb\r\n";
+    const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+    const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+
+    #[test]
+    fn redis_is_known_by_what_we_never_write() {
+        for theirs in [SELECT, b"#TS:1795542607\r\n", &[MULTI, SELECT].concat()] {
+            assert!(goes_on(theirs));
+            // Redis has cut off the trailer of our last batch.
+            assert!(goes_on(&[OURS, theirs].concat()));
+            assert!(goes_on(&[OURS, theirs, b"*3\r\n$5\r\nRPU"].concat()));
+        }
+    }
+
+    #[test]
+    fn a_torn_tail_of_ours_is_not_taken_for_theirs() {
+        let message = [b"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$23\r\n", SELECT, b"\r\n"].concat();
+        let ours = [MULTI, OURS, &message, b"*2\r\n$4\r\nPING\r\n$72\r\nTG1+00"].concat();
+        for end in 0..=ours.len() {
+            assert!(!goes_on(&ours[..end]), "the first {end} bytes");
+        }
+        // A hole, and what was written behind it.
+        assert!(!goes_on(&[OURS, &[0; 100], SELECT].concat()));
+    }
 }

@@ -14,12 +14,13 @@
 //!
 //! A Redis that was started on our files goes on in the last one, without checksums. That must not
 //! pass as a torn tail, or what Redis took in would be dropped; nor may it pass as ours. Redis begins
-//! with `SELECT` in capitals, which we never write.
+//! with `SELECT` in capitals, which we never write, or with a time stamp. It may stand behind
+//! commands of ours: where the trailer of a batch was torn, Redis cuts off the trailer alone.
 
 use super::batch::{Next, Reason, TRAILER_BYTES, Verdict, first_chain, judge, next_batch};
 use super::error::LoadError;
 use super::files::Directory;
-use super::foreign::{Unit, next_unit};
+use super::foreign::{Unit, goes_on, next_unit};
 use super::manifest::{Entry, Manifest, manifest_name};
 use std::io::Read;
 use std::ops::Range;
@@ -27,9 +28,6 @@ use std::sync::Arc;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 20;
-
-/// What Redis puts first when it goes on in a file.
-const REDIS_BEGINS: &[u8] = b"*2\r\n$6\r\nSELECT\r\n";
 
 /// What a snapshot in Redis' binary format begins with.
 const RDB_MAGIC: &[u8] = b"REDIS";
@@ -402,7 +400,7 @@ impl OpenFile {
                 self.end.chain = None;
                 Ok(())
             }
-            Verdict::TornTail if rest.starts_with(REDIS_BEGINS) => self.go_on_as_foreign(leniency),
+            Verdict::TornTail if goes_on(rest) => self.go_on_as_foreign(leniency),
             Verdict::TornTail => self.tear(leniency),
         }
     }
