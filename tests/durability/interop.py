@@ -1,0 +1,503 @@
+"""Append files go from this broker to redis-server and back, and nothing is lost on the way.
+
+    interop.py [COMMAND …]
+
+Without COMMAND the release build is taken. The redis-server is the one that is installed; without
+one, this fails. ONLY=snapshot runs the checks whose name contains the text.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import redis
+
+from report import Failure, Report, note
+from server import DATABASES, MANIFEST, Server, contents, differences, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+REDIS = ["redis-server", "--save", "", "--appendfsync", "no"]
+ALL_BYTES = bytes(range(256))
+LARGE = ALL_BYTES * 16384  # 4 MiB.
+TRAILER_BYTES = 93  # As in src/journal/batch.rs.
+IN_A_WHILE_MS = 3_600_000
+SOON_MS = 300
+
+
+class Bench:
+    """Where a check has its servers; all of them end with it."""
+
+    def __init__(self, tidegate):
+        self.tidegate_command = tidegate
+        self.directory = Path(tempfile.mkdtemp(prefix="durability-interop-"))
+        self.servers = []
+
+    def tidegate(self, directory=None):
+        return self.add([*self.tidegate_command, "--appendfsync", "no"], directory)
+
+    def redis(self, preamble="no", directory=None, *arguments):
+        return self.add([*REDIS, "--aof-use-rdb-preamble", preamble, *arguments], directory)
+
+    def add(self, command, directory):
+        server = Server(command, directory or self.new_directory())
+        self.servers.append(server)
+        return server
+
+    def new_directory(self):
+        return self.directory / f"server-{len(self.servers)}"
+
+    def copy_of(self, server):
+        return server.copy(self.new_directory())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failure, *_):
+        for server in self.servers:
+            server.kill()
+        if failure is None:
+            shutil.rmtree(self.directory)
+        else:
+            note(f"the files of this one are in {self.directory}")
+
+
+def expect_same(expected, server):
+    different = differences(expected, contents(server))
+    if different:
+        raise Failure([f"{server.command[0]}:", *different])
+
+
+def write(server, round_name):
+    """Every kind of change, so that different commands come into the files. What it makes is other
+    keys in each round."""
+    name = lambda text: f"{round_name} {text}"
+    with server.client() as client:
+        client.rpush(name("binary"), ALL_BYTES, b"", b"\r\n", b"$5\r\nx", b"*1\r\n", "é", "\0")
+        client.lpush(f"{round_name} ".encode() + ALL_BYTES, b"", b"a key may be anything")
+        client.rpush(name("empty"), b"", b"", b"")
+        client.rpush(name("large"), LARGE, b"small", LARGE[:-1])
+        client.rpush(name("many"), *range(5000))
+        client.ltrim(name("many"), 10, -20)
+        client.lrem(name("many"), 0, 77)
+        client.lset(name("many"), 3, ALL_BYTES)
+        client.linsert(name("many"), "BEFORE", 500, b"between")
+        client.lpop(name("many"), 5)
+        client.rpop(name("many"))
+        client.lmpop(2, name("nothing"), name("many"), direction="RIGHT", count=3)
+        client.lmove(name("many"), name("moved"), "LEFT", "RIGHT")
+        client.rpoplpush(name("many"), name("moved"))
+        client.blmove(name("many"), name("moved"), 1, "RIGHT", "LEFT")
+        client.lmove(name("many"), name("many"), "LEFT", "RIGHT")
+        client.rpush(name("old name"), "renamed")
+        client.rpush(name("new name"), "replaced")
+        client.rename(name("old name"), name("new name"))
+        client.copy(name("new name"), name("copy"))
+        client.copy(name("new name"), name("copy"), destination_db=3)
+        client.rpush(name("elsewhere"), "in 4")
+        client.move(name("elsewhere"), 4)
+        client.rpush(name("gone"), "x")
+        client.delete(name("gone"))
+        client.rpush(name("taken"), "x")
+        client.lpop(name("taken"))
+        write_transactions(client, name)
+        write_expiries(client, name)
+    serve_waiting_clients(server, name)
+    write_databases(server, name)
+    with server.client() as client:
+        wait_until("the expiry", lambda: client.exists(name("expires soon")) == 0)
+
+
+def write_transactions(client, name):
+    with client.pipeline(transaction=True) as transaction:
+        transaction.rpush(name("transaction"), *range(10))
+        transaction.lpop(name("transaction"))
+        transaction.select(5)
+        transaction.rpush(name("transaction"), "in 5")
+        transaction.select(0)
+        transaction.rpush(name("transaction"), "in 0 again")
+        transaction.execute()
+    with client.pipeline(transaction=True) as transaction:
+        transaction.rpush(name("not changed in the end"), 1)
+        transaction.delete(name("not changed in the end"))
+        transaction.execute()
+
+
+def write_expiries(client, name):
+    in_a_while_ms = int(time.time() * 1000) + IN_A_WHILE_MS
+    for text in ("expires", "expires, renamed", "expires, grown", "persists"):
+        client.rpush(name(text), text)
+        client.pexpireat(name(text), in_a_while_ms)
+    client.rename(name("expires, renamed"), name("expires, with a new name"))
+    client.rpush(name("expires, grown"), "more")
+    client.persist(name("persists"))
+    client.rpush(name("expired already"), "x")
+    client.expireat(name("expired already"), 1)
+    client.rpush(name("expires soon"), "x")
+    client.pexpire(name("expires soon"), SOON_MS)
+
+
+def serve_waiting_clients(server, name):
+    """Pushes that go to somebody who waits: what they change is not what was asked for."""
+    with server.client() as first, server.client() as second, server.client() as producer:
+        threads = [
+            threading.Thread(target=first.blpop, args=[name("waited for"), 0]),
+            threading.Thread(
+                target=second.blmove, args=[name("waited for 2"), name("served"), 0]
+            ),
+        ]
+        for thread in threads:
+            thread.start()
+        waiting = lambda: sum("b" in entry["flags"] for entry in producer.client_list())
+        wait_until("both wait", lambda: waiting() == 2)
+        producer.rpush(name("waited for"), "one", "two")
+        producer.rpush(name("waited for 2"), "three")
+        for thread in threads:
+            thread.join()
+
+
+def write_databases(server, name):
+    for db in range(DATABASES):
+        with server.client(db) as client:
+            client.rpush(name("in each"), f"database {db}", *range(db))
+    with server.client(7) as client:
+        client.rpush(name("will be in 8"), "x")
+        client.pexpire(name("will be in 8"), IN_A_WHILE_MS)
+        client.swapdb(7, 8)
+        client.rpush(name("in 7"), "x")
+    with server.client(11) as client:
+        client.rpush(name("flushed"), "x")
+        client.flushdb()
+        client.rpush(name("after the flush"), "x")
+
+
+# From this broker to redis-server.
+
+
+def expect_loaded_by_redis(bench, server, preamble, expected):
+    copy = bench.redis(preamble, bench.copy_of(server)).start()
+    expect_same(expected, copy)
+    copy.kill()
+    check_aof(server)
+
+
+def check_aof(server):
+    """What Redis' own program says about the files."""
+    result = subprocess.run(
+        ["redis-check-aof", server.append_files / MANIFEST], capture_output=True, text=True
+    )
+    assert result.returncode == 0, f"redis-check-aof: {result.stdout}{result.stderr}"
+    assert "All AOF files and manifest are valid" in result.stdout, result.stdout
+
+
+def redis_loads_ours(bench, preamble):
+    server = bench.tidegate().start()
+    write(server, "first")
+    expect_loaded_by_redis(bench, server, preamble, contents(server))
+    server.rewrite()
+    expect_loaded_by_redis(bench, server, preamble, contents(server))
+    write(server, "second")
+    expected = contents(server)
+    expect_loaded_by_redis(bench, server, preamble, expected)
+    server.stop()
+    expect_loaded_by_redis(bench, server, preamble, expected)
+    server.start()
+    write(server, "third")
+    server.kill()
+    server.start()
+    expected = contents(server)
+    expect_loaded_by_redis(bench, server, preamble, expected)
+
+
+def redis_loads_ours_after_a_kill_under_load(bench, preamble):
+    """Redis loads what the kill left. Where that ends in the middle of a batch, Redis keeps the
+    commands of it that are whole, and we do not: none of them was answered."""
+    server = bench.tidegate().start()
+    pushers = [Pusher(server, number) for number in range(4)]
+    wait_until("some pushes", lambda: all(pusher.count > 200 for pusher in pushers))
+    server.kill()
+    for pusher in pushers:
+        pusher.join()
+    as_left = bench.redis(preamble, bench.copy_of(server)).start()
+    server.start()
+    ours, theirs = contents(server), contents(as_left)
+    for key, (messages, _) in ours.items():
+        begins_alike = theirs[key][0][: len(messages)] == messages
+        assert begins_alike, f"{key} does not begin with our messages"
+    for pusher in pushers:
+        count = len(ours[0, pusher.key.encode()][0])
+        assert count >= pusher.count, f"{count} messages of {pusher.count} that were acknowledged"
+    # What was torn has been cut off.
+    expect_loaded_by_redis(bench, server, preamble, ours)
+
+
+class Pusher(threading.Thread):
+    """Pushes until the server ends."""
+
+    def __init__(self, server, number):
+        super().__init__(daemon=True)
+        self.client = server.client()
+        self.key = f"pusher {number}"
+        self.count = 0
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                self.client.rpush(self.key, b"%d " % self.count + ALL_BYTES * (self.count % 100))
+                self.count += 1
+        except redis.ConnectionError:
+            return
+
+
+def redis_does_not_load_what_has_expired(bench, preamble):
+    server = bench.tidegate().start()
+    with server.client() as client:
+        client.rpush("expires", "x")
+        client.rpush("stays", "x")
+        client.pexpire("expires", SOON_MS)
+        expires_ms = client.pexpiretime("expires")
+    server.kill()
+    wait_until("the expiry", lambda: time.time() * 1000 > expires_ms)
+    expected = {(0, b"stays"): ([b"x"], -1)}
+    copy = bench.redis(preamble, bench.copy_of(server)).start()
+    expect_same(expected, copy)
+    expect_same(expected, server.start())
+
+
+def redis_loads_ours_with_a_torn_end(bench, preamble):
+    """The commands before a torn checksum are whole to Redis. To us the batch is not there; it is
+    the last one, and was never answered, as it were."""
+    server = bench.tidegate().start()
+    with server.client() as client:
+        client.rpush("jobs", "first")
+        before = contents(server)
+        client.rpush("jobs", "second")
+    after = contents(server)
+    server.kill()
+    for missing in (1, 2, 10, 50, 71, 80, TRAILER_BYTES - 5, TRAILER_BYTES - 1, TRAILER_BYTES):
+        for program, expected in ((bench.redis(preamble), after), (bench.tidegate(), before)):
+            server.copy(program.directory)
+            increment = program.newest_increment()
+            os.truncate(increment, increment.stat().st_size - missing)
+            program.start()
+            expect_same(expected, program)
+            program.kill()
+
+
+# From redis-server to this broker.
+
+
+def expect_adopted(bench, theirs, expected, *arguments):
+    """This broker loads the files of a redis-server, goes on with them, and finds all again."""
+    server = bench.tidegate(bench.copy_of(theirs)).start(*arguments)
+    expect_same(expected, server)
+    # What cannot be verified is written anew, without being asked.
+    server.wait_until_rewritten()
+    write(server, "adopted")
+    expected = contents(server)
+    server.kill()
+    expect_same(expected, server.start())
+    server.rewrite()
+    expect_same(expected, server)
+    server.stop()
+    expect_same(expected, server.start())
+    server.kill()
+    # And back again.
+    expect_loaded_by_redis(bench, server, "no", expected)
+
+
+def tidegate_loads_theirs(bench, timestamps, is_rewritten, ends):
+    theirs = bench.redis("no", None, "--aof-timestamp-enabled", timestamps).start()
+    write(theirs, "first")
+    if is_rewritten:
+        theirs.rewrite()
+        write(theirs, "second")
+    expected = contents(theirs)
+    ends(theirs)
+    expect_adopted(bench, theirs, expected)
+
+
+def tidegate_loads_an_empty_redis(bench):
+    theirs = bench.redis("no").start()
+    theirs.stop()
+    expect_adopted(bench, theirs, {})
+
+
+def a_torn_end_of_theirs_is_cut_off(bench):
+    theirs = bench.redis("no").start()
+    with theirs.client() as client:
+        client.rpush("jobs", "first")
+        expected = contents(theirs)
+        with client.pipeline(transaction=True) as transaction:
+            transaction.rpush("jobs", "second")
+            transaction.rpush("jobs", "third")
+            transaction.execute()
+    theirs.kill()
+    increment = theirs.newest_increment()
+    # The transaction has no end, and so no beginning.
+    os.truncate(increment, increment.stat().st_size - 5)
+    server = bench.tidegate(bench.copy_of(theirs)).start()
+    expect_same(expected, server)
+
+
+def a_snapshot_is_refused(bench):
+    theirs = bench.redis("yes").start()
+    write(theirs, "first")
+    theirs.rewrite()
+    expected = contents(theirs)
+    theirs.kill()
+    said = bench.tidegate(bench.copy_of(theirs)).refuses_to_start()
+    for word in (".base.rdb", "aof-use-rdb-preamble no", "BGREWRITEAOF"):
+        assert word in said, f"no word of {word}: {said}"
+    # What it says helps.
+    theirs.start()
+    with theirs.client() as client:
+        client.config_set("aof-use-rdb-preamble", "no")
+    theirs.rewrite()
+    theirs.stop()
+    expect_adopted(bench, theirs, expected)
+
+
+# Redis goes on in files of ours.
+
+
+def push_plainly(server):
+    with server.client() as client:
+        client.rpush("jobs", "of redis")
+
+
+def push_in_transaction(server):
+    with server.client() as client, client.pipeline(transaction=True) as transaction:
+        transaction.rpush("jobs", "of redis")
+        transaction.rpush("jobs", "of redis again")
+        transaction.execute()
+
+
+def push_to_waiting_client(server):
+    with server.client() as client:
+        client.rpush("jobs", "of redis")
+    serve_waiting_clients(server, str)
+
+
+def our_files(bench):
+    server = bench.tidegate().start()
+    with server.client(3) as client:
+        client.rpush("jobs", "ours")
+    write(server, "ours")
+    return server
+
+
+def redis_goes_on(bench, timestamps, change, ends):
+    ours = our_files(bench)
+    ours.stop()
+    theirs = bench.redis("no", bench.copy_of(ours), "--aof-timestamp-enabled", timestamps).start()
+    change(theirs)
+    expected = contents(theirs)
+    ends(theirs)
+    expect_unverified(bench, theirs, expected)
+
+
+def redis_goes_on_behind_a_torn_end(bench):
+    """Redis cuts off the torn checksum, but not the commands before it, and goes on there."""
+    ours = our_files(bench)
+    ours.kill()
+    increment = ours.newest_increment()
+    os.truncate(increment, increment.stat().st_size - 10)
+    theirs = bench.redis("no", bench.copy_of(ours)).start()
+    write(theirs, "theirs")
+    expected = contents(theirs)
+    theirs.stop()
+    expect_unverified(bench, theirs, expected)
+
+
+def redis_goes_on_and_rewrites(bench):
+    """Then there is nothing of ours any more."""
+    ours = our_files(bench)
+    ours.stop()
+    theirs = bench.redis("no", bench.copy_of(ours)).start()
+    write(theirs, "theirs")
+    theirs.rewrite()
+    write(theirs, "theirs again")
+    expected = contents(theirs)
+    theirs.stop()
+    expect_adopted(bench, theirs, expected)
+
+
+def expect_unverified(bench, theirs, expected):
+    refused = bench.tidegate(bench.copy_of(theirs))
+    before = {file.name: file.read_bytes() for file in refused.append_files.glob("append*")}
+    said = refused.refuses_to_start()
+    for word in (theirs.newest_increment().name, "aof-load-unverified yes"):
+        assert word in said, f"no word of {word}: {said}"
+    after = {file.name: file.read_bytes() for file in refused.append_files.glob("append*")}
+    assert before == after, "it was refused, and yet the files are changed"
+    expect_adopted(bench, theirs, expected, "--aof-load-unverified", "yes")
+
+
+def a_second_one_is_refused(bench):
+    server = bench.tidegate().start()
+    said = bench.tidegate(server.directory).refuses_to_start()
+    assert "another process uses this directory" in said, said
+    with server.client() as client:
+        client.rpush("jobs", "goes on")
+    expected = contents(server)
+    server.kill()
+    expect_same(expected, server.start())
+
+
+def checks():
+    for preamble in ("no", "yes"):
+        for call in (
+            redis_loads_ours,
+            redis_loads_ours_after_a_kill_under_load,
+            redis_does_not_load_what_has_expired,
+            redis_loads_ours_with_a_torn_end,
+        ):
+            yield f"{called(call)}, preamble {preamble}", call, [preamble]
+    for timestamps in ("no", "yes"):
+        for is_rewritten in (False, True):
+            for ends in (Server.stop, Server.kill):
+                texts = [f"timestamps {timestamps}", "rewritten" if is_rewritten else "as written"]
+                name = f"tidegate loads theirs: {', '.join(texts)}, after a {ends.__name__}"
+                yield name, tidegate_loads_theirs, [timestamps, is_rewritten, ends]
+    yield called(tidegate_loads_an_empty_redis), tidegate_loads_an_empty_redis, []
+    yield called(a_torn_end_of_theirs_is_cut_off), a_torn_end_of_theirs_is_cut_off, []
+    yield called(a_snapshot_is_refused), a_snapshot_is_refused, []
+    for timestamps in ("no", "yes"):
+        for change in (push_plainly, push_in_transaction, push_to_waiting_client):
+            ends = Server.stop if change is push_plainly else Server.kill
+            name = f"redis goes on in ours: {called(change)}, timestamps {timestamps}"
+            yield name, redis_goes_on, [timestamps, change, ends]
+    yield called(redis_goes_on_behind_a_torn_end), redis_goes_on_behind_a_torn_end, []
+    yield called(redis_goes_on_and_rewrites), redis_goes_on_and_rewrites, []
+    yield called(a_second_one_is_refused), a_second_one_is_refused, []
+
+
+def called(function):
+    return function.__name__.replace("_", " ")
+
+
+def on_a_bench(command, call, arguments):
+    with Bench(command) as bench:
+        call(bench, *arguments)
+
+
+def main():
+    command = sys.argv[1:] or [str(ROOT / "target/release/tidegate")]
+    report = Report()
+    for program in ("redis-server", "redis-check-aof"):
+        if shutil.which(program) is None:
+            report.fail(f"interop: {program} is missing")
+    if report.failed == 0:
+        for name, call, arguments in checks():
+            if os.environ.get("ONLY", "") in name:
+                report.check(f"interop: {name}", on_a_bench, command, call, arguments)
+    sys.exit(report.end())
+
+
+main()
