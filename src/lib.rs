@@ -80,8 +80,9 @@
 //! the memory limit, an open transaction. `commands/list.rs` looks the key up in the keyspace,
 //! once, and the queue there takes the message: its only copy. The reply goes into the client's
 //! output, and going there puts the client on the list of those to be written. When all sockets
-//! have been read and the broker has settled, each client on the list gets one write with all it
-//! is owed.
+//! have been read and the broker has settled, the journal, if there is one, writes what the turn
+//! has changed as one batch; then each client on the list gets one write with all it is owed, but
+//! for replies that wait until that batch is durable.
 //!
 //! `BLPOP q 5` finds nothing. It leaves the client in line in the key's entry, with a deadline
 //! which shortens the next poll's wait; whatever else the client sends is left unread. A later push

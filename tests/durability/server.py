@@ -44,6 +44,8 @@ def connect(port, db=0):
 class Server:
     """A program on one directory, started and ended as often as wanted."""
 
+    process_options = {}
+
     def __init__(self, command, directory):
         self.command = command
         self.directory = Path(directory)
@@ -72,6 +74,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                **self.process_options,
             )
 
     def start(self, *arguments):
