@@ -8,7 +8,7 @@ mod crashes {
     pub mod world;
 }
 
-use crashes::script::{Dice, play, steps};
+use crashes::script::{Dice, play, steps, steps_with_changes_of_policy};
 use crashes::world::{PREFIX, START, World, contents, load};
 use tidegate::broker::Contents;
 use tidegate::journal::LoadError;
@@ -96,6 +96,26 @@ fn what_was_synced_is_there_with_everysec() {
 #[test]
 fn what_was_answered_survives_a_kill_with_no() {
     crash_everywhere("no");
+}
+
+/// Whatever the policies, what was answered survives a kill, also in the middle of a change from
+/// one to another.
+#[test]
+fn policies_may_change() {
+    for seed in seeds() {
+        let steps = steps_with_changes_of_policy(seed, 2 * STEPS);
+        let mut dice = Dice(seed);
+        for _ in 0..10 {
+            let directory = MemoryDirectory::new();
+            let mut world = World::new(directory.clone(), "").expect("a new directory");
+            let last = dice.below(steps.len() as u64) as usize;
+            assert!(play(&mut world, &steps[..last], |_| false), "nothing fails");
+            let what = format!("TIDEGATE_CRASH_SEED={seed}, killed after {last} steps");
+            check_crash(&world, &directory.after_kill(), world.acknowledged, &what);
+            world.rest();
+            assert!(accepts(&mut world), "{what}: {:?}", tail_of(&world.replies));
+        }
+    }
 }
 
 fn tail_of(text: &str) -> &str {

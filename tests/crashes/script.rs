@@ -27,6 +27,20 @@ pub enum Step {
     Tell { choice: usize },
 }
 
+/// The steps of a seed, with changes of `appendfsync` among them.
+pub fn steps_with_changes_of_policy(seed: u64, count: usize) -> Vec<Step> {
+    let mut dice = Dice(!seed);
+    let mut steps = steps(seed, count);
+    for step in &mut steps {
+        if dice.below(10) == 0 {
+            let policy = dice.pick(&["always", "everysec", "no"]);
+            let request = format!("CONFIG SET appendfsync {policy}\r\n");
+            *step = Step::Send { client: 0, request };
+        }
+    }
+    steps
+}
+
 /// The steps of a seed.
 pub fn steps(seed: u64, count: usize) -> Vec<Step> {
     let mut dice = Dice(seed);
