@@ -223,14 +223,11 @@ impl Journal {
         Some(Duration::from_micros(next.saturating_sub(now.monotonic_us)))
     }
 
-    /// Whether so much waits to be written that no more may be taken in.
+    /// Whether so much waits to be written that no more may be taken in. Not while changes are
+    /// refused: then only reads come.
     pub fn is_full(&self, broker: &Broker) -> bool {
-        self.pending.len() as u64 > broker.settings().append_buffer_bytes_max
-    }
-
-    /// Whether jobs are under way, or will be.
-    pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || !self.syncs.is_empty()
+        self.trouble.is_none()
+            && self.pending.len() as u64 > broker.settings().append_buffer_bytes_max
     }
 
     /// Whether any sync is under way.
