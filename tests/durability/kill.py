@@ -26,7 +26,7 @@ import redis
 from ledger import Life, judge
 from report import Failure, Report, note
 from server import Server, contents, differences, wait_until
-from workers import DBS, QUEUES, BulkProducer, Clerk, Crew, Mover, Popper, Producer, forward_queues
+from workers import COUNT_MAX, DBS, QUEUES, BulkProducer, Clerk, Crew, Mover, Popper, Producer, forward_queues
 
 ROOT = Path(__file__).resolve().parents[2]
 # Data that nobody touches, so that loading and rewriting take a while.
@@ -99,20 +99,33 @@ class Trial:
         if not self.is_filled:
             self.fill_archive()
         traces = set(self.server.unfinished())
-        crew = self.begin_life(self.choose_workers())
-        self.wait_for_work(crew, self.rng.randrange(1, ACKNOWLEDGED_MAX))
+        workers, enough = self.choose_workers()
+        crew = self.begin_life(workers)
+        self.wait_for_work(crew, self.rng.randrange(1, enough))
         moment_s = 0.002
         if kind == "rewriting":
             self.begin_rewrite()
             moment_s = self.rewrite_s
         elif kind == "writing":
-            written = self.server.append_bytes() + WRITTEN_BYTES
             crew.add(self.bulk_producer)
-            wait_until("a large push", lambda: self.server.append_bytes() > written, pause_s=0)
+            wait_until("a large push", self.growth(WRITTEN_BYTES), pause_s=0)
         # As above.
         time.sleep(self.rng.uniform(0, moment_s))
         crew.kill(self.server)
         self.rewrites_cut += not traces.issuperset(self.server.unfinished())
+
+    def growth(self, wanted):
+        """Tells whether the increments have grown by so many bytes since the first question, or
+        since a rewrite that took some away."""
+        least = self.server.append_bytes()
+
+        def has_grown():
+            nonlocal least
+            now = self.server.append_bytes()
+            least = min(least, now)
+            return now > least + wanted
+
+        return has_grown
 
     def fill_archive(self):
         with self.server.client() as client:
@@ -132,19 +145,25 @@ class Trial:
                 assert "in progress" in str(error), error
 
     def choose_workers(self):
-        """Now all kinds, now only one: without consumers not one message may be missing, and
+        """The workers of a life, and how many requests of theirs are sure to find something to do.
+        Now all kinds, now only one: without consumers not one message may be missing, and
         without producers all are taken from what was loaded."""
         backlog = sum(len(messages) for messages in self.queues.values())
         kinds = [self.consumers, self.workers]
         if backlog < BACKLOG_MAX or self.tamper:
             kinds.append(self.producers)
-        if backlog < ACKNOWLEDGED_MAX or self.tamper:
+        # Some of the consumers may care for one queue alone, and take several at once.
+        scarcest = min(len(self.queues.get(queue, [])) for queue in QUEUES)
+        enough = scarcest // COUNT_MAX
+        if enough < 2 or self.tamper:
             # Consumers alone would find too little to do.
             kinds.pop(0)
         kind = self.rng.choice(kinds)
+        if kind is not self.consumers:
+            enough = ACKNOWLEDGED_MAX
         some = self.rng.sample(kind, self.rng.randrange(2, len(kind) + 1))
         # A producer at least, if the queues may be empty.
-        return some if kind is self.consumers else [*{*some, self.producers[0]}]
+        return (some if kind is self.consumers else [*{*some, self.producers[0]}]), enough
 
     def begin_life(self, workers):
         self.life = Life()
