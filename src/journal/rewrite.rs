@@ -83,7 +83,7 @@ impl Journal {
         match &mut self.stage {
             Stage::Idle => self.begin_rewrite(broker, now),
             Stage::Prepared { sync: None, .. } if self.trouble.is_none() && may_sync => {
-                let begun = self.sync();
+                let begun = self.sync(now);
                 if let Stage::Prepared { sync, .. } = &mut self.stage {
                     *sync = Some(begun);
                 }
@@ -171,7 +171,7 @@ impl Journal {
             return Ok(());
         }
         broker.hold_changed();
-        let sync = self.sync_for_held(broker);
+        let sync = self.sync_for_held(broker, now);
         if let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {
             self.stage = Stage::Closing { next, sync };
         }

@@ -7,9 +7,9 @@
 //! What it promises, by policy:
 //!
 //! - `always`: replies to what changed data are held until a sync returned that began after its
-//!   batch was written. A few syncs may be under way, and what comes while all are waits for the
-//!   next: the busier it is, the more one sync serves. If a write or a sync fails,
-//!   [`JournalError`]: the server must stop, since nobody knows what is durable.
+//!   batch was written. What comes meanwhile waits for the next: the busier it is, the more one
+//!   sync serves. If the disk is slow, a few overlap. If a write or a sync fails, [`JournalError`]:
+//!   the server must stop, since nobody knows what is durable.
 //! - `everysec`: the batch is written before the replies leave, and synced within a second.
 //! - `no`: the batch is written before the replies leave.
 //!
@@ -38,9 +38,13 @@ const SYNC_INTERVAL_US: u64 = 1_000_000;
 /// How long after a failure the next attempt is made.
 const RETRY_US: u64 = 100_000;
 
-/// Syncs that are under way at once with `always`. Two or three have the disk do more in the same
-/// time than one, since their waits overlap; each of more would serve fewer clients.
+/// Syncs that may be under way at once. Of more, each would serve fewer clients.
 pub const SYNCS_MAX: usize = 3;
+
+/// How long a sync may take until the next one is not waited for. Where syncs are quick, one after
+/// the other serves more clients each, and costs less; on a slow disk, several at once have it do
+/// more in the same time.
+const OVERLAP_US: u64 = 1_000;
 
 /// A buffer that a burst made larger than this is not kept.
 const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
@@ -72,6 +76,8 @@ struct Sync {
     sync: u64,
     /// Which of the tail's `sync_files` it has.
     slot: usize,
+    /// When it began, in microseconds of the monotonic clock.
+    begun_us: u64,
 }
 
 /// The append files of a running broker.
@@ -172,7 +178,7 @@ impl Journal {
         let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
             || matches!(self.stage, Stage::Closing { .. })
-            || (is_always && self.syncs.len() >= self.syncs_max());
+            || (is_always && !self.may_sync_changes(now));
         if self.may_close() {
             self.close_increment(broker, now)?;
         } else if self.pending.is_empty() {
@@ -182,7 +188,7 @@ impl Journal {
         } else if self.write(broker, false, now)? {
             if is_always {
                 broker.hold_changed();
-                self.sync_for_held(broker);
+                self.sync_for_held(broker, now);
             } else {
                 self.release(broker);
             }
@@ -219,7 +225,12 @@ impl Journal {
             && self.trouble.is_none()
             && (self.wants_sync(broker.settings().appendfsync) || !self.is_vouched_for);
         let sync = is_unsynced.then_some(self.sync_us);
-        let next = trouble.into_iter().chain(sync).min()?;
+        let overlap = self.overlap_us().filter(|_| {
+            !self.pending.is_empty()
+                && self.syncs.len() < self.syncs_max()
+                && !matches!(self.stage, Stage::Closing { .. })
+        });
+        let next = [trouble, sync, overlap].into_iter().flatten().min()?;
         Some(Duration::from_micros(next.saturating_sub(now.monotonic_us)))
     }
 
@@ -245,10 +256,21 @@ impl Journal {
         self.synced >= sync
     }
 
-    /// Syncs that may be under way for changes: one less when the file is to be closed, which takes
-    /// one too and must not wait for ever.
+    /// Whether changes may have a sync of their own now. One is left for a file that is to be
+    /// closed, which must not wait for ever.
+    fn may_sync_changes(&self, now: Now) -> bool {
+        self.syncs.len() < self.syncs_max()
+            && self.overlap_us().is_none_or(|at| at <= now.monotonic_us)
+    }
+
     fn syncs_max(&self) -> usize {
         SYNCS_MAX - usize::from(matches!(self.stage, Stage::Prepared { .. }))
+    }
+
+    /// When the syncs under way have taken so long that another one is begun beside them; none if
+    /// there are none.
+    fn overlap_us(&self) -> Option<u64> {
+        self.syncs.iter().map(|sync| sync.begun_us + OVERLAP_US).max()
     }
 
     /// Hands the pending changes to the system, as the last batch of the file or as one of many.
@@ -299,22 +321,22 @@ impl Journal {
     }
 
     /// As `sync`, and the replies that were held until now wait for it: everything is written.
-    pub(super) fn sync_for_held(&mut self, broker: &mut Broker) -> u64 {
+    pub(super) fn sync_for_held(&mut self, broker: &mut Broker, now: Now) -> u64 {
         assert!(self.pending.is_empty(), "a reply would wait for the wrong sync");
-        let sync = self.sync();
+        let sync = self.sync(now);
         broker.begin_sync(sync);
         sync
     }
 
     /// Has all that is written synced, by a job. Gives the number of the sync.
-    pub(super) fn sync(&mut self) -> u64 {
+    pub(super) fn sync(&mut self, now: Now) -> u64 {
         self.last_sync += 1;
         let sync = self.last_sync;
         // Each has the file open for itself until it is known how it ended: a failure is told to
         // each but once.
         let is_free = |slot: &usize| self.syncs.iter().all(|other| other.slot != *slot);
         let slot = (0..SYNCS_MAX).find(is_free).expect("callers see to it that one is free");
-        self.syncs.push(Sync { sync, slot });
+        self.syncs.push(Sync { sync, slot, begun_us: now.monotonic_us });
         let file = Arc::clone(&self.tail.sync_files[slot]);
         self.add_job(Job::Sync { file, slot, sync, end: self.tail.sealer.at() });
         sync
@@ -387,7 +409,7 @@ impl Journal {
         }
         if self.wants_sync(policy) {
             if self.syncs.is_empty() {
-                self.sync();
+                self.sync(now);
             } else {
                 broker.persistence_mut().delayed_syncs += 1;
             }
