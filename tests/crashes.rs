@@ -229,6 +229,23 @@ fn what_cannot_be_written_is_refused() {
     assert_eq!(found, world.broker.contents());
 }
 
+/// What waits for space while the policy becomes `always` is answered as that promises.
+#[test]
+fn a_late_answer_is_as_good_as_the_policy_of_its_time() {
+    let directory = MemoryDirectory::new();
+    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    let now = directory.operations();
+    directory.inject(now..now + 1, Fault::NoSpace);
+    assert!(world.turn(0, "RPUSH q first\r\n"));
+    assert!(world.turn(1, "CONFIG SET appendfsync always\r\n"));
+    assert_eq!(world.replies, "+OK\r\n");
+    assert!(world.wait(150_000));
+    assert_eq!(world.replies, "+OK\r\n", "it is written, and not synced");
+    assert!(world.work());
+    assert_eq!(world.replies, "+OK\r\n:1\r\n");
+    assert_eq!(contents(&directory.crash(1)).expect("it loads"), world.broker.contents());
+}
+
 /// A directory that holds something of everything, closed in good order; what it holds.
 fn small_directory() -> (MemoryDirectory, Contents) {
     let (directory, states) = small_directory_with_history();

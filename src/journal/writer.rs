@@ -186,12 +186,7 @@ impl Journal {
         } else if must_wait {
             broker.hold_changed();
         } else if self.write(broker, false, now)? {
-            if is_always {
-                broker.hold_changed();
-                self.sync_for_held(broker, now);
-            } else {
-                self.release(broker);
-            }
+            self.answer(broker, now);
         }
         self.retry(broker, now)?;
         self.sync_if_due(broker, policy, now);
@@ -309,6 +304,16 @@ impl Journal {
         }
     }
 
+    /// All changes are written: as the policy is now, their replies may go or wait for a sync.
+    fn answer(&mut self, broker: &mut Broker, now: Now) {
+        if broker.settings().appendfsync == FsyncPolicy::Always {
+            broker.hold_changed();
+            self.sync_for_held(broker, now);
+        } else {
+            self.release(broker);
+        }
+    }
+
     /// Lets all replies go: of this turn, and of those before who waited for a file to be closed or
     /// for space.
     fn release(&mut self, broker: &mut Broker) {
@@ -386,8 +391,9 @@ impl Journal {
     fn retry(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
         let is_due = matches!(self.trouble, Some(Trouble::Unwritten { retry_us })
             if retry_us <= now.monotonic_us);
+        // Until then at most the one sync of a second is under way, so that one more may be.
         if is_due && self.write(broker, false, now)? {
-            self.release(broker);
+            self.answer(broker, now);
         }
         Ok(())
     }
