@@ -106,12 +106,6 @@ impl Effects {
         }
     }
 
-    /// Whether anything changed since the stream was last taken.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.stream.is_empty()
-    }
-
     /// Moves the stream since the last call to the end of `to`. It goes on in the database it had
     /// selected.
     pub fn take_into(&mut self, to: &mut Vec<u8>) {

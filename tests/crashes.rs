@@ -112,8 +112,34 @@ fn policies_may_change() {
             assert!(play(&mut world, &steps[..last], |_| false), "nothing fails");
             let what = format!("TIDEGATE_CRASH_SEED={seed}, killed after {last} steps");
             check_crash(&world, &directory.after_kill(), world.acknowledged, &what);
+            check_kill_and_crash(&world, dice.below(1000), &what);
+        }
+    }
+}
+
+/// A process that is killed leaves what it has written to the system. Another one builds on that,
+/// answers, and then the power goes.
+fn check_kill_and_crash(world: &World, dice: u64, what: &str) {
+    let directory = world.directory.clone();
+    let mut next = World::new(directory.clone(), "appendfsync always").expect("it loads");
+    assert!(next.turn(0, "RPUSH after kill\r\n"), "{what}");
+    while next.acknowledged == 0 {
+        assert!(next.work(), "{what}: it goes on");
+    }
+    let found = contents(&directory.crash(dice)).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let turn = turn_of(&next.states, &found);
+    assert!(turn.is_some_and(|turn| turn >= next.acknowledged), "{what}: {found:?}");
+}
+
+#[test]
+fn at_rest_there_is_nothing_to_do() {
+    for policy in ["always", "everysec", "no"] {
+        for seed in seeds() {
+            let settings = format!("appendfsync {policy}");
+            let mut world = World::new(MemoryDirectory::new(), &settings).expect("a directory");
+            assert!(play(&mut world, &steps(seed, STEPS), |_| false));
             world.rest();
-            assert!(accepts(&mut world), "{what}: {:?}", tail_of(&world.replies));
+            assert!(accepts(&mut world), "{policy}: {:?}", tail_of(&world.replies));
         }
     }
 }

@@ -34,11 +34,6 @@ impl Broker {
         self.state.record_effects(is_on);
     }
 
-    /// Whether anything changed since the effects were last taken.
-    pub fn has_effects(&self) -> bool {
-        !self.state.effects.is_empty()
-    }
-
     /// Moves the effects since the last call, as requests, to the end of `to`.
     pub fn take_effects(&mut self, to: &mut Vec<u8>) {
         self.state.effects.take_into(to);

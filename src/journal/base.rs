@@ -107,6 +107,11 @@ impl BaseWriter {
         Ok((self.entry, self.sealer.at()))
     }
 
+    /// The names that the file has, or will have: the temporary one and its own.
+    pub fn names(&self) -> [String; 2] {
+        [temporary_name(&self.entry.name), self.entry.name.clone()]
+    }
+
     /// Takes away what was written. If that fails as well, the next start or rewrite does it.
     pub fn abandon(self, directory: &dyn Directory) {
         let _ = directory.remove(&temporary_name(&self.entry.name));

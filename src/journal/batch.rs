@@ -66,6 +66,12 @@ pub fn first_chain(file_name: &str) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(b"TG1 "), file_name.as_bytes())
 }
 
+/// Whether a file that begins with these bytes, as long as a trailer if it is so long, begins as ours
+/// do.
+pub fn is_opening(bytes: &[u8]) -> bool {
+    bytes.starts_with(PREFIX)
+}
+
 /// Closes one batch after another of one file.
 ///
 /// A clone taken before `seal` is the way back, if the batch could not be written and what was

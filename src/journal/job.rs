@@ -13,15 +13,6 @@ use crate::keyspace::SavedKey;
 use std::io;
 use std::sync::Arc;
 
-/// Jobs of the rewrite lane are run one after the other; syncs, beside them and each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// What replies wait for.
-    Sync,
-    /// What takes long.
-    Rewrite,
-}
-
 /// The file that changes are appended to.
 #[derive(Clone)]
 pub struct Tail {
@@ -122,14 +113,6 @@ pub enum Done {
 }
 
 impl Job {
-    /// In which lane it belongs.
-    pub fn lane(&self) -> Lane {
-        match self {
-            Job::Sync { .. } => Lane::Sync,
-            _ => Lane::Rewrite,
-        }
-    }
-
     /// Does it. May take as long as the disk does.
     pub fn run(self, directory: &dyn Directory) -> Done {
         match self {
@@ -233,7 +216,10 @@ fn finish_base(
     starts_anew: bool,
 ) -> Result<(Manifest, u64, Option<Tail>), ManifestError> {
     let failed = |error| ManifestError::Io { file: "the base file".into(), error };
-    let (entry, length) = base.finish(directory).map_err(failed)?;
+    let names = base.names();
+    // Whatever fails: what takes space and is named nowhere goes. If that fails too, it stays.
+    let give_up = || names.iter().for_each(|name| drop(directory.remove(name)));
+    let (entry, length) = base.finish(directory).inspect_err(|_| give_up()).map_err(failed)?;
     manifest.history.extend(manifest.base.replace(entry));
     // The newest increment is the one that began with the snapshot.
     let current = if starts_anew { None } else { manifest.increments.pop() };
@@ -244,29 +230,23 @@ fn finish_base(
             None
         }
         None => {
-            let tail = create_increment(directory, &manifest, prefix)?;
+            let created = create_increment(directory, &manifest, prefix);
+            let tail = created.inspect_err(|_| give_up())?;
             manifest.increments.push(tail.entry.clone());
             Some(tail)
         }
     };
-    manifest.save(directory, prefix)?;
-    Ok((manifest, length, tail))
-}
-
-/// Bytes cut off a file at once before it is deleted. The system may hold on to the core for as long
-/// as it takes to free them, and a large file in one piece takes a tenth of a second.
-const CUT_BYTES: u64 = 16 << 20;
-
-/// Deletes a file piece by piece.
-fn delete(directory: &dyn Directory, name: &str) -> io::Result<()> {
-    let file = directory.open(name)?;
-    let mut length = file.length()?;
-    while length > CUT_BYTES {
-        length -= CUT_BYTES;
-        file.truncate(length)?;
-        std::thread::yield_now();
+    match manifest.save(directory, prefix) {
+        Ok(()) => Ok((manifest, length, tail)),
+        Err(error) => {
+            // Beyond its temporary name it is not known which manifest is there.
+            if error.is_before_replacing() {
+                give_up();
+                tail.iter().for_each(|tail| drop(directory.remove(&tail.entry.name)));
+            }
+            Err(error)
+        }
     }
-    directory.remove(name)
 }
 
 /// Deletes what the manifest calls history, and then strikes it from the manifest.
@@ -276,7 +256,7 @@ fn delete_history(
     prefix: &str,
 ) -> Result<Manifest, ManifestError> {
     for entry in manifest.history.drain(..) {
-        match delete(directory, &entry.name) {
+        match directory.remove(&entry.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(ManifestError::Io { file: entry.name, error });
             }

@@ -155,7 +155,13 @@ impl Loader {
             if end.torn > 0 {
                 self.cut_off(end, now)?;
             }
-            let Some(chain) = end.chain.filter(|_| !end.is_finished) else { continue };
+            let Some(chain) = end.chain.filter(|_| !end.is_finished) else {
+                // A process that was killed may have left it written and not synced, and what is
+                // answered from now on builds on it.
+                let synced = self.directory.open(&end.entry.name).and_then(|file| file.sync());
+                synced.map_err(|error| LoadError::io(&end.entry.name, error))?;
+                continue;
+            };
             let mut open = self.open(end, chain)?;
             if is_last {
                 tail = Some(open);
@@ -163,6 +169,8 @@ impl Loader {
                 finish(&mut open).map_err(|error| LoadError::io(&end.entry.name, error))?;
             }
         }
+        // The same goes for the names, that of the manifest among them.
+        self.directory.sync().map_err(|error| LoadError::io("the directory", error))?;
         let (manifest, tail) = match tail {
             Some(tail) => (manifest, tail),
             None => new_increment(&*self.directory, manifest, &self.prefix)?,

@@ -34,6 +34,9 @@ const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The highest number of a file. Counting on from it never overflows.
 const SEQ_MAX: u64 = 1 << 62;
 
+/// What the name begins with under which a manifest is written.
+const TEMPORARY: &str = "temp-";
+
 /// The name of the manifest of files with this prefix (`appendfilename`).
 pub fn manifest_name(prefix: &str) -> String {
     format!("{prefix}.manifest")
@@ -160,6 +163,13 @@ pub enum Problem {
     Again(String),
 }
 
+impl ManifestError {
+    /// Whether [`Manifest::save`] failed so early that the old manifest is still there.
+    pub(super) fn is_before_replacing(&self) -> bool {
+        matches!(self, ManifestError::Io { file, .. } if file.starts_with(TEMPORARY))
+    }
+}
+
 impl Manifest {
     /// Reads a manifest's text.
     ///
@@ -261,7 +271,7 @@ impl Manifest {
         if let Err(error) = Manifest::parse(text.as_bytes()) {
             return Err(ManifestError::Text { file: name, error });
         }
-        let temporary = format!("temp-{name}");
+        let temporary = format!("{TEMPORARY}{name}");
         let failed = |error| ManifestError::Io { file: temporary.clone(), error };
         write_durably(directory, &temporary, text.as_bytes()).map_err(failed)?;
         let replaced = directory.rename(&temporary, &name).and_then(|()| directory.sync());

@@ -25,6 +25,10 @@ use log::{info, warn};
 /// than a millisecond.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// An increment that is no longer is not worth a rewrite, whatever the settings say: it may hold
+/// nothing but what a rewrite leaves.
+const SMALL_TAIL_BYTES: u64 = 1024;
+
 /// How long after a failure the next attempt is made: to write all data anew because nothing can be
 /// written otherwise; and of a rewrite that begins by itself.
 const RETRY_US: u64 = 1_000_000;
@@ -119,8 +123,8 @@ impl Journal {
             // Nothing can be written now, and the tail not be closed.
             Some(Trouble::Unwritten { .. }) => {}
             None => {
-                let is_wanted = broker.persistence().is_rewrite_wanted;
-                if is_wanted || self.is_grown(broker, now) {
+                let must = self.must_rewrite && now.monotonic_us >= self.rewrite_us;
+                if must || broker.persistence().is_rewrite_wanted || self.is_grown(broker, now) {
                     info!("append files: a rewrite begins");
                     self.note_begin(broker, now);
                     self.stage = Stage::Preparing;
@@ -146,6 +150,7 @@ impl Journal {
         let percentage = u128::from(settings.rewrite_percentage);
         let base = u128::from(self.base_bytes.max(1));
         percentage > 0
+            && self.tail.sealer.at() > SMALL_TAIL_BYTES
             && bytes > settings.rewrite_min_bytes
             && now.monotonic_us >= self.rewrite_us
             && u128::from(bytes) * 100 >= base * (100 + percentage)
@@ -266,6 +271,7 @@ impl Journal {
         now: Now,
     ) {
         self.manifest = manifest;
+        self.must_rewrite = false;
         self.base_bytes = bytes;
         self.other_bytes = bytes;
         if let Some(tail) = tail {

@@ -17,7 +17,9 @@
 //! with `SELECT` in capitals, which we never write, or with a time stamp. It may stand behind
 //! commands of ours: where the trailer of a batch was torn, Redis cuts off the trailer alone.
 
-use super::batch::{Next, Reason, TRAILER_BYTES, Verdict, first_chain, judge, next_batch};
+use super::batch::{
+    Next, Reason, TRAILER_BYTES, Verdict, first_chain, is_opening, judge, next_batch,
+};
 use super::error::LoadError;
 use super::files::Directory;
 use super::foreign::{Unit, goes_on, next_unit};
@@ -298,6 +300,10 @@ impl OpenFile {
             if self.end.is_finished {
                 return self.end_of_finished();
             }
+            if self.at == 0 && !self.end.entry.is_checked && self.is_of_another_program()? {
+                self.begin_foreign(leniency, before)?;
+                continue;
+            }
             match next_batch(&self.window[self.start..], self.at, self.chain) {
                 Next::Batch(batch) => {
                     let (length, chain) = (batch.commands.len(), batch.chain);
@@ -328,6 +334,28 @@ impl OpenFile {
                 return Ok(Step::FileEnd);
             }
         }
+    }
+
+    /// Whether the file does not begin with an opening. If it is ours all the same, and damaged, it
+    /// has checksums further on, which are no commands that change data and so refused.
+    fn is_of_another_program(&mut self) -> Result<bool, LoadError> {
+        while self.window.len() < TRAILER_BYTES && !self.is_at_end {
+            self.read_more()?;
+        }
+        Ok(!is_opening(&self.window))
+    }
+
+    fn begin_foreign(&mut self, leniency: Leniency, before: &[FileEnd]) -> Result<(), LoadError> {
+        if self.window.starts_with(RDB_MAGIC) {
+            return Err(LoadError::Rdb { file: self.end.entry.name.clone() });
+        }
+        // After a file of ours, only another program can have gone on without an opening.
+        if before.iter().any(|end| end.batches > 0) {
+            return self.go_on_as_foreign(leniency);
+        }
+        self.is_foreign = true;
+        self.end.chain = None;
+        Ok(())
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -388,18 +416,7 @@ impl OpenFile {
             Verdict::NoOpening if self.end.entry.is_checked => {
                 Err(damage(&self.end, "the manifest says that the file has checksums"))
             }
-            Verdict::NoOpening if rest.starts_with(RDB_MAGIC) => {
-                Err(LoadError::Rdb { file: self.end.entry.name.clone() })
-            }
-            // After a file of ours, only another program can have gone on without an opening.
-            Verdict::NoOpening if before.iter().any(|end| end.batches > 0) => {
-                self.go_on_as_foreign(leniency)
-            }
-            Verdict::NoOpening => {
-                self.is_foreign = true;
-                self.end.chain = None;
-                Ok(())
-            }
+            Verdict::NoOpening => self.begin_foreign(leniency, before),
             Verdict::TornTail if goes_on(rest) => self.go_on_as_foreign(leniency),
             Verdict::TornTail => self.tear(leniency),
         }

@@ -99,6 +99,8 @@ pub struct Journal {
     pub(super) last_sync: u64,
     /// When the tail is to be synced, or told that it was.
     sync_us: u64,
+    /// Whether a sync was due while the one before had not ended.
+    is_overdue: bool,
     /// Whether a batch says that the last one with changes is durable.
     is_vouched_for: bool,
     pub(super) trouble: Option<Trouble>,
@@ -109,6 +111,8 @@ pub struct Journal {
     pub(super) other_bytes: u64,
     /// Bytes of the base file.
     pub(super) base_bytes: u64,
+    /// Whether a rewrite is needed to make all files our own.
+    pub(super) must_rewrite: bool,
     /// Before this no rewrite begins by itself, since one has failed.
     pub(super) rewrite_us: u64,
     /// When the rewrite under way began.
@@ -141,7 +145,6 @@ impl Journal {
         broker.record_effects(true);
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
-        persistence.is_rewrite_wanted = start.wants_rewrite;
         let mut journal = Journal {
             directory,
             prefix: prefix.to_string(),
@@ -153,12 +156,14 @@ impl Journal {
             synced: 0,
             last_sync: 0,
             sync_us: 0,
+            is_overdue: false,
             is_vouched_for: true,
             trouble: None,
             stage: Stage::Idle,
             is_doomed: false,
             other_bytes: start.other_bytes,
             base_bytes: start.base_bytes,
+            must_rewrite: start.wants_rewrite,
             rewrite_us: 0,
             rewrite_began_us: 0,
             jobs: VecDeque::new(),
@@ -195,8 +200,8 @@ impl Journal {
         Ok(())
     }
 
-    /// The next job, to be run elsewhere; what comes of it is given to `finish`. Jobs of one lane
-    /// must be run in this order.
+    /// The next job, to be run elsewhere; what comes of it is given to `finish`. Syncs may be run at
+    /// once and in any order, all others one after the other in this order.
     pub fn next_job(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }
@@ -215,10 +220,17 @@ impl Journal {
         if matches!(self.stage, Stage::Writing { base: Some(_), .. }) {
             return Some(Duration::ZERO);
         }
-        let trouble = self.trouble.as_ref().map(Trouble::retry_us);
+        let trouble = match self.trouble {
+            Some(Trouble::Unwritten { retry_us }) => Some(retry_us),
+            // What is under way wakes the loop when it ends.
+            Some(Trouble::Distrust { retry_us }) => {
+                (self.stage.is_idle() && self.syncs.is_empty()).then_some(retry_us)
+            }
+            None => None,
+        };
         let is_unsynced = self.syncs.is_empty()
             && self.trouble.is_none()
-            && (self.wants_sync(broker.settings().appendfsync) || !self.is_vouched_for);
+            && (self.wants_sync(broker.settings().appendfsync) || self.wants_vouching());
         let sync = is_unsynced.then_some(self.sync_us);
         let overlap = self.overlap_us().filter(|_| {
             !self.pending.is_empty()
@@ -391,8 +403,10 @@ impl Journal {
     fn retry(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
         let is_due = matches!(self.trouble, Some(Trouble::Unwritten { retry_us })
             if retry_us <= now.monotonic_us);
-        // Until then at most the one sync of a second is under way, so that one more may be.
-        if is_due && self.write(broker, false, now)? {
+        if is_due && !self.may_sync() {
+            // If the policy is `always` now, the replies will want one.
+            self.trouble = Some(Trouble::Unwritten { retry_us: now.monotonic_us + RETRY_US });
+        } else if is_due && self.write(broker, false, now)? {
             self.answer(broker, now);
         }
         Ok(())
@@ -400,6 +414,11 @@ impl Journal {
 
     pub(super) fn is_synced(&self) -> bool {
         self.tail.durable >= self.changes_end
+    }
+
+    /// Whether no batch says yet that the last one with changes is durable, as it is.
+    fn wants_vouching(&self) -> bool {
+        self.is_synced() && !self.is_vouched_for
     }
 
     fn wants_sync(&self, policy: FsyncPolicy) -> bool {
@@ -417,10 +436,11 @@ impl Journal {
             if self.syncs.is_empty() {
                 self.sync(now);
             } else {
+                self.is_overdue = true;
                 broker.persistence_mut().delayed_syncs += 1;
             }
             self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
-        } else if self.is_synced() && !self.is_vouched_for && self.syncs.is_empty() {
+        } else if self.wants_vouching() && self.syncs.is_empty() {
             self.vouch(broker, now);
         }
     }
@@ -450,16 +470,23 @@ impl Journal {
     ) -> Result<(), JournalError> {
         match done {
             Done::Synced { sync, end, result: Ok(()) } => self.note_synced(broker, sync, end, now),
-            Done::Synced { result: Err(error), .. } => {
+            // One of a file that was closed and is durable, or is not trusted any more, says nothing.
+            Done::Synced { result: Err(error), sync, .. } if self.has_begun(sync) => {
                 self.stop_if_promised(broker, &error)?;
                 self.syncs.clear();
                 broker.fail_syncs();
                 self.distrust(broker, &format!("cannot be synced: {error}"), now);
             }
+            Done::Synced { result: Err(_), .. } => {}
             other => self.finish_rewrite_job(other, broker, now),
         }
         self.report(broker);
         Ok(())
+    }
+
+    /// Whether this sync is one of those of the tail that are under way.
+    fn has_begun(&self, sync: u64) -> bool {
+        self.syncs.iter().any(|other| other.sync == sync)
     }
 
     fn note_synced(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
@@ -469,7 +496,13 @@ impl Journal {
         // What earlier ones cover was written before this one began.
         self.synced = self.synced.max(sync);
         self.tail.durable = self.tail.durable.max(end);
-        self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
+        // What changed meanwhile is due a second after this one began, which may be over.
+        if self.is_synced() {
+            self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
+        } else if self.is_overdue {
+            self.sync_us = now.monotonic_us;
+        }
+        self.is_overdue = false;
         broker.finish_sync(sync);
         self.switch_if_closed(sync);
     }
@@ -528,14 +561,6 @@ impl Journal {
         persistence.pending_bytes = self.pending.len() as u64;
         persistence.pending_syncs = self.syncs.len() as u32;
         persistence.is_rewriting = !self.stage.is_idle();
-    }
-}
-
-impl Trouble {
-    pub(super) fn retry_us(&self) -> u64 {
-        match self {
-            Trouble::Unwritten { retry_us } | Trouble::Distrust { retry_us } => *retry_us,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tidegate::broker::Contents;
 use tidegate::clock::Now;
-use tidegate::journal::job::{Done, Job, Lane};
+use tidegate::journal::job::{Done, Job};
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::journal::{Journal, LoadError, Loader};
 use tidegate::settings::Settings;
@@ -125,7 +125,7 @@ impl World {
 
     fn take_jobs(&mut self) {
         while let Some(job) = self.journal.next_job() {
-            let lane = usize::from(job.lane() == Lane::Rewrite);
+            let lane = usize::from(!matches!(job, Job::Sync { .. }));
             self.jobs[lane].push_back((job, self.states.len() - 1));
         }
     }
@@ -205,6 +205,9 @@ impl World {
             assert!(self.work(), "nothing fails any more");
             assert!(self.wait(50_000), "nothing fails any more");
         }
+        // A loop that has nothing to do must not turn for ever.
+        let deadline = self.journal.next_deadline(&self.broker, self.now);
+        assert_eq!(deadline, None, "something is still to be done");
     }
 
     /// The end of the process in good order.
