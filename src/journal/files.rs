@@ -57,6 +57,9 @@ pub trait AppendFile: Send + Sync {
     /// Bytes in the file.
     fn length(&self) -> io::Result<u64>;
 
+    /// Whether the file has a name, in this directory or, by a hard link, elsewhere.
+    fn is_named(&self) -> io::Result<bool>;
+
     /// Makes durable what was written, or cut off, before the call began.
     ///
     /// After an error, what was to be made durable may be lost, and no later sync of this file
@@ -237,6 +240,16 @@ impl AppendFile for DiskFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(std::os::unix::fs::MetadataExt::nlink(&self.0.metadata()?) > 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -249,6 +249,27 @@ fn finish_base(
     }
 }
 
+/// Bytes cut off at once of a file that has no name any more. The system may hold on to the core for
+/// as long as it takes to free them, and a large file in one piece takes a tenth of a second.
+const CUT_BYTES: u64 = 16 << 20;
+
+/// Deletes a file, and frees what it takes piece by piece. One that has another name elsewhere, such
+/// as in a backup, stays as it is there.
+fn delete(directory: &dyn Directory, name: &str) -> io::Result<()> {
+    let file = directory.open(name)?;
+    directory.remove(name)?;
+    if file.is_named()? {
+        return Ok(());
+    }
+    let mut length = file.length()?;
+    while length > CUT_BYTES {
+        length -= CUT_BYTES;
+        file.truncate(length)?;
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
 /// Deletes what the manifest calls history, and then strikes it from the manifest.
 fn delete_history(
     directory: &dyn Directory,
@@ -256,7 +277,7 @@ fn delete_history(
     prefix: &str,
 ) -> Result<Manifest, ManifestError> {
     for entry in manifest.history.drain(..) {
-        match directory.remove(&entry.name) {
+        match delete(directory, &entry.name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(ManifestError::Io { file: entry.name, error });
             }

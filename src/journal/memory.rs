@@ -249,6 +249,10 @@ impl AppendFile for MemoryFile {
         Ok(locked(&self.disk).files[self.number].bytes.len() as u64)
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(locked(&self.disk).names.values().any(|number| *number == self.number))
+    }
+
     fn sync(&self) -> io::Result<()> {
         let mut disk = locked(&self.disk);
         let fault = disk.next_fault(&[Fault::SyncError]);

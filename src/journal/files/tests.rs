@@ -128,6 +128,10 @@ impl AppendFile for Reluctant {
         Ok(0)
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }
@@ -140,4 +144,25 @@ fn write_all_goes_on_after_short_writes_and_interruptions() {
     assert_eq!(file.0.lock().expect("no other thread").0, b"abcd");
     let error = write_all(&file, b"e").expect_err("takes no more");
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+}
+
+#[test]
+fn a_file_has_a_name_until_its_last_one_is_removed() {
+    let scratch = Scratch::new("names");
+    let path = &scratch.0;
+    let disk = DiskDirectory::open(path).expect("a directory");
+    let memory = MemoryDirectory::new();
+    for directory in [&disk as &dyn Directory, &memory] {
+        let file = directory.create("a").expect("a file");
+        assert!(file.is_named().expect("known"));
+        directory.rename("a", "b").expect("renamed");
+        assert!(file.is_named().expect("known"));
+        directory.remove("b").expect("removed");
+        assert!(!file.is_named().expect("known"));
+    }
+    // A hard link, as a backup may be.
+    let file = disk.create("a").expect("a file");
+    std::fs::hard_link(path.join("a"), path.join("backup")).expect("linked");
+    disk.remove("a").expect("removed");
+    assert!(file.is_named().expect("known"));
 }
