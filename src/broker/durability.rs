@@ -97,7 +97,6 @@ impl Broker {
     /// # Errors
     /// A command that a broker would not have written. Those before it have run.
     pub fn replay(&mut self, db: &mut DbIndex, commands: &[u8]) -> Result<(), ReplayError> {
-        let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
         let mut parser = RequestParser::default();
         let mut reply = Output::default();
         let mut at = 0;
@@ -108,7 +107,7 @@ impl Broker {
                 name: name.escape_ascii().to_string(),
                 reason,
             };
-            match parser.parse(rest, limits) {
+            match parser.parse(rest, Limits::NONE) {
                 Ok(Parsed::Request { end }) => {
                     let request = parser.request(rest);
                     let ran = replay::replay(&mut self.state, self.table, db, &request, &mut reply);

@@ -1,6 +1,6 @@
 //! What stands between a command and its run, in Redis' order: the number of arguments,
-//! protection, authentication, memory, the disk, the subscriber's restricted mode, loading, the pause, the open
-//! transaction.
+//! protection, authentication, memory, the disk, the subscriber's restricted mode, loading, the
+//! pause, the open transaction.
 
 use super::transaction;
 use crate::client_id::ClientId;
@@ -128,24 +128,25 @@ fn restricted(name: &str) -> CommandError {
 /// Whether a command must be refused when no memory is left. That goes for all that a
 /// transaction would queue: the queue itself takes memory.
 fn takes_memory(command: &Command, client: &Client) -> bool {
-    command.flags.contains(Flags::DENYOOM)
-        || (command.name == "exec" && transaction::has_command(client, Flags::DENYOOM))
+    does(command, client, Flags::DENYOOM)
         || (client.is_in_transaction() && !ENDS_TRANSACTION.contains(&command.name))
 }
 
 /// Whether a command is refused while nothing can be written: it changes data, which would be
 /// lost. PING too, as in Redis, so that whoever watches over the server notices.
 fn is_write(command: &Command, client: &Client) -> bool {
-    command.flags.contains(Flags::WRITE)
-        || command.name == "ping"
-        || (command.name == "exec" && transaction::has_command(client, Flags::WRITE))
+    command.name == "ping" || does(command, client, Flags::WRITE)
+}
+
+/// Whether a command has any of these flags, or is an EXEC of one that has.
+fn does(command: &Command, client: &Client, flags: Flags) -> bool {
+    command.flags.intersects(flags)
+        || (command.name == "exec" && transaction::has_command(client, flags))
 }
 
 fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
     const CHANGES: Flags = Flags::WRITE.with(Flags::MAY_REPLICATE);
-    !pause.writes_only
-        || command.flags.intersects(CHANGES)
-        || (command.name == "exec" && transaction::has_command(client, CHANGES))
+    !pause.writes_only || does(command, client, CHANGES)
 }
 
 /// Whether waiting clients are left alone because of a pause: serving them changes data.

@@ -236,7 +236,6 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
         return Next::End;
     }
     let mut parser = RequestParser::default();
-    let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
     let mut position = 0;
     loop {
         let rest = &window[position..];
@@ -254,7 +253,7 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
                 Err(reason) => broken(reason),
             };
         }
-        match parser.parse(rest, limits) {
+        match parser.parse(rest, Limits::NONE) {
             Ok(Parsed::Request { end }) => position += end,
             Ok(Parsed::Incomplete) => return Next::Partial,
             Ok(Parsed::Nothing { .. }) => return broken(Reason::EmptyCommand),

@@ -24,10 +24,9 @@ const TIME_STAMP: &[u8] = b"#TS:";
 /// far as they are commands, there is one that we never write.
 pub(super) fn goes_on(bytes: &[u8]) -> bool {
     let mut parser = RequestParser::default();
-    let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
     let mut rest = bytes;
     while rest.starts_with(b"*") {
-        let Ok(Parsed::Request { end }) = parser.parse(rest, limits) else { return false };
+        let Ok(Parsed::Request { end }) = parser.parse(rest, Limits::NONE) else { return false };
         if parser.request(rest)[0] == *b"SELECT" {
             return true;
         }
@@ -45,7 +44,6 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
         };
     }
     let mut parser = RequestParser::default();
-    let limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
     let (mut at, mut whole, mut is_in_transaction) = (0, 0, false);
     while at < bytes.len() && whole < UNIT_BYTES {
         if bytes[at] != b'*' {
@@ -55,7 +53,7 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
             let reason = format!("expected '*' and a command, got byte 0x{:02x}", bytes[at]);
             return if whole > 0 { break } else { Unit::Wrong { at, reason } };
         }
-        match parser.parse(&bytes[at..], limits) {
+        match parser.parse(&bytes[at..], Limits::NONE) {
             Ok(Parsed::Request { end }) => {
                 let request = parser.request(&bytes[at..]);
                 match request[0].to_ascii_lowercase().as_slice() {

@@ -135,7 +135,7 @@ impl Job {
                     Ok(()) => Done::Base(Ok(base)),
                     Err(error) => {
                         base.abandon(directory);
-                        Done::Base(Err(ManifestError::Io { file: "the base file".into(), error }))
+                        Done::Base(Err(base_failed(error)))
                     }
                 }
             }
@@ -208,6 +208,10 @@ pub fn open_for_syncs(
     (0..SYNCS_MAX).map(|_| directory.open(name)).collect()
 }
 
+fn base_failed(error: io::Error) -> ManifestError {
+    ManifestError::Io { file: "the base file".into(), error }
+}
+
 fn finish_base(
     directory: &dyn Directory,
     base: BaseWriter,
@@ -215,11 +219,10 @@ fn finish_base(
     prefix: &str,
     starts_anew: bool,
 ) -> Result<(Manifest, u64, Option<Tail>), ManifestError> {
-    let failed = |error| ManifestError::Io { file: "the base file".into(), error };
     let names = base.names();
     // Whatever fails: what takes space and is named nowhere goes. If that fails too, it stays.
     let give_up = || names.iter().for_each(|name| drop(directory.remove(name)));
-    let (entry, length) = base.finish(directory).inspect_err(|_| give_up()).map_err(failed)?;
+    let (entry, length) = base.finish(directory).inspect_err(|_| give_up()).map_err(base_failed)?;
     manifest.history.extend(manifest.base.replace(entry));
     // The newest increment is the one that began with the snapshot.
     let current = if starts_anew { None } else { manifest.increments.pop() };

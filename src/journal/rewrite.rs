@@ -136,7 +136,6 @@ impl Journal {
     }
 
     fn note_begin(&mut self, broker: &mut Broker, now: Now) {
-        self.rewrite_began_us = now.monotonic_us;
         let persistence = broker.persistence_mut();
         persistence.is_rewrite_wanted = false;
         persistence.rewrites += 1;
@@ -222,10 +221,10 @@ impl Journal {
         match done {
             Done::Increment(Ok((manifest, next))) => {
                 self.manifest = manifest;
-                self.stage = Stage::Prepared { next, sync: None };
                 if self.is_doomed {
-                    self.stage = Stage::Idle;
-                    self.is_doomed = false;
+                    self.end_rewrite();
+                } else {
+                    self.stage = Stage::Prepared { next, sync: None };
                 }
             }
             Done::Base(Ok(base)) if self.is_doomed => {
@@ -242,24 +241,25 @@ impl Journal {
             }
             Done::Deleted(Ok(manifest)) => {
                 self.manifest = manifest;
-                self.stage = Stage::Idle;
-                self.is_doomed = false;
+                self.end_rewrite();
             }
             Done::Deleted(Err(error)) => {
                 warn!("append files: old ones stay: {error}");
-                self.stage = Stage::Idle;
-                self.is_doomed = false;
+                self.end_rewrite();
             }
-            Done::Abandoned => {
-                self.stage = Stage::Idle;
-                self.is_doomed = false;
-            }
+            Done::Abandoned => self.end_rewrite(),
             Done::Increment(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail_rewrite(broker, &error, now);
             }
             // Taken by the caller.
             Done::Synced { .. } => {}
         }
+    }
+
+    /// Nothing of a rewrite is under way any more.
+    fn end_rewrite(&mut self) {
+        self.stage = Stage::Idle;
+        self.is_doomed = false;
     }
 
     fn complete(
@@ -281,12 +281,12 @@ impl Journal {
             broker.finish_sync(self.last_sync);
             info!("append files: all data was written anew; changes are taken again");
         }
-        let took_us = now.monotonic_us.saturating_sub(self.rewrite_began_us);
-        info!("append files: rewritten, {bytes} bytes in {:.1} s", took_us as f64 / 1e6);
         let persistence = broker.persistence_mut();
+        let began_us = persistence.rewrite_began_us.take().unwrap_or(now.monotonic_us);
+        let took_us = now.monotonic_us.saturating_sub(began_us);
         persistence.has_rewrite_failed = false;
         persistence.last_rewrite_s = Some(took_us / 1_000_000);
-        persistence.rewrite_began_us = None;
+        info!("append files: rewritten, {bytes} bytes in {:.1} s", took_us as f64 / 1e6);
         self.delete_history();
     }
 
@@ -308,8 +308,7 @@ impl Journal {
             self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us + RETRY_US });
         }
         self.rewrite_us = now.monotonic_us + AUTOMATIC_RETRY_US;
-        self.stage = Stage::Idle;
-        self.is_doomed = false;
+        self.end_rewrite();
         let persistence = broker.persistence_mut();
         persistence.has_rewrite_failed = true;
         persistence.rewrite_began_us = None;

@@ -95,16 +95,12 @@ pub struct Scanner {
 
 struct OpenFile {
     reader: Box<dyn Read + Send>,
-    /// What was read, from byte `at - start` of the file on.
+    /// What was read and is not dropped yet.
     window: Vec<u8>,
-    /// Up to here the window is done.
+    /// Up to here the window is done; in the file that is byte `end.kept`.
     start: usize,
-    /// The offset in the file of `start`.
-    at: u64,
     is_at_end: bool,
-    /// Whether another program wrote what comes.
-    is_foreign: bool,
-    chain: u32,
+    /// How the file ends, as far as it was read. Without a `chain` another program wrote what comes.
     end: FileEnd,
 }
 
@@ -164,7 +160,7 @@ impl Scanner {
 
     /// Bytes of the files that are done.
     pub fn done_bytes(&self) -> u64 {
-        self.done_bytes + self.file.as_ref().map_or(0, |file| file.at)
+        self.done_bytes + self.file.as_ref().map_or(0, |file| file.end.kept)
     }
 
     /// The file that is being read.
@@ -206,7 +202,7 @@ impl Scanner {
                     }
                 }
                 Step::FileEnd => {
-                    self.done_bytes += file.at + file.end.torn;
+                    self.done_bytes += file.end.kept + file.end.torn;
                     self.ends.extend(self.file.take().map(|file| file.end));
                     self.refuse_unfinished_base()?;
                 }
@@ -283,41 +279,37 @@ impl OpenFile {
             batches: 0,
             reason: String::new(),
         };
-        let (window, start, at) = (Vec::new(), 0, 0);
-        let (is_at_end, is_foreign) = (false, false);
-        Ok(OpenFile { reader, window, start, at, is_at_end, is_foreign, chain, end })
+        Ok(OpenFile { reader, window: Vec::new(), start: 0, is_at_end: false, end })
     }
 
     /// Goes on to the next commands, or to the end.
     fn step(&mut self, leniency: Leniency, before: &[FileEnd]) -> Result<Step, LoadError> {
         loop {
-            if self.is_foreign {
+            let (Some(chain), at) = (self.end.chain, self.end.kept) else {
                 if let Some(step) = self.foreign_step(leniency)? {
                     return Ok(step);
                 }
                 continue;
-            }
+            };
             if self.end.is_finished {
                 return self.end_of_finished();
             }
-            if self.at == 0 && !self.end.entry.is_checked && self.is_of_another_program()? {
+            if at == 0 && !self.end.entry.is_checked && self.is_of_another_program()? {
                 self.begin_foreign(leniency, before)?;
                 continue;
             }
-            match next_batch(&self.window[self.start..], self.at, self.chain) {
+            match next_batch(&self.window[self.start..], at, chain) {
                 Next::Batch(batch) => {
-                    let (length, chain) = (batch.commands.len(), batch.chain);
-                    let (whole, is_last) = ((batch.end - self.at) as usize, batch.is_last);
-                    let (range, at) = (self.start..self.start + length, self.at);
-                    self.chain = chain;
-                    self.end.chain = Some(chain);
-                    self.end.is_finished = is_last;
+                    let range = self.start..self.start + batch.commands.len();
+                    let bytes = (batch.end - at) as usize;
+                    self.end.chain = Some(batch.chain);
+                    self.end.is_finished = batch.is_last;
                     self.end.batches += 1;
-                    self.advance(whole);
+                    self.advance(bytes);
                     return Ok(Step::Commands { range, at });
                 }
                 Next::End | Next::Partial if !self.is_at_end => self.read_more()?,
-                Next::End if self.at > 0 => return Ok(Step::FileEnd),
+                Next::End if at > 0 => return Ok(Step::FileEnd),
                 Next::End => self.break_off("the file is empty".into(), leniency, before)?,
                 Next::Partial => {
                     self.break_off(
@@ -353,15 +345,13 @@ impl OpenFile {
         if before.iter().any(|end| end.batches > 0) {
             return self.go_on_as_foreign(leniency);
         }
-        self.is_foreign = true;
         self.end.chain = None;
         Ok(())
     }
 
     fn advance(&mut self, bytes: usize) {
         self.start += bytes;
-        self.at += bytes as u64;
-        self.end.kept = self.at;
+        self.end.kept += bytes as u64;
     }
 
     /// Reads on; what is done is dropped first. The window grows as long as nothing in it is done.
@@ -405,7 +395,7 @@ impl OpenFile {
         self.read_all()?;
         let rest = &self.window[self.start..];
         self.end.reason = reason;
-        match judge(rest, self.at) {
+        match judge(rest, self.end.kept) {
             Verdict::Damage(later) => {
                 let proof = format!(
                     "what was written at byte {} says that {} bytes were durable before",
@@ -426,11 +416,10 @@ impl OpenFile {
         if !leniency.unverified {
             return Err(LoadError::Unverified {
                 file: self.end.entry.name.clone(),
-                at: self.at,
+                at: self.end.kept,
                 bytes: (self.window.len() - self.start) as u64,
             });
         }
-        self.is_foreign = true;
         self.end.chain = None;
         Ok(())
     }
@@ -449,7 +438,7 @@ impl OpenFile {
     /// The next commands of another program; nothing if more had to be read.
     fn foreign_step(&mut self, leniency: Leniency) -> Result<Option<Step>, LoadError> {
         let rest = &self.window[self.start..];
-        let at = self.at;
+        let at = self.end.kept;
         match next_unit(rest) {
             Unit::Annotation { end } => {
                 self.advance(end);

@@ -17,7 +17,7 @@
 //! are held, and commands that change data are refused until it succeeds. If a file cannot be
 //! trusted any more, they are refused until all data has been written anew.
 
-use super::files::{Directory, write_all};
+use super::files::write_all;
 use super::job::{Done, Job, Tail};
 use super::manifest::Manifest;
 use super::rewrite::Stage;
@@ -82,7 +82,6 @@ struct Sync {
 
 /// The append files of a running broker.
 pub struct Journal {
-    directory: Arc<dyn Directory>,
     /// What the names of the files begin with.
     pub(super) prefix: String,
     pub(super) manifest: Manifest,
@@ -115,8 +114,6 @@ pub struct Journal {
     pub(super) must_rewrite: bool,
     /// Before this no rewrite begins by itself, since one has failed.
     pub(super) rewrite_us: u64,
-    /// When the rewrite under way began.
-    pub(super) rewrite_began_us: u64,
     jobs: VecDeque<Job>,
 }
 
@@ -136,17 +133,11 @@ pub struct Start {
 
 impl Journal {
     /// Begins to record what changes in the broker, whose data is that of the files.
-    pub fn begin(
-        directory: Arc<dyn Directory>,
-        prefix: &str,
-        start: Start,
-        broker: &mut Broker,
-    ) -> Journal {
+    pub fn begin(prefix: &str, start: Start, broker: &mut Broker) -> Journal {
         broker.record_effects(true);
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
         let mut journal = Journal {
-            directory,
             prefix: prefix.to_string(),
             changes_end: start.tail.durable,
             manifest: start.manifest,
@@ -165,7 +156,6 @@ impl Journal {
             base_bytes: start.base_bytes,
             must_rewrite: start.wants_rewrite,
             rewrite_us: 0,
-            rewrite_began_us: 0,
             jobs: VecDeque::new(),
         };
         if !journal.manifest.history.is_empty() {
@@ -208,11 +198,6 @@ impl Journal {
 
     pub(super) fn add_job(&mut self, job: Job) {
         self.jobs.push_back(job);
-    }
-
-    /// The directory that jobs are run with.
-    pub fn directory(&self) -> Arc<dyn Directory> {
-        Arc::clone(&self.directory)
     }
 
     /// How long nothing has to be done, if no job ends and nothing changes.
@@ -368,18 +353,26 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.stop_if_promised(broker, &error)?;
         let retry_us = now.monotonic_us + RETRY_US;
-        if let Err(second) = self.tail.file.truncate(self.tail.sealer.at()) {
-            let why = format!("{error}; and what was written of it cannot be cut off: {second}");
-            self.distrust(broker, &why, now);
-        } else if self.trouble.is_none() {
-            let file = &self.tail.entry.name;
-            warn!("{file}: {error}: changes are refused until it can be written to");
-            broker.persistence_mut().write_error = Some(reason(&error));
-            self.trouble = Some(Trouble::Unwritten { retry_us });
-        } else {
+        if self.cut_off(broker, &error, now) {
+            if self.trouble.is_none() {
+                let file = &self.tail.entry.name;
+                warn!("{file}: {error}: changes are refused until it can be written to");
+                broker.persistence_mut().write_error = Some(reason(&error));
+            }
             self.trouble = Some(Trouble::Unwritten { retry_us });
         }
         Ok(())
+    }
+
+    /// Cuts off what was written of a batch, which `error` ended. False if that fails too: then the
+    /// file is not trusted any more.
+    fn cut_off(&mut self, broker: &mut Broker, error: &io::Error, now: Now) -> bool {
+        let cut = self.tail.file.truncate(self.tail.sealer.at());
+        if let Err(second) = &cut {
+            let why = format!("{error}; and what was written of it cannot be cut off: {second}");
+            self.distrust(broker, &why, now);
+        }
+        cut.is_ok()
     }
 
     /// With `always` a failure is the end.
@@ -453,11 +446,7 @@ impl Journal {
         self.tail.sealer.seal(&mut batch, self.tail.durable);
         if let Err(error) = write_all(&*self.tail.file, &batch) {
             self.tail.sealer = before;
-            if let Err(second) = self.tail.file.truncate(self.tail.sealer.at()) {
-                let why =
-                    format!("{error}; and what was written of it cannot be cut off: {second}");
-                self.distrust(broker, &why, now);
-            }
+            self.cut_off(broker, &error, now);
         }
     }
 

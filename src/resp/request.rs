@@ -26,6 +26,11 @@ pub struct Limits {
     pub is_stranger: bool,
 }
 
+impl Limits {
+    /// For what comes from a file: as long as can be.
+    pub const NONE: Limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
+}
+
 /// Why a byte stream is not a request. The text is Redis', without `Protocol error: `.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ProtocolError {

@@ -2,8 +2,9 @@
 //! clock. Everything else is told what arrived and what time it is.
 //!
 //! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
-//! accept, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket, `descriptors.rs` sees to it that there are
-//! enough of them, and `process.rs` answers what only the operating system knows.
+//! accept, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket,
+//! `descriptors.rs` sees to it that there are enough of them, and `process.rs` answers what only
+//! the operating system knows.
 
 mod clock;
 mod connection;

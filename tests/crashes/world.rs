@@ -25,10 +25,10 @@ pub fn load(
     let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
     let mut broker = Broker::new(settings, 9, Box::new(NoHost), now);
     let shared = Arc::new(directory.clone());
-    let mut loader = Loader::begin(shared.clone(), PREFIX, &mut broker, now)?;
+    let mut loader = Loader::begin(shared, PREFIX, &mut broker, now)?;
     loop {
         if let Some(start) = loader.step(&mut broker, now)? {
-            let journal = Journal::begin(shared, PREFIX, start, &mut broker);
+            let journal = Journal::begin(PREFIX, start, &mut broker);
             return Ok((broker, journal));
         }
     }
