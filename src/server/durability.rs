@@ -55,13 +55,19 @@ impl Durability {
         }
     }
 
-    /// Takes what came of the jobs that have ended.
-    pub(super) fn finish_jobs(&mut self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
-        let Durability::On { journal, workers } = self else { return Ok(()) };
+    /// Takes what came of the jobs that have ended; whether there were any.
+    pub(super) fn finish_jobs(
+        &mut self,
+        broker: &mut Broker,
+        now: Now,
+    ) -> Result<bool, ServerError> {
+        let Durability::On { journal, workers } = self else { return Ok(false) };
+        let mut has_ended = false;
         while let Ok(done) = workers.done.try_recv() {
             journal.finish(done, broker, now)?;
+            has_ended = true;
         }
-        Ok(())
+        Ok(has_ended)
     }
 
     /// Loads a piece, or takes what changed in this turn.

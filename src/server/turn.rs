@@ -47,10 +47,11 @@ impl Server {
     pub(super) fn turn(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.now = self.wait(events)?;
         self.note(events);
-        self.durability.finish_jobs(&mut self.broker, self.now)?;
-        // Replies that a sync has set free leave before a new change of their clients holds them
-        // again.
-        self.write();
+        if self.durability.finish_jobs(&mut self.broker, self.now)? {
+            // Replies that a sync has set free leave before a new change of their clients holds
+            // them again.
+            self.write();
+        }
         self.read();
         self.settle();
         self.durability.commit(&mut self.broker, &self.handle.waker, self.now)?;
