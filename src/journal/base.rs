@@ -45,7 +45,7 @@ impl BaseWriter {
         }
         let file = directory.create(&temporary)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening)?;
+        write_all(&*file, &opening, 0)?;
         Ok(BaseWriter { entry, file, sealer, batch: Vec::new(), db: None, synced: 0 })
     }
 
@@ -85,8 +85,9 @@ impl BaseWriter {
         if self.batch.len() < BATCH_BYTES {
             return Ok(());
         }
+        let at = self.sealer.at();
         self.sealer.seal(&mut self.batch, self.synced);
-        write_all(&*self.file, &self.batch)?;
+        write_all(&*self.file, &self.batch, at)?;
         self.batch.clear();
         // Where the loop shares the core, it goes first.
         std::thread::yield_now();
@@ -99,8 +100,9 @@ impl BaseWriter {
 
     /// Completes the file, makes it and its name durable, and gives its entry and length.
     pub fn finish(mut self, directory: &dyn Directory) -> io::Result<(Entry, u64)> {
+        let at = self.sealer.at();
         self.sealer.seal_last(&mut self.batch, self.synced);
-        write_all(&*self.file, &self.batch)?;
+        write_all(&*self.file, &self.batch, at)?;
         self.file.sync()?;
         directory.rename(&temporary_name(&self.entry.name), &self.entry.name)?;
         directory.sync()?;

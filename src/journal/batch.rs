@@ -21,6 +21,9 @@
 //! | previous | 8 | checksum in the trailer before; of the file's name and version in the first |
 //! | checksum | 8 | CRC-32C of the commands and of the payload up to here |
 //!
+//! A batch that overwrites [room](super::room) has a pad between its commands and its trailer, and
+//! its length and checksum cover that too.
+//!
 //! Each batch can be verified by itself, and `previous` says that none is lost between two. A file
 //! begins with an empty batch, so that it can be told from one that Redis has written, and whoever
 //! comes upon a file without it knows that its beginning is gone.
@@ -37,6 +40,7 @@
 //! batch. In a file that is finished, or that another follows, there is no torn tail: its last
 //! batch must be there, and be of the finished kind.
 
+use super::room::is_room;
 use crate::resp::{Limits, Parsed, ProtocolError, RequestParser};
 use memchr::memmem;
 use std::ops::Range;
@@ -160,7 +164,7 @@ pub enum Next<'a> {
 /// A whole batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batch<'a> {
-    /// The commands, without the trailer.
+    /// The commands, without pad and trailer.
     pub commands: &'a [u8],
     /// Offset in the file where the next batch begins.
     pub end: u64,
@@ -236,6 +240,8 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
         return Next::End;
     }
     let mut parser = RequestParser::default();
+    // Where the commands end, if a pad follows.
+    let mut pad = None;
     let mut position = 0;
     loop {
         let rest = &window[position..];
@@ -249,9 +255,15 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
             && bytes.starts_with(PREFIX)
         {
             return match verified(&window[..position], bytes, at, chain) {
-                Ok(batch) => Next::Batch(batch),
+                Ok(mut batch) => {
+                    batch.commands = &window[..pad.unwrap_or(position)];
+                    Next::Batch(batch)
+                }
                 Err(reason) => broken(reason),
             };
+        }
+        if is_room(rest) {
+            pad.get_or_insert(position);
         }
         match parser.parse(rest, Limits::NONE) {
             Ok(Parsed::Request { end }) => position += end,

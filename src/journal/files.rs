@@ -6,7 +6,7 @@
 //! their word.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
@@ -18,11 +18,11 @@ pub const LOCK_NAME: &str = "tidegate.lock";
 /// One directory of append files. Names are plain file names, see [`is_file_name`]; any other
 /// is refused as `InvalidInput`.
 pub trait Directory: Send + Sync {
-    /// A new empty file, to append to. An existing one is an error (`AlreadyExists`): what may
+    /// A new empty file, to write to. An existing one is an error (`AlreadyExists`): what may
     /// hold data is never emptied by opening it.
     fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
 
-    /// An existing file, to append to.
+    /// An existing file, to write to.
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
 
     /// An existing file, to read from its start.
@@ -45,11 +45,12 @@ pub trait Directory: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// A file open for appending. One thread may sync it while another writes.
+/// A file open for writing. One thread may sync it while another writes.
 pub trait AppendFile: Send + Sync {
-    /// Writes at the end of the file, and returns how many bytes it took, which may be fewer
-    /// than were given. After an error an unknown part of them may be there.
-    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+    /// Writes from offset `at` on, which is not beyond the end of the file, and returns how many
+    /// bytes it took, which may be fewer than were given. After an error an unknown part of them may
+    /// be there.
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize>;
 
     /// Cuts the file to `length` bytes; more than there are is an error (`InvalidInput`).
     fn truncate(&self, length: u64) -> io::Result<()>;
@@ -67,14 +68,17 @@ pub trait AppendFile: Send + Sync {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Writes all of `bytes`, in as many pieces as the file takes them.
+/// Writes all of `bytes` from offset `at` on, in as many pieces as the file takes them.
 ///
-/// After an error an unknown part is there; whoever wants none truncates to the length before.
-pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8]) -> io::Result<()> {
+/// After an error an unknown part is there; whoever wants none truncates to `at`.
+pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
-        match file.write(bytes) {
+        match file.write_at(bytes, at) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
+            Ok(count) => {
+                bytes = &bytes[count..];
+                at += count as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -178,12 +182,12 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 
 impl Directory for DiskDirectory {
     fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
-        let file = OpenOptions::new().append(true).create_new(true).open(self.path_of(name)?)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(self.path_of(name)?)?;
         Ok(Arc::new(DiskFile(file)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
-        let file = OpenOptions::new().append(true).open(self.path_of(name)?)?;
+        let file = OpenOptions::new().write(true).open(self.path_of(name)?)?;
         Ok(Arc::new(DiskFile(file)))
     }
 
@@ -227,8 +231,14 @@ impl Directory for DiskDirectory {
 struct DiskFile(File);
 
 impl AppendFile for DiskFile {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.0).write(bytes)
+    #[cfg(unix)]
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(&self.0, bytes, at)
+    }
+
+    #[cfg(windows)]
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_write(&self.0, bytes, at)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

@@ -1,11 +1,12 @@
 //! What another program wrote, such as Redis: commands without checksums.
 
+use super::room::is_room;
 use crate::resp::{Limits, Parsed, RequestParser};
 
 /// What another program wrote, cut so that each part can be run.
 pub(super) enum Unit {
-    /// A line that begins with `#`, such as the time stamps of Redis.
-    Annotation { end: usize },
+    /// A line that begins with `#`, such as the time stamps of Redis, or room that we left.
+    Nothing { end: usize },
     /// Whole commands, and whole transactions.
     Commands { end: usize },
     /// More is needed.
@@ -39,7 +40,7 @@ pub(super) fn goes_on(bytes: &[u8]) -> bool {
 pub(super) fn next_unit(bytes: &[u8]) -> Unit {
     if bytes.first() == Some(&b'#') {
         return match memchr::memchr(b'\n', bytes) {
-            Some(at) => Unit::Annotation { end: at + 1 },
+            Some(at) => Unit::Nothing { end: at + 1 },
             None => Unit::Partial,
         };
     }
@@ -55,6 +56,9 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
         }
         match parser.parse(&bytes[at..], Limits::NONE) {
             Ok(Parsed::Request { end }) => {
+                if is_room(&bytes[at..]) && !is_in_transaction {
+                    return if whole > 0 { break } else { Unit::Nothing { end: at + end } };
+                }
                 let request = parser.request(&bytes[at..]);
                 match request[0].to_ascii_lowercase().as_slice() {
                     b"multi" => is_in_transaction = true,

@@ -3,10 +3,11 @@
 use super::batch::{Sealer, later_batches};
 use super::error::LoadError;
 use super::files::{Directory, is_file_name};
-use super::job::{Tail, new_increment};
-use super::load::{finish, put_aside};
+use super::job::new_increment;
+use super::load::put_aside;
 use super::manifest::{Entry, Manifest};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
+use super::tail::Tail;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -171,9 +172,7 @@ impl Cut<'_> {
         let failed = |error| LoadError::io(&entry.name, error);
         let file = self.directory.open(&entry.name).map_err(failed)?;
         let sealer = Sealer::resume(self.kept, chain);
-        let sync_files = Vec::new();
-        let mut tail = Tail { entry: entry.clone(), file, sync_files, sealer, durable: self.kept };
-        finish(&mut tail).map_err(failed)
+        Tail::new(entry.clone(), file, Vec::new(), sealer).finish().map_err(failed)
     }
 
     /// Whole batches in a file behind `kept`.

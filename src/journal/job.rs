@@ -8,27 +8,11 @@ use super::base::BaseWriter;
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
+use super::tail::Tail;
 use super::writer::SYNCS_MAX;
 use crate::keyspace::SavedKey;
 use std::io;
 use std::sync::Arc;
-
-/// The file that changes are appended to.
-#[derive(Clone)]
-pub struct Tail {
-    /// Its place in the manifest.
-    pub entry: Entry,
-    /// The file, to write to.
-    pub file: Arc<dyn AppendFile>,
-    /// The same file, opened once for each sync that may be under way: Linux tells of a failure
-    /// once for each time that a file was open then, and every sync that was to cover what is lost
-    /// has to hear of it.
-    pub sync_files: Vec<Arc<dyn AppendFile>>,
-    /// Closes its batches.
-    pub sealer: Sealer,
-    /// Up to here it is known to be durable.
-    pub durable: u64,
-}
 
 /// Something to do.
 pub enum Job {
@@ -189,15 +173,14 @@ fn create_increment(
     let create = || {
         let file = directory.create(&entry.name)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening)?;
+        write_all(&*file, &opening, 0)?;
         file.sync()?;
         directory.sync()?;
         Ok((file, open_for_syncs(directory, &entry.name)?, sealer))
     };
     let failed = |error| ManifestError::Io { file: entry.name.clone(), error };
     let (file, sync_files, sealer) = create().map_err(failed)?;
-    let durable = sealer.at();
-    Ok(Tail { entry, file, sync_files, sealer, durable })
+    Ok(Tail::new(entry, file, sync_files, sealer))
 }
 
 /// A file, opened as often as syncs of it may be under way.

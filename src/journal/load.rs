@@ -6,9 +6,10 @@ use super::base::temporary_name;
 use super::batch::Sealer;
 use super::error::LoadError;
 use super::files::{AppendFile, Directory, write_all};
-use super::job::{Tail, new_increment, open_for_syncs};
+use super::job::{new_increment, open_for_syncs};
 use super::manifest::{Manifest, manifest_name};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
+use super::tail::Tail;
 use super::writer::Start;
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -166,7 +167,7 @@ impl Loader {
             if is_last {
                 tail = Some(open);
             } else {
-                finish(&mut open).map_err(|error| LoadError::io(&end.entry.name, error))?;
+                open.finish().map_err(|error| LoadError::io(&end.entry.name, error))?;
             }
         }
         // The same goes for the names, that of the manifest among them.
@@ -182,11 +183,15 @@ impl Loader {
     fn open(&self, end: &FileEnd, chain: u32) -> Result<Tail, LoadError> {
         let failed = |error| LoadError::io(&end.entry.name, error);
         let file = self.directory.open(&end.entry.name).map_err(failed)?;
-        // What was there may never have been synced, and is about to be called durable.
-        file.sync().map_err(failed)?;
-        let sealer = Sealer::resume(end.kept, chain);
         let sync_files = open_for_syncs(&*self.directory, &end.entry.name).map_err(failed)?;
-        Ok(Tail { entry: end.entry.clone(), file, sync_files, sealer, durable: end.kept })
+        let sealer = Sealer::resume(end.kept, chain);
+        let mut tail = Tail::new(end.entry.clone(), file, sync_files, sealer);
+        if end.room > 0 {
+            tail.cut_off().map_err(failed)?;
+        }
+        // What was there may never have been synced, and is about to be called durable.
+        tail.sync().map_err(failed)?;
+        Ok(tail)
     }
 
     /// Keeps a torn tail in a file beside, and cuts it off.
@@ -222,12 +227,14 @@ pub fn put_aside(
     io::copy(&mut (&mut reader).take(kept), &mut io::sink())?;
     let copy = directory.create(&aside)?;
     let mut part = vec![0; 1 << 20];
+    let mut at = 0;
     loop {
         let got = reader.read(&mut part)?;
         if got == 0 {
             break;
         }
-        write_all(&*copy, &part[..got])?;
+        write_all(&*copy, &part[..got], at)?;
+        at += got as u64;
     }
     copy.sync()?;
     directory.sync()?;
@@ -235,12 +242,4 @@ pub fn put_aside(
     file.truncate(kept)?;
     file.sync()?;
     Ok(aside)
-}
-
-/// Gives a file its last batch.
-pub fn finish(tail: &mut Tail) -> io::Result<()> {
-    let mut batch = Vec::new();
-    tail.sealer.seal_last(&mut batch, tail.durable);
-    write_all(&*tail.file, &batch)?;
-    tail.file.sync()
 }

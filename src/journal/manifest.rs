@@ -288,7 +288,7 @@ fn write_durably(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Res
         Err(error) => return Err(error),
     }
     let file = directory.create(name)?;
-    write_all(&*file, bytes)?;
+    write_all(&*file, bytes, 0)?;
     file.sync()
 }
 

@@ -79,7 +79,7 @@ impl MemoryDirectory {
     /// - A file ends anywhere between the shortest and the longest that it was since its last
     ///   sync.
     /// - What is not durable in it is torn, in blocks of 512 or 4096 bytes: each is new, or as it
-    ///   was in an earlier state since the last sync, or zero.
+    ///   was in an earlier state since the last sync, or, where the file had an end since, zero.
     ///
     /// Everything in the new directory is durable, and it has no faults. This one stays as it
     /// is, so that many seeds can be tried on it.
@@ -209,26 +209,23 @@ impl MemoryFile {
 }
 
 impl AppendFile for MemoryFile {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         let mut disk = locked(&self.disk);
         let fault = disk.next_fault(&[Fault::ShortWrite, Fault::NoSpace, Fault::WriteError]);
         let content = &mut disk.files[self.number];
+        let at = usize::try_from(at).ok().filter(|at| *at <= content.bytes.len());
+        let at = at.ok_or(io::ErrorKind::InvalidInput)?;
         let half = &bytes[..bytes.len() / 2];
-        match fault {
-            None => content.bytes.extend_from_slice(bytes),
-            Some(Fault::ShortWrite) if !half.is_empty() => {
-                content.bytes.extend_from_slice(half);
-                return Ok(half.len());
-            }
-            Some(Fault::ShortWrite) => content.bytes.extend_from_slice(bytes),
+        let (written, result) = match fault {
+            None => (bytes, Ok(bytes.len())),
+            Some(Fault::ShortWrite) if !half.is_empty() => (half, Ok(half.len())),
+            Some(Fault::ShortWrite) => (bytes, Ok(bytes.len())),
             Some(Fault::NoSpace) => return Err(io::ErrorKind::StorageFull.into()),
-            Some(Fault::WriteError) => {
-                content.bytes.extend_from_slice(half);
-                return Err(broken());
-            }
+            Some(Fault::WriteError) => (half, Err(broken())),
             Some(Fault::SyncError | Fault::PowerOff) => return Err(power_off()),
-        }
-        Ok(bytes.len())
+        };
+        content.change(Change::Write { at, bytes: written.to_vec() });
+        result
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
@@ -238,7 +235,7 @@ impl AppendFile for MemoryFile {
         }
         match usize::try_from(length) {
             Ok(length) if length <= disk.files[self.number].bytes.len() => {
-                disk.files[self.number].truncate(length);
+                disk.files[self.number].change(Change::Truncate { length });
                 Ok(())
             }
             _ => Err(io::ErrorKind::InvalidInput.into()),
@@ -330,62 +327,100 @@ impl NameChange {
 #[derive(Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// The shortest that the file was since its last sync: `bytes` are durable up to here.
-    shortest: usize,
-    /// What lay behind `shortest` in earlier states since that sync, the synced one included.
-    earlier: Vec<u8>,
+    /// What it held at its last sync, and what was done to it since.
+    synced: Vec<u8>,
+    changes: Vec<Change>,
     /// Syncs that failed: after the first no other makes anything durable.
     failures: u64,
 }
 
+/// What was done to a file.
+#[derive(Debug)]
+enum Change {
+    Write { at: usize, bytes: Vec<u8> },
+    Truncate { length: usize },
+}
+
+impl Change {
+    fn apply(&self, to: &mut Vec<u8>) {
+        match self {
+            Change::Write { at, bytes } => {
+                to.resize(to.len().max(at + bytes.len()), 0);
+                to[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            Change::Truncate { length } => to.truncate(*length),
+        }
+    }
+}
+
 impl Content {
     fn durable(bytes: Vec<u8>) -> Content {
-        Content { shortest: bytes.len(), bytes, ..Content::default() }
+        Content { synced: bytes.clone(), bytes, ..Content::default() }
     }
 
-    fn truncate(&mut self, length: usize) {
-        let before_cut = length.saturating_sub(self.shortest);
-        let mut earlier = std::mem::take(&mut self.earlier);
-        // Longer states than the present one had bytes behind its end; they stay possible too.
-        let behind_end = earlier.split_off(earlier.len().min(self.bytes.len() - self.shortest));
-        earlier.truncate(before_cut);
-        self.shortest = self.shortest.min(length);
-        earlier.extend_from_slice(&self.bytes[self.shortest + earlier.len()..]);
-        earlier.extend_from_slice(&behind_end);
-        self.earlier = earlier;
-        self.bytes.truncate(length);
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.bytes);
+        self.changes.push(change);
     }
 
     fn sync(&mut self) {
         if self.failures == 0 {
-            self.shortest = self.bytes.len();
-            self.earlier.clear();
+            self.synced.clone_from(&self.bytes);
+            self.changes.clear();
         }
     }
 
+    /// The states since the last sync that a block may be in after a crash: that of the sync, the
+    /// present one, and one between.
+    fn possible_states(&self, dice: &mut Dice) -> [Vec<u8>; 3] {
+        let between = dice.below(self.changes.len() + 1);
+        let [mut now, mut then] = [self.synced.clone(), self.synced.clone()];
+        for (index, change) in self.changes.iter().enumerate() {
+            change.apply(&mut now);
+            if index < between {
+                change.apply(&mut then);
+            }
+        }
+        [now, then, self.synced.clone()]
+    }
+
+    /// The shortest that the file was since its last sync, and the longest: what is before the
+    /// first has never been a hole.
+    fn lengths(&self) -> (usize, usize) {
+        let (mut length, mut shortest, mut longest) =
+            (self.synced.len(), self.synced.len(), self.synced.len());
+        for change in &self.changes {
+            length = match change {
+                Change::Write { at, bytes } => length.max(at + bytes.len()),
+                Change::Truncate { length } => *length,
+            };
+            shortest = shortest.min(length);
+            longest = longest.max(length);
+        }
+        (shortest, longest)
+    }
+
     fn after_crash(&self, dice: &mut Dice) -> Vec<u8> {
-        let (durable, new) = self.bytes.split_at(self.shortest);
-        let old = self.earlier.as_slice();
-        let longest = new.len().max(old.len());
+        let states = self.possible_states(dice);
+        let (shortest, longest) = self.lengths();
         let length = match dice.below(4) {
-            0 => new.len(),
-            1 => old.len(),
-            _ => dice.below(longest + 1),
+            0 => self.bytes.len(),
+            1 => self.synced.len(),
+            _ => shortest + dice.below(longest - shortest + 1),
         };
-        let length = durable.len() + length;
         let block_bytes = [512, 4096][dice.below(2)];
         // Some crashes tear many blocks, some few, some none.
         let torn_of_8 = [0, 1, 4][dice.below(3)];
-        let mut bytes = durable.to_vec();
+        let mut bytes = Vec::new();
         while bytes.len() < length {
             let at = bytes.len();
             let end = ((at / block_bytes + 1) * block_bytes).min(length);
-            let source = match (dice.below(8) < torn_of_8, dice.below(2)) {
-                (false, _) => new,
-                (true, 0) => old,
-                (true, _) => &[],
+            let source = match (dice.below(8) < torn_of_8, dice.below(3)) {
+                (false, _) => &states[0][..],
+                (true, 2) => &states[0][..shortest],
+                (true, state) => &states[1 + state],
             };
-            let byte_at = |at| source.get(at - self.shortest).copied().unwrap_or(0);
+            let byte_at = |at| source.get(at).copied().unwrap_or(0);
             bytes.extend((at..end).map(byte_at));
         }
         bytes

@@ -10,6 +10,8 @@
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
 //! | `rewrite` | the steps of a rewrite |
+//! | [`tail`] | the file that changes are appended to |
+//! | [`room`] | what stands behind the last batch, so that appending does not make the file longer |
 //! | [`base`] | the base file: all data as it was at one moment |
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; the change from one set to the next |
@@ -27,7 +29,9 @@ pub mod load;
 pub mod manifest;
 pub mod memory;
 mod rewrite;
+pub mod room;
 pub mod scan;
+pub mod tail;
 mod writer;
 
 pub use error::LoadError;

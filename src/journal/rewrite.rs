@@ -14,8 +14,9 @@
 //! the base first, from memory, and then one manifest with the base and a new increment.
 
 use super::base::BaseWriter;
-use super::job::{Done, Job, Tail};
+use super::job::{Done, Job};
 use super::manifest::{Manifest, ManifestError};
+use super::tail::Tail;
 use super::writer::{Journal, JournalError, Trouble};
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -145,11 +146,11 @@ impl Journal {
     /// Whether the files have grown so much that a rewrite begins by itself.
     fn is_grown(&self, broker: &Broker, now: Now) -> bool {
         let settings = broker.settings();
-        let bytes = self.other_bytes + self.tail.sealer.at();
+        let bytes = self.other_bytes + self.tail.end();
         let percentage = u128::from(settings.rewrite_percentage);
         let base = u128::from(self.base_bytes.max(1));
         percentage > 0
-            && self.tail.sealer.at() > SMALL_TAIL_BYTES
+            && self.tail.end() > SMALL_TAIL_BYTES
             && bytes > settings.rewrite_min_bytes
             && now.monotonic_us >= self.rewrite_us
             && u128::from(bytes) * 100 >= base * (100 + percentage)
@@ -188,7 +189,7 @@ impl Journal {
     pub(super) fn switch_if_closed(&mut self, synced: u64) {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Closing { next, sync } if sync <= synced => {
-                self.other_bytes += self.tail.sealer.at();
+                self.other_bytes += self.tail.end();
                 self.switch_to(next);
                 self.begin_base(false);
             }

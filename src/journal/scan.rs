@@ -18,12 +18,13 @@
 //! commands of ours: where the trailer of a batch was torn, Redis cuts off the trailer alone.
 
 use super::batch::{
-    Next, Reason, TRAILER_BYTES, Verdict, first_chain, is_opening, judge, next_batch,
+    Next, Reason, TRAILER_BYTES, Verdict, first_chain, is_opening, judge, later_batches, next_batch,
 };
 use super::error::LoadError;
 use super::files::Directory;
 use super::foreign::{Unit, goes_on, next_unit};
 use super::manifest::{Entry, Manifest, manifest_name};
+use super::room::without_room;
 use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct FileEnd {
     pub kept: u64,
     /// Bytes behind those: a torn tail.
     pub torn: u64,
+    /// Bytes behind those: room for more.
+    pub room: u64,
     /// The checksum to go on with behind the kept ones; none if they are not all ours.
     pub chain: Option<u32>,
     /// Whether its last batch says that it is finished.
@@ -202,7 +205,7 @@ impl Scanner {
                     }
                 }
                 Step::FileEnd => {
-                    self.done_bytes += file.end.kept + file.end.torn;
+                    self.done_bytes += file.end.kept + file.end.torn + file.end.room;
                     self.ends.extend(self.file.take().map(|file| file.end));
                     self.refuse_unfinished_base()?;
                 }
@@ -273,6 +276,7 @@ impl OpenFile {
             entry,
             kept: 0,
             torn: 0,
+            room: 0,
             chain: Some(chain),
             is_finished: false,
             has_data: false,
@@ -292,7 +296,7 @@ impl OpenFile {
                 continue;
             };
             if self.end.is_finished {
-                return self.end_of_finished();
+                return self.end_of_finished(leniency);
             }
             if at == 0 && !self.end.entry.is_checked && self.is_of_another_program()? {
                 self.begin_foreign(leniency, before)?;
@@ -312,6 +316,9 @@ impl OpenFile {
                 Next::End if at > 0 => return Ok(Step::FileEnd),
                 Next::End => self.break_off("the file is empty".into(), leniency, before)?,
                 Next::Partial => {
+                    if at > 0 && self.has_only_room() {
+                        return Ok(Step::FileEnd);
+                    }
                     self.break_off(
                         "the file ends in the middle of a batch".into(),
                         leniency,
@@ -373,16 +380,27 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Behind the last batch there may be nothing.
-    fn end_of_finished(&mut self) -> Result<Step, LoadError> {
-        if self.window.len() == self.start && !self.is_at_end {
-            self.read_more()?;
-        }
-        if self.window.len() == self.start {
+    /// Behind the last batch there may be nothing but room, which need not be durable.
+    fn end_of_finished(&mut self, leniency: Leniency) -> Result<Step, LoadError> {
+        self.read_all()?;
+        if self.has_only_room() {
             return Ok(Step::FileEnd);
         }
         self.end.reason = "something stands behind the last batch".into();
-        Err(damage(&self.end, "a file that is finished is not written to any more"))
+        let rest = &self.window[self.start..];
+        if goes_on(rest) || later_batches(rest, self.end.kept).next().is_some() {
+            return Err(damage(&self.end, "a file that is finished is not written to any more"));
+        }
+        self.tear(leniency)?;
+        Ok(Step::FileEnd)
+    }
+
+    /// Whether the rest of the file is room, and nothing else.
+    fn has_only_room(&mut self) -> bool {
+        let rest = &self.window[self.start..];
+        let before = without_room(rest);
+        self.end.room = (rest.len() - before) as u64;
+        before == 0
     }
 
     /// Something is not the next batch: finds out what that means.
@@ -426,7 +444,9 @@ impl OpenFile {
 
     /// The rest is torn.
     fn tear(&mut self, leniency: Leniency) -> Result<(), LoadError> {
-        self.end.torn = (self.window.len() - self.start) as u64;
+        let rest = &self.window[self.start..];
+        self.end.torn = without_room(rest) as u64;
+        self.end.room = rest.len() as u64 - self.end.torn;
         if leniency.torn {
             return Ok(());
         }
@@ -440,7 +460,7 @@ impl OpenFile {
         let rest = &self.window[self.start..];
         let at = self.end.kept;
         match next_unit(rest) {
-            Unit::Annotation { end } => {
+            Unit::Nothing { end } => {
                 self.advance(end);
                 Ok(None)
             }

@@ -17,10 +17,10 @@
 //! are held, and commands that change data are refused until it succeeds. If a file cannot be
 //! trusted any more, they are refused until all data has been written anew.
 
-use super::files::write_all;
-use super::job::{Done, Job, Tail};
+use super::job::{Done, Job};
 use super::manifest::Manifest;
 use super::rewrite::Stage;
+use super::tail::Tail;
 use crate::broker::Broker;
 use crate::clock::Now;
 use crate::settings::FsyncPolicy;
@@ -45,6 +45,10 @@ pub const SYNCS_MAX: usize = 3;
 /// the other serves more clients each, and costs less; on a slow disk, several at once have it do
 /// more in the same time.
 const OVERLAP_US: u64 = 1_000;
+
+/// A batch gets room behind it only if that is room for so many like it: the bytes are written twice,
+/// so that syncs are shorter.
+const BATCHES_IN_ROOM_MIN: usize = 16;
 
 /// A buffer that a burst made larger than this is not kept.
 const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
@@ -273,17 +277,16 @@ impl Journal {
         is_last: bool,
         now: Now,
     ) -> Result<bool, JournalError> {
-        let length = self.pending.len();
-        let (before, was_synced) = (self.tail.sealer.clone(), self.is_synced());
-        match is_last {
-            false => self.tail.sealer.seal(&mut self.pending, self.tail.durable),
-            true => self.tail.sealer.seal_last(&mut self.pending, self.tail.durable),
-        }
-        match write_all(&*self.tail.file, &self.pending) {
+        let was_synced = self.is_synced();
+        let room_bytes = self.room_bytes(broker);
+        let written = match is_last {
+            false => self.tail.append(&mut self.pending, room_bytes),
+            true => self.tail.append_last(&mut self.pending),
+        };
+        match written {
             Ok(()) => {
-                self.pending.clear();
                 self.pending.shrink_to(KEPT_BUFFER_BYTES_MAX);
-                self.changes_end = self.tail.sealer.at();
+                self.changes_end = self.tail.end();
                 self.is_vouched_for = false;
                 if was_synced {
                     self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
@@ -292,13 +295,20 @@ impl Journal {
                 Ok(true)
             }
             Err(error) => {
-                self.pending.truncate(length);
-                self.tail.sealer = before;
                 broker.hold_changed();
                 self.note_failed_write(broker, error, now)?;
                 Ok(false)
             }
         }
+    }
+
+    /// How much room the pending batch is to have behind it, if there is none for itself: where a
+    /// sync is waited for, and as long as that costs little beside what is written anyway.
+    fn room_bytes(&self, broker: &Broker) -> usize {
+        let settings = broker.settings();
+        let bytes = settings.append_room_bytes as usize;
+        let is_small = self.pending.len() <= bytes / BATCHES_IN_ROOM_MIN;
+        if settings.appendfsync == FsyncPolicy::Always && is_small { bytes } else { 0 }
     }
 
     /// All changes are written: as the policy is now, their replies may go or wait for a sync.
@@ -340,7 +350,7 @@ impl Journal {
         let slot = (0..SYNCS_MAX).find(is_free).expect("callers see to it that one is free");
         self.syncs.push(Sync { sync, slot, begun_us: now.monotonic_us });
         let file = Arc::clone(&self.tail.sync_files[slot]);
-        self.add_job(Job::Sync { file, slot, sync, end: self.tail.sealer.at() });
+        self.add_job(Job::Sync { file, slot, sync, end: self.tail.end() });
         sync
     }
 
@@ -367,7 +377,7 @@ impl Journal {
     /// Cuts off what was written of a batch, which `error` ended. False if that fails too: then the
     /// file is not trusted any more.
     fn cut_off(&mut self, broker: &mut Broker, error: &io::Error, now: Now) -> bool {
-        let cut = self.tail.file.truncate(self.tail.sealer.at());
+        let cut = self.tail.cut_off();
         if let Err(second) = &cut {
             let why = format!("{error}; and what was written of it cannot be cut off: {second}");
             self.distrust(broker, &why, now);
@@ -441,11 +451,7 @@ impl Journal {
     /// Appends an empty batch, which says what is durable.
     fn vouch(&mut self, broker: &mut Broker, now: Now) {
         self.is_vouched_for = true;
-        let before = self.tail.sealer.clone();
-        let mut batch = Vec::new();
-        self.tail.sealer.seal(&mut batch, self.tail.durable);
-        if let Err(error) = write_all(&*self.tail.file, &batch) {
-            self.tail.sealer = before;
+        if let Err(error) = self.tail.append(&mut Vec::new(), 0) {
             self.cut_off(broker, &error, now);
         }
     }
@@ -520,32 +526,19 @@ impl Journal {
     /// Writes and syncs what is left, when nothing is served any more and no job is under way.
     pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
-        let failed = |error| JournalError { file: self.tail.entry.name.clone(), error };
+        let file = self.tail.entry.name.clone();
+        let failed = |error| JournalError { file, error };
         if let Some(Trouble::Distrust { .. }) = self.trouble {
             return Err(failed(io::Error::other("cannot be trusted, and was not written anew")));
         }
-        let end = self.tail.sealer.at();
-        self.tail.sealer.seal(&mut self.pending, self.tail.durable);
-        let closed = write_all(&*self.tail.file, &self.pending).and_then(|()| {
-            self.tail.file.sync()?;
-            // One more, which says that all the others are durable.
-            let mut batch = Vec::new();
-            let durable = self.tail.sealer.at();
-            self.tail.sealer.seal(&mut batch, durable);
-            write_all(&*self.tail.file, &batch)?;
-            self.tail.file.sync()
-        });
-        closed.map_err(|error| {
-            // What was written in part must not look like damage; if that fails, it is a torn tail.
-            let _ = self.tail.file.truncate(end);
-            failed(error)
-        })
+        let closed = self.tail.close(&mut self.pending);
+        closed.map_err(failed)
     }
 
     /// What INFO shows.
     pub(super) fn report(&self, broker: &mut Broker) {
         let persistence = broker.persistence_mut();
-        persistence.current_bytes = self.other_bytes + self.tail.sealer.at();
+        persistence.current_bytes = self.other_bytes + self.tail.end();
         persistence.base_bytes = self.base_bytes;
         persistence.pending_bytes = self.pending.len() as u64;
         persistence.pending_syncs = self.syncs.len() as u32;

@@ -91,6 +91,11 @@ pub(super) static USED: &[Directive] = &[
         field!(append_buffer_bytes_max),
         "Bytes of changes that may wait for a slow disk; above it no input is read until some are \
          written, so that memory does not fill."),
+    used("append-room", Kind::Memory { min: 0, max: 64 << 20 }, "256kb",
+        field!(append_room_bytes),
+        "With `always`, bytes of the append file that are written beforehand and then overwritten, \
+         since a sync that makes a file longer takes half as long again; 0 makes no room. Batches \
+         above a sixteenth of it do without: they would be written twice for little."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

@@ -100,6 +100,8 @@ pub struct Settings {
     pub load_unverified: bool,
     /// Bytes of changes that may wait to be written.
     pub append_buffer_bytes_max: u64,
+    /// Bytes of room made at once behind the last batch, with `always`.
+    pub append_room_bytes: u64,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -385,6 +387,7 @@ impl Settings {
             load_truncated: false,
             load_unverified: false,
             append_buffer_bytes_max: 0,
+            append_room_bytes: 0,
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

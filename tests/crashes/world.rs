@@ -21,7 +21,8 @@ pub fn load(
     settings: &str,
     now: Now,
 ) -> Result<(Broker, Journal), LoadError> {
-    let text = format!("appendonly yes\ndatabases 2\n{settings}");
+    // Room for some small batches, and for no large one.
+    let text = format!("appendonly yes\ndatabases 2\nappend-room 2560\n{settings}");
     let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
     let mut broker = Broker::new(settings, 9, Box::new(NoHost), now);
     let shared = Arc::new(directory.clone());

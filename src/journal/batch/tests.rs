@@ -332,7 +332,7 @@ fn check_power_loss(steps: &[(Vec<u8>, bool)], seed: u64) {
     let directory = MemoryDirectory::new();
     let file = directory.create(NAME).expect("a new file");
     let (mut sealer, opening) = Sealer::begin(NAME);
-    write_all(&*file, &opening).expect("written");
+    write_all(&*file, &opening, 0).expect("written");
     file.sync().expect("synced");
     directory.sync().expect("a durable name");
     let mut history = Vec::new();
@@ -341,8 +341,9 @@ fn check_power_loss(steps: &[(Vec<u8>, bool)], seed: u64) {
     for (message, is_synced) in steps {
         let mut batch = push(message);
         history.extend_from_slice(&batch);
+        let at = sealer.at();
         sealer.seal(&mut batch, durable);
-        write_all(&*file, &batch).expect("written");
+        write_all(&*file, &batch, at).expect("written");
         if *is_synced {
             file.sync().expect("synced");
             durable = sealer.at();

@@ -39,28 +39,30 @@ fn check_directory(directory: &dyn Directory) {
 
     let file = directory.create("a").expect("a new file");
     assert_eq!(kind(directory.create("a").map(drop)), io::ErrorKind::AlreadyExists);
-    write_all(&*file, b"hello world").expect("written");
+    write_all(&*file, b"hello world", 0).expect("written");
     assert_eq!(file.length().expect("a length"), 11);
     assert_eq!(kind(file.truncate(12)), io::ErrorKind::InvalidInput);
     file.truncate(5).expect("cut");
-    write_all(&*file, b"!").expect("written");
+    write_all(&*file, b"!", 5).expect("written");
     file.sync().expect("synced");
     assert_eq!(read(directory, "a"), b"hello!");
 
     let again = directory.open("a").expect("an existing file");
-    write_all(&*again, b"?").expect("written");
+    write_all(&*again, b"??", 5).expect("written over what is there and beyond");
     assert_eq!(directory.length("a").expect("a length"), 7);
+    write_all(&*file, b"!", 5).expect("written over what is there");
+    assert_eq!(read(directory, "a"), b"hello!?");
 
     directory.create("b").expect("a new file");
     assert_eq!(directory.list().expect("a list"), ["a", "b"]);
     directory.rename("a", "b").expect("renamed over another");
     directory.sync().expect("synced");
     assert_eq!(directory.list().expect("a list"), ["b"]);
-    write_all(&*file, b"!").expect("the name does not matter to who has it open");
+    write_all(&*file, b"!", 7).expect("the name does not matter to who has it open");
     assert_eq!(read(directory, "b"), b"hello!?!");
     directory.remove("b").expect("removed");
     assert_eq!(directory.list().expect("a list"), [""; 0]);
-    write_all(&*file, b"!").expect("still open");
+    write_all(&*file, b"!", 8).expect("still open");
     assert_eq!(file.length().expect("a length"), 9);
 
     for path in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0"] {
@@ -107,7 +109,7 @@ fn what_is_not_a_file_of_ours_is_not_listed() {
 struct Reluctant(std::sync::Mutex<(Vec<u8>, bool)>);
 
 impl AppendFile for Reluctant {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         let mut state = self.0.lock().expect("no other thread");
         state.1 = !state.1;
         if state.1 {
@@ -116,6 +118,7 @@ impl AppendFile for Reluctant {
         if state.0.len() == 4 {
             return Ok(0);
         }
+        assert_eq!(at, state.0.len() as u64);
         state.0.push(bytes[0]);
         Ok(1)
     }
@@ -140,9 +143,9 @@ impl AppendFile for Reluctant {
 #[test]
 fn write_all_goes_on_after_short_writes_and_interruptions() {
     let file = Reluctant(Default::default());
-    write_all(&file, b"abcd").expect("written");
+    write_all(&file, b"abcd", 0).expect("written");
     assert_eq!(file.0.lock().expect("no other thread").0, b"abcd");
-    let error = write_all(&file, b"e").expect_err("takes no more");
+    let error = write_all(&file, b"e", 4).expect_err("takes no more");
     assert_eq!(error.kind(), io::ErrorKind::WriteZero);
 }
 
