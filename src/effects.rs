@@ -4,9 +4,18 @@
 //! it means, an expired key is a DEL, and what one EXEC changed stands between MULTI and EXEC.
 //! Whoever replays the stream from the start, with the clock at zero so that nothing expires by
 //! itself, has the same data. Append files and replication take their bytes from here.
+//!
+//! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
+//! one pop with a count: fewer bytes to write, and fewer commands to load.
 
 use crate::keyspace::DbIndex;
-use crate::resp::write_command;
+use crate::queue::End;
+use crate::resp::{write_arg, write_command};
+use std::ops::Range;
+
+/// A push takes in others up to so many bytes: enough for its first words to cost nothing beside its
+/// messages, and little for a loader, which holds a command as a whole.
+const JOINED_BYTES_MAX: usize = 16 * 1024;
 
 /// The stream since it was last taken.
 #[derive(Debug, Default)]
@@ -19,6 +28,9 @@ pub struct Effects {
     is_stated: bool,
     /// What an EXEC that runs has changed so far.
     group: Option<Group>,
+    /// What the stream ends with, of the group if there is one, if another effect can become part of
+    /// it.
+    last: Option<Joinable>,
 }
 
 /// The effects of one EXEC. They are kept apart until it ends, since only then it is known
@@ -27,6 +39,35 @@ pub struct Effects {
 struct Group {
     stream: Vec<u8>,
     count: usize,
+}
+
+/// A push or a pop in a stream.
+#[derive(Debug)]
+struct Joinable {
+    kind: Kind,
+    /// Where it begins.
+    start: usize,
+    /// Where it names its queue. What follows are messages or a count.
+    key: Range<usize>,
+    /// Messages that it pushes or pops.
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Push(End),
+    Pop(End),
+}
+
+impl Kind {
+    fn command(self) -> &'static [u8] {
+        match self {
+            Kind::Push(End::Front) => b"LPUSH",
+            Kind::Push(End::Back) => b"RPUSH",
+            Kind::Pop(End::Front) => b"LPOP",
+            Kind::Pop(End::Back) => b"RPOP",
+        }
+    }
 }
 
 impl Effects {
@@ -67,9 +108,93 @@ impl Effects {
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
-        if !self.is_on {
-            return;
+        if self.is_on {
+            write_command(self.begin_effect(db), args);
         }
+    }
+
+    /// States that messages were added at one end of a queue, one after the other.
+    #[inline]
+    pub fn state_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
+    where
+        A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
+    {
+        self.is_stated = true;
+        if self.is_on {
+            self.push(db, end, key, messages.into_iter());
+        }
+    }
+
+    fn push<'a>(
+        &mut self,
+        db: DbIndex,
+        end: End,
+        key: &[u8],
+        messages: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        let kind = Kind::Push(end);
+        let (mut last, stream) = match self.take_joinable(db, kind, key) {
+            Some(found) => found,
+            None => self.begin_joinable(db, kind, key),
+        };
+        last.count += messages.len();
+        last.set_args(stream, 2 + last.count);
+        messages.for_each(|message| write_arg(stream, message));
+        self.last = Some(last);
+    }
+
+    /// States that so many messages were taken from one end of a queue.
+    #[inline]
+    pub fn state_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
+        self.is_stated = true;
+        if self.is_on {
+            self.pop(db, end, key, count);
+        }
+    }
+
+    fn pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
+        let kind = Kind::Pop(end);
+        let (mut last, stream) = match self.take_joinable(db, kind, key) {
+            Some(found) => found,
+            None => self.begin_joinable(db, kind, key),
+        };
+        last.count += count;
+        if last.count > 1 {
+            last.set_args(stream, 3);
+            stream.truncate(last.key.end + LINE_END.len());
+            write_arg(stream, itoa::Buffer::new().format(last.count).as_bytes());
+        }
+        self.last = Some(last);
+    }
+
+    /// What the stream ends with, if it is of this kind, of this queue and not too large yet.
+    fn take_joinable(
+        &mut self,
+        db: DbIndex,
+        kind: Kind,
+        key: &[u8],
+    ) -> Option<(Joinable, &mut Vec<u8>)> {
+        let last = self.last.take()?;
+        let stream = self.group.as_mut().map_or(&mut self.stream, |group| &mut group.stream);
+        let is_joinable = last.kind == kind
+            && self.db == Some(db)
+            && stream[last.key.clone()] == *key
+            && stream.len() - last.start < JOINED_BYTES_MAX;
+        is_joinable.then_some((last, stream))
+    }
+
+    /// Begins a push or pop, of nothing so far.
+    fn begin_joinable(&mut self, db: DbIndex, kind: Kind, key: &[u8]) -> (Joinable, &mut Vec<u8>) {
+        let stream = self.begin_effect(db);
+        let start = stream.len();
+        write_command(stream, [kind.command(), key]);
+        let key_end = stream.len() - LINE_END.len();
+        (Joinable { kind, start, key: key_end - key.len()..key_end, count: 0 }, stream)
+    }
+
+    /// The stream, for one more command in this database.
+    fn begin_effect(&mut self, db: DbIndex) -> &mut Vec<u8> {
+        self.last = None;
         let stream = match &mut self.group {
             Some(group) => {
                 group.count += 1;
@@ -83,11 +208,12 @@ impl Effects {
             // In lower case, which is the same to Redis, but not what Redis writes: see `journal::scan`.
             write_command(stream, [b"select", digits.format(db).as_bytes()]);
         }
-        write_command(stream, args);
+        stream
     }
 
     /// Begins an EXEC.
     pub fn begin_group(&mut self) {
+        self.last = None;
         if self.is_on {
             self.group = Some(Group::default());
         }
@@ -97,6 +223,7 @@ impl Effects {
     /// together or not at all.
     pub fn end_group(&mut self) {
         let Some(mut group) = self.group.take() else { return };
+        self.last = None;
         if group.count > 1 {
             write_command(&mut self.stream, [&b"MULTI"[..]]);
         }
@@ -109,6 +236,7 @@ impl Effects {
     /// Moves the stream since the last call to the end of `to`. It goes on in the database it had
     /// selected.
     pub fn take_into(&mut self, to: &mut Vec<u8>) {
+        self.last = None;
         if to.is_empty() {
             // The buffers change places, so that neither is copied nor allocated anew.
             std::mem::swap(to, &mut self.stream);
@@ -121,6 +249,27 @@ impl Effects {
     /// must mean the same by itself.
     pub fn forget_db(&mut self) {
         self.db = None;
+    }
+}
+
+const LINE_END: &[u8] = b"\r\n";
+
+impl Joinable {
+    /// Changes the number of arguments at its beginning. If that has more digits now, what follows
+    /// moves; that happens at 10, 100 and so on, so it costs next to nothing for each.
+    fn set_args(&mut self, stream: &mut Vec<u8>, args: usize) {
+        let first = self.start + 1;
+        let digits_before = stream[first..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(args).as_bytes();
+        let added = digits.len() - digits_before;
+        if added > 0 {
+            let end = stream.len();
+            stream.resize(end + added, 0);
+            stream.copy_within(first + digits_before..end, first + digits.len());
+            self.key = self.key.start + added..self.key.end + added;
+        }
+        stream[first..first + digits.len()].copy_from_slice(digits);
     }
 }
 
@@ -167,6 +316,75 @@ mod tests {
         effects.end_group();
         let all = "*1 $5 MULTI *2 $3 DEL $1 a *2 $3 DEL $1 b *1 $4 EXEC ";
         assert_eq!(text(&mut effects), all);
+    }
+
+    fn push(effects: &mut Effects, end: End, key: &[u8], messages: &[&[u8]]) {
+        effects.state_push(0, end, key, messages.iter().copied());
+    }
+
+    #[test]
+    fn pushes_that_follow_each_other_are_one() {
+        let mut effects = recording();
+        push(&mut effects, End::Back, b"q", &[b"a"]);
+        push(&mut effects, End::Back, b"q", &[b"b", b"c"]);
+        push(&mut effects, End::Front, b"q", &[b"d"]);
+        push(&mut effects, End::Front, b"other", &[b"e"]);
+        let joined = "*5 $5 RPUSH $1 q $1 a $1 b $1 c *3 $5 LPUSH $1 q $1 d \
+            *3 $5 LPUSH $5 other $1 e ";
+        assert_eq!(text(&mut effects), format!("*2 $6 select $1 0 {joined}"));
+        // What was taken is not changed any more.
+        push(&mut effects, End::Front, b"other", &[b"f"]);
+        assert_eq!(text(&mut effects), "*3 $5 LPUSH $5 other $1 f ");
+    }
+
+    #[test]
+    fn the_number_of_arguments_grows_in_digits() {
+        let mut effects = recording();
+        for _ in 0..98 {
+            push(&mut effects, End::Back, b"jobs", &[b"m"]);
+        }
+        push(&mut effects, End::Back, b"jobs", &[b"last"]);
+        let messages = "$1 m ".repeat(98);
+        let expected = format!("*2 $6 select $1 0 *101 $5 RPUSH $4 jobs {messages}$4 last ");
+        assert_eq!(text(&mut effects), expected);
+    }
+
+    #[test]
+    fn a_push_does_not_grow_without_bound() {
+        let mut effects = recording();
+        let message = vec![b'm'; JOINED_BYTES_MAX];
+        push(&mut effects, End::Back, b"q", &[&message]);
+        push(&mut effects, End::Back, b"q", &[b"a"]);
+        push(&mut effects, End::Back, b"q", &[b"b"]);
+        assert!(text(&mut effects).ends_with("m *4 $5 RPUSH $1 q $1 a $1 b "));
+    }
+
+    #[test]
+    fn pops_that_follow_each_other_are_one_with_a_count() {
+        let mut effects = recording();
+        effects.state_pop(0, End::Front, b"q", 1);
+        effects.state_pop(0, End::Back, b"q", 1);
+        effects.state_pop(0, End::Back, b"q", 1);
+        effects.state_pop(0, End::Back, b"q", 8);
+        effects.add(0, [&b"DEL"[..], b"a"]);
+        effects.state_pop(0, End::Back, b"q", 1);
+        effects.state_pop(1, End::Back, b"q", 1);
+        let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 RPOP $1 q $2 10 *2 $3 DEL $1 a \
+            *2 $4 RPOP $1 q *2 $6 select $1 1 *2 $4 RPOP $1 q ";
+        assert_eq!(text(&mut effects), expected);
+    }
+
+    #[test]
+    fn nothing_joins_across_the_border_of_an_exec() {
+        let mut effects = recording();
+        effects.state_pop(0, End::Front, b"q", 1);
+        effects.begin_group();
+        effects.state_pop(0, End::Front, b"q", 1);
+        effects.state_pop(0, End::Front, b"q", 1);
+        effects.end_group();
+        effects.state_pop(0, End::Front, b"q", 1);
+        let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 LPOP $1 q $1 2 *2 $4 LPOP $1 q ";
+        assert_eq!(text(&mut effects), expected);
     }
 
     #[test]

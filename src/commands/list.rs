@@ -9,7 +9,7 @@ use crate::command::{
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::queue::{End, Queue};
 use crate::resp::Request;
-use crate::state::State;
+use crate::state::{State, add_expired};
 
 const PUSH: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
 const POP: Flags = Flags::WRITE.with(Flags::FAST);
@@ -85,6 +85,10 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
         queue.push(end, message);
     }
     ctx.reply.count(list.len());
+    drop(list);
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    add_expired(keyspace, effects);
+    effects.state_push(ctx.db, end, &request[1], request.args_from(2));
     Ok(())
 }
 
@@ -133,20 +137,22 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         }
         return Ok(());
     };
-    match count {
-        None => {
-            list.change().pop(end, |message| reply.bulk(message));
-        }
-        Some(0) => reply.array(0),
-        Some(count) => {
-            let count = count.min(list.len());
-            reply.array(count);
-            let queue = list.change();
-            for _ in 0..count {
-                queue.pop(end, |message| reply.bulk(message));
-            }
-        }
+    if count == Some(0) {
+        reply.array(0);
+        return Ok(());
     }
+    let taken = count.unwrap_or(1).min(list.len());
+    if count.is_some() {
+        reply.array(taken);
+    }
+    let queue = list.change();
+    for _ in 0..taken {
+        queue.pop(end, |message| reply.bulk(message));
+    }
+    drop(list);
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    add_expired(keyspace, effects);
+    effects.state_pop(ctx.db, end, &request[1], taken);
     Ok(())
 }
 

@@ -19,43 +19,30 @@ pub(super) fn take(
     take: &Take,
     reply: &mut Output,
 ) -> Result<bool, CommandError> {
-    let took = match take {
-        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply)?,
-        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply)?,
-        Take::Move { from, to, destination } => {
-            match move_message(keyspace, db, key, destination, *from, *to)? {
-                Some(message) => reply.bulk(&message),
-                None => return Ok(false),
-            }
-            true
-        }
-    };
-    if took {
-        add_expired(keyspace, effects);
-        state_effect(effects, db, key, take);
-    }
-    Ok(took)
-}
-
-/// The command that takes the same without waiting and from this key alone.
-fn state_effect(effects: &mut Effects, db: DbIndex, key: &[u8], take: &Take) {
     match take {
-        Take::Pop { end } => effects.state(db, [pop_name(*end), key]),
+        Take::Pop { end } => {
+            if !pop_with_key(keyspace, db, key, *end, reply)? {
+                return Ok(false);
+            }
+            add_expired(keyspace, effects);
+            effects.state_pop(db, *end, key, 1);
+        }
         Take::PopMany { end, count } => {
-            let mut digits = itoa::Buffer::new();
-            effects.state(db, [pop_name(*end), key, digits.format(*count).as_bytes()]);
+            let Some(took) = pop_many_with_key(keyspace, db, key, *end, *count, reply)? else {
+                return Ok(false);
+            };
+            add_expired(keyspace, effects);
+            effects.state_pop(db, *end, key, took);
         }
         Take::Move { from, to, destination } => {
+            let moved = move_message(keyspace, db, key, destination, *from, *to)?;
+            let Some(message) = moved else { return Ok(false) };
+            reply.bulk(&message);
+            add_expired(keyspace, effects);
             effects.state(db, [b"LMOVE", key, destination, end_name(*from), end_name(*to)]);
         }
     }
-}
-
-fn pop_name(end: End) -> &'static [u8] {
-    match end {
-        End::Front => b"LPOP",
-        End::Back => b"RPOP",
-    }
+    Ok(true)
 }
 
 fn end_name(end: End) -> &'static [u8] {
@@ -80,7 +67,7 @@ fn pop_with_key(
     Ok(true)
 }
 
-/// LMPOP's reply: the key and an array of messages.
+/// LMPOP's reply: the key and an array of messages. Gives how many.
 fn pop_many_with_key(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -88,8 +75,8 @@ fn pop_many_with_key(
     end: End,
     count: usize,
     reply: &mut Output,
-) -> Result<bool, CommandError> {
-    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(false) };
+) -> Result<Option<usize>, CommandError> {
+    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(None) };
     let count = count.min(list.len());
     reply.array(2);
     reply.bulk(key);
@@ -98,7 +85,7 @@ fn pop_many_with_key(
     for _ in 0..count {
         queue.pop(end, |message| reply.bulk(message));
     }
-    Ok(true)
+    Ok(Some(count))
 }
 
 /// Takes a message from one list, adds it to another (or the same), and gives it.

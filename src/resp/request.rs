@@ -110,7 +110,10 @@ impl<'a> Request<'a> {
     }
 
     /// The arguments from `index` on.
-    pub fn args_from(&self, index: usize) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a> {
+    pub fn args_from(
+        &self,
+        index: usize,
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
         let buffer = self.buffer;
         let args = self.args.get(index..).unwrap_or_default();
         args.iter().map(move |arg| &buffer[arg.start..arg.end])
