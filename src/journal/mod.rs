@@ -23,6 +23,7 @@ pub mod batch;
 mod error;
 pub mod files;
 mod foreign;
+mod gathering;
 pub mod inspect;
 pub mod job;
 pub mod load;

@@ -7,9 +7,10 @@
 //! What it promises, by policy:
 //!
 //! - `always`: replies to what changed data are held until a sync returned that began after its
-//!   batch was written. What comes meanwhile waits for the next: the busier it is, the more one
-//!   sync serves. If the disk is slow, a few overlap. If a write or a sync fails, [`JournalError`]:
-//!   the server must stop, since nobody knows what is durable.
+//!   batch was written. What comes meanwhile waits for the next, which begins when nothing more
+//!   comes: the busier it is, the more one sync serves. If the disk is slow, a few overlap. If a
+//!   write or a sync fails, [`JournalError`]: the server must stop, since nobody knows what is
+//!   durable.
 //! - `everysec`: the batch is written before the replies leave, and synced within a second.
 //! - `no`: the batch is written before the replies leave.
 //!
@@ -17,6 +18,7 @@
 //! are held, and commands that change data are refused until it succeeds. If a file cannot be
 //! trusted any more, they are refused until all data has been written anew.
 
+use super::gathering::Gathering;
 use super::job::{Done, Job};
 use super::manifest::Manifest;
 use super::rewrite::Stage;
@@ -92,6 +94,7 @@ pub struct Journal {
     pub(super) tail: Tail,
     /// Changes that no file has yet.
     pub(super) pending: Vec<u8>,
+    gathering: Gathering,
     /// Where the last batch with a change ends in the tail: what is behind it need not be synced.
     changes_end: u64,
     /// The syncs of the tail that are under way.
@@ -147,6 +150,7 @@ impl Journal {
             manifest: start.manifest,
             tail: start.tail,
             pending: Vec::new(),
+            gathering: Gathering::default(),
             syncs: Vec::new(),
             synced: 0,
             last_sync: 0,
@@ -170,19 +174,31 @@ impl Journal {
     }
 
     /// Takes what changed in this turn. To be called when everything of a turn has run, and before
-    /// any reply is sent; `Broker::sendable` then says what may be.
-    pub fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+    /// any reply is sent; `Broker::sendable` then says what may be. `is_busy` says whether anything
+    /// came in this turn, so that more is likely to.
+    pub fn commit(
+        &mut self,
+        broker: &mut Broker,
+        is_busy: bool,
+        now: Now,
+    ) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
         let policy = broker.settings().appendfsync;
         let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
             || matches!(self.stage, Stage::Closing { .. })
             || (is_always && !self.may_sync_changes(now));
+        let may_gather =
+            is_always && !must_wait && !self.pending.is_empty() && self.syncs.is_empty();
+        let gathers = may_gather && self.gathering.goes_on(is_busy, now);
+        if !gathers {
+            self.gathering.stop();
+        }
         if self.may_close() {
             self.close_increment(broker, now)?;
         } else if self.pending.is_empty() {
             broker.release_changed();
-        } else if must_wait {
+        } else if must_wait || gathers {
             broker.hold_changed();
         } else if self.write(broker, false, now)? {
             self.answer(broker, now);
@@ -206,7 +222,8 @@ impl Journal {
 
     /// How long nothing has to be done, if no job ends and nothing changes.
     pub fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
-        if matches!(self.stage, Stage::Writing { base: Some(_), .. }) {
+        let is_writing_base = matches!(self.stage, Stage::Writing { base: Some(_), .. });
+        if is_writing_base || self.gathering.is_under_way() {
             return Some(Duration::ZERO);
         }
         let trouble = match self.trouble {

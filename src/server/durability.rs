@@ -70,10 +70,11 @@ impl Durability {
         Ok(has_ended)
     }
 
-    /// Loads a piece, or takes what changed in this turn.
+    /// Loads a piece, or takes what changed in this turn, in which something came or nothing did.
     pub(super) fn commit(
         &mut self,
         broker: &mut Broker,
+        is_busy: bool,
         waker: &Arc<Waker>,
         now: Now,
     ) -> Result<(), ServerError> {
@@ -87,7 +88,7 @@ impl Durability {
                 *self = Durability::On { journal: Box::new(journal), workers };
             }
             Durability::On { journal, workers } => {
-                journal.commit(broker, now)?;
+                journal.commit(broker, is_busy, now)?;
                 while let Some(job) = journal.next_job() {
                     workers.give(job);
                 }

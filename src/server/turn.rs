@@ -54,7 +54,8 @@ impl Server {
         }
         self.read();
         self.settle();
-        self.durability.commit(&mut self.broker, &self.handle.waker, self.now)?;
+        let is_busy = !events.is_empty();
+        self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
         self.close_at_once();
         self.write();
         self.close();

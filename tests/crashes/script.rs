@@ -21,7 +21,7 @@ impl Dice {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Send { client: usize, request: String },
+    Send { client: usize, request: String, is_busy: bool },
     Wait { us: u64 },
     Job { lane: usize, choice: usize },
     Tell { choice: usize },
@@ -35,7 +35,7 @@ pub fn steps_with_changes_of_policy(seed: u64, count: usize) -> Vec<Step> {
         if dice.below(10) == 0 {
             let policy = dice.pick(&["always", "everysec", "no"]);
             let request = format!("CONFIG SET appendfsync {policy}\r\n");
-            *step = Step::Send { client: 0, request };
+            *step = Step::Send { client: 0, request, is_busy: false };
         }
     }
     steps
@@ -52,6 +52,7 @@ pub fn steps(seed: u64, count: usize) -> Vec<Step> {
             0..10 => Step::Send {
                 client: dice.below(CLIENTS as u64) as usize,
                 request: request(&mut dice, number, rewrites),
+                is_busy: dice.below(3) == 0,
             },
             10..12 => {
                 Step::Wait { us: [1_000, 30_000, 400_000, 1_100_000][dice.below(4) as usize] }
@@ -112,7 +113,9 @@ fn command(dice: &mut Dice, number: usize) -> String {
 pub fn play(world: &mut World, steps: &[Step], mut is_dead: impl FnMut(&World) -> bool) -> bool {
     for step in steps {
         let goes_on = match step {
-            Step::Send { client, request } => world.turn(*client, request),
+            Step::Send { client, request, is_busy } => {
+                world.turn_of_several(*client, request, *is_busy)
+            }
             Step::Wait { us } => world.wait(*us),
             Step::Job { lane, choice } => {
                 world.run_job(*lane, *choice);

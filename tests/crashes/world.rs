@@ -85,20 +85,26 @@ impl World {
         })
     }
 
-    /// A turn in which one client sends something. False if the journal says that this is the end.
+    /// A turn in which one client sends something, and nobody has anything more to say. False if the
+    /// journal says that this is the end.
     pub fn turn(&mut self, client: usize, request: &str) -> bool {
+        self.turn_of_several(client, request, false)
+    }
+
+    /// The same, and the journal may be told that more is likely to come.
+    pub fn turn_of_several(&mut self, client: usize, request: &str, is_busy: bool) -> bool {
         let owed: Vec<usize> = self.clients.iter().map(|id| owed(&mut self.broker, *id)).collect();
         self.broker.receive(self.clients[client], request.as_bytes(), self.now);
-        self.end_turn(Some(owed))
+        self.end_turn(Some(owed), is_busy)
     }
 
     /// A turn in which nothing comes; time has gone by.
     pub fn wait(&mut self, us: u64) -> bool {
         self.now = self.now.plus_us(us);
-        self.end_turn(None)
+        self.end_turn(None, false)
     }
 
-    fn end_turn(&mut self, owed_before: Option<Vec<usize>>) -> bool {
+    fn end_turn(&mut self, owed_before: Option<Vec<usize>>, is_busy: bool) -> bool {
         self.broker.settle(self.now);
         while self.broker.has_backlog() {
             self.broker.settle(self.now);
@@ -115,7 +121,7 @@ impl World {
             }
         }
         self.states.push(state);
-        let goes_on = self.journal.commit(&mut self.broker, self.now).is_ok();
+        let goes_on = self.journal.commit(&mut self.broker, is_busy, self.now).is_ok();
         self.take_jobs();
         self.broker.check_invariants();
         if goes_on {
