@@ -37,8 +37,8 @@ class Bench:
         self.directory = Path(tempfile.mkdtemp(prefix="durability-interop-"))
         self.servers = []
 
-    def tidegate(self, directory=None):
-        return self.add([*self.tidegate_command, "--appendfsync", "no"], directory)
+    def tidegate(self, directory=None, policy="no"):
+        return self.add([*self.tidegate_command, "--appendfsync", policy], directory)
 
     def redis(self, preamble="no", directory=None, *arguments):
         return self.add([*REDIS, "--aof-use-rdb-preamble", preamble, *arguments], directory)
@@ -289,6 +289,25 @@ def redis_loads_ours_with_a_torn_end(bench, preamble):
             program.kill()
 
 
+def redis_loads_ours_with_room(bench, preamble):
+    """A kill leaves the room that was made for batches to come: PINGs to Redis, which goes on behind
+    them."""
+    server = bench.tidegate(policy="always").start()
+    write(server, "ours")
+    server.kill()
+    left = server.newest_increment().read_bytes()
+    assert left.count(b"PING\r\n$43\r\nroom") > 100, f"no room in {len(left)} bytes"
+    theirs = bench.redis(preamble, bench.copy_of(server)).start()
+    expected = contents(bench.tidegate(bench.copy_of(server)).start())
+    assert expected, "nothing of what was acknowledged is there"
+    expect_same(expected, theirs)
+    check_aof(server)
+    write(theirs, "theirs")
+    expected = contents(theirs)
+    theirs.stop()
+    expect_unverified(bench, theirs, expected)
+
+
 # From redis-server to this broker.
 
 
@@ -457,6 +476,7 @@ def checks():
             redis_loads_ours_after_a_kill_under_load,
             redis_does_not_load_what_has_expired,
             redis_loads_ours_with_a_torn_end,
+            redis_loads_ours_with_room,
         ):
             yield f"{called(call)}, preamble {preamble}", call, [preamble]
     for timestamps in ("no", "yes"):
