@@ -47,9 +47,7 @@ pub fn dispatch(
         Ok(Gate::Wait) => return false,
         Err(error) => reject(state, id, Some(found), error, reply),
     }
-    mute(state, id, reply, mark);
-    // Messages that the command sent to its own client come after its reply.
-    state.clients.collect_pushed(id, reply);
+    finish_reply(state, id, reply, mark);
     true
 }
 
@@ -72,6 +70,7 @@ pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Fo
 }
 
 /// Finds the command or subcommand that a request names.
+#[inline]
 fn find(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
     let Some(mut found) = table.find(&request[0]) else {
         return Err(unknown_command(request));
@@ -88,6 +87,7 @@ fn find(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandEr
 /// Redis shows at most this much of the name and of the arguments.
 const SHOWN_BYTES_MAX: usize = 128;
 
+#[cold]
 fn unknown_command(request: &Request<'_>) -> CommandError {
     let mut text = b"ERR unknown command '".to_vec();
     text.extend_from_slice(shown(&request[0], SHOWN_BYTES_MAX));
@@ -105,6 +105,7 @@ fn unknown_command(request: &Request<'_>) -> CommandError {
     CommandError::Bytes(text)
 }
 
+#[cold]
 fn unknown_subcommand(container: &Command, request: &Request<'_>) -> CommandError {
     let mut text = b"ERR unknown subcommand '".to_vec();
     text.extend_from_slice(shown(&request[1], SHOWN_BYTES_MAX));
@@ -159,7 +160,19 @@ fn confirms_subscription(command: &Command) -> bool {
     command.flags.contains(SUBSCRIBES)
 }
 
+/// Takes back a reply that the client does not want. Messages that the command sent to its own client
+/// come after its reply.
+#[inline]
+fn finish_reply(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
+    let Some(client) = state.clients.get(id) else { return };
+    if client.reply_mode != ReplyMode::On || !client.output().is_empty() {
+        mute(state, id, reply, mark);
+        state.clients.collect_pushed(id, reply);
+    }
+}
+
 /// Takes back a reply that the client does not want (CLIENT REPLY).
+#[cold]
 fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
     let Some(client) = state.clients.get_mut(id) else { return };
     match client.reply_mode {

@@ -84,7 +84,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     for message in request.args_from(2) {
         queue.push(end, message);
     }
-    ctx.reply.count(list.len());
+    ctx.reply.count(queue.len());
     drop(list);
     let State { keyspace, effects, .. } = &mut *ctx.state;
     add_expired(keyspace, effects);

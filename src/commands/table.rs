@@ -33,6 +33,8 @@ const NAME_BYTES_MAX: usize = 32;
 pub struct Table {
     commands: Vec<&'static Command>,
     by_name: HashMap<&'static [u8], usize, RandomState>,
+    /// The short ones once more, by their packed names: every request asks, and most have one.
+    by_packed_name: HashMap<u64, usize, RandomState>,
 }
 
 /// A command and its position in the table.
@@ -53,8 +55,12 @@ impl Table {
         let mut commands = Vec::new();
         // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        let mut by_packed_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
         for command in FAMILIES.iter().copied().flatten() {
             by_name.insert(command.name.as_bytes(), commands.len());
+            if let Some(packed) = packed(command.name.as_bytes()) {
+                by_packed_name.insert(packed, commands.len());
+            }
             commands.push(command);
             // Right behind their container, so that its position gives theirs.
             for subcommand in command.subcommands {
@@ -62,19 +68,26 @@ impl Table {
                 commands.push(subcommand);
             }
         }
-        Table { commands, by_name }
+        Table { commands, by_name, by_packed_name }
     }
 
     /// The command with this name in any case; not a subcommand.
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<Found> {
+        let index = match packed(name) {
+            Some(packed) => *self.by_packed_name.get(&packed)?,
+            None => self.find_long(name)?,
+        };
+        Some(Found { command: self.commands[index], index })
+    }
+
+    fn find_long(&self, name: &[u8]) -> Option<usize> {
         let mut lower = [0; NAME_BYTES_MAX];
         let lower = lower.get_mut(..name.len())?;
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         let index = *self.by_name.get(&*lower)?;
-        let command = self.commands[index];
-        (!lower.contains(&b'|')).then_some(Found { command, index })
+        (!lower.contains(&b'|')).then_some(index)
     }
 
     /// The subcommand of a container, by its short name in any case.
@@ -104,6 +117,22 @@ impl Table {
     }
 }
 
+/// A name of four to eight bytes as a number, the same in upper and lower case. Setting bit 5 of each
+/// byte makes letters lower case, and letters of nothing else: two names that give the same number
+/// are the same, if one of them has only letters.
+#[inline]
+fn packed(name: &[u8]) -> Option<u64> {
+    const LOWER_CASE: u64 = u64::from_ne_bytes([0x20; 8]);
+    if name.len() > 8 {
+        return None;
+    }
+    // What lies between is in both, in the same place.
+    let (first, last) = (name.first_chunk()?, name.last_chunk()?);
+    let bytes = u64::from(u32::from_le_bytes(*first))
+        | u64::from(u32::from_le_bytes(*last)) << (8 * (name.len() - 4));
+    Some(bytes | LOWER_CASE >> (8 * (8 - name.len())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +145,8 @@ mod tests {
             assert!(names.insert(command.name), "{} is there twice", command.name);
             assert!(command.name.len() < NAME_BYTES_MAX);
             assert_eq!(command.name, command.name.to_ascii_lowercase());
+            let has_letters_only = command.name.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(packed(command.name.as_bytes()).is_none() || has_letters_only);
             assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);
             let has_subcommands = !command.subcommands.is_empty();
             assert!(command.run.is_some() || has_subcommands, "{} does nothing", command.name);
@@ -129,7 +160,13 @@ mod tests {
     fn names_are_found_in_any_case() {
         let table = Table::shared();
         assert_eq!(table.find(b"rPuSh").map(|found| found.command.name), Some("rpush"));
-        assert!(table.find(b"client|list").is_none());
+        assert_eq!(table.find(b"DeL").map(|found| found.command.name), Some("del"));
+        assert_eq!(table.find(b"PSUBscribe").map(|found| found.command.name), Some("psubscribe"));
+        for name in
+            [&b"client|list"[..], b"", b"l", b"lpo", b"lpop ", b"lpop\0", b"lp\x0fp", b"\0lpop"]
+        {
+            assert!(table.find(name).is_none(), "{}", name.escape_ascii());
+        }
         assert!(table.find(&[b'x'; 100]).is_none());
         let client = table.find(b"CLIENT").expect("CLIENT is in the table");
         let list = table.find_subcommand(client, b"List").expect("CLIENT LIST is in the table");

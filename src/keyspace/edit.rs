@@ -42,13 +42,12 @@ impl Keyspace {
     ) -> Result<ListEdit<'_>, WrongType> {
         let index = self.find_or_create(db, key);
         self.before_change(db, index);
-        if self.entry_mut(db, index).value.is_none() {
-            self.put_value(db, index, Value::List(Queue::new()));
-        }
-        let entry = self.entry_mut(db, index);
-        let bytes_before = match &entry.value {
+        let bytes_before = match &self.entry_mut(db, index).value {
             Some(Value::List(queue)) => queue.allocated_bytes(),
-            None => 0,
+            None => {
+                self.put_value(db, index, Value::List(Queue::new()));
+                0
+            }
         };
         self.note_use(db, index);
         Ok(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false })
@@ -70,6 +69,7 @@ impl ListEdit<'_> {
         result
     }
 
+    #[inline]
     fn queue_mut(&mut self) -> &mut Queue {
         match &mut self.keyspace.dbs[self.db].entries[self.index].value {
             Some(Value::List(queue)) => queue,
@@ -81,6 +81,7 @@ impl ListEdit<'_> {
 impl Deref for ListEdit<'_> {
     type Target = Queue;
 
+    #[inline]
     fn deref(&self) -> &Queue {
         match &self.keyspace.dbs[self.db].entries[self.index].value {
             Some(Value::List(queue)) => queue,
@@ -92,8 +93,8 @@ impl Deref for ListEdit<'_> {
 impl Drop for ListEdit<'_> {
     #[inline]
     fn drop(&mut self) {
-        let is_empty = self.is_empty();
-        let bytes_after = self.allocated_bytes();
+        let queue: &Queue = self;
+        let (is_empty, bytes_after) = (queue.is_empty(), queue.allocated_bytes());
         let (db, index) = (self.db, self.index);
         self.keyspace.bytes = self.keyspace.bytes + bytes_after - self.bytes_before;
         if is_empty {

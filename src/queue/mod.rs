@@ -28,8 +28,10 @@ const LONG_BYTES: usize = 1 << 20;
 /// stay tiny, and doubles as it fills.
 const FIRST_SEGMENT_BYTES: usize = 32;
 
-/// Later segments start with this much room: the queue has shown that it is not tiny.
-const NEXT_SEGMENT_BYTES: usize = 2048;
+/// Later segments start with this much room, and double as well: a queue has room for as much again
+/// as its last segment holds, at the most. Those of a long queue have their full size at once, a
+/// sixteenth of the queue at the most, so that nothing in them is copied.
+const NEXT_SEGMENT_BYTES: usize = 512;
 
 /// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
 /// more, the push begins a segment of its own.
@@ -166,7 +168,11 @@ impl Queue {
     }
 
     fn new_capacity(&self, stored: usize) -> usize {
-        let usual = if self.segments.is_empty() { FIRST_SEGMENT_BYTES } else { NEXT_SEGMENT_BYTES };
+        let usual = match self.full_segment_bytes() {
+            LONG_SEGMENT_BYTES => LONG_SEGMENT_BYTES,
+            _ if self.segments.is_empty() => FIRST_SEGMENT_BYTES,
+            _ => NEXT_SEGMENT_BYTES,
+        };
         stored.max(usual)
     }
 
@@ -364,7 +370,7 @@ fn grown_capacity(segment: &Segment, stored: usize, full_bytes: usize) -> Option
     if needed > full_bytes || (live > COPIED_BYTES_MAX && segment.is_shared()) {
         return None;
     }
-    Some((2 * needed).next_power_of_two().min(full_bytes))
+    Some(needed.next_power_of_two().min(full_bytes))
 }
 
 #[cfg(test)]

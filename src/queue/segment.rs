@@ -213,11 +213,18 @@ impl Segment {
 
     #[inline]
     pub(super) fn push_back(&mut self, message: &[u8]) {
-        let mut length = Length::encode(message.len());
         let bytes = self.buffer.to_mut();
-        bytes.extend_from_slice(length.forward());
-        bytes.extend_from_slice(message);
-        bytes.extend_from_slice(length.reversed());
+        if message.len() < 0x80 {
+            let length = message.len() as u8;
+            bytes.push(length);
+            bytes.extend_from_slice(message);
+            bytes.push(length);
+        } else {
+            let mut length = Length::encode(message.len());
+            bytes.extend_from_slice(length.forward());
+            bytes.extend_from_slice(message);
+            bytes.extend_from_slice(length.reversed());
+        }
         self.count += 1;
     }
 

@@ -268,6 +268,12 @@ impl RequestParser {
         buffer: &[u8],
         limits: Limits,
     ) -> Result<Option<(usize, usize)>, ProtocolError> {
+        if let Some(count_and_end) = short_number(buffer, 0)
+            && !limits.is_stranger
+        {
+            self.searched = 0;
+            return Ok(Some(count_and_end));
+        }
         let Some((line, end)) = self.line_at(buffer, 0, ProtocolError::ArgCountTooLong)? else {
             return Ok(None);
         };
@@ -287,26 +293,42 @@ impl RequestParser {
     fn parse_bulk(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
         let length = match self.bulk_length {
             Some(length) => length,
-            None => {
-                let line = self.line_at(buffer, self.position, ProtocolError::BulkLengthTooLong)?;
-                let Some((line, end)) = line else {
-                    return Ok(false);
-                };
-                let length = bulk_length(line, limits)?;
-                self.position = end;
-                self.bulk_length = Some(length);
-                length
-            }
+            None => match self.bulk_header(buffer, limits)? {
+                Some((length, end)) => {
+                    self.position = end;
+                    length
+                }
+                None => return Ok(false),
+            },
         };
         // The two bytes after an argument are not looked at, as in Redis.
         let data_end = self.position + length;
         if buffer.len() < data_end + 2 {
+            self.bulk_length = Some(length);
             return Ok(false);
         }
         self.args.push(Arg { start: self.position, end: data_end });
         self.position = data_end + 2;
         self.bulk_length = None;
         Ok(true)
+    }
+
+    /// Reads the line with an argument's length at `position`: the length, and where the bytes begin.
+    #[inline]
+    fn bulk_header(
+        &mut self,
+        buffer: &[u8],
+        limits: Limits,
+    ) -> Result<Option<(usize, usize)>, ProtocolError> {
+        if buffer.get(self.position) == Some(&b'$')
+            && let Some(length_and_end) = short_number(buffer, self.position)
+        {
+            self.searched = 0;
+            return Ok(Some(length_and_end));
+        }
+        let line = self.line_at(buffer, self.position, ProtocolError::BulkLengthTooLong)?;
+        let Some((line, end)) = line else { return Ok(None) };
+        Ok(Some((bulk_length(line, limits)?, end)))
     }
 
     fn parse_inline(&mut self, buffer: &[u8]) -> Result<Parsed, ProtocolError> {
@@ -336,7 +358,7 @@ impl RequestParser {
     }
 
     /// The line at `at` without its end, and where the next begins; none if it is not whole yet.
-    #[inline]
+    #[inline(never)]
     fn line_at<'a>(
         &mut self,
         buffer: &'a [u8],
@@ -345,9 +367,7 @@ impl RequestParser {
     ) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
         let from = std::mem::take(&mut self.searched).max(at).min(buffer.len());
         let rest = &buffer[from..];
-        // Lengths are short: most lines end within a few bytes, where a plain loop is quickest.
-        let near = rest.iter().take(16).position(|&byte| byte == b'\r');
-        let Some(found) = near.or_else(|| memchr::memchr(b'\r', rest)) else {
+        let Some(found) = memchr::memchr(b'\r', rest) else {
             if buffer.len() - at > LINE_BYTES_MAX {
                 return Err(too_long);
             }
@@ -363,22 +383,35 @@ impl RequestParser {
     }
 }
 
-#[inline]
+/// The number that stands in the line at `at`, behind its first byte, and where the next line begins:
+/// if the line is whole and the number has one to four digits without a leading zero, as in nearly
+/// every line of a request. No limit is below that, but for strangers' arguments.
+#[inline(always)]
+fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
+    let digits = buffer.get(at + 1..)?;
+    if digits.first() == Some(&b'0') {
+        return None;
+    }
+    let mut number = 0;
+    for (index, byte) in digits.iter().take(5).enumerate() {
+        match byte {
+            b'0'..=b'9' => number = 10 * number + usize::from(byte - b'0'),
+            // The byte after the carriage return must be there; Redis does not ask what it is.
+            b'\r' if index > 0 && digits.len() > index + 1 => {
+                return Some((number, at + 1 + index + 2));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 fn bulk_length(line: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
     let digits = match line {
         [b'$', digits @ ..] => digits,
         [other, ..] => return Err(ProtocolError::ExpectedBulk(*other)),
         [] => return Err(ProtocolError::ExpectedBulk(b'\r')),
     };
-    // One to three digits without a leading zero cover nearly every message.
-    if let [first @ b'1'..=b'9', rest @ ..] = digits
-        && rest.len() < 3
-        && rest.iter().all(u8::is_ascii_digit)
-    {
-        let value =
-            rest.iter().fold(usize::from(first - b'0'), |v, d| v * 10 + usize::from(d - b'0'));
-        return Ok(value);
-    }
     match parse_integer(digits) {
         Some(length) if length < 0 || length as u64 > limits.bulk_bytes_max => {
             Err(ProtocolError::BulkLength)
