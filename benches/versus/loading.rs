@@ -1,10 +1,11 @@
 //! How long a server takes to load its append file before it serves.
 
 use crate::generator::Generator;
+use crate::median;
 use crate::scratch::Scratch;
 use crate::servers::{Kind, Server};
+use crate::table::print_row;
 use crate::workload::{CONNECTIONS, Workload, push};
-use crate::{median, print_row};
 use std::time::Instant;
 
 pub const NAME: &str = "durability: load of 5 M";

@@ -9,7 +9,8 @@
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
 //! the median of each, and the ratio of the medians. The server has one core, the generator
-//! another. `ROUNDS` and `SECONDS` (of one measurement of a rate) in the environment change how long
+//! another. A rate with a `*` is one during which the server had time to spare.
+//! `ROUNDS` and `SECONDS` (of one measurement of a rate) in the environment change how long
 //! it takes.
 
 mod bare_loop;
@@ -17,21 +18,23 @@ mod durability;
 mod generator;
 mod loading;
 mod pings;
+mod rate;
 mod repeating;
 mod rewriting;
 mod scratch;
 mod servers;
+mod table;
 mod workload;
 
 use generator::Generator;
+use rate::Rate;
 use servers::{Kind, Server};
 use std::time::Duration;
+use table::{print_head, print_rates, print_row};
 use workload::{CONNECTIONS, WORKLOADS, Workload};
 
 /// The core of the generator; servers have core 0.
 const GENERATOR_CORE: &str = "1";
-/// Columns of the rows' names.
-const NAME_WIDTH: usize = 48;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -51,54 +54,38 @@ fn main() {
     }
     for workload in rows {
         let mut servers: Vec<Server> = kinds.iter().map(|kind| Server::start(*kind, &[])).collect();
-        print_row(workload.name, &kinds, &measure(workload, &mut servers, || ()), 0);
+        print_rates(workload.name, &kinds, &measure(workload, &mut servers, || ()), 0);
     }
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
+    table::print_footnote();
 }
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
+/// How long one measurement of a rate takes.
+fn seconds() -> Duration {
+    Duration::from_secs(from_environment("SECONDS", 1))
+}
+
 /// The median rate of each server; `rest` is called before each has its turn.
-fn measure(workload: &Workload, servers: &mut [Server], rest: impl Fn()) -> Vec<f64> {
-    let rounds = from_environment("ROUNDS", 5);
-    let seconds = from_environment("SECONDS", 1);
-    let mut rates: Vec<Vec<f64>> = vec![Vec::new(); servers.len()];
-    for _ in 0..rounds {
-        for (server, rates) in servers.iter_mut().zip(&mut rates) {
-            server.prepare(workload);
-            rest();
-            let pipelines = vec![workload.pipeline(server.lines_per_reply(workload))];
-            let mut generator = Generator::connect(server.address(), CONNECTIONS, pipelines);
-            rates.push(generator.run(Duration::from_secs(seconds)));
-            server.check(workload, generator.finish());
-        }
-    }
-    rates.into_iter().map(median).collect()
+fn measure(workload: &Workload, servers: &mut [Server], rest: impl Fn()) -> Vec<Rate> {
+    rate::in_turns(from_environment("ROUNDS", 5), servers, |server| {
+        server.prepare(workload);
+        rest();
+        let pipelines = vec![workload.pipeline(server.lines_per_reply(workload))];
+        let mut generator = Generator::connect(server.address(), CONNECTIONS, pipelines);
+        let rate = Rate::of(server, || generator.run(seconds()));
+        server.check(workload, generator.finish());
+        rate
+    })
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-fn print_head(title: &str, kinds: &[Kind]) {
-    println!("\n{title}; in brackets the ratio to redis-server");
-    print!("{:<NAME_WIDTH$}", "work");
-    kinds.iter().for_each(|kind| print!("{:>22}", kind.name()));
-    println!();
-}
-
-fn print_row(name: &str, kinds: &[Kind], values: &[f64], decimals: usize) {
-    let redis = kinds.iter().position(|kind| *kind == Kind::Redis).map(|at| values[at]);
-    print!("{name:<NAME_WIDTH$}");
-    for value in values {
-        let ratio = redis.map(|redis| format!(" ({:.2})", value / redis)).unwrap_or_default();
-        print!("{:>22}", format!("{value:.decimals$}{ratio}"));
-    }
-    println!();
 }
 
 /// Resident bytes: messages in one list and in many, idle connections.

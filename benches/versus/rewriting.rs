@@ -2,12 +2,13 @@
 //! much memory.
 
 use crate::generator::Generator;
+use crate::median;
 use crate::pings::{Pings, Waits};
 use crate::repeating::Repeating;
 use crate::scratch::Scratch;
 use crate::servers::{Kind, Server, ask};
+use crate::table::print_row;
 use crate::workload::{Pipeline, encode};
-use crate::{median, print_row};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 

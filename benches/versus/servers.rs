@@ -12,6 +12,8 @@ const SERVER_CORE: &str = "0";
 const FILL_BATCH: usize = 1000;
 /// What takes longer than this is not going to happen.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -184,6 +186,21 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
         let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok());
         kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
+    }
+
+    /// For how long the server ever had something to do: the time that it ran, and that it stood
+    /// in line for its core while another process had that.
+    pub fn busy_time(&self) -> Duration {
+        let read =
+            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.process.id()));
+        let stat = read("stat").expect("the server runs");
+        // The second field is the program's name, in which there may be spaces.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
+        let ran = ticks.sum::<Result<f64, _>>().expect("utime and stime") / TICKS_PER_SECOND;
+        // Of the main thread, which serves; a kernel may be without it.
+        let waited = read("schedstat").ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
+        Duration::from_secs_f64(ran) + Duration::from_nanos(waited.unwrap_or(0))
     }
 
     /// Puts so many messages of 64 bytes into each of `queue:0`, `queue:1` and so on.

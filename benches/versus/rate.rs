@@ -1,0 +1,53 @@
+//! A rate, and how busy the server was meanwhile: one that had time to spare could have done more
+//! than the generator asked of it.
+
+use crate::median;
+use crate::servers::Server;
+use std::time::Instant;
+
+/// Of the time; a server that was busy for less was not the limit.
+const BUSY_MIN: f64 = 0.9;
+
+#[derive(Clone, Copy)]
+pub struct Rate {
+    /// Thousands a second.
+    pub thousands: f64,
+    /// For how much of the time the server had something to do.
+    busy: f64,
+}
+
+impl Rate {
+    /// Of a load that says its own rate in thousands a second.
+    pub fn of(server: &Server, load: impl FnOnce() -> f64) -> Rate {
+        let busy_before = server.busy_time();
+        let begun = Instant::now();
+        let thousands = load();
+        let took = begun.elapsed();
+        let busy = server.busy_time().saturating_sub(busy_before);
+        Rate { thousands, busy: busy.as_secs_f64() / took.as_secs_f64() }
+    }
+
+    pub fn server_had_time_to_spare(&self) -> bool {
+        self.busy < BUSY_MIN
+    }
+
+    pub fn median(rates: &[Rate]) -> Rate {
+        let median = |value: fn(&Rate) -> f64| median(rates.iter().map(value).collect());
+        Rate { thousands: median(|rate| rate.thousands), busy: median(|rate| rate.busy) }
+    }
+}
+
+/// Servers take turns over several rounds; the median rate of each.
+pub fn in_turns(
+    rounds: u64,
+    servers: &mut [Server],
+    mut measure: impl FnMut(&mut Server) -> Rate,
+) -> Vec<Rate> {
+    let mut rates: Vec<Vec<Rate>> = vec![Vec::new(); servers.len()];
+    for _ in 0..rounds {
+        for (server, rates) in servers.iter_mut().zip(&mut rates) {
+            rates.push(measure(server));
+        }
+    }
+    rates.iter().map(|rates| Rate::median(rates)).collect()
+}
