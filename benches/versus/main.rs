@@ -15,6 +15,7 @@
 
 mod bare_loop;
 mod durability;
+mod fan_out;
 mod generator;
 mod loading;
 mod pings;
@@ -23,6 +24,7 @@ mod repeating;
 mod rewriting;
 mod scratch;
 mod servers;
+mod sockets;
 mod table;
 mod workload;
 
@@ -56,6 +58,7 @@ fn main() {
         let mut servers: Vec<Server> = kinds.iter().map(|kind| Server::start(*kind, &[])).collect();
         print_rates(workload.name, &kinds, &measure(workload, &mut servers, || ()), 0);
     }
+    fan_out::run(&kinds, is_wanted);
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
     table::print_footnote();
