@@ -17,7 +17,10 @@ mod bare_loop;
 mod durability;
 mod fan_out;
 mod generator;
+mod hand_off;
+mod latencies;
 mod loading;
+mod mixed;
 mod pings;
 mod rate;
 mod repeating;
@@ -59,6 +62,8 @@ fn main() {
         print_rates(workload.name, &kinds, &measure(workload, &mut servers, || ()), 0);
     }
     fan_out::run(&kinds, is_wanted);
+    hand_off::run(&kinds, is_wanted);
+    mixed::run(&kinds, is_wanted);
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
     table::print_footnote();
@@ -89,6 +94,11 @@ fn measure(workload: &Workload, servers: &mut [Server], rest: impl Fn()) -> Vec<
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The median of each figure over several rounds.
+fn medians<const N: usize>(rounds: &[[f64; N]]) -> [f64; N] {
+    std::array::from_fn(|at| median(rounds.iter().map(|figures| figures[at]).collect()))
 }
 
 /// Resident bytes: messages in one list and in many, idle connections.

@@ -147,9 +147,12 @@ impl Server {
         if self.kind == Kind::BareLoop {
             return;
         }
-        let mut connection = self.connect();
-        call(&mut connection, &encode(&[b"FLUSHALL"]), b"+OK\r\n");
-        fill(&mut connection, b"queue", workload.messages_needed);
+        self.empty();
+        fill(&mut self.connect(), b"queue", workload.messages_needed);
+    }
+
+    pub fn empty(&mut self) {
+        call(&mut self.connect(), &encode(&[b"FLUSHALL"]), b"+OK\r\n");
     }
 
     /// Makes sure that all pushes are there, and that pops have always found something to pop.
