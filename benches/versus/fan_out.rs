@@ -58,7 +58,7 @@ struct FanOut {
 
 impl FanOut {
     fn subscribe(server: &Server, row: &Row) -> FanOut {
-        let mut sockets = Sockets::connect(server.address(), 1 + row.subscribers);
+        let mut sockets = Sockets::connect(server, 1 + row.subscribers);
         let subscribe = encode(&[b"SUBSCRIBE", CHANNEL]);
         for subscriber in 1..=row.subscribers {
             sockets.send(subscriber, &subscribe);

@@ -43,7 +43,7 @@ pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
 
 /// The values of `FIGURES`.
 fn measure(server: &Server, pairs: usize) -> [f64; FIGURES.len()] {
-    let mut sockets = Sockets::connect(server.address(), 2 * pairs);
+    let mut sockets = Sockets::connect(server, 2 * pairs);
     let mut pairs: Vec<Pair> = (0..pairs).map(Pair::new).collect();
     let mut latencies = Latencies::default();
     pairs.iter_mut().for_each(|pair| pair.begin(&mut sockets));

@@ -17,6 +17,7 @@ mod bare_loop;
 mod durability;
 mod fan_out;
 mod generator;
+mod growth;
 mod hand_off;
 mod latencies;
 mod loading;
@@ -64,6 +65,7 @@ fn main() {
     fan_out::run(&kinds, is_wanted);
     hand_off::run(&kinds, is_wanted);
     mixed::run(&kinds, is_wanted);
+    growth::run(&kinds, is_wanted);
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
     table::print_footnote();

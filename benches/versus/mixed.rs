@@ -139,7 +139,7 @@ impl Load {
         };
         let to_each = |request: Request| (0..QUEUES).map(|at| request.encode(&queue(at))).collect();
         Load {
-            sockets: Sockets::connect(server.address(), CONNECTIONS),
+            sockets: Sockets::connect(server, CONNECTIONS),
             clients: (0..CONNECTIONS).map(client).collect(),
             random: Random(SEED),
             requests: Request::ALL.map(to_each),

@@ -6,10 +6,9 @@ use crate::median;
 use crate::pings::{Pings, Waits};
 use crate::repeating::Repeating;
 use crate::scratch::Scratch;
-use crate::servers::{Kind, Server, ask};
+use crate::servers::{Kind, Server, ask, info};
 use crate::table::print_row;
 use crate::workload::{Pipeline, encode};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 pub const NAME: &str = "durability: rewrite of 5 M, worst PING";
@@ -117,30 +116,24 @@ fn rewrite(server: &Server) -> Rewrite {
     let connection = server.connect();
     let before = server.resident_bytes();
     let mut peak = before;
-    let rewrites = field(&connection, "aof_rewrites");
+    let rewrites = info(&connection, "persistence", "aof_rewrites");
     let begun = Instant::now();
     let reply = ask(&connection, &[b"BGREWRITEAOF"]);
     assert_eq!(reply, "+Background append only file rewriting started");
     loop {
         peak = peak.max(server.resident_bytes());
         let under_way = ["aof_rewrite_in_progress", "aof_rewrite_scheduled"];
-        if under_way.iter().all(|name| field(&connection, name) == "0") {
+        if under_way.iter().all(|name| info(&connection, "persistence", name) == "0") {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "the rewrite does not end");
         std::thread::sleep(LOOK_INTERVAL);
     }
     let took = begun.elapsed();
-    assert_eq!(field(&connection, "aof_last_bgrewrite_status"), "ok");
-    assert_ne!(field(&connection, "aof_rewrites"), rewrites);
+    assert_eq!(info(&connection, "persistence", "aof_last_bgrewrite_status"), "ok");
+    assert_ne!(info(&connection, "persistence", "aof_rewrites"), rewrites);
     // What a forked child has for itself alone; it counts that at its end, when it has the most.
-    let copied: f64 = field(&connection, "aof_last_cow_size").parse().expect("a number");
+    let copied: f64 =
+        info(&connection, "persistence", "aof_last_cow_size").parse().expect("a number");
     Rewrite { took, extra_percent: (peak - before + copied) / before * 100.0 }
-}
-
-/// A field of INFO.
-fn field(connection: &TcpStream, name: &str) -> String {
-    let info = ask(connection, &[b"INFO", b"persistence"]);
-    let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    value.unwrap_or_else(|| panic!("INFO has no {name}")).to_string()
 }

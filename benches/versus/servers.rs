@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 const SERVER_CORE: &str = "0";
 /// Messages in one RPUSH of the filling.
 const FILL_BATCH: usize = 1000;
+/// Connections made at once. More than the server's backlog holds would have to try again after a
+/// second.
+const CONNECT_BATCH: usize = 256;
+/// Queues whose lengths are asked for together.
+const LENGTHS_BATCH: usize = 1000;
 /// What takes longer than this is not going to happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
@@ -169,13 +174,20 @@ impl Server {
 
     /// How many messages the queues hold.
     pub fn count_messages<T: AsRef<[u8]>>(&self, queues: impl IntoIterator<Item = T>) -> usize {
-        let connection = self.connect();
-        let length = |queue: T| {
-            let reply = ask(&connection, &[b"LLEN", queue.as_ref()]);
-            let length = reply.strip_prefix(':').and_then(|number| number.parse::<usize>().ok());
-            length.unwrap_or_else(|| panic!("{reply}"))
-        };
-        queues.into_iter().map(length).sum()
+        let mut connection = self.connect();
+        let mut lines = BufReader::new(connection.try_clone().expect("a descriptor")).lines();
+        let requests: Vec<_> =
+            queues.into_iter().map(|queue| encode(&[b"LLEN", queue.as_ref()])).collect();
+        let mut count = 0;
+        for batch in requests.chunks(LENGTHS_BATCH) {
+            connection.write_all(&batch.concat()).expect("the server reads");
+            for line in lines.by_ref().take(batch.len()) {
+                let line = line.expect("the server answers");
+                let length = line.strip_prefix(':').and_then(|number| number.parse::<usize>().ok());
+                count += length.unwrap_or_else(|| panic!("{line}"));
+            }
+        }
+        count
     }
 
     /// Line ends in one reply.
@@ -220,11 +232,21 @@ impl Server {
         (self.resident_bytes() - before) / (queues * messages) as f64
     }
 
+    /// So many connections, which the server has taken in.
+    pub fn connect_many(&self, count: usize) -> Vec<TcpStream> {
+        let mut connections = Vec::with_capacity(count);
+        while connections.len() < count {
+            let batch = CONNECT_BATCH.min(count - connections.len());
+            connections.extend((0..batch).map(|_| self.connect()));
+            // The last one's answer says that all before it are taken in.
+            call(connections.last_mut().expect("one"), &encode(&[b"PING"]), b"+PONG\r\n");
+        }
+        connections
+    }
+
     pub fn bytes_per_connection(&mut self, count: usize) -> f64 {
         let before = self.resident_bytes();
-        let mut connections: Vec<TcpStream> = (0..count).map(|_| self.connect()).collect();
-        // The last one's answer says that all are taken in.
-        call(connections.last_mut().expect("one"), &encode(&[b"PING"]), b"+PONG\r\n");
+        let _connections = self.connect_many(count);
         (self.resident_bytes() - before) / count as f64
     }
 }
@@ -239,6 +261,13 @@ pub fn ask(mut connection: &TcpStream, args: &[&[u8]]) -> String {
     let mut text = vec![0; length.trim_end().parse::<usize>().expect("a length") + 2];
     reader.read_exact(&mut text).expect("the whole reply");
     String::from_utf8(text).expect("a text")
+}
+
+/// A field of INFO, in such a section.
+pub fn info(connection: &TcpStream, section: &str, name: &str) -> String {
+    let info = ask(connection, &[b"INFO", section.as_bytes()]);
+    let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("INFO has no {name}")).to_string()
 }
 
 /// Sends a request and checks the reply.

@@ -1,10 +1,10 @@
 //! Non-blocking connections in one loop, for loads in which one connection waits for what another
 //! one does. Who uses them knows each byte that is to come, and checks it.
 
+use crate::servers::Server;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 pub struct Sockets {
@@ -17,18 +17,16 @@ pub struct Sockets {
 
 impl Sockets {
     /// They have the numbers from 0.
-    pub fn connect(address: SocketAddr, count: usize) -> Sockets {
+    pub fn connect(server: &Server, count: usize) -> Sockets {
         let poll = Poll::new().expect("a poll");
-        let connect = |number| {
-            let stream = std::net::TcpStream::connect(address).expect("the server accepts");
-            stream.set_nodelay(true).expect("TCP_NODELAY");
+        let register = |(number, stream): (usize, std::net::TcpStream)| {
             stream.set_nonblocking(true).expect("a non-blocking socket");
             let mut stream = TcpStream::from_std(stream);
             let token = Token(number);
             poll.registry().register(&mut stream, token, Interest::READABLE).expect("registered");
             stream
         };
-        let streams = (0..count).map(connect).collect();
+        let streams = server.connect_many(count).into_iter().enumerate().map(register).collect();
         Sockets { poll, events: Events::with_capacity(1024), streams, buffer: vec![0; 1 << 16] }
     }
 
