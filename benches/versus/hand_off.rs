@@ -47,24 +47,18 @@ fn measure(server: &Server, pairs: usize) -> [f64; FIGURES.len()] {
     let mut pairs: Vec<Pair> = (0..pairs).map(Pair::new).collect();
     let mut latencies = Latencies::default();
     pairs.iter_mut().for_each(|pair| pair.begin(&mut sockets));
-    let mut under_way = pairs.len();
     let mut ready = Vec::new();
     let begun = Instant::now();
     let duration = seconds();
-    while under_way > 0 {
+    while !pairs.iter().all(Pair::is_over) {
         sockets.wait(&mut ready);
         for number in ready.drain(..) {
             let pair = &mut pairs[number / 2];
             if let Some(latency) = pair.receive(number, &mut sockets) {
                 latencies.record(latency);
             }
-            if !pair.is_over() {
-                continue;
-            }
-            if begun.elapsed() < duration {
+            if pair.is_over() && begun.elapsed() < duration {
                 pair.begin(&mut sockets);
-            } else {
-                under_way -= 1;
             }
         }
     }

@@ -2,15 +2,19 @@
 //! counts requests, under one load generator, in one run:
 //!
 //! ```sh
-//! cargo bench --bench versus                  # everything, about seven minutes
+//! cargo bench --bench versus                  # everything, about eleven minutes
 //! cargo bench --bench versus -- LPOP          # the rows whose names contain a word
+//! cargo bench --bench versus -- fan-out       # one publisher, many subscribers
+//! cargo bench --bench versus -- hand-off      # from a push to the reply of who waits
+//! cargo bench --bench versus -- mixed         # the latency under a mixture of requests
+//! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
 //! ```
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
 //! the median of each, and the ratio of the medians. The server has one core, the generator
-//! another. A rate with a `*` is one during which the server had time to spare.
-//! `ROUNDS` and `SECONDS` (of one measurement of a rate) in the environment change how long
+//! another. A rate with a `*` is one during which the server had time to spare: it could have done
+//! more. `ROUNDS` and `SECONDS` (of one measurement of a rate) in the environment change how long
 //! it takes.
 
 mod bare_loop;

@@ -1,5 +1,5 @@
 //! A mixture as a broker gets it: clients that push, pop, look and publish, each one request at a
-//! time. The mixture is the same in every run.
+//! time. The requests come in the same order in every run.
 
 use crate::latencies::Latencies;
 use crate::rate::Rate;
@@ -17,7 +17,7 @@ const QUEUES: usize = 16;
 const MESSAGES: usize = 1000;
 /// Messages that LRANGE asks for.
 const RANGE: usize = 100;
-/// Any number; another one gives another mixture.
+/// Any number; another one gives another order of requests.
 const SEED: u64 = 0x7469_6465_6761_7465;
 
 /// What is printed of the latencies.
