@@ -15,6 +15,11 @@ use tidegate::Server;
 use tidegate::server::{StopHandle, log_filter};
 use tidegate::settings::{self, Invocation, Settings};
 
+/// Why, `Cargo.toml` says. A program that the library is a part of has its own.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let words: Result<Vec<String>, OsString> =
         std::env::args_os().skip(1).map(OsString::into_string).collect();

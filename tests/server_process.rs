@@ -9,6 +9,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
+#[cfg(all(target_os = "linux", feature = "mimalloc"))]
+use std::time::{Duration, Instant};
 use tidegate::{Server, ServerError};
 
 #[test]
@@ -229,6 +231,36 @@ fn an_idle_broker_makes_no_system_calls() {
     assert_eq!(client.ask("BLPOP q 0.5"), "*-1");
     let woken = waits() - before;
     assert!(woken <= 4, "it slept {woken} times");
+}
+
+/// A queue is popped at its old end, and what was pushed last stays: memory below it must go back to
+/// the system as well.
+#[cfg(all(target_os = "linux", feature = "mimalloc"))]
+#[test]
+fn what_was_popped_is_given_back() {
+    let process = Process::start(&[]);
+    let mut client = process.client();
+    let path = format!("/proc/{}/statm", process.pid());
+    let resident_pages = || -> u64 {
+        let sizes = fs::read_to_string(&path).expect("the sizes");
+        sizes.split(' ').nth(1).expect("the resident one").parse().expect("a number")
+    };
+    let before = resident_pages();
+    let messages = format!("{} ", "m".repeat(64)).repeat(500);
+    let push = |queue: &str| format!("RPUSH {queue} {messages}");
+    for count in 1..=600 {
+        assert_eq!(client.ask(&push("q")), format!(":{}", 500 * count));
+    }
+    let full = resident_pages() - before;
+    assert_eq!(client.ask("LTRIM q -20000 -1"), "+OK");
+    // It is given back by and by, in the course of other work.
+    let begun = Instant::now();
+    while resident_pages() - before > full / 2 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{full} pages, and still most of them");
+        assert_eq!(client.ask(&push("other")), ":500");
+        assert_eq!(client.ask("DEL other"), ":1");
+    }
+    assert_eq!(client.ask("LLEN q"), ":20000");
 }
 
 #[test]
