@@ -237,7 +237,7 @@ fn finish_base(
 
 /// Bytes cut off at once of a file that has no name any more. The system may hold on to the core for
 /// as long as it takes to free them, and a large file in one piece takes a tenth of a second.
-const CUT_BYTES: u64 = 16 << 20;
+const CUT_BYTES: u64 = 2 << 20;
 
 /// Deletes a file, and frees what it takes piece by piece. One that has another name elsewhere, such
 /// as in a backup, stays as it is there.
