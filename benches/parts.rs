@@ -32,27 +32,27 @@ fn parse_all(parser: &mut RequestParser, mut buffer: &[u8]) -> usize {
     args
 }
 
+fn parse_requests_of_three(bencher: Bencher, pipeline: &[u8]) {
+    let mut parser = RequestParser::default();
+    assert_eq!(parse_all(&mut parser, pipeline), 3 * PIPELINE);
+    bencher
+        .counter(ItemsCount::new(PIPELINE))
+        .bench_local(|| parse_all(&mut parser, black_box(pipeline)));
+}
+
 #[divan::bench(args = [64, 1024])]
 fn parse_pipeline_of_pushes(bencher: Bencher, size: usize) {
     let mut pipeline = Vec::new();
     for _ in 0..PIPELINE {
         write_command(&mut pipeline, [&b"RPUSH"[..], b"queue", &vec![b'm'; size]]);
     }
-    let mut parser = RequestParser::default();
-    assert_eq!(parse_all(&mut parser, &pipeline), 3 * PIPELINE);
-    bencher
-        .counter(ItemsCount::new(PIPELINE))
-        .bench_local(|| parse_all(&mut parser, black_box(&pipeline)));
+    parse_requests_of_three(bencher, &pipeline);
 }
 
 #[divan::bench]
 fn parse_inline(bencher: Bencher) {
     let pipeline = b"RPUSH queue \"a message\"\r\n".repeat(PIPELINE);
-    let mut parser = RequestParser::default();
-    assert_eq!(parse_all(&mut parser, &pipeline), 3 * PIPELINE);
-    bencher
-        .counter(ItemsCount::new(PIPELINE))
-        .bench_local(|| parse_all(&mut parser, black_box(&pipeline)));
+    parse_requests_of_three(bencher, &pipeline);
 }
 
 /// A megabyte that comes in pieces of 16 KiB must not be looked at again with each.

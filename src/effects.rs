@@ -17,6 +17,8 @@ use std::ops::Range;
 /// messages, and little for a loader, which holds a command as a whole.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
+const LINE_END: &[u8] = b"\r\n";
+
 /// The stream since it was last taken.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -132,11 +134,8 @@ impl Effects {
         key: &[u8],
         messages: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
-        let kind = Kind::Push(end);
-        let (mut last, stream) = match self.take_joinable(db, kind, key) {
-            Some(found) => found,
-            None => self.begin_joinable(db, kind, key),
-        };
+        let mut last = self.joinable(db, Kind::Push(end), key);
+        let stream = self.current();
         last.count += messages.len();
         last.set_args(stream, 2 + last.count);
         messages.for_each(|message| write_arg(stream, message));
@@ -153,11 +152,8 @@ impl Effects {
     }
 
     fn pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
-        let kind = Kind::Pop(end);
-        let (mut last, stream) = match self.take_joinable(db, kind, key) {
-            Some(found) => found,
-            None => self.begin_joinable(db, kind, key),
-        };
+        let mut last = self.joinable(db, Kind::Pop(end), key);
+        let stream = self.current();
         last.count += count;
         if last.count > 1 {
             last.set_args(stream, 3);
@@ -167,43 +163,39 @@ impl Effects {
         self.last = Some(last);
     }
 
-    /// What the stream ends with, if it is of this kind, of this queue and not too large yet.
-    fn take_joinable(
-        &mut self,
-        db: DbIndex,
-        kind: Kind,
-        key: &[u8],
-    ) -> Option<(Joinable, &mut Vec<u8>)> {
-        let last = self.last.take()?;
-        let stream = self.group.as_mut().map_or(&mut self.stream, |group| &mut group.stream);
-        let is_joinable = last.kind == kind
+    /// What the stream ends with, if it is of this kind, of this queue and not too large yet; else a
+    /// new one, of no messages so far.
+    fn joinable(&mut self, db: DbIndex, kind: Kind, key: &[u8]) -> Joinable {
+        if let Some(last) = self.last.take()
+            && last.kind == kind
             && self.db == Some(db)
-            && stream[last.key.clone()] == *key
-            && stream.len() - last.start < JOINED_BYTES_MAX;
-        is_joinable.then_some((last, stream))
-    }
-
-    /// Begins a push or pop, of nothing so far.
-    fn begin_joinable(&mut self, db: DbIndex, kind: Kind, key: &[u8]) -> (Joinable, &mut Vec<u8>) {
+        {
+            let stream = self.current();
+            if stream[last.key.clone()] == *key && stream.len() - last.start < JOINED_BYTES_MAX {
+                return last;
+            }
+        }
         let stream = self.begin_effect(db);
         let start = stream.len();
         write_command(stream, [kind.command(), key]);
         let key_end = stream.len() - LINE_END.len();
-        (Joinable { kind, start, key: key_end - key.len()..key_end, count: 0 }, stream)
+        Joinable { kind, start, key: key_end - key.len()..key_end, count: 0 }
+    }
+
+    /// The stream that is written to: that of the EXEC that runs, if one does.
+    fn current(&mut self) -> &mut Vec<u8> {
+        self.group.as_mut().map_or(&mut self.stream, |group| &mut group.stream)
     }
 
     /// The stream, for one more command in this database.
     fn begin_effect(&mut self, db: DbIndex) -> &mut Vec<u8> {
         self.last = None;
-        let stream = match &mut self.group {
-            Some(group) => {
-                group.count += 1;
-                &mut group.stream
-            }
-            None => &mut self.stream,
-        };
-        if self.db != Some(db) {
-            self.db = Some(db);
+        if let Some(group) = &mut self.group {
+            group.count += 1;
+        }
+        let is_selected = self.db.replace(db) == Some(db);
+        let stream = self.current();
+        if !is_selected {
             let mut digits = itoa::Buffer::new();
             // In lower case, which is the same to Redis, but not what Redis writes: see `journal::scan`.
             write_command(stream, [b"select", digits.format(db).as_bytes()]);
@@ -251,8 +243,6 @@ impl Effects {
         self.db = None;
     }
 }
-
-const LINE_END: &[u8] = b"\r\n";
 
 impl Joinable {
     /// Changes the number of arguments at its beginning. If that has more digits now, what follows

@@ -19,26 +19,19 @@ pub(super) fn take(
     take: &Take,
     reply: &mut Output,
 ) -> Result<bool, CommandError> {
-    match take {
-        Take::Pop { end } => {
-            if !pop_with_key(keyspace, db, key, *end, reply)? {
-                return Ok(false);
-            }
-            add_expired(keyspace, effects);
-            effects.state_pop(db, *end, key, 1);
-        }
-        Take::PopMany { end, count } => {
-            let Some(took) = pop_many_with_key(keyspace, db, key, *end, *count, reply)? else {
-                return Ok(false);
-            };
-            add_expired(keyspace, effects);
-            effects.state_pop(db, *end, key, took);
-        }
+    let taken = match take {
+        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply)?.then_some(1),
+        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply)?,
         Take::Move { from, to, destination } => {
             let moved = move_message(keyspace, db, key, destination, *from, *to)?;
-            let Some(message) = moved else { return Ok(false) };
-            reply.bulk(&message);
-            add_expired(keyspace, effects);
+            moved.inspect(|message| reply.bulk(message)).map(|_| 1)
+        }
+    };
+    let Some(count) = taken else { return Ok(false) };
+    add_expired(keyspace, effects);
+    match take {
+        Take::Pop { end } | Take::PopMany { end, .. } => effects.state_pop(db, *end, key, count),
+        Take::Move { from, to, destination } => {
             effects.state(db, [b"LMOVE", key, destination, end_name(*from), end_name(*to)]);
         }
     }
