@@ -25,6 +25,7 @@ mod growth;
 mod hand_off;
 mod latencies;
 mod loading;
+mod memory_of_host;
 mod mixed;
 mod pings;
 mod rate;

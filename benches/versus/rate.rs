@@ -1,8 +1,8 @@
 //! A rate, and how busy the server was meanwhile: one that had time to spare could have done more
 //! than the generator asked of it.
 
-use crate::median;
 use crate::servers::Server;
+use crate::{median, memory_of_host};
 use std::time::Instant;
 
 /// Of the time; a server that was busy for less was not the limit.
@@ -46,6 +46,7 @@ pub fn in_turns(
     let mut rates: Vec<Vec<Rate>> = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {
         for (server, rates) in servers.iter_mut().zip(&mut rates) {
+            memory_of_host::ask_for_it();
             rates.push(measure(server));
         }
     }
