@@ -127,6 +127,29 @@ fn input_behind_a_wait_runs_after_it() {
 }
 
 #[test]
+fn pipelines_of_several_clients_do_not_mix() {
+    let mut bench = Bench::new();
+    let clients = [bench.client(), bench.client()];
+    // Each client's requests begin alike, and are cut where the other one's follow.
+    let push = |message: u8| format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\n{message}\r\n");
+    let pop = "*3\r\n$4\r\nLPOP\r\n$1\r\nr\r\n$1\r\n1\r\n";
+    let pushes = [push(1), push(2), push(3)].concat();
+    let pops = [pop, pop, pop].concat();
+    for cut in 1..pops.len() {
+        for range in [0..cut, cut..usize::MAX] {
+            for (client, input) in clients.iter().zip([&pushes, &pops]) {
+                let piece = &input[range.start..range.end.min(input.len())];
+                bench.broker.receive(*client, piece.as_bytes(), bench.now);
+            }
+        }
+        bench.settle();
+        assert_eq!(bench.owed(clients[0]), ":1\r\n:2\r\n:3\r\n", "cut at {cut}");
+        assert_eq!(bench.owed(clients[1]), "*-1\r\n".repeat(3), "cut at {cut}");
+        assert_eq!(bench.call(clients[0], "LPOP q 3"), "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n");
+    }
+}
+
+#[test]
 fn waiters_are_served_after_exec() {
     let mut bench = Bench::new();
     let (waiter, producer) = (bench.client(), bench.client());

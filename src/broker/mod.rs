@@ -139,6 +139,9 @@ impl Broker {
         let mut reply = self.state.clients.lend_output(id);
         let owed_before = reply.len();
         let mut used = 0;
+        // What the first word of the request before names. Only of one that was parsed here: the
+        // parser may come from elsewhere.
+        let mut named = None;
         while let Some(client) = self.state.clients.get(id)
             && client.closing.is_none()
             && client.blocked.is_none()
@@ -155,9 +158,13 @@ impl Broker {
             match self.parser.parse(&bytes[used..], limits) {
                 Ok(Parsed::Request { end }) => {
                     let request = self.parser.request(&bytes[used..]);
+                    if named.is_none() || !self.parser.repeats_name() {
+                        named = self.table.find(&request[0]);
+                    }
                     let ran = dispatch::dispatch(
                         &mut self.state,
                         self.table,
+                        named,
                         id,
                         &request,
                         &mut reply,

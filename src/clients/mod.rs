@@ -78,13 +78,14 @@ impl Clients {
     /// A client, if it is still connected.
     #[inline]
     pub fn get(&self, id: ClientId) -> Option<&Client> {
-        self.slots.get(id.slot())?.as_ref().filter(|client| client.id == id)
+        // No other client, in this slot or elsewhere, ever has the number.
+        self.slots.get(id.slot())?.as_ref().filter(|client| client.id.number() == id.number())
     }
 
     /// A client, if it is still connected.
     #[inline]
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.slots.get_mut(id.slot())?.as_mut().filter(|client| client.id == id)
+        self.slots.get_mut(id.slot())?.as_mut().filter(|client| client.id.number() == id.number())
     }
 
     /// The client with this number.

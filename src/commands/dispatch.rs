@@ -10,17 +10,19 @@ use crate::resp::{Output, OutputMark, OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
 use crate::state::{State, add_expired};
 
-/// Runs one request and writes its reply; false if a pause holds it back, to be tried again.
+/// Runs one request, whose first word names what was `named` in the table, and writes its reply; false
+/// if a pause holds it back, to be tried again.
 pub fn dispatch(
     state: &mut State,
     table: &'static Table,
+    named: Option<Found>,
     id: ClientId,
     request: &Request<'_>,
     reply: &mut Output,
     now: Now,
 ) -> bool {
     let mark = reply.mark();
-    let found = match find(table, request) {
+    let found = match find(table, named, request) {
         Ok(found) => found,
         Err(error) => {
             if is_cross_protocol_scripting(&request[0]) {
@@ -62,26 +64,37 @@ pub fn pass_over(state: &mut State, id: ClientId) {
 
 /// Finds the command or subcommand that a request names and checks the number of arguments.
 pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
-    let found = find(table, request)?;
+    let found = find(table, table.find(&request[0]), request)?;
     if !found.command.accepts(request.len()) {
         return Err(CommandError::Arity(found.command.name.to_string()));
     }
     Ok(found)
 }
 
-/// Finds the command or subcommand that a request names.
-#[inline]
-fn find(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
-    let Some(mut found) = table.find(&request[0]) else {
-        return Err(unknown_command(request));
-    };
-    if !found.command.subcommands.is_empty() && request.len() > 1 {
-        match table.find_subcommand(found, &request[1]) {
-            Some(subcommand) => found = subcommand,
-            None => return Err(unknown_subcommand(found.command, request)),
-        }
+/// The command or subcommand that a request names, whose first word names what was `named`.
+#[inline(always)]
+fn find(
+    table: &'static Table,
+    named: Option<Found>,
+    request: &Request<'_>,
+) -> Result<Found, CommandError> {
+    match named {
+        Some(found) if found.command.subcommands.is_empty() => Ok(found),
+        Some(container) => find_subcommand(table, container, request),
+        None => Err(unknown_command(request)),
     }
-    Ok(found)
+}
+
+/// A container without a subcommand is a command too.
+#[cold]
+fn find_subcommand(
+    table: &'static Table,
+    container: Found,
+    request: &Request<'_>,
+) -> Result<Found, CommandError> {
+    let Some(name) = request.get(1) else { return Ok(container) };
+    let found = table.find_subcommand(container, name);
+    found.ok_or_else(|| unknown_subcommand(container.command, request))
 }
 
 /// Redis shows at most this much of the name and of the arguments.
@@ -286,12 +299,15 @@ fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
 
 /// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
 /// that wait for what came.
-#[inline]
+#[inline(always)]
 pub fn follow_up(state: &mut State) {
     add_expired(&mut state.keyspace, &mut state.effects);
-    if !state.keyspace.has_signals() {
-        return;
+    if state.keyspace.has_signals() {
+        follow_signals(state);
     }
+}
+
+fn follow_signals(state: &mut State) {
     transaction::break_watches(state);
     if !gates::is_serving_paused(state) {
         blocking::serve_ready_keys(state);

@@ -278,7 +278,8 @@ mod tests {
             let request = owned.as_request();
             let (id, table) = (self.clients[client], Table::shared());
             let mut reply = Output::default();
-            dispatch::dispatch(&mut self.state, table, id, &request, &mut reply, self.now);
+            let (state, named) = (&mut self.state, table.find(&request[0]));
+            dispatch::dispatch(state, table, named, id, &request, &mut reply, self.now);
             self.state.keyspace.check_invariants();
             String::from_utf8_lossy(&reply.take_all()).into_owned()
         }

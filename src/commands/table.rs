@@ -33,8 +33,8 @@ const NAME_BYTES_MAX: usize = 32;
 pub struct Table {
     commands: Vec<&'static Command>,
     by_name: HashMap<&'static [u8], usize, RandomState>,
-    /// The short ones once more, by their packed names: every request asks, and most have one.
-    by_packed_name: HashMap<u64, usize, RandomState>,
+    /// The short ones once more: every request asks, and most have one.
+    by_packed_name: PackedNames,
 }
 
 /// A command and its position in the table.
@@ -55,7 +55,7 @@ impl Table {
         let mut commands = Vec::new();
         // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
-        let mut by_packed_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
+        let mut by_packed_name = PackedNames::default();
         for command in FAMILIES.iter().copied().flatten() {
             by_name.insert(command.name.as_bytes(), commands.len());
             if let Some(packed) = packed(command.name.as_bytes()) {
@@ -72,15 +72,16 @@ impl Table {
     }
 
     /// The command with this name in any case; not a subcommand.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &[u8]) -> Option<Found> {
         let index = match packed(name) {
-            Some(packed) => *self.by_packed_name.get(&packed)?,
+            Some(packed) => self.by_packed_name.get(packed)?,
             None => self.find_long(name)?,
         };
         Some(Found { command: self.commands[index], index })
     }
 
+    #[cold]
     fn find_long(&self, name: &[u8]) -> Option<usize> {
         let mut lower = [0; NAME_BYTES_MAX];
         let lower = lower.get_mut(..name.len())?;
@@ -117,6 +118,50 @@ impl Table {
     }
 }
 
+/// Positions by packed name: open addressing with so much room that nearly all are found at once.
+struct PackedNames {
+    /// A packed name and a position; 0, which is no name, where there is none.
+    slots: [(u64, u32); PackedNames::SLOTS],
+}
+
+impl Default for PackedNames {
+    fn default() -> PackedNames {
+        PackedNames { slots: [(0, 0); PackedNames::SLOTS] }
+    }
+}
+
+impl PackedNames {
+    /// Several times the commands there are, which a test sees to.
+    const SLOTS: usize = 1024;
+
+    /// Where the search for a name begins: the upper bits of a product, which all bits of the name
+    /// have a part in (Knuth's multiplicative hashing).
+    #[inline]
+    fn home(packed: u64) -> usize {
+        (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
+    }
+
+    fn insert(&mut self, packed: u64, position: usize) {
+        let mut slot = PackedNames::home(packed);
+        while self.slots[slot].0 != 0 {
+            slot = (slot + 1) % PackedNames::SLOTS;
+        }
+        self.slots[slot] = (packed, position as u32);
+    }
+
+    #[inline]
+    fn get(&self, packed: u64) -> Option<usize> {
+        let mut slot = PackedNames::home(packed);
+        loop {
+            match self.slots[slot] {
+                (name, position) if name == packed => return Some(position as usize),
+                (0, _) => return None,
+                _ => slot = (slot + 1) % PackedNames::SLOTS,
+            }
+        }
+    }
+}
+
 /// A name of four to eight bytes as a number, the same in upper and lower case. Setting bit 5 of each
 /// byte makes letters lower case, and letters of nothing else: two names that give the same number
 /// are the same, if one of them has only letters.
@@ -145,6 +190,7 @@ mod tests {
             assert!(names.insert(command.name), "{} is there twice", command.name);
             assert!(command.name.len() < NAME_BYTES_MAX);
             assert_eq!(command.name, command.name.to_ascii_lowercase());
+            assert!(Table::shared().commands.len() < PackedNames::SLOTS / 4);
             let has_letters_only = command.name.bytes().all(|byte| byte.is_ascii_lowercase());
             assert!(packed(command.name.as_bytes()).is_none() || has_letters_only);
             assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);

@@ -23,14 +23,7 @@ impl Keyspace {
         key: &[u8],
     ) -> Result<Option<ListEdit<'_>>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(None) };
-        self.before_change(db, index);
-        let entry = self.entry_mut(db, index);
-        let bytes_before = match &entry.value {
-            None => return Ok(None),
-            Some(Value::List(queue)) => queue.allocated_bytes(),
-        };
-        self.note_use(db, index);
-        Ok(Some(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false }))
+        Ok(self.edit_list_at(db, index))
     }
 
     /// The list at a key, to change; an empty one is made if the key has no value.
@@ -41,16 +34,26 @@ impl Keyspace {
         key: &[u8],
     ) -> Result<ListEdit<'_>, WrongType> {
         let index = self.find_or_create(db, key);
+        if self.dbs[db].entries[index].value.is_none() {
+            self.put_value(db, index, Value::List(Queue::new()));
+        }
+        Ok(self.edit_list_at(db, index).expect("a value was put there if there was none"))
+    }
+
+    /// The list of an entry; none if it has no value.
+    #[inline]
+    fn edit_list_at(&mut self, db: DbIndex, index: usize) -> Option<ListEdit<'_>> {
         self.before_change(db, index);
-        let bytes_before = match &self.entry_mut(db, index).value {
+        let (now_s, notes_use) = (self.now_s, self.notes_use);
+        let entry = self.entry_mut(db, index);
+        if notes_use {
+            entry.used_s = now_s;
+        }
+        let bytes_before = match &entry.value {
+            None => return None,
             Some(Value::List(queue)) => queue.allocated_bytes(),
-            None => {
-                self.put_value(db, index, Value::List(Queue::new()));
-                0
-            }
         };
-        self.note_use(db, index);
-        Ok(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false })
+        Some(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false })
     }
 }
 
@@ -93,18 +96,24 @@ impl Deref for ListEdit<'_> {
 impl Drop for ListEdit<'_> {
     #[inline]
     fn drop(&mut self) {
+        let (db, index) = (self.db, self.index);
+        let entry = &self.keyspace.dbs[db].entries[index];
+        let has_interest = entry.interest.is_some();
         let queue: &Queue = self;
         let (is_empty, bytes_after) = (queue.is_empty(), queue.allocated_bytes());
-        let (db, index) = (self.db, self.index);
-        self.keyspace.bytes = self.keyspace.bytes + bytes_after - self.bytes_before;
+        let keyspace = &mut *self.keyspace;
+        keyspace.bytes = keyspace.bytes + bytes_after - self.bytes_before;
         if is_empty {
-            self.keyspace.clear_value(db, index);
+            keyspace.clear_value(db, index);
         }
         if self.is_changed {
-            self.keyspace.changed(db, index);
+            keyspace.changes += 1;
+            if has_interest {
+                keyspace.signal(db, index);
+            }
         }
         if is_empty {
-            self.keyspace.drop_if_unused(db, index);
+            keyspace.drop_if_unused(db, index);
         }
     }
 }

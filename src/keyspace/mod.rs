@@ -109,6 +109,9 @@ const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Key>() + 8 + 16 + 16;
 #[derive(Debug)]
 struct Db {
     entries: IndexMap<Key, Entry, RandomState>,
+    /// Where the last look-up found its key, if no entry has moved since: the next is often of the
+    /// same key, and then needs no hash.
+    last_found: usize,
     /// Entries that have a value.
     value_count: usize,
     /// Unix milliseconds at which values expire.
@@ -166,6 +169,7 @@ impl Keyspace {
         let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x7469_6465);
         let db = || Db {
             entries: IndexMap::with_hasher(hasher.clone()),
+            last_found: 0,
             value_count: 0,
             expiries: Deadlines::default(),
             walk: Walk::default(),
@@ -252,8 +256,18 @@ impl Keyspace {
     /// Where a key's entry is. A value that has expired is removed first.
     #[inline]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        let (index, _, entry) = self.dbs[db].entries.get_full(key)?;
-        if entry.is_due(self.now_ms) {
+        let now_ms = self.now_ms;
+        let Db { entries, last_found, .. } = &mut self.dbs[db];
+        let is_due = match entries.get_index(*last_found) {
+            Some((last_key, entry)) if **last_key == *key => entry.is_due(now_ms),
+            _ => {
+                let (index, _, entry) = entries.get_full(key)?;
+                *last_found = index;
+                entry.is_due(now_ms)
+            }
+        };
+        let index = *last_found;
+        if is_due {
             self.expire_entry(db, index);
             return self.dbs[db].entries.get_index_of(key);
         }
@@ -320,10 +334,16 @@ impl Keyspace {
         Some((value, (expires_ms != NEVER).then_some(expires_ms)))
     }
 
+    #[inline]
     fn find_or_create(&mut self, db: DbIndex, key: &[u8]) -> usize {
-        if let Some(index) = self.find(db, key) {
-            return index;
+        match self.find(db, key) {
+            Some(index) => index,
+            None => self.create(db, key),
         }
+    }
+
+    #[cold]
+    fn create(&mut self, db: DbIndex, key: &[u8]) -> usize {
         let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
         self.bytes += ENTRY_BYTES + key.len();
         self.dbs[db].entries.insert_full(Key::from(key), entry).0

@@ -176,41 +176,34 @@ impl Queue {
         stored.max(usual)
     }
 
-    /// The message at one end.
-    #[inline]
-    pub fn peek(&self, end: End) -> Option<&[u8]> {
-        match end {
-            End::Front => self.segments.front()?.front(),
-            End::Back => self.segments.back()?.back(),
-        }
-    }
-
     /// Takes the message at one end away, after `read` has seen it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let seen = read(self.peek(end)?);
-        self.drop_end(end);
+        let (seen, is_drained) = match end {
+            End::Front => {
+                let first = self.segments.front_mut()?;
+                (first.pop_front(read)?, first.count() == 0)
+            }
+            End::Back => {
+                let last = self.segments.back_mut()?;
+                (last.pop_back(read)?, last.count() == 0)
+            }
+        };
+        self.len -= 1;
+        if is_drained {
+            self.drop_segment(end);
+        }
         Some(seen)
     }
 
-    fn drop_end(&mut self, end: End) {
+    /// Gives the segment at one end, which is of no use any more, back to the allocator.
+    #[cold]
+    fn drop_segment(&mut self, end: End) {
         let segment = match end {
-            End::Front => self.segments.front_mut(),
-            End::Back => self.segments.back_mut(),
+            End::Front => self.segments.pop_front(),
+            End::Back => self.segments.pop_back(),
         };
-        let Some(segment) = segment else { return };
-        match end {
-            End::Front => segment.drop_front(),
-            End::Back => segment.drop_back(),
-        }
-        self.len -= 1;
-        if segment.count() == 0 {
-            self.segment_bytes -= segment.capacity();
-            match end {
-                End::Front => self.segments.pop_front(),
-                End::Back => self.segments.pop_back(),
-            };
-        }
+        self.segment_bytes -= segment.map_or(0, |segment| segment.capacity());
     }
 
     /// The segment that holds message `index`, and the index within it. `index` is below `len`.
@@ -342,13 +335,9 @@ impl Queue {
             if segment.count() <= count {
                 count -= segment.count();
                 self.len -= segment.count();
-                self.segment_bytes -= segment.capacity();
-                match end {
-                    End::Front => self.segments.pop_front(),
-                    End::Back => self.segments.pop_back(),
-                };
+                self.drop_segment(end);
             } else {
-                self.drop_end(end);
+                self.pop(end, |_| ());
                 count -= 1;
             }
         }

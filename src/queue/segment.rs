@@ -251,7 +251,10 @@ impl Segment {
     #[inline]
     fn read_at(&self, at: usize) -> (&[u8], usize) {
         let bytes = self.bytes();
-        let (length, used) = decode(bytes[at..].iter());
+        let (length, used) = match bytes[at] {
+            short @ 0..0x80 => (usize::from(short), 1),
+            _ => decode(bytes[at..].iter()),
+        };
         let data = at + used;
         (&bytes[data..data + length], data + length + used)
     }
@@ -265,36 +268,27 @@ impl Segment {
         (&bytes[data..data + length], data - used)
     }
 
+    /// Takes the first message away, after `read` has seen it; none if there is none.
     #[inline]
-    pub(super) fn front(&self) -> Option<&[u8]> {
-        (self.count > 0).then(|| self.read_at(self.start).0)
+    pub(super) fn pop_front<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.count = self.count.checked_sub(1)?;
+        let (message, next) = self.read_at(self.start);
+        let seen = read(message);
+        self.start = next;
+        Some(seen)
     }
 
+    /// Takes the last message away, after `read` has seen it; none if there is none.
     #[inline]
-    pub(super) fn back(&self) -> Option<&[u8]> {
-        (self.count > 0).then(|| self.read_before(self.bytes().len()).0)
-    }
-
-    /// Forgets the first message, if there is one.
-    #[inline]
-    pub(super) fn drop_front(&mut self) {
-        if self.count > 0 {
-            self.start = self.read_at(self.start).1;
-            self.count -= 1;
+    pub(super) fn pop_back<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        self.count = self.count.checked_sub(1)?;
+        let (message, cut) = self.read_before(self.bytes().len());
+        let seen = read(message);
+        match &mut self.buffer {
+            Buffer::Owned(bytes) => bytes.truncate(cut),
+            Buffer::Shared { end, .. } => *end = cut,
         }
-    }
-
-    /// Forgets the last message, if there is one.
-    #[inline]
-    pub(super) fn drop_back(&mut self) {
-        if self.count > 0 {
-            let cut = self.read_before(self.bytes().len()).1;
-            match &mut self.buffer {
-                Buffer::Owned(bytes) => bytes.truncate(cut),
-                Buffer::Shared { end, .. } => *end = cut,
-            }
-            self.count -= 1;
-        }
+        Some(seen)
     }
 
     pub(super) fn iter(&self) -> Messages<'_> {
@@ -444,7 +438,7 @@ mod tests {
             let mut segment = Segment::for_back(0);
             segment.push_back(&vec![7; length]);
             assert_eq!(segment.live_bytes(), stored_bytes(length), "length {length}");
-            assert_eq!(segment.back().map(<[u8]>::len), Some(length));
+            assert_eq!(segment.pop_back(<[u8]>::len), Some(length));
         }
     }
 }

@@ -57,8 +57,21 @@ impl Output {
         self.raw(b"\r\n");
     }
 
-    #[inline]
+    /// A line of a type and a number.
+    #[inline(always)]
     fn header(&mut self, kind: u8, number: i64) {
+        // The length of a short message, or how many are left of a few.
+        match number {
+            0..10 => self.raw(&[kind, b'0' + number as u8, b'\r', b'\n']),
+            10..100 => {
+                let (tens, units) = (number as u8 / 10, number as u8 % 10);
+                self.raw(&[kind, b'0' + tens, b'0' + units, b'\r', b'\n']);
+            }
+            _ => self.long_header(kind, number),
+        }
+    }
+
+    fn long_header(&mut self, kind: u8, number: i64) {
         let mut digits = itoa::Buffer::new();
         self.buffer.push(kind);
         self.raw(digits.format(number).as_bytes());

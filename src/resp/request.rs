@@ -208,6 +208,49 @@ pub struct RequestParser {
     searched: usize,
     /// Arguments of an inline request, whose quoting is undone.
     inline: Option<OwnedRequest>,
+    /// How the last request began.
+    template: Template,
+}
+
+/// The bytes of a request up to its last argument. In a pipeline the next request mostly begins with
+/// the same (`RPUSH`, a queue), and then its arguments but for the last are where they were.
+#[derive(Debug)]
+struct Template {
+    bytes: [u8; Template::BYTES_MAX],
+    /// How many of them; 0 if there is no template.
+    len: usize,
+    /// Whether the request under way began with it.
+    is_used: bool,
+}
+
+impl Default for Template {
+    fn default() -> Template {
+        Template { bytes: [0; Template::BYTES_MAX], len: 0, is_used: false }
+    }
+}
+
+impl Template {
+    /// Enough for a command and a key.
+    const BYTES_MAX: usize = 64;
+
+    /// Whether `buffer` begins with it.
+    #[inline]
+    fn begins(&self, buffer: &[u8]) -> bool {
+        self.len > 0 && buffer.get(..self.len) == Some(&self.bytes[..self.len])
+    }
+
+    fn forget(&mut self) {
+        self.len = 0;
+        self.is_used = false;
+    }
+
+    /// Takes the first bytes of `buffer` for it, if they are not too many.
+    fn learn(&mut self, buffer: &[u8], len: usize) {
+        if len <= Template::BYTES_MAX {
+            self.bytes[..len].copy_from_slice(&buffer[..len]);
+            self.len = len;
+        }
+    }
 }
 
 impl RequestParser {
@@ -217,9 +260,15 @@ impl RequestParser {
     /// anything else, with what begins at `end`.
     #[inline]
     pub fn parse(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
-        if self.args_left == 0 {
+        if self.args_left == 0 && self.template.begins(buffer) && !limits.is_stranger {
+            self.args.pop();
+            self.args_left = 1;
+            self.position = self.template.len;
+            self.template.is_used = true;
+        } else if self.args_left == 0 {
             self.args.clear();
             self.inline = None;
+            self.template.forget();
             match buffer.first() {
                 None => return Ok(Parsed::Incomplete),
                 Some(b'*') => {
@@ -236,6 +285,9 @@ impl RequestParser {
             }
         }
         while self.args_left > 0 {
+            if self.args_left == 1 && self.template.len == 0 && self.bulk_length.is_none() {
+                self.template.learn(buffer, self.position);
+            }
             if !self.parse_bulk(buffer, limits)? {
                 return Ok(Parsed::Incomplete);
             }
@@ -251,6 +303,14 @@ impl RequestParser {
             Some(inline) => inline.as_request(),
             None => Request { buffer, args: &self.args },
         }
+    }
+
+    /// Whether the request that `parse` just found has the name of the one before it. If not, it may have
+    /// it nevertheless.
+    #[inline]
+    pub fn repeats_name(&self) -> bool {
+        // The last argument is not of the template, and a lone one is the name.
+        self.template.is_used && self.args.len() > 1
     }
 
     /// Whether `parse` would have to begin again without this parser.
@@ -384,24 +444,24 @@ impl RequestParser {
 }
 
 /// The number that stands in the line at `at`, behind its first byte, and where the next line begins:
-/// if the line is whole and the number has one to four digits without a leading zero, as in nearly
-/// every line of a request. No limit is below that, but for strangers' arguments.
+/// if it has one to four digits without a leading zero and at least six bytes are behind `at`, as in
+/// nearly every line of a request. No limit is below that, but for strangers' arguments.
 #[inline(always)]
 fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
-    let digits = buffer.get(at + 1..)?;
-    if digits.first() == Some(&b'0') {
-        return None;
-    }
+    // With four digits, the last is the byte after the carriage return: it must be there, and Redis
+    // does not ask what it is.
+    let bytes: &[u8; 6] = buffer.get(at + 1..)?.first_chunk()?;
     let mut number = 0;
-    for (index, byte) in digits.iter().take(5).enumerate() {
-        match byte {
-            b'0'..=b'9' => number = 10 * number + usize::from(byte - b'0'),
-            // The byte after the carriage return must be there; Redis does not ask what it is.
-            b'\r' if index > 0 && digits.len() > index + 1 => {
-                return Some((number, at + 1 + index + 2));
-            }
-            _ => return None,
+    for (index, &byte) in bytes[..5].iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            // The digits, the carriage return and the byte after it.
+            return (byte == b'\r' && index > 0).then_some((number, at + index + 3));
         }
+        if index == 0 && digit == 0 {
+            return None;
+        }
+        number = 10 * number + usize::from(digit);
     }
     None
 }

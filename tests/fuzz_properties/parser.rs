@@ -33,6 +33,7 @@ pub fn check(data: &[u8]) {
     let cut = usize::from(*seed) * input.len() / 256;
     let halves = parse(input, limits, |at| if at == 0 { cut.max(1) } else { usize::MAX });
     assert_eq!(whole, halves, "cut at {cut}");
+    assert_eq!(whole, parse_each_afresh(input, limits), "each by a parser of its own");
 }
 
 /// The requests, the error that ended them, and how many bytes were left of an unfinished one;
@@ -69,4 +70,21 @@ fn parse(
         }
     }
     (requests, None, input.len() - start)
+}
+
+/// As `parse`, with a parser for each request, which has seen none before.
+fn parse_each_afresh(mut input: &[u8], limits: Limits) -> (Requests, Option<ProtocolError>, usize) {
+    let mut requests = Vec::new();
+    loop {
+        let mut parser = RequestParser::default();
+        match parser.parse(input, limits) {
+            Ok(Parsed::Request { end }) => {
+                requests.push(parser.request(input).args().map(<[u8]>::to_vec).collect());
+                input = &input[end..];
+            }
+            Ok(Parsed::Nothing { end }) => input = &input[end..],
+            Ok(Parsed::Incomplete) => return (requests, None, input.len()),
+            Err(error) => return (requests, Some(error), 0),
+        }
+    }
 }

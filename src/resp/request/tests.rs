@@ -32,6 +32,24 @@ fn parse_in_pieces(
     (requests, None)
 }
 
+/// As with a parser that has seen no request before.
+fn parse_each_afresh(mut input: &[u8]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+    let mut requests = Vec::new();
+    loop {
+        let mut parser = RequestParser::default();
+        match parser.parse(input, LIMITS) {
+            Ok(Parsed::Request { end }) => {
+                assert!(!parser.repeats_name());
+                requests.push(parser.request(input).args().map(<[u8]>::to_vec).collect());
+                input = &input[end..];
+            }
+            Ok(Parsed::Nothing { end }) => input = &input[end..],
+            Ok(Parsed::Incomplete) => return (requests, None),
+            Err(error) => return (requests, Some(error)),
+        }
+    }
+}
+
 fn parse_whole(input: &[u8]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
     parse_in_pieces(input, std::iter::empty())
 }
@@ -44,6 +62,35 @@ fn arrays_and_lines() {
     assert_eq!(error, None);
     let expected: &[&[&[u8]]] = &[&[b"LLEN", b"q"], &[b"PING"], &[b"ECHO", b"a b"], &[b""]];
     assert_eq!(requests, expected);
+}
+
+/// Whether each of these requests is found to repeat the name of the one before it.
+fn repeats_name<const N: usize>(requests: [&str; N]) -> [bool; N] {
+    let mut parser = RequestParser::default();
+    requests.map(|request| {
+        let found = parser.parse(request.as_bytes(), LIMITS);
+        assert_eq!(found, Ok(Parsed::Request { end: request.len() }), "{request}");
+        parser.repeats_name()
+    })
+}
+
+#[test]
+fn a_repeated_name_is_noticed_if_all_but_the_last_argument_is_repeated() {
+    let push = "*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\na\r\n";
+    let longer = "*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$3\r\nabc\r\n";
+    let elsewhere = "*3\r\n$5\r\nRPUSH\r\n$1\r\nr\r\n$1\r\na\r\n";
+    let two = "*4\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\na\r\n$1\r\nb\r\n";
+    let (ping, exec) = ("*1\r\n$4\r\nPING\r\n", "*1\r\n$4\r\nEXEC\r\n");
+    let line = "PING\r\n";
+    let long_key = format!("*2\r\n$4\r\nLPOP\r\n$70\r\n{}\r\n", "k".repeat(70));
+    let long_middle = format!("*3\r\n$5\r\nRPUSH\r\n$70\r\n{}\r\n$1\r\na\r\n", "k".repeat(70));
+
+    assert_eq!(repeats_name([push, push, longer, push]), [false, true, true, true]);
+    assert_eq!(repeats_name([push, elsewhere, two, push]), [false; 4]);
+    assert_eq!(repeats_name([push, line, push, push]), [false, false, false, true]);
+    assert_eq!(repeats_name([ping, exec, &long_key, &long_key]), [false, false, false, true]);
+    // Too long to be remembered.
+    assert_eq!(repeats_name([&long_middle, &long_middle]), [false; 2]);
 }
 
 #[test]
@@ -97,7 +144,12 @@ fn memory_follows_bytes_received_not_lengths_announced() {
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12),
-        prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..5).prop_map(|args| {
+        // Either any arguments, or such as many requests of a pipeline have.
+        prop_oneof![
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..5),
+            prop::collection::vec("[ab]{0,2}|[c]{30}".prop_map(String::into_bytes), 1..4),
+        ]
+        .prop_map(|args| {
             let mut out = format!("*{}\r\n", args.len()).into_bytes();
             for arg in args {
                 out.extend(format!("${}\r\n", arg.len()).bytes());
@@ -109,7 +161,7 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
         "[a-z \"'\\\\\r]{0,20}\r\n".prop_map(String::into_bytes),
         "[*$][0-9-]{0,5}\r\n".prop_map(String::into_bytes),
     ];
-    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
@@ -119,6 +171,7 @@ proptest! {
         sizes in prop::collection::vec(1usize..9, 0..300),
     ) {
         let whole = parse_whole(&input);
+        prop_assert_eq!(&whole, &parse_each_afresh(&input));
         prop_assert_eq!(&whole, &parse_in_pieces(&input, std::iter::repeat(1)));
         prop_assert_eq!(&whole, &parse_in_pieces(&input, sizes.into_iter()));
     }
