@@ -1,7 +1,7 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
 use super::blocking;
-use super::take::{move_message, take};
+use super::take::{move_message, pop_many, take};
 use crate::clients::Take;
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
@@ -79,13 +79,13 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
-    let mut list = ctx.state.keyspace.edit_or_create_list(ctx.db, &request[1])?;
-    let queue = list.change();
-    for message in request.args_from(2) {
-        queue.push(end, message);
-    }
-    ctx.reply.count(queue.len());
-    drop(list);
+    let len = ctx.state.keyspace.change_or_create_list(ctx.db, &request[1], |queue| {
+        for message in request.args_from(2) {
+            queue.push(end, message);
+        }
+        queue.len()
+    })?;
+    ctx.reply.count(len);
     let State { keyspace, effects, .. } = &mut *ctx.state;
     add_expired(keyspace, effects);
     effects.state_push(ctx.db, end, &request[1], request.args_from(2));
@@ -129,27 +129,26 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
     let reply = &mut *ctx.reply;
-    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
+    let taken = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        let taken = count.unwrap_or(1).min(queue.len());
         if count.is_some() {
-            reply.null_array()
-        } else {
-            reply.null()
+            reply.array(taken);
         }
-        return Ok(());
+        pop_many(queue, end, taken, reply);
+        (taken, taken > 0)
+    })?;
+    let taken = match (taken, count) {
+        (Some(0), _) => return Ok(()),
+        (Some(taken), _) => taken,
+        (None, Some(_)) => {
+            reply.null_array();
+            return Ok(());
+        }
+        (None, None) => {
+            reply.null();
+            return Ok(());
+        }
     };
-    if count == Some(0) {
-        reply.array(0);
-        return Ok(());
-    }
-    let taken = count.unwrap_or(1).min(list.len());
-    if count.is_some() {
-        reply.array(taken);
-    }
-    let queue = list.change();
-    for _ in 0..taken {
-        queue.pop(end, |message| reply.bulk(message));
-    }
-    drop(list);
     let State { keyspace, effects, .. } = &mut *ctx.state;
     add_expired(keyspace, effects);
     effects.state_pop(ctx.db, end, &request[1], taken);
@@ -227,12 +226,16 @@ fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 }
 
 fn lset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
-        return Err(CommandError::NoSuchKey);
-    };
-    let index = absolute_index(integer(&request[2])?, list.len());
-    let index = index.ok_or(CommandError::IndexOutOfRange)?;
-    list.change().set(index, &request[3]);
+    let set = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        let index = integer(&request[2]).map(|index| absolute_index(index, queue.len()));
+        let set = index.and_then(|index| {
+            queue.set(index.ok_or(CommandError::IndexOutOfRange)?, &request[3]);
+            Ok(())
+        });
+        let is_set = set.is_ok();
+        (set, is_set)
+    })?;
+    set.unwrap_or(Err(CommandError::NoSuchKey))?;
     ctx.reply.ok();
     Ok(())
 }
@@ -243,17 +246,18 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         word if is_word(word, "after") => true,
         _ => return Err(CommandError::Syntax),
     };
-    let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? else {
-        ctx.reply.integer(0);
-        return Ok(());
-    };
-    let pivot = list.iter().position(|message| message == &request[3]);
-    match pivot {
-        Some(index) => {
-            list.change().insert(index + usize::from(after), &request[4]);
-            ctx.reply.count(list.len());
-        }
-        None => ctx.reply.integer(-1),
+    let len = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        let pivot = queue.iter().position(|message| message == &request[3]);
+        let len = pivot.map(|index| {
+            queue.insert(index + usize::from(after), &request[4]);
+            queue.len()
+        });
+        (len, len.is_some())
+    })?;
+    match len {
+        Some(Some(len)) => ctx.reply.count(len),
+        Some(None) => ctx.reply.integer(-1),
+        None => ctx.reply.integer(0),
     }
     Ok(())
 }
@@ -263,23 +267,20 @@ fn lrem(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let from = if count < 0 { End::Back } else { End::Front };
     let limit = if count == 0 { u64::MAX } else { count.unsigned_abs() };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let removed = match ctx.state.keyspace.edit_list(ctx.db, &request[1])? {
-        None => 0,
-        Some(mut list) => list.try_change(|queue| {
-            let removed = queue.remove(from, &request[3], limit);
-            (removed, removed > 0)
-        }),
-    };
-    ctx.reply.count(removed);
+    let removed = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        let removed = queue.remove(from, &request[3], limit);
+        (removed, removed > 0)
+    })?;
+    ctx.reply.count(removed.unwrap_or(0));
     Ok(())
 }
 
 fn ltrim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
-    if let Some(mut list) = ctx.state.keyspace.edit_list(ctx.db, &request[1])? {
-        let (start, count) = range(start, stop, list.len());
-        list.change().trim(start, count);
-    }
+    ctx.state.keyspace.change_list(ctx.db, &request[1], |queue| {
+        let (start, count) = range(start, stop, queue.len());
+        queue.trim(start, count);
+    })?;
     ctx.reply.ok();
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::clients::Take;
 use crate::command::CommandError;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::queue::End;
+use crate::queue::{End, Queue};
 use crate::resp::Output;
 use crate::state::add_expired;
 
@@ -53,11 +53,12 @@ fn pop_with_key(
     end: End,
     reply: &mut Output,
 ) -> Result<bool, CommandError> {
-    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(false) };
-    reply.array(2);
-    reply.bulk(key);
-    list.change().pop(end, |message| reply.bulk(message));
-    Ok(true)
+    let popped = keyspace.change_list(db, key, |queue| {
+        reply.array(2);
+        reply.bulk(key);
+        pop_many(queue, end, 1, reply);
+    })?;
+    Ok(popped.is_some())
 }
 
 /// LMPOP's reply: the key and an array of messages. Gives how many.
@@ -69,16 +70,23 @@ fn pop_many_with_key(
     count: usize,
     reply: &mut Output,
 ) -> Result<Option<usize>, CommandError> {
-    let Some(mut list) = keyspace.edit_list(db, key)? else { return Ok(None) };
-    let count = count.min(list.len());
-    reply.array(2);
-    reply.bulk(key);
-    reply.array(count);
-    let queue = list.change();
+    let popped = keyspace.change_list(db, key, |queue| {
+        let count = count.min(queue.len());
+        reply.array(2);
+        reply.bulk(key);
+        reply.array(count);
+        pop_many(queue, end, count, reply);
+        count
+    })?;
+    Ok(popped)
+}
+
+/// Takes so many messages, which are there, as bulk strings.
+#[inline]
+pub(super) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Output) {
     for _ in 0..count {
         queue.pop(end, |message| reply.bulk(message));
     }
-    Ok(Some(count))
 }
 
 /// Takes a message from one list, adds it to another (or the same), and gives it.
@@ -95,13 +103,18 @@ pub(super) fn move_message(
     }
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
-    let Some(mut list) = keyspace.edit_list(db, source)? else { return Ok(None) };
-    let Some(message) = list.change().pop(from, <[u8]>::to_vec) else { return Ok(None) };
-    if source == destination {
-        list.change().push(to, &message);
-        return Ok(Some(message));
+    let taken = keyspace.change_list(db, source, |queue| {
+        let message = queue.pop(from, <[u8]>::to_vec);
+        if source == destination {
+            message.iter().for_each(|message| queue.push(to, message));
+        }
+        message
+    })?;
+    let message = taken.flatten();
+    if source != destination
+        && let Some(message) = &message
+    {
+        keyspace.change_or_create_list(db, destination, |queue| queue.push(to, message))?;
     }
-    drop(list);
-    keyspace.edit_or_create_list(db, destination)?.change().push(to, &message);
-    Ok(Some(message))
+    Ok(message)
 }

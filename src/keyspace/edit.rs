@@ -1,119 +1,89 @@
-//! Changing a list in place, with all that follows from it.
+//! Changing a list in place, with all that follows from it: when the change is done, memory is counted
+//! anew, a list that became empty is removed, and if anything changed, waiters and watchers hear of it.
 
 use super::{DbIndex, Keyspace, Value, WrongType};
 use crate::queue::Queue;
-use std::ops::Deref;
-
-/// A list that is being changed. When the edit ends, memory is counted anew, a list that became
-/// empty is removed, and if anything changed, waiters and watchers hear of it.
-pub struct ListEdit<'a> {
-    keyspace: &'a mut Keyspace,
-    db: DbIndex,
-    index: usize,
-    bytes_before: usize,
-    is_changed: bool,
-}
 
 impl Keyspace {
-    /// The list at a key, to change; none if the key has no value.
+    /// Changes the list at a key; none, and nothing done, if the key has no value.
     #[inline]
-    pub fn edit_list(
+    pub fn change_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
-    ) -> Result<Option<ListEdit<'_>>, WrongType> {
-        let Some(index) = self.find(db, key) else { return Ok(None) };
-        Ok(self.edit_list_at(db, index))
+        change: impl FnOnce(&mut Queue) -> R,
+    ) -> Result<Option<R>, WrongType> {
+        self.try_change_list(db, key, |queue| (change(queue), true))
     }
 
-    /// The list at a key, to change; an empty one is made if the key has no value.
+    /// As `change_list`, where `attempt` says besides whether it changed anything.
     #[inline]
-    pub fn edit_or_create_list(
+    pub fn try_change_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
-    ) -> Result<ListEdit<'_>, WrongType> {
+        attempt: impl FnOnce(&mut Queue) -> (R, bool),
+    ) -> Result<Option<R>, WrongType> {
+        let Some(index) = self.find(db, key) else { return Ok(None) };
+        Ok(self.try_change_list_at(db, index, attempt))
+    }
+
+    /// Changes the list at a key; an empty one is made if the key has no value.
+    #[inline]
+    pub fn change_or_create_list<R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        change: impl FnOnce(&mut Queue) -> R,
+    ) -> Result<R, WrongType> {
         let index = self.find_or_create(db, key);
         if self.dbs[db].entries[index].value.is_none() {
             self.put_value(db, index, Value::List(Queue::new()));
         }
-        Ok(self.edit_list_at(db, index).expect("a value was put there if there was none"))
+        let changed = self.try_change_list_at(db, index, |queue| (change(queue), true));
+        Ok(changed.expect("a value was put there if there was none"))
     }
 
-    /// The list of an entry; none if it has no value.
+    /// Changes the list of an entry; none if it has no value.
     #[inline]
-    fn edit_list_at(&mut self, db: DbIndex, index: usize) -> Option<ListEdit<'_>> {
+    fn try_change_list_at<R>(
+        &mut self,
+        db: DbIndex,
+        index: usize,
+        attempt: impl FnOnce(&mut Queue) -> (R, bool),
+    ) -> Option<R> {
         self.before_change(db, index);
-        let (now_s, notes_use) = (self.now_s, self.notes_use);
-        let entry = self.entry_mut(db, index);
-        if notes_use {
-            entry.used_s = now_s;
-        }
-        let bytes_before = match &entry.value {
+        let entry = &mut self.dbs[db].entries[index];
+        let queue = match &mut entry.value {
             None => return None,
-            Some(Value::List(queue)) => queue.allocated_bytes(),
+            Some(Value::List(queue)) => queue,
         };
-        Some(ListEdit { keyspace: self, db, index, bytes_before, is_changed: false })
-    }
-}
-
-impl ListEdit<'_> {
-    /// The list, to be changed now.
-    #[inline]
-    pub fn change(&mut self) -> &mut Queue {
-        self.is_changed = true;
-        self.queue_mut()
-    }
-
-    /// Looks for something to change: `attempt` says whether it changed anything.
-    pub fn try_change<R>(&mut self, attempt: impl FnOnce(&mut Queue) -> (R, bool)) -> R {
-        let (result, is_changed) = attempt(self.queue_mut());
-        self.is_changed |= is_changed;
-        result
-    }
-
-    #[inline]
-    fn queue_mut(&mut self) -> &mut Queue {
-        match &mut self.keyspace.dbs[self.db].entries[self.index].value {
-            Some(Value::List(queue)) => queue,
-            None => unreachable!("an edit begins on a list and holds the keyspace until it ends"),
+        let bytes_before = queue.allocated_bytes();
+        let (result, is_changed) = attempt(queue);
+        self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;
+        let is_empty = queue.is_empty();
+        if self.notes_use {
+            entry.used_s = self.now_s;
         }
-    }
-}
-
-impl Deref for ListEdit<'_> {
-    type Target = Queue;
-
-    #[inline]
-    fn deref(&self) -> &Queue {
-        match &self.keyspace.dbs[self.db].entries[self.index].value {
-            Some(Value::List(queue)) => queue,
-            None => unreachable!("an edit begins on a list and holds the keyspace until it ends"),
-        }
-    }
-}
-
-impl Drop for ListEdit<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let (db, index) = (self.db, self.index);
-        let entry = &self.keyspace.dbs[db].entries[index];
         let has_interest = entry.interest.is_some();
-        let queue: &Queue = self;
-        let (is_empty, bytes_after) = (queue.is_empty(), queue.allocated_bytes());
-        let keyspace = &mut *self.keyspace;
-        keyspace.bytes = keyspace.bytes + bytes_after - self.bytes_before;
-        if is_empty {
-            keyspace.clear_value(db, index);
+        self.changes += u64::from(is_changed);
+        if is_empty || has_interest {
+            self.finish_change(db, index, is_changed, is_empty);
         }
-        if self.is_changed {
-            keyspace.changes += 1;
-            if has_interest {
-                keyspace.signal(db, index);
-            }
+        Some(result)
+    }
+
+    /// What follows from a change where somebody is interested, or nothing is left.
+    #[cold]
+    fn finish_change(&mut self, db: DbIndex, index: usize, is_changed: bool, is_empty: bool) {
+        if is_empty {
+            self.clear_value(db, index);
+        }
+        if is_changed {
+            self.signal(db, index);
         }
         if is_empty {
-            keyspace.drop_if_unused(db, index);
+            self.drop_if_unused(db, index);
         }
     }
 }

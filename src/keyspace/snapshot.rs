@@ -178,13 +178,12 @@ mod tests {
         let other = [b'a' + dice.below(12) as u8];
         match dice.below(20) {
             0..8 => {
-                let mut edit = keyspace.edit_or_create_list(db, &key).expect("a list");
-                edit.change().push(End::Back, &dice.0.to_le_bytes());
+                let push = |queue: &mut Queue| queue.push(End::Back, &dice.0.to_le_bytes());
+                keyspace.change_or_create_list(db, &key, push).expect("a list");
             }
             8..12 => {
-                if let Some(mut edit) = keyspace.edit_list(db, &key).expect("a list") {
-                    edit.change().pop(End::Front, |_| ());
-                }
+                let pop = |queue: &mut Queue| queue.pop(End::Front, |_| ());
+                keyspace.change_list(db, &key, pop).expect("a list");
             }
             12 => drop(keyspace.remove(db, &key)),
             13 => drop(keyspace.set_expiry(db, &key, Some(1_000_000 + dice.below(9) as i64))),
@@ -209,7 +208,8 @@ mod tests {
     fn a_database_that_is_emptied_meanwhile_ends_the_walk() {
         let mut keyspace = Keyspace::new(1, 7);
         for key in [b"a", b"b"] {
-            keyspace.edit_or_create_list(0, key).expect("a list").change().push(End::Back, b"x");
+            let push = |queue: &mut Queue| queue.push(End::Back, b"x");
+            keyspace.change_or_create_list(0, key, push).expect("a list");
         }
         keyspace.begin_snapshot();
         keyspace.flush(0);

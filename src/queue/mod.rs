@@ -110,9 +110,9 @@ impl Queue {
     #[inline]
     fn push_back(&mut self, message: &[u8]) {
         let stored = stored_bytes(message.len());
-        match self.segments.back_mut() {
-            Some(last) if last.room_at_back() >= stored => last.push_back(message),
-            _ => self.push_back_growing(message, stored),
+        let last = self.segments.back_mut();
+        if !last.is_some_and(|last| last.push_back_into_room(message, stored)) {
+            self.push_back_growing(message, stored);
         }
         self.len += 1;
     }

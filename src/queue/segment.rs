@@ -101,6 +101,22 @@ pub(super) fn stored_bytes(length: usize) -> usize {
     length + 2 * bits.div_ceil(7)
 }
 
+/// Appends a message in its stored form.
+#[inline]
+fn append(bytes: &mut Vec<u8>, message: &[u8]) {
+    if message.len() < 0x80 {
+        let length = message.len() as u8;
+        bytes.push(length);
+        bytes.extend_from_slice(message);
+        bytes.push(length);
+    } else {
+        let mut length = Length::encode(message.len());
+        bytes.extend_from_slice(length.forward());
+        bytes.extend_from_slice(message);
+        bytes.extend_from_slice(length.reversed());
+    }
+}
+
 /// Reads a length from an iterator of its bytes, least significant first: the value and how many
 /// bytes it took. Segments are written by this file only, so a length is always whole.
 #[inline]
@@ -173,14 +189,6 @@ impl Segment {
     }
 
     #[inline]
-    pub(super) fn room_at_back(&self) -> usize {
-        match &self.buffer {
-            Buffer::Owned(bytes) => bytes.capacity() - bytes.len(),
-            Buffer::Shared { .. } => 0,
-        }
-    }
-
-    #[inline]
     pub(super) fn room_at_front(&self) -> usize {
         match &self.buffer {
             Buffer::Owned(_) => self.start,
@@ -211,20 +219,22 @@ impl Segment {
         self.start = start;
     }
 
+    /// Adds a message, which takes `stored` bytes, at the back, if there is room for it without a copy
+    /// of what is there.
     #[inline]
-    pub(super) fn push_back(&mut self, message: &[u8]) {
-        let bytes = self.buffer.to_mut();
-        if message.len() < 0x80 {
-            let length = message.len() as u8;
-            bytes.push(length);
-            bytes.extend_from_slice(message);
-            bytes.push(length);
-        } else {
-            let mut length = Length::encode(message.len());
-            bytes.extend_from_slice(length.forward());
-            bytes.extend_from_slice(message);
-            bytes.extend_from_slice(length.reversed());
+    pub(super) fn push_back_into_room(&mut self, message: &[u8], stored: usize) -> bool {
+        match &mut self.buffer {
+            Buffer::Owned(bytes) if bytes.capacity() - bytes.len() >= stored => {
+                append(bytes, message);
+                self.count += 1;
+                true
+            }
+            _ => false,
         }
+    }
+
+    pub(super) fn push_back(&mut self, message: &[u8]) {
+        append(self.buffer.to_mut(), message);
         self.count += 1;
     }
 
