@@ -39,8 +39,12 @@ pub fn dispatch(
     };
     let mut mark = mark;
     match gates::pass(state, id, found.command, request.len()) {
-        Ok(Gate::Run) => {
-            run(state, id, found, request, reply, now);
+        Ok(Gate::Run { db, notes_use }) => {
+            state.keyspace.set_use_time(now, notes_use);
+            let command = found.command;
+            let mut ctx = Context { state, client: id, db, now, reply, exec_len: 0, command };
+            call(&mut ctx, found, request);
+            follow_up(state);
             if confirms_subscription(found.command) {
                 mark = reply.mark();
             }
@@ -202,23 +206,6 @@ fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
             reply.truncate(mark);
         }
     }
-}
-
-fn run(
-    state: &mut State,
-    id: ClientId,
-    found: Found,
-    request: &Request<'_>,
-    reply: &mut Output,
-    now: Now,
-) {
-    let Some(client) = state.clients.get(id) else { return };
-    let db = client.db;
-    state.keyspace.set_use_time(now, !client.no_touch);
-    let mut ctx =
-        Context { state, client: id, db, now, reply, exec_len: 0, command: found.command };
-    call(&mut ctx, found, request);
-    follow_up(state);
 }
 
 /// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.

@@ -6,6 +6,7 @@ use super::transaction;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Client};
 use crate::command::{Command, CommandError, Flags};
+use crate::keyspace::DbIndex;
 use crate::resp::Protocol;
 use crate::settings::LocalAccess;
 use crate::state::{Pause, State};
@@ -13,7 +14,8 @@ use crate::state::{Pause, State};
 /// What to do with a command that nothing forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
-    Run,
+    /// Run it in this database, and note that it uses its keys, or not.
+    Run { db: DbIndex, notes_use: bool },
     /// Keep it for EXEC.
     Queue,
     /// Try again after the pause.
@@ -53,7 +55,8 @@ pub(super) fn pass(
 ) -> Result<Gate, CommandError> {
     let used_bytes = state.used_bytes() as u64;
     let State { settings, clients, pause, persistence, .. } = state;
-    let Some(client) = clients.get_mut(id) else { return Ok(Gate::Run) };
+    // Nothing is run for who has gone.
+    let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
     // Also of a command that is refused, queued or held back, as CLIENT LIST in Redis shows it.
     client.last_command = Some(command.name);
     if !command.accepts(len) {
@@ -106,7 +109,7 @@ pub(super) fn pass(
     if in_transaction && !NOT_QUEUED.contains(&command.name) {
         return Ok(Gate::Queue);
     }
-    Ok(Gate::Run)
+    Ok(Gate::Run { db: client.db, notes_use: !client.no_touch })
 }
 
 fn protected() -> CommandError {

@@ -205,7 +205,9 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let (channel, message) = (request.arg(1), request.arg(2));
     let State { clients, channels, .. } = &mut *ctx.state;
     let mut receivers = 0;
-    if let Some(subscribers) = channels.subscribers(Kind::Channel, channel) {
+    if !channels.is_empty(Kind::Channel)
+        && let Some(subscribers) = channels.subscribers(Kind::Channel, channel)
+    {
         receivers += deliver(clients, subscribers, &[b"message", channel, message]);
     }
     if !channels.is_empty(Kind::Pattern) {

@@ -260,12 +260,34 @@ impl RequestParser {
     /// anything else, with what begins at `end`.
     #[inline]
     pub fn parse(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
-        if self.args_left == 0 && self.template.begins(buffer) && !limits.is_stranger {
-            self.args.pop();
-            self.args_left = 1;
-            self.position = self.template.len;
-            self.template.is_used = true;
-        } else if self.args_left == 0 {
+        if !limits.is_stranger
+            && let Some(end) = self.repeated(buffer)
+        {
+            return Ok(Parsed::Request { end });
+        }
+        self.parse_any(buffer, limits)
+    }
+
+    /// Finds a whole request at the start of `buffer` that begins as the one before it, if its last
+    /// argument has a usual length; where it ends.
+    #[inline]
+    fn repeated(&mut self, buffer: &[u8]) -> Option<usize> {
+        let at = self.template.len;
+        if self.args_left > 0 || !self.template.begins(buffer) || buffer.get(at) != Some(&b'$') {
+            return None;
+        }
+        let (length, start) = short_number(buffer, at)?;
+        let end = start + length;
+        if buffer.len() < end + 2 {
+            return None;
+        }
+        *self.args.last_mut()? = Arg { start, end };
+        self.template.is_used = true;
+        Some(end + 2)
+    }
+
+    fn parse_any(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
+        if self.args_left == 0 {
             self.args.clear();
             self.inline = None;
             self.template.forget();
