@@ -4,6 +4,9 @@
 //! somebody typed. The parser keeps positions into the caller's buffer; when the buffer ends in
 //! the middle of a request, it remembers how far it came, so that no byte is looked at twice
 //! however the bytes arrive. Limits and error texts are those of Redis 7.
+//!
+//! Of a pipeline's requests most differ from the one before in their last argument only: those are
+//! compared, not parsed.
 
 use super::{parse_integer, split_quoted};
 use std::ops::Index;
