@@ -1,7 +1,7 @@
 //! Starting the servers, filling them, and asking what they hold and how much memory they take.
 
-use crate::bare_loop;
 use crate::workload::{Workload, encode};
+use crate::{bare_loop, seconds};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -153,7 +153,8 @@ impl Server {
             return;
         }
         self.empty();
-        fill(&mut self.connect(), b"queue", workload.messages_needed);
+        let messages = workload.messages_a_second * seconds().as_secs() as usize;
+        fill(&mut self.connect(), b"queue", messages);
     }
 
     pub fn empty(&mut self) {

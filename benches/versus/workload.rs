@@ -11,8 +11,9 @@ pub struct Workload {
     pub pipeline: usize,
     /// Line ends in one reply.
     pub lines_per_reply: usize,
-    /// Messages that the queue must hold before a round begins: more than can be popped in one.
-    pub messages_needed: usize,
+    /// Messages that the queue must hold before a round begins, for each second of it: more than can be
+    /// popped.
+    pub messages_a_second: usize,
 }
 
 /// Connections of every row.
@@ -21,19 +22,19 @@ pub const CONNECTIONS: usize = 50;
 pub const fn push(name: &'static str, message_bytes: usize, pipeline: usize) -> Workload {
     let request = &["RPUSH", "queue"];
     let message_bytes = Some(message_bytes);
-    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_needed: 0 }
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_a_second: 0 }
 }
 
-const fn pop(name: &'static str, pipeline: usize, messages_needed: usize) -> Workload {
+const fn pop(name: &'static str, pipeline: usize, messages_a_second: usize) -> Workload {
     let request = &["LPOP", "queue"];
     let message_bytes = None;
-    Workload { name, request, message_bytes, pipeline, lines_per_reply: 2, messages_needed }
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 2, messages_a_second }
 }
 
 const fn publish(name: &'static str, pipeline: usize) -> Workload {
     let request = &["PUBLISH", "channel"];
     let message_bytes = Some(64);
-    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_needed: 0 }
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_a_second: 0 }
 }
 
 pub const WORKLOADS: &[Workload] = &[
