@@ -137,21 +137,18 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         pop_many(queue, end, taken, reply);
         (taken, taken > 0)
     })?;
-    let taken = match (taken, count) {
-        (Some(0), _) => return Ok(()),
-        (Some(taken), _) => taken,
-        (None, Some(_)) => {
-            reply.null_array();
-            return Ok(());
+    let Some(taken) = taken else {
+        match count {
+            Some(_) => reply.null_array(),
+            None => reply.null(),
         }
-        (None, None) => {
-            reply.null();
-            return Ok(());
-        }
+        return Ok(());
     };
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    add_expired(keyspace, effects);
-    effects.state_pop(ctx.db, end, &request[1], taken);
+    if taken > 0 {
+        let State { keyspace, effects, .. } = &mut *ctx.state;
+        add_expired(keyspace, effects);
+        effects.state_pop(ctx.db, end, &request[1], taken);
+    }
     Ok(())
 }
 
