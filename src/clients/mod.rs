@@ -85,7 +85,7 @@ impl Clients {
     /// A client, if it is still connected.
     #[inline]
     pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.slots.get_mut(id.slot())?.as_mut().filter(|client| client.id.number() == id.number())
+        find_mut(&mut self.slots, id)
     }
 
     /// The client with this number.
@@ -134,8 +134,8 @@ impl Clients {
 
     /// Writes to a client that is not the one whose command runs: a message, a wake-up.
     pub fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
-        let Some(client) = self.slots.get_mut(id.slot()).and_then(Option::as_mut) else { return };
-        if client.id != id || client.closing.is_some() {
+        let Some(client) = find_mut(&mut self.slots, id) else { return };
+        if client.closing.is_some() {
             return;
         }
         if client.output.is_unallocated()
@@ -166,10 +166,7 @@ impl Clients {
     /// Lends out the output of the client whose input is processed; `return_output` ends it.
     pub fn lend_output(&mut self, id: ClientId) -> Output {
         let spare = &mut self.spare_buffers;
-        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
-        let Some(client) = slot.filter(|client| client.id == id) else {
-            return Output::default();
-        };
+        let Some(client) = find_mut(&mut self.slots, id) else { return Output::default() };
         let placeholder = Output::new(client.output.protocol());
         let mut output = std::mem::replace(&mut client.output, placeholder);
         if output.is_unallocated()
@@ -194,8 +191,7 @@ impl Clients {
     pub fn return_output(&mut self, id: ClientId, mut output: Output) {
         self.collect_pushed(id, &mut output);
         let is_owed = !output.is_empty();
-        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
-        let Some(client) = slot.filter(|client| client.id == id) else { return };
+        let Some(client) = find_mut(&mut self.slots, id) else { return };
         if !is_owed && let Some(buffer) = output.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }
@@ -217,8 +213,7 @@ impl Clients {
     /// Says that a client's socket has taken `bytes`, as much as it could.
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now_us: u64) {
         self.note_sent(id, bytes);
-        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
-        let Some(client) = slot.filter(|client| client.id == id) else { return };
+        let Some(client) = find_mut(&mut self.slots, id) else { return };
         if let Some(buffer) = client.output.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }
@@ -387,6 +382,13 @@ impl Clients {
             assert_eq!(client.is_in_backlog, self.backlog.contains(&client.id));
         }
     }
+}
+
+/// As `Clients::get_mut`, for those who use other parts of `Clients` meanwhile.
+#[inline]
+fn find_mut(slots: &mut [Option<Client>], id: ClientId) -> Option<&mut Client> {
+    // No other client, in this slot or elsewhere, ever has the number.
+    slots.get_mut(id.slot())?.as_mut().filter(|client| client.id.number() == id.number())
 }
 
 fn keep_spare(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {

@@ -224,16 +224,18 @@ fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 
 fn lset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let set = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
-        let index = integer(&request[2]).map(|index| absolute_index(index, queue.len()));
-        let set = index.and_then(|index| {
-            queue.set(index.ok_or(CommandError::IndexOutOfRange)?, &request[3]);
-            Ok(())
-        });
+        let set = set_at(queue, &request[2], &request[3]);
         let is_set = set.is_ok();
         (set, is_set)
     })?;
     set.unwrap_or(Err(CommandError::NoSuchKey))?;
     ctx.reply.ok();
+    Ok(())
+}
+
+fn set_at(queue: &mut Queue, index: &[u8], message: &[u8]) -> Result<(), CommandError> {
+    let index = absolute_index(integer(index)?, queue.len());
+    queue.set(index.ok_or(CommandError::IndexOutOfRange)?, message);
     Ok(())
 }
 

@@ -81,7 +81,7 @@ impl Table {
         Some(Found { command: self.commands[index], index })
     }
 
-    #[cold]
+    #[inline(never)]
     fn find_long(&self, name: &[u8]) -> Option<usize> {
         let mut lower = [0; NAME_BYTES_MAX];
         let lower = lower.get_mut(..name.len())?;

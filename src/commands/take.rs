@@ -70,15 +70,14 @@ fn pop_many_with_key(
     count: usize,
     reply: &mut Output,
 ) -> Result<Option<usize>, CommandError> {
-    let popped = keyspace.change_list(db, key, |queue| {
+    Ok(keyspace.change_list(db, key, |queue| {
         let count = count.min(queue.len());
         reply.array(2);
         reply.bulk(key);
         reply.array(count);
         pop_many(queue, end, count, reply);
         count
-    })?;
-    Ok(popped)
+    })?)
 }
 
 /// Takes so many messages, which are there, as bulk strings.
@@ -104,17 +103,15 @@ pub(super) fn move_message(
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
     let taken = keyspace.change_list(db, source, |queue| {
-        let message = queue.pop(from, <[u8]>::to_vec);
+        let message = queue.pop(from, <[u8]>::to_vec)?;
         if source == destination {
-            message.iter().for_each(|message| queue.push(to, message));
+            queue.push(to, &message);
         }
-        message
+        Some(message)
     })?;
-    let message = taken.flatten();
-    if source != destination
-        && let Some(message) = &message
-    {
-        keyspace.change_or_create_list(db, destination, |queue| queue.push(to, message))?;
+    let Some(message) = taken.flatten() else { return Ok(None) };
+    if source != destination {
+        keyspace.change_or_create_list(db, destination, |queue| queue.push(to, &message))?;
     }
-    Ok(message)
+    Ok(Some(message))
 }

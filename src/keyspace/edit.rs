@@ -62,9 +62,7 @@ impl Keyspace {
         let (result, is_changed) = attempt(queue);
         self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;
         let is_empty = queue.is_empty();
-        if self.notes_use {
-            entry.used_s = self.now_s;
-        }
+        entry.note_use(self.now_s, self.notes_use);
         let has_interest = entry.interest.is_some();
         self.changes += u64::from(is_changed);
         if is_empty || has_interest {
@@ -74,7 +72,7 @@ impl Keyspace {
     }
 
     /// What follows from a change where somebody is interested, or nothing is left.
-    #[cold]
+    #[inline(never)]
     fn finish_change(&mut self, db: DbIndex, index: usize, is_changed: bool, is_empty: bool) {
         if is_empty {
             self.clear_value(db, index);

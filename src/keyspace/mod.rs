@@ -157,6 +157,14 @@ impl Entry {
         if self.is_due(now_ms) { None } else { self.value.as_ref() }
     }
 
+    /// Notes that it is used, if uses are noted.
+    #[inline]
+    fn note_use(&mut self, now_s: u32, notes_use: bool) {
+        if notes_use {
+            self.used_s = now_s;
+        }
+    }
+
     #[inline]
     fn is_due(&self, now_ms: i64) -> bool {
         self.expires_ms != NEVER && self.expires_ms <= now_ms
@@ -245,14 +253,6 @@ impl Keyspace {
         self.notes_use = notes_use;
     }
 
-    /// Notes that an entry is used.
-    #[inline]
-    fn note_use(&mut self, db: DbIndex, index: usize) {
-        if self.notes_use {
-            self.dbs[db].entries[index].used_s = self.now_s;
-        }
-    }
-
     /// Where a key's entry is. A value that has expired is removed first.
     #[inline]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
@@ -282,8 +282,9 @@ impl Keyspace {
     /// The value of a key.
     pub fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         let index = self.find(db, key)?;
-        self.note_use(db, index);
-        self.dbs[db].entries[index].value.as_ref()
+        let entry = &mut self.dbs[db].entries[index];
+        entry.note_use(self.now_s, self.notes_use);
+        entry.value.as_ref()
     }
 
     /// The value of a key, without noting that it was used.
@@ -342,7 +343,7 @@ impl Keyspace {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn create(&mut self, db: DbIndex, key: &[u8]) -> usize {
         let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
         self.bytes += ENTRY_BYTES + key.len();
