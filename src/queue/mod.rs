@@ -5,11 +5,18 @@
 //! index skips whole segments; changing the middle rewrites one segment. A large message has a
 //! segment of its own. A drained segment goes back to the allocator at once.
 //!
+//! A queue that is asked to keeps a stamp for each message: what is known of it beside its bytes.
+//!
 //! Knows nothing of Redis or of clients.
 
 mod segment;
+mod stamped;
+mod stamps;
+
+pub use stamps::Stamp;
 
 use segment::{Segment, stored_bytes};
+use stamps::Stamps;
 use std::collections::VecDeque;
 
 /// Bytes of a full segment: small beside the processor's caches, large beside the 40 bytes of
@@ -54,6 +61,8 @@ pub struct Queue {
     len: usize,
     /// Capacity of all segments.
     segment_bytes: usize,
+    /// In a box, since most queues have none.
+    stamps: Option<Box<Stamps>>,
 }
 
 impl Clone for Queue {
@@ -63,6 +72,7 @@ impl Clone for Queue {
         for message in self.iter() {
             copy.push(End::Back, message);
         }
+        copy.stamps = self.stamps.clone();
         copy
     }
 }
@@ -79,12 +89,14 @@ impl Queue {
     }
 
     /// The same messages once more, without a copy of them: their segments are shared until one
-    /// of both queues changes them. Takes time for each segment, not for each message.
+    /// of both queues changes them. Takes time for each segment, not for each message. Stamps are
+    /// copied, which takes time for each run of equal ones.
     pub fn share(&mut self) -> Queue {
         Queue {
             segments: self.segments.iter_mut().map(Segment::share).collect(),
             len: self.len,
             segment_bytes: self.segment_bytes,
+            stamps: self.stamps.clone(),
         }
     }
 
@@ -93,14 +105,23 @@ impl Queue {
         self.len == 0
     }
 
-    /// Bytes of memory that the messages take, room to grow included.
+    /// Bytes of memory that the messages take, room to grow and their stamps included.
     pub fn allocated_bytes(&self) -> usize {
-        self.segment_bytes + self.segments.capacity() * size_of::<Segment>()
+        self.segment_bytes + self.segments.capacity() * size_of::<Segment>() + self.stamps_bytes()
     }
 
     /// Adds a message at one end.
     #[inline]
     pub fn push(&mut self, end: End, message: &[u8]) {
+        self.push_message(end, message);
+        if self.stamps.is_some() {
+            self.push_fresh_stamp(end);
+        }
+    }
+
+    /// As `push`, but without a stamp: the caller adds it.
+    #[inline]
+    fn push_message(&mut self, end: End, message: &[u8]) {
         match end {
             End::Front => self.push_front(message),
             End::Back => self.push_back(message),
@@ -179,6 +200,16 @@ impl Queue {
     /// Takes the message at one end away, after `read` has seen it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let seen = self.pop_message(end, read)?;
+        if self.stamps.is_some() {
+            self.drop_stamps(end, 1);
+        }
+        Some(seen)
+    }
+
+    /// As `pop`, but leaving the stamp: the caller takes it away.
+    #[inline]
+    fn pop_message<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let (seen, is_drained) = match end {
             End::Front => {
                 let first = self.segments.front_mut()?;
@@ -249,8 +280,8 @@ impl Queue {
         self.segments.iter().flat_map(Segment::iter)
     }
 
-    /// Puts `message` in the place of the one at `index`; false, and nothing done, if there is
-    /// none.
+    /// Puts `message` in the place of the one at `index`, whose stamp it keeps; false, and nothing
+    /// done, if there is none.
     pub fn set(&mut self, index: usize, message: &[u8]) -> bool {
         if index >= self.len {
             return false;
@@ -262,9 +293,11 @@ impl Queue {
 
     /// Puts `message` before the one at `index`; at `len` and beyond it becomes the last one.
     pub fn insert(&mut self, index: usize, message: &[u8]) {
-        if index >= self.len {
-            return self.push_back(message);
-        }
+        self.insert_stamped(index, message, self.fresh_stamp());
+    }
+
+    /// As `insert`, but without a stamp: the caller adds it. `index` is below `len`.
+    fn insert_message(&mut self, index: usize, message: &[u8]) {
         let (number, within) = self.locate(index);
         self.edit(number, |segment| segment.insert(within, message));
         self.len += 1;
@@ -288,10 +321,18 @@ impl Queue {
 
     /// Takes away up to `limit` messages equal to `message`, looking from `from`; says how many.
     pub fn remove(&mut self, from: End, message: &[u8], limit: usize) -> usize {
+        let is_stamped = self.stamps.is_some();
         let mut left = limit;
+        let mut seen = 0;
+        // Where those that go are, counted from `from`, if their stamps go as well.
+        let mut places = Vec::new();
         let mut keep = |other: &[u8]| {
             let matches = left > 0 && other == message;
             left -= usize::from(matches);
+            if is_stamped && matches {
+                places.push(seen);
+            }
+            seen += 1;
             !matches
         };
         let mut removed = 0;
@@ -306,6 +347,13 @@ impl Queue {
                     removed += segment.retain_from_back(&mut keep);
                 }
             }
+        }
+        if let Some(stamps) = &mut self.stamps {
+            if from == End::Back {
+                places.iter_mut().for_each(|place| *place = self.len - 1 - *place);
+                places.reverse();
+            }
+            stamps.remove_places(&places);
         }
         self.len -= removed;
         if removed > 0 {
@@ -324,8 +372,57 @@ impl Queue {
         self.drop_many(End::Back, behind);
     }
 
+    /// Forgets the `count` messages from `start` on, whole segments at a time where that is
+    /// possible.
+    pub fn trim_out(&mut self, start: usize, count: usize) {
+        let start = start.min(self.len);
+        let count = count.min(self.len - start);
+        if start == 0 {
+            self.drop_many(End::Front, count);
+        } else if start + count == self.len {
+            self.drop_many(End::Back, count);
+        } else if count > 0 {
+            if let Some(stamps) = &mut self.stamps {
+                stamps.remove_range(start, count, self.len);
+            }
+            self.cut_out(start, count);
+        }
+    }
+
+    /// Forgets `count` messages, not none, from `start` on; there are others on both sides. The
+    /// caller takes their stamps away.
+    fn cut_out(&mut self, start: usize, count: usize) {
+        let (number, within) = self.locate(start);
+        let mut left = count;
+        let mut first = number;
+        if within > 0 {
+            let segment = &mut self.segments[number];
+            self.segment_bytes -= segment.capacity();
+            left -= segment.cut(within, left);
+            self.segment_bytes += segment.capacity();
+            first += 1;
+        }
+        let mut end = first;
+        while let Some(segment) = self.segments.get(end)
+            && segment.count() <= left
+        {
+            left -= segment.count();
+            self.segment_bytes -= segment.capacity();
+            end += 1;
+        }
+        // Dropping the first messages of a segment leaves its buffer as it is.
+        if let Some(segment) = self.segments.get_mut(end) {
+            segment.cut(0, left);
+        }
+        self.segments.drain(first..end);
+        self.len -= count;
+    }
+
     /// Forgets `count` messages at one end, whole segments at a time where that is possible.
     fn drop_many(&mut self, end: End, mut count: usize) {
+        if self.stamps.is_some() {
+            self.drop_stamps(end, count);
+        }
         while count > 0 {
             let segment = match end {
                 End::Front => self.segments.front(),
@@ -337,7 +434,7 @@ impl Queue {
                 self.len -= segment.count();
                 self.drop_segment(end);
             } else {
-                self.pop(end, |_| ());
+                self.pop_message(end, |_| ());
                 count -= 1;
             }
         }
@@ -348,6 +445,9 @@ impl Queue {
         assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
         assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
         assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
+        if let Some(stamps) = &self.stamps {
+            stamps.check_invariants(self.len);
+        }
     }
 }
 
@@ -362,5 +462,7 @@ fn grown_capacity(segment: &Segment, stored: usize, full_bytes: usize) -> Option
     Some(needed.next_power_of_two().min(full_bytes))
 }
 
+#[cfg(test)]
+mod stamps_tests;
 #[cfg(test)]
 mod tests;

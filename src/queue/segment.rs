@@ -41,6 +41,15 @@ impl Buffer {
         }
     }
 
+    /// Ends the live messages at `at`.
+    #[inline]
+    fn truncate(&mut self, at: usize) {
+        match self {
+            Buffer::Owned(bytes) => bytes.truncate(at),
+            Buffer::Shared { end, .. } => *end = at,
+        }
+    }
+
     /// The bytes, to be changed. If they are shared, they are copied, up to the end of the live
     /// ones; if the snapshot has gone meanwhile, they are taken back.
     #[inline]
@@ -294,10 +303,7 @@ impl Segment {
         self.count = self.count.checked_sub(1)?;
         let (message, cut) = self.read_before(self.bytes().len());
         let seen = read(message);
-        match &mut self.buffer {
-            Buffer::Owned(bytes) => bytes.truncate(cut),
-            Buffer::Shared { end, .. } => *end = cut,
-        }
+        self.buffer.truncate(cut);
         Some(seen)
     }
 
@@ -355,6 +361,23 @@ impl Segment {
         let count = self.count - index;
         self.count = index;
         Segment::owned(rest, 0, count)
+    }
+
+    /// Forgets up to `count` messages from message `index` on; says how many those were. Only what
+    /// has messages on both sides is moved, or copied if it is shared.
+    pub(super) fn cut(&mut self, index: usize, count: usize) -> usize {
+        let count = count.min(self.count - index);
+        let at = self.offset_of(index);
+        let end = self.offset_of(index + count);
+        if index == 0 {
+            self.start = end;
+        } else if index + count < self.count {
+            self.buffer.to_mut().drain(at..end);
+        } else {
+            self.buffer.truncate(at);
+        }
+        self.count -= count;
+        count
     }
 
     /// Forgets the messages that `keep` refuses, in order; says how many those were.

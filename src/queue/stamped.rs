@@ -1,0 +1,174 @@
+//! A queue's messages with their stamps, for queues that were asked to keep them.
+//!
+//! The stamps are always those of the messages that are there, whatever changes the queue. A queue
+//! without stamps behaves as if each message had the default one, and forgets those it is given.
+
+use super::stamps::{Stamp, Stamps};
+use super::{End, Queue};
+
+impl Queue {
+    /// Keeps a stamp for each message from now on. Those that are there are ready since
+    /// `fresh_ms`, and so will be those that are pushed without a stamp. Of a queue that has
+    /// stamps already, only the latter changes.
+    pub fn begin_stamps(&mut self, fresh_ms: i64) {
+        let is_new = self.stamps.is_none();
+        let stamps = self.stamps.get_or_insert_default();
+        stamps.set_fresh_ms(fresh_ms);
+        if is_new && self.len > 0 {
+            stamps.push(End::Back, stamps.fresh(), self.len);
+        }
+    }
+
+    /// Forgets all stamps, and keeps none from now on.
+    pub fn end_stamps(&mut self) {
+        self.stamps = None;
+    }
+
+    /// Whether it keeps a stamp for each message.
+    pub fn is_stamped(&self) -> bool {
+        self.stamps.is_some()
+    }
+
+    /// Messages that are pushed without a stamp are ready since `ms` from now on; nothing without
+    /// stamps.
+    pub fn set_fresh_ms(&mut self, ms: i64) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.set_fresh_ms(ms);
+        }
+    }
+
+    /// Adds a message with its stamp at one end.
+    pub fn push_stamped(&mut self, end: End, message: &[u8], stamp: Stamp) {
+        self.push_message(end, message);
+        if let Some(stamps) = &mut self.stamps {
+            stamps.push(end, stamp, 1);
+        }
+    }
+
+    /// Puts `message` with its stamp before the one at `index`; at `len` and beyond it becomes
+    /// the last one.
+    pub fn insert_stamped(&mut self, index: usize, message: &[u8], stamp: Stamp) {
+        if index >= self.len {
+            return self.push_stamped(End::Back, message, stamp);
+        }
+        if let Some(stamps) = &mut self.stamps {
+            stamps.insert(index, self.len, stamp);
+        }
+        self.insert_message(index, message);
+    }
+
+    /// Takes the message at one end away, after `read` has seen it, with its stamp.
+    #[inline]
+    pub fn pop_stamped<R>(
+        &mut self,
+        end: End,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Option<(R, Stamp)> {
+        let seen = self.pop_message(end, read)?;
+        let stamp = match &mut self.stamps {
+            Some(stamps) => stamps.drop_many(end, 1),
+            None => Stamp::default(),
+        };
+        Some((seen, stamp))
+    }
+
+    /// The stamp of the message at `index`, counted from the front; the default one if there is
+    /// none.
+    pub fn stamp_at(&self, index: usize) -> Stamp {
+        match &self.stamps {
+            Some(stamps) if index < self.len => stamps.at(index, self.len),
+            _ => Stamp::default(),
+        }
+    }
+
+    /// All stamps, front to back, each with the number of neighbours that have it; nothing without
+    /// stamps.
+    pub fn stamp_runs(&self) -> impl Iterator<Item = (Stamp, usize)> {
+        self.stamps.iter().flat_map(|stamps| stamps.runs())
+    }
+
+    /// Gives all messages the stamps in `runs`, front to back, each with the number of neighbours
+    /// that have it; false, and nothing done, if those are not as many as there are messages, or
+    /// if the queue keeps no stamps.
+    pub fn restamp(&mut self, runs: &[(Stamp, usize)]) -> bool {
+        let total = runs.iter().try_fold(0usize, |sum, &(_, count)| sum.checked_add(count));
+        match &mut self.stamps {
+            Some(stamps) if total == Some(self.len) => {
+                stamps.replace(runs);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives the `count` outermost messages at one end this stamp; all, if there are fewer.
+    pub fn restamp_end(&mut self, end: End, count: usize, stamp: Stamp) {
+        let count = count.min(self.len);
+        if let Some(stamps) = &mut self.stamps
+            && count > 0
+        {
+            stamps.drop_many(end, count);
+            stamps.push(end, stamp, count);
+        }
+    }
+
+    /// Makes all messages that are ready since `from` ready since `to`. Takes time for each run
+    /// of equal stamps, unless there is no such message.
+    pub fn replace_ready_ms(&mut self, from: i64, to: i64) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.replace_ready_ms(from, to);
+        }
+    }
+
+    /// Since when the message that has been ready for the longest time is ready; none without
+    /// messages or stamps.
+    pub fn oldest_ms(&self) -> Option<i64> {
+        self.stamps.as_ref()?.oldest_ms()
+    }
+
+    /// Messages in a row, as many as there are, that are ready since `limit_ms` or longer: the
+    /// index of the first, and their number. Those at the front come first, then those at the
+    /// back, then the ones nearest to the front. If there are none, that is known at once.
+    pub fn next_older_than(&self, limit_ms: i64) -> Option<(usize, usize)> {
+        self.stamps.as_ref()?.next_older_than(limit_ms, self.len)
+    }
+
+    /// Where to insert a message with this order for it to be back in its old place: as seen from
+    /// this end, behind the outermost messages that came back and were taken before it.
+    pub fn place_of(&self, end: End, order: u64) -> usize {
+        let is_before = |stamp: Stamp| stamp.order != 0 && stamp.order < order;
+        let before = self.stamps.as_ref().map_or(0, |stamps| stamps.count_at(end, is_before));
+        match end {
+            End::Front => before,
+            End::Back => self.len - before,
+        }
+    }
+
+    /// The part of `push` that only a queue with stamps needs.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn push_fresh_stamp(&mut self, end: End) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.push(end, stamps.fresh(), 1);
+        }
+    }
+
+    /// The part of taking `count` messages at one end away that only a queue with stamps needs.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn drop_stamps(&mut self, end: End, count: usize) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.drop_many(end, count);
+        }
+    }
+
+    /// The stamp of messages that come without one.
+    pub(super) fn fresh_stamp(&self) -> Stamp {
+        self.stamps.as_ref().map_or_else(Stamp::default, |stamps| stamps.fresh())
+    }
+
+    /// What the stamps take beside the queue itself.
+    pub(super) fn stamps_bytes(&self) -> usize {
+        self.stamps.as_deref().map_or(0, Stamps::allocated_bytes)
+    }
+}
