@@ -107,6 +107,7 @@ mod host;
 pub mod journal;
 mod keyspace;
 mod persistence;
+pub mod policy;
 pub mod queue;
 pub mod resp;
 pub mod server;

@@ -65,8 +65,11 @@ impl State {
         let run_id = (0..5).map(|_| format!("{:08x}", random.next() as u32)).collect();
         let mut clients = Clients::default();
         clients.set_output_limits(settings.output_limits, now.monotonic_us);
+        let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
+        // There is no key yet that one of them could govern.
+        keyspace.change_policies(|policies| policies.configure(&settings.queue_policies));
         State {
-            keyspace: Keyspace::new(settings.databases as usize, random.next()),
+            keyspace,
             channels: Channels::new(random.next()),
             effects: Effects::default(),
             persistence: Persistence::default(),

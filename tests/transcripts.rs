@@ -81,6 +81,10 @@ transcripts! {
     pubsub_info
     pubsub_modes
     pubsub_patterns
+    queue_delivery
+    queue_expiry
+    queue_limits
+    queue_policies
     server_command
     server_config
     server_info

@@ -15,7 +15,7 @@ pub use durability::{Contents, ReplayError};
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, CloseReason, Peer};
 use crate::clock::Now;
-use crate::commands::{Table, blocking, dispatch, gates, monitor, pubsub, transaction};
+use crate::commands::{Table, blocking, dispatch, gates, governed, monitor, pubsub, transaction};
 use crate::host::Host;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
@@ -67,6 +67,7 @@ impl Broker {
         transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
+        self.give_back(id);
         match reason {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
@@ -254,7 +255,19 @@ impl Broker {
             return;
         }
         self.has_due_expiries = !self.state.keyspace.expire(now.unix_ms(), EXPIRED_PER_TURN_MAX);
+        if self.state.keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= now.unix_ms()) {
+            governed::tend_due(&mut self.state);
+        }
         dispatch::follow_up(&mut self.state);
+    }
+
+    /// Returns what a client has in flight to its queues, where others wait for it.
+    fn give_back(&mut self, id: ClientId) {
+        if self.state.keyspace.holds_any(id) {
+            let State { keyspace, effects, .. } = &mut self.state;
+            governed::give_all_back(keyspace, effects, id);
+            dispatch::follow_up(&mut self.state);
+        }
     }
 
     fn end_pause(&mut self, now: Now) {
@@ -281,8 +294,11 @@ impl Broker {
         let monotonic = [pause, waits, soft_limits].into_iter().flatten().min();
         let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
         let expiry = self.state.keyspace.next_expiry_ms();
-        let expiry = expiry.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
-        monotonic.into_iter().chain(expiry).min().map(Duration::from_micros)
+        // What is due before 1970 is due at once.
+        let queues = self.state.keyspace.next_due_ms().map(|due_ms| due_ms.max(0).unsigned_abs());
+        let calendar = expiry.into_iter().chain(queues);
+        let calendar = calendar.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
+        monotonic.into_iter().chain(calendar).min().map(Duration::from_micros)
     }
 
     /// The next client with output that its socket was not offered yet.

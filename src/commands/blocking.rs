@@ -5,8 +5,9 @@
 //! a value puts the key on the keyspace's ready list; after the command the broker serves the
 //! clients in line, the longest-waiting first, with the same `take`.
 
-use super::list::{end_of, has_list, many_arguments};
-use super::take::take;
+use super::governed;
+use super::list::{end_of, many_arguments};
+use super::take::{Taker, has_messages, take};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
@@ -100,9 +101,14 @@ fn take_or_wait(
     wanted: Take,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    if !matches!(wanted, Take::Move { .. }) {
+        let names = keys.clone().map(|index| &request[index]);
+        governed::acknowledge_by_pop(keyspace, effects, ctx.db, names, ctx.client);
+    }
+    let taker = Taker { db: ctx.db, client: ctx.client, take: &wanted };
     for index in keys.clone() {
-        let State { keyspace, effects, .. } = &mut *ctx.state;
-        if take(keyspace, effects, ctx.db, &request[index], &wanted, ctx.reply)? {
+        if take(keyspace, effects, taker, &request[index], ctx.reply)? {
             return Ok(());
         }
     }
@@ -191,7 +197,7 @@ pub fn serve_ready_keys(state: &mut State) {
 
 fn serve_key(state: &mut State, db: usize, key: &[u8]) {
     let mut last = None;
-    while let Ok(true) = has_list(&mut state.keyspace, db, key)
+    while has_messages(&mut state.keyspace, db, key)
         && let Some((ticket, client)) = state.keyspace.next_waiter(db, key, last)
     {
         last = Some(ticket);
@@ -205,7 +211,8 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
                 clients.note_change(client);
             }
             clients.answer(client, |reply| {
-                if let Err(error) = take(keyspace, effects, db, key, &wanted, reply) {
+                let taker = Taker { db, client, take: &wanted };
+                if let Err(error) = take(keyspace, effects, taker, key, reply) {
                     stats.count_error(&error.to_bytes());
                     reply.error(&error.to_bytes());
                 }

@@ -1,8 +1,10 @@
 //! CONFIG: the settings of the running server, and its counters' reset.
 
+use super::governed;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
 use crate::resp::Request;
+use crate::state::State;
 
 const fn row(
     name: &'static str,
@@ -58,10 +60,18 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let args: Vec<&[u8]> = request.args_from(2).collect();
     let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let state = &mut *ctx.state;
-    state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    let changed =
+        state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
     // Most settings are read where they are needed; these are kept elsewhere too.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
     state.slowlog.trim(usize::try_from(state.settings.slowlog_len_max).unwrap_or(usize::MAX));
+    let State { keyspace, effects, settings, .. } = state;
+    // Takes a look at every key.
+    if changed.contains(&"queue-policy") {
+        governed::change_policies(keyspace, effects, |policies| {
+            policies.configure(&settings.queue_policies);
+        });
+    }
     state.host.settings_changed(&state.settings);
     ctx.reply.ok();
     Ok(())
@@ -70,6 +80,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
 fn resetstat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     let used_bytes = ctx.state.used_bytes();
     ctx.state.stats.reset(used_bytes);
+    ctx.state.keyspace.reset_queue_sums();
     ctx.state.stats.expired_before = ctx.state.keyspace.expired_count();
     ctx.reply.ok();
     Ok(())

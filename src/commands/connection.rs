@@ -1,6 +1,6 @@
 //! The connection itself: greeting, password, database, leaving.
 
-use super::{client, monitor, pubsub, transaction};
+use super::{client, governed, monitor, pubsub, transaction};
 use crate::clients::{CloseReason, ReplyMode};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, db_index, is_word};
 use crate::resp::{Protocol, Request, parse_integer};
@@ -216,7 +216,8 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     monitor::stop(ctx.state, ctx.client);
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2);
-    let State { clients, settings, .. } = &mut *ctx.state;
+    let State { clients, settings, keyspace, effects, .. } = &mut *ctx.state;
+    governed::give_all_back(keyspace, effects, ctx.client);
     if let Some(client) = clients.get_mut(ctx.client) {
         client.is_authenticated = settings.requirepass.is_empty();
         client.no_evict = false;

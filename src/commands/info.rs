@@ -8,6 +8,7 @@ use super::table::Table;
 use crate::channels::Kind;
 use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, is_word};
+use crate::keyspace::COUNTS;
 use crate::persistence::Persistence;
 use crate::resp::Request;
 use crate::state::State;
@@ -52,6 +53,7 @@ static SECTIONS: &[Section] = &[
     Section { is_default: false, ..section("Latencystats", nothing) },
     section("Cluster", cluster),
     section("Keyspace", keyspace),
+    section("Queues", queues),
 ];
 
 impl Section {
@@ -365,6 +367,16 @@ fn keyspace(text: &mut Text, state: &State, _: Now) {
         let (keys, expires) = (keyspace.len(db), keyspace.expiring_len(db));
         // Redis' avg_ttl is a sample of its expiry cycle, 0 before the first; there is no cycle.
         text.field(&format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl=0"));
+    }
+}
+
+/// What has happened to the messages of queues under policies. Not in Redis.
+fn queues(text: &mut Text, state: &State, _: Now) {
+    let keyspace = &state.keyspace;
+    text.field("queue_policies", keyspace.policies().iter().len());
+    text.field("queue_in_flight", keyspace.in_flight_len());
+    for (name, count) in COUNTS {
+        text.field(&format!("queue_{}", name.replace('-', "_")), count(keyspace.queue_sums()));
     }
 }
 

@@ -1,14 +1,15 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
 use super::blocking;
-use super::take::{move_message, pop_many, take};
+use super::governed;
+use super::take::{Taker, move_between, pop_many, take};
 use crate::clients::Take;
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
 };
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::DbIndex;
 use crate::queue::{End, Queue};
-use crate::resp::Request;
+use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
 
 const PUSH: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
@@ -79,14 +80,20 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
-    let len = ctx.state.keyspace.change_or_create_list(ctx.db, &request[1], |queue| {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    if keyspace.will_be_governed(ctx.db, &request[1]) {
+        let messages = request.args_from(2);
+        let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;
+        ctx.reply.count(len);
+        return Ok(());
+    }
+    let len = keyspace.change_or_create_list(ctx.db, &request[1], |queue| {
         for message in request.args_from(2) {
             queue.push(end, message);
         }
         queue.len()
     })?;
     ctx.reply.count(len);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
     add_expired(keyspace, effects);
     effects.state_push(ctx.db, end, &request[1], request.args_from(2));
     Ok(())
@@ -128,8 +135,14 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         None => None,
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    governed::acknowledge_by_pop(keyspace, effects, ctx.db, [&request[1]], ctx.client);
+    if keyspace.is_governed(ctx.db, &request[1]) {
+        pop_governed(ctx, &request[1], end, count);
+        return Ok(());
+    }
     let reply = &mut *ctx.reply;
-    let taken = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+    let taken = keyspace.try_change_list(ctx.db, &request[1], |queue| {
         let taken = count.unwrap_or(1).min(queue.len());
         if count.is_some() {
             reply.array(taken);
@@ -145,11 +158,27 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         return Ok(());
     };
     if taken > 0 {
-        let State { keyspace, effects, .. } = &mut *ctx.state;
         add_expired(keyspace, effects);
         effects.state_pop(ctx.db, end, &request[1], taken);
     }
     Ok(())
+}
+
+/// LPOP and RPOP of a queue under a policy.
+fn pop_governed(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize>) {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let begin = |reply: &mut Output, taken| {
+        if count.is_some() {
+            reply.array(taken);
+        }
+    };
+    let (db, client, wanted) = (ctx.db, ctx.client, count.unwrap_or(1));
+    let popped = governed::pop(keyspace, effects, db, key, end, wanted, client, ctx.reply, begin);
+    match (popped, count) {
+        (Some(_), _) => {}
+        (None, Some(_)) => ctx.reply.null_array(),
+        (None, None) => ctx.reply.null(),
+    }
 }
 
 /// An argument that counts messages, at least `min`.
@@ -245,8 +274,15 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         word if is_word(word, "after") => true,
         _ => return Err(CommandError::Syntax),
     };
-    let len = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
-        let pivot = queue.iter().position(|message| message == &request[3]);
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let is_governed = keyspace.is_governed(ctx.db, &request[1]);
+    let finds = |queue: &Queue| queue.iter().position(|message| message == &request[3]);
+    if is_governed && keyspace.list(ctx.db, &request[1])?.is_some_and(|list| finds(list).is_some())
+    {
+        governed::check_push(keyspace, ctx.db, &request[1], 1, request[4].len())?;
+    }
+    let len = keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        let pivot = finds(queue);
         let len = pivot.map(|index| {
             queue.insert(index + usize::from(after), &request[4]);
             queue.len()
@@ -254,6 +290,13 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         (len, len.is_some())
     })?;
     match len {
+        Some(Some(_)) if is_governed => {
+            add_expired(keyspace, effects);
+            effects.state(ctx.db, request.args());
+            let end = End::Back;
+            let len = governed::finish_push(keyspace, effects, ctx.db, &request[1], end, 1);
+            ctx.reply.count(len);
+        }
         Some(Some(len)) => ctx.reply.count(len),
         Some(None) => ctx.reply.integer(-1),
         None => ctx.reply.integer(0),
@@ -376,8 +419,8 @@ fn move_or_null(
     from: End,
     to: End,
 ) -> Result<(), CommandError> {
-    let keyspace = &mut ctx.state.keyspace;
-    match move_message(keyspace, ctx.db, &request[1], &request[2], from, to)? {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    match move_between(keyspace, effects, ctx.db, &request[1], &request[2], from, to)? {
         Some(message) => ctx.reply.bulk(&message),
         None => ctx.reply.null(),
     }
@@ -411,20 +454,14 @@ fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let (keys, end, count) = many_arguments(request, 1)?;
     let wanted = Take::PopMany { end, count };
     let State { keyspace, effects, .. } = &mut *ctx.state;
+    let taker = Taker { db: ctx.db, client: ctx.client, take: &wanted };
+    let names = keys.clone().map(|index| &request[index]);
+    governed::acknowledge_by_pop(keyspace, effects, ctx.db, names, ctx.client);
     for index in keys {
-        if take(keyspace, effects, ctx.db, &request[index], &wanted, ctx.reply)? {
+        if take(keyspace, effects, taker, &request[index], ctx.reply)? {
             return Ok(());
         }
     }
     ctx.reply.null_array();
     Ok(())
-}
-
-/// Whether a key holds a list now, which is then not empty.
-pub(super) fn has_list(
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
-) -> Result<bool, CommandError> {
-    Ok(keyspace.list(db, key)?.is_some())
 }

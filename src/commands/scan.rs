@@ -29,7 +29,7 @@ pub(super) static COMMANDS: &[Command] = &[
 const SCAN_COUNT: usize = 10;
 
 /// Whether a key is asked for: `*` means all of them, the empty one included.
-fn selects(pattern: &[u8], key: &[u8]) -> bool {
+pub(super) fn selects(pattern: &[u8], key: &[u8]) -> bool {
     pattern == b"*" || glob_matches(pattern, key)
 }
 
@@ -103,7 +103,7 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 
 /// A cursor as C's strtoul reads it, which ends at a NUL, takes a sign, and counts negative
 /// numbers back from the largest.
-fn parse_cursor(arg: &[u8]) -> Option<u64> {
+pub(super) fn parse_cursor(arg: &[u8]) -> Option<u64> {
     let text = arg.split(|&byte| byte == 0).next().unwrap_or_default();
     let (is_negative, digits) = match text {
         [] => return Some(0),

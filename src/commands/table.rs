@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 /// The rows of all families.
 static FAMILIES: &[&[Command]] = &[
     super::list::COMMANDS,
+    super::queue::COMMANDS,
     super::pubsub::COMMANDS,
     super::keys::COMMANDS,
     super::scan::COMMANDS,

@@ -1,6 +1,8 @@
 //! Taking messages from a list: what a command that finds some does, and what a client that
 //! waited for some gets. Both are the same functions.
 
+use super::governed;
+use crate::client_id::ClientId;
 use crate::clients::Take;
 use crate::command::CommandError;
 use crate::effects::Effects;
@@ -9,33 +11,57 @@ use crate::queue::{End, Queue};
 use crate::resp::Output;
 use crate::state::add_expired;
 
-/// Takes from the list at `key` what a waiting client wants and writes the reply; false, and
-/// nothing written, if there is no list.
+/// Who takes what, in which database.
+#[derive(Clone, Copy)]
+pub(super) struct Taker<'a> {
+    pub db: DbIndex,
+    pub client: ClientId,
+    pub take: &'a Take,
+}
+
+/// Takes from the list at `key` what a client wants and writes the reply; false, and nothing written,
+/// if there is no list.
 pub(super) fn take(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    db: DbIndex,
+    taker: Taker<'_>,
     key: &[u8],
-    take: &Take,
     reply: &mut Output,
 ) -> Result<bool, CommandError> {
-    let taken = match take {
-        Take::Pop { end } => pop_with_key(keyspace, db, key, *end, reply)?.then_some(1),
-        Take::PopMany { end, count } => pop_many_with_key(keyspace, db, key, *end, *count, reply)?,
+    let Taker { db, client, take } = taker;
+    let is_governed = keyspace.is_governed(db, key);
+    let (end, taken) = match take {
+        Take::Pop { end } if is_governed => {
+            return Ok(governed::pop_with_key(
+                keyspace, effects, db, key, *end, None, client, reply,
+            ));
+        }
+        Take::PopMany { end, count } if is_governed => {
+            let count = Some(*count);
+            return Ok(governed::pop_with_key(
+                keyspace, effects, db, key, *end, count, client, reply,
+            ));
+        }
+        Take::Pop { end } => (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1)),
+        Take::PopMany { end, count } => {
+            (end, pop_many_with_key(keyspace, db, key, *end, *count, reply)?)
+        }
         Take::Move { from, to, destination } => {
-            let moved = move_message(keyspace, db, key, destination, *from, *to)?;
-            moved.inspect(|message| reply.bulk(message)).map(|_| 1)
+            let moved = move_between(keyspace, effects, db, key, destination, *from, *to)?;
+            return Ok(moved.inspect(|message| reply.bulk(message)).is_some());
         }
     };
     let Some(count) = taken else { return Ok(false) };
     add_expired(keyspace, effects);
-    match take {
-        Take::Pop { end } | Take::PopMany { end, .. } => effects.state_pop(db, *end, key, count),
-        Take::Move { from, to, destination } => {
-            effects.state(db, [b"LMOVE", key, destination, end_name(*from), end_name(*to)]);
-        }
-    }
+    effects.state_pop(db, *end, key, count);
     Ok(true)
+}
+
+/// Whether a client would find a message at a key now, not whether it may have it.
+pub(super) fn has_messages(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
+    let is_paused = keyspace.is_governed(db, key)
+        && keyspace.governed(db, key).is_some_and(|governed| governed.is_read_paused);
+    !is_paused && keyspace.list(db, key).is_ok_and(|list| list.is_some())
 }
 
 fn end_name(end: End) -> &'static [u8] {
@@ -88,8 +114,54 @@ pub(super) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Ou
     }
 }
 
-/// Takes a message from one list, adds it to another (or the same), and gives it.
-pub(super) fn move_message(
+/// Takes a message from one list, adds it to another (or the same), and gives it. No policy makes it a
+/// delivery; those of the other list hold for it as for a push.
+pub(super) fn move_between(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    source: &[u8],
+    destination: &[u8],
+    from: End,
+    to: End,
+) -> Result<Option<Vec<u8>>, CommandError> {
+    if !has_messages(keyspace, db, source) {
+        return Ok(None);
+    }
+    // A destination that takes no more must be found out before anything is taken.
+    let is_other = source != destination;
+    let is_governed = is_other && keyspace.will_be_governed(db, destination);
+    if is_governed {
+        let bytes = bytes_at(keyspace, db, source, from)?;
+        governed::check_push(keyspace, db, destination, 1, bytes)?;
+    }
+    let moved = move_message(keyspace, db, source, destination, from, to)?;
+    if moved.is_some() {
+        add_expired(keyspace, effects);
+        effects.state(db, [b"LMOVE", source, destination, end_name(from), end_name(to)]);
+        if is_governed {
+            governed::finish_push(keyspace, effects, db, destination, to, 1);
+        }
+    }
+    Ok(moved)
+}
+
+/// Bytes of the message at an end of a list.
+fn bytes_at(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+) -> Result<usize, CommandError> {
+    let message = keyspace.list(db, key)?.and_then(|list| match end {
+        End::Front => list.iter().next(),
+        End::Back => list.iter().next_back(),
+    });
+    Ok(message.map_or(0, <[u8]>::len))
+}
+
+/// Takes a message from one list and adds it to another, or the same.
+fn move_message(
     keyspace: &mut Keyspace,
     db: DbIndex,
     source: &[u8],
@@ -97,9 +169,6 @@ pub(super) fn move_message(
     from: End,
     to: End,
 ) -> Result<Option<Vec<u8>>, CommandError> {
-    if keyspace.list(db, source)?.is_none() {
-        return Ok(None);
-    }
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
     let taken = keyspace.change_list(db, source, |queue| {

@@ -58,6 +58,7 @@ impl Keyspace {
             None => return None,
             Some(Value::List(queue)) => queue,
         };
+        queue.set_fresh_ms(self.now_ms);
         let bytes_before = queue.allocated_bytes();
         let (result, is_changed) = attempt(queue);
         self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;

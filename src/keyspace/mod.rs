@@ -10,22 +10,30 @@
 
 mod edit;
 mod expiry;
+mod governed;
+mod in_flight;
+mod interest;
 mod scan;
 mod snapshot;
 mod swap;
+mod totals;
 
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::queue::Queue;
 use ahash::RandomState;
+use governed::Governance;
 use indexmap::IndexMap;
+use interest::Interest;
 use snapshot::{Snapshot, Walk};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 
+pub use governed::Governed;
+pub use in_flight::{Delivery, Place};
 pub use snapshot::SavedKey;
+pub use totals::{COUNTS, Totals};
 
 /// A key's bytes, shared with whoever waits for it or expires it.
 pub type Key = Arc<[u8]>;
@@ -74,17 +82,6 @@ impl Value {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
 pub struct WrongType;
-
-/// Clients that care about a key.
-#[derive(Debug, Default)]
-struct Interest {
-    /// Clients blocked on the key, by their ticket: the lowest has waited longest.
-    waiters: BTreeMap<u64, ClientId>,
-    /// Clients that WATCH the key, each once.
-    watchers: Vec<ClientId>,
-    /// Whether the key is on the ready list.
-    is_ready: bool,
-}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -148,6 +145,7 @@ pub struct Keyspace {
     epoch: u32,
     /// The snapshot under way.
     snapshot: Option<Snapshot>,
+    governance: Governance,
 }
 
 impl Entry {
@@ -196,6 +194,7 @@ impl Keyspace {
             changes: 0,
             epoch: 0,
             snapshot: None,
+            governance: Governance::default(),
         }
     }
 
@@ -292,6 +291,13 @@ impl Keyspace {
         self.dbs[db].entries.get(key)?.live_value(self.now_ms)
     }
 
+    /// The list at a key, if it has one, without noting a use.
+    pub fn peek_list(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
+        self.peek(db, key).map(|value| match value {
+            Value::List(queue) => queue,
+        })
+    }
+
     /// Whether a key has a value, without noting a use.
     pub fn contains(&self, db: DbIndex, key: &[u8]) -> bool {
         self.peek(db, key).is_some()
@@ -347,12 +353,15 @@ impl Keyspace {
     fn create(&mut self, db: DbIndex, key: &[u8]) -> usize {
         let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
         self.bytes += ENTRY_BYTES + key.len();
-        self.dbs[db].entries.insert_full(Key::from(key), entry).0
+        let index = self.dbs[db].entries.insert_full(Key::from(key), entry).0;
+        self.govern_new(db, index);
+        index
     }
 
     /// Gives an entry that has none a value.
-    fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
+    fn put_value(&mut self, db: DbIndex, index: usize, mut value: Value) {
         self.before_change(db, index);
+        self.stamp_value(db, index, &mut value);
         self.bytes += value.allocated_bytes();
         self.dbs[db].value_count += 1;
         let used_s = self.now_s;
@@ -374,11 +383,14 @@ impl Keyspace {
     }
 
     /// Drops an entry that has neither a value nor anyone's interest. Moves another entry to
-    /// its index.
+    /// its index, or to another: it is the last thing that is done with an index.
     fn drop_if_unused(&mut self, db: DbIndex, index: usize) {
         let entry = self.entry_mut(db, index);
-        if entry.value.is_some() || entry.interest.is_some() {
+        if entry.value.is_some() {
             return;
+        }
+        if entry.interest.is_some() {
+            return self.line_up_if_idle(db, index);
         }
         if let Some((key, _)) = self.dbs[db].entries.swap_remove_index(index) {
             self.bytes -= ENTRY_BYTES + key.len();
@@ -390,20 +402,6 @@ impl Keyspace {
     fn changed(&mut self, db: DbIndex, index: usize) {
         self.changes += 1;
         self.signal(db, index);
-    }
-
-    /// Tells watchers and waiters.
-    #[inline]
-    fn signal(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        self.broken_watches.append(&mut interest.watchers);
-        if interest.waiters.is_empty() {
-            entry.interest = None;
-        } else if entry.value.is_some() && !interest.is_ready {
-            interest.is_ready = true;
-            self.ready.push((db, key.clone()));
-        }
     }
 
     /// Removes all values of a database; says how many those were.
@@ -428,9 +426,12 @@ impl Keyspace {
                 freed += value.allocated_bytes();
                 if let Some(interest) = &mut entry.interest {
                     broken.append(&mut interest.watchers);
-                    if interest.waiters.is_empty() {
-                        entry.interest = None;
-                    }
+                }
+            }
+            if let Some(interest) = &mut entry.interest {
+                freed += interest.flush();
+                if interest.is_unused() {
+                    entry.interest = None;
                 }
             }
             let keep = entry.interest.is_some();
@@ -441,100 +442,8 @@ impl Keyspace {
             database.entries.shrink_to_fit();
         }
         self.bytes -= freed;
+        self.flush_governed(db);
         count
-    }
-
-    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
-    /// the key has a value already, it becomes ready.
-    pub fn add_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
-        let index = self.find_or_create(db, key);
-        let entry = self.entry_mut(db, index);
-        entry.interest.get_or_insert_default().waiters.insert(ticket, client);
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
-    }
-
-    /// Ends the wait that `add_waiter` began.
-    pub fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
-        self.drop_interest(db, key, |interest| {
-            interest.waiters.remove(&ticket);
-        });
-    }
-
-    /// The client that has waited longest for a key since `after` (exclusive), with its ticket.
-    pub fn next_waiter(
-        &self,
-        db: DbIndex,
-        key: &[u8],
-        after: Option<u64>,
-    ) -> Option<(u64, ClientId)> {
-        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
-        let from = after.map_or(0, |ticket| ticket + 1);
-        interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
-    }
-
-    /// Makes a client watch a key: a change of the value puts it among the broken watches. None
-    /// if it does so already.
-    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
-        let index = self.find_or_create(db, key);
-        let entry = self.entry_mut(db, index);
-        let watchers = &mut entry.interest.get_or_insert_default().watchers;
-        if watchers.contains(&client) {
-            return None;
-        }
-        watchers.push(client);
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone())
-    }
-
-    /// Ends a watch.
-    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
-    }
-
-    fn drop_interest(&mut self, db: DbIndex, key: &[u8], change: impl FnOnce(&mut Interest)) {
-        let Some(index) = self.find(db, key) else { return };
-        let entry = self.entry_mut(db, index);
-        let Some(interest) = &mut entry.interest else { return };
-        change(interest);
-        if interest.waiters.is_empty() && interest.watchers.is_empty() {
-            entry.interest = None;
-            self.drop_if_unused(db, index);
-        }
-    }
-
-    /// Whether a command made keys ready or broke watches.
-    #[inline]
-    pub fn has_signals(&self) -> bool {
-        !self.ready.is_empty() || !self.broken_watches.is_empty()
-    }
-
-    /// Clients whose watched keys changed since the last call; some may be there twice.
-    pub fn take_broken_watches(&mut self) -> Vec<ClientId> {
-        std::mem::take(&mut self.broken_watches)
-    }
-
-    /// Keys that got a value while clients wait for them, since the last call.
-    pub fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
-        let ready = std::mem::take(&mut self.ready);
-        for (db, key) in &ready {
-            if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(interest) = &mut entry.interest
-            {
-                interest.is_ready = false;
-            }
-        }
-        ready
-    }
-
-    fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        if let Some(interest) = &mut entry.interest
-            && entry.value.is_some()
-            && !interest.waiters.is_empty()
-            && !interest.is_ready
-        {
-            interest.is_ready = true;
-            self.ready.push((db, key.clone()));
-        }
     }
 
     /// Panics if the counts disagree with the entries.
@@ -549,7 +458,8 @@ impl Keyspace {
                 assert!(entry.value.is_some() || entry.interest.is_some(), "an unused entry");
                 assert!(entry.value.is_some() || entry.expires_ms == NEVER, "expiry of nothing");
                 if let Some(interest) = &entry.interest {
-                    assert!(!interest.waiters.is_empty() || !interest.watchers.is_empty());
+                    assert!(!interest.is_unused());
+                    bytes += interest.governed.as_ref().map_or(0, |g| g.allocated_bytes());
                 }
                 if let Some(Value::List(queue)) = &entry.value {
                     assert!(!queue.is_empty(), "an empty list");
@@ -560,6 +470,7 @@ impl Keyspace {
             assert_eq!(expiring, db.expiries.len());
         }
         assert_eq!(bytes, self.bytes);
+        self.check_governed();
         let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
         assert_eq!(firsts, self.due_dbs.len());
         for (due, db) in self.due_dbs.iter() {

@@ -6,7 +6,7 @@
 //! already. So every key that is there from the first call to the last is given at least once,
 //! whatever happens in between, which is Redis' promise.
 
-use super::{DbIndex, Keyspace, NEVER, Value};
+use super::{DbIndex, Entry, Keyspace, NEVER, Value};
 
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
@@ -18,15 +18,44 @@ impl Keyspace {
         count: usize,
         mut visit: impl FnMut(&'a [u8], &'a Value),
     ) -> u64 {
+        self.walk(db, cursor, count, |key, entry| {
+            if let Some(value) = entry.live_value(self.now_ms) {
+                visit(key, value);
+            }
+        })
+    }
+
+    /// One step over the queues, as `scan` goes over the keys: those that have messages, and those
+    /// without that are under a policy.
+    pub fn scan_queues<'a>(
+        &'a self,
+        db: DbIndex,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&'a [u8]),
+    ) -> u64 {
+        self.walk(db, cursor, count, |key, entry| {
+            let is_queue = matches!(entry.live_value(self.now_ms), Some(Value::List(_)));
+            if is_queue || entry.interest.as_ref().is_some_and(|i| i.governed.is_some()) {
+                visit(key);
+            }
+        })
+    }
+
+    fn walk<'a>(
+        &'a self,
+        db: DbIndex,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&'a [u8], &'a Entry),
+    ) -> u64 {
         let entries = &self.dbs[db].entries;
         let len = entries.len();
         let from = usize::try_from(cursor).ok().filter(|&c| c > 0 && c < len).unwrap_or(len);
         let to = from.saturating_sub(count.max(1));
         for index in (to..from).rev() {
-            if let Some((key, entry)) = entries.get_index(index)
-                && let Some(value) = entry.live_value(self.now_ms)
-            {
-                visit(key, value);
+            if let Some((key, entry)) = entries.get_index(index) {
+                visit(key, entry);
             }
         }
         to as u64

@@ -25,29 +25,38 @@ impl Keyspace {
         }
         let firsts = (self.dbs[a].expiries.next(), self.dbs[b].expiries.next());
         self.dbs.swap(a, b);
+        self.swap_governed(a, b);
         self.first_expiry_changed(a, firsts.0);
         self.first_expiry_changed(b, firsts.1);
         self.changes += 1;
         // Keys of one wait keep the order in which they were named, since the sort is stable.
         taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());
         for (db, key, interest) in taken {
-            self.put_interest(db, key, interest);
+            self.put_interest(db, key, *interest);
         }
     }
 
     fn take_interest(&mut self, db: DbIndex, key: &[u8]) -> Option<Box<Interest>> {
         let index = self.find(db, key)?;
-        let interest = self.entry_mut(db, index).interest.take()?;
+        let entry = self.entry_mut(db, index);
+        let mut taken = entry.interest.take()?;
+        // What belongs to the queue goes with its messages.
+        if let Some(governed) = taken.governed.take() {
+            entry.interest =
+                Some(Box::new(Interest { governed: Some(governed), ..Interest::default() }));
+        }
         self.drop_if_unused(db, index);
-        Some(interest)
+        Some(taken)
     }
 
-    fn put_interest(&mut self, db: DbIndex, key: &[u8], interest: Box<Interest>) {
-        if interest.waiters.is_empty() && interest.watchers.is_empty() {
+    fn put_interest(&mut self, db: DbIndex, key: &[u8], interest: Interest) {
+        if interest.is_unused() {
             return;
         }
         let index = self.find_or_create(db, key);
-        self.entry_mut(db, index).interest = Some(interest);
+        let entry = self.entry_mut(db, index);
+        let governed = entry.interest.take().and_then(|governing| governing.governed);
+        entry.interest = Some(Box::new(Interest { governed, ..interest }));
         self.changed_for_waiters(db, index);
     }
 }

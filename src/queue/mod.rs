@@ -115,7 +115,7 @@ impl Queue {
     pub fn push(&mut self, end: End, message: &[u8]) {
         self.push_message(end, message);
         if self.stamps.is_some() {
-            self.push_fresh_stamp(end);
+            self.push_fresh_stamp(end, message.len());
         }
     }
 
@@ -200,9 +200,13 @@ impl Queue {
     /// Takes the message at one end away, after `read` has seen it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let seen = self.pop_message(end, read)?;
+        let mut bytes = 0;
+        let seen = self.pop_message(end, |message| {
+            bytes = message.len();
+            read(message)
+        })?;
         if self.stamps.is_some() {
-            self.drop_stamps(end, 1);
+            self.drop_stamps(end, 1, bytes);
         }
         Some(seen)
     }
@@ -286,6 +290,9 @@ impl Queue {
         if index >= self.len {
             return false;
         }
+        if self.stamps.is_some() {
+            self.resize_message(index, message.len());
+        }
         let (number, within) = self.locate(index);
         self.edit(number, |segment| segment.set(within, message));
         true
@@ -354,6 +361,7 @@ impl Queue {
                 places.reverse();
             }
             stamps.remove_places(&places);
+            stamps.subtract_bytes(removed * message.len());
         }
         self.len -= removed;
         if removed > 0 {
@@ -382,8 +390,10 @@ impl Queue {
         } else if start + count == self.len {
             self.drop_many(End::Back, count);
         } else if count > 0 {
+            let bytes = self.stamped_bytes(start, count);
             if let Some(stamps) = &mut self.stamps {
                 stamps.remove_range(start, count, self.len);
+                stamps.subtract_bytes(bytes);
             }
             self.cut_out(start, count);
         }
@@ -421,7 +431,8 @@ impl Queue {
     /// Forgets `count` messages at one end, whole segments at a time where that is possible.
     fn drop_many(&mut self, end: End, mut count: usize) {
         if self.stamps.is_some() {
-            self.drop_stamps(end, count);
+            let start = if end == End::Front { 0 } else { self.len - count };
+            self.drop_stamps(end, count, self.stamped_bytes(start, count));
         }
         while count > 0 {
             let segment = match end {
@@ -447,6 +458,7 @@ impl Queue {
         assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
         if let Some(stamps) = &self.stamps {
             stamps.check_invariants(self.len);
+            assert_eq!(stamps.message_bytes(), self.iter().map(<[u8]>::len).sum::<usize>());
         }
     }
 }

@@ -12,10 +12,12 @@ impl Queue {
     /// stamps already, only the latter changes.
     pub fn begin_stamps(&mut self, fresh_ms: i64) {
         let is_new = self.stamps.is_none();
+        let bytes = if is_new { self.iter().map(<[u8]>::len).sum() } else { 0 };
         let stamps = self.stamps.get_or_insert_default();
         stamps.set_fresh_ms(fresh_ms);
         if is_new && self.len > 0 {
             stamps.push(End::Back, stamps.fresh(), self.len);
+            stamps.add_bytes(bytes);
         }
     }
 
@@ -42,6 +44,7 @@ impl Queue {
         self.push_message(end, message);
         if let Some(stamps) = &mut self.stamps {
             stamps.push(end, stamp, 1);
+            stamps.add_bytes(message.len());
         }
     }
 
@@ -53,6 +56,7 @@ impl Queue {
         }
         if let Some(stamps) = &mut self.stamps {
             stamps.insert(index, self.len, stamp);
+            stamps.add_bytes(message.len());
         }
         self.insert_message(index, message);
     }
@@ -64,9 +68,16 @@ impl Queue {
         end: End,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Option<(R, Stamp)> {
-        let seen = self.pop_message(end, read)?;
+        let mut bytes = 0;
+        let seen = self.pop_message(end, |message| {
+            bytes = message.len();
+            read(message)
+        })?;
         let stamp = match &mut self.stamps {
-            Some(stamps) => stamps.drop_many(end, 1),
+            Some(stamps) => {
+                stamps.subtract_bytes(bytes);
+                stamps.drop_many(end, 1)
+            }
             None => Stamp::default(),
         };
         Some((seen, stamp))
@@ -133,6 +144,28 @@ impl Queue {
         self.stamps.as_ref()?.next_older_than(limit_ms, self.len)
     }
 
+    /// Bytes of all messages; 0 without stamps, since they are not counted then.
+    pub fn message_bytes(&self) -> usize {
+        self.stamps.as_ref().map_or(0, |stamps| stamps.message_bytes())
+    }
+
+    /// Bytes of `count` messages from `start` on; 0 without stamps.
+    pub(super) fn stamped_bytes(&self, start: usize, count: usize) -> usize {
+        match self.stamps {
+            Some(_) => self.iter_from(start).take(count).map(<[u8]>::len).sum(),
+            None => 0,
+        }
+    }
+
+    /// Counts that a message is about to be replaced by one of so many bytes.
+    pub(super) fn resize_message(&mut self, index: usize, bytes: usize) {
+        let before = self.get(index).map_or(0, <[u8]>::len);
+        if let Some(stamps) = &mut self.stamps {
+            stamps.add_bytes(bytes);
+            stamps.subtract_bytes(before);
+        }
+    }
+
     /// Where to insert a message with this order for it to be back in its old place: as seen from
     /// this end, behind the outermost messages that came back and were taken before it.
     pub fn place_of(&self, end: End, order: u64) -> usize {
@@ -147,17 +180,20 @@ impl Queue {
     /// The part of `push` that only a queue with stamps needs.
     #[cold]
     #[inline(never)]
-    pub(super) fn push_fresh_stamp(&mut self, end: End) {
+    pub(super) fn push_fresh_stamp(&mut self, end: End, bytes: usize) {
         if let Some(stamps) = &mut self.stamps {
             stamps.push(end, stamps.fresh(), 1);
+            stamps.add_bytes(bytes);
         }
     }
 
-    /// The part of taking `count` messages at one end away that only a queue with stamps needs.
+    /// The part of taking `count` messages, of so many bytes together, at one end away that only a
+    /// queue with stamps needs.
     #[cold]
     #[inline(never)]
-    pub(super) fn drop_stamps(&mut self, end: End, count: usize) {
+    pub(super) fn drop_stamps(&mut self, end: End, count: usize, bytes: usize) {
         if let Some(stamps) = &mut self.stamps {
+            stamps.subtract_bytes(bytes);
             stamps.drop_many(end, count);
         }
     }

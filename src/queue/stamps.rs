@@ -47,6 +47,8 @@ pub(super) struct Stamps {
     /// How many runs there are of each `ready_ms`. As many as a `u32` cannot count would take
     /// 128 GiB.
     ready_runs: BTreeMap<i64, u32>,
+    /// Bytes of the messages, which the queue counts here.
+    message_bytes: usize,
 }
 
 impl Stamps {
@@ -56,6 +58,18 @@ impl Stamps {
 
     pub(super) fn fresh(&self) -> Stamp {
         self.fresh
+    }
+
+    pub(super) fn message_bytes(&self) -> usize {
+        self.message_bytes
+    }
+
+    pub(super) fn add_bytes(&mut self, bytes: usize) {
+        self.message_bytes += bytes;
+    }
+
+    pub(super) fn subtract_bytes(&mut self, bytes: usize) {
+        self.message_bytes -= bytes;
     }
 
     pub(super) fn oldest_ms(&self) -> Option<i64> {

@@ -116,7 +116,7 @@ impl<'a> Request<'a> {
     pub fn args_from(
         &self,
         index: usize,
-    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone + use<'a> {
         let buffer = self.buffer;
         let args = self.args.get(index..).unwrap_or_default();
         args.iter().map(move |arg| &buffer[arg.start..arg.end])

@@ -96,6 +96,10 @@ pub(super) static USED: &[Directive] = &[
         "With `always`, bytes of the append file that are written beforehand and then overwritten, \
          since a sync that makes a file longer takes half as long again; 0 makes no room. Batches \
          above a sixteenth of it do without: they would be written twice for little."),
+    used("queue-policy", Kind::QueuePolicies, "", field!(queue_policies),
+        "What holds for the queues whose keys match a glob pattern; may be given many times. CONFIG \
+         SET adds policies, `;` between two of them, each in the place of the one with its name; an \
+         empty value takes all away. See *Queue policies*."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::value::Value;
+use crate::policy::QueuePolicy;
+
 use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings};
 
 /// Reads and writes one field; made by the [`field!`] macro from the field's name alone.
@@ -122,6 +124,18 @@ impl FieldType for [OutputLimit; 3] {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Limits(limits) => Some(*limits),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for Vec<QueuePolicy> {
+    fn to_value(&self) -> Value {
+        Value::Policies(self.clone())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Policies(policies) => Some(policies.clone()),
             _ => None,
         }
     }

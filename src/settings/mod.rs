@@ -15,6 +15,7 @@ mod field;
 mod file;
 mod foreign;
 mod foreign_server;
+mod policies;
 mod rewrite;
 mod row;
 mod value;
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::policy::QueuePolicy;
 use row::{Directive, Effect, Runtime};
 use value::Value;
 
@@ -102,6 +104,8 @@ pub struct Settings {
     pub append_buffer_bytes_max: u64,
     /// Bytes of room made at once behind the last batch, with `always`.
     pub append_room_bytes: u64,
+    /// What holds for the queues whose keys match a pattern.
+    pub queue_policies: Vec<QueuePolicy>,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -388,6 +392,7 @@ impl Settings {
             load_unverified: false,
             append_buffer_bytes_max: 0,
             append_room_bytes: 0,
+            queue_policies: Vec::new(),
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

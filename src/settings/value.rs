@@ -1,6 +1,7 @@
 //! The kinds of values: how each is read, shown, and written to a file.
 
-use super::OutputLimit;
+use super::{OutputLimit, policies};
+use crate::policy::QueuePolicy;
 
 /// What a directive's value is, as far as reading it is concerned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub(super) enum Kind {
     Primary,
     /// Classes, each with hard bytes, soft bytes and soft seconds.
     OutputLimits,
+    /// Queue policies, `;` between two of them.
+    QueuePolicies,
     /// Pairs of seconds and changes.
     SavePoints,
     /// Percentages.
@@ -48,6 +51,7 @@ pub(super) enum Value {
     Text(String),
     Words(Vec<String>),
     Limits([OutputLimit; 3]),
+    Policies(Vec<QueuePolicy>),
 }
 
 /// Redis' limit on `bind`; more addresses than a machine sensibly has.
@@ -86,6 +90,7 @@ impl Kind {
             | Self::Words
             | Self::Primary
             | Self::OutputLimits
+            | Self::QueuePolicies
             | Self::SavePoints
             | Self::Percentiles
             | Self::OomScores => true,
@@ -105,11 +110,13 @@ impl Kind {
     pub(super) fn empty(self) -> Value {
         match self {
             Self::OutputLimits => Value::Limits([OutputLimit::default(); 3]),
+            Self::QueuePolicies => Value::Policies(Vec::new()),
             _ => Value::Text(String::new()),
         }
     }
 
-    /// Reads the words of a value; `current` is the value before, which output limits build upon.
+    /// Reads the words of a value; `current` is the value before, which output limits and policies build
+    /// upon.
     /// The error is in Redis' words.
     pub(super) fn parse(self, args: &[String], current: &Value) -> Result<Value, String> {
         if self.takes_words() {
@@ -174,6 +181,10 @@ impl Kind {
                 _ => Err("wrong number of arguments".to_owned()),
             },
             Self::OutputLimits => output_limits(args, current),
+            Self::QueuePolicies => match current {
+                Value::Policies(before) => policies::parse(args, before).map(Value::Policies),
+                _ => policies::parse(args, &[]).map(Value::Policies),
+            },
             Self::SavePoints => save_points(args),
             Self::Percentiles => percentiles(args),
             Self::OomScores => oom_scores(args),
@@ -196,6 +207,7 @@ impl Kind {
                 };
                 CLASSES.iter().zip(limits).map(each).collect::<Vec<_>>().join(" ")
             }
+            Value::Policies(all) => policies::print(all),
         }
     }
 
@@ -223,6 +235,7 @@ impl Kind {
             Self::OutputLimits => {
                 "normal, replica or pubsub, then hard bytes, soft bytes and soft seconds".to_owned()
             }
+            Self::QueuePolicies => "a name, a pattern, and options with values".to_owned(),
             Self::SavePoints => "pairs of seconds and changes, or \"\" for none".to_owned(),
             Self::Percentiles => "numbers from 0 to 100".to_owned(),
             Self::OomScores => "three numbers from -2000 to 2000, none below the one before".into(),

@@ -170,6 +170,7 @@ const ODDITIES: &[&str] = &[
 
 /// Commands that are not spoken here, and why. `every_command_is_spoken` holds the rest.
 pub const UNSPOKEN: &[(&str, &str)] = &[
+    ("QUEUE", "not a command of the original"),
     ("BGREWRITEAOF", "persistence is not compared"),
     ("CLIENT CACHING", "key tracking is not there"),
     ("CLIENT PAUSE", "it holds up the connection that judges"),

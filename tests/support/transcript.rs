@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config: requirepass secret   a directive of the server that this file runs against (file header)
+//! not for redis: why           all cases are skipped by a driver (file header)
 //! # …                          a comment
 //! --- name                     a case of its own: an empty keyspace and new clients
 //! not for redis: why           this case is skipped by a driver: redis, tidegate or in-process
@@ -26,6 +27,8 @@ pub struct Transcript {
     /// Directives and their values.
     pub config: Vec<(String, String)>,
     pub cases: Vec<Case>,
+    /// Drivers that skip all cases.
+    pub not_for: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -77,15 +80,17 @@ impl Transcript {
             return Ok(());
         }
         if let Some(name) = line.strip_prefix("--- ") {
-            self.cases.push(Case { name: name.to_owned(), ..Case::default() });
+            let not_for = self.not_for.clone();
+            self.cases.push(Case { name: name.to_owned(), not_for, ..Case::default() });
+            return Ok(());
+        }
+        if let Some(rest) = line.strip_prefix("not for ") {
+            let (driver, _why) = rest.split_once(": ").ok_or("say why after a colon")?;
+            let not_for = self.cases.last_mut().map_or(&mut self.not_for, |case| &mut case.not_for);
+            not_for.push(driver.to_owned());
             return Ok(());
         }
         let case = self.cases.last_mut().ok_or("a file begins with --- and the case's name")?;
-        if let Some(rest) = line.strip_prefix("not for ") {
-            let (driver, _why) = rest.split_once(": ").ok_or("say why after a colon")?;
-            case.not_for.push(driver.to_owned());
-            return Ok(());
-        }
         if let Some(original) = line.strip_prefix("redis 7.0<") {
             return case.add_original(parse_expected(original)?);
         }

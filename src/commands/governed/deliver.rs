@@ -1,0 +1,296 @@
+//! Deliveries: pops of governed queues, acknowledgements, and what goes back.
+
+use super::leave::{Fate, leave};
+use super::{inflight_key, side};
+use crate::client_id::ClientId;
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place};
+use crate::policy::Acknowledge;
+use crate::queue::End;
+use crate::resp::Output;
+use crate::state::add_expired;
+
+/// Takes up to `count` messages from an end of a governed queue, as bulk strings behind what `begin`
+/// writes when it is told how many; none, and nothing written, if there is nothing to take.
+#[expect(clippy::too_many_arguments, reason = "who takes how much from where, and the reply")]
+pub fn pop(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: usize,
+    client: ClientId,
+    reply: &mut Output,
+    begin: impl FnOnce(&mut Output, usize),
+) -> Option<usize> {
+    let governed = keyspace.governed(db, key)?;
+    if governed.is_read_paused {
+        return None;
+    }
+    let is_at_least_once = governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
+    let count = count.min(keyspace.list(db, key).ok()??.len());
+    begin(reply, count);
+    if count == 0 {
+        return Some(0);
+    }
+    add_expired(keyspace, effects);
+    if is_at_least_once {
+        for _ in 0..count {
+            deliver(keyspace, effects, db, key, end, client, reply);
+        }
+    } else {
+        // There are so many, as was just seen.
+        let popped = keyspace.change_list(db, key, |queue| {
+            for _ in 0..count {
+                queue.pop(end, |message| reply.bulk(message));
+            }
+        });
+        debug_assert!(popped.is_ok());
+        effects.state_pop(db, end, key, count);
+        keyspace.count(db, key, |totals| {
+            totals.delivered += count as u64;
+            totals.acknowledged += count as u64;
+        });
+    }
+    Some(count)
+}
+
+/// As `pop`, behind an array of two and the key: LMPOP's reply, and BLPOP's, which has no array around
+/// the message.
+#[expect(clippy::too_many_arguments, reason = "who takes how much from where, and the reply")]
+pub fn pop_with_key(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: Option<usize>,
+    client: ClientId,
+    reply: &mut Output,
+) -> bool {
+    let wanted = count.unwrap_or(1);
+    let begin = |reply: &mut Output, taken| {
+        reply.array(2);
+        reply.bulk(key);
+        if count.is_some() {
+            reply.array(taken);
+        }
+    };
+    pop(keyspace, effects, db, key, end, wanted, client, reply, begin).is_some()
+}
+
+/// Hands the message at an end of a queue to a client; it is in flight then.
+fn deliver(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    client: ClientId,
+    reply: &mut Output,
+) {
+    let popped = keyspace.change_list(db, key, |queue| {
+        queue.pop_stamped(end, |message| {
+            reply.bulk(message);
+            Box::from(message)
+        })
+    });
+    let Ok(Some(Some((message, mut stamp)))) = popped else { return };
+    let number = keyspace.next_delivery();
+    if stamp.order == 0 {
+        stamp.order = number;
+    }
+    stamp.deliveries = stamp.deliveries.saturating_add(1);
+    let delivered_ms = keyspace.now_ms();
+    let delivery = Delivery { message, stamp, owner: client, end, delivered_ms };
+    keyspace.add_delivery(db, key, number, delivery);
+    effects.state(db, [b"LMOVE", key, &inflight_key(key), side(end), b"RIGHT"]);
+    keyspace.count(db, key, |totals| {
+        totals.delivered += 1;
+        totals.redelivered += u64::from(stamp.deliveries > 1);
+    });
+}
+
+/// Acknowledges what a client holds of all queues under the policies of these keys, which it is about to
+/// pop from: what came before is done.
+pub fn acknowledge_by_pop<'a>(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    keys: impl IntoIterator<Item = &'a [u8]>,
+    client: ClientId,
+) {
+    if !keyspace.holds_any(client) {
+        return;
+    }
+    for key in keys {
+        let Some(policy) = keyspace.policy_for(db, key) else { continue };
+        if policy.acknowledge == Acknowledge::Explicit {
+            continue;
+        }
+        let held: Vec<_> =
+            keyspace.held_by(client).map(|(db, key, number)| (db, key.clone(), number)).collect();
+        for (db, key, number) in held {
+            if keyspace.policy_of(db, &key).is_some_and(|other| other.name == policy.name) {
+                acknowledge(keyspace, effects, db, &key, number);
+            }
+        }
+    }
+}
+
+/// Acknowledges the oldest messages that a client holds of a queue, up to `count`; how many.
+pub fn acknowledge_held(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    client: ClientId,
+    count: usize,
+) -> usize {
+    let mut done = 0;
+    while done < count
+        && let Some(number) = keyspace.oldest_held(client, db, key)
+    {
+        acknowledge(keyspace, effects, db, key, number);
+        done += 1;
+    }
+    done
+}
+
+/// Acknowledges a message in flight: it is gone.
+fn acknowledge(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    number: u64,
+) {
+    let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { return };
+    state_removal(effects, db, key, &delivery, place);
+    keyspace.count(db, key, |totals| totals.acknowledged += 1);
+}
+
+/// States that a message is in flight no more. Of messages that are equal, one is as good as another.
+fn state_removal(
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    delivery: &Delivery,
+    place: Place,
+) {
+    let list = inflight_key(key);
+    match place {
+        Place::First => effects.state_pop(db, End::Front, &list, 1),
+        Place::Last => effects.state_pop(db, End::Back, &list, 1),
+        Place::Between => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+    }
+}
+
+/// Returns the oldest messages that a client holds of a queue, up to `count`; how many.
+pub fn give_back_held(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    client: ClientId,
+    count: usize,
+) -> usize {
+    let mut done = 0;
+    while done < count
+        && let Some(number) = keyspace.oldest_held(client, db, key)
+    {
+        give_back(keyspace, effects, db, key, number);
+        done += 1;
+    }
+    done
+}
+
+/// Returns all that a client has in flight: its connection has ended.
+pub fn give_all_back(keyspace: &mut Keyspace, effects: &mut Effects, client: ClientId) {
+    let held: Vec<_> =
+        keyspace.held_by(client).map(|(db, key, number)| (db, key.clone(), number)).collect();
+    // The last one first: then each is at the end of those in flight and of its queue.
+    for (db, key, number) in held.into_iter().rev() {
+        give_back(keyspace, effects, db, &key, number);
+    }
+}
+
+/// Returns a message in flight to its place in the queue, unless it was delivered too often or has
+/// waited too long meanwhile.
+pub fn give_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    number: u64,
+) {
+    // Looked up before: it may be the last that keeps the queue's record.
+    let policy = keyspace.policy_of(db, key);
+    let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { return };
+    let now_ms = keyspace.now_ms();
+    if let Some(policy) = &policy {
+        let is_undeliverable =
+            policy.delivery_limit.is_some_and(|limit| delivery.stamp.deliveries >= limit);
+        let is_too_old = policy
+            .message_ttl_ms
+            .is_some_and(|ttl| delivery.stamp.ready_ms.saturating_add(ttl) <= now_ms);
+        let fate = match (is_undeliverable, is_too_old) {
+            (true, _) => Some(Fate::DeadLetter),
+            (false, true) => Some(Fate::Expired),
+            (false, false) => None,
+        };
+        if let Some(fate) = fate {
+            state_removal(effects, db, key, &delivery, place);
+            let (message, stamp) = (&delivery.message, delivery.stamp);
+            return leave(keyspace, effects, db, key, policy, message, stamp, fate);
+        }
+    }
+    insert_back(keyspace, effects, db, key, &delivery, place);
+}
+
+/// Puts a message back between those that were delivered before and after it and came back as well.
+fn insert_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    delivery: &Delivery,
+    place: Place,
+) {
+    let end = delivery.end;
+    // What stands between it and the end, the nearest to it first.
+    let inserted = keyspace.change_or_create_list(db, key, |queue| {
+        let index = queue.place_of(end, delivery.stamp.order);
+        let outer: Vec<Box<[u8]>> = match end {
+            End::Front => {
+                let outer: Vec<_> = queue.iter().take(index).map(Box::from).collect();
+                outer.into_iter().rev().collect()
+            }
+            End::Back => queue.iter_from(index).map(Box::from).collect(),
+        };
+        queue.insert_stamped(index, &delivery.message, delivery.stamp);
+        outer
+    });
+    let Ok(outer) = inserted else { return };
+    add_expired(keyspace, effects);
+    let list = inflight_key(key);
+    match place {
+        Place::First if outer.is_empty() => {
+            effects.state(db, [b"LMOVE", &list[..], key, b"LEFT", side(end)]);
+        }
+        Place::Last if outer.is_empty() => {
+            effects.state(db, [b"LMOVE", &list[..], key, b"RIGHT", side(end)]);
+        }
+        _ => {
+            state_removal(effects, db, key, delivery, place);
+            if !outer.is_empty() {
+                effects.state_pop(db, end, key, outer.len());
+            }
+            effects.state_push(db, end, key, [&delivery.message[..]]);
+            for message in &outer {
+                effects.state_push(db, end, key, [&message[..]]);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What time brings to governed queues: messages that waited too long, deliveries that were not
+//! acknowledged in time.
+
+use super::deliver::give_back;
+use super::leave::{Fate, leave};
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Key, Keyspace};
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Stamp};
+use crate::state::{State, add_expired};
+
+/// Does all that is due by the keyspace's time.
+pub fn tend_due(state: &mut State) {
+    let State { keyspace, effects, .. } = state;
+    let now_ms = keyspace.now_ms();
+    while let Some((db, key)) = keyspace.take_due(now_ms) {
+        if let Some(policy) = keyspace.policy_of(db, &key) {
+            return_overdue(keyspace, effects, db, &key, &policy);
+            expire(keyspace, effects, db, &key, &policy);
+        }
+        keyspace.note_due_again(db, &key);
+    }
+}
+
+/// Returns what has been in flight for too long.
+fn return_overdue(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    policy: &QueuePolicy,
+) {
+    let Some(timeout_ms) = policy.ack_timeout_ms else { return };
+    let now_ms = keyspace.now_ms();
+    while let Some(governed) = keyspace.governed(db, key)
+        && let Some((number, delivery)) = governed.in_flight.first()
+        && delivery.delivered_ms.saturating_add(timeout_ms) <= now_ms
+    {
+        give_back(keyspace, effects, db, key, number);
+    }
+}
+
+/// Takes away what has waited too long.
+fn expire(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    policy: &QueuePolicy,
+) {
+    let Some(ttl_ms) = policy.message_ttl_ms else { return };
+    let limit_ms = keyspace.now_ms().saturating_sub(ttl_ms);
+    // Those that go to nobody are only counted.
+    let keeps = policy.dead_letter.is_some();
+    while let Ok(Some(Some(gone))) = keyspace.try_change_list(db, key, |queue| {
+        let Some((index, count)) = queue.next_older_than(limit_ms) else { return (None, false) };
+        let messages: Vec<(Box<[u8]>, Stamp)> = if keeps {
+            let stamps =
+                queue.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
+            let messages = queue.iter_from(index).take(count).map(Box::from);
+            messages.zip(stamps.skip(index)).collect()
+        } else {
+            Vec::new()
+        };
+        let behind = queue.len() - index - count;
+        queue.trim_out(index, count);
+        (Some(Gone { index, count, behind, messages }), true)
+    }) {
+        add_expired(keyspace, effects);
+        state_gone(keyspace, effects, db, key, &gone);
+        if !keeps {
+            keyspace.count(db, key, |totals| totals.expired += gone.count as u64);
+        }
+        for (message, stamp) in &gone.messages {
+            leave(keyspace, effects, db, key, policy, message, *stamp, Fate::Expired);
+        }
+    }
+}
+
+/// Neighbours that were taken out of a list.
+struct Gone {
+    index: usize,
+    count: usize,
+    /// How many messages are behind them.
+    behind: usize,
+    messages: Vec<(Box<[u8]>, Stamp)>,
+}
+
+/// States that messages are gone from a list: as pops, or in the middle as LREM of a mark that no
+/// message can be expected to be, which takes their places first.
+fn state_gone(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    gone: &Gone,
+) {
+    if gone.index == 0 {
+        return effects.state_pop(db, End::Front, key, gone.count);
+    }
+    if gone.behind == 0 {
+        return effects.state_pop(db, End::Back, key, gone.count);
+    }
+    let mark = keyspace.mark();
+    let mut digits = itoa::Buffer::new();
+    for index in gone.index..gone.index + gone.count {
+        effects.state(db, [b"LSET", key, digits.format(index).as_bytes(), &mark]);
+    }
+    effects.state(db, [b"LREM", key, digits.format(gone.count).as_bytes(), &mark]);
+}

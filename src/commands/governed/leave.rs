@@ -1,0 +1,84 @@
+//! How messages leave a governed queue without a consumer: dropped, expired, or as dead letters.
+
+use super::push::finish_push;
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::policy::{Overflow, QueuePolicy};
+use crate::queue::{End, Stamp};
+use log::warn;
+
+/// What becomes of a message that left a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It makes room and is not wanted any more.
+    Dropped,
+    /// It waited too long: it is a dead letter, or gone.
+    Expired,
+    /// It is a dead letter, if there is a queue for it.
+    DeadLetter,
+}
+
+/// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
+/// last to the first, it has been everywhere by then.
+const HOPS_MAX: u32 = 16;
+
+/// Counts a message that was taken away from a governed queue, and hands it to the dead-letter queue if
+/// that is its fate.
+#[expect(clippy::too_many_arguments, reason = "a message, where it was, and what becomes of it")]
+pub fn leave(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    message: &[u8],
+    stamp: Stamp,
+    fate: Fate,
+) {
+    let is_buried =
+        fate != Fate::Dropped && bury(keyspace, effects, db, key, policy, message, stamp.hops);
+    keyspace.count(db, key, |totals| match fate {
+        _ if is_buried => totals.dead_lettered += 1,
+        Fate::Expired => totals.expired += 1,
+        Fate::Dropped | Fate::DeadLetter => totals.dropped += 1,
+    });
+}
+
+/// Pushes a message to the dead-letter queue; false if there is none, or it takes no more. Its life
+/// there begins anew.
+fn bury(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    message: &[u8],
+    hops: u32,
+) -> bool {
+    let Some(target) = policy.dead_letter_key(key) else { return false };
+    if hops >= HOPS_MAX {
+        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+        warn!("a message of '{key}' was a dead letter {hops} times: policy '{name}' drops it");
+        return false;
+    }
+    if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
+        return false;
+    }
+    let stamp = Stamp { ready_ms: keyspace.now_ms(), hops: hops + 1, ..Stamp::default() };
+    let pushed = keyspace.change_or_create_list(db, &target, |queue| {
+        queue.push_stamped(End::Back, message, stamp);
+    });
+    if pushed.is_err() {
+        return false;
+    }
+    effects.state_push(db, End::Back, &target, [message]);
+    finish_push(keyspace, effects, db, &target, End::Back, 1);
+    true
+}
+
+/// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
+fn takes_more(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], bytes: usize) -> bool {
+    let Some(policy) = keyspace.policy_of(db, key) else { return true };
+    let refuses = policy.overflow == Overflow::Reject;
+    !refuses || super::push::limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
+}

@@ -1,0 +1,41 @@
+//! Queues under a policy: what becomes of a push, a pop, a message that waited too long.
+//!
+//! The list commands come here where a key is governed, and nowhere else: a key without a policy takes
+//! its usual way. What happens here is stated as plain list commands, so that the append files mean
+//! the same to any server: a message that is delivered moves from `q` to the list `q:inflight`, from
+//! which an acknowledgement removes it; a message that expires is popped; a dead letter is pushed.
+
+mod deliver;
+mod due;
+mod leave;
+mod policies;
+mod push;
+
+pub use deliver::give_all_back;
+pub(super) use deliver::{acknowledge_by_pop, acknowledge_held, give_back_held, pop, pop_with_key};
+pub use due::tend_due;
+pub(super) use policies::change_policies;
+pub(super) use push::{check_push, finish_push, push};
+
+use crate::queue::End;
+
+/// The list of the append files in which a queue's messages are while they are in flight.
+fn inflight_key(key: &[u8]) -> Vec<u8> {
+    [key, b":inflight"].concat()
+}
+
+/// An end of a list, as LMOVE has it.
+fn side(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LEFT",
+        End::Back => b"RIGHT",
+    }
+}
+
+/// The other end.
+fn opposite(end: End) -> End {
+    match end {
+        End::Front => End::Back,
+        End::Back => End::Front,
+    }
+}

@@ -1,0 +1,137 @@
+//! Pushes to a governed queue: paused, full, or stored.
+
+use super::leave::{Fate, leave};
+use super::opposite;
+use crate::command::CommandError;
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::policy::{Overflow, QueuePolicy};
+use crate::queue::End;
+use crate::state::add_expired;
+
+/// Pushes messages at one end of a governed queue; the length after.
+///
+/// # Errors
+/// The queue is paused or full: then nothing was stored.
+pub fn push<'a>(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+) -> Result<usize, CommandError> {
+    let bytes = messages.clone().map(<[u8]>::len).sum();
+    check_push(keyspace, db, key, messages.len(), bytes)?;
+    keyspace.change_or_create_list(db, key, |queue| {
+        for message in messages.clone() {
+            queue.push(end, message);
+        }
+    })?;
+    add_expired(keyspace, effects);
+    effects.state_push(db, end, key, messages.clone());
+    Ok(finish_push(keyspace, effects, db, key, end, messages.len()))
+}
+
+/// Whether so many messages, of so many bytes together, may be stored in a governed queue.
+///
+/// # Errors
+/// The queue is paused or full.
+pub fn check_push(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    count: usize,
+    bytes: usize,
+) -> Result<(), CommandError> {
+    let Some(governed) = keyspace.governed(db, key) else { return Ok(()) };
+    let error = if governed.is_write_paused {
+        paused(key)
+    } else if let Some(policy) = governed.policy.clone()
+        && policy.overflow == Overflow::Reject
+        && let Some(limit) = limit_passed(keyspace, db, key, &policy, count, bytes)
+    {
+        full(key, &limit, &policy)
+    } else {
+        return Ok(());
+    };
+    keyspace.count(db, key, |totals| totals.rejected += count as u64);
+    Err(error)
+}
+
+/// The limit that a queue would pass with so much more, in words.
+pub(super) fn limit_passed(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    count: usize,
+    bytes: usize,
+) -> Option<String> {
+    let (len, message_bytes) = keyspace.length_under_policy(db, key);
+    if let Some(max) = policy.max_length
+        && (len + count) as u64 > max
+    {
+        return Some(format!("max-length {max}"));
+    }
+    if let Some(max) = policy.max_length_bytes
+        && (message_bytes + bytes) as u64 > max
+    {
+        return Some(format!("max-length-bytes {max}"));
+    }
+    None
+}
+
+fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
+    let text = [b"QUEUEFULL queue '", key, b"' has reached ", limit.as_bytes(), b" of policy '"];
+    CommandError::Bytes([&text.concat()[..], &policy.name, b"'"].concat())
+}
+
+fn paused(key: &[u8]) -> CommandError {
+    CommandError::Bytes([b"QUEUEPAUSED queue '", key, b"' takes no messages now"].concat())
+}
+
+/// What follows when messages were stored at an end of a governed queue: they are counted, and if they
+/// are too many, the oldest make room. The length after.
+pub fn finish_push(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> usize {
+    keyspace.count(db, key, |totals| totals.pushed += count as u64);
+    make_room(keyspace, effects, db, key, opposite(end))
+}
+
+/// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
+/// policy wants that. The length after.
+fn make_room(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    oldest: End,
+) -> usize {
+    let policy = keyspace.policy_of(db, key);
+    if let Some(policy) = policy.filter(|policy| makes_room(policy)) {
+        while limit_passed(keyspace, db, key, &policy, 0, 0).is_some() {
+            let popped = keyspace.change_list(db, key, |queue| {
+                queue.pop_stamped(oldest, |message| message.to_vec())
+            });
+            let Ok(Some(Some((message, stamp)))) = popped else { break };
+            effects.state_pop(db, oldest, key, 1);
+            let fate = match policy.overflow {
+                Overflow::DeadLetter => Fate::DeadLetter,
+                _ => Fate::Dropped,
+            };
+            leave(keyspace, effects, db, key, &policy, &message, stamp, fate);
+        }
+    }
+    keyspace.length_under_policy(db, key).0
+}
+
+fn makes_room(policy: &QueuePolicy) -> bool {
+    matches!(policy.overflow, Overflow::DropHead | Overflow::DeadLetter)
+}

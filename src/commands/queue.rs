@@ -1,0 +1,266 @@
+//! QUEUE: what is known of queues, and what acknowledges, returns, holds back.
+//!
+//! These commands are Tidegate's own. Policies are set by the ones in `queue_policy.rs`.
+
+use super::scan::{parse_cursor, selects};
+use super::{governed, help, queue_policy};
+use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
+use crate::commands::list::count_of;
+use crate::keyspace::{COUNTS, Key, Totals};
+use crate::resp::{Output, Request};
+use crate::state::State;
+
+const fn row(
+    name: &'static str,
+    arity: i32,
+    flags: Flags,
+    keys: Keys,
+    summary: &'static str,
+    run: Run,
+) -> Command {
+    let (group, since) = (Group::List, "7.0.0");
+    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
+}
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    name: "queue",
+    arity: -2,
+    flags: Flags::NONE,
+    keys: Keys::None,
+    group: Group::List,
+    since: "7.0.0",
+    summary: "A container for commands about queues and their policies.",
+    run: None,
+    subcommands: SUBCOMMANDS,
+}];
+
+const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+const READ: Flags = Flags::READONLY;
+const ACK: Flags = Flags::WRITE.with(Flags::FAST);
+const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
+const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    row("queue|ack", -3, ACK, KEY, "Acknowledges the oldest messages that the connection has in flight.", ack),
+    row("queue|nack", -3, ACK, KEY, "Returns the oldest messages that the connection has in flight.", nack),
+    row("queue|info", 3, READ, KEY, "Tells what is known of a queue.", info),
+    row("queue|inflight", 3, READ, KEY, "Lists the messages of a queue that are in flight.", inflight),
+    row("queue|list", -2, READ, Keys::None, "Gives some of the queues, and where to go on.", list),
+    row("queue|pause", -3, Flags::ADMIN, KEY, "Makes a queue give or take no messages.", pause),
+    row("queue|resume", -3, Flags::ADMIN, KEY, "Ends a pause of a queue.", resume),
+    row("queue|policy", -3, ADMIN, Keys::None, "Sets, deletes, lists policies; tells which one a key has.", queue_policy::policy),
+    row("queue|help", 2, ANYTIME, Keys::None, "Explains the subcommands.", help),
+];
+
+/// `[COUNT n]` behind the key; one message without it.
+fn count_option(request: &Request<'_>) -> Result<usize, CommandError> {
+    match (request.get(3), request.get(4), request.get(5)) {
+        (None, ..) => Ok(1),
+        (Some(word), Some(count), None) if is_word(word, "count") => {
+            count_of(count, "ERR count should be greater than 0", 1)
+        }
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let count = count_option(request)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let key = Key::from(&request[2]);
+    let done = governed::acknowledge_held(keyspace, effects, ctx.db, &key, ctx.client, count);
+    ctx.reply.count(done);
+    Ok(())
+}
+
+fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let count = count_option(request)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let key = Key::from(&request[2]);
+    let returned = governed::give_back_held(keyspace, effects, ctx.db, &key, ctx.client, count);
+    ctx.reply.count(returned);
+    Ok(())
+}
+
+/// Which directions of a queue are held back, in words.
+fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
+    match (is_read_paused, is_write_paused) {
+        (false, false) => "none",
+        (true, false) => "read",
+        (false, true) => "write",
+        (true, true) => "all",
+    }
+}
+
+fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let key = &request[2];
+    let keyspace = &mut ctx.state.keyspace;
+    let waiters = keyspace.waiter_count(ctx.db, key);
+    let now_ms = ctx.now.unix_ms();
+    let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
+        None => (0, 0, None),
+        Some(list) if list.is_stamped() => (list.len(), list.message_bytes(), list.oldest_ms()),
+        // Nobody counts them as they come.
+        Some(list) => (list.len(), list.iter().map(<[u8]>::len).sum(), None),
+    };
+    let governed = keyspace.governed(ctx.db, key);
+    let policy = governed.and_then(|governed| governed.policy.clone());
+    let (in_flight, paused, totals) = governed.map_or_else(
+        || (0, "none", Totals::default()),
+        |governed| {
+            let paused = paused_word(governed.is_read_paused, governed.is_write_paused);
+            (governed.in_flight.len(), paused, governed.totals)
+        },
+    );
+    let reply = &mut *ctx.reply;
+    reply.map(7 + COUNTS.len());
+    reply.bulk(b"policy");
+    match policy {
+        Some(policy) => reply.bulk(&policy.name),
+        None => reply.null(),
+    }
+    field(reply, "length", len);
+    field(reply, "bytes", bytes);
+    reply.bulk(b"oldest-age-ms");
+    match oldest_ms {
+        Some(oldest_ms) => reply.integer(now_ms.saturating_sub(oldest_ms)),
+        None => reply.null(),
+    }
+    field(reply, "in-flight", in_flight);
+    field(reply, "waiters", waiters);
+    reply.bulk(b"paused");
+    reply.bulk(paused.as_bytes());
+    for (name, count) in COUNTS {
+        reply.bulk(name.as_bytes());
+        // Counts of messages stay far below i64.
+        reply.integer(count(&totals).cast_signed());
+    }
+    Ok(())
+}
+
+fn field(reply: &mut Output, name: &str, count: usize) {
+    reply.bulk(name.as_bytes());
+    reply.count(count);
+}
+
+fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let now_ms = ctx.now.unix_ms();
+    let Some(governed) = ctx.state.keyspace.governed(ctx.db, &request[2]) else {
+        ctx.reply.array(0);
+        return Ok(());
+    };
+    let reply = &mut *ctx.reply;
+    reply.array(governed.in_flight.len());
+    for (_, delivery) in governed.in_flight.iter() {
+        reply.map(4);
+        reply.bulk(b"message");
+        reply.bulk(&delivery.message);
+        reply.bulk(b"client-id");
+        // Numbers of clients stay far below i64.
+        reply.bulk(delivery.owner.number().to_string().as_bytes());
+        reply.bulk(b"in-flight-ms");
+        reply.integer(now_ms.saturating_sub(delivery.delivered_ms));
+        reply.bulk(b"deliveries");
+        reply.integer(delivery.stamp.deliveries.into());
+    }
+    Ok(())
+}
+
+/// Queues that one step of QUEUE LIST visits unless COUNT says otherwise, as SCAN has it.
+const LIST_COUNT: usize = 10;
+
+fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut rest = request.args_from(2).peekable();
+    let mut cursor = 0;
+    if let Some(text) = rest.next_if(|word| !is_word(word, "match") && !is_word(word, "count")) {
+        cursor = parse_cursor(text).ok_or(CommandError::text("ERR invalid cursor"))?;
+    }
+    let (mut count, mut pattern) = (LIST_COUNT, None);
+    while let Some(option) = rest.next() {
+        let value = rest.next().ok_or(CommandError::Syntax)?;
+        if is_word(option, "match") {
+            pattern = Some(value);
+        } else if is_word(option, "count") {
+            count = count_of(value, "ERR count should be greater than 0", 1)?;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let mut found = Vec::new();
+    let next = ctx.state.keyspace.scan_queues(ctx.db, cursor, count, |key| {
+        if pattern.is_none_or(|pattern| selects(pattern, key)) {
+            found.push(key);
+        }
+    });
+    ctx.reply.array(2);
+    ctx.reply.bulk(next.to_string().as_bytes());
+    ctx.reply.array(found.len());
+    for key in found {
+        ctx.reply.bulk(key);
+    }
+    Ok(())
+}
+
+/// Which directions `[READ|WRITE|ALL]` means: reading, writing.
+fn directions(request: &Request<'_>) -> Result<(bool, bool), CommandError> {
+    match (request.get(3), request.get(4)) {
+        (None, _) => Ok((true, true)),
+        (Some(word), None) if is_word(word, "all") => Ok((true, true)),
+        (Some(word), None) if is_word(word, "read") => Ok((true, false)),
+        (Some(word), None) if is_word(word, "write") => Ok((false, true)),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set_paused(ctx, request, true)
+}
+
+fn resume(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set_paused(ctx, request, false)
+}
+
+fn set_paused(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    is_paused: bool,
+) -> Result<(), CommandError> {
+    let (reads, writes) = directions(request)?;
+    ctx.state.keyspace.set_paused(ctx.db, &request[2], reads, writes, is_paused);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    help::write(
+        ctx.reply,
+        "QUEUE",
+        &[
+            "ACK <key> [COUNT <count>]",
+            "    Acknowledge the oldest messages of the queue that this connection has in flight,",
+            "    one by default. Returns how many there were.",
+            "INFLIGHT <key>",
+            "    List the messages in flight: message, client, for how long, the number of deliveries.",
+            "INFO <key>",
+            "    Return the policy, length, bytes, age of the oldest message and counts of a queue.",
+            "LIST [<cursor>] [MATCH <pattern>] [COUNT <count>]",
+            "    Iterate over the queues as SCAN does over the keys.",
+            "NACK <key> [COUNT <count>]",
+            "    Return the oldest messages that this connection has in flight to the queue.",
+            "PAUSE <key> [READ|WRITE|ALL]",
+            "    Let pops find nothing, refuse pushes, or both, until QUEUE RESUME or a restart.",
+            "POLICY SET <name> <pattern> [<option> <value> ...]",
+            "    Set a policy for the queues whose keys match the pattern. A wrong option is answered",
+            "    with a list of all options.",
+            "POLICY DEL <name>",
+            "    Delete a policy.",
+            "POLICY LIST",
+            "    List all policies, the highest priority first.",
+            "POLICY OF <key>",
+            "    Return the policy that applies to a key.",
+            "RESUME <key> [READ|WRITE|ALL]",
+            "    End a pause.",
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! QUEUE POLICY: policies that are set and looked at while the server runs.
+
+use super::governed;
+use super::help::wrong_arguments;
+use crate::command::{CommandError, Context, is_word};
+use crate::policy::QueuePolicy;
+use crate::resp::{Output, Request};
+use crate::state::State;
+
+pub(super) fn policy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    match (&request[2], request.len()) {
+        (word, 5..) if is_word(word, "set") => set(ctx, request),
+        (word, 4) if is_word(word, "del") => delete(ctx, &request[3]),
+        (word, 3) if is_word(word, "list") => {
+            list(ctx);
+            Ok(())
+        }
+        (word, 4) if is_word(word, "of") => {
+            of(ctx, &request[3]);
+            Ok(())
+        }
+        (word, _) => Err(wrong_arguments(&[b"policy ", word].concat(), "QUEUE")),
+    }
+}
+
+fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let words: Vec<&[u8]> = request.args_from(3).collect();
+    let policy = QueuePolicy::parse(&words).map_err(refused)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    governed::change_policies(keyspace, effects, |policies| policies.set(policy))
+        .map_err(refused)?;
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn refused(reason: String) -> CommandError {
+    CommandError::from(format!("ERR {reason}"))
+}
+
+fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let is_deleted = governed::change_policies(keyspace, effects, |policies| policies.delete(name));
+    ctx.reply.flag(is_deleted);
+    Ok(())
+}
+
+fn list(ctx: &mut Context<'_>) {
+    let policies = ctx.state.keyspace.policies();
+    ctx.reply.array(policies.iter().len());
+    for policy in policies.iter() {
+        write(ctx.reply, policy);
+    }
+}
+
+fn of(ctx: &mut Context<'_>, key: &[u8]) {
+    match ctx.state.keyspace.policies().of(key) {
+        Some(policy) => write(ctx.reply, policy),
+        None => ctx.reply.null(),
+    }
+}
+
+/// Name, pattern and the options that are not the default.
+fn write(reply: &mut Output, policy: &QueuePolicy) {
+    let options = policy.options();
+    reply.map(2 + options.len());
+    for (name, value) in [("name", &policy.name), ("pattern", &policy.pattern)]
+        .into_iter()
+        .chain(options.iter().map(|(name, value)| (*name, value)))
+    {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value);
+    }
+}

@@ -1,0 +1,556 @@
+//! Queues under a policy: what belongs to one beside its messages, and which queues those are.
+//!
+//! A key is matched against the policies when its entry is made, and all keys are when the policies
+//! change; an entry without a policy has nothing of this, and costs one comparison. What belongs to a
+//! queue's name - deliveries, delayed messages, totals - stays when the list itself is renamed away.
+//!
+//! Here is what there is; what happens to it is in `commands/governed`.
+
+use super::in_flight::{Delivery, InFlight, Place};
+use super::totals::Totals;
+use super::{DbIndex, Interest, Key, Keyspace, Value};
+use crate::client_id::ClientId;
+use crate::policy::{Policies, QueuePolicy};
+use crate::queue::Queue;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// What belongs to a queue under a policy, beside its messages.
+#[derive(Debug, Default)]
+pub struct Governed {
+    /// None for a queue that is only paused, or that has just lost its policy.
+    pub policy: Option<Arc<QueuePolicy>>,
+    pub totals: Totals,
+    pub in_flight: InFlight,
+    /// Whether pops find nothing.
+    pub is_read_paused: bool,
+    /// Whether pushes are refused.
+    pub is_write_paused: bool,
+    /// When something is to be done, at the earliest, in Unix milliseconds, as `Keyspace::dues` has it.
+    due_ms: Option<i64>,
+    /// Whether it is in line to be forgotten.
+    is_listed: bool,
+}
+
+/// A delivery as its client has it.
+type Holding = (ClientId, DbIndex, Key, u64);
+
+/// All that is known of queues under policies besides their own entries.
+#[derive(Debug, Default)]
+pub(super) struct Governance {
+    policies: Policies,
+    /// Whether a command must look for policies at all.
+    is_on: bool,
+    /// Queues that are paused without a policy.
+    paused: usize,
+    /// When queues have something to do, in Unix milliseconds.
+    dues: BTreeSet<(i64, DbIndex, Key)>,
+    /// What each client has in flight.
+    holdings: BTreeSet<Holding>,
+    /// The number of the last delivery.
+    last_delivery: u64,
+    /// Queues that had nothing left when they were added, the longest ago first; each once.
+    idle: VecDeque<(DbIndex, Key)>,
+    sums: Totals,
+}
+
+/// Bytes of memory that a governed queue takes beside its messages and deliveries.
+const GOVERNED_BYTES: usize = size_of::<Governed>() + 64;
+
+/// Queues under a policy that have nothing left, whose totals are remembered. Each is about half a
+/// kilobyte; who makes a new key for each reply must not fill the memory with them.
+const IDLE_MAX: usize = 10_000;
+
+impl Governed {
+    fn under(policy: Option<Arc<QueuePolicy>>) -> Governed {
+        Governed { policy, ..Governed::default() }
+    }
+
+    /// Bytes of memory.
+    pub fn allocated_bytes(&self) -> usize {
+        GOVERNED_BYTES + self.in_flight.allocated_bytes()
+    }
+
+    /// Forgets what is in flight; the bytes that frees.
+    fn flush(&mut self) -> usize {
+        let bytes_before = self.allocated_bytes();
+        self.in_flight.clear();
+        (self.due_ms, self.is_listed) = (None, false);
+        bytes_before - self.allocated_bytes()
+    }
+
+    /// Whether nothing but its totals would be lost with it.
+    fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && !self.is_paused()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.is_read_paused || self.is_write_paused
+    }
+
+    /// When something is to be done for the queue next, in Unix milliseconds.
+    fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
+        let policy = self.policy.as_ref()?;
+        let oldest_ms = value.and_then(|value| match value {
+            Value::List(queue) => queue.oldest_ms(),
+        });
+        let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
+        let overdue = policy.ack_timeout_ms.and_then(|timeout| {
+            let (_, delivery) = self.in_flight.first()?;
+            Some(delivery.delivered_ms.saturating_add(timeout))
+        });
+        expiry.into_iter().chain(overdue).min()
+    }
+}
+
+impl Interest {
+    /// Forgets what a queue has in flight, and all that belongs to it if nobody waits; the bytes that
+    /// frees.
+    pub(super) fn flush(&mut self) -> usize {
+        let Some(governed) = &mut self.governed else { return 0 };
+        let mut freed = governed.flush();
+        if self.waiters.is_empty() && governed.is_idle() {
+            freed += governed.allocated_bytes();
+            self.governed = None;
+        }
+        freed
+    }
+}
+
+impl Keyspace {
+    /// The policies.
+    pub fn policies(&self) -> &Policies {
+        &self.governance.policies
+    }
+
+    /// Changes the policies, and then which queues they govern. Gives the queues that have something in
+    /// flight for which no policy provides any more: the caller returns it.
+    pub fn change_policies<R>(
+        &mut self,
+        change: impl FnOnce(&mut Policies) -> R,
+    ) -> (R, Vec<(DbIndex, Key)>) {
+        let result = change(&mut self.governance.policies);
+        let mut stranded = Vec::new();
+        for db in 0..self.dbs.len() {
+            // From the end: an entry that is dropped is replaced by one that has been looked at.
+            for index in (0..self.dbs[db].entries.len()).rev() {
+                stranded.extend(self.govern_anew(db, index).map(|key| (db, key)));
+            }
+        }
+        self.note_governance();
+        (result, stranded)
+    }
+
+    /// Puts an entry under the policy that holds now; its key if something is in flight that must not be
+    /// any more.
+    fn govern_anew(&mut self, db: DbIndex, index: usize) -> Option<Key> {
+        let (key, entry) = self.dbs[db].entries.get_index(index)?;
+        let policy = self.governance.policies.of(key).cloned();
+        let governed = entry.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+        let before = governed.and_then(|governed| governed.policy.as_ref());
+        if policy.as_ref() == before {
+            return None;
+        }
+        let key = key.clone();
+        self.attach(db, index, policy);
+        let governed = self.governed_at(db, index)?;
+        let is_acknowledged =
+            governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
+        if !governed.in_flight.is_empty() && !is_acknowledged {
+            return Some(key);
+        }
+        self.drop_if_unneeded(db, index);
+        None
+    }
+
+    /// Puts an entry under a policy, or none.
+    fn attach(&mut self, db: DbIndex, index: usize, policy: Option<Arc<QueuePolicy>>) {
+        let (now_ms, is_under_policy) = (self.now_ms, policy.is_some());
+        let entry = &mut self.dbs[db].entries[index];
+        let interest = entry.interest.get_or_insert_default();
+        match &mut interest.governed {
+            Some(governed) => governed.policy = policy,
+            None => {
+                interest.governed = Some(Box::new(Governed::under(policy)));
+                self.bytes += GOVERNED_BYTES;
+            }
+        }
+        if let Some(Value::List(queue)) = &mut entry.value {
+            self.bytes -= queue.allocated_bytes();
+            stamp(queue, is_under_policy, now_ms);
+            self.bytes += queue.allocated_bytes();
+        }
+        self.note_due(db, index);
+    }
+
+    /// Puts a new entry under the policy of its key, if there is one.
+    pub(super) fn govern_new(&mut self, db: DbIndex, index: usize) {
+        if self.governance.policies.is_empty() {
+            return;
+        }
+        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
+        if let Some(policy) = self.governance.policies.of(key).cloned() {
+            self.attach(db, index, Some(policy));
+        }
+    }
+
+    /// Notes whether commands must look for policies.
+    fn note_governance(&mut self) {
+        let governance = &mut self.governance;
+        governance.is_on = !governance.policies.is_empty() || governance.paused > 0;
+    }
+
+    pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
+        self.dbs[db].entries[index].interest.as_ref()?.governed.as_deref()
+    }
+
+    /// Whether a key's queue is under a policy, or paused.
+    #[inline]
+    pub fn is_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        self.governance.is_on && self.governed(db, key).is_some()
+    }
+
+    /// As `is_governed`, of a key that is about to get a message: an entry is made for it if it has none,
+    /// to find out.
+    #[inline]
+    pub fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        self.governance.is_on && {
+            let index = self.find_or_create(db, key);
+            self.governed_at(db, index).is_some()
+        }
+    }
+
+    /// What belongs to a queue under a policy.
+    pub fn governed(&mut self, db: DbIndex, key: &[u8]) -> Option<&Governed> {
+        let index = self.find(db, key)?;
+        self.governed_at(db, index)
+    }
+
+    /// The policy that a key has, or would have.
+    pub fn policy_for(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
+        self.policy_of(db, key).or_else(|| self.governance.policies.of(key).cloned())
+    }
+
+    /// The policy that a queue is under.
+    pub fn policy_of(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
+        self.governed(db, key)?.policy.clone()
+    }
+
+    /// Changes what belongs to a governed queue, with all that follows from it.
+    fn change_governed<R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        change: impl FnOnce(&mut Governed) -> R,
+    ) -> Option<R> {
+        let index = self.find(db, key)?;
+        self.before_change(db, index);
+        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        let governed = interest.governed.as_deref_mut()?;
+        let bytes_before = governed.allocated_bytes();
+        let result = change(governed);
+        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        self.changes += 1;
+        self.note_due(db, index);
+        self.drop_if_unneeded(db, index);
+        Some(result)
+    }
+
+    /// Counts for a governed queue and for the sum of all.
+    pub fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
+        add(&mut self.governance.sums);
+        if let Some(index) = self.find(db, key)
+            && let Some(interest) = &mut self.dbs[db].entries[index].interest
+            && let Some(governed) = &mut interest.governed
+        {
+            add(&mut governed.totals);
+        }
+    }
+
+    /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
+    /// long as that lasts.
+    pub fn set_paused(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        reads: bool,
+        writes: bool,
+        is_paused: bool,
+    ) {
+        let index = self.find_or_create(db, key);
+        if self.governed_at(db, index).is_none() && is_paused {
+            self.attach(db, index, None);
+        }
+        let changed = self.change_governed(db, key, |governed| {
+            let was_paused = governed.is_paused();
+            governed.is_read_paused = if reads { is_paused } else { governed.is_read_paused };
+            governed.is_write_paused = if writes { is_paused } else { governed.is_write_paused };
+            (was_paused, governed.is_paused())
+        });
+        match changed {
+            Some((false, true)) => self.governance.paused += 1,
+            Some((true, false)) => self.governance.paused -= 1,
+            _ => {}
+        }
+        self.note_governance();
+        if let Some(index) = self.find(db, key) {
+            self.changed_for_waiters(db, index);
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Messages of a governed queue that are ready, and their bytes: what its limits are about.
+    pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
+        match self.list(db, key) {
+            Ok(Some(queue)) => (queue.len(), queue.message_bytes()),
+            _ => (0, 0),
+        }
+    }
+
+    /// Unix milliseconds: the time of the turn.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Whether a client has anything in flight.
+    #[inline]
+    pub fn holds_any(&self, client: ClientId) -> bool {
+        !self.governance.holdings.is_empty() && self.held_by(client).next().is_some()
+    }
+
+    /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
+    pub fn mark(&self) -> Vec<u8> {
+        let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
+        format!("tidegate:removed:{:016x}{:016x}", hash(1), hash(2)).into_bytes()
+    }
+
+    /// The totals of all queues.
+    pub fn queue_sums(&self) -> &Totals {
+        &self.governance.sums
+    }
+
+    /// Starts the totals of all queues anew; those of each stay.
+    pub fn reset_queue_sums(&mut self) {
+        self.governance.sums = Totals::default();
+    }
+
+    /// Messages in flight of all queues.
+    pub fn in_flight_len(&self) -> usize {
+        self.governance.holdings.len()
+    }
+
+    /// The number of the next delivery.
+    pub fn next_delivery(&mut self) -> u64 {
+        self.governance.last_delivery += 1;
+        self.governance.last_delivery
+    }
+
+    /// Notes that a message is in flight under this number, which `next_delivery` gave.
+    pub fn add_delivery(&mut self, db: DbIndex, key: &[u8], number: u64, delivery: Delivery) {
+        let Some(index) = self.find(db, key) else { return };
+        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
+        let key = key.clone();
+        self.governance.holdings.insert((delivery.owner, db, key.clone(), number));
+        self.change_governed(db, &key, |governed| governed.in_flight.add(number, delivery));
+    }
+
+    /// Takes a message out of those in flight, and tells where it stood among those of its queue.
+    pub fn remove_delivery(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        number: u64,
+    ) -> Option<(Delivery, Place)> {
+        let removed = self.change_governed(db, key, |governed| governed.in_flight.remove(number));
+        let (delivery, place) = removed.flatten()?;
+        self.governance.holdings.remove(&(delivery.owner, db, key.clone(), number));
+        Some((delivery, place))
+    }
+
+    /// What a client has in flight, by queue, the oldest of each queue first.
+    pub fn held_by(&self, client: ClientId) -> impl Iterator<Item = (DbIndex, &Key, u64)> {
+        let first = (client, 0, Key::default(), 0);
+        let own = self.governance.holdings.range(first..);
+        own.take_while(move |(owner, ..)| *owner == client)
+            .map(|(_, db, key, number)| (*db, key, *number))
+    }
+
+    /// The oldest message that a client has in flight of one queue.
+    pub fn oldest_held(&self, client: ClientId, db: DbIndex, key: &Key) -> Option<u64> {
+        let first = (client, db, key.clone(), 0);
+        let (owner, its_db, its_key, number) = self.governance.holdings.range(first..).next()?;
+        (*owner == client && *its_db == db && its_key == key).then_some(*number)
+    }
+
+    /// A queue that has something to do at `now_ms`; it is taken off the list until something changes.
+    pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
+        let (due_ms, ..) = self.governance.dues.first()?;
+        if *due_ms > now_ms {
+            return None;
+        }
+        let (_, db, key) = self.governance.dues.pop_first()?;
+        let index = self.find(db, &key)?;
+        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        interest.governed.as_mut()?.due_ms = None;
+        Some((db, key))
+    }
+
+    /// When a queue has something to do next, in Unix milliseconds.
+    #[inline]
+    pub fn next_due_ms(&self) -> Option<i64> {
+        self.governance.dues.first().map(|(due_ms, ..)| *due_ms)
+    }
+
+    /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
+    /// entry there may be too early: then there is nothing to do, and this is called again.
+    pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) else { return };
+        if let Some(noted_ms) = governed.due_ms {
+            if noted_ms <= due_ms {
+                return;
+            }
+            self.governance.dues.remove(&(noted_ms, db, key.clone()));
+        }
+        governed.due_ms = Some(due_ms);
+        self.governance.dues.insert((due_ms, db, key.clone()));
+    }
+
+    /// Does for a queue that was on the list what `note_due` does.
+    pub fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.note_due(db, index);
+        }
+    }
+
+    /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
+    /// the last thing that is done with an index.
+    fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
+        let Some(governed) = self.governed_at(db, index) else { return };
+        if governed.policy.is_none() && governed.is_idle() {
+            self.detach(db, index);
+        }
+        // An entry that was dropped has gone from its index, and what is there now is in use.
+        if index < self.dbs[db].entries.len() {
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Forgets what belongs to a governed queue beside its messages.
+    fn detach(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = interest.governed.take() else { return };
+        if let Some(due_ms) = governed.due_ms {
+            self.governance.dues.remove(&(due_ms, db, key.clone()));
+        }
+        self.bytes -= governed.allocated_bytes();
+        if interest.is_unused() {
+            entry.interest = None;
+        }
+    }
+
+    /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and
+    /// forgets the first in line if there are too many.
+    pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        if governed.is_listed || !governed.is_idle() {
+            return;
+        }
+        governed.is_listed = true;
+        self.governance.idle.push_back((db, key.clone()));
+        if self.governance.idle.len() > IDLE_MAX {
+            self.forget_idle();
+        }
+    }
+
+    fn forget_idle(&mut self) {
+        let Some((db, key)) = self.governance.idle.pop_front() else { return };
+        let Some(index) = self.find(db, &key) else { return };
+        let entry = &mut self.dbs[db].entries[index];
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        governed.is_listed = false;
+        // What is in use comes to the end of the line when it is idle the next time.
+        if entry.value.is_none() && governed.is_idle() && interest.waiters.is_empty() {
+            self.detach(db, index);
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Makes a value that comes to an entry have stamps if the entry is governed, and none if not.
+    pub(super) fn stamp_value(&self, db: DbIndex, index: usize, value: &mut Value) {
+        let is_under_policy = self.governed_at(db, index).is_some_and(|g| g.policy.is_some());
+        let Value::List(queue) = value;
+        stamp(queue, is_under_policy, self.now_ms);
+    }
+
+    /// Forgets what is noted of the queues of a database that was flushed.
+    pub(super) fn flush_governed(&mut self, db: DbIndex) {
+        let governance = &mut self.governance;
+        governance.dues.retain(|(_, other, _)| *other != db);
+        governance.holdings.retain(|(_, other, ..)| *other != db);
+        governance.idle.retain(|(other, _)| *other != db);
+    }
+
+    /// What is noted of the queues of two databases, after these have changed places.
+    pub(super) fn swap_governed(&mut self, a: DbIndex, b: DbIndex) {
+        let other = |db: DbIndex| match db {
+            db if db == a => b,
+            db if db == b => a,
+            db => db,
+        };
+        let governance = &mut self.governance;
+        let dues = std::mem::take(&mut governance.dues).into_iter();
+        governance.dues = dues.map(|(due_ms, db, key)| (due_ms, other(db), key)).collect();
+        let holdings = std::mem::take(&mut governance.holdings).into_iter();
+        governance.holdings =
+            holdings.map(|(owner, db, key, number)| (owner, other(db), key, number)).collect();
+        for (db, _) in &mut governance.idle {
+            *db = other(*db);
+        }
+    }
+
+    /// Panics if what is noted of governed queues disagrees with their entries.
+    pub(super) fn check_governed(&self) {
+        let mut deliveries = 0;
+        for (db, database) in self.dbs.iter().enumerate() {
+            for (index, (key, entry)) in database.entries.iter().enumerate() {
+                let governed = self.governed_at(db, index);
+                let policy = governed.and_then(|governed| governed.policy.as_ref());
+                assert_eq!(policy, self.governance.policies.of(key), "under another policy");
+                if let Some(Value::List(queue)) = &entry.value {
+                    assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
+                }
+                let Some(governed) = governed else { continue };
+                for (number, delivery) in governed.in_flight.iter() {
+                    let holding = (delivery.owner, db, key.clone(), number);
+                    assert!(self.governance.holdings.contains(&holding), "nobody holds it");
+                    deliveries += 1;
+                }
+                if let Some(due_ms) = governed.due_ms {
+                    assert!(self.governance.dues.contains(&(due_ms, db, key.clone())));
+                }
+                if let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) {
+                    let noted_ms =
+                        governed.due_ms.expect("it has something to do and is not noted");
+                    assert!(noted_ms <= due_ms, "it would be looked at too late");
+                }
+            }
+        }
+        assert_eq!(deliveries, self.governance.holdings.len());
+    }
+}
+
+/// Gives a list stamps, or takes them away.
+fn stamp(queue: &mut Queue, is_under_policy: bool, now_ms: i64) {
+    if is_under_policy {
+        queue.begin_stamps(now_ms);
+    } else {
+        queue.end_stamps();
+    }
+}

@@ -1,0 +1,141 @@
+//! Who waits for a key, who watches it, and how they hear of a change.
+
+use super::{DbIndex, Governed, Key, Keyspace};
+use crate::client_id::ClientId;
+use std::collections::BTreeMap;
+
+/// Who and what cares about a key.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    /// Clients blocked on the key, by their ticket: the lowest has waited longest.
+    pub(super) waiters: BTreeMap<u64, ClientId>,
+    /// Clients that WATCH the key, each once.
+    pub(super) watchers: Vec<ClientId>,
+    /// Whether the key is on the ready list.
+    pub(super) is_ready: bool,
+    /// What belongs to a queue under a policy.
+    pub(super) governed: Option<Box<Governed>>,
+}
+
+impl Interest {
+    pub(super) fn is_unused(&self) -> bool {
+        self.waiters.is_empty() && self.watchers.is_empty() && self.governed.is_none()
+    }
+}
+
+impl Keyspace {
+    /// Tells watchers and waiters, and notes when the queue has something to do.
+    #[inline]
+    pub(super) fn signal(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        self.broken_watches.append(&mut interest.watchers);
+        if interest.is_unused() {
+            entry.interest = None;
+        } else if entry.value.is_some() && !interest.waiters.is_empty() && !interest.is_ready {
+            interest.is_ready = true;
+            self.ready.push((db, key.clone()));
+        }
+        self.note_due(db, index);
+    }
+
+    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
+    /// the key has a value already, it becomes ready.
+    pub fn add_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
+        let index = self.find_or_create(db, key);
+        let entry = self.entry_mut(db, index);
+        entry.interest.get_or_insert_default().waiters.insert(ticket, client);
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+    }
+
+    /// How many clients wait for a key.
+    pub fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
+        let entry = self.dbs[db].entries.get(key);
+        let interest = entry.and_then(|entry| entry.interest.as_ref());
+        interest.map_or(0, |interest| interest.waiters.len())
+    }
+
+    /// Ends the wait that `add_waiter` began.
+    pub fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+        self.drop_interest(db, key, |interest| {
+            interest.waiters.remove(&ticket);
+        });
+    }
+
+    /// The client that has waited longest for a key since `after` (exclusive), with its ticket.
+    pub fn next_waiter(
+        &self,
+        db: DbIndex,
+        key: &[u8],
+        after: Option<u64>,
+    ) -> Option<(u64, ClientId)> {
+        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
+        let from = after.map_or(0, |ticket| ticket + 1);
+        interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
+    }
+
+    /// Makes a client watch a key: a change of the value puts it among the broken watches. None
+    /// if it does so already.
+    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
+        let index = self.find_or_create(db, key);
+        let entry = self.entry_mut(db, index);
+        let watchers = &mut entry.interest.get_or_insert_default().watchers;
+        if watchers.contains(&client) {
+            return None;
+        }
+        watchers.push(client);
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone())
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
+        self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
+    }
+
+    fn drop_interest(&mut self, db: DbIndex, key: &[u8], change: impl FnOnce(&mut Interest)) {
+        let Some(index) = self.find(db, key) else { return };
+        let entry = self.entry_mut(db, index);
+        let Some(interest) = &mut entry.interest else { return };
+        change(interest);
+        if interest.is_unused() {
+            entry.interest = None;
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Whether a command made keys ready or broke watches.
+    #[inline]
+    pub fn has_signals(&self) -> bool {
+        !self.ready.is_empty() || !self.broken_watches.is_empty()
+    }
+
+    /// Clients whose watched keys changed since the last call; some may be there twice.
+    pub fn take_broken_watches(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.broken_watches)
+    }
+
+    /// Keys that got a value while clients wait for them, since the last call.
+    pub fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
+        let ready = std::mem::take(&mut self.ready);
+        for (db, key) in &ready {
+            if let Some(entry) = self.dbs[*db].entries.get_mut(key)
+                && let Some(interest) = &mut entry.interest
+            {
+                interest.is_ready = false;
+            }
+        }
+        ready
+    }
+
+    pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        if let Some(interest) = &mut entry.interest
+            && entry.value.is_some()
+            && !interest.waiters.is_empty()
+            && !interest.is_ready
+        {
+            interest.is_ready = true;
+            self.ready.push((db, key.clone()));
+        }
+    }
+}

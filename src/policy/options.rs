@@ -1,0 +1,413 @@
+//! The options of a queue policy: one row for each drives reading, showing and the help.
+
+use crate::glob::glob_matches;
+
+/// What happens to a push that makes a queue longer than its policy allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is refused as a whole.
+    #[default]
+    Reject,
+    /// The oldest messages make room.
+    DropHead,
+    /// The oldest messages make room, and go to the dead-letter queue.
+    DeadLetter,
+}
+
+/// How often a message reaches a consumer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Once, or not at all if the consumer dies with it.
+    #[default]
+    AtMostOnce,
+    /// Until it is acknowledged.
+    AtLeastOnce,
+}
+
+/// What acknowledges a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// The next pop of the same connection on a queue under the policy, or QUEUE ACK.
+    #[default]
+    NextPop,
+    /// QUEUE ACK alone.
+    Explicit,
+}
+
+/// What holds for the queues whose keys match a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuePolicy {
+    /// What the operator calls it.
+    pub name: Vec<u8>,
+    /// A glob pattern, as KEYS has it.
+    pub pattern: Vec<u8>,
+    /// Of several policies that match, the highest applies; of equal ones the first by name.
+    pub priority: i64,
+    /// Messages that are ready or delayed, at the most.
+    pub max_length: Option<u64>,
+    /// Bytes of those messages, at the most.
+    pub max_length_bytes: Option<u64>,
+    /// What happens beyond.
+    pub overflow: Overflow,
+    /// Milliseconds that a message waits, at the most.
+    pub message_ttl_ms: Option<i64>,
+    /// How often a message reaches a consumer.
+    pub delivery: Delivery,
+    /// What acknowledges a message.
+    pub acknowledge: Acknowledge,
+    /// Milliseconds after which a message that was not acknowledged goes back.
+    pub ack_timeout_ms: Option<i64>,
+    /// Deliveries without acknowledgement, at the most.
+    pub delivery_limit: Option<u32>,
+    /// The key of the list to which messages go that expired, overflowed or could not be delivered;
+    /// `{queue}` in it stands for the key from which they come.
+    pub dead_letter: Option<Vec<u8>>,
+}
+
+/// Ten years: later moments are an error in units, and earlier ones never overflow a sum.
+const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
+/// More deliveries than anybody waits for.
+const DELIVERIES_MAX: i64 = 1_000_000;
+const COUNT_MAX: i64 = i64::MAX;
+/// A name is read by people, and is part of errors.
+const NAME_BYTES_MAX: usize = 128;
+/// Each new key is matched against the pattern, which takes longer the longer it is.
+const PATTERN_BYTES_MAX: usize = 1024;
+/// What stands for the source's name in a dead-letter key.
+const PLACEHOLDER: &[u8] = b"{queue}";
+
+/// What an option's value is.
+enum Takes {
+    Number { min: i64, max: i64 },
+    Word(&'static [&'static str]),
+    Key,
+}
+
+/// A value of the right shape.
+enum Given<'a> {
+    Number(i64),
+    /// The place of a word among the choices.
+    Word(usize),
+    Key(&'a [u8]),
+}
+
+struct Row {
+    name: &'static str,
+    takes: Takes,
+    write: fn(&mut QueuePolicy, Given<'_>),
+    /// The value, if it is not the default.
+    show: fn(&QueuePolicy) -> Option<Vec<u8>>,
+}
+
+const MILLIS: Takes = Takes::Number { min: 1, max: MILLIS_MAX };
+const COUNT: Takes = Takes::Number { min: 1, max: COUNT_MAX };
+const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter"];
+const DELIVERIES: &[&str] = &["at-most-once", "at-least-once"];
+const ACKNOWLEDGES: &[&str] = &["next-pop", "explicit"];
+
+impl Given<'_> {
+    /// The number. Rows that take a number are given one.
+    fn number(&self) -> i64 {
+        if let Given::Number(number) = self { *number } else { 0 }
+    }
+
+    fn word(&self) -> usize {
+        if let Given::Word(place) = self { *place } else { 0 }
+    }
+}
+
+fn digits(number: Option<impl ToString>) -> Option<Vec<u8>> {
+    number.map(|number| number.to_string().into_bytes())
+}
+
+/// The word at a place, unless it is the first: that is the default.
+fn chosen(words: &[&str], place: usize) -> Option<Vec<u8>> {
+    (place > 0).then(|| words[place].as_bytes().to_vec())
+}
+
+#[rustfmt::skip]
+static ROWS: &[Row] = &[
+    Row { name: "priority", takes: Takes::Number { min: i64::MIN, max: i64::MAX },
+        write: |policy, given| policy.priority = given.number(),
+        show: |policy| digits((policy.priority != 0).then_some(policy.priority)) },
+    Row { name: "max-length", takes: COUNT,
+        write: |policy, given| policy.max_length = Some(given.number().unsigned_abs()),
+        show: |policy| digits(policy.max_length) },
+    Row { name: "max-length-bytes", takes: COUNT,
+        write: |policy, given| policy.max_length_bytes = Some(given.number().unsigned_abs()),
+        show: |policy| digits(policy.max_length_bytes) },
+    Row { name: "overflow", takes: Takes::Word(OVERFLOWS),
+        write: |policy, given| policy.overflow = match given.word() {
+            0 => Overflow::Reject, 1 => Overflow::DropHead, _ => Overflow::DeadLetter },
+        show: |policy| chosen(OVERFLOWS, policy.overflow as usize) },
+    Row { name: "message-ttl-ms", takes: MILLIS,
+        write: |policy, given| policy.message_ttl_ms = Some(given.number()),
+        show: |policy| digits(policy.message_ttl_ms) },
+    Row { name: "delivery", takes: Takes::Word(DELIVERIES),
+        write: |policy, given| policy.delivery = match given.word() {
+            0 => Delivery::AtMostOnce, _ => Delivery::AtLeastOnce },
+        show: |policy| chosen(DELIVERIES, policy.delivery as usize) },
+    Row { name: "acknowledge", takes: Takes::Word(ACKNOWLEDGES),
+        write: |policy, given| policy.acknowledge = match given.word() {
+            0 => Acknowledge::NextPop, _ => Acknowledge::Explicit },
+        show: |policy| chosen(ACKNOWLEDGES, policy.acknowledge as usize) },
+    Row { name: "ack-timeout-ms", takes: MILLIS,
+        write: |policy, given| policy.ack_timeout_ms = Some(given.number()),
+        show: |policy| digits(policy.ack_timeout_ms) },
+    Row { name: "delivery-limit", takes: Takes::Number { min: 1, max: DELIVERIES_MAX },
+        write: |policy, given| policy.delivery_limit = u32::try_from(given.number()).ok(),
+        show: |policy| digits(policy.delivery_limit) },
+    Row { name: "dead-letter", takes: Takes::Key,
+        write: |policy, given| if let Given::Key(key) = given {
+            policy.dead_letter = Some(key.to_vec());
+        },
+        show: |policy| policy.dead_letter.clone() },
+];
+
+/// All options with their values, for errors and help.
+pub fn options_help() -> String {
+    let each = ROWS.iter().map(|row| match &row.takes {
+        Takes::Number { .. } => format!("{} N", row.name),
+        Takes::Word(words) => format!("{} {}", row.name, words.join("|")),
+        Takes::Key => format!("{} KEY", row.name),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+impl QueuePolicy {
+    /// Reads a policy: name, pattern, then options with their values.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what would be valid.
+    pub fn parse(words: &[&[u8]]) -> Result<QueuePolicy, String> {
+        let [name, pattern, options @ ..] = words else {
+            return Err("a policy has a name, a pattern, and options with values".into());
+        };
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_word(name) {
+            return Err(format!(
+                "a policy's name has 1 to {NAME_BYTES_MAX} printable characters, without spaces"
+            ));
+        }
+        if pattern.is_empty() || pattern.len() > PATTERN_BYTES_MAX {
+            return Err(format!("a policy's pattern has 1 to {PATTERN_BYTES_MAX} bytes"));
+        }
+        let mut policy = QueuePolicy::without_options(name, pattern);
+        let mut given: Vec<&str> = Vec::new();
+        for option in options.chunks(2) {
+            let row = policy.read_option(option)?;
+            if given.contains(&row) {
+                return Err(format!("option '{row}' is given twice"));
+            }
+            given.push(row);
+        }
+        policy.check(&given)?;
+        Ok(policy)
+    }
+
+    fn without_options(name: &[u8], pattern: &[u8]) -> QueuePolicy {
+        QueuePolicy {
+            name: name.to_vec(),
+            pattern: pattern.to_vec(),
+            priority: 0,
+            max_length: None,
+            max_length_bytes: None,
+            overflow: Overflow::default(),
+            message_ttl_ms: None,
+            delivery: Delivery::default(),
+            acknowledge: Acknowledge::default(),
+            ack_timeout_ms: None,
+            delivery_limit: None,
+            dead_letter: None,
+        }
+    }
+
+    /// Reads one option and its value; gives the option's name.
+    fn read_option(&mut self, option: &[&[u8]]) -> Result<&'static str, String> {
+        let name = option.first().copied().unwrap_or_default();
+        let row = ROWS.iter().find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()));
+        let row = row.ok_or_else(|| {
+            format!("unknown option '{}'; the options are: {}", name.escape_ascii(), options_help())
+        })?;
+        let [_, value] = option else {
+            return Err(format!("option '{}' has no value; it takes {}", row.name, row.describe()));
+        };
+        let given = row.read(value).ok_or_else(|| {
+            let value = value.escape_ascii();
+            format!("option '{}' takes {}, not '{value}'", row.name, row.describe())
+        })?;
+        (row.write)(self, given);
+        Ok(row.name)
+    }
+
+    /// Refuses options that would have no effect without another one.
+    fn check(&self, given: &[&str]) -> Result<(), String> {
+        let has = |name: &str| given.contains(&name);
+        let is_bounded = has("max-length") || has("max-length-bytes");
+        let at_least_once = self.delivery == Delivery::AtLeastOnce;
+        let needs: &[(&str, bool, &str)] = &[
+            ("overflow", is_bounded, "max-length or max-length-bytes"),
+            ("acknowledge", at_least_once, "delivery at-least-once"),
+            ("ack-timeout-ms", at_least_once, "delivery at-least-once"),
+            ("delivery-limit", at_least_once, "delivery at-least-once"),
+        ];
+        for (name, is_met, needed) in needs {
+            if has(name) && !is_met {
+                return Err(format!("option '{name}' needs {needed}"));
+            }
+        }
+        if self.overflow == Overflow::DeadLetter && self.dead_letter.is_none() {
+            return Err("overflow dead-letter needs the option 'dead-letter KEY'".into());
+        }
+        Ok(())
+    }
+
+    /// The policy as the words that `parse` reads: name, pattern, and the options that are not the
+    /// default.
+    pub fn to_words(&self) -> Vec<Vec<u8>> {
+        let mut words = vec![self.name.clone(), self.pattern.clone()];
+        for (name, value) in self.options() {
+            words.extend([name.as_bytes().to_vec(), value]);
+        }
+        words
+    }
+
+    /// The options that are not the default.
+    pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
+        ROWS.iter().filter_map(|row| Some((row.name, (row.show)(self)?))).collect()
+    }
+
+    /// Whether the policy holds for a key. Never for the keys of its own dead letters: what is there
+    /// is a plain list, and nothing goes in a circle.
+    pub fn matches(&self, key: &[u8]) -> bool {
+        glob_matches(&self.pattern, key) && !self.fills(key)
+    }
+
+    /// Whether a key can be one of its dead-letter keys.
+    fn fills(&self, key: &[u8]) -> bool {
+        let Some(template) = &self.dead_letter else { return false };
+        let Some(at) = placeholder(template) else { return template == key };
+        let (before, after) = (&template[..at], &template[at + PLACEHOLDER.len()..]);
+        // A template that is the source itself fills every key, and so matches none.
+        key.len() > before.len() + after.len() && key.starts_with(before) && key.ends_with(after)
+    }
+
+    /// The key of the dead letters of a queue.
+    pub fn dead_letter_key(&self, queue: &[u8]) -> Option<Vec<u8>> {
+        let template = self.dead_letter.as_ref()?;
+        Some(match placeholder(template) {
+            None => template.clone(),
+            Some(at) => [&template[..at], queue, &template[at + PLACEHOLDER.len()..]].concat(),
+        })
+    }
+
+    /// Whether messages that were taken are in flight until they are acknowledged.
+    pub fn is_at_least_once(&self) -> bool {
+        self.delivery == Delivery::AtLeastOnce
+    }
+}
+
+/// Where the first placeholder of a dead-letter key is.
+fn placeholder(template: &[u8]) -> Option<usize> {
+    template.windows(PLACEHOLDER.len()).position(|window| window == PLACEHOLDER)
+}
+
+/// Whether bytes can stand as one word in a settings file and in a list of policies.
+fn is_word(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_graphic() && !b";\"'".contains(byte))
+}
+
+impl Row {
+    fn describe(&self) -> String {
+        match self.takes {
+            Takes::Number { min: i64::MIN, .. } => "a whole number".into(),
+            Takes::Number { min, max } => format!("a whole number from {min} to {max}"),
+            Takes::Word(words) => format!("one of {}", words.join(", ")),
+            Takes::Key => "a key, which may have {queue} in it".into(),
+        }
+    }
+
+    fn read<'a>(&self, value: &'a [u8]) -> Option<Given<'a>> {
+        match self.takes {
+            Takes::Number { min, max } => {
+                let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+                (min..=max).contains(&number).then_some(Given::Number(number))
+            }
+            Takes::Word(words) => {
+                let is_it = |word: &&str| value.eq_ignore_ascii_case(word.as_bytes());
+                words.iter().position(is_it).map(Given::Word)
+            }
+            Takes::Key if value.is_empty() || value == PLACEHOLDER => None,
+            Takes::Key => Some(Given::Key(value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<QueuePolicy, String> {
+        let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+        QueuePolicy::parse(&words)
+    }
+
+    #[test]
+    fn what_was_read_is_shown_the_same() {
+        for text in [
+            "all *",
+            "a jobs:* priority -3 max-length 1000 overflow drop-head",
+            "a jobs:* max-length-bytes 1",
+            "b q message-ttl-ms 2000 dead-letter dead:{queue}",
+            "c q delivery at-least-once acknowledge explicit ack-timeout-ms 9 delivery-limit 3",
+        ] {
+            let words = parse(text).expect("valid").to_words();
+            assert_eq!(String::from_utf8_lossy(&words.join(&b' ')), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        for (text, error) in [
+            ("a", "a policy has a name, a pattern, and options with values"),
+            ("a;b *", "a policy's name has 1 to 128 printable characters, without spaces"),
+            ("a ", "a policy's pattern has 1 to 1024 bytes"),
+            (
+                "a * max-length 0",
+                "option 'max-length' takes a whole number from 1 to 9223372036854775807, not '0'",
+            ),
+            (
+                "a * overflow",
+                "option 'overflow' has no value; it takes one of reject, drop-head, \
+                dead-letter",
+            ),
+            ("a * overflow reject", "option 'overflow' needs max-length or max-length-bytes"),
+            ("a * max-length 1 max-length 2", "option 'max-length' is given twice"),
+            ("a * delivery-limit 1", "option 'delivery-limit' needs delivery at-least-once"),
+            (
+                "a * max-length 1 overflow dead-letter",
+                "overflow dead-letter needs the option 'dead-letter KEY'",
+            ),
+            (
+                "a * dead-letter {queue}",
+                "option 'dead-letter' takes a key, which may have {queue} in it, not '{queue}'",
+            ),
+        ] {
+            assert_eq!(parse(text).expect_err(text), error);
+        }
+        let error = parse("a * speed 1").expect_err("unknown");
+        assert!(
+            error.starts_with("unknown option 'speed'; the options are: priority N, max-length")
+        );
+        assert!(error.contains("overflow reject|drop-head|dead-letter"));
+    }
+
+    #[test]
+    fn a_policy_does_not_hold_for_its_own_dead_letters() {
+        let policy = parse("a * dead-letter dead:{queue}:x").expect("valid");
+        assert_eq!(policy.dead_letter_key(b"q"), Some(b"dead:q:x".to_vec()));
+        assert!(policy.matches(b"q") && policy.matches(b"dead::x") && !policy.matches(b"dead:q:x"));
+        let policy = parse("a q* dead-letter qd").expect("valid");
+        assert_eq!(policy.dead_letter_key(b"q1"), Some(b"qd".to_vec()));
+        assert!(policy.matches(b"q1") && !policy.matches(b"qd") && !policy.matches(b"x"));
+    }
+}

@@ -1,0 +1,141 @@
+//! All policies, and which of them holds for a key.
+
+use super::QueuePolicy;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The policies of the settings, overlaid by those that were set or deleted while the server ran.
+#[derive(Debug, Default)]
+pub struct Policies {
+    configured: Vec<QueuePolicy>,
+    /// By name; none for one that was deleted.
+    runtime: BTreeMap<Vec<u8>, Option<QueuePolicy>>,
+    /// What holds, the highest priority first; of equal ones the first by name.
+    ranked: Vec<Arc<QueuePolicy>>,
+}
+
+/// Each new key is matched against all of them.
+const POLICIES_MAX: usize = 1_000;
+
+impl Policies {
+    /// Puts those of the settings in the place of what the settings said before.
+    pub fn configure(&mut self, configured: &[QueuePolicy]) {
+        self.configured = configured.to_vec();
+        self.rank();
+    }
+
+    /// Sets a policy, in the place of the one with its name if there is one.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn set(&mut self, policy: QueuePolicy) -> Result<(), String> {
+        let is_new = self.find(&policy.name).is_none();
+        if is_new && self.ranked.len() >= POLICIES_MAX {
+            return Err(format!(
+                "there are {POLICIES_MAX} policies, which is the most there can be"
+            ));
+        }
+        self.runtime.insert(policy.name.clone(), Some(policy));
+        self.rank();
+        Ok(())
+    }
+
+    /// Deletes a policy; false if there is none of this name.
+    pub fn delete(&mut self, name: &[u8]) -> bool {
+        if self.find(name).is_none() {
+            return false;
+        }
+        self.runtime.insert(name.to_vec(), None);
+        self.rank();
+        true
+    }
+
+    fn rank(&mut self) {
+        let mut by_name: BTreeMap<&[u8], &QueuePolicy> = BTreeMap::new();
+        for policy in &self.configured {
+            by_name.insert(&policy.name, policy);
+        }
+        for (name, policy) in &self.runtime {
+            match policy {
+                Some(policy) => by_name.insert(name, policy),
+                None => by_name.remove(&name[..]),
+            };
+        }
+        self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
+        // Stable: equal ones stay in the order of their names.
+        self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ranked.is_empty()
+    }
+
+    /// What holds, the highest priority first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<QueuePolicy>> {
+        self.ranked.iter()
+    }
+
+    /// The policy of this name.
+    pub fn find(&self, name: &[u8]) -> Option<&Arc<QueuePolicy>> {
+        self.ranked.iter().find(|policy| policy.name == name)
+    }
+
+    /// The policy that holds for a key.
+    pub fn of(&self, key: &[u8]) -> Option<&Arc<QueuePolicy>> {
+        self.ranked.iter().find(|policy| policy.matches(key))
+    }
+
+    /// What was set, or deleted, while the server ran: it outlives the process in the append files.
+    pub fn runtime(&self) -> impl Iterator<Item = (&[u8], Option<&QueuePolicy>)> {
+        self.runtime.iter().map(|(name, policy)| (&name[..], policy.as_ref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(text: &str) -> QueuePolicy {
+        let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+        QueuePolicy::parse(&words).expect("valid")
+    }
+
+    fn name_of(policies: &Policies, key: &[u8]) -> Option<String> {
+        policies.of(key).map(|policy| String::from_utf8_lossy(&policy.name).into_owned())
+    }
+
+    #[test]
+    fn the_highest_priority_alone_holds() {
+        let mut policies = Policies::default();
+        policies.configure(&[policy("b q*"), policy("a q*"), policy("low q1 priority -1")]);
+        assert_eq!(name_of(&policies, b"q1").as_deref(), Some("a"));
+        policies.set(policy("high q1 priority 1")).expect("room");
+        assert_eq!(name_of(&policies, b"q1").as_deref(), Some("high"));
+        assert_eq!(name_of(&policies, b"x"), None);
+    }
+
+    #[test]
+    fn what_was_set_at_run_time_overlays_the_settings() {
+        let mut policies = Policies::default();
+        policies.configure(&[policy("a q max-length 1")]);
+        policies.set(policy("a q max-length 2")).expect("room");
+        policies.configure(&[policy("a q max-length 3")]);
+        assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(2));
+        assert!(policies.delete(b"a"));
+        assert!(!policies.delete(b"a"));
+        assert!(policies.is_empty());
+        assert_eq!(policies.runtime().collect::<Vec<_>>(), [(&b"a"[..], None)]);
+    }
+
+    #[test]
+    fn there_is_a_limit() {
+        let mut policies = Policies::default();
+        for number in 0..POLICIES_MAX {
+            policies.set(policy(&format!("p{number} q"))).expect("room");
+        }
+        assert!(policies.set(policy("another q")).is_err());
+        policies.set(policy("p1 other")).expect("not a new one");
+    }
+}
