@@ -9,6 +9,7 @@
 //! one pop with a count: fewer bytes to write, and fewer commands to load.
 
 use crate::keyspace::DbIndex;
+use crate::note::Note;
 use crate::queue::End;
 use crate::resp::{write_arg, write_command};
 use std::ops::Range;
@@ -33,6 +34,7 @@ pub struct Effects {
     /// What the stream ends with, of the group if there is one, if another effect can become part of
     /// it.
     last: Option<Joinable>,
+    file: u32,
 }
 
 /// The effects of one EXEC. They are kept apart until it ends, since only then it is known
@@ -113,6 +115,19 @@ impl Effects {
         if self.is_on {
             write_command(self.begin_effect(db), args);
         }
+    }
+
+    /// Adds a note, which means nothing to other servers.
+    pub fn note(&mut self, db: DbIndex, note: &Note) {
+        if self.is_on {
+            note.write(self.begin_effect(db));
+        }
+    }
+
+    /// The number of the file that the stream goes to, as far as `forget_db` tells: what was noted in
+    /// another one is not known in this.
+    pub fn file(&self) -> u32 {
+        self.file
     }
 
     /// States that messages were added at one end of a queue, one after the other.
@@ -241,6 +256,7 @@ impl Effects {
     /// must mean the same by itself.
     pub fn forget_db(&mut self) {
         self.db = None;
+        self.file = self.file.wrapping_add(1);
     }
 }
 

@@ -62,9 +62,11 @@
 //! | `command` | what a row of the table is; the context of a call; errors |
 //! | `state`, `stats`, `slowlog`, `persistence` | what commands read and change; counters |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
+//! | `policy` | what holds for the queues whose keys match a pattern |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | `effects` | what changed, as commands that change another broker in the same way |
+//! | `note` | what append files say beside plain commands |
 //! | `deadlines` | what is due when |
 //! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
@@ -106,6 +108,7 @@ pub mod glob;
 mod host;
 pub mod journal;
 mod keyspace;
+mod note;
 mod persistence;
 pub mod policy;
 pub mod queue;

@@ -9,7 +9,7 @@ mod crashes {
 }
 
 use crashes::script::{Dice, play, steps, steps_with_changes_of_policy};
-use crashes::world::{PREFIX, START, World, contents, load};
+use crashes::world::{PREFIX, START, World, contents, load, state_of};
 use tidegate::broker::Contents;
 use tidegate::journal::LoadError;
 use tidegate::journal::inspect;
@@ -36,28 +36,39 @@ fn turn_of(states: &[Contents], found: &Contents) -> Option<usize> {
 
 /// Loads what a crash left, checks it, and goes on with it.
 fn check_crash(world: &World, crashed: &MemoryDirectory, promised: usize, what: &str) {
-    let found = contents(&crashed.after_kill()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let settings = policies_of(world);
+    let found = contents(&crashed.after_kill(), &settings)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
     let turn = turn_of(&world.states, &found);
     let turn = turn.unwrap_or_else(|| panic!("{what}: there was never such a state: {found:?}"));
     assert!(turn >= promised, "{what}: turn {promised} was promised, {turn} is there");
 
-    let mut next = World::new(crashed.clone(), "appendfsync always").expect("it has loaded before");
+    let next_settings = format!("appendfsync always\n{settings}");
+    let mut next = World::new(crashed.clone(), &next_settings).expect("it has loaded before");
     assert!(next.turn(0, "RPUSH after crash\r\n"), "{what}");
     while next.has_jobs() {
         assert!(next.work(), "{what}: it goes on");
     }
     assert!(next.replies.contains(':'), "{what}: no answer: {}", next.replies);
-    let expected = next.broker.contents();
+    let expected = state_of(&next.broker);
     let worst = next.directory.crash(7);
-    let again = contents(&worst).unwrap_or_else(|error| panic!("{what}, and again: {error}"));
+    let again =
+        contents(&worst, &settings).unwrap_or_else(|error| panic!("{what}, and again: {error}"));
     assert_eq!(again, expected, "{what}, and again");
 }
 
+/// The queue policies of a run, as settings.
+fn policies_of(world: &World) -> String {
+    let text = world.broker.settings().rewritten("");
+    let lines = text.lines().filter(|line| line.starts_with("queue-policy"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The power goes at every operation of a run.
-fn crash_everywhere(policy: &str) {
+fn crash_everywhere(policy: &str, queue_policies: &str) {
     for seed in seeds() {
         let steps = steps(seed, STEPS);
-        let settings = format!("appendfsync {policy}");
+        let settings = format!("appendfsync {policy}\n{queue_policies}");
         let mut whole = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
         assert!(play(&mut whole, &steps, |_| false), "seed {seed}: nothing fails");
         for last in 0..whole.directory.operations() + 1 {
@@ -65,7 +76,8 @@ fn crash_everywhere(policy: &str) {
             directory.inject(last..u64::MAX, Fault::PowerOff);
             // The first start itself may be cut off.
             let Ok(mut world) = World::new(directory.clone(), &settings) else {
-                let left = contents(&directory.crash(seed)).expect("a first start can be repeated");
+                let left = contents(&directory.crash(seed), queue_policies)
+                    .expect("a first start can be repeated");
                 assert!(left.is_empty());
                 continue;
             };
@@ -85,17 +97,32 @@ fn crash_everywhere(policy: &str) {
 
 #[test]
 fn what_was_answered_is_there_with_always() {
-    crash_everywhere("always");
+    crash_everywhere("always", "");
 }
 
 #[test]
 fn what_was_synced_is_there_with_everysec() {
-    crash_everywhere("everysec");
+    crash_everywhere("everysec", "");
 }
 
 #[test]
 fn what_was_answered_survives_a_kill_with_no() {
-    crash_everywhere("no");
+    crash_everywhere("no", "");
+}
+
+/// Queues whose policies make messages wait, go and come back by themselves.
+const QUEUE_POLICIES: &str = "queue-policy a a delivery at-least-once message-ttl-ms 700\n\
+    queue-policy b b delivery at-least-once ack-timeout-ms 400 max-length 20 overflow drop-head\n\
+    queue-policy c c message-ttl-ms 500 dead-letter a";
+
+#[test]
+fn queues_under_policies_are_there_with_always() {
+    crash_everywhere("always", QUEUE_POLICIES);
+}
+
+#[test]
+fn queues_under_policies_survive_a_kill() {
+    crash_everywhere("no", QUEUE_POLICIES);
 }
 
 /// Whatever the policies, what was answered survives a kill, also in the middle of a change from
@@ -126,7 +153,8 @@ fn check_kill_and_crash(world: &World, dice: u64, what: &str) {
     while next.acknowledged == 0 {
         assert!(next.work(), "{what}: it goes on");
     }
-    let found = contents(&directory.crash(dice)).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found =
+        contents(&directory.crash(dice), "").unwrap_or_else(|error| panic!("{what}: {error}"));
     let turn = turn_of(&next.states, &found);
     assert!(turn.is_some_and(|turn| turn >= next.acknowledged), "{what}: {found:?}");
 }
@@ -182,7 +210,7 @@ fn survive(policy: &str, fault: Fault) {
             "no" => world.directory.after_kill(),
             _ => world.directory.crash(seed),
         };
-        let found = contents(&end).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let found = contents(&end, "").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(found, expected, "{what}");
     }
 }
@@ -251,7 +279,7 @@ fn what_cannot_be_written_is_refused() {
     // Two more attempts fail; then there is space.
     assert!(world.wait(150_000) && world.turn(1, "LPOP q\r\n"));
     assert!(world.replies.ends_with(":2\r\n$5\r\nfirst\r\n"), "{}", world.replies);
-    let found = contents(&directory.after_kill()).expect("it loads");
+    let found = contents(&directory.after_kill(), "").expect("it loads");
     assert_eq!(found, world.broker.contents());
 }
 
@@ -269,7 +297,7 @@ fn a_late_answer_is_as_good_as_the_policy_of_its_time() {
     assert_eq!(world.replies, "+OK\r\n", "it is written, and not synced");
     assert!(world.work());
     assert_eq!(world.replies, "+OK\r\n:1\r\n");
-    assert_eq!(contents(&directory.crash(1)).expect("it loads"), world.broker.contents());
+    assert_eq!(contents(&directory.crash(1), "").expect("it loads"), world.broker.contents());
 }
 
 /// A directory that holds something of everything, closed in good order; what it holds.
@@ -313,7 +341,7 @@ fn every_flipped_bit_is_noticed() {
             flipped[number].1[position / 8] ^= 1 << (position % 8);
             let directory = MemoryDirectory::with_files(flipped);
             let what = format!("{name}, bit {} of byte {}", position % 8, position / 8);
-            match contents(&directory) {
+            match contents(&directory, "") {
                 Err(_) => {}
                 // What a flip in the manifest changes may mean nothing, such as a number.
                 Ok(found) if name.ends_with("manifest") => assert_eq!(found, expected, "{what}"),
@@ -350,7 +378,8 @@ fn what_is_repaired_loads() {
             let repair = repair.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(!repair.aside.is_empty(), "{what}: nothing was done");
             assert!(bytes_of(&files(&directory)) >= bytes_of(&files_before), "{what}");
-            let found = contents(&directory.after_kill()).unwrap_or_else(|e| panic!("{what}: {e}"));
+            let found =
+                contents(&directory.after_kill(), "").unwrap_or_else(|e| panic!("{what}: {e}"));
             // A rewrite writes a state in a piece; one key of it is not a state that there was.
             let is_part_of_base = name.contains(".base.");
             let is_known = turn_of(&states, &found).is_some();
@@ -363,7 +392,7 @@ fn what_is_repaired_loads() {
 
 fn error_of(files: Vec<(String, Vec<u8>)>) -> String {
     let directory = MemoryDirectory::with_files(files.clone());
-    let error = contents(&directory).expect_err("it must not load");
+    let error = contents(&directory, "").expect_err("it must not load");
     assert_eq!(self::files(&directory), files, "nothing is changed: {error}");
     error.to_string()
 }
@@ -394,7 +423,10 @@ fn a_manifest_that_is_not_ours_is_refused() {
     assert!(error_of(with(&altered)).contains("expected 'checks"));
     let (base, increment) = text.split_once('\n').expect("two lines");
     let order = format!("{increment}{base}\n");
-    assert!(contents(&MemoryDirectory::with_files(with(&order))).is_ok(), "order means nothing");
+    assert!(
+        contents(&MemoryDirectory::with_files(with(&order)), "").is_ok(),
+        "order means nothing"
+    );
     // Each file under the name of the other.
     let mut mixed = all.clone();
     let names = [all[0].0.clone(), all[1].0.clone()];
@@ -419,7 +451,7 @@ fn a_lost_file_is_noticed() {
             file.1.truncate(length);
             let directory = MemoryDirectory::with_files(cut);
             let is_last = lost.0.contains(".incr.") && length > 0;
-            assert_eq!(contents(&directory).is_err(), !is_last, "{}, {length} bytes", lost.0);
+            assert_eq!(contents(&directory, "").is_err(), !is_last, "{}, {length} bytes", lost.0);
         }
     }
 }
@@ -443,7 +475,7 @@ fn append_files_of_redis_are_loaded() {
 
     // A transaction without its end is a torn tail.
     let torn = &redis[..redis.len() - 14];
-    let found = contents(&MemoryDirectory::with_files(files_of("", torn))).expect("it loads");
+    let found = contents(&MemoryDirectory::with_files(files_of("", torn)), "").expect("it loads");
     assert_eq!(found.values().map(|(messages, _)| messages.len()).sum::<usize>(), 1);
 
     let rdb = error_of(files_of("REDIS0010xyz", redis));

@@ -9,7 +9,7 @@ const ROOMS: &[&[&str]] = &[
     &["clock", "glob", "queue", "client_id"],
     &["policy"],
     &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
-    &["host", "keyspace"],
+    &["host", "keyspace", "note"],
     &["channels", "clients", "effects"],
     &["state"],
     &["command"],

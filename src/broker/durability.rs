@@ -4,11 +4,13 @@
 
 use super::Broker;
 use crate::client_id::ClientId;
+use crate::clock::Now;
 use crate::command::CommandError;
-use crate::commands::replay;
-use crate::keyspace::{DbIndex, SavedKey, Value};
+use crate::commands::{governed, replay};
+use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
+use crate::state::State;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -97,6 +99,7 @@ impl Broker {
     /// # Errors
     /// A command that a broker would not have written. Those before it have run.
     pub fn replay(&mut self, db: &mut DbIndex, commands: &[u8]) -> Result<(), ReplayError> {
+        self.state.keyspace.begin_replay();
         let mut parser = RequestParser::default();
         let mut reply = Output::default();
         let mut at = 0;
@@ -125,6 +128,13 @@ impl Broker {
         Ok(())
     }
 
+    /// Ends the loading of append files: from here on policies do what they say, and what was in flight
+    /// goes back to its queues, which is recorded as an effect if effects are.
+    pub fn end_replay(&mut self, now: Now) {
+        let State { keyspace, effects, .. } = &mut self.state;
+        governed::end_replay(keyspace, effects, now.unix_ms());
+    }
+
     /// All messages in all queues.
     pub fn message_count(&self) -> u64 {
         let keyspace = &self.state.keyspace;
@@ -143,14 +153,25 @@ impl Broker {
         saved.collect()
     }
 
+    /// Messages in flight of each queue, by its database and name, oldest delivery first. A copy, for tests
+    /// and tools.
+    pub fn in_flight(&self) -> BTreeMap<(DbIndex, Vec<u8>), Vec<Vec<u8>>> {
+        let deliveries = self.state.keyspace.all_in_flight();
+        let mut all = BTreeMap::<_, Vec<_>>::new();
+        for (db, key, delivery) in deliveries {
+            all.entry((db, key.to_vec())).or_default().push(delivery.message.to_vec());
+        }
+        all
+    }
+
     /// Begins a snapshot of the data as it is now, which `next_saved` gives piece by piece.
     pub fn begin_snapshot(&mut self) {
         self.state.keyspace.begin_snapshot();
     }
 
-    /// The next keys of the snapshot, about `bytes_max` bytes of them, and those that had to be
+    /// The next part of the snapshot, about `bytes_max` bytes of them, and those that had to be
     /// saved since the last call because they were about to change; none when it is complete.
-    pub fn next_saved(&mut self, bytes_max: usize) -> Option<Vec<SavedKey>> {
+    pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         self.state.keyspace.next_saved(bytes_max)
     }
 

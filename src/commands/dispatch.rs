@@ -1,7 +1,7 @@
 //! The way of one request: look-up, gates, run, and what follows from it.
 
 use super::gates::{self, Gate};
-use super::{Found, Table, blocking, monitor, secrets, transaction};
+use super::{Found, Table, blocking, governed, monitor, secrets, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
@@ -250,6 +250,7 @@ fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
         add_expired(keyspace, effects);
         effects.add(ctx.db, request.args());
     }
+    governed::note_stamped(keyspace, effects);
 }
 
 /// What administrators do is not for everybody who may watch.

@@ -292,6 +292,7 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     match len {
         Some(Some(_)) if is_governed => {
             add_expired(keyspace, effects);
+            governed::note_ready(keyspace, effects, ctx.db, &request[1]);
             effects.state(ctx.db, request.args());
             let end = End::Back;
             let len = governed::finish_push(keyspace, effects, ctx.db, &request[1], end, 1);

@@ -103,8 +103,8 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         // Nobody counts them as they come.
         Some(list) => (list.len(), list.iter().map(<[u8]>::len).sum(), None),
     };
+    let policy = keyspace.policy_for(ctx.db, key);
     let governed = keyspace.governed(ctx.db, key);
-    let policy = governed.and_then(|governed| governed.policy.clone());
     let (in_flight, paused, totals) = governed.map_or_else(
         || (0, "none", Totals::default()),
         |governed| {

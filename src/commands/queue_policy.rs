@@ -27,8 +27,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let words: Vec<&[u8]> = request.args_from(3).collect();
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    governed::change_policies(keyspace, effects, |policies| policies.set(policy))
-        .map_err(refused)?;
+    governed::set_policy(keyspace, effects, policy).map_err(refused)?;
     ctx.reply.ok();
     Ok(())
 }
@@ -39,7 +38,7 @@ fn refused(reason: String) -> CommandError {
 
 fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let is_deleted = governed::change_policies(keyspace, effects, |policies| policies.delete(name));
+    let is_deleted = governed::delete_policy(keyspace, effects, name);
     ctx.reply.flag(is_deleted);
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use super::Table;
 use super::dispatch::look_up;
+use super::governed;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::command::{CommandError, Context, Flags};
@@ -31,7 +32,13 @@ pub fn replay(
             *db = index.ok_or(CommandError::DbOutOfRange)?;
             return Ok(());
         }
+        "echo" => return governed::replay_note(&mut state.keyspace, *db, &request[1]),
         _ => {}
+    }
+    let State { keyspace, effects, .. } = &mut *state;
+    if governed::replay(keyspace, effects, *db, request, reply) {
+        reply.clear();
+        return Ok(());
     }
     let run = found.command.run.filter(|_| found.command.flags.contains(Flags::WRITE));
     let run = run.ok_or(CommandError::text("ERR not a command that changes data"))?;

@@ -138,6 +138,9 @@ pub(super) fn move_between(
     let moved = move_message(keyspace, db, source, destination, from, to)?;
     if moved.is_some() {
         add_expired(keyspace, effects);
+        if is_governed {
+            governed::note_ready(keyspace, effects, db, destination);
+        }
         effects.state(db, [b"LMOVE", source, destination, end_name(from), end_name(to)]);
         if is_governed {
             governed::finish_push(keyspace, effects, db, destination, to, 1);
@@ -172,9 +175,10 @@ fn move_message(
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
     let taken = keyspace.change_list(db, source, |queue| {
-        let message = queue.pop(from, <[u8]>::to_vec)?;
+        let (message, stamp) = queue.pop_stamped(from, <[u8]>::to_vec)?;
+        // It has been waiting in this queue before.
         if source == destination {
-            queue.push(to, &message);
+            queue.push_stamped(to, &message, stamp);
         }
         Some(message)
     })?;

@@ -3,7 +3,9 @@
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::Entry;
-use crate::keyspace::{DbIndex, SavedKey, Value};
+use crate::keyspace::{DbIndex, Delivery, InFlight, SavedPart, Value};
+use crate::note::{IN_FLIGHT, Note};
+use crate::queue::{End, Queue, Stamp};
 use crate::resp::{write_arg, write_command, write_header};
 use std::io;
 use std::sync::Arc;
@@ -26,6 +28,9 @@ pub struct BaseWriter {
     /// Commands that are not written yet.
     batch: Vec<u8>,
     db: Option<DbIndex>,
+    /// To be noted at the end: who loads the file numbers the deliveries in it from 1, of which there
+    /// were as many at least.
+    last_delivery: Option<u64>,
     synced: u64,
 }
 
@@ -46,32 +51,39 @@ impl BaseWriter {
         let file = directory.create(&temporary)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
         write_all(&*file, &opening, 0)?;
-        Ok(BaseWriter { entry, file, sealer, batch: Vec::new(), db: None, synced: 0 })
+        Ok(BaseWriter {
+            entry,
+            file,
+            sealer,
+            batch: Vec::new(),
+            db: None,
+            last_delivery: None,
+            synced: 0,
+        })
     }
 
-    /// Adds keys.
-    pub fn add(&mut self, keys: &[SavedKey]) -> io::Result<()> {
-        for saved in keys {
+    /// Adds a part of a snapshot.
+    pub fn add(&mut self, part: &SavedPart) -> io::Result<()> {
+        for (name, policy) in &part.policies {
+            let note = match policy {
+                // No message is there yet that came under it.
+                Some(policy) => Note::PolicySet { at_ms: 0, policy: policy.clone() },
+                None => Note::PolicyDeleted { name: name.clone() },
+            };
+            note.write(&mut self.batch);
+        }
+        self.last_delivery = self.last_delivery.or(part.last_delivery);
+        for saved in &part.keys {
             if self.db != Some(saved.db) {
                 self.db = Some(saved.db);
                 let mut digits = itoa::Buffer::new();
                 let number = digits.format(saved.db).as_bytes();
                 write_command(&mut self.batch, [&b"select"[..], number]);
             }
-            let Value::List(queue) = &saved.value;
-            let mut messages = queue.iter();
-            let mut left = queue.len();
-            while left > 0 {
-                let count = left.min(MESSAGES_PER_COMMAND);
-                write_header(&mut self.batch, b'*', 2 + count);
-                write_arg(&mut self.batch, b"RPUSH");
-                write_arg(&mut self.batch, &saved.key);
-                for message in messages.by_ref().take(count) {
-                    write_arg(&mut self.batch, message);
-                }
-                left -= count;
-                self.write_if_full()?;
+            if let Some(Value::List(queue)) = &saved.value {
+                self.add_list(&saved.key, queue)?;
             }
+            self.add_in_flight(&saved.key, &saved.in_flight)?;
             if let Some(expires_ms) = saved.expires_ms {
                 let mut digits = itoa::Buffer::new();
                 let at = digits.format(expires_ms).as_bytes();
@@ -79,6 +91,49 @@ impl BaseWriter {
             }
         }
         Ok(())
+    }
+
+    fn add_list(&mut self, key: &[u8], queue: &Queue) -> io::Result<()> {
+        let mut messages = queue.iter();
+        let mut stamps = Runs::new(queue.stamp_runs());
+        let mut left = queue.len();
+        while left > 0 {
+            let count = left.min(MESSAGES_PER_COMMAND);
+            self.add_push(key, messages.by_ref().take(count), count);
+            if queue.is_stamped() {
+                let (key, end, runs) = (key.to_vec(), End::Back, stamps.take(count));
+                Note::Stamped { key, end, runs }.write(&mut self.batch);
+            }
+            left -= count;
+            self.write_if_full()?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is in flight as a list of its own, so that any server has it.
+    fn add_in_flight(&mut self, key: &[u8], in_flight: &InFlight) -> io::Result<()> {
+        let list = [key, IN_FLIGHT].concat();
+        let mut deliveries = in_flight.iter().map(|(_, delivery)| delivery);
+        let mut left = in_flight.len();
+        while left > 0 {
+            let count = left.min(MESSAGES_PER_COMMAND);
+            let some: Vec<&Delivery> = deliveries.by_ref().take(count).collect();
+            self.add_push(&list, some.iter().map(|delivery| &*delivery.message), count);
+            let stamps = some.iter().map(|delivery| delivery.stamp).collect();
+            Note::InFlight { key: key.to_vec(), stamps }.write(&mut self.batch);
+            left -= count;
+            self.write_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn add_push<'a>(&mut self, key: &[u8], messages: impl Iterator<Item = &'a [u8]>, count: usize) {
+        write_header(&mut self.batch, b'*', 2 + count);
+        write_arg(&mut self.batch, b"RPUSH");
+        write_arg(&mut self.batch, key);
+        for message in messages {
+            write_arg(&mut self.batch, message);
+        }
     }
 
     fn write_if_full(&mut self) -> io::Result<()> {
@@ -100,6 +155,9 @@ impl BaseWriter {
 
     /// Completes the file, makes it and its name durable, and gives its entry and length.
     pub fn finish(mut self, directory: &dyn Directory) -> io::Result<(Entry, u64)> {
+        if let Some(number) = self.last_delivery {
+            Note::LastDelivery { number }.write(&mut self.batch);
+        }
         let at = self.sealer.at();
         self.sealer.seal_last(&mut self.batch, self.synced);
         write_all(&*self.file, &self.batch, at)?;
@@ -117,5 +175,31 @@ impl BaseWriter {
     /// Takes away what was written. If that fails as well, the next start or rewrite does it.
     pub fn abandon(self, directory: &dyn Directory) {
         let _ = directory.remove(&temporary_name(&self.entry.name));
+    }
+}
+
+/// Stamps of neighbours, to be taken a few messages at a time.
+struct Runs<I> {
+    rest: I,
+    begun: Option<(Stamp, usize)>,
+}
+
+impl<I: Iterator<Item = (Stamp, usize)>> Runs<I> {
+    fn new(rest: I) -> Runs<I> {
+        Runs { rest, begun: None }
+    }
+
+    /// The stamps of the next `count` messages.
+    fn take(&mut self, mut count: usize) -> Vec<(Stamp, usize)> {
+        let mut taken = Vec::new();
+        while count > 0
+            && let Some((stamp, len)) = self.begun.take().or_else(|| self.rest.next())
+        {
+            let part = len.min(count);
+            taken.push((stamp, part));
+            count -= part;
+            self.begun = (len > part).then_some((stamp, len - part));
+        }
+        taken
     }
 }

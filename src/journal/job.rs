@@ -10,7 +10,7 @@ use super::files::{AppendFile, Directory, write_all};
 use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
 use super::tail::Tail;
 use super::writer::SYNCS_MAX;
-use crate::keyspace::SavedKey;
+use crate::keyspace::SavedPart;
 use std::io;
 use std::sync::Arc;
 
@@ -42,12 +42,12 @@ pub enum Job {
         /// What its files' names begin with.
         prefix: String,
     },
-    /// Adds keys to a base file.
+    /// Adds a part of a snapshot to a base file.
     AddToBase {
         /// The base file.
         base: BaseWriter,
-        /// The keys.
-        keys: Vec<SavedKey>,
+        /// The part.
+        part: SavedPart,
     },
     /// Completes a base file, and puts it into the manifest in the place of everything before the
     /// increment that is written to now.
@@ -111,10 +111,10 @@ impl Job {
                 let base = BaseWriter::begin(directory, entry);
                 Done::Base(base.map_err(|error| ManifestError::Io { file: name, error }))
             }
-            Job::AddToBase { mut base, keys } => {
-                let added = base.add(&keys);
+            Job::AddToBase { mut base, part } => {
+                let added = base.add(&part);
                 // The last that hold on to what was popped meanwhile: freed here, not in the loop.
-                drop(keys);
+                drop(part);
                 match added {
                     Ok(()) => Done::Base(Ok(base)),
                     Err(error) => {

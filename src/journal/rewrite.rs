@@ -97,8 +97,8 @@ impl Journal {
                 let Some(waiting) = base.take() else { return };
                 let starts_anew = *starts_anew;
                 match broker.next_saved(PIECE_BYTES) {
-                    Some(keys) if keys.is_empty() => *base = Some(waiting),
-                    Some(keys) => self.add_job(Job::AddToBase { base: waiting, keys }),
+                    Some(part) if part.is_empty() => *base = Some(waiting),
+                    Some(part) => self.add_job(Job::AddToBase { base: waiting, part }),
                     None => {
                         self.stage = Stage::Finishing { starts_anew };
                         self.add_job(Job::FinishBase {

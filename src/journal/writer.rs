@@ -140,8 +140,9 @@ pub struct Start {
 
 impl Journal {
     /// Begins to record what changes in the broker, whose data is that of the files.
-    pub fn begin(prefix: &str, start: Start, broker: &mut Broker) -> Journal {
+    pub fn begin(prefix: &str, start: Start, broker: &mut Broker, now: Now) -> Journal {
         broker.record_effects(true);
+        broker.end_replay(now);
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
         let mut journal = Journal {

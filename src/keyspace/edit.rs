@@ -58,7 +58,10 @@ impl Keyspace {
             None => return None,
             Some(Value::List(queue)) => queue,
         };
-        queue.set_fresh_ms(self.now_ms);
+        // While files are loaded the clock stands at zero, and they say what is fresh.
+        if self.now_ms != 0 {
+            queue.set_fresh_ms(self.now_ms);
+        }
         let bytes_before = queue.allocated_bytes();
         let (result, is_changed) = attempt(queue);
         self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;

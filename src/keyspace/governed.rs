@@ -6,7 +6,7 @@
 //!
 //! Here is what there is; what happens to it is in `commands/governed`.
 
-use super::in_flight::{Delivery, InFlight, Place};
+use super::in_flight::InFlight;
 use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, Value};
 use crate::client_id::ClientId;
@@ -27,39 +27,41 @@ pub struct Governed {
     /// Whether pushes are refused.
     pub is_write_paused: bool,
     /// When something is to be done, at the earliest, in Unix milliseconds, as `Keyspace::dues` has it.
-    due_ms: Option<i64>,
+    pub(super) due_ms: Option<i64>,
+    /// Since when new messages are ready, as the append files have it, and in which file.
+    pub(super) noted: (u32, i64),
     /// Whether it is in line to be forgotten.
-    is_listed: bool,
+    pub(super) is_listed: bool,
 }
 
 /// A delivery as its client has it.
-type Holding = (ClientId, DbIndex, Key, u64);
+pub(super) type Holding = (ClientId, DbIndex, Key, u64);
 
 /// All that is known of queues under policies besides their own entries.
 #[derive(Debug, Default)]
 pub(super) struct Governance {
-    policies: Policies,
+    pub(super) policies: Policies,
     /// Whether a command must look for policies at all.
-    is_on: bool,
+    pub(super) is_on: bool,
     /// Queues that are paused without a policy.
-    paused: usize,
+    pub(super) paused: usize,
     /// When queues have something to do, in Unix milliseconds.
-    dues: BTreeSet<(i64, DbIndex, Key)>,
+    pub(super) dues: BTreeSet<(i64, DbIndex, Key)>,
     /// What each client has in flight.
-    holdings: BTreeSet<Holding>,
+    pub(super) holdings: BTreeSet<Holding>,
     /// The number of the last delivery.
-    last_delivery: u64,
+    pub(super) last_delivery: u64,
     /// Queues that had nothing left when they were added, the longest ago first; each once.
-    idle: VecDeque<(DbIndex, Key)>,
-    sums: Totals,
+    pub(super) idle: VecDeque<(DbIndex, Key)>,
+    pub(super) sums: Totals,
+    /// Whether append files are being loaded.
+    pub(super) is_replaying: bool,
+    /// Lists that came under a policy in another way than by pushes.
+    pub(super) newly_stamped: Vec<(DbIndex, Key)>,
 }
 
 /// Bytes of memory that a governed queue takes beside its messages and deliveries.
 const GOVERNED_BYTES: usize = size_of::<Governed>() + 64;
-
-/// Queues under a policy that have nothing left, whose totals are remembered. Each is about half a
-/// kilobyte; who makes a new key for each reply must not fill the memory with them.
-const IDLE_MAX: usize = 10_000;
 
 impl Governed {
     fn under(policy: Option<Arc<QueuePolicy>>) -> Governed {
@@ -79,8 +81,18 @@ impl Governed {
         bytes_before - self.allocated_bytes()
     }
 
+    /// Notes what a file says of new messages.
+    pub(super) fn note(&mut self, ready_ms: i64) {
+        self.noted.1 = ready_ms;
+    }
+
+    /// Forgets what loading has counted, and what a file said: the next is another one.
+    pub(super) fn forget_loading(&mut self) {
+        (self.totals, self.noted) = (Totals::default(), (u32::MAX, 0));
+    }
+
     /// Whether nothing but its totals would be lost with it.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty() && !self.is_paused()
     }
 
@@ -89,7 +101,7 @@ impl Governed {
     }
 
     /// When something is to be done for the queue next, in Unix milliseconds.
-    fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
+    pub(super) fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
         let policy = self.policy.as_ref()?;
         let oldest_ms = value.and_then(|value| match value {
             Value::List(queue) => queue.oldest_ms(),
@@ -129,12 +141,21 @@ impl Keyspace {
         &mut self,
         change: impl FnOnce(&mut Policies) -> R,
     ) -> (R, Vec<(DbIndex, Key)>) {
+        self.change_policies_at(self.now_ms, change)
+    }
+
+    /// As `change_policies`, where messages that come under a policy are ready since `at_ms`.
+    pub fn change_policies_at<R>(
+        &mut self,
+        at_ms: i64,
+        change: impl FnOnce(&mut Policies) -> R,
+    ) -> (R, Vec<(DbIndex, Key)>) {
         let result = change(&mut self.governance.policies);
         let mut stranded = Vec::new();
         for db in 0..self.dbs.len() {
             // From the end: an entry that is dropped is replaced by one that has been looked at.
             for index in (0..self.dbs[db].entries.len()).rev() {
-                stranded.extend(self.govern_anew(db, index).map(|key| (db, key)));
+                stranded.extend(self.govern_anew(db, index, at_ms).map(|key| (db, key)));
             }
         }
         self.note_governance();
@@ -143,7 +164,7 @@ impl Keyspace {
 
     /// Puts an entry under the policy that holds now; its key if something is in flight that must not be
     /// any more.
-    fn govern_anew(&mut self, db: DbIndex, index: usize) -> Option<Key> {
+    fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
         let (key, entry) = self.dbs[db].entries.get_index(index)?;
         let policy = self.governance.policies.of(key).cloned();
         let governed = entry.interest.as_ref().and_then(|interest| interest.governed.as_ref());
@@ -152,7 +173,7 @@ impl Keyspace {
             return None;
         }
         let key = key.clone();
-        self.attach(db, index, policy);
+        self.attach(db, index, policy, at_ms);
         let governed = self.governed_at(db, index)?;
         let is_acknowledged =
             governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
@@ -163,9 +184,9 @@ impl Keyspace {
         None
     }
 
-    /// Puts an entry under a policy, or none.
-    fn attach(&mut self, db: DbIndex, index: usize, policy: Option<Arc<QueuePolicy>>) {
-        let (now_ms, is_under_policy) = (self.now_ms, policy.is_some());
+    /// Puts an entry under a policy, or none. Its messages are ready since `at_ms`.
+    fn attach(&mut self, db: DbIndex, index: usize, policy: Option<Arc<QueuePolicy>>, at_ms: i64) {
+        let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
         let interest = entry.interest.get_or_insert_default();
         match &mut interest.governed {
@@ -175,10 +196,15 @@ impl Keyspace {
                 self.bytes += GOVERNED_BYTES;
             }
         }
+        let noted_ms = interest.governed.as_ref().map_or(0, |governed| governed.noted.1);
+        let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.now_ms };
         if let Some(Value::List(queue)) = &mut entry.value {
             self.bytes -= queue.allocated_bytes();
-            stamp(queue, is_under_policy, now_ms);
+            let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
             self.bytes += queue.allocated_bytes();
+            if is_new {
+                self.note_newly_stamped(db, index);
+            }
         }
         self.note_due(db, index);
     }
@@ -190,14 +216,15 @@ impl Keyspace {
         }
         let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
         if let Some(policy) = self.governance.policies.of(key).cloned() {
-            self.attach(db, index, Some(policy));
+            self.attach(db, index, Some(policy), self.now_ms);
         }
     }
 
     /// Notes whether commands must look for policies.
-    fn note_governance(&mut self) {
+    pub(super) fn note_governance(&mut self) {
         let governance = &mut self.governance;
-        governance.is_on = !governance.policies.is_empty() || governance.paused > 0;
+        let is_used = !governance.policies.is_empty() || governance.paused > 0;
+        governance.is_on = is_used && !governance.is_replaying;
     }
 
     pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
@@ -237,7 +264,7 @@ impl Keyspace {
     }
 
     /// Changes what belongs to a governed queue, with all that follows from it.
-    fn change_governed<R>(
+    pub(super) fn change_governed<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -279,7 +306,7 @@ impl Keyspace {
     ) {
         let index = self.find_or_create(db, key);
         if self.governed_at(db, index).is_none() && is_paused {
-            self.attach(db, index, None);
+            self.attach(db, index, None, self.now_ms);
         }
         let changed = self.change_governed(db, key, |governed| {
             let was_paused = governed.is_paused();
@@ -312,12 +339,6 @@ impl Keyspace {
         self.now_ms
     }
 
-    /// Whether a client has anything in flight.
-    #[inline]
-    pub fn holds_any(&self, client: ClientId) -> bool {
-        !self.governance.holdings.is_empty() && self.held_by(client).next().is_some()
-    }
-
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
     pub fn mark(&self) -> Vec<u8> {
         let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
@@ -334,159 +355,46 @@ impl Keyspace {
         self.governance.sums = Totals::default();
     }
 
-    /// Messages in flight of all queues.
-    pub fn in_flight_len(&self) -> usize {
-        self.governance.holdings.len()
-    }
-
-    /// The number of the next delivery.
-    pub fn next_delivery(&mut self) -> u64 {
-        self.governance.last_delivery += 1;
-        self.governance.last_delivery
-    }
-
-    /// Notes that a message is in flight under this number, which `next_delivery` gave.
-    pub fn add_delivery(&mut self, db: DbIndex, key: &[u8], number: u64, delivery: Delivery) {
-        let Some(index) = self.find(db, key) else { return };
-        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
-        let key = key.clone();
-        self.governance.holdings.insert((delivery.owner, db, key.clone(), number));
-        self.change_governed(db, &key, |governed| governed.in_flight.add(number, delivery));
-    }
-
-    /// Takes a message out of those in flight, and tells where it stood among those of its queue.
-    pub fn remove_delivery(
-        &mut self,
-        db: DbIndex,
-        key: &Key,
-        number: u64,
-    ) -> Option<(Delivery, Place)> {
-        let removed = self.change_governed(db, key, |governed| governed.in_flight.remove(number));
-        let (delivery, place) = removed.flatten()?;
-        self.governance.holdings.remove(&(delivery.owner, db, key.clone(), number));
-        Some((delivery, place))
-    }
-
-    /// What a client has in flight, by queue, the oldest of each queue first.
-    pub fn held_by(&self, client: ClientId) -> impl Iterator<Item = (DbIndex, &Key, u64)> {
-        let first = (client, 0, Key::default(), 0);
-        let own = self.governance.holdings.range(first..);
-        own.take_while(move |(owner, ..)| *owner == client)
-            .map(|(_, db, key, number)| (*db, key, *number))
-    }
-
-    /// The oldest message that a client has in flight of one queue.
-    pub fn oldest_held(&self, client: ClientId, db: DbIndex, key: &Key) -> Option<u64> {
-        let first = (client, db, key.clone(), 0);
-        let (owner, its_db, its_key, number) = self.governance.holdings.range(first..).next()?;
-        (*owner == client && *its_db == db && its_key == key).then_some(*number)
-    }
-
-    /// A queue that has something to do at `now_ms`; it is taken off the list until something changes.
-    pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
-        let (due_ms, ..) = self.governance.dues.first()?;
-        if *due_ms > now_ms {
-            return None;
-        }
-        let (_, db, key) = self.governance.dues.pop_first()?;
-        let index = self.find(db, &key)?;
-        let interest = self.dbs[db].entries[index].interest.as_mut()?;
-        interest.governed.as_mut()?.due_ms = None;
-        Some((db, key))
-    }
-
-    /// When a queue has something to do next, in Unix milliseconds.
-    #[inline]
-    pub fn next_due_ms(&self) -> Option<i64> {
-        self.governance.dues.first().map(|(due_ms, ..)| *due_ms)
-    }
-
-    /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
-    /// entry there may be too early: then there is nothing to do, and this is called again.
-    pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) else { return };
-        if let Some(noted_ms) = governed.due_ms {
-            if noted_ms <= due_ms {
-                return;
-            }
-            self.governance.dues.remove(&(noted_ms, db, key.clone()));
-        }
-        governed.due_ms = Some(due_ms);
-        self.governance.dues.insert((due_ms, db, key.clone()));
-    }
-
-    /// Does for a queue that was on the list what `note_due` does.
-    pub fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
-        if let Some(index) = self.find(db, key) {
-            self.note_due(db, index);
-        }
-    }
-
-    /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
-    /// the last thing that is done with an index.
-    fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
-        let Some(governed) = self.governed_at(db, index) else { return };
-        if governed.policy.is_none() && governed.is_idle() {
-            self.detach(db, index);
-        }
-        // An entry that was dropped has gone from its index, and what is there now is in use.
-        if index < self.dbs[db].entries.len() {
-            self.drop_if_unused(db, index);
-        }
-    }
-
-    /// Forgets what belongs to a governed queue beside its messages.
-    fn detach(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = interest.governed.take() else { return };
-        if let Some(due_ms) = governed.due_ms {
-            self.governance.dues.remove(&(due_ms, db, key.clone()));
-        }
-        self.bytes -= governed.allocated_bytes();
-        if interest.is_unused() {
-            entry.interest = None;
-        }
-    }
-
-    /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and
-    /// forgets the first in line if there are too many.
-    pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        if governed.is_listed || !governed.is_idle() {
-            return;
-        }
-        governed.is_listed = true;
-        self.governance.idle.push_back((db, key.clone()));
-        if self.governance.idle.len() > IDLE_MAX {
-            self.forget_idle();
-        }
-    }
-
-    fn forget_idle(&mut self) {
-        let Some((db, key)) = self.governance.idle.pop_front() else { return };
-        let Some(index) = self.find(db, &key) else { return };
-        let entry = &mut self.dbs[db].entries[index];
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        governed.is_listed = false;
-        // What is in use comes to the end of the line when it is idle the next time.
-        if entry.value.is_none() && governed.is_idle() && interest.waiters.is_empty() {
-            self.detach(db, index);
-            self.drop_if_unused(db, index);
-        }
-    }
-
     /// Makes a value that comes to an entry have stamps if the entry is governed, and none if not.
-    pub(super) fn stamp_value(&self, db: DbIndex, index: usize, value: &mut Value) {
-        let is_under_policy = self.governed_at(db, index).is_some_and(|g| g.policy.is_some());
+    pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize, value: &mut Value) {
+        let governed = self.governed_at(db, index);
+        let is_under_policy = governed.is_some_and(|governed| governed.policy.is_some());
+        let noted_ms = governed.map_or(0, |governed| governed.noted.1);
         let Value::List(queue) = value;
-        stamp(queue, is_under_policy, self.now_ms);
+        // While files are loaded, since when these messages are ready is noted behind the command that
+        // brings them.
+        let (at_ms, fresh_ms) = match self.governance.is_replaying {
+            true => (0, noted_ms),
+            false => (self.now_ms, self.now_ms),
+        };
+        if stamp(queue, is_under_policy, at_ms, fresh_ms) {
+            self.note_newly_stamped(db, index);
+        }
+    }
+
+    fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
+        // Nobody takes them where no effects are wanted: `expired` says whether they are.
+        if self.expired.is_some()
+            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
+        {
+            self.governance.newly_stamped.push((db, key.clone()));
+        }
+    }
+
+    /// Lists that came under a policy in another way than by pushes, since the last call.
+    pub fn take_newly_stamped(&mut self) -> Vec<(DbIndex, Key)> {
+        std::mem::take(&mut self.governance.newly_stamped)
+    }
+
+    /// Since when the messages are ready that are pushed now, and whether a file says so already; it is
+    /// taken that it will.
+    pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32) -> Option<(i64, bool)> {
+        let index = self.find(db, key)?;
+        let noted = (file, self.now_ms);
+        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        let governed = interest.governed.as_mut()?;
+        governed.policy.as_ref()?;
+        Some((noted.1, std::mem::replace(&mut governed.noted, noted) == noted))
     }
 
     /// Forgets what is noted of the queues of a database that was flushed.
@@ -546,11 +454,17 @@ impl Keyspace {
     }
 }
 
-/// Gives a list stamps, or takes them away.
-fn stamp(queue: &mut Queue, is_under_policy: bool, now_ms: i64) {
-    if is_under_policy {
-        queue.begin_stamps(now_ms);
-    } else {
+/// Gives a list stamps, or takes them away; whether messages got some. Those are ready since `at_ms`, and
+/// those to come since `fresh_ms`.
+fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, fresh_ms: i64) -> bool {
+    if !is_under_policy {
         queue.end_stamps();
+        return false;
     }
+    let is_new = !queue.is_stamped();
+    if is_new {
+        queue.begin_stamps(at_ms);
+    }
+    queue.set_fresh_ms(fresh_ms);
+    is_new && !queue.is_empty()
 }

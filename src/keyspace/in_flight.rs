@@ -1,7 +1,7 @@
 //! Messages that were delivered and are not acknowledged yet, of one queue.
 
 use crate::client_id::ClientId;
-use crate::queue::{End, Stamp};
+use crate::queue::Stamp;
 use std::collections::BTreeMap;
 
 /// A message in flight.
@@ -13,8 +13,6 @@ pub struct Delivery {
     pub stamp: Stamp,
     /// Whose connection has to acknowledge it.
     pub owner: ClientId,
-    /// The end of the queue it was taken from, to which it goes back.
-    pub end: End,
     /// Unix milliseconds at which it was delivered.
     pub delivered_ms: i64,
 }
@@ -76,13 +74,20 @@ impl InFlight {
         *self = InFlight::default();
     }
 
+    /// Gives the last deliveries these stamps, oldest first.
+    pub(super) fn restamp(&mut self, stamps: &[Stamp]) {
+        for (delivery, stamp) in self.by_number.values_mut().rev().zip(stamps.iter().rev()) {
+            delivery.stamp = *stamp;
+        }
+    }
+
     /// The oldest delivery, with its number.
     pub fn first(&self) -> Option<(u64, &Delivery)> {
         self.by_number.first_key_value().map(|(number, delivery)| (*number, delivery))
     }
 
     /// All deliveries with their numbers, oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u64, &Delivery)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> + ExactSizeIterator {
         self.by_number.iter().map(|(number, delivery)| (*number, delivery))
     }
 }

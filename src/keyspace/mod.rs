@@ -8,15 +8,18 @@
 //!
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
+mod deliveries;
 mod edit;
 mod expiry;
 mod governed;
 mod in_flight;
 mod interest;
+mod replay;
 mod scan;
 mod snapshot;
 mod swap;
 mod totals;
+mod upkeep;
 
 use crate::client_id::ClientId;
 use crate::clock::Now;
@@ -31,8 +34,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use governed::Governed;
-pub use in_flight::{Delivery, Place};
-pub use snapshot::SavedKey;
+pub use in_flight::{Delivery, InFlight, Place};
+pub use snapshot::SavedPart;
 pub use totals::{COUNTS, Totals};
 
 /// A key's bytes, shared with whoever waits for it or expires it.

@@ -8,7 +8,8 @@
 //! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
 //! or was saved before.
 
-use super::{Db, DbIndex, Entry, Key, Keyspace, NEVER, Value};
+use super::{Db, DbIndex, Entry, InFlight, Key, Keyspace, NEVER, Value};
+use crate::policy::QueuePolicy;
 
 /// What an entry counts against the budget of a step, beside its bytes.
 const KEY_COST: usize = 64;
@@ -20,8 +21,10 @@ pub struct SavedKey {
     pub db: DbIndex,
     /// The key.
     pub key: Key,
-    /// Its value.
-    pub value: Value,
+    /// Its value; none if there is only something in flight.
+    pub value: Option<Value>,
+    /// What its queue has in flight.
+    pub in_flight: InFlight,
     /// Unix milliseconds at which it expires, if it does.
     pub expires_ms: Option<i64>,
 }
@@ -36,10 +39,28 @@ pub(super) struct Walk {
     left: usize,
 }
 
-/// Keys that were saved since they were last asked for.
+/// A part of a snapshot.
+#[derive(Debug, Default)]
+pub struct SavedPart {
+    /// Policies that were set while the server ran, by name; none for one that was deleted. All of them
+    /// are in the first part.
+    pub policies: Vec<(Vec<u8>, Option<QueuePolicy>)>,
+    /// The number of the last delivery, in the first part, if there was any.
+    pub last_delivery: Option<u64>,
+    pub keys: Vec<SavedKey>,
+}
+
+impl SavedPart {
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty() && self.last_delivery.is_none() && self.keys.is_empty()
+    }
+}
+
+/// What was saved since it was last asked for.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
-    saved: Vec<SavedKey>,
+    saved: SavedPart,
 }
 
 impl Keyspace {
@@ -50,7 +71,11 @@ impl Keyspace {
         for (number, db) in self.dbs.iter_mut().enumerate() {
             db.walk = Walk { number, left: db.entries.len() };
         }
-        self.snapshot = Some(Snapshot::default());
+        let policies = self.policies().runtime();
+        let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
+        let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
+        let saved = SavedPart { policies, last_delivery, keys: Vec::new() };
+        self.snapshot = Some(Snapshot { saved });
     }
 
     /// Forgets the snapshot.
@@ -60,10 +85,10 @@ impl Keyspace {
 
     /// The next keys of the snapshot: about `bytes_max` bytes of them, and all that had to be
     /// saved before they changed. None if all have been given; then the snapshot has ended.
-    pub fn next_saved(&mut self, bytes_max: usize) -> Option<Vec<SavedKey>> {
+    pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
-        let mut bytes: usize = saved.iter().map(SavedKey::cost).sum();
+        let mut bytes: usize = saved.keys.iter().map(SavedKey::cost).sum();
         for db in &mut self.dbs {
             // Entries that were removed were saved before, and those in front of the walk are all
             // there is left of it.
@@ -74,7 +99,7 @@ impl Keyspace {
                 db.walk.left = index;
                 let key = save(db, index, self.epoch);
                 bytes += key.as_ref().map_or(KEY_COST, SavedKey::cost);
-                saved.extend(key);
+                saved.keys.extend(key);
             }
         }
         // Entries without a value may use up a step and leave nothing to give.
@@ -96,7 +121,7 @@ impl Keyspace {
     #[cold]
     fn save_before_change(&mut self, db: DbIndex, index: usize) {
         let Some(snapshot) = &mut self.snapshot else { return };
-        snapshot.saved.extend(save(&mut self.dbs[db], index, self.epoch));
+        snapshot.saved.keys.extend(save(&mut self.dbs[db], index, self.epoch));
     }
 }
 
@@ -114,15 +139,20 @@ impl Entry {
             return None;
         }
         self.epoch = epoch;
-        let value = self.value.as_mut()?.share();
+        let value = self.value.as_mut().map(Value::share);
+        let governed = self.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+        let in_flight = governed.map(|governed| governed.in_flight.clone()).unwrap_or_default();
+        if value.is_none() && in_flight.is_empty() {
+            return None;
+        }
         let expires_ms = (self.expires_ms != NEVER).then_some(self.expires_ms);
-        Some(SavedKey { db, key: key.clone(), value, expires_ms })
+        Some(SavedKey { db, key: key.clone(), value, in_flight, expires_ms })
     }
 }
 
 impl Snapshot {
     pub(super) fn add(&mut self, saved: Option<SavedKey>) {
-        self.saved.extend(saved);
+        self.saved.keys.extend(saved);
     }
 }
 
@@ -135,7 +165,8 @@ impl Walk {
 impl SavedKey {
     /// What it counts against the budget of a step: its bytes, and what a key costs by itself.
     fn cost(&self) -> usize {
-        KEY_COST + self.key.len() + self.value.allocated_bytes()
+        let value_bytes = self.value.as_ref().map_or(0, Value::allocated_bytes);
+        KEY_COST + self.key.len() + value_bytes + self.in_flight.allocated_bytes()
     }
 }
 
@@ -213,7 +244,7 @@ mod tests {
         }
         keyspace.begin_snapshot();
         keyspace.flush(0);
-        assert_eq!(keyspace.next_saved(1000).map(|saved| saved.len()), Some(2));
+        assert_eq!(keyspace.next_saved(1000).map(|saved| saved.keys.len()), Some(2));
         assert!(keyspace.next_saved(1000).is_none());
     }
 
@@ -236,7 +267,8 @@ mod tests {
                     let Some(saved) = keyspace.next_saved(1 + dice.below(200) as usize) else {
                         break;
                     };
-                    for SavedKey { db, key, value, expires_ms } in saved {
+                    for SavedKey { db, key, value, expires_ms, .. } in saved.keys {
+                        let value = value.expect("nothing is in flight");
                         let twice = found.insert((db, key.to_vec()), (list(&value), expires_ms));
                         assert!(twice.is_none(), "seed {seed}: {key:?} of {db} twice");
                     }

@@ -45,9 +45,10 @@ const NEXT_SEGMENT_BYTES: usize = 512;
 const COPIED_BYTES_MAX: usize = 1024;
 
 /// Which end of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     /// The left end, index 0, where LPOP takes.
+    #[default]
     Front,
     /// The right end, index -1, where RPUSH puts.
     Back,

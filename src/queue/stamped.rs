@@ -167,9 +167,10 @@ impl Queue {
     }
 
     /// Where to insert a message with this order for it to be back in its old place: as seen from
-    /// this end, behind the outermost messages that came back and were taken before it.
+    /// this end, behind the outermost messages that came back and were taken from there before it.
     pub fn place_of(&self, end: End, order: u64) -> usize {
-        let is_before = |stamp: Stamp| stamp.order != 0 && stamp.order < order;
+        let is_before =
+            |stamp: Stamp| stamp.order != 0 && stamp.order < order && stamp.taken_from == end;
         let before = self.stamps.as_ref().map_or(0, |stamps| stamps.count_at(end, is_before));
         match end {
             End::Front => before,

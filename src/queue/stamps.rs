@@ -24,10 +24,12 @@ pub struct Stamp {
     pub ready_ms: i64,
     /// Its place among those that were taken and came back, from 1; 0 for one never taken.
     pub order: u64,
+    /// The end from which it was taken, where it has that place.
+    pub taken_from: End,
     /// How often it was taken and came back or may come back.
     pub deliveries: u32,
     /// How often it was moved to a dead-letter queue.
-    pub hops: u32,
+    pub hops: u16,
 }
 
 /// Neighbouring messages with the same stamp.

@@ -9,8 +9,8 @@ fn ready(ready_ms: i64) -> Stamp {
     Stamp { ready_ms, ..Stamp::default() }
 }
 
-fn returned(order: u64) -> Stamp {
-    Stamp { ready_ms: 1, order, deliveries: 1, hops: 0 }
+fn returned(end: End, order: u64) -> Stamp {
+    Stamp { ready_ms: 1, order, taken_from: end, deliveries: 1, hops: 0 }
 }
 
 /// A stamped queue of messages "0", "1", ... with these stamps.
@@ -35,8 +35,8 @@ fn texts(queue: &Queue) -> Vec<String> {
 #[test]
 fn a_queue_without_stamps_ignores_them() {
     let mut queue = Queue::new();
-    queue.push_stamped(BACK, b"b", returned(7));
-    queue.insert_stamped(0, b"a", returned(7));
+    queue.push_stamped(BACK, b"b", returned(FRONT, 7));
+    queue.insert_stamped(0, b"a", returned(FRONT, 7));
     queue.set_fresh_ms(5);
     queue.restamp_end(BACK, 1, ready(5));
     queue.replace_ready_ms(0, 5);
@@ -74,16 +74,20 @@ fn stamps_begin_once_and_end() {
 
 #[test]
 fn one_that_came_back_goes_behind_those_taken_before_it() {
-    let mut queue = stamped(&[returned(2), returned(5), ready(1), returned(3)]);
+    let (front, back) = (|order| returned(FRONT, order), |order| returned(BACK, order));
+    let mut queue = stamped(&[front(2), front(5), ready(1), back(3)]);
     assert_eq!(queue.place_of(FRONT, 1), 0);
     assert_eq!(queue.place_of(FRONT, 4), 1);
     assert_eq!(queue.place_of(FRONT, 5), 1, "an equal order is not below");
     assert_eq!(queue.place_of(FRONT, 9), 2, "not behind one that was never taken");
     assert_eq!(queue.place_of(BACK, 3), 4);
     assert_eq!(queue.place_of(BACK, 4), 3);
-    queue.insert_stamped(queue.place_of(BACK, 4), b"4th", returned(4));
+    queue.insert_stamped(queue.place_of(BACK, 4), b"4th", back(4));
     assert_eq!(texts(&queue), ["0", "1", "2", "4th", "3"]);
     assert_eq!(queue.place_of(BACK, 9), 3);
+    let queue = stamped(&[back(2), front(1)]);
+    let places = (queue.place_of(FRONT, 9), queue.place_of(BACK, 9));
+    assert_eq!(places, (0, 2), "not behind those from the other end");
     assert_eq!((Queue::new().place_of(FRONT, 9), Queue::new().place_of(BACK, 9)), (0, 0));
 }
 
@@ -96,7 +100,7 @@ fn all_that_were_taken_come_back_in_their_order() {
                 (0..3).filter_map(|_| queue.pop(end, <[u8]>::to_vec)).collect();
             for order in shuffled {
                 let place = queue.place_of(end, order);
-                queue.insert_stamped(place, &taken[order as usize - 1], returned(order));
+                queue.insert_stamped(place, &taken[order as usize - 1], returned(end, order));
             }
             assert_eq!(texts(&queue), ["0", "1", "2", "3"], "{shuffled:?} at {end:?}");
             queue.check_invariants();
@@ -257,6 +261,7 @@ impl Dice {
         Stamp {
             ready_ms: self.below(4) as i64 - 1,
             order,
+            taken_from: self.end(),
             deliveries: self.below(2) as u32,
             hops: 0,
         }
@@ -476,9 +481,15 @@ impl Pair {
         let found = self.next_older_than(limit).filter(|_| self.is_stamped);
         assert_eq!(queue.next_older_than(limit), found, "limit {limit}");
         let order = dice.below(4) as u64;
-        let before = |entry: &&(Vec<u8>, Stamp)| entry.1.order != 0 && entry.1.order < order;
-        assert_eq!(queue.place_of(FRONT, order), model.iter().take_while(before).count());
-        let behind = model.iter().rev().take_while(before).count();
+        let before = |end: End| {
+            move |entry: &&(Vec<u8>, Stamp)| {
+                let stamp = entry.1;
+                stamp.order != 0 && stamp.order < order && stamp.taken_from == end
+            }
+        };
+        let outer = model.iter().take_while(before(FRONT)).count();
+        assert_eq!(queue.place_of(FRONT, order), outer);
+        let behind = model.iter().rev().take_while(before(BACK)).count();
         assert_eq!(queue.place_of(BACK, order), model.len() - behind);
     }
 

@@ -83,7 +83,7 @@ impl Durability {
             Durability::Loading { directory, loader } => {
                 let Some(start) = loader.step(broker, now)? else { return Ok(()) };
                 let prefix = broker.settings().appendfilename.clone();
-                let journal = Journal::begin(&prefix, start, broker);
+                let journal = Journal::begin(&prefix, start, broker, now);
                 let workers = Workers::start(directory, waker)?;
                 *self = Durability::On { journal: Box::new(journal), workers };
             }

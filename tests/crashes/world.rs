@@ -9,7 +9,7 @@ use tidegate::journal::job::{Done, Job};
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::journal::{Journal, LoadError, Loader};
 use tidegate::settings::Settings;
-use tidegate::{Broker, ClientId, NoHost, Peer};
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
 pub const PREFIX: &str = "appendonly.aof";
 pub const CLIENTS: usize = 3;
@@ -29,15 +29,29 @@ pub fn load(
     let mut loader = Loader::begin(shared, PREFIX, &mut broker, now)?;
     loop {
         if let Some(start) = loader.step(&mut broker, now)? {
-            let journal = Journal::begin(PREFIX, start, &mut broker);
+            let journal = Journal::begin(PREFIX, start, &mut broker, now);
             return Ok((broker, journal));
         }
     }
 }
 
 /// What loads from a directory.
-pub fn contents(directory: &MemoryDirectory) -> Result<Contents, LoadError> {
-    load(directory, "", START).map(|(broker, _)| broker.contents())
+pub fn contents(directory: &MemoryDirectory, settings: &str) -> Result<Contents, LoadError> {
+    load(directory, settings, START).map(|(broker, _)| state_of(&broker))
+}
+
+/// All data. Under policies that includes what is in flight, which is in the queue again when it has
+/// been loaded; in which order is another test's question.
+pub fn state_of(broker: &Broker) -> Contents {
+    let mut contents = broker.contents();
+    if broker.settings().queue_policies.is_empty() {
+        return contents;
+    }
+    for (key, messages) in broker.in_flight() {
+        contents.entry(key).or_default().0.extend(messages);
+    }
+    contents.values_mut().for_each(|(messages, _)| messages.sort());
+    contents
 }
 
 pub struct World {
@@ -68,7 +82,7 @@ impl World {
         let (mut broker, journal) = load(&directory, settings, now)?;
         let clients =
             (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
-        let states = vec![broker.contents()];
+        let states = vec![state_of(&broker)];
         Ok(World {
             directory,
             broker,
@@ -110,7 +124,7 @@ impl World {
             self.broker.settle(self.now);
         }
         let turn = self.states.len();
-        let state = self.broker.contents();
+        let state = state_of(&self.broker);
         // What a turn of waiting answers is that nothing came: no promise.
         if let Some(before) = owed_before.filter(|_| self.states.last() != Some(&state)) {
             for (client, before) in before.into_iter().enumerate() {
@@ -128,6 +142,16 @@ impl World {
             self.send();
         }
         goes_on
+    }
+
+    /// All clients leave; those who wait do first, so that what others return finds nobody.
+    #[allow(dead_code, reason = "not all tests that have a world use it")]
+    pub fn disconnect_all(&mut self, reason: CloseReason) {
+        let mut clients = std::mem::take(&mut self.clients);
+        clients.sort_by_key(|id| !self.broker.is_blocked(*id));
+        for id in clients {
+            self.broker.disconnect(id, reason, self.now);
+        }
     }
 
     fn take_jobs(&mut self) {

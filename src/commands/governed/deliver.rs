@@ -5,6 +5,7 @@ use super::{inflight_key, side};
 use crate::client_id::ClientId;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place};
+use crate::note::Note;
 use crate::policy::Acknowledge;
 use crate::queue::End;
 use crate::resp::Output;
@@ -81,7 +82,7 @@ pub fn pop_with_key(
 }
 
 /// Hands the message at an end of a queue to a client; it is in flight then.
-fn deliver(
+pub fn deliver(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
@@ -98,12 +99,13 @@ fn deliver(
     });
     let Ok(Some(Some((message, mut stamp)))) = popped else { return };
     let number = keyspace.next_delivery();
-    if stamp.order == 0 {
-        stamp.order = number;
+    // Who takes it from the other end the next time sees it there for the first time.
+    if stamp.order == 0 || stamp.taken_from != end {
+        (stamp.order, stamp.taken_from) = (number, end);
     }
     stamp.deliveries = stamp.deliveries.saturating_add(1);
     let delivered_ms = keyspace.now_ms();
-    let delivery = Delivery { message, stamp, owner: client, end, delivered_ms };
+    let delivery = Delivery { message, stamp, owner: client, delivered_ms };
     keyspace.add_delivery(db, key, number, delivery);
     effects.state(db, [b"LMOVE", key, &inflight_key(key), side(end), b"RIGHT"]);
     keyspace.count(db, key, |totals| {
@@ -121,7 +123,9 @@ pub fn acknowledge_by_pop<'a>(
     keys: impl IntoIterator<Item = &'a [u8]>,
     client: ClientId,
 ) {
-    if !keyspace.holds_any(client) {
+    // What append files say was delivered belongs to nobody, and is not acknowledged by what they say
+    // was popped.
+    if client == ClientId::nobody() || !keyspace.holds_any(client) {
         return;
     }
     for key in keys {
@@ -249,6 +253,28 @@ pub fn give_back(
     insert_back(keyspace, effects, db, key, &delivery, place);
 }
 
+/// Notes the stamps of the outermost messages at an end of a queue, which were stated as if they were
+/// pushed anew.
+fn note_stamps(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: usize,
+) {
+    if !effects.is_on() {
+        return;
+    }
+    let Ok(Some(list)) = keyspace.list(db, key) else { return };
+    let stamps = (0..count).rev().map(|outer| match end {
+        End::Front => list.stamp_at(outer),
+        End::Back => list.stamp_at(list.len() - 1 - outer),
+    });
+    let runs = stamps.map(|stamp| (stamp, 1)).collect();
+    effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
+}
+
 /// Puts a message back between those that were delivered before and after it and came back as well.
 fn insert_back(
     keyspace: &mut Keyspace,
@@ -258,7 +284,7 @@ fn insert_back(
     delivery: &Delivery,
     place: Place,
 ) {
-    let end = delivery.end;
+    let end = delivery.stamp.taken_from;
     // What stands between it and the end, the nearest to it first.
     let inserted = keyspace.change_or_create_list(db, key, |queue| {
         let index = queue.place_of(end, delivery.stamp.order);
@@ -291,6 +317,7 @@ fn insert_back(
             for message in &outer {
                 effects.state_push(db, end, key, [&message[..]]);
             }
+            note_stamps(keyspace, effects, db, key, end, outer.len() + 1);
         }
     }
 }

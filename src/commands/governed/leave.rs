@@ -1,6 +1,6 @@
 //! How messages leave a governed queue without a consumer: dropped, expired, or as dead letters.
 
-use super::push::finish_push;
+use super::push::{finish_push, note_ready};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::policy::{Overflow, QueuePolicy};
@@ -20,7 +20,7 @@ pub enum Fate {
 
 /// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
 /// last to the first, it has been everywhere by then.
-const HOPS_MAX: u32 = 16;
+const HOPS_MAX: u16 = 16;
 
 /// Counts a message that was taken away from a governed queue, and hands it to the dead-letter queue if
 /// that is its fate.
@@ -53,7 +53,7 @@ fn bury(
     key: &[u8],
     policy: &QueuePolicy,
     message: &[u8],
-    hops: u32,
+    hops: u16,
 ) -> bool {
     let Some(target) = policy.dead_letter_key(key) else { return false };
     if hops >= HOPS_MAX {
@@ -71,6 +71,7 @@ fn bury(
     if pushed.is_err() {
         return false;
     }
+    note_ready(keyspace, effects, db, &target);
     effects.state_push(db, End::Back, &target, [message]);
     finish_push(keyspace, effects, db, &target, End::Back, 1);
     true

@@ -10,18 +10,22 @@ mod due;
 mod leave;
 mod policies;
 mod push;
+mod replay;
 
 pub use deliver::give_all_back;
 pub(super) use deliver::{acknowledge_by_pop, acknowledge_held, give_back_held, pop, pop_with_key};
 pub use due::tend_due;
-pub(super) use policies::change_policies;
-pub(super) use push::{check_push, finish_push, push};
+pub(super) use policies::{change_policies, delete_policy, set_policy};
+pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
+pub use replay::end_replay;
+pub(super) use replay::{replay, replay_note};
 
+use crate::note::IN_FLIGHT;
 use crate::queue::End;
 
 /// The list of the append files in which a queue's messages are while they are in flight.
 fn inflight_key(key: &[u8]) -> Vec<u8> {
-    [key, b":inflight"].concat()
+    [key, IN_FLIGHT].concat()
 }
 
 /// An end of a list, as LMOVE has it.

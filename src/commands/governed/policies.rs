@@ -3,7 +3,8 @@
 use super::deliver::give_back;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;
-use crate::policy::Policies;
+use crate::note::Note;
+use crate::policy::{Policies, QueuePolicy};
 
 /// Changes the policies. What is in flight of a queue whose policy does not provide for it any more goes
 /// back to the queue.
@@ -21,4 +22,30 @@ pub fn change_policies<R>(
         }
     }
     result
+}
+
+/// QUEUE POLICY SET.
+///
+/// # Errors
+/// There are too many policies.
+pub fn set_policy(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    policy: QueuePolicy,
+) -> Result<(), String> {
+    let at_ms = keyspace.now_ms();
+    change_policies(keyspace, effects, |policies| policies.set(policy.clone()))?;
+    // Messages that came under it are ready since then, as the note says.
+    keyspace.take_newly_stamped();
+    effects.note(0, &Note::PolicySet { at_ms, policy });
+    Ok(())
+}
+
+/// QUEUE POLICY DEL; whether there was one of this name.
+pub fn delete_policy(keyspace: &mut Keyspace, effects: &mut Effects, name: &[u8]) -> bool {
+    let is_deleted = change_policies(keyspace, effects, |policies| policies.delete(name));
+    if is_deleted {
+        effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
+    }
+    is_deleted
 }

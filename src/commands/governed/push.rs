@@ -5,6 +5,7 @@ use super::opposite;
 use crate::command::CommandError;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
+use crate::note::Note;
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::End;
 use crate::state::add_expired;
@@ -29,8 +30,30 @@ pub fn push<'a>(
         }
     })?;
     add_expired(keyspace, effects);
+    note_ready(keyspace, effects, db, key);
     effects.state_push(db, end, key, messages.clone());
     Ok(finish_push(keyspace, effects, db, key, end, messages.len()))
+}
+
+/// Notes since when the messages are ready that are about to be stated as pushed to a governed queue, if
+/// the stream does not say so yet.
+pub fn note_ready(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8]) {
+    if effects.is_on()
+        && let Some((ms, false)) = keyspace.note_ready_ms(db, key, effects.file())
+    {
+        effects.note(db, &Note::Ready { key: key.to_vec(), ms });
+    }
+}
+
+/// Notes since when the messages are ready that came under a policy in another way than by a push: a
+/// list was renamed or copied, the policies changed.
+pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
+    for (db, key) in keyspace.take_newly_stamped() {
+        // Also if the same was noted before these came.
+        if let Some((ms, _)) = keyspace.note_ready_ms(db, &key, effects.file()) {
+            effects.note(db, &Note::Ready { key: key.to_vec(), ms });
+        }
+    }
 }
 
 /// Whether so many messages, of so many bytes together, may be stored in a governed queue.

@@ -1,0 +1,152 @@
+//! What append files tell of governed queues: notes, and the lists that are not lists here but hold what
+//! is in flight.
+//!
+//! While files are loaded no policy does anything: what it did is in the files. But queues have their
+//! stamps, and deliveries are deliveries, so that both are as they were when all is loaded. A list
+//! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
+
+use super::deliver::{deliver, give_all_back};
+use super::inflight_key;
+use super::push::note_ready;
+use crate::client_id::ClientId;
+use crate::command::{CommandError, is_word};
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
+use crate::note::{IN_FLIGHT, Note};
+use crate::queue::{End, Stamp};
+use crate::resp::{Output, Request, parse_integer};
+
+/// Runs a command that is about a list of messages in flight; false if it is not.
+pub fn replay(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    request: &Request<'_>,
+    reply: &mut Output,
+) -> bool {
+    if keyspace.policies().is_empty() || request.len() < 2 {
+        return false;
+    }
+    let name = &request[0];
+    let (first, second) = (&request[1], request.get(2).unwrap_or_default());
+    if is_word(name, "lmove") && request.len() == 5 {
+        if second == inflight_key(first) && keyspace.tracks_deliveries(db, first) {
+            deliver(keyspace, effects, db, first, end_of(&request[3]), ClientId::nobody(), reply);
+            return true;
+        }
+        if first == inflight_key(second) && keyspace.tracks_deliveries(db, second) {
+            put_back(keyspace, db, second, end_of(&request[3]), end_of(&request[4]));
+            return true;
+        }
+        return false;
+    }
+    let Some(queue) = first.strip_suffix(IN_FLIGHT) else { return false };
+    if !keyspace.tracks_deliveries(db, queue) {
+        return false;
+    }
+    let queue = Key::from(queue);
+    match name {
+        name if is_word(name, "rpush") => add(keyspace, db, &queue, request.args_from(2)),
+        name if is_word(name, "lpop") => drop_from(keyspace, db, &queue, End::Front, second),
+        name if is_word(name, "rpop") => drop_from(keyspace, db, &queue, End::Back, second),
+        name if is_word(name, "lrem") && request.len() == 4 => {
+            drop_equal(keyspace, db, &queue, &request[3]);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn end_of(word: &[u8]) -> End {
+    if is_word(word, "left") { End::Front } else { End::Back }
+}
+
+/// The number of the delivery at an end of those in flight.
+fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Option<u64> {
+    let in_flight = &keyspace.governed(db, key)?.in_flight;
+    match end {
+        End::Front => in_flight.first().map(|(number, _)| number),
+        End::Back => in_flight.iter().next_back().map(|(number, _)| number),
+    }
+}
+
+fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
+    let Some(number) = number_at(keyspace, db, key, from) else { return };
+    let Some((delivery, _)) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
+    // There are only lists.
+    let _ = keyspace.change_or_create_list(db, key, |queue| {
+        queue.push_stamped(to, &delivery.message, delivery.stamp);
+    });
+}
+
+/// Messages that were in flight when a base file was written; a note about them follows.
+fn add<'a>(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &Key,
+    messages: impl Iterator<Item = &'a [u8]>,
+) {
+    for message in messages {
+        let number = keyspace.next_delivery();
+        let stamp = Stamp { order: number, deliveries: 1, ..Stamp::default() };
+        let owner = ClientId::nobody();
+        let delivery = Delivery { message: Box::from(message), stamp, owner, delivered_ms: 0 };
+        keyspace.add_delivery(db, key, number, delivery);
+    }
+}
+
+fn drop_from(keyspace: &mut Keyspace, db: DbIndex, key: &Key, end: End, count: &[u8]) {
+    for _ in 0..parse_integer(count).unwrap_or(1) {
+        let Some(number) = number_at(keyspace, db, key, end) else { return };
+        keyspace.remove_delivery(db, key, number);
+    }
+}
+
+fn drop_equal(keyspace: &mut Keyspace, db: DbIndex, key: &Key, message: &[u8]) {
+    let Some(governed) = keyspace.governed(db, key) else { return };
+    let is_equal = |(_, delivery): &(u64, &Delivery)| *delivery.message == *message;
+    let found = governed.in_flight.iter().find(is_equal).map(|(number, _)| number);
+    if let Some(number) = found {
+        keyspace.remove_delivery(db, key, number);
+    }
+}
+
+/// Takes in what an ECHO notes; nothing if it is not a note.
+///
+/// # Errors
+/// It is a note that this version does not know, or that cannot be followed.
+pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<(), CommandError> {
+    match Note::read(text).map_err(CommandError::from)? {
+        None => {}
+        Some(Note::PolicySet { at_ms, policy }) => {
+            let set = keyspace.change_policies_at(at_ms, |policies| policies.set(policy)).0;
+            set.map_err(|reason| CommandError::from(format!("ERR {reason}")))?;
+        }
+        Some(Note::PolicyDeleted { name }) => {
+            keyspace.change_policies(|policies| policies.delete(&name));
+        }
+        Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
+        Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
+        Some(Note::Stamped { key, end, runs }) => {
+            let _ = keyspace.change_list(db, &key, |queue| {
+                let mut left: usize = runs.iter().map(|(_, count)| count).sum();
+                for (stamp, count) in runs {
+                    queue.restamp_end(end, left, stamp);
+                    left -= count;
+                }
+            });
+        }
+        Some(Note::InFlight { key, stamps }) => {
+            keyspace.restamp_deliveries(db, &key, &stamps);
+        }
+    }
+    Ok(())
+}
+
+/// Ends the loading of files: policies act again, and what was in flight has lost its owner.
+pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now_ms: i64) {
+    for (db, key) in keyspace.end_replay(now_ms) {
+        note_ready(keyspace, effects, db, &key);
+    }
+    give_all_back(keyspace, effects, ClientId::nobody());
+}

@@ -1,0 +1,85 @@
+//! Governed queues while append files are loaded.
+
+use super::{DbIndex, Key, Keyspace, Value};
+use crate::queue::Stamp;
+
+impl Keyspace {
+    /// Says that append files are being loaded: policies govern queues, so that these have stamps, but
+    /// no command asks for them.
+    pub fn begin_replay(&mut self) {
+        self.governance.is_replaying = true;
+        self.note_governance();
+    }
+
+    /// Says that all is loaded. Messages of which no file said since when they are ready are so since
+    /// now; gives the queues that have such.
+    pub fn end_replay(&mut self, now_ms: i64) -> Vec<(DbIndex, Key)> {
+        self.now_ms = now_ms;
+        self.governance.is_replaying = false;
+        self.note_governance();
+        self.reset_queue_sums();
+        let mut unknown = Vec::new();
+        if self.policies().is_empty() {
+            return unknown;
+        }
+        for db in 0..self.dbs.len() {
+            for index in 0..self.dbs[db].entries.len() {
+                self.end_replay_at(db, index, &mut unknown);
+            }
+        }
+        unknown
+    }
+
+    fn end_replay_at(&mut self, db: DbIndex, index: usize, unknown: &mut Vec<(DbIndex, Key)>) {
+        let now_ms = self.now_ms;
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        governed.forget_loading();
+        if let Some(Value::List(queue)) = &mut entry.value
+            && queue.oldest_ms() == Some(0)
+        {
+            self.bytes -= queue.allocated_bytes();
+            queue.replace_ready_ms(0, now_ms);
+            self.bytes += queue.allocated_bytes();
+            unknown.push((db, key.clone()));
+        }
+        self.note_due(db, index);
+    }
+
+    /// Whether a queue keeps what was delivered until it is acknowledged.
+    pub fn tracks_deliveries(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let policy = self.policies().of(key);
+        if policy.is_some_and(|policy| policy.is_at_least_once()) {
+            self.find_or_create(db, key);
+            return true;
+        }
+        self.governed(db, key).is_some_and(|governed| !governed.in_flight.is_empty())
+    }
+
+    /// Says since when messages of a queue are ready, of which nothing else is known.
+    pub fn set_ready_ms(&mut self, db: DbIndex, key: &[u8], ms: i64) {
+        if self.policies().of(key).is_none() {
+            return;
+        }
+        let index = self.find_or_create(db, key);
+        let entry = &mut self.dbs[db].entries[index];
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        governed.note(ms);
+        if let Some(Value::List(queue)) = &mut entry.value {
+            self.bytes -= queue.allocated_bytes();
+            queue.set_fresh_ms(ms);
+            queue.replace_ready_ms(0, ms);
+            self.bytes += queue.allocated_bytes();
+        }
+    }
+
+    /// Gives the last deliveries of a queue these stamps.
+    pub fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
+        let Some(index) = self.find(db, key) else { return };
+        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        governed.in_flight.restamp(stamps);
+    }
+}

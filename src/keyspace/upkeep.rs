@@ -1,0 +1,109 @@
+//! When governed queues have something to do, and when what is known of them is forgotten.
+
+use super::{DbIndex, Key, Keyspace};
+
+/// Queues under a policy that have nothing left, whose totals are remembered. Each is about half a
+/// kilobyte; who makes a new key for each reply must not fill the memory with them.
+const IDLE_MAX: usize = 10_000;
+
+impl Keyspace {
+    /// A queue that has something to do at `now_ms`; it is taken off the list until something changes.
+    pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
+        let (due_ms, ..) = self.governance.dues.first()?;
+        if *due_ms > now_ms {
+            return None;
+        }
+        let (_, db, key) = self.governance.dues.pop_first()?;
+        let index = self.find(db, &key)?;
+        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        interest.governed.as_mut()?.due_ms = None;
+        Some((db, key))
+    }
+
+    /// When a queue has something to do next, in Unix milliseconds.
+    #[inline]
+    pub fn next_due_ms(&self) -> Option<i64> {
+        self.governance.dues.first().map(|(due_ms, ..)| *due_ms)
+    }
+
+    /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
+    /// entry there may be too early: then there is nothing to do, and this is called again.
+    pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) else { return };
+        if let Some(noted_ms) = governed.due_ms {
+            if noted_ms <= due_ms {
+                return;
+            }
+            self.governance.dues.remove(&(noted_ms, db, key.clone()));
+        }
+        governed.due_ms = Some(due_ms);
+        self.governance.dues.insert((due_ms, db, key.clone()));
+    }
+
+    /// Does for a queue that was on the list what `note_due` does.
+    pub fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.note_due(db, index);
+        }
+    }
+
+    /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
+    /// the last thing that is done with an index.
+    pub(super) fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
+        let Some(governed) = self.governed_at(db, index) else { return };
+        if governed.policy.is_none() && governed.is_idle() {
+            self.detach(db, index);
+        }
+        // An entry that was dropped has gone from its index, and what is there now is in use.
+        if index < self.dbs[db].entries.len() {
+            self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Forgets what belongs to a governed queue beside its messages.
+    fn detach(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = interest.governed.take() else { return };
+        if let Some(due_ms) = governed.due_ms {
+            self.governance.dues.remove(&(due_ms, db, key.clone()));
+        }
+        self.bytes -= governed.allocated_bytes();
+        if interest.is_unused() {
+            entry.interest = None;
+        }
+    }
+
+    /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and
+    /// forgets the first in line if there are too many.
+    pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        if governed.is_listed || !governed.is_idle() {
+            return;
+        }
+        governed.is_listed = true;
+        self.governance.idle.push_back((db, key.clone()));
+        if self.governance.idle.len() > IDLE_MAX {
+            self.forget_idle();
+        }
+    }
+
+    fn forget_idle(&mut self) {
+        let Some((db, key)) = self.governance.idle.pop_front() else { return };
+        let Some(index) = self.find(db, &key) else { return };
+        let entry = &mut self.dbs[db].entries[index];
+        let Some(interest) = &mut entry.interest else { return };
+        let Some(governed) = &mut interest.governed else { return };
+        governed.is_listed = false;
+        // What is in use comes to the end of the line when it is idle the next time.
+        if entry.value.is_none() && governed.is_idle() && interest.waiters.is_empty() {
+            self.detach(db, index);
+            self.drop_if_unused(db, index);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Notes among the commands of append files: what plain commands cannot say.
+//!
+//! A note is an `ECHO` of a command of ours, so that a redis-server which loads the files does nothing
+//! with it. What it tells is a property of what plain commands build: since when a message is ready, how
+//! often it was delivered, which policies were set. Without the notes all messages are there.
+
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Stamp};
+use crate::resp::write_header;
+use crate::resp::{
+    Limits, Parsed, Request, RequestParser, parse_integer, write_arg, write_command,
+};
+
+/// The first word of a note.
+const MARK: &[u8] = b"tidegate";
+
+/// What the name of the list ends with in which the messages of a queue are while they are in flight.
+pub const IN_FLIGHT: &[u8] = b":inflight";
+
+/// What a note says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// QUEUE POLICY SET, at this time in Unix milliseconds.
+    PolicySet { at_ms: i64, policy: QueuePolicy },
+    /// QUEUE POLICY DEL.
+    PolicyDeleted { name: Vec<u8> },
+    /// Messages of the queue of which nothing else is known are ready since this time: those that are
+    /// there, and those to come.
+    Ready { key: Vec<u8>, ms: i64 },
+    /// The stamps of the outermost messages at an end of a queue, the innermost of them first, each with
+    /// the number of neighbours that have it.
+    Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
+    /// The number of the last delivery so far: those to come have larger ones.
+    LastDelivery { number: u64 },
+    /// The stamps of the last deliveries of a queue, oldest first.
+    InFlight { key: Vec<u8>, stamps: Vec<Stamp> },
+}
+
+impl Note {
+    /// Adds the note to a stream of commands.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut words = vec![MARK.to_vec()];
+        match self {
+            Note::PolicySet { at_ms, policy } => {
+                words.extend([b"policy-set".to_vec(), digits(*at_ms)]);
+                words.extend(policy.to_words());
+            }
+            Note::PolicyDeleted { name } => {
+                words.extend([b"policy-del".to_vec(), name.clone()]);
+            }
+            Note::Ready { key, ms } => {
+                words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
+            }
+            Note::Stamped { key, end, runs } => {
+                words.extend([b"stamped".to_vec(), key.clone(), end_word(*end)]);
+                for (stamp, count) in runs {
+                    words.push(count.to_string().into_bytes());
+                    words.extend(stamp_words(stamp));
+                }
+            }
+            Note::LastDelivery { number } => {
+                words.extend([b"last-delivery".to_vec(), number.to_string().into_bytes()]);
+            }
+            Note::InFlight { key, stamps } => {
+                words.extend([b"in-flight".to_vec(), key.clone()]);
+                words.extend(stamps.iter().flat_map(stamp_words));
+            }
+        }
+        let mut inner = Vec::new();
+        write_command(&mut inner, words.iter().map(Vec::as_slice));
+        write_header(out, b'*', 2);
+        write_arg(out, b"ECHO");
+        write_arg(out, &inner);
+    }
+
+    /// Reads the argument of an ECHO; none if that is not a note.
+    ///
+    /// # Errors
+    /// It is a note, but not one that this version knows: what it says would be lost.
+    pub fn read(text: &[u8]) -> Result<Option<Note>, String> {
+        let mut parser = RequestParser::default();
+        let Ok(Parsed::Request { .. }) = parser.parse(text, Limits::NONE) else { return Ok(None) };
+        let request = parser.request(text);
+        if request.get(0) != Some(MARK) {
+            return Ok(None);
+        }
+        Note::read_words(&request).map(Some).ok_or_else(|| {
+            let kind = request.get(1).unwrap_or_default().escape_ascii().to_string();
+            format!("ERR a note '{kind}' that this version does not know")
+        })
+    }
+
+    fn read_words(request: &Request<'_>) -> Option<Note> {
+        let key = || request.get(2).map(<[u8]>::to_vec);
+        match request.get(1)? {
+            b"policy-set" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                let policy = QueuePolicy::parse(&words).ok()?;
+                Some(Note::PolicySet { at_ms: parse_integer(request.get(2)?)?, policy })
+            }
+            b"policy-del" => Some(Note::PolicyDeleted { name: key()? }),
+            b"ready" => Some(Note::Ready { key: key()?, ms: parse_integer(request.get(3)?)? }),
+            b"stamped" => {
+                let end = read_end(request.get(3)?)?;
+                let words: Vec<&[u8]> = request.args_from(4).collect();
+                let (groups, []) = words.as_chunks::<6>() else { return None };
+                let run = |group: &[&[u8]; 6]| Some((read_stamp(&group[1..])?, number(group[0])?));
+                let runs = groups.iter().map(run).collect::<Option<_>>()?;
+                Some(Note::Stamped { key: key()?, end, runs })
+            }
+            b"last-delivery" => Some(Note::LastDelivery { number: number(request.get(2)?)? }),
+            b"in-flight" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                let (groups, []) = words.as_chunks::<5>() else { return None };
+                let stamps = groups.iter().map(|group| read_stamp(group)).collect::<Option<_>>()?;
+                Some(Note::InFlight { key: key()?, stamps })
+            }
+            _ => None,
+        }
+    }
+}
+
+fn digits(number: i64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+fn end_word(end: End) -> Vec<u8> {
+    match end {
+        End::Front => b"left".to_vec(),
+        End::Back => b"right".to_vec(),
+    }
+}
+
+fn read_end(word: &[u8]) -> Option<End> {
+    match word {
+        b"left" => Some(End::Front),
+        b"right" => Some(End::Back),
+        _ => None,
+    }
+}
+
+fn stamp_words(stamp: &Stamp) -> [Vec<u8>; 5] {
+    [
+        digits(stamp.ready_ms),
+        stamp.order.to_string().into_bytes(),
+        stamp.deliveries.to_string().into_bytes(),
+        stamp.hops.to_string().into_bytes(),
+        end_word(stamp.taken_from),
+    ]
+}
+
+fn read_stamp(words: &[&[u8]]) -> Option<Stamp> {
+    let [ready_ms, order, deliveries, hops, taken_from] = words else { return None };
+    Some(Stamp {
+        ready_ms: number(ready_ms)?,
+        order: number(order)?,
+        deliveries: number(deliveries)?,
+        hops: number(hops)?,
+        taken_from: read_end(taken_from)?,
+    })
+}
+
+fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back(note: &Note) -> Result<Option<Note>, String> {
+        let mut stream = Vec::new();
+        note.write(&mut stream);
+        let mut parser = RequestParser::default();
+        let parsed = parser.parse(&stream, Limits::NONE);
+        assert!(matches!(parsed, Ok(Parsed::Request { end }) if end == stream.len()));
+        let request = parser.request(&stream);
+        assert_eq!((request.len(), &request[0]), (2, &b"ECHO"[..]));
+        Note::read(&request[1])
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let stamp =
+            Stamp { ready_ms: -1, order: u64::MAX, taken_from: End::Back, deliveries: 3, hops: 4 };
+        let words = [&b"p"[..], b"jobs:\r\n*", b"max-length", b"3"];
+        let notes = [
+            Note::PolicySet { at_ms: 7, policy: QueuePolicy::parse(&words).expect("valid") },
+            Note::PolicyDeleted { name: b"p".to_vec() },
+            Note::LastDelivery { number: u64::MAX },
+            Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
+            Note::Stamped {
+                key: b"q".to_vec(),
+                end: End::Back,
+                runs: vec![(stamp, 9), (stamp, 1)],
+            },
+            Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
+            Note::InFlight { key: b"q".to_vec(), stamps: vec![] },
+        ];
+        for note in notes {
+            assert_eq!(back(&note), Ok(Some(note)));
+        }
+    }
+
+    #[test]
+    fn other_echoes_are_no_notes() {
+        for text in [&b""[..], b"hello", b"tidegate", b"*1\r\n$2\r\nhi\r\n", b"*x"] {
+            assert_eq!(Note::read(text), Ok(None));
+        }
+        let unknown = b"*2\r\n$8\r\ntidegate\r\n$6\r\nfuture\r\n";
+        let error = "ERR a note 'future' that this version does not know";
+        assert_eq!(Note::read(unknown), Err(error.into()));
+        let cut = b"*4\r\n$8\r\ntidegate\r\n$7\r\nstamped\r\n$1\r\nq\r\n$2\r\nup\r\n";
+        assert!(Note::read(cut).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! Queues under policies are the same after a kill: order, lives, what was in flight and how often it
+//! was delivered, and the policies themselves. And any other server finds each message in a list.
+//!
+//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays so many, `TIDEGATE_CRASH_SEED=n` one.
+
+#[expect(dead_code, reason = "the crash tests use the rest")]
+mod crashes {
+    pub mod script;
+    pub mod world;
+}
+
+use crashes::script::Dice;
+use crashes::world::{World, load};
+use std::collections::BTreeMap;
+use tidegate::clock::Now;
+use tidegate::journal::memory::MemoryDirectory;
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+
+const SEEDS: u64 = 60;
+const STEPS: usize = 80;
+const KEYS: &[&str] = &["a", "b", "c", "dead"];
+const SETTINGS: &str = "queue-policy c c message-ttl-ms 900";
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
+    match number("TIDEGATE_CRASH_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..1 + number("TIDEGATE_CRASH_SEEDS").unwrap_or(SEEDS),
+    }
+}
+
+fn policy(dice: &mut Dice) -> String {
+    const OPTIONS: &[&str] = &[
+        "delivery at-least-once",
+        "delivery at-least-once message-ttl-ms 700",
+        "delivery at-least-once delivery-limit 2 dead-letter dead",
+        "delivery at-least-once ack-timeout-ms 300",
+        "message-ttl-ms 600 dead-letter dead",
+        "max-length 3 overflow dead-letter dead-letter dead",
+        "max-length 4 overflow drop-head delivery at-least-once",
+    ];
+    let pattern = ["a", "b", "[ab]", "*"][dice.below(4) as usize];
+    let options = OPTIONS[dice.below(OPTIONS.len() as u64) as usize];
+    format!("QUEUE POLICY SET p{} {pattern} {options}", dice.below(2))
+}
+
+fn command(dice: &mut Dice, number: usize) -> String {
+    let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
+    let (one, other) = (key(dice), key(dice));
+    match dice.below(30) {
+        0..8 => format!("RPUSH {one} {number}"),
+        8..10 => format!("LPUSH {one} {number} {number}x"),
+        10..14 => format!("LPOP {one}"),
+        14 => format!("RPOP {one} 2"),
+        15..17 => format!("BLPOP {one} {other} 0.5"),
+        17 => format!("QUEUE NACK {one}"),
+        18 => format!("QUEUE ACK {one}"),
+        19 => format!("LMOVE {one} {other} LEFT RIGHT"),
+        20 => format!("RENAME {one} {other}"),
+        21 => "RESET".into(),
+        22 => policy(dice),
+        23 if dice.below(3) == 0 => format!("QUEUE POLICY DEL p{}", dice.below(2)),
+        23 => format!("LREM {one} 1 {number}"),
+        24 => "BGREWRITEAOF".into(),
+        25 => format!("MULTI\r\nLPOP {one}\r\nRPUSH {other} {number}\r\nEXEC"),
+        26 if dice.below(4) == 0 => "SWAPDB 0 1".into(),
+        26 => format!("SELECT {}", dice.below(2)),
+        27 => format!("LINSERT {one} BEFORE {} {number}i", number / 2),
+        28 => format!("LTRIM {one} 0 3"),
+        // Of equal messages in flight the files may take one for another, with its count.
+        _ => format!("RPUSH {one} {number}a {number}b {number}c"),
+    }
+}
+
+/// Plays a run, and has the journal write all of it.
+fn play(seed: u64) -> World {
+    let mut dice = Dice(seed);
+    let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
+    assert!(world.turn(0, &format!("{}\r\n", policy(&mut dice))));
+    for number in 0..STEPS {
+        let client = dice.below(3) as usize;
+        let request = command(&mut dice, number);
+        // Shown with the failure.
+        println!("{} {client}> {request}", world.now.unix_ms());
+        assert!(world.turn(client, &format!("{request}\r\n")));
+        if dice.below(3) == 0 {
+            assert!(world.wait([1_000, 20_000, 250_000][dice.below(3) as usize]));
+        }
+        if dice.below(2) == 0 {
+            assert!(world.work());
+        }
+    }
+    // A rewrite under way may keep changes back, unanswered.
+    while world.has_jobs() {
+        assert!(world.work());
+    }
+    assert!(world.wait(0));
+    world
+}
+
+fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String {
+    broker.receive(id, format!("{request}\r\n").as_bytes(), now);
+    broker.settle(now);
+    let owed = broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+    broker.flushed(id, owed.len(), now);
+    broker.check_invariants();
+    String::from_utf8_lossy(&owed).replace("\r\n", " ")
+}
+
+/// All that can be seen of the queues as time goes on, and in the end who was delivered how often.
+fn story(broker: &mut Broker, now: Now) -> String {
+    let id = broker.connect(7, Peer::in_process(), now);
+    let mut story = ask(broker, id, "QUEUE POLICY LIST", now);
+    for ms in [0, 100, 300, 400, 550, 800, 2_000] {
+        let now = now.plus_us(ms * 1_000);
+        for db in 0..2 {
+            ask(broker, id, &format!("SELECT {db}"), now);
+            for key in KEYS {
+                let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
+                // What was counted before is forgotten with the process.
+                let info = info.split("$6 pushed").next().unwrap_or_default().to_string();
+                // In which order several queues hand over what is due at once is not promised.
+                let until = if *key == "dead" { -1000 } else { -1 };
+                let list = ask(broker, id, &format!("LRANGE {key} 0 {until}"), now);
+                story += &format!("\n+{ms} {db} {key}: {list} | {info}");
+            }
+        }
+    }
+    for db in 0..2 {
+        ask(broker, id, &format!("SELECT {db}"), now);
+        for key in ["a", "b", "c"] {
+            ask(broker, id, &format!("LPOP {key} 100"), now);
+            let flight = ask(broker, id, &format!("QUEUE INFLIGHT {key}"), now);
+            let parts = flight.split("client-id").map(|part| part.split("in-flight-ms").last());
+            let flight: Vec<&str> = parts.flatten().collect();
+            story += &format!("\n{db} {key}: {}", flight.join(""));
+        }
+    }
+    story
+}
+
+#[test]
+fn a_kill_changes_nothing_but_what_was_in_flight() {
+    for seed in seeds() {
+        let mut world = play(seed);
+        let killed = world.directory.after_kill();
+        // The same happens where the connections are lost and the broker is not.
+        world.disconnect_all(CloseReason::PeerClosed);
+        let now = world.now;
+        let (mut loaded, _) = load(&killed, SETTINGS, now).expect("it loads");
+        let found = story(&mut loaded, now);
+        let expected = story(&mut world.broker, now);
+        for (found, expected) in found.lines().zip(expected.lines()) {
+            assert_eq!(found, expected, "TIDEGATE_CRASH_SEED={seed}: loaded, and as it was");
+        }
+    }
+}
+
+/// What another server has that does not know what a note is: all messages by list, those in flight in
+/// one beside.
+fn as_plain_lists(broker: &Broker) -> BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>> {
+    let lists = broker.contents().into_iter();
+    let mut all: BTreeMap<_, _> = lists.map(|(key, (messages, _))| (key, messages)).collect();
+    for ((db, key), mut messages) in broker.in_flight() {
+        messages.sort();
+        all.insert((db, [&key[..], b":inflight"].concat()), messages);
+    }
+    all
+}
+
+#[test]
+fn another_server_finds_every_message_in_a_list() {
+    for seed in seeds() {
+        let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
+        let mut dice = Dice(seed);
+        let mut stream = Vec::new();
+        world.broker.take_effects(&mut stream);
+        assert!(world.turn(0, &format!("{}\r\n", policy(&mut dice))));
+        // A broker without policies runs the effects as requests, its calendar at zero.
+        let start = Now { unix_us: 0, monotonic_us: 0 };
+        let mut other = Broker::new(Settings::default(), 3, Box::new(NoHost), start);
+        let id = other.connect(0, Peer::in_process(), start);
+        let mut now = crashes::world::START;
+        let mut broker = world.broker;
+        let clients: Vec<_> =
+            (0..3).map(|slot| broker.connect(slot + 10, Peer::in_process(), now)).collect();
+        for number in 0..STEPS {
+            let client = clients[dice.below(3) as usize];
+            ask(&mut broker, client, &command(&mut dice, number), now);
+            now = now.plus_us([0, 1_000, 250_000][dice.below(3) as usize]);
+            broker.settle(now);
+        }
+        broker.take_effects(&mut stream);
+        other.receive(id, &stream, start);
+        other.settle(start);
+        let replies = other.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let replies = String::from_utf8_lossy(&replies);
+        assert!(!replies.contains("\r\n-"), "seed {seed}: an effect was refused: {replies}");
+        let mut found = as_plain_lists(&other);
+        for ((_, key), messages) in &mut found {
+            if key.ends_with(b":inflight") {
+                messages.sort();
+            }
+        }
+        assert_eq!(found, as_plain_lists(&broker), "TIDEGATE_CRASH_SEED={seed}");
+    }
+}
