@@ -17,6 +17,9 @@ const MARK: &[u8] = b"tidegate";
 /// What the name of the list ends with in which the messages of a queue are while they are in flight.
 pub const IN_FLIGHT: &[u8] = b":inflight";
 
+/// And where they are until they are ready.
+pub const DELAYED: &[u8] = b":delayed";
+
 /// What a note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -27,6 +30,9 @@ pub enum Note {
     /// Messages of the queue of which nothing else is known are ready since this time: those that are
     /// there, and those to come.
     Ready { key: Vec<u8>, ms: i64 },
+    /// Messages that are pushed to the delayed ones of a queue are ready at this time, and belong to this
+    /// end.
+    Delayed { key: Vec<u8>, ms: i64, end: End },
     /// The stamps of the outermost messages at an end of a queue, the innermost of them first, each with
     /// the number of neighbours that have it.
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
@@ -50,6 +56,9 @@ impl Note {
             }
             Note::Ready { key, ms } => {
                 words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
+            }
+            Note::Delayed { key, ms, end } => {
+                words.extend([b"delayed".to_vec(), key.clone(), digits(*ms), end_word(*end)]);
             }
             Note::Stamped { key, end, runs } => {
                 words.extend([b"stamped".to_vec(), key.clone(), end_word(*end)]);
@@ -100,6 +109,11 @@ impl Note {
             }
             b"policy-del" => Some(Note::PolicyDeleted { name: key()? }),
             b"ready" => Some(Note::Ready { key: key()?, ms: parse_integer(request.get(3)?)? }),
+            b"delayed" => Some(Note::Delayed {
+                key: key()?,
+                ms: parse_integer(request.get(3)?)?,
+                end: read_end(request.get(4)?)?,
+            }),
             b"stamped" => {
                 let end = read_end(request.get(3)?)?;
                 let words: Vec<&[u8]> = request.args_from(4).collect();
@@ -189,6 +203,7 @@ mod tests {
             Note::PolicyDeleted { name: b"p".to_vec() },
             Note::LastDelivery { number: u64::MAX },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
+            Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
             Note::Stamped {
                 key: b"q".to_vec(),
                 end: End::Back,

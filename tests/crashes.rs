@@ -113,7 +113,7 @@ fn what_was_answered_survives_a_kill_with_no() {
 /// Queues whose policies make messages wait, go and come back by themselves.
 const QUEUE_POLICIES: &str = "queue-policy a a delivery at-least-once message-ttl-ms 700\n\
     queue-policy b b delivery at-least-once ack-timeout-ms 400 max-length 20 overflow drop-head\n\
-    queue-policy c c message-ttl-ms 500 dead-letter a";
+    queue-policy c c message-ttl-ms 500 delay-ms 300 dead-letter a";
 
 #[test]
 fn queues_under_policies_are_there_with_always() {

@@ -81,6 +81,7 @@ transcripts! {
     pubsub_info
     pubsub_modes
     pubsub_patterns
+    queue_delay
     queue_delivery
     queue_expiry
     queue_limits

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::command::CommandError;
 use crate::commands::{governed, replay};
 use crate::keyspace::{DbIndex, SavedPart, Value};
+use crate::note::{DELAYED, IN_FLIGHT};
 use crate::persistence::Persistence;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
 use crate::state::State;
@@ -153,13 +154,19 @@ impl Broker {
         saved.collect()
     }
 
-    /// Messages in flight of each queue, by its database and name, oldest delivery first. A copy, for tests
-    /// and tools.
-    pub fn in_flight(&self) -> BTreeMap<(DbIndex, Vec<u8>), Vec<Vec<u8>>> {
-        let deliveries = self.state.keyspace.all_in_flight();
-        let mut all = BTreeMap::<_, Vec<_>>::new();
-        for (db, key, delivery) in deliveries {
-            all.entry((db, key.to_vec())).or_default().push(delivery.message.to_vec());
+    /// Messages in flight and delayed ones, as the lists that append files have of them, by database and
+    /// name. A copy, for tests and tools.
+    pub fn hidden_contents(&self) -> Contents {
+        let mut all = Contents::new();
+        for (db, key, governed) in self.state.keyspace.all_governed() {
+            let in_flight =
+                governed.in_flight.iter().map(|(_, delivery)| delivery.message.to_vec());
+            let delayed = governed.delayed.iter().map(<[u8]>::to_vec);
+            let lists: [(&[u8], Vec<_>); 2] =
+                [(IN_FLIGHT, in_flight.collect()), (DELAYED, delayed.collect())];
+            for (suffix, messages) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+                all.insert((db, [key, suffix].concat()), (messages, None));
+            }
         }
         all
     }

@@ -1,6 +1,7 @@
 //! Keys whatever they hold: their names, their places, whole databases. Walking over them is
 //! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
+use super::governed;
 use crate::clients::{BlockedOn, Client, Clients};
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, Run, db_index, integer_within, is_word,
@@ -65,8 +66,13 @@ const SAME_OBJECT: CommandError =
     CommandError::text("ERR source and destination objects are the same");
 
 fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let keyspace = &mut ctx.state.keyspace;
-    let removed = request.args_from(1).filter(|key| keyspace.remove(ctx.db, key).is_some()).count();
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let is_removed = |key: &&[u8]| {
+        // Both: a queue may have messages that are ready and such that are not.
+        let is_cleared = governed::clear_delayed(keyspace, effects, ctx.db, key);
+        keyspace.remove(ctx.db, key).is_some() || is_cleared
+    };
+    let removed = request.args_from(1).filter(is_removed).count();
     ctx.reply.count(removed);
     Ok(())
 }

@@ -105,15 +105,15 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     };
     let policy = keyspace.policy_for(ctx.db, key);
     let governed = keyspace.governed(ctx.db, key);
-    let (in_flight, paused, totals) = governed.map_or_else(
-        || (0, "none", Totals::default()),
+    let (in_flight, delayed, paused, totals) = governed.map_or_else(
+        || (0, 0, "none", Totals::default()),
         |governed| {
             let paused = paused_word(governed.is_read_paused, governed.is_write_paused);
-            (governed.in_flight.len(), paused, governed.totals)
+            (governed.in_flight.len(), governed.delayed.len(), paused, governed.totals)
         },
     );
     let reply = &mut *ctx.reply;
-    reply.map(7 + COUNTS.len());
+    reply.map(8 + COUNTS.len());
     reply.bulk(b"policy");
     match policy {
         Some(policy) => reply.bulk(&policy.name),
@@ -127,6 +127,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         None => reply.null(),
     }
     field(reply, "in-flight", in_flight);
+    field(reply, "delayed", delayed);
     field(reply, "waiters", waiters);
     reply.bulk(b"paused");
     reply.bulk(paused.as_bytes());

@@ -4,7 +4,7 @@ use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::Entry;
 use crate::keyspace::{DbIndex, Delivery, InFlight, SavedPart, Value};
-use crate::note::{IN_FLIGHT, Note};
+use crate::note::{DELAYED, IN_FLIGHT, Note};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{write_arg, write_command, write_header};
 use std::io;
@@ -83,6 +83,7 @@ impl BaseWriter {
             if let Some(Value::List(queue)) = &saved.value {
                 self.add_list(&saved.key, queue)?;
             }
+            self.add_list(&[&saved.key[..], DELAYED].concat(), &saved.delayed)?;
             self.add_in_flight(&saved.key, &saved.in_flight)?;
             if let Some(expires_ms) = saved.expires_ms {
                 let mut digits = itoa::Buffer::new();

@@ -11,7 +11,7 @@ use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, Value};
 use crate::client_id::ClientId;
 use crate::policy::{Policies, QueuePolicy};
-use crate::queue::Queue;
+use crate::queue::{End, Queue};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct Governed {
     pub policy: Option<Arc<QueuePolicy>>,
     pub totals: Totals,
     pub in_flight: InFlight,
+    /// Messages that are not ready yet, in the order in which they were pushed.
+    pub delayed: Queue,
     /// Whether pops find nothing.
     pub is_read_paused: bool,
     /// Whether pushes are refused.
@@ -30,6 +32,8 @@ pub struct Governed {
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as the append files have it, and in which file.
     pub(super) noted: (u32, i64),
+    /// The same of delayed messages, and where they belong.
+    pub(super) noted_delay: (u32, i64, End),
     /// Whether it is in line to be forgotten.
     pub(super) is_listed: bool,
 }
@@ -70,13 +74,14 @@ impl Governed {
 
     /// Bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        GOVERNED_BYTES + self.in_flight.allocated_bytes()
+        GOVERNED_BYTES + self.in_flight.allocated_bytes() + self.delayed.allocated_bytes()
     }
 
     /// Forgets what is in flight; the bytes that frees.
     fn flush(&mut self) -> usize {
         let bytes_before = self.allocated_bytes();
         self.in_flight.clear();
+        self.delayed = Queue::new();
         (self.due_ms, self.is_listed) = (None, false);
         bytes_before - self.allocated_bytes()
     }
@@ -88,12 +93,20 @@ impl Governed {
 
     /// Forgets what loading has counted, and what a file said: the next is another one.
     pub(super) fn forget_loading(&mut self) {
-        (self.totals, self.noted) = (Totals::default(), (u32::MAX, 0));
+        self.totals = Totals::default();
+        (self.noted, self.noted_delay) = ((u32::MAX, 0), (u32::MAX, 0, End::Front));
     }
 
     /// Whether nothing but its totals would be lost with it.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && !self.is_paused()
+        self.in_flight.is_empty() && self.delayed.is_empty() && !self.is_paused()
+    }
+
+    /// Whether it has messages in flight or delayed for which its policy does not provide.
+    fn is_stranded(&self) -> bool {
+        let provides = |has: fn(&QueuePolicy) -> bool| self.policy.as_deref().is_some_and(has);
+        (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
+            || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
     }
 
     fn is_paused(&self) -> bool {
@@ -111,7 +124,8 @@ impl Governed {
             let (_, delivery) = self.in_flight.first()?;
             Some(delivery.delivered_ms.saturating_add(timeout))
         });
-        expiry.into_iter().chain(overdue).min()
+        let ripe = self.delayed.oldest_ms();
+        expiry.into_iter().chain(overdue).chain(ripe).min()
     }
 }
 
@@ -136,7 +150,7 @@ impl Keyspace {
     }
 
     /// Changes the policies, and then which queues they govern. Gives the queues that have something in
-    /// flight for which no policy provides any more: the caller returns it.
+    /// flight or delayed for which no policy provides any more: the caller returns it.
     pub fn change_policies<R>(
         &mut self,
         change: impl FnOnce(&mut Policies) -> R,
@@ -175,9 +189,7 @@ impl Keyspace {
         let key = key.clone();
         self.attach(db, index, policy, at_ms);
         let governed = self.governed_at(db, index)?;
-        let is_acknowledged =
-            governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
-        if !governed.in_flight.is_empty() && !is_acknowledged {
+        if governed.is_stranded() {
             return Some(key);
         }
         self.drop_if_unneeded(db, index);
@@ -326,12 +338,13 @@ impl Keyspace {
         }
     }
 
-    /// Messages of a governed queue that are ready, and their bytes: what its limits are about.
+    /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
     pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
-        match self.list(db, key) {
-            Ok(Some(queue)) => (queue.len(), queue.message_bytes()),
-            _ => (0, 0),
-        }
+        let count = |queue: &Queue| (queue.len(), queue.message_bytes());
+        let ready = self.peek_list(db, key).map(count).unwrap_or_default();
+        let delayed = self.governed(db, key).map(|governed| count(&governed.delayed));
+        let delayed = delayed.unwrap_or_default();
+        (ready.0 + delayed.0, ready.1 + delayed.1)
     }
 
     /// Unix milliseconds: the time of the turn.

@@ -8,6 +8,7 @@
 //!
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
+mod delayed;
 mod deliveries;
 mod edit;
 mod expiry;
@@ -33,6 +34,7 @@ use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
 use thiserror::Error;
 
+pub use delayed::Ripe;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
 pub use snapshot::SavedPart;

@@ -6,7 +6,7 @@
 //! already. So every key that is there from the first call to the last is given at least once,
 //! whatever happens in between, which is Redis' promise.
 
-use super::{DbIndex, Delivery, Entry, Keyspace, NEVER, Value};
+use super::{DbIndex, Entry, Governed, Keyspace, NEVER, Value};
 
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
@@ -81,18 +81,15 @@ impl Keyspace {
         })
     }
 
-    /// What all queues have in flight, oldest first.
-    pub fn all_in_flight(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Delivery)> {
+    /// What belongs to all governed queues.
+    pub fn all_governed(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Governed)> {
         let entries = self
             .dbs
             .iter()
             .enumerate()
             .flat_map(|(db, one)| one.entries.iter().map(move |(key, entry)| (db, key, entry)));
-        let governed = entries.filter_map(|(db, key, entry)| {
-            Some((db, key, entry.interest.as_ref()?.governed.as_ref()?))
-        });
-        governed.flat_map(|(db, key, governed)| {
-            governed.in_flight.iter().map(move |(_, delivery)| (db, &key[..], delivery))
+        entries.filter_map(|(db, key, entry)| {
+            Some((db, &key[..], entry.interest.as_ref()?.governed.as_deref()?))
         })
     }
 

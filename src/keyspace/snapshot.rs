@@ -10,6 +10,7 @@
 
 use super::{Db, DbIndex, Entry, InFlight, Key, Keyspace, NEVER, Value};
 use crate::policy::QueuePolicy;
+use crate::queue::Queue;
 
 /// What an entry counts against the budget of a step, beside its bytes.
 const KEY_COST: usize = 64;
@@ -25,6 +26,8 @@ pub struct SavedKey {
     pub value: Option<Value>,
     /// What its queue has in flight.
     pub in_flight: InFlight,
+    /// What is not ready yet.
+    pub delayed: Queue,
     /// Unix milliseconds at which it expires, if it does.
     pub expires_ms: Option<i64>,
 }
@@ -140,13 +143,15 @@ impl Entry {
         }
         self.epoch = epoch;
         let value = self.value.as_mut().map(Value::share);
-        let governed = self.interest.as_ref().and_then(|interest| interest.governed.as_ref());
-        let in_flight = governed.map(|governed| governed.in_flight.clone()).unwrap_or_default();
-        if value.is_none() && in_flight.is_empty() {
+        let governed = self.interest.as_mut().and_then(|interest| interest.governed.as_mut());
+        let hidden =
+            governed.map(|governed| (governed.in_flight.clone(), governed.delayed.share()));
+        let (in_flight, delayed) = hidden.unwrap_or_default();
+        if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
             return None;
         }
         let expires_ms = (self.expires_ms != NEVER).then_some(self.expires_ms);
-        Some(SavedKey { db, key: key.clone(), value, in_flight, expires_ms })
+        Some(SavedKey { db, key: key.clone(), value, in_flight, delayed, expires_ms })
     }
 }
 
@@ -166,14 +171,15 @@ impl SavedKey {
     /// What it counts against the budget of a step: its bytes, and what a key costs by itself.
     fn cost(&self) -> usize {
         let value_bytes = self.value.as_ref().map_or(0, Value::allocated_bytes);
-        KEY_COST + self.key.len() + value_bytes + self.in_flight.allocated_bytes()
+        let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
+        KEY_COST + self.key.len() + value_bytes + hidden_bytes
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::{End, Queue};
+    use crate::queue::End;
     use std::collections::BTreeMap;
 
     type Model = BTreeMap<(DbIndex, Vec<u8>), (Vec<Vec<u8>>, Option<i64>)>;

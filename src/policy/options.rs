@@ -51,6 +51,8 @@ pub struct QueuePolicy {
     pub overflow: Overflow,
     /// Milliseconds that a message waits, at the most.
     pub message_ttl_ms: Option<i64>,
+    /// Milliseconds until a message that was pushed can be taken.
+    pub delay_ms: Option<i64>,
     /// How often a message reaches a consumer.
     pub delivery: Delivery,
     /// What acknowledges a message.
@@ -143,6 +145,9 @@ static ROWS: &[Row] = &[
     Row { name: "message-ttl-ms", takes: MILLIS,
         write: |policy, given| policy.message_ttl_ms = Some(given.number()),
         show: |policy| digits(policy.message_ttl_ms) },
+    Row { name: "delay-ms", takes: MILLIS,
+        write: |policy, given| policy.delay_ms = Some(given.number()),
+        show: |policy| digits(policy.delay_ms) },
     Row { name: "delivery", takes: Takes::Word(DELIVERIES),
         write: |policy, given| policy.delivery = match given.word() {
             0 => Delivery::AtMostOnce, _ => Delivery::AtLeastOnce },
@@ -213,6 +218,7 @@ impl QueuePolicy {
             max_length_bytes: None,
             overflow: Overflow::default(),
             message_ttl_ms: None,
+            delay_ms: None,
             delivery: Delivery::default(),
             acknowledge: Acknowledge::default(),
             ack_timeout_ms: None,
@@ -357,7 +363,7 @@ mod tests {
             "all *",
             "a jobs:* priority -3 max-length 1000 overflow drop-head",
             "a jobs:* max-length-bytes 1",
-            "b q message-ttl-ms 2000 dead-letter dead:{queue}",
+            "b q message-ttl-ms 2000 delay-ms 1 dead-letter dead:{queue}",
             "c q delivery at-least-once acknowledge explicit ack-timeout-ms 9 delivery-limit 3",
         ] {
             let words = parse(text).expect("valid").to_words();

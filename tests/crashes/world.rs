@@ -47,8 +47,10 @@ pub fn state_of(broker: &Broker) -> Contents {
     if broker.settings().queue_policies.is_empty() {
         return contents;
     }
-    for (key, messages) in broker.in_flight() {
-        contents.entry(key).or_default().0.extend(messages);
+    for ((db, list), (messages, _)) in broker.hidden_contents() {
+        let key = list.strip_suffix(b":inflight").or_else(|| list.strip_suffix(b":delayed"));
+        let key = key.unwrap_or(&list).to_vec();
+        contents.entry((db, key)).or_default().0.extend(messages);
     }
     contents.values_mut().for_each(|(messages, _)| messages.sort());
     contents

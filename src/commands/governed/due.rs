@@ -1,6 +1,7 @@
-//! What time brings to governed queues: messages that waited too long, deliveries that were not
+//! What time brings to governed queues: messages that are ready or waited too long, deliveries that were not
 //! acknowledged in time.
 
+use super::delay::release;
 use super::deliver::give_back;
 use super::leave::{Fate, leave};
 use crate::effects::Effects;
@@ -16,6 +17,7 @@ pub fn tend_due(state: &mut State) {
     while let Some((db, key)) = keyspace.take_due(now_ms) {
         if let Some(policy) = keyspace.policy_of(db, &key) {
             return_overdue(keyspace, effects, db, &key, &policy);
+            release(keyspace, effects, db, &key, now_ms);
             expire(keyspace, effects, db, &key, &policy);
         }
         keyspace.note_due_again(db, &key);
@@ -67,7 +69,7 @@ fn expire(
         (Some(Gone { index, count, behind, messages }), true)
     }) {
         add_expired(keyspace, effects);
-        state_gone(keyspace, effects, db, key, &gone);
+        state_gone(keyspace, effects, db, key, (gone.index, gone.count, gone.behind));
         if !keeps {
             keyspace.count(db, key, |totals| totals.expired += gone.count as u64);
         }
@@ -86,25 +88,25 @@ struct Gone {
     messages: Vec<(Box<[u8]>, Stamp)>,
 }
 
-/// States that messages are gone from a list: as pops, or in the middle as LREM of a mark that no
+/// States that so many messages from an index on are gone from a list, behind which others are: as pops, or in the middle as LREM of a mark that no
 /// message can be expected to be, which takes their places first.
-fn state_gone(
+pub fn state_gone(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
-    gone: &Gone,
+    (index, count, behind): (usize, usize, usize),
 ) {
-    if gone.index == 0 {
-        return effects.state_pop(db, End::Front, key, gone.count);
+    if index == 0 {
+        return effects.state_pop(db, End::Front, key, count);
     }
-    if gone.behind == 0 {
-        return effects.state_pop(db, End::Back, key, gone.count);
+    if behind == 0 {
+        return effects.state_pop(db, End::Back, key, count);
     }
     let mark = keyspace.mark();
     let mut digits = itoa::Buffer::new();
-    for index in gone.index..gone.index + gone.count {
-        effects.state(db, [b"LSET", key, digits.format(index).as_bytes(), &mark]);
+    for place in index..index + count {
+        effects.state(db, [b"LSET", key, digits.format(place).as_bytes(), &mark]);
     }
-    effects.state(db, [b"LREM", key, digits.format(gone.count).as_bytes(), &mark]);
+    effects.state(db, [b"LREM", key, digits.format(count).as_bytes(), &mark]);
 }

@@ -1,5 +1,6 @@
 //! How messages leave a governed queue without a consumer: dropped, expired, or as dead letters.
 
+use super::delay::delay;
 use super::push::{finish_push, note_ready};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -63,6 +64,12 @@ fn bury(
     }
     if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
         return false;
+    }
+    let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
+    if let Some(delay_ms) = delay_ms {
+        delay(keyspace, effects, db, &target, End::Back, [message].into_iter(), delay_ms);
+        finish_push(keyspace, effects, db, &target, End::Back, 1);
+        return true;
     }
     let stamp = Stamp { ready_ms: keyspace.now_ms(), hops: hops + 1, ..Stamp::default() };
     let pushed = keyspace.change_or_create_list(db, &target, |queue| {

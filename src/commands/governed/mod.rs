@@ -3,8 +3,9 @@
 //! The list commands come here where a key is governed, and nowhere else: a key without a policy takes
 //! its usual way. What happens here is stated as plain list commands, so that the append files mean
 //! the same to any server: a message that is delivered moves from `q` to the list `q:inflight`, from
-//! which an acknowledgement removes it; a message that expires is popped; a dead letter is pushed.
+//! which an acknowledgement removes it; one that is delayed is in `q:delayed` until then; a message that expires is popped; a dead letter is pushed.
 
+mod delay;
 mod deliver;
 mod due;
 mod leave;
@@ -12,6 +13,7 @@ mod policies;
 mod push;
 mod replay;
 
+pub(super) use delay::clear_delayed;
 pub use deliver::give_all_back;
 pub(super) use deliver::{acknowledge_by_pop, acknowledge_held, give_back_held, pop, pop_with_key};
 pub use due::tend_due;
@@ -20,8 +22,13 @@ pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
 pub use replay::end_replay;
 pub(super) use replay::{replay, replay_note};
 
-use crate::note::IN_FLIGHT;
+use crate::note::{DELAYED, IN_FLIGHT};
 use crate::queue::End;
+
+/// The list of the append files in which a queue's messages are while they are delayed.
+fn delayed_key(key: &[u8]) -> Vec<u8> {
+    [key, DELAYED].concat()
+}
 
 /// The list of the append files in which a queue's messages are while they are in flight.
 fn inflight_key(key: &[u8]) -> Vec<u8> {

@@ -1,13 +1,14 @@
 //! Changing the policies, and what becomes of queues that one does not govern any more.
 
+use super::delay::release;
 use super::deliver::give_back;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;
 use crate::note::Note;
 use crate::policy::{Policies, QueuePolicy};
 
-/// Changes the policies. What is in flight of a queue whose policy does not provide for it any more goes
-/// back to the queue.
+/// Changes the policies. What is in flight or delayed of a queue whose policy does not provide for it any
+/// more goes to the queue.
 pub fn change_policies<R>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
@@ -16,10 +17,13 @@ pub fn change_policies<R>(
     let (result, stranded) = keyspace.change_policies(change);
     for (db, key) in stranded {
         let Some(governed) = keyspace.governed(db, &key) else { continue };
-        let numbers: Vec<u64> = governed.in_flight.iter().map(|(number, _)| number).collect();
+        let keeps = governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
+        let in_flight = governed.in_flight.iter().filter(|_| !keeps);
+        let numbers: Vec<u64> = in_flight.map(|(number, _)| number).collect();
         for number in numbers.into_iter().rev() {
             give_back(keyspace, effects, db, &key, number);
         }
+        release(keyspace, effects, db, &key, i64::MAX);
     }
     result
 }

@@ -1,13 +1,14 @@
 //! Pushes to a governed queue: paused, full, or stored.
 
+use super::delay::delay;
 use super::leave::{Fate, leave};
-use super::opposite;
+use super::{delayed_key, opposite};
 use crate::command::CommandError;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::note::Note;
 use crate::policy::{Overflow, QueuePolicy};
-use crate::queue::End;
+use crate::queue::{End, Stamp};
 use crate::state::add_expired;
 
 /// Pushes messages at one end of a governed queue; the length after.
@@ -24,6 +25,11 @@ pub fn push<'a>(
 ) -> Result<usize, CommandError> {
     let bytes = messages.clone().map(<[u8]>::len).sum();
     check_push(keyspace, db, key, messages.len(), bytes)?;
+    if let Some(delay_ms) = keyspace.policy_of(db, key).and_then(|policy| policy.delay_ms) {
+        let count = messages.len();
+        delay(keyspace, effects, db, key, end, messages, delay_ms);
+        return Ok(finish_push(keyspace, effects, db, key, end, count));
+    }
     keyspace.change_or_create_list(db, key, |queue| {
         for message in messages.clone() {
             queue.push(end, message);
@@ -140,11 +146,9 @@ fn make_room(
     let policy = keyspace.policy_of(db, key);
     if let Some(policy) = policy.filter(|policy| makes_room(policy)) {
         while limit_passed(keyspace, db, key, &policy, 0, 0).is_some() {
-            let popped = keyspace.change_list(db, key, |queue| {
-                queue.pop_stamped(oldest, |message| message.to_vec())
-            });
-            let Ok(Some(Some((message, stamp)))) = popped else { break };
-            effects.state_pop(db, oldest, key, 1);
+            let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else {
+                break;
+            };
             let fate = match policy.overflow {
                 Overflow::DeadLetter => Fate::DeadLetter,
                 _ => Fate::Dropped,
@@ -153,6 +157,26 @@ fn make_room(
         }
     }
     keyspace.length_under_policy(db, key).0
+}
+
+/// Takes a message away from the end where the oldest are; of those that are delayed if no other is
+/// left.
+fn pop_oldest(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    oldest: End,
+) -> Option<(Vec<u8>, Stamp)> {
+    let popped = keyspace.change_list(db, key, |queue| queue.pop_stamped(oldest, <[u8]>::to_vec));
+    if let Ok(Some(Some(popped))) = popped {
+        effects.state_pop(db, oldest, key, 1);
+        return Some(popped);
+    }
+    let popped =
+        keyspace.change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
+    effects.state_pop(db, End::Front, &delayed_key(key), 1);
+    popped.flatten()
 }
 
 fn makes_room(policy: &QueuePolicy) -> bool {

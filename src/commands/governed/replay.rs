@@ -6,14 +6,14 @@
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
 use super::deliver::{deliver, give_all_back};
-use super::inflight_key;
 use super::push::note_ready;
+use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::command::{CommandError, is_word};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
-use crate::note::{IN_FLIGHT, Note};
-use crate::queue::{End, Stamp};
+use crate::note::{DELAYED, IN_FLIGHT, Note};
+use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Output, Request, parse_integer};
 
 /// Runs a command that is about a list of messages in flight; false if it is not.
@@ -34,11 +34,19 @@ pub fn replay(
             deliver(keyspace, effects, db, first, end_of(&request[3]), ClientId::nobody(), reply);
             return true;
         }
+        if first == delayed_key(second) && keyspace.delays(db, second) {
+            return replay_delayed(keyspace, db, second, request);
+        }
         if first == inflight_key(second) && keyspace.tracks_deliveries(db, second) {
             put_back(keyspace, db, second, end_of(&request[3]), end_of(&request[4]));
             return true;
         }
         return false;
+    }
+    if let Some(queue) = first.strip_suffix(DELAYED)
+        && keyspace.delays(db, queue)
+    {
+        return replay_delayed(keyspace, db, queue, request);
     }
     let Some(queue) = first.strip_suffix(IN_FLIGHT) else { return false };
     if !keyspace.tracks_deliveries(db, queue) {
@@ -53,6 +61,46 @@ pub fn replay(
             drop_equal(keyspace, db, &queue, &request[3]);
         }
         _ => return false,
+    }
+    true
+}
+
+/// Runs a command on a queue's delayed messages, which are a list to whoever wrote it.
+fn replay_delayed(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    queue: &[u8],
+    request: &Request<'_>,
+) -> bool {
+    let (name, second) = (&request[0], request.get(2).unwrap_or_default());
+    if is_word(name, "rpush") {
+        let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
+        let (ms, end) = noted.unwrap_or_default();
+        keyspace.delay(db, queue, end, request.args_from(2), ms);
+    } else if is_word(name, "lmove") && second == queue && request.len() == 5 {
+        let popped = keyspace
+            .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));
+        if let Some(Some((message, stamp))) = popped {
+            let stamp = Stamp { ready_ms: stamp.ready_ms, ..Stamp::default() };
+            // There are only lists.
+            let _ = keyspace.change_or_create_list(db, queue, |ready| {
+                ready.push_stamped(end_of(&request[4]), &message, stamp);
+            });
+        }
+    } else {
+        let count = parse_integer(second).unwrap_or(1).max(0).unsigned_abs() as usize;
+        keyspace.change_delayed(db, queue, |delayed| match name {
+            name if is_word(name, "lpop") => delayed.trim(count, usize::MAX),
+            name if is_word(name, "rpop") => delayed.trim(0, delayed.len().saturating_sub(count)),
+            name if is_word(name, "lset") && request.len() == 4 => {
+                delayed.set(count, &request[3]);
+            }
+            name if is_word(name, "lrem") && request.len() == 4 => {
+                delayed.remove(End::Front, &request[3], count);
+            }
+            name if is_word(name, "del") => delayed.trim(0, 0),
+            _ => {}
+        });
     }
     true
 }
@@ -127,20 +175,34 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         }
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
-        Some(Note::Stamped { key, end, runs }) => {
-            let _ = keyspace.change_list(db, &key, |queue| {
-                let mut left: usize = runs.iter().map(|(_, count)| count).sum();
-                for (stamp, count) in runs {
-                    queue.restamp_end(end, left, stamp);
-                    left -= count;
-                }
-            });
+        Some(Note::Delayed { key, ms, end }) => {
+            if keyspace.delays(db, &key) {
+                keyspace.note_delay(db, &key, (0, ms, end));
+            }
         }
+        Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::InFlight { key, stamps }) => {
             keyspace.restamp_deliveries(db, &key, &stamps);
         }
     }
     Ok(())
+}
+
+fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec<(Stamp, usize)>) {
+    let change = |queue: &mut Queue| {
+        let mut left: usize = runs.iter().map(|(_, count)| count).sum();
+        for (stamp, count) in runs {
+            queue.restamp_end(end, left, stamp);
+            left -= count;
+        }
+    };
+    match key.strip_suffix(DELAYED) {
+        Some(queue) if keyspace.delays(db, queue) => {
+            keyspace.change_delayed(db, queue, change);
+        }
+        // There are only lists.
+        _ => drop(keyspace.change_list(db, key, change)),
+    }
 }
 
 /// Ends the loading of files: policies act again, and what was in flight has lost its owner.
