@@ -5,7 +5,9 @@
 //! nothing of this knows a key's value or a client.
 
 mod options;
+mod row;
 mod table;
 
 pub use options::{Acknowledge, Delivery, Overflow, QueuePolicy, options_help};
+pub use row::Policy;
 pub use table::Policies;

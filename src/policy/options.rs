@@ -1,5 +1,6 @@
 //! The options of a queue policy: one row for each drives reading, showing and the help.
 
+use super::row::{self, Given, PLACEHOLDER, Policy, Takes, chosen, digits};
 use crate::glob::glob_matches;
 
 /// What happens to a push that makes a queue longer than its policy allows.
@@ -71,61 +72,14 @@ const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
 /// More deliveries than anybody waits for.
 const DELIVERIES_MAX: i64 = 1_000_000;
 const COUNT_MAX: i64 = i64::MAX;
-/// A name is read by people, and is part of errors.
-const NAME_BYTES_MAX: usize = 128;
-/// Each new key is matched against the pattern, which takes longer the longer it is.
-const PATTERN_BYTES_MAX: usize = 1024;
-/// What stands for the source's name in a dead-letter key.
-const PLACEHOLDER: &[u8] = b"{queue}";
 
-/// What an option's value is.
-enum Takes {
-    Number { min: i64, max: i64 },
-    Word(&'static [&'static str]),
-    Key,
-}
-
-/// A value of the right shape.
-enum Given<'a> {
-    Number(i64),
-    /// The place of a word among the choices.
-    Word(usize),
-    Key(&'a [u8]),
-}
-
-struct Row {
-    name: &'static str,
-    takes: Takes,
-    write: fn(&mut QueuePolicy, Given<'_>),
-    /// The value, if it is not the default.
-    show: fn(&QueuePolicy) -> Option<Vec<u8>>,
-}
+type Row = row::Row<QueuePolicy>;
 
 const MILLIS: Takes = Takes::Number { min: 1, max: MILLIS_MAX };
 const COUNT: Takes = Takes::Number { min: 1, max: COUNT_MAX };
 const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter"];
 const DELIVERIES: &[&str] = &["at-most-once", "at-least-once"];
 const ACKNOWLEDGES: &[&str] = &["next-pop", "explicit"];
-
-impl Given<'_> {
-    /// The number. Rows that take a number are given one.
-    fn number(&self) -> i64 {
-        if let Given::Number(number) = self { *number } else { 0 }
-    }
-
-    fn word(&self) -> usize {
-        if let Given::Word(place) = self { *place } else { 0 }
-    }
-}
-
-fn digits(number: Option<impl ToString>) -> Option<Vec<u8>> {
-    number.map(|number| number.to_string().into_bytes())
-}
-
-/// The word at a place, unless it is the first: that is the default.
-fn chosen(words: &[&str], place: usize) -> Option<Vec<u8>> {
-    (place > 0).then(|| words[place].as_bytes().to_vec())
-}
 
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
@@ -171,42 +125,14 @@ static ROWS: &[Row] = &[
 
 /// All options with their values, for errors and help.
 pub fn options_help() -> String {
-    let each = ROWS.iter().map(|row| match &row.takes {
-        Takes::Number { .. } => format!("{} N", row.name),
-        Takes::Word(words) => format!("{} {}", row.name, words.join("|")),
-        Takes::Key => format!("{} KEY", row.name),
-    });
-    each.collect::<Vec<_>>().join(", ")
+    QueuePolicy::options_help()
 }
 
-impl QueuePolicy {
-    /// Reads a policy: name, pattern, then options with their values.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong and what would be valid.
-    pub fn parse(words: &[&[u8]]) -> Result<QueuePolicy, String> {
-        let [name, pattern, options @ ..] = words else {
-            return Err("a policy has a name, a pattern, and options with values".into());
-        };
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_word(name) {
-            return Err(format!(
-                "a policy's name has 1 to {NAME_BYTES_MAX} printable characters, without spaces"
-            ));
-        }
-        if pattern.is_empty() || pattern.len() > PATTERN_BYTES_MAX {
-            return Err(format!("a policy's pattern has 1 to {PATTERN_BYTES_MAX} bytes"));
-        }
-        let mut policy = QueuePolicy::without_options(name, pattern);
-        let mut given: Vec<&str> = Vec::new();
-        for option in options.chunks(2) {
-            let row = policy.read_option(option)?;
-            if given.contains(&row) {
-                return Err(format!("option '{row}' is given twice"));
-            }
-            given.push(row);
-        }
-        policy.check(&given)?;
-        Ok(policy)
+impl Policy for QueuePolicy {
+    const SET_BY: Option<&'static str> = Some("QUEUE POLICY SET");
+
+    fn rows() -> &'static [Row] {
+        ROWS
     }
 
     fn without_options(name: &[u8], pattern: &[u8]) -> QueuePolicy {
@@ -227,25 +153,6 @@ impl QueuePolicy {
         }
     }
 
-    /// Reads one option and its value; gives the option's name.
-    fn read_option(&mut self, option: &[&[u8]]) -> Result<&'static str, String> {
-        let name = option.first().copied().unwrap_or_default();
-        let row = ROWS.iter().find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()));
-        let row = row.ok_or_else(|| {
-            format!("unknown option '{}'; the options are: {}", name.escape_ascii(), options_help())
-        })?;
-        let [_, value] = option else {
-            return Err(format!("option '{}' has no value; it takes {}", row.name, row.describe()));
-        };
-        let given = row.read(value).ok_or_else(|| {
-            let value = value.escape_ascii();
-            format!("option '{}' takes {}, not '{value}'", row.name, row.describe())
-        })?;
-        (row.write)(self, given);
-        Ok(row.name)
-    }
-
-    /// Refuses options that would have no effect without another one.
     fn check(&self, given: &[&str]) -> Result<(), String> {
         let has = |name: &str| given.contains(&name);
         let is_bounded = has("max-length") || has("max-length-bytes");
@@ -267,19 +174,33 @@ impl QueuePolicy {
         Ok(())
     }
 
+    fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    fn pattern(&self) -> &[u8] {
+        &self.pattern
+    }
+}
+
+impl QueuePolicy {
+    /// Reads a policy: name, pattern, then options with their values.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what would be valid.
+    pub fn parse(words: &[&[u8]]) -> Result<QueuePolicy, String> {
+        Policy::parse(words)
+    }
+
     /// The policy as the words that `parse` reads: name, pattern, and the options that are not the
     /// default.
     pub fn to_words(&self) -> Vec<Vec<u8>> {
-        let mut words = vec![self.name.clone(), self.pattern.clone()];
-        for (name, value) in self.options() {
-            words.extend([name.as_bytes().to_vec(), value]);
-        }
-        words
+        Policy::to_words(self)
     }
 
     /// The options that are not the default.
     pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
-        ROWS.iter().filter_map(|row| Some((row.name, (row.show)(self)?))).collect()
+        Policy::options(self)
     }
 
     /// Whether the policy holds for a key. Never for the keys of its own dead letters: what is there
@@ -315,37 +236,6 @@ impl QueuePolicy {
 /// Where the first placeholder of a dead-letter key is.
 fn placeholder(template: &[u8]) -> Option<usize> {
     template.windows(PLACEHOLDER.len()).position(|window| window == PLACEHOLDER)
-}
-
-/// Whether bytes can stand as one word in a settings file and in a list of policies.
-fn is_word(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| byte.is_ascii_graphic() && !b";\"'".contains(byte))
-}
-
-impl Row {
-    fn describe(&self) -> String {
-        match self.takes {
-            Takes::Number { min: i64::MIN, .. } => "a whole number".into(),
-            Takes::Number { min, max } => format!("a whole number from {min} to {max}"),
-            Takes::Word(words) => format!("one of {}", words.join(", ")),
-            Takes::Key => "a key, which may have {queue} in it".into(),
-        }
-    }
-
-    fn read<'a>(&self, value: &'a [u8]) -> Option<Given<'a>> {
-        match self.takes {
-            Takes::Number { min, max } => {
-                let number: i64 = std::str::from_utf8(value).ok()?.parse().ok()?;
-                (min..=max).contains(&number).then_some(Given::Number(number))
-            }
-            Takes::Word(words) => {
-                let is_it = |word: &&str| value.eq_ignore_ascii_case(word.as_bytes());
-                words.iter().position(is_it).map(Given::Word)
-            }
-            Takes::Key if value.is_empty() || value == PLACEHOLDER => None,
-            Takes::Key => Some(Given::Key(value)),
-        }
-    }
 }
 
 #[cfg(test)]
