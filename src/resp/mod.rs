@@ -4,6 +4,7 @@
 
 mod encode;
 mod inline;
+mod lanes;
 mod number;
 mod output;
 mod reply;

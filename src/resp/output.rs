@@ -1,6 +1,7 @@
 //! Bytes owed to one client: its own buffer, and messages shared with other clients between.
 
 use super::Protocol;
+use super::lanes::Lanes;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -11,7 +12,8 @@ const COMPACT_BYTES: usize = 64 * 1024;
 /// What is owed to a client, in order, and the protocol its replies are written in.
 ///
 /// Replies are written into one buffer. A large published message is not copied there: a
-/// reference to it stands at its position.
+/// reference to it stands at its position. So it does for a message of any size that counts in a
+/// *lane*, so that it can be taken out again without moving what is around it.
 #[derive(Debug, Default)]
 pub struct Output {
     pub(super) buffer: Vec<u8>,
@@ -20,6 +22,8 @@ pub struct Output {
     /// Shared messages, each with the position in `buffer` before which it goes.
     shared: VecDeque<(usize, Bytes)>,
     shared_bytes: usize,
+    /// Which of the shared messages can be counted and taken out again; none for most clients.
+    lanes: Option<Box<Lanes>>,
     protocol: Protocol,
 }
 
@@ -53,7 +57,7 @@ impl Output {
 
     /// How many shared messages are owed.
     pub fn shared_count(&self) -> usize {
-        self.shared.len()
+        self.shared.len() - self.lanes.as_ref().map_or(0, |lanes| lanes.emptied())
     }
 
     /// Bytes the buffer takes from the allocator.
@@ -81,6 +85,7 @@ impl Output {
         }
         self.sent = 0;
         self.shared = VecDeque::new();
+        self.lanes = None;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         (buffer.capacity() > 0).then_some(buffer)
@@ -101,8 +106,54 @@ impl Output {
         self.shared.push_back((self.buffer.len(), message));
     }
 
-    /// Adds all that `other` owes, and leaves it empty.
+    /// Adds an encoded message that counts in a lane until it is sent or taken out.
+    pub fn share_in(&mut self, lane: u64, message: Bytes) {
+        if message.is_empty() {
+            return;
+        }
+        self.lanes.get_or_insert_default().add(lane, self.shared.len());
+        self.share(message);
+    }
+
+    /// How many messages of a lane have not been sent completely.
+    pub fn waiting_in(&mut self, lane: u64) -> usize {
+        self.lanes.as_mut().map_or(0, |lanes| lanes.waiting(lane))
+    }
+
+    /// How many bytes are owed before the message that `take_oldest` would take.
+    pub fn offset_of_oldest(&mut self, lane: u64) -> Option<usize> {
+        let index = self.lanes.as_mut()?.oldest(lane)?;
+        let (position, _) = self.shared.get(index)?;
+        let shared: usize = self.shared.range(..index).map(|(_, message)| message.len()).sum();
+        Some(position - self.sent + shared)
+    }
+
+    /// Takes the oldest message of a lane out, unless a part of it has been sent: then the next
+    /// one. Marks stay valid.
+    pub fn take_oldest(&mut self, lane: u64) -> Option<Bytes> {
+        let lanes = self.lanes.as_mut()?;
+        let (_, message) = self.shared.get_mut(lanes.oldest(lane)?)?;
+        lanes.forget_oldest(lane);
+        self.shared_bytes -= message.len();
+        Some(std::mem::take(message))
+    }
+
+    /// Keeps the places of messages that were taken out from growing in number. For the end of a
+    /// change: marks are no longer valid.
+    pub fn tidy(&mut self) {
+        if let Some(lanes) = &mut self.lanes
+            && lanes.is_sparse(self.shared.len())
+        {
+            lanes.remove_emptied(&mut self.shared);
+        }
+    }
+
+    /// Adds all that `other` owes, and leaves it empty. Nothing of `other` may have been sent in
+    /// part.
     pub fn append(&mut self, other: &mut Output) {
+        if let Some(lanes) = other.lanes.take() {
+            self.lanes.get_or_insert_default().append(*lanes, self.shared.len());
+        }
         let mut at = other.sent;
         for (position, message) in other.shared.drain(..) {
             self.buffer.extend_from_slice(&other.buffer[at..position]);
@@ -114,6 +165,7 @@ impl Output {
         other.buffer.clear();
         other.sent = 0;
         other.shared_bytes = 0;
+        self.tidy();
     }
 
     /// Forgets everything that is owed.
@@ -122,6 +174,7 @@ impl Output {
         self.sent = 0;
         self.shared.clear();
         self.shared_bytes = 0;
+        self.lanes = None;
     }
 
     /// A mark for `truncate`.
@@ -132,8 +185,13 @@ impl Output {
     /// Forgets what was added since `mark`; nothing may have been sent meanwhile.
     pub fn truncate(&mut self, mark: OutputMark) {
         self.buffer.truncate(mark.buffer);
+        let mut emptied = 0;
         for (_, message) in self.shared.drain(mark.shared..) {
             self.shared_bytes -= message.len();
+            emptied += usize::from(message.is_empty());
+        }
+        if let Some(lanes) = &mut self.lanes {
+            lanes.truncate(mark.shared, emptied);
         }
     }
 
@@ -142,21 +200,24 @@ impl Output {
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut filled = 0;
         let mut left = bytes_max;
-        let mut add = |slice: &'a [u8]| {
-            let slice = &slice[..slice.len().min(left)];
-            left -= slice.len();
-            if !slice.is_empty() && filled < slices.len() {
-                slices[filled] = IoSlice::new(slice);
-                filled += 1;
-            }
-        };
         let mut at = self.sent;
-        for (position, message) in &self.shared {
-            add(&self.buffer[at..*position]);
-            add(message);
-            at = *position;
+        let last = (self.buffer.len(), &[][..]);
+        let shared = self.shared.iter().map(|(position, message)| (*position, &message[..]));
+        for (position, message) in shared.chain([last]) {
+            for slice in [&self.buffer[at..position], message] {
+                let slice = &slice[..slice.len().min(left)];
+                // Of many messages most are beyond what one write takes.
+                if left == 0 || filled == slices.len() {
+                    return filled;
+                }
+                if !slice.is_empty() {
+                    slices[filled] = IoSlice::new(slice);
+                    filled += 1;
+                    left -= slice.len();
+                }
+            }
+            at = position;
         }
-        add(&self.buffer[at..]);
         filled
     }
 
@@ -178,14 +239,18 @@ impl Output {
             bytes::Buf::advance(message, of_message);
             self.shared_bytes -= of_message;
             count -= of_message;
-            if message.is_empty() {
+            let is_done = message.is_empty();
+            if let Some(lanes) = &mut self.lanes {
+                if is_done { lanes.pop_front(of_message == 0) } else { lanes.begin_front() }
+            }
+            if is_done {
                 self.shared.pop_front();
             }
         }
         self.sent = (self.sent + count).min(self.buffer.len());
         if self.is_empty() {
-            self.buffer.clear();
-            self.sent = 0;
+            // What is left of the shared messages was taken out.
+            self.clear();
         } else if self.sent >= COMPACT_BYTES && self.sent * 2 >= self.buffer.len() {
             self.compact();
         }
@@ -212,6 +277,17 @@ impl Output {
         all.extend_from_slice(&self.buffer[at..]);
         self.advance(all.len());
         all
+    }
+
+    /// Panics if the parts disagree after a change that has ended: for tests and simulations.
+    pub fn check_invariants(&self) {
+        let shared: usize = self.shared.iter().map(|(_, message)| message.len()).sum();
+        assert_eq!(self.shared_bytes, shared);
+        assert!(self.shared.iter().is_sorted_by_key(|(position, _)| *position));
+        assert!(self.shared.iter().all(|(at, _)| (self.sent..=self.buffer.len()).contains(at)));
+        if let Some(lanes) = &self.lanes {
+            lanes.check_invariants(&self.shared);
+        }
     }
 }
 
@@ -252,6 +328,126 @@ mod tests {
             }
             prop_assert_eq!(got, expected);
         }
+    }
+
+    /// What an output with lanes must be: pieces in order, each with its lane.
+    #[derive(Default)]
+    struct Model {
+        pieces: VecDeque<(Option<u64>, Vec<u8>, bool)>,
+    }
+
+    impl Model {
+        fn waiting(&self, lane: u64) -> usize {
+            self.pieces.iter().filter(|piece| piece.0 == Some(lane)).count()
+        }
+
+        fn take_oldest(&mut self, lane: u64) -> Option<(usize, Vec<u8>)> {
+            let at = self.pieces.iter().position(|(of, _, begun)| *of == Some(lane) && !begun)?;
+            let offset = self.pieces.range(..at).map(|(_, bytes, _)| bytes.len()).sum();
+            self.pieces.remove(at).map(|(_, bytes, _)| (offset, bytes))
+        }
+
+        fn send(&mut self, mut count: usize) {
+            while let Some((_, bytes, begun)) = self.pieces.front_mut().filter(|_| count > 0) {
+                let sent = bytes.len().min(count);
+                bytes.drain(..sent);
+                *begun = true;
+                count -= sent;
+                if bytes.is_empty() {
+                    self.pieces.pop_front();
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever is added, sent and taken out, what is left is what was to be left, in order.
+        #[test]
+        fn what_is_taken_out_leaves_the_rest_in_order(
+            steps in prop::collection::vec((0u8..12, 1usize..90), 0..300),
+        ) {
+            let (mut output, mut model) = (Output::new(Protocol::Resp2), Model::default());
+            // What is added while the output is lent out, and comes behind it.
+            let mut beside = Output::new(Protocol::Resp2);
+            for (number, (step, length)) in steps.into_iter().enumerate() {
+                let piece = vec![number as u8; length];
+                let lane = u64::from(step % 2);
+                match step {
+                    0..=3 => {
+                        output.share_in(lane, piece.clone().into());
+                        model.pieces.push_back((Some(lane), piece, false));
+                    }
+                    4 | 5 => {
+                        let at = output.offset_of_oldest(lane);
+                        let expected = model.take_oldest(lane);
+                        prop_assert_eq!(at, expected.as_ref().map(|(at, _)| *at));
+                        let taken = output.take_oldest(lane).map(|message| message.to_vec());
+                        prop_assert_eq!(taken, expected.map(|(_, bytes)| bytes));
+                    }
+                    6 | 7 => {
+                        let count = length.min(output.len());
+                        let mut got = Vec::new();
+                        send(&mut output, &mut got, count);
+                        model.send(got.len());
+                    }
+                    8 => {
+                        output.share(piece.clone().into());
+                        model.pieces.push_back((None, piece, false));
+                    }
+                    9 => {
+                        output.raw(&piece);
+                        model.pieces.push_back((None, piece, false));
+                    }
+                    10 => {
+                        beside.raw(b"-");
+                        beside.share_in(lane, piece.clone().into());
+                        beside.share_in(lane, piece.clone().into());
+                        beside.take_oldest(lane);
+                        model.pieces.push_back((None, b"-".to_vec(), false));
+                        model.pieces.push_back((Some(lane), piece, false));
+                        output.append(&mut beside);
+                    }
+                    _ => {
+                        let mark = output.mark();
+                        output.raw(&piece);
+                        if let Some((_, bytes)) = model.take_oldest(lane) {
+                            prop_assert_eq!(output.take_oldest(lane), Some(bytes.into()));
+                        }
+                        output.share_in(lane, piece.into());
+                        output.truncate(mark);
+                    }
+                }
+                output.tidy();
+                output.check_invariants();
+                for lane in 0..2 {
+                    prop_assert_eq!(output.waiting_in(lane), model.waiting(lane));
+                }
+                let left = model.pieces.iter().flat_map(|piece| &piece.1);
+                let left: Vec<u8> = left.copied().collect();
+                prop_assert_eq!(output.len(), left.len());
+                let mut slices = vec![IoSlice::new(&[]); 1000];
+                let filled = output.io_slices(&mut slices, usize::MAX);
+                let owed = slices[..filled].iter().flat_map(|slice| slice.iter());
+                prop_assert_eq!(owed.copied().collect::<Vec<u8>>(), left);
+            }
+        }
+    }
+
+    #[test]
+    fn the_places_of_what_was_taken_out_do_not_pile_up() {
+        let mut output = Output::new(Protocol::Resp2);
+        output.share_in(1, b"first".to_vec().into());
+        output.advance(1);
+        for number in 0..10_000 {
+            output.share_in(1, b"later".to_vec().into());
+            assert!(output.take_oldest(1).is_some(), "{number}");
+            output.tidy();
+            assert!(output.shared.len() < 100, "{} places", output.shared.len());
+        }
+        assert_eq!((output.waiting_in(1), output.shared_count(), output.len()), (1, 1, 4));
+        assert_eq!(output.take_oldest(1), None, "the rest of the first has to be sent");
+        assert_eq!(output.take_all(), b"irst");
+        assert!(output.lanes.is_none());
     }
 
     /// Takes up to `count` bytes by way of gathered slices, as a socket would.
