@@ -1,62 +1,11 @@
 //! The broker without sockets: waiting, fairness, time, budgets.
 
+mod broker_support;
+
+use broker_support::Bench;
 use std::time::Duration;
-use tidegate::clock::Now;
+use tidegate::CloseReason;
 use tidegate::settings::Settings;
-use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
-
-/// A broker whose time the test decides.
-struct Bench {
-    broker: Broker,
-    now: Now,
-    slots: usize,
-}
-
-impl Bench {
-    fn new() -> Bench {
-        Bench::with(Settings::default())
-    }
-
-    fn with(settings: Settings) -> Bench {
-        let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
-        let broker = Broker::new(settings, 42, Box::new(NoHost), now);
-        Bench { broker, now, slots: 0 }
-    }
-
-    fn client(&mut self) -> ClientId {
-        self.slots += 1;
-        self.broker.connect(self.slots, Peer::in_process(), self.now)
-    }
-
-    fn send(&mut self, id: ClientId, line: &str) {
-        self.broker.receive(id, format!("{line}\r\n").as_bytes(), self.now);
-        self.settle();
-    }
-
-    fn settle(&mut self) {
-        self.broker.settle(self.now);
-        while self.broker.has_backlog() {
-            self.broker.settle(self.now);
-        }
-        self.broker.check_invariants();
-    }
-
-    fn owed(&mut self, id: ClientId) -> String {
-        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
-        self.broker.flushed(id, owed.len(), self.now);
-        String::from_utf8_lossy(&owed).into_owned()
-    }
-
-    fn call(&mut self, id: ClientId, line: &str) -> String {
-        self.send(id, line);
-        self.owed(id)
-    }
-
-    fn advance(&mut self, duration: Duration) {
-        self.now = self.now.plus_us(duration.as_micros() as u64);
-        self.settle();
-    }
-}
 
 const NOTHING: &str = "";
 
