@@ -71,6 +71,7 @@
 //! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
+//! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
 //! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
 //!
 //! # The life of one command

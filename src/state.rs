@@ -9,6 +9,7 @@ use crate::effects::Effects;
 use crate::host::Host;
 use crate::keyspace::Keyspace;
 use crate::persistence::Persistence;
+use crate::policy::ChannelPolicies;
 use crate::settings::Settings;
 use crate::slowlog::{Latency, Slowlog};
 use crate::stats::Stats;
@@ -37,6 +38,8 @@ pub struct State {
     pub clients: Clients,
     pub keyspace: Keyspace,
     pub channels: Channels,
+    /// What holds for channels.
+    pub channel_policies: ChannelPolicies,
     /// What changed, for those who record it.
     pub effects: Effects,
     pub persistence: Persistence,
@@ -68,9 +71,12 @@ impl State {
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
         // There is no key yet that one of them could govern.
         keyspace.change_policies(|policies| policies.configure(&settings.queue_policies));
+        let mut channel_policies = ChannelPolicies::default();
+        channel_policies.configure(&settings.channel_policies);
         State {
             keyspace,
             channels: Channels::new(random.next()),
+            channel_policies,
             effects: Effects::default(),
             persistence: Persistence::default(),
             clients,

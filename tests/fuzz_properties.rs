@@ -56,7 +56,8 @@ const REQUESTS: &[&str] = &[
 const LINES: &[&str] = &[
     "port ", "bind ", "save ", "requirepass ", "dir ", "timeout ", "maxmemory ", "replicaof ",
     "client-output-buffer-limit ", "normal ", "pubsub ", "1 ", "2gb ", "10% ", "yes ", "no ", "a",
-    "#", " ", "\n", "\n", "\"", "'", "\\n", "\\x41", "é",
+    "#", " ", "\n", "\n", "\"", "'", "\\n", "\\x41", "é", "channel-policy ", "p * ", "; ",
+    "high-water-mark ", "slow-subscriber disconnect ",
 ];
 #[rustfmt::skip]
 const EVENTS: &[&str] = &[
@@ -64,6 +65,22 @@ const EVENTS: &[&str] = &[
     "RPUSH ", "LPOP ", "BLPOP ", "BLMOVE q r LEFT RIGHT 1", "LRANGE q 0 -1", "MULTI", "EXEC",
     "WATCH q", "SUBSCRIBE q", "PUBLISH ", "PEXPIRE q 50", "HELLO 3", "CLIENT KILL ID ",
     "CLIENT PAUSE 60", "MONITOR", "SELECT 1", "SWAPDB 0 1", "q ", "r ", "1 ", "0 ", "|",
+];
+/// Subscribers whose sockets take little, and publishers that are among them.
+#[rustfmt::skip]
+const PUBLICATIONS: &[&str] = &[
+    "\naHELLO 3", "\nbHELLO 3", "\nbHELLO 2", "\nm7", "\nm99", "\nn0", "\nn40", "\no5000",
+    "\nm9000",
+    "\naSUBSCRIBE c", "\nbSUBSCRIBE c d", "\ncPSUBSCRIBE *", "\nbSSUBSCRIBE c", "\nbUNSUBSCRIBE",
+    "\naPUBLISH c own", "\nbPUBLISH d own", "\ndPUBLISH c 1", "\ndPUBLISH d 2", "\nhPUBLISH c m",
+    "\ndSPUBLISH c 3", "\nAPUBLISH c 1|PUBLISH c 2|PUBLISH c 3|", "\naPING", "\naMONITOR", "\nbRESET",
+    "\nAMULTI|PUBLISH c 1|PUBLISH c 2|EXEC|", "\nACLIENT REPLY SKIP|PUBLISH c 1|", "\nj", "\naQUIT",
+    "\ndCONFIG SET channel-policy \"p c high-water-mark 1 slow-subscriber drop-oldest\"",
+    "\ndCONFIG SET channel-policy \"p c high-water-mark 3 slow-subscriber drop-oldest\"",
+    "\ndCONFIG SET channel-policy \"q * high-water-mark 2 slow-subscriber drop-oldest\"",
+    "\ndCONFIG SET channel-policy \"p * high-water-mark 2\"",
+    "\ndCONFIG SET channel-policy \"q d high-water-mark 3 slow-subscriber disconnect\"",
+    "\ndCONFIG SET channel-policy \"\"", "\ndINFO channels", "\n.", "\n>",
 ];
 
 proptest! {
@@ -90,5 +107,10 @@ proptest! {
     #[test]
     fn broker_holds(flags: u8, events in pieces(EVENTS, 60)) {
         broker::check(&[&[flags][..], &events].concat());
+    }
+
+    #[test]
+    fn broker_holds_for_slow_subscribers(events in pieces(PUBLICATIONS, 60)) {
+        broker::check(&[&[0x80][..], &events].concat());
     }
 }

@@ -124,6 +124,75 @@ fn a_slow_subscriber_is_closed_and_the_others_get_everything() {
     assert!(got < published * text.len(), "the slow one lost its connection");
 }
 
+/// A subscriber that does not read, for a while, of whose messages the oldest make room: what it
+/// gets in the end is whole, in order, and ends with the newest.
+#[test]
+fn a_slow_subscriber_gets_the_newest_messages() {
+    let server = serve("channel-policy p news high-water-mark 5 slow-subscriber drop-oldest");
+    let address = server.local_addrs()[0];
+    let (mut slow, mut quick) = (Client::connect(address), Client::connect(address));
+    for subscriber in [&mut slow, &mut quick] {
+        subscriber.send("SUBSCRIBE news\r\n");
+        assert_eq!(subscriber.lines(6).last().map(String::as_str), Some(":1"));
+    }
+    let mut publisher = Client::connect(address);
+    let padding = "x".repeat(64 * 1024);
+    let mut published = 0;
+    // Until the socket has been full for so long that some have made room.
+    while !publisher.info("channels").contains("channel_messages_dropped_oldest:2") {
+        let text = format!("{published:06}{padding}");
+        let length = text.len();
+        publisher.send(format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n${length}\r\n{text}\r\n"));
+        assert_eq!(publisher.line().as_deref(), Some(":2"), "the slow one gets it, or a later one");
+        assert_eq!(quick.lines(7).last(), Some(&text));
+        published += 1;
+        assert!(published < 2_000, "128 MiB that nobody reads fit no socket");
+    }
+    assert_eq!(publisher.ask("PUBLISH news end"), ":2");
+    let counted = publisher.info("channels");
+    let dropped = counted.split("channel_messages_dropped_oldest:").nth(1).expect("the counter");
+    let dropped: usize = dropped.lines().next().unwrap_or_default().parse().expect("a number");
+    let mut numbers: Vec<usize> = Vec::new();
+    loop {
+        let lines = slow.lines(7);
+        assert_eq!(lines[..5], ["*3", "$7", "message", "$4", "news"]);
+        if lines[6] == "end" {
+            break;
+        }
+        let (number, rest) = lines[6].split_at(6);
+        assert!(rest == padding, "a message is whole");
+        numbers.push(number.parse().expect("a number"));
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    // Of the five, one may have been partly sent, and one is the end.
+    assert!(numbers.ends_with(&[published - 3, published - 2, published - 1]), "{numbers:?}");
+    assert_eq!(numbers.len(), published - dropped, "{numbers:?}");
+    assert_eq!(slow.ask("PING"), "*2", "it goes on");
+}
+
+/// A subscriber that does not read is closed by a policy, and the log says why.
+#[test]
+fn a_slow_subscriber_is_disconnected_by_a_policy() {
+    let policy = "p news high-water-mark 5 slow-subscriber disconnect";
+    let process = Process::start(&["--channel-policy", policy]);
+    let (mut slow, mut publisher) = (process.client(), process.client());
+    slow.send("SUBSCRIBE news\r\n");
+    assert_eq!(slow.lines(6).last().map(String::as_str), Some(":1"));
+    let text = "x".repeat(64 * 1024);
+    for published in 0.. {
+        publisher.send(format!("*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$65536\r\n{text}\r\n"));
+        if publisher.line().as_deref() == Some(":0") {
+            break;
+        }
+        assert!(published < 2_000, "128 MiB that nobody reads fit no socket");
+    }
+    assert!(publisher.info("channels").contains("channel_subscribers_disconnected:1"));
+    let log = std::iter::from_fn(|| process.next_log_line());
+    let reason = "too slow for the channel policy that says `slow-subscriber disconnect`";
+    assert!(log.into_iter().any(|line| line.ends_with(reason)));
+    slow.rest();
+}
+
 #[test]
 fn a_large_reply_to_a_slow_reader_arrives_whole() {
     let server = serve("");

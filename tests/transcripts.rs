@@ -60,6 +60,7 @@ transcripts! {
     blocking_move
     blocking_mpop
     blocking_pop
+    channel_policies
     client_kill
     client_names
     client_reply_pause

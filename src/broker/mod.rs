@@ -148,7 +148,8 @@ impl Broker {
             && client.blocked.is_none()
             && used < bytes.len()
         {
-            if reply.len() - owed_before > self.state.settings.turn_output_bytes_max {
+            // A message that the client published to itself may have made room for a later one.
+            if reply.len().saturating_sub(owed_before) > self.state.settings.turn_output_bytes_max {
                 self.state.clients.add_backlog(id);
                 break;
             }

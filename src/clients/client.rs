@@ -110,6 +110,9 @@ pub enum CloseReason {
     /// More is owed than `client-output-buffer-limit` allows.
     #[error("client-output-buffer-limit exceeded")]
     OutputLimit,
+    /// More messages wait than the policy of a channel allows.
+    #[error("too slow for the channel policy that says `slow-subscriber disconnect`")]
+    SlowSubscriber,
     /// More input is kept than `client-query-buffer-limit` allows.
     #[error("client-query-buffer-limit exceeded")]
     QueryLimit,
@@ -128,6 +131,7 @@ impl CloseReason {
             self,
             CloseReason::CrossProtocolScripting
                 | CloseReason::OutputLimit
+                | CloseReason::SlowSubscriber
                 | CloseReason::QueryLimit
         )
     }

@@ -40,6 +40,19 @@ impl Hold {
     fn covered(&self) -> usize {
         self.sendable + self.in_sync.iter().map(|(_, bytes)| bytes).sum::<usize>()
     }
+
+    /// Says that `bytes` of the output are gone, which were `at` bytes from its front and came
+    /// there in one piece: all of them are in one part.
+    pub(super) fn forget(&mut self, mut at: usize, bytes: usize) {
+        let parts = self.in_sync.iter_mut().map(|(_, part)| part);
+        for part in std::iter::once(&mut self.sendable).chain(parts) {
+            if at < *part {
+                *part -= bytes;
+                return;
+            }
+            at -= *part;
+        }
+    }
 }
 
 impl Clients {

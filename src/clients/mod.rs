@@ -6,6 +6,7 @@
 mod client;
 mod holds;
 mod output_limit;
+mod slow_subscriber;
 
 pub use client::{
     Blocked, BlockedOn, Client, CloseReason, Identity, Peer, ReplyMode, Subscriptions, Take,
@@ -380,6 +381,7 @@ impl Clients {
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
             assert_eq!(client.is_in_backlog, self.backlog.contains(&client.id));
+            client.output.check_invariants();
         }
     }
 }

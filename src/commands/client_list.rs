@@ -147,8 +147,10 @@ fn seconds_since(then_us: u64, now: Now) -> u64 {
 fn flags(client: &Client, is_in_exec: bool) -> String {
     let transaction = client.transaction.as_deref();
     let is_blocked = client.blocked.is_some();
-    let is_limited =
-        matches!(client.closing, Some(CloseReason::OutputLimit | CloseReason::QueryLimit));
+    let is_limited = matches!(
+        client.closing,
+        Some(CloseReason::OutputLimit | CloseReason::QueryLimit | CloseReason::SlowSubscriber)
+    );
     let letters = [
         ('O', client.is_monitor),
         ('P', client.is_subscriber()),

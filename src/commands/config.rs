@@ -72,6 +72,9 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
             policies.configure(&settings.queue_policies);
         });
     }
+    if changed.contains(&"channel-policy") {
+        state.channel_policies.configure(&state.settings.channel_policies);
+    }
     state.host.settings_changed(&state.settings);
     ctx.reply.ok();
     Ok(())
@@ -81,6 +84,7 @@ fn resetstat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError>
     let used_bytes = ctx.state.used_bytes();
     ctx.state.stats.reset(used_bytes);
     ctx.state.keyspace.reset_queue_sums();
+    ctx.state.channel_policies.reset_counts();
     ctx.state.stats.expired_before = ctx.state.keyspace.expired_count();
     ctx.reply.ok();
     Ok(())

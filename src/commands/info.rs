@@ -54,6 +54,7 @@ static SECTIONS: &[Section] = &[
     section("Cluster", cluster),
     section("Keyspace", keyspace),
     section("Queues", queues),
+    section("Channels", channels),
 ];
 
 impl Section {
@@ -377,6 +378,26 @@ fn queues(text: &mut Text, state: &State, _: Now) {
     text.field("queue_in_flight", keyspace.in_flight_len());
     for (name, count) in COUNTS {
         text.field(&format!("queue_{}", name.replace('-', "_")), count(keyspace.queue_sums()));
+    }
+}
+
+/// What channel policies have done to slow subscribers. Not in Redis.
+fn channels(text: &mut Text, state: &State, _: Now) {
+    let policies = &state.channel_policies;
+    let sums = policies.sums();
+    text.field("channel_policies", policies.iter().len());
+    text.field("channel_messages_dropped_oldest", sums.dropped_oldest);
+    text.field("channel_messages_dropped_newest", sums.dropped_newest);
+    text.field("channel_subscribers_disconnected", sums.disconnected);
+    for ranked in policies.iter() {
+        // A name has printable characters only; a colon in it would end the field's name.
+        let name = String::from_utf8_lossy(&ranked.policy.name).replace(':', "_");
+        let counts = ranked.counts;
+        let value = format!(
+            "dropped_oldest={},dropped_newest={},disconnected={}",
+            counts.dropped_oldest, counts.dropped_newest, counts.disconnected
+        );
+        text.field(&format!("channel_policy_{name}"), value);
     }
 }
 

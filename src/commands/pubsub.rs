@@ -1,15 +1,17 @@
 //! Publish/subscribe. <https://redis.io/docs/latest/develop/interact/pubsub/>
 
+mod deliver;
+
 use super::help::{self, wrong_arguments};
-use crate::channels::{Kind, Subscribers};
+use crate::channels::{Channels, Kind, Subscribers};
 use crate::client_id::ClientId;
-use crate::clients::{Clients, Subscriptions};
+use crate::clients::Subscriptions;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
 use crate::keyspace::Key;
-use crate::resp::{Output, Protocol, Request};
+use crate::resp::{Output, Request};
 use crate::state::State;
-use bytes::Bytes;
+use deliver::Delivery;
 use std::collections::BTreeSet;
 
 const fn row(
@@ -60,10 +62,6 @@ static PUBSUB: &[Command] = &[
     row("pubsub|shardnumsub", -2, ANYTIME, "7.0.0", "Counts the subscribers of shard channels.", pubsub_shardnumsub),
     row("pubsub|help", 2, Flags::LOADING.with(Flags::STALE), "6.2.0", "Explains the subcommands.", pubsub_help),
 ];
-
-/// A larger message is shared between its subscribers; a smaller one is cheaper to copy than to
-/// count and to send as a piece of its own.
-const SHARED_BYTES_MIN: usize = 1024;
 
 /// What the protocol calls a subscription's beginning, end, and messages.
 struct Words {
@@ -203,17 +201,16 @@ pub fn forget(state: &mut State, id: ClientId) {
 
 fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (channel, message) = (request.arg(1), request.arg(2));
-    let State { clients, channels, .. } = &mut *ctx.state;
+    let (channels, mut delivery) = delivery(ctx, channel);
     let mut receivers = 0;
     if !channels.is_empty(Kind::Channel)
         && let Some(subscribers) = channels.subscribers(Kind::Channel, channel)
     {
-        receivers += deliver(clients, subscribers, &[b"message", channel, message]);
+        receivers += delivery.send(subscribers, &[b"message", channel, message]);
     }
     if !channels.is_empty(Kind::Pattern) {
         for (pattern, subscribers) in channels.matching_patterns(channel) {
-            let parts = [b"pmessage", &pattern[..], channel, message];
-            receivers += deliver(clients, subscribers, &parts);
+            receivers += delivery.send(subscribers, &[b"pmessage", &pattern[..], channel, message]);
         }
     }
     ctx.state.stats.messages_delivered += receivers as u64;
@@ -223,46 +220,21 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 
 fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (channel, message) = (request.arg(1), request.arg(2));
-    let State { clients, channels, .. } = &mut *ctx.state;
-    let subscribers = channels.subscribers(Kind::Shard, channel);
-    let receivers = subscribers
-        .map_or(0, |subscribers| deliver(clients, subscribers, &[b"smessage", channel, message]));
+    let (channels, mut delivery) = delivery(ctx, channel);
+    let receivers = match channels.subscribers(Kind::Shard, channel) {
+        Some(subscribers) => delivery.send(subscribers, &[b"smessage", channel, message]),
+        None => 0,
+    };
     ctx.state.stats.messages_delivered += receivers as u64;
     ctx.reply.count(receivers);
     Ok(())
 }
 
-/// Sends one message to all subscribers, encoded once for each version of the protocol; says to
-/// how many.
-fn deliver(clients: &mut Clients, subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
-    // The two versions differ in their first byte only.
-    let mut resp2: Option<Bytes> = None;
-    let mut resp3: Option<Bytes> = None;
-    for &id in subscribers {
-        let protocol = clients.protocol(id);
-        let encoded = match protocol {
-            Protocol::Resp2 => &mut resp2,
-            Protocol::Resp3 => &mut resp3,
-        };
-        let encoded = encoded.get_or_insert_with(|| encode(protocol, parts));
-        clients.write(id, |output| {
-            if encoded.len() >= SHARED_BYTES_MIN {
-                output.share(encoded.clone());
-            } else {
-                output.raw(encoded);
-            }
-        });
-    }
-    subscribers.len()
-}
-
-fn encode(protocol: Protocol, parts: &[&[u8]]) -> Bytes {
-    let mut output = Output::new(protocol);
-    output.push(parts.len());
-    for part in parts {
-        output.bulk(part);
-    }
-    output.take_all().into()
+/// What a message on a channel needs to be delivered, and who hears which channel.
+fn delivery<'a>(ctx: &'a mut Context<'_>, channel: &[u8]) -> (&'a Channels, Delivery<'a>) {
+    let State { clients, channels, channel_policies, .. } = &mut *ctx.state;
+    let policy = channel_policies.of(channel);
+    (channels, Delivery { clients, policy, publisher: ctx.client, reply: ctx.reply })
 }
 
 fn pubsub_channels(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

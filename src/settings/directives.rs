@@ -100,6 +100,10 @@ pub(super) static USED: &[Directive] = &[
         "What holds for the queues whose keys match a glob pattern; may be given many times. CONFIG \
          SET adds policies, `;` between two of them, each in the place of the one with its name; an \
          empty value takes all away. See *Queue policies*."),
+    used("channel-policy", Kind::ChannelPolicies, "", field!(channel_policies),
+        "How many messages may wait for one slow subscriber of the channels whose names match a \
+         glob pattern, and what happens beyond; may be given many times. CONFIG SET adds policies \
+         as with `queue-policy`. See *Channel policies*."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::value::Value;
-use crate::policy::QueuePolicy;
+use crate::policy::{ChannelPolicy, QueuePolicy};
 
 use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings};
 
@@ -136,6 +136,18 @@ impl FieldType for Vec<QueuePolicy> {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Policies(policies) => Some(policies.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for Vec<ChannelPolicy> {
+    fn to_value(&self) -> Value {
+        Value::ChannelPolicies(self.clone())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::ChannelPolicies(policies) => Some(policies.clone()),
             _ => None,
         }
     }

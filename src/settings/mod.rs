@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::policy::QueuePolicy;
+use crate::policy::{ChannelPolicy, QueuePolicy};
 use row::{Directive, Effect, Runtime};
 use value::Value;
 
@@ -106,6 +106,8 @@ pub struct Settings {
     pub append_room_bytes: u64,
     /// What holds for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
+    /// What holds for the channels whose names match a pattern.
+    pub channel_policies: Vec<ChannelPolicy>,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -393,6 +395,7 @@ impl Settings {
             append_buffer_bytes_max: 0,
             append_room_bytes: 0,
             queue_policies: Vec::new(),
+            channel_policies: Vec::new(),
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

@@ -56,8 +56,13 @@ fn lines_of(directive: &Directive, settings: &Settings) -> Vec<(String, bool)> {
     if let (Value::Limits(now), Some(Value::Limits(before))) = (&value, &default) {
         return limit_lines(name, now, before);
     }
-    if let Value::Policies(now) = &value {
-        return policies::lines(name, now).into_iter().map(|line| (line, false)).collect();
+    let policies = match &value {
+        Value::Policies(now) => Some(policies::lines(name, now)),
+        Value::ChannelPolicies(now) => Some(policies::lines(name, now)),
+        _ => None,
+    };
+    if let Some(lines) = policies {
+        return lines.into_iter().map(|line| (line, false)).collect();
     }
     let is_default = default.as_ref() == Some(&value);
     let text = match (&value, directive.kind) {

@@ -84,6 +84,67 @@ fn get_shows_values_as_redis_does() {
     }
 }
 
+/// Policies of both kinds are read, shown and written in the same way.
+#[test]
+fn policies_are_added_by_name_and_rewritten() {
+    for (name, options, other) in [
+        ("queue-policy", "max-length 1", "max-length 2"),
+        ("channel-policy", "high-water-mark 1", "high-water-mark 2 slow-subscriber drop-oldest"),
+    ] {
+        let file = format!("{name} a \"a'*\" {options}\n# between\n{name} b b* {options}\n");
+        let mut settings = Settings::from_text(&file, "a.conf").expect("valid");
+        assert_eq!(get(&settings, name), format!("a a'* {options} ; b b* {options}"));
+        let changed = set(&mut settings, &[(name, &format!("c * {options} ; a x {other}"))]);
+        assert_eq!(changed, Ok(vec![name]));
+        let shown = format!("a x {other} ; b b* {options} ; c * {options}");
+        assert_eq!(get(&settings, name), shown);
+        assert_eq!(set(&mut settings, &[(name, &shown)]), Ok(vec![]), "nothing has changed");
+
+        let text = settings.rewritten(&file);
+        assert!(text.starts_with(&format!("{name} a x {other}\n# between\n{name} b b*")), "{text}");
+        assert!(text.ends_with(&format!("{name} c * {options}\n")), "{text}");
+        let again = Settings::from_text(&text, "a.conf").expect("valid");
+        assert_eq!(get(&again, name), shown);
+        assert_eq!(again.rewritten(&text), text);
+
+        assert_eq!(set(&mut settings, &[(name, "")]), Ok(vec![name]));
+        assert_eq!(get(&settings, name), "");
+        assert!(!settings.rewritten(&text).contains(&format!("{name} ")));
+    }
+}
+
+#[test]
+fn a_channel_policy_that_is_wrong_changes_nothing() {
+    let mut settings =
+        Settings::from_text("channel-policy a * high-water-mark 9", "a.conf").expect("valid");
+    let failed = |reason: &str| {
+        let argument = "possibly related to argument 'channel-policy'";
+        Err(format!("ERR CONFIG SET failed ({argument}) - {reason}"))
+    };
+    for (value, reason) in [
+        (
+            "b * high-water-mark 1 ; a *",
+            "a channel policy says how many messages may wait for a slow subscriber: it needs the \
+             option 'high-water-mark N'",
+        ),
+        (
+            "a x;y high-water-mark 1",
+            "no word of a policy in the settings may have spaces or ';' in it",
+        ),
+        (
+            "a * high-water-mark -1",
+            "option 'high-water-mark' takes a whole number from 1 to 9223372036854775807, not '-1'",
+        ),
+    ] {
+        assert_eq!(set(&mut settings, &[("channel-policy", value)]), failed(reason));
+    }
+    assert_eq!(get(&settings, "channel-policy"), "a * high-water-mark 9");
+    let error = Settings::from_text("port 0\nchannel-policy a *", "a.conf").expect_err("no mark");
+    assert_eq!((error.line, &error.text[..]), (Some(2), "channel-policy a *"));
+    let hint = "option 'high-water-mark N' (channel-policy takes a name, a pattern, and options";
+    assert!(error.reason.contains(hint), "{}", error.reason);
+}
+
 #[test]
 fn get_answers_names_as_asked_and_each_once() {
     let settings = Settings::default();

@@ -1,7 +1,7 @@
 //! The kinds of values: how each is read, shown, and written to a file.
 
 use super::{OutputLimit, policies};
-use crate::policy::QueuePolicy;
+use crate::policy::{ChannelPolicy, QueuePolicy};
 
 /// What a directive's value is, as far as reading it is concerned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     OutputLimits,
     /// Queue policies, `;` between two of them.
     QueuePolicies,
+    /// Channel policies, `;` between two of them.
+    ChannelPolicies,
     /// Pairs of seconds and changes.
     SavePoints,
     /// Percentages.
@@ -52,6 +54,7 @@ pub(super) enum Value {
     Words(Vec<String>),
     Limits([OutputLimit; 3]),
     Policies(Vec<QueuePolicy>),
+    ChannelPolicies(Vec<ChannelPolicy>),
 }
 
 /// Redis' limit on `bind`; more addresses than a machine sensibly has.
@@ -91,6 +94,7 @@ impl Kind {
             | Self::Primary
             | Self::OutputLimits
             | Self::QueuePolicies
+            | Self::ChannelPolicies
             | Self::SavePoints
             | Self::Percentiles
             | Self::OomScores => true,
@@ -111,6 +115,7 @@ impl Kind {
         match self {
             Self::OutputLimits => Value::Limits([OutputLimit::default(); 3]),
             Self::QueuePolicies => Value::Policies(Vec::new()),
+            Self::ChannelPolicies => Value::ChannelPolicies(Vec::new()),
             _ => Value::Text(String::new()),
         }
     }
@@ -185,6 +190,12 @@ impl Kind {
                 Value::Policies(before) => policies::parse(args, before).map(Value::Policies),
                 _ => policies::parse(args, &[]).map(Value::Policies),
             },
+            Self::ChannelPolicies => match current {
+                Value::ChannelPolicies(before) => {
+                    policies::parse(args, before).map(Value::ChannelPolicies)
+                }
+                _ => policies::parse(args, &[]).map(Value::ChannelPolicies),
+            },
             Self::SavePoints => save_points(args),
             Self::Percentiles => percentiles(args),
             Self::OomScores => oom_scores(args),
@@ -208,6 +219,7 @@ impl Kind {
                 CLASSES.iter().zip(limits).map(each).collect::<Vec<_>>().join(" ")
             }
             Value::Policies(all) => policies::print(all),
+            Value::ChannelPolicies(all) => policies::print(all),
         }
     }
 
@@ -235,7 +247,9 @@ impl Kind {
             Self::OutputLimits => {
                 "normal, replica or pubsub, then hard bytes, soft bytes and soft seconds".to_owned()
             }
-            Self::QueuePolicies => "a name, a pattern, and options with values".to_owned(),
+            Self::QueuePolicies | Self::ChannelPolicies => {
+                "a name, a pattern, and options with values".to_owned()
+            }
             Self::SavePoints => "pairs of seconds and changes, or \"\" for none".to_owned(),
             Self::Percentiles => "numbers from 0 to 100".to_owned(),
             Self::OomScores => "three numbers from -2000 to 2000, none below the one before".into(),

@@ -65,6 +65,15 @@ impl Client {
         self.line().expect("a reply")
     }
 
+    /// A section of INFO.
+    pub fn info(&mut self, section: &str) -> String {
+        let length = self.ask(&format!("INFO {section}"));
+        let length: usize = length.trim_start_matches('$').parse().expect("a bulk string");
+        let mut text = vec![0; length + 2];
+        self.stream.read_exact(&mut text).expect("the text");
+        String::from_utf8(text).expect("INFO is text")
+    }
+
     /// Everything up to the end of the connection, be that an orderly one or a reset.
     pub fn rest(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
