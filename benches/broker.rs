@@ -79,6 +79,55 @@ fn publish(bencher: Bencher, subscribers: usize) {
         .bench_local(|| turn(&mut broker, client, &publish, now));
 }
 
+/// As `publish`, with a policy that holds for the channel and subscribers that read.
+#[divan::bench(args = [1, 100])]
+fn publish_under_a_policy(bencher: Bencher, subscribers: usize) {
+    let (mut broker, client, now) = broker();
+    set_policy(&mut broker, client, b"p c high-water-mark 1000", now);
+    for slot in 1..=subscribers {
+        let subscriber = broker.connect(slot, Peer::in_process(), now);
+        turn(&mut broker, subscriber, &encode(&[b"SUBSCRIBE", b"c"]), now);
+    }
+    let publish = encode(&[b"PUBLISH", b"c", &[b'm'; 64]]).repeat(PIPELINE);
+    let reply = format!(":{subscribers}\r\n").len();
+    let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$64\r\n".len() + 64 + 2;
+    let expected = PIPELINE * (reply + subscribers * message);
+    assert_eq!(turn(&mut broker, client, &publish, now), expected);
+    bencher
+        .counter(ItemsCount::new(PIPELINE * subscribers))
+        .bench_local(|| turn(&mut broker, client, &publish, now));
+}
+
+/// A subscriber that does not read: each message makes room for another.
+#[divan::bench(args = [1, 1_000, 100_000])]
+fn publish_to_a_slow_subscriber(bencher: Bencher, high_water_mark: usize) {
+    let (mut broker, client, now) = broker();
+    let policy = format!("p c high-water-mark {high_water_mark} slow-subscriber drop-oldest");
+    set_policy(&mut broker, client, policy.as_bytes(), now);
+    let slow = broker.connect(1, Peer::in_process(), now);
+    turn(&mut broker, slow, &encode(&[b"SUBSCRIBE", b"c"]), now);
+    let publish = encode(&[b"PUBLISH", b"c", &[b'm'; 64]]).repeat(PIPELINE);
+    for _ in 0..=high_water_mark / PIPELINE {
+        broker.receive(client, &publish, now);
+    }
+    let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$64\r\n".len() + 64 + 2;
+    assert_eq!(broker.output(slow).map(|output| output.len()), Some(high_water_mark * message));
+    let reply = PIPELINE * b":1\r\n".len();
+    bencher.counter(ItemsCount::new(PIPELINE)).bench_local(|| {
+        broker.receive(client, &publish, now);
+        let output = broker.output(client).expect("the publisher");
+        assert!(output.len() >= reply);
+        let bytes = output.len();
+        output.advance(bytes);
+        broker.flushed(client, bytes, now);
+    });
+}
+
+fn set_policy(broker: &mut Broker, client: ClientId, policy: &[u8], now: Now) {
+    let set = encode(&[b"CONFIG", b"SET", b"channel-policy", policy]);
+    assert_eq!(turn(broker, client, &set, now), b"+OK\r\n".len());
+}
+
 #[divan::bench]
 fn hand_off_to_a_waiting_client(bencher: Bencher) {
     let (mut broker, client, now) = broker();

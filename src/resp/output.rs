@@ -249,8 +249,12 @@ impl Output {
         }
         self.sent = (self.sent + count).min(self.buffer.len());
         if self.is_empty() {
-            // What is left of the shared messages was taken out.
-            self.clear();
+            self.buffer.clear();
+            self.sent = 0;
+            if self.lanes.take().is_some() {
+                // What is left of the shared messages was taken out.
+                self.shared.clear();
+            }
         } else if self.sent >= COMPACT_BYTES && self.sent * 2 >= self.buffer.len() {
             self.compact();
         }
