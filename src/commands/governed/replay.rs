@@ -175,11 +175,10 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         }
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
-        Some(Note::Delayed { key, ms, end }) => {
-            if keyspace.delays(db, &key) {
-                keyspace.note_delay(db, &key, (0, ms, end));
-            }
+        Some(Note::Delayed { key, ms, end }) if keyspace.delays(db, &key) => {
+            keyspace.note_delay(db, &key, (0, ms, end));
         }
+        Some(Note::Delayed { .. }) => {}
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::InFlight { key, stamps }) => {
             keyspace.restamp_deliveries(db, &key, &stamps);
