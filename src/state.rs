@@ -73,6 +73,7 @@ impl State {
         keyspace.change_policies(|policies| policies.configure(&settings.queue_policies));
         let mut channel_policies = ChannelPolicies::default();
         channel_policies.configure(&settings.channel_policies);
+        keyspace.set_dedup_max(count_max(settings.dedup_messages_max));
         State {
             keyspace,
             channels: Channels::new(random.next()),
@@ -107,6 +108,11 @@ impl State {
     pub fn used_bytes(&self) -> usize {
         self.keyspace.bytes() + self.clients.memory_bytes()
     }
+}
+
+/// A limit of the settings as a count; one beyond memory is none.
+pub fn count_max(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Adds the keys that expired to the effects: to be called before the effect of a command is

@@ -198,3 +198,17 @@ fn another_server_finds_every_message_in_a_list() {
         assert_eq!(found, expected, "TIDEGATE_CRASH_SEED={seed}");
     }
 }
+
+#[test]
+fn what_was_stored_before_a_kill_is_not_stored_again() {
+    let settings = "queue-policy d a dedup-window-ms 10000";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a once\r\nLPOP a\r\n"));
+    assert!(world.wait(1_000_000));
+    let mut now = world.now;
+    let (mut loaded, _) = load(&world.directory.after_kill(), settings, now).expect("it loads");
+    let id = loaded.connect(0, Peer::in_process(), now);
+    assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), ":0 ");
+    now = now.plus_us(9_000_000);
+    assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), ":1 ", "the window is over");
+}

@@ -82,6 +82,8 @@ transcripts! {
     pubsub_info
     pubsub_modes
     pubsub_patterns
+    queue_block
+    queue_dedup
     queue_delay
     queue_delivery
     queue_expiry

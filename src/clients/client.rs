@@ -165,6 +165,8 @@ pub enum Take {
 pub enum BlockedOn {
     /// Keys of a database. The ticket gives the place in every key's line.
     Keys { db: DbIndex, keys: Vec<Key>, ticket: u64, take: Take },
+    /// Room in a full queue, for the messages of this push.
+    Room { db: DbIndex, key: Key, ticket: u64, end: End, request: OwnedRequest },
     /// The end of CLIENT PAUSE. The command that came is still in its input.
     Pause,
 }
@@ -349,11 +351,15 @@ impl Client {
         &self.output
     }
 
-    /// Memory of the record and the buffers: input, output, queued commands.
+    /// Memory of the record and the buffers: input, output, queued commands, a push that waits.
     pub fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
         let output = self.output.capacity().max(self.output.len());
-        size_of::<Client>() + self.input.capacity() + parser + queued + output
+        let waiting = match self.blocked.as_deref().map(|blocked| &blocked.on) {
+            Some(BlockedOn::Room { request, .. }) => request.memory_bytes(),
+            _ => 0,
+        };
+        size_of::<Client>() + self.input.capacity() + parser + queued + waiting + output
     }
 }

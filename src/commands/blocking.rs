@@ -150,18 +150,28 @@ pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
     if let Some(deadline_us) = blocked.deadline_us {
         state.wait_deadlines.remove(deadline_us, client);
     }
-    if let BlockedOn::Keys { db, keys, ticket, .. } = &blocked.on {
-        for key in keys {
-            state.keyspace.remove_waiter(*db, key, *ticket);
+    match &blocked.on {
+        BlockedOn::Keys { db, keys, ticket, .. } => {
+            for key in keys {
+                state.keyspace.remove_waiter(*db, key, *ticket);
+            }
         }
+        BlockedOn::Room { db, key, ticket, .. } => {
+            state.keyspace.remove_producer(*db, key, *ticket);
+        }
+        BlockedOn::Pause => {}
     }
     Some(blocked.on)
 }
 
-/// Ends a client's wait as if its time were over: it gets a null array, whatever it waits for. A
-/// client that waits for the end of a pause is left alone.
+/// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, a
+/// producer the error that there is no room. A client that waits for the end of a pause is left alone.
 pub fn time_out(state: &mut State, client: ClientId) -> bool {
-    end_wait(state, client, Output::null_array)
+    let error = governed::no_room_error(state, client);
+    end_wait(state, client, |reply| match error {
+        Some(error) => reply.error(&error.to_bytes()),
+        None => reply.null_array(),
+    })
 }
 
 /// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
@@ -173,7 +183,7 @@ pub fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
 
 fn end_wait(state: &mut State, client: ClientId, answer: impl FnOnce(&mut Output)) -> bool {
     let waits = state.clients.get(client).and_then(|client| client.blocked.as_deref());
-    if !matches!(waits, Some(Blocked { on: BlockedOn::Keys { .. }, .. })) {
+    if matches!(waits, None | Some(Blocked { on: BlockedOn::Pause, .. })) {
         return false;
     }
     stop_waiting(state, client);

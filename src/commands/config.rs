@@ -4,7 +4,7 @@ use super::governed;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
 use crate::resp::Request;
-use crate::state::State;
+use crate::state::{State, count_max};
 
 const fn row(
     name: &'static str,
@@ -64,8 +64,9 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
     // Most settings are read where they are needed; these are kept elsewhere too.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
-    state.slowlog.trim(usize::try_from(state.settings.slowlog_len_max).unwrap_or(usize::MAX));
+    state.slowlog.trim(count_max(state.settings.slowlog_len_max));
     let State { keyspace, effects, settings, .. } = state;
+    keyspace.set_dedup_max(count_max(settings.dedup_messages_max));
     // Takes a look at every key.
     if changed.contains(&"queue-policy") {
         governed::change_policies(keyspace, effects, |policies| {

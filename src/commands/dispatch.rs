@@ -298,7 +298,11 @@ pub fn follow_up(state: &mut State) {
 fn follow_signals(state: &mut State) {
     transaction::break_watches(state);
     if !gates::is_serving_paused(state) {
-        blocking::serve_ready_keys(state);
-        transaction::break_watches(state);
+        // What consumers take makes room, and what producers push is for consumers.
+        while state.keyspace.has_signals() {
+            blocking::serve_ready_keys(state);
+            governed::serve_producers(state);
+            transaction::break_watches(state);
+        }
     }
 }

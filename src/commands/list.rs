@@ -80,9 +80,18 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    // In a transaction nobody waits.
+    let exec_len = ctx.exec_len;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     if keyspace.will_be_governed(ctx.db, &request[1]) {
         let messages = request.args_from(2);
+        if exec_len == 0
+            && let Some(policy) =
+                governed::must_wait(keyspace, ctx.db, &request[1], messages.clone())
+        {
+            governed::wait_for_room(ctx, request, end, &policy);
+            return Ok(());
+        }
         let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;
         ctx.reply.count(len);
         return Ok(());

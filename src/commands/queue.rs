@@ -96,6 +96,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let key = &request[2];
     let keyspace = &mut ctx.state.keyspace;
     let waiters = keyspace.waiter_count(ctx.db, key);
+    let producers = keyspace.producer_count(ctx.db, key);
     let now_ms = ctx.now.unix_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
         None => (0, 0, None),
@@ -113,7 +114,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         },
     );
     let reply = &mut *ctx.reply;
-    reply.map(8 + COUNTS.len());
+    reply.map(9 + COUNTS.len());
     reply.bulk(b"policy");
     match policy {
         Some(policy) => reply.bulk(&policy.name),
@@ -129,6 +130,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     field(reply, "in-flight", in_flight);
     field(reply, "delayed", delayed);
     field(reply, "waiters", waiters);
+    field(reply, "producers", producers);
     reply.bulk(b"paused");
     reply.bulk(paused.as_bytes());
     for (name, count) in COUNTS {

@@ -52,6 +52,7 @@ pub fn replay(
         command: found.command,
     };
     let result = run(&mut context, request);
+    governed::remember_push(&mut state.keyspace, *db, request);
     reply.clear();
     result
 }

@@ -7,6 +7,7 @@
 //! Here is what there is; what happens to it is in `commands/governed`.
 
 use super::in_flight::InFlight;
+use super::recent::Recent;
 use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, Value};
 use crate::client_id::ClientId;
@@ -24,6 +25,8 @@ pub struct Governed {
     pub in_flight: InFlight,
     /// Messages that are not ready yet, in the order in which they were pushed.
     pub delayed: Queue,
+    /// What it has had lately, if its policy asks for that.
+    pub(super) recent: Recent,
     /// Whether pops find nothing.
     pub is_read_paused: bool,
     /// Whether pushes are refused.
@@ -58,6 +61,8 @@ pub(super) struct Governance {
     /// Queues that had nothing left when they were added, the longest ago first; each once.
     pub(super) idle: VecDeque<(DbIndex, Key)>,
     pub(super) sums: Totals,
+    /// Messages that each queue remembers so as not to store them again.
+    pub(super) dedup_max: usize,
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
     /// Lists that came under a policy in another way than by pushes.
@@ -74,7 +79,8 @@ impl Governed {
 
     /// Bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        GOVERNED_BYTES + self.in_flight.allocated_bytes() + self.delayed.allocated_bytes()
+        let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
+        GOVERNED_BYTES + hidden_bytes + self.recent.allocated_bytes()
     }
 
     /// Forgets what is in flight; the bytes that frees.
@@ -82,6 +88,7 @@ impl Governed {
         let bytes_before = self.allocated_bytes();
         self.in_flight.clear();
         self.delayed = Queue::new();
+        self.recent.clear();
         (self.due_ms, self.is_listed) = (None, false);
         bytes_before - self.allocated_bytes()
     }
@@ -125,7 +132,11 @@ impl Governed {
             Some(delivery.delivered_ms.saturating_add(timeout))
         });
         let ripe = self.delayed.oldest_ms();
-        expiry.into_iter().chain(overdue).chain(ripe).min()
+        // Early enough to be forgotten: until then nothing depends on it.
+        let recent = policy
+            .dedup_window_ms
+            .and_then(|window| Some(self.recent.last_ms()?.saturating_add(window)));
+        expiry.into_iter().chain(overdue).chain(ripe).chain(recent).min()
     }
 }
 
@@ -135,7 +146,7 @@ impl Interest {
     pub(super) fn flush(&mut self) -> usize {
         let Some(governed) = &mut self.governed else { return 0 };
         let mut freed = governed.flush();
-        if self.waiters.is_empty() && governed.is_idle() {
+        if self.waiters.is_empty() && self.producers.is_empty() && governed.is_idle() {
             freed += governed.allocated_bytes();
             self.governed = None;
         }
@@ -188,6 +199,7 @@ impl Keyspace {
         }
         let key = key.clone();
         self.attach(db, index, policy, at_ms);
+        self.note_room(db, index);
         let governed = self.governed_at(db, index)?;
         if governed.is_stranded() {
             return Some(key);
@@ -291,6 +303,7 @@ impl Keyspace {
         self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
         self.changes += 1;
         self.note_due(db, index);
+        self.note_room(db, index);
         self.drop_if_unneeded(db, index);
         Some(result)
     }
@@ -334,6 +347,7 @@ impl Keyspace {
         self.note_governance();
         if let Some(index) = self.find(db, key) {
             self.changed_for_waiters(db, index);
+            self.note_room(db, index);
             self.drop_if_unused(db, index);
         }
     }

@@ -9,17 +9,24 @@ use std::collections::BTreeMap;
 pub(super) struct Interest {
     /// Clients blocked on the key, by their ticket: the lowest has waited longest.
     pub(super) waiters: BTreeMap<u64, ClientId>,
+    /// Producers blocked until there is room, by their ticket.
+    pub(super) producers: BTreeMap<u64, ClientId>,
     /// Clients that WATCH the key, each once.
     pub(super) watchers: Vec<ClientId>,
     /// Whether the key is on the ready list.
     pub(super) is_ready: bool,
+    /// Whether it is on the list of queues where there may be room.
+    pub(super) is_roomy: bool,
     /// What belongs to a queue under a policy.
     pub(super) governed: Option<Box<Governed>>,
 }
 
 impl Interest {
     pub(super) fn is_unused(&self) -> bool {
-        self.waiters.is_empty() && self.watchers.is_empty() && self.governed.is_none()
+        self.waiters.is_empty()
+            && self.watchers.is_empty()
+            && self.producers.is_empty()
+            && self.governed.is_none()
     }
 }
 
@@ -36,6 +43,7 @@ impl Keyspace {
             interest.is_ready = true;
             self.ready.push((db, key.clone()));
         }
+        self.note_room(db, index);
         self.note_due(db, index);
     }
 
@@ -92,7 +100,12 @@ impl Keyspace {
         self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
     }
 
-    fn drop_interest(&mut self, db: DbIndex, key: &[u8], change: impl FnOnce(&mut Interest)) {
+    pub(super) fn drop_interest(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        change: impl FnOnce(&mut Interest),
+    ) {
         let Some(index) = self.find(db, key) else { return };
         let entry = self.entry_mut(db, index);
         let Some(interest) = &mut entry.interest else { return };
@@ -106,7 +119,7 @@ impl Keyspace {
     /// Whether a command made keys ready or broke watches.
     #[inline]
     pub fn has_signals(&self) -> bool {
-        !self.ready.is_empty() || !self.broken_watches.is_empty()
+        !self.ready.is_empty() || !self.broken_watches.is_empty() || !self.roomy.is_empty()
     }
 
     /// Clients whose watched keys changed since the last call; some may be there twice.

@@ -15,7 +15,9 @@ mod expiry;
 mod governed;
 mod in_flight;
 mod interest;
+mod recent;
 mod replay;
+mod room;
 mod scan;
 mod snapshot;
 mod swap;
@@ -37,6 +39,7 @@ use thiserror::Error;
 pub use delayed::Ripe;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
+pub use recent::Fingerprint;
 pub use snapshot::SavedPart;
 pub use totals::{COUNTS, Totals};
 
@@ -127,6 +130,8 @@ pub struct Keyspace {
     dbs: Vec<Db>,
     /// Keys that got a value while clients wait for them, in the order in which that happened.
     ready: Vec<(DbIndex, Key)>,
+    /// Queues for which producers wait and where there may be room.
+    roomy: Vec<(DbIndex, Key)>,
     /// Clients whose watched keys changed.
     broken_watches: Vec<ClientId>,
     /// Memory of all keys and values.
@@ -188,6 +193,7 @@ impl Keyspace {
         Keyspace {
             dbs: std::iter::repeat_with(db).take(count.max(1)).collect(),
             ready: Vec::new(),
+            roomy: Vec::new(),
             broken_watches: Vec::new(),
             bytes: 0,
             now_s: 0,
@@ -421,6 +427,7 @@ impl Keyspace {
         database.value_count = 0;
         let mut freed = 0;
         let broken = &mut self.broken_watches;
+        let roomy = &mut self.roomy;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
         database.entries.retain(|key, entry| {
             if let Some(snapshot) = snapshot {
@@ -435,6 +442,10 @@ impl Keyspace {
             }
             if let Some(interest) = &mut entry.interest {
                 freed += interest.flush();
+                if !interest.producers.is_empty() && !interest.is_roomy {
+                    interest.is_roomy = true;
+                    roomy.push((db, key.clone()));
+                }
                 if interest.is_unused() {
                     entry.interest = None;
                 }

@@ -1,7 +1,14 @@
 //! Governed queues while append files are loaded.
 
-use super::{DbIndex, Key, Keyspace, Value};
+use super::{DbIndex, Governed, Key, Keyspace, Value};
 use crate::queue::Stamp;
+
+impl Governed {
+    /// Since when new messages are ready, as a file has it.
+    pub fn noted_ms(&self) -> i64 {
+        self.noted.1
+    }
+}
 
 impl Keyspace {
     /// Says that append files are being loaded: policies govern queues, so that these have stamps, but

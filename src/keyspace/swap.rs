@@ -58,6 +58,7 @@ impl Keyspace {
         let governed = entry.interest.take().and_then(|governing| governing.governed);
         entry.interest = Some(Box::new(Interest { governed, ..interest }));
         self.changed_for_waiters(db, index);
+        self.note_room(db, index);
     }
 }
 

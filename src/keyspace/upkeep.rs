@@ -50,6 +50,13 @@ impl Keyspace {
         }
     }
 
+    /// Sees to an entry that was made for a message which was not stored.
+    pub fn drop_if_empty(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.drop_if_unused(db, index);
+        }
+    }
+
     /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
     /// the last thing that is done with an index.
     pub(super) fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
@@ -101,7 +108,11 @@ impl Keyspace {
         let Some(governed) = &mut interest.governed else { return };
         governed.is_listed = false;
         // What is in use comes to the end of the line when it is idle the next time.
-        if entry.value.is_none() && governed.is_idle() && interest.waiters.is_empty() {
+        if entry.value.is_none()
+            && governed.is_idle()
+            && interest.waiters.is_empty()
+            && interest.producers.is_empty()
+        {
             self.detach(db, index);
             self.drop_if_unused(db, index);
         }

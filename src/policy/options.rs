@@ -13,6 +13,8 @@ pub enum Overflow {
     DropHead,
     /// The oldest messages make room, and go to the dead-letter queue.
     DeadLetter,
+    /// The producer waits for room.
+    Block,
 }
 
 /// How often a message reaches a consumer.
@@ -50,6 +52,8 @@ pub struct QueuePolicy {
     pub max_length_bytes: Option<u64>,
     /// What happens beyond.
     pub overflow: Overflow,
+    /// Milliseconds that a producer waits for room.
+    pub block_timeout_ms: u64,
     /// Milliseconds that a message waits, at the most.
     pub message_ttl_ms: Option<i64>,
     /// Milliseconds until a message that was pushed can be taken.
@@ -62,6 +66,8 @@ pub struct QueuePolicy {
     pub ack_timeout_ms: Option<i64>,
     /// Deliveries without acknowledgement, at the most.
     pub delivery_limit: Option<u32>,
+    /// Milliseconds in which the same message is not stored twice.
+    pub dedup_window_ms: Option<i64>,
     /// The key of the list to which messages go that expired, overflowed or could not be delivered;
     /// `{queue}` in it stands for the key from which they come.
     pub dead_letter: Option<Vec<u8>>,
@@ -69,6 +75,9 @@ pub struct QueuePolicy {
 
 /// Ten years: later moments are an error in units, and earlier ones never overflow a sum.
 const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
+/// How long a producer waits for room unless the policy says otherwise: longer than a burst, and shorter
+/// than clients wait for an answer.
+const BLOCK_TIMEOUT_MS: u64 = 5_000;
 /// More deliveries than anybody waits for.
 const DELIVERIES_MAX: i64 = 1_000_000;
 const COUNT_MAX: i64 = i64::MAX;
@@ -77,7 +86,7 @@ type Row = row::Row<QueuePolicy>;
 
 const MILLIS: Takes = Takes::Number { min: 1, max: MILLIS_MAX };
 const COUNT: Takes = Takes::Number { min: 1, max: COUNT_MAX };
-const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter"];
+const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter", "block"];
 const DELIVERIES: &[&str] = &["at-most-once", "at-least-once"];
 const ACKNOWLEDGES: &[&str] = &["next-pop", "explicit"];
 
@@ -94,8 +103,13 @@ static ROWS: &[Row] = &[
         show: |policy| digits(policy.max_length_bytes) },
     Row { name: "overflow", takes: Takes::Word(OVERFLOWS),
         write: |policy, given| policy.overflow = match given.word() {
-            0 => Overflow::Reject, 1 => Overflow::DropHead, _ => Overflow::DeadLetter },
+            0 => Overflow::Reject, 1 => Overflow::DropHead, 2 => Overflow::DeadLetter,
+            _ => Overflow::Block },
         show: |policy| chosen(OVERFLOWS, policy.overflow as usize) },
+    Row { name: "block-timeout-ms", takes: MILLIS,
+        write: |policy, given| policy.block_timeout_ms = given.number().unsigned_abs(),
+        show: |policy| digits((policy.block_timeout_ms != BLOCK_TIMEOUT_MS)
+            .then_some(policy.block_timeout_ms)) },
     Row { name: "message-ttl-ms", takes: MILLIS,
         write: |policy, given| policy.message_ttl_ms = Some(given.number()),
         show: |policy| digits(policy.message_ttl_ms) },
@@ -121,6 +135,9 @@ static ROWS: &[Row] = &[
             policy.dead_letter = Some(key.to_vec());
         },
         show: |policy| policy.dead_letter.clone() },
+    Row { name: "dedup-window-ms", takes: MILLIS,
+        write: |policy, given| policy.dedup_window_ms = Some(given.number()),
+        show: |policy| digits(policy.dedup_window_ms) },
 ];
 
 /// All options with their values, for errors and help.
@@ -143,12 +160,14 @@ impl Policy for QueuePolicy {
             max_length: None,
             max_length_bytes: None,
             overflow: Overflow::default(),
+            block_timeout_ms: BLOCK_TIMEOUT_MS,
             message_ttl_ms: None,
             delay_ms: None,
             delivery: Delivery::default(),
             acknowledge: Acknowledge::default(),
             ack_timeout_ms: None,
             delivery_limit: None,
+            dedup_window_ms: None,
             dead_letter: None,
         }
     }
@@ -159,6 +178,7 @@ impl Policy for QueuePolicy {
         let at_least_once = self.delivery == Delivery::AtLeastOnce;
         let needs: &[(&str, bool, &str)] = &[
             ("overflow", is_bounded, "max-length or max-length-bytes"),
+            ("block-timeout-ms", self.overflow == Overflow::Block, "overflow block"),
             ("acknowledge", at_least_once, "delivery at-least-once"),
             ("ack-timeout-ms", at_least_once, "delivery at-least-once"),
             ("delivery-limit", at_least_once, "delivery at-least-once"),
@@ -252,8 +272,8 @@ mod tests {
         for text in [
             "all *",
             "a jobs:* priority -3 max-length 1000 overflow drop-head",
-            "a jobs:* max-length-bytes 1",
-            "b q message-ttl-ms 2000 delay-ms 1 dead-letter dead:{queue}",
+            "a jobs:* max-length-bytes 1 overflow block block-timeout-ms 10",
+            "b q message-ttl-ms 2000 delay-ms 1 dead-letter dead:{queue} dedup-window-ms 5",
             "c q delivery at-least-once acknowledge explicit ack-timeout-ms 9 delivery-limit 3",
         ] {
             let words = parse(text).expect("valid").to_words();
@@ -274,7 +294,7 @@ mod tests {
             (
                 "a * overflow",
                 "option 'overflow' has no value; it takes one of reject, drop-head, \
-                dead-letter",
+                dead-letter, block",
             ),
             ("a * overflow reject", "option 'overflow' needs max-length or max-length-bytes"),
             ("a * max-length 1 max-length 2", "option 'max-length' is given twice"),
@@ -294,7 +314,7 @@ mod tests {
         assert!(
             error.starts_with("unknown option 'speed'; the options are: priority N, max-length")
         );
-        assert!(error.contains("overflow reject|drop-head|dead-letter"));
+        assert!(error.contains("overflow reject|drop-head|dead-letter|block"));
     }
 
     #[test]

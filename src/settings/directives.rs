@@ -104,6 +104,10 @@ pub(super) static USED: &[Directive] = &[
         "How many messages may wait for one slow subscriber of the channels whose names match a \
          glob pattern, and what happens beyond; may be given many times. CONFIG SET adds policies \
          as with `queue-policy`. See *Channel policies*."),
+    used("queue-dedup-messages-max", Kind::Number { min: 1, max: 100_000_000 }, "100000",
+        field!(dedup_messages_max),
+        "Messages that each queue under `dedup-window-ms` remembers, at 72 bytes each whatever their \
+         size; of more within the window the oldest are forgotten, and may be stored again."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

@@ -108,6 +108,8 @@ pub struct Settings {
     pub queue_policies: Vec<QueuePolicy>,
     /// What holds for the channels whose names match a pattern.
     pub channel_policies: Vec<ChannelPolicy>,
+    /// Messages that each queue remembers so as not to store them again.
+    pub dedup_messages_max: u64,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -396,6 +398,7 @@ impl Settings {
             append_room_bytes: 0,
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
+            dedup_messages_max: 0,
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

@@ -18,6 +18,9 @@ pub fn tend_due(state: &mut State) {
         if let Some(policy) = keyspace.policy_of(db, &key) {
             return_overdue(keyspace, effects, db, &key, &policy);
             release(keyspace, effects, db, &key, now_ms);
+            if let Some(window_ms) = policy.dedup_window_ms {
+                keyspace.forget_recent(db, &key, window_ms);
+            }
             expire(keyspace, effects, db, &key, &policy);
         }
         keyspace.note_due_again(db, &key);

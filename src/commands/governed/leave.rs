@@ -87,6 +87,6 @@ fn bury(
 /// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
 fn takes_more(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], bytes: usize) -> bool {
     let Some(policy) = keyspace.policy_of(db, key) else { return true };
-    let refuses = policy.overflow == Overflow::Reject;
+    let refuses = matches!(policy.overflow, Overflow::Reject | Overflow::Block);
     !refuses || super::push::limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
 }

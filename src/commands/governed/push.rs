@@ -5,17 +5,77 @@ use super::leave::{Fate, leave};
 use super::{delayed_key, opposite};
 use crate::command::CommandError;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::{DbIndex, Fingerprint, Keyspace};
 use crate::note::Note;
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Stamp};
 use crate::state::add_expired;
+use std::collections::HashSet;
 
 /// Pushes messages at one end of a governed queue; the length after.
 ///
 /// # Errors
 /// The queue is paused or full: then nothing was stored.
 pub fn push<'a>(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+) -> Result<usize, CommandError> {
+    let policy = keyspace.policy_of(db, key);
+    let pushed = match policy.and_then(|policy| policy.dedup_window_ms) {
+        None => store(keyspace, effects, db, key, end, messages),
+        Some(window_ms) => store_new(keyspace, effects, db, key, end, messages, window_ms),
+    };
+    keyspace.drop_if_empty(db, key);
+    pushed
+}
+
+/// As `push`, of those messages that the queue has not had in the window.
+fn store_new<'a>(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    window_ms: i64,
+) -> Result<usize, CommandError> {
+    let given = messages.len();
+    let new = new_messages(keyspace, db, key, messages, window_ms);
+    let len = match new.is_empty() {
+        true => keyspace.length_under_policy(db, key).0,
+        false => store(keyspace, effects, db, key, end, new.iter().map(|(message, _)| *message))?,
+    };
+    let same = given - new.len();
+    keyspace.count(db, key, |totals| totals.deduplicated += same as u64);
+    let at_ms = keyspace.now_ms();
+    keyspace.remember(db, key, new.iter().map(|(_, fingerprint)| *fingerprint), window_ms, at_ms);
+    Ok(len)
+}
+
+/// The messages that a queue has not had in the window, each once, with what stands for them.
+pub(super) fn new_messages<'a>(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    messages: impl Iterator<Item = &'a [u8]>,
+    window_ms: i64,
+) -> Vec<(&'a [u8], Fingerprint)> {
+    let mut new = Vec::new();
+    let mut seen = HashSet::new();
+    for message in messages {
+        let fingerprint = keyspace.fingerprint(message);
+        if !keyspace.has_had(db, key, fingerprint, window_ms) && seen.insert(fingerprint) {
+            new.push((message, fingerprint));
+        }
+    }
+    new
+}
+
+fn store<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
@@ -77,7 +137,7 @@ pub fn check_push(
     let error = if governed.is_write_paused {
         paused(key)
     } else if let Some(policy) = governed.policy.clone()
-        && policy.overflow == Overflow::Reject
+        && matches!(policy.overflow, Overflow::Reject | Overflow::Block)
         && let Some(limit) = limit_passed(keyspace, db, key, &policy, count, bytes)
     {
         full(key, &limit, &policy)
@@ -111,7 +171,7 @@ pub(super) fn limit_passed(
     None
 }
 
-fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
+pub fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
     let text = [b"QUEUEFULL queue '", key, b"' has reached ", limit.as_bytes(), b" of policy '"];
     CommandError::Bytes([&text.concat()[..], &policy.name, b"'"].concat())
 }

@@ -65,6 +65,20 @@ pub fn replay(
     true
 }
 
+/// Remembers the messages of a push that was replayed, so that the same are not stored again after it.
+pub fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
+    let name = &request[0];
+    if keyspace.policies().is_empty() || !(is_word(name, "rpush") || is_word(name, "lpush")) {
+        return;
+    }
+    let Some(policy) = keyspace.policy_of(db, &request[1]) else { return };
+    let Some(window_ms) = policy.dedup_window_ms else { return };
+    let at_ms = keyspace.governed(db, &request[1]).map_or(0, |governed| governed.noted_ms());
+    let fingerprints: Vec<_> =
+        request.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
+    keyspace.remember(db, &request[1], fingerprints, window_ms, at_ms);
+}
+
 /// Runs a command on a queue's delayed messages, which are a list to whoever wrote it.
 fn replay_delayed(
     keyspace: &mut Keyspace,
@@ -77,6 +91,14 @@ fn replay_delayed(
         let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
         let (ms, end) = noted.unwrap_or_default();
         keyspace.delay(db, queue, end, request.args_from(2), ms);
+        let policy = keyspace.policy_of(db, queue);
+        if let Some(policy) = policy
+            && let (Some(window_ms), Some(delay_ms)) = (policy.dedup_window_ms, policy.delay_ms)
+        {
+            let fingerprints: Vec<_> =
+                request.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
+            keyspace.remember(db, queue, fingerprints, window_ms, ms.saturating_sub(delay_ms));
+        }
     } else if is_word(name, "lmove") && second == queue && request.len() == 5 {
         let popped = keyspace
             .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));

@@ -1,0 +1,136 @@
+//! Which messages a queue has had lately, so that the same is not stored twice.
+//!
+//! A message is known by 128 bits made with two secret seeds: nobody can make another one that has the
+//! same, and among a million messages a day none will in the age of the earth. So what is remembered of
+//! a message does not depend on its size.
+
+use super::{DbIndex, Keyspace};
+use std::collections::{HashMap, VecDeque};
+
+/// What stands for a message.
+pub type Fingerprint = (u64, u64);
+
+/// The messages that a queue has had lately.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// When each was stored, in Unix milliseconds.
+    stored_ms: HashMap<Fingerprint, i64, ahash::RandomState>,
+    /// The same in the order in which they were stored.
+    ordered: VecDeque<(i64, Fingerprint)>,
+}
+
+/// Bytes of memory for each message that is remembered: its place in the map, with the room the map
+/// keeps, and in the line.
+const ENTRY_BYTES: usize = 72;
+
+impl Recent {
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.ordered.len() * ENTRY_BYTES
+    }
+
+    /// When the last of them was stored.
+    pub(super) fn last_ms(&self) -> Option<i64> {
+        self.ordered.back().map(|(ms, _)| *ms)
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Recent::default();
+    }
+
+    fn has(&self, fingerprint: Fingerprint, since_ms: i64) -> bool {
+        self.stored_ms.get(&fingerprint).is_some_and(|&ms| ms > since_ms)
+    }
+
+    /// Remembers a message, and no more than `count_max`, none stored at `since_ms` or before.
+    fn add(&mut self, fingerprint: Fingerprint, now_ms: i64, since_ms: i64, count_max: usize) {
+        self.stored_ms.insert(fingerprint, now_ms);
+        self.ordered.push_back((now_ms, fingerprint));
+        while let Some(&(ms, oldest)) = self.ordered.front()
+            && (self.ordered.len() > count_max || ms <= since_ms)
+        {
+            self.ordered.pop_front();
+            // It may have been stored again since.
+            if self.stored_ms.get(&oldest) == Some(&ms) {
+                self.stored_ms.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Keyspace {
+    /// What stands for a message.
+    pub fn fingerprint(&self, message: &[u8]) -> Fingerprint {
+        let hasher = self.dbs[0].entries.hasher();
+        (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
+    }
+
+    /// Whether a queue has stored this message in the last `window_ms`.
+    pub fn has_had(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        fingerprint: Fingerprint,
+        window_ms: i64,
+    ) -> bool {
+        let since_ms = self.now_ms.saturating_sub(window_ms);
+        self.governed(db, key).is_some_and(|governed| governed.recent.has(fingerprint, since_ms))
+    }
+
+    /// Remembers that a queue has stored messages, at `at_ms`.
+    pub fn remember(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        fingerprints: impl IntoIterator<Item = Fingerprint>,
+        window_ms: i64,
+        at_ms: i64,
+    ) {
+        let count_max = self.governance.dedup_max;
+        let since_ms = at_ms.saturating_sub(window_ms);
+        self.change_governed(db, key, |governed| {
+            for fingerprint in fingerprints {
+                governed.recent.add(fingerprint, at_ms, since_ms, count_max);
+            }
+        });
+    }
+
+    /// How many messages each queue remembers at the most.
+    pub fn set_dedup_max(&mut self, count_max: usize) {
+        self.governance.dedup_max = count_max;
+    }
+
+    /// Forgets what a queue remembers, if the last of it is older than the window.
+    pub fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
+        let since_ms = self.now_ms.saturating_sub(window_ms);
+        let last_ms = self.governed(db, key).and_then(|governed| governed.recent.last_ms());
+        if last_ms.is_some_and(|ms| ms <= since_ms) {
+            self.change_governed(db, key, |governed| governed.recent.clear());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_had_is_known_for_the_window() {
+        let mut recent = Recent::default();
+        recent.add((1, 1), 100, 0, 10);
+        assert!(recent.has((1, 1), 99) && !recent.has((1, 1), 100) && !recent.has((1, 2), 0));
+        recent.add((1, 1), 200, 100, 10);
+        assert!(recent.has((1, 1), 199), "stored again");
+        assert_eq!((recent.ordered.len(), recent.stored_ms.len()), (1, 1));
+    }
+
+    #[test]
+    fn there_is_a_limit_and_the_oldest_go_first() {
+        let mut recent = Recent::default();
+        for number in 0..100 {
+            recent.add((number, 0), 1, 0, 10);
+        }
+        assert_eq!(recent.ordered.len(), 10);
+        assert_eq!(recent.stored_ms.len(), 10);
+        assert!(recent.has((90, 0), 0) && !recent.has((89, 0), 0));
+    }
+}

@@ -1,0 +1,62 @@
+//! Producers that wait for room in a full queue, and when there is some.
+
+use super::{DbIndex, Key, Keyspace};
+use crate::client_id::ClientId;
+
+impl Keyspace {
+    /// Makes a producer wait for room in a queue. Tickets grow with time; a lower one is served first.
+    pub fn add_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
+        let index = self.find_or_create(db, key);
+        let entry = self.entry_mut(db, index);
+        entry.interest.get_or_insert_default().producers.insert(ticket, client);
+        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+    }
+
+    /// Ends the wait that `add_producer` began. Who is behind may fit in where this one did not.
+    pub fn remove_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+        let Some(index) = self.find(db, key) else { return };
+        self.drop_interest(db, key, |interest| {
+            interest.producers.remove(&ticket);
+        });
+        // The entry may have gone, and another one be there: to look at that one costs nothing.
+        self.note_room(db, index);
+    }
+
+    /// The producer that has waited longest for room in a queue.
+    pub fn next_producer(&self, db: DbIndex, key: &[u8]) -> Option<ClientId> {
+        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
+        interest.producers.first_key_value().map(|(_, client)| *client)
+    }
+
+    /// How many producers wait for room in a queue.
+    pub fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
+        let entry = self.dbs[db].entries.get(key);
+        let interest = entry.and_then(|entry| entry.interest.as_ref());
+        interest.map_or(0, |interest| interest.producers.len())
+    }
+
+    /// Puts a queue for which producers wait on the list of those where there may be room.
+    pub(super) fn note_room(&mut self, db: DbIndex, index: usize) {
+        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        if let Some(interest) = &mut entry.interest
+            && !interest.producers.is_empty()
+            && !interest.is_roomy
+        {
+            interest.is_roomy = true;
+            self.roomy.push((db, key.clone()));
+        }
+    }
+
+    /// Queues for which producers wait and where there may be room, since the last call.
+    pub fn take_roomy(&mut self) -> Vec<(DbIndex, Key)> {
+        let roomy = std::mem::take(&mut self.roomy);
+        for (db, key) in &roomy {
+            if let Some(entry) = self.dbs[*db].entries.get_mut(key)
+                && let Some(interest) = &mut entry.interest
+            {
+                interest.is_roomy = false;
+            }
+        }
+        roomy
+    }
+}
