@@ -4,7 +4,7 @@ use super::governed;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
 use crate::resp::Request;
-use crate::state::{State, count_max};
+use crate::state::count_max;
 
 const fn row(
     name: &'static str,
@@ -60,19 +60,23 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let args: Vec<&[u8]> = request.args_from(2).collect();
     let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     let state = &mut *ctx.state;
-    let changed =
-        state.settings.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    let mut next = state.settings.clone();
+    let changed = next.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    // Takes a look at every key, and may find that it cannot be.
+    if changed.contains(&"queue-policy") {
+        let (keyspace, effects) = (&mut state.keyspace, &mut state.effects);
+        governed::configure_policies(keyspace, effects, &next.queue_policies).map_err(
+            |reason| {
+                let failed = "CONFIG SET failed (possibly related to argument 'queue-policy')";
+                CommandError::from(format!("ERR {failed} - {reason}"))
+            },
+        )?;
+    }
+    state.settings = next;
     // Most settings are read where they are needed; these are kept elsewhere too.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
     state.slowlog.trim(count_max(state.settings.slowlog_len_max));
-    let State { keyspace, effects, settings, .. } = state;
-    keyspace.set_dedup_max(count_max(settings.dedup_messages_max));
-    // Takes a look at every key.
-    if changed.contains(&"queue-policy") {
-        governed::change_policies(keyspace, effects, |policies| {
-            policies.configure(&settings.queue_policies);
-        });
-    }
+    state.keyspace.set_dedup_max(count_max(state.settings.dedup_messages_max));
     if changed.contains(&"channel-policy") {
         state.channel_policies.configure(&state.settings.channel_policies);
     }

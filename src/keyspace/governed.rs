@@ -50,6 +50,8 @@ pub(super) struct Governance {
     pub(super) policies: Policies,
     /// Whether a command must look for policies at all.
     pub(super) is_on: bool,
+    /// Whether it must look for names of lists that no client may make.
+    pub(super) reserves_names: bool,
     /// Queues that are paused without a policy.
     pub(super) paused: usize,
     /// When queues have something to do, in Unix milliseconds.
@@ -249,10 +251,18 @@ impl Keyspace {
         let governance = &mut self.governance;
         let is_used = !governance.policies.is_empty() || governance.paused > 0;
         governance.is_on = is_used && !governance.is_replaying;
+        let needs_names = governance.policies.reserve_names();
+        governance.reserves_names = needs_names && !governance.is_replaying;
     }
 
     pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
         self.dbs[db].entries[index].interest.as_ref()?.governed.as_deref()
+    }
+
+    /// Whether any policy needs names of lists in the append files.
+    #[inline]
+    pub fn reserves_names(&self) -> bool {
+        self.governance.reserves_names
     }
 
     /// Whether a key's queue is under a policy, or paused.

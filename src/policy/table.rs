@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The policies of the settings, overlaid by those that were set or deleted while the server ran.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policies {
     configured: Vec<QueuePolicy>,
     /// By name; none for one that was deleted.
@@ -64,6 +64,11 @@ impl Policies {
         self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
         // Stable: equal ones stay in the order of their names.
         self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+    }
+
+    /// Whether any of them needs names of lists in the append files.
+    pub fn reserve_names(&self) -> bool {
+        self.ranked.iter().any(|policy| policy.is_at_least_once() || policy.delay_ms.is_some())
     }
 
     /// Whether there is none.

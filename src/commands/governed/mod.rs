@@ -12,16 +12,18 @@ mod leave;
 mod policies;
 mod push;
 mod replay;
+mod reserved;
 mod room;
 
 pub(super) use delay::clear_delayed;
 pub use deliver::give_all_back;
 pub(super) use deliver::{acknowledge_by_pop, acknowledge_held, give_back_held, pop, pop_with_key};
 pub use due::tend_due;
-pub(super) use policies::{change_policies, delete_policy, set_policy};
+pub(super) use policies::{configure_policies, delete_policy, set_policy};
 pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
 pub use replay::end_replay;
 pub(super) use replay::{remember_push, replay, replay_note};
+pub(super) use reserved::check_names;
 pub(super) use room::{must_wait, no_room_error, serve_producers, wait_for_room};
 
 use crate::note::{DELAYED, IN_FLIGHT};

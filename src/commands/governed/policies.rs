@@ -2,6 +2,7 @@
 
 use super::delay::release;
 use super::deliver::give_back;
+use super::reserved::check_lists;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;
 use crate::note::Note;
@@ -9,7 +10,7 @@ use crate::policy::{Policies, QueuePolicy};
 
 /// Changes the policies. What is in flight or delayed of a queue whose policy does not provide for it any
 /// more goes to the queue.
-pub fn change_policies<R>(
+fn change_policies<R>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     change: impl FnOnce(&mut Policies) -> R,
@@ -31,17 +32,36 @@ pub fn change_policies<R>(
 /// QUEUE POLICY SET.
 ///
 /// # Errors
-/// There are too many policies.
+/// There are too many policies, or a list that is there has a name that they need; nothing has changed.
 pub fn set_policy(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     policy: QueuePolicy,
 ) -> Result<(), String> {
     let at_ms = keyspace.now_ms();
-    change_policies(keyspace, effects, |policies| policies.set(policy.clone()))?;
+    let mut next = keyspace.policies().clone();
+    next.set(policy.clone())?;
+    check_lists(keyspace, &next)?;
+    change_policies(keyspace, effects, |policies| *policies = next);
     // Messages that came under it are ready since then, as the note says.
     keyspace.take_newly_stamped();
     effects.note(0, &Note::PolicySet { at_ms, policy });
+    Ok(())
+}
+
+/// The policies of the settings, after CONFIG SET.
+///
+/// # Errors
+/// A list that is there has a name that they need; nothing has changed.
+pub fn configure_policies(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    configured: &[QueuePolicy],
+) -> Result<(), String> {
+    let mut next = keyspace.policies().clone();
+    next.configure(configured);
+    check_lists(keyspace, &next)?;
+    change_policies(keyspace, effects, |policies| *policies = next);
     Ok(())
 }
 
