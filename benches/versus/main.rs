@@ -9,6 +9,7 @@
 //! cargo bench --bench versus -- mixed         # the latency under a mixture of requests
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
+//! cargo bench --bench versus -- policies      # what queue policies cost, one minute
 //! ```
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
@@ -28,6 +29,7 @@ mod loading;
 mod memory_of_host;
 mod mixed;
 mod pings;
+mod policies;
 mod rate;
 mod repeating;
 mod rewriting;
@@ -73,6 +75,7 @@ fn main() {
     growth::run(&kinds, is_wanted);
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
+    policies::run(is_wanted);
     table::print_footnote();
 }
 

@@ -5,7 +5,7 @@ use crate::servers::Kind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Columns of the rows' names.
-const NAME_WIDTH: usize = 48;
+pub const NAME_WIDTH: usize = 48;
 /// Follows a rate that the generator limited.
 const MARK: &str = "*";
 

@@ -25,7 +25,7 @@ pub const fn push(name: &'static str, message_bytes: usize, pipeline: usize) -> 
     Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_a_second: 0 }
 }
 
-const fn pop(name: &'static str, pipeline: usize, messages_a_second: usize) -> Workload {
+pub const fn pop(name: &'static str, pipeline: usize, messages_a_second: usize) -> Workload {
     let request = &["LPOP", "queue"];
     let message_bytes = None;
     Workload { name, request, message_bytes, pipeline, lines_per_reply: 2, messages_a_second }
