@@ -122,7 +122,11 @@ impl Note {
                 let runs = groups.iter().map(run).collect::<Option<_>>()?;
                 Some(Note::Stamped { key: key()?, end, runs })
             }
-            b"last-delivery" => Some(Note::LastDelivery { number: number(request.get(2)?)? }),
+            b"last-delivery" => {
+                // As far below the largest number as nobody ever gets.
+                let number = u64::try_from(parse_integer(request.get(2)?)?).ok()?;
+                Some(Note::LastDelivery { number })
+            }
             b"in-flight" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
                 let (groups, []) = words.as_chunks::<5>() else { return None };
@@ -201,7 +205,7 @@ mod tests {
         let notes = [
             Note::PolicySet { at_ms: 7, policy: QueuePolicy::parse(&words).expect("valid") },
             Note::PolicyDeleted { name: b"p".to_vec() },
-            Note::LastDelivery { number: u64::MAX },
+            Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
             Note::Stamped {

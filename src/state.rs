@@ -73,7 +73,10 @@ impl State {
         keyspace.change_policies(|policies| policies.configure(&settings.queue_policies));
         let mut channel_policies = ChannelPolicies::default();
         channel_policies.configure(&settings.channel_policies);
-        keyspace.set_dedup_max(count_max(settings.dedup_messages_max));
+        keyspace.set_memory_limits(
+            count_max(settings.dedup_messages_max),
+            count_max(settings.idle_queues_max),
+        );
         State {
             keyspace,
             channels: Channels::new(random.next()),

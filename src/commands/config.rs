@@ -76,7 +76,10 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     // Most settings are read where they are needed; these are kept elsewhere too.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
     state.slowlog.trim(count_max(state.settings.slowlog_len_max));
-    state.keyspace.set_dedup_max(count_max(state.settings.dedup_messages_max));
+    state.keyspace.set_memory_limits(
+        count_max(state.settings.dedup_messages_max),
+        count_max(state.settings.idle_queues_max),
+    );
     if changed.contains(&"channel-policy") {
         state.channel_policies.configure(&state.settings.channel_policies);
     }

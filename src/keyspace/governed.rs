@@ -65,6 +65,8 @@ pub(super) struct Governance {
     pub(super) sums: Totals,
     /// Messages that each queue remembers so as not to store them again.
     pub(super) dedup_max: usize,
+    /// Queues without messages that are remembered.
+    pub(super) idle_max: usize,
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
     /// Lists that came under a policy in another way than by pushes.

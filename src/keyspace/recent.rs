@@ -94,9 +94,11 @@ impl Keyspace {
         });
     }
 
-    /// How many messages each queue remembers at the most.
-    pub fn set_dedup_max(&mut self, count_max: usize) {
-        self.governance.dedup_max = count_max;
+    /// How many messages each queue under a policy remembers at the most, and how many of those queues
+    /// that have no messages are remembered.
+    pub fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
+        self.governance.dedup_max = dedup_max;
+        self.governance.idle_max = idle_max;
     }
 
     /// Forgets what a queue remembers, if the last of it is older than the window.

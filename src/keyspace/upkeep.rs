@@ -2,10 +2,6 @@
 
 use super::{DbIndex, Key, Keyspace};
 
-/// Queues under a policy that have nothing left, whose totals are remembered. Each is about half a
-/// kilobyte; who makes a new key for each reply must not fill the memory with them.
-const IDLE_MAX: usize = 10_000;
-
 impl Keyspace {
     /// A queue that has something to do at `now_ms`; it is taken off the list until something changes.
     pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
@@ -95,7 +91,7 @@ impl Keyspace {
         }
         governed.is_listed = true;
         self.governance.idle.push_back((db, key.clone()));
-        if self.governance.idle.len() > IDLE_MAX {
+        if self.governance.idle.len() > self.governance.idle_max {
             self.forget_idle();
         }
     }

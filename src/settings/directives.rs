@@ -108,6 +108,10 @@ pub(super) static USED: &[Directive] = &[
         field!(dedup_messages_max),
         "Messages that each queue under `dedup-window-ms` remembers, at 72 bytes each whatever their \
          size; of more within the window the oldest are forgotten, and may be stored again."),
+    used("queue-idle-max", Kind::Number { min: 1, max: 100_000_000 }, "10000",
+        field!(idle_queues_max),
+        "Queues under a policy and without messages that are remembered, with their counts, at about \
+         400 bytes each; who makes a key for each answer must not fill the memory."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",

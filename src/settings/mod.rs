@@ -110,6 +110,8 @@ pub struct Settings {
     pub channel_policies: Vec<ChannelPolicy>,
     /// Messages that each queue remembers so as not to store them again.
     pub dedup_messages_max: u64,
+    /// Queues under policies without messages whose counts are remembered.
+    pub idle_queues_max: u64,
     /// The file the settings came from; CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives that have no effect here; kept because CONFIG GET answers them.
@@ -399,6 +401,7 @@ impl Settings {
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,
+            idle_queues_max: 0,
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

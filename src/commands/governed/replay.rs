@@ -211,10 +211,10 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
 
 fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec<(Stamp, usize)>) {
     let change = |queue: &mut Queue| {
-        let mut left: usize = runs.iter().map(|(_, count)| count).sum();
+        let mut left = runs.iter().fold(0, |sum: usize, (_, count)| sum.saturating_add(*count));
         for (stamp, count) in runs {
             queue.restamp_end(end, left, stamp);
-            left -= count;
+            left = left.saturating_sub(count);
         }
     };
     match key.strip_suffix(DELAYED) {
