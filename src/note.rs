@@ -27,6 +27,8 @@ pub enum Note {
     PolicySet { at_ms: i64, policy: QueuePolicy },
     /// QUEUE POLICY DEL.
     PolicyDeleted { name: Vec<u8> },
+    /// The settings say something else of a policy than what was set or deleted: that is forgotten.
+    PolicyForgotten { name: Vec<u8> },
     /// Messages of the queue of which nothing else is known are ready since this time: those that are
     /// there, and those to come.
     Ready { key: Vec<u8>, ms: i64 },
@@ -53,6 +55,9 @@ impl Note {
             }
             Note::PolicyDeleted { name } => {
                 words.extend([b"policy-del".to_vec(), name.clone()]);
+            }
+            Note::PolicyForgotten { name } => {
+                words.extend([b"policy-forgotten".to_vec(), name.clone()]);
             }
             Note::Ready { key, ms } => {
                 words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
@@ -107,6 +112,7 @@ impl Note {
                 let policy = QueuePolicy::parse(&words).ok()?;
                 Some(Note::PolicySet { at_ms: parse_integer(request.get(2)?)?, policy })
             }
+            b"policy-forgotten" => Some(Note::PolicyForgotten { name: key()? }),
             b"policy-del" => Some(Note::PolicyDeleted { name: key()? }),
             b"ready" => Some(Note::Ready { key: key()?, ms: parse_integer(request.get(3)?)? }),
             b"delayed" => Some(Note::Delayed {
@@ -205,6 +211,7 @@ mod tests {
         let notes = [
             Note::PolicySet { at_ms: 7, policy: QueuePolicy::parse(&words).expect("valid") },
             Note::PolicyDeleted { name: b"p".to_vec() },
+            Note::PolicyForgotten { name: b"".to_vec() },
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },

@@ -70,7 +70,7 @@ impl State {
         clients.set_output_limits(settings.output_limits, now.monotonic_us);
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
         // There is no key yet that one of them could govern.
-        keyspace.change_policies(|policies| policies.configure(&settings.queue_policies));
+        keyspace.change_policies(|policies| drop(policies.configure(&settings.queue_policies)));
         let mut channel_policies = ChannelPolicies::default();
         channel_policies.configure(&settings.channel_policies);
         keyspace.set_memory_limits(

@@ -18,9 +18,22 @@ pub struct Policies {
 const POLICIES_MAX: usize = 1_000;
 
 impl Policies {
-    /// Puts those of the settings in the place of what the settings said before.
-    pub fn configure(&mut self, configured: &[QueuePolicy]) {
+    /// Puts those of the settings in the place of what the settings said before. Of one that is new or
+    /// another now, what was said of it while the server ran is forgotten: the last word counts. Gives
+    /// the names of those.
+    pub fn configure(&mut self, configured: &[QueuePolicy]) -> Vec<Vec<u8>> {
+        let changed = configured.iter().filter(|policy| !self.configured.contains(policy));
+        let overlaid = changed.filter(|policy| self.runtime.contains_key(&policy.name));
+        let names: Vec<Vec<u8>> = overlaid.map(|policy| policy.name.clone()).collect();
+        names.iter().for_each(|name| drop(self.runtime.remove(name)));
         self.configured = configured.to_vec();
+        self.rank();
+        names
+    }
+
+    /// Forgets what was said of a policy while the server ran.
+    pub fn forget(&mut self, name: &[u8]) {
+        self.runtime.remove(name);
         self.rank();
     }
 
@@ -45,7 +58,11 @@ impl Policies {
         if self.find(name).is_none() {
             return false;
         }
-        self.runtime.insert(name.to_vec(), None);
+        if self.configured.iter().any(|policy| policy.name == name) {
+            self.runtime.insert(name.to_vec(), None);
+        } else {
+            self.runtime.remove(name);
+        }
         self.rank();
         true
     }
@@ -126,8 +143,14 @@ mod tests {
         let mut policies = Policies::default();
         policies.configure(&[policy("a q max-length 1")]);
         policies.set(policy("a q max-length 2")).expect("room");
-        policies.configure(&[policy("a q max-length 3")]);
+        policies.configure(&[policy("a q max-length 1")]);
         assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(2));
+        let forgotten = policies.configure(&[policy("a q max-length 3")]);
+        assert_eq!(forgotten, [b"a"]);
+        assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(3));
+        policies.set(policy("b x")).expect("room");
+        assert!(policies.delete(b"b"));
+        assert_eq!(policies.runtime().count(), 0, "nothing is left of it");
         assert!(policies.delete(b"a"));
         assert!(!policies.delete(b"a"));
         assert!(policies.is_empty());

@@ -59,9 +59,12 @@ pub fn configure_policies(
     configured: &[QueuePolicy],
 ) -> Result<(), String> {
     let mut next = keyspace.policies().clone();
-    next.configure(configured);
+    let forgotten = next.configure(configured);
     check_lists(keyspace, &next)?;
     change_policies(keyspace, effects, |policies| *policies = next);
+    for name in forgotten {
+        effects.note(0, &Note::PolicyForgotten { name });
+    }
     Ok(())
 }
 

@@ -192,6 +192,9 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
             let set = keyspace.change_policies_at(at_ms, |policies| policies.set(policy)).0;
             set.map_err(|reason| CommandError::from(format!("ERR {reason}")))?;
         }
+        Some(Note::PolicyForgotten { name }) => {
+            keyspace.change_policies(|policies| policies.forget(&name));
+        }
         Some(Note::PolicyDeleted { name }) => {
             keyspace.change_policies(|policies| policies.delete(&name));
         }
