@@ -92,6 +92,12 @@
 //! marks `q` as ready. After the command that pushed, the broker serves the one who has waited
 //! longest, with the same function that would have answered at once. No command wakes anyone
 //! itself. If the deadline comes first, `settle` answers that there was nothing.
+//!
+//! If a policy governs `q`, its entry has more than the list: what is in flight and to whom, what is
+//! delayed, counts. `RPUSH` and `LPOP` see that when they have found the entry and go to
+//! `commands/governed`, which does what the policy says and states it as plain list commands for the
+//! journal. When something is due in a queue - a life is over, a delay, an acknowledgement is missing -
+//! the poll's wait ends, and the same room sees to it. A client that leaves takes nothing with it.
 
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
