@@ -7,7 +7,7 @@ use crate::clients::Take;
 use crate::command::CommandError;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::queue::{End, Queue};
+use crate::queue::{End, Queue, Stamp};
 use crate::resp::Output;
 use crate::state::add_expired;
 
@@ -176,9 +176,9 @@ fn move_message(
     keyspace.list(db, destination)?;
     let taken = keyspace.change_list(db, source, |queue| {
         let (message, stamp) = queue.pop_stamped(from, <[u8]>::to_vec)?;
-        // It has been waiting in this queue before.
+        // It has been waiting in this queue before, but not in this place.
         if source == destination {
-            queue.push_stamped(to, &message, stamp);
+            queue.push_stamped(to, &message, Stamp { order: 0, ..stamp });
         }
         Some(message)
     })?;

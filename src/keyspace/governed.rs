@@ -87,12 +87,13 @@ impl Governed {
         GOVERNED_BYTES + hidden_bytes + self.recent.allocated_bytes()
     }
 
-    /// Forgets what is in flight; the bytes that frees.
+    /// Forgets what is in flight or delayed, and what was counted; the bytes that frees.
     fn flush(&mut self) -> usize {
         let bytes_before = self.allocated_bytes();
         self.in_flight.clear();
         self.delayed = Queue::new();
         self.recent.clear();
+        self.totals = Totals::default();
         (self.due_ms, self.is_listed) = (None, false);
         bytes_before - self.allocated_bytes()
     }
@@ -113,9 +114,9 @@ impl Governed {
         self.in_flight.is_empty() && self.delayed.is_empty() && !self.is_paused()
     }
 
-    /// Whether it has messages in flight or delayed for which its policy does not provide.
-    fn is_stranded(&self) -> bool {
-        let provides = |has: fn(&QueuePolicy) -> bool| self.policy.as_deref().is_some_and(has);
+    /// Whether it has messages in flight or delayed for which a policy does not provide.
+    fn is_stranded_by(&self, policy: Option<&QueuePolicy>) -> bool {
+        let provides = |has: fn(&QueuePolicy) -> bool| policy.is_some_and(has);
         (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
             || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
     }
@@ -145,12 +146,14 @@ impl Governed {
 }
 
 impl Interest {
-    /// Forgets what a queue has in flight, and all that belongs to it if nobody waits; the bytes that
-    /// frees.
+    /// Forgets what a queue has in flight or delayed, and all that belongs to it if nobody waits for it or
+    /// watches it: an entry that stays, stays under its policy. The bytes that frees.
     pub(super) fn flush(&mut self) -> usize {
         let Some(governed) = &mut self.governed else { return 0 };
         let mut freed = governed.flush();
-        if self.waiters.is_empty() && self.producers.is_empty() && governed.is_idle() {
+        let is_wanted =
+            !self.waiters.is_empty() || !self.producers.is_empty() || !self.watchers.is_empty();
+        if !is_wanted && governed.is_idle() {
             freed += governed.allocated_bytes();
             self.governed = None;
         }
@@ -165,7 +168,8 @@ impl Keyspace {
     }
 
     /// Changes the policies, and then which queues they govern. Gives the queues that have something in
-    /// flight or delayed for which no policy provides any more: the caller returns it.
+    /// flight or delayed for which no policy provides any more, in the order of their names. They stay as
+    /// they are, so that the caller can return it to its old place; then it calls `govern_again`.
     pub fn change_policies<R>(
         &mut self,
         change: impl FnOnce(&mut Policies) -> R,
@@ -188,11 +192,19 @@ impl Keyspace {
             }
         }
         self.note_governance();
+        stranded.sort();
         (result, stranded)
     }
 
-    /// Puts an entry under the policy that holds now; its key if something is in flight that must not be
-    /// any more.
+    /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
+    pub fn govern_again(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.govern_anew(db, index, self.now_ms);
+        }
+    }
+
+    /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
+    /// flight or delayed that must not be any more.
     fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
         let (key, entry) = self.dbs[db].entries.get_index(index)?;
         let policy = self.governance.policies.of(key).cloned();
@@ -201,13 +213,11 @@ impl Keyspace {
         if policy.as_ref() == before {
             return None;
         }
-        let key = key.clone();
+        if governed.is_some_and(|governed| governed.is_stranded_by(policy.as_deref())) {
+            return Some(key.clone());
+        }
         self.attach(db, index, policy, at_ms);
         self.note_room(db, index);
-        let governed = self.governed_at(db, index)?;
-        if governed.is_stranded() {
-            return Some(key);
-        }
         self.drop_if_unneeded(db, index);
         None
     }

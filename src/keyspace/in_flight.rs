@@ -81,6 +81,11 @@ impl InFlight {
         }
     }
 
+    /// The delivery with a number.
+    pub fn get(&self, number: u64) -> Option<&Delivery> {
+        self.by_number.get(&number)
+    }
+
     /// The oldest delivery, with its number.
     pub fn first(&self) -> Option<(u64, &Delivery)> {
         self.by_number.first_key_value().map(|(number, delivery)| (*number, delivery))

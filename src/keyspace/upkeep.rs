@@ -3,17 +3,23 @@
 use super::{DbIndex, Key, Keyspace};
 
 impl Keyspace {
-    /// A queue that has something to do at `now_ms`; it is taken off the list until something changes.
+    /// The queue that has had something to do for the longest time at `now_ms`; it is taken off the list
+    /// until something changes.
     pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
-        let (due_ms, ..) = self.governance.dues.first()?;
-        if *due_ms > now_ms {
-            return None;
+        while self.next_due_ms()? <= now_ms {
+            let (due_ms, db, key) = self.governance.dues.pop_first()?;
+            let Some(index) = self.find(db, &key) else { continue };
+            let entry = &mut self.dbs[db].entries[index];
+            let governed = entry.interest.as_mut().and_then(|interest| interest.governed.as_mut());
+            let Some(governed) = governed else { continue };
+            governed.due_ms = None;
+            if governed.next_due_ms(entry.value.as_ref()) == Some(due_ms) {
+                return Some((db, key));
+            }
+            // It was noted too early, and takes its place among the others.
+            self.note_due(db, index);
         }
-        let (_, db, key) = self.governance.dues.pop_first()?;
-        let index = self.find(db, &key)?;
-        let interest = self.dbs[db].entries[index].interest.as_mut()?;
-        interest.governed.as_mut()?.due_ms = None;
-        Some((db, key))
+        None
     }
 
     /// When a queue has something to do next, in Unix milliseconds.
@@ -108,6 +114,7 @@ impl Keyspace {
             && governed.is_idle()
             && interest.waiters.is_empty()
             && interest.producers.is_empty()
+            && interest.watchers.is_empty()
         {
             self.detach(db, index);
             self.drop_if_unused(db, index);

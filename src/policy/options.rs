@@ -226,7 +226,8 @@ impl QueuePolicy {
     /// Whether the policy holds for a key. Never for the keys of its own dead letters: what is there
     /// is a plain list, and nothing goes in a circle.
     pub fn matches(&self, key: &[u8]) -> bool {
-        glob_matches(&self.pattern, key) && !self.fills(key)
+        // As KEYS has it: all keys, also the empty one, which no other pattern matches.
+        (self.pattern == b"*" || glob_matches(&self.pattern, key)) && !self.fills(key)
     }
 
     /// Whether a key can be one of its dead-letter keys.

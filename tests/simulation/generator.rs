@@ -1,6 +1,7 @@
 //! What clients send: commands drawn by weights that the seed chose, and their bytes.
 
-use crate::model::{DBS, Input, Words, address};
+use crate::model::{DBS, Input, Key, Words, address};
+use crate::queue_commands::QueueMix;
 use crate::rng::Rng;
 
 /// What the generator may know of a client, so that the run does not get stuck.
@@ -10,6 +11,8 @@ pub struct Hint {
     pub is_in_transaction: bool,
     pub is_watching: bool,
     pub client_count: usize,
+    /// Keys of queues of which it has something in flight.
+    pub held: Vec<Key>,
 }
 
 type Family = fn(&Generator, &mut Rng, &Hint) -> Words;
@@ -30,10 +33,14 @@ const FAMILIES: &[(Family, usize)] = &[
     (Generator::client, 4),
     (Generator::pause, 1),
     (Generator::connection, 6),
+    // The last one: without it a run is what it was before there were policies.
+    (Generator::queue, 10),
 ];
 
 /// Of ten families, how many are switched off.
 const OFF_IN_TEN: usize = 2;
+/// Of ten seeds, how many know no policies.
+const WITHOUT_POLICIES_IN_TEN: usize = 5;
 
 pub struct Generator {
     weights: Vec<usize>,
@@ -43,11 +50,17 @@ pub struct Generator {
     large_bytes: usize,
     odd_percent: usize,
     scene_percent: usize,
+    /// None in a run that knows no policies.
+    pub(super) queues: Option<QueueMix>,
 }
 
 impl Generator {
-    pub fn new(rng: &mut Rng) -> Generator {
-        let mut weights: Vec<usize> = FAMILIES
+    pub fn new(rng: &mut Rng, seed: u64) -> Generator {
+        // Of its own, so that the run without policies is the same whatever is drawn for them.
+        let own = &mut Rng::new(seed ^ 0x7175_6575_6573);
+        let queues = (own.below(10) >= WITHOUT_POLICIES_IN_TEN).then(|| QueueMix::new(own));
+        let (last, others) = FAMILIES.split_last().expect("there are some");
+        let mut weights: Vec<usize> = others
             .iter()
             .map(
                 |(_, usual)| {
@@ -57,6 +70,7 @@ impl Generator {
             .collect();
         // Without pushes nothing would ever happen.
         weights[0] = weights[0].max(10);
+        weights.push(if queues.is_some() { last.1 * own.pick(&[1, 2, 4]) } else { 0 });
         Generator {
             weights,
             key_count: rng.pick(&[1, 2, 3, 5]),
@@ -64,6 +78,7 @@ impl Generator {
             large_bytes: rng.pick(&[10_000, 10_000, 40_000]),
             odd_percent: rng.pick(&[0, 2, 5]),
             scene_percent: rng.pick(&[0, 1, 4]),
+            queues,
         }
     }
 
@@ -145,7 +160,10 @@ impl Generator {
         }
     }
 
-    fn key_name(&self, rng: &mut Rng) -> String {
+    pub(super) fn key_name(&self, rng: &mut Rng) -> String {
+        if self.queues.is_some() && rng.one_in(12) {
+            return rng.pick(&["dead", "k0:dead"]).to_string();
+        }
         ["k0", "k1", "k2", "", "k\0\n"][rng.below(self.key_count)].to_string()
     }
 
@@ -407,7 +425,7 @@ fn index(rng: &mut Rng) -> String {
     rng.between(-4, 4).to_string()
 }
 
-fn words(all: &[&str]) -> Words {
+pub fn words(all: &[&str]) -> Words {
     all.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 

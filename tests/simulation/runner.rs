@@ -66,7 +66,7 @@ impl Run {
             story: VecDeque::new(),
             hash: 0xcbf2_9ce4_8422_2325,
             is_verbose,
-            generator: Generator::new(&mut rng),
+            generator: Generator::new(&mut rng, seed),
             broker: Broker::new(settings, seed, Box::new(NoHost), now),
             model,
             now,
@@ -182,6 +182,7 @@ impl Run {
             is_in_transaction: client.queued.is_some(),
             is_watching: !client.watched.is_empty(),
             client_count: self.ids.len(),
+            held: self.model.keys_held(who),
         };
         for input in self.generator.inputs(&mut self.rng, &hint) {
             self.put_in_pipe(who, input);
@@ -368,11 +369,14 @@ impl Run {
                 self.ask(who, &[b"LRANGE", &key, b"0", b"-1"]);
                 self.ask(who, &[b"PEXPIRETIME", &key]);
             }
+            for key in self.model.queue_keys(db) {
+                self.ask(who, &[b"QUEUE", b"INFO", &key]);
+            }
         }
         self.ask(who, &[b"FLUSHALL"]);
         self.ask(who, &[b"DBSIZE"]);
         self.ask(who, &[b"PUBSUB", b"NUMPAT"]);
-        assert_eq!(self.model.left(), 0);
+        assert_eq!(self.model.left() + self.model.in_flight(), 0);
         assert_eq!(self.broker.next_deadline(self.now), None, "something is left to do");
         self.drop_client(who, CloseReason::PeerClosed);
         self.end_turn();

@@ -214,9 +214,20 @@ pub fn give_back_held(
 pub fn give_all_back(keyspace: &mut Keyspace, effects: &mut Effects, client: ClientId) {
     let held: Vec<_> =
         keyspace.held_by(client).map(|(db, key, number)| (db, key.clone(), number)).collect();
-    // The last one first: then each is at the end of those in flight and of its queue.
-    for (db, key, number) in held.into_iter().rev() {
-        give_back(keyspace, effects, db, &key, number);
+    for of_one_queue in
+        held.chunk_by(|(db, key, _), (other, other_key, _)| (db, key) == (other, other_key))
+    {
+        // Those that leave do so in the order in which they were delivered.
+        let mut staying = Vec::new();
+        for (db, key, number) in of_one_queue {
+            if !leave_in_flight(keyspace, effects, *db, key, *number) {
+                staying.push((*db, key, *number));
+            }
+        }
+        // The last one first: then each is at the end of those in flight and of its queue.
+        for (db, key, number) in staying.into_iter().rev() {
+            put_back(keyspace, effects, db, key, number);
+        }
     }
 }
 
@@ -229,28 +240,53 @@ pub fn give_back(
     key: &Key,
     number: u64,
 ) {
-    // Looked up before: it may be the last that keeps the queue's record.
-    let policy = keyspace.policy_of(db, key);
-    let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { return };
-    let now_ms = keyspace.now_ms();
-    if let Some(policy) = &policy {
-        let is_undeliverable =
-            policy.delivery_limit.is_some_and(|limit| delivery.stamp.deliveries >= limit);
-        let is_too_old = policy
-            .message_ttl_ms
-            .is_some_and(|ttl| delivery.stamp.ready_ms.saturating_add(ttl) <= now_ms);
-        let fate = match (is_undeliverable, is_too_old) {
-            (true, _) => Some(Fate::DeadLetter),
-            (false, true) => Some(Fate::Expired),
-            (false, false) => None,
-        };
-        if let Some(fate) = fate {
-            state_removal(effects, db, key, &delivery, place);
-            let (message, stamp) = (&delivery.message, delivery.stamp);
-            return leave(keyspace, effects, db, key, policy, message, stamp, fate);
-        }
+    if !leave_in_flight(keyspace, effects, db, key, number) {
+        put_back(keyspace, effects, db, key, number);
     }
-    insert_back(keyspace, effects, db, key, &delivery, place);
+}
+
+/// Takes a message in flight away that must not go back to its queue: it was delivered too often or has
+/// waited too long meanwhile. False, and nothing done, if it may go back.
+fn leave_in_flight(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    number: u64,
+) -> bool {
+    let Some(policy) = keyspace.policy_of(db, key) else { return false };
+    let now_ms = keyspace.now_ms();
+    let governed = keyspace.governed(db, key);
+    let Some(delivery) = governed.and_then(|governed| governed.in_flight.get(number)) else {
+        return false;
+    };
+    let stamp = delivery.stamp;
+    let is_undeliverable = policy.delivery_limit.is_some_and(|limit| stamp.deliveries >= limit);
+    let is_too_old =
+        policy.message_ttl_ms.is_some_and(|ttl| stamp.ready_ms.saturating_add(ttl) <= now_ms);
+    let fate = match (is_undeliverable, is_too_old) {
+        (true, _) => Fate::DeadLetter,
+        (false, true) => Fate::Expired,
+        (false, false) => return false,
+    };
+    if let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) {
+        state_removal(effects, db, key, &delivery, place);
+        leave(keyspace, effects, db, key, &policy, &delivery.message, stamp, fate);
+    }
+    true
+}
+
+/// Returns a message in flight to its place in the queue.
+pub(super) fn put_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    number: u64,
+) {
+    if let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) {
+        insert_back(keyspace, effects, db, key, &delivery, place);
+    }
 }
 
 /// Notes the stamps of the outermost messages at an end of a queue, which were stated as if they were

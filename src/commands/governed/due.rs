@@ -57,6 +57,7 @@ fn expire(
     let limit_ms = keyspace.now_ms().saturating_sub(ttl_ms);
     // Those that go to nobody are only counted.
     let keeps = policy.dead_letter.is_some();
+    let (mut letters, mut letters_at_back) = (Vec::new(), Vec::new());
     while let Ok(Some(Some(gone))) = keyspace.try_change_list(db, key, |queue| {
         let Some((index, count)) = queue.next_older_than(limit_ms) else { return (None, false) };
         let messages: Vec<(Box<[u8]>, Stamp)> = if keeps {
@@ -76,9 +77,14 @@ fn expire(
         if !keeps {
             keyspace.count(db, key, |totals| totals.expired += gone.count as u64);
         }
-        for (message, stamp) in &gone.messages {
-            leave(keyspace, effects, db, key, policy, message, *stamp, Fate::Expired);
-        }
+        let is_at_back = gone.index > 0 && gone.behind == 0;
+        if is_at_back { &mut letters_at_back } else { &mut letters }.extend(gone.messages);
+    }
+    letters.append(&mut letters_at_back);
+    // As they would have come, each at its own moment; of one moment in the order of the queue.
+    letters.sort_by_key(|(_, stamp)| stamp.ready_ms);
+    for (message, stamp) in &letters {
+        leave(keyspace, effects, db, key, policy, message, *stamp, Fate::Expired);
     }
 }
 

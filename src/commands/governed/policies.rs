@@ -1,7 +1,7 @@
 //! Changing the policies, and what becomes of queues that one does not govern any more.
 
 use super::delay::release;
-use super::deliver::give_back;
+use super::deliver::put_back;
 use super::reserved::check_lists;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;
@@ -9,8 +9,8 @@ use crate::note::Note;
 use crate::policy::{Policies, QueuePolicy};
 
 /// Changes the policies. What is in flight or delayed of a queue whose policy does not provide for it any
-/// more goes to the queue.
-fn change_policies<R>(
+/// more goes to the queue, to its old place, whatever a policy says of messages that come back.
+pub fn change_policies<R>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     change: impl FnOnce(&mut Policies) -> R,
@@ -18,13 +18,18 @@ fn change_policies<R>(
     let (result, stranded) = keyspace.change_policies(change);
     for (db, key) in stranded {
         let Some(governed) = keyspace.governed(db, &key) else { continue };
-        let keeps = governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once());
-        let in_flight = governed.in_flight.iter().filter(|_| !keeps);
-        let numbers: Vec<u64> = in_flight.map(|(number, _)| number).collect();
+        let numbers: Vec<u64> = governed.in_flight.iter().map(|(number, _)| number).collect();
+        let policy = keyspace.policies().of(&key);
+        let keeps_in_flight = policy.is_some_and(|policy| policy.is_at_least_once());
+        let keeps_delayed = policy.is_some_and(|policy| policy.delay_ms.is_some());
+        let numbers = if keeps_in_flight { Vec::new() } else { numbers };
         for number in numbers.into_iter().rev() {
-            give_back(keyspace, effects, db, &key, number);
+            put_back(keyspace, effects, db, &key, number);
         }
-        release(keyspace, effects, db, &key, i64::MAX);
+        if !keeps_delayed {
+            release(keyspace, effects, db, &key, i64::MAX);
+        }
+        keyspace.govern_again(db, &key);
     }
     result
 }

@@ -6,6 +6,7 @@
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
 use super::deliver::{deliver, give_all_back};
+use super::policies::change_policies;
 use super::push::note_ready;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
@@ -235,4 +236,8 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now_ms: i64) {
         note_ready(keyspace, effects, db, &key);
     }
     give_all_back(keyspace, effects, ClientId::nobody());
+    // Files that lost their middle may have queues whose policy went before what it provided for.
+    if !keyspace.policies().is_empty() {
+        change_policies(keyspace, effects, |_| ());
+    }
 }

@@ -44,6 +44,7 @@ impl Model {
                 self.forget_subscriptions(who);
                 self.clients[who].db = 0;
                 self.clients[who].is_resp3 = false;
+                self.give_all_back(who);
                 reply.is_resp3 = false;
                 reply.simple("RESET");
             }

@@ -82,7 +82,7 @@ fn name_of(words: &Words) -> String {
 /// As errors call a command: a subcommand with its container.
 fn full_name(words: &Words) -> String {
     match name_of(words).as_str() {
-        container @ ("client" | "pubsub") => {
+        container @ ("client" | "pubsub" | "queue") => {
             format!("{container}|{}", String::from_utf8_lossy(&words[1]).to_ascii_lowercase())
         }
         name => name.into(),
@@ -90,7 +90,10 @@ fn full_name(words: &Words) -> String {
 }
 
 fn is_writing(words: &Words) -> bool {
-    WRITING.iter().any(|(name, _)| *name == name_of(words))
+    match full_name(words).as_str() {
+        "queue|ack" | "queue|nack" => true,
+        _ => WRITING.iter().any(|(name, _)| *name == name_of(words)),
+    }
 }
 
 /// What is wrong with the command itself.
@@ -184,6 +187,7 @@ impl Model {
         }
         let has_run = self.run_transaction_command(who, words, reply)?
             || self.run_list_command(who, words, in_exec, reply)?
+            || self.run_queue_command(who, words, reply)?
             || self.run_key_command(who, words, reply)?
             || self.run_pubsub_command(who, words, reply)
             || self.run_connection_command(who, words, reply)?;

@@ -1,5 +1,6 @@
 //! Keys whatever they hold, and whole databases.
 
+use super::governed::Totals;
 use super::reply::Reply;
 use super::{DBS, List, Model, Who, Words};
 
@@ -103,15 +104,24 @@ impl Model {
     fn delete(&mut self, db: usize, key: &[u8]) -> bool {
         let Some(list) = self.dbs[db].remove(key) else { return false };
         self.tally.removed += list.messages.len();
+        self.note_others(db, key, -(list.messages.len() as i64));
         self.touch(db, key);
         true
     }
 
     /// Puts a list at a key in the place of what was there.
-    fn put(&mut self, db: usize, key: &[u8], list: List) {
+    fn put(&mut self, db: usize, key: &[u8], mut list: List) {
         self.delete(db, key);
-        self.note_ready(db, key);
+        list.messages.iter_mut().for_each(|message| self.stamp(key, message));
+        self.note_others(db, key, list.messages.len() as i64);
         self.dbs[db].insert(key.to_vec(), list);
+        self.touch(db, key);
+    }
+
+    /// Takes away a list that goes elsewhere.
+    fn take_away(&mut self, db: usize, key: &[u8]) {
+        let Some(list) = self.dbs[db].remove(key) else { return };
+        self.note_others(db, key, -(list.messages.len() as i64));
         self.touch(db, key);
     }
 
@@ -121,8 +131,7 @@ impl Model {
         if from == to || (!replaces && self.dbs[db].contains_key(to)) {
             return Ok(false);
         }
-        self.dbs[db].remove(from);
-        self.touch(db, from);
+        self.take_away(db, from);
         self.put(db, to, list);
         Ok(true)
     }
@@ -135,8 +144,7 @@ impl Model {
         let list = self.dbs[db].get(key).filter(|_| !self.dbs[to].contains_key(key)).cloned();
         reply.integer(list.is_some().into());
         if let Some(list) = list {
-            self.dbs[db].remove(key);
-            self.touch(db, key);
+            self.take_away(db, key);
             self.put(to, key, list);
         }
         Ok(())
@@ -168,6 +176,15 @@ impl Model {
         for key in self.dbs[db].keys().cloned().collect::<Vec<_>>() {
             self.delete(db, &key);
         }
+        // A pause outlives it; what was counted does not.
+        for ((other, _), record) in &mut self.queues {
+            if *other == db {
+                self.tally.removed += record.in_flight.len();
+                record.in_flight.clear();
+                record.totals = Totals::default();
+                record.others = 0;
+            }
+        }
     }
 
     /// Who waits or watches does so in the database of the number it chose.
@@ -177,11 +194,18 @@ impl Model {
         }
         for db in [a, b] {
             for key in self.dbs[db].keys().cloned().collect::<Vec<_>>() {
-                self.touch(a, &key);
-                self.touch(b, &key);
+                self.break_watches(a, &key);
+                self.break_watches(b, &key);
             }
         }
         self.dbs.swap(a, b);
+        let other = |db| match db {
+            db if db == a => b,
+            db if db == b => a,
+            db => db,
+        };
+        let queues = std::mem::take(&mut self.queues).into_iter();
+        self.queues = queues.map(|((db, key), record)| ((other(db), key), record)).collect();
         self.note_ready_after_swap();
     }
 

@@ -3,7 +3,7 @@
 use super::client::{Side, Take, Wait};
 use super::keys::{NOT_AN_INTEGER, integer};
 use super::reply::Reply;
-use super::{Key, Model, Who, Words};
+use super::{Key, Message, Model, Who, Words};
 
 const SYNTAX: &str = "ERR syntax error";
 
@@ -52,18 +52,19 @@ impl Model {
         let exists = self.dbs[db].contains_key(&key);
         match words[0].to_ascii_uppercase().as_slice() {
             b"RPUSHX" | b"LPUSHX" if !exists => reply.integer(0),
-            b"RPUSH" | b"RPUSHX" => self.push_all(db, &key, Side::Right, &words[2..], reply),
-            b"LPUSH" | b"LPUSHX" => self.push_all(db, &key, Side::Left, &words[2..], reply),
-            b"LPOP" => self.pop_command(db, words, Side::Left, reply)?,
-            b"RPOP" => self.pop_command(db, words, Side::Right, reply)?,
+            b"RPUSH" | b"RPUSHX" => self.push_all(db, &key, Side::Right, &words[2..], reply)?,
+            b"LPUSH" | b"LPUSHX" => self.push_all(db, &key, Side::Left, &words[2..], reply)?,
+            b"LPOP" => self.pop_command(who, words, Side::Left, reply)?,
+            b"RPOP" => self.pop_command(who, words, Side::Right, reply)?,
             b"LMOVE" => {
                 let (from, to) = (side(&words[3])?, side(&words[4])?);
-                self.move_or_null(db, words, from, to, reply);
+                self.move_or_null(who, words, from, to, reply)?;
             }
-            b"RPOPLPUSH" => self.move_or_null(db, words, Side::Right, Side::Left, reply),
+            b"RPOPLPUSH" => self.move_or_null(who, words, Side::Right, Side::Left, reply)?,
             b"LMPOP" => {
                 let (keys, take) = many(words, 1)?;
-                if !self.take_first(db, &keys, &take, reply) {
+                self.acknowledge_by_pop(who, &keys);
+                if !self.take_first(who, &keys, &take, reply)? {
                     reply.null_array();
                 }
             }
@@ -87,7 +88,8 @@ impl Model {
             b"LRANGE" => {
                 let (start, stop) = (integer(&words[2])?, integer(&words[3])?);
                 let list = self.list(db, &words[1]);
-                reply.bulks(list[positions(start, stop, list.len())].iter());
+                let shown = &list[positions(start, stop, list.len())];
+                reply.bulks(shown.iter().map(|message| &message.bytes));
             }
             b"LINDEX" => {
                 let list = self.list(db, &words[1]);
@@ -95,7 +97,7 @@ impl Model {
                     reply.null();
                 } else {
                     match position(integer(&words[2])?, list.len()) {
-                        Some(index) => reply.bulk(&list[index]),
+                        Some(index) => reply.bulk(&list[index].bytes),
                         None => reply.null(),
                     }
                 }
@@ -108,7 +110,9 @@ impl Model {
                 let (start, stop) = (integer(&words[2])?, integer(&words[3])?);
                 let list = self.list(db, &words[1]);
                 let kept = list[positions(start, stop, list.len())].to_vec();
-                self.tally.removed += list.len() - kept.len();
+                let removed = list.len() - kept.len();
+                self.tally.removed += removed;
+                self.note_others(db, &words[1], -(removed as i64));
                 self.replace(db, &words[1], kept);
                 reply.ok();
             }
@@ -118,17 +122,14 @@ impl Model {
     }
 
     /// The messages of a list; none if there is no list.
-    fn list(&self, db: usize, key: &[u8]) -> Vec<Vec<u8>> {
-        self.dbs[db]
-            .get(key)
-            .map(|list| list.messages.iter().cloned().collect())
-            .unwrap_or_default()
+    pub(super) fn list(&self, db: usize, key: &[u8]) -> &[Message] {
+        self.dbs[db].get(key).map(|list| list.messages.as_slice()).unwrap_or_default()
     }
 
     /// Puts other messages in the place of a list's; a list without messages is gone.
-    fn replace(&mut self, db: usize, key: &[u8], messages: Vec<Vec<u8>>) {
+    pub(super) fn replace(&mut self, db: usize, key: &[u8], messages: Vec<Message>) {
         let Some(list) = self.dbs[db].get_mut(key) else { return };
-        list.messages = messages.into();
+        list.messages = messages;
         if list.messages.is_empty() {
             self.dbs[db].remove(key);
         }
@@ -136,14 +137,11 @@ impl Model {
     }
 
     /// Adds a message at one end.
-    fn push(&mut self, db: usize, key: &[u8], side: Side, message: Vec<u8>) {
-        if !self.dbs[db].contains_key(key) {
-            self.note_ready(db, key);
-        }
+    pub(super) fn push(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
         let list = self.dbs[db].entry(key.to_vec()).or_default();
         match side {
-            Side::Left => list.messages.push_front(message),
-            Side::Right => list.messages.push_back(message),
+            Side::Left => list.messages.insert(0, message),
+            Side::Right => list.messages.push(message),
         }
         self.touch(db, key);
     }
@@ -155,23 +153,47 @@ impl Model {
         side: Side,
         messages: &[Vec<u8>],
         reply: &mut Reply,
-    ) {
+    ) -> Result<(), String> {
+        self.check_push(db, key, messages.len(), messages.iter().map(Vec::len).sum())?;
         for message in messages {
-            self.push(db, key, side, message.clone());
+            let message = self.fresh(key, message.clone());
+            self.push(db, key, side, message);
         }
         self.tally.pushed += messages.len();
-        reply.count(self.list(db, key).len());
+        reply.count(self.finish_push(db, key, side, messages.len()));
+        Ok(())
     }
 
     /// Takes up to `count` messages from one end of a list.
-    pub(super) fn pop(&mut self, db: usize, key: &[u8], side: Side, count: usize) -> Vec<Vec<u8>> {
+    pub(super) fn pop(
+        &mut self,
+        who: Who,
+        db: usize,
+        key: &[u8],
+        side: Side,
+        count: usize,
+    ) -> Vec<Vec<u8>> {
+        if self.policy(key).is_some_and(|policy| policy.is("delivery", "at-least-once")) {
+            let count = count.min(self.list(db, key).len());
+            return (0..count).map(|_| self.deliver(who, db, key, side)).collect();
+        }
         let taken = self.take_out(db, key, side, count);
         self.tally.popped += taken.len();
-        taken
+        self.count(db, key, |totals| {
+            totals.delivered += taken.len() as i64;
+            totals.acknowledged += taken.len() as i64;
+        });
+        taken.into_iter().map(|message| message.bytes).collect()
     }
 
-    fn take_out(&mut self, db: usize, key: &[u8], side: Side, count: usize) -> Vec<Vec<u8>> {
-        let mut messages = self.list(db, key);
+    pub(super) fn take_out(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        side: Side,
+        count: usize,
+    ) -> Vec<Message> {
+        let mut messages = self.list(db, key).to_vec();
         let count = count.min(messages.len());
         let taken: Vec<_> = match side {
             Side::Left => messages.drain(..count).collect(),
@@ -191,27 +213,39 @@ impl Model {
         destination: &[u8],
         from: Side,
         to: Side,
-    ) -> Vec<u8> {
+    ) -> Result<Vec<u8>, String> {
         if source == destination {
             // The list stays, with its expiry, even if it has no other message.
-            let mut messages = self.list(db, source);
+            let mut messages = self.list(db, source).to_vec();
             let message = match from {
                 Side::Left => messages.remove(0),
                 Side::Right => messages.remove(messages.len() - 1),
             };
             let at = if to == Side::Left { 0 } else { messages.len() };
-            messages.insert(at, message.clone());
+            // It has been waiting there before, but not in this place.
+            let mut moved = message.clone();
+            if let Some(stamp) = &mut moved.stamp {
+                stamp.taken = None;
+            }
+            messages.insert(at, moved);
             self.replace(db, source, messages);
-            return message;
+            return Ok(message.bytes);
         }
+        let list = self.list(db, source);
+        let message = if from == Side::Left { list.first() } else { list.last() };
+        let bytes = message.map_or(0, |message| message.bytes.len());
+        self.check_push(db, destination, 1, bytes)?;
         let message = self.take_out(db, source, from, 1).remove(0);
-        self.push(db, destination, to, message.clone());
-        message
+        self.note_others(db, source, -1);
+        let moved = self.fresh(destination, message.bytes.clone());
+        self.push(db, destination, to, moved);
+        self.finish_push(db, destination, to, 1);
+        Ok(message.bytes)
     }
 
     fn pop_command(
         &mut self,
-        db: usize,
+        who: Who,
         words: &Words,
         side: Side,
         reply: &mut Reply,
@@ -223,26 +257,47 @@ impl Model {
                 Some(count.ok_or("ERR value is out of range, must be positive")?)
             }
         };
-        let exists = self.dbs[db].contains_key(&words[1]);
+        let db = self.clients[who].db;
+        self.acknowledge_by_pop(who, &words[1..2]);
+        let exists = self.has_messages(db, &words[1]);
         match count {
             None if !exists => reply.null(),
             Some(_) if !exists => reply.null_array(),
-            None => reply.bulk(&self.pop(db, &words[1], side, 1)[0]),
-            Some(count) => reply.bulks(self.pop(db, &words[1], side, count).iter()),
+            None => reply.bulk(&self.pop(who, db, &words[1], side, 1)[0]),
+            Some(count) => reply.bulks(self.pop(who, db, &words[1], side, count).iter()),
         }
         Ok(())
     }
 
-    fn move_or_null(&mut self, db: usize, words: &Words, from: Side, to: Side, reply: &mut Reply) {
+    fn move_or_null(
+        &mut self,
+        who: Who,
+        words: &Words,
+        from: Side,
+        to: Side,
+        reply: &mut Reply,
+    ) -> Result<(), String> {
         let take = Take::Move { from, to, destination: words[2].clone() };
-        if !self.take(db, &words[1], &take, reply) {
+        if !self.take(who, self.clients[who].db, &words[1], &take, reply)? {
             reply.null();
         }
+        Ok(())
     }
 
     /// Takes from the first key that has a list; false if none has.
-    fn take_first(&mut self, db: usize, keys: &[Key], take: &Take, reply: &mut Reply) -> bool {
-        keys.iter().any(|key| self.take(db, key, take, reply))
+    fn take_first(
+        &mut self,
+        who: Who,
+        keys: &[Key],
+        take: &Take,
+        reply: &mut Reply,
+    ) -> Result<bool, String> {
+        for key in keys {
+            if self.take(who, self.clients[who].db, key, take, reply)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn take_or_wait(
@@ -268,7 +323,10 @@ impl Model {
             }
         };
         let db = self.clients[who].db;
-        if self.take_first(db, &keys, &take, reply) {
+        if !matches!(take, Take::Move { .. }) {
+            self.acknowledge_by_pop(who, &keys);
+        }
+        if self.take_first(who, &keys, &take, reply)? {
         } else if !in_exec {
             let deadline_us = (timeout_us > 0).then_some(self.now.monotonic_us + timeout_us);
             self.start_waiting(who, Wait::Keys { db, keys, take, deadline_us });
@@ -298,7 +356,7 @@ impl Model {
         if len_max > 0 {
             order.truncate(len_max);
         }
-        order.retain(|&index| list[index] == words[2]);
+        order.retain(|&index| list[index].bytes == words[2]);
         let mut found: Vec<usize> =
             order.into_iter().skip(rank.unsigned_abs() as usize - 1).collect();
         match count {
@@ -316,13 +374,13 @@ impl Model {
     }
 
     fn set(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
-        let mut messages = self.list(db, &words[1]);
+        let mut messages = self.list(db, &words[1]).to_vec();
         if messages.is_empty() {
             return Err("ERR no such key".into());
         }
         let index =
             position(integer(&words[2])?, messages.len()).ok_or("ERR index out of range")?;
-        messages[index] = words[3].clone();
+        messages[index].bytes = words[3].clone();
         self.tally.pushed += 1;
         self.tally.removed += 1;
         self.replace(db, &words[1], messages);
@@ -336,15 +394,17 @@ impl Model {
             b"AFTER" => 1,
             _ => return Err(SYNTAX.into()),
         };
-        let mut messages = self.list(db, &words[1]);
-        match messages.iter().position(|message| *message == words[3]) {
+        let mut messages = self.list(db, &words[1]).to_vec();
+        match messages.iter().position(|message| message.bytes == words[3]) {
             None if messages.is_empty() => reply.integer(0),
             None => reply.integer(-1),
             Some(index) => {
-                messages.insert(index + after, words[4].clone());
+                self.check_push(db, &words[1], 1, words[4].len())?;
+                messages.insert(index + after, self.fresh(&words[1], words[4].clone()));
                 self.tally.pushed += 1;
-                reply.count(messages.len());
                 self.replace(db, &words[1], messages);
+                // The oldest are where LPOP takes.
+                reply.count(self.finish_push(db, &words[1], Side::Right, 1));
             }
         }
         Ok(())
@@ -352,9 +412,9 @@ impl Model {
 
     fn remove_equal(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
         let count = integer(&words[2])?;
-        let messages = self.list(db, &words[1]);
+        let messages = self.list(db, &words[1]).to_vec();
         let mut equal: Vec<usize> = (0..messages.len()).collect();
-        equal.retain(|&index| messages[index] == words[3]);
+        equal.retain(|&index| messages[index].bytes == words[3]);
         if count < 0 {
             equal.reverse();
         }
@@ -367,6 +427,7 @@ impl Model {
             self.replace(db, &words[1], kept);
         }
         self.tally.removed += equal.len();
+        self.note_others(db, &words[1], -(equal.len() as i64));
         reply.count(equal.len());
         Ok(())
     }

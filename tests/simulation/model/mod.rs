@@ -1,14 +1,18 @@
-//! A broker as naive as can be: a deque for each key, one line of waiters for all, sets of
+//! A broker as naive as can be: a vector for each key, one line of waiters for all, sets of
 //! names. It says what each client must be sent, to the byte.
 //!
 //! It knows the commands' meaning from their documentation and shares no code with the broker.
 
 mod client;
 mod connection;
+mod deliveries;
 mod dispatch;
+mod governed;
 mod keys;
 mod lists;
+mod policies;
 mod pubsub;
+mod queues;
 mod reply;
 mod waiting;
 
@@ -17,8 +21,11 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate::CloseReason;
 use tidegate::clock::Now;
 
+use client::Side;
 pub use client::{Client, Input};
 pub use connection::address;
+pub use governed::Record;
+use policies::Policy;
 use reply::Reply;
 
 pub type Key = Vec<u8>;
@@ -29,9 +36,28 @@ pub type Who = usize;
 
 pub const DBS: usize = 3;
 
+/// What is known of a message in a queue under a policy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamp {
+    /// Since when it waits.
+    pub ready_ms: i64,
+    /// The side from which it was taken last, and the number of its first delivery from there; none
+    /// before.
+    pub taken: Option<(Side, u64)>,
+    pub deliveries: u32,
+    /// How often it was a dead letter.
+    pub hops: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub bytes: Vec<u8>,
+    pub stamp: Option<Stamp>,
+}
+
 #[derive(Clone, Default)]
 pub struct List {
-    pub messages: VecDeque<Vec<u8>>,
+    pub messages: Vec<Message>,
     pub expires_ms: Option<i64>,
 }
 
@@ -41,18 +67,28 @@ pub struct Tally {
     pub pushed: usize,
     pub copied: usize,
     pub popped: usize,
+    pub acknowledged: usize,
     pub removed: usize,
     pub expired: usize,
+    pub dropped: usize,
+    pub dead_lettered: usize,
 }
 
 pub struct Model {
     pub clients: Vec<Client>,
     pub dbs: Vec<BTreeMap<Key, List>>,
     pub tally: Tally,
+    /// What belongs to queues that are under a policy or paused.
+    pub queues: BTreeMap<(usize, Key), Record>,
+    /// The highest priority first; of equal ones the first by name.
+    policies: Vec<Policy>,
+    pub has_had_policies: bool,
+    /// The number of the last delivery.
+    last_delivery: u64,
     /// Clients that wait for keys, the one who has waited longest first.
     line: Vec<Who>,
-    /// Keys that came to be while somebody waited for them.
-    ready: VecDeque<(usize, Key)>,
+    /// Keys that changed while somebody waited for them.
+    ready: Vec<(usize, Key)>,
     /// Clients with input to run, in the order in which they stopped waiting.
     backlog: VecDeque<Who>,
     /// Patterns with subscribers, in the order in which they are matched.
@@ -72,8 +108,12 @@ impl Model {
             clients: Vec::new(),
             dbs: vec![BTreeMap::new(); DBS],
             tally: Tally::default(),
+            queues: BTreeMap::new(),
+            policies: Vec::new(),
+            has_had_policies: false,
+            last_delivery: 0,
             line: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Vec::new(),
             backlog: VecDeque::new(),
             patterns: Vec::new(),
             pause: None,
@@ -93,6 +133,9 @@ impl Model {
         self.stop_waiting(who);
         self.clients[who].end_transaction();
         self.forget_subscriptions(who);
+        if self.give_all_back(who) {
+            self.serve_ready();
+        }
         self.clients[who].is_connected = false;
     }
 
@@ -213,13 +256,21 @@ impl Model {
             for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
                 let list = self.dbs[db].remove(&key).unwrap_or_default();
                 self.tally.expired += list.messages.len();
+                self.note_others(db, &key, -(list.messages.len() as i64));
                 self.touch(db, &key);
             }
         }
+        self.tend_queues();
+        self.serve_ready();
     }
 
-    /// Breaks the watches on a key that changed.
+    /// What follows from the change of a key: it is ready for those who wait, and watches on it break.
     fn touch(&mut self, db: usize, key: &[u8]) {
+        self.note_ready(db, key);
+        self.break_watches(db, key);
+    }
+
+    fn break_watches(&mut self, db: usize, key: &[u8]) {
         for client in &mut self.clients {
             if client.watched.iter().any(|(other, watched)| *other == db && watched == key) {
                 client.is_watch_broken = true;
@@ -236,7 +287,8 @@ impl Model {
         let pause = self.pause.map(|(until_us, _)| until_us);
         let expiries =
             self.dbs.iter().flat_map(BTreeMap::values).filter_map(|list| list.expires_ms);
-        let expiry_us = expiries.min().map(|at| at as u64 * 1000);
+        let due = self.next_due().map(|(due_ms, ..)| due_ms);
+        let expiry_us = expiries.chain(due).min().map(|at| at as u64 * 1000);
         let monotonic =
             waits.into_iter().chain(pause).map(|at| at.saturating_sub(now.monotonic_us));
         monotonic.chain(expiry_us.map(|at| at.saturating_sub(now.unix_us))).min()
@@ -244,6 +296,17 @@ impl Model {
 
     pub fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
+    }
+
+    /// The keys of a database's queues that something is known of.
+    pub fn queue_keys(&self, db: usize) -> Vec<Key> {
+        let names = self.queues.keys().filter(|(other, _)| *other == db);
+        names.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// Messages in flight.
+    pub fn in_flight(&self) -> usize {
+        self.queues.values().map(|record| record.in_flight.len()).sum()
     }
 
     /// Messages in all lists.

@@ -5,7 +5,7 @@ use super::reply::Reply;
 use super::{Model, Who, Words};
 
 /// Whether a name matches a pattern of which only `*` and `?` mean more than themselves.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
         ([b'*', rest @ ..], _) => (0..=name.len()).any(|skipped| matches(rest, &name[skipped..])),

@@ -23,9 +23,9 @@ impl Reply {
         self.line('+', text);
     }
 
-    /// An error, its code first.
+    /// An error, its code first; what would end its line is a space.
     pub fn error(&mut self, text: &str) {
-        self.line('-', text);
+        self.line('-', &text.replace(['\r', '\n'], " "));
     }
 
     pub fn integer(&mut self, number: i64) {

@@ -44,32 +44,44 @@ impl Model {
         true
     }
 
-    /// A key came to be.
+    /// A key may have something for those who wait for it.
     pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
         let is_waited_for = self.line.iter().any(|&who| self.clients[who].waits_for(db, key));
         let ready = (db, key.to_vec());
-        if is_waited_for && !self.ready.contains(&ready) {
-            self.ready.push_back(ready);
+        if is_waited_for && self.dbs[db].contains_key(key) && !self.ready.contains(&ready) {
+            self.ready.push(ready);
         }
+    }
+
+    /// Whether a key has a list from which something may be taken.
+    pub(super) fn has_messages(&self, db: usize, key: &[u8]) -> bool {
+        self.dbs[db].contains_key(key) && !self.is_read_paused(db, key)
     }
 
     /// Serves those who wait for keys that came to be, unless a pause forbids it.
     pub(super) fn serve_ready(&mut self) {
-        while self.pause.is_none()
-            && let Some((db, key)) = self.ready.pop_front()
-        {
-            while self.dbs[db].contains_key(&key)
-                && let Some(who) = self.first_in_line(db, &key)
-            {
-                let Some(Wait::Keys { take, .. }) = self.stop_waiting(who) else { continue };
-                // Who is about to be dropped is given nothing.
-                if self.clients[who].closing.is_some() {
-                    continue;
-                }
-                let mut reply = Reply::new(self.clients[who].is_resp3);
-                self.take(db, &key, &take, &mut reply);
-                self.write(who, &reply.bytes);
+        while self.pause.is_none() && !self.ready.is_empty() {
+            // What becomes ready meanwhile comes after all of these.
+            for (db, key) in std::mem::take(&mut self.ready) {
+                self.serve(db, &key);
             }
+        }
+    }
+
+    fn serve(&mut self, db: usize, key: &[u8]) {
+        while self.has_messages(db, key)
+            && let Some(who) = self.first_in_line(db, key)
+        {
+            let Some(Wait::Keys { take, .. }) = self.stop_waiting(who) else { continue };
+            // Who is about to be dropped is given nothing.
+            if self.clients[who].closing.is_some() {
+                continue;
+            }
+            let mut reply = Reply::new(self.clients[who].is_resp3);
+            if let Err(error) = self.take(who, db, key, &take, &mut reply) {
+                reply.error(&error);
+            }
+            self.write(who, &reply.bytes);
         }
     }
 
@@ -96,28 +108,36 @@ impl Model {
     }
 
     /// Takes what is wanted from a key; false, and no reply, if it has no list.
-    pub(super) fn take(&mut self, db: usize, key: &[u8], take: &Take, reply: &mut Reply) -> bool {
-        if !self.dbs[db].contains_key(key) {
-            return false;
+    /// An error is the reply.
+    pub(super) fn take(
+        &mut self,
+        who: Who,
+        db: usize,
+        key: &[u8],
+        take: &Take,
+        reply: &mut Reply,
+    ) -> Result<bool, String> {
+        if !self.has_messages(db, key) {
+            return Ok(false);
         }
         match take {
             Take::One(side) => {
-                let taken = self.pop(db, key, *side, 1);
+                let taken = self.pop(who, db, key, *side, 1);
                 reply.array(2);
                 reply.bulk(key);
                 reply.bulk(&taken[0]);
             }
             Take::Many(side, count) => {
-                let taken = self.pop(db, key, *side, *count);
+                let taken = self.pop(who, db, key, *side, *count);
                 reply.array(2);
                 reply.bulk(key);
                 reply.bulks(taken.iter());
             }
             Take::Move { from, to, destination } => {
-                let moved = self.move_one(db, key, destination, *from, *to);
+                let moved = self.move_one(db, key, destination, *from, *to)?;
                 reply.bulk(&moved);
             }
         }
-        true
+        Ok(true)
     }
 }

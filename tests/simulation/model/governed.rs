@@ -1,0 +1,311 @@
+//! Queues that are under a policy or paused: what is known of each beside its messages, what becomes
+//! of a push, how messages leave without a consumer, what time brings.
+
+use std::collections::BTreeSet;
+
+use super::client::Side;
+use super::deliveries::Delivery;
+use super::policies::Policy;
+use super::{Key, Message, Model, Stamp};
+
+/// A message that was so often a dead letter is none any more.
+const HOPS_MAX: u32 = 16;
+
+/// The counts of QUEUE INFO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub pushed: i64,
+    pub delivered: i64,
+    pub acknowledged: i64,
+    pub redelivered: i64,
+    pub expired: i64,
+    pub rejected: i64,
+    pub dropped: i64,
+    pub dead_lettered: i64,
+}
+
+/// What is known of a queue that is under a policy or paused.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// In the order in which they were delivered.
+    pub in_flight: Vec<Delivery>,
+    pub is_read_paused: bool,
+    pub is_write_paused: bool,
+    pub totals: Totals,
+    /// Messages that came, less those that went, in ways that the totals do not count.
+    pub others: i64,
+}
+
+impl Record {
+    pub fn is_paused(&self) -> bool {
+        self.is_read_paused || self.is_write_paused
+    }
+}
+
+/// Why a message leaves a queue without a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Dropped,
+    Expired,
+    Undeliverable,
+}
+
+impl Model {
+    /// What is known of a queue; none if it is neither under a policy nor paused.
+    pub(super) fn record(&mut self, db: usize, key: &[u8]) -> Option<&mut Record> {
+        let name = (db, key.to_vec());
+        if self.policy(key).is_some() {
+            return Some(self.queues.entry(name).or_default());
+        }
+        self.queues.get_mut(&name)
+    }
+
+    pub(super) fn is_read_paused(&self, db: usize, key: &[u8]) -> bool {
+        self.queues.get(&(db, key.to_vec())).is_some_and(|record| record.is_read_paused)
+    }
+
+    /// Notes that messages came to a queue, or went from it, in a way that its totals do not count.
+    pub(super) fn note_others(&mut self, db: usize, key: &[u8], difference: i64) {
+        if let Some(record) = self.record(db, key) {
+            record.others += difference;
+        }
+    }
+
+    pub(super) fn count(&mut self, db: usize, key: &[u8], add: impl FnOnce(&mut Totals)) {
+        if let Some(record) = self.record(db, key) {
+            add(&mut record.totals);
+        }
+    }
+
+    /// A message that comes to a queue now.
+    pub(super) fn fresh(&self, key: &[u8], bytes: Vec<u8>) -> Message {
+        let mut message = Message { bytes, stamp: None };
+        self.stamp(key, &mut message);
+        message
+    }
+
+    /// A message has a stamp where its queue is under a policy, and nowhere else.
+    pub(super) fn stamp(&self, key: &[u8], message: &mut Message) {
+        if self.policy(key).is_none() {
+            message.stamp = None;
+        } else if message.stamp.is_none() {
+            message.stamp = Some(Stamp { ready_ms: self.now.unix_ms(), ..Stamp::default() });
+        }
+    }
+
+    /// What follows for all queues when the policies have changed.
+    pub(super) fn govern_all(&mut self) {
+        for db in 0..self.dbs.len() {
+            for (key, mut list) in self.dbs[db].clone() {
+                list.messages.iter_mut().for_each(|message| self.stamp(&key, message));
+                let len = list.messages.len();
+                self.dbs[db].insert(key.clone(), list);
+                if !self.queues.contains_key(&(db, key.clone())) {
+                    self.note_others(db, &key, len as i64);
+                }
+            }
+        }
+        let policies = self.policies.clone();
+        self.queues.retain(|(_, key), record| {
+            record.is_paused() || policies.iter().any(|policy| policy.holds_for(key))
+        });
+    }
+
+    /// QUEUE PAUSE and QUEUE RESUME.
+    pub(super) fn set_paused(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        directions: (bool, bool),
+        is_paused: bool,
+    ) {
+        let (reads, writes) = directions;
+        let name = (db, key.to_vec());
+        if is_paused && !self.queues.contains_key(&name) {
+            let others = self.list(db, key).len() as i64;
+            self.queues.insert(name, Record { others, ..Record::default() });
+        }
+        if let Some(record) = self.record(db, key) {
+            record.is_read_paused = if reads { is_paused } else { record.is_read_paused };
+            record.is_write_paused = if writes { is_paused } else { record.is_write_paused };
+            if !record.is_paused() && self.policy(key).is_none() {
+                self.queues.remove(&(db, key.to_vec()));
+            }
+        }
+        self.note_ready(db, key);
+    }
+
+    /// Whether so many messages of so many bytes together may come to a queue. An error is the reply.
+    pub(super) fn check_push(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        count: usize,
+        bytes: usize,
+    ) -> Result<(), String> {
+        let policy = self.policy(key);
+        let Some(record) = self.record(db, key) else { return Ok(()) };
+        let shown = String::from_utf8_lossy(key);
+        let error = if record.is_write_paused {
+            Some(format!("QUEUEPAUSED queue '{shown}' takes no messages now"))
+        } else {
+            policy.filter(rejects).and_then(|policy| {
+                let limit = self.limit_passed(db, key, &policy, count, bytes)?;
+                let name = String::from_utf8_lossy(&policy.name).into_owned();
+                Some(format!("QUEUEFULL queue '{shown}' has reached {limit} of policy '{name}'"))
+            })
+        };
+        match error {
+            None => Ok(()),
+            Some(error) => {
+                self.count(db, key, |totals| totals.rejected += count as i64);
+                Err(error)
+            }
+        }
+    }
+
+    /// The limit that a list is beyond, with so much more in it.
+    fn limit_passed(
+        &self,
+        db: usize,
+        key: &[u8],
+        policy: &Policy,
+        count: usize,
+        bytes: usize,
+    ) -> Option<String> {
+        let list = self.list(db, key);
+        let len = (list.len() + count) as i64;
+        let all_bytes = list.iter().map(|message| message.bytes.len()).sum::<usize>() + bytes;
+        for (name, value) in [("max-length", len), ("max-length-bytes", all_bytes as i64)] {
+            if let Some(limit) = policy.number(name)
+                && value > limit
+            {
+                return Some(format!("{name} {limit}"));
+            }
+        }
+        None
+    }
+
+    /// What follows from a push at one side: those at the other side, the oldest, make room. The
+    /// length after.
+    pub(super) fn finish_push(&mut self, db: usize, key: &[u8], side: Side, count: usize) -> usize {
+        self.count(db, key, |totals| totals.pushed += count as i64);
+        let oldest = if side == Side::Left { Side::Right } else { Side::Left };
+        if let Some(policy) = self.policy(key)
+            && !rejects(&policy)
+        {
+            let is_kept = policy.is("overflow", "dead-letter");
+            let fate = if is_kept { Fate::Undeliverable } else { Fate::Dropped };
+            while self.limit_passed(db, key, &policy, 0, 0).is_some() {
+                let message = self.take_out(db, key, oldest, 1).remove(0);
+                self.part_with(db, key, &policy, message, fate);
+            }
+        }
+        self.list(db, key).len()
+    }
+
+    /// What becomes of a message that has left a queue without a consumer.
+    pub(super) fn part_with(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        policy: &Policy,
+        message: Message,
+        fate: Fate,
+    ) {
+        let is_dead_letter = fate != Fate::Dropped && self.bury(db, key, policy, message);
+        let tally = &mut self.tally;
+        if is_dead_letter {
+            tally.dead_lettered += 1;
+            self.count(db, key, |totals| totals.dead_lettered += 1);
+        } else if fate == Fate::Expired {
+            tally.expired += 1;
+            self.count(db, key, |totals| totals.expired += 1);
+        } else {
+            tally.dropped += 1;
+            self.count(db, key, |totals| totals.dropped += 1);
+        }
+    }
+
+    /// Makes a message a dead letter; false if nothing takes it.
+    fn bury(&mut self, db: usize, key: &[u8], policy: &Policy, message: Message) -> bool {
+        let Some(target) = policy.dead_letter_key(key) else { return false };
+        let hops = message.stamp.map_or(0, |stamp| stamp.hops);
+        let is_full = self.policy(&target).filter(rejects).is_some_and(|policy| {
+            self.limit_passed(db, &target, &policy, 1, message.bytes.len()).is_some()
+        });
+        if hops >= HOPS_MAX || is_full {
+            return false;
+        }
+        let mut letter = self.fresh(&target, message.bytes);
+        letter.stamp = letter.stamp.map(|stamp| Stamp { hops: hops + 1, ..stamp });
+        self.push(db, &target, Side::Right, letter);
+        self.tally.pushed += 1;
+        self.finish_push(db, &target, Side::Right, 1);
+        true
+    }
+
+    /// When a queue has something to do.
+    fn due_ms(&self, db: usize, key: &[u8]) -> Option<i64> {
+        let policy = self.policy(key)?;
+        let list = self.list(db, key);
+        let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
+        let expiry = policy.number("message-ttl-ms").and_then(|ttl_ms| Some(oldest_ms? + ttl_ms));
+        let record = self.queues.get(&(db, key.to_vec()));
+        // The one after it is not looked at before, also where the calendar was set back meanwhile.
+        let first = record.and_then(|record| record.in_flight.first());
+        let timeout = policy.number("ack-timeout-ms");
+        let overdue = timeout.and_then(|timeout_ms| Some(first?.delivered_ms + timeout_ms));
+        expiry.into_iter().chain(overdue).min()
+    }
+
+    /// Which queue has something to do first, and when.
+    pub(super) fn next_due(&self) -> Option<(i64, usize, Key)> {
+        if self.policies.is_empty() {
+            return None;
+        }
+        let mut names: BTreeSet<(usize, Key)> = self.queues.keys().cloned().collect();
+        for (db, lists) in self.dbs.iter().enumerate() {
+            names.extend(lists.keys().map(|key| (db, key.clone())));
+        }
+        let dues = names.into_iter();
+        dues.filter_map(|(db, key)| Some((self.due_ms(db, &key)?, db, key))).min()
+    }
+
+    /// Does all that time brings to queues, the one that has waited longest first.
+    pub(super) fn tend_queues(&mut self) {
+        let now_ms = self.now.unix_ms();
+        while let Some((due_ms, db, key)) = self.next_due()
+            && due_ms <= now_ms
+        {
+            self.return_overdue(db, &key);
+            self.expire_messages(db, &key);
+        }
+    }
+
+    /// Takes out what has waited too long; of those the ones that are ready longest go first.
+    fn expire_messages(&mut self, db: usize, key: &[u8]) {
+        let Some(policy) = self.policy(key) else { return };
+        let Some(ttl_ms) = policy.number("message-ttl-ms") else { return };
+        let now_ms = self.now.unix_ms();
+        let ready_ms = |message: &Message| message.stamp.map_or(now_ms, |stamp| stamp.ready_ms);
+        let (mut gone, kept): (Vec<_>, Vec<_>) = self
+            .list(db, key)
+            .to_vec()
+            .into_iter()
+            .partition(|message| ready_ms(message) + ttl_ms <= now_ms);
+        if gone.is_empty() {
+            return;
+        }
+        gone.sort_by_key(ready_ms);
+        self.replace(db, key, kept);
+        for message in gone {
+            self.part_with(db, key, &policy, message, Fate::Expired);
+        }
+    }
+}
+
+/// Whether a policy's queue refuses what is too much.
+fn rejects(policy: &Policy) -> bool {
+    !policy.is("overflow", "drop-head") && !policy.is("overflow", "dead-letter")
+}

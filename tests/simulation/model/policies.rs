@@ -1,0 +1,179 @@
+//! Queue policies: which one a key has, and how they are set and shown.
+
+use super::keys::integer;
+use super::pubsub::matches;
+use super::reply::Reply;
+use super::{Key, Model, Words};
+
+/// The options in the order in which they are shown, with what is shown of none: the default.
+const OPTIONS: &[(&str, &str)] = &[
+    ("priority", "0"),
+    ("max-length", ""),
+    ("max-length-bytes", ""),
+    ("overflow", "reject"),
+    ("message-ttl-ms", ""),
+    ("delivery", "at-most-once"),
+    ("acknowledge", "next-pop"),
+    ("ack-timeout-ms", ""),
+    ("delivery-limit", ""),
+    ("dead-letter", ""),
+];
+
+/// What an option means nothing without.
+const NEEDS: &[(&str, &[&str], &str)] = &[
+    ("overflow", &["max-length", "max-length-bytes"], "max-length or max-length-bytes"),
+    ("acknowledge", &["delivery"], "delivery at-least-once"),
+    ("ack-timeout-ms", &["delivery"], "delivery at-least-once"),
+    ("delivery-limit", &["delivery"], "delivery at-least-once"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub name: Vec<u8>,
+    pattern: Vec<u8>,
+    /// Names and values of the options that are not the default, as they are shown.
+    options: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Policy {
+    /// Of name, pattern and options. An error is the reply.
+    fn parse(words: &[Vec<u8>]) -> Result<Policy, String> {
+        let mut given: Vec<(String, Vec<u8>)> = Vec::new();
+        for option in words[2..].chunks(2) {
+            let name = String::from_utf8_lossy(&option[0]).to_ascii_lowercase();
+            given.push((name, option[1].clone()));
+        }
+        let value = |name: &str| given.iter().find(|(other, _)| other == name);
+        for (name, needed, text) in NEEDS {
+            if value(name).is_some() && needed.iter().all(|needed| value(needed).is_none()) {
+                return Err(format!("ERR option '{name}' needs {text}"));
+            }
+        }
+        if value("overflow").is_some_and(|(_, value)| value == b"dead-letter")
+            && value("dead-letter").is_none()
+        {
+            return Err("ERR overflow dead-letter needs the option 'dead-letter KEY'".into());
+        }
+        let shown = OPTIONS.iter().filter_map(|&(name, default)| {
+            let (_, value) = value(name)?;
+            (value != default.as_bytes()).then(|| (name, value.clone()))
+        });
+        Ok(Policy { name: words[0].clone(), pattern: words[1].clone(), options: shown.collect() })
+    }
+
+    fn option(&self, name: &str) -> Option<&Vec<u8>> {
+        self.options.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// An option's number.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.option(name).map(|value| integer(value).expect("the generator gives numbers"))
+    }
+
+    /// Whether an option has a value that is not its default.
+    pub fn is(&self, name: &str, value: &str) -> bool {
+        self.option(name).is_some_and(|given| given == value.as_bytes())
+    }
+
+    /// What is before and behind the place of the source's name in the dead letters' key; all of the
+    /// key without one.
+    fn dead_letter_parts(&self) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let text = String::from_utf8_lossy(self.option("dead-letter")?).into_owned();
+        Some(match text.split_once("{queue}") {
+            Some((before, behind)) => (before.into(), Some(behind.into())),
+            None => (text.into(), None),
+        })
+    }
+
+    pub fn dead_letter_key(&self, queue: &[u8]) -> Option<Key> {
+        Some(match self.dead_letter_parts()? {
+            (key, None) => key,
+            (before, Some(behind)) => [&before, queue, &behind].concat(),
+        })
+    }
+
+    /// Whether it holds for a key: never for one that a queue's dead letters go to.
+    pub fn holds_for(&self, key: &[u8]) -> bool {
+        let is_for_dead_letters = match self.dead_letter_parts() {
+            None => false,
+            Some((dead, None)) => dead == key,
+            Some((before, Some(behind))) => {
+                let is_longer = key.len() > before.len() + behind.len();
+                is_longer && key.starts_with(&before) && key.ends_with(&behind)
+            }
+        };
+        matches(&self.pattern, key) && !is_for_dead_letters
+    }
+
+    fn show(&self, reply: &mut Reply) {
+        reply.map(2 + self.options.len());
+        reply.bulk(b"name");
+        reply.bulk(&self.name);
+        reply.bulk(b"pattern");
+        reply.bulk(&self.pattern);
+        for (name, value) in &self.options {
+            reply.bulk(name.as_bytes());
+            reply.bulk(value);
+        }
+    }
+}
+
+impl Model {
+    /// The policy that a key has.
+    pub(super) fn policy(&self, key: &[u8]) -> Option<Policy> {
+        self.policies.iter().find(|policy| policy.holds_for(key)).cloned()
+    }
+
+    /// QUEUE POLICY. An error is the reply.
+    pub(super) fn run_policy_command(
+        &mut self,
+        words: &Words,
+        reply: &mut Reply,
+    ) -> Result<(), String> {
+        match words[2].to_ascii_uppercase().as_slice() {
+            b"SET" => {
+                let policy = Policy::parse(&words[3..])?;
+                self.has_had_policies = true;
+                self.change_policies(Some(policy.clone()), &policy.name);
+                reply.ok();
+            }
+            b"DEL" => {
+                let exists = self.policies.iter().any(|policy| policy.name == words[3]);
+                self.change_policies(None, &words[3]);
+                reply.integer(exists.into());
+            }
+            b"LIST" => {
+                reply.array(self.policies.len());
+                self.policies.iter().for_each(|policy| policy.show(reply));
+            }
+            b"OF" => match self.policy(&words[3]) {
+                Some(policy) => policy.show(reply),
+                None => reply.null(),
+            },
+            _ => unreachable!("the generator knows these"),
+        }
+        Ok(())
+    }
+
+    /// Puts a policy, or none, in the place of the one with this name. What is in flight and need
+    /// not be acknowledged any more goes back, as if its queue were still what it was.
+    fn change_policies(&mut self, policy: Option<Policy>, name: &[u8]) {
+        let mut policies = self.policies.clone();
+        policies.retain(|other| other.name != name);
+        policies.extend(policy);
+        policies.sort_by_key(|policy| policy.name.clone());
+        policies.sort_by_key(|policy| -policy.number("priority").unwrap_or(0));
+
+        let before = std::mem::replace(&mut self.policies, policies);
+        for (db, key) in self.keys_in_flight() {
+            let is_acknowledged =
+                self.policy(&key).is_some_and(|p| p.is("delivery", "at-least-once"));
+            if !is_acknowledged {
+                let after = std::mem::replace(&mut self.policies, before.clone());
+                self.put_all_back(db, &key);
+                self.policies = after;
+            }
+        }
+        self.govern_all();
+    }
+}

@@ -1,0 +1,118 @@
+//! What clients send about queues: policies, acknowledgements, pauses, questions.
+
+use crate::generator::{Generator, Hint, words};
+use crate::model::Words;
+use crate::rng::Rng;
+
+/// Names of policies: few, so that they are replaced and deleted.
+const NAMES: &[&str] = &["p", "p2", "q"];
+const PATTERNS: &[&str] = &["*", "k*", "k0", "k1", "k?", "dead", "k0:*"];
+const DEAD_LETTERS: &[&str] = &["dead", "{queue}:dead", "k0", "k1", "k2", "k{queue}"];
+/// Near what the runner lets pass, and what other deadlines are.
+const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
+
+/// How the commands about queues are mixed: weights as the seed chose them.
+pub struct QueueMix {
+    /// POLICY SET, ACK, NACK, PAUSE and RESUME, questions, POLICY DEL.
+    weights: [usize; 6],
+    at_least_once_percent: usize,
+}
+
+impl QueueMix {
+    pub fn new(rng: &mut Rng) -> QueueMix {
+        let mut pick = |choices: &[usize]| rng.pick(choices);
+        QueueMix {
+            weights: [
+                pick(&[2, 4, 8]),
+                pick(&[2, 6]),
+                pick(&[2, 6]),
+                pick(&[0, 1, 3]),
+                pick(&[2, 4]),
+                pick(&[0, 1, 1]),
+            ],
+            at_least_once_percent: pick(&[20, 60, 90]),
+        }
+    }
+}
+
+impl Generator {
+    pub(super) fn queue(&self, rng: &mut Rng, hint: &Hint) -> Words {
+        let Some(mix) = &self.queues else { return words(&["PING"]) };
+        let key = match hint.held.len() {
+            0 => self.key_name(rng),
+            _ if rng.percent(20) => self.key_name(rng),
+            count => String::from_utf8_lossy(&hint.held[rng.below(count)]).into_owned(),
+        };
+        let any = self.key_name(rng);
+        match rng.weighted(&mix.weights) {
+            0 => self.policy(rng, mix),
+            1 => with_count(rng, "ACK", &key),
+            2 => with_count(rng, "NACK", &key),
+            3 => {
+                let mut all = words(&["QUEUE", rng.pick(&["PAUSE", "RESUME", "resume"]), &any]);
+                if rng.percent(70) {
+                    all.extend(words(&[rng.pick(&["READ", "write", "ALL"])]));
+                }
+                all
+            }
+            4 => match rng.below(6) {
+                0 => words(&["QUEUE", "POLICY", "LIST"]),
+                1 => words(&["QUEUE", "policy", "OF", &any]),
+                2 | 3 => words(&["QUEUE", "INFLIGHT", &key]),
+                _ => words(&["QUEUE", "INFO", &any]),
+            },
+            _ => words(&["QUEUE", "POLICY", "DEL", rng.pick(NAMES)]),
+        }
+    }
+
+    fn policy(&self, rng: &mut Rng, mix: &QueueMix) -> Words {
+        let mut options: Vec<(&str, &str)> = Vec::new();
+        let is_bounded = rng.percent(50);
+        if is_bounded && rng.percent(80) {
+            options.push(("max-length", rng.pick(&["1", "2", "3", "4", "5"])));
+        } else if is_bounded {
+            options.push(("max-length-bytes", rng.pick(&["1", "2", "5", "100", "2000"])));
+        }
+        let overflow = rng.pick(&["reject", "drop-head", "drop-head", "dead-letter"]);
+        // Without a limit, or a place for dead letters, some of these are refused.
+        if (is_bounded && rng.percent(80)) || rng.one_in(50) {
+            options.push(("overflow", overflow));
+        }
+        if rng.percent(40) {
+            options.push(("message-ttl-ms", rng.pick(SPANS_MS)));
+        }
+        if rng.percent(mix.at_least_once_percent) {
+            options.push(("delivery", "at-least-once"));
+            if rng.percent(40) {
+                options.push(("acknowledge", rng.pick(&["explicit", "explicit", "next-pop"])));
+            }
+            if rng.percent(40) {
+                options.push(("ack-timeout-ms", rng.pick(SPANS_MS)));
+            }
+            if rng.percent(40) {
+                options.push(("delivery-limit", rng.pick(&["1", "2", "3"])));
+            }
+        } else if rng.one_in(50) {
+            options.push(("delivery-limit", "1"));
+        }
+        if rng.percent(50) || (overflow == "dead-letter" && rng.percent(90)) {
+            options.push(("dead-letter", rng.pick(DEAD_LETTERS)));
+        }
+        if rng.percent(20) {
+            options.push(("priority", rng.pick(&["-1", "0", "1", "2"])));
+        }
+        let mut all = words(&["QUEUE", "POLICY", "SET", rng.pick(NAMES), rng.pick(PATTERNS)]);
+        for (name, value) in options {
+            all.extend(words(&[name, value]));
+        }
+        all
+    }
+}
+
+fn with_count(rng: &mut Rng, command: &str, key: &str) -> Words {
+    let mut all = words(&["QUEUE", command, key]);
+    if rng.percent(40) {
+        all.extend(words(&["COUNT", rng.pick(&["1", "2", "2", "9", "0"])]));
+    }
+    all
+}
