@@ -1,93 +1,517 @@
-//! A burst of requests is cut to what the workers can bear: everybody's request goes into a queue
-//! at once, the workers take them at their own pace, and each customer waits for their own answer.
-//! What cannot be sold is answered so.
+//! A flash sale: 10,000 requests within two seconds, 500 items, and 50 workers who are twelve times
+//! too slow.
 //!
-//!     cargo run --example flash_sale
+//!     cargo run --release --example flash_sale
+//!
+//! Without a limit the queue would take all of it, and the last customer would hear after 22 seconds
+//! that nothing is left. So the queue has a policy, and each part of it answers a question:
+//!
+//! - *How many may wait?* `max-length 1000 overflow reject`: whoever comes to a full queue hears
+//!   `-QUEUEFULL` at once, can be told to try later, and costs nobody anything.
+//! - *For how long?* `message-ttl-ms 2000 dead-letter too-late`: who has waited for two seconds has
+//!   gone away. The request does not reach a worker any more, but is kept in the list `too-late`, so
+//!   that somebody can write an apology.
+//! - *What if a worker dies?* `delivery at-least-once`: a request stays known to the broker until the
+//!   worker's next pop says that it is done. One worker here loses its connection while it holds a
+//!   request. That goes back to the head of the queue, and another worker gets it.
+//!
+//! Producers and workers are plain Redis clients, which push and pop and know of no policy. The stock
+//! is a list as well: who pops an item has it, and nobody else does.
+//!
+//! While it runs, for about four seconds, there is a line every 100 ms; then a picture of the queue's
+//! length, and the sums.
+//! How many are served depends on the machine. That every request has exactly one end does not, and
+//! is asserted: from what producers and workers saw, and from what `QUEUE INFO` counted.
 
-use redis::{Client, Commands, RedisResult};
+use redis::{Client, Commands, Connection, RedisError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
-use std::sync::Mutex;
+use std::str::FromStr;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 use tidegate::{Server, settings::Settings};
 
-const CUSTOMERS: usize = 200;
-const ITEMS: usize = 50;
-const WORKERS: usize = 2;
-/// What one sale takes in the shop's slow back office.
-const WORK: Duration = Duration::from_millis(2);
-const CLOSING_TIME: &str = "closing time";
-const SOLD_OUT: &str = "sold out";
+const PRODUCERS: usize = 10;
+/// Each producer sends so many pipelines, at an interval, of so many requests.
+const WAVES: usize = 20;
+const WAVE_INTERVAL: Duration = Duration::from_millis(100);
+const WAVE_REQUESTS: usize = 50;
+const REQUESTS: usize = PRODUCERS * WAVES * WAVE_REQUESTS;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let settings = Settings::from_text("port 0\nbind 127.0.0.1", "flash_sale")?;
-    let server = Server::bind(settings)?.spawn()?;
-    let client = &Client::open(format!("redis://{}/", server.local_addrs()[0]))?;
+/// May wait at once.
+const WAITING_MAX: usize = 1_000;
+/// May wait for so long.
+const LIFE: Duration = Duration::from_secs(2);
 
-    // The stock is a list too: who takes an item from it has it, and nobody else.
-    let mut connection = client.get_connection()?;
-    for item in 1..=ITEMS {
-        let _: usize = connection.rpush("stock", item)?;
-    }
+const WORKERS: usize = 50;
+/// A payment, or a letter of regret. In a life 50 workers do 50 × 2,000 / 120 ≈ 830 of them: of a full
+/// queue some are too late on any machine, since no sleep is shorter than it was asked to be.
+const WORK: Duration = Duration::from_millis(120);
+const STOCK: usize = 500;
 
-    let begin = Instant::now();
-    let longest_line = Mutex::new(0);
-    let answers = thread::scope(|scope| {
-        let customers: Vec<_> =
-            (0..CUSTOMERS).map(|number| scope.spawn(move || order(client, number))).collect();
-        let workers: Vec<_> =
-            (0..WORKERS).map(|_| scope.spawn(|| sell(client, &longest_line))).collect();
-        let answers: RedisResult<Vec<String>> =
-            customers.into_iter().map(|customer| customer.join().expect("no panic")).collect();
-        // A request of its own tells each worker to go home.
-        let _: usize = connection.rpush("orders", &[CLOSING_TIME; WORKERS])?;
-        for worker in workers {
-            worker.join().expect("no panic")?;
-        }
-        answers
-    })?;
+/// This worker dies while it holds its third request, when the queue has long been full.
+const DYING_WORKER: usize = 7;
+const DYING_REQUEST: usize = 3;
 
-    let sold = answers.iter().filter(|answer| answer.starts_with("sold: ")).count();
-    let refused = answers.iter().filter(|answer| *answer == SOLD_OUT).count();
-    println!(
-        "{CUSTOMERS} customers at once, {WORKERS} workers: the line was up to {} long; \
-         {sold} got an item, {refused} were told that none is left, after {} ms",
-        longest_line.into_inner()?,
-        begin.elapsed().as_millis(),
-    );
-    assert_eq!((sold, refused), (ITEMS, CUSTOMERS - ITEMS));
-    let mut items: Vec<&String> = answers.iter().filter(|answer| *answer != SOLD_OUT).collect();
-    items.sort();
-    items.dedup();
-    assert_eq!(items.len(), ITEMS, "no item was sold twice");
-    server.stop()?;
+const TICK: Duration = Duration::from_millis(100);
+/// Nothing takes so long unless something is broken; then it is an error and not a program that hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const QUEUE: &str = "requests";
+const TOO_LATE: &str = "too-late";
+const ITEMS: &str = "items";
+const CLOSING: &str = "closing";
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let sale = hold_sale()?;
+    print_picture(&sale.rows);
+    print_sums(&sale);
+    check_sums(&sale);
+    check_ends(&sale);
+    check_order(&sale);
     Ok(())
 }
 
-/// Asks for an item and waits for the answer.
-fn order(client: &Client, number: usize) -> RedisResult<String> {
-    let mut connection = client.get_connection()?;
-    let own_queue = format!("answer:{number}");
-    let _: usize = connection.rpush("orders", &own_queue)?;
-    let (_queue, answer): (String, String) = connection.blpop(&own_queue, 0.0)?;
-    Ok(answer)
+/// All that is known of a sale when it is over.
+struct Sale {
+    ledger: Ledger,
+    rows: Vec<Row>,
+    info: Info,
+    too_late: Vec<Request>,
 }
 
-/// Takes orders one at a time, whoever waits longest first.
-fn sell(client: &Client, longest_line: &Mutex<usize>) -> RedisResult<()> {
+/// Runs a broker, the producers and the workers until nothing waits and nothing is in flight.
+fn hold_sale() -> Outcome<Sale> {
+    let policy = format!(
+        "queue-policy sale {QUEUE} max-length {WAITING_MAX} overflow reject \
+         message-ttl-ms {} dead-letter {TOO_LATE} delivery at-least-once",
+        LIFE.as_millis()
+    );
+    let settings = Settings::from_text(&format!("port 0\nbind 127.0.0.1\n{policy}"), "flash_sale")?;
+    let server = Server::bind(settings)?.spawn()?;
+    let client = Client::open(format!("redis://{}/", server.local_addrs()[0]))?;
     let mut connection = client.get_connection()?;
+    let _: usize = connection.rpush(ITEMS, (1..=STOCK).collect::<Vec<_>>())?;
+
+    let connect = |_| client.get_connection();
+    let worker_connections = (0..WORKERS).map(connect).collect::<Result<Vec<_>, RedisError>>()?;
+    let producer_connections =
+        (0..PRODUCERS).map(connect).collect::<Result<Vec<_>, RedisError>>()?;
+
+    let (events, heard) = mpsc::channel();
+    let events = &events;
+    let begin = Instant::now();
+    let (ledger, rows) = thread::scope(|scope| {
+        let start_worker = |(worker, connection)| {
+            scope.spawn(move || work(worker, connection, begin, events.clone()))
+        };
+        let start_producer = |(producer, connection)| {
+            scope.spawn(move || produce(producer, connection, begin, events.clone()))
+        };
+        let workers: Vec<_> =
+            worker_connections.into_iter().enumerate().map(start_worker).collect();
+        let producers: Vec<_> =
+            producer_connections.into_iter().enumerate().map(start_producer).collect();
+
+        let all_is_sent = || producers.iter().all(|producer| producer.is_finished());
+        let watched = watch(&mut connection, &heard, begin, all_is_sent);
+        // A message of its own tells each worker to go home, also if there was an error.
+        let _: usize = connection.rpush(CLOSING, &["go home"; WORKERS])?;
+        for thread in workers.into_iter().chain(producers) {
+            thread.join().map_err(|_| "a worker or a producer panicked")??;
+        }
+        watched
+    })?;
+
+    let info = Info::of_queue(&mut connection)?;
+    let letters: Vec<String> = connection.lrange(TOO_LATE, 0, -1)?;
+    let too_late = letters.iter().map(|letter| letter.parse()).collect::<Outcome<_>>()?;
+    server.stop()?;
+    Ok(Sale { ledger, rows, info, too_late })
+}
+
+/// One customer's request, and when it was sent, counted from the beginning of the sale.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    producer: usize,
+    number: usize,
+    sent: Duration,
+}
+
+/// What makes a request this one and no other. Of one producer, later ones are greater.
+type RequestId = (usize, usize);
+
+impl Request {
+    fn id(&self) -> RequestId {
+        (self.producer, self.number)
+    }
+
+    fn to_message(self) -> String {
+        format!("{} {} {}", self.producer, self.number, self.sent.as_micros())
+    }
+}
+
+impl FromStr for Request {
+    type Err = Box<dyn Error + Send + Sync>;
+
+    fn from_str(message: &str) -> Outcome<Request> {
+        let mut words = message.split(' ');
+        let mut next = || words.next().ok_or_else(|| format!("'{message}' is no request"));
+        let (producer, number) = (next()?.parse()?, next()?.parse()?);
+        Ok(Request { producer, number, sent: Duration::from_micros(next()?.parse()?) })
+    }
+}
+
+/// What producers and workers tell about themselves.
+#[derive(Debug)]
+enum Event {
+    Accepted(Request),
+    Refused,
+    Served(Service),
+    Died { worker: usize, request: Request, at: Duration },
+}
+
+/// A request that was answered.
+#[derive(Debug)]
+struct Service {
+    request: Request,
+    worker: usize,
+    taken: Duration,
+    /// The item that was sold, unless all were.
+    item: Option<usize>,
+}
+
+/// Sends requests in waves, whatever the answers are: customers do not ask how many others there are.
+fn produce(
+    producer: usize,
+    mut connection: Connection,
+    begin: Instant,
+    events: Sender<Event>,
+) -> Outcome<()> {
+    for wave in 0..WAVES {
+        sleep_until(begin + WAVE_INTERVAL * u32::try_from(wave)?);
+        let sent = begin.elapsed();
+        let numbers = wave * WAVE_REQUESTS..(wave + 1) * WAVE_REQUESTS;
+        let requests: Vec<_> = numbers.map(|number| Request { producer, number, sent }).collect();
+
+        let mut pipeline = redis::pipe();
+        // An error is the answer to one request; those after it have answers of their own.
+        pipeline.ignore_errors();
+        for request in &requests {
+            pipeline.rpush(QUEUE, request.to_message());
+        }
+        let replies: Vec<Result<usize, RedisError>> = pipeline.query(&mut connection)?;
+        assert_eq!(replies.len(), requests.len());
+        for (request, reply) in requests.into_iter().zip(replies) {
+            events.send(match reply {
+                Ok(waiting) => {
+                    assert!(waiting <= WAITING_MAX, "{waiting} wait");
+                    Event::Accepted(request)
+                }
+                Err(error) if error.code() == Some("QUEUEFULL") => Event::Refused,
+                Err(error) => return Err(error.into()),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Serves one request after another, until it is told to go home.
+fn work(
+    worker: usize,
+    mut connection: Connection,
+    begin: Instant,
+    events: Sender<Event>,
+) -> Outcome<()> {
+    let mut count = 0;
     loop {
-        let (_queue, customer): (String, String) = connection.blpop("orders", 0.0)?;
-        if customer == CLOSING_TIME {
+        // This is also what acknowledges the request before.
+        let popped: Option<(String, String)> =
+            connection.blpop(&[QUEUE, CLOSING], PATIENCE.as_secs_f64())?;
+        let Some((queue, message)) = popped else {
+            return Err(format!("worker {worker} waited in vain for {PATIENCE:?}").into());
+        };
+        if queue == CLOSING {
             return Ok(());
         }
-        let waiting: usize = connection.llen("orders")?;
-        if let Ok(mut longest) = longest_line.lock() {
-            *longest = waiting.max(*longest);
+        let request: Request = message.parse()?;
+        let taken = begin.elapsed();
+        count += 1;
+        if worker == DYING_WORKER && count == DYING_REQUEST {
+            thread::sleep(WORK / 2);
+            events.send(Event::Died { worker, request, at: begin.elapsed() })?;
+            // The connection ends here, as it does when the system closes it for a dead process.
+            return Ok(());
         }
         thread::sleep(WORK);
-        let item: Option<usize> = connection.lpop("stock", None)?;
-        let answer = item.map_or(SOLD_OUT.to_owned(), |item| format!("sold: item {item}"));
-        let _: usize = connection.rpush(&customer, answer)?;
+        // Only now, so that a worker who dies takes no item into the grave.
+        let item: Option<usize> = connection.lpop(ITEMS, None)?;
+        events.send(Event::Served(Service { request, worker, taken, item }))?;
+    }
+}
+
+fn sleep_until(moment: Instant) {
+    thread::sleep(moment.saturating_duration_since(Instant::now()));
+}
+
+/// What was heard from producers and workers so far.
+#[derive(Default)]
+struct Ledger {
+    accepted: Vec<Request>,
+    refused: usize,
+    served: Vec<Service>,
+    died: Option<(usize, Request, Duration)>,
+}
+
+impl Ledger {
+    fn enter(&mut self, event: Event) {
+        match event {
+            Event::Accepted(request) => self.accepted.push(request),
+            Event::Refused => self.refused += 1,
+            Event::Served(service) => self.served.push(service),
+            Event::Died { worker, request, at } => self.died = Some((worker, request, at)),
+        }
+    }
+
+    fn items(&self) -> impl Iterator<Item = usize> {
+        self.served.iter().filter_map(|service| service.item)
+    }
+
+    /// How the request was served after all that a dying worker held, if it was.
+    fn second_service(&self) -> Option<&Service> {
+        let (_, lost, _) = self.died.as_ref()?;
+        self.served.iter().find(|service| service.request.id() == lost.id())
+    }
+}
+
+/// What QUEUE INFO says of the queue.
+struct Info(HashMap<String, Option<String>>);
+
+impl Info {
+    fn of_queue(connection: &mut Connection) -> Outcome<Info> {
+        Ok(Info(redis::cmd("QUEUE").arg("INFO").arg(QUEUE).query(connection)?))
+    }
+
+    fn count(&self, field: &str) -> usize {
+        let text = self.0.get(field).and_then(Option::as_deref);
+        // A field that is missing fails whatever is asserted of it.
+        text.and_then(|text| text.parse().ok()).unwrap_or(usize::MAX)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.count("length") == 0 && self.count("in-flight") == 0
+    }
+}
+
+/// The sale at one moment; the waiting times are those since the moment before.
+struct Row {
+    at: Duration,
+    waiting: usize,
+    in_flight: usize,
+    refused: usize,
+    sold: usize,
+    told_sold_out: usize,
+    too_late: usize,
+    median_and_worst: Option<(Duration, Duration)>,
+}
+
+/// Collects what happens and prints a line at each tick, until everything has come to rest.
+fn watch(
+    connection: &mut Connection,
+    heard: &Receiver<Event>,
+    begin: Instant,
+    all_is_sent: impl Fn() -> bool,
+) -> Outcome<(Ledger, Vec<Row>)> {
+    println!(
+        "    ms  waiting  in flight  refused  sold  sold out  too late  waited ms: median  worst"
+    );
+    let (mut ledger, mut rows) = (Ledger::default(), Vec::new());
+    loop {
+        // In this order, a queue at rest is one after the last request, and a worker has told of all
+        // that it has acknowledged.
+        let is_last = all_is_sent();
+        let info = Info::of_queue(connection)?;
+        let known = ledger.served.len();
+        heard.try_iter().for_each(|event| ledger.enter(event));
+        let sold = ledger.items().count();
+        let row = Row {
+            at: begin.elapsed(),
+            waiting: info.count("length"),
+            in_flight: info.count("in-flight"),
+            refused: ledger.refused,
+            sold,
+            told_sold_out: ledger.served.len() - sold,
+            too_late: info.count("dead-lettered"),
+            median_and_worst: median_and_worst(&ledger.served[known..]),
+        };
+        print_row(&row);
+        rows.push(row);
+        if is_last && info.is_at_rest() {
+            return Ok((ledger, rows));
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(format!("requests wait or are in flight after {PATIENCE:?}").into());
+        }
+        sleep_until(begin + TICK * u32::try_from(rows.len())?);
+    }
+}
+
+/// How long requests waited until a worker took them.
+fn median_and_worst(served: &[Service]) -> Option<(Duration, Duration)> {
+    let waited = |service: &Service| service.taken.saturating_sub(service.request.sent);
+    let mut waits: Vec<Duration> = served.iter().map(waited).collect();
+    waits.sort();
+    Some((*waits.get(waits.len() / 2)?, *waits.last()?))
+}
+
+fn print_row(row: &Row) {
+    let Row { waiting, in_flight, refused, sold, told_sold_out, too_late, .. } = row;
+    print!("{:6}  {waiting:7}  {in_flight:9}", row.at.as_millis());
+    print!("  {refused:7}  {sold:4}  {told_sold_out:8}  {too_late:8}");
+    match row.median_and_worst {
+        Some((median, worst)) => println!("{:19}{:7}", median.as_millis(), worst.as_millis()),
+        None => println!("{:>19}{:>7}", "-", "-"),
+    }
+}
+
+const PICTURE_LINES: usize = 10;
+const PICTURE_TICKS_PER_SECOND: usize = 10;
+
+/// How many waited: a column for each tick, a line for each tenth of what the queue may hold.
+fn print_picture(rows: &[Row]) {
+    println!("\nwaiting");
+    let step = WAITING_MAX / PICTURE_LINES;
+    for line in (1..=PICTURE_LINES).rev() {
+        // A column reaches a line from half a step below it on.
+        let mark = |row: &Row| if row.waiting + step / 2 >= line * step { '#' } else { ' ' };
+        let columns: String = rows.iter().map(mark).collect();
+        println!("{:5} |{}", line * step, columns.trim_end());
+    }
+    println!("{:5} +{}", 0, "-".repeat(rows.len()));
+    let seconds = 0..rows.len().div_ceil(PICTURE_TICKS_PER_SECOND);
+    let scale: String =
+        seconds.map(|second| format!("{second:<PICTURE_TICKS_PER_SECOND$}")).collect();
+    println!("       {} s\n", scale.trim_end());
+}
+
+fn print_sums(sale: &Sale) {
+    let Ledger { refused, served, died, .. } = &sale.ledger;
+    let sold = sale.ledger.items().count();
+    println!("{REQUESTS:6} requests were sent, of which");
+    println!("{refused:6} were refused: sold out, try later");
+    println!("{sold:6} got an item");
+    println!("{:6} were served and told that nothing is left", served.len() - sold);
+    println!("{:6} had waited for {LIFE:?}, and are in the list '{TOO_LATE}'", sale.too_late.len());
+    if let (Some((worker, lost, at)), Some(service)) = (died, sale.ledger.second_service()) {
+        println!(
+            "worker {worker} died with request {} of producer {}; worker {} took it {} ms later",
+            lost.number,
+            lost.producer,
+            service.worker,
+            service.taken.saturating_sub(*at).as_millis()
+        );
+    }
+    let fields =
+        ["pushed", "delivered", "redelivered", "acknowledged", "rejected", "dead-lettered"];
+    let counts = fields.map(|field| format!("{field} {}", sale.info.count(field)));
+    println!("QUEUE INFO: {}", counts.join(", "));
+}
+
+/// What producers and workers saw adds up, and the broker has counted the same.
+fn check_sums(sale: &Sale) {
+    let Sale { ledger, rows, info, too_late } = sale;
+    let (served, sold) = (ledger.served.len(), ledger.items().count());
+    let told_sold_out = served - sold;
+    assert_eq!(ledger.refused + sold + told_sold_out + too_late.len(), REQUESTS);
+    assert_eq!(ledger.refused + ledger.accepted.len(), REQUESTS);
+
+    let again = usize::from(ledger.second_service().is_some());
+    for (field, expected) in [
+        ("rejected", ledger.refused),
+        ("pushed", sold + told_sold_out + too_late.len()),
+        ("dead-lettered", too_late.len()),
+        ("acknowledged", served),
+        ("redelivered", again),
+        // Each is delivered once, but for the one that a worker died with.
+        ("delivered", served + usize::from(ledger.died.is_some())),
+        // Those are counted here that go nowhere.
+        ("expired", 0),
+        ("dropped", 0),
+        ("length", 0),
+        ("in-flight", 0),
+    ] {
+        assert_eq!(info.count(field), expected, "{field}");
+    }
+
+    // What comes back from a dead worker has its place already, and is not refused.
+    let returned = usize::from(ledger.died.is_some());
+    assert!(rows.iter().all(|row| row.waiting <= WAITING_MAX + returned));
+    assert!(rows.iter().all(|row| row.in_flight <= WORKERS));
+}
+
+/// No request has two ends, and none that was accepted has none; no item is sold twice, and none is
+/// kept from a customer who could have had it.
+fn check_ends(sale: &Sale) {
+    let Sale { ledger, too_late, .. } = sale;
+    let served = ledger.served.iter().map(|service| service.request.id());
+    let ends: Vec<RequestId> = served.chain(too_late.iter().map(Request::id)).collect();
+    let distinct: BTreeSet<RequestId> = ends.iter().copied().collect();
+    assert_eq!(distinct.len(), ends.len(), "a request had two ends");
+    let accepted: BTreeSet<RequestId> = ledger.accepted.iter().map(Request::id).collect();
+    assert_eq!(distinct, accepted);
+
+    let items: BTreeSet<usize> = ledger.items().collect();
+    assert_eq!(items.len(), ledger.items().count(), "an item was sold twice");
+    let sold = STOCK.min(ledger.served.len());
+    assert_eq!(items, (1..=sold).collect(), "the stock is sold from its head, as far as it goes");
+
+    if let (Some((worker, ..)), Some(service)) = (ledger.died, ledger.second_service()) {
+        assert_ne!(service.worker, worker, "the dead serve nobody");
+    }
+}
+
+/// The queue has kept its order. Workers tell at different moments when they took a request, but
+/// each alone, and whoever reads the dead letters, sees the requests of a producer in their order.
+fn check_order(sale: &Sale) {
+    let Sale { ledger, too_late, .. } = sale;
+    let lost = ledger.died.map(|(_, request, _)| request.id());
+    let mut seen: BTreeMap<Option<usize>, Vec<RequestId>> = BTreeMap::new();
+    for service in &ledger.served {
+        seen.entry(Some(service.worker)).or_default().push(service.request.id());
+    }
+    seen.insert(None, too_late.iter().map(Request::id).collect());
+
+    for requests in seen.into_values() {
+        let mut last_of: HashMap<usize, usize> = HashMap::new();
+        // What was returned comes again behind younger ones, since it was taken before them.
+        for (producer, number) in requests.into_iter().filter(|id| Some(*id) != lost) {
+            let last = last_of.insert(producer, number);
+            assert!(last < Some(number), "{number} of producer {producer} came after {last:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_one_end() -> Outcome<()> {
+        main()
+    }
+
+    #[test]
+    fn requests_read_back() {
+        let request = Request { producer: 3, number: 17, sent: Duration::from_micros(250_123) };
+        let message = request.to_message();
+        assert_eq!(message, "3 17 250123");
+        let read: Request = message.parse().expect("what was written");
+        assert_eq!((read.id(), read.sent), (request.id(), request.sent));
+        for wrong in ["", "3 17", "3 17 soon", "-1 2 3"] {
+            assert!(wrong.parse::<Request>().is_err(), "{wrong}");
+        }
     }
 }
