@@ -6,16 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from check import PORT, run
+import redis
+from check import PORT, note, run
 
 README = Path(__file__).parents[2] / "README.md"
 LIBRARIES = Path(os.environ["LIBRARIES"])
 
 
+def blocks(language):
+    """All blocks in the language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def program(language, mark, port_free, port_given):
     """The one block in the language with the mark in it, told our port."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-    [found] = [block for block in blocks if mark in block]
+    [found] = [block for block in blocks(language) if mark in block]
     assert port_free in found, f"README's program for {language} has no {port_free}"
     return found.replace(port_free, port_given)
 
@@ -28,8 +33,9 @@ def printed(*command, source=None):
 
 
 def python():
-    source = program("python", "redis.Redis", "redis.Redis()", f"redis.Redis(port={PORT})")
+    source = program("python", "# producer", "redis.Redis()", f"redis.Redis(port={PORT})")
     assert printed(sys.executable, "-", source=source) == "b'resize photo 17'\n"
+    assert len(blocks("python")) == 1 + len(RECIPES), "each has a check"
 
 
 def node():
@@ -52,4 +58,51 @@ def rust():
     assert printed(*command) == "resize photo 17\n"
 
 
-run("README", [python, node, rust], timeout_s=100)
+def recipe(policy):
+    """What the recipe prints that sets the policy."""
+    source = program("python", f'"SET", "{policy}"', "redis.Redis(", f"redis.Redis(port={PORT}, ")
+    assert len(source.splitlines()) <= 10, "README promises ten lines"
+    return printed(sys.executable, "-", source=source)
+
+
+def a_worker_that_may_die():
+    assert recipe("safe") == "b'photo 17'\nb'photo 18'\n"
+    totals = info("jobs")
+    assert (totals["redelivered"], totals["acknowledged"]) == (1, 2), totals
+
+
+def a_bounded_queue():
+    assert recipe("bounded") == (
+        "tea is number 1\nsalt is number 2\nrice has to come again later\n"
+    )
+    assert server.lrange("orders", 0, -1) == ["tea", "salt"]
+
+
+def a_waiting_room():
+    assert recipe("patience") == "answered: b'Ann'\nmissed: (b'missed', b'Bob')\n"
+    assert server.llen("calls") == 0
+
+
+def retries():
+    assert recipe("retries") == "failed: b'job 17'\n" * 3 + "dead: [b'job 17']\n"
+    assert server.llen("dead") == 0
+    # Three times more, as README says.
+    with redis.Redis(port=PORT, single_connection_client=True) as worker:
+        for _ in range(3):
+            assert worker.lpop("work") == b"job 17"
+            assert worker.execute_command("QUEUE", "NACK", "work") == 1
+    assert server.lrange("dead", 0, -1) == ["job 17"]
+
+
+def info(key):
+    return server.execute_command("QUEUE", "INFO", key)
+
+
+RECIPES = [a_worker_that_may_die, a_bounded_queue, a_waiting_room, retries]
+server = redis.Redis(port=PORT, protocol=3, decode_responses=True)
+checks = [python, node, rust]
+if "tidegate_version" in server.info("server"):
+    checks += RECIPES
+else:
+    note("not for redis: it has no queue policies, and so no recipes")
+run("README", checks, timeout_s=100)
