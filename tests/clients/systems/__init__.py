@@ -14,6 +14,7 @@ def start(name, *arguments):
     program = Path(__file__).parent / name
     process = subprocess.Popen(
         [sys.executable, program, str(PORT), *map(str, arguments)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
