@@ -7,69 +7,24 @@ one, this fails. ONLY=snapshot runs the checks whose name contains the text.
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import redis
 
-from report import Failure, Report, note
-from server import DATABASES, MANIFEST, Server, contents, differences, wait_until
+from bench import Bench, called, expect_same, has_redis_programs, on_a_bench
+from report import Report
+from server import DATABASES, MANIFEST, Server, contents, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-REDIS = ["redis-server", "--save", "", "--appendfsync", "no"]
 ALL_BYTES = bytes(range(256))
 LARGE = ALL_BYTES * 16384  # 4 MiB.
 TRAILER_BYTES = 93  # As in src/journal/batch.rs.
 IN_A_WHILE_MS = 3_600_000
 SOON_MS = 300
-
-
-class Bench:
-    """Where a check has its servers; all of them end with it."""
-
-    def __init__(self, tidegate):
-        self.tidegate_command = tidegate
-        self.directory = Path(tempfile.mkdtemp(prefix="durability-interop-"))
-        self.servers = []
-
-    def tidegate(self, directory=None, policy="no"):
-        return self.add([*self.tidegate_command, "--appendfsync", policy], directory)
-
-    def redis(self, preamble="no", directory=None, *arguments):
-        return self.add([*REDIS, "--aof-use-rdb-preamble", preamble, *arguments], directory)
-
-    def add(self, command, directory):
-        server = Server(command, directory or self.new_directory())
-        self.servers.append(server)
-        return server
-
-    def new_directory(self):
-        return self.directory / f"server-{len(self.servers)}"
-
-    def copy_of(self, server):
-        return server.copy(self.new_directory())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, failure, *_):
-        for server in self.servers:
-            server.kill()
-        if failure is None:
-            shutil.rmtree(self.directory)
-        else:
-            note(f"the files of this one are in {self.directory}")
-
-
-def expect_same(expected, server):
-    different = differences(expected, contents(server))
-    if different:
-        raise Failure([f"{server.command[0]}:", *different])
 
 
 def write(server, round_name):
@@ -498,22 +453,10 @@ def checks():
     yield called(a_second_one_is_refused), a_second_one_is_refused, []
 
 
-def called(function):
-    return function.__name__.replace("_", " ")
-
-
-def on_a_bench(command, call, arguments):
-    with Bench(command) as bench:
-        call(bench, *arguments)
-
-
 def main():
     command = sys.argv[1:] or [str(ROOT / "target/release/tidegate")]
     report = Report()
-    for program in ("redis-server", "redis-check-aof"):
-        if shutil.which(program) is None:
-            report.fail(f"interop: {program} is missing")
-    if report.failed == 0:
+    if has_redis_programs(report, "interop"):
         for name, call, arguments in checks():
             if os.environ.get("ONLY", "") in name:
                 report.check(f"interop: {name}", on_a_bench, command, call, arguments)
