@@ -212,3 +212,22 @@ fn what_was_stored_before_a_kill_is_not_stored_again() {
     now = now.plus_us(9_000_000);
     assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), ":1 ", "the window is over");
 }
+
+#[test]
+fn with_always_a_policy_is_on_the_disk_before_that_is_answered() {
+    let settings = "appendfsync always\nqueue-policy fixed q";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    let mut expected = String::new();
+    let changes =
+        [("SET p q max-length 1", "+OK\r\n"), ("DEL p", ":1\r\n"), ("DEL fixed", ":1\r\n")];
+    for (change, reply) in changes {
+        assert!(world.turn(0, &format!("QUEUE POLICY {change}\r\n")));
+        assert_eq!(world.replies, expected, "{change} is answered before it is written");
+        while world.has_jobs() {
+            assert!(world.work());
+            assert!(world.wait(1_000));
+        }
+        expected += reply;
+        assert_eq!(world.replies, expected);
+    }
+}

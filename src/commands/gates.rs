@@ -7,6 +7,7 @@ use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Client};
 use crate::command::{Command, CommandError, Flags};
 use crate::keyspace::DbIndex;
+use crate::persistence::Persistence;
 use crate::resp::Protocol;
 use crate::settings::LocalAccess;
 use crate::state::{Pause, State};
@@ -86,10 +87,8 @@ pub(super) fn pass(
     {
         return Err(OUT_OF_MEMORY);
     }
-    if let Some(error) = &persistence.write_error
-        && is_write(command, client)
-    {
-        return Err(CommandError::from(format!("MISCONF Errors writing to the AOF file: {error}")));
+    if is_write(command, client) {
+        refuse_unwritable(persistence)?;
     }
     if client.is_subscriber()
         && client.output().protocol() == Protocol::Resp2
@@ -139,6 +138,15 @@ fn takes_memory(command: &Command, client: &Client) -> bool {
 /// lost. PING too, as in Redis, so that whoever watches over the server notices.
 fn is_write(command: &Command, client: &Client) -> bool {
     command.name == "ping" || does(command, client, Flags::WRITE)
+}
+
+/// Refuses a change that could not be written down.
+///
+/// # Errors
+/// The append files cannot be written to.
+pub(super) fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
+    let Some(error) = &persistence.write_error else { return Ok(()) };
+    Err(CommandError::from(format!("MISCONF Errors writing to the AOF file: {error}")))
 }
 
 /// Whether a command has any of these flags, or is an EXEC of one that has.

@@ -1,5 +1,6 @@
 //! QUEUE POLICY: policies that are set and looked at while the server runs.
 
+use super::gates::refuse_unwritable;
 use super::governed;
 use super::help::wrong_arguments;
 use crate::command::{CommandError, Context, is_word};
@@ -24,6 +25,7 @@ pub(super) fn policy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
 }
 
 fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    refuse_unwritable(&ctx.state.persistence)?;
     let words: Vec<&[u8]> = request.args_from(3).collect();
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
@@ -37,6 +39,7 @@ fn refused(reason: String) -> CommandError {
 }
 
 fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
+    refuse_unwritable(&ctx.state.persistence)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_deleted = governed::delete_policy(keyspace, effects, name);
     ctx.reply.flag(is_deleted);

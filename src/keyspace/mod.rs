@@ -240,6 +240,11 @@ impl Keyspace {
         self.changes
     }
 
+    /// Counts a change that is of no key: its reply promises as much as any other.
+    pub fn note_change(&mut self) {
+        self.changes += 1;
+    }
+
     /// Asks for `take_expired` to be told, or not any more.
     pub fn record_expired(&mut self, is_on: bool) {
         self.expired = is_on.then(Vec::new);

@@ -57,7 +57,14 @@ def goes_on_when_there_is_room(binary, policy, directory):
     acknowledged = push_until_full(server, writer)
 
     client = server.client()
-    for command in (["RPUSH", "queue", "x"], ["LPOP", "queue"], ["DEL", "queue"], ["PING"]):
+    for command in (
+        ["RPUSH", "queue", "x"],
+        ["LPOP", "queue"],
+        ["DEL", "queue"],
+        ["QUEUE", "POLICY", "SET", "name", "pattern"],
+        ["QUEUE", "POLICY", "DEL", "name"],
+        ["PING"],
+    ):
         assert is_refused(client, *command), f"{command} is taken"
     # Who has not been answered may be in memory already.
     assert client.llen("queue") in (acknowledged, acknowledged + 1)

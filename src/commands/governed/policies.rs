@@ -50,6 +50,7 @@ pub fn set_policy(
     change_policies(keyspace, effects, |policies| *policies = next);
     // Messages that came under it are ready since then, as the note says.
     keyspace.take_newly_stamped();
+    keyspace.note_change();
     effects.note(0, &Note::PolicySet { at_ms, policy });
     Ok(())
 }
@@ -68,6 +69,7 @@ pub fn configure_policies(
     check_lists(keyspace, &next)?;
     change_policies(keyspace, effects, |policies| *policies = next);
     for name in forgotten {
+        keyspace.note_change();
         effects.note(0, &Note::PolicyForgotten { name });
     }
     Ok(())
@@ -77,6 +79,7 @@ pub fn configure_policies(
 pub fn delete_policy(keyspace: &mut Keyspace, effects: &mut Effects, name: &[u8]) -> bool {
     let is_deleted = change_policies(keyspace, effects, |policies| policies.delete(name));
     if is_deleted {
+        keyspace.note_change();
         effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
     }
     is_deleted
