@@ -231,3 +231,30 @@ fn with_always_a_policy_is_on_the_disk_before_that_is_answered() {
         assert_eq!(world.replies, expected);
     }
 }
+
+/// A redis-server that has written the files anew has left the lists, and no notes.
+#[test]
+fn what_is_not_noted_is_ready_when_it_is_loaded() {
+    let text = "queue-policy work q delivery at-least-once message-ttl-ms 1000 ; \
+                later l delay-ms 1000 message-ttl-ms 1000";
+    let settings = Settings::from_text(text, "the test's settings").expect("valid settings");
+    let now = crashes::world::START;
+    let mut broker = Broker::new(settings, 9, Box::new(NoHost), now);
+    let commands = b"RPUSH q:inflight a b\r\nRPUSH q c\r\nRPUSH l:delayed d e\r\n";
+    broker.replay(&mut 0, commands).expect("it loads");
+    broker.end_replay(now);
+    broker.settle(now);
+    let id = broker.connect(7, Peer::in_process(), now);
+    for (ms, q, l) in [
+        (0, &["a", "b", "c"][..], &["d", "e"][..]),
+        (999, &["a", "b", "c"], &["d", "e"]),
+        (1000, &[], &[]),
+    ] {
+        let now = now.plus_us(ms * 1000);
+        for (key, messages) in [("q", q), ("l", l)] {
+            let bulks = messages.iter().map(|message| format!("$1 {message} "));
+            let expected = format!("*{} {}", messages.len(), bulks.collect::<String>());
+            assert_eq!(ask(&mut broker, id, &format!("LRANGE {key} 0 -1"), now), expected);
+        }
+    }
+}

@@ -81,6 +81,14 @@ impl InFlight {
         }
     }
 
+    /// Makes deliveries that are ready since one time so since another.
+    pub(super) fn replace_ready_ms(&mut self, old_ms: i64, new_ms: i64) {
+        let deliveries = self.by_number.values_mut();
+        for delivery in deliveries.filter(|delivery| delivery.stamp.ready_ms == old_ms) {
+            delivery.stamp.ready_ms = new_ms;
+        }
+    }
+
     /// The delivery with a number.
     pub fn get(&self, number: u64) -> Option<&Delivery> {
         self.by_number.get(&number)

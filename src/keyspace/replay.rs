@@ -43,6 +43,11 @@ impl Keyspace {
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.forget_loading();
+        // Another program that wrote the files anew has left no notes of these.
+        let bytes_before = governed.allocated_bytes();
+        governed.in_flight.replace_ready_ms(0, now_ms);
+        governed.delayed.replace_ready_ms(0, now_ms);
+        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
         if let Some(Value::List(queue)) = &mut entry.value
             && queue.oldest_ms() == Some(0)
         {

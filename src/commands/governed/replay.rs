@@ -90,7 +90,8 @@ fn replay_delayed(
     let (name, second) = (&request[0], request.get(2).unwrap_or_default());
     if is_word(name, "rpush") {
         let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
-        let (ms, end) = noted.unwrap_or_default();
+        // Without a note they are ready when all is loaded, in their order.
+        let (ms, end) = noted.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
         keyspace.delay(db, queue, end, request.args_from(2), ms);
         let policy = keyspace.policy_of(db, queue);
         if let Some(policy) = policy
