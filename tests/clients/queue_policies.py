@@ -1,8 +1,8 @@
-"""Queues under `delivery at-least-once` and workers that die: what they had in flight comes next, in
-its old order, and nothing else comes twice.
+"""Queues under `delivery at-least-once` and workers that die: what they had in flight comes next,
+in its old order, and nothing else comes twice.
 
-The workers know nothing of acknowledgements. Where one dies is chosen with pipes, so that what it had
-taken and done by then is known.
+Most workers know nothing of acknowledgements. Where one dies is chosen with pipes, so that what it
+had taken and done by then is known.
 """
 
 import random
@@ -47,7 +47,7 @@ class Queue:
         return pairs(client.execute_command("QUEUE", "INFO", self.name))
 
     def in_flight(self):
-        """The messages in flight and how often each was delivered, in the order of the deliveries."""
+        """The messages in flight and how often each was delivered, the first delivery first."""
         entries = client.execute_command("QUEUE", "INFLIGHT", self.name)
         entries = [pairs(entry) for entry in entries]
         return [(entry["message"], entry["deliveries"]) for entry in entries]
@@ -287,7 +287,7 @@ def client_kill_takes_the_message_from_a_worker_that_lives():
         heir.hear_until("halt")
         worker.go_on()
         worker.hear_until("halt")
-        # It has connected again; its pop has acknowledged nothing, and least of all what is the heir's.
+        # It has connected again; its pop has acknowledged nothing, least of all what the heir has.
         assert worker.done == ["a"] and worker.taken == ["a", "b"] and heir.taken == ["a"]
         assert queue.in_flight() == [("a", 2), ("b", 1)]
         queue.expect(acknowledged=0, redelivered=1)

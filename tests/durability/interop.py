@@ -15,7 +15,7 @@ from pathlib import Path
 
 import redis
 
-from bench import Bench, called, expect_same, has_redis_programs, on_a_bench
+from bench import called, expect_same, has_redis_programs, on_a_bench
 from report import Report
 from server import DATABASES, MANIFEST, Server, contents, wait_until
 
