@@ -258,3 +258,45 @@ fn what_is_not_noted_is_ready_when_it_is_loaded() {
         }
     }
 }
+
+/// Another program that appended to the files knows nothing of what these lists are.
+#[test]
+fn what_another_server_did_to_the_lists_beside_is_done() {
+    let settings = "queue-policy f q delivery at-least-once delay-ms 50";
+    let now = crashes::world::START;
+    for (appended, expected) in [
+        ("RENAME q:inflight x", "x=a,b q=c"),
+        ("DEL q:inflight", "q=c"),
+        ("LTRIM q:inflight 1 1", "q:inflight=b q=c"),
+        ("LSET q:inflight 0 z", "q:inflight=z,b q=c"),
+        ("RPOPLPUSH q:inflight q", "q:inflight=a q=b,c"),
+        ("LPOP q:inflight", "q=b,c"),
+        ("RENAME q:delayed x", "x=c q=a,b"),
+        ("COPY q:delayed x", "q:delayed=c x=c q=a,b"),
+    ] {
+        let settings = Settings::from_text(settings, "the test's settings").expect("valid");
+        let mut broker = Broker::new(settings, 3, Box::new(NoHost), now);
+        let lines = ["RPUSH q:delayed c", "RPUSH q:inflight a b", appended];
+        let stream = lines.map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let args = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+            format!("*{}\r\n{}", words.len(), args.collect::<String>())
+        });
+        let replayed = broker.replay(&mut 0, stream.concat().as_bytes());
+        assert_eq!(replayed, Ok(()), "{appended}");
+        broker.end_replay(now);
+        broker.settle(now.plus_us(100_000));
+        broker.check_invariants();
+        let mut lists: Vec<String> = as_plain_lists(&broker)
+            .iter()
+            .map(|((_, key), messages)| {
+                let texts: Vec<_> = messages.iter().map(|m| String::from_utf8_lossy(m)).collect();
+                format!("{}={}", String::from_utf8_lossy(key), texts.join(","))
+            })
+            .collect();
+        let mut expected: Vec<&str> = expected.split(' ').collect();
+        lists.sort();
+        expected.sort();
+        assert_eq!(lists, expected, "{appended}");
+    }
+}

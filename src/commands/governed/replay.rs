@@ -17,7 +17,8 @@ use crate::note::{DELAYED, IN_FLIGHT, Note};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Output, Request, parse_integer};
 
-/// Runs a command that is about a list of messages in flight; false if it is not.
+/// Runs a command that is about a list of messages in flight or delayed, as this program states them;
+/// false if it is not. What another program did to such a list is done to an ordinary one then.
 pub fn replay(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
@@ -28,6 +29,41 @@ pub fn replay(
     if keyspace.policies().is_empty() || request.len() < 2 {
         return false;
     }
+    let is_ours = replay_own(keyspace, effects, db, request, reply);
+    if !is_ours {
+        request.args_from(1).take(2).for_each(|key| make_plain(keyspace, db, key));
+    }
+    is_ours
+}
+
+/// Makes what is in flight or delayed an ordinary list, if a key is the name of that.
+fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
+    let mut messages: Vec<Box<[u8]>> = Vec::new();
+    if let Some(queue) = key.strip_suffix(IN_FLIGHT).map(Key::from) {
+        while let Some(number) = number_at(keyspace, db, &queue, End::Front) {
+            let removed = keyspace.remove_delivery(db, &queue, number);
+            messages.extend(removed.map(|(delivery, _)| delivery.message));
+        }
+    } else if let Some(queue) = key.strip_suffix(DELAYED) {
+        let has_any = keyspace.governed(db, queue).is_some_and(|g| !g.delayed.is_empty());
+        let taken = has_any.then(|| keyspace.change_delayed(db, queue, std::mem::take));
+        messages.extend(taken.flatten().iter().flat_map(|list| list.iter().map(Box::from)));
+    }
+    if !messages.is_empty() {
+        // There are only lists.
+        let _ = keyspace.change_or_create_list(db, key, |list| {
+            messages.iter().for_each(|message| list.push(End::Back, message));
+        });
+    }
+}
+
+fn replay_own(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    request: &Request<'_>,
+    reply: &mut Output,
+) -> bool {
     let name = &request[0];
     let (first, second) = (&request[1], request.get(2).unwrap_or_default());
     if is_word(name, "lmove") && request.len() == 5 {
@@ -101,7 +137,7 @@ fn replay_delayed(
                 request.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
             keyspace.remember(db, queue, fingerprints, window_ms, ms.saturating_sub(delay_ms));
         }
-    } else if is_word(name, "lmove") && second == queue && request.len() == 5 {
+    } else if is_word(name, "lmove") && second == queue && is_word(&request[3], "left") {
         let popped = keyspace
             .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));
         if let Some(Some((message, stamp))) = popped {
@@ -112,6 +148,10 @@ fn replay_delayed(
             });
         }
     } else {
+        let is_known = ["lpop", "rpop", "lset", "lrem", "del"].iter().any(|own| is_word(name, own));
+        if !is_known || keyspace.governed(db, queue).is_none_or(|g| g.delayed.is_empty()) {
+            return false;
+        }
         let count = parse_integer(second).unwrap_or(1).max(0).unsigned_abs() as usize;
         keyspace.change_delayed(db, queue, |delayed| match name {
             name if is_word(name, "lpop") => delayed.trim(count, usize::MAX),
