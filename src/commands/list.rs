@@ -7,7 +7,7 @@ use crate::clients::Take;
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
 };
-use crate::keyspace::DbIndex;
+use crate::keyspace::{DbIndex, Plain};
 use crate::queue::{End, Queue};
 use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
@@ -80,31 +80,37 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
-    // In a transaction nobody waits.
-    let exec_len = ctx.exec_len;
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    if keyspace.will_be_governed(ctx.db, &request[1]) {
-        let messages = request.args_from(2);
-        if exec_len == 0
-            && let Some(policy) =
-                governed::must_wait(keyspace, ctx.db, &request[1], messages.clone())
-        {
-            governed::wait_for_room(ctx, request, end, &policy);
-            return Ok(());
-        }
-        let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;
-        ctx.reply.count(len);
-        return Ok(());
-    }
-    let len = keyspace.change_or_create_list(ctx.db, &request[1], |queue| {
+    let pushed = keyspace.change_or_create_plain_list(ctx.db, &request[1], |queue| {
         for message in request.args_from(2) {
             queue.push(end, message);
         }
         queue.len()
     })?;
+    let Plain::Changed(len) = pushed else { return push_governed(ctx, request, end) };
     ctx.reply.count(len);
     add_expired(keyspace, effects);
     effects.state_push(ctx.db, end, &request[1], request.args_from(2));
+    Ok(())
+}
+
+/// A push to a queue under a policy.
+fn push_governed(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+) -> Result<(), CommandError> {
+    // In a transaction nobody waits.
+    let may_wait = !ctx.is_in_exec();
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let messages = request.args_from(2);
+    let policy = governed::must_wait(keyspace, ctx.db, &request[1], messages.clone());
+    if let Some(policy) = policy.filter(|_| may_wait) {
+        governed::wait_for_room(ctx, request, end, &policy);
+        return Ok(());
+    }
+    let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;
+    ctx.reply.count(len);
     Ok(())
 }
 
@@ -146,12 +152,8 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     };
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::acknowledge_by_pop(keyspace, effects, ctx.db, [&request[1]], ctx.client);
-    if keyspace.is_governed(ctx.db, &request[1]) {
-        pop_governed(ctx, &request[1], end, count);
-        return Ok(());
-    }
     let reply = &mut *ctx.reply;
-    let taken = keyspace.try_change_list(ctx.db, &request[1], |queue| {
+    let taken = keyspace.try_change_plain_list(ctx.db, &request[1], |queue| {
         let taken = count.unwrap_or(1).min(queue.len());
         if count.is_some() {
             reply.array(taken);
@@ -159,12 +161,20 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         pop_many(queue, end, taken, reply);
         (taken, taken > 0)
     })?;
-    let Some(taken) = taken else {
-        match count {
-            Some(_) => reply.null_array(),
-            None => reply.null(),
+    let taken = match (taken, count) {
+        (Plain::Changed(taken), _) => taken,
+        (Plain::Absent, Some(_)) => {
+            reply.null_array();
+            return Ok(());
         }
-        return Ok(());
+        (Plain::Absent, None) => {
+            reply.null();
+            return Ok(());
+        }
+        (Plain::Governed, _) => {
+            pop_governed(ctx, &request[1], end, count);
+            return Ok(());
+        }
     };
     if taken > 0 {
         add_expired(keyspace, effects);

@@ -6,6 +6,7 @@ use crate::client_id::ClientId;
 
 impl Keyspace {
     /// Messages in flight of all queues.
+    #[inline]
     pub fn in_flight_len(&self) -> usize {
         self.governance.holdings.len()
     }

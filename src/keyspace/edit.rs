@@ -4,7 +4,49 @@
 use super::{DbIndex, Keyspace, Value, WrongType};
 use crate::queue::Queue;
 
+/// What became of a change that is not for queues under a policy.
+#[derive(Debug)]
+pub enum Plain<R> {
+    /// The list was changed.
+    Changed(R),
+    /// The key has no value.
+    Absent,
+    /// A policy governs the queue, or it is paused; nothing was done.
+    Governed,
+}
+
 impl Keyspace {
+    /// As `try_change_list`, but not of a queue under a policy: whether it is one is found out by the same
+    /// look-up.
+    #[inline]
+    pub fn try_change_plain_list<R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        attempt: impl FnOnce(&mut Queue) -> (R, bool),
+    ) -> Result<Plain<R>, WrongType> {
+        let Some(index) = self.find(db, key) else { return Ok(Plain::Absent) };
+        if self.is_governed_at(db, index) {
+            return Ok(Plain::Governed);
+        }
+        Ok(self.try_change_list_at(db, index, attempt).map_or(Plain::Absent, Plain::Changed))
+    }
+
+    /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`.
+    #[inline]
+    pub fn change_or_create_plain_list<R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        change: impl FnOnce(&mut Queue) -> R,
+    ) -> Result<Plain<R>, WrongType> {
+        let index = self.find_or_create(db, key);
+        if self.is_governed_at(db, index) {
+            return Ok(Plain::Governed);
+        }
+        Ok(Plain::Changed(self.change_or_create_list_at(db, index, change)))
+    }
+
     /// Changes the list at a key; none, and nothing done, if the key has no value.
     #[inline]
     pub fn change_list<R>(
@@ -37,11 +79,21 @@ impl Keyspace {
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<R, WrongType> {
         let index = self.find_or_create(db, key);
+        Ok(self.change_or_create_list_at(db, index, change))
+    }
+
+    #[inline]
+    fn change_or_create_list_at<R>(
+        &mut self,
+        db: DbIndex,
+        index: usize,
+        change: impl FnOnce(&mut Queue) -> R,
+    ) -> R {
         if self.dbs[db].entries[index].value.is_none() {
             self.put_value(db, index, Value::List(Queue::new()));
         }
         let changed = self.try_change_list_at(db, index, |queue| (change(queue), true));
-        Ok(changed.expect("a value was put there if there was none"))
+        changed.expect("a value was put there if there was none")
     }
 
     /// Changes the list of an entry; none if it has no value.

@@ -267,6 +267,7 @@ impl Keyspace {
         governance.reserves_names = needs_names && !governance.is_replaying;
     }
 
+    #[inline]
     pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
         self.dbs[db].entries[index].interest.as_ref()?.governed.as_deref()
     }
@@ -275,6 +276,11 @@ impl Keyspace {
     #[inline]
     pub fn reserves_names(&self) -> bool {
         self.governance.reserves_names
+    }
+
+    #[inline]
+    pub(super) fn is_governed_at(&self, db: DbIndex, index: usize) -> bool {
+        self.governance.is_on && self.governed_at(db, index).is_some()
     }
 
     /// Whether a key's queue is under a policy, or paused.

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use delayed::Ripe;
+pub use edit::Plain;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
 pub use recent::Fingerprint;

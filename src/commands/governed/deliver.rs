@@ -116,7 +116,21 @@ pub fn deliver(
 
 /// Acknowledges what a client holds of all queues under the policies of these keys, which it is about to
 /// pop from: what came before is done.
+#[inline]
 pub fn acknowledge_by_pop<'a>(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    keys: impl IntoIterator<Item = &'a [u8]>,
+    client: ClientId,
+) {
+    if keyspace.in_flight_len() > 0 {
+        acknowledge_all_by_pop(keyspace, effects, db, keys, client);
+    }
+}
+
+#[cold]
+fn acknowledge_all_by_pop<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,

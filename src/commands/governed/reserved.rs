@@ -21,7 +21,12 @@ pub fn check_names(
     if !keyspace.reserves_names() || !command.flags.contains(Flags::WRITE) {
         return Ok(());
     }
-    let is_suspicious = |arg: &[u8]| arg.ends_with(IN_FLIGHT) || arg.ends_with(DELAYED);
+    // By their last letters, which the ends of few other keys are.
+    let is_suspicious = |arg: &[u8]| match arg.last() {
+        Some(b't') => arg.ends_with(IN_FLIGHT),
+        Some(b'd') => arg.ends_with(DELAYED),
+        _ => false,
+    };
     if request.args_from(1).take(2).any(is_suspicious) {
         check_keys(keyspace, command, request)
     } else {
