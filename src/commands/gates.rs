@@ -87,7 +87,7 @@ pub(super) fn pass(
     {
         return Err(OUT_OF_MEMORY);
     }
-    if is_write(command, client) {
+    if persistence.write_error.is_some() && is_write(command, client) {
         refuse_unwritable(persistence)?;
     }
     if client.is_subscriber()

@@ -111,7 +111,7 @@ impl Keyspace {
             Some(Value::List(queue)) => queue,
         };
         // While files are loaded the clock stands at zero, and they say what is fresh.
-        if self.now_ms != 0 {
+        if queue.is_stamped() && self.now_ms != 0 {
             queue.set_fresh_ms(self.now_ms);
         }
         let bytes_before = queue.allocated_bytes();

@@ -27,6 +27,7 @@ impl Queue {
     }
 
     /// Whether it keeps a stamp for each message.
+    #[inline]
     pub fn is_stamped(&self) -> bool {
         self.stamps.is_some()
     }
@@ -205,6 +206,7 @@ impl Queue {
     }
 
     /// What the stamps take beside the queue itself.
+    #[inline]
     pub(super) fn stamps_bytes(&self) -> usize {
         self.stamps.as_deref().map_or(0, Stamps::allocated_bytes)
     }

@@ -3,50 +3,55 @@
 //! A list of that name which a client made would be one with them in the files, and its messages would
 //! come to the queue when they are loaded. So nobody can make one, as long as the policy holds.
 
-use crate::command::{Command, CommandError, Flags};
+use crate::command::{Command, CommandError, Flags, Keys};
 use crate::commands::describe::keys_of;
 use crate::keyspace::Keyspace;
 use crate::note::{DELAYED, IN_FLIGHT};
 use crate::policy::{Policies, QueuePolicy};
 use crate::resp::Request;
 
+/// The keys of RPUSH and LPOP, whose second argument is something else.
+const ONE_KEY: Keys = Keys::Range { first: 1, last: 1, step: 1 };
+
 /// Why a command may not run: it could make a list with a name that is needed. Commands that make lists
 /// have their keys among the first two arguments.
 #[inline]
-pub fn check_names(
+pub fn needs_name(
     keyspace: &Keyspace,
     command: &'static Command,
     request: &Request<'_>,
-) -> Result<(), CommandError> {
-    if !keyspace.reserves_names() || !command.flags.contains(Flags::WRITE) {
-        return Ok(());
+) -> Option<CommandError> {
+    if keyspace.reserves_names()
+        && command.flags.contains(Flags::WRITE)
+        && (is_suspicious(request.get(1))
+            || (command.keys != ONE_KEY && is_suspicious(request.get(2))))
+    {
+        return needs_key(keyspace, command, request);
     }
-    // By their last letters, which the ends of few other keys are.
-    let is_suspicious = |arg: &[u8]| match arg.last() {
+    None
+}
+
+/// Whether an argument ends as such a name does; by its last letter first, which that of few keys is.
+#[inline]
+fn is_suspicious(arg: Option<&[u8]>) -> bool {
+    let Some(arg) = arg else { return false };
+    match arg.last() {
         Some(b't') => arg.ends_with(IN_FLIGHT),
         Some(b'd') => arg.ends_with(DELAYED),
         _ => false,
-    };
-    if request.args_from(1).take(2).any(is_suspicious) {
-        check_keys(keyspace, command, request)
-    } else {
-        Ok(())
     }
 }
 
 #[cold]
-fn check_keys(
+fn needs_key(
     keyspace: &Keyspace,
     command: &'static Command,
     request: &Request<'_>,
-) -> Result<(), CommandError> {
+) -> Option<CommandError> {
     // It may have too few arguments: then it says so itself.
-    for (key, _) in keys_of(command, request).unwrap_or_default() {
-        if let Some(policy) = reserving_policy(keyspace.policies(), key) {
-            return Err(reserved(key, policy));
-        }
-    }
-    Ok(())
+    let keys = keys_of(command, request).unwrap_or_default().into_iter();
+    keys.map(|(key, _)| key)
+        .find_map(|key| Some(reserved(key, reserving_policy(keyspace.policies(), key)?)))
 }
 
 /// The policy for whose queues a name is needed.
