@@ -52,11 +52,11 @@ impl Keyspace {
             .map(|(_, db, key, number)| (*db, key, *number))
     }
 
-    /// The oldest message that a client has in flight of one queue.
-    pub fn oldest_held(&self, client: ClientId, db: DbIndex, key: &Key) -> Option<u64> {
-        let first = (client, db, key.clone(), 0);
-        let (owner, its_db, its_key, number) = self.governance.holdings.range(first..).next()?;
-        (*owner == client && *its_db == db && its_key == key).then_some(*number)
+    /// The oldest messages that a client has in flight of one queue, up to `count`.
+    pub fn held_of(&self, client: ClientId, db: DbIndex, key: &Key, count: usize) -> Vec<u64> {
+        let own = self.governance.holdings.range((client, db, key.clone(), 0)..);
+        let own = own.take_while(|held| (held.0, held.1, &held.2) == (client, db, key));
+        own.take(count).map(|(.., number)| *number).collect()
     }
 
     /// Whether a client has anything in flight.

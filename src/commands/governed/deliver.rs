@@ -166,14 +166,9 @@ pub fn acknowledge_held(
     client: ClientId,
     count: usize,
 ) -> usize {
-    let mut done = 0;
-    while done < count
-        && let Some(number) = keyspace.oldest_held(client, db, key)
-    {
-        acknowledge(keyspace, effects, db, key, number);
-        done += 1;
-    }
-    done
+    let held = keyspace.held_of(client, db, key, count);
+    held.iter().for_each(|number| acknowledge(keyspace, effects, db, key, *number));
+    held.len()
 }
 
 /// Acknowledges a message in flight: it is gone.
@@ -214,14 +209,9 @@ pub fn give_back_held(
     client: ClientId,
     count: usize,
 ) -> usize {
-    let mut done = 0;
-    while done < count
-        && let Some(number) = keyspace.oldest_held(client, db, key)
-    {
-        give_back(keyspace, effects, db, key, number);
-        done += 1;
-    }
-    done
+    let held = keyspace.held_of(client, db, key, count);
+    held.iter().for_each(|number| give_back(keyspace, effects, db, key, *number));
+    held.len()
 }
 
 /// Returns all that a client has in flight: its connection has ended.
