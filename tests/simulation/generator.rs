@@ -13,6 +13,10 @@ pub struct Hint {
     pub client_count: usize,
     /// Keys of queues of which it has something in flight.
     pub held: Vec<Key>,
+    /// Keys of queues of which anybody has something in flight.
+    pub in_flight: Vec<Key>,
+    /// Keys of queues that are paused.
+    pub paused: Vec<Key>,
 }
 
 type Family = fn(&Generator, &mut Rng, &Hint) -> Words;
@@ -40,7 +44,7 @@ const FAMILIES: &[(Family, usize)] = &[
 /// Of ten families, how many are switched off.
 const OFF_IN_TEN: usize = 2;
 /// Of ten seeds, how many know no policies.
-const WITHOUT_POLICIES_IN_TEN: usize = 5;
+const WITHOUT_POLICIES_IN_TEN: usize = 4;
 
 pub struct Generator {
     weights: Vec<usize>,
@@ -101,6 +105,9 @@ impl Generator {
         if rng.below(100) < self.scene_percent {
             return self.scene(rng, hint);
         }
+        if let Some(scene) = self.queue_scene(rng, hint) {
+            return scene;
+        }
         let mut sent = Vec::new();
         for _ in 0..rng.pick(&[1, 1, 1, 2, 5]) {
             let words = self.command(rng, hint);
@@ -137,6 +144,10 @@ impl Generator {
                 sent
             }
         }
+    }
+
+    pub fn has_policies(&self) -> bool {
+        self.queues.is_some()
     }
 
     fn command(&self, rng: &mut Rng, hint: &Hint) -> Words {
@@ -413,7 +424,7 @@ impl Generator {
 const CHANNELS: &[&str] = &["c", "ca", "cb", "\r\n"];
 const PATTERNS: &[&str] = &["c*", "?", "*a", "ca", "*"];
 
-fn script(lines: &[&[&str]]) -> Vec<Input> {
+pub fn script(lines: &[&[&str]]) -> Vec<Input> {
     lines.iter().map(|line| Input::Command(words(line))).collect()
 }
 

@@ -1,5 +1,5 @@
 //! The broker beside a naive model, in runs that a seed decides in every detail: commands, how
-//! requests are cut, how slowly replies are read, clocks, who leaves when. Half of the seeds have queue
+//! requests are cut, how slowly replies are read, clocks, who leaves when. Most of the seeds have queue
 //! policies as well.
 //!
 //! `TIDEGATE_SIM_SEED=123` plays one seed and tells each step; `TIDEGATE_SIM_SEEDS=100000` plays
@@ -9,6 +9,7 @@ mod checks;
 mod generator;
 mod model;
 mod queue_commands;
+mod queue_scenes;
 mod rng;
 mod runner;
 

@@ -1,7 +1,7 @@
 //! What clients send about queues: policies, acknowledgements, pauses, questions.
 
 use crate::generator::{Generator, Hint, words};
-use crate::model::Words;
+use crate::model::{Input, Words};
 use crate::rng::Rng;
 
 /// Names of policies: few, so that they are replaced and deleted.
@@ -9,13 +9,14 @@ const NAMES: &[&str] = &["p", "p2", "q"];
 const PATTERNS: &[&str] = &["*", "k*", "k0", "k1", "k?", "dead", "k0:*"];
 const DEAD_LETTERS: &[&str] = &["dead", "{queue}:dead", "k0", "k1", "k2", "k{queue}"];
 /// Near what the runner lets pass, and what other deadlines are.
-const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
+pub const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
 
 /// How the commands about queues are mixed: weights as the seed chose them.
 pub struct QueueMix {
     /// POLICY SET, ACK, NACK, PAUSE and RESUME, questions, POLICY DEL.
     weights: [usize; 6],
     at_least_once_percent: usize,
+    pub(super) scene_percent: usize,
 }
 
 impl QueueMix {
@@ -26,16 +27,24 @@ impl QueueMix {
                 pick(&[2, 4, 8]),
                 pick(&[2, 6]),
                 pick(&[2, 6]),
-                pick(&[0, 1, 3]),
+                pick(&[0, 2, 5]),
                 pick(&[2, 4]),
                 pick(&[0, 1, 1]),
             ],
             at_least_once_percent: pick(&[20, 60, 90]),
+            scene_percent: pick(&[0, 3, 8]),
         }
     }
 }
 
 impl Generator {
+    /// What the first client sends first.
+    pub fn opening(&self, rng: &mut Rng) -> Vec<Input> {
+        let policies =
+            self.queues.iter().flat_map(|mix| [self.policy(rng, mix), self.policy(rng, mix)]);
+        policies.map(Input::Command).collect()
+    }
+
     pub(super) fn queue(&self, rng: &mut Rng, hint: &Hint) -> Words {
         let Some(mix) = &self.queues else { return words(&["PING"]) };
         let key = match hint.held.len() {
@@ -49,7 +58,13 @@ impl Generator {
             1 => with_count(rng, "ACK", &key),
             2 => with_count(rng, "NACK", &key),
             3 => {
-                let mut all = words(&["QUEUE", rng.pick(&["PAUSE", "RESUME", "resume"]), &any]);
+                let command = rng.pick(&["PAUSE", "RESUME", "resume"]);
+                let mut all = match hint.paused.first() {
+                    Some(paused) if command != "PAUSE" && rng.percent(70) => {
+                        words(&["QUEUE", command, &String::from_utf8_lossy(paused)])
+                    }
+                    _ => words(&["QUEUE", command, &any]),
+                };
                 if rng.percent(70) {
                     all.extend(words(&[rng.pick(&["READ", "write", "ALL"])]));
                 }

@@ -60,13 +60,16 @@ impl Run {
         settings.databases = DBS as _;
         settings.turn_output_bytes_max = rng.pick(&[30, 1000, 100_000_000]);
         let model = Model::new(settings.turn_output_bytes_max);
-        let disconnects = rng.pick(&[0, 1, 1, 3]);
+        let mut disconnects = rng.pick(&[0, 1, 1, 3]);
+        let generator = Generator::new(&mut rng, seed);
+        // What is in flight goes back when a connection ends.
+        disconnects += if generator.has_policies() { 2 } else { 0 };
         Run {
             step: 0,
             story: VecDeque::new(),
             hash: 0xcbf2_9ce4_8422_2325,
             is_verbose,
-            generator: Generator::new(&mut rng, seed),
+            generator,
             broker: Broker::new(settings, seed, Box::new(NoHost), now),
             model,
             now,
@@ -94,6 +97,9 @@ impl Run {
     pub fn play(&mut self) {
         self.connect();
         self.connect();
+        for input in self.generator.opening(&mut self.rng) {
+            self.put_in_pipe(0, input);
+        }
         while self.step < self.steps {
             self.step += 1;
             let action = self.rng.weighted(&self.weights);
@@ -150,6 +156,10 @@ impl Run {
     fn disconnect(&mut self) {
         if let Some(who) = self.someone() {
             self.drop_client(who, CloseReason::PeerClosed);
+            // What it had is with others at once, not only when the broker settles.
+            if self.generator.has_policies() {
+                self.end_turn();
+            }
         }
     }
 
@@ -182,7 +192,9 @@ impl Run {
             is_in_transaction: client.queued.is_some(),
             is_watching: !client.watched.is_empty(),
             client_count: self.ids.len(),
-            held: self.model.keys_held(who),
+            held: self.model.keys_held(Some(who)),
+            in_flight: self.model.keys_held(None),
+            paused: self.model.keys_paused(),
         };
         for input in self.generator.inputs(&mut self.rng, &hint) {
             self.put_in_pipe(who, input);
@@ -274,8 +286,8 @@ impl Run {
         self.model.settle(self.now);
     }
 
-    /// What a server does at the end of a turn, and all checks.
-    fn end_turn(&mut self) {
+    /// Compares broker and model, and all that the broker told of since the last time.
+    fn check(&mut self) {
         while let Some(id) = self.broker.next_dirty(self.now) {
             self.told.dirty.insert(id);
         }
@@ -291,6 +303,12 @@ impl Run {
             &self.told,
         );
         self.told = Told::default();
+    }
+
+    /// What a server does at the end of a turn, and all checks.
+    fn end_turn(&mut self) {
+        self.check();
+        let connected = self.broker.client_count();
         while let Some((id, reason)) = self.broker.next_closing() {
             let who = id.number() as usize - 1;
             assert_eq!(self.model.clients[who].closing, Some(reason), "client {who} closes");
@@ -307,6 +325,10 @@ impl Run {
                 self.take(who, self.owed(who));
                 self.drop_client(who, reason);
             }
+        }
+        // What they had in flight may be with others now.
+        if self.broker.client_count() != connected {
+            self.check();
         }
     }
 

@@ -43,10 +43,10 @@ impl Model {
         busy.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The keys of queues of which a client has something in flight, in any database.
-    pub fn keys_held(&self, who: Who) -> Vec<Key> {
+    /// The keys of queues of which a client, or anybody, has something in flight, in any database.
+    pub fn keys_held(&self, who: Option<Who>) -> Vec<Key> {
         let mut names = self.keys_in_flight();
-        names.retain(|(db, key)| !self.held(who, *db, key).is_empty());
+        names.retain(|(db, key)| who.is_none_or(|who| !self.held(who, *db, key).is_empty()));
         names.into_iter().map(|(_, key)| key).collect()
     }
 

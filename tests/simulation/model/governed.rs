@@ -64,6 +64,12 @@ impl Model {
         self.queues.get(&(db, key.to_vec())).is_some_and(|record| record.is_read_paused)
     }
 
+    /// The keys of queues that are paused, in any database.
+    pub fn keys_paused(&self) -> Vec<Key> {
+        let paused = self.queues.iter().filter(|(_, record)| record.is_paused());
+        paused.map(|((_, key), _)| key.clone()).collect()
+    }
+
     /// Notes that messages came to a queue, or went from it, in a way that its totals do not count.
     pub(super) fn note_others(&mut self, db: usize, key: &[u8], difference: i64) {
         if let Some(record) = self.record(db, key) {

@@ -38,6 +38,9 @@ pub struct Policy {
 impl Policy {
     /// Of name, pattern and options. An error is the reply.
     fn parse(words: &[Vec<u8>]) -> Result<Policy, String> {
+        if words[1].is_empty() {
+            return Err("ERR a policy's pattern has 1 to 1024 bytes".into());
+        }
         let mut given: Vec<(String, Vec<u8>)> = Vec::new();
         for option in words[2..].chunks(2) {
             let name = String::from_utf8_lossy(&option[0]).to_ascii_lowercase();

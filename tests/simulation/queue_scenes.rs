@@ -1,0 +1,131 @@
+//! Commands about queues that together do what single ones seldom would.
+
+use crate::generator::{Generator, Hint, script};
+use crate::model::Input;
+use crate::queue_commands::SPANS_MS;
+use crate::rng::Rng;
+
+type Scene = fn(&mut Rng, &str) -> Vec<Input>;
+
+const SCENES: &[Scene] = &[circle, full, letters, holds, leaves, waits_in_flight, paused, flushed];
+
+impl Generator {
+    /// One of them, if it is time for one.
+    pub(super) fn queue_scene(&self, rng: &mut Rng, hint: &Hint) -> Option<Vec<Input>> {
+        if !rng.percent(self.queues.as_ref()?.scene_percent) {
+            return None;
+        }
+        if rng.percent(40) && !hint.in_flight.is_empty() {
+            let key = &hint.in_flight[rng.below(hint.in_flight.len())];
+            return Some(nothing_left(rng, &String::from_utf8_lossy(key)));
+        }
+        if rng.percent(40) && !hint.held.is_empty() {
+            let key = &hint.held[rng.below(hint.held.len())];
+            return Some(returns(&String::from_utf8_lossy(key)));
+        }
+        let key = self.key_name(rng);
+        Some(rng.pick(SCENES)(rng, &key))
+    }
+}
+
+/// POLICY SET for one key or pattern, before all others.
+fn policy<'a>(name: &'a str, pattern: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    let pattern = if pattern.is_empty() { "*" } else { pattern };
+    [&["QUEUE", "POLICY", "SET", name, pattern, "priority", "2"], options].concat()
+}
+
+/// Two queues hand each other what is too much.
+fn circle(_: &mut Rng, _: &str) -> Vec<Input> {
+    let limit = |dead| ["max-length", "1", "overflow", "dead-letter", "dead-letter", dead];
+    script(&[
+        &policy("p", "k0", &limit("k1")),
+        &policy("p2", "k1", &limit("k0")),
+        &["RPUSH", "k0", "a", "b"],
+        &["LPUSH", "k1", "c", "d"],
+    ])
+}
+
+/// A queue is full, also for what is put between, but not for what is put in the place of another.
+fn full(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let ttl = rng.pick(SPANS_MS);
+    script(&[
+        &policy("q", key, &["max-length", "2", "message-ttl-ms", ttl]),
+        &["LTRIM", key, "0", "1"],
+        &["RPUSH", key, "a"],
+        &["LSET", key, "0", "a"],
+        &["LINSERT", key, rng.pick(&["BEFORE", "AFTER"]), "a", "b"],
+        &["RPUSH", key, "c"],
+    ])
+}
+
+/// Two queues have dead letters at one place; one of them may have nothing old any more when it would
+/// have been due.
+fn letters(rng: &mut Rng, _: &str) -> Vec<Input> {
+    let old = policy("p", "k?", &["message-ttl-ms", "1000", "dead-letter", "dead"]);
+    match rng.below(3) {
+        0 => script(&[&old, &["LTRIM", "k1", "1", "0"], &["RPUSH", "k1", "a"]]),
+        1 => script(&[&old, &["LPUSH", "k0", "b"]]),
+        _ => script(&[&old, &["LMOVE", "k1", "k1", "LEFT", "RIGHT"], &["RPUSH", "k0", "c"]]),
+    }
+}
+
+/// A consumer has several messages at once.
+fn holds(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let ttl = ["delivery", "at-least-once", "message-ttl-ms", rng.pick(SPANS_MS)];
+    let options = if rng.percent(50) { &ttl[..2] } else { &ttl };
+    script(&[
+        &policy("p", key, options),
+        &["RPUSH", key, "a", "b", "c"],
+        &[rng.pick(&["LPOP", "RPOP"]), key, "2"],
+    ])
+}
+
+/// A consumer goes with more than it may have.
+fn leaves(_: &mut Rng, key: &str) -> Vec<Input> {
+    let options = ["delivery", "at-least-once", "delivery-limit", "2", "dead-letter", "dead"];
+    script(&[
+        &policy("p", key, &options),
+        &["RPUSH", key, "a", "b", "c"],
+        &["LPOP", key, "2"],
+        &["QUEUE", "NACK", key, "COUNT", "2"],
+        &["LPOP", key, "3"],
+        &["QUIT"],
+    ])
+}
+
+/// A consumer waits for more while it has something.
+fn waits_in_flight(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let options = ["delivery", "at-least-once", "acknowledge", "explicit"];
+    script(&[
+        &policy("p", key, &options),
+        &["LTRIM", key, "0", "1"],
+        &["LPOP", key, "2"],
+        &[rng.pick(&["BLPOP", "BRPOP"]), key, rng.pick(&["0", "0.5"])],
+    ])
+}
+
+/// Nothing is left but what somebody has in flight.
+fn nothing_left(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let wait = rng.pick(&["BLPOP", "BRPOP"]);
+    script(&[&["LTRIM", key, "1", "0"], &[wait, key, rng.pick(&["0", "1"])]])
+}
+
+/// What a consumer has goes back.
+fn returns(key: &str) -> Vec<Input> {
+    script(&[&["QUEUE", "NACK", key, "COUNT", "9"], &["LRANGE", key, "0", "-1"]])
+}
+
+/// A queue gives nothing although it has something.
+fn paused(rng: &mut Rng, key: &str) -> Vec<Input> {
+    script(&[
+        &["RPUSH", key, "a", "b"],
+        &["QUEUE", "PAUSE", key, rng.pick(&["READ", "ALL"])],
+        &["LPOP", key],
+        &["BLPOP", key, rng.pick(&["0", "1"])],
+    ])
+}
+
+/// A key that is watched, and nothing else, when all is flushed.
+fn flushed(_: &mut Rng, key: &str) -> Vec<Input> {
+    script(&[&["DEL", key], &["WATCH", key], &["FLUSHDB"], &["RPUSH", key, "a", "b"]])
+}
