@@ -2,11 +2,12 @@
 //!
 //! These commands are Tidegate's own. Policies are set by the ones in `queue_policy.rs`.
 
-use super::scan::{parse_cursor, selects};
+use super::scan::{parse_cursor, selects, write_page};
 use super::{governed, help, queue_policy};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
 use crate::commands::list::count_of;
-use crate::keyspace::{COUNTS, Key, Totals};
+use crate::effects::Effects;
+use crate::keyspace::{COUNTS, DbIndex, Key, Keyspace, Totals};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -65,20 +66,25 @@ fn count_option(request: &Request<'_>) -> Result<usize, CommandError> {
 }
 
 fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let count = count_option(request)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    let key = Key::from(&request[2]);
-    let done = governed::acknowledge_held(keyspace, effects, ctx.db, &key, ctx.client, count);
-    ctx.reply.count(done);
-    Ok(())
+    settle_held(ctx, request, governed::acknowledge)
 }
 
 fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    settle_held(ctx, request, governed::give_back)
+}
+
+/// Does this with the oldest messages that the connection has in flight.
+fn settle_held(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    settle: fn(&mut Keyspace, &mut Effects, DbIndex, &Key, u64),
+) -> Result<(), CommandError> {
     let count = count_option(request)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let key = Key::from(&request[2]);
-    let returned = governed::give_back_held(keyspace, effects, ctx.db, &key, ctx.client, count);
-    ctx.reply.count(returned);
+    let held = keyspace.held_of(ctx.client, ctx.db, &key, count);
+    held.iter().for_each(|number| settle(keyspace, effects, ctx.db, &key, *number));
+    ctx.reply.count(held.len());
     Ok(())
 }
 
@@ -195,12 +201,7 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
             found.push(key);
         }
     });
-    ctx.reply.array(2);
-    ctx.reply.bulk(next.to_string().as_bytes());
-    ctx.reply.array(found.len());
-    for key in found {
-        ctx.reply.bulk(key);
-    }
+    write_page(ctx.reply, next, &found);
     Ok(())
 }
 

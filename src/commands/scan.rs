@@ -2,7 +2,7 @@
 
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
 use crate::glob::glob_matches;
-use crate::resp::Request;
+use crate::resp::{Output, Request};
 
 const fn row(
     name: &'static str,
@@ -91,14 +91,17 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         }
         found.push(key);
     });
-    ctx.reply.array(2);
-    ctx.reply.bulk(next.to_string().as_bytes());
-    ctx.reply.array(found.len());
-    for key in found {
-        ctx.reply.bulk(key);
-    }
+    write_page(ctx.reply, next, &found);
     ctx.state.stats.keyspace_hits += looked_up;
     Ok(())
+}
+
+/// Where to go on, and the keys of this step.
+pub(super) fn write_page(reply: &mut Output, next: u64, keys: &[&[u8]]) {
+    reply.array(2);
+    reply.bulk(next.to_string().as_bytes());
+    reply.array(keys.len());
+    keys.iter().for_each(|key| reply.bulk(key));
 }
 
 /// A cursor as C's strtoul reads it, which ends at a NUL, takes a sign, and counts negative

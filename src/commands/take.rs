@@ -64,13 +64,6 @@ pub(super) fn has_messages(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> 
     !is_paused && keyspace.list(db, key).is_ok_and(|list| list.is_some())
 }
 
-fn end_name(end: End) -> &'static [u8] {
-    match end {
-        End::Front => b"LEFT",
-        End::Back => b"RIGHT",
-    }
-}
-
 /// BLPOP's reply: the key and one message.
 fn pop_with_key(
     keyspace: &mut Keyspace,
@@ -141,7 +134,8 @@ pub(super) fn move_between(
         if is_governed {
             governed::note_ready(keyspace, effects, db, destination);
         }
-        effects.state(db, [b"LMOVE", source, destination, end_name(from), end_name(to)]);
+        effects
+            .state(db, [b"LMOVE", source, destination, governed::side(from), governed::side(to)]);
         if is_governed {
             governed::finish_push(keyspace, effects, db, destination, to, 1);
         }

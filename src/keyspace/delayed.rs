@@ -45,10 +45,7 @@ impl Keyspace {
         let (index, count) = self.governed(db, key)?.delayed.next_older_than(now_ms)?;
         self.change_governed(db, key, |governed| {
             let queue = &mut governed.delayed;
-            let stamps =
-                queue.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
-            let messages = queue.iter_from(index).take(count).map(Box::from);
-            let messages = messages.zip(stamps.skip(index)).collect();
+            let messages = queue.copy_stamped(index, count);
             let behind = queue.len() - index - count;
             queue.trim_out(index, count);
             Ripe { index, behind, messages }

@@ -248,6 +248,11 @@ impl QueuePolicy {
         })
     }
 
+    /// Whether a push beyond the limits is not stored; else the oldest messages make room.
+    pub fn refuses_overflow(&self) -> bool {
+        matches!(self.overflow, Overflow::Reject | Overflow::Block)
+    }
+
     /// Whether messages that were taken are in flight until they are acknowledged.
     pub fn is_at_least_once(&self) -> bool {
         self.delivery == Delivery::AtLeastOnce

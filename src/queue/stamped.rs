@@ -167,6 +167,13 @@ impl Queue {
         }
     }
 
+    /// Copies of `count` messages from `index` on, with their stamps; none without stamps.
+    pub fn copy_stamped(&self, index: usize, count: usize) -> Vec<(Box<[u8]>, Stamp)> {
+        let stamps = self.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
+        let messages = self.iter_from(index).take(count).map(Box::from);
+        messages.zip(stamps.skip(index)).collect()
+    }
+
     /// Where to insert a message with this order for it to be back in its old place: as seen from
     /// this end, behind the outermost messages that came back and were taken from there before it.
     pub fn place_of(&self, end: End, order: u64) -> usize {

@@ -3,6 +3,7 @@
 use super::leave::{Fate, leave};
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
+use crate::commands::take::pop_many;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place};
 use crate::note::Note;
@@ -42,11 +43,7 @@ pub fn pop(
         }
     } else {
         // There are so many, as was just seen.
-        let popped = keyspace.change_list(db, key, |queue| {
-            for _ in 0..count {
-                queue.pop(end, |message| reply.bulk(message));
-            }
-        });
+        let popped = keyspace.change_list(db, key, |queue| pop_many(queue, end, count, reply));
         debug_assert!(popped.is_ok());
         effects.state_pop(db, end, key, count);
         keyspace.count(db, key, |totals| {
@@ -157,22 +154,8 @@ fn acknowledge_all_by_pop<'a>(
     }
 }
 
-/// Acknowledges the oldest messages that a client holds of a queue, up to `count`; how many.
-pub fn acknowledge_held(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &Key,
-    client: ClientId,
-    count: usize,
-) -> usize {
-    let held = keyspace.held_of(client, db, key, count);
-    held.iter().for_each(|number| acknowledge(keyspace, effects, db, key, *number));
-    held.len()
-}
-
 /// Acknowledges a message in flight: it is gone.
-fn acknowledge(
+pub fn acknowledge(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
@@ -198,20 +181,6 @@ fn state_removal(
         Place::Last => effects.state_pop(db, End::Back, &list, 1),
         Place::Between => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
     }
-}
-
-/// Returns the oldest messages that a client holds of a queue, up to `count`; how many.
-pub fn give_back_held(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &Key,
-    client: ClientId,
-    count: usize,
-) -> usize {
-    let held = keyspace.held_of(client, db, key, count);
-    held.iter().for_each(|number| give_back(keyspace, effects, db, key, *number));
-    held.len()
 }
 
 /// Returns all that a client has in flight: its connection has ended.

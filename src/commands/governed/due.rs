@@ -1,5 +1,5 @@
-//! What time brings to governed queues: messages that are ready or waited too long, deliveries that were not
-//! acknowledged in time.
+//! What time brings to governed queues: messages that are ready or waited too long, deliveries that
+//! were not acknowledged in time.
 
 use super::delay::release;
 use super::deliver::give_back;
@@ -60,14 +60,8 @@ fn expire(
     let (mut letters, mut letters_at_back) = (Vec::new(), Vec::new());
     while let Ok(Some(Some(gone))) = keyspace.try_change_list(db, key, |queue| {
         let Some((index, count)) = queue.next_older_than(limit_ms) else { return (None, false) };
-        let messages: Vec<(Box<[u8]>, Stamp)> = if keeps {
-            let stamps =
-                queue.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
-            let messages = queue.iter_from(index).take(count).map(Box::from);
-            messages.zip(stamps.skip(index)).collect()
-        } else {
-            Vec::new()
-        };
+        let messages: Vec<(Box<[u8]>, Stamp)> =
+            if keeps { queue.copy_stamped(index, count) } else { Vec::new() };
         let behind = queue.len() - index - count;
         queue.trim_out(index, count);
         (Some(Gone { index, count, behind, messages }), true)
@@ -97,8 +91,9 @@ struct Gone {
     messages: Vec<(Box<[u8]>, Stamp)>,
 }
 
-/// States that so many messages from an index on are gone from a list, behind which others are: as pops, or in the middle as LREM of a mark that no
-/// message can be expected to be, which takes their places first.
+/// States that so many messages from an index on are gone from a list, behind which others are: as
+/// pops, or in the middle as LREM of a mark that no message can be expected to be, which takes their
+/// places first.
 pub fn state_gone(
     keyspace: &mut Keyspace,
     effects: &mut Effects,

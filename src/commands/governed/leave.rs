@@ -1,10 +1,10 @@
 //! How messages leave a governed queue without a consumer: dropped, expired, or as dead letters.
 
 use super::delay::delay;
-use super::push::{finish_push, note_ready};
+use super::push::{finish_push, limit_passed, note_ready};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::policy::{Overflow, QueuePolicy};
+use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use log::warn;
 
@@ -87,6 +87,5 @@ fn bury(
 /// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
 fn takes_more(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], bytes: usize) -> bool {
     let Some(policy) = keyspace.policy_of(db, key) else { return true };
-    let refuses = matches!(policy.overflow, Overflow::Reject | Overflow::Block);
-    !refuses || super::push::limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
+    !policy.refuses_overflow() || limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
 }

@@ -3,7 +3,8 @@
 //! The list commands come here where a key is governed, and nowhere else: a key without a policy takes
 //! its usual way. What happens here is stated as plain list commands, so that the append files mean
 //! the same to any server: a message that is delivered moves from `q` to the list `q:inflight`, from
-//! which an acknowledgement removes it; one that is delayed is in `q:delayed` until then; a message that expires is popped; a dead letter is pushed.
+//! which an acknowledgement removes it; one that is delayed is in `q:delayed` until then; a message
+//! that expires is popped; a dead letter is pushed.
 
 mod delay;
 mod deliver;
@@ -17,7 +18,7 @@ mod room;
 
 pub(super) use delay::clear_delayed;
 pub use deliver::give_all_back;
-pub(super) use deliver::{acknowledge_by_pop, acknowledge_held, give_back_held, pop, pop_with_key};
+pub(super) use deliver::{acknowledge, acknowledge_by_pop, give_back, pop, pop_with_key};
 pub use due::tend_due;
 pub(super) use policies::{configure_policies, delete_policy, set_policy};
 pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
@@ -40,7 +41,7 @@ fn inflight_key(key: &[u8]) -> Vec<u8> {
 }
 
 /// An end of a list, as LMOVE has it.
-fn side(end: End) -> &'static [u8] {
+pub(super) fn side(end: End) -> &'static [u8] {
     match end {
         End::Front => b"LEFT",
         End::Back => b"RIGHT",

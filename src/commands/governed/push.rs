@@ -137,7 +137,7 @@ pub fn check_push(
     let error = if governed.is_write_paused {
         paused(key)
     } else if let Some(policy) = governed.policy.clone()
-        && matches!(policy.overflow, Overflow::Reject | Overflow::Block)
+        && policy.refuses_overflow()
         && let Some(limit) = limit_passed(keyspace, db, key, &policy, count, bytes)
     {
         full(key, &limit, &policy)
@@ -204,7 +204,7 @@ fn make_room(
     oldest: End,
 ) -> usize {
     let policy = keyspace.policy_of(db, key);
-    if let Some(policy) = policy.filter(|policy| makes_room(policy)) {
+    if let Some(policy) = policy.filter(|policy| !policy.refuses_overflow()) {
         while limit_passed(keyspace, db, key, &policy, 0, 0).is_some() {
             let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else {
                 break;
@@ -237,8 +237,4 @@ fn pop_oldest(
         keyspace.change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
     effects.state_pop(db, End::Front, &delayed_key(key), 1);
     popped.flatten()
-}
-
-fn makes_room(policy: &QueuePolicy) -> bool {
-    matches!(policy.overflow, Overflow::DropHead | Overflow::DeadLetter)
 }

@@ -24,6 +24,9 @@ pub fn must_wait<'a>(
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
 ) -> Option<Arc<QueuePolicy>> {
     let policy = keyspace.policy_of(db, key)?;
+    if policy.overflow != Overflow::Block {
+        return None;
+    }
     let (mut count, mut bytes) = (messages.len(), 0);
     match policy.dedup_window_ms {
         None => bytes = messages.map(<[u8]>::len).sum(),
@@ -39,8 +42,7 @@ pub fn must_wait<'a>(
     }
     let ever_fits = policy.max_length.is_none_or(|max| count as u64 <= max)
         && policy.max_length_bytes.is_none_or(|max| bytes as u64 <= max);
-    let waits = policy.overflow == Overflow::Block
-        && ever_fits
+    let waits = ever_fits
         && (keyspace.producer_count(db, key) > 0
             || limit_passed(keyspace, db, key, &policy, count, bytes).is_some());
     waits.then_some(policy)
