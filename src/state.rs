@@ -120,12 +120,17 @@ pub fn count_max(limit: u64) -> usize {
 
 /// Adds the keys that expired to the effects: to be called before the effect of a command is
 /// added, which may come from their being gone.
-#[inline]
+#[inline(always)]
 pub fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
-    if effects.is_on() {
-        for (db, key) in keyspace.take_expired() {
-            effects.add(db, [&b"DEL"[..], &key]);
-        }
+    if keyspace.has_expired() {
+        add_all_expired(keyspace, effects);
+    }
+}
+
+#[cold]
+fn add_all_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
+    for (db, key) in keyspace.take_expired() {
+        effects.add(db, [&b"DEL"[..], &key]);
     }
 }
 

@@ -9,7 +9,7 @@
 //! cargo bench --bench versus -- mixed         # the latency under a mixture of requests
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
-//! cargo bench --bench versus -- policies      # what queue policies cost, one minute
+//! cargo bench --bench versus -- policies      # what queue policies cost, five minutes
 //! ```
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
@@ -91,14 +91,24 @@ fn seconds() -> Duration {
 /// The median rate of each server; `rest` is called before each has its turn.
 fn measure(workload: &Workload, servers: &mut [Server], rest: impl Fn()) -> Vec<Rate> {
     rate::in_turns(from_environment("ROUNDS", 5), servers, |server| {
-        server.prepare(workload);
-        rest();
-        let pipelines = vec![workload.pipeline(server.lines_per_reply(workload))];
-        let mut generator = Generator::connect(server.address(), CONNECTIONS, pipelines);
-        let rate = Rate::of(server, || generator.run(seconds()));
-        server.check(workload, generator.finish());
-        rate
+        measure_once(workload, server, seconds(), &rest)
     })
+}
+
+/// The rate of one server over so long; `rest` is called when it has what the row needs.
+fn measure_once(
+    workload: &Workload,
+    server: &mut Server,
+    duration: Duration,
+    rest: impl Fn(),
+) -> Rate {
+    server.prepare(workload, duration);
+    rest();
+    let pipelines = vec![workload.pipeline(server.lines_per_reply(workload))];
+    let mut generator = Generator::connect(server.address(), CONNECTIONS, pipelines);
+    let rate = Rate::of(server, || generator.run(duration));
+    server.check(workload, generator.finish());
+    rate
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -1,9 +1,15 @@
 //! What queue policies cost: a Tidegate without any beside one whose policy matches no key, which is to
 //! be as fast, and beside ones whose policies govern the queue.
+//!
+//! What is looked for is smaller than what the machine does to a rate from one second to the next, and
+//! than the luck of a process with its memory. So measurements are short and many, each has a server of
+//! its own, neighbours in time are compared, in turns from the first to the last and back, and a second
+//! server without any policy shows what a difference means.
 
 use crate::servers::{Kind, Server};
 use crate::workload::{Workload, pop, push};
-use crate::{measure, table};
+use crate::{from_environment, measure_once, median, memory_of_host, table};
+use std::time::Duration;
 
 /// The word that chooses these rows.
 const NAME: &str = "policies";
@@ -15,12 +21,18 @@ const ROWS: [Workload; 4] = [
     pop("policies: LPOP, pipeline 100", 100, 20_000_000),
 ];
 
-/// Servers by what their policy is, after the one without.
-const POLICIES: [(&str, &str); 3] = [
-    ("of others", "p other:* max-length 10 delivery at-least-once"),
-    ("a life", "p queue message-ttl-ms 3600000"),
-    ("acknowledged", "p queue delivery at-least-once"),
+/// Servers by what their policy is; the first has none.
+const SERVERS: [(&str, Option<&str>); 5] = [
+    ("no policy", None),
+    ("none again", None),
+    ("of others", Some("p other:* max-length 10 delivery at-least-once")),
+    ("a life", Some("p queue message-ttl-ms 3600000")),
+    ("acknowledged", Some("p queue delivery at-least-once")),
 ];
+
+/// Of one measurement.
+const DURATION: Duration = Duration::from_millis(200);
+const ROUNDS: u64 = 20;
 
 pub fn run(is_wanted: impl Fn(&str) -> bool) {
     let rows: Vec<&Workload> = ROWS.iter().filter(|row| is_wanted(row.name)).collect();
@@ -28,20 +40,40 @@ pub fn run(is_wanted: impl Fn(&str) -> bool) {
         return;
     }
     println!("\n{NAME}: thousands of operations a second; in brackets the ratio to no policy");
-    let names = ["no policy"].into_iter().chain(POLICIES.map(|(name, _)| name));
     print!("{:<width$}", "work", width = table::NAME_WIDTH);
-    names.for_each(|name| print!("{name:>18}"));
+    SERVERS.iter().for_each(|(name, _)| print!("{name:>18}"));
     println!();
     for row in rows {
-        let with = POLICIES.map(|(_, policy)| ["--queue-policy".into(), policy.to_string()]);
-        let mut servers = vec![Server::start(Kind::Tidegate, &[])];
-        servers.extend(with.iter().map(|args| Server::start(Kind::Tidegate, args)));
-        let rates = measure(row, &mut servers, || ());
         print!("{:<width$}", row.name, width = table::NAME_WIDTH);
-        for rate in &rates {
-            let ratio = rate.thousands / rates[0].thousands;
-            print!("{:>18}", format!("{:.0} ({ratio:.2})", rate.thousands));
+        for (rate, ratio) in compare(row) {
+            print!("{:>18}", format!("{rate:.0} ({ratio:.3})"));
         }
         println!();
     }
+}
+
+/// The median rate of each server in thousands a second, and the median of its ratios to the first
+/// server in the same round.
+fn compare(row: &Workload) -> [(f64, f64); SERVERS.len()] {
+    let rounds: Vec<[f64; SERVERS.len()]> = (0..from_environment("ROUNDS", ROUNDS))
+        .map(|round| {
+            let mut rates = [0.0; SERVERS.len()];
+            let mut measure = |at: usize| {
+                memory_of_host::ask_for_it();
+                let args = SERVERS[at].1.map(|policy| ["--queue-policy".into(), policy.into()]);
+                let mut server = Server::start(Kind::Tidegate, args.as_ref().map_or(&[], |a| a));
+                rates[at] = measure_once(row, &mut server, DURATION, || ()).thousands;
+            };
+            match round % 2 {
+                0 => (0..SERVERS.len()).for_each(&mut measure),
+                _ => (0..SERVERS.len()).rev().for_each(&mut measure),
+            }
+            rates
+        })
+        .collect();
+    std::array::from_fn(|at| {
+        let rate = median(rounds.iter().map(|rates| rates[at]).collect());
+        let ratio = median(rounds.iter().map(|rates| rates[at] / rates[0]).collect());
+        (rate, ratio)
+    })
 }

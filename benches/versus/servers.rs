@@ -1,7 +1,7 @@
 //! Starting the servers, filling them, and asking what they hold and how much memory they take.
 
+use crate::bare_loop;
 use crate::workload::{Workload, encode};
-use crate::{bare_loop, seconds};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -147,13 +147,13 @@ impl Server {
         }
     }
 
-    /// Empties the server and gives it what the row needs.
-    pub fn prepare(&mut self, workload: &Workload) {
+    /// Empties the server and gives it what a measurement of the row needs that takes so long.
+    pub fn prepare(&mut self, workload: &Workload, duration: Duration) {
         if self.kind == Kind::BareLoop {
             return;
         }
         self.empty();
-        let messages = workload.messages_a_second * seconds().as_secs() as usize;
+        let messages = (workload.messages_a_second as f64 * duration.as_secs_f64()) as usize;
         fill(&mut self.connect(), b"queue", messages);
     }
 

@@ -81,8 +81,10 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let pushed = keyspace.change_or_create_plain_list(ctx.db, &request[1], |queue| {
-        for message in request.args_from(2) {
+    let key = &request[1];
+    let messages = request.args_from(2);
+    let pushed = keyspace.change_or_create_plain_list(ctx.db, key, |queue| {
+        for message in messages.clone() {
             queue.push(end, message);
         }
         queue.len()
@@ -90,7 +92,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     let Plain::Changed(len) = pushed else { return push_governed(ctx, request, end) };
     ctx.reply.count(len);
     add_expired(keyspace, effects);
-    effects.state_push(ctx.db, end, &request[1], request.args_from(2));
+    effects.state_push(ctx.db, end, key, messages);
     Ok(())
 }
 
@@ -151,9 +153,10 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    governed::acknowledge_by_pop(keyspace, effects, ctx.db, [&request[1]], ctx.client);
+    let key = &request[1];
+    governed::acknowledge_by_pop(keyspace, effects, ctx.db, [key], ctx.client);
     let reply = &mut *ctx.reply;
-    let taken = keyspace.try_change_plain_list(ctx.db, &request[1], |queue| {
+    let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
         let taken = count.unwrap_or(1).min(queue.len());
         if count.is_some() {
             reply.array(taken);
@@ -172,13 +175,13 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
             return Ok(());
         }
         (Plain::Governed, _) => {
-            pop_governed(ctx, &request[1], end, count);
+            pop_governed(ctx, key, end, count);
             return Ok(());
         }
     };
     if taken > 0 {
         add_expired(keyspace, effects);
-        effects.state_pop(ctx.db, end, &request[1], taken);
+        effects.state_pop(ctx.db, end, key, taken);
     }
     Ok(())
 }

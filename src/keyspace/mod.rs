@@ -251,6 +251,12 @@ impl Keyspace {
         self.expired = is_on.then(Vec::new);
     }
 
+    /// Whether keys expired since `take_expired` was last called, if anybody asks.
+    #[inline]
+    pub fn has_expired(&self) -> bool {
+        self.expired.as_ref().is_some_and(|expired| !expired.is_empty())
+    }
+
     /// The keys that expired since the last call.
     pub fn take_expired(&mut self) -> Vec<(DbIndex, Key)> {
         self.expired.as_mut().map(std::mem::take).unwrap_or_default()
