@@ -232,6 +232,8 @@ impl Broker {
         while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
             blocking::time_out(&mut self.state, id);
         }
+        // Who was behind one that waited for more room than there is may fit in.
+        dispatch::follow_up(&mut self.state);
         self.state.clients.close_too_slow(now.monotonic_us);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };
@@ -262,13 +264,14 @@ impl Broker {
         dispatch::follow_up(&mut self.state);
     }
 
-    /// Returns what a client has in flight to its queues, where others wait for it.
+    /// Returns what a client has in flight to its queues, where others wait for it; they may also have
+    /// waited for its place in a line.
     fn give_back(&mut self, id: ClientId) {
         if self.state.keyspace.holds_any(id) {
             let State { keyspace, effects, .. } = &mut self.state;
             governed::give_all_back(keyspace, effects, id);
-            dispatch::follow_up(&mut self.state);
         }
+        dispatch::follow_up(&mut self.state);
     }
 
     fn end_pause(&mut self, now: Now) {

@@ -3,6 +3,7 @@
 use super::holds::Hold;
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
+use crate::policy::QueuePolicy;
 use crate::queue::End;
 use crate::resp::{Output, OwnedRequest, RequestParser};
 use std::collections::BTreeSet;
@@ -166,7 +167,15 @@ pub enum BlockedOn {
     /// Keys of a database. The ticket gives the place in every key's line.
     Keys { db: DbIndex, keys: Vec<Key>, ticket: u64, take: Take },
     /// Room in a full queue, for the messages of this push.
-    Room { db: DbIndex, key: Key, ticket: u64, end: End, request: OwnedRequest },
+    Room {
+        db: DbIndex,
+        key: Key,
+        ticket: u64,
+        end: End,
+        request: OwnedRequest,
+        /// The policy under which it was full.
+        policy: Arc<QueuePolicy>,
+    },
     /// The end of CLIENT PAUSE. The command that came is still in its input.
     Pause,
 }

@@ -108,7 +108,7 @@ fn push_governed(
     let messages = request.args_from(2);
     let policy = governed::must_wait(keyspace, ctx.db, &request[1], messages.clone());
     if let Some(policy) = policy.filter(|_| may_wait) {
-        governed::wait_for_room(ctx, request, end, &policy);
+        governed::wait_for_room(ctx, request, end, policy);
         return Ok(());
     }
     let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;

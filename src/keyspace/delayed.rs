@@ -1,7 +1,7 @@
 //! Messages of governed queues that nobody can take yet.
 
 use super::{DbIndex, Governed, Keyspace};
-use crate::queue::{End, Queue, Stamp};
+use crate::queue::{End, Queue, Stamp, TakenOut};
 
 impl Governed {
     /// What the files say of delayed messages to come: when they are ready, and where they belong.
@@ -11,27 +11,16 @@ impl Governed {
     }
 }
 
-/// Messages in a row that have become ready, taken out of a queue's delayed ones.
-#[derive(Debug)]
-pub struct Ripe {
-    /// Where the first of them was among the delayed ones, and how many are left behind the last.
-    pub index: usize,
-    pub behind: usize,
-    /// Each with its stamp, whose `taken_from` is the end of the queue where it belongs.
-    pub messages: Vec<(Box<[u8]>, Stamp)>,
-}
-
 impl Keyspace {
-    /// Keeps messages back that were pushed at an end of a governed queue, until `ready_ms`.
+    /// Keeps messages back that were pushed to a governed queue, at the end and until the moment that are in
+    /// their stamp.
     pub fn delay<'a>(
         &mut self,
         db: DbIndex,
         key: &[u8],
-        end: End,
         messages: impl Iterator<Item = &'a [u8]>,
-        ready_ms: i64,
+        stamp: Stamp,
     ) {
-        let stamp = Stamp { ready_ms, taken_from: end, ..Stamp::default() };
         self.change_governed(db, key, |governed| {
             governed.delayed.begin_stamps(0);
             for message in messages {
@@ -40,16 +29,18 @@ impl Keyspace {
         });
     }
 
-    /// Takes messages out of a queue's delayed ones that are ready at `now_ms`, as many as are in a row.
-    pub fn take_ripe(&mut self, db: DbIndex, key: &[u8], now_ms: i64) -> Option<Ripe> {
-        let (index, count) = self.governed(db, key)?.delayed.next_older_than(now_ms)?;
-        self.change_governed(db, key, |governed| {
-            let queue = &mut governed.delayed;
-            let messages = queue.copy_stamped(index, count);
-            let behind = queue.len() - index - count;
-            queue.trim_out(index, count);
-            Ripe { index, behind, messages }
-        })
+    /// Takes messages out of a queue's delayed ones that are ready at `until_ms`, as many as are in a row.
+    pub fn take_ripe(&mut self, db: DbIndex, key: &[u8], until_ms: i64) -> Option<TakenOut> {
+        if !self.has_ripe(db, key, until_ms) {
+            return None;
+        }
+        self.change_delayed(db, key, |queue| queue.take_older_than(until_ms, true))?
+    }
+
+    /// Whether any of a queue's delayed messages are ready at `until_ms`.
+    pub fn has_ripe(&mut self, db: DbIndex, key: &[u8], until_ms: i64) -> bool {
+        let oldest_ms = self.governed(db, key).and_then(|governed| governed.delayed.oldest_ms());
+        oldest_ms.is_some_and(|oldest_ms| oldest_ms <= until_ms)
     }
 
     /// Changes a queue's delayed messages in another way.

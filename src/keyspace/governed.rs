@@ -441,15 +441,15 @@ impl Keyspace {
         std::mem::take(&mut self.governance.newly_stamped)
     }
 
-    /// Since when the messages are ready that are pushed now, and whether a file says so already; it is
-    /// taken that it will.
-    pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32) -> Option<(i64, bool)> {
+    /// Notes that a file says of the messages pushed next that they are ready since `ms`; whether it did
+    /// so before. None without a policy.
+    pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32, ms: i64) -> Option<bool> {
         let index = self.find(db, key)?;
-        let noted = (file, self.now_ms);
+        let noted = (file, ms);
         let interest = self.dbs[db].entries[index].interest.as_mut()?;
         let governed = interest.governed.as_mut()?;
         governed.policy.as_ref()?;
-        Some((noted.1, std::mem::replace(&mut governed.noted, noted) == noted))
+        Some(std::mem::replace(&mut governed.noted, noted) == noted)
     }
 
     /// Forgets what is noted of the queues of a database that was flushed.

@@ -36,7 +36,6 @@ use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
 use thiserror::Error;
 
-pub use delayed::Ripe;
 pub use edit::Plain;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};

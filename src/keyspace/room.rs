@@ -22,10 +22,10 @@ impl Keyspace {
         self.note_room(db, index);
     }
 
-    /// The producer that has waited longest for room in a queue.
-    pub fn next_producer(&self, db: DbIndex, key: &[u8]) -> Option<ClientId> {
+    /// The producer that has waited longest for room in a queue, with its ticket.
+    pub fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
         let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
-        interest.producers.first_key_value().map(|(_, client)| *client)
+        interest.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// How many producers wait for room in a queue.
@@ -47,9 +47,11 @@ impl Keyspace {
         }
     }
 
-    /// Queues for which producers wait and where there may be room, since the last call.
+    /// Queues for which producers wait and where there may be room, since the last call: the one first
+    /// for which somebody has waited longest.
     pub fn take_roomy(&mut self) -> Vec<(DbIndex, Key)> {
-        let roomy = std::mem::take(&mut self.roomy);
+        let mut roomy = std::mem::take(&mut self.roomy);
+        roomy.sort_by_key(|(db, key)| self.first_producer(*db, key).map(|(ticket, _)| ticket));
         for (db, key) in &roomy {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)
                 && let Some(interest) = &mut entry.interest

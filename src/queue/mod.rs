@@ -13,6 +13,7 @@ mod segment;
 mod stamped;
 mod stamps;
 
+pub use stamped::{Gathered, TakenOut};
 pub use stamps::Stamp;
 
 use segment::{Segment, stored_bytes};

@@ -6,6 +6,42 @@
 use super::stamps::{Stamp, Stamps};
 use super::{End, Queue};
 
+/// Messages in a row that were taken out of a queue.
+#[derive(Debug)]
+pub struct TakenOut {
+    /// Where the first of them was.
+    pub index: usize,
+    /// How many there were.
+    pub count: usize,
+    /// How many messages are behind them.
+    pub behind: usize,
+    /// The messages with their stamps, if they were wanted.
+    pub messages: Vec<(Box<[u8]>, Stamp)>,
+}
+
+/// Messages that were taken out one row after the other.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    messages: Vec<(Box<[u8]>, Stamp)>,
+    /// Those of the row at the back, which is taken before others that are in front of it.
+    at_back: Vec<(Box<[u8]>, Stamp)>,
+}
+
+impl Gathered {
+    /// Adds what `Queue::take_older_than` has given next.
+    pub fn add(&mut self, taken: TakenOut) {
+        let is_at_back = taken.index > 0 && taken.behind == 0;
+        if is_at_back { &mut self.at_back } else { &mut self.messages }.extend(taken.messages);
+    }
+
+    /// All of them, those first that were ready first; of one moment in the order of the queue.
+    pub fn into_sorted(mut self) -> Vec<(Box<[u8]>, Stamp)> {
+        self.messages.append(&mut self.at_back);
+        self.messages.sort_by_key(|(_, stamp)| stamp.ready_ms);
+        self.messages
+    }
+}
+
 impl Queue {
     /// Keeps a stamp for each message from now on. Those that are there are ready since
     /// `fresh_ms`, and so will be those that are pushed without a stamp. Of a queue that has
@@ -143,6 +179,15 @@ impl Queue {
     /// back, then the ones nearest to the front. If there are none, that is known at once.
     pub fn next_older_than(&self, limit_ms: i64) -> Option<(usize, usize)> {
         self.stamps.as_ref()?.next_older_than(limit_ms, self.len)
+    }
+
+    /// Takes out those that `next_older_than` gives, with their bytes if those are wanted.
+    pub fn take_older_than(&mut self, limit_ms: i64, are_wanted: bool) -> Option<TakenOut> {
+        let (index, count) = self.next_older_than(limit_ms)?;
+        let messages = if are_wanted { self.copy_stamped(index, count) } else { Vec::new() };
+        let behind = self.len - index - count;
+        self.trim_out(index, count);
+        Some(TakenOut { index, count, behind, messages })
     }
 
     /// Bytes of all messages; 0 without stamps, since they are not counted then.

@@ -128,7 +128,9 @@ fn check_queues(model: &Model) {
         let left = model.dbs[*db].get(key).map_or(0, |list| list.messages.len());
         assert_eq!(
             totals.pushed + record.others,
-            totals.acknowledged + gone + (left + record.in_flight.len()) as i64,
+            totals.acknowledged
+                + gone
+                + (left + record.delayed.len() + record.in_flight.len()) as i64,
             "messages of '{}' were lost or made: {record:?}",
             key.escape_ascii()
         );

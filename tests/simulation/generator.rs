@@ -17,6 +17,8 @@ pub struct Hint {
     pub in_flight: Vec<Key>,
     /// Keys of queues that are paused.
     pub paused: Vec<Key>,
+    /// Keys of queues that somebody waits for room in.
+    pub full: Vec<Key>,
 }
 
 type Family = fn(&Generator, &mut Rng, &Hint) -> Words;
@@ -148,6 +150,11 @@ impl Generator {
 
     pub fn has_policies(&self) -> bool {
         self.queues.is_some()
+    }
+
+    /// How many messages a queue remembers, so as not to store them again.
+    pub fn dedup_max(&self) -> u64 {
+        self.queues.as_ref().map_or(1, |mix| mix.dedup_max)
     }
 
     fn command(&self, rng: &mut Rng, hint: &Hint) -> Words {

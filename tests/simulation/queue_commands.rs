@@ -16,6 +16,11 @@ pub struct QueueMix {
     /// POLICY SET, ACK, NACK, PAUSE and RESUME, questions, POLICY DEL.
     weights: [usize; 6],
     at_least_once_percent: usize,
+    delay_percent: usize,
+    block_percent: usize,
+    dedup_percent: usize,
+    /// How many messages a queue remembers.
+    pub(super) dedup_max: u64,
     pub(super) scene_percent: usize,
 }
 
@@ -33,6 +38,10 @@ impl QueueMix {
             ],
             at_least_once_percent: pick(&[20, 60, 90]),
             scene_percent: pick(&[0, 3, 8]),
+            delay_percent: pick(&[0, 20, 50]),
+            block_percent: pick(&[0, 30, 60]),
+            dedup_percent: pick(&[0, 20, 50]),
+            dedup_max: pick(&[1, 3, 1000]) as u64,
         }
     }
 }
@@ -88,10 +97,22 @@ impl Generator {
         } else if is_bounded {
             options.push(("max-length-bytes", rng.pick(&["1", "2", "5", "100", "2000"])));
         }
-        let overflow = rng.pick(&["reject", "drop-head", "drop-head", "dead-letter"]);
+        let overflow = match rng.percent(mix.block_percent) {
+            true => "block",
+            false => rng.pick(&["reject", "drop-head", "drop-head", "dead-letter"]),
+        };
         // Without a limit, or a place for dead letters, some of these are refused.
         if (is_bounded && rng.percent(80)) || rng.one_in(50) {
             options.push(("overflow", overflow));
+        }
+        if (overflow == "block" && is_bounded && rng.percent(60)) || rng.one_in(50) {
+            options.push(("block-timeout-ms", rng.pick(SPANS_MS)));
+        }
+        if rng.percent(mix.delay_percent) {
+            options.push(("delay-ms", rng.pick(SPANS_MS)));
+        }
+        if rng.percent(mix.dedup_percent) {
+            options.push(("dedup-window-ms", rng.pick(SPANS_MS)));
         }
         if rng.percent(40) {
             options.push(("message-ttl-ms", rng.pick(SPANS_MS)));

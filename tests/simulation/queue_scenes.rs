@@ -7,7 +7,20 @@ use crate::rng::Rng;
 
 type Scene = fn(&mut Rng, &str) -> Vec<Input>;
 
-const SCENES: &[Scene] = &[circle, full, letters, holds, leaves, waits_in_flight, paused, flushed];
+const SCENES: &[Scene] = &[
+    circle,
+    circle_later,
+    full,
+    letters,
+    holds,
+    leaves,
+    waits_in_flight,
+    paused,
+    flushed,
+    waits_for_room,
+    delayed,
+    twice,
+];
 
 impl Generator {
     /// One of them, if it is time for one.
@@ -22,6 +35,10 @@ impl Generator {
         if rng.percent(40) && !hint.held.is_empty() {
             let key = &hint.held[rng.below(hint.held.len())];
             return Some(returns(&String::from_utf8_lossy(key)));
+        }
+        if rng.percent(60) && !hint.full.is_empty() {
+            let key = &hint.full[rng.below(hint.full.len())];
+            return Some(comes_to_a_line(rng, &String::from_utf8_lossy(key)));
         }
         let key = self.key_name(rng);
         Some(rng.pick(SCENES)(rng, &key))
@@ -42,6 +59,16 @@ fn circle(_: &mut Rng, _: &str) -> Vec<Input> {
         &policy("p2", "k1", &limit("k0")),
         &["RPUSH", "k0", "a", "b"],
         &["LPUSH", "k1", "c", "d"],
+    ])
+}
+
+/// Two queues hand each other what has waited for too long, after a while.
+fn circle_later(_: &mut Rng, _: &str) -> Vec<Input> {
+    let life = |dead| ["delay-ms", "2", "message-ttl-ms", "1", "dead-letter", dead];
+    script(&[
+        &policy("p", "k0", &life("k1")),
+        &policy("p2", "k1", &life("k0")),
+        &["RPUSH", "k0", "a", "b"],
     ])
 }
 
@@ -128,4 +155,54 @@ fn paused(rng: &mut Rng, key: &str) -> Vec<Input> {
 /// A key that is watched, and nothing else, when all is flushed.
 fn flushed(_: &mut Rng, key: &str) -> Vec<Input> {
     script(&[&["DEL", key], &["WATCH", key], &["FLUSHDB"], &["RPUSH", key, "a", "b"]])
+}
+
+/// A producer waits for room, which it may need more of than the next one.
+fn waits_for_room(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let mut options = vec!["max-length", rng.pick(&["2", "3"]), "overflow", "block"];
+    if rng.percent(50) {
+        options.extend(["block-timeout-ms", rng.pick(SPANS_MS)]);
+    }
+    let pushes: &[&str] = &["RPUSH", key, "c", "d"];
+    script(&[
+        &policy("p", key, &options),
+        &["LTRIM", key, "0", "1"],
+        rng.pick(&[&["RPUSH", key, "a", "b"], &["LPUSH", key, "a"]]),
+        &pushes[..rng.pick(&[3, 4])],
+    ])
+}
+
+/// Somebody else pushes less than those need who wait for room, or makes some.
+fn comes_to_a_line(rng: &mut Rng, key: &str) -> Vec<Input> {
+    match rng.below(4) {
+        0 | 1 => script(&[&["RPUSH", key, "e"]]),
+        2 => script(&[&["LPOP", key]]),
+        _ => script(&[&["RPUSH", key, "e", "f"]]),
+    }
+}
+
+/// Messages that come later than those pushed behind them, until none are delayed any more.
+fn delayed(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let policies = [
+        policy("p", key, &["delay-ms", "1000"]),
+        policy("p", key, &["delay-ms", "500", "message-ttl-ms", rng.pick(SPANS_MS)]),
+        policy("p", key, &["message-ttl-ms", "1000"]),
+    ];
+    let mut sent = script(&[&policies[0], &["RPUSH", key, "a", "b"], &policies[1]]);
+    sent.extend(script(&[&["LPUSH", key, "c"], &["DEL", rng.pick(&["k1", "k2"])]]));
+    if rng.percent(50) {
+        sent.extend(script(&[&policies[2], &["LRANGE", key, "0", "-1"]]));
+    }
+    sent
+}
+
+/// The same messages more than once.
+fn twice(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let window = ["dedup-window-ms", rng.pick(SPANS_MS), "max-length", "2", "overflow", "block"];
+    script(&[
+        &policy("q", key, &window[..rng.pick(&[2, 4, 6])]),
+        &["RPUSH", key, "a", "b", "a"],
+        &["RPUSH", key, "b"],
+        &["LPUSH", key, "b", "c"],
+    ])
 }

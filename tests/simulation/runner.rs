@@ -59,9 +59,11 @@ impl Run {
         let mut settings = Settings::default();
         settings.databases = DBS as _;
         settings.turn_output_bytes_max = rng.pick(&[30, 1000, 100_000_000]);
-        let model = Model::new(settings.turn_output_bytes_max);
         let mut disconnects = rng.pick(&[0, 1, 1, 3]);
         let generator = Generator::new(&mut rng, seed);
+        settings.dedup_messages_max = generator.dedup_max();
+        let model =
+            Model::new(settings.turn_output_bytes_max, settings.dedup_messages_max as usize);
         // What is in flight goes back when a connection ends.
         disconnects += if generator.has_policies() { 2 } else { 0 };
         Run {
@@ -195,6 +197,7 @@ impl Run {
             held: self.model.keys_held(Some(who)),
             in_flight: self.model.keys_held(None),
             paused: self.model.keys_paused(),
+            full: self.model.keys_waited_for_room().into_iter().map(|(_, key)| key).collect(),
         };
         for input in self.generator.inputs(&mut self.rng, &hint) {
             self.put_in_pipe(who, input);

@@ -1,15 +1,17 @@
 //! Messages that can only be taken some time after they were pushed.
 
 use super::delayed_key;
-use super::push::note_ready;
+use super::due::state_gone;
+use super::push::note_ready_since;
 use super::side;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace, Ripe};
+use crate::keyspace::{DbIndex, Keyspace};
 use crate::note::Note;
-use crate::queue::{End, Stamp};
+use crate::queue::{End, Gathered, Stamp};
 use crate::state::add_expired;
 
-/// Keeps messages back that are pushed at an end of a queue.
+/// Keeps messages back that are pushed at an end of a queue, and were dead letters so often.
+#[expect(clippy::too_many_arguments, reason = "messages, where they belong, and for how long not")]
 pub fn delay<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
@@ -18,9 +20,11 @@ pub fn delay<'a>(
     end: End,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     delay_ms: i64,
+    hops: u16,
 ) {
     let ready_ms = keyspace.now_ms().saturating_add(delay_ms);
-    keyspace.delay(db, key, end, messages.clone(), ready_ms);
+    let stamp = Stamp { ready_ms, taken_from: end, hops, ..Stamp::default() };
+    keyspace.delay(db, key, messages.clone(), stamp);
     add_expired(keyspace, effects);
     if effects.is_on() && !keyspace.note_delay(db, key, (effects.file(), ready_ms, end)) {
         effects.note(db, &Note::Delayed { key: key.to_vec(), ms: ready_ms, end });
@@ -28,26 +32,49 @@ pub fn delay<'a>(
     effects.state_push(db, End::Back, &delayed_key(key), messages);
 }
 
-/// Makes messages ready that are by `now_ms`; those that wait for the queue get them.
+/// Makes messages ready that are by `until_ms`, in the order in which they come to be; those that wait
+/// for the queue get them. They are ready since then, or since now if that is earlier.
 pub fn release(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
-    now_ms: i64,
+    until_ms: i64,
 ) {
-    while let Some(ripe) = keyspace.take_ripe(db, key, now_ms) {
-        let ready =
-            |stamp: Stamp| Stamp { ready_ms: stamp.ready_ms.min(now_ms), ..Stamp::default() };
-        let pushed = keyspace.change_or_create_list(db, key, |queue| {
-            for (message, stamp) in &ripe.messages {
-                queue.push_stamped(stamp.taken_from, message, ready(*stamp));
-            }
-        });
-        debug_assert!(pushed.is_ok());
-        add_expired(keyspace, effects);
-        if effects.is_on() {
-            state_release(keyspace, effects, db, key, &ripe);
+    let list = delayed_key(key);
+    let Some(ripe) = keyspace.take_ripe(db, key, until_ms) else { return };
+    let now_ms = keyspace.now_ms();
+    let ready_ms = |(_, stamp): &(Box<[u8]>, Stamp)| stamp.ready_ms;
+    // As nearly always: the first of the list, in its order, and no others.
+    let are_moves = ripe.index == 0
+        && ripe.messages.is_sorted_by_key(ready_ms)
+        && ripe.messages.last().is_some_and(|last| ready_ms(last) <= now_ms)
+        && !keyspace.has_ripe(db, key, until_ms);
+    if !are_moves {
+        state_gone(keyspace, effects, db, &list, &ripe);
+    }
+    let mut gathered = Gathered::default();
+    gathered.add(ripe);
+    while let Some(ripe) = keyspace.take_ripe(db, key, until_ms) {
+        state_gone(keyspace, effects, db, &list, &ripe);
+        gathered.add(ripe);
+    }
+    let messages = gathered.into_sorted();
+    let pushed = keyspace.change_or_create_list(db, key, |queue| {
+        for (message, Stamp { ready_ms, taken_from, hops, .. }) in &messages {
+            let ready_ms = *ready_ms.min(&now_ms);
+            let stamp = Stamp { ready_ms, hops: *hops, ..Stamp::default() };
+            queue.push_stamped(*taken_from, message, stamp);
+        }
+    });
+    debug_assert!(pushed.is_ok());
+    add_expired(keyspace, effects);
+    for (message, Stamp { ready_ms, taken_from, .. }) in &messages {
+        if are_moves {
+            effects.state(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);
+        } else {
+            note_ready_since(keyspace, effects, db, key, *ready_ms.min(&now_ms));
+            effects.state_push(db, *taken_from, key, [&message[..]]);
         }
     }
 }
@@ -64,28 +91,4 @@ pub fn clear_delayed(
         effects.add(db, [b"DEL", &delayed_key(key)[..]]);
     }
     is_cleared
-}
-
-/// States that messages have become ready: as moves from the list of delayed ones, if they were its
-/// first; else as what is left of that list, and pushes.
-fn state_release(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
-    ripe: &Ripe,
-) {
-    let list = delayed_key(key);
-    if ripe.index == 0 {
-        for (_, stamp) in &ripe.messages {
-            effects.state(db, [b"LMOVE", &list[..], key, b"LEFT", side(stamp.taken_from)]);
-        }
-        return;
-    }
-    let at = (ripe.index, ripe.messages.len(), ripe.behind);
-    super::due::state_gone(keyspace, effects, db, &list, at);
-    note_ready(keyspace, effects, db, key);
-    for (message, stamp) in &ripe.messages {
-        effects.state_push(db, stamp.taken_from, key, [&message[..]]);
-    }
 }

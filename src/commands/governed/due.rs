@@ -7,7 +7,7 @@ use super::leave::{Fate, leave};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Stamp};
+use crate::queue::{End, Gathered, TakenOut};
 use crate::state::{State, add_expired};
 
 /// Does all that is due by the keyspace's time.
@@ -57,50 +57,35 @@ fn expire(
     let limit_ms = keyspace.now_ms().saturating_sub(ttl_ms);
     // Those that go to nobody are only counted.
     let keeps = policy.dead_letter.is_some();
-    let (mut letters, mut letters_at_back) = (Vec::new(), Vec::new());
+    let mut letters = Gathered::default();
     while let Ok(Some(Some(gone))) = keyspace.try_change_list(db, key, |queue| {
-        let Some((index, count)) = queue.next_older_than(limit_ms) else { return (None, false) };
-        let messages: Vec<(Box<[u8]>, Stamp)> =
-            if keeps { queue.copy_stamped(index, count) } else { Vec::new() };
-        let behind = queue.len() - index - count;
-        queue.trim_out(index, count);
-        (Some(Gone { index, count, behind, messages }), true)
+        let gone = queue.take_older_than(limit_ms, keeps);
+        let is_changed = gone.is_some();
+        (gone, is_changed)
     }) {
         add_expired(keyspace, effects);
-        state_gone(keyspace, effects, db, key, (gone.index, gone.count, gone.behind));
+        state_gone(keyspace, effects, db, key, &gone);
         if !keeps {
             keyspace.count(db, key, |totals| totals.expired += gone.count as u64);
         }
-        let is_at_back = gone.index > 0 && gone.behind == 0;
-        if is_at_back { &mut letters_at_back } else { &mut letters }.extend(gone.messages);
+        letters.add(gone);
     }
-    letters.append(&mut letters_at_back);
-    // As they would have come, each at its own moment; of one moment in the order of the queue.
-    letters.sort_by_key(|(_, stamp)| stamp.ready_ms);
-    for (message, stamp) in &letters {
+    // As they would have come, each at its own moment.
+    for (message, stamp) in &letters.into_sorted() {
         leave(keyspace, effects, db, key, policy, message, *stamp, Fate::Expired);
     }
 }
 
-/// Neighbours that were taken out of a list.
-struct Gone {
-    index: usize,
-    count: usize,
-    /// How many messages are behind them.
-    behind: usize,
-    messages: Vec<(Box<[u8]>, Stamp)>,
-}
-
-/// States that so many messages from an index on are gone from a list, behind which others are: as
-/// pops, or in the middle as LREM of a mark that no message can be expected to be, which takes their
+/// States that messages were taken out of a list: as pops, or in the middle as LREM of a mark that no message can be expected to be, which takes their
 /// places first.
 pub fn state_gone(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
-    (index, count, behind): (usize, usize, usize),
+    gone: &TakenOut,
 ) {
+    let &TakenOut { index, count, behind, .. } = gone;
     if index == 0 {
         return effects.state_pop(db, End::Front, key, count);
     }

@@ -67,7 +67,8 @@ fn bury(
     }
     let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
     if let Some(delay_ms) = delay_ms {
-        delay(keyspace, effects, db, &target, End::Back, [message].into_iter(), delay_ms);
+        let letter = [message].into_iter();
+        delay(keyspace, effects, db, &target, End::Back, letter, delay_ms, hops + 1);
         finish_push(keyspace, effects, db, &target, End::Back, 1);
         return true;
     }

@@ -87,7 +87,7 @@ fn store<'a>(
     check_push(keyspace, db, key, messages.len(), bytes)?;
     if let Some(delay_ms) = keyspace.policy_of(db, key).and_then(|policy| policy.delay_ms) {
         let count = messages.len();
-        delay(keyspace, effects, db, key, end, messages, delay_ms);
+        delay(keyspace, effects, db, key, end, messages, delay_ms, 0);
         return Ok(finish_push(keyspace, effects, db, key, end, count));
     }
     keyspace.change_or_create_list(db, key, |queue| {
@@ -104,9 +104,18 @@ fn store<'a>(
 /// Notes since when the messages are ready that are about to be stated as pushed to a governed queue, if
 /// the stream does not say so yet.
 pub fn note_ready(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8]) {
-    if effects.is_on()
-        && let Some((ms, false)) = keyspace.note_ready_ms(db, key, effects.file())
-    {
+    note_ready_since(keyspace, effects, db, key, keyspace.now_ms());
+}
+
+/// As `note_ready`, of messages that are ready since `ms`.
+pub fn note_ready_since(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    ms: i64,
+) {
+    if effects.is_on() && keyspace.note_ready_ms(db, key, effects.file(), ms) == Some(false) {
         effects.note(db, &Note::Ready { key: key.to_vec(), ms });
     }
 }
@@ -114,9 +123,10 @@ pub fn note_ready(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, k
 /// Notes since when the messages are ready that came under a policy in another way than by a push: a
 /// list was renamed or copied, the policies changed.
 pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
+    let ms = keyspace.now_ms();
     for (db, key) in keyspace.take_newly_stamped() {
         // Also if the same was noted before these came.
-        if let Some((ms, _)) = keyspace.note_ready_ms(db, &key, effects.file()) {
+        if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_some() {
             effects.note(db, &Note::Ready { key: key.to_vec(), ms });
         }
     }

@@ -128,7 +128,8 @@ fn replay_delayed(
         let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
         // Without a note they are ready when all is loaded, in their order.
         let (ms, end) = noted.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
-        keyspace.delay(db, queue, end, request.args_from(2), ms);
+        let stamp = Stamp { ready_ms: ms, taken_from: end, ..Stamp::default() };
+        keyspace.delay(db, queue, request.args_from(2), stamp);
         let policy = keyspace.policy_of(db, queue);
         if let Some(policy) = policy
             && let (Some(window_ms), Some(delay_ms)) = (policy.dedup_window_ms, policy.delay_ms)
@@ -141,7 +142,8 @@ fn replay_delayed(
         let popped = keyspace
             .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));
         if let Some(Some((message, stamp))) = popped {
-            let stamp = Stamp { ready_ms: stamp.ready_ms, ..Stamp::default() };
+            let Stamp { ready_ms, hops, .. } = stamp;
+            let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
             // There are only lists.
             let _ = keyspace.change_or_create_list(db, queue, |ready| {
                 ready.push_stamped(end_of(&request[4]), &message, stamp);

@@ -27,15 +27,7 @@ pub fn must_wait<'a>(
     if policy.overflow != Overflow::Block {
         return None;
     }
-    let (mut count, mut bytes) = (messages.len(), 0);
-    match policy.dedup_window_ms {
-        None => bytes = messages.map(<[u8]>::len).sum(),
-        Some(window_ms) => {
-            let new = new_messages(keyspace, db, key, messages, window_ms);
-            count = new.len();
-            bytes += new.iter().map(|(message, _)| message.len()).sum::<usize>();
-        }
-    }
+    let (count, bytes) = room_wanted(keyspace, db, key, &policy, messages);
     // What is not stored needs no room.
     if count == 0 {
         return None;
@@ -48,8 +40,30 @@ pub fn must_wait<'a>(
     waits.then_some(policy)
 }
 
+/// How many messages of a push a queue would store, and their bytes.
+fn room_wanted<'a>(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    messages: impl ExactSizeIterator<Item = &'a [u8]>,
+) -> (usize, usize) {
+    match policy.dedup_window_ms {
+        None => (messages.len(), messages.map(<[u8]>::len).sum()),
+        Some(window_ms) => {
+            let new = new_messages(keyspace, db, key, messages, window_ms);
+            (new.len(), new.iter().map(|(message, _)| message.len()).sum())
+        }
+    }
+}
+
 /// Puts a producer in line.
-pub fn wait_for_room(ctx: &mut Context<'_>, request: &Request<'_>, end: End, policy: &QueuePolicy) {
+pub fn wait_for_room(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+    policy: Arc<QueuePolicy>,
+) {
     let state = &mut *ctx.state;
     let ticket = state.next_ticket;
     state.next_ticket += 1;
@@ -57,7 +71,7 @@ pub fn wait_for_room(ctx: &mut Context<'_>, request: &Request<'_>, end: End, pol
     let wait_us = policy.block_timeout_ms.saturating_mul(1000);
     let deadline_us = ctx.now.monotonic_us.saturating_add(wait_us);
     state.wait_deadlines.insert(deadline_us, ctx.client);
-    let on = BlockedOn::Room { db: ctx.db, key, ticket, end, request: request.to_owned() };
+    let on = BlockedOn::Room { db: ctx.db, key, ticket, end, request: request.to_owned(), policy };
     state.clients.block(ctx.client, Blocked { on, deadline_us: Some(deadline_us) });
 }
 
@@ -69,7 +83,7 @@ pub fn serve_producers(state: &mut State) {
 }
 
 fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
-    while let Some(client) = state.keyspace.next_producer(db, key) {
+    while let Some((_, client)) = state.keyspace.first_producer(db, key) {
         let is_closing = state.clients.get(client).is_none_or(|client| client.closing.is_some());
         if !is_closing && !fits(state, db, key, client) {
             return;
@@ -104,8 +118,9 @@ fn fits(state: &mut State, db: DbIndex, key: &[u8], client: ClientId) -> bool {
     }
     let Some(policy) = keyspace.policy_of(db, key) else { return true };
     let messages = request.as_request().args_from(2);
-    let (count, bytes) = (messages.len(), messages.map(<[u8]>::len).sum());
+    let (count, bytes) = room_wanted(keyspace, db, key, &policy, messages);
     policy.overflow != Overflow::Block
+        || count == 0
         || limit_passed(keyspace, db, key, &policy, count, bytes).is_none()
 }
 
@@ -113,13 +128,12 @@ fn fits(state: &mut State, db: DbIndex, key: &[u8], client: ClientId) -> bool {
 pub fn no_room_error(state: &mut State, client: ClientId) -> Option<CommandError> {
     let State { clients, keyspace, .. } = state;
     let blocked = clients.get(client).and_then(|client| client.blocked.as_deref())?;
-    let BlockedOn::Room { db, key, request, .. } = &blocked.on else { return None };
+    let BlockedOn::Room { db, key, request, policy, .. } = &blocked.on else { return None };
     let rejected = request.as_request().args_from(2).len() as u64;
     keyspace.count(*db, key, |totals| totals.rejected += rejected);
-    let policy = keyspace.policy_for(*db, key)?;
     let limit = match (policy.max_length, policy.max_length_bytes) {
         (Some(max), _) => format!("max-length {max}"),
         (None, max) => format!("max-length-bytes {}", max.unwrap_or_default()),
     };
-    Some(full(key, &limit, &policy))
+    Some(full(key, &limit, policy))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tidegate::CloseReason;
 
+use super::policies::Policy;
 use super::{Key, Words};
 
 /// What a client sends as one unit.
@@ -37,7 +38,21 @@ pub enum Take {
 /// What a blocked client waits for.
 #[derive(Clone, Debug)]
 pub enum Wait {
-    Keys { db: usize, keys: Vec<Key>, take: Take, deadline_us: Option<u64> },
+    Keys {
+        db: usize,
+        keys: Vec<Key>,
+        take: Take,
+        deadline_us: Option<u64>,
+    },
+    /// Room in a queue that was full under this policy, for these messages.
+    Room {
+        db: usize,
+        key: Key,
+        side: Side,
+        messages: Vec<Vec<u8>>,
+        policy: Policy,
+        deadline_us: u64,
+    },
     EndOfPause,
 }
 
@@ -100,8 +115,16 @@ impl Client {
         }
     }
 
-    pub fn waits_for_keys(&self) -> bool {
-        matches!(self.wait, Some(Wait::Keys { .. }))
+    pub fn waits_for_room(&self, wanted_db: usize, wanted: &[u8]) -> bool {
+        match &self.wait {
+            Some(Wait::Room { db, key, .. }) => *db == wanted_db && key == wanted,
+            _ => false,
+        }
+    }
+
+    /// Whether it waits for something that another client's command may give.
+    pub fn waits_in_line(&self) -> bool {
+        matches!(self.wait, Some(Wait::Keys { .. } | Wait::Room { .. }))
     }
 
     pub fn names(&self, kind: Kind) -> &BTreeSet<Vec<u8>> {

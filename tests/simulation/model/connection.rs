@@ -87,11 +87,11 @@ impl Model {
                     words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"ERROR"));
                 let target = integer(&words[2])? as usize;
                 let target = target.checked_sub(1).filter(|who| *who < self.clients.len());
-                let is_unblocked = target.is_some_and(|target| {
-                    self.end_wait(target, |reply| match with_error {
-                        true => reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
-                        false => reply.null_array(),
-                    })
+                let is_unblocked = target.is_some_and(|target| match with_error {
+                    true => self.end_wait(target, |reply| {
+                        reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                    }),
+                    false => self.time_out(target),
                 });
                 reply.integer(is_unblocked.into());
             }

@@ -34,6 +34,7 @@ impl Model {
         record.in_flight.push(Delivery { number, message, owner: who, side, delivered_ms });
         record.totals.delivered += 1;
         record.totals.redelivered += i64::from(stamp.deliveries > 1);
+        self.note_room(db, key);
         bytes
     }
 
@@ -63,7 +64,9 @@ impl Model {
     fn remove_delivery(&mut self, db: usize, key: &[u8], number: u64) -> Delivery {
         let record = self.queues.get_mut(&(db, key.to_vec())).expect("it has something in flight");
         let place = record.in_flight.iter().position(|delivery| delivery.number == number);
-        record.in_flight.remove(place.expect("it is in flight"))
+        let removed = record.in_flight.remove(place.expect("it is in flight"));
+        self.note_room(db, key);
+        removed
     }
 
     /// Acknowledges the oldest of what a client has in flight of a queue; how many.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::client::Side;
+use super::delayed::Delayed;
 use super::deliveries::Delivery;
 use super::policies::Policy;
 use super::{Key, Message, Model, Stamp};
@@ -22,6 +23,7 @@ pub struct Totals {
     pub rejected: i64,
     pub dropped: i64,
     pub dead_lettered: i64,
+    pub deduplicated: i64,
 }
 
 /// What is known of a queue that is under a policy or paused.
@@ -29,6 +31,10 @@ pub struct Totals {
 pub struct Record {
     /// In the order in which they were delivered.
     pub in_flight: Vec<Delivery>,
+    /// In the order in which they were pushed.
+    pub delayed: Vec<Delayed>,
+    /// When which messages were stored, in that order, so that they are not stored again.
+    pub recent: Vec<(i64, Vec<u8>)>,
     pub is_read_paused: bool,
     pub is_write_paused: bool,
     pub totals: Totals,
@@ -139,6 +145,7 @@ impl Model {
             }
         }
         self.note_ready(db, key);
+        self.note_room(db, key);
     }
 
     /// Whether so many messages of so many bytes together may come to a queue. An error is the reply.
@@ -170,8 +177,8 @@ impl Model {
         }
     }
 
-    /// The limit that a list is beyond, with so much more in it.
-    fn limit_passed(
+    /// The limit that a queue is beyond, with so much more in it.
+    pub(super) fn limit_passed(
         &self,
         db: usize,
         key: &[u8],
@@ -179,9 +186,10 @@ impl Model {
         count: usize,
         bytes: usize,
     ) -> Option<String> {
-        let list = self.list(db, key);
-        let len = (list.len() + count) as i64;
-        let all_bytes = list.iter().map(|message| message.bytes.len()).sum::<usize>() + bytes;
+        let ready = self.list(db, key).iter().map(|message| message.bytes.len());
+        let delayed = self.delayed(db, key).iter().map(|delayed| delayed.message.bytes.len());
+        let len = (ready.len() + delayed.len() + count) as i64;
+        let all_bytes = ready.chain(delayed).sum::<usize>() + bytes;
         for (name, value) in [("max-length", len), ("max-length-bytes", all_bytes as i64)] {
             if let Some(limit) = policy.number(name)
                 && value > limit
@@ -203,11 +211,15 @@ impl Model {
             let is_kept = policy.is("overflow", "dead-letter");
             let fate = if is_kept { Fate::Undeliverable } else { Fate::Dropped };
             while self.limit_passed(db, key, &policy, 0, 0).is_some() {
-                let message = self.take_out(db, key, oldest, 1).remove(0);
+                let message = if self.list(db, key).is_empty() {
+                    self.take_first_delayed(db, key)
+                } else {
+                    self.take_out(db, key, oldest, 1).remove(0)
+                };
                 self.part_with(db, key, &policy, message, fate);
             }
         }
-        self.list(db, key).len()
+        self.list(db, key).len() + self.delayed(db, key).len()
     }
 
     /// What becomes of a message that has left a queue without a consumer.
@@ -245,8 +257,12 @@ impl Model {
         }
         let mut letter = self.fresh(&target, message.bytes);
         letter.stamp = letter.stamp.map(|stamp| Stamp { hops: hops + 1, ..stamp });
-        self.push(db, &target, Side::Right, letter);
         self.tally.pushed += 1;
+        if let Some(delay_ms) = self.policy(&target).and_then(|policy| policy.number("delay-ms")) {
+            self.delay(db, &target, Side::Right, letter, delay_ms);
+        } else {
+            self.push(db, &target, Side::Right, letter);
+        }
         self.finish_push(db, &target, Side::Right, 1);
         true
     }
@@ -262,7 +278,12 @@ impl Model {
         let first = record.and_then(|record| record.in_flight.first());
         let timeout = policy.number("ack-timeout-ms");
         let overdue = timeout.and_then(|timeout_ms| Some(first?.delivered_ms + timeout_ms));
-        expiry.into_iter().chain(overdue).min()
+        let ripe = self.delayed(db, key).iter().map(|delayed| delayed.ready_ms).min();
+        let last = record.and_then(|record| record.recent.last());
+        let forgotten = policy
+            .number("dedup-window-ms")
+            .and_then(|window_ms| last.map(|(stored_ms, _)| stored_ms + window_ms));
+        expiry.into_iter().chain(overdue).chain(ripe).chain(forgotten).min()
     }
 
     /// Which queue has something to do first, and when.
@@ -285,6 +306,8 @@ impl Model {
             && due_ms <= now_ms
         {
             self.return_overdue(db, &key);
+            self.release(db, &key, now_ms);
+            self.forget_recent(db, &key);
             self.expire_messages(db, &key);
         }
     }
@@ -311,7 +334,7 @@ impl Model {
     }
 }
 
-/// Whether a policy's queue refuses what is too much.
+/// Whether a policy's queue takes no more than its limits allow, rather than to make room.
 fn rejects(policy: &Policy) -> bool {
     !policy.is("overflow", "drop-head") && !policy.is("overflow", "dead-letter")
 }

@@ -28,8 +28,10 @@ impl Model {
         let db = self.clients[who].db;
         match words[0].to_ascii_uppercase().as_slice() {
             b"DEL" | b"UNLINK" => {
-                let removed = words[1..].iter().filter(|key| self.delete(db, key)).count();
-                reply.count(removed);
+                // Both: a queue may have messages that are ready and such that are not.
+                let is_removed =
+                    |key: &&Vec<u8>| self.clear_delayed(db, key) | self.delete(db, key);
+                reply.count(words[1..].iter().filter(is_removed).count());
             }
             b"EXISTS" => {
                 let keys = words[1..].iter();
@@ -179,12 +181,15 @@ impl Model {
         // A pause outlives it; what was counted does not.
         for ((other, _), record) in &mut self.queues {
             if *other == db {
-                self.tally.removed += record.in_flight.len();
+                self.tally.removed += record.in_flight.len() + record.delayed.len();
                 record.in_flight.clear();
+                record.delayed.clear();
+                record.recent.clear();
                 record.totals = Totals::default();
                 record.others = 0;
             }
         }
+        self.note_room_in(db);
     }
 
     /// Who waits or watches does so in the database of the number it chose.
@@ -207,6 +212,8 @@ impl Model {
         let queues = std::mem::take(&mut self.queues).into_iter();
         self.queues = queues.map(|((db, key), record)| ((other(db), key), record)).collect();
         self.note_ready_after_swap();
+        self.note_room_in(a);
+        self.note_room_in(b);
     }
 
     fn set_expiry(

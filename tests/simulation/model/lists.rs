@@ -52,8 +52,8 @@ impl Model {
         let exists = self.dbs[db].contains_key(&key);
         match words[0].to_ascii_uppercase().as_slice() {
             b"RPUSHX" | b"LPUSHX" if !exists => reply.integer(0),
-            b"RPUSH" | b"RPUSHX" => self.push_all(db, &key, Side::Right, &words[2..], reply)?,
-            b"LPUSH" | b"LPUSHX" => self.push_all(db, &key, Side::Left, &words[2..], reply)?,
+            b"RPUSH" | b"RPUSHX" => self.push_or_wait(who, words, Side::Right, in_exec, reply)?,
+            b"LPUSH" | b"LPUSHX" => self.push_or_wait(who, words, Side::Left, in_exec, reply)?,
             b"LPOP" => self.pop_command(who, words, Side::Left, reply)?,
             b"RPOP" => self.pop_command(who, words, Side::Right, reply)?,
             b"LMOVE" => {
@@ -146,22 +146,48 @@ impl Model {
         self.touch(db, key);
     }
 
-    fn push_all(
+    fn push_or_wait(
+        &mut self,
+        who: Who,
+        words: &Words,
+        side: Side,
+        in_exec: bool,
+        reply: &mut Reply,
+    ) -> Result<(), String> {
+        let (db, key, messages) = (self.clients[who].db, &words[1], &words[2..]);
+        match self.must_wait_for_room(db, key, messages) {
+            Some(policy) if !in_exec => self.wait_for_room(who, db, key, side, messages, policy),
+            _ => reply.count(self.push_new(db, key, side, messages)?),
+        }
+        Ok(())
+    }
+
+    /// Pushes messages, but for those that the queue has had lately; the length after.
+    pub(super) fn push_new(
         &mut self,
         db: usize,
         key: &[u8],
         side: Side,
         messages: &[Vec<u8>],
-        reply: &mut Reply,
-    ) -> Result<(), String> {
-        self.check_push(db, key, messages.len(), messages.iter().map(Vec::len).sum())?;
-        for message in messages {
-            let message = self.fresh(key, message.clone());
-            self.push(db, key, side, message);
+    ) -> Result<usize, String> {
+        let new = self.new_messages(db, key, messages);
+        if new.is_empty() {
+            self.note_recent(db, key, &new, messages.len());
+            return Ok(self.list(db, key).len() + self.delayed(db, key).len());
         }
-        self.tally.pushed += messages.len();
-        reply.count(self.finish_push(db, key, side, messages.len()));
-        Ok(())
+        self.check_push(db, key, new.len(), new.iter().map(Vec::len).sum())?;
+        let delay_ms = self.policy(key).and_then(|policy| policy.number("delay-ms"));
+        for message in &new {
+            let message = self.fresh(key, message.clone());
+            match delay_ms {
+                Some(delay_ms) => self.delay(db, key, side, message, delay_ms),
+                None => self.push(db, key, side, message),
+            }
+        }
+        self.tally.pushed += new.len();
+        let len = self.finish_push(db, key, side, new.len());
+        self.note_recent(db, key, &new, messages.len() - new.len());
+        Ok(len)
     }
 
     /// Takes up to `count` messages from one end of a list.

@@ -5,6 +5,7 @@
 
 mod client;
 mod connection;
+mod delayed;
 mod deliveries;
 mod dispatch;
 mod governed;
@@ -13,7 +14,9 @@ mod lists;
 mod policies;
 mod pubsub;
 mod queues;
+mod recent;
 mod reply;
+mod room;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -85,10 +88,12 @@ pub struct Model {
     pub has_had_policies: bool,
     /// The number of the last delivery.
     last_delivery: u64,
-    /// Clients that wait for keys, the one who has waited longest first.
+    /// Clients that wait for keys or for room, the one who has waited longest first.
     line: Vec<Who>,
     /// Keys that changed while somebody waited for them.
     ready: Vec<(usize, Key)>,
+    /// Queues that changed while somebody waited for room in them.
+    roomy: Vec<(usize, Key)>,
     /// Clients with input to run, in the order in which they stopped waiting.
     backlog: VecDeque<Who>,
     /// Patterns with subscribers, in the order in which they are matched.
@@ -99,11 +104,13 @@ pub struct Model {
     running: Option<Who>,
     to_oneself: Vec<u8>,
     turn_output_bytes_max: usize,
+    /// How many messages each queue remembers.
+    dedup_max: usize,
     now: Now,
 }
 
 impl Model {
-    pub fn new(turn_output_bytes_max: usize) -> Model {
+    pub fn new(turn_output_bytes_max: usize, dedup_max: usize) -> Model {
         Model {
             clients: Vec::new(),
             dbs: vec![BTreeMap::new(); DBS],
@@ -114,12 +121,14 @@ impl Model {
             last_delivery: 0,
             line: Vec::new(),
             ready: Vec::new(),
+            roomy: Vec::new(),
             backlog: VecDeque::new(),
             patterns: Vec::new(),
             pause: None,
             running: None,
             to_oneself: Vec::new(),
             turn_output_bytes_max,
+            dedup_max,
             now: Now::default(),
         }
     }
@@ -133,9 +142,8 @@ impl Model {
         self.stop_waiting(who);
         self.clients[who].end_transaction();
         self.forget_subscriptions(who);
-        if self.give_all_back(who) {
-            self.serve_ready();
-        }
+        self.give_all_back(who);
+        self.serve_ready();
         self.clients[who].is_connected = false;
     }
 
@@ -165,6 +173,7 @@ impl Model {
         while let Some(who) = self.next_timeout().filter(|(at, _)| *at <= now.monotonic_us) {
             self.time_out(who.1);
         }
+        self.serve_ready();
         let backlog = std::mem::take(&mut self.backlog);
         for &who in &backlog {
             self.clients[who].is_in_backlog = false;
@@ -267,6 +276,7 @@ impl Model {
     /// What follows from the change of a key: it is ready for those who wait, and watches on it break.
     fn touch(&mut self, db: usize, key: &[u8]) {
         self.note_ready(db, key);
+        self.note_room(db, key);
         self.break_watches(db, key);
     }
 
@@ -309,8 +319,10 @@ impl Model {
         self.queues.values().map(|record| record.in_flight.len()).sum()
     }
 
-    /// Messages in all lists.
+    /// Messages in all lists, and those that are delayed.
     pub fn left(&self) -> usize {
-        self.dbs.iter().flat_map(BTreeMap::values).map(|list| list.messages.len()).sum()
+        let ready = self.dbs.iter().flat_map(BTreeMap::values).map(|list| list.messages.len());
+        ready.sum::<usize>()
+            + self.queues.values().map(|record| record.delayed.len()).sum::<usize>()
     }
 }

@@ -11,20 +11,25 @@ const OPTIONS: &[(&str, &str)] = &[
     ("max-length", ""),
     ("max-length-bytes", ""),
     ("overflow", "reject"),
+    ("block-timeout-ms", "5000"),
     ("message-ttl-ms", ""),
+    ("delay-ms", ""),
     ("delivery", "at-most-once"),
     ("acknowledge", "next-pop"),
     ("ack-timeout-ms", ""),
     ("delivery-limit", ""),
     ("dead-letter", ""),
+    ("dedup-window-ms", ""),
 ];
 
-/// What an option means nothing without.
-const NEEDS: &[(&str, &[&str], &str)] = &[
-    ("overflow", &["max-length", "max-length-bytes"], "max-length or max-length-bytes"),
-    ("acknowledge", &["delivery"], "delivery at-least-once"),
-    ("ack-timeout-ms", &["delivery"], "delivery at-least-once"),
-    ("delivery-limit", &["delivery"], "delivery at-least-once"),
+/// What an option means nothing without: one of these options, with this value if there is one.
+type Needed = &'static [(&'static str, &'static str)];
+const NEEDS: &[(&str, Needed, &str)] = &[
+    ("overflow", &[("max-length", ""), ("max-length-bytes", "")], "max-length or max-length-bytes"),
+    ("block-timeout-ms", &[("overflow", "block")], "overflow block"),
+    ("acknowledge", &[("delivery", "")], "delivery at-least-once"),
+    ("ack-timeout-ms", &[("delivery", "")], "delivery at-least-once"),
+    ("delivery-limit", &[("delivery", "")], "delivery at-least-once"),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +53,11 @@ impl Policy {
         }
         let value = |name: &str| given.iter().find(|(other, _)| other == name);
         for (name, needed, text) in NEEDS {
-            if value(name).is_some() && needed.iter().all(|needed| value(needed).is_none()) {
+            let is_met = needed.iter().any(|(needed, wanted)| {
+                value(needed)
+                    .is_some_and(|(_, value)| wanted.is_empty() || value == wanted.as_bytes())
+            });
+            if value(name).is_some() && !is_met {
                 return Err(format!("ERR option '{name}' needs {text}"));
             }
         }
@@ -159,7 +168,8 @@ impl Model {
     }
 
     /// Puts a policy, or none, in the place of the one with this name. What is in flight and need
-    /// not be acknowledged any more goes back, as if its queue were still what it was.
+    /// not be acknowledged any more goes back, as if its queue were still what it was, and so does
+    /// what is delayed without a reason.
     fn change_policies(&mut self, policy: Option<Policy>, name: &[u8]) {
         let mut policies = self.policies.clone();
         policies.retain(|other| other.name != name);
@@ -168,15 +178,23 @@ impl Model {
         policies.sort_by_key(|policy| -policy.number("priority").unwrap_or(0));
 
         let before = std::mem::replace(&mut self.policies, policies);
-        for (db, key) in self.keys_in_flight() {
-            let is_acknowledged =
-                self.policy(&key).is_some_and(|p| p.is("delivery", "at-least-once"));
-            if !is_acknowledged {
-                let after = std::mem::replace(&mut self.policies, before.clone());
+        for (db, key) in self.queues.keys().cloned().collect::<Vec<_>>() {
+            let policy = self.policy(&key);
+            let after = std::mem::replace(&mut self.policies, before.clone());
+            if !policy.as_ref().is_some_and(|policy| policy.is("delivery", "at-least-once")) {
                 self.put_all_back(db, &key);
-                self.policies = after;
             }
+            if policy.and_then(|policy| policy.number("delay-ms")).is_none() {
+                self.release(db, &key, i64::MAX);
+            }
+            self.policies = after;
         }
         self.govern_all();
+        let policy_before = |key: &[u8]| before.iter().find(|policy| policy.holds_for(key));
+        for (db, key) in self.keys_waited_for_room() {
+            if policy_before(&key) != self.policy(&key).as_ref() {
+                self.note_room(db, &key);
+            }
+        }
     }
 }

@@ -67,6 +67,7 @@ impl Model {
         let list = self.list(db, key).to_vec();
         let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
         let waiters = self.clients.iter().filter(|client| client.waits_for(db, key)).count();
+        let producers = self.producers_of(db, key).count();
         let policy = self.policy(key);
         let record = self.record(db, key).cloned().unwrap_or_default();
         reply.map(18);
@@ -87,11 +88,11 @@ impl Model {
         reply.bulk(b"in-flight");
         reply.count(record.in_flight.len());
         reply.bulk(b"delayed");
-        reply.count(0);
+        reply.count(record.delayed.len());
         reply.bulk(b"waiters");
         reply.count(waiters);
         reply.bulk(b"producers");
-        reply.count(0);
+        reply.count(producers);
         reply.bulk(b"paused");
         reply.bulk(match (record.is_read_paused, record.is_write_paused) {
             (true, true) => b"all",
@@ -100,7 +101,7 @@ impl Model {
             (false, false) => b"none",
         });
         let Totals { pushed, delivered, acknowledged, redelivered, .. } = record.totals;
-        let Totals { expired, rejected, dropped, dead_lettered, .. } = record.totals;
+        let Totals { expired, rejected, dropped, dead_lettered, deduplicated, .. } = record.totals;
         for (name, count) in [
             ("pushed", pushed),
             ("delivered", delivered),
@@ -110,7 +111,7 @@ impl Model {
             ("rejected", rejected),
             ("dropped", dropped),
             ("dead-lettered", dead_lettered),
-            ("deduplicated", 0),
+            ("deduplicated", deduplicated),
         ] {
             reply.bulk(name.as_bytes());
             reply.integer(count);

@@ -1,4 +1,4 @@
-//! Waiting for keys: one line for everybody, in the order of arrival.
+//! Waiting for keys, or for room: one line for everybody, in the order of arrival.
 
 use super::client::{Take, Wait};
 use super::reply::Reply;
@@ -6,16 +6,20 @@ use super::{Key, Model, Who};
 
 impl Model {
     pub(super) fn start_waiting(&mut self, who: Who, wait: Wait) {
-        if matches!(wait, Wait::Keys { .. }) {
+        self.clients[who].wait = Some(wait);
+        if self.clients[who].waits_in_line() {
             self.line.push(who);
         }
-        self.clients[who].wait = Some(wait);
     }
 
     pub(super) fn stop_waiting(&mut self, who: Who) -> Option<Wait> {
         let wait = self.clients[who].wait.take()?;
         self.line.retain(|other| *other != who);
         self.add_to_backlog(who);
+        // Who is behind may fit in where this one did not.
+        if let Wait::Room { db, key, .. } = &wait {
+            self.note_room(*db, key);
+        }
         Some(wait)
     }
 
@@ -23,18 +27,22 @@ impl Model {
     pub(super) fn next_timeout(&self) -> Option<(u64, Who)> {
         let deadlines = self.line.iter().filter_map(|&who| match self.clients[who].wait {
             Some(Wait::Keys { deadline_us, .. }) => Some((deadline_us?, who)),
+            Some(Wait::Room { deadline_us, .. }) => Some((deadline_us, who)),
             _ => None,
         });
         deadlines.min()
     }
 
-    /// Ends a wait without a result; false if the client did not wait for keys.
+    /// Ends a wait without a result; false if the client stood in no line.
     pub(super) fn time_out(&mut self, who: Who) -> bool {
-        self.end_wait(who, Reply::null_array)
+        match self.no_room_error(who) {
+            Some(error) => self.end_wait(who, |reply| reply.error(&error)),
+            None => self.end_wait(who, Reply::null_array),
+        }
     }
 
     pub(super) fn end_wait(&mut self, who: Who, answer: impl FnOnce(&mut Reply)) -> bool {
-        if !self.clients[who].waits_for_keys() {
+        if !self.clients[who].waits_in_line() {
             return false;
         }
         self.stop_waiting(who);
@@ -58,13 +66,16 @@ impl Model {
         self.dbs[db].contains_key(key) && !self.is_read_paused(db, key)
     }
 
-    /// Serves those who wait for keys that came to be, unless a pause forbids it.
+    /// Serves those who wait for keys that came to be, and for room, unless a pause forbids it.
     pub(super) fn serve_ready(&mut self) {
-        while self.pause.is_none() && !self.ready.is_empty() {
-            // What becomes ready meanwhile comes after all of these.
-            for (db, key) in std::mem::take(&mut self.ready) {
-                self.serve(db, &key);
+        while self.pause.is_none() && !(self.ready.is_empty() && self.roomy.is_empty()) {
+            while !self.ready.is_empty() {
+                // What becomes ready meanwhile comes after all of these.
+                for (db, key) in std::mem::take(&mut self.ready) {
+                    self.serve(db, &key);
+                }
             }
+            self.serve_producers();
         }
     }
 

@@ -1,0 +1,73 @@
+//! Messages that nobody can take yet.
+
+use super::client::Side;
+use super::{Message, Model};
+
+/// A message that is delayed.
+#[derive(Clone, Debug)]
+pub struct Delayed {
+    pub message: Message,
+    /// When it can be taken.
+    pub ready_ms: i64,
+    /// Where in the queue it will be.
+    side: Side,
+}
+
+impl Model {
+    /// What is delayed of a queue.
+    pub(super) fn delayed(&self, db: usize, key: &[u8]) -> &[Delayed] {
+        let record = self.queues.get(&(db, key.to_vec()));
+        record.map(|record| record.delayed.as_slice()).unwrap_or_default()
+    }
+
+    pub(super) fn delay(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        side: Side,
+        message: Message,
+        delay_ms: i64,
+    ) {
+        let ready_ms = self.now.unix_ms() + delay_ms;
+        let record = self.record(db, key).expect("its queue is under a policy");
+        record.delayed.push(Delayed { message, ready_ms, side });
+        self.note_room(db, key);
+    }
+
+    /// Makes messages ready that are by `until_ms`, in the order in which they come to be; they wait
+    /// since then, or since now if that is earlier.
+    pub(super) fn release(&mut self, db: usize, key: &[u8], until_ms: i64) {
+        let now_ms = self.now.unix_ms();
+        let Some(record) = self.queues.get_mut(&(db, key.to_vec())) else { return };
+        let all = std::mem::take(&mut record.delayed).into_iter();
+        let (mut ripe, kept): (Vec<_>, Vec<_>) =
+            all.partition(|delayed| delayed.ready_ms <= until_ms);
+        record.delayed = kept;
+        ripe.sort_by_key(|delayed| delayed.ready_ms);
+        for Delayed { mut message, ready_ms, side } in ripe {
+            let stamp = message.stamp.as_mut().expect("its queue is under a policy");
+            stamp.ready_ms = ready_ms.min(now_ms);
+            self.push(db, key, side, message);
+        }
+    }
+
+    /// Takes the one that was pushed first. There is one.
+    pub(super) fn take_first_delayed(&mut self, db: usize, key: &[u8]) -> Message {
+        let record = self.record(db, key).expect("it has something delayed");
+        let first = record.delayed.remove(0);
+        self.note_room(db, key);
+        first.message
+    }
+
+    /// Forgets what is delayed of a queue that is deleted; whether there was anything.
+    pub(super) fn clear_delayed(&mut self, db: usize, key: &[u8]) -> bool {
+        let count = self.delayed(db, key).len();
+        if count > 0 {
+            self.tally.removed += count;
+            self.note_others(db, key, -(count as i64));
+            self.record(db, key).expect("it has something delayed").delayed.clear();
+            self.note_room(db, key);
+        }
+        count > 0
+    }
+}

@@ -1,0 +1,62 @@
+//! Which messages a queue has had lately: the same are not stored again.
+
+use super::Model;
+
+impl Model {
+    fn dedup_window_ms(&self, key: &[u8]) -> Option<i64> {
+        self.policy(key)?.number("dedup-window-ms")
+    }
+
+    /// Of these messages those that the queue has not had lately, each once.
+    pub(super) fn new_messages(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let Some(window_ms) = self.dedup_window_ms(key) else { return messages.to_vec() };
+        let since_ms = self.now.unix_ms() - window_ms;
+        let record = self.queues.get(&(db, key.to_vec()));
+        let recent = record.map(|record| record.recent.as_slice()).unwrap_or_default();
+        let mut new: Vec<Vec<u8>> = Vec::new();
+        for message in messages {
+            // When it was stored last; the calendar may have been set back since.
+            let last = recent.iter().rev().find(|(_, other)| other == message);
+            let is_had = last.is_some_and(|(stored_ms, _)| *stored_ms > since_ms);
+            if !is_had && !new.contains(message) {
+                new.push(message.clone());
+            }
+        }
+        new
+    }
+
+    /// Remembers that messages were stored, and counts those that were not since others had been.
+    pub(super) fn note_recent(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        stored: &[Vec<u8>],
+        duplicates: usize,
+    ) {
+        let Some(window_ms) = self.dedup_window_ms(key) else { return };
+        let (now_ms, dedup_max) = (self.now.unix_ms(), self.dedup_max);
+        let record = self.record(db, key).expect("its queue is under a policy");
+        record.totals.deduplicated += duplicates as i64;
+        for message in stored {
+            record.recent.push((now_ms, message.clone()));
+            while record.recent.len() > dedup_max
+                || record.recent.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms - window_ms)
+            {
+                record.recent.remove(0);
+            }
+        }
+        self.note_room(db, key);
+    }
+
+    /// Forgets what a queue has had, if the last of it is older than the window.
+    pub(super) fn forget_recent(&mut self, db: usize, key: &[u8]) {
+        let Some(window_ms) = self.dedup_window_ms(key) else { return };
+        let since_ms = self.now.unix_ms() - window_ms;
+        if let Some(record) = self.record(db, key)
+            && record.recent.last().is_some_and(|(at_ms, _)| *at_ms <= since_ms)
+        {
+            record.recent.clear();
+            self.note_room(db, key);
+        }
+    }
+}
