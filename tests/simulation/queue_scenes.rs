@@ -25,7 +25,12 @@ const SCENES: &[Scene] = &[
 impl Generator {
     /// One of them, if it is time for one.
     pub(super) fn queue_scene(&self, rng: &mut Rng, hint: &Hint) -> Option<Vec<Input>> {
-        if !rng.percent(self.queues.as_ref()?.scene_percent) {
+        let mix = self.queues.as_ref()?;
+        if !hint.full.is_empty() && rng.percent(20) {
+            let key = &hint.full[rng.below(hint.full.len())];
+            return Some(comes_to_a_line(rng, &String::from_utf8_lossy(key)));
+        }
+        if !rng.percent(mix.scene_percent) {
             return None;
         }
         if rng.percent(40) && !hint.in_flight.is_empty() {
@@ -35,10 +40,6 @@ impl Generator {
         if rng.percent(40) && !hint.held.is_empty() {
             let key = &hint.held[rng.below(hint.held.len())];
             return Some(returns(&String::from_utf8_lossy(key)));
-        }
-        if rng.percent(60) && !hint.full.is_empty() {
-            let key = &hint.full[rng.below(hint.full.len())];
-            return Some(comes_to_a_line(rng, &String::from_utf8_lossy(key)));
         }
         let key = self.key_name(rng);
         Some(rng.pick(SCENES)(rng, &key))
@@ -165,7 +166,7 @@ fn waits_for_room(rng: &mut Rng, key: &str) -> Vec<Input> {
     }
     let pushes: &[&str] = &["RPUSH", key, "c", "d"];
     script(&[
-        &policy("p", key, &options),
+        &policy("p", rng.pick(&[key, "k?"]), &options),
         &["LTRIM", key, "0", "1"],
         rng.pick(&[&["RPUSH", key, "a", "b"], &["LPUSH", key, "a"]]),
         &pushes[..rng.pick(&[3, 4])],
@@ -174,10 +175,13 @@ fn waits_for_room(rng: &mut Rng, key: &str) -> Vec<Input> {
 
 /// Somebody else pushes less than those need who wait for room, or makes some.
 fn comes_to_a_line(rng: &mut Rng, key: &str) -> Vec<Input> {
-    match rng.below(4) {
-        0 | 1 => script(&[&["RPUSH", key, "e"]]),
-        2 => script(&[&["LPOP", key]]),
-        _ => script(&[&["RPUSH", key, "e", "f"]]),
+    match rng.below(12) {
+        0..6 => script(&[&["RPUSH", key, "e"]]),
+        6..8 => script(&[&["RPUSH", rng.pick(&["k0", "k1"]), "a", "b"]]),
+        8 => script(&[&["LPOP", key]]),
+        9 => script(&[&["RPUSH", key, "e", "f"]]),
+        10 => script(&[&["QUEUE", "POLICY", "DEL", "p"]]),
+        _ => script(&[&["FLUSHDB"]]),
     }
 }
 

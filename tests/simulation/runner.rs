@@ -15,6 +15,8 @@ use crate::rng::Rng;
 const CLIENTS_MAX: usize = 10;
 /// A client that has so many bytes on their way sends no more.
 const UNREAD_BYTES_MAX: usize = 150_000;
+/// So many turns without a fault are enough for all to come to rest.
+const LAST_STEPS_MAX: usize = 10_000;
 /// Steps that are told when a run fails.
 const TOLD_STEPS: usize = 40;
 
@@ -341,6 +343,7 @@ impl Run {
         self.tell(|| "no more faults".into());
         loop {
             self.step += 1;
+            assert!(self.step < self.steps + LAST_STEPS_MAX, "it never comes to rest");
             let mut is_quiet = true;
             for who in 0..self.ids.len() {
                 let all = self.pipes[who].len();
