@@ -14,12 +14,6 @@ use crate::resp::{
 /// The first word of a note.
 const MARK: &[u8] = b"tidegate";
 
-/// What the name of the list ends with in which the messages of a queue are while they are in flight.
-pub const IN_FLIGHT: &[u8] = b":inflight";
-
-/// And where they are until they are ready.
-pub const DELAYED: &[u8] = b":delayed";
-
 /// What a note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {

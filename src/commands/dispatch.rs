@@ -217,10 +217,7 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     let changes_before = ctx.state.keyspace.changes();
     ctx.state.effects.begin_command();
     let result = match command.run {
-        Some(run) => match governed::needs_name(&ctx.state.keyspace, command, request) {
-            None => run(ctx, request),
-            Some(error) => Err(error),
-        },
+        Some(run) => run(ctx, request),
         None => Err(CommandError::Arity(command.name.to_string())),
     };
     if ctx.state.effects.is_on() && ctx.state.keyspace.changes() != changes_before {

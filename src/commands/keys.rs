@@ -130,6 +130,7 @@ fn rename_to(
     replaces: bool,
 ) -> Result<bool, CommandError> {
     let keyspace = &mut ctx.state.keyspace;
+    governed::check_name(keyspace, to)?;
     if !keyspace.contains(ctx.db, from) {
         return Err(CommandError::NoSuchKey);
     }
@@ -174,6 +175,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         return Err(SAME_OBJECT);
     }
     let State { keyspace, stats, .. } = &mut *ctx.state;
+    governed::check_name(keyspace, to)?;
     let value = keyspace.get(ctx.db, from).cloned();
     stats.count_lookup(value.is_some());
     let value = value.filter(|_| replaces || !keyspace.contains(to_db, to));

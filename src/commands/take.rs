@@ -118,11 +118,14 @@ pub(super) fn move_between(
     from: End,
     to: End,
 ) -> Result<Option<Vec<u8>>, CommandError> {
+    let is_other = source != destination;
+    if is_other {
+        governed::check_name(keyspace, destination)?;
+    }
     if !has_messages(keyspace, db, source) {
         return Ok(None);
     }
     // A destination that takes no more must be found out before anything is taken.
-    let is_other = source != destination;
     let is_governed = is_other && keyspace.will_be_governed(db, destination);
     if is_governed {
         let bytes = bytes_at(keyspace, db, source, from)?;

@@ -11,8 +11,22 @@ pub enum Plain<R> {
     Changed(R),
     /// The key has no value.
     Absent,
-    /// A policy governs the queue, or it is paused; nothing was done.
+    /// A policy governs the queue or needs its name, or it is paused; nothing was done.
     Governed,
+}
+
+/// What a change is to do where it finds no list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Stays,
+    IsMade,
+}
+
+/// Which queues a change is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    All,
+    PlainOnes,
 }
 
 impl Keyspace {
@@ -26,10 +40,7 @@ impl Keyspace {
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(Plain::Absent) };
-        if self.is_governed_at(db, index) {
-            return Ok(Plain::Governed);
-        }
-        Ok(self.try_change_list_at(db, index, attempt).map_or(Plain::Absent, Plain::Changed))
+        Ok(self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt))
     }
 
     /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`.
@@ -41,10 +52,8 @@ impl Keyspace {
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<Plain<R>, WrongType> {
         let index = self.find_or_create(db, key);
-        if self.is_governed_at(db, index) {
-            return Ok(Plain::Governed);
-        }
-        Ok(Plain::Changed(self.change_or_create_list_at(db, index, change)))
+        let attempt = |queue: &mut Queue| (change(queue), true);
+        Ok(self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt))
     }
 
     /// Changes the list at a key; none, and nothing done, if the key has no value.
@@ -67,7 +76,10 @@ impl Keyspace {
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Option<R>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(None) };
-        Ok(self.try_change_list_at(db, index, attempt))
+        match self.change_at(db, index, For::All, Missing::Stays, attempt) {
+            Plain::Changed(result) => Ok(Some(result)),
+            Plain::Absent | Plain::Governed => Ok(None),
+        }
     }
 
     /// Changes the list at a key; an empty one is made if the key has no value.
@@ -79,37 +91,43 @@ impl Keyspace {
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<R, WrongType> {
         let index = self.find_or_create(db, key);
-        Ok(self.change_or_create_list_at(db, index, change))
-    }
-
-    #[inline]
-    fn change_or_create_list_at<R>(
-        &mut self,
-        db: DbIndex,
-        index: usize,
-        change: impl FnOnce(&mut Queue) -> R,
-    ) -> R {
-        if self.dbs[db].entries[index].value.is_none() {
-            self.put_value(db, index, Value::List(Queue::new()));
+        let attempt = |queue: &mut Queue| (change(queue), true);
+        match self.change_at(db, index, For::All, Missing::IsMade, attempt) {
+            Plain::Changed(result) => Ok(result),
+            Plain::Absent | Plain::Governed => unreachable!("it is for all, and made if missing"),
         }
-        let changed = self.try_change_list_at(db, index, |queue| (change(queue), true));
-        changed.expect("a value was put there if there was none")
     }
 
-    /// Changes the list of an entry; none if it has no value.
+    /// Changes the list of an entry.
     #[inline]
-    fn try_change_list_at<R>(
+    fn change_at<R>(
         &mut self,
         db: DbIndex,
         index: usize,
+        queues: For,
+        missing: Missing,
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
-    ) -> Option<R> {
-        self.before_change(db, index);
-        let entry = &mut self.dbs[db].entries[index];
-        let queue = match &mut entry.value {
-            None => return None,
-            Some(Value::List(queue)) => queue,
-        };
+    ) -> Plain<R> {
+        let mut entry = &mut self.dbs[db].entries[index];
+        if queues == For::PlainOnes
+            && let Some(interest) = &entry.interest
+            && interest.governed.is_some()
+            && self.governance.is_on
+        {
+            return Plain::Governed;
+        }
+        if self.snapshot.is_some() {
+            self.before_change(db, index);
+            entry = &mut self.dbs[db].entries[index];
+        }
+        if entry.value.is_none() && missing == Missing::IsMade {
+            if queues == For::PlainOnes && self.is_reserved(db, index) {
+                return Plain::Governed;
+            }
+            self.put_value(db, index, Value::List(Queue::new()));
+            entry = &mut self.dbs[db].entries[index];
+        }
+        let Some(Value::List(queue)) = &mut entry.value else { return Plain::Absent };
         // While files are loaded the clock stands at zero, and they say what is fresh.
         if queue.is_stamped() && self.now_ms != 0 {
             queue.set_fresh_ms(self.now_ms);
@@ -124,7 +142,7 @@ impl Keyspace {
         if is_empty || has_interest {
             self.finish_change(db, index, is_changed, is_empty);
         }
-        Some(result)
+        Plain::Changed(result)
     }
 
     /// What follows from a change where somebody is interested, or nothing is left.

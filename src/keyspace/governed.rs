@@ -278,9 +278,11 @@ impl Keyspace {
         self.governance.reserves_names
     }
 
-    #[inline]
-    pub(super) fn is_governed_at(&self, db: DbIndex, index: usize) -> bool {
-        self.governance.is_on && self.governed_at(db, index).is_some()
+    /// Whether a policy needs the name of an entry.
+    pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
+        let is_needed = |key: &Key| self.governance.policies.reserving(key).is_some();
+        let entry = self.dbs[db].entries.get_index(index);
+        self.governance.reserves_names && entry.is_some_and(|(key, _)| is_needed(key))
     }
 
     /// Whether a key's queue is under a policy, or paused.

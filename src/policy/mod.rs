@@ -16,3 +16,10 @@ pub use channel_table::{ChannelCounts, ChannelPolicies, RankedChannelPolicy};
 pub use options::{Acknowledge, Delivery, Overflow, QueuePolicy, options_help};
 pub use row::Policy;
 pub use table::Policies;
+
+/// What the name of the list ends with in which the append files have a queue's messages while they are
+/// in flight.
+pub const IN_FLIGHT: &[u8] = b":inflight";
+
+/// And while they are delayed.
+pub const DELAYED: &[u8] = b":delayed";

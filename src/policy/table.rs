@@ -1,6 +1,6 @@
 //! All policies, and which of them holds for a key.
 
-use super::QueuePolicy;
+use super::{DELAYED, IN_FLIGHT, QueuePolicy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -86,6 +86,17 @@ impl Policies {
     /// Whether any of them needs names of lists in the append files.
     pub fn reserve_names(&self) -> bool {
         self.ranked.iter().any(|policy| policy.is_at_least_once() || policy.delay_ms.is_some())
+    }
+
+    /// The policy for whose queues the append files need a list of this name.
+    pub fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
+        let policy_of = |queue: Option<&[u8]>| queue.and_then(|queue| self.of(queue));
+        let in_flight = policy_of(key.strip_suffix(IN_FLIGHT));
+        let delayed = policy_of(key.strip_suffix(DELAYED));
+        in_flight
+            .filter(|policy| policy.is_at_least_once())
+            .or_else(|| delayed.filter(|policy| policy.delay_ms.is_some()))
+            .map(|policy| &**policy)
     }
 
     /// Whether there is none.

@@ -2,6 +2,7 @@
 
 use super::delay::delay;
 use super::push::{finish_push, limit_passed, note_ready};
+use super::reserved::check_name;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::policy::QueuePolicy;
@@ -60,6 +61,9 @@ fn bury(
     if hops >= HOPS_MAX {
         let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
         warn!("a message of '{key}' was a dead letter {hops} times: policy '{name}' drops it");
+        return false;
+    }
+    if check_name(keyspace, &target).is_err() {
         return false;
     }
     if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {

@@ -24,10 +24,10 @@ pub(super) use policies::{configure_policies, delete_policy, set_policy};
 pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
 pub use replay::end_replay;
 pub(super) use replay::{remember_push, replay, replay_note};
-pub(super) use reserved::needs_name;
+pub(super) use reserved::check_name;
 pub(super) use room::{must_wait, no_room_error, serve_producers, wait_for_room};
 
-use crate::note::{DELAYED, IN_FLIGHT};
+use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::End;
 
 /// The list of the append files in which a queue's messages are while they are delayed.

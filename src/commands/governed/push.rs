@@ -2,6 +2,7 @@
 
 use super::delay::delay;
 use super::leave::{Fate, leave};
+use super::reserved::check_name;
 use super::{delayed_key, opposite};
 use crate::command::CommandError;
 use crate::effects::Effects;
@@ -15,7 +16,7 @@ use std::collections::HashSet;
 /// Pushes messages at one end of a governed queue; the length after.
 ///
 /// # Errors
-/// The queue is paused or full: then nothing was stored.
+/// The queue is paused or full, or a policy needs its name: then nothing was stored.
 pub fn push<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
@@ -25,10 +26,11 @@ pub fn push<'a>(
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) -> Result<usize, CommandError> {
     let policy = keyspace.policy_of(db, key);
-    let pushed = match policy.and_then(|policy| policy.dedup_window_ms) {
+    let window_ms = policy.and_then(|policy| policy.dedup_window_ms);
+    let pushed = check_name(keyspace, key).and_then(|()| match window_ms {
         None => store(keyspace, effects, db, key, end, messages),
         Some(window_ms) => store_new(keyspace, effects, db, key, end, messages, window_ms),
-    };
+    });
     keyspace.drop_if_empty(db, key);
     pushed
 }

@@ -13,7 +13,8 @@ use crate::client_id::ClientId;
 use crate::command::{CommandError, is_word};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
-use crate::note::{DELAYED, IN_FLIGHT, Note};
+use crate::note::Note;
+use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Output, Request, parse_integer};
 
