@@ -104,7 +104,9 @@ pub fn deliver(
     let delivered_ms = keyspace.now_ms();
     let delivery = Delivery { message, stamp, owner: client, delivered_ms };
     keyspace.add_delivery(db, key, number, delivery);
-    effects.state(db, [b"LMOVE", key, &inflight_key(key), side(end), b"RIGHT"]);
+    if effects.is_on() {
+        effects.state(db, [b"LMOVE", key, &inflight_key(key), side(end), b"RIGHT"]);
+    }
     keyspace.count(db, key, |totals| {
         totals.delivered += 1;
         totals.redelivered += u64::from(stamp.deliveries > 1);
@@ -175,6 +177,9 @@ fn state_removal(
     delivery: &Delivery,
     place: Place,
 ) {
+    if !effects.is_on() {
+        return;
+    }
     let list = inflight_key(key);
     match place {
         Place::First => effects.state_pop(db, End::Front, &list, 1),
