@@ -76,8 +76,8 @@ fn expire(
     }
 }
 
-/// States that messages were taken out of a list: as pops, or in the middle as LREM of a mark that no message can be expected to be, which takes their
-/// places first.
+/// States that messages were taken out of a list: as pops, or in the middle as LREM of a mark that no
+/// message can be expected to be, which takes their places first.
 pub fn state_gone(
     keyspace: &mut Keyspace,
     effects: &mut Effects,

@@ -112,9 +112,21 @@ pub fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>
     let Some(policy) = keyspace.policy_of(db, &request[1]) else { return };
     let Some(window_ms) = policy.dedup_window_ms else { return };
     let at_ms = keyspace.governed(db, &request[1]).map_or(0, |governed| governed.noted_ms());
+    remember_messages(keyspace, db, &request[1], request, window_ms, at_ms);
+}
+
+/// Remembers the messages of a push for a queue, which was made at `at_ms`.
+fn remember_messages(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    queue: &[u8],
+    push: &Request<'_>,
+    window_ms: i64,
+    at_ms: i64,
+) {
     let fingerprints: Vec<_> =
-        request.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
-    keyspace.remember(db, &request[1], fingerprints, window_ms, at_ms);
+        push.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
+    keyspace.remember(db, queue, fingerprints, window_ms, at_ms);
 }
 
 /// Runs a command on a queue's delayed messages, which are a list to whoever wrote it.
@@ -135,9 +147,8 @@ fn replay_delayed(
         if let Some(policy) = policy
             && let (Some(window_ms), Some(delay_ms)) = (policy.dedup_window_ms, policy.delay_ms)
         {
-            let fingerprints: Vec<_> =
-                request.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
-            keyspace.remember(db, queue, fingerprints, window_ms, ms.saturating_sub(delay_ms));
+            let at_ms = ms.saturating_sub(delay_ms);
+            remember_messages(keyspace, db, queue, request, window_ms, at_ms);
         }
     } else if is_word(name, "lmove") && second == queue && is_word(&request[3], "left") {
         let popped = keyspace
