@@ -27,6 +27,11 @@ pub(super) fn policy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
 fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     refuse_unwritable(&ctx.state.persistence)?;
     let words: Vec<&[u8]> = request.args_from(3).collect();
+    if words.contains(&&b";"[..]) {
+        return Err(refused(
+            "no word of a policy may be ';', which ends a policy in CONFIG".into(),
+        ));
+    }
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::set_policy(keyspace, effects, policy).map_err(refused)?;

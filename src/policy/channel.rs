@@ -50,8 +50,6 @@ static ROWS: &[Row] = &[
 ];
 
 impl Policy for ChannelPolicy {
-    const SET_BY: Option<&'static str> = None;
-
     fn rows() -> &'static [Row] {
         ROWS
     }

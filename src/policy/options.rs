@@ -146,8 +146,6 @@ pub fn options_help() -> String {
 }
 
 impl Policy for QueuePolicy {
-    const SET_BY: Option<&'static str> = Some("QUEUE POLICY SET");
-
     fn rows() -> &'static [Row] {
         ROWS
     }

@@ -69,9 +69,6 @@ pub(super) fn chosen(words: &[&str], place: usize) -> Option<Vec<u8>> {
 
 /// A kind of policy.
 pub trait Policy: Clone + 'static {
-    /// The command that sets one with any bytes in its words, which settings do not take.
-    const SET_BY: Option<&'static str>;
-
     /// The options.
     fn rows() -> &'static [Row<Self>];
 

@@ -91,7 +91,10 @@ fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), Sett
             args = &empty;
         }
         settings
-            .apply_words(name, args)
+            .apply_words(
+                name,
+                &args.iter().map(|word| word.clone().into_bytes()).collect::<Vec<_>>(),
+            )
             .map_err(|reason| fail(&format!("{option} {}", args.join(" ")), reason))?;
         rest = next;
     }

@@ -3,6 +3,9 @@
 use super::command_line::{Input, ReadInput};
 use super::{Settings, SettingsError};
 
+/// What is said of bytes where text has to be.
+pub(super) const NOT_TEXT: &str = "this is not UTF-8 text";
+
 /// How deep `include` may nest: a file that includes itself must end in an error.
 const INCLUDE_DEPTH_MAX: usize = 16;
 
@@ -34,13 +37,14 @@ fn apply_nested(
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let words = split_words(line)
+        let words = split(line.as_bytes())
             .ok_or_else(|| fail("Unbalanced quotes in configuration line".to_owned()))?;
         // Bytes that were not text have been replaced: a password would be another one.
-        if words.iter().any(|word| word.contains(char::REPLACEMENT_CHARACTER)) {
-            return Err(fail("this is not UTF-8 text".to_owned()));
+        if line.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(fail(NOT_TEXT.to_owned()));
         }
         let Some((name, args)) = words.split_first() else { continue };
+        let name = str::from_utf8(name).map_err(|_| fail(NOT_TEXT.to_owned()))?;
         if !name.eq_ignore_ascii_case("include") {
             settings.apply_words(name, args).map_err(fail)?;
             continue;
@@ -48,6 +52,7 @@ fn apply_nested(
         let [path] = args else {
             return Err(fail("wrong number of arguments (include takes one file)".to_owned()));
         };
+        let path = str::from_utf8(path).map_err(|_| fail(NOT_TEXT.to_owned()))?;
         if depth == INCLUDE_DEPTH_MAX {
             return Err(fail(format!("include nests deeper than {INCLUDE_DEPTH_MAX} files")));
         }
@@ -61,22 +66,26 @@ fn apply_nested(
     Ok(())
 }
 
-/// Splits a line into words: "…" with escapes, '…' with `\'` alone, or up to the next space.
+/// Splits a text into words: "…" with escapes, '…' with `\'` alone, or up to the next space.
 /// `None` if a quote is not closed or is followed by anything but a space.
-///
-/// Escaped bytes that are not UTF-8 together become the replacement character.
-pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
+pub(super) fn split(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
-    let mut rest = line.as_bytes();
+    let mut rest = text;
     loop {
         rest = rest.trim_ascii_start();
         if rest.is_empty() {
             return Some(words);
         }
         let (word, after) = next_word(rest)?;
-        words.push(String::from_utf8_lossy(&word).into_owned());
+        words.push(word);
         rest = after;
     }
+}
+
+/// As [`split`]. Escaped bytes that are not UTF-8 together become the replacement character.
+pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
+    let words = split(line.as_bytes())?.into_iter();
+    Some(words.map(|word| String::from_utf8_lossy(&word).into_owned()).collect())
 }
 
 /// The first word of a text that does not begin with space, and what is after it.
@@ -145,10 +154,24 @@ fn hex_digit(digit: u8) -> u8 {
     }
 }
 
-/// A text in double quotes, so that [`split_words`] reads it back.
+/// A text in double quotes, so that [`split`] reads it back.
 pub(super) fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
+    quote_bytes(text.as_bytes())
+}
+
+/// Any bytes in double quotes, as text that [`split`] reads back.
+pub(super) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut quoted = String::with_capacity(bytes.len() + 2);
     quoted.push('"');
+    for chunk in bytes.utf8_chunks() {
+        quote_chars(chunk.valid(), &mut quoted);
+        chunk.invalid().iter().for_each(|byte| quoted.push_str(&format!("\\x{byte:02x}")));
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn quote_chars(text: &str, quoted: &mut String) {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
@@ -160,11 +183,11 @@ pub(super) fn quote(text: &str) -> String {
             c if u32::from(c) < 0x20 || c == '\u{7f}' => {
                 quoted.push_str(&format!("\\x{:02x}", u32::from(c)));
             }
+            // As it stands it would be taken for bytes that were no text.
+            char::REPLACEMENT_CHARACTER => quoted.push_str("\\xef\\xbf\\xbd"),
             c => quoted.push(c),
         }
     }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
@@ -199,9 +222,11 @@ mod tests {
 
     #[test]
     fn a_quoted_text_reads_back() {
-        for text in ["", "a b", "\"\\'", "\n\r\t\u{8}\u{7}\u{1}\u{7f}", "é"] {
+        for text in ["", "a b", "\"\\'", "\n\r\t\u{8}\u{7}\u{1}\u{7f}", "é", "\u{fffd}"] {
             assert_eq!(words(&quote(text)), list(&[text]), "{text:?}");
         }
+        let bytes = b"\xe9 \xff\"".to_vec();
+        assert_eq!(split(quote_bytes(&bytes).as_bytes()), Some(vec![bytes]));
     }
 
     #[test]

@@ -334,7 +334,8 @@ impl Settings {
             let before = directive.value(&next);
             std::str::from_utf8(value)
                 .map_err(|_| "argument must be UTF-8 text".to_owned())
-                .and_then(|text| directive.parse(&directive.kind.split(text), &next))
+                .and_then(|text| directive.kind.split(text.as_bytes()))
+                .and_then(|words| directive.parse(&words, &next))
                 .and_then(|value| directive.write(&mut next, value))
                 .map_err(|reason| SetError::Failed { name: shown, reason })?;
             if directive.value(&next) != before && !changed.contains(&directive.name) {
@@ -409,7 +410,7 @@ impl Settings {
     }
 
     /// Applies one line of a file or one option; the error is the reason alone.
-    fn apply_words(&mut self, name: &str, args: &[String]) -> Result<(), String> {
+    fn apply_words(&mut self, name: &str, args: &[Vec<u8>]) -> Result<(), String> {
         let Some(directive) = row::find(name) else {
             return Err(document::unknown_directive(name));
         };
@@ -443,7 +444,7 @@ impl Directive {
     }
 
     /// Reads words as a value of this directive; the error is in Redis' words.
-    fn parse(&self, args: &[String], settings: &Settings) -> Result<Value, String> {
+    fn parse(&self, args: &[Vec<u8>], settings: &Settings) -> Result<Value, String> {
         self.kind.parse(args, &self.value(settings))
     }
 

@@ -2,29 +2,20 @@
 
 use crate::policy::Policy;
 
-use super::file::quote;
+use super::file::quote_bytes;
 
-/// What stands between two policies in one value.
+/// What stands between two policies in one value. A word of a policy is never this alone.
 const SEPARATOR: &str = ";";
 
 /// Adds the policies in `args` to those before, each in the place of the one with its name; no words
 /// at all take all away.
-pub(super) fn parse<P: Policy>(args: &[String], before: &[P]) -> Result<Vec<P>, String> {
+pub(super) fn parse<P: Policy>(args: &[Vec<u8>], before: &[P]) -> Result<Vec<P>, String> {
     if args.is_empty() {
         return Ok(Vec::new());
     }
     let mut policies = before.to_vec();
-    for words in args.split(|word| word == SEPARATOR) {
-        let is_plain = |word: &String| !word.contains(|c: char| c.is_whitespace() || c == ';');
-        if !words.iter().all(is_plain) {
-            let mut error =
-                "no word of a policy in the settings may have spaces or ';' in it".to_owned();
-            if let Some(command) = P::SET_BY {
-                error.push_str(&format!("; {command} takes any bytes"));
-            }
-            return Err(error);
-        }
-        let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+    for words in args.split(|word| word == SEPARATOR.as_bytes()) {
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let policy = P::parse(&words)?;
         match policies.iter_mut().find(|other| other.name() == policy.name()) {
             Some(other) => *other = policy,
@@ -36,20 +27,25 @@ pub(super) fn parse<P: Policy>(args: &[String], before: &[P]) -> Result<Vec<P>, 
 
 /// The policies as one value that `parse` reads.
 pub(super) fn print<P: Policy>(policies: &[P]) -> String {
-    let each = policies.iter().map(|policy| text(policy, |word| word));
-    each.collect::<Vec<_>>().join(&format!(" {SEPARATOR} "))
+    policies.iter().map(text).collect::<Vec<_>>().join(&format!(" {SEPARATOR} "))
 }
 
 /// A line of a file for each policy.
 pub(super) fn lines<P: Policy>(name: &str, policies: &[P]) -> Vec<String> {
-    // A pattern may have quotes in it.
-    let quoted = |word: String| if word.contains(['"', '\'']) { quote(&word) } else { word };
-    policies.iter().map(|policy| format!("{name} {}", text(policy, quoted))).collect()
+    policies.iter().map(|policy| format!("{name} {}", text(policy))).collect()
 }
 
-/// A policy's words. They came from settings, so they are text.
-fn text<P: Policy>(policy: &P, show: impl Fn(String) -> String) -> String {
-    let words = policy.to_words().into_iter();
-    let words = words.map(|word| show(String::from_utf8_lossy(&word).into_owned()));
-    words.collect::<Vec<_>>().join(" ")
+/// A policy's words, in quotes where they would not be read back otherwise.
+fn text<P: Policy>(policy: &P) -> String {
+    let shown = |word: Vec<u8>| match String::from_utf8(word) {
+        Ok(plain) if !plain.is_empty() && plain.chars().all(is_plain) => plain,
+        Ok(other) => quote_bytes(other.as_bytes()),
+        Err(error) => quote_bytes(error.as_bytes()),
+    };
+    policy.to_words().into_iter().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+fn is_plain(c: char) -> bool {
+    let is_odd = c.is_whitespace() || c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    !is_odd && !matches!(c, '"' | '\'')
 }

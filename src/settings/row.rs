@@ -115,7 +115,7 @@ impl Directive {
 
     /// The default as a value; `None` only if the row is wrong, which a test rules out.
     pub(super) fn parse_default(&self) -> Option<Value> {
-        self.kind.parse(&self.kind.split(self.default), &self.kind.empty()).ok()
+        self.kind.parse(&self.kind.split(self.default.as_bytes()).ok()?, &self.kind.empty()).ok()
     }
 }
 

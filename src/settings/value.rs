@@ -1,6 +1,6 @@
 //! The kinds of values: how each is read, shown, and written to a file.
 
-use super::{OutputLimit, policies};
+use super::{OutputLimit, file, policies};
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
 /// What a directive's value is, as far as reading it is concerned.
@@ -101,12 +101,16 @@ impl Kind {
         }
     }
 
-    /// One text as words, as CONFIG SET splits it: at each space, and none in an empty text.
-    pub(super) fn split(self, text: &str) -> Vec<String> {
-        match (self.takes_words(), text) {
-            (true, "") => Vec::new(),
-            (true, _) => text.split(' ').map(str::to_owned).collect(),
-            (false, _) => vec![text.to_owned()],
+    /// One text as words, as CONFIG SET splits it: at each space, and none in an empty text. The
+    /// words of a policy may be in quotes, as in a file.
+    pub(super) fn split(self, text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        match (self, text) {
+            (Self::QueuePolicies | Self::ChannelPolicies, _) => {
+                file::split(text).ok_or_else(|| "unbalanced quotes".to_owned())
+            }
+            (kind, _) if !kind.takes_words() => Ok(vec![text.to_owned()]),
+            (_, b"") => Ok(Vec::new()),
+            _ => Ok(text.split(|byte| *byte == b' ').map(<[u8]>::to_vec).collect()),
         }
     }
 
@@ -123,18 +127,14 @@ impl Kind {
     /// Reads the words of a value; `current` is the value before, which output limits and policies build
     /// upon.
     /// The error is in Redis' words.
-    pub(super) fn parse(self, args: &[String], current: &Value) -> Result<Value, String> {
-        if self.takes_words() {
-            // A file or command line may give all the words in one pair of quotes.
-            return match args {
-                [one] if one.contains(' ') || one.is_empty() => {
-                    self.parse_words(&self.split(one), current)
-                }
-                _ => self.parse_words(args, current),
-            };
-        }
+    pub(super) fn parse(self, args: &[Vec<u8>], current: &Value) -> Result<Value, String> {
         match args {
-            [one] => self.parse_one(one),
+            // A file or command line may give all the words in one pair of quotes.
+            [one] if self.takes_words() && (one.contains(&b' ') || one.is_empty()) => {
+                self.parse_words(&self.split(one)?, current)
+            }
+            _ if self.takes_words() => self.parse_words(args, current),
+            [one] => self.parse_one(str::from_utf8(one).map_err(|_| file::NOT_TEXT)?),
             _ => Err("wrong number of arguments".to_owned()),
         }
     }
@@ -168,7 +168,25 @@ impl Kind {
         }
     }
 
-    fn parse_words(self, args: &[String], current: &Value) -> Result<Value, String> {
+    fn parse_words(self, args: &[Vec<u8>], current: &Value) -> Result<Value, String> {
+        match (self, current) {
+            (Self::QueuePolicies, Value::Policies(before)) => {
+                policies::parse(args, before).map(Value::Policies)
+            }
+            (Self::QueuePolicies, _) => policies::parse(args, &[]).map(Value::Policies),
+            (Self::ChannelPolicies, Value::ChannelPolicies(before)) => {
+                policies::parse(args, before).map(Value::ChannelPolicies)
+            }
+            (Self::ChannelPolicies, _) => policies::parse(args, &[]).map(Value::ChannelPolicies),
+            _ => {
+                let text = |word: &Vec<u8>| String::from_utf8(word.clone());
+                let words: Result<Vec<String>, _> = args.iter().map(text).collect();
+                self.parse_text_words(&words.map_err(|_| file::NOT_TEXT)?, current)
+            }
+        }
+    }
+
+    fn parse_text_words(self, args: &[String], current: &Value) -> Result<Value, String> {
         match self {
             Self::Choices(choices) => {
                 // No word at all is no choice.
@@ -186,16 +204,6 @@ impl Kind {
                 _ => Err("wrong number of arguments".to_owned()),
             },
             Self::OutputLimits => output_limits(args, current),
-            Self::QueuePolicies => match current {
-                Value::Policies(before) => policies::parse(args, before).map(Value::Policies),
-                _ => policies::parse(args, &[]).map(Value::Policies),
-            },
-            Self::ChannelPolicies => match current {
-                Value::ChannelPolicies(before) => {
-                    policies::parse(args, before).map(Value::ChannelPolicies)
-                }
-                _ => policies::parse(args, &[]).map(Value::ChannelPolicies),
-            },
             Self::SavePoints => save_points(args),
             Self::Percentiles => percentiles(args),
             Self::OomScores => oom_scores(args),
@@ -414,7 +422,7 @@ mod tests {
     use super::*;
 
     fn parse(kind: Kind, text: &str) -> Result<String, String> {
-        kind.parse(&kind.split(text), &kind.empty()).map(|v| kind.print(&v))
+        kind.parse(&kind.split(text.as_bytes())?, &kind.empty()).map(|v| kind.print(&v))
     }
 
     #[test]
@@ -484,8 +492,9 @@ mod tests {
     #[test]
     fn output_limits_keep_the_classes_that_are_not_named() {
         let kind = Kind::OutputLimits;
-        let before = kind.parse(&kind.split("pubsub 9 8 7"), &kind.empty()).expect("valid");
-        let after = kind.parse(&kind.split("normal 1mb 2mb 3 replica 4 5 6"), &before);
+        let words = |text: &str| kind.split(text.as_bytes()).expect("words");
+        let before = kind.parse(&words("pubsub 9 8 7"), &kind.empty()).expect("valid");
+        let after = kind.parse(&words("normal 1mb 2mb 3 replica 4 5 6"), &before);
         assert_eq!(
             after.map(|v| kind.print(&v)),
             Ok("normal 1048576 2097152 3 slave 4 5 6 pubsub 9 8 7".into())
