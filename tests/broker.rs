@@ -36,6 +36,35 @@ fn a_waiter_that_leaves_takes_nothing() {
     assert_eq!(bench.owed(killed), NOTHING);
 }
 
+/// What is read is not counted, and what is left unread is bounded also within one turn.
+#[test]
+fn a_client_without_the_password_may_leave_17_kib_unread() {
+    let reply_bytes = "-NOAUTH Authentication required.\r\n".len();
+    let most = 17 * 1024 / reply_bytes;
+    let settings = Settings::from_text("requirepass secret", "a test").expect("valid");
+    for (unread, is_closed) in [(most, false), (most + 1, true), (100_000, true)] {
+        let mut bench = Bench::with(settings.clone());
+        let stranger = bench.client();
+        for _ in 0..10 {
+            bench.broker.receive(stranger, &b"PING\r\n".repeat(most), bench.now);
+            assert_eq!(bench.owed(stranger).len(), most * reply_bytes);
+        }
+        bench.broker.receive(stranger, &b"PING\r\n".repeat(unread), bench.now);
+        bench.broker.receive(stranger, b"AUTH secret\r\n", bench.now);
+        let closed = bench.broker.next_closing();
+        assert_eq!(closed, is_closed.then_some((stranger, CloseReason::OutputLimit)), "{unread}");
+        let owed = bench.broker.output(stranger).map_or(0, |output| output.len());
+        assert!(owed <= (most + 1) * reply_bytes, "{owed} bytes");
+    }
+    // Whoever has given it is bounded by client-output-buffer-limit alone.
+    let mut bench = Bench::with(settings);
+    let known = bench.client();
+    assert_eq!(bench.call(known, "AUTH secret"), "+OK\r\n");
+    bench.broker.receive(known, &b"PING\r\n".repeat(100_000), bench.now);
+    bench.settle();
+    assert_eq!(bench.owed(known).len(), 700_000);
+}
+
 #[test]
 fn a_wait_ends_exactly_at_its_deadline() {
     let mut bench = Bench::new();

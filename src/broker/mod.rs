@@ -27,6 +27,10 @@ use std::time::Duration;
 /// that a million keys with one expiry do not stop everybody.
 const EXPIRED_PER_TURN_MAX: usize = 2_000;
 
+/// Bytes of replies that a client without the password may leave unread before it is closed, as in
+/// Redis: 16 KiB of its buffer and 1 KiB beyond. It gets nothing but errors until it is known.
+const STRANGER_OUTPUT_BYTES_MAX: usize = 17 * 1024;
+
 /// A message broker without sockets.
 pub struct Broker {
     state: State,
@@ -157,6 +161,10 @@ impl Broker {
                 bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
                 is_stranger: client.must_authenticate(&self.state.settings.requirepass),
             };
+            if limits.is_stranger && reply.len() > STRANGER_OUTPUT_BYTES_MAX {
+                self.state.clients.close(id, CloseReason::OutputLimit);
+                break;
+            }
             match self.parser.parse(&bytes[used..], limits) {
                 Ok(Parsed::Request { end }) => {
                     let request = self.parser.request(&bytes[used..]);

@@ -87,7 +87,13 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         ctx.reply.ok();
         return Ok(());
     }
-    // There are no snapshots to save or to leave out, and nothing that could fail and be forced.
+    if save && !force && !ctx.state.persistence.is_on {
+        return Err(CommandError::text(
+            "ERR SHUTDOWN SAVE has nothing to save to: without append files (appendonly no) all \
+             messages end with the process; SHUTDOWN NOSAVE ends it all the same",
+        ));
+    }
+    // There are no snapshots to leave out, and what append files there are is always saved.
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
     Ok(())
 }
