@@ -106,6 +106,11 @@ impl State {
         self.keyspace.record_expired(is_on);
     }
 
+    /// Makes the settings show the queue policies that hold, wherever they were set.
+    pub fn show_policies(&mut self) {
+        self.settings.queue_policies = self.keyspace.policies().effective();
+    }
+
     /// Memory that counts against `maxmemory`: data and client buffers.
     #[inline]
     pub fn used_bytes(&self) -> usize {

@@ -11,7 +11,9 @@ use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::resp::{Limits, Output, Parsed, RequestParser};
+use crate::settings::policy_text;
 use crate::state::State;
+use log::{info, warn};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -134,6 +136,39 @@ impl Broker {
     pub fn end_replay(&mut self, now: Now) {
         let State { keyspace, effects, .. } = &mut self.state;
         governed::end_replay(keyspace, effects, now.unix_ms());
+        self.state.show_policies();
+        self.compare_policies();
+    }
+
+    /// Tells where append files say something else of a queue policy than the settings.
+    fn compare_policies(&self) {
+        let policies = self.state.keyspace.policies();
+        for (name, said) in policies.runtime() {
+            let configured = policies.configured_as(name);
+            let name = name.escape_ascii();
+            match (configured, said) {
+                (configured, said) if configured == said => {}
+                (None, Some(said)) => info!(
+                    "queue policy {name} holds as QUEUE POLICY SET has made it and the append files \
+                     have it: {}",
+                    policy_text(said)
+                ),
+                (Some(configured), Some(said)) => warn!(
+                    "queue policy {name}: the configuration says '{}', the append files '{}' since a \
+                     QUEUE POLICY SET: that of the append files holds. CONFIG SET queue-policy puts \
+                     the other one in its place, CONFIG REWRITE writes this one to the configuration",
+                    policy_text(configured),
+                    policy_text(said)
+                ),
+                (Some(configured), None) => warn!(
+                    "queue policy {name}: the configuration says '{}', and the append files say that \
+                     a QUEUE POLICY DEL has deleted it: it does not hold. CONFIG SET queue-policy \
+                     brings it back, CONFIG REWRITE takes it out of the configuration",
+                    policy_text(configured)
+                ),
+                (None, None) => {}
+            }
+        }
     }
 
     /// All messages in all queues.

@@ -3,8 +3,9 @@
 use super::governed;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
+use crate::note::Note;
 use crate::resp::Request;
-use crate::state::count_max;
+use crate::state::{State, count_max};
 
 const fn row(
     name: &'static str,
@@ -105,11 +106,28 @@ fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     let state = &mut *ctx.state;
     match state.host.rewrite_config(&state.settings) {
         Ok(()) => {
+            adopt_policies(state);
             ctx.reply.ok();
             Ok(())
         }
         Err(reason) if reason == NO_FILE => Err(CommandError::from(format!("ERR {NO_FILE}"))),
         Err(reason) => Err(CommandError::from(format!("ERR Rewriting config file: {reason}"))),
+    }
+}
+
+/// The file says of queue policies what holds: append files need not say it any more, and so do not
+/// override what is written in the file later.
+fn adopt_policies(state: &mut State) {
+    let State { keyspace, effects, .. } = state;
+    let mut next = keyspace.policies().clone();
+    let forgotten = next.adopt();
+    if forgotten.is_empty() || state.persistence.write_error.is_some() {
+        return;
+    }
+    keyspace.change_policies(|policies| *policies = next);
+    for name in forgotten {
+        keyspace.note_change();
+        effects.note(0, &Note::PolicyForgotten { name });
     }
 }
 

@@ -4,7 +4,7 @@ use super::gates::refuse_unwritable;
 use super::governed;
 use super::help::wrong_arguments;
 use crate::command::{CommandError, Context, is_word};
-use crate::policy::QueuePolicy;
+use crate::policy::{Policies, QueuePolicy};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -35,6 +35,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::set_policy(keyspace, effects, policy).map_err(refused)?;
+    ctx.state.show_policies();
     ctx.reply.ok();
     Ok(())
 }
@@ -47,6 +48,7 @@ fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
     refuse_unwritable(&ctx.state.persistence)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_deleted = governed::delete_policy(keyspace, effects, name);
+    ctx.state.show_policies();
     ctx.reply.flag(is_deleted);
     Ok(())
 }
@@ -55,25 +57,26 @@ fn list(ctx: &mut Context<'_>) {
     let policies = ctx.state.keyspace.policies();
     ctx.reply.array(policies.iter().len());
     for policy in policies.iter() {
-        write(ctx.reply, policy);
+        write(ctx.reply, policy, policies);
     }
 }
 
 fn of(ctx: &mut Context<'_>, key: &[u8]) {
-    match ctx.state.keyspace.policies().of(key) {
-        Some(policy) => write(ctx.reply, policy),
+    let policies = ctx.state.keyspace.policies();
+    match policies.of(key) {
+        Some(policy) => write(ctx.reply, policy, policies),
         None => ctx.reply.null(),
     }
 }
 
-/// Name, pattern and the options that are not the default.
-fn write(reply: &mut Output, policy: &QueuePolicy) {
+/// Name, pattern, where it is from, and the options that are not the default.
+fn write(reply: &mut Output, policy: &QueuePolicy, policies: &Policies) {
+    let is_configured = policies.configured_as(&policy.name) == Some(policy);
+    let source: &[u8] = if is_configured { b"configuration" } else { b"command" };
     let options = policy.options();
-    reply.map(2 + options.len());
-    for (name, value) in [("name", &policy.name), ("pattern", &policy.pattern)]
-        .into_iter()
-        .chain(options.iter().map(|(name, value)| (*name, value)))
-    {
+    let fields = [("name", &policy.name[..]), ("pattern", &policy.pattern), ("source", source)];
+    reply.map(fields.len() + options.len());
+    for (name, value) in fields.into_iter().chain(options.iter().map(|(name, v)| (*name, &v[..]))) {
         reply.bulk(name.as_bytes());
         reply.bulk(value);
     }

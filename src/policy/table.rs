@@ -18,17 +18,37 @@ pub struct Policies {
 const POLICIES_MAX: usize = 1_000;
 
 impl Policies {
-    /// Puts those of the settings in the place of what the settings said before. Of one that is new or
-    /// another now, what was said of it while the server ran is forgotten: the last word counts. Gives
-    /// the names of those.
+    /// Makes these hold, and no others, as those of the settings. What was said while the server ran
+    /// is forgotten as far as they say something else: the last word counts. Gives the names of the
+    /// policies of which something was forgotten.
     pub fn configure(&mut self, configured: &[QueuePolicy]) -> Vec<Vec<u8>> {
-        let changed = configured.iter().filter(|policy| !self.configured.contains(policy));
-        let overlaid = changed.filter(|policy| self.runtime.contains_key(&policy.name));
-        let names: Vec<Vec<u8>> = overlaid.map(|policy| policy.name.clone()).collect();
+        let now = |name: &[u8]| configured.iter().find(|policy| policy.name == name);
+        let forgotten = self.runtime.iter().filter(|(name, said)| now(name) != said.as_ref());
+        let names: Vec<Vec<u8>> = forgotten.map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| drop(self.runtime.remove(name)));
         self.configured = configured.to_vec();
         self.rank();
         names
+    }
+
+    /// Makes what holds the policies of the settings, since they are written there now. Gives the
+    /// names of those of which nothing else remembers that they were set or deleted.
+    pub fn adopt(&mut self) -> Vec<Vec<u8>> {
+        self.configured = self.effective();
+        std::mem::take(&mut self.runtime).into_keys().collect()
+    }
+
+    /// What holds, in the order of the settings, and then of the names.
+    pub fn effective(&self) -> Vec<QueuePolicy> {
+        let configured = self.configured.iter().map(|policy| &policy.name);
+        let is_new = |name: &&Vec<u8>| self.configured_as(name).is_none();
+        let names = configured.chain(self.runtime.keys().filter(is_new));
+        names.filter_map(|name| self.find(name).map(|policy| QueuePolicy::clone(policy))).collect()
+    }
+
+    /// What the settings say of a policy, whether it holds or not.
+    pub fn configured_as(&self, name: &[u8]) -> Option<&QueuePolicy> {
+        self.configured.iter().find(|policy| policy.name == name)
     }
 
     /// Forgets what was said of a policy while the server ran.
@@ -154,8 +174,11 @@ mod tests {
         let mut policies = Policies::default();
         policies.configure(&[policy("a q max-length 1")]);
         policies.set(policy("a q max-length 2")).expect("room");
+        policies.configure(&[policy("a q max-length 2")]);
+        assert_eq!(policies.runtime().count(), 1, "it is the same");
         policies.configure(&[policy("a q max-length 1")]);
-        assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(2));
+        assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(1));
+        policies.set(policy("a q max-length 2")).expect("room");
         let forgotten = policies.configure(&[policy("a q max-length 3")]);
         assert_eq!(forgotten, [b"a"]);
         assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(3));
@@ -166,6 +189,24 @@ mod tests {
         assert!(!policies.delete(b"a"));
         assert!(policies.is_empty());
         assert_eq!(policies.runtime().collect::<Vec<_>>(), [(&b"a"[..], None)]);
+    }
+
+    #[test]
+    fn what_holds_is_what_the_settings_show() {
+        let mut policies = Policies::default();
+        policies.configure(&[policy("b x"), policy("a x")]);
+        policies.set(policy("b y")).expect("room");
+        policies.set(policy("c z")).expect("room");
+        assert!(policies.delete(b"a"));
+        let effective = [policy("b y"), policy("c z")];
+        assert_eq!(policies.effective(), effective);
+        assert_eq!(policies.clone().configure(&effective), [b"a"; 0]);
+        assert_eq!(policies.clone().configure(&[]), [b"b", b"c"]);
+
+        assert_eq!(policies.adopt(), [b"a", b"b", b"c"]);
+        assert_eq!(policies.effective(), effective);
+        assert_eq!(policies.runtime().count(), 0);
+        assert_eq!(policies.configured_as(b"c"), Some(&policy("c z")));
     }
 
     #[test]

@@ -29,6 +29,7 @@ use row::{Directive, Effect, Runtime};
 use value::Value;
 
 pub use document::{help, markdown_table};
+pub(crate) use policies::text as policy_text;
 
 /// Everything the operator can decide, each with the unit last in its name.
 ///

@@ -96,8 +96,13 @@ pub struct Process {
 impl Process {
     /// Starts the binary on a free port of 127.0.0.1.
     pub fn start(arguments: &[&str]) -> Process {
+        Process::start_with(&[&["--port", "0", "--bind", "127.0.0.1"], arguments].concat())
+    }
+
+    /// The same with all of its arguments: a file comes before the others.
+    pub fn start_with(arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments);
+        command.args(arguments);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("tidegate starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (sender, log) = mpsc::channel();
@@ -149,6 +154,18 @@ impl Process {
         let stat = format!("/proc/{}/stat", self.pid());
         while !fs::read_to_string(&stat).expect("the process").contains(") T ") {
             thread::yield_now();
+        }
+    }
+
+    /// The next line of the log that has this in it.
+    pub fn line_with(&self, part: &str) -> String {
+        let mut passed = Vec::new();
+        loop {
+            match self.next_log_line() {
+                Some(line) if line.contains(part) => return line,
+                Some(line) => passed.push(line),
+                None => panic!("no line has {part:?}: {passed:#?}"),
+            }
         }
     }
 

@@ -118,11 +118,14 @@ impl Policy {
     }
 
     fn show(&self, reply: &mut Reply) {
-        reply.map(2 + self.options.len());
+        reply.map(3 + self.options.len());
         reply.bulk(b"name");
         reply.bulk(&self.name);
         reply.bulk(b"pattern");
         reply.bulk(&self.pattern);
+        // The simulation has no policies in the settings.
+        reply.bulk(b"source");
+        reply.bulk(b"command");
         for (name, value) in &self.options {
             reply.bulk(name.as_bytes());
             reply.bulk(value);
