@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from java_command import java_command
+
 HERE = Path(__file__).parent
 START_TIMEOUT_S = 10
 NODE_MAJOR_MIN = 20  # The newest ioredis and node-redis ask for it.
@@ -48,6 +50,15 @@ PROGRAMS = [
     Program("node_redis.mjs", ["default"]),
     Program("node_redis.mjs", ["2"]),
     Program("node_redis.mjs", ["3"]),
+    Program("JedisClient.java", ["default"]),
+    Program("JedisClient.java", ["2"]),
+    Program("JedisClient.java", ["3"]),
+    Program("LettuceClient.java", ["default"]),
+    Program("LettuceClient.java", ["2"]),
+    Program("LettuceClient.java", ["3"]),
+    Program("go_redis", ["default"]),
+    Program("go_redis", ["2"]),
+    Program("go_redis", ["3"]),
     Program("rust_redis", ["2"]),
     Program("rust_redis", ["3"]),
     Program("hiredis_debian", ["2"]),
@@ -60,6 +71,7 @@ PROGRAMS = [
     Program("redis_cli.py"),
     Program("redis_benchmark.py", timeout_s=180),
     Program("http_queue.py"),
+    Program("netty_queue.py"),
     Program("observers.py"),
     Program("client_kill.py"),
     Program("many_connections.py", server_arguments=["--maxclients", "12000"]),
@@ -157,6 +169,8 @@ def command_of(program, libraries):
         command = [libraries / "venv" / "bin" / "python", HERE / program.name]
     elif kind == ".mjs":
         command = ["node", libraries / "node" / program.name]
+    elif kind == ".java":
+        command = java_command(program.name.removesuffix(kind), libraries)
     elif kind in INTERPRETERS:
         command = [INTERPRETERS[kind], HERE / program.name]
     else:

@@ -1,19 +1,20 @@
 """Small programs as users of the broker write them; each is given the port of the server."""
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 from check import PORT
+from java_command import java_command
 
 
 @contextmanager
-def start(name, *arguments):
+def start(name, *arguments, port=PORT):
     """Runs one of the programs beside us; it is ended when the block is left."""
-    program = Path(__file__).parent / name
     process = subprocess.Popen(
-        [sys.executable, program, str(PORT), *map(str, arguments)],
+        [*command_of(name), str(port), *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -23,3 +24,10 @@ def start(name, *arguments):
     finally:
         process.kill()
         process.communicate()
+
+
+def command_of(name):
+    program = Path(name)
+    if program.suffix == ".java":
+        return java_command(program.stem, os.environ["LIBRARIES"])
+    return [sys.executable, Path(__file__).parent / program]
