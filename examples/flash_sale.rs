@@ -87,7 +87,7 @@ struct Sale {
 fn hold_sale() -> Outcome<Sale> {
     let policy = format!(
         "queue-policy sale {QUEUE} max-length {WAITING_MAX} overflow reject \
-         message-ttl-ms {} dead-letter {TOO_LATE} delivery at-least-once",
+         message-ttl-ms {} dead-letter {TOO_LATE} delivery at-least-once acknowledge next-pop",
         LIFE.as_millis()
     );
     let settings = Settings::from_text(&format!("port 0\nbind 127.0.0.1\n{policy}"), "flash_sale")?;

@@ -32,6 +32,8 @@ pub enum Note {
     /// The stamps of the outermost messages at an end of a queue, the innermost of them first, each with
     /// the number of neighbours that have it.
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
+    /// The stamp of the message at an index of a queue, counted from the left.
+    StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
     /// The number of the last delivery so far: those to come have larger ones.
     LastDelivery { number: u64 },
     /// The stamps of the last deliveries of a queue, oldest first.
@@ -65,6 +67,10 @@ impl Note {
                     words.push(count.to_string().into_bytes());
                     words.extend(stamp_words(stamp));
                 }
+            }
+            Note::StampedAt { key, index, stamp } => {
+                words.extend([b"stamped-at".to_vec(), key.clone(), index.to_string().into_bytes()]);
+                words.extend(stamp_words(stamp));
             }
             Note::LastDelivery { number } => {
                 words.extend([b"last-delivery".to_vec(), number.to_string().into_bytes()]);
@@ -121,6 +127,11 @@ impl Note {
                 let run = |group: &[&[u8]; 6]| Some((read_stamp(&group[1..])?, number(group[0])?));
                 let runs = groups.iter().map(run).collect::<Option<_>>()?;
                 Some(Note::Stamped { key: key()?, end, runs })
+            }
+            b"stamped-at" => {
+                let words: Vec<&[u8]> = request.args_from(4).collect();
+                let index = number(request.get(3)?)?;
+                Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
             }
             b"last-delivery" => {
                 // As far below the largest number as nobody ever gets.
@@ -214,6 +225,7 @@ mod tests {
                 end: End::Back,
                 runs: vec![(stamp, 9), (stamp, 1)],
             },
+            Note::StampedAt { key: b"q".to_vec(), index: 7, stamp },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![] },
         ];

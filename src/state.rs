@@ -71,6 +71,7 @@ impl State {
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
         // There is no key yet that one of them could govern.
         keyspace.change_policies(|policies| drop(policies.configure(&settings.queue_policies)));
+        keyspace.policies().warn_of_assumptions();
         let mut channel_policies = ChannelPolicies::default();
         channel_policies.configure(&settings.channel_policies);
         keyspace.set_memory_limits(

@@ -67,9 +67,6 @@ transcripts! {
     connection
     connection_auth
     connection_hello
-    gates_memory
-    gates_other
-    gates_pause
     keys_basic
     keys_databases
     keys_expiry

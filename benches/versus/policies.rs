@@ -25,9 +25,9 @@ const ROWS: [Workload; 4] = [
 const SERVERS: [(&str, Option<&str>); 5] = [
     ("no policy", None),
     ("none again", None),
-    ("of others", Some("p other:* max-length 10 delivery at-least-once")),
+    ("of others", Some("p other:* max-length 10 delivery at-least-once acknowledge next-pop")),
     ("a life", Some("p queue message-ttl-ms 3600000")),
-    ("acknowledged", Some("p queue delivery at-least-once")),
+    ("acknowledged", Some("p queue delivery at-least-once acknowledge next-pop")),
 ];
 
 /// Of one measurement.

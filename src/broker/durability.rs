@@ -81,17 +81,7 @@ impl Broker {
         self.state.clients.has_held()
     }
 
-    /// Whether a client's command changed data since the last call of `release_changed` or
-    /// `hold_changed`: until then its replies must not be sent.
-    pub fn has_changed(&self) -> bool {
-        self.state.clients.has_changed()
-    }
-
     /// Bytes of a client's output that may be sent now.
-    ///
-    /// # Panics
-    /// If the client has changed data, effects are recorded, and nobody has said what becomes of the
-    /// reply: see `has_changed`.
     pub fn sendable(&self, id: ClientId) -> usize {
         self.state.clients.sendable(id)
     }
@@ -200,17 +190,22 @@ impl Broker {
     }
 
     /// Messages in flight and delayed ones, as the lists that append files have of them, by database and
-    /// name. A copy, for tests and tools.
+    /// name; with what is in flight, when the queue would expire if it came back. A copy, for tests and
+    /// tools.
     pub fn hidden_contents(&self) -> Contents {
         let mut all = Contents::new();
         for (db, key, governed) in self.state.keyspace.all_governed() {
             let in_flight =
                 governed.in_flight.iter().map(|(_, delivery)| delivery.message.to_vec());
             let delayed = governed.delayed.iter().map(<[u8]>::to_vec);
-            let lists: [(&[u8], Vec<_>); 2] =
-                [(IN_FLIGHT, in_flight.collect()), (DELAYED, delayed.collect())];
-            for (suffix, messages) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
-                all.insert((db, [key, suffix].concat()), (messages, None));
+            let lists: [(&[u8], Vec<_>, _); 2] = [
+                (IN_FLIGHT, in_flight.collect(), governed.expiry_of_emptied()),
+                (DELAYED, delayed.collect(), None),
+            ];
+            for (suffix, messages, expires_ms) in lists {
+                if !messages.is_empty() {
+                    all.insert((db, [key, suffix].concat()), (messages, expires_ms));
+                }
             }
         }
         all
@@ -225,11 +220,6 @@ impl Broker {
     /// saved since the last call because they were about to change; none when it is complete.
     pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         self.state.keyspace.next_saved(bytes_max)
-    }
-
-    /// Whether a snapshot is under way, so that keys are saved before they change.
-    pub fn has_snapshot(&self) -> bool {
-        self.state.keyspace.has_snapshot()
     }
 
     /// Forgets the snapshot.

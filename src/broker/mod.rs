@@ -94,6 +94,7 @@ impl Broker {
     pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;
+        self.state.clients.note_input(id);
         let Some(client) = self.state.clients.get_mut(id) else { return };
         client.last_active_us = now.monotonic_us;
         if client.closing.is_some() {
@@ -143,7 +144,7 @@ impl Broker {
         }
         let mut reply = self.state.clients.lend_output(id);
         let owed_before = reply.len();
-        let mut used = 0;
+        let (mut used, mut has_run) = (0, false);
         // What the first word of the request before names. Only of one that was parsed here: the
         // parser may come from elsewhere.
         let mut named = None;
@@ -182,6 +183,7 @@ impl Broker {
                     );
                     // A command that a pause holds back stays in the input, to be run after it.
                     used += if ran { end } else { 0 };
+                    has_run |= ran;
                 }
                 Ok(Parsed::Nothing { end }) => {
                     used += end;
@@ -198,7 +200,7 @@ impl Broker {
                 Err(error) => self.refuse(id, &error, &mut reply),
             }
         }
-        self.state.clients.return_output(id, reply);
+        self.state.clients.return_output(id, reply, has_run);
         used
     }
 
@@ -224,6 +226,12 @@ impl Broker {
     /// requests that have not run.
     pub fn wants_input(&self, id: ClientId) -> bool {
         self.state.clients.get(id).is_some_and(|client| client.wants_input())
+    }
+
+    /// Says that bytes of a client have come that are left where they are, since it waits and wants no
+    /// input. What it sends while a pop waits shows that several workers share the connection.
+    pub fn input_waits(&mut self, id: ClientId) {
+        self.state.clients.note_early_input(id);
     }
 
     /// Whether a client waits for keys.
@@ -367,7 +375,7 @@ impl Broker {
     }
 
     /// Clients that have been idle longer than `timeout`, which does not hold for subscribers,
-    /// monitors and those who wait. Looks at all clients: for once in a while.
+    /// monitors, those who wait, and those who work on messages that they have in flight. Looks at all clients: for once in a while.
     pub fn close_idle(&mut self, now: Now) {
         let limit_us = u64::from(self.state.settings.timeout_s) * 1_000_000;
         if limit_us == 0 {
@@ -378,6 +386,7 @@ impl Broker {
                 client.blocked.is_none()
                     && !client.is_subscriber()
                     && !client.is_monitor
+                    && !self.state.keyspace.holds_any(id)
                     && now.monotonic_us.saturating_sub(client.last_active_us) >= limit_us
             });
             if is_idle {

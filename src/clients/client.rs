@@ -1,5 +1,6 @@
 //! One client.
 
+use super::consuming::Consuming;
 use super::holds::Hold;
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
@@ -272,6 +273,14 @@ pub struct Client {
     pub last_active_us: u64,
     /// The full name of the last command, such as `client|list`.
     pub last_command: Option<&'static str>,
+    /// The number of the input that came last: see `consuming.rs`.
+    pub input_number: u64,
+    /// Whether bytes have come, while the client waited, that were not taken yet.
+    pub(super) has_early_input: bool,
+    /// What is known of it if it takes messages that have to be acknowledged.
+    pub(super) consuming: Option<Box<Consuming>>,
+    /// Bytes of the output up to the end of the last reply in it.
+    pub(super) unanswered: usize,
     pub(super) output: Output,
     /// How much of the output waits for a sync, if any does.
     pub(super) hold: Option<Box<Hold>>,
@@ -306,6 +315,10 @@ impl Client {
             connected_us: now_us,
             last_active_us: now_us,
             last_command: None,
+            input_number: 0,
+            has_early_input: false,
+            consuming: None,
+            unanswered: 0,
             output: Output::default(),
             hold: None,
             has_changed_data: false,

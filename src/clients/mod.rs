@@ -4,6 +4,7 @@
 //! be flushed, so that nothing written can be forgotten.
 
 mod client;
+mod consuming;
 mod holds;
 mod output_limit;
 mod slow_subscriber;
@@ -12,6 +13,7 @@ pub use client::{
     Blocked, BlockedOn, Client, CloseReason, Identity, Peer, ReplyMode, Subscriptions, Take,
     Transaction,
 };
+pub use consuming::Consumer;
 
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
@@ -160,7 +162,10 @@ impl Clients {
                 client.reply_mode = ReplyMode::On;
                 write(&mut Output::default());
             }
-            ReplyMode::On | ReplyMode::SkipNext => self.write(id, write),
+            ReplyMode::On | ReplyMode::SkipNext => {
+                self.write(id, write);
+                self.get_mut(id).into_iter().for_each(Clients::note_answer);
+            }
         }
     }
 
@@ -188,11 +193,13 @@ impl Clients {
         }
     }
 
-    /// Ends `lend_output`.
-    pub fn return_output(&mut self, id: ClientId, mut output: Output) {
+    /// Ends `lend_output`; whether it ends with a reply now.
+    pub fn return_output(&mut self, id: ClientId, mut output: Output, is_answered: bool) {
+        let unanswered = is_answered.then_some(output.len());
         self.collect_pushed(id, &mut output);
         let is_owed = !output.is_empty();
         let Some(client) = find_mut(&mut self.slots, id) else { return };
+        client.unanswered = unanswered.unwrap_or(client.unanswered);
         if !is_owed && let Some(buffer) = output.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }
@@ -215,6 +222,7 @@ impl Clients {
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now_us: u64) {
         self.note_sent(id, bytes);
         let Some(client) = find_mut(&mut self.slots, id) else { return };
+        client.unanswered = client.unanswered.saturating_sub(bytes);
         if let Some(buffer) = client.output.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }

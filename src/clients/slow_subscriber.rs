@@ -58,15 +58,20 @@ impl Client {
     /// One that is partly sent has to stay, so that it may be one less.
     fn make_room(&mut self, lane: u64, too_many: u64, lent: Option<&mut Output>) -> u64 {
         let mut hold = self.hold.as_deref_mut();
+        let unanswered = &mut self.unanswered;
+        let is_lent = lent.is_some();
         let mut dropped = 0;
         // What is lent out is the older part of what is owed, and a hold is about that part alone.
         if let Some(lent) = lent {
-            while dropped < too_many && drop_oldest(lent, lane, hold.as_deref_mut()) {
+            while dropped < too_many && drop_oldest(lent, lane, hold.as_deref_mut(), unanswered) {
                 dropped += 1;
             }
             hold = None;
         }
-        while dropped < too_many && drop_oldest(&mut self.output, lane, hold.as_deref_mut()) {
+        // Behind what was lent out there is no reply.
+        let unanswered = if is_lent { &mut 0 } else { unanswered };
+        let output = &mut self.output;
+        while dropped < too_many && drop_oldest(output, lane, hold.as_deref_mut(), unanswered) {
             dropped += 1;
         }
         self.output.tidy();
@@ -75,11 +80,22 @@ impl Client {
 }
 
 /// Takes the oldest message of a lane out of an output that may be held; false if there is none.
-fn drop_oldest(output: &mut Output, lane: u64, hold: Option<&mut Hold>) -> bool {
-    let held_at = hold.and_then(|hold| Some((hold, output.offset_of_oldest(lane)?)));
+fn drop_oldest(
+    output: &mut Output,
+    lane: u64,
+    hold: Option<&mut Hold>,
+    unanswered: &mut usize,
+) -> bool {
+    // To find the offset costs as much as there is in front of it.
+    let is_counted = hold.is_some() || *unanswered > 0;
+    let at = if is_counted { output.offset_of_oldest(lane) } else { None };
     let Some(message) = output.take_oldest(lane) else { return false };
-    if let Some((hold, at)) = held_at {
+    let Some(at) = at else { return true };
+    if let Some(hold) = hold {
         hold.forget(at, message.len());
+    }
+    if at < *unanswered {
+        *unanswered -= message.len();
     }
     true
 }

@@ -7,7 +7,7 @@
 
 use super::governed;
 use super::list::{end_of, many_arguments};
-use super::take::{Taker, has_messages, take};
+use super::take::{Taken, Taker, has_messages, take};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
@@ -101,16 +101,13 @@ fn take_or_wait(
     wanted: Take,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let may_wait = !ctx.is_in_exec();
     if !matches!(wanted, Take::Move { .. }) {
         let names = keys.clone().map(|index| &request[index]);
-        governed::acknowledge_by_pop(keyspace, effects, ctx.db, names, ctx.client);
+        governed::acknowledge_by_pop(ctx.state, ctx.db, names, ctx.client, may_wait);
     }
-    let taker = Taker { db: ctx.db, client: ctx.client, take: &wanted };
-    for index in keys.clone() {
-        if take(keyspace, effects, taker, &request[index], ctx.reply)? {
-            return Ok(());
-        }
+    if take_first(ctx, request, keys.clone(), &wanted)? {
+        return Ok(());
     }
     if ctx.is_in_exec() {
         match wanted {
@@ -121,6 +118,27 @@ fn take_or_wait(
     }
     wait(ctx, request, keys, wanted, deadline_us);
     Ok(())
+}
+
+/// Takes from the first of these keys that has what is wanted; whether one had.
+pub(super) fn take_first(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    keys: Range<usize>,
+    wanted: &Take,
+) -> Result<bool, CommandError> {
+    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
+    let consumer = clients.consumer(ctx.client);
+    let taker = Taker { db: ctx.db, consumer, take: wanted };
+    for index in keys {
+        match take(keyspace, effects, taker, &request[index], ctx.reply)? {
+            Taken::Nothing => continue,
+            Taken::Some => {}
+            Taken::ToAcknowledge => clients.note_delivered(consumer),
+        }
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// Puts the client in line at each key.
@@ -134,8 +152,17 @@ fn wait(
     let state = &mut *ctx.state;
     let ticket = state.next_ticket;
     state.next_ticket += 1;
-    let in_line = |index| state.keyspace.add_waiter(ctx.db, &request[index], ticket, ctx.client);
+    let mut is_acknowledged_by_pop = false;
+    let in_line = |index| {
+        let key = state.keyspace.add_waiter(ctx.db, &request[index], ticket, ctx.client);
+        let policy = state.keyspace.policy_of(ctx.db, &key);
+        is_acknowledged_by_pop |= policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
+        key
+    };
     let keys: Vec<Key> = keys.map(in_line).collect();
+    if is_acknowledged_by_pop && !matches!(take, Take::Move { .. }) {
+        state.clients.note_waiting(ctx.client);
+    }
     if let Some(deadline_us) = deadline_us {
         state.wait_deadlines.insert(deadline_us, ctx.client);
     }
@@ -220,13 +247,21 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
             if effects.is_on() {
                 clients.note_change(client);
             }
+            let consumer = clients.consumer(client);
+            let mut is_to_acknowledge = false;
             clients.answer(client, |reply| {
-                let taker = Taker { db, client, take: &wanted };
-                if let Err(error) = take(keyspace, effects, taker, key, reply) {
-                    stats.count_error(&error.to_bytes());
-                    reply.error(&error.to_bytes());
+                let taker = Taker { db, consumer, take: &wanted };
+                match take(keyspace, effects, taker, key, reply) {
+                    Ok(taken) => is_to_acknowledge = taken == Taken::ToAcknowledge,
+                    Err(error) => {
+                        stats.count_error(&error.to_bytes());
+                        reply.error(&error.to_bytes());
+                    }
                 }
             });
+            if is_to_acknowledge {
+                clients.note_delivered(consumer);
+            }
         }
     }
 }

@@ -162,6 +162,8 @@ fn flags(client: &Client, is_in_exec: bool) -> String {
         ('U', matches!(client.peer, Peer::Unix { .. })),
         ('e', client.no_evict),
         ('T', client.no_touch),
+        // Not Redis': pops overlap, and acknowledge nothing.
+        ('w', client.is_shared()),
     ];
     let flags: String = letters.iter().filter(|(_, is_set)| *is_set).map(|(l, _)| l).collect();
     if flags.is_empty() { "N".into() } else { flags }

@@ -68,8 +68,8 @@ const SAME_OBJECT: CommandError =
 fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_removed = |key: &&[u8]| {
-        // Both: a queue may have messages that are ready and such that are not.
-        let is_cleared = governed::clear_delayed(keyspace, effects, ctx.db, key);
+        // A queue may have messages that are ready, delayed and in flight: all of them go.
+        let is_cleared = governed::clear_hidden(keyspace, effects, ctx.db, key);
         keyspace.remove(ctx.db, key).is_some() || is_cleared
     };
     let removed = request.args_from(1).filter(is_removed).count();

@@ -2,7 +2,7 @@
 
 use super::blocking;
 use super::governed;
-use super::take::{Taker, move_between, pop_many, take};
+use super::take::{Taken, move_between, pop_many};
 use crate::clients::Take;
 use crate::command::{
     Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
@@ -152,9 +152,12 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         None => None,
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
-    let State { keyspace, effects, .. } = &mut *ctx.state;
     let key = &request[1];
-    governed::acknowledge_by_pop(keyspace, effects, ctx.db, [key], ctx.client);
+    // What takes nothing says nothing about what came before.
+    if count != Some(0) {
+        governed::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+    }
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     let reply = &mut *ctx.reply;
     let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
         let taken = count.unwrap_or(1).min(queue.len());
@@ -188,18 +191,20 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
 
 /// LPOP and RPOP of a queue under a policy.
 fn pop_governed(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize>) {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
     let begin = |reply: &mut Output, taken| {
         if count.is_some() {
             reply.array(taken);
         }
     };
-    let (db, client, wanted) = (ctx.db, ctx.client, count.unwrap_or(1));
-    let popped = governed::pop(keyspace, effects, db, key, end, wanted, client, ctx.reply, begin);
-    match (popped, count) {
-        (Some(_), _) => {}
-        (None, Some(_)) => ctx.reply.null_array(),
-        (None, None) => ctx.reply.null(),
+    let consumer = clients.consumer(ctx.client);
+    let (db, wanted) = (ctx.db, count.unwrap_or(1));
+    let taken = governed::pop(keyspace, effects, db, key, end, wanted, consumer, ctx.reply, begin);
+    match (taken, count) {
+        (Taken::Some, _) => {}
+        (Taken::ToAcknowledge, _) => clients.note_delivered(consumer),
+        (Taken::Nothing, Some(_)) => ctx.reply.null_array(),
+        (Taken::Nothing, None) => ctx.reply.null(),
     }
 }
 
@@ -475,16 +480,10 @@ pub(super) fn many_arguments(
 
 fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (keys, end, count) = many_arguments(request, 1)?;
-    let wanted = Take::PopMany { end, count };
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    let taker = Taker { db: ctx.db, client: ctx.client, take: &wanted };
     let names = keys.clone().map(|index| &request[index]);
-    governed::acknowledge_by_pop(keyspace, effects, ctx.db, names, ctx.client);
-    for index in keys {
-        if take(keyspace, effects, taker, &request[index], ctx.reply)? {
-            return Ok(());
-        }
+    governed::acknowledge_by_pop(ctx.state, ctx.db, names, ctx.client, false);
+    if !blocking::take_first(ctx, request, keys, &Take::PopMany { end, count })? {
+        ctx.reply.null_array();
     }
-    ctx.reply.null_array();
     Ok(())
 }

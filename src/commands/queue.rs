@@ -6,8 +6,7 @@ use super::scan::{parse_cursor, selects, write_page};
 use super::{governed, help, queue_policy};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
 use crate::commands::list::count_of;
-use crate::effects::Effects;
-use crate::keyspace::{COUNTS, DbIndex, Key, Keyspace, Totals};
+use crate::keyspace::{COUNTS, Key, Totals};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -37,14 +36,13 @@ pub(super) static COMMANDS: &[Command] = &[Command {
 
 const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
 const READ: Flags = Flags::READONLY;
-const ACK: Flags = Flags::WRITE.with(Flags::FAST);
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
 const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("queue|ack", -3, ACK, KEY, "Acknowledges the oldest messages that the connection has in flight.", ack),
-    row("queue|nack", -3, ACK, KEY, "Returns the oldest messages that the connection has in flight.", nack),
+    row("queue|ack", -3, Flags::WRITE, KEY, "Acknowledges messages in flight.", ack),
+    row("queue|nack", -3, Flags::WRITE, KEY, "Returns messages in flight to their queue.", nack),
     row("queue|info", 3, READ, KEY, "Tells what is known of a queue.", info),
     row("queue|inflight", 3, READ, KEY, "Lists the messages of a queue that are in flight.", inflight),
     row("queue|list", -2, READ, Keys::None, "Gives some of the queues, and where to go on.", list),
@@ -54,37 +52,45 @@ static SUBCOMMANDS: &[Command] = &[
     row("queue|help", 2, ANYTIME, Keys::None, "Explains the subcommands.", help),
 ];
 
-/// `[COUNT n]` behind the key; one message without it.
-fn count_option(request: &Request<'_>) -> Result<usize, CommandError> {
+/// The deliveries that QUEUE ACK and NACK name: `[COUNT n]`, the oldest of the connection, one without it;
+/// or `VALUE message [message ...]`, the oldest of each, whoever has it. Their numbers rise.
+fn named_deliveries(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    key: &Key,
+) -> Result<Vec<u64>, CommandError> {
+    let keyspace = &mut ctx.state.keyspace;
     match (request.get(3), request.get(4), request.get(5)) {
-        (None, ..) => Ok(1),
+        (None, ..) => Ok(keyspace.held_of(ctx.client, ctx.db, key, 1)),
         (Some(word), Some(count), None) if is_word(word, "count") => {
-            count_of(count, "ERR count should be greater than 0", 1)
+            let count = count_of(count, "ERR count should be greater than 0", 1)?;
+            Ok(keyspace.held_of(ctx.client, ctx.db, key, count))
+        }
+        (Some(word), Some(_), _) if is_word(word, "value") => {
+            let messages = request.args_from(4);
+            Ok(keyspace.find_deliveries(ctx.db, key, messages))
         }
         _ => Err(CommandError::Syntax),
     }
 }
 
 fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    settle_held(ctx, request, governed::acknowledge)
+    let key = Key::from(&request[2]);
+    let numbers = named_deliveries(ctx, request, &key)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    for number in &numbers {
+        governed::acknowledge(keyspace, effects, ctx.db, &key, *number);
+    }
+    ctx.reply.count(numbers.len());
+    Ok(())
 }
 
 fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    settle_held(ctx, request, governed::give_back)
-}
-
-/// Does this with the oldest messages that the connection has in flight.
-fn settle_held(
-    ctx: &mut Context<'_>,
-    request: &Request<'_>,
-    settle: fn(&mut Keyspace, &mut Effects, DbIndex, &Key, u64),
-) -> Result<(), CommandError> {
-    let count = count_option(request)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
     let key = Key::from(&request[2]);
-    let held = keyspace.held_of(ctx.client, ctx.db, &key, count);
-    held.iter().for_each(|number| settle(keyspace, effects, ctx.db, &key, *number));
-    ctx.reply.count(held.len());
+    let numbers = named_deliveries(ctx, request, &key)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    governed::give_back(keyspace, effects, ctx.db, &key, &numbers);
+    ctx.reply.count(numbers.len());
     Ok(())
 }
 
@@ -105,10 +111,12 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let producers = keyspace.producer_count(ctx.db, key);
     let now_ms = ctx.now.unix_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
-        None => (0, 0, None),
-        Some(list) if list.is_stamped() => (list.len(), list.message_bytes(), list.oldest_ms()),
-        // Nobody counts them as they come.
-        Some(list) => (list.len(), list.iter().map(<[u8]>::len).sum(), None),
+        None => (0, Some(0), None),
+        Some(list) if list.is_stamped() => {
+            (list.len(), Some(list.message_bytes()), list.oldest_ms())
+        }
+        // Without a policy nobody counts them as they come.
+        Some(list) => (list.len(), None, None),
     };
     let policy = keyspace.policy_for(ctx.db, key);
     let governed = keyspace.governed(ctx.db, key);
@@ -127,7 +135,11 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         None => reply.null(),
     }
     field(reply, "length", len);
-    field(reply, "bytes", bytes);
+    reply.bulk(b"bytes");
+    match bytes {
+        Some(bytes) => reply.count(bytes),
+        None => reply.null(),
+    }
     reply.bulk(b"oldest-age-ms");
     match oldest_ms {
         Some(oldest_ms) => reply.integer(now_ms.saturating_sub(oldest_ms)),
@@ -240,17 +252,18 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         ctx.reply,
         "QUEUE",
         &[
-            "ACK <key> [COUNT <count>]",
+            "ACK <key> [COUNT <count>|VALUE <message> [<message> ...]]",
             "    Acknowledge the oldest messages of the queue that this connection has in flight,",
-            "    one by default. Returns how many there were.",
+            "    one by default; or for each message the oldest one in flight that is equal to it,",
+            "    whichever connection has it. Returns how many there were.",
             "INFLIGHT <key>",
             "    List the messages in flight: message, client, for how long, the number of deliveries.",
             "INFO <key>",
             "    Return the policy, length, bytes, age of the oldest message and counts of a queue.",
             "LIST [<cursor>] [MATCH <pattern>] [COUNT <count>]",
             "    Iterate over the queues as SCAN does over the keys.",
-            "NACK <key> [COUNT <count>]",
-            "    Return the oldest messages that this connection has in flight to the queue.",
+            "NACK <key> [COUNT <count>|VALUE <message> [<message> ...]]",
+            "    Return those messages to the queue.",
             "PAUSE <key> [READ|WRITE|ALL]",
             "    Let pops find nothing, refuse pushes, or both, until QUEUE RESUME or a restart.",
             "POLICY SET <name> <pattern> [<option> <value> ...]",

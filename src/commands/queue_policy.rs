@@ -33,6 +33,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         ));
     }
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
+    policy.check_acknowledge().map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::set_policy(keyspace, effects, policy).map_err(refused)?;
     ctx.state.show_policies();

@@ -2,8 +2,7 @@
 //! waited for some gets. Both are the same functions.
 
 use super::governed;
-use crate::client_id::ClientId;
-use crate::clients::Take;
+use crate::clients::{Consumer, Take};
 use crate::command::CommandError;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Keyspace};
@@ -15,31 +14,41 @@ use crate::state::add_expired;
 #[derive(Clone, Copy)]
 pub(super) struct Taker<'a> {
     pub db: DbIndex,
-    pub client: ClientId,
+    pub consumer: Consumer,
     pub take: &'a Take,
 }
 
-/// Takes from the list at `key` what a client wants and writes the reply; false, and nothing written,
-/// if there is no list.
+/// What came of taking messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing is there, and nothing was written.
+    Nothing,
+    /// The reply was written.
+    Some,
+    /// So it was, and the next pop of the connection acknowledges what is in it.
+    ToAcknowledge,
+}
+
+/// Takes from the list at `key` what a client wants and writes the reply.
 pub(super) fn take(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     taker: Taker<'_>,
     key: &[u8],
     reply: &mut Output,
-) -> Result<bool, CommandError> {
-    let Taker { db, client, take } = taker;
+) -> Result<Taken, CommandError> {
+    let Taker { db, consumer, take } = taker;
     let is_governed = keyspace.is_governed(db, key);
     let (end, taken) = match take {
         Take::Pop { end } if is_governed => {
             return Ok(governed::pop_with_key(
-                keyspace, effects, db, key, *end, None, client, reply,
+                keyspace, effects, db, key, *end, None, consumer, reply,
             ));
         }
         Take::PopMany { end, count } if is_governed => {
             let count = Some(*count);
             return Ok(governed::pop_with_key(
-                keyspace, effects, db, key, *end, count, client, reply,
+                keyspace, effects, db, key, *end, count, consumer, reply,
             ));
         }
         Take::Pop { end } => (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1)),
@@ -48,13 +57,14 @@ pub(super) fn take(
         }
         Take::Move { from, to, destination } => {
             let moved = move_between(keyspace, effects, db, key, destination, *from, *to)?;
-            return Ok(moved.inspect(|message| reply.bulk(message)).is_some());
+            let moved = moved.inspect(|message| reply.bulk(message));
+            return Ok(moved.map_or(Taken::Nothing, |_| Taken::Some));
         }
     };
-    let Some(count) = taken else { return Ok(false) };
+    let Some(count) = taken else { return Ok(Taken::Nothing) };
     add_expired(keyspace, effects);
     effects.state_pop(db, *end, key, count);
-    Ok(true)
+    Ok(Taken::Some)
 }
 
 /// Whether a client would find a message at a key now, not whether it may have it.

@@ -51,7 +51,7 @@ impl BaseWriter {
         }
         let file = directory.create(&temporary)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening, 0).inspect_err(|_| drop(directory.remove(&temporary)))?;
+        write_all(&*file, &opening, 0)?;
         Ok(BaseWriter {
             entry,
             file,
@@ -89,7 +89,9 @@ impl BaseWriter {
             if let Some(expires_ms) = saved.expires_ms {
                 let mut digits = itoa::Buffer::new();
                 let at = digits.format(expires_ms).as_bytes();
-                write_command(&mut self.batch, [&b"PEXPIREAT"[..], &saved.key, at]);
+                let emptied = if saved.value.is_some() { &[][..] } else { IN_FLIGHT };
+                let key = [&saved.key[..], emptied].concat();
+                write_command(&mut self.batch, [&b"PEXPIREAT"[..], &key, at]);
             }
         }
         Ok(())

@@ -1,8 +1,17 @@
 //! What is in flight of all queues, by queue and by client.
 
 use super::in_flight::{Delivery, Place};
-use super::{DbIndex, Key, Keyspace};
+use super::{DbIndex, Governed, Key, Keyspace, NEVER};
 use crate::client_id::ClientId;
+use ahash::RandomState;
+
+impl Governed {
+    /// When the list would expire that has become empty while its messages are in flight; none if it has
+    /// not, or would stay.
+    pub fn expiry_of_emptied(&self) -> Option<i64> {
+        Some(self.expires_ms).filter(|expires_ms| *expires_ms != NEVER)
+    }
+}
 
 impl Keyspace {
     /// Messages in flight of all queues.
@@ -28,7 +37,10 @@ impl Keyspace {
         let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
         let key = key.clone();
         self.governance.holdings.insert((delivery.owner, db, key.clone(), number));
-        self.change_governed(db, &key, |governed| governed.in_flight.add(number, delivery));
+        let hasher = self.hasher().clone();
+        self.change_governed(db, &key, |governed| {
+            governed.in_flight.add(number, delivery, &hasher);
+        });
     }
 
     /// Takes a message out of those in flight, and tells where it stood among those of its queue.
@@ -38,7 +50,9 @@ impl Keyspace {
         key: &Key,
         number: u64,
     ) -> Option<(Delivery, Place)> {
-        let removed = self.change_governed(db, key, |governed| governed.in_flight.remove(number));
+        let hasher = self.hasher().clone();
+        let removed =
+            self.change_governed(db, key, |governed| governed.in_flight.remove(number, &hasher));
         let (delivery, place) = removed.flatten()?;
         self.governance.holdings.remove(&(delivery.owner, db, key.clone(), number));
         Some((delivery, place))
@@ -57,6 +71,68 @@ impl Keyspace {
         let own = self.governance.holdings.range((client, db, key.clone(), 0)..);
         let own = own.take_while(|held| (held.0, held.1, &held.2) == (client, db, key));
         own.take(count).map(|(.., number)| *number).collect()
+    }
+
+    /// The oldest message that a client has in flight of one queue, if it was given in answer to an earlier
+    /// input than this one.
+    pub fn oldest_held(
+        &mut self,
+        client: ClientId,
+        db: DbIndex,
+        key: &Key,
+        input: u64,
+    ) -> Option<u64> {
+        let number = self.held_of(client, db, key, 1).pop()?;
+        let delivery = self.governed(db, key)?.in_flight.get(number)?;
+        (delivery.input < input).then_some(number)
+    }
+
+    /// For each message the number of the oldest delivery of it in one queue, whoever has it; of equal ones
+    /// each its own. They rise.
+    pub fn find_deliveries<'a>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        messages: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<u64> {
+        let hasher = self.hasher().clone();
+        let Some(index) = self.find(db, key) else { return Vec::new() };
+        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return Vec::new() };
+        let Some(governed) = &mut interest.governed else { return Vec::new() };
+        let bytes_before = governed.allocated_bytes();
+        let found = governed.in_flight.find(messages, &hasher);
+        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        found
+    }
+
+    /// Forgets what a queue has in flight; whether there was anything.
+    pub fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
+        let Some(governed) = self.governed(db, key) else { return false };
+        let deliveries = governed.in_flight.iter();
+        let held: Vec<_> = deliveries.map(|(number, delivery)| (delivery.owner, number)).collect();
+        if held.is_empty() {
+            return false;
+        }
+        for (owner, number) in held {
+            self.governance.holdings.remove(&(owner, db, key.clone(), number));
+        }
+        self.change_governed(db, key, |governed| governed.in_flight.clear());
+        true
+    }
+
+    /// As `Governed::expiry_of_emptied`.
+    pub fn expiry_of_emptied(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
+        self.governed(db, key)?.expiry_of_emptied()
+    }
+
+    /// Sets what `expiry_of_emptied` gives.
+    pub fn set_expiry_of_emptied(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) {
+        self.change_governed(db, key, |governed| governed.expires_ms = expires_ms.unwrap_or(NEVER));
+    }
+
+    /// The secret with which messages are hashed.
+    fn hasher(&self) -> &RandomState {
+        self.dbs[0].entries.hasher()
     }
 
     /// Whether a client has anything in flight.

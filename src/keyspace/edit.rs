@@ -149,6 +149,7 @@ impl Keyspace {
     #[inline(never)]
     fn finish_change(&mut self, db: DbIndex, index: usize, is_changed: bool, is_empty: bool) {
         if is_empty {
+            self.keep_expiry(db, index);
             self.clear_value(db, index);
         }
         if is_changed {
@@ -156,6 +157,16 @@ impl Keyspace {
         }
         if is_empty {
             self.drop_if_unused(db, index);
+        }
+    }
+
+    /// Remembers when a list expires that becomes empty: the messages that are in flight may come back.
+    fn keep_expiry(&mut self, db: DbIndex, index: usize) {
+        let entry = &mut self.dbs[db].entries[index];
+        if let Some(governed) = entry.interest.as_mut().and_then(|i| i.governed.as_mut())
+            && governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
+        {
+            governed.expires_ms = entry.expires_ms;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! When values go by themselves: each database has its deadlines, and one more set knows which
 //! database is due first, so that a turn looks at one number.
 
-use super::{Db, DbIndex, Keyspace, NEVER};
+use super::{Db, DbIndex, Key, Keyspace, NEVER};
+use crate::policy::{DELAYED, IN_FLIGHT};
 
 impl Keyspace {
     /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
@@ -50,11 +51,16 @@ impl Keyspace {
     pub(super) fn expire_entry(&mut self, db: DbIndex, index: usize) {
         self.clear_value(db, index);
         self.expired_count += 1;
-        if let Some(expired) = &mut self.expired
-            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
-        {
+        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
+        let key = key.clone();
+        let hidden = self.clear_hidden_of_expired(db, &key);
+        if let Some(expired) = &mut self.expired {
+            let names = hidden.into_iter().map(|suffix| Key::from([&key, suffix].concat()));
+            expired.extend(names.map(|name| (db, name)));
             expired.push((db, key.clone()));
         }
+        // What had no other use has left its place.
+        let Some(index) = self.dbs[db].entries.get_index_of(&key) else { return };
         self.signal(db, index);
         self.drop_if_unused(db, index);
     }
@@ -73,6 +79,19 @@ impl Keyspace {
             expiries.insert(deadline(expires_ms), key.clone());
         }
         self.first_expiry_changed(db, first_before);
+    }
+
+    /// Forgets what an expired queue has beside its list; what the lists of that are called in append
+    /// files, behind the name of the queue.
+    fn clear_hidden_of_expired(&mut self, db: DbIndex, key: &Key) -> Vec<&'static [u8]> {
+        if self.policies().is_empty() {
+            return Vec::new();
+        }
+        // Its policy keeps it in its place, also without a value.
+        let had_delayed = self.clear_delayed(db, key);
+        let had_in_flight = self.clear_in_flight(db, key);
+        let names = [(had_delayed, DELAYED), (had_in_flight, IN_FLIGHT)];
+        names.into_iter().filter_map(|(had_any, name)| had_any.then_some(name)).collect()
     }
 
     /// Keeps `due_dbs` true after a change of a database's expiries, of which this was the first.

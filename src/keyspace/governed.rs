@@ -9,7 +9,7 @@
 use super::in_flight::InFlight;
 use super::recent::Recent;
 use super::totals::Totals;
-use super::{DbIndex, Interest, Key, Keyspace, Value};
+use super::{DbIndex, Interest, Key, Keyspace, NEVER, Value};
 use crate::client_id::ClientId;
 use crate::policy::{Policies, QueuePolicy};
 use crate::queue::{End, Queue};
@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What belongs to a queue under a policy, beside its messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Governed {
     /// None for a queue that is only paused, or that has just lost its policy.
     pub policy: Option<Arc<QueuePolicy>>,
@@ -27,6 +27,9 @@ pub struct Governed {
     pub delayed: Queue,
     /// What it has had lately, if its policy asks for that.
     pub(super) recent: Recent,
+    /// When the list expires that has become empty while its messages are in flight, in Unix
+    /// milliseconds; `NEVER` if it is not empty, or would stay.
+    pub(super) expires_ms: i64,
     /// Whether pops find nothing.
     pub is_read_paused: bool,
     /// Whether pushes are refused.
@@ -78,7 +81,20 @@ const GOVERNED_BYTES: usize = size_of::<Governed>() + 64;
 
 impl Governed {
     fn under(policy: Option<Arc<QueuePolicy>>) -> Governed {
-        Governed { policy, ..Governed::default() }
+        Governed {
+            policy,
+            totals: Totals::default(),
+            in_flight: InFlight::default(),
+            delayed: Queue::new(),
+            recent: Recent::default(),
+            expires_ms: NEVER,
+            is_read_paused: false,
+            is_write_paused: false,
+            due_ms: None,
+            noted: (0, 0),
+            noted_delay: (0, 0, End::Front),
+            is_listed: false,
+        }
     }
 
     /// Bytes of memory.
@@ -94,7 +110,7 @@ impl Governed {
         self.delayed = Queue::new();
         self.recent.clear();
         self.totals = Totals::default();
-        (self.due_ms, self.is_listed) = (None, false);
+        (self.due_ms, self.is_listed, self.expires_ms) = (None, false, NEVER);
         bytes_before - self.allocated_bytes()
     }
 

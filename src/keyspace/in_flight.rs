@@ -2,7 +2,8 @@
 
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
-use std::collections::BTreeMap;
+use ahash::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Delivery {
     pub stamp: Stamp,
     /// Whose connection has to acknowledge it.
     pub owner: ClientId,
+    /// The input of that connection which this answered: a later one may acknowledge it.
+    pub input: u64,
     /// Unix milliseconds at which it was delivered.
     pub delivered_ms: i64,
 }
@@ -23,6 +26,8 @@ pub struct InFlight {
     by_number: BTreeMap<u64, Delivery>,
     /// Bytes of the messages.
     message_bytes: usize,
+    /// Hashes of the messages with their numbers, from the first look-up by a message on.
+    by_message: Option<BTreeSet<(u64, u64)>>,
 }
 
 /// Where a delivery stood among those in flight.
@@ -34,7 +39,10 @@ pub enum Place {
 }
 
 /// What one delivery takes beside its message: its place in this map and among those of its client.
-pub(super) const DELIVERY_BYTES: usize = 160;
+pub(super) const DELIVERY_BYTES: usize = 168;
+
+/// What one delivery takes in the index by messages.
+const INDEXED_BYTES: usize = 24;
 
 impl InFlight {
     pub fn len(&self) -> usize {
@@ -47,21 +55,32 @@ impl InFlight {
 
     /// Bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        self.message_bytes + self.by_number.len() * DELIVERY_BYTES
+        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
+        self.message_bytes + self.by_number.len() * DELIVERY_BYTES + indexed * INDEXED_BYTES
     }
 
     /// Adds a delivery; its number is above those before.
-    pub(super) fn add(&mut self, number: u64, delivery: Delivery) {
+    pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
         self.message_bytes += delivery.message.len();
+        if let Some(by_message) = &mut self.by_message {
+            by_message.insert((hasher.hash_one(&delivery.message), number));
+        }
         self.by_number.insert(number, delivery);
     }
 
     /// Takes a delivery out, and tells where it stood.
-    pub(super) fn remove(&mut self, number: u64) -> Option<(Delivery, Place)> {
+    pub(super) fn remove(
+        &mut self,
+        number: u64,
+        hasher: &RandomState,
+    ) -> Option<(Delivery, Place)> {
         let is_first = self.by_number.first_key_value().is_some_and(|(first, _)| *first == number);
         let is_last = self.by_number.last_key_value().is_some_and(|(last, _)| *last == number);
         let delivery = self.by_number.remove(&number)?;
         self.message_bytes -= delivery.message.len();
+        if let Some(by_message) = &mut self.by_message {
+            by_message.remove(&(hasher.hash_one(&delivery.message), number));
+        }
         let place = match (is_first, is_last) {
             (true, _) => Place::First,
             (false, true) => Place::Last,
@@ -87,6 +106,34 @@ impl InFlight {
         for delivery in deliveries.filter(|delivery| delivery.stamp.ready_ms == old_ms) {
             delivery.stamp.ready_ms = new_ms;
         }
+    }
+
+    /// For each message the number of the oldest delivery of it that was not named before. The first call
+    /// makes an index of all deliveries; from then on a message costs one look-up.
+    pub(super) fn find<'a>(
+        &mut self,
+        messages: impl Iterator<Item = &'a [u8]>,
+        hasher: &RandomState,
+    ) -> Vec<u64> {
+        let by_number = &self.by_number;
+        let hash = |delivery: &Delivery| hasher.hash_one(&delivery.message);
+        let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), *number));
+        let by_message = self.by_message.get_or_insert_with(|| indexed().collect());
+        // Of equal messages, the place behind the one that was found last.
+        let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
+        let mut found = Vec::new();
+        for message in messages {
+            let hash = hasher.hash_one(message);
+            let place = places.entry(message).or_insert(0);
+            let same_hash = by_message.range((hash, *place)..=(hash, u64::MAX));
+            let number = same_hash.map(|(_, number)| *number).find(|number| {
+                by_number.get(number).is_some_and(|delivery| *delivery.message == *message)
+            });
+            *place = number.map_or(u64::MAX, |number| number + 1);
+            found.extend(number);
+        }
+        found.sort_unstable();
+        found
     }
 
     /// The delivery with a number.

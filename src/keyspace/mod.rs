@@ -390,6 +390,9 @@ impl Keyspace {
         let entry = self.entry_mut(db, index);
         entry.value = Some(value);
         entry.used_s = used_s;
+        if let Some(governed) = entry.interest.as_mut().and_then(|i| i.governed.as_mut()) {
+            governed.expires_ms = NEVER;
+        }
     }
 
     /// Takes the value out of an entry, with its expiry.
@@ -469,8 +472,6 @@ impl Keyspace {
             database.entries.shrink_to_fit();
         }
         self.bytes -= freed;
-        // There may have been nothing but messages in flight or delayed.
-        self.changes += u64::from(count == 0 && freed > 0);
         self.flush_governed(db);
         count
     }

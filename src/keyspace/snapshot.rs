@@ -28,7 +28,8 @@ pub struct SavedKey {
     pub in_flight: InFlight,
     /// What is not ready yet.
     pub delayed: Queue,
-    /// Unix milliseconds at which it expires, if it does.
+    /// Unix milliseconds at which it expires, if it does; without a value, at which it would if what is in
+    /// flight came back.
     pub expires_ms: Option<i64>,
 }
 
@@ -79,11 +80,6 @@ impl Keyspace {
         let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
         let saved = SavedPart { policies, last_delivery, keys: Vec::new() };
         self.snapshot = Some(Snapshot { saved });
-    }
-
-    /// Whether a snapshot is under way.
-    pub fn has_snapshot(&self) -> bool {
-        self.snapshot.is_some()
     }
 
     /// Forgets the snapshot.
@@ -152,10 +148,16 @@ impl Entry {
         let hidden =
             governed.map(|governed| (governed.in_flight.clone(), governed.delayed.share()));
         let (in_flight, delayed) = hidden.unwrap_or_default();
+        // A list that has become empty may come back.
+        let emptied = self.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+        let expires_ms = match value {
+            Some(_) => self.expires_ms,
+            None => emptied.map_or(NEVER, |governed| governed.expires_ms),
+        };
         if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
             return None;
         }
-        let expires_ms = (self.expires_ms != NEVER).then_some(self.expires_ms);
+        let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
         Some(SavedKey { db, key: key.clone(), value, in_flight, delayed, expires_ms })
     }
 }

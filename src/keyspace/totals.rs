@@ -21,6 +21,8 @@ pub struct Totals {
     pub dead_lettered: u64,
     /// Not stored since the same message had come a little before.
     pub deduplicated: u64,
+    /// Connections on which pops overlapped, so that they acknowledge nothing.
+    pub shared: u64,
 }
 
 /// One count, by the name that INFO and QUEUE INFO give it.
@@ -37,4 +39,5 @@ pub const COUNTS: &[Count] = &[
     ("dropped", |totals| totals.dropped),
     ("dead-lettered", |totals| totals.dead_lettered),
     ("deduplicated", |totals| totals.deduplicated),
+    ("shared-connections", |totals| totals.shared),
 ];

@@ -28,10 +28,9 @@ pub enum Delivery {
 }
 
 /// What acknowledges a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledge {
-    /// The next pop of the same connection on a queue under the policy, or QUEUE ACK.
-    #[default]
+    /// The next pop of the same connection from the same queue, or QUEUE ACK.
     NextPop,
     /// QUEUE ACK alone.
     Explicit,
@@ -60,8 +59,9 @@ pub struct QueuePolicy {
     pub delay_ms: Option<i64>,
     /// How often a message reaches a consumer.
     pub delivery: Delivery,
-    /// What acknowledges a message.
-    pub acknowledge: Acknowledge,
+    /// What acknowledges a message. Who sets a policy has to say it; where older files do not, it is the
+    /// next pop.
+    pub acknowledge: Option<Acknowledge>,
     /// Milliseconds after which a message that was not acknowledged goes back.
     pub ack_timeout_ms: Option<i64>,
     /// Deliveries without acknowledgement, at the most.
@@ -121,9 +121,9 @@ static ROWS: &[Row] = &[
             0 => Delivery::AtMostOnce, _ => Delivery::AtLeastOnce },
         show: |policy| chosen(DELIVERIES, policy.delivery as usize) },
     Row { name: "acknowledge", takes: Takes::Word(ACKNOWLEDGES),
-        write: |policy, given| policy.acknowledge = match given.word() {
-            0 => Acknowledge::NextPop, _ => Acknowledge::Explicit },
-        show: |policy| chosen(ACKNOWLEDGES, policy.acknowledge as usize) },
+        write: |policy, given| policy.acknowledge = Some(match given.word() {
+            0 => Acknowledge::NextPop, _ => Acknowledge::Explicit }),
+        show: |policy| policy.acknowledge.map(|word| ACKNOWLEDGES[word as usize].into()) },
     Row { name: "ack-timeout-ms", takes: MILLIS,
         write: |policy, given| policy.ack_timeout_ms = Some(given.number()),
         show: |policy| digits(policy.ack_timeout_ms) },
@@ -162,7 +162,7 @@ impl Policy for QueuePolicy {
             message_ttl_ms: None,
             delay_ms: None,
             delivery: Delivery::default(),
-            acknowledge: Acknowledge::default(),
+            acknowledge: None,
             ack_timeout_ms: None,
             delivery_limit: None,
             dedup_window_ms: None,
@@ -249,6 +249,25 @@ impl QueuePolicy {
     /// Whether a push beyond the limits is not stored; else the oldest messages make room.
     pub fn refuses_overflow(&self) -> bool {
         matches!(self.overflow, Overflow::Reject | Overflow::Block)
+    }
+
+    /// Refuses a policy that leaves open what acknowledges: no default is right for all clients.
+    ///
+    /// # Errors
+    /// Two sentences that say what there is to choose, and for whom it is.
+    pub fn check_acknowledge(&self) -> Result<(), String> {
+        if !self.is_at_least_once() || self.acknowledge.is_some() {
+            return Ok(());
+        }
+        let choice = "delivery at-least-once needs `acknowledge next-pop` or `acknowledge explicit`. \
+            next-pop is for workers that have a connection each and pop one message after the other; \
+            explicit is for all others (pools, threads, tasks), who say QUEUE ACK key VALUE message";
+        Err(choice.into())
+    }
+
+    /// Whether the next pop of a connection acknowledges what it was given before.
+    pub fn is_acknowledged_by_pop(&self) -> bool {
+        self.is_at_least_once() && self.acknowledge != Some(Acknowledge::Explicit)
     }
 
     /// Whether messages that were taken are in flight until they are acknowledged.

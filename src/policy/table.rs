@@ -51,6 +51,11 @@ impl Policies {
         self.configured.iter().find(|policy| policy.name == name)
     }
 
+    /// Whether the settings have this policy.
+    pub fn is_configured(&self, policy: &QueuePolicy) -> bool {
+        self.configured.contains(policy)
+    }
+
     /// Forgets what was said of a policy while the server ran.
     pub fn forget(&mut self, name: &[u8]) {
         self.runtime.remove(name);
@@ -101,6 +106,17 @@ impl Policies {
         self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
         // Stable: equal ones stay in the order of their names.
         self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+    }
+
+    /// Warns of each policy in older files that does not say what acknowledges: it is the next pop.
+    pub fn warn_of_assumptions(&self) {
+        for policy in self.ranked.iter().filter(|policy| policy.check_acknowledge().is_err()) {
+            log::warn!(
+                "queue policy '{}' does not say what acknowledges, which older versions took for \
+                 `acknowledge next-pop`; set it to that, or to `acknowledge explicit`",
+                policy.name.escape_ascii()
+            );
+        }
     }
 
     /// Whether any of them needs names of lists in the append files.

@@ -160,6 +160,20 @@ impl Queue {
         }
     }
 
+    /// Gives the message at `index` this stamp; nothing if there is none.
+    pub fn restamp_at(&mut self, index: usize, stamp: Stamp) {
+        let len = self.len;
+        if let Some(stamps) = &mut self.stamps
+            && index < len
+        {
+            stamps.remove_range(index, 1, len);
+            match index + 1 == len {
+                true => stamps.push(End::Back, stamp, 1),
+                false => stamps.insert(index, len - 1, stamp),
+            }
+        }
+    }
+
     /// Makes all messages that are ready since `from` ready since `to`. Takes time for each run
     /// of equal stamps, unless there is no such message.
     pub fn replace_ready_ms(&mut self, from: i64, to: i64) {

@@ -13,6 +13,10 @@ use std::time::Duration;
 /// Slices of one gathered write.
 const SLICES_PER_WRITE_MAX: usize = 64;
 
+/// A peer may stop reading for so long, however short `tcp-keepalive` is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNACKNOWLEDGED_S_MIN: u64 = 20;
+
 /// A socket that talks to one peer.
 #[derive(Debug)]
 pub enum Stream {
@@ -56,7 +60,10 @@ impl Stream {
     }
 
     /// Sets what a TCP connection of a client is to be: small replies leave at once, and a peer
-    /// that vanished without a word is noticed after `keepalive_s` and a bit; 0 is never.
+    /// that vanished without a word is noticed after twice `keepalive_s`; 0 is never. Probes find one who
+    /// is owed nothing. For one that does not acknowledge what was sent there are no probes, but a time
+    /// after which the kernel gives up. It holds for a peer that reads nothing as well, so it is never
+    /// short.
     pub fn tune(&self, keepalive_s: u32) {
         let Stream::Tcp(stream) = self else { return };
         // Neither can fail but for a peer that has gone already, which reading will tell.
@@ -67,7 +74,14 @@ impl Stream {
                 .with_time(Duration::from_secs(keepalive_s.into()))
                 .with_interval(Duration::from_secs(interval_s.into()))
                 .with_retries(3);
-            let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+            let socket = SockRef::from(stream);
+            let _ = socket.set_tcp_keepalive(&keepalive);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            {
+                let probed_s = u64::from(keepalive_s) + 3 * u64::from(interval_s);
+                let timeout = Duration::from_secs(probed_s.max(UNACKNOWLEDGED_S_MIN));
+                let _ = socket.set_tcp_user_timeout(Some(timeout));
+            }
         }
     }
 

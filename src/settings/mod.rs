@@ -18,7 +18,6 @@ mod foreign_server;
 mod policies;
 mod rewrite;
 mod row;
-mod summary;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};

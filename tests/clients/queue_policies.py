@@ -31,7 +31,10 @@ class Queue:
     def __init__(self, *options):
         self.name = f"jobs-{next(queues)}"
         self.dead = f"{self.name}:dead"
-        policy = ["SET", self.name, self.name, "delivery", "at-least-once", *options]
+        delivery = ["delivery", "at-least-once"]
+        if "acknowledge" not in options:
+            delivery += ["acknowledge", "next-pop"]
+        policy = ["SET", self.name, self.name, *delivery, *options]
         assert client.execute_command("QUEUE", "POLICY", *policy) in ("OK", b"OK", True)
 
     def push(self, *messages):

@@ -60,7 +60,7 @@ def rust():
 
 def recipe(policy):
     """What the recipe prints that sets the policy."""
-    source = program("python", f'"SET", "{policy}"', "redis.Redis(", f"redis.Redis(port={PORT}, ")
+    source = program("python", f"POLICY SET {policy} ", "redis.Redis(", f"redis.Redis(port={PORT}, ")
     assert len(source.splitlines()) <= 10, "README promises ten lines"
     return printed(sys.executable, "-", source=source)
 
@@ -69,6 +69,12 @@ def a_worker_that_may_die():
     assert recipe("safe") == "b'photo 17'\nb'photo 18'\n"
     totals = info("jobs")
     assert (totals["redelivered"], totals["acknowledged"]) == (1, 2), totals
+
+
+def workers_with_a_pool():
+    assert recipe("pooled") == "[] in flight\n"
+    totals = info("tasks")
+    assert (totals["delivered"], totals["acknowledged"], totals["length"]) == (100, 100, 0), totals
 
 
 def a_bounded_queue():
@@ -94,11 +100,24 @@ def retries():
     assert server.lrange("dead", 0, -1) == ["job 17"]
 
 
+def retries_that_rest():
+    tries = ["mail", "mail:2", "mail:3"]
+    assert recipe("first") == "".join(f"failed: b'{queue}' 1\n" for queue in tries)
+    assert server.lrange("mail:dead", 0, -1) == ["to Ann"]
+
+
 def info(key):
     return server.execute_command("QUEUE", "INFO", key)
 
 
-RECIPES = [a_worker_that_may_die, a_bounded_queue, a_waiting_room, retries]
+RECIPES = [
+    a_worker_that_may_die,
+    workers_with_a_pool,
+    a_bounded_queue,
+    a_waiting_room,
+    retries,
+    retries_that_rest,
+]
 server = redis.Redis(port=PORT, protocol=3, decode_responses=True)
 checks = [python, node, rust]
 if "tidegate_version" in server.info("server"):

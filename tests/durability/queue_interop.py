@@ -26,7 +26,7 @@ from server import wait_until
 from workers import Crew
 
 LONG_MS = 3_600_000
-AT_LEAST_ONCE = ["delivery", "at-least-once", "message-ttl-ms", str(LONG_MS)]
+AT_LEAST_ONCE = ["delivery", "at-least-once", "acknowledge", "next-pop", "message-ttl-ms", str(LONG_MS)]
 DELAYS = ["delay-ms", str(LONG_MS), "message-ttl-ms", str(LONG_MS)]
 # The policies as the settings of the server that loads the files of Redis.
 SETTINGS = ["--queue-policy", "work", "jobs", *AT_LEAST_ONCE, ";", "later", "later", *DELAYS]

@@ -29,7 +29,7 @@ from report import Report, note
 from server import wait_until
 from workers import Crew
 
-AT_LEAST_ONCE = ["delivery", "at-least-once"]
+AT_LEAST_ONCE = ["delivery", "at-least-once", "acknowledge", "next-pop"]
 
 
 def now_ms(client):

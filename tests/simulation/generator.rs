@@ -15,6 +15,8 @@ pub struct Hint {
     pub held: Vec<Key>,
     /// Keys of queues of which anybody has something in flight.
     pub in_flight: Vec<Key>,
+    /// Messages that anybody has in flight.
+    pub messages: Vec<Vec<u8>>,
     /// Keys of queues that are paused.
     pub paused: Vec<Key>,
     /// Keys of queues that somebody waits for room in.

@@ -64,8 +64,8 @@ impl Generator {
         let any = self.key_name(rng);
         match rng.weighted(&mix.weights) {
             0 => self.policy(rng, mix),
-            1 => with_count(rng, "ACK", &key),
-            2 => with_count(rng, "NACK", &key),
+            1 => settlement(rng, hint, "ACK", &key),
+            2 => settlement(rng, hint, "NACK", &key),
             3 => {
                 let command = rng.pick(&["PAUSE", "RESUME", "resume"]);
                 let mut all = match hint.paused.first() {
@@ -119,8 +119,9 @@ impl Generator {
         }
         if rng.percent(mix.at_least_once_percent) {
             options.push(("delivery", "at-least-once"));
-            if rng.percent(40) {
-                options.push(("acknowledge", rng.pick(&["explicit", "explicit", "next-pop"])));
+            if !rng.one_in(20) {
+                let word = rng.pick(&["explicit", "next-pop", "next-pop"]);
+                options.push(("acknowledge", word));
             }
             if rng.percent(40) {
                 options.push(("ack-timeout-ms", rng.pick(SPANS_MS)));
@@ -143,6 +144,22 @@ impl Generator {
         }
         all
     }
+}
+
+/// What is done with messages in flight.
+fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
+    if !rng.percent(40) {
+        return with_count(rng, command, key);
+    }
+    let mut all = words(&["QUEUE", command, key, rng.pick(&["VALUE", "value"])]);
+    for _ in 0..rng.pick(&[1, 1, 2, 4]) {
+        let known = !hint.messages.is_empty() && rng.percent(80);
+        all.push(match known {
+            true => hint.messages[rng.below(hint.messages.len())].clone(),
+            false => rng.pick(&[&b"a"[..], b"b", b""]).to_vec(),
+        });
+    }
+    all
 }
 
 fn with_count(rng: &mut Rng, command: &str, key: &str) -> Words {

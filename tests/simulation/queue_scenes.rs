@@ -99,8 +99,9 @@ fn letters(rng: &mut Rng, _: &str) -> Vec<Input> {
 
 /// A consumer has several messages at once.
 fn holds(rng: &mut Rng, key: &str) -> Vec<Input> {
-    let ttl = ["delivery", "at-least-once", "message-ttl-ms", rng.pick(SPANS_MS)];
-    let options = if rng.percent(50) { &ttl[..2] } else { &ttl };
+    let ack = ["acknowledge", "next-pop"];
+    let ttl = ["delivery", "at-least-once", ack[0], ack[1], "message-ttl-ms", rng.pick(SPANS_MS)];
+    let options = if rng.percent(50) { &ttl[..4] } else { &ttl };
     script(&[
         &policy("p", key, options),
         &["RPUSH", key, "a", "b", "c"],
@@ -110,7 +111,8 @@ fn holds(rng: &mut Rng, key: &str) -> Vec<Input> {
 
 /// A consumer goes with more than it may have.
 fn leaves(_: &mut Rng, key: &str) -> Vec<Input> {
-    let options = ["delivery", "at-least-once", "delivery-limit", "2", "dead-letter", "dead"];
+    let ack = ["delivery", "at-least-once", "acknowledge", "explicit"];
+    let options = [&ack[..], &["delivery-limit", "2", "dead-letter", "dead"]].concat();
     script(&[
         &policy("p", key, &options),
         &["RPUSH", key, "a", "b", "c"],

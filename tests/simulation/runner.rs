@@ -198,6 +198,7 @@ impl Run {
             client_count: self.ids.len(),
             held: self.model.keys_held(Some(who)),
             in_flight: self.model.keys_held(None),
+            messages: self.model.messages_in_flight(),
             paused: self.model.keys_paused(),
             full: self.model.keys_waited_for_room().into_iter().map(|(_, key)| key).collect(),
         };
@@ -218,6 +219,10 @@ impl Run {
         });
         self.model.send(who, input, bytes.len());
         self.pipes[who].extend(bytes);
+        if self.model.clients[who].wait.is_some() {
+            self.broker.input_waits(self.ids[who]);
+            self.model.input_waits(who);
+        }
     }
 
     /// Hands some of a client's bytes to the broker.

@@ -68,6 +68,14 @@ impl InProcessDriver {
             self.broker.receive(id, &chunk, self.now);
             self.turn();
         }
+        self.note_unfed();
+    }
+
+    /// What is not wanted stays where it is, as in a socket.
+    fn note_unfed(&mut self) {
+        for client in self.clients.iter().filter(|client| !client.unfed.is_empty()) {
+            client.id.into_iter().for_each(|id| self.broker.input_waits(id));
+        }
     }
 
     fn next_to_feed(&self) -> Option<(usize, ClientId)> {

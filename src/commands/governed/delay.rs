@@ -78,17 +78,3 @@ pub fn release(
         }
     }
 }
-
-/// Forgets what is delayed of a queue that is deleted; whether there was anything.
-pub fn clear_delayed(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
-) -> bool {
-    let is_cleared = keyspace.clear_delayed(db, key);
-    if is_cleared {
-        effects.add(db, [b"DEL", &delayed_key(key)[..]]);
-    }
-    is_cleared
-}

@@ -2,7 +2,7 @@
 //! were not acknowledged in time.
 
 use super::delay::release;
-use super::deliver::give_back;
+use super::give_back::give_back;
 use super::leave::{Fate, leave};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Key, Keyspace};
@@ -37,12 +37,12 @@ fn return_overdue(
 ) {
     let Some(timeout_ms) = policy.ack_timeout_ms else { return };
     let now_ms = keyspace.now_ms();
-    while let Some(governed) = keyspace.governed(db, key)
-        && let Some((number, delivery)) = governed.in_flight.first()
-        && delivery.delivered_ms.saturating_add(timeout_ms) <= now_ms
-    {
-        give_back(keyspace, effects, db, key, number);
-    }
+    let Some(governed) = keyspace.governed(db, key) else { return };
+    let deliveries = governed.in_flight.iter();
+    let overdue = deliveries
+        .take_while(|(_, delivery)| delivery.delivered_ms.saturating_add(timeout_ms) <= now_ms);
+    let numbers: Vec<u64> = overdue.map(|(number, _)| number).collect();
+    give_back(keyspace, effects, db, key, &numbers);
 }
 
 /// Takes away what has waited too long.

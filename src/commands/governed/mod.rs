@@ -6,9 +6,12 @@
 //! which an acknowledgement removes it; one that is delayed is in `q:delayed` until then; a message
 //! that expires is popped; a dead letter is pushed.
 
+mod acknowledge;
+mod clear;
 mod delay;
 mod deliver;
 mod due;
+mod give_back;
 mod leave;
 mod policies;
 mod push;
@@ -16,10 +19,12 @@ mod replay;
 mod reserved;
 mod room;
 
-pub(super) use delay::clear_delayed;
-pub use deliver::give_all_back;
-pub(super) use deliver::{acknowledge, acknowledge_by_pop, give_back, pop, pop_with_key};
+pub(super) use acknowledge::{acknowledge, acknowledge_by_pop};
+pub(super) use clear::clear_hidden;
+pub(super) use deliver::{pop, pop_with_key};
 pub use due::tend_due;
+pub use give_back::give_all_back;
+pub(super) use give_back::give_back;
 pub(super) use policies::{configure_policies, delete_policy, set_policy};
 pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
 pub use replay::end_replay;

@@ -1,7 +1,7 @@
 //! Changing the policies, and what becomes of queues that one does not govern any more.
 
 use super::delay::release;
-use super::deliver::put_back;
+use super::give_back::put_back;
 use super::reserved::check_lists;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;
@@ -23,9 +23,7 @@ pub fn change_policies<R>(
         let keeps_in_flight = policy.is_some_and(|policy| policy.is_at_least_once());
         let keeps_delayed = policy.is_some_and(|policy| policy.delay_ms.is_some());
         let numbers = if keeps_in_flight { Vec::new() } else { numbers };
-        for number in numbers.into_iter().rev() {
-            put_back(keyspace, effects, db, &key, number);
-        }
+        put_back(keyspace, effects, db, &key, &numbers);
         if !keeps_delayed {
             release(keyspace, effects, db, &key, i64::MAX);
         }
@@ -58,13 +56,17 @@ pub fn set_policy(
 /// The policies of the settings, after CONFIG SET.
 ///
 /// # Errors
-/// A list that is there has a name that they need; nothing has changed.
+/// A list that is there has a name that they need, or a new one leaves open what acknowledges; nothing
+/// has changed.
 pub fn configure_policies(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     configured: &[QueuePolicy],
 ) -> Result<(), String> {
     let mut next = keyspace.policies().clone();
+    for policy in configured.iter().filter(|policy| !next.is_configured(policy)) {
+        policy.check_acknowledge()?;
+    }
     let forgotten = next.configure(configured);
     check_lists(keyspace, &next)?;
     change_policies(keyspace, effects, |policies| *policies = next);

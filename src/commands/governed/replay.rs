@@ -5,11 +5,13 @@
 //! stamps, and deliveries are deliveries, so that both are as they were when all is loaded. A list
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
-use super::deliver::{deliver, give_all_back};
+use super::deliver::deliver;
+use super::give_back::give_all_back;
 use super::policies::change_policies;
 use super::push::note_ready;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
+use crate::clients::Consumer;
 use crate::command::{CommandError, is_word};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
@@ -69,7 +71,7 @@ fn replay_own(
     let (first, second) = (&request[1], request.get(2).unwrap_or_default());
     if is_word(name, "lmove") && request.len() == 5 {
         if second == inflight_key(first) && keyspace.tracks_deliveries(db, first) {
-            deliver(keyspace, effects, db, first, end_of(&request[3]), ClientId::nobody(), reply);
+            deliver(keyspace, effects, db, first, end_of(&request[3]), Consumer::nobody(), reply);
             return true;
         }
         if first == delayed_key(second) && keyspace.delays(db, second) {
@@ -97,6 +99,10 @@ fn replay_own(
         name if is_word(name, "rpop") => drop_from(keyspace, db, &queue, End::Back, second),
         name if is_word(name, "lrem") && request.len() == 4 => {
             drop_equal(keyspace, db, &queue, &request[3]);
+        }
+        name if is_word(name, "del") => drop(keyspace.clear_in_flight(db, &queue)),
+        name if is_word(name, "pexpireat") => {
+            keyspace.set_expiry_of_emptied(db, &queue, parse_integer(second));
         }
         _ => return false,
     }
@@ -215,8 +221,9 @@ fn add<'a>(
     for message in messages {
         let number = keyspace.next_delivery();
         let stamp = Stamp { order: number, deliveries: 1, ..Stamp::default() };
-        let owner = ClientId::nobody();
-        let delivery = Delivery { message: Box::from(message), stamp, owner, delivered_ms: 0 };
+        let Consumer { client: owner, input } = Consumer::nobody();
+        let message = Box::from(message);
+        let delivery = Delivery { message, stamp, owner, input, delivered_ms: 0 };
         keyspace.add_delivery(db, key, number, delivery);
     }
 }
@@ -229,10 +236,7 @@ fn drop_from(keyspace: &mut Keyspace, db: DbIndex, key: &Key, end: End, count: &
 }
 
 fn drop_equal(keyspace: &mut Keyspace, db: DbIndex, key: &Key, message: &[u8]) {
-    let Some(governed) = keyspace.governed(db, key) else { return };
-    let is_equal = |(_, delivery): &(u64, &Delivery)| *delivery.message == *message;
-    let found = governed.in_flight.iter().find(is_equal).map(|(number, _)| number);
-    if let Some(number) = found {
+    for number in keyspace.find_deliveries(db, key, [message].into_iter()) {
         keyspace.remove_delivery(db, key, number);
     }
 }
@@ -261,6 +265,10 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         }
         Some(Note::Delayed { .. }) => {}
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
+        Some(Note::StampedAt { key, index, stamp }) => {
+            // There are only lists.
+            let _ = keyspace.change_list(db, &key, |queue| queue.restamp_at(index, stamp));
+        }
         Some(Note::InFlight { key, stamps }) => {
             keyspace.restamp_deliveries(db, &key, &stamps);
         }
@@ -291,6 +299,7 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now_ms: i64) {
         note_ready(keyspace, effects, db, &key);
     }
     give_all_back(keyspace, effects, ClientId::nobody());
+    keyspace.policies().warn_of_assumptions();
     // Files that lost their middle may have queues whose policy went before what it provided for.
     if !keyspace.policies().is_empty() {
         change_policies(keyspace, effects, |_| ());

@@ -82,6 +82,19 @@ pub struct Client {
     /// The stream of output since the connection began, and how much of it the client has taken.
     pub owed: Vec<u8>,
     pub taken: usize,
+    /// The number of the input that came last: bytes begin a new one if all that was sent has been run and
+    /// answered, and the client has taken the answers.
+    pub input_number: usize,
+    /// Whether something came while the client waited that was not received.
+    pub has_early_input: bool,
+    /// Where the last answer ends in the stream of output.
+    pub answered: usize,
+    /// The inputs that were last answered with a message to be acknowledged by a pop, and in which the
+    /// client last waited for one.
+    pub delivered_in: usize,
+    pub waited_in: usize,
+    /// Whether pops have overlapped.
+    pub is_shared: bool,
     /// The queued commands, after MULTI.
     pub queued: Option<Vec<Words>>,
     pub is_aborted: bool,

@@ -2,7 +2,7 @@
 
 use super::client::Side;
 use super::governed::Fate;
-use super::{Key, Message, Model, Who};
+use super::{Key, List, Message, Model, Who};
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct Delivery {
     pub number: u64,
     pub message: Message,
     pub owner: Who,
+    /// The input of its owner that it answered.
+    input: usize,
     /// From which side it was taken.
     pub side: Side,
     pub delivered_ms: i64,
@@ -30,8 +32,12 @@ impl Model {
         message.stamp = Some(stamp);
         let bytes = message.bytes.clone();
         let delivered_ms = self.now.unix_ms();
+        let input = self.clients[who].input_number;
+        if self.policy(key).is_some_and(|policy| !policy.is("acknowledge", "explicit")) {
+            self.clients[who].delivered_in = input;
+        }
         let record = self.record(db, key).expect("its queue is under a policy");
-        record.in_flight.push(Delivery { number, message, owner: who, side, delivered_ms });
+        record.in_flight.push(Delivery { number, message, owner: who, input, side, delivered_ms });
         record.totals.delivered += 1;
         record.totals.redelivered += i64::from(stamp.deliveries > 1);
         self.note_room(db, key);
@@ -81,18 +87,104 @@ impl Model {
         numbers.len()
     }
 
-    /// A client is about to pop from these keys: it is done with what it has of all queues under their
-    /// policies.
-    pub(super) fn acknowledge_by_pop(&mut self, who: Who, keys: &[Key]) {
+    /// A client is about to pop from these keys: it is done with what it has of them, as far as it can have
+    /// seen it.
+    pub(super) fn acknowledge_by_pop(&mut self, who: Who, db: usize, keys: &[Key], may_wait: bool) {
+        if self.keys_held(Some(who)).is_empty() {
+            return;
+        }
         for key in keys {
-            let Some(policy) = self.policy(key).filter(|p| !p.is("acknowledge", "explicit")) else {
-                continue;
+            let is_by_pop = |policy: super::Policy| {
+                policy.is("delivery", "at-least-once") && !policy.is("acknowledge", "explicit")
             };
-            for (other_db, other) in self.keys_in_flight() {
-                if self.policy(&other).is_some_and(|other| other.name == policy.name) {
-                    self.acknowledge(who, other_db, &other, usize::MAX);
-                }
+            if !self.policy(key).is_some_and(is_by_pop) || self.is_read_paused(db, key) {
+                continue;
             }
+            let client = &mut self.clients[who];
+            let input = client.input_number;
+            let overlaps = client.waited_in == input || (may_wait && client.delivered_in == input);
+            if overlaps && !client.is_shared {
+                client.is_shared = true;
+                self.count(db, key, |totals| totals.shared += 1);
+            }
+            if self.clients[who].is_shared {
+                return;
+            }
+            let record = self.queues.get(&(db, key.clone()));
+            let in_flight = record.map(|record| record.in_flight.clone()).unwrap_or_default();
+            let own = in_flight.iter().filter(|delivery| delivery.owner == who);
+            let seen: Vec<u64> = own
+                .take_while(|delivery| delivery.input < input)
+                .map(|delivery| delivery.number)
+                .collect();
+            self.acknowledge_all(db, key, &seen);
+        }
+    }
+
+    fn acknowledge_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+        for &number in numbers {
+            self.remove_delivery(db, key, number);
+            self.tally.acknowledged += 1;
+            self.count(db, key, |totals| totals.acknowledged += 1);
+        }
+    }
+
+    /// For each message the number of the oldest delivery of it, of equal ones each its own.
+    fn deliveries_of(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<u64> {
+        let record = self.queues.get(&(db, key.to_vec()));
+        let mut left = record.map(|record| record.in_flight.clone()).unwrap_or_default();
+        let mut numbers = Vec::new();
+        for message in messages {
+            if let Some(at) = left.iter().position(|other| other.message.bytes == *message) {
+                numbers.push(left.remove(at).number);
+            }
+        }
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Acknowledges the oldest deliveries of messages, whoever has them; how many.
+    pub(super) fn acknowledge_values(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        messages: &[Vec<u8>],
+    ) -> usize {
+        let numbers = self.deliveries_of(db, key, messages);
+        self.acknowledge_all(db, key, &numbers);
+        numbers.len()
+    }
+
+    /// Returns the oldest deliveries of messages, whoever has them; how many.
+    pub(super) fn give_back_values(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        messages: &[Vec<u8>],
+    ) -> usize {
+        let numbers = self.deliveries_of(db, key, messages);
+        self.give_back_all(db, key, &numbers);
+        numbers.len()
+    }
+
+    /// Forgets what is in flight of a queue that is deleted; whether there was anything.
+    pub(super) fn clear_in_flight(&mut self, db: usize, key: &[u8]) -> bool {
+        let Some(record) = self.queues.get_mut(&(db, key.to_vec())) else { return false };
+        let count = std::mem::take(&mut record.in_flight).len();
+        self.tally.removed += count;
+        if count > 0 {
+            self.note_others(db, key, -(count as i64));
+            self.note_room(db, key);
+        }
+        count > 0
+    }
+
+    /// Returns messages: those that may not come back leave first.
+    fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+        let (leaving, staying): (Vec<u64>, Vec<u64>) =
+            numbers.iter().partition(|number| self.must_leave(db, key, **number));
+        for number in leaving.into_iter().chain(staying) {
+            self.give_back(db, key, number);
         }
     }
 
@@ -106,7 +198,7 @@ impl Model {
     ) -> usize {
         let mut numbers = self.held(who, db, key);
         numbers.truncate(count);
-        numbers.iter().for_each(|&number| self.give_back(db, key, number));
+        self.give_back_all(db, key, &numbers);
         numbers.len()
     }
 
@@ -123,27 +215,42 @@ impl Model {
     pub(super) fn return_overdue(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
         let Some(timeout_ms) = policy.number("ack-timeout-ms") else { return };
-        while let Some(record) = self.queues.get(&(db, key.to_vec()))
-            && let Some(first) = record.in_flight.first()
-            && first.delivered_ms + timeout_ms <= self.now.unix_ms()
-        {
-            self.give_back(db, key, first.number);
-        }
+        let Some(record) = self.queues.get(&(db, key.to_vec())) else { return };
+        let now_ms = self.now.unix_ms();
+        let is_overdue = |delivery: &&Delivery| delivery.delivered_ms + timeout_ms <= now_ms;
+        let overdue = record.in_flight.iter().take_while(is_overdue);
+        let numbers: Vec<u64> = overdue.map(|delivery| delivery.number).collect();
+        self.give_back_all(db, key, &numbers);
     }
 
-    /// Returns a message to its queue, unless it was delivered too often or has waited too long.
-    fn give_back(&mut self, db: usize, key: &[u8], number: u64) {
-        let Delivery { message, side, .. } = self.remove_delivery(db, key, number);
+    /// Why a message in flight must not go back: it was delivered too often, or has waited too long.
+    fn fate_of(&self, key: &[u8], message: &Message) -> Option<Fate> {
         let stamp = message.stamp.expect("it was in flight");
         let policy = self.policy(key).expect("what is in flight is under a policy");
         let is_over = |limit: i64| i64::from(stamp.deliveries) >= limit;
         let is_old = |ttl_ms: i64| stamp.ready_ms + ttl_ms <= self.now.unix_ms();
         if policy.number("delivery-limit").is_some_and(is_over) {
-            self.part_with(db, key, &policy, message, Fate::Undeliverable);
+            Some(Fate::Undeliverable)
         } else if policy.number("message-ttl-ms").is_some_and(is_old) {
-            self.part_with(db, key, &policy, message, Fate::Expired);
+            Some(Fate::Expired)
         } else {
-            self.put_back(db, key, side, message);
+            None
+        }
+    }
+
+    fn must_leave(&self, db: usize, key: &[u8], number: u64) -> bool {
+        let record = self.queues.get(&(db, key.to_vec())).expect("it has something in flight");
+        let found = record.in_flight.iter().find(|delivery| delivery.number == number);
+        self.fate_of(key, &found.expect("it is in flight").message).is_some()
+    }
+
+    /// Returns a message to its queue, unless it must not go back.
+    fn give_back(&mut self, db: usize, key: &[u8], number: u64) {
+        let Delivery { message, side, .. } = self.remove_delivery(db, key, number);
+        let policy = self.policy(key).expect("what is in flight is under a policy");
+        match self.fate_of(key, &message) {
+            Some(fate) => self.part_with(db, key, &policy, message, fate),
+            None => self.put_back(db, key, side, message),
         }
     }
 
@@ -170,7 +277,11 @@ impl Model {
             Side::Right => messages.len() - messages.iter().rev().take_while(is_before).count(),
         };
         messages.insert(index, message);
-        self.dbs[db].entry(key.to_vec()).or_default();
+        // A list that comes back expires when it would have.
+        if !self.dbs[db].contains_key(key) {
+            let expires_ms = self.record(db, key).and_then(|record| record.expires_ms.take());
+            self.dbs[db].insert(key.to_vec(), List { messages: Vec::new(), expires_ms });
+        }
         self.replace(db, key, messages);
     }
 }

@@ -24,6 +24,7 @@ pub struct Totals {
     pub dropped: i64,
     pub dead_lettered: i64,
     pub deduplicated: i64,
+    pub shared: i64,
 }
 
 /// What is known of a queue that is under a policy or paused.
@@ -40,6 +41,8 @@ pub struct Record {
     pub totals: Totals,
     /// Messages that came, less those that went, in ways that the totals do not count.
     pub others: i64,
+    /// When the list expires that has become empty while its messages may be in flight.
+    pub expires_ms: Option<i64>,
 }
 
 impl Record {

@@ -28,9 +28,11 @@ impl Model {
         let db = self.clients[who].db;
         match words[0].to_ascii_uppercase().as_slice() {
             b"DEL" | b"UNLINK" => {
-                // Both: a queue may have messages that are ready and such that are not.
-                let is_removed =
-                    |key: &&Vec<u8>| self.clear_delayed(db, key) | self.delete(db, key);
+                // A queue may have messages that are ready, delayed and in flight.
+                let is_removed = |key: &&Vec<u8>| {
+                    let is_cleared = self.clear_delayed(db, key) | self.clear_in_flight(db, key);
+                    is_cleared | self.delete(db, key)
+                };
                 reply.count(words[1..].iter().filter(is_removed).count());
             }
             b"EXISTS" => {
@@ -114,6 +116,7 @@ impl Model {
     /// Puts a list at a key in the place of what was there.
     fn put(&mut self, db: usize, key: &[u8], mut list: List) {
         self.delete(db, key);
+        self.note_new_list(db, key);
         list.messages.iter_mut().for_each(|message| self.stamp(key, message));
         self.note_others(db, key, list.messages.len() as i64);
         self.dbs[db].insert(key.to_vec(), list);
@@ -185,6 +188,7 @@ impl Model {
                 record.in_flight.clear();
                 record.delayed.clear();
                 record.recent.clear();
+                record.expires_ms = None;
                 record.totals = Totals::default();
                 record.others = 0;
             }

@@ -63,7 +63,7 @@ impl Model {
             b"RPOPLPUSH" => self.move_or_null(who, words, Side::Right, Side::Left, reply)?,
             b"LMPOP" => {
                 let (keys, take) = many(words, 1)?;
-                self.acknowledge_by_pop(who, &keys);
+                self.acknowledge_by_pop(who, db, &keys, false);
                 if !self.take_first(who, &keys, &take, reply)? {
                     reply.null_array();
                 }
@@ -131,19 +131,45 @@ impl Model {
         let Some(list) = self.dbs[db].get_mut(key) else { return };
         list.messages = messages;
         if list.messages.is_empty() {
+            let expires_ms = list.expires_ms;
             self.dbs[db].remove(key);
+            if self.policy(key).is_some_and(|policy| policy.is("delivery", "at-least-once"))
+                && let Some(record) = self.record(db, key)
+            {
+                record.expires_ms = expires_ms;
+            }
         }
         self.touch(db, key);
     }
 
     /// Adds a message at one end.
     pub(super) fn push(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
+        self.note_new_list(db, key);
         let list = self.dbs[db].entry(key.to_vec()).or_default();
         match side {
             Side::Left => list.messages.insert(0, message),
             Side::Right => list.messages.push(message),
         }
         self.touch(db, key);
+    }
+
+    /// A list that is made anew has nothing of the one before.
+    pub(super) fn note_new_list(&mut self, db: usize, key: &[u8]) {
+        if let Some(record) = self.queues.get_mut(&(db, key.to_vec())) {
+            record.expires_ms = None;
+        }
+    }
+
+    /// A client waits: what it sends meanwhile overlaps, if a pop of it acknowledges.
+    fn note_waiting(&mut self, who: Who, keys: &[Key], take: &Take) {
+        let is_by_pop = |policy: super::Policy| {
+            policy.is("delivery", "at-least-once") && !policy.is("acknowledge", "explicit")
+        };
+        if !matches!(take, Take::Move { .. })
+            && keys.iter().any(|key| self.policy(key).is_some_and(is_by_pop))
+        {
+            self.clients[who].waited_in = self.clients[who].input_number;
+        }
     }
 
     fn push_or_wait(
@@ -284,7 +310,9 @@ impl Model {
             }
         };
         let db = self.clients[who].db;
-        self.acknowledge_by_pop(who, &words[1..2]);
+        if count != Some(0) {
+            self.acknowledge_by_pop(who, db, &words[1..2], false);
+        }
         let exists = self.has_messages(db, &words[1]);
         match count {
             None if !exists => reply.null(),
@@ -350,11 +378,12 @@ impl Model {
         };
         let db = self.clients[who].db;
         if !matches!(take, Take::Move { .. }) {
-            self.acknowledge_by_pop(who, &keys);
+            self.acknowledge_by_pop(who, db, &keys, !in_exec);
         }
         if self.take_first(who, &keys, &take, reply)? {
         } else if !in_exec {
             let deadline_us = (timeout_us > 0).then_some(self.now.monotonic_us + timeout_us);
+            self.note_waiting(who, &keys, &take);
             self.start_waiting(who, Wait::Keys { db, keys, take, deadline_us });
         } else if matches!(take, Take::Move { .. }) {
             reply.null();

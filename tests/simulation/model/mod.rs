@@ -154,10 +154,23 @@ impl Model {
         client.inputs.push_back((client.sent, input));
     }
 
+    /// Something has come that the broker does not receive, since the client waits.
+    pub fn input_waits(&mut self, who: Who) {
+        self.clients[who].has_early_input |= self.clients[who].wait.is_some();
+    }
+
     /// The broker receives so many of the bytes on their way.
     pub fn receive(&mut self, who: Who, byte_count: usize, now: Now) {
         self.expire(now);
         let client = &mut self.clients[who];
+        let was_early = std::mem::take(&mut client.has_early_input);
+        if client.used == client.received
+            && client.wait.is_none()
+            && !was_early
+            && client.taken >= client.answered
+        {
+            client.input_number += 1;
+        }
         client.received += byte_count;
         if client.wants_input() {
             self.run_input(who);
@@ -200,10 +213,14 @@ impl Model {
             if end > client.received {
                 return;
             }
+            let is_command = matches!(input, Input::Command(_));
             if self.run_one(who, input) {
                 let client = &mut self.clients[who];
                 client.inputs.pop_front();
                 client.used = end;
+                if is_command {
+                    client.answered = client.owed.len();
+                }
             }
         }
     }
@@ -266,6 +283,8 @@ impl Model {
                 let list = self.dbs[db].remove(&key).unwrap_or_default();
                 self.tally.expired += list.messages.len();
                 self.note_others(db, &key, -(list.messages.len() as i64));
+                self.clear_delayed(db, &key);
+                self.clear_in_flight(db, &key);
                 self.touch(db, &key);
             }
         }
@@ -312,6 +331,12 @@ impl Model {
     pub fn queue_keys(&self, db: usize) -> Vec<Key> {
         let names = self.queues.keys().filter(|(other, _)| *other == db);
         names.map(|(_, key)| key.clone()).collect()
+    }
+
+    /// What is in flight of all queues.
+    pub fn messages_in_flight(&self) -> Vec<Vec<u8>> {
+        let deliveries = self.queues.values().flat_map(|record| &record.in_flight);
+        deliveries.map(|delivery| delivery.message.bytes.clone()).collect()
     }
 
     /// Messages in flight.

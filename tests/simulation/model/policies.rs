@@ -15,7 +15,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("message-ttl-ms", ""),
     ("delay-ms", ""),
     ("delivery", "at-most-once"),
-    ("acknowledge", "next-pop"),
+    ("acknowledge", ""),
     ("ack-timeout-ms", ""),
     ("delivery-limit", ""),
     ("dead-letter", ""),
@@ -65,6 +65,15 @@ impl Policy {
             && value("dead-letter").is_none()
         {
             return Err("ERR overflow dead-letter needs the option 'dead-letter KEY'".into());
+        }
+        if value("delivery").is_some_and(|(_, value)| value == b"at-least-once")
+            && value("acknowledge").is_none()
+        {
+            let text = "ERR delivery at-least-once needs `acknowledge next-pop` or `acknowledge \
+                explicit`. next-pop is for workers that have a connection each and pop one message \
+                after the other; explicit is for all others (pools, threads, tasks), who say QUEUE ACK \
+                key VALUE message";
+            return Err(text.into());
         }
         let shown = OPTIONS.iter().filter_map(|&(name, default)| {
             let (_, value) = value(name)?;

@@ -39,6 +39,12 @@ impl Model {
         let db = self.clients[who].db;
         match words[1].to_ascii_uppercase().as_slice() {
             b"POLICY" => self.run_policy_command(words, reply)?,
+            b"ACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
+                reply.count(self.acknowledge_values(db, &words[2], &words[4..]));
+            }
+            b"NACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
+                reply.count(self.give_back_values(db, &words[2], &words[4..]));
+            }
             b"ACK" => {
                 let count = count_option(words)?;
                 reply.count(self.acknowledge(who, db, &words[2], count));
@@ -70,7 +76,7 @@ impl Model {
         let producers = self.producers_of(db, key).count();
         let policy = self.policy(key);
         let record = self.record(db, key).cloned().unwrap_or_default();
-        reply.map(18);
+        reply.map(19);
         reply.bulk(b"policy");
         match policy {
             Some(policy) => reply.bulk(&policy.name),
@@ -79,7 +85,10 @@ impl Model {
         reply.bulk(b"length");
         reply.count(list.len());
         reply.bulk(b"bytes");
-        reply.count(list.iter().map(|message| message.bytes.len()).sum());
+        match list.first().is_some_and(|message| message.stamp.is_none()) {
+            true => reply.null(),
+            false => reply.count(list.iter().map(|message| message.bytes.len()).sum()),
+        }
         reply.bulk(b"oldest-age-ms");
         match oldest_ms {
             Some(oldest_ms) => reply.integer(now_ms - oldest_ms),
@@ -101,7 +110,8 @@ impl Model {
             (false, false) => b"none",
         });
         let Totals { pushed, delivered, acknowledged, redelivered, .. } = record.totals;
-        let Totals { expired, rejected, dropped, dead_lettered, deduplicated, .. } = record.totals;
+        let Totals { expired, rejected, dropped, dead_lettered, .. } = record.totals;
+        let Totals { deduplicated, shared, .. } = record.totals;
         for (name, count) in [
             ("pushed", pushed),
             ("delivered", delivered),
@@ -112,6 +122,7 @@ impl Model {
             ("dropped", dropped),
             ("dead-lettered", dead_lettered),
             ("deduplicated", deduplicated),
+            ("shared-connections", shared),
         ] {
             reply.bulk(name.as_bytes());
             reply.integer(count);

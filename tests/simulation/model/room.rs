@@ -103,7 +103,7 @@ impl Model {
                 Ok(len) => reply.count(len),
                 Err(error) => reply.error(&error),
             }
-            self.write(who, &reply.bytes);
+            self.answer(who, &reply.bytes);
         }
     }
 

@@ -48,7 +48,7 @@ impl Model {
         self.stop_waiting(who);
         let mut reply = Reply::new(self.clients[who].is_resp3);
         answer(&mut reply);
-        self.write(who, &reply.bytes);
+        self.answer(who, &reply.bytes);
         true
     }
 
@@ -92,8 +92,14 @@ impl Model {
             if let Err(error) = self.take(who, db, key, &take, &mut reply) {
                 reply.error(&error);
             }
-            self.write(who, &reply.bytes);
+            self.answer(who, &reply.bytes);
         }
+    }
+
+    /// Answers a client that was waiting.
+    pub(super) fn answer(&mut self, who: Who, bytes: &[u8]) {
+        self.write(who, bytes);
+        self.clients[who].answered = self.clients[who].owed.len();
     }
 
     fn first_in_line(&self, db: usize, key: &[u8]) -> Option<Who> {

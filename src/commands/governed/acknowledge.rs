@@ -1,0 +1,115 @@
+//! What acknowledges a message in flight: the next pop of its connection, or QUEUE ACK.
+
+use super::inflight_key;
+use crate::client_id::ClientId;
+use crate::clients::Clients;
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place};
+use crate::queue::End;
+use crate::state::State;
+use log::warn;
+
+/// Acknowledges what a client was given from these keys, as far as it can have seen it: it is about to
+/// pop from them, so what came before is done. `may_wait` says whether the pop waits if it finds
+/// nothing.
+#[inline]
+pub fn acknowledge_by_pop<'a>(
+    state: &mut State,
+    db: DbIndex,
+    keys: impl IntoIterator<Item = &'a [u8]>,
+    client: ClientId,
+    may_wait: bool,
+) {
+    if state.keyspace.in_flight_len() > 0 {
+        acknowledge_seen(state, db, keys, client, may_wait);
+    }
+}
+
+#[cold]
+fn acknowledge_seen<'a>(
+    state: &mut State,
+    db: DbIndex,
+    keys: impl IntoIterator<Item = &'a [u8]>,
+    client: ClientId,
+    may_wait: bool,
+) {
+    let State { clients, keyspace, effects, .. } = state;
+    // What append files say was delivered belongs to nobody, and is not acknowledged by what they say
+    // was popped.
+    if client == ClientId::nobody() || !keyspace.holds_any(client) {
+        return;
+    }
+    let input = clients.get(client).map_or(0, |client| client.input_number);
+    for key in keys {
+        if !is_acknowledged_by_pop(keyspace, db, key) {
+            continue;
+        }
+        if clients.notices_sharing(client, may_wait) {
+            // Also of a queue that nothing is known of so far.
+            keyspace.will_be_governed(db, key);
+            keyspace.count(db, key, |totals| totals.shared += 1);
+            keyspace.drop_if_empty(db, key);
+            warn_of_sharing(clients, client, key);
+        }
+        if clients.get(client).is_some_and(|client| client.is_shared()) {
+            return;
+        }
+        let key = Key::from(key);
+        while let Some(number) = keyspace.oldest_held(client, db, &key, input) {
+            acknowledge(keyspace, effects, db, &key, number);
+        }
+    }
+}
+
+/// Whether pops of a queue acknowledge; not while it is paused, when they find nothing.
+fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
+    let is_paused = keyspace.governed(db, key).is_some_and(|governed| governed.is_read_paused);
+    let policy = keyspace.policy_for(db, key);
+    !is_paused && policy.is_some_and(|policy| policy.is_acknowledged_by_pop())
+}
+
+fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
+    let Some(client) = clients.get(id) else { return };
+    let name = client.identity.as_ref().map_or(&[][..], |identity| &identity.name);
+    warn!(
+        "pops of client {} '{}' from {} overlap at '{}': several workers share the connection, so \
+         its pops acknowledge nothing any more; give each worker a connection of its own, or set \
+         `acknowledge explicit` and use QUEUE ACK key VALUE message",
+        id.number(),
+        name.escape_ascii(),
+        client.peer.addr(),
+        key.escape_ascii(),
+    );
+}
+
+/// Acknowledges a message in flight: it is gone.
+pub fn acknowledge(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    number: u64,
+) {
+    let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { return };
+    state_removal(effects, db, key, &delivery, place);
+    keyspace.count(db, key, |totals| totals.acknowledged += 1);
+}
+
+/// States that a message is in flight no more. Of messages that are equal, one is as good as another.
+pub(super) fn state_removal(
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    delivery: &Delivery,
+    place: Place,
+) {
+    if !effects.is_on() {
+        return;
+    }
+    let list = inflight_key(key);
+    match place {
+        Place::First => effects.state_pop(db, End::Front, &list, 1),
+        Place::Last => effects.state_pop(db, End::Back, &list, 1),
+        Place::Between => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+    }
+}

@@ -1,0 +1,260 @@
+//! What goes back to its queue without an acknowledgement.
+//!
+//! Messages that come back stand at the end from which they were taken, in the order of their first
+//! deliveries. All that comes back at once is merged with what came back before in one step, and
+//! stated once.
+
+use super::acknowledge::state_removal;
+use super::leave::{Fate, leave};
+use super::{inflight_key, side};
+use crate::client_id::ClientId;
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
+use crate::note::Note;
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Queue, Stamp};
+use crate::state::add_expired;
+
+/// A message and what is known of it.
+type Message = (Box<[u8]>, Stamp);
+
+/// Messages between the place of one that comes back and the end of its queue are written anew, so
+/// many for each that comes back. With more of them the places are stated one by one.
+const WRITTEN_ANEW_MAX: usize = 8;
+
+/// Returns all that a client has in flight: its connection has ended.
+pub fn give_all_back(keyspace: &mut Keyspace, effects: &mut Effects, client: ClientId) {
+    let held: Vec<_> =
+        keyspace.held_by(client).map(|(db, key, number)| (db, key.clone(), number)).collect();
+    let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
+    for of_one_queue in held.chunk_by(is_same) {
+        let Some((db, key, _)) = of_one_queue.first() else { continue };
+        let numbers: Vec<u64> = of_one_queue.iter().map(|(.., number)| *number).collect();
+        give_back(keyspace, effects, *db, key, &numbers);
+    }
+}
+
+/// Returns messages in flight to their places in the queue, but for those that were delivered too often
+/// or have waited too long meanwhile. Their numbers rise.
+pub fn give_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    numbers: &[u64],
+) {
+    let Some(policy) = keyspace.policy_of(db, key) else { return };
+    let now_ms = keyspace.now_ms();
+    let fate_of = |keyspace: &mut Keyspace, number| {
+        let governed = keyspace.governed(db, key)?;
+        fate(&policy, governed.in_flight.get(number)?.stamp, now_ms)
+    };
+    let mut staying = Vec::new();
+    for &number in numbers {
+        let Some(fate) = fate_of(keyspace, number) else {
+            staying.push(number);
+            continue;
+        };
+        if let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) {
+            state_removal(effects, db, key, &delivery, place);
+            leave(keyspace, effects, db, key, &policy, &delivery.message, delivery.stamp, fate);
+        }
+    }
+    put_back(keyspace, effects, db, key, &staying);
+}
+
+/// What becomes of a message in flight that must not go back to its queue; none if it may.
+fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
+    let is_undeliverable = policy.delivery_limit.is_some_and(|limit| stamp.deliveries >= limit);
+    let is_too_old =
+        policy.message_ttl_ms.is_some_and(|ttl| stamp.ready_ms.saturating_add(ttl) <= now_ms);
+    match (is_undeliverable, is_too_old) {
+        (true, _) => Some(Fate::DeadLetter),
+        (false, true) => Some(Fate::Expired),
+        (false, false) => None,
+    }
+}
+
+/// Returns messages in flight to their places in the queue, come what may. Their numbers rise.
+pub(super) fn put_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    numbers: &[u64],
+) {
+    if numbers.is_empty() {
+        return;
+    }
+    let expires_ms = keyspace.expiry_of_emptied(db, key);
+    let are_moves =
+        is_tail(keyspace, db, key, numbers) && go_to_the_end(keyspace, db, key, numbers);
+    let mut returned = Vec::with_capacity(numbers.len());
+    for &number in numbers.iter().rev() {
+        let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { continue };
+        if !are_moves {
+            state_removal(effects, db, key, &delivery, place);
+        }
+        returned.push(delivery);
+    }
+    if are_moves {
+        move_back(keyspace, effects, db, key, &returned);
+    } else {
+        for end in [End::Front, End::Back] {
+            let of_end = returned.iter().filter(|delivery| delivery.stamp.taken_from == end);
+            let mut messages: Vec<Message> =
+                of_end.map(|delivery| (delivery.message.clone(), delivery.stamp)).collect();
+            messages.sort_by_key(|(_, stamp)| stamp.order);
+            insert_all(keyspace, effects, db, key, end, messages);
+        }
+    }
+    if let Some(expires_ms) = expires_ms {
+        keyspace.set_expiry(db, key, Some(expires_ms));
+        let mut digits = itoa::Buffer::new();
+        effects.state(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
+    }
+}
+
+/// Whether these are the last of a queue's deliveries.
+fn is_tail(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
+    let Some(governed) = keyspace.governed(db, key) else { return false };
+    let last = governed.in_flight.iter().rev().take(numbers.len());
+    last.map(|(number, _)| number).eq(numbers.iter().rev().copied())
+}
+
+/// Whether deliveries come to be in their places if the last of them goes to the end of the queue first,
+/// then the one before it, and so on.
+fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
+    for end in [End::Front, End::Back] {
+        let Some(governed) = keyspace.governed(db, key) else { return false };
+        let stamps = numbers.iter().filter_map(|number| governed.in_flight.get(*number));
+        let stamps = stamps.map(|delivery| delivery.stamp).filter(|s| s.taken_from == end);
+        let orders: Vec<u64> = stamps.map(|stamp| stamp.order).collect();
+        let Some(&last) = orders.last() else { continue };
+        let Ok(list) = keyspace.list(db, key) else { return false };
+        let is_outermost = list.is_none_or(|list| outer_len(list, end, last) == 0);
+        if !is_outermost || !orders.is_sorted() {
+            return false;
+        }
+    }
+    true
+}
+
+/// How many messages are between the place of one that comes back and the end of its queue.
+fn outer_len(queue: &Queue, end: End, order: u64) -> usize {
+    match end {
+        End::Front => queue.place_of(end, order),
+        End::Back => queue.len() - queue.place_of(end, order),
+    }
+}
+
+/// Puts messages at the ends of the queue one by one.
+fn move_back(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    returned: &[Delivery],
+) {
+    // There are only lists.
+    let _ = keyspace.change_or_create_list(db, key, |queue| {
+        for Delivery { message, stamp, .. } in returned {
+            queue.push_stamped(stamp.taken_from, message, *stamp);
+        }
+    });
+    add_expired(keyspace, effects);
+    if effects.is_on() {
+        let list = inflight_key(key);
+        for Delivery { stamp, .. } in returned {
+            effects.state(db, [b"LMOVE", &list[..], key, b"RIGHT", side(stamp.taken_from)]);
+        }
+    }
+}
+
+/// Puts messages, which are in the order of their first deliveries, in their places at one end.
+fn insert_all(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    messages: Vec<Message>,
+) {
+    let Some((_, last)) = messages.last() else { return };
+    let Ok(list) = keyspace.list(db, key) else { return };
+    let outer = list.map_or(0, |list| outer_len(list, end, last.order));
+    if outer > WRITTEN_ANEW_MAX * messages.len() {
+        for (message, stamp) in messages {
+            insert_one(keyspace, effects, db, key, end, &message, stamp);
+        }
+        return;
+    }
+    let merged = keyspace.change_or_create_list(db, key, |queue| {
+        let pop = || queue.pop_stamped(end, |message| Box::from(message));
+        let outermost: Vec<Message> = std::iter::from_fn(pop).take(outer).collect();
+        let merged = merge(outermost, messages);
+        for (message, stamp) in merged.iter().rev() {
+            queue.push_stamped(end, message, *stamp);
+        }
+        merged
+    });
+    let Ok(merged) = merged else { return };
+    add_expired(keyspace, effects);
+    if outer > 0 {
+        effects.state_pop(db, end, key, outer);
+    }
+    effects.state_push(db, end, key, merged.iter().rev().map(|(message, _)| &message[..]));
+    let runs = merged.iter().rev().map(|(_, stamp)| (*stamp, 1)).collect();
+    effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
+}
+
+/// Messages at the end of a queue, the outermost first, with those among them that come back.
+fn merge(outermost: Vec<Message>, returning: Vec<Message>) -> Vec<Message> {
+    let mut merged = Vec::with_capacity(outermost.len() + returning.len());
+    let mut returning = returning.into_iter().peekable();
+    for other in outermost {
+        while let Some(message) = returning.next_if(|(_, stamp)| stamp.order <= other.1.order) {
+            merged.push(message);
+        }
+        merged.push(other);
+    }
+    merged.extend(returning);
+    merged
+}
+
+/// Puts a message in its place among many others: a mark stands in for the next message meanwhile,
+/// since a message cannot be named but by its bytes.
+fn insert_one(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    message: &[u8],
+    stamp: Stamp,
+) {
+    let inserted = keyspace.change_or_create_list(db, key, |queue| {
+        let index = queue.place_of(end, stamp.order);
+        let next = queue.get(index).map(Box::<[u8]>::from);
+        queue.insert_stamped(index, message, stamp);
+        (index, next)
+    });
+    let Ok((index, next)) = inserted else { return };
+    add_expired(keyspace, effects);
+    if !effects.is_on() {
+        return;
+    }
+    match next {
+        Some(next) if index > 0 => {
+            let mark = keyspace.mark();
+            let (mut at, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let (at, behind) = (at.format(index).as_bytes(), behind.format(index + 1).as_bytes());
+            effects.state(db, [b"LSET", key, at, &mark]);
+            effects.state(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
+            effects.state(db, [b"LSET", key, behind, &next]);
+        }
+        Some(_) => effects.state_push(db, End::Front, key, [message]),
+        None => effects.state_push(db, End::Back, key, [message]),
+    }
+    effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
+}
