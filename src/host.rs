@@ -23,6 +23,39 @@ pub trait Host: Send {
 
     /// Stops the world for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
+
+    /// Name and version of the allocator, for `mem_allocator` of INFO.
+    fn allocator_name(&self) -> &str {
+        SystemAllocator.name()
+    }
+
+    /// Has the allocator return free memory to the operating system.
+    fn give_memory_back(&mut self) {}
+}
+
+/// What a broker asks of the allocator of the program around it. The library takes whatever
+/// allocator that program has.
+pub trait Allocator: Send {
+    /// Its name and version, as `mem_allocator` of INFO shows it.
+    fn name(&self) -> &str;
+
+    /// Returns memory that is free to the operating system, or has another thread do so. The server
+    /// calls it a second after it had something to do, and MEMORY PURGE at once. It is called
+    /// on the thread that serves all clients, so it must return within about a millisecond.
+    fn give_memory_back(&mut self);
+}
+
+/// The allocator of the C library, or one of which nothing is known: it returns memory when it sees
+/// fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemAllocator;
+
+impl Allocator for SystemAllocator {
+    fn name(&self) -> &'static str {
+        "libc"
+    }
+
+    fn give_memory_back(&mut self) {}
 }
 
 /// A host that knows and does nothing: for tests, and for a broker without a server.

@@ -130,6 +130,6 @@ pub use broker::Broker;
 pub use client_id::ClientId;
 pub use clients::{CloseReason, Peer};
 pub use commands::{command_names, commands_markdown};
-pub use host::{Host, NoHost};
+pub use host::{Allocator, Host, NoHost, SystemAllocator};
 pub use server::{RunningServer, Server, ServerError, StopHandle};
 pub use state::ShutdownRequest;

@@ -1,5 +1,7 @@
 //! The broker as a program: arguments, log, signals, exit codes.
 
+#[cfg(feature = "mimalloc")]
+mod allocator;
 mod offline;
 
 use log::{info, warn};
@@ -14,11 +16,6 @@ use std::process::ExitCode;
 use tidegate::Server;
 use tidegate::server::{StopHandle, log_filter};
 use tidegate::settings::{self, Invocation, Settings};
-
-/// Why, `Cargo.toml` says. A program that the library is a part of has its own.
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Result<Vec<String>, OsString> =
@@ -70,7 +67,11 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     }
     let socket = settings.unixsocket.clone();
     let port_is_free = settings.port == 0;
-    let server = Server::bind(settings)?;
+    #[cfg(feature = "mimalloc")]
+    let allocator = allocator::Mimalloc::start()?;
+    #[cfg(not(feature = "mimalloc"))]
+    let allocator = tidegate::SystemAllocator;
+    let server = Server::bind_with(settings, Box::new(allocator))?;
     if port_is_free && let Some(address) = server.local_addrs().first() {
         // For whoever starts us, also where the log is elsewhere or silent. Nobody may be reading.
         let _ = writeln!(io::stdout(), "port {}", address.port());

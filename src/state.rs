@@ -54,6 +54,8 @@ pub struct State {
     pub latency: Latency,
     /// When the broker began.
     pub started: Now,
+    /// Physical memory of the process when the broker began; 0 if unknown.
+    pub startup_bytes: usize,
     /// 40 hexadecimal digits that no other run has.
     pub run_id: String,
     /// Set by SHUTDOWN.
@@ -93,6 +95,7 @@ impl State {
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             started: now,
+            startup_bytes: usize::try_from(host.resident_bytes()).unwrap_or(usize::MAX),
             run_id,
             shutdown: None,
             host,
@@ -110,6 +113,12 @@ impl State {
     /// Makes the settings show the queue policies that hold, wherever they were set.
     pub fn show_policies(&mut self) {
         self.settings.queue_policies = self.keyspace.policies().effective();
+    }
+
+    /// Memory in use as INFO shows it: what the process took before there was any data, and what
+    /// counts against `maxmemory`.
+    pub fn process_bytes(&self) -> usize {
+        self.startup_bytes.saturating_add(self.used_bytes())
     }
 
     /// Memory that counts against `maxmemory`: data and client buffers.

@@ -17,7 +17,7 @@ const ROOMS: &[&[&str]] = &[
     &["broker"],
     &["journal"],
     &["server"],
-    &["offline"],
+    &["allocator", "offline"],
     &["main"],
 ];
 

@@ -369,6 +369,12 @@ impl Broker {
         self.state.clients.len()
     }
 
+    /// Returns memory that is free to the operating system, as far as the host can: for some time
+    /// after there was something to do.
+    pub fn give_memory_back(&mut self) {
+        self.state.host.give_memory_back();
+    }
+
     /// Counts a connection that was refused before it became a client.
     pub fn count_rejected_connection(&mut self) {
         self.state.stats.connections_rejected += 1;

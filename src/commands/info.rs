@@ -199,8 +199,8 @@ fn clients(text: &mut Text, state: &State, _: Now) {
 }
 
 fn memory(text: &mut Text, state: &State, _: Now) {
-    let used = state.used_bytes();
-    let peak = state.stats.peak_used_bytes.max(used);
+    let (startup, used) = (state.startup_bytes, state.process_bytes());
+    let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
     let resident = state.host.resident_bytes();
     let dataset = state.keyspace.bytes();
     text.bytes("used_memory", used as u64);
@@ -208,9 +208,12 @@ fn memory(text: &mut Text, state: &State, _: Now) {
     text.bytes("used_memory_peak", peak as u64);
     text.field("used_memory_peak_perc", format_args!("{:.2}%", percent(used, peak)));
     text.field("used_memory_overhead", used - dataset);
-    text.field("used_memory_startup", 0);
+    text.field("used_memory_startup", startup);
     text.field("used_memory_dataset", dataset);
-    text.field("used_memory_dataset_perc", format_args!("{:.2}%", percent(dataset, used)));
+    text.field(
+        "used_memory_dataset_perc",
+        format_args!("{:.2}%", percent(dataset, used - startup)),
+    );
     text.bytes("maxmemory", state.settings.maxmemory_bytes);
     text.field("maxmemory_policy", "noeviction");
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", fragmentation(resident, used)));
@@ -223,7 +226,7 @@ fn memory(text: &mut Text, state: &State, _: Now) {
     ]);
     text.field("mem_clients_normal", state.clients.memory_bytes());
     text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
-    text.field("mem_allocator", "libc");
+    text.field("mem_allocator", state.host.allocator_name());
     text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 

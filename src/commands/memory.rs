@@ -78,8 +78,8 @@ fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 
 fn figures(state: &State) -> [(&'static str, Figure); 18] {
     use Figure::{Count, Part};
-    let used = state.used_bytes();
-    let peak = state.stats.peak_used_bytes.max(used);
+    let (startup, used) = (state.startup_bytes, state.process_bytes());
+    let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
     let dataset = state.keyspace.bytes();
     let keys: usize = (0..state.keyspace.db_count()).map(|db| state.keyspace.len(db)).sum();
     let resident = state.host.resident_bytes();
@@ -87,7 +87,7 @@ fn figures(state: &State) -> [(&'static str, Figure); 18] {
     [
         ("peak.allocated", Count(peak)),
         ("total.allocated", Count(used)),
-        ("startup.allocated", Count(0)),
+        ("startup.allocated", Count(startup)),
         ("replication.backlog", Count(0)),
         ("clients.slaves", Count(0)),
         ("clients.normal", Count(state.clients.memory_bytes())),
@@ -99,7 +99,7 @@ fn figures(state: &State) -> [(&'static str, Figure); 18] {
         ("keys.count", Count(keys)),
         ("keys.bytes-per-key", Count(dataset.checked_div(keys).unwrap_or(0))),
         ("dataset.bytes", Count(dataset)),
-        ("dataset.percentage", Part(percent(dataset, used))),
+        ("dataset.percentage", Part(percent(dataset, used - startup))),
         ("peak.percentage", Part(percent(used, peak))),
         ("fragmentation", Part(fragmentation(resident, used))),
         ("fragmentation.bytes", Count(unused)),
@@ -124,8 +124,8 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn findings(state: &State) -> Vec<String> {
-    let used = state.used_bytes();
-    let peak = state.stats.peak_used_bytes.max(used);
+    let used = state.process_bytes();
+    let peak = state.stats.peak_used_bytes.saturating_add(state.startup_bytes).max(used);
     let buffers = state.clients.memory_bytes();
     let resident = state.host.resident_bytes();
     let limit = state.settings.maxmemory_bytes;
@@ -138,11 +138,7 @@ fn findings(state: &State) -> Vec<String> {
     let human = |bytes: usize| human_bytes(bytes as u64);
     add(
         peak > SMALL_BYTES && peak > used.saturating_mul(3) / 2,
-        format!(
-            "Peak: at most {} were used, now {}. The process may keep the difference.",
-            human(peak),
-            human(used)
-        ),
+        format!("Peak: at most {} were used, now {}.", human(peak), human(used)),
     );
     add(
         used > SMALL_BYTES && fragmentation(resident, used) > 1.5,
@@ -161,10 +157,10 @@ fn findings(state: &State) -> Vec<String> {
         ),
     );
     add(
-        limit > 0 && used as u64 > limit / 10 * 9,
+        limit > 0 && state.used_bytes() as u64 > limit / 10 * 9,
         format!(
             "Limit: {} of maxmemory {} are used. Above it no command may add data.",
-            human(used),
+            human(state.used_bytes()),
             human_bytes(limit)
         ),
     );
@@ -172,7 +168,7 @@ fn findings(state: &State) -> Vec<String> {
 }
 
 fn purge(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // As in a Redis whose allocator cannot: the system's gives pages back by itself.
+    ctx.state.host.give_memory_back();
     ctx.reply.ok();
     Ok(())
 }

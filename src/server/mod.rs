@@ -22,6 +22,7 @@ use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
+use crate::host::{Allocator, SystemAllocator};
 use crate::journal::files::OpenError;
 use crate::journal::{JournalError, LoadError};
 use crate::settings::Settings;
@@ -77,6 +78,8 @@ pub struct Server {
     /// When those that are closed after their last bytes have waited long enough.
     lingering: Deadlines<ClientId>,
     next_idle_check_us: u64,
+    /// When the allocator is asked to return memory, in microseconds of the monotonic clock.
+    give_back_us: Option<u64>,
     /// When a server that stops gives up on those who do not read.
     stop_by_us: Option<u64>,
     read_buffer: Box<[u8]>,
@@ -149,7 +152,16 @@ impl Server {
     ///
     /// Port 0 is a free port that the operating system picks, the same for every address, unless
     /// there is a Unix socket: then it means no TCP, as in Redis.
-    pub fn bind(mut settings: Settings) -> Result<Server, ServerError> {
+    pub fn bind(settings: Settings) -> Result<Server, ServerError> {
+        Server::bind_with(settings, Box::new(SystemAllocator))
+    }
+
+    /// As [`bind`](Server::bind), in a program whose allocator can be asked to return memory to the
+    /// operating system.
+    pub fn bind_with(
+        mut settings: Settings,
+        allocator: Box<dyn Allocator>,
+    ) -> Result<Server, ServerError> {
         settings.maxclients = descriptors::make_room(settings.maxclients)?;
         let poll = Poll::new().map_err(ServerError::Poll)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ServerError::Poll)?;
@@ -158,7 +170,7 @@ impl Server {
         let count = count.map_err(ServerError::Poll)?;
         let clock = Clock::start();
         let now = clock.now();
-        let host = Process::new(clock, &settings);
+        let host = Process::new(clock, allocator, &settings);
         // The standard library's keys for hash maps are random and not to be guessed by clients.
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
@@ -176,6 +188,7 @@ impl Server {
             to_close: Vec::new(),
             lingering: Deadlines::default(),
             next_idle_check_us: 0,
+            give_back_us: None,
             stop_by_us: None,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             clock,

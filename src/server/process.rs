@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::descriptors;
-use crate::host::Host;
+use crate::host::{Allocator, Host};
 use crate::settings::{LogLevel, Settings};
 use log::LevelFilter;
 use std::fs::{self, File, OpenOptions};
@@ -14,9 +14,9 @@ use std::time::Duration;
 const TICK_US: u64 = 10_000;
 
 /// The process as the broker's host.
-#[derive(Debug)]
 pub struct Process {
     clock: Clock,
+    allocator: Box<dyn Allocator>,
     config_file: Option<PathBuf>,
     loglevel: LogLevel,
     maxclients: u32,
@@ -33,9 +33,10 @@ pub fn log_filter(level: LogLevel) -> LevelFilter {
 }
 
 impl Process {
-    pub fn new(clock: Clock, settings: &Settings) -> Process {
+    pub fn new(clock: Clock, allocator: Box<dyn Allocator>, settings: &Settings) -> Process {
         Process {
             clock,
+            allocator,
             config_file: settings.config_file.clone(),
             loglevel: settings.loglevel,
             maxclients: settings.maxclients,
@@ -84,6 +85,14 @@ impl Host for Process {
 
     fn sleep(&mut self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn allocator_name(&self) -> &str {
+        self.allocator.name()
+    }
+
+    fn give_memory_back(&mut self) {
+        self.allocator.give_memory_back();
     }
 }
 
@@ -135,6 +144,7 @@ fn write_file(path: &Path, text: &str, permissions: fs::Permissions) -> io::Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::SystemAllocator;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -145,7 +155,8 @@ mod tests {
         assert_eq!(resident_bytes(""), None);
         assert_eq!(cpu_us(") S 1"), None);
         if cfg!(target_os = "linux") {
-            let process = Process::new(Clock::start(), &Settings::default());
+            let process =
+                Process::new(Clock::start(), Box::new(SystemAllocator), &Settings::default());
             assert!(process.resident_bytes() > 100_000);
         }
     }

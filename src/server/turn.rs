@@ -18,6 +18,10 @@ const ACCEPTS_PER_TURN_MAX: usize = 128;
 const TURN_WRITE_BYTES_MAX: usize = 1024 * 1024;
 /// How long a client that is to be closed may take none of its last bytes.
 const LINGER_US_MAX: u64 = 5_000_000;
+/// How long after a turn the allocator is asked to return memory. mimalloc does it by itself a second
+/// after memory was freed, if it is called then, and in the time of the loop: this comes before.
+/// Sooner would return more that is about to be used again.
+const GIVE_BACK_US: u64 = 900_000;
 /// How often idle clients are looked for, if `timeout` says so.
 const IDLE_CHECK_US: u64 = 1_000_000;
 
@@ -60,6 +64,7 @@ impl Server {
         self.write();
         self.close();
         self.accept();
+        self.give_memory_back();
         Ok(())
     }
 
@@ -82,6 +87,7 @@ impl Server {
             self.listeners.deadline_us(),
             self.lingering.next(),
             self.stop_by_us,
+            self.give_back_us,
             checks_idle.then_some(self.next_idle_check_us),
         ];
         let own = own.into_iter().flatten().min();
@@ -331,6 +337,19 @@ impl Server {
             }
             self.to_read.retain(|&slot| self.connections.contains(slot));
             self.to_write.retain(|&slot| self.connections.contains(slot));
+        }
+    }
+
+    /// Has the allocator return memory some time after a turn, once for all turns until then. The turn
+    /// that does it does not count, so that an idle server sleeps.
+    fn give_memory_back(&mut self) {
+        match self.give_back_us {
+            Some(due_us) if due_us <= self.now.monotonic_us => {
+                self.give_back_us = None;
+                self.broker.give_memory_back();
+            }
+            Some(_) => {}
+            None => self.give_back_us = Some(self.now.monotonic_us + GIVE_BACK_US),
         }
     }
 
