@@ -17,7 +17,7 @@ const MARK: &[u8] = b"tidegate";
 /// What a note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// QUEUE POLICY SET, at this time in Unix milliseconds.
+    /// QUEUE POLICY SET, at this time. All times are those of the clock of queues.
     PolicySet { at_ms: i64, policy: QueuePolicy },
     /// QUEUE POLICY DEL.
     PolicyDeleted { name: Vec<u8> },
@@ -34,6 +34,8 @@ pub enum Note {
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
     /// The stamp of the message at an index of a queue, counted from the left.
     StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
+    /// By how many milliseconds the calendar is ahead of the clock that all notes go by: it was set.
+    Calendar { ahead_ms: i64 },
     /// The number of the last delivery so far: those to come have larger ones.
     LastDelivery { number: u64 },
     /// The stamps of the last deliveries of a queue, oldest first.
@@ -71,6 +73,9 @@ impl Note {
             Note::StampedAt { key, index, stamp } => {
                 words.extend([b"stamped-at".to_vec(), key.clone(), index.to_string().into_bytes()]);
                 words.extend(stamp_words(stamp));
+            }
+            Note::Calendar { ahead_ms } => {
+                words.extend([b"calendar".to_vec(), digits(*ahead_ms)]);
             }
             Note::LastDelivery { number } => {
                 words.extend([b"last-delivery".to_vec(), number.to_string().into_bytes()]);
@@ -133,6 +138,7 @@ impl Note {
                 let index = number(request.get(3)?)?;
                 Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
             }
+            b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
                 // As far below the largest number as nobody ever gets.
                 let number = u64::try_from(parse_integer(request.get(2)?)?).ok()?;
@@ -218,6 +224,7 @@ mod tests {
             Note::PolicyDeleted { name: b"p".to_vec() },
             Note::PolicyForgotten { name: b"".to_vec() },
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
+            Note::Calendar { ahead_ms: -5 },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
             Note::Stamped {

@@ -71,6 +71,7 @@ impl State {
         let mut clients = Clients::default();
         clients.set_output_limits(settings.output_limits, now.monotonic_us);
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
+        keyspace.start_queue_clock(now);
         // There is no key yet that one of them could govern.
         keyspace.change_policies(|policies| drop(policies.configure(&settings.queue_policies)));
         keyspace.policies().warn_of_assumptions();

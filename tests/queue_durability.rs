@@ -19,6 +19,7 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
 const SEEDS: u64 = 60;
 const STEPS: usize = 80;
+const DAY_US: i64 = 86_400_000_000;
 const KEYS: &[&str] = &["a", "b", "c", "dead"];
 const SETTINGS: &str = "queue-policy c c message-ttl-ms 900";
 
@@ -47,6 +48,12 @@ fn policy(dice: &mut Dice) -> String {
     format!("QUEUE POLICY SET p{} {pattern} {options}", dice.below(2))
 }
 
+/// Two messages that were pushed not long ago.
+fn recent(dice: &mut Dice, number: usize) -> String {
+    let first = number.saturating_sub(dice.below(8) as usize);
+    format!("{first} {}", first.saturating_sub(1))
+}
+
 fn command(dice: &mut Dice, number: usize) -> String {
     let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
     let (one, other) = (key(dice), key(dice));
@@ -56,10 +63,13 @@ fn command(dice: &mut Dice, number: usize) -> String {
         10..14 => format!("LPOP {one}"),
         14 => format!("RPOP {one} 2"),
         15..17 => format!("BLPOP {one} {other} 0.5"),
+        17 if dice.below(2) == 0 => format!("QUEUE NACK {one} VALUE {}", recent(dice, number)),
         17 => format!("QUEUE NACK {one}"),
+        18 if dice.below(2) == 0 => format!("QUEUE ACK {one} VALUE {}", recent(dice, number)),
         18 => format!("QUEUE ACK {one}"),
         19 => format!("LMOVE {one} {other} LEFT RIGHT"),
         20 => format!("RENAME {one} {other}"),
+        21 if dice.below(3) == 0 => format!("PEXPIRE {one} {}", 1 + dice.below(900)),
         21 => "RESET".into(),
         22 => policy(dice),
         23 if dice.below(3) == 0 => format!("QUEUE POLICY DEL p{}", dice.below(2)),
@@ -91,6 +101,12 @@ fn play(seed: u64) -> World {
         }
         if dice.below(2) == 0 {
             assert!(world.work());
+        }
+        if dice.below(40) == 0 {
+            let days = dice.below(5) as i64 - 2;
+            println!("the calendar is set by {days} days");
+            world.now.unix_us = world.now.unix_us.saturating_add_signed(days * DAY_US);
+            assert!(world.wait(0));
         }
     }
     // A rewrite under way may keep changes back, unanswered.

@@ -135,7 +135,7 @@ impl Broker {
     /// goes back to its queues, which is recorded as an effect if effects are.
     pub fn end_replay(&mut self, now: Now) {
         let State { keyspace, effects, .. } = &mut self.state;
-        governed::end_replay(keyspace, effects, now.unix_ms());
+        governed::end_replay(keyspace, effects, now);
         self.state.show_policies();
         self.compare_policies();
     }

@@ -17,10 +17,11 @@ use crate::clients::{BlockedOn, CloseReason, Peer};
 use crate::clock::Now;
 use crate::commands::{Table, blocking, dispatch, gates, governed, monitor, pubsub, transaction};
 use crate::host::Host;
+use crate::note::Note;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
-use log::warn;
+use log::{info, warn};
 use std::time::Duration;
 
 /// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
@@ -273,8 +274,13 @@ impl Broker {
         if self.state.persistence.loading.is_some() {
             return;
         }
-        self.has_due_expiries = !self.state.keyspace.expire(now.unix_ms(), EXPIRED_PER_TURN_MAX);
-        if self.state.keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= now.unix_ms()) {
+        let State { keyspace, effects, .. } = &mut self.state;
+        if let Some(step_ms) = keyspace.set_time(now) {
+            info!("the calendar was set by {step_ms} ms; queues go on by the monotonic clock");
+            effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
+        }
+        self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
+        if keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= keyspace.queue_ms()) {
             governed::tend_due(&mut self.state);
         }
         dispatch::follow_up(&mut self.state);
@@ -313,12 +319,10 @@ impl Broker {
         let soft_limits = self.state.clients.next_soft_limit_us();
         let monotonic = [pause, waits, soft_limits].into_iter().flatten().min();
         let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
+        let queues = self.state.keyspace.next_due_in_us(now);
         let expiry = self.state.keyspace.next_expiry_ms();
-        // What is due before 1970 is due at once.
-        let queues = self.state.keyspace.next_due_ms().map(|due_ms| due_ms.max(0).unsigned_abs());
-        let calendar = expiry.into_iter().chain(queues);
-        let calendar = calendar.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
-        monotonic.into_iter().chain(calendar).min().map(Duration::from_micros)
+        let expiry = expiry.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
+        [monotonic, queues, expiry].into_iter().flatten().min().map(Duration::from_micros)
     }
 
     /// The next client with output that its socket was not offered yet.

@@ -109,7 +109,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let keyspace = &mut ctx.state.keyspace;
     let waiters = keyspace.waiter_count(ctx.db, key);
     let producers = keyspace.producer_count(ctx.db, key);
-    let now_ms = ctx.now.unix_ms();
+    let now_ms = keyspace.queue_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
         None => (0, Some(0), None),
         Some(list) if list.is_stamped() => {
@@ -165,7 +165,7 @@ fn field(reply: &mut Output, name: &str, count: usize) {
 }
 
 fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let now_ms = ctx.now.unix_ms();
+    let now_ms = ctx.state.keyspace.queue_ms();
     let Some(governed) = ctx.state.keyspace.governed(ctx.db, &request[2]) else {
         ctx.reply.array(0);
         return Ok(());

@@ -73,6 +73,9 @@ impl BaseWriter {
             };
             note.write(&mut self.batch);
         }
+        if let Some(ahead_ms) = part.calendar_ahead_ms {
+            Note::Calendar { ahead_ms }.write(&mut self.batch);
+        }
         self.last_delivery = self.last_delivery.or(part.last_delivery);
         for saved in &part.keys {
             if self.db != Some(saved.db) {

@@ -129,8 +129,8 @@ impl Keyspace {
         }
         let Some(Value::List(queue)) = &mut entry.value else { return Plain::Absent };
         // While files are loaded the clock stands at zero, and they say what is fresh.
-        if queue.is_stamped() && self.now_ms != 0 {
-            queue.set_fresh_ms(self.now_ms);
+        if queue.is_stamped() && self.queue_ms != 0 {
+            queue.set_fresh_ms(self.queue_ms);
         }
         let bytes_before = queue.allocated_bytes();
         let (result, is_changed) = attempt(queue);

@@ -29,10 +29,10 @@ impl Keyspace {
         self.due_dbs.next()
     }
 
-    /// Sets the time and removes up to `limit` values that are due; whether all due ones are
+    /// Removes up to `limit` values that are due by the time that was set; whether all due ones are
     /// gone. Those that are left are not seen by commands.
-    pub fn expire(&mut self, now_ms: i64, limit: usize) -> bool {
-        self.now_ms = now_ms;
+    pub fn expire(&mut self, limit: usize) -> bool {
+        let now_ms = self.now_ms;
         let mut left = limit;
         while left > 0
             && let Some((due, &db)) = self.due_dbs.first()

@@ -34,7 +34,7 @@ pub struct Governed {
     pub is_read_paused: bool,
     /// Whether pushes are refused.
     pub is_write_paused: bool,
-    /// When something is to be done, at the earliest, in Unix milliseconds, as `Keyspace::dues` has it.
+    /// When something is to be done, at the earliest, by the clock of queues, as `Keyspace::dues` has it.
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as the append files have it, and in which file.
     pub(super) noted: (u32, i64),
@@ -57,7 +57,7 @@ pub(super) struct Governance {
     pub(super) reserves_names: bool,
     /// Queues that are paused without a policy.
     pub(super) paused: usize,
-    /// When queues have something to do, in Unix milliseconds.
+    /// When queues have something to do, by their clock.
     pub(super) dues: BTreeSet<(i64, DbIndex, Key)>,
     /// What each client has in flight.
     pub(super) holdings: BTreeSet<Holding>,
@@ -141,7 +141,7 @@ impl Governed {
         self.is_read_paused || self.is_write_paused
     }
 
-    /// When something is to be done for the queue next, in Unix milliseconds.
+    /// When something is to be done for the queue next, by the clock of queues.
     pub(super) fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
         let policy = self.policy.as_ref()?;
         let oldest_ms = value.and_then(|value| match value {
@@ -190,7 +190,7 @@ impl Keyspace {
         &mut self,
         change: impl FnOnce(&mut Policies) -> R,
     ) -> (R, Vec<(DbIndex, Key)>) {
-        self.change_policies_at(self.now_ms, change)
+        self.change_policies_at(self.queue_ms, change)
     }
 
     /// As `change_policies`, where messages that come under a policy are ready since `at_ms`.
@@ -215,7 +215,7 @@ impl Keyspace {
     /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
     pub fn govern_again(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
-            self.govern_anew(db, index, self.now_ms);
+            self.govern_anew(db, index, self.queue_ms);
         }
     }
 
@@ -251,7 +251,7 @@ impl Keyspace {
             }
         }
         let noted_ms = interest.governed.as_ref().map_or(0, |governed| governed.noted.1);
-        let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.now_ms };
+        let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.queue_ms };
         if let Some(Value::List(queue)) = &mut entry.value {
             self.bytes -= queue.allocated_bytes();
             let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
@@ -270,7 +270,7 @@ impl Keyspace {
         }
         let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
         if let Some(policy) = self.governance.policies.of(key).cloned() {
-            self.attach(db, index, Some(policy), self.now_ms);
+            self.attach(db, index, Some(policy), self.queue_ms);
         }
     }
 
@@ -377,7 +377,7 @@ impl Keyspace {
     ) {
         let index = self.find_or_create(db, key);
         if self.governed_at(db, index).is_none() && is_paused {
-            self.attach(db, index, None, self.now_ms);
+            self.attach(db, index, None, self.queue_ms);
         }
         let changed = self.change_governed(db, key, |governed| {
             let was_paused = governed.is_paused();
@@ -407,11 +407,6 @@ impl Keyspace {
         (ready.0 + delayed.0, ready.1 + delayed.1)
     }
 
-    /// Unix milliseconds: the time of the turn.
-    pub fn now_ms(&self) -> i64 {
-        self.now_ms
-    }
-
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
     pub fn mark(&self) -> Vec<u8> {
         let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
@@ -438,7 +433,7 @@ impl Keyspace {
         // brings them.
         let (at_ms, fresh_ms) = match self.governance.is_replaying {
             true => (0, noted_ms),
-            false => (self.now_ms, self.now_ms),
+            false => (self.queue_ms, self.queue_ms),
         };
         if stamp(queue, is_under_policy, at_ms, fresh_ms) {
             self.note_newly_stamped(db, index);

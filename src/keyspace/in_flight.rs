@@ -16,7 +16,7 @@ pub struct Delivery {
     pub owner: ClientId,
     /// The input of that connection which this answered: a later one may acknowledge it.
     pub input: u64,
-    /// Unix milliseconds at which it was delivered.
+    /// When it was delivered, by the clock of queues.
     pub delivered_ms: i64,
 }
 

@@ -15,6 +15,7 @@ mod expiry;
 mod governed;
 mod in_flight;
 mod interest;
+mod queue_clock;
 mod recent;
 mod replay;
 mod room;
@@ -32,6 +33,7 @@ use ahash::RandomState;
 use governed::Governance;
 use indexmap::IndexMap;
 use interest::Interest;
+use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
 use thiserror::Error;
@@ -143,6 +145,9 @@ pub struct Keyspace {
     /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
     /// been removed yet.
     now_ms: i64,
+    queue_clock: QueueClock,
+    /// The time of the turn by that clock, in milliseconds.
+    queue_ms: i64,
     /// When each database has something to expire, in Unix milliseconds.
     due_dbs: Deadlines<DbIndex>,
     /// Values that expired.
@@ -199,6 +204,8 @@ impl Keyspace {
             now_s: 0,
             notes_use: true,
             now_ms: 0,
+            queue_clock: QueueClock::default(),
+            queue_ms: 0,
             due_dbs: Deadlines::default(),
             expired_count: 0,
             expired: None,

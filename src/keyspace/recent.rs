@@ -13,7 +13,7 @@ pub type Fingerprint = (u64, u64);
 /// The messages that a queue has had lately.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// When each was stored, in Unix milliseconds.
+    /// When each was stored, by the clock of queues.
     stored_ms: HashMap<Fingerprint, i64, ahash::RandomState>,
     /// The same in the order in which they were stored.
     ordered: VecDeque<(i64, Fingerprint)>,
@@ -72,7 +72,7 @@ impl Keyspace {
         fingerprint: Fingerprint,
         window_ms: i64,
     ) -> bool {
-        let since_ms = self.now_ms.saturating_sub(window_ms);
+        let since_ms = self.queue_ms.saturating_sub(window_ms);
         self.governed(db, key).is_some_and(|governed| governed.recent.has(fingerprint, since_ms))
     }
 
@@ -103,7 +103,7 @@ impl Keyspace {
 
     /// Forgets what a queue remembers, if the last of it is older than the window.
     pub fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
-        let since_ms = self.now_ms.saturating_sub(window_ms);
+        let since_ms = self.queue_ms.saturating_sub(window_ms);
         let last_ms = self.governed(db, key).and_then(|governed| governed.recent.last_ms());
         if last_ms.is_some_and(|ms| ms <= since_ms) {
             self.change_governed(db, key, |governed| governed.recent.clear());

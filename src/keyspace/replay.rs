@@ -1,6 +1,7 @@
 //! Governed queues while append files are loaded.
 
 use super::{DbIndex, Governed, Key, Keyspace, Value};
+use crate::clock::Now;
 use crate::queue::Stamp;
 
 impl Governed {
@@ -20,8 +21,9 @@ impl Keyspace {
 
     /// Says that all is loaded. Messages of which no file said since when they are ready are so since
     /// now; gives the queues that have such.
-    pub fn end_replay(&mut self, now_ms: i64) -> Vec<(DbIndex, Key)> {
-        self.now_ms = now_ms;
+    pub fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
+        self.start_queue_clock(now);
+        self.set_time(now);
         self.governance.is_replaying = false;
         self.note_governance();
         self.reset_queue_sums();
@@ -38,7 +40,7 @@ impl Keyspace {
     }
 
     fn end_replay_at(&mut self, db: DbIndex, index: usize, unknown: &mut Vec<(DbIndex, Key)>) {
-        let now_ms = self.now_ms;
+        let now_ms = self.queue_ms;
         let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };

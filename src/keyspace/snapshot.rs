@@ -51,13 +51,18 @@ pub struct SavedPart {
     pub policies: Vec<(Vec<u8>, Option<QueuePolicy>)>,
     /// The number of the last delivery, in the first part, if there was any.
     pub last_delivery: Option<u64>,
+    /// By how many milliseconds the calendar is ahead of the clock of queues, in the first part, if it is.
+    pub calendar_ahead_ms: Option<i64>,
     pub keys: Vec<SavedKey>,
 }
 
 impl SavedPart {
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty() && self.last_delivery.is_none() && self.keys.is_empty()
+        self.policies.is_empty()
+            && self.last_delivery.is_none()
+            && self.calendar_ahead_ms.is_none()
+            && self.keys.is_empty()
     }
 }
 
@@ -78,7 +83,8 @@ impl Keyspace {
         let policies = self.policies().runtime();
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
         let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
-        let saved = SavedPart { policies, last_delivery, keys: Vec::new() };
+        let calendar_ahead_ms = Some(self.calendar_ahead_ms()).filter(|ahead_ms| *ahead_ms != 0);
+        let saved = SavedPart { policies, last_delivery, calendar_ahead_ms, keys: Vec::new() };
         self.snapshot = Some(Snapshot { saved });
     }
 

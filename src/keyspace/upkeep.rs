@@ -22,7 +22,7 @@ impl Keyspace {
         None
     }
 
-    /// When a queue has something to do next, in Unix milliseconds.
+    /// When a queue has something to do next, by the clock of queues.
     #[inline]
     pub fn next_due_ms(&self) -> Option<i64> {
         self.governance.dues.first().map(|(due_ms, ..)| *due_ms)

@@ -20,7 +20,7 @@ const KEPT_RUNS: usize = 64;
 /// What is known of a message beside its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Stamp {
-    /// Unix milliseconds since when it can be taken.
+    /// Since when it can be taken, in milliseconds of the owner's clock.
     pub ready_ms: i64,
     /// Its place among those that were taken and came back, from 1; 0 for one never taken.
     pub order: u64,

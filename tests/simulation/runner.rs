@@ -9,7 +9,7 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
 use crate::checks::{self, Before, Told, shown};
 use crate::generator::{Generator, Hint, encode};
-use crate::model::{DBS, Input, Model, Who, address};
+use crate::model::{DBS, Input, Model, START, Who, address};
 use crate::rng::Rng;
 
 const CLIENTS_MAX: usize = 10;
@@ -57,7 +57,7 @@ const ACTIONS: &[fn(&mut Run)] = &[
 impl Run {
     pub fn new(seed: u64, steps: usize, is_verbose: bool) -> Run {
         let mut rng = Rng::new(seed);
-        let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+        let now = START;
         let mut settings = Settings::default();
         settings.databases = DBS as _;
         settings.turn_output_bytes_max = rng.pick(&[30, 1000, 100_000_000]);

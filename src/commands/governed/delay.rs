@@ -22,7 +22,7 @@ pub fn delay<'a>(
     delay_ms: i64,
     hops: u16,
 ) {
-    let ready_ms = keyspace.now_ms().saturating_add(delay_ms);
+    let ready_ms = keyspace.queue_ms().saturating_add(delay_ms);
     let stamp = Stamp { ready_ms, taken_from: end, hops, ..Stamp::default() };
     keyspace.delay(db, key, messages.clone(), stamp);
     add_expired(keyspace, effects);
@@ -43,7 +43,7 @@ pub fn release(
 ) {
     let list = delayed_key(key);
     let Some(ripe) = keyspace.take_ripe(db, key, until_ms) else { return };
-    let now_ms = keyspace.now_ms();
+    let now_ms = keyspace.queue_ms();
     let ready_ms = |(_, stamp): &(Box<[u8]>, Stamp)| stamp.ready_ms;
     // As nearly always: the first of the list, in its order, and no others.
     let are_moves = ripe.index == 0

@@ -101,7 +101,7 @@ pub fn deliver(
         (stamp.order, stamp.taken_from) = (number, end);
     }
     stamp.deliveries = stamp.deliveries.saturating_add(1);
-    let delivered_ms = keyspace.now_ms();
+    let delivered_ms = keyspace.queue_ms();
     let Consumer { client: owner, input } = consumer;
     let delivery = Delivery { message, stamp, owner, input, delivered_ms };
     keyspace.add_delivery(db, key, number, delivery);

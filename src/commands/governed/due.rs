@@ -13,7 +13,7 @@ use crate::state::{State, add_expired};
 /// Does all that is due by the keyspace's time.
 pub fn tend_due(state: &mut State) {
     let State { keyspace, effects, .. } = state;
-    let now_ms = keyspace.now_ms();
+    let now_ms = keyspace.queue_ms();
     while let Some((db, key)) = keyspace.take_due(now_ms) {
         if let Some(policy) = keyspace.policy_of(db, &key) {
             return_overdue(keyspace, effects, db, &key, &policy);
@@ -36,7 +36,7 @@ fn return_overdue(
     policy: &QueuePolicy,
 ) {
     let Some(timeout_ms) = policy.ack_timeout_ms else { return };
-    let now_ms = keyspace.now_ms();
+    let now_ms = keyspace.queue_ms();
     let Some(governed) = keyspace.governed(db, key) else { return };
     let deliveries = governed.in_flight.iter();
     let overdue = deliveries
@@ -54,7 +54,7 @@ fn expire(
     policy: &QueuePolicy,
 ) {
     let Some(ttl_ms) = policy.message_ttl_ms else { return };
-    let limit_ms = keyspace.now_ms().saturating_sub(ttl_ms);
+    let limit_ms = keyspace.queue_ms().saturating_sub(ttl_ms);
     // Those that go to nobody are only counted.
     let keeps = policy.dead_letter.is_some();
     let mut letters = Gathered::default();

@@ -44,7 +44,7 @@ pub fn give_back(
     numbers: &[u64],
 ) {
     let Some(policy) = keyspace.policy_of(db, key) else { return };
-    let now_ms = keyspace.now_ms();
+    let now_ms = keyspace.queue_ms();
     let fate_of = |keyspace: &mut Keyspace, number| {
         let governed = keyspace.governed(db, key)?;
         fate(&policy, governed.in_flight.get(number)?.stamp, now_ms)

@@ -76,7 +76,7 @@ fn bury(
         finish_push(keyspace, effects, db, &target, End::Back, 1);
         return true;
     }
-    let stamp = Stamp { ready_ms: keyspace.now_ms(), hops: hops + 1, ..Stamp::default() };
+    let stamp = Stamp { ready_ms: keyspace.queue_ms(), hops: hops + 1, ..Stamp::default() };
     let pushed = keyspace.change_or_create_list(db, &target, |queue| {
         queue.push_stamped(End::Back, message, stamp);
     });

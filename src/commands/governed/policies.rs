@@ -41,7 +41,7 @@ pub fn set_policy(
     effects: &mut Effects,
     policy: QueuePolicy,
 ) -> Result<(), String> {
-    let at_ms = keyspace.now_ms();
+    let at_ms = keyspace.queue_ms();
     let mut next = keyspace.policies().clone();
     next.set(policy.clone())?;
     check_lists(keyspace, &next)?;

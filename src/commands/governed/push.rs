@@ -53,7 +53,7 @@ fn store_new<'a>(
     };
     let same = given - new.len();
     keyspace.count(db, key, |totals| totals.deduplicated += same as u64);
-    let at_ms = keyspace.now_ms();
+    let at_ms = keyspace.queue_ms();
     keyspace.remember(db, key, new.iter().map(|(_, fingerprint)| *fingerprint), window_ms, at_ms);
     Ok(len)
 }
@@ -106,7 +106,7 @@ fn store<'a>(
 /// Notes since when the messages are ready that are about to be stated as pushed to a governed queue, if
 /// the stream does not say so yet.
 pub fn note_ready(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8]) {
-    note_ready_since(keyspace, effects, db, key, keyspace.now_ms());
+    note_ready_since(keyspace, effects, db, key, keyspace.queue_ms());
 }
 
 /// As `note_ready`, of messages that are ready since `ms`.
@@ -125,7 +125,7 @@ pub fn note_ready_since(
 /// Notes since when the messages are ready that came under a policy in another way than by a push: a
 /// list was renamed or copied, the policies changed.
 pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
-    let ms = keyspace.now_ms();
+    let ms = keyspace.queue_ms();
     for (db, key) in keyspace.take_newly_stamped() {
         // Also if the same was noted before these came.
         if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_some() {

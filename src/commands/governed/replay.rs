@@ -12,6 +12,7 @@ use super::push::note_ready;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clients::Consumer;
+use crate::clock::Now;
 use crate::command::{CommandError, is_word};
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
@@ -258,6 +259,7 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         Some(Note::PolicyDeleted { name }) => {
             keyspace.change_policies(|policies| policies.delete(&name));
         }
+        Some(Note::Calendar { ahead_ms }) => keyspace.set_calendar_ahead_ms(ahead_ms),
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
         Some(Note::Delayed { key, ms, end }) if keyspace.delays(db, &key) => {
@@ -294,8 +296,8 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
 }
 
 /// Ends the loading of files: policies act again, and what was in flight has lost its owner.
-pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now_ms: i64) {
-    for (db, key) in keyspace.end_replay(now_ms) {
+pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
+    for (db, key) in keyspace.end_replay(now) {
         note_ready(keyspace, effects, db, &key);
     }
     give_all_back(keyspace, effects, ClientId::nobody());

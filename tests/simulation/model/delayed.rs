@@ -28,7 +28,7 @@ impl Model {
         message: Message,
         delay_ms: i64,
     ) {
-        let ready_ms = self.now.unix_ms() + delay_ms;
+        let ready_ms = self.queue_ms() + delay_ms;
         let record = self.record(db, key).expect("its queue is under a policy");
         record.delayed.push(Delayed { message, ready_ms, side });
         self.note_room(db, key);
@@ -37,7 +37,7 @@ impl Model {
     /// Makes messages ready that are by `until_ms`, in the order in which they come to be; they wait
     /// since then, or since now if that is earlier.
     pub(super) fn release(&mut self, db: usize, key: &[u8], until_ms: i64) {
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         let Some(record) = self.queues.get_mut(&(db, key.to_vec())) else { return };
         let all = std::mem::take(&mut record.delayed).into_iter();
         let (mut ripe, kept): (Vec<_>, Vec<_>) =

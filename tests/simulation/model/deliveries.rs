@@ -31,7 +31,7 @@ impl Model {
         stamp.deliveries += 1;
         message.stamp = Some(stamp);
         let bytes = message.bytes.clone();
-        let delivered_ms = self.now.unix_ms();
+        let delivered_ms = self.queue_ms();
         let input = self.clients[who].input_number;
         if self.policy(key).is_some_and(|policy| !policy.is("acknowledge", "explicit")) {
             self.clients[who].delivered_in = input;
@@ -216,7 +216,7 @@ impl Model {
         let Some(policy) = self.policy(key) else { return };
         let Some(timeout_ms) = policy.number("ack-timeout-ms") else { return };
         let Some(record) = self.queues.get(&(db, key.to_vec())) else { return };
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         let is_overdue = |delivery: &&Delivery| delivery.delivered_ms + timeout_ms <= now_ms;
         let overdue = record.in_flight.iter().take_while(is_overdue);
         let numbers: Vec<u64> = overdue.map(|delivery| delivery.number).collect();
@@ -228,7 +228,7 @@ impl Model {
         let stamp = message.stamp.expect("it was in flight");
         let policy = self.policy(key).expect("what is in flight is under a policy");
         let is_over = |limit: i64| i64::from(stamp.deliveries) >= limit;
-        let is_old = |ttl_ms: i64| stamp.ready_ms + ttl_ms <= self.now.unix_ms();
+        let is_old = |ttl_ms: i64| stamp.ready_ms + ttl_ms <= self.queue_ms();
         if policy.number("delivery-limit").is_some_and(is_over) {
             Some(Fate::Undeliverable)
         } else if policy.number("message-ttl-ms").is_some_and(is_old) {

@@ -104,7 +104,7 @@ impl Model {
         if self.policy(key).is_none() {
             message.stamp = None;
         } else if message.stamp.is_none() {
-            message.stamp = Some(Stamp { ready_ms: self.now.unix_ms(), ..Stamp::default() });
+            message.stamp = Some(Stamp { ready_ms: self.queue_ms(), ..Stamp::default() });
         }
     }
 
@@ -304,7 +304,7 @@ impl Model {
 
     /// Does all that time brings to queues, the one that has waited longest first.
     pub(super) fn tend_queues(&mut self) {
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         while let Some((due_ms, db, key)) = self.next_due()
             && due_ms <= now_ms
         {
@@ -319,7 +319,7 @@ impl Model {
     fn expire_messages(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
         let Some(ttl_ms) = policy.number("message-ttl-ms") else { return };
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         let ready_ms = |message: &Message| message.stamp.map_or(now_ms, |stamp| stamp.ready_ms);
         let (mut gone, kept): (Vec<_>, Vec<_>) = self
             .list(db, key)

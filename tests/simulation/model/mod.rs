@@ -38,6 +38,9 @@ pub type Words = Vec<Vec<u8>>;
 pub type Who = usize;
 
 pub const DBS: usize = 3;
+/// When runs begin.
+pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+const QUEUE_BASE_MS: i64 = ((START.unix_us - START.monotonic_us) / 1000) as i64;
 
 /// What is known of a message in a queue under a policy.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +134,11 @@ impl Model {
             dedup_max,
             now: Now::default(),
         }
+    }
+
+    /// What time it is for queues: the calendar at the start, and from then on the monotonic clock.
+    pub(super) fn queue_ms(&self) -> i64 {
+        QUEUE_BASE_MS + (self.now.monotonic_us / 1000) as i64
     }
 
     pub fn connect(&mut self) -> Who {
@@ -316,10 +324,10 @@ impl Model {
         let pause = self.pause.map(|(until_us, _)| until_us);
         let expiries =
             self.dbs.iter().flat_map(BTreeMap::values).filter_map(|list| list.expires_ms);
-        let due = self.next_due().map(|(due_ms, ..)| due_ms);
-        let expiry_us = expiries.chain(due).min().map(|at| at as u64 * 1000);
-        let monotonic =
-            waits.into_iter().chain(pause).map(|at| at.saturating_sub(now.monotonic_us));
+        let due = self.next_due().map(|(due_ms, ..)| (due_ms - QUEUE_BASE_MS) as u64 * 1000);
+        let expiry_us = expiries.min().map(|at| at as u64 * 1000);
+        let monotonic = waits.into_iter().chain(pause).chain(due);
+        let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
         monotonic.chain(expiry_us.map(|at| at.saturating_sub(now.unix_us))).min()
     }
 

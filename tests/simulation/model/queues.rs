@@ -69,7 +69,7 @@ impl Model {
     }
 
     fn tell_of_queue(&mut self, db: usize, key: &[u8], reply: &mut Reply) {
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         let list = self.list(db, key).to_vec();
         let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
         let waiters = self.clients.iter().filter(|client| client.waits_for(db, key)).count();
@@ -130,7 +130,7 @@ impl Model {
     }
 
     fn tell_in_flight(&mut self, db: usize, key: &[u8], reply: &mut Reply) {
-        let now_ms = self.now.unix_ms();
+        let now_ms = self.queue_ms();
         let in_flight = self.record(db, key).map(|record| record.in_flight.clone());
         let in_flight = in_flight.unwrap_or_default();
         reply.array(in_flight.len());

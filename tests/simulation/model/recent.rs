@@ -10,7 +10,7 @@ impl Model {
     /// Of these messages those that the queue has not had lately, each once.
     pub(super) fn new_messages(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let Some(window_ms) = self.dedup_window_ms(key) else { return messages.to_vec() };
-        let since_ms = self.now.unix_ms() - window_ms;
+        let since_ms = self.queue_ms() - window_ms;
         let record = self.queues.get(&(db, key.to_vec()));
         let recent = record.map(|record| record.recent.as_slice()).unwrap_or_default();
         let mut new: Vec<Vec<u8>> = Vec::new();
@@ -34,7 +34,7 @@ impl Model {
         duplicates: usize,
     ) {
         let Some(window_ms) = self.dedup_window_ms(key) else { return };
-        let (now_ms, dedup_max) = (self.now.unix_ms(), self.dedup_max);
+        let (now_ms, dedup_max) = (self.queue_ms(), self.dedup_max);
         let record = self.record(db, key).expect("its queue is under a policy");
         record.totals.deduplicated += duplicates as i64;
         for message in stored {
@@ -51,7 +51,7 @@ impl Model {
     /// Forgets what a queue has had, if the last of it is older than the window.
     pub(super) fn forget_recent(&mut self, db: usize, key: &[u8]) {
         let Some(window_ms) = self.dedup_window_ms(key) else { return };
-        let since_ms = self.now.unix_ms() - window_ms;
+        let since_ms = self.queue_ms() - window_ms;
         if let Some(record) = self.record(db, key)
             && record.recent.last().is_some_and(|(at_ms, _)| *at_ms <= since_ms)
         {
