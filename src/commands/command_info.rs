@@ -38,8 +38,8 @@ pub(super) static COMMANDS: &[Command] = &[Command {
 static SUBCOMMANDS: &[Command] = &[
     row("command|count", 2, "2.8.13", "Counts the commands.", count),
     row("command|docs", -2, "7.0.0", "Gives the documentation of commands.", docs),
-    row("command|getkeys", -4, "2.8.13", "Gives the keys of a request.", getkeys),
-    row("command|getkeysandflags", -4, "7.0.0", "Gives the keys of a request and what is done with them.", getkeysandflags),
+    row("command|getkeys", -3, "2.8.13", "Gives the keys of a request.", getkeys),
+    row("command|getkeysandflags", -3, "7.0.0", "Gives the keys of a request and what is done with them.", getkeysandflags),
     row("command|info", -2, "2.8.13", "Describes commands.", info),
     row("command|list", -2, "7.0.0", "Lists the names of commands.", list),
     row("command|help", 2, "5.0.0", "Explains the subcommands.", help),

@@ -41,7 +41,7 @@ const fn row(
 
 const TWO_KEYS: Keys = Keys::Range { first: 1, last: 2, step: 1 };
 const ALL_BUT_LAST: Keys = Keys::Range { first: 1, last: -2, step: 1 };
-const WAIT: Flags = Flags::WRITE.with(Flags::NOSCRIPT).with(Flags::BLOCKING);
+const WAIT: Flags = Flags::WRITE.with(Flags::BLOCKING);
 const WAIT_MOVE: Flags = WAIT.with(Flags::DENYOOM);
 const WAIT_MANY: Flags = Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS);
 

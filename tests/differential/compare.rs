@@ -5,17 +5,20 @@ use std::collections::HashMap;
 
 use super::answer::{Token, tokens};
 use super::step::Command;
+use crate::originals::Version;
 
-/// Where Tidegate follows Redis 7.2, or differs for a reason of its own: what is said by Redis
-/// 7.0, what by Tidegate, and why.
-const INTENDED: &[(&str, &str, &str)] = &[
-    ("quicklist", "listpack", "since 7.2 a short list is one listpack"),
+/// Where an original says something else than Tidegate, which follows Redis 7.2: what it says, what
+/// Tidegate says, and why.
+const INTENDED: &[(Version, &str, &str, &str)] = &[
+    (Version::V7_0, "quicklist", "listpack", "since 7.2 a short list is one listpack"),
     (
+        Version::V7_0,
         "ERR timeout is negative",
         "ERR timeout is out of range",
         "7.0 takes an infinite timeout for a negative one",
     ),
     (
+        Version::V7_0,
         "ERR syntax error",
         "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
         "7.0 does not notice that the least RANK of LPOS has no opposite, and reads on",
@@ -48,21 +51,29 @@ impl Tolerance {
     }
 }
 
-/// The clients by the numbers that each server gave them.
-#[derive(Default)]
-pub struct Ids {
+/// Which original it is, and the clients by the numbers that each server gave them.
+pub struct Sides {
+    pub version: Version,
     pub theirs: HashMap<u64, usize>,
     pub ours: HashMap<u64, usize>,
 }
 
+impl Sides {
+    pub fn new(version: Version) -> Sides {
+        Sides { version, theirs: HashMap::new(), ours: HashMap::new() }
+    }
+}
+
 /// Whether `theirs` is what is left of `ours` when tokens are taken out.
-pub fn is_part(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
-    let ours = normalised(ours, tolerance);
-    let theirs = normalised(theirs, tolerance);
+pub fn is_part(theirs: &[u8], ours: &[u8], sides: &Sides, tolerance: Tolerance) -> bool {
+    let ours = normalised(tokens(ours), sides, tolerance);
+    let theirs = normalised(without_modules(theirs), sides, tolerance);
     let mut ours = (0..ours.len()).map(|at| (is_version(&ours, at), &ours[at]));
     theirs.iter().all(|theirs| {
         ours.any(|(is_version, ours)| {
-            theirs == ours || alike(theirs, ours, ids, tolerance) || is_version && theirs.is_blob()
+            theirs == ours
+                || alike(theirs, ours, sides, tolerance)
+                || is_version && theirs.is_blob()
         })
     })
 }
@@ -72,23 +83,25 @@ fn is_version(tokens: &[Token], at: usize) -> bool {
     at > 0 && tokens[at - 1].text == b"version"
 }
 
-pub fn same(theirs: &[u8], ours: &[u8], ids: &Ids, tolerance: Tolerance) -> bool {
+pub fn same(theirs: &[u8], ours: &[u8], sides: &Sides, tolerance: Tolerance) -> bool {
     if theirs == ours {
         return true;
     }
-    let theirs = normalised(theirs, tolerance);
-    let ours = normalised(ours, tolerance);
+    let theirs = normalised(without_modules(theirs), sides, tolerance);
+    let ours = normalised(tokens(ours), sides, tolerance);
     theirs.len() == ours.len()
         && theirs.iter().zip(&ours).enumerate().all(|(index, (theirs_at, ours_at))| {
             theirs_at == ours_at
-                || alike(theirs_at, ours_at, ids, tolerance)
+                || alike(theirs_at, ours_at, sides, tolerance)
                 || is_version(&ours, index)
         })
 }
 
-fn alike(theirs: &Token, ours: &Token, ids: &Ids, tolerance: Tolerance) -> bool {
-    let intended = INTENDED.iter().any(|(redis_7_0, tidegate, _)| {
-        theirs.text == redis_7_0.as_bytes() && ours.text == tidegate.as_bytes()
+fn alike(theirs: &Token, ours: &Token, sides: &Sides, tolerance: Tolerance) -> bool {
+    let intended = INTENDED.iter().any(|(version, redis, tidegate, _)| {
+        *version == sides.version
+            && theirs.text == redis.as_bytes()
+            && ours.text == tidegate.as_bytes()
     });
     if intended {
         return true;
@@ -101,14 +114,15 @@ fn alike(theirs: &Token, ours: &Token, ids: &Ids, tolerance: Tolerance) -> bool 
         let lists = is_client_list(theirs) && is_client_list(ours);
         return tolerance.any_key
             || lists
-                && states_for_clients(theirs, &ids.theirs) == states_for_clients(ours, &ids.ours);
+                && states_for_clients(theirs, &sides.theirs)
+                    == states_for_clients(ours, &sides.ours);
     }
     let (b':', Some(theirs), Some(ours)) = (ours.kind, theirs.number(), ours.number()) else {
         return false;
     };
     let client = |ids: &HashMap<u64, usize>, number: i64| ids.get(&(number as u64)).copied();
-    let same_client = client(&ids.theirs, theirs)
-        .is_some_and(|theirs| client(&ids.ours, ours).is_some_and(|ours| theirs == ours));
+    let same_client = client(&sides.theirs, theirs)
+        .is_some_and(|theirs| client(&sides.ours, ours).is_some_and(|ours| theirs == ours));
     same_client || theirs >= 0 && ours >= 0 && theirs.abs_diff(ours) <= tolerance.time as u64
 }
 
@@ -180,9 +194,23 @@ fn without(flags: &str, ignored: &[char]) -> String {
     if flags.is_empty() { "N".to_owned() } else { flags }
 }
 
+/// Without the module that Redis 8 brings along, and HELLO tells of: a list of one, the module, and
+/// four names with their values.
+fn without_modules(bytes: &[u8]) -> Vec<Token> {
+    let mut tokens = tokens(bytes);
+    let is_told = |window: &[Token]| window[0].text == b"modules" && window[3].text == b"name";
+    while let Some(at) = tokens.windows(4).position(is_told) {
+        tokens[at + 1].text = b"0".to_vec();
+        let end = (at + 2 + 9).min(tokens.len());
+        tokens.drain(at + 2..end);
+    }
+    tokens
+}
+
 /// Tokens in one order where several are right.
-fn normalised(bytes: &[u8], tolerance: Tolerance) -> Vec<Token> {
-    let (mut messages, mut rest) = take_events(tokens(bytes), b"message", tolerance.own_messages);
+fn normalised(tokens: Vec<Token>, sides: &Sides, tolerance: Tolerance) -> Vec<Token> {
+    let apart = tolerance.own_messages && sides.version == Version::V7_0;
+    let (mut messages, mut rest) = take_events(tokens, b"message", apart);
     sort_pattern_messages(&mut messages);
     sort_pattern_messages(&mut rest);
     sort_unsubscribed(&mut rest);

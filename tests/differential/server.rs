@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -37,10 +38,10 @@ impl Server {
         Server::start(Command::new(env!("CARGO_BIN_EXE_tidegate")), &[], "listens on")
     }
 
-    pub fn redis() -> io::Result<Server> {
+    pub fn redis(program: &Path) -> io::Result<Server> {
         // Timeouts are looked at a hundred times in a second.
         let options = ["--save", "", "--hz", "100"];
-        Server::start(Command::new("redis-server"), &options, "Ready to accept connections")
+        Server::start(Command::new(program), &options, "Ready to accept connections")
     }
 
     fn start(mut command: Command, options: &[&str], ready: &'static str) -> io::Result<Server> {

@@ -52,7 +52,7 @@ fn fails(pair: &mut Pair, steps: &[Step]) -> bool {
         Ok(()) => false,
         Err(difference) => {
             if difference.contains("gone") {
-                *pair = Pair::start().expect("both servers start");
+                pair.restart().expect("both servers start");
             }
             true
         }

@@ -1,14 +1,7 @@
 //! What a transcript is played against.
 
 use super::reply::Reply;
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Dialect {
-    /// What a transcript says first.
-    Ours,
-    /// What a transcript says under `redis 7.0<`, where it says so.
-    Redis70,
-}
+use crate::originals::Version;
 
 #[derive(Debug)]
 pub enum Received {
@@ -22,12 +15,14 @@ pub trait Driver {
     /// As in a transcript's `not for …`.
     fn name(&self) -> &'static str;
 
-    fn dialect(&self) -> Dialect {
-        Dialect::Ours
+    /// Which original it is, if it is one.
+    fn version(&self) -> Option<Version> {
+        None
     }
 
-    /// Begins a case: no clients, no keys.
-    fn begin(&mut self);
+    /// Begins a case: no clients, no keys. Fails if a case that failed has left the server so that
+    /// it cannot.
+    fn begin(&mut self) -> Result<(), String>;
 
     fn connect(&mut self) -> usize;
 

@@ -127,9 +127,10 @@ impl Driver for InProcessDriver {
         "in-process"
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), String> {
         self.clients.clear();
         self.broker = new_broker(&self.settings, self.now);
+        Ok(())
     }
 
     fn connect(&mut self) -> usize {

@@ -2,13 +2,15 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::driver::{Dialect, Driver, Received};
+use super::driver::{Driver, Received};
 use super::reply::{Reply, take_reply};
+use crate::originals::{Original, Version};
 
 /// How long a reply may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Directives = [(String, String)];
 
 pub struct SocketDriver {
-    name: &'static str,
-    dialect: Dialect,
+    /// None for Tidegate.
+    version: Option<Version>,
     process: Child,
     port: u16,
     password: Option<String>,
@@ -45,33 +47,25 @@ impl SocketDriver {
             rest[..end].parse().ok()
         });
         let port = port.expect("tidegate prints the address on which it listens");
-        SocketDriver::new("tidegate", process, port, config)
+        SocketDriver::new(None, process, port, config)
     }
 
-    /// Starts the original, if it is there and of a version that the transcripts speak of.
-    pub fn redis(config: &Directives) -> Option<SocketDriver> {
-        let version = redis_version().filter(|v| v.starts_with("7.0.") || v.starts_with("7.2."));
-        let Some(version) = version else {
-            let required = std::env::var("TIDEGATE_REQUIRE_REDIS").is_ok_and(|v| v == "1");
-            assert!(!required, "TIDEGATE_REQUIRE_REDIS=1, but there is no redis-server 7.0 or 7.2");
-            eprintln!("skipped: no redis-server 7.0 or 7.2");
-            return None;
-        };
+    pub fn redis(original: &Original, config: &Directives) -> SocketDriver {
         // The port that was free a moment ago may be taken by now: then another one.
-        let (process, port) =
-            (0..5).find_map(|_| start_redis(config)).expect("redis-server starts");
-        let mut driver = SocketDriver::new("redis", process, port, config);
-        if version.starts_with("7.0.") {
-            driver.dialect = Dialect::Redis70;
-        }
-        Some(driver)
+        let started = (0..5).find_map(|_| start_redis(&original.program, config));
+        let (process, port) = started.expect("redis-server starts");
+        SocketDriver::new(Some(original.version), process, port, config)
     }
 
-    fn new(name: &'static str, process: Child, port: u16, config: &Directives) -> SocketDriver {
+    fn new(
+        version: Option<Version>,
+        process: Child,
+        port: u16,
+        config: &Directives,
+    ) -> SocketDriver {
         let password = config.iter().find(|(name, _)| name == "requirepass");
         SocketDriver {
-            name,
-            dialect: Dialect::Ours,
+            version,
             process,
             port,
             password: password.map(|(_, value)| value.clone()),
@@ -121,27 +115,28 @@ impl SocketDriver {
 
 impl Driver for SocketDriver {
     fn name(&self) -> &'static str {
-        self.name
+        if self.version.is_some() { "redis" } else { "tidegate" }
     }
 
-    fn dialect(&self) -> Dialect {
-        self.dialect
+    fn version(&self) -> Option<Version> {
+        self.version
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), String> {
         self.time = Instant::now();
         self.close_all();
         let client = self.connect();
         let login = self.password.as_ref().map(|password| format!("AUTH {password}\r\n"));
         for request in login.as_deref().into_iter().chain(["FLUSHALL\r\n"]) {
             self.send(client, request.as_bytes());
-            let reply = self.receive(client);
-            assert!(
-                matches!(&reply, Received::Reply(Reply::Simple(ok)) if ok == b"OK"),
-                "a case begins empty, but came {reply:?}"
-            );
+            match self.receive(client) {
+                Received::Reply(Reply::Simple(ok)) if ok == b"OK" => {}
+                Received::Reply(reply) => return Err(format!("{}: {reply}", request.trim())),
+                other => return Err(format!("{}: {other:?}", request.trim())),
+            }
         }
         self.close_all();
+        Ok(())
     }
 
     fn connect(&mut self) -> usize {
@@ -234,18 +229,11 @@ fn arguments(config: &Directives) -> impl Iterator<Item = String> {
     config.iter().flat_map(|(name, value)| [format!("--{name}"), value.clone()])
 }
 
-fn redis_version() -> Option<String> {
-    let output = Command::new("redis-server").arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let (_, version) = text.split_once(" v=")?;
-    Some(version.split(' ').next()?.to_owned())
-}
-
-fn start_redis(config: &Directives) -> Option<(Child, u16)> {
+fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {
     let free = TcpListener::bind(("127.0.0.1", 0)).ok()?;
     let port = free.local_addr().ok()?.port();
     drop(free);
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
     // Timeouts are looked at this often in a second.
     command.args(["--hz", "100"]).args(arguments(config));

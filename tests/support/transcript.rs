@@ -5,7 +5,8 @@
 //! not for redis: why           all cases are skipped by a driver (file header)
 //! # …                          a comment
 //! --- name                     a case of its own: an empty keyspace and new clients
-//! not for redis: why           this case is skipped by a driver: redis, tidegate or in-process
+//! not for redis: why           this case is skipped by a driver: redis, redis 8.2, tidegate or
+//!                              in-process
 //! a> BLPOP q 0                 client a sends; clients connect when first named
 //! b>> "PING\r\n"               client b sends these bytes as they are; several strings are joined
 //! b< +PONG                     the next reply to b, in the notation of `pattern`
@@ -14,13 +15,15 @@
 //! a! close                     a disconnects
 //! a! open                      a connects and says nothing yet
 //! +100ms                       time goes on
-//! redis 7.0< -ERR …            what the original answers at this place where the line above differs
+//! redis 7.0 7.2< -ERR …        what these versions of the original answer, and we do not (7.0, 7.2,
+//!                              8.2); right behind what we answer
 //! ```
 //!
 //! At the end of a case nothing may be left unread.
 
 use super::pattern::Pattern;
 use super::words::{Word, split_words};
+use crate::originals::Version;
 
 #[derive(Debug, Default)]
 pub struct Transcript {
@@ -50,8 +53,15 @@ pub enum Action {
     Request(String, Vec<Word>),
     Bytes(String, Vec<Word>),
     Close(String),
-    Advance { ms: u64 },
-    Expect { client: String, expected: Expected, expected_of_redis_7_0: Option<Expected> },
+    Advance {
+        ms: u64,
+    },
+    /// What we answer, and what those originals do that answer otherwise.
+    Expect {
+        client: String,
+        expected: Expected,
+        originals: Vec<(Version, Expected)>,
+    },
 }
 
 #[derive(Debug)]
@@ -62,6 +72,11 @@ pub enum Expected {
 }
 
 impl Transcript {
+    /// Whether nothing of it is played by a driver of this name.
+    pub fn is_not_for(&self, driver: &str) -> bool {
+        self.cases.iter().all(|case| case.not_for.iter().any(|skipped| skipped == driver))
+    }
+
     pub fn parse(text: &str) -> Result<Transcript, String> {
         let mut transcript = Transcript::default();
         for (i, line) in text.lines().enumerate() {
@@ -91,8 +106,13 @@ impl Transcript {
             return Ok(());
         }
         let case = self.cases.last_mut().ok_or("a file begins with --- and the case's name")?;
-        if let Some(original) = line.strip_prefix("redis 7.0<") {
-            return case.add_original(parse_expected(original)?);
+        if let Some(original) = line.strip_prefix("redis ") {
+            let (versions, reply) = original.split_once('<').ok_or("the reply follows <")?;
+            for version in versions.split(' ') {
+                let version = Version::named(version).ok_or("a version is 7.0, 7.2 or 8.2")?;
+                case.add_original(version, parse_expected(reply)?)?;
+            }
+            return Ok(());
         }
         case.steps.push(Step { line: number, action: parse_action(line)? });
         Ok(())
@@ -100,13 +120,15 @@ impl Transcript {
 }
 
 impl Case {
-    fn add_original(&mut self, original: Expected) -> Result<(), String> {
+    fn add_original(&mut self, version: Version, original: Expected) -> Result<(), String> {
         match self.steps.last_mut().map(|step| &mut step.action) {
-            Some(Action::Expect { expected_of_redis_7_0: place @ None, .. }) => {
-                *place = Some(original);
+            Some(Action::Expect { originals, .. })
+                if originals.iter().all(|(known, _)| *known != version) =>
+            {
+                originals.push((version, original));
                 Ok(())
             }
-            _ => Err("what the original answers follows the reply that we expect".to_owned()),
+            _ => Err("what an original answers follows once the reply that we expect".to_owned()),
         }
     }
 }
@@ -130,7 +152,7 @@ fn parse_action(line: &str) -> Result<Action, String> {
     }
     if let Some(reply) = rest.strip_prefix('<') {
         let expected = parse_expected(reply)?;
-        return Ok(Action::Expect { client, expected, expected_of_redis_7_0: None });
+        return Ok(Action::Expect { client, expected, originals: Vec::new() });
     }
     match rest {
         "! close" => Ok(Action::Close(client)),
