@@ -77,6 +77,7 @@ PROGRAMS = [
     Program("many_connections.py", server_arguments=["--maxclients", "12000"]),
     Program("firehose.py"),
     Program("queue_policies.py", needs_policies=True),
+    Program("shared_workers.py", needs_policies=True),
 ]
 
 

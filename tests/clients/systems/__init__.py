@@ -27,7 +27,10 @@ def start(name, *arguments, port=PORT):
 
 
 def command_of(name):
-    program = Path(name)
+    program, libraries = Path(name), os.environ["LIBRARIES"]
     if program.suffix == ".java":
-        return java_command(program.stem, os.environ["LIBRARIES"])
+        return java_command(program.stem, libraries)
+    if program.suffix == ".mjs":
+        # It has been copied to where its libraries are.
+        return ["node", Path(libraries, "node", name)]
     return [sys.executable, Path(__file__).parent / program]
