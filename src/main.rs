@@ -81,6 +81,7 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let addresses: Vec<String> =
         addresses.chain(socket.map(|path| path.display().to_string())).collect();
     let pid = std::process::id();
+    info!("{}", server.settings().summary());
     info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));
     server.run()?;
     info!("stopped");

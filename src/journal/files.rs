@@ -122,6 +122,36 @@ pub enum OpenError {
     },
 }
 
+/// Opens a file, if it is one: a FIFO would wait for somebody at its other end, and a device has no
+/// end. A link to a file is one.
+pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // Looked at before it is opened, which may do something to a device; and again, since it may
+    // have been replaced.
+    match fs::metadata(path) {
+        Ok(found) => check_regular(&found)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, NONBLOCK);
+    let file = options.open(path)?;
+    check_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Means nothing to a file; a FIFO is not waited for.
+#[cfg(unix)]
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+fn check_regular(found: &fs::Metadata) -> io::Result<()> {
+    let kind = match found.file_type() {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "a directory",
+        _ => "a FIFO, a device or a socket",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, got {kind}")))
+}
+
 /// A directory of the file system. As long as this value lives, it is locked: no second process
 /// gets one for the same directory.
 #[derive(Debug)]
@@ -139,7 +169,7 @@ impl DiskDirectory {
         let failed = |error| OpenError::Io { path: path.to_path_buf(), error };
         let handle = File::open(path).map_err(failed)?;
         let lock_path = path.join(LOCK_NAME);
-        let lock = OpenOptions::new().create(true).append(true).open(&lock_path);
+        let lock = open_regular(&lock_path, OpenOptions::new().create(true).append(true));
         let lock = lock.map_err(|error| OpenError::Io { path: lock_path, error })?;
         match lock.try_lock() {
             Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, _lock: lock }),
@@ -187,16 +217,18 @@ impl Directory for DiskDirectory {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
-        let file = OpenOptions::new().write(true).open(self.path_of(name)?)?;
+        let file = open_regular(&self.path_of(name)?, OpenOptions::new().write(true))?;
         Ok(Arc::new(DiskFile(file)))
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(self.path_of(name)?)?))
+        Ok(Box::new(open_regular(&self.path_of(name)?, OpenOptions::new().read(true))?))
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {
-        Ok(fs::metadata(self.path_of(name)?)?.len())
+        let found = fs::metadata(self.path_of(name)?)?;
+        check_regular(&found)?;
+        Ok(found.len())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -4,15 +4,22 @@ use super::batch::{Sealer, later_batches};
 use super::error::LoadError;
 use super::files::{Directory, is_file_name};
 use super::job::new_increment;
-use super::load::put_aside;
+use super::load::{put_aside, replay_piece};
 use super::manifest::{Entry, Manifest};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::tail::Tail;
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::host::NoHost;
+use crate::settings::Settings;
 use std::io::Read;
 use std::sync::Arc;
 
 /// What the name of a manifest ends with.
 const MANIFEST_SUFFIX: &str = ".manifest";
+
+/// The most that `databases` allows.
+const DATABASES_MAX: u32 = 65_536;
 
 /// What was found.
 #[derive(Debug)]
@@ -21,8 +28,28 @@ pub struct Findings {
     pub files: Vec<FileEnd>,
     /// Why the rest cannot be loaded.
     pub problem: Option<LoadError>,
+    /// What of the data can be kept, if a cut is of use.
+    cut: Option<Place>,
     /// Bytes of all files.
     pub total_bytes: u64,
+}
+
+/// The end of what can be loaded.
+#[derive(Clone, Debug)]
+struct Place {
+    file: String,
+    /// Bytes of the file that stay.
+    kept: u64,
+    /// The checksum of the last batch that stays; none if the file is not ours, or nothing of it
+    /// stays.
+    chain: Option<u32>,
+}
+
+impl Place {
+    /// So many bytes of this file.
+    fn of(end: &FileEnd, kept: u64) -> Place {
+        Place { file: end.entry.name.clone(), kept, chain: end.chain.filter(|_| kept > 0) }
+    }
 }
 
 /// What a repair did.
@@ -49,7 +76,8 @@ pub fn prefix_of(directory: &dyn Directory) -> Result<Option<String>, LoadError>
     }
 }
 
-/// Reads everything and changes nothing. `progress` is told how many bytes are done, of how many.
+/// Loads everything into a broker of its own, as a start would, and changes nothing: that takes as
+/// much memory. `progress` is told how many bytes are done, of how many.
 ///
 /// # Errors
 /// What is wrong with the files as a whole: then no file has been looked into.
@@ -60,18 +88,48 @@ pub fn check(
 ) -> Result<Findings, LoadError> {
     let leniency = Leniency { torn: true, unverified: false };
     let Some(mut scanner) = Scanner::begin(directory, prefix, leniency)? else {
-        return Ok(Findings { files: Vec::new(), problem: None, total_bytes: 0 });
+        return Ok(Findings { files: Vec::new(), problem: None, cut: None, total_bytes: 0 });
     };
     let total_bytes = scanner.total_bytes();
+    let mut broker = broker();
+    let mut db = 0;
+    let mut begun_batch = None;
     let problem = loop {
         match scanner.next_piece() {
             Ok(Piece::End) => break None,
-            Ok(_) => progress(scanner.done_bytes(), total_bytes),
+            Ok(Piece::FileBegins) => db = 0,
+            Ok(Piece::Commands { range, at }) => {
+                if let Err(error) = replay_piece(&mut broker, &mut db, &scanner, &range, at) {
+                    // A batch of ours stays or goes as a whole.
+                    begun_batch = scanner.chain_before().map(|chain| (at, chain));
+                    break Some(error);
+                }
+            }
             Err(error) => break Some(error),
         }
+        progress(scanner.done_bytes(), total_bytes);
     };
-    let files = scanner.ends().cloned().collect();
-    Ok(Findings { files, problem, total_bytes })
+    let files: Vec<FileEnd> = scanner.ends().cloned().collect();
+    let cut = match (&problem, begun_batch) {
+        // A torn tail that is nothing worse may have empty files behind it, which stay.
+        (None, _) => files.iter().find(|end| end.torn > 0).map(|end| Place::of(end, end.kept)),
+        (Some(_), Some((at, chain))) => {
+            files.last().map(|end| Place { chain: Some(chain), ..Place::of(end, at) })
+        }
+        (Some(error), None) => error.place().map(|(file, kept)| {
+            let end = files.iter().find(|end| end.entry.name == file);
+            let nothing = Place { file: file.to_string(), kept, chain: None };
+            end.map_or(nothing, |end| Place::of(end, kept))
+        }),
+    };
+    Ok(Findings { files, problem, cut, total_bytes })
+}
+
+/// A broker that takes whatever one with any settings has written.
+fn broker() -> Broker {
+    let mut settings = Settings::default();
+    settings.databases = DATABASES_MAX;
+    Broker::new(settings, 0, Box::new(NoHost), Now::default())
 }
 
 /// Cuts off what cannot be loaded, behind the last batch that can; all of it is kept in files
@@ -87,20 +145,13 @@ pub fn repair(
 ) -> Result<Repair, LoadError> {
     let findings = check(Arc::clone(&directory), prefix, progress)?;
     let Some(manifest) = Manifest::load(&*directory, prefix)? else { return Ok(Repair::default()) };
-    // A torn tail that is nothing worse may have empty files behind it, which stay.
-    let (file, kept) = match findings.problem {
-        None => match findings.files.iter().find(|end| end.torn > 0) {
-            None => return Ok(Repair { kept_bytes: findings.total_bytes, ..Repair::default() }),
-            Some(torn) => (torn.entry.name.clone(), torn.kept),
-        },
-        Some(problem) => match problem.place() {
-            Some((file, at)) => (file.to_string(), at),
-            None => return Err(problem),
-        },
-    };
-    let end = findings.files.into_iter().find(|end| end.entry.name == file);
-    let chain = end.and_then(|end| end.chain).filter(|_| kept > 0);
-    Cut { directory: &*directory, prefix, stamp, file, kept, chain }.make(manifest)
+    match (findings.cut, findings.problem) {
+        (Some(Place { file, kept, chain }), _) => {
+            Cut { directory: &*directory, prefix, stamp, file, kept, chain }.make(manifest)
+        }
+        (None, Some(problem)) => Err(problem),
+        (None, None) => Ok(Repair { kept_bytes: findings.total_bytes, ..Repair::default() }),
+    }
 }
 
 /// Where the data is to end.

@@ -17,6 +17,7 @@ use crate::keyspace::DbIndex;
 use crate::persistence::Loading;
 use log::{info, warn};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes loaded in one step: a few milliseconds.
@@ -66,12 +67,7 @@ impl Loader {
             match scanner.next_piece()? {
                 Piece::FileBegins => self.db = 0,
                 Piece::Commands { range, at } => {
-                    let replayed = broker.replay(&mut self.db, scanner.bytes(&range));
-                    replayed.map_err(|error| LoadError::Command {
-                        file: scanner.file_name().to_string(),
-                        at: at + error.at as u64,
-                        reason: format!("'{}': {}", error.name, error.reason),
-                    })?;
+                    replay_piece(broker, &mut self.db, scanner, &range, at)?;
                 }
                 Piece::End => return self.complete(broker, now).map(Some),
             }
@@ -207,6 +203,22 @@ impl Loader {
         );
         Ok(())
     }
+}
+
+/// Runs a piece of the files, which begins at `at` of its own.
+pub(super) fn replay_piece(
+    broker: &mut Broker,
+    db: &mut DbIndex,
+    scanner: &Scanner,
+    range: &Range<usize>,
+    at: u64,
+) -> Result<(), LoadError> {
+    let replayed = broker.replay(db, scanner.bytes(range));
+    replayed.map_err(|error| LoadError::Command {
+        file: scanner.file_name().to_string(),
+        at: at + error.at as u64,
+        reason: format!("'{}': {}", error.name, error.reason),
+    })
 }
 
 /// Copies what a file holds from `kept` on to a new file beside, and then cuts it off; both are

@@ -20,6 +20,7 @@
 
 use super::files::{Directory, is_file_name, write_all};
 use crate::resp::split_quoted;
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 use std::io::{self, Read};
 use thiserror::Error;
@@ -147,6 +148,9 @@ pub enum Problem {
         /// In the line.
         found: String,
     },
+    /// The word before what tells that a file has checksums.
+    #[error("expected 'checks', got '{0}'")]
+    Key(String),
     /// A second base.
     #[error("expected one base file, got a second")]
     SecondBase,
@@ -177,11 +181,15 @@ impl Manifest {
     /// pairs than the three known ones are left out, as in Redis.
     pub fn parse(text: &[u8]) -> Result<Manifest, ParseError> {
         let mut manifest = Manifest::default();
+        let mut names = HashSet::new();
         if text.is_empty() {
             return Err(ParseError { line: 1, problem: Problem::Empty });
         }
         for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let added = parse_line(line).and_then(|parsed| match parsed {
+                Some((_, entry)) if !names.insert(entry.name.clone()) => {
+                    Err(Problem::Again(entry.name))
+                }
                 Some((kind, entry)) => manifest.add(kind, entry),
                 None => Ok(()),
             });
@@ -191,9 +199,6 @@ impl Manifest {
     }
 
     fn add(&mut self, kind: Kind, entry: Entry) -> Result<(), Problem> {
-        if self.names(&entry.name) {
-            return Err(Problem::Again(entry.name));
-        }
         match kind {
             Kind::Base if self.base.is_some() => return Err(Problem::SecondBase),
             Kind::Base => self.base = Some(entry),
@@ -364,6 +369,8 @@ fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
             set_once(&mut kind, "type", parse_kind(value)?)?;
         } else if key.eq_ignore_ascii_case(b"checks") {
             set_once(&mut checks, "checks", value)?;
+        } else if is_of_checks(value) {
+            return Err(Problem::Key(shown(key)));
         }
     }
     let name = name.ok_or(Problem::Missing("file"))?;
@@ -400,6 +407,12 @@ fn parse_seq(value: &[u8]) -> Result<u64, Problem> {
 fn checks_of(name: &str, seq: u64, kind: Kind) -> String {
     let line = format!("{name} {seq} {}", kind.letter());
     format!("TG1-{:08x}", crc32c::crc32c(line.as_bytes()))
+}
+
+/// Whether a value is what stands behind `checks`: then a bit of the key has fallen over.
+fn is_of_checks(value: &[u8]) -> bool {
+    let digits = value.strip_prefix(b"TG1-");
+    digits.is_some_and(|digits| digits.len() == 8 && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn parse_kind(value: &[u8]) -> Result<Kind, Problem> {

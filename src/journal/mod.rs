@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Journal`] | takes the changes of each turn; what is promised, and what happens if it cannot be kept |
 //! | [`scan`], [`load`] | reading the files from the first to the last; loading them, and making them fit to go on |
+//! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
 //! | `rewrite` | the steps of a rewrite |
@@ -32,6 +33,7 @@ pub mod memory;
 mod rewrite;
 pub mod room;
 pub mod scan;
+pub mod single_file;
 pub mod tail;
 mod writer;
 

@@ -33,7 +33,7 @@ use std::sync::Arc;
 const READ_BYTES: usize = 1 << 20;
 
 /// What a snapshot in Redis' binary format begins with.
-const RDB_MAGIC: &[u8] = b"REDIS";
+pub(super) const RDB_MAGIC: &[u8] = b"REDIS";
 
 /// What is taken although it is not perfect.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +92,18 @@ pub struct Scanner {
     to_come: Vec<Entry>,
     file: Option<OpenFile>,
     ends: Vec<FileEnd>,
+    before: Before,
     total_bytes: u64,
     done_bytes: u64,
+}
+
+/// What is known of the files that are done, of which there may be many.
+#[derive(Default)]
+struct Before {
+    /// The place of the first of ours that is not finished.
+    unfinished: Option<usize>,
+    /// Whether any of them has batches.
+    has_batches: bool,
 }
 
 struct OpenFile {
@@ -103,6 +113,8 @@ struct OpenFile {
     /// Up to here the window is done; in the file that is byte `end.kept`.
     start: usize,
     is_at_end: bool,
+    /// The checksum before the last batch.
+    chain_before: u32,
     /// How the file ends, as far as it was read. Without a `chain` another program wrote what comes.
     end: FileEnd,
 }
@@ -151,6 +163,7 @@ impl Scanner {
             to_come,
             file,
             ends,
+            before: Before::default(),
             total_bytes,
             done_bytes,
         }))
@@ -181,6 +194,12 @@ impl Scanner {
         (self.manifest, self.ends)
     }
 
+    /// The checksum that the batch which was given last goes on from; none if another program wrote
+    /// what was given.
+    pub fn chain_before(&self) -> Option<u32> {
+        self.file.as_ref().filter(|file| file.end.chain.is_some()).map(|file| file.chain_before)
+    }
+
     /// How the files that are done ended, and the one that is being read so far.
     pub fn ends(&self) -> impl Iterator<Item = &FileEnd> {
         self.ends.iter().chain(self.file.as_ref().map(|file| &file.end))
@@ -194,11 +213,12 @@ impl Scanner {
                 self.file = Some(OpenFile::open(&*self.directory, entry)?);
                 return Ok(Piece::FileBegins);
             };
-            match file.step(self.leniency, &self.ends)? {
+            match file.step(self.leniency, self.before.has_batches)? {
                 Step::Commands { range, at } => {
                     file.end.has_data |= !range.is_empty();
                     if file.end.has_data {
-                        refuse_gap(&self.ends, &file.end)?;
+                        let unfinished = self.before.unfinished.map(|at| &self.ends[at]);
+                        refuse_gap(unfinished, &file.end)?;
                     }
                     if !range.is_empty() {
                         return Ok(Piece::Commands { range, at });
@@ -206,7 +226,14 @@ impl Scanner {
                 }
                 Step::FileEnd => {
                     self.done_bytes += file.end.kept + file.end.torn + file.end.room;
-                    self.ends.extend(self.file.take().map(|file| file.end));
+                    let end = self.file.take().map(|file| file.end);
+                    if let Some(end) = end {
+                        self.before.has_batches |= end.batches > 0;
+                        if end.chain.is_some() && !end.is_finished {
+                            self.before.unfinished.get_or_insert(self.ends.len());
+                        }
+                        self.ends.push(end);
+                    }
                     self.refuse_unfinished_base()?;
                 }
             }
@@ -244,8 +271,7 @@ fn refuse_strays(directory: &dyn Directory, prefix: &str) -> Result<(), LoadErro
 }
 
 /// A file with data means that all before it were complete, and durable.
-fn refuse_gap(before: &[FileEnd], now: &FileEnd) -> Result<(), LoadError> {
-    let unfinished = before.iter().find(|end| end.chain.is_some() && !end.is_finished);
+fn refuse_gap(unfinished: Option<&FileEnd>, now: &FileEnd) -> Result<(), LoadError> {
     match unfinished {
         Some(end) => {
             let proof = format!("{} goes on after it, and so it was complete", now.entry.name);
@@ -283,11 +309,12 @@ impl OpenFile {
             batches: 0,
             reason: String::new(),
         };
-        Ok(OpenFile { reader, window: Vec::new(), start: 0, is_at_end: false, end })
+        let window = Vec::new();
+        Ok(OpenFile { reader, window, start: 0, is_at_end: false, chain_before: chain, end })
     }
 
-    /// Goes on to the next commands, or to the end.
-    fn step(&mut self, leniency: Leniency, before: &[FileEnd]) -> Result<Step, LoadError> {
+    /// Goes on to the next commands, or to the end. `has_batches` says whether a file before is ours.
+    fn step(&mut self, leniency: Leniency, has_batches: bool) -> Result<Step, LoadError> {
         loop {
             let (Some(chain), at) = (self.end.chain, self.end.kept) else {
                 if let Some(step) = self.foreign_step(leniency)? {
@@ -299,13 +326,14 @@ impl OpenFile {
                 return self.end_of_finished(leniency);
             }
             if at == 0 && !self.end.entry.is_checked && self.is_of_another_program()? {
-                self.begin_foreign(leniency, before)?;
+                self.begin_foreign(leniency, has_batches)?;
                 continue;
             }
             match next_batch(&self.window[self.start..], at, chain) {
                 Next::Batch(batch) => {
                     let range = self.start..self.start + batch.commands.len();
                     let bytes = (batch.end - at) as usize;
+                    self.chain_before = chain;
                     self.end.chain = Some(batch.chain);
                     self.end.is_finished = batch.is_last;
                     self.end.batches += 1;
@@ -314,7 +342,7 @@ impl OpenFile {
                 }
                 Next::End | Next::Partial if !self.is_at_end => self.read_more()?,
                 Next::End if at > 0 => return Ok(Step::FileEnd),
-                Next::End => self.break_off("the file is empty".into(), leniency, before)?,
+                Next::End => self.break_off("the file is empty".into(), leniency, has_batches)?,
                 Next::Partial => {
                     if at > 0 && self.has_only_room() {
                         return Ok(Step::FileEnd);
@@ -322,11 +350,11 @@ impl OpenFile {
                     self.break_off(
                         "the file ends in the middle of a batch".into(),
                         leniency,
-                        before,
+                        has_batches,
                     )?;
                 }
                 Next::Broken { at, reason } => {
-                    self.break_off(describe(at, &reason), leniency, before)?;
+                    self.break_off(describe(at, &reason), leniency, has_batches)?;
                 }
             }
             if self.end.torn > 0 {
@@ -344,12 +372,12 @@ impl OpenFile {
         Ok(!is_opening(&self.window))
     }
 
-    fn begin_foreign(&mut self, leniency: Leniency, before: &[FileEnd]) -> Result<(), LoadError> {
+    fn begin_foreign(&mut self, leniency: Leniency, has_batches: bool) -> Result<(), LoadError> {
         if self.window.starts_with(RDB_MAGIC) {
             return Err(LoadError::Rdb { file: self.end.entry.name.clone() });
         }
         // After a file of ours, only another program can have gone on without an opening.
-        if before.iter().any(|end| end.batches > 0) {
+        if has_batches {
             return self.go_on_as_foreign(leniency);
         }
         self.end.chain = None;
@@ -408,7 +436,7 @@ impl OpenFile {
         &mut self,
         reason: String,
         leniency: Leniency,
-        before: &[FileEnd],
+        has_batches: bool,
     ) -> Result<(), LoadError> {
         self.read_all()?;
         let rest = &self.window[self.start..];
@@ -424,7 +452,7 @@ impl OpenFile {
             Verdict::NoOpening if self.end.entry.is_checked => {
                 Err(damage(&self.end, "the manifest says that the file has checksums"))
             }
-            Verdict::NoOpening => self.begin_foreign(leniency, before),
+            Verdict::NoOpening => self.begin_foreign(leniency, has_batches),
             Verdict::TornTail if goes_on(rest) => self.go_on_as_foreign(leniency),
             Verdict::TornTail => self.tear(leniency),
         }

@@ -6,7 +6,8 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use crate::journal::files::{DiskDirectory, is_file_name};
 use crate::journal::job::{Done, Job};
-use crate::journal::{Journal, Loader, SYNCS_MAX};
+use crate::journal::{Journal, Loader, SYNCS_MAX, single_file};
+use log::warn;
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
@@ -29,6 +30,10 @@ impl Durability {
     pub(super) fn open(broker: &mut Broker, now: Now) -> Result<Durability, ServerError> {
         let settings = broker.settings();
         if !settings.appendonly {
+            let (directory, name) = (&settings.appenddirname, &settings.appendfilename);
+            if let Some(text) = single_file::unused(&settings.dir, directory, name) {
+                warn!("{text}");
+            }
             return Ok(Durability::Off);
         }
         let names = [
@@ -43,6 +48,7 @@ impl Durability {
         let path = settings.dir.join(&settings.appenddirname);
         let directory = Arc::new(DiskDirectory::open_or_create(&path)?);
         let prefix = settings.appendfilename.clone();
+        single_file::take_in(&settings.dir, &directory, &prefix)?;
         let loader = Loader::begin(directory.clone(), &prefix, broker, now)?;
         Ok(Durability::Loading { directory, loader: Box::new(loader) })
     }

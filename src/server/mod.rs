@@ -205,6 +205,11 @@ impl Server {
         self.listeners.local_addrs()
     }
 
+    /// The settings that hold.
+    pub fn settings(&self) -> &Settings {
+        self.broker.settings()
+    }
+
     /// A way to stop it from elsewhere.
     pub fn handle(&self) -> StopHandle {
         self.handle.clone()

@@ -18,6 +18,7 @@ mod foreign_server;
 mod policies;
 mod rewrite;
 mod row;
+mod summary;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};

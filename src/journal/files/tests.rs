@@ -169,3 +169,33 @@ fn a_file_has_a_name_until_its_last_one_is_removed() {
     disk.remove("a").expect("removed");
     assert!(file.is_named().expect("known"));
 }
+
+/// Whatever else stands in the place of a file is refused at once, also by the lock.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused() {
+    let scratch = Scratch::new("no-file");
+    let directory = DiskDirectory::open(&scratch.0).expect("an existing directory");
+    fs::create_dir(scratch.0.join("directory")).expect("a directory");
+    std::os::unix::fs::symlink("/dev/zero", scratch.0.join("device")).expect("a link");
+    let fifo = |name: &str| {
+        let made = process::Command::new("mkfifo").arg(scratch.0.join(name)).status();
+        assert!(made.expect("mkfifo runs").success());
+    };
+    fifo("fifo");
+    for name in ["directory", "device", "fifo"] {
+        for refused in [
+            directory.open(name).map(drop),
+            directory.read(name).map(drop),
+            directory.length(name).map(drop),
+        ] {
+            let text = refused.expect_err("refused").to_string();
+            assert!(text.starts_with("expected a file, got a "), "{name}: {text}");
+        }
+    }
+    drop(directory);
+    fs::remove_file(scratch.0.join(LOCK_NAME)).expect("the lock");
+    fifo(LOCK_NAME);
+    let error = DiskDirectory::open(&scratch.0).expect_err("no lock").to_string();
+    assert!(error.ends_with("tidegate.lock: expected a file, got a FIFO, a device or a socket"));
+}

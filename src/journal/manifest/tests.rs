@@ -91,6 +91,7 @@ fn errors_say_where_and_what_was_expected() {
         (b"file a seq 1 type\n", &format!("line 1: {pairs}")),
         (b"file \"a seq 1 type b\n", &format!("line 1: {pairs}")),
         (b"file \"a\"b seq 1 type b\n", &format!("line 1: {pairs}")),
+        (b"file a seq 1 type b chucks TG1-4d6ec69c\n", "line 1: expected 'checks', got 'chucks'"),
         (b"file a seq 1 type b checks TG2\n", "line 1: expected 'checks TG1-4d6ec69c', got 'TG2'"),
         (b"file a\0 seq 1 type b\n", &format!("line 1: {pairs}")),
         (b" # file a seq 1 type b\n", &format!("line 1: {pairs}")),
@@ -315,4 +316,32 @@ proptest! {
         let _ = Manifest::parse(&text);
         let _ = Manifest::parse(&[b"file ", &text[..], b" seq 1 type b\n"].concat());
     }
+}
+
+#[test]
+fn every_flipped_bit_of_the_word_checks_is_noticed() {
+    let line = b"file a seq 1 type b checks TG1-4d6ec69c\n";
+    assert!(Manifest::parse(line).is_ok());
+    for position in 20 * 8..26 * 8 {
+        let mut flipped = line.to_vec();
+        flipped[position / 8] ^= 1 << (position % 8);
+        // Keys are known in any case.
+        let means_the_same = position % 8 == 5;
+        let parsed = Manifest::parse(&flipped);
+        assert_eq!(parsed.is_ok(), means_the_same, "{}", String::from_utf8_lossy(&flipped));
+    }
+}
+
+/// As many files as a manifest of this size can name: a second look at each would take minutes.
+#[test]
+fn a_manifest_of_300000_lines_is_read_at_once() {
+    let mut text = String::new();
+    for number in 1..=300_000 {
+        text += &format!("file {number}.incr.aof seq {number} type i\n");
+    }
+    let manifest = Manifest::parse(text.as_bytes()).expect("a manifest");
+    assert_eq!(manifest.increments.len(), 300_000);
+    text += "file 299999.incr.aof seq 300001 type i\n";
+    let error = Manifest::parse(text.as_bytes()).expect_err("twice");
+    assert_eq!(error.problem, Problem::Again("299999.incr.aof".into()));
 }

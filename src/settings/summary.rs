@@ -1,0 +1,77 @@
+//! What holds, in one line for the log.
+
+use super::Settings;
+use super::value::short_memory;
+use crate::policy::Policy;
+
+/// Names of policies in the line; of more there is a count.
+const NAMES_MAX: usize = 10;
+
+impl Settings {
+    /// What an operator has to know of these settings, in one line: where they are from, what becomes
+    /// of the messages, which policies there are, what is limited.
+    pub fn summary(&self) -> String {
+        let file = self.config_file.as_ref();
+        let file = file.map_or("no file".into(), |path| path.display().to_string());
+        let append_files = match self.appendonly {
+            true => {
+                let word = super::field::FieldType::to_value(&self.appendfsync);
+                let fsync = word.text().unwrap_or_default().to_owned();
+                format!("append files in {} with appendfsync {fsync}", self.appenddirname)
+            }
+            false => "no append files: what is here ends with the process".into(),
+        };
+        let maxmemory = match self.maxmemory_bytes {
+            0 => "no limit of memory".into(),
+            bytes => format!("maxmemory {}", short_memory(bytes)),
+        };
+        let queues = names("queue policies", &self.queue_policies);
+        let channels = names("channel policies", &self.channel_policies);
+        format!(
+            "configuration: {file}; directory: {}; {append_files}; {queues}; {channels}; {maxmemory}, \
+             maxclients {}, client-query-buffer-limit {}",
+            self.dir.display(),
+            self.maxclients,
+            short_memory(self.query_buffer_bytes_max),
+        )
+    }
+}
+
+fn names<P: Policy>(what: &str, policies: &[P]) -> String {
+    if policies.is_empty() {
+        return format!("no {what}");
+    }
+    let shown = policies.iter().take(NAMES_MAX).map(|policy| policy.name().escape_ascii());
+    let mut text = shown.map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    if policies.len() > NAMES_MAX {
+        text.push_str(&format!(" and {} more", policies.len() - NAMES_MAX));
+    }
+    format!("{what}: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_becomes_of_messages() {
+        let settings =
+            Settings::from_text("maxmemory 1gb\nmaxclients 7\ndir /tmp", "a").expect("valid");
+        assert_eq!(
+            settings.summary(),
+            "configuration: no file; directory: /tmp; no append files: what is here ends with the \
+             process; no queue policies; no channel policies; maxmemory 1gb, maxclients 7, \
+             client-query-buffer-limit 1gb"
+        );
+        let mut text =
+            "appendonly yes\nappendfsync no\nchannel-policy c * high-water-mark 1\n".to_owned();
+        (1..=12).for_each(|number| text += &format!("queue-policy p{number} x\n"));
+        let summary = Settings::from_text(&text, "a").expect("valid").summary();
+        let parts = [
+            "; append files in appendonlydir with appendfsync no; ",
+            "; queue policies: p1, p2, p3, p4, p5, p6, p7, p8, p9, p10 and 2 more; ",
+            "; channel policies: c; no limit of memory, ",
+        ];
+        assert!(parts.iter().all(|part| summary.contains(part)), "{summary}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Append files that others wrote, damaged or left behind: what the binary says of them at the start,
+//! and `tidegate check` and `repair` say the same.
+
+mod server_support;
+
+use server_support::{Directory, Process, settings};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use tidegate::Server;
+use tidegate::journal::batch::Sealer;
+
+const MANIFEST: &str = "file a.1.incr.aof seq 1 type i\n";
+const RPUSH: &[u8] = b"*3\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n$1\r\nv\r\n";
+const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\ny\r\n";
+
+/// A directory with append files of this manifest.
+struct Files {
+    directory: Directory,
+}
+
+impl Files {
+    fn new(name: &str, manifest: &str) -> Files {
+        let files = Files { directory: Directory::new(name) };
+        fs::create_dir(files.directory.join("appendonlydir")).expect("a directory");
+        fs::write(files.path("appendonly.aof.manifest"), manifest).expect("a manifest");
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join("appendonlydir").join(name)
+    }
+
+    /// `tidegate check` or `repair`: how it ends and what it prints.
+    fn run(&self, word: &str) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.arg(word).arg(self.directory.join("")).output().expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Why a server does not start.
+    fn refusal(&self) -> String {
+        let lines = format!("appendonly yes\ndir {}", self.directory.join("").display());
+        let started = Server::bind(settings(&lines)).and_then(|server| server.run());
+        started.expect_err("it does not load").to_string()
+    }
+
+    /// What LLEN of a queue says once all is loaded.
+    fn length_after_start(&self, queue: &str) -> String {
+        let directory = self.directory.join("");
+        let directory = directory.to_str().expect("a path in UTF-8");
+        let process = Process::start(&["--appendonly", "yes", "--dir", directory]);
+        let mut client = process.client();
+        loop {
+            let reply = client.ask(&format!("LLEN {queue}"));
+            if !reply.starts_with("-LOADING") {
+                process.signal("TERM");
+                assert!(process.wait().0.success());
+                return reply;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_command_that_loading_refuses_is_not_whole() {
+    // In a file of another program what is before it stays, in one of ours its batch goes.
+    let foreign = [RPUSH, RPUSH, SET, RPUSH].concat();
+    let (mut sealer, mut own) = Sealer::begin("a.1.incr.aof");
+    let batches: [&[&[u8]]; 4] = [&[RPUSH], &[RPUSH], &[RPUSH, SET], &[RPUSH]];
+    for commands in batches {
+        let mut batch = commands.concat();
+        sealer.seal(&mut batch, 0);
+        own.extend_from_slice(&batch);
+    }
+    for (name, bytes) in [("foreign", foreign), ("own", own)] {
+        let files = Files::new(&format!("refused-command-{name}"), MANIFEST);
+        fs::write(files.path("a.1.incr.aof"), &bytes).expect("a file");
+        let refusal = files.refusal();
+        assert!(refusal.contains("'SET'"), "{refusal}");
+        let (code, text) = files.run("check");
+        assert_eq!(code, Some(2), "{text}");
+        let reason = refusal.trim_start_matches("cannot load the append files: ");
+        assert!(text.ends_with(&format!("damaged: {reason}\n")), "{text} is not {refusal}");
+        let (code, text) = files.run("repair");
+        assert_eq!(code, Some(0), "{text}");
+        assert_eq!(files.run("check").0, Some(0));
+        assert_eq!(files.run("repair").1.lines().count(), 1, "nothing is left to repair");
+        assert_eq!(files.length_after_start("k"), ":2", "{name}");
+    }
+}
+
+/// A FIFO would be waited for, a device has no end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_by_all() {
+    let files = Files::new("no-file", MANIFEST);
+    let path = files.path("a.1.incr.aof");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo runs").success());
+    for kind in ["a FIFO, a device or a socket", "a directory"] {
+        let expected = format!("a.1.incr.aof: expected a file, got {kind}");
+        assert!(files.refusal().ends_with(&expected), "{}", files.refusal());
+        for word in ["check", "repair"] {
+            let (code, text) = files.run(word);
+            assert_eq!(code, Some(3), "{text}");
+            assert!(text.contains(&expected), "{text}");
+        }
+        fs::remove_file(&path).or_else(|_| fs::remove_dir(&path)).expect("it is there");
+        fs::create_dir(&path).expect("a directory");
+    }
+}
+
+/// The one file of Redis before version 7 is taken in, also after a crash in the middle of that.
+#[test]
+fn the_single_file_of_older_redis_is_loaded() {
+    for is_moved_already in [false, true] {
+        let files = Files { directory: Directory::new(&format!("single-{is_moved_already}")) };
+        let old = files.directory.join("appendonly.aof");
+        let place = if is_moved_already { files.path("appendonly.aof") } else { old.clone() };
+        fs::create_dir(files.directory.join("appendonlydir")).expect("a directory");
+        fs::write(&place, [RPUSH, RPUSH].concat()).expect("a file");
+        assert_eq!(files.length_after_start("k"), ":2");
+        assert!(!old.exists(), "it is where the others are, or written anew already");
+        assert_eq!(files.length_after_start("k"), ":2");
+        assert_eq!(files.run("check").0, Some(0));
+    }
+}
+
+#[test]
+fn a_single_file_that_cannot_be_loaded_is_refused_and_stays() {
+    for (bytes, reason) in [
+        (&b"REDIS0009\xfa"[..], "got a snapshot in Redis' binary format"),
+        (b"RPUSH k v\r\n", "expected '*' and a command, got byte 0x52"),
+    ] {
+        let files = Files { directory: Directory::new("single-refused") };
+        let old = files.directory.join("appendonly.aof");
+        fs::write(&old, bytes).expect("a file");
+        let refusal = files.refusal();
+        assert!(refusal.contains("appendonly.aof: ") && refusal.contains(reason), "{refusal}");
+        assert_eq!(fs::read(&old).expect("the file"), bytes);
+        assert!(!files.path("appendonly.aof.manifest").exists());
+    }
+}
+
+/// What holds is said in a line, and that files which would be loaded are not.
+#[test]
+fn files_that_lie_unused_are_told_of() {
+    let files = Files::new("unused", MANIFEST);
+    let directory = files.directory.join("");
+    let start = |more: &[&str]| {
+        let directory = directory.to_str().expect("a path in UTF-8");
+        Process::start(&[&["--dir", directory], more].concat()).first_lines.clone()
+    };
+    let has = |lines: &[String], part: &str| lines.iter().any(|line| line.contains(part));
+    let lines = start(&["--maxmemory", "1gb"]);
+    assert!(has(&lines, "no append files: what is here ends with the process; "), "{lines:?}");
+    assert!(has(&lines, "maxmemory 1gb"), "{lines:?}");
+    let unused = " append files that are not loaded, since appendonly is off";
+    assert!(has(&lines, &format!("appendonly.aof.manifest:{unused}")), "{lines:?}");
+    fs::remove_file(files.path("appendonly.aof.manifest")).expect("it is there");
+    assert!(!has(&start(&[]), unused));
+    fs::write(files.directory.join("appendonly.aof"), RPUSH).expect("a file");
+    let lines = start(&[]);
+    assert!(has(&lines, &format!("/appendonly.aof:{unused}")), "{lines:?}");
+    let lines = start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    assert!(has(&lines, "append files in appendonlydir with appendfsync always"), "{lines:?}");
+}
