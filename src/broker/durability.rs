@@ -81,7 +81,17 @@ impl Broker {
         self.state.clients.has_held()
     }
 
+    /// Whether a client's command changed data since the last call of `release_changed` or
+    /// `hold_changed`: until then its replies must not be sent.
+    pub fn has_changed(&self) -> bool {
+        self.state.clients.has_changed()
+    }
+
     /// Bytes of a client's output that may be sent now.
+    ///
+    /// # Panics
+    /// If the client has changed data, effects are recorded, and nobody has said what becomes of the
+    /// reply: see `has_changed`.
     pub fn sendable(&self, id: ClientId) -> usize {
         self.state.clients.sendable(id)
     }
@@ -220,6 +230,11 @@ impl Broker {
     /// saved since the last call because they were about to change; none when it is complete.
     pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         self.state.keyspace.next_saved(bytes_max)
+    }
+
+    /// Whether a snapshot is under way, so that keys are saved before they change.
+    pub fn has_snapshot(&self) -> bool {
+        self.state.keyspace.has_snapshot()
     }
 
     /// Forgets the snapshot.

@@ -154,9 +154,16 @@ impl Clients {
         !self.holds.waiting.is_empty() || !self.holds.in_sync.is_empty()
     }
 
-    /// Bytes of a client's output that may be sent now.
+    /// Whether anyone's command changed data since the journal was last told of changes.
+    pub fn has_changed(&self) -> bool {
+        !self.holds.changed.is_empty()
+    }
+
+    /// Bytes of a client's output that may be sent now. Not to be asked between a change of the client
+    /// and the journal's answer to it.
     pub fn sendable(&self, id: ClientId) -> usize {
         let Some(client) = self.get(id) else { return 0 };
+        assert!(!client.has_changed_data, "a reply would leave before its change is recorded");
         client.hold.as_ref().map_or(client.output.len(), |hold| hold.sendable)
     }
 

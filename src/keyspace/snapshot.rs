@@ -88,6 +88,11 @@ impl Keyspace {
         self.snapshot = Some(Snapshot { saved });
     }
 
+    /// Whether a snapshot is under way.
+    pub fn has_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
     /// Forgets the snapshot.
     pub fn end_snapshot(&mut self) {
         self.snapshot = None;

@@ -46,21 +46,25 @@ const PROTECTED_TEXT: &str = "-DENIED Redis is running in protected mode because
 
 impl Server {
     /// One turn. Nothing is written before everything is read, so that a client gets the replies
-    /// to all it sent in one piece, and before the journal has what changed. New clients come last, when those who left have made room;
-    /// what they sent already makes an event of the next turn.
+    /// to all it sent in one piece, and before the journal has what changed. Nothing changes between
+    /// that and the writing: whoever is found to be gone there is closed afterwards, since what a
+    /// client had in flight goes to others. New clients come last, when those who left have made
+    /// room; what they sent already makes an event of the next turn.
     pub(super) fn turn(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.now = self.wait(events)?;
         self.note(events);
-        if self.durability.finish_jobs(&mut self.broker, self.now)? {
+        let has_ended = self.durability.finish_jobs(&mut self.broker, self.now)?;
+        // What those who left had in flight may have gone to others by now, and is not recorded yet.
+        if has_ended && !self.broker.has_changed() {
             // Replies that a sync has set free leave before a new change of their clients holds
             // them again.
             self.write();
         }
         self.read();
         self.settle();
+        self.close_at_once();
         let is_busy = !events.is_empty();
         self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
-        self.close_at_once();
         self.write();
         self.close();
         self.accept();
@@ -281,11 +285,14 @@ impl Server {
             self.broker.flushed(id, sent, self.now);
         }
         if has_failed {
-            self.drop_client(slot, CloseReason::ConnectionFailed);
+            connection.is_writable = false;
+            // Nothing more is run for it in this turn.
+            self.broker.close(id, CloseReason::ConnectionFailed);
+            self.to_close.push((id, CloseReason::ConnectionFailed));
         } else if may_go_on && connection.is_writable {
             self.to_write.push(slot);
         } else if !is_owed && let Some(reason) = connection.closing {
-            self.drop_client(slot, reason);
+            self.to_close.push((id, reason));
         }
     }
 
@@ -310,6 +317,9 @@ impl Server {
         for (id, reason) in to_close {
             let is_owed = self.broker.output(id).is_some_and(|output| !output.is_empty());
             let Some(connection) = self.connections.get_mut(id.slot()) else { continue };
+            if connection.id != id {
+                continue;
+            }
             if is_owed && reason.flushes_first() {
                 connection.closing = Some(reason);
                 connection.progress_us = self.now.monotonic_us;
