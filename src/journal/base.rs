@@ -51,7 +51,7 @@ impl BaseWriter {
         }
         let file = directory.create(&temporary)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening, 0)?;
+        write_all(&*file, &opening, 0).inspect_err(|_| drop(directory.remove(&temporary)))?;
         Ok(BaseWriter {
             entry,
             file,

@@ -159,8 +159,21 @@ pub fn new_increment(
 ) -> Result<(Manifest, Tail), ManifestError> {
     let tail = create_increment(directory, &manifest, prefix)?;
     manifest.increments.push(tail.entry.clone());
-    manifest.save(directory, prefix)?;
+    let saved = manifest.save(directory, prefix);
+    saved.inspect_err(|error| remove_unnamed(directory, [&tail.entry.name], error))?;
     Ok((manifest, tail))
+}
+
+/// Takes away new files after the manifest that was to name them could not be saved. Beyond its
+/// temporary name it is not known which manifest is there: then they stay.
+fn remove_unnamed<'a>(
+    directory: &dyn Directory,
+    names: impl IntoIterator<Item = &'a String>,
+    error: &ManifestError,
+) {
+    if error.is_before_replacing() {
+        names.into_iter().for_each(|name| drop(directory.remove(name)));
+    }
 }
 
 fn create_increment(
@@ -170,16 +183,17 @@ fn create_increment(
 ) -> Result<Tail, ManifestError> {
     let next = manifest.next_increment(prefix);
     let entry = first_free(directory, next, |seq| increment_name(prefix, seq));
-    let create = || {
-        let file = directory.create(&entry.name)?;
+    let fill = |file: &dyn AppendFile| {
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening, 0)?;
+        write_all(file, &opening, 0)?;
         file.sync()?;
         directory.sync()?;
-        Ok((file, open_for_syncs(directory, &entry.name)?, sealer))
+        Ok((open_for_syncs(directory, &entry.name)?, sealer))
     };
     let failed = |error| ManifestError::Io { file: entry.name.clone(), error };
-    let (file, sync_files, sealer) = create().map_err(failed)?;
+    let file = directory.create(&entry.name).map_err(failed)?;
+    let filled = fill(&*file).inspect_err(|_| drop(directory.remove(&entry.name)));
+    let (sync_files, sealer) = filled.map_err(failed)?;
     Ok(Tail::new(entry, file, sync_files, sealer))
 }
 
@@ -225,11 +239,8 @@ fn finish_base(
     match manifest.save(directory, prefix) {
         Ok(()) => Ok((manifest, length, tail)),
         Err(error) => {
-            // Beyond its temporary name it is not known which manifest is there.
-            if error.is_before_replacing() {
-                give_up();
-                tail.iter().for_each(|tail| drop(directory.remove(&tail.entry.name)));
-            }
+            let tail_name = tail.iter().map(|tail| &tail.entry.name);
+            remove_unnamed(directory, names.iter().chain(tail_name), &error);
             Err(error)
         }
     }

@@ -278,7 +278,8 @@ impl Manifest {
         }
         let temporary = format!("{TEMPORARY}{name}");
         let failed = |error| ManifestError::Io { file: temporary.clone(), error };
-        write_durably(directory, &temporary, text.as_bytes()).map_err(failed)?;
+        let written = write_durably(directory, &temporary, text.as_bytes());
+        written.inspect_err(|_| drop(directory.remove(&temporary))).map_err(failed)?;
         let replaced = directory.rename(&temporary, &name).and_then(|()| directory.sync());
         replaced.map_err(|error| ManifestError::Io { file: name, error })
     }
