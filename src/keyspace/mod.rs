@@ -479,6 +479,8 @@ impl Keyspace {
             database.entries.shrink_to_fit();
         }
         self.bytes -= freed;
+        // There may have been nothing but messages in flight or delayed.
+        self.changes += u64::from(count == 0 && freed > 0);
         self.flush_governed(db);
         count
     }

@@ -53,6 +53,10 @@ fn store_new<'a>(
     };
     let same = given - new.len();
     keyspace.count(db, key, |totals| totals.deduplicated += same as u64);
+    if new.is_empty() {
+        // Nothing has changed, and nothing may be recorded.
+        return Ok(len);
+    }
     let at_ms = keyspace.queue_ms();
     keyspace.remember(db, key, new.iter().map(|(_, fingerprint)| *fingerprint), window_ms, at_ms);
     Ok(len)
