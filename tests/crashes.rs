@@ -4,34 +4,64 @@
 //! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays so many, `TIDEGATE_CRASH_SEED=n` one.
 
 mod crashes {
+    pub mod policies;
     pub mod script;
+    pub mod watchful;
     pub mod world;
 }
 
-use crashes::script::{Dice, play, steps, steps_with_changes_of_policy};
-use crashes::world::{PREFIX, START, World, contents, load, state_of};
+use crashes::policies::Drawn;
+use crashes::script::{Dice, play, seeds, steps, steps_with_changes_of_policy};
+use crashes::world::{PREFIX, START, World, contents, load, read, state_of};
 use tidegate::broker::Contents;
 use tidegate::journal::LoadError;
+use tidegate::journal::files::Directory;
 use tidegate::journal::inspect;
 use tidegate::journal::memory::{Fault, MemoryDirectory};
 
 const SEEDS: u64 = 40;
+const NEW_SEEDS: u64 = 6;
 const STEPS: usize = 60;
+/// Of so many ends of a life, one is followed by another life.
+const LIVES: u64 = 5;
+const STEPS_OF_A_LIFE: usize = 12;
 
 /// How bad the loss of power is, several times for each moment.
 const DICE_PER_CRASH: u64 = 3;
 
-fn seeds() -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
-    match number("TIDEGATE_CRASH_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 1..1 + number("TIDEGATE_CRASH_SEEDS").unwrap_or(SEEDS),
-    }
-}
-
 /// The latest turn after which the data was this.
 fn turn_of(states: &[Contents], found: &Contents) -> Option<usize> {
     states.iter().rposition(|state| state == found)
+}
+
+/// What the data is, for people: `0/a: [x, y…] until 1700`.
+fn shown(contents: &Contents) -> String {
+    let beginning = |message: &Vec<u8>| {
+        let text: String = String::from_utf8_lossy(message).chars().take(6).collect();
+        if text.len() < message.len() { text + "…" } else { text }
+    };
+    let keys = contents.iter().map(|((db, key), (messages, expires_ms))| {
+        let messages: Vec<String> = messages.iter().map(beginning).collect();
+        let until = expires_ms.map(|at| format!(" until {at}")).unwrap_or_default();
+        format!("{db}/{}: [{}]{until}", key.escape_ascii(), messages.join(", "))
+    });
+    keys.collect::<Vec<_>>().join("; ")
+}
+
+/// The latest turn after which the data was what was found, which must not be before the one that was
+/// promised.
+fn check_turn(states: &[Contents], found: &Contents, promised: usize, what: &str) {
+    let turn = turn_of(states, found);
+    if turn.is_none_or(|turn| turn < promised) {
+        let known = states.iter().enumerate();
+        let known: Vec<String> =
+            known.map(|(turn, state)| format!("{turn}: {}", shown(state))).collect();
+        panic!(
+            "{what}: turn {promised} was promised, {turn:?} is there\n{}\nfound: {}",
+            known.join("\n"),
+            shown(found)
+        );
+    }
 }
 
 /// Loads what a crash left, checks it, and goes on with it.
@@ -39,9 +69,7 @@ fn check_crash(world: &World, crashed: &MemoryDirectory, promised: usize, what: 
     let settings = policies_of(world);
     let found = contents(&crashed.after_kill(), &settings)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
-    let turn = turn_of(&world.states, &found);
-    let turn = turn.unwrap_or_else(|| panic!("{what}: there was never such a state: {found:?}"));
-    assert!(turn >= promised, "{what}: turn {promised} was promised, {turn} is there");
+    check_turn(&world.states, &found, promised, what);
 
     let next_settings = format!("appendfsync always\n{settings}");
     let mut next = World::new(crashed.clone(), &next_settings).expect("it has loaded before");
@@ -64,9 +92,12 @@ fn policies_of(world: &World) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The power goes at every operation of a run.
-fn crash_everywhere(policy: &str, queue_policies: &str) {
-    for seed in seeds() {
+/// The power goes at every operation of a run. Its queues may be under policies.
+fn crash_everywhere(policy: &str, has_queue_policies: bool) {
+    let mut drawn = Drawn { never_gives_up: true, ..Drawn::default() };
+    for seed in seeds(SEEDS, NEW_SEEDS) {
+        let queue_policies =
+            if has_queue_policies { queue_policies(seed, &mut drawn) } else { String::new() };
         let steps = steps(seed, STEPS);
         let settings = format!("appendfsync {policy}\n{queue_policies}");
         let mut whole = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
@@ -76,7 +107,7 @@ fn crash_everywhere(policy: &str, queue_policies: &str) {
             directory.inject(last..u64::MAX, Fault::PowerOff);
             // The first start itself may be cut off.
             let Ok(mut world) = World::new(directory.clone(), &settings) else {
-                let left = contents(&directory.crash(seed), queue_policies)
+                let left = contents(&directory.crash(seed), &queue_policies)
                     .expect("a first start can be repeated");
                 assert!(left.is_empty());
                 continue;
@@ -91,45 +122,86 @@ fn crash_everywhere(policy: &str, queue_policies: &str) {
             }
             let what = format!("TIDEGATE_CRASH_SEED={seed}, {policy}, killed at operation {last}");
             check_crash(&world, &directory.after_kill(), world.acknowledged, &what);
+            if (seed + last).is_multiple_of(LIVES) {
+                check_second_life(&world, seed + last, &what);
+            }
         }
+    }
+    if has_queue_policies {
+        drawn.check();
+    }
+}
+
+/// Policies of some queues, and often of one to which dead letters go.
+fn queue_policies(seed: u64, drawn: &mut Drawn) -> String {
+    let mut dice = Dice(!seed);
+    let mut lines = String::new();
+    for key in ["a", "b", "c"] {
+        lines += &format!("queue-policy {}\n", drawn.policy(&mut dice, key, key));
+    }
+    if dice.below(2) == 0 {
+        let dead = drawn.policy_with(&mut dice, "d", "dead*", "message-ttl-ms");
+        lines += &format!("queue-policy {dead}\n");
+    }
+    // Shown with the failure.
+    println!("seed {seed}: {lines}");
+    lines
+}
+
+/// A process that is killed leaves what it has written to the system. Another one builds on that,
+/// answers, and then the power goes.
+fn check_second_life(world: &World, seed: u64, what: &str) {
+    let policy = if seed.is_multiple_of(2) { "always" } else { "everysec" };
+    let queue_policies = policies_of(world);
+    let settings = format!("appendfsync {policy}\n{queue_policies}");
+    let mut next = World::at(world.now, world.directory.survivor(), &settings).expect("it loads");
+    // The checks load at the usual time, at which less is too old.
+    let first = contents(&world.directory.after_kill(), &queue_policies).expect("it loads");
+    next.states[0] = first;
+    // What has become due goes without anybody's doing, and is not promised.
+    assert!(next.wait(0), "{what}: it goes on");
+    let steps = steps(seed, STEPS_OF_A_LIFE);
+    let last = Dice(seed).below(1 + steps.len() as u64) as usize;
+    assert!(play(&mut next, &steps[..last], |_| false), "{what}: it goes on");
+    let promised = if policy == "always" { next.acknowledged } else { next.synced };
+    for dice in 0..DICE_PER_CRASH {
+        let what = format!("{what}; {policy}, power off after {last} steps, dice {dice}");
+        let found = contents(&next.directory.crash(dice * 1000 + seed), &queue_policies);
+        let found = found.unwrap_or_else(|error| panic!("{what}: {error}"));
+        check_turn(&next.states, &found, promised, &what);
     }
 }
 
 #[test]
 fn what_was_answered_is_there_with_always() {
-    crash_everywhere("always", "");
+    crash_everywhere("always", false);
 }
 
 #[test]
 fn what_was_synced_is_there_with_everysec() {
-    crash_everywhere("everysec", "");
+    crash_everywhere("everysec", false);
 }
 
 #[test]
 fn what_was_answered_survives_a_kill_with_no() {
-    crash_everywhere("no", "");
+    crash_everywhere("no", false);
 }
-
-/// Queues whose policies make messages wait, go and come back by themselves.
-const QUEUE_POLICIES: &str = "queue-policy a a delivery at-least-once acknowledge next-pop message-ttl-ms 700\n\
-    queue-policy b b delivery at-least-once acknowledge next-pop ack-timeout-ms 400 max-length 20 overflow drop-head\n\
-    queue-policy c c message-ttl-ms 500 delay-ms 300 dead-letter a";
 
 #[test]
 fn queues_under_policies_are_there_with_always() {
-    crash_everywhere("always", QUEUE_POLICIES);
+    crash_everywhere("always", true);
 }
 
 #[test]
 fn queues_under_policies_survive_a_kill() {
-    crash_everywhere("no", QUEUE_POLICIES);
+    crash_everywhere("no", true);
 }
 
 /// Whatever the policies, what was answered survives a kill, also in the middle of a change from
 /// one to another.
 #[test]
 fn policies_may_change() {
-    for seed in seeds() {
+    for seed in seeds(SEEDS, NEW_SEEDS) {
         let steps = steps_with_changes_of_policy(seed, 2 * STEPS);
         let mut dice = Dice(seed);
         for _ in 0..10 {
@@ -139,30 +211,15 @@ fn policies_may_change() {
             assert!(play(&mut world, &steps[..last], |_| false), "nothing fails");
             let what = format!("TIDEGATE_CRASH_SEED={seed}, killed after {last} steps");
             check_crash(&world, &directory.after_kill(), world.acknowledged, &what);
-            check_kill_and_crash(&world, dice.below(1000), &what);
+            check_second_life(&world, dice.below(1000), &what);
         }
     }
-}
-
-/// A process that is killed leaves what it has written to the system. Another one builds on that,
-/// answers, and then the power goes.
-fn check_kill_and_crash(world: &World, dice: u64, what: &str) {
-    let directory = world.directory.clone();
-    let mut next = World::new(directory.clone(), "appendfsync always").expect("it loads");
-    assert!(next.turn(0, "RPUSH after kill\r\n"), "{what}");
-    while next.acknowledged == 0 {
-        assert!(next.work(), "{what}: it goes on");
-    }
-    let found =
-        contents(&directory.crash(dice), "").unwrap_or_else(|error| panic!("{what}: {error}"));
-    let turn = turn_of(&next.states, &found);
-    assert!(turn.is_some_and(|turn| turn >= next.acknowledged), "{what}: {found:?}");
 }
 
 #[test]
 fn at_rest_there_is_nothing_to_do() {
     for policy in ["always", "everysec", "no"] {
-        for seed in seeds() {
+        for seed in seeds(SEEDS, NEW_SEEDS) {
             let settings = format!("appendfsync {policy}");
             let mut world = World::new(MemoryDirectory::new(), &settings).expect("a directory");
             assert!(play(&mut world, &steps(seed, STEPS), |_| false));
@@ -188,7 +245,7 @@ fn accepts(world: &mut World) -> bool {
 
 /// Without `always` whatever goes wrong is over one day, and nothing that was answered is lost.
 fn survive(policy: &str, fault: Fault) {
-    for seed in seeds() {
+    for seed in seeds(SEEDS, NEW_SEEDS) {
         let mut dice = Dice(seed);
         let directory = MemoryDirectory::new();
         let first = 12 + dice.below(60);
@@ -199,6 +256,7 @@ fn survive(policy: &str, fault: Fault) {
             format!("TIDEGATE_CRASH_SEED={seed}, {policy}, {fault:?} from operation {first}");
         assert!(play(&mut world, &steps(seed, 2 * STEPS), |_| false), "{what}: it stops");
         check_crash(&world, &world.directory.after_kill(), world.acknowledged, &what);
+        world.may_leave_files = fault == Fault::SyncError;
         world.rest();
         // What goes wrong may do so only now.
         let is_over = (0..10).any(|_| accepts(&mut world));
@@ -242,7 +300,7 @@ fn short_writes_are_nothing_special() {
 #[test]
 fn with_always_a_failure_is_the_end() {
     let mut ends = 0;
-    for seed in seeds() {
+    for seed in seeds(SEEDS, NEW_SEEDS) {
         for fault in [Fault::NoSpace, Fault::WriteError, Fault::SyncError] {
             let mut dice = Dice(seed);
             let directory = MemoryDirectory::new();
@@ -283,6 +341,32 @@ fn what_cannot_be_written_is_refused() {
     assert_eq!(found, world.broker.contents());
 }
 
+/// The same for transactions: what is queued, and an EXEC of what was queued before.
+#[test]
+fn what_cannot_be_written_is_refused_in_a_transaction() {
+    let directory = MemoryDirectory::new();
+    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    assert!(world.turn(1, "RPUSH q first\r\nMULTI\r\nLLEN q\r\nLPOP q\r\n"));
+    assert!(world.turn(2, "MULTI\r\nLLEN q\r\n"));
+    let now = directory.operations();
+    directory.inject(now..u64::MAX, Fault::NoSpace);
+    assert!(world.turn(0, "RPUSH q second\r\n"));
+    world.replies.clear();
+    let misconf = "MISCONF Errors writing to the AOF file: no storage space\r\n";
+    let discarded = "-EXECABORT Transaction discarded because of";
+    // A write that was queued before; reads alone; a write that is to be queued.
+    assert!(world.turn(1, "EXEC\r\nLLEN q\r\n"));
+    assert_eq!(world.replies, format!("{discarded}: {misconf}:2\r\n"));
+    world.replies.clear();
+    assert!(world.turn(2, "EXEC\r\n"));
+    assert_eq!(world.replies, "*1\r\n:2\r\n");
+    world.replies.clear();
+    assert!(world.turn(2, "MULTI\r\nLPOP q\r\nEXEC\r\nMULTI\r\nLLEN q\r\nEXEC\r\n"));
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    let read = "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n";
+    assert_eq!(world.replies, format!("+OK\r\n-{misconf}{aborted}{read}"));
+}
+
 /// What waits for space while the policy becomes `always` is answered as that promises.
 #[test]
 fn a_late_answer_is_as_good_as_the_policy_of_its_time() {
@@ -319,15 +403,8 @@ fn small_directory_with_history() -> (MemoryDirectory, Vec<Contents>) {
 }
 
 fn files(directory: &MemoryDirectory) -> Vec<(String, Vec<u8>)> {
-    use std::io::Read;
-    use tidegate::journal::files::Directory;
-    let names = directory.list().expect("names");
-    let read = |name: String| {
-        let mut bytes = Vec::new();
-        directory.read(&name).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
-        (name, bytes)
-    };
-    names.into_iter().map(read).collect()
+    let names = directory.list().expect("names").into_iter();
+    names.map(|name| (name.clone(), read(directory, &name))).collect()
 }
 
 #[test]

@@ -81,10 +81,13 @@ fn loading_is_answered() {
 
     let server = Server::bind(settings(&lines(&directory, ""))).expect("it listens");
     let mut client = Client::connect(server.local_addrs()[0]);
-    client.send("PING\r\nLLEN q\r\nMULTI\r\nRPUSH q x\r\nDISCARD\r\nINFO persistence\r\n");
+    client.send("PING\r\nLLEN q\r\nMULTI\r\nRPUSH q x\r\nDISCARD\r\n");
+    client.send("MULTI\r\nLLEN q\r\nEXEC\r\nMULTI\r\nEXEC\r\nINFO persistence\r\n");
     let running = server.spawn().expect("a thread");
     let loading = "-LOADING Redis is loading the dataset in memory";
     assert_eq!(client.lines(5), [loading, loading, "+OK", loading, "+OK"]);
+    let aborted = "-EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(client.lines(5), ["+OK", loading, aborted, "+OK", "*0"]);
     let info = info(&mut client);
     let has = |start: &str| info.lines().any(|line| line.starts_with(start));
     assert!(has("loading:1"), "{info}");

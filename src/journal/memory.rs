@@ -109,6 +109,21 @@ impl MemoryDirectory {
         )
     }
 
+    /// The directory as the next process finds it after this one was killed, without faults: what is
+    /// not durable is there, and may be lost yet. This one stays as it is.
+    pub fn survivor(&self) -> MemoryDirectory {
+        let mut disk = self.disk().clone();
+        disk.faults.clear();
+        MemoryDirectory { disk: Arc::new(Mutex::new(disk)) }
+    }
+
+    /// Whether a file of this name is there after a loss of power, whatever it holds then.
+    pub fn has_durable_name(&self, name: &str) -> bool {
+        let disk = self.disk();
+        let is_changed = |change: &NameChange| change.gone.as_deref() == Some(name);
+        disk.durable_names.contains_key(name) && !disk.pending_names.iter().any(is_changed)
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         locked(&self.disk)
     }
@@ -273,7 +288,7 @@ fn power_off() -> io::Error {
     io::Error::other("the power is off")
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Disk {
     /// Files by number. One without a name stays for those who have it open.
     files: Vec<Content>,
@@ -306,7 +321,7 @@ impl Disk {
 }
 
 /// A name that goes, one that comes, or both in one step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NameChange {
     gone: Option<String>,
     there: Option<(String, usize)>,
@@ -324,7 +339,7 @@ impl NameChange {
 }
 
 /// What a file holds, now and durably.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
     /// What it held at its last sync, and what was done to it since.
@@ -335,7 +350,7 @@ struct Content {
 }
 
 /// What was done to a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Change {
     Write { at: usize, bytes: Vec<u8> },
     Truncate { length: usize },

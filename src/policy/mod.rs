@@ -14,7 +14,7 @@ mod table;
 pub use channel::{ChannelPolicy, SlowSubscriber};
 pub use channel_table::{ChannelCounts, ChannelPolicies, RankedChannelPolicy};
 pub use options::{Acknowledge, Delivery, Overflow, QueuePolicy, options_help};
-pub use row::Policy;
+pub use row::{Given, Policy, Row, Takes};
 pub use table::Policies;
 
 /// What the name of the list ends with in which the append files have a queue's messages while they are

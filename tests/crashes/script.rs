@@ -1,6 +1,7 @@
 //! What happens in a run: commands, waits and jobs, by a seed.
 
 use super::world::{CLIENTS, World};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Random numbers from a seed: splitmix64.
 pub struct Dice(pub u64);
@@ -17,6 +18,20 @@ impl Dice {
     fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
         words[self.below(words.len() as u64) as usize]
     }
+}
+
+/// The seeds of a test: always the same ones, and some new ones in each run, which are printed.
+pub fn seeds(same: u64, new: u64) -> Vec<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
+    if let Some(seed) = number("TIDEGATE_CRASH_SEED") {
+        return vec![seed];
+    }
+    let same = 1..1 + number("TIDEGATE_CRASH_SEEDS").unwrap_or(same);
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    // Far from the others, and easy to copy.
+    let first = 1_000_000 + (time.as_micros() % 1_000_000_000) as u64;
+    println!("new seeds: {first} to {}", first + new - 1);
+    same.chain(first..first + new).collect()
 }
 
 #[derive(Clone, Debug)]

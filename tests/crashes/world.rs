@@ -1,12 +1,17 @@
 //! A broker with its journal on a directory in memory: no thread, no clock. Jobs of the journal wait
 //! until the test has them run.
 
-use std::collections::VecDeque;
+use super::watchful::Watchful;
+use std::collections::{BTreeSet, VecDeque};
+use std::io::Read;
 use std::sync::Arc;
 use tidegate::broker::Contents;
 use tidegate::clock::Now;
+use tidegate::journal::files::Directory;
 use tidegate::journal::job::{Done, Job};
+use tidegate::journal::manifest::{Entry, Manifest, manifest_name};
 use tidegate::journal::memory::MemoryDirectory;
+use tidegate::journal::room::without_room;
 use tidegate::journal::{Journal, LoadError, Loader};
 use tidegate::settings::Settings;
 use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
@@ -25,7 +30,7 @@ pub fn load(
     let text = format!("appendonly yes\ndatabases 2\nappend-room 2560\n{settings}");
     let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
     let mut broker = Broker::new(settings, 9, Box::new(NoHost), now);
-    let shared = Arc::new(directory.clone());
+    let shared = Arc::new(Watchful(directory.clone()));
     let mut loader = Loader::begin(shared, PREFIX, &mut broker, now)?;
     loop {
         if let Some(start) = loader.step(&mut broker, now)? {
@@ -57,6 +62,13 @@ pub fn state_of(broker: &Broker) -> Contents {
     contents
 }
 
+/// What a file holds.
+pub fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    directory.read(name).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
+    bytes
+}
+
 pub struct World {
     pub directory: MemoryDirectory,
     pub broker: Broker,
@@ -77,12 +89,35 @@ pub struct World {
     pub synced: usize,
     /// All replies, as text.
     pub replies: String,
+    /// Files that were there at the start and that no manifest named: what a crash has left.
+    strays: BTreeSet<String>,
+    /// Of a manifest whose sync failed nobody knows whether it is there: what it names stays.
+    pub may_leave_files: bool,
+}
+
+/// The files that are there and that no manifest names; and those that have data, and the manifest.
+fn names(directory: &MemoryDirectory) -> (BTreeSet<String>, BTreeSet<String>) {
+    let there: BTreeSet<String> = directory.list().expect("names").into_iter().collect();
+    let manifest = Manifest::load(directory, PREFIX).expect("a manifest that can be read");
+    let Some(manifest) = manifest else { return (there, BTreeSet::new()) };
+    let name_of = |entry: &Entry| entry.name.clone();
+    let mut named: BTreeSet<String> =
+        manifest.base.iter().chain(&manifest.increments).map(name_of).collect();
+    named.insert(manifest_name(PREFIX));
+    assert!(there.is_superset(&named), "{named:?} are named, {there:?} are there");
+    let history = manifest.history.iter().map(name_of).collect();
+    (&(&there - &named) - &history, named)
 }
 
 impl World {
     pub fn new(directory: MemoryDirectory, settings: &str) -> Result<World, LoadError> {
-        let now = START;
+        World::at(START, directory, settings)
+    }
+
+    /// The same, at another time than the usual.
+    pub fn at(now: Now, directory: MemoryDirectory, settings: &str) -> Result<World, LoadError> {
         let (mut broker, journal) = load(&directory, settings, now)?;
+        let (strays, _) = names(&directory);
         let clients =
             (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
         let states = vec![state_of(&broker)];
@@ -99,6 +134,8 @@ impl World {
             acknowledged: 0,
             synced: 0,
             replies: String::new(),
+            strays,
+            may_leave_files: false,
         })
     }
 
@@ -147,14 +184,12 @@ impl World {
         goes_on
     }
 
-    /// All clients leave; those who wait do first, so that what others return finds nobody.
+    /// All clients leave, and none of them gets what the others leave to it.
     #[allow(dead_code, reason = "not all tests that have a world use it")]
     pub fn disconnect_all(&mut self, reason: CloseReason) {
-        let mut clients = std::mem::take(&mut self.clients);
-        clients.sort_by_key(|id| !self.broker.is_blocked(*id));
-        for id in clients {
-            self.broker.disconnect(id, reason, self.now);
-        }
+        let clients = std::mem::take(&mut self.clients);
+        clients.iter().for_each(|id| self.broker.close(*id, reason));
+        clients.iter().for_each(|id| self.broker.disconnect(*id, reason, self.now));
     }
 
     fn take_jobs(&mut self) {
@@ -174,7 +209,7 @@ impl World {
         let jobs = &mut self.jobs[lane];
         let at = if lane == 0 { choice % jobs.len().max(1) } else { 0 };
         let Some((job, turn)) = jobs.remove(at) else { return };
-        let done = job.run(&self.directory);
+        let done = job.run(&Watchful(self.directory.clone()));
         if let Done::Synced { result: Ok(()), .. } = &done {
             self.synced = self.synced.max(turn);
         }
@@ -242,6 +277,22 @@ impl World {
         // A loop that has nothing to do must not turn for ever.
         let deadline = self.journal.next_deadline(&self.broker, self.now);
         assert_eq!(deadline, None, "something is still to be done");
+        self.check_at_rest();
+    }
+
+    /// Nothing is left over when everything has been done: neither files nor what only a rewrite needs.
+    fn check_at_rest(&self) {
+        assert!(!self.broker.has_snapshot(), "a snapshot goes on collecting");
+        assert!(!self.broker.has_held() && !self.broker.has_changed(), "replies are held for ever");
+        let (strays, named) = names(&self.directory);
+        let is_clean = strays.is_subset(&self.strays) || self.may_leave_files;
+        assert!(is_clean, "files that nobody needs: {strays:?}");
+        let persistence = self.broker.persistence();
+        assert!(!persistence.is_rewriting && persistence.pending_bytes == 0);
+        assert_eq!(persistence.pending_syncs, 0);
+        let data = named.iter().filter(|name| **name != manifest_name(PREFIX));
+        let bytes: usize = data.map(|name| without_room(&read(&self.directory, name))).sum();
+        assert_eq!(persistence.current_bytes, bytes as u64, "aof_current_size");
     }
 
     /// The end of the process in good order.
