@@ -81,6 +81,12 @@ impl Effects {
         self.is_on
     }
 
+    /// Bytes of the stream since it was last taken.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.stream.len() + self.group.as_ref().map_or(0, |group| group.stream.len())
+    }
+
     /// Asks for effects from now on, or for none any more.
     pub fn turn(&mut self, is_on: bool) {
         *self = Effects { is_on, ..Effects::default() };

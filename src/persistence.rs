@@ -1,8 +1,10 @@
 //! What the broker knows of its append files: told by the journal, shown by INFO, minded by the
 //! gates. And what commands ask of the journal. The files themselves are none of its business.
 
+use crate::client_id::ClientId;
+
 /// What the journal and the commands tell each other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Persistence {
     /// Whether there are append files.
     pub is_on: bool,
@@ -10,6 +12,16 @@ pub struct Persistence {
     pub loading: Option<Loading>,
     /// Why changes cannot be written now: commands that change data are refused with it.
     pub write_error: Option<String>,
+    /// Why there is no space for changes: they are refused with it as well.
+    pub shortage: Option<String>,
+    /// Bytes of changes for which there is space until the journal is asked again.
+    pub writable_bytes: u64,
+    /// The first client whose request needs more than that, and how much.
+    pub wanted: Option<(ClientId, u64)>,
+    /// The client for which that was found, and nobody else may use it.
+    pub granted: Option<(ClientId, u64)>,
+    /// The client for which there was none, and why.
+    pub denied: Option<(ClientId, String)>,
     /// BGREWRITEAOF asks for a rewrite; the journal takes the wish away.
     pub is_rewrite_wanted: bool,
     /// Whether a rewrite is under way.
@@ -32,6 +44,39 @@ pub struct Persistence {
     pub last_rewrite_s: Option<u64>,
     /// When the rewrite under way began, in microseconds of the monotonic clock.
     pub rewrite_began_us: Option<u64>,
+}
+
+impl Default for Persistence {
+    fn default() -> Persistence {
+        Persistence {
+            is_on: false,
+            loading: None,
+            write_error: None,
+            shortage: None,
+            writable_bytes: u64::MAX,
+            wanted: None,
+            granted: None,
+            denied: None,
+            is_rewrite_wanted: false,
+            is_rewriting: false,
+            base_bytes: 0,
+            current_bytes: 0,
+            pending_bytes: 0,
+            pending_syncs: 0,
+            delayed_syncs: 0,
+            rewrites: 0,
+            has_rewrite_failed: false,
+            last_rewrite_s: None,
+            rewrite_began_us: None,
+        }
+    }
+}
+
+impl Persistence {
+    /// Why commands that change data are refused now, if they are.
+    pub fn refusal(&self) -> Option<&str> {
+        self.write_error.as_deref().or(self.shortage.as_deref())
+    }
 }
 
 /// How far the loading has come.

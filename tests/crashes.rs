@@ -323,7 +323,9 @@ fn with_always_a_failure_is_the_end() {
 #[test]
 fn what_cannot_be_written_is_refused() {
     let directory = MemoryDirectory::new();
-    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    // Where no space can be kept.
+    let settings = "appendfsync everysec\nappend-reserve 0";
+    let mut world = World::new(directory.clone(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH q first\r\n"));
     let now = directory.operations();
     // A write, the cut after it, twice more each.
@@ -345,7 +347,8 @@ fn what_cannot_be_written_is_refused() {
 #[test]
 fn what_cannot_be_written_is_refused_in_a_transaction() {
     let directory = MemoryDirectory::new();
-    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    let settings = "appendfsync everysec\nappend-reserve 0";
+    let mut world = World::new(directory.clone(), settings).expect("a new directory");
     assert!(world.turn(1, "RPUSH q first\r\nMULTI\r\nLLEN q\r\nLPOP q\r\n"));
     assert!(world.turn(2, "MULTI\r\nLLEN q\r\n"));
     let now = directory.operations();
@@ -371,7 +374,8 @@ fn what_cannot_be_written_is_refused_in_a_transaction() {
 #[test]
 fn a_late_answer_is_as_good_as_the_policy_of_its_time() {
     let directory = MemoryDirectory::new();
-    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    let settings = "appendfsync everysec\nappend-reserve 0";
+    let mut world = World::new(directory.clone(), settings).expect("a new directory");
     let now = directory.operations();
     directory.inject(now..now + 1, Fault::NoSpace);
     assert!(world.turn(0, "RPUSH q first\r\n"));

@@ -106,6 +106,28 @@ impl Broker {
         &mut self.state.persistence
     }
 
+    /// The first client whose request may not find space on the disk, and how many bytes it needs;
+    /// asked for once.
+    pub fn take_wanted_space(&mut self) -> Option<(ClientId, u64)> {
+        self.state.persistence.wanted.take()
+    }
+
+    /// Says for how many bytes of changes there is space until this is said again, the client for which
+    /// it was found, with its bytes, and the one for which there was none, with the reason. Whoever
+    /// waited for this goes on.
+    pub fn allow_changes(
+        &mut self,
+        writable_bytes: u64,
+        granted: Option<(ClientId, u64)>,
+        denied: Option<(ClientId, String)>,
+    ) {
+        let persistence = &mut self.state.persistence;
+        persistence.writable_bytes = writable_bytes;
+        persistence.granted = granted;
+        persistence.denied = denied;
+        self.state.clients.resume_deferred();
+    }
+
     /// Runs whole commands from append files in database `db`, which SELECT changes. Nobody is
     /// answered, nothing expires, and no effect is recorded.
     ///

@@ -182,9 +182,12 @@ impl Broker {
                         &mut reply,
                         now,
                     );
-                    // A command that a pause holds back stays in the input, to be run after it.
-                    used += if ran { end } else { 0 };
-                    has_run |= ran;
+                    // A command that is held back stays in the input, to be run later.
+                    if !ran {
+                        break;
+                    }
+                    used += end;
+                    has_run = true;
                 }
                 Ok(Parsed::Nothing { end }) => {
                     used += end;
@@ -306,7 +309,9 @@ impl Broker {
 
     /// Whether `settle` has more to do: the next turn must not wait.
     pub fn has_backlog(&self) -> bool {
-        self.state.clients.has_backlog() || self.has_due_expiries
+        // Those who wait may have been left alone because there was no space for the change.
+        let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
+        self.state.clients.has_backlog() || self.has_due_expiries || has_ready
     }
 
     /// How long nothing will happen by itself; none if it never will.
@@ -410,7 +415,8 @@ impl Broker {
         self.state.keyspace.check_invariants();
         self.state.clients.check_invariants();
         self.state.channels.check_invariants();
-        let is_paused = self.state.pause.is_some();
+        // With append files they may have to wait for space.
+        let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
         assert!(is_paused || !self.state.keyspace.has_signals(), "a signal was left");
         for client in self.state.clients.iter() {
             if let Some(blocked) = &client.blocked

@@ -39,6 +39,8 @@ pub struct Clients {
     closing: VecDeque<ClientId>,
     /// Clients with input that can be parsed, each once.
     backlog: VecDeque<ClientId>,
+    /// Clients with input that waits for the end of the turn, each once.
+    deferred: Vec<ClientId>,
     /// Clients that take input again after they did not, each once.
     resumed: VecDeque<ClientId>,
     spare_buffers: Vec<Vec<u8>>,
@@ -309,6 +311,21 @@ impl Clients {
         }
     }
 
+    /// Leaves the input of a client until `resume_deferred`.
+    pub fn defer(&mut self, id: ClientId) {
+        if let Some(client) = self.get_mut(id)
+            && !client.is_in_backlog
+        {
+            client.is_in_backlog = true;
+            self.deferred.push(id);
+        }
+    }
+
+    /// Has the input of those who were deferred looked at again.
+    pub fn resume_deferred(&mut self) {
+        self.backlog.extend(self.deferred.drain(..));
+    }
+
     /// The clients of the backlog, to be worked on once each.
     pub fn take_backlog(&mut self) -> VecDeque<ClientId> {
         let backlog = std::mem::take(&mut self.backlog);
@@ -388,7 +405,8 @@ impl Clients {
         self.check_holds();
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
-            assert_eq!(client.is_in_backlog, self.backlog.contains(&client.id));
+            let is_listed = self.backlog.contains(&client.id) || self.deferred.contains(&client.id);
+            assert_eq!(client.is_in_backlog, is_listed);
             client.output.check_invariants();
         }
     }

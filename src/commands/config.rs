@@ -121,7 +121,7 @@ fn adopt_policies(state: &mut State) {
     let State { keyspace, effects, .. } = state;
     let mut next = keyspace.policies().clone();
     let forgotten = next.adopt();
-    if forgotten.is_empty() || state.persistence.write_error.is_some() {
+    if forgotten.is_empty() || state.persistence.refusal().is_some() {
         return;
     }
     keyspace.change_policies(|policies| *policies = next);

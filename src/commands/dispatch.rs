@@ -11,7 +11,7 @@ use crate::slowlog::SlowlogEntry;
 use crate::state::{State, add_expired};
 
 /// Runs one request, whose first word names what was `named` in the table, and writes its reply; false
-/// if a pause holds it back, to be tried again.
+/// if a pause holds it back, or there may be no space for it, to be tried again.
 pub fn dispatch(
     state: &mut State,
     table: &'static Table,
@@ -38,7 +38,8 @@ pub fn dispatch(
         }
     };
     let mut mark = mark;
-    match gates::pass(state, id, found.command, request.len()) {
+    let gate = gates::pass(state, id, found.command, request.len());
+    match gate.and_then(|gate| gates::mind_space(state, id, found.command, request, gate)) {
         Ok(Gate::Run { db, notes_use }) => {
             state.keyspace.set_use_time(now, notes_use);
             let command = found.command;
@@ -297,8 +298,8 @@ pub fn follow_up(state: &mut State) {
 
 fn follow_signals(state: &mut State) {
     transaction::break_watches(state);
+    // What consumers take makes room, and what producers push is for consumers.
     if !gates::is_serving_paused(state) {
-        // What consumers take makes room, and what producers push is for consumers.
         while state.keyspace.has_signals() {
             blocking::serve_ready_keys(state);
             governed::serve_producers(state);

@@ -8,7 +8,7 @@ use crate::clients::{Blocked, BlockedOn, Client};
 use crate::command::{Command, CommandError, Flags};
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
-use crate::resp::Protocol;
+use crate::resp::{Protocol, Request};
 use crate::settings::LocalAccess;
 use crate::state::{Pause, State};
 
@@ -87,7 +87,7 @@ pub(super) fn pass(
     {
         return Err(OUT_OF_MEMORY);
     }
-    if persistence.write_error.is_some() && is_write(command, client) {
+    if persistence.refusal().is_some() && is_write(command, client) {
         refuse_unwritable(persistence)?;
     }
     if client.is_subscriber()
@@ -145,8 +145,57 @@ fn is_write(command: &Command, client: &Client) -> bool {
 /// # Errors
 /// The append files cannot be written to.
 pub(super) fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
-    let Some(error) = &persistence.write_error else { return Ok(()) };
-    Err(CommandError::from(format!("MISCONF Errors writing to the AOF file: {error}")))
+    persistence.refusal().map_or(Ok(()), |reason| Err(unwritable(reason)))
+}
+
+fn unwritable(reason: &str) -> CommandError {
+    CommandError::from(format!("MISCONF Errors writing to the AOF file: {reason}"))
+}
+
+/// Bytes that an argument, and a request, may take in the append files besides its own.
+const ARGUMENT_BYTES: u64 = 64;
+const REQUEST_BYTES: u64 = 1024;
+
+/// Lets a command that changes data run only if what it writes is sure to find space on the disk. Else
+/// it waits for the end of the turn, when the journal looks for some.
+///
+/// # Errors
+/// There was none.
+#[inline]
+pub(super) fn mind_space(
+    state: &mut State,
+    id: ClientId,
+    command: &'static Command,
+    request: &Request<'_>,
+    gate: Gate,
+) -> Result<Gate, CommandError> {
+    if state.persistence.writable_bytes == u64::MAX || !matches!(gate, Gate::Run { .. }) {
+        return Ok(gate);
+    }
+    let State { clients, persistence, effects, .. } = state;
+    let bytes = match clients.get(id) {
+        _ if command.flags.contains(Flags::WRITE) => {
+            let args = request.args_from(0).map(|arg| arg.len() as u64 + ARGUMENT_BYTES);
+            args.sum::<u64>() + REQUEST_BYTES
+        }
+        Some(client) if does(command, client, Flags::WRITE) => {
+            client.transaction.as_ref().map_or(0, |transaction| {
+                let requests = transaction.queued.len() as u64 * REQUEST_BYTES;
+                2 * transaction.queued_bytes as u64 + requests
+            })
+        }
+        _ => return Ok(gate),
+    };
+    if let Some((_, reason)) = persistence.denied.take_if(|(client, _)| *client == id) {
+        return Err(unwritable(&reason));
+    }
+    let others = persistence.granted.filter(|(client, _)| *client != id).map_or(0, |grant| grant.1);
+    if effects.bytes() as u64 + bytes + others <= persistence.writable_bytes {
+        return Ok(gate);
+    }
+    persistence.wanted.get_or_insert((id, bytes));
+    clients.defer(id);
+    Ok(Gate::Wait)
 }
 
 /// Whether a command has any of these flags, or is an EXEC of one that has.
@@ -160,9 +209,13 @@ fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
     !pause.writes_only || does(command, client, CHANGES)
 }
 
-/// Whether waiting clients are left alone because of a pause: serving them changes data.
-pub(super) fn is_serving_paused(state: &State) -> bool {
+/// Whether waiting clients are left alone for now: serving them changes data, which a pause forbids, or
+/// for which there may be no space.
+pub fn is_serving_paused(state: &State) -> bool {
+    let persistence = &state.persistence;
     state.pause.is_some()
+        || persistence.refusal().is_some()
+        || state.effects.bytes() as u64 > persistence.writable_bytes
 }
 
 /// Ends CLIENT PAUSE when its time is over: held-back commands run, ready keys are served.

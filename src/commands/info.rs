@@ -265,7 +265,7 @@ fn append_files(text: &mut Text, persistence: &Persistence, now: Now) {
     text.field("aof_current_rewrite_time_sec", seconds(current_us.map(|us| us / 1_000_000)));
     text.field("aof_last_bgrewrite_status", status(persistence.has_rewrite_failed));
     text.field("aof_rewrites", persistence.rewrites);
-    text.field("aof_last_write_status", status(persistence.write_error.is_some()));
+    text.field("aof_last_write_status", status(persistence.refusal().is_some()));
     if persistence.is_on {
         text.field("aof_current_size", persistence.current_bytes);
         text.field("aof_base_size", persistence.base_bytes);

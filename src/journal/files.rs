@@ -52,7 +52,15 @@ pub trait AppendFile: Send + Sync {
     /// be there.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize>;
 
-    /// Cuts the file to `length` bytes; more than there are is an error (`InvalidInput`).
+    /// Has `bytes` of space from offset `at` on kept for the file, whose length stays: what is written
+    /// there later finds space. `truncate` gives back what is behind the new end.
+    ///
+    /// # Errors
+    /// `StorageFull` or `QuotaExceeded` if there is none, and anything else where space cannot be kept.
+    fn keep_space(&self, at: u64, bytes: u64) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes; more than there are is an error (`InvalidInput`). Behind the
+    /// end no space is kept then.
     fn truncate(&self, length: u64) -> io::Result<()>;
 
     /// Bytes in the file.
@@ -271,6 +279,17 @@ impl AppendFile for DiskFile {
     #[cfg(windows)]
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_write(&self.0, bytes, at)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn keep_space(&self, at: u64, bytes: u64) -> io::Result<()> {
+        let mode = rustix::fs::FallocateFlags::KEEP_SIZE;
+        Ok(rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.0, mode, at, bytes))?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn keep_space(&self, _at: u64, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

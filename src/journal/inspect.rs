@@ -195,7 +195,7 @@ impl Cut<'_> {
             }
         }
         if left.increments.is_empty() {
-            left = new_increment(self.directory, left, self.prefix)?.0;
+            left = new_increment(self.directory, left, self.prefix, 0)?.0;
         } else {
             left.save(self.directory, self.prefix)?;
         }

@@ -8,6 +8,7 @@ use super::base::BaseWriter;
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
+use super::space::is_full;
 use super::tail::Tail;
 use super::writer::SYNCS_MAX;
 use crate::keyspace::SavedPart;
@@ -34,6 +35,8 @@ pub enum Job {
         manifest: Manifest,
         /// What its files' names begin with.
         prefix: String,
+        /// Bytes of space that it must have for what comes.
+        space: u64,
     },
     /// Begins a base file.
     BeginBase {
@@ -58,8 +61,9 @@ pub enum Job {
         manifest: Manifest,
         /// What its files' names begin with.
         prefix: String,
-        /// Whether no file can be written to any more: then a new increment is made as well.
-        starts_anew: bool,
+        /// Whether no file can be written to any more: then a new increment is made as well, with so
+        /// many bytes of space for what comes.
+        starts_anew: Option<u64>,
     },
     /// Gives up a base file.
     AbandonBase(BaseWriter),
@@ -101,8 +105,8 @@ impl Job {
     pub fn run(self, directory: &dyn Directory) -> Done {
         match self {
             Job::Sync { file, sync, end, .. } => Done::Synced { sync, end, result: file.sync() },
-            Job::NewIncrement { manifest, prefix } => {
-                Done::Increment(new_increment(directory, manifest, &prefix))
+            Job::NewIncrement { manifest, prefix, space } => {
+                Done::Increment(new_increment(directory, manifest, &prefix, space))
             }
             Job::BeginBase { manifest, prefix } => {
                 let next = manifest.next_base(&prefix);
@@ -156,8 +160,9 @@ pub fn new_increment(
     directory: &dyn Directory,
     mut manifest: Manifest,
     prefix: &str,
+    space: u64,
 ) -> Result<(Manifest, Tail), ManifestError> {
-    let tail = create_increment(directory, &manifest, prefix)?;
+    let tail = create_increment(directory, &manifest, prefix, space)?;
     manifest.increments.push(tail.entry.clone());
     let saved = manifest.save(directory, prefix);
     saved.inspect_err(|error| remove_unnamed(directory, [&tail.entry.name], error))?;
@@ -180,21 +185,27 @@ fn create_increment(
     directory: &dyn Directory,
     manifest: &Manifest,
     prefix: &str,
+    space: u64,
 ) -> Result<Tail, ManifestError> {
     let next = manifest.next_increment(prefix);
     let entry = first_free(directory, next, |seq| increment_name(prefix, seq));
-    let fill = |file: &dyn AppendFile| {
+    let fill = |file: Arc<dyn AppendFile>| {
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(file, &opening, 0)?;
+        write_all(&*file, &opening, 0)?;
         file.sync()?;
         directory.sync()?;
-        Ok((open_for_syncs(directory, &entry.name)?, sealer))
+        let sync_files = open_for_syncs(directory, &entry.name)?;
+        let mut tail = Tail::new(entry.clone(), file, sync_files, sealer);
+        match tail.keep_space(space, 0) {
+            // What would be written to it next must find space.
+            Err(error) if is_full(&error) => Err(error),
+            _ => Ok(tail),
+        }
     };
     let failed = |error| ManifestError::Io { file: entry.name.clone(), error };
     let file = directory.create(&entry.name).map_err(failed)?;
-    let filled = fill(&*file).inspect_err(|_| drop(directory.remove(&entry.name)));
-    let (sync_files, sealer) = filled.map_err(failed)?;
-    Ok(Tail::new(entry, file, sync_files, sealer))
+    let filled = fill(file).inspect_err(|_| drop(directory.remove(&entry.name)));
+    filled.map_err(failed)
 }
 
 /// A file, opened as often as syncs of it may be under way.
@@ -214,7 +225,7 @@ fn finish_base(
     base: BaseWriter,
     mut manifest: Manifest,
     prefix: &str,
-    starts_anew: bool,
+    starts_anew: Option<u64>,
 ) -> Result<(Manifest, u64, Option<Tail>), ManifestError> {
     let names = base.names();
     // Whatever fails: what takes space and is named nowhere goes. If that fails too, it stays.
@@ -222,7 +233,7 @@ fn finish_base(
     let (entry, length) = base.finish(directory).inspect_err(|_| give_up()).map_err(base_failed)?;
     manifest.history.extend(manifest.base.replace(entry));
     // The newest increment is the one that began with the snapshot.
-    let current = if starts_anew { None } else { manifest.increments.pop() };
+    let current = if starts_anew.is_some() { None } else { manifest.increments.pop() };
     manifest.history.append(&mut manifest.increments);
     let tail = match current {
         Some(current) => {
@@ -230,7 +241,8 @@ fn finish_base(
             None
         }
         None => {
-            let created = create_increment(directory, &manifest, prefix);
+            let space = starts_anew.unwrap_or_default();
+            let created = create_increment(directory, &manifest, prefix, space);
             let tail = created.inspect_err(|_| give_up())?;
             manifest.increments.push(tail.entry.clone());
             Some(tail)

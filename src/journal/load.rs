@@ -101,7 +101,8 @@ impl Loader {
     /// The first start in this directory.
     fn begin_empty(&mut self, broker: &mut Broker) -> Result<Start, LoadError> {
         self.clean_up()?;
-        let (manifest, tail) = new_increment(&*self.directory, Manifest::default(), &self.prefix)?;
+        let (manifest, tail) =
+            new_increment(&*self.directory, Manifest::default(), &self.prefix, 0)?;
         broker.persistence_mut().loading = None;
         Ok(Start { manifest, tail, base_bytes: 0, other_bytes: 0, wants_rewrite: false })
     }
@@ -170,7 +171,7 @@ impl Loader {
         self.directory.sync().map_err(|error| LoadError::io("the directory", error))?;
         let (manifest, tail) = match tail {
             Some(tail) => (manifest, tail),
-            None => new_increment(&*self.directory, manifest, &self.prefix)?,
+            None => new_increment(&*self.directory, manifest, &self.prefix, 0)?,
         };
         let own = ends.last().filter(|end| end.entry == tail.entry).map_or(0, bytes);
         Ok(Start { manifest, tail, base_bytes, other_bytes: total - own, wants_rewrite })

@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum Fault {
     /// A write takes only the first half of its bytes (all, if there is but one).
     ShortWrite,
-    /// A write, or the creation of a file, finds no space and changes nothing.
+    /// A write, the creation of a file, or the keeping of space finds none, and changes nothing. What
+    /// is written where space is kept finds it.
     NoSpace,
     /// A write fails, and the first half of its bytes is there all the same.
     WriteError,
@@ -226,7 +227,12 @@ impl MemoryFile {
 impl AppendFile for MemoryFile {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         let mut disk = locked(&self.disk);
-        let fault = disk.next_fault(&[Fault::ShortWrite, Fault::NoSpace, Fault::WriteError]);
+        let end = at.saturating_add(bytes.len() as u64);
+        let possible = match end <= disk.files[self.number].kept {
+            true => &[Fault::ShortWrite, Fault::WriteError][..],
+            false => &[Fault::ShortWrite, Fault::NoSpace, Fault::WriteError],
+        };
+        let fault = disk.next_fault(possible);
         let content = &mut disk.files[self.number];
         let at = usize::try_from(at).ok().filter(|at| *at <= content.bytes.len());
         let at = at.ok_or(io::ErrorKind::InvalidInput)?;
@@ -243,6 +249,21 @@ impl AppendFile for MemoryFile {
         result
     }
 
+    fn keep_space(&self, at: u64, bytes: u64) -> io::Result<()> {
+        let mut disk = locked(&self.disk);
+        match disk.next_fault(&[Fault::NoSpace]) {
+            Some(Fault::NoSpace) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(_) => return Err(power_off()),
+            None => {}
+        }
+        let content = &mut disk.files[self.number];
+        // What is in the file already has its space.
+        if at <= content.kept.max(content.bytes.len() as u64) {
+            content.kept = content.kept.max(at.saturating_add(bytes));
+        }
+        Ok(())
+    }
+
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut disk = locked(&self.disk);
         if disk.next_fault(&[]).is_some() {
@@ -250,6 +271,7 @@ impl AppendFile for MemoryFile {
         }
         match usize::try_from(length) {
             Ok(length) if length <= disk.files[self.number].bytes.len() => {
+                disk.files[self.number].kept = length as u64;
                 disk.files[self.number].change(Change::Truncate { length });
                 Ok(())
             }
@@ -345,6 +367,8 @@ struct Content {
     /// What it held at its last sync, and what was done to it since.
     synced: Vec<u8>,
     changes: Vec<Change>,
+    /// Up to here there is space for it.
+    kept: u64,
     /// Syncs that failed: after the first no other makes anything durable.
     failures: u64,
 }

@@ -13,6 +13,7 @@
 //! | `rewrite` | the steps of a rewrite |
 //! | [`tail`] | the file that changes are appended to |
 //! | [`room`] | what stands behind the last batch, so that appending does not make the file longer |
+//! | `space` | space on the disk behind it, so that a full one is met before a change |
 //! | [`base`] | the base file: all data as it was at one moment |
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; the change from one set to the next |
@@ -34,6 +35,7 @@ mod rewrite;
 pub mod room;
 pub mod scan;
 pub mod single_file;
+mod space;
 pub mod tail;
 mod writer;
 

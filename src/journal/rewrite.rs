@@ -101,6 +101,8 @@ impl Journal {
                     Some(part) => self.add_job(Job::AddToBase { base: waiting, part }),
                     None => {
                         self.stage = Stage::Finishing { starts_anew };
+                        let space = broker.settings().append_reserve_bytes;
+                        let starts_anew = starts_anew.then_some(space);
                         self.add_job(Job::FinishBase {
                             base: waiting,
                             manifest: self.manifest.clone(),
@@ -124,13 +126,16 @@ impl Journal {
             // Nothing can be written now, and the tail not be closed.
             Some(Trouble::Unwritten { .. }) => {}
             None => {
-                let must = self.must_rewrite && now.monotonic_us >= self.rewrite_us;
-                if must || broker.persistence().is_rewrite_wanted || self.is_grown(broker, now) {
+                // Where there is no space, only somebody who asks knows why there should be some.
+                let may = self.shortage_us.is_none() && now.monotonic_us >= self.rewrite_us;
+                let must = may && (self.must_rewrite || self.is_grown(broker));
+                if must || broker.persistence().is_rewrite_wanted {
                     info!("append files: a rewrite begins");
                     self.note_begin(broker, now);
                     self.stage = Stage::Preparing;
                     let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
-                    self.add_job(Job::NewIncrement { manifest, prefix });
+                    let space = broker.settings().append_reserve_bytes;
+                    self.add_job(Job::NewIncrement { manifest, prefix, space });
                 }
             }
         }
@@ -144,7 +149,7 @@ impl Journal {
     }
 
     /// Whether the files have grown so much that a rewrite begins by itself.
-    fn is_grown(&self, broker: &Broker, now: Now) -> bool {
+    fn is_grown(&self, broker: &Broker) -> bool {
         let settings = broker.settings();
         let bytes = self.other_bytes + self.tail.end();
         let percentage = u128::from(settings.rewrite_percentage);
@@ -152,7 +157,6 @@ impl Journal {
         percentage > 0
             && self.tail.end() > SMALL_TAIL_BYTES
             && bytes > settings.rewrite_min_bytes
-            && now.monotonic_us >= self.rewrite_us
             && u128::from(bytes) * 100 >= base * (100 + percentage)
     }
 
@@ -175,6 +179,7 @@ impl Journal {
         if !self.write(broker, true, now)? {
             return Ok(());
         }
+        self.tail.give_back_space();
         broker.hold_changed();
         let sync = self.sync_for_held(broker, now);
         if let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {

@@ -4,6 +4,7 @@ use super::batch::{Sealer, TRAILER_BYTES};
 use super::files::{AppendFile, write_all};
 use super::manifest::Entry;
 use super::room::{add_pad, add_room};
+use super::space::is_full;
 use std::io;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct Tail {
     sealer: Sealer,
     /// Bytes of the file: what is behind the last batch is room.
     length: u64,
+    /// Up to here there is space on the disk.
+    kept: u64,
 }
 
 impl Tail {
@@ -35,7 +38,7 @@ impl Tail {
         sealer: Sealer,
     ) -> Tail {
         let end = sealer.at();
-        Tail { entry, sync_files, durable: end, file, sealer, length: end }
+        Tail { entry, sync_files, durable: end, file, sealer, length: end, kept: end }
     }
 
     /// Where the last batch ends, in bytes of the file.
@@ -88,6 +91,40 @@ impl Tail {
         written
     }
 
+    /// Keeps space for `bytes` behind the last batch; if it has to ask the system for that, for some
+    /// more, so that it asks seldom.
+    ///
+    /// # Errors
+    /// As [`AppendFile::keep_space`].
+    pub fn keep_space(&mut self, bytes: u64, more: u64) -> io::Result<()> {
+        let end = self.end();
+        if self.kept_bytes() >= bytes {
+            return Ok(());
+        }
+        let asked = match self.file.keep_space(end, bytes + more) {
+            Err(error) if is_full(&error) && more > 0 => {
+                self.file.keep_space(end, bytes)?;
+                bytes
+            }
+            result => result.map(|()| bytes + more)?,
+        };
+        self.kept = self.kept.max(end + asked);
+        Ok(())
+    }
+
+    /// Bytes behind the last batch for which there is space.
+    pub fn kept_bytes(&self) -> u64 {
+        self.kept.saturating_sub(self.end())
+    }
+
+    /// Gives back the space behind the end of the file, to which nothing is written any more. If the
+    /// system does not want to, that is no harm but to the space.
+    pub fn give_back_space(&mut self) {
+        if self.kept > self.length && self.file.truncate(self.length).is_ok() {
+            self.kept = self.length;
+        }
+    }
+
     /// Cuts off what is behind the last batch.
     ///
     /// # Errors
@@ -95,6 +132,7 @@ impl Tail {
     pub fn cut_off(&mut self) -> io::Result<()> {
         self.file.truncate(self.end())?;
         self.length = self.end();
+        self.kept = self.end();
         Ok(())
     }
 

@@ -14,8 +14,8 @@
 //! - `everysec`: the batch is written before the replies leave, and synced within a second.
 //! - `no`: the batch is written before the replies leave.
 //!
-//! If a write fails without `always`, what was written in part is cut off, the replies of that turn
-//! are held, and commands that change data are refused until it succeeds. If a file cannot be
+//! A full disk is met before a change is made: see `space`. If a write fails all the same, without
+//! `always`, what was written in part is cut off, the replies of that turn are held, and commands that change data are refused until it succeeds. If a file cannot be
 //! trusted any more, they are refused until all data has been written anew.
 
 use super::gathering::Gathering;
@@ -38,7 +38,7 @@ use thiserror::Error;
 const SYNC_INTERVAL_US: u64 = 1_000_000;
 
 /// How long after a failure the next attempt is made.
-const RETRY_US: u64 = 100_000;
+pub(super) const RETRY_US: u64 = 100_000;
 
 /// Syncs that may be under way at once. Of more, each would serve fewer clients.
 pub const SYNCS_MAX: usize = 3;
@@ -57,16 +57,21 @@ const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// A promise cannot be kept: the server must stop.
 #[derive(Debug, Error)]
-#[error(
-    "{file}: {error}: with appendfsync always nothing more can be promised, so this is the end"
-)]
+#[error("{file}: {error}: {consequence}")]
 pub struct JournalError {
     /// The append file.
     file: String,
     /// What the system said.
     #[source]
     error: io::Error,
+    /// What that means.
+    consequence: &'static str,
 }
+
+/// What a failure means while the server runs, and when it ends.
+const NO_PROMISE: &str = "with appendfsync always nothing more can be promised, so this is the end";
+const NOT_WRITTEN: &str =
+    "what changed last is not written; nobody was told that it was, and it is gone";
 
 /// Why changes are refused.
 pub(super) enum Trouble {
@@ -110,6 +115,10 @@ pub struct Journal {
     /// Whether a batch says that the last one with changes is durable.
     is_vouched_for: bool,
     pub(super) trouble: Option<Trouble>,
+    /// When space is looked for again, if there is none for changes.
+    pub(super) shortage_us: Option<u64>,
+    /// Whether space can be kept here at all.
+    pub(super) can_keep_space: bool,
     pub(super) stage: Stage,
     /// Whether the rewrite under way is of no use any more.
     pub(super) is_doomed: bool,
@@ -159,6 +168,8 @@ impl Journal {
             is_overdue: false,
             is_vouched_for: true,
             trouble: None,
+            shortage_us: None,
+            can_keep_space: true,
             stage: Stage::Idle,
             is_doomed: false,
             other_bytes: start.other_bytes,
@@ -170,6 +181,7 @@ impl Journal {
         if !journal.manifest.history.is_empty() {
             journal.delete_history();
         }
+        journal.keep_space(broker, now);
         journal.report(broker);
         journal
     }
@@ -207,6 +219,7 @@ impl Journal {
         self.retry(broker, now)?;
         self.sync_if_due(broker, policy, now);
         self.advance_rewrite(broker, now);
+        self.keep_space(broker, now);
         self.report(broker);
         Ok(())
     }
@@ -244,7 +257,7 @@ impl Journal {
                 && self.syncs.len() < self.syncs_max()
                 && !matches!(self.stage, Stage::Closing { .. })
         });
-        let next = [trouble, sync, overlap].into_iter().flatten().min()?;
+        let next = [trouble, self.shortage_us, sync, overlap].into_iter().flatten().min()?;
         Some(Duration::from_micros(next.saturating_sub(now.monotonic_us)))
     }
 
@@ -409,7 +422,8 @@ impl Journal {
             return Ok(());
         }
         let error = io::Error::new(error.kind(), error.to_string());
-        Err(JournalError { file: self.tail.entry.name.clone(), error })
+        let file = self.tail.entry.name.clone();
+        Err(JournalError { file, error, consequence: NO_PROMISE })
     }
 
     /// Ends what `note_failed_write` began, if it did.
@@ -541,11 +555,16 @@ impl Journal {
         self.doom_rewrite(broker);
     }
 
+    /// Whether changes that were made cannot be written, so that their replies wait in vain.
+    pub fn is_stuck(&self) -> bool {
+        self.trouble.is_some()
+    }
+
     /// Writes and syncs what is left, when nothing is served any more and no job is under way.
     pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
         let file = self.tail.entry.name.clone();
-        let failed = |error| JournalError { file, error };
+        let failed = |error| JournalError { file, error, consequence: NOT_WRITTEN };
         if let Some(Trouble::Distrust { .. }) = self.trouble {
             return Err(failed(io::Error::other("cannot be trusted, and was not written anew")));
         }
@@ -565,7 +584,7 @@ impl Journal {
 }
 
 /// What the system said, without the number that Rust adds: Redis' text for clients.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_string(),

@@ -53,11 +53,9 @@ impl Keyspace {
         self.change_governed(db, key, |governed| change(&mut governed.delayed))
     }
 
-    /// Forgets a queue's delayed messages; whether there were any. Append files name the list of them
-    /// where they are meant: a DEL of the queue may be the expiry of what was ready.
+    /// Forgets a queue's delayed messages; whether there were any.
     pub fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let has_any = self.governed(db, key).is_some_and(|governed| !governed.delayed.is_empty());
-        let has_any = has_any && !self.governance.is_replaying;
         if has_any {
             self.change_delayed(db, key, |queue| queue.trim(0, 0));
         }

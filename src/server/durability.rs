@@ -61,6 +61,11 @@ impl Durability {
         }
     }
 
+    /// Whether changes that were made cannot be written.
+    pub(super) fn is_stuck(&self) -> bool {
+        matches!(self, Durability::On { journal, .. } if journal.is_stuck())
+    }
+
     /// Takes what came of the jobs that have ended; whether there were any.
     pub(super) fn finish_jobs(
         &mut self,

@@ -248,7 +248,13 @@ impl Server {
         let stop_by_us = self.now.monotonic_us + STOP_US_MAX;
         self.stop_by_us = Some(stop_by_us);
         self.close();
-        while !self.connections.is_empty() && self.now.monotonic_us < stop_by_us {
+        // Who waits for a change that cannot be written would wait in vain.
+        let owes = |server: &Server| {
+            let is_owed = |id| server.broker.sendable(id) > 0;
+            let mut all = server.connections.iter();
+            !server.durability.is_stuck() || all.any(|(_, open)| is_owed(open.id))
+        };
+        while !self.connections.is_empty() && owes(self) && self.now.monotonic_us < stop_by_us {
             self.turn(events)?;
         }
         Ok(())

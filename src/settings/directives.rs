@@ -96,6 +96,11 @@ pub(super) static USED: &[Directive] = &[
         "With `always`, bytes of the append file that are written beforehand and then overwritten, \
          since a sync that makes a file longer takes half as long again; 0 makes no room. Batches \
          above a sixteenth of it do without: they would be written twice for little."),
+    used("append-reserve", Kind::Memory { min: 0, max: 1 << 30 }, "2mb",
+        field!(append_reserve_bytes),
+        "Bytes of disk space kept behind the last change, where the file system can. What a turn \
+         changes always fits, so that a full disk is met before a change is made: it is refused \
+         with `-MISCONF`. 0 keeps none: then a change that meets a full disk waits for space."),
     used("queue-policy", Kind::QueuePolicies, "", field!(queue_policies),
         "What holds for the queues whose keys match a glob pattern; may be given many times. CONFIG \
          SET adds policies, `;` between two of them, each in the place of the one with its name; an \

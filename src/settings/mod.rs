@@ -106,6 +106,8 @@ pub struct Settings {
     pub append_buffer_bytes_max: u64,
     /// Bytes of room made at once behind the last batch, with `always`.
     pub append_room_bytes: u64,
+    /// Bytes of disk space kept behind the last change.
+    pub append_reserve_bytes: u64,
     /// What holds for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
     /// What holds for the channels whose names match a pattern.
@@ -401,6 +403,7 @@ impl Settings {
             load_unverified: false,
             append_buffer_bytes_max: 0,
             append_room_bytes: 0,
+            append_reserve_bytes: 0,
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,

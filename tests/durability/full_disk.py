@@ -4,8 +4,10 @@ The limit on the size of files stands for the full disk. The signal that comes w
 so that a write beyond it fails in part or as a whole, as on a full disk.
 """
 
+import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -81,6 +83,38 @@ def goes_on_when_there_is_room(binary, policy, directory):
     server.stop()
 
 
+def a_change_that_does_not_fit_is_refused(binary, policy, directory):
+    """On a file system that is full: every change is either answered or refused, at once."""
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", directory], check=True)
+    try:
+        server = Server([binary, "--appendfsync", policy], directory).start()
+        client = server.client()
+        client.connection_pool.connection_kwargs["socket_timeout"] = 5
+        pushed = 0
+        while True:
+            try:
+                assert client.rpush("queue", b"m" * 1000) == pushed + 1
+            except redis.ResponseError as error:
+                refusal = "MISCONF Errors writing to the AOF file: No space left on device"
+                assert str(error).startswith(refusal), error
+                break
+            pushed += 1
+        assert 4000 < pushed < 12_000, pushed
+        assert client.llen("queue") == pushed
+        before = contents(server)
+        # The end needs space as well.
+        server.stop()
+        assert "is the end" not in server.log_tail(), server.log_tail()
+        subprocess.run(["mount", "-o", "remount,size=40m", directory], check=True)
+        server.start()
+        assert not (lines := differences(before, contents(server))), lines
+        assert server.client().lpop("queue") == b"m" * 1000, "changes are taken again"
+        server.stop()
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True)
+
+
 def always_is_the_end(binary, directory):
     server = LimitedServer([binary, "--appendfsync", "always"], directory).start()
     server.limit(LIMIT_BYTES)
@@ -105,6 +139,12 @@ def main():
             place = Path(directory, policy)
             name = f"full disk: {policy} goes on when there is room"
             report.check(name, goes_on_when_there_is_room, binary, policy, place)
+        for policy in ("always", "everysec", "no"):
+            place = Path(directory, f"tmpfs-{policy}")
+            name = f"full disk: with {policy} a change that does not fit is refused"
+            # Nobody else may mount a file system of a size.
+            if os.geteuid() == 0:
+                report.check(name, a_change_that_does_not_fit_is_refused, binary, policy, place)
         report.check("full disk: always is the end", always_is_the_end, binary, Path(directory, "a"))
     return report.end()
 

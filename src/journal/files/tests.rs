@@ -42,6 +42,10 @@ fn check_directory(directory: &dyn Directory) {
     write_all(&*file, b"hello world", 0).expect("written");
     assert_eq!(file.length().expect("a length"), 11);
     assert_eq!(kind(file.truncate(12)), io::ErrorKind::InvalidInput);
+    match file.keep_space(11, 1000) {
+        Ok(()) => assert_eq!(file.length().expect("a length"), 11, "it stays"),
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+    }
     file.truncate(5).expect("cut");
     write_all(&*file, b"!", 5).expect("written");
     file.sync().expect("synced");
@@ -121,6 +125,10 @@ impl AppendFile for Reluctant {
         assert_eq!(at, state.0.len() as u64);
         state.0.push(bytes[0]);
         Ok(1)
+    }
+
+    fn keep_space(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
     }
 
     fn truncate(&self, _: u64) -> io::Result<()> {
