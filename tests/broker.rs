@@ -261,3 +261,28 @@ fn a_lower_output_limit_holds_at_once() {
     bench.call(publisher, &set("1000 0 0"));
     assert_eq!(bench.broker.next_closing(), Some((slow, CloseReason::OutputLimit)));
 }
+
+/// Larger than any buffer: what comes in parts goes out without a copy.
+#[test]
+fn a_large_message_is_the_same_when_it_comes_back() {
+    let mut bench = Bench::new();
+    let client = bench.client();
+    let (broker, now) = (&mut bench.broker, bench.now);
+    let message: Vec<u8> = (0..3_000_000u32).map(|number| (number / 7) as u8).collect();
+    let bulk = [b"$3000000\r\n", &message[..], b"\r\n"].concat();
+    let push = [b"*4\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\na\r\n", &bulk[..]].concat();
+    let pops =
+        "LPOP q\r\nCLIENT REPLY SKIP\r\nLRANGE q 0 -1\r\nLRANGE q 0 -1\r\nRPOP q\r\nPING\r\n";
+    for part in [&push[..], pops.as_bytes()].concat().chunks(50_000) {
+        broker.receive(client, part, now);
+        broker.settle(now);
+    }
+    while broker.has_backlog() {
+        broker.settle(now);
+    }
+    broker.check_invariants();
+    let output = broker.output(client).expect("the client");
+    let expected = [b":2\r\n$1\r\na\r\n*1\r\n", &bulk[..], &bulk[..], b"+PONG\r\n"].concat();
+    assert!(output.memory_bytes() < expected.len() + 200_000, "{} bytes", output.memory_bytes());
+    assert!(output.take_all() == expected, "other bytes came back");
+}

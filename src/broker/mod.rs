@@ -106,10 +106,10 @@ impl Broker {
             if let Some(client) = self.state.clients.get_mut(id)
                 && client.closing.is_none()
             {
-                client.input.extend_from_slice(&bytes[used..]);
+                client.keep_input(&bytes[used..]);
             }
         } else {
-            client.input.extend_from_slice(bytes);
+            client.keep_input(bytes);
             if client.wants_input() {
                 self.run_kept_input(id, now);
             }

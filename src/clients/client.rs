@@ -13,6 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
 
+/// An argument from this size on has the buffer of its client's input made for it.
+const LARGE_ARGUMENT_BYTES: usize = 256 * 1024;
+/// Room that is made for so many times the bytes that have come, at the most: a client that announces
+/// what it never sends reserves no more of the address space.
+const PROMISED_INPUT_MAX: usize = 64;
+/// Room for what comes with the end of a large argument.
+const BEHIND_ARGUMENT_BYTES: usize = 64 * 1024;
+
 /// How a client is connected.
 #[derive(Clone, Debug)]
 pub enum Peer {
@@ -355,6 +363,21 @@ impl Client {
         self.blocked.is_none() && self.closing.is_none() && !self.is_in_backlog
     }
 
+    /// Keeps input that cannot run yet. The buffer is made for all of a large argument as soon as a part
+    /// of it is there, so that it is not copied each time it doubles.
+    pub fn keep_input(&mut self, bytes: &[u8]) {
+        let needed = self.parser.as_ref().map_or(0, |parser| parser.bytes_needed());
+        let len = self.input.len() + bytes.len();
+        if len > self.input.capacity() && needed >= LARGE_ARGUMENT_BYTES {
+            let room = needed.min(len.saturating_mul(PROMISED_INPUT_MAX)).max(len);
+            // Growing in place would copy what is not used yet as well.
+            let mut larger = Vec::with_capacity(room + BEHIND_ARGUMENT_BYTES);
+            larger.extend_from_slice(&self.input);
+            self.input = larger;
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
     /// Whether the client is as good as gone: it is sent nothing more and only its slot is left.
     pub fn is_gone(&self) -> bool {
         matches!(
@@ -377,11 +400,45 @@ impl Client {
     pub fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
-        let output = self.output.capacity().max(self.output.len());
+        // What an argument has been promised and has not come yet takes no memory.
+        let input = self.input.capacity().min(2 * self.input.len());
         let waiting = match self.blocked.as_deref().map(|blocked| &blocked.on) {
             Some(BlockedOn::Room { request, .. }) => request.memory_bytes(),
             _ => 0,
         };
-        size_of::<Client>() + self.input.capacity() + parser + queued + waiting + output
+        size_of::<Client>() + input + parser + queued + waiting + self.output.memory_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::Limits;
+
+    #[test]
+    fn a_large_argument_is_not_copied_again_and_again_as_it_comes() {
+        let mut client = Client::new(ClientId::new(1, 0), Peer::InProcess, 0);
+        let length = 40 << 20;
+        let mut bytes = format!("*2\r\n$4\r\nECHO\r\n${length}\r\n").into_bytes();
+        let request_bytes = bytes.len() + length + 2;
+        bytes.resize(request_bytes, b'x');
+        let (mut moved, mut parser) = (0, RequestParser::default());
+        for part in bytes.chunks(64 * 1024) {
+            let (before, capacity) = (client.input.len(), client.input.capacity());
+            client.keep_input(part);
+            if client.input.capacity() != capacity {
+                moved += before;
+            }
+            assert!(client.input.capacity() <= 65 * client.input.len(), "far more than has come");
+            // As the broker does it: what is whole is run, of what is not the parser is kept.
+            let limits = Limits { bulk_bytes_max: u64::MAX, is_stranger: false };
+            let mut kept = client.parser.take().map_or_else(RequestParser::default, |kept| *kept);
+            kept.parse(&client.input, limits).expect("no error");
+            client.parser = kept.is_partial().then(|| Box::new(std::mem::take(&mut kept)));
+            parser = kept;
+        }
+        assert!(moved < length / 4, "{moved} bytes were moved");
+        assert!(client.input.capacity() <= request_bytes + BEHIND_ARGUMENT_BYTES);
+        assert_eq!(parser.request(&client.input).arg(1).len(), length);
     }
 }

@@ -125,7 +125,7 @@ fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
         output.capacity(),
         output.len(),
         output.shared_count(),
-        output.capacity().max(output.len()),
+        output.memory_bytes(),
     );
     let _ = writeln!(
         text,

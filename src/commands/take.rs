@@ -113,7 +113,10 @@ fn pop_many_with_key(
 #[inline]
 pub(super) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Output) {
     for _ in 0..count {
-        queue.pop(end, |message| reply.bulk(message));
+        match queue.pop_large(end) {
+            Some(message) => reply.bulk_shared(message),
+            None => drop(queue.pop(end, |message| reply.bulk(message))),
+        }
     }
 }
 

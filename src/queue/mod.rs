@@ -9,6 +9,7 @@
 //!
 //! Knows nothing of Redis or of clients.
 
+mod large;
 mod segment;
 mod stamped;
 mod stamps;

@@ -4,6 +4,7 @@
 //! LEB128 number, the second the same bytes in reverse order, so that the run can be walked and
 //! cut from both ends in constant time. A message below 128 bytes costs two bytes.
 
+use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -305,6 +306,23 @@ impl Segment {
         let seen = read(message);
         self.buffer.truncate(cut);
         Some(seen)
+    }
+
+    /// The only message, with the buffer; none, and nothing done, if there are others, or if a snapshot
+    /// has the buffer too.
+    pub(super) fn take_only_message(&mut self) -> Option<Bytes> {
+        let start = self.start;
+        let (message, _) = self.read_at(start);
+        let length = message.len();
+        let Buffer::Owned(bytes) = &mut self.buffer else { return None };
+        if self.count != 1 {
+            return None;
+        }
+        let data_end =
+            bytes.len() - stored_bytes(length) + length + (stored_bytes(length) - length) / 2;
+        let bytes = Bytes::from(std::mem::take(bytes));
+        (self.start, self.count) = (0, 0);
+        Some(bytes.slice(data_end - length..data_end))
     }
 
     pub(super) fn iter(&self) -> Messages<'_> {

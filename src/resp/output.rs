@@ -1,13 +1,23 @@
-//! Bytes owed to one client: its own buffer, and messages shared with other clients between.
+//! Bytes owed to one client: its own buffer, and messages shared with other clients between. A reply
+//! larger than a buffer is a series of full ones, each of which is freed when it is sent.
 
 use super::Protocol;
 use super::lanes::Lanes;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::num::NonZeroUsize;
 
 /// Sent bytes are cut from the front of a buffer once they are this many and half of it.
 const COMPACT_BYTES: usize = 64 * 1024;
+
+/// A buffer of this many bytes is not made larger for the next message of a reply: it is full, and a
+/// new one begins. So a large reply is never copied as it grows, and takes no room that it does not use.
+const FULL_BYTES: usize = 32 * 1024;
+/// Room of the buffer after a full one: twice as much, and 16 short, which is what the allocator adds.
+pub(super) const NEXT_BUFFER_BYTES: usize = 64 * 1024 - 16;
+/// Bytes that are written beside those of a bulk string, at the most.
+pub(super) const BULK_FRAME_BYTES: usize = 24;
 
 /// What is owed to a client, in order, and the protocol its replies are written in.
 ///
@@ -19,7 +29,7 @@ pub struct Output {
     pub(super) buffer: Vec<u8>,
     /// How much of `buffer` is sent.
     sent: usize,
-    /// Shared messages, each with the position in `buffer` before which it goes.
+    /// Shared messages and full buffers, each with the position in `buffer` before which it goes.
     shared: VecDeque<(usize, Bytes)>,
     shared_bytes: usize,
     /// Which of the shared messages can be counted and taken out again; none for most clients.
@@ -55,14 +65,45 @@ impl Output {
         self.len() == 0
     }
 
-    /// How many shared messages are owed.
+    /// How many shared messages and full buffers are owed.
     pub fn shared_count(&self) -> usize {
         self.shared.len() - self.lanes.as_ref().map_or(0, |lanes| lanes.emptied())
     }
 
-    /// Bytes the buffer takes from the allocator.
+    /// Bytes of memory that it takes; a shared message counts in full for each who shares it.
+    pub fn memory_bytes(&self) -> usize {
+        self.buffer.capacity() + self.shared_bytes
+    }
+
+    /// Bytes that the buffer takes from the allocator.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
+    }
+
+    /// Puts a full buffer among what is owed before the next one.
+    pub(super) fn begin_next(&mut self) {
+        // Lanes count places, which are not to change under them.
+        if self.buffer.len() - self.sent < FULL_BYTES || self.lanes.is_some() {
+            return;
+        }
+        let next = Vec::with_capacity(NEXT_BUFFER_BYTES);
+        let full = Bytes::from(std::mem::replace(&mut self.buffer, next));
+        let mut at = std::mem::take(&mut self.sent);
+        // What goes before all of the buffer stays where it is; only that has position 0 already.
+        let between = self.shared.partition_point(|(position, _)| *position <= at);
+        let between = self.shared.split_off(between);
+        for (position, _) in self.shared.iter_mut().rev().take_while(|(position, _)| *position > 0)
+        {
+            *position = 0;
+        }
+        self.shared_bytes += full.len() - at;
+        let rest = (full.len(), Bytes::new());
+        for (position, message) in between.into_iter().chain([rest]) {
+            let own = full.slice(at..position);
+            let parts = [own, message].into_iter().filter(|part| !part.is_empty());
+            self.shared.extend(parts.map(|part| (0, part)));
+            at = position;
+        }
     }
 
     /// Whether there is no buffer yet, so that a used one can be handed in.
@@ -179,19 +220,53 @@ impl Output {
 
     /// A mark for `truncate`.
     pub fn mark(&self) -> OutputMark {
-        OutputMark { buffer: self.buffer.len(), shared: self.shared.len() }
+        // Without lanes nothing is taken out of what is before the mark, and so its length will do; a
+        // buffer may become full. With lanes it is the other way round.
+        match &self.lanes {
+            None => OutputMark { at: self.len(), shared: None },
+            Some(_) => OutputMark {
+                at: self.buffer.len(),
+                shared: NonZeroUsize::new(self.shared.len() + 1),
+            },
+        }
     }
 
     /// Forgets what was added since `mark`; nothing may have been sent meanwhile.
     pub fn truncate(&mut self, mark: OutputMark) {
-        self.buffer.truncate(mark.buffer);
+        let Some(shared) = mark.shared else { return self.shorten(mark.at) };
+        let shared = shared.get() - 1;
+        self.buffer.truncate(mark.at);
         let mut emptied = 0;
-        for (_, message) in self.shared.drain(mark.shared..) {
+        for (_, message) in self.shared.drain(shared..) {
             self.shared_bytes -= message.len();
             emptied += usize::from(message.is_empty());
         }
         if let Some(lanes) = &mut self.lanes {
-            lanes.truncate(mark.shared, emptied);
+            lanes.truncate(shared, emptied);
+        }
+    }
+
+    /// Forgets what is owed beyond the first `len` bytes.
+    fn shorten(&mut self, len: usize) {
+        let mut emptied = 0;
+        loop {
+            let behind = self.shared.back().map_or(0, |(position, _)| *position).max(self.sent);
+            let excess = self.len() - len;
+            let own = excess.min(self.buffer.len() - behind);
+            self.buffer.truncate(self.buffer.len() - own);
+            let excess = excess - own;
+            let Some((_, last)) = self.shared.back_mut() else { break };
+            if excess < last.len() {
+                last.truncate(last.len() - excess);
+                self.shared_bytes -= excess;
+                break;
+            }
+            self.shared_bytes -= last.len();
+            emptied += usize::from(last.is_empty());
+            self.shared.pop_back();
+        }
+        if let Some(lanes) = &mut self.lanes {
+            lanes.truncate(self.shared.len(), emptied);
         }
     }
 
@@ -298,30 +373,64 @@ impl Output {
 /// A position in an output.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputMark {
-    buffer: usize,
-    shared: usize,
+    /// Bytes owed; with lanes, bytes in the buffer.
+    at: usize,
+    /// With lanes, one more than the number of shared messages.
+    shared: Option<NonZeroUsize>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::Write;
 
     proptest! {
         /// Whatever is added and however little is sent at a time, the bytes arrive in order.
         #[test]
         fn bytes_leave_in_order(
-            pieces in prop::collection::vec((any::<bool>(), 0usize..300), 0..30),
+            pieces in prop::collection::vec((0u8..6, 0usize..300), 0..30),
             sends in prop::collection::vec(1usize..400, 1..50),
         ) {
             let mut output = Output::new(Protocol::Resp2);
             let mut expected = Vec::new();
             let mut got = Vec::new();
             let mut sends = sends.into_iter().cycle();
-            for (number, (shared, length)) in pieces.into_iter().enumerate() {
+            for (number, (kind, length)) in pieces.into_iter().enumerate() {
                 let piece = vec![number as u8; length];
-                expected.extend_from_slice(&piece);
-                if shared { output.share(piece.into()) } else { output.raw(&piece) }
+                match kind {
+                    0 => output.raw(&piece),
+                    1 => output.share(piece.clone().into()),
+                    _ => {}
+                }
+                if kind < 2 {
+                    expected.extend_from_slice(&piece);
+                }
+                let large = vec![number as u8; 200 * length];
+                if kind == 2 {
+                    output.bulk(&large);
+                    write!(expected, "${}\r\n", large.len()).expect("memory takes it");
+                    expected.extend_from_slice(&large);
+                    expected.extend_from_slice(b"\r\n");
+                }
+                if kind == 3 {
+                    let mark = output.mark();
+                    output.share_in(7, piece.clone().into());
+                    output.truncate(mark);
+                }
+                if kind == 4 {
+                    let mark = output.mark();
+                    output.bulk(&large);
+                    output.share(piece.clone().into());
+                    output.bulk(&large);
+                    output.bulk_shared(piece.clone().into());
+                    output.share_in(7, piece.clone().into());
+                    output.share_in(7, piece.into());
+                    output.take_oldest(7);
+                    output.truncate(mark);
+                }
+                output.tidy();
+                output.check_invariants();
                 if number % 3 == 0 {
                     send(&mut output, &mut got, sends.next().unwrap_or(1));
                 }

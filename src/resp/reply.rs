@@ -1,6 +1,8 @@
 //! Reply encoders: one method a type of the protocol, each in the client's version of it.
 
 use super::Output;
+use super::output::{BULK_FRAME_BYTES, NEXT_BUFFER_BYTES};
+use bytes::Bytes;
 
 /// Version of the protocol that a client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -99,9 +101,35 @@ impl Output {
     /// A bulk string: any bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.buffer.reserve(bytes.len() + 24);
+        let room = bytes.len() + BULK_FRAME_BYTES;
+        if self.buffer.capacity() - self.buffer.len() < room {
+            return self.bulk_in_next(bytes);
+        }
+        // Says to the compiler as well that there is room.
+        self.buffer.reserve(room);
         self.header(b'$', bytes.len() as i64);
         self.raw(bytes);
+        self.raw(b"\r\n");
+    }
+
+    /// As `bulk` where the buffer has no room for it. A large one does not go into a buffer, which would
+    /// grow for whatever comes behind it.
+    #[cold]
+    fn bulk_in_next(&mut self, bytes: &[u8]) {
+        if bytes.len() > NEXT_BUFFER_BYTES {
+            return self.bulk_shared(Bytes::copy_from_slice(bytes));
+        }
+        self.begin_next();
+        self.buffer.reserve(bytes.len() + BULK_FRAME_BYTES);
+        self.header(b'$', bytes.len() as i64);
+        self.raw(bytes);
+        self.raw(b"\r\n");
+    }
+
+    /// As `bulk`, without a copy.
+    pub fn bulk_shared(&mut self, bytes: Bytes) {
+        self.header(b'$', bytes.len() as i64);
+        self.share(bytes);
         self.raw(b"\r\n");
     }
 

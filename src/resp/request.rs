@@ -343,6 +343,12 @@ impl RequestParser {
         self.args_left > 0 || self.searched > 0
     }
 
+    /// Bytes that the buffer will hold at least before the request under way is whole, as far as is
+    /// known.
+    pub fn bytes_needed(&self) -> usize {
+        self.bulk_length.map_or(0, |length| self.position.saturating_add(length + 2))
+    }
+
     /// Bytes of memory kept for a request under way.
     pub fn memory_bytes(&self) -> usize {
         self.args.capacity() * size_of::<Arg>()

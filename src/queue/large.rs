@@ -1,0 +1,69 @@
+//! Large messages, which leave a queue without a copy.
+
+use super::{End, LONG_SEGMENT_BYTES, Queue};
+use bytes::Bytes;
+
+impl Queue {
+    /// Takes the message at one end away, if it is so large that it has a segment of its own, which
+    /// goes with it. None, and nothing done, for any other one, and for those of queues with stamps.
+    #[inline]
+    pub fn pop_large(&mut self, end: End) -> Option<Bytes> {
+        // Most queues show without a look at a segment that they have none. One that is rare among
+        // others is not found, and is copied.
+        let is_usual = self.segment_bytes <= self.segments.len() * LONG_SEGMENT_BYTES;
+        if is_usual { None } else { self.take_large(end) }
+    }
+
+    #[cold]
+    fn take_large(&mut self, end: End) -> Option<Bytes> {
+        if self.stamps.is_some() {
+            return None;
+        }
+        let segment = match end {
+            End::Front => self.segments.front_mut(),
+            End::Back => self.segments.back_mut(),
+        }?;
+        let capacity = segment.capacity();
+        if capacity <= LONG_SEGMENT_BYTES {
+            return None;
+        }
+        let message = segment.take_only_message()?;
+        // The buffer has gone with the message.
+        self.segment_bytes = self.segment_bytes - capacity + segment.capacity();
+        self.len -= 1;
+        self.drop_segment(end);
+        Some(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_message_leaves_with_its_buffer() {
+        for end in [End::Front, End::Back] {
+            let mut queue = Queue::new();
+            queue.push(End::Back, b"small");
+            assert_eq!(queue.pop_large(end), None);
+            let large: Vec<u8> = (0..300_000).map(|number| number as u8).collect();
+            queue.push(end, &large);
+            let address = queue.iter().map(<[u8]>::as_ptr).max();
+            let taken = queue.pop_large(end).expect("the large one");
+            assert_eq!(taken, large);
+            assert!(queue.pop_large(end).is_none() && queue.len() == 1);
+            queue.check_invariants();
+            assert!(queue.iter().all(|message| Some(message.as_ptr()) != address));
+        }
+    }
+
+    #[test]
+    fn what_a_snapshot_or_a_stamp_shares_is_left_to_pop() {
+        let mut queue = Queue::new();
+        queue.push(End::Back, &[7; 300_000]);
+        let snapshot = queue.share();
+        assert_eq!(queue.pop_large(End::Front), None);
+        assert_eq!(queue.pop(End::Front, <[u8]>::len), Some(300_000));
+        assert_eq!(snapshot.len(), 1);
+    }
+}
