@@ -115,13 +115,15 @@ impl BitOr for Flags {
     }
 }
 
-/// Groups of commands, as COMMAND DOCS names them.
+/// Groups of commands, as COMMAND DOCS names them. All but `Queue` are Redis'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Connection,
     Generic,
     List,
     PubSub,
+    Queue,
+    Scripting,
     Server,
     Transactions,
 }
@@ -134,6 +136,8 @@ impl Group {
             Group::Generic => "generic",
             Group::List => "list",
             Group::PubSub => "pubsub",
+            Group::Queue => "queue",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Transactions => "transactions",
         }

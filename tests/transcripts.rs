@@ -66,7 +66,80 @@ fn play_on_tidegate(name: &str) -> Result<(), Failed> {
 fn play_in_process(name: &str, feeding: Feeding) -> Result<(), Failed> {
     let transcript = player::load(name);
     let mut broker = InProcessDriver::new(feeding, &transcript.config);
+
+            $(#[test] fn $name() { ($play)(stringify!($name)); })*
+        .collect();
+        .filter_map(|name| name.strip_suffix(".txt").map(str::to_owned))
+        .map(|file| file.expect("an entry").file_name().into_string().expect("a name in UTF-8"))
+        const LISTED: &[&str] = &[$(stringify!($name)),*];
+        mod $driver {
+        transcripts!(broker_bytes: |name| super::play_in_process(name, super::Feeding::Bytes), $($name)*);
+        transcripts!(broker_chunks: |name| super::play_in_process(name, super::Feeding::OddChunks), $($name)*);
+        transcripts!(broker_whole: |name| super::play_in_process(name, super::Feeding::Whole), $($name)*);
+        transcripts!(redis: super::play_on_redis, $($name)*);
+        transcripts!(server: super::play_on_tidegate, $($name)*);
+        }
+    ($($name:ident)*) => {
+    ($driver:ident: $play:expr, $($name:ident)*) => {
     Ok(player::play(name, &transcript, &mut broker)?)
+    assert_eq!(found, listed);
+    blocking_clients
+    blocking_keys
+    blocking_move
+    blocking_mpop
+    blocking_pop
+    channel_policies
+    client_kill
+    client_names
+    client_reply_pause
+    connection
+    connection_auth
+    connection_hello
+    found.sort();
+    keys_basic
+    keys_databases
+    keys_expiry
+    keys_object
+    keys_scan
+    let files = std::fs::read_dir(player::directory()).expect("the directory of the transcripts");
+    let mut found: Vec<String> = files
+    let mut listed = LISTED.to_vec();
+    listed.sort_unstable();
+    lists_move
+    lists_pos
+    lists_push_pop
+    lists_read_write
+    player::play(name, &transcript, &mut broker);
+    protocol_errors
+    protocol_requests
+    pubsub_channels
+    pubsub_info
+    pubsub_modes
+    pubsub_patterns
+    queue_block
+    queue_dedup
+    queue_delay
+    queue_delivery
+    queue_expiry
+    queue_limits
+    queue_policies
+    server_absent
+    server_command
+    server_config
+    server_debug
+    server_info
+    server_monitor
+    server_tools
+    transactions
+    transactions_watch
+    transactions_watch_writes
+    };
+#[test]
+/// Every transcript, as a test of its own on every driver.
+fn every_file_is_listed() {
+macro_rules! transcripts {
+transcripts! {
+}
 }
 
 /// What `a> LPUSH q x` says in capitals: `LPUSH`, and for containers `CLIENT LIST`.

@@ -185,6 +185,8 @@ pub enum BlockedOn {
         /// The policy under which it was full.
         policy: Arc<QueuePolicy>,
     },
+    /// Acknowledgements of replicas (WAIT), of which there are none: the end of its time.
+    Replicas,
     /// The end of CLIENT PAUSE. The command that came is still in its input.
     Pause,
 }

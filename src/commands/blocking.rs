@@ -83,15 +83,41 @@ fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     Ok(Some(now.monotonic_us.saturating_add((millis as u64).saturating_mul(1000))))
 }
 
-/// A decimal number as C's strtold reads it, without its spaces and NaNs. It may be infinite; one
-/// that is too small for us is not zero, which would mean to wait for ever.
+/// A number as C's strtold reads it, without its spaces and NaNs. It may be infinite; one that is
+/// too small for us is not zero, which would mean to wait for ever.
 fn parse_seconds(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+        return parse_hexadecimal(digits).map(|number| number * sign);
+    }
     let number = text.parse::<f64>().ok().filter(|number| !number.is_nan())?;
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     let is_tiny = number == 0.0 && mantissa.contains(|c: char| matches!(c, '1'..='9'));
     let starts_well = !text.starts_with(|c: char| c.is_ascii_whitespace());
     let number = if is_tiny { f64::MIN_POSITIVE.copysign(number) } else { number };
     starts_well.then_some(number)
+}
+
+/// `1f.8p-3`: hexadecimal digits, and a power of two in decimal ones.
+fn parse_hexadecimal(text: &str) -> Option<f64> {
+    let (digits, exponent) = match text.split_once(['p', 'P']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut mantissa = 0.0;
+    for digit in whole.chars().chain(fraction.chars()) {
+        mantissa = mantissa * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    // A request is not long enough for more digits than an i32 can count.
+    let places = i32::try_from(fraction.len()).unwrap_or(i32::MAX).saturating_mul(4);
+    let number = mantissa * 2.0_f64.powi(exponent.saturating_sub(places));
+    let is_tiny = mantissa > 0.0 && number == 0.0;
+    Some(if is_tiny { f64::MIN_POSITIVE } else { number })
 }
 
 fn take_or_wait(
@@ -186,17 +212,20 @@ pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
         BlockedOn::Room { db, key, ticket, .. } => {
             state.keyspace.remove_producer(*db, key, *ticket);
         }
-        BlockedOn::Pause => {}
+        BlockedOn::Replicas | BlockedOn::Pause => {}
     }
     Some(blocked.on)
 }
 
-/// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, a
-/// producer the error that there is no room. A client that waits for the end of a pause is left alone.
+/// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, who
+/// waits for replicas their number, a producer the error that there is no room. A client that waits for the end of a pause is left alone.
 pub fn time_out(state: &mut State, client: ClientId) -> bool {
     let error = governed::no_room_error(state, client);
+    let blocked = state.clients.get(client).and_then(|client| client.blocked.as_deref());
+    let counts_replicas = matches!(blocked, Some(Blocked { on: BlockedOn::Replicas, .. }));
     end_wait(state, client, |reply| match error {
         Some(error) => reply.error(&error.to_bytes()),
+        None if counts_replicas => reply.integer(0),
         None => reply.null_array(),
     })
 }
@@ -263,5 +292,40 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
                 clients.note_delivered(consumer);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_seconds;
+
+    #[test]
+    fn seconds_are_read_as_c_does() {
+        let cases: &[(&str, Option<f64>)] = &[
+            ("0x10", Some(16.0)),
+            ("-0XfF", Some(-255.0)),
+            ("+0x.8", Some(0.5)),
+            ("0x1.8p3", Some(12.0)),
+            ("0x1P-2", Some(0.25)),
+            ("0x1p+1", Some(2.0)),
+            ("0x0", Some(0.0)),
+            ("0x1p-99999", Some(f64::MIN_POSITIVE)),
+            ("0x1p99999", Some(f64::INFINITY)),
+            ("0x", None),
+            ("0x.", None),
+            ("0x1p", None),
+            ("0xg", None),
+            ("0x1.2.3", None),
+            ("0x-1", None),
+            (" 0x1", None),
+            ("1.5e1", Some(15.0)),
+            ("", None),
+            ("nan", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_seconds(text), *expected, "{text:?}");
+        }
+        let long = format!("0x{}.{}", "0".repeat(3000), "0".repeat(3000));
+        assert_eq!(parse_seconds(&long), Some(0.0));
     }
 }

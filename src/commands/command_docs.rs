@@ -3,8 +3,12 @@
 
 use super::describe::key_specs;
 use crate::command::Command;
+use crate::policy::{Policy, QueuePolicy, Takes};
 use crate::resp::Output;
-use Arg::{Block, Choice, Choices, Many, One, Option, Optional, OptionalMany, Pairs, Token, Word};
+use Arg::{
+    Block, Choice, Choices, Form, Forms, Literal, Many, One, Option, Optional, OptionalMany, Pairs,
+    PolicyOptions, Token, Word,
+};
 
 /// One argument as it is written.
 enum Arg {
@@ -30,6 +34,14 @@ enum Arg {
     Token(&'static str, &'static str),
     /// `[protover [AUTH username password] …]`
     Block(&'static str, &'static [Arg]),
+    /// `LIST`
+    Literal(&'static str),
+    /// `DEL name`
+    Form(&'static [Arg]),
+    /// `DEL name|LIST|…`
+    Forms(&'static [Arg]),
+    /// `[max-length count] …`: the options of a queue policy, from their own table.
+    PolicyOptions,
 }
 
 /// A command's cost and arguments.
@@ -54,6 +66,13 @@ const TAKE_MANY: &str = "O(N+M) where N is the number of keys and M the number o
 const ALL_KEYS: &str = "O(N) where N is the number of keys";
 const CLIENTS: &str = "O(N) where N is the number of clients";
 const COMMANDS: &str = "O(N) where N is the number of commands";
+
+const POLICY: &[Arg] = &[Forms(&[
+    Form(&[Literal("SET"), One("name"), One("pattern"), PolicyOptions]),
+    Form(&[Literal("DEL"), One("name")]),
+    Literal("LIST"),
+    Form(&[Literal("OF"), One("key")]),
+])];
 
 /// Commands that have arguments, or a cost worth a word.
 #[rustfmt::skip]
@@ -128,7 +147,7 @@ static SYNTAXES: &[Syntax] = &[
     row("queue|list", "O(1) for every call", &[Optional("cursor"), Option("MATCH", "pattern"), Option("COUNT", "count")]),
     row("queue|pause", "O(1)", &[One("key"), Choices(&["READ", "WRITE", "ALL"])]),
     row("queue|resume", "O(1)", &[One("key"), Choices(&["READ", "WRITE", "ALL"])]),
-    row("queue|policy", "O(N) where N is the number of keys to set or delete one, else of policies", &[One("action"), Optional("argument")]),
+    row("queue|policy", "O(N) where N is the number of keys to set or delete one, else of policies", POLICY),
     row("exec", "Depends on the commands of the transaction", &[]),
     row("watch", PER_KEY, &[Many("key")]),
     row("ping", "O(1)", &[Optional("message")]),
@@ -161,6 +180,11 @@ static SYNTAXES: &[Syntax] = &[
     row("command|getkeysandflags", "O(N) where N is the number of arguments", &[One("command"), OptionalMany("arg")]),
     row("config|get", "O(N) where N is the number of settings", &[Many("parameter")]),
     row("config|set", "O(N) where N is the number of settings given", &[Pairs("parameter", "value")]),
+    row("wait", "O(1)", &[One("numreplicas"), One("timeout")]),
+    row("function|list", "O(1)", &[Option("LIBRARYNAME", "library-name-pattern"), Word("WITHCODE")]),
+    row("function|flush", "O(1)", &[Choices(SYNC)]),
+    row("script|exists", "O(N) where N is the number of scripts asked for", &[Many("sha1")]),
+    row("script|flush", "O(1)", &[Choices(SYNC)]),
     row("slowlog|get", "O(N) where N is the number of entries given", &[Optional("count")]),
 ];
 
@@ -198,7 +222,8 @@ pub(super) fn write(reply: &mut Output, command: &Command) {
 type Specs = std::ops::Range<usize>;
 
 fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
-    reply.array(args.len());
+    let options = args.iter().filter(|arg| matches!(arg, PolicyOptions)).count();
+    reply.array(args.len() - options + options * QueuePolicy::rows().len());
     for arg in args {
         match *arg {
             One(name) => write_plain(reply, name, None, &[], specs),
@@ -208,8 +233,12 @@ fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
             Option(token, name) => write_plain(reply, name, Some(token), &["optional"], specs),
             Token(token, name) => write_plain(reply, name, Some(token), &[], specs),
             Word(token) => write_word(reply, token, &["optional"]),
+            Literal(token) => write_word(reply, token, &[]),
             Choice(words) => write_choice(reply, words, &[]),
             Choices(words) => write_choice(reply, words, &["optional"]),
+            Form(args) => write_group(reply, "form", "block", args, specs),
+            Forms(args) => write_group(reply, "forms", "oneof", args, specs),
+            PolicyOptions => write_policy_options(reply, specs),
             Pairs(first, second) => {
                 let name = format!("{first}_{second}");
                 write_head(reply, &name, "block", &["multiple"], 1);
@@ -222,6 +251,29 @@ fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
                 write_args(reply, args, specs);
             }
         }
+    }
+}
+
+/// Arguments that belong together, or of which there is one.
+fn write_group(reply: &mut Output, name: &str, kind: &str, args: &[Arg], specs: &mut Specs) {
+    write_head(reply, name, kind, &[], 1);
+    reply.bulk(b"arguments");
+    write_args(reply, args, specs);
+}
+
+fn write_policy_options(reply: &mut Output, specs: &mut Specs) {
+    for row in QueuePolicy::rows() {
+        let Takes::Word(words) = row.takes else {
+            let kind = if matches!(row.takes, Takes::Key) { "key-or-form" } else { "count" };
+            write_plain(reply, kind, Some(row.name), &["optional"], specs);
+            continue;
+        };
+        write_head(reply, row.name, "oneof", &["optional"], 2);
+        reply.bulk(b"token");
+        reply.bulk(row.name.as_bytes());
+        reply.bulk(b"arguments");
+        reply.array(words.len());
+        words.iter().for_each(|word| write_word(reply, word, &[]));
     }
 }
 

@@ -1,6 +1,7 @@
 //! COMMAND: the table described to clients. <https://redis.io/docs/latest/commands/command/>
 
 use super::command_docs;
+use super::command_tips::tips_of;
 use super::describe::{self, FindKeys, KeySpec};
 use super::table::{Found, Table};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
@@ -88,8 +89,9 @@ fn write_info(reply: &mut Output, command: &Command) {
     for category in categories {
         reply.simple(&format!("@{category}"));
     }
-    // Tips are for those who spread commands over a cluster.
-    reply.set(0);
+    let tips = tips_of(command);
+    reply.set(tips.len());
+    tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
     let specs = describe::key_specs(command);
     reply.set(specs.len());
     for spec in &specs {

@@ -1,10 +1,18 @@
 //! DEBUG: what the tests of servers and clients need. Behind `enable-debug-command`.
 
+mod digest;
+mod sha1;
+
+use super::governed;
 use super::help::wrong_arguments;
 use super::object::encoding_name;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
 use crate::glob::glob_matches;
-use crate::resp::{Output, Protocol, Request};
+use crate::queue::End;
+use crate::resp::{Output, Protocol, Request, parse_integer};
+use crate::state::State;
+use log::warn;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
@@ -24,23 +32,36 @@ pub(super) static COMMANDS: &[Command] = &[Command {
     subcommands: &[],
 }];
 
-/// The subcommands with the number of arguments of the whole request.
-const SUBCOMMANDS: &[(&str, usize, Run)] = &[
-    ("sleep", 3, sleep),
-    ("object", 3, object),
-    ("protocol", 3, protocol),
-    ("set-active-expire", 3, no_effect),
-    ("quicklist-packed-threshold", 3, quicklist_packed_threshold),
-    ("stringmatch-len", 4, stringmatch_len),
-    ("change-repl-id", 2, no_effect),
-    ("help", 2, help),
+/// The subcommands with the numbers of arguments of the whole request.
+const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[
+    ("sleep", 3..=3, sleep),
+    ("object", 3..=3, object),
+    ("protocol", 3..=3, protocol),
+    ("error", 3..=3, error),
+    ("log", 3..=3, log_message),
+    ("digest", 2..=2, digest),
+    ("digest-value", 2..=usize::MAX, digest_value),
+    ("populate", 3..=5, populate),
+    ("reload", 2..=usize::MAX, reload),
+    ("loadaof", 2..=2, loadaof),
+    ("replybuffer", 4..=4, replybuffer),
+    ("set-active-expire", 3..=3, no_effect),
+    ("set-disable-deny-scripts", 3..=3, no_effect),
+    ("set-skip-checksum-validation", 3..=3, no_effect),
+    ("pause-cron", 3..=3, no_effect),
+    ("dict-resizing", 3..=3, no_effect),
+    ("quicklist-packed-threshold", 3..=3, quicklist_packed_threshold),
+    ("stringmatch-len", 4..=4, stringmatch_len),
+    ("change-repl-id", 2..=2, no_effect),
+    ("help", 2..=2, help),
 ];
 
 fn debug(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let name = &request[1];
-    let matches =
-        |(word, len, _): &&(&str, usize, Run)| is_word(name, word) && request.len() == *len;
-    match SUBCOMMANDS.iter().find(matches) {
+    let found = SUBCOMMANDS
+        .iter()
+        .find(|(word, lens, _)| is_word(name, word) && lens.contains(&request.len()));
+    match found {
         Some((_, _, run)) => run(ctx, request),
         None => Err(wrong_arguments(name, "DEBUG")),
     }
@@ -70,8 +91,110 @@ fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// Switches of Redis that have nothing to switch here: expiry is on time and never lazy, and there
-/// are no replicas to tell of another history.
+/// An error of the client's own choice. As in Redis it counts as no error of the server.
+fn error(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.error(&request[2]);
+    Ok(())
+}
+
+/// A line in the log, with what could end it or colour it escaped.
+fn log_message(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    warn!("DEBUG LOG: {}", request[2].escape_ascii());
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn digest(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.simple(&digest::shown(&digest::of_all(&ctx.state.keyspace)));
+    Ok(())
+}
+
+fn digest_value(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    ctx.reply.array(request.len() - 2);
+    for key in request.args_from(2) {
+        let digest = digest::of_value(&ctx.state.keyspace, ctx.db, key);
+        ctx.reply.simple(&digest::shown(&digest));
+    }
+    Ok(())
+}
+
+/// Bytes that POPULATE makes at the most, so that a slip does not fill the memory.
+const POPULATE_BYTES_MAX: u64 = 1 << 30;
+
+/// POPULATE count [prefix [size]]: lists of one message each, where Redis makes strings.
+fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    const NOT_POSITIVE: CommandError =
+        CommandError::text("ERR value is out of range, must be positive");
+    let positive = |arg: &[u8]| {
+        let number = parse_integer(arg).and_then(|number| u64::try_from(number).ok());
+        number.ok_or(NOT_POSITIVE)
+    };
+    let count = positive(&request[2])?;
+    let prefix = request.get(3).unwrap_or(b"key");
+    let size = request.get(4).map(positive).transpose()?.unwrap_or(0);
+    let key_bytes = (prefix.len() as u64).saturating_add(size).saturating_add(64);
+    if count.saturating_mul(key_bytes) > POPULATE_BYTES_MAX {
+        let text = format!("ERR expected at most {POPULATE_BYTES_MAX} bytes in all");
+        return Err(CommandError::from(text));
+    }
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    for number in 0..count {
+        let key = [prefix, b":", number.to_string().as_bytes()].concat();
+        if !keyspace.contains(ctx.db, &key) {
+            let mut message = format!("value:{number}").into_bytes();
+            if size > 0 {
+                // Within the bound above.
+                message.resize(size as usize, 0);
+            }
+            let messages = std::iter::once(&message[..]);
+            governed::push(keyspace, effects, ctx.db, &key, End::Back, messages)?;
+        }
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Without snapshots there is nothing to save and load back: the data are what they are.
+fn reload(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let is_option = |arg| ["merge", "noflush", "nosave"].iter().any(|word| is_word(arg, word));
+    if !request.args_from(2).all(is_option) {
+        return Err(CommandError::text(
+            "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+        ));
+    }
+    if request.args_from(2).any(|arg| is_word(arg, "nosave")) {
+        return Err(CommandError::text("ERR There is no snapshot that could be loaded"));
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Files are loaded at the start only. What they say is what is in memory: a change is in both or
+/// in neither.
+fn loadaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    if !ctx.state.persistence.is_on {
+        return Err(CommandError::text("ERR There are no append files: appendonly is off"));
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Buffers of replies grow and shrink here by rules of their own.
+fn replybuffer(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let (name, value) = (&request[2], &request[3]);
+    if is_word(name, "peak-reset-time") {
+        if !is_word(value, "never") && !is_word(value, "reset") {
+            integer(value)?;
+        }
+    } else if !is_word(name, "resizing") {
+        return Err(wrong_arguments(&request[1], "DEBUG"));
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Switches of Redis that have nothing to switch here: expiry is on time and never lazy, there is
+/// no cron, there are no scripts, and no replicas to tell of another history.
 fn no_effect(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.ok();
     Ok(())
@@ -189,16 +312,41 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         &[
             "CHANGE-REPL-ID",
             "    Accepted for tests of replication, of which there is none.",
+            "DICT-RESIZING <0|1>",
+            "    Accepted for tests of hash tables, which resize as they need.",
+            "DIGEST",
+            "    Output a hex signature representing the current DB content.",
+            "DIGEST-VALUE <key> [<key> ...]",
+            "    Output a hex signature of the values of all the specified keys.",
+            "ERROR <string>",
+            "    Return a Redis protocol error with <string> as message.",
+            "LOADAOF",
+            "    Accepted with append files, which always say what is in memory; nothing is loaded.",
+            "LOG <message>",
+            "    Write <message> to the server log.",
             "OBJECT <key>",
             "    Show low level info about `key` and associated value.",
+            "PAUSE-CRON <0|1>",
+            "    Accepted for tests of the cron job, of which there is none.",
+            "POPULATE <count> [<prefix>] [<size>]",
+            "    Create <count> lists of one message named key:<num>. If <prefix> is specified",
+            "    then it is used instead of the 'key' prefix.",
             "PROTOCOL <type>",
             "    Reply with a test value of the specified type. <type> can be: string,",
             "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
             "    true, false.",
             "QUICKLIST-PACKED-THRESHOLD <size>",
             "    Accepted for tests of lists; messages have one form whatever their size.",
+            "RELOAD [option ...]",
+            "    Accepted for tests of snapshots, of which there are none; the data stay.",
+            "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>, REPLYBUFFER RESIZING <0|1>",
+            "    Accepted for tests of reply buffers.",
             "SET-ACTIVE-EXPIRE <0|1>",
             "    Accepted for tests of expiry, which is always on time.",
+            "SET-DISABLE-DENY-SCRIPTS <0|1>",
+            "    Accepted for tests of scripts, of which there are none.",
+            "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+            "    Accepted for tests of snapshots, of which there are none.",
             "SLEEP <seconds>",
             "    Stop the server for <seconds>. Decimals allowed.",
             "STRINGMATCH-LEN <length> <pattern>",

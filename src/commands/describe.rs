@@ -4,7 +4,7 @@
 use crate::command::{Command, Flags, Group, Keys};
 use crate::resp::{Request, parse_integer};
 
-/// Flags that COMMAND shows, in Redis' order.
+/// Flags that COMMAND shows, in Redis' order. PUBLISH may replicate there too, and it is not said.
 const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::WRITE, "write"),
     (Flags::READONLY, "readonly"),
@@ -19,7 +19,6 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::SKIP_SLOWLOG, "skip_slowlog"),
     (Flags::FAST, "fast"),
     (Flags::NO_AUTH, "no_auth"),
-    (Flags::MAY_REPLICATE, "may_replicate"),
     (Flags::NO_ASYNC_LOADING, "no_async_loading"),
     (Flags::NO_MULTI, "no_multi"),
     (Flags::MOVABLEKEYS, "movablekeys"),
@@ -37,8 +36,8 @@ pub(super) fn flag_names(flags: Flags) -> Vec<&'static str> {
 pub(super) fn categories(command: &Command) -> Vec<&'static str> {
     let group = if command.run.is_some() { group_category(command) } else { None };
     let flags = command.flags;
-    // ROLE tells of the topology without being an admin command.
-    let is_admin = flags.contains(Flags::ADMIN) || command.name == "role";
+    // They tell of the server as a whole without being admin commands.
+    let is_admin = flags.contains(Flags::ADMIN) || ["role", "lastsave"].contains(&command.name);
     let is_fast = flags.contains(Flags::FAST);
     let conditions = [
         (group == Some("keyspace"), "keyspace"),
@@ -53,6 +52,7 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
         (is_admin || flags.contains(Flags::DANGEROUS), "dangerous"),
         (group == Some("connection"), "connection"),
         (group == Some("transaction"), "transaction"),
+        (group == Some("scripting"), "scripting"),
     ];
     conditions.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name).collect()
 }
@@ -60,6 +60,7 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
 /// The category that follows from what a command is about rather than from its flags.
 fn group_category(command: &Command) -> Option<&'static str> {
     match command.name {
+        "wait" => return Some("connection"),
         "dbsize" | "flushall" | "flushdb" | "swapdb" => return Some("keyspace"),
         name if name == "command" || name.starts_with("command|") => return Some("connection"),
         _ => {}
@@ -69,6 +70,8 @@ fn group_category(command: &Command) -> Option<&'static str> {
         Group::Generic => Some("keyspace"),
         Group::List => Some("list"),
         Group::Transactions => Some("transaction"),
+        Group::Queue => Some("list"),
+        Group::Scripting => Some("scripting"),
         Group::PubSub | Group::Server => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The table of commands as documentation.
 
 use super::Table;
-use crate::command::Command;
+use crate::command::{Command, Group};
 use std::fmt::Write;
 
 /// The names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
@@ -21,11 +21,13 @@ fn spelled(command: &Command) -> String {
 
 /// All commands as a Markdown table, in the order of the command table.
 pub fn commands_markdown() -> String {
-    let mut text = String::from("| command | since Redis | what it does |\n|---|---|---|\n");
+    let mut text = String::from("| command | since | what it does |\n|---|---|---|\n");
     for command in runnable() {
         let summary = command.summary.replace('|', "\\|");
+        let server = if command.group == Group::Queue { "Tidegate" } else { "Redis" };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "| `{}` | {} | {summary} |", spelled(command), command.since);
+        let _ =
+            writeln!(text, "| `{}` | {server} {} | {summary} |", spelled(command), command.since);
     }
     text
 }

@@ -243,7 +243,7 @@ fn wait(client: &Client) -> Option<(u64, DbIndex, &[Key])> {
     match &client.blocked.as_deref()?.on {
         BlockedOn::Keys { db, keys, ticket, .. } => Some((*ticket, *db, keys)),
         BlockedOn::Room { db, key, ticket, .. } => Some((*ticket, *db, std::slice::from_ref(key))),
-        BlockedOn::Pause => None,
+        BlockedOn::Replicas | BlockedOn::Pause => None,
     }
 }
 

@@ -4,12 +4,14 @@
 //! Look-up, arity errors, COMMAND and its DOCS, counters and the documentation's table all come
 //! from the row.
 
+mod absent;
 pub mod blocking;
 mod client;
 mod client_kill;
 mod client_list;
 mod command_docs;
 mod command_info;
+mod command_tips;
 mod config;
 mod connection;
 mod debug;

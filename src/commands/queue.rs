@@ -18,7 +18,7 @@ const fn row(
     summary: &'static str,
     run: Run,
 ) -> Command {
-    let (group, since) = (Group::List, "7.0.0");
+    let (group, since) = (Group::Queue, SINCE);
     Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
 }
 
@@ -27,13 +27,15 @@ pub(super) static COMMANDS: &[Command] = &[Command {
     arity: -2,
     flags: Flags::NONE,
     keys: Keys::None,
-    group: Group::List,
-    since: "7.0.0",
+    group: Group::Queue,
+    since: SINCE,
     summary: "A container for commands about queues and their policies.",
     run: None,
     subcommands: SUBCOMMANDS,
 }];
 
+/// The version of Tidegate that brought them: Redis has no such commands.
+const SINCE: &str = "0.1.0";
 const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
 const READ: Flags = Flags::READONLY;
 const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);

@@ -21,6 +21,7 @@ pub const FAMILIES: &[Family] = &[
     Family { templates: PUBLISHING },
     Family { templates: CONNECTION },
     Family { templates: CLIENTS },
+    Family { templates: ABSENT },
     Family { templates: ODDITIES },
 ];
 
@@ -157,6 +158,15 @@ const CLIENTS: &[&str] = &[
     "CLIENT TRACKINGINFO",
 ];
 
+/// What neither server has.
+const ABSENT: &[&str] = &[
+    "ACL WHOAMI",
+    "FUNCTION LIST [LIBRARYNAME value] [WITHCODE]",
+    "FUNCTION|SCRIPT FLUSH [ASYNC|SYNC]",
+    "FUNCTION|SCRIPT KILL",
+    "SCRIPT EXISTS values",
+];
+
 const ODDITIES: &[&str] = &[
     "junk value",
     "NOSUCH key values",
@@ -182,8 +192,10 @@ pub const UNSPOKEN: &[(&str, &str)] = &[
     ("DEBUG", "its subcommands are the server's own"),
     ("INFO", "it describes the server"),
     ("LATENCY", "it measures the server"),
+    ("LASTSAVE", "it is never the same"),
     ("LOLWUT", "art"),
     ("MEMORY", "it measures the server"),
+    ("MODULE LIST", "8.2 has modules"),
     ("MONITOR", "it shows the connection that judges"),
     ("ROLE", "it describes the server"),
     ("SCAN", "a step of its own, compared as a whole"),
@@ -191,6 +203,7 @@ pub const UNSPOKEN: &[(&str, &str)] = &[
     ("SLOWLOG", "it measures the server"),
     ("SWAPDB", "a step of its own, taken where the outcome is certain"),
     ("TIME", "it is never the same"),
+    ("WAIT", "what is out of range depends on the version"),
 ];
 
 /// Few, so that commands meet.

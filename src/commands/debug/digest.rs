@@ -1,0 +1,67 @@
+//! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, the same that a redis-server gives for
+//! the same lists.
+
+use super::sha1::sha1;
+use crate::keyspace::{DbIndex, Keyspace, Value};
+
+pub(super) type Digest = [u8; 20];
+
+/// Redis' number of the type, part of each value's signature.
+const LIST: u32 = 1;
+
+/// In hexadecimal digits.
+pub(super) fn shown(digest: &Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The signature of all databases; zeros if they are empty.
+pub(super) fn of_all(keyspace: &Keyspace) -> Digest {
+    let mut digest = Digest::default();
+    for db in (0..keyspace.db_count()).filter(|&db| !keyspace.is_empty(db)) {
+        // The number of databases fits.
+        mix(&mut digest, &(db as u32).to_be_bytes());
+        for (key, value) in keyspace.keys(db) {
+            let mut own = Digest::default();
+            mix(&mut own, key);
+            mix_value(&mut own, value, expires(keyspace, db, key));
+            // The order of the keys does not matter.
+            add(&mut digest, &own);
+        }
+    }
+    digest
+}
+
+/// The signature of the value at a key; zeros if there is none.
+pub(super) fn of_value(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> Digest {
+    let mut digest = Digest::default();
+    if let Some(value) = keyspace.peek(db, key) {
+        mix_value(&mut digest, value, expires(keyspace, db, key));
+    }
+    digest
+}
+
+fn expires(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> bool {
+    keyspace.expiry(db, key).flatten().is_some()
+}
+
+fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
+    let Value::List(list) = value;
+    mix(digest, &LIST.to_be_bytes());
+    list.iter().for_each(|message| mix(digest, message));
+    if expires {
+        add(digest, b"!!expire!!");
+    }
+}
+
+/// Adds what may come in any order.
+fn add(digest: &mut Digest, text: &[u8]) {
+    for (byte, added) in digest.iter_mut().zip(sha1(text)) {
+        *byte ^= added;
+    }
+}
+
+/// Adds what comes in an order.
+fn mix(digest: &mut Digest, text: &[u8]) {
+    add(digest, text);
+    *digest = sha1(digest);
+}
