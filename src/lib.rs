@@ -60,7 +60,7 @@
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
 //! | `command` | what a row of the table is; the context of a call; errors |
-//! | `state`, `stats`, `slowlog`, `persistence` | what commands read and change; counters |
+//! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `policy` | what holds for the queues whose keys match a pattern |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
@@ -113,6 +113,7 @@ mod deadlines;
 mod effects;
 pub mod glob;
 mod host;
+mod histogram;
 pub mod journal;
 mod keyspace;
 mod note;

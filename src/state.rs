@@ -12,7 +12,7 @@ use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
 use crate::settings::Settings;
 use crate::slowlog::{Latency, Slowlog};
-use crate::stats::Stats;
+use crate::stats::{Stats, Timer};
 
 /// CLIENT PAUSE: which commands wait, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub struct State {
     pub pause: Option<Pause>,
     pub stats: Stats,
     pub slowlog: Slowlog,
+    pub timer: Timer,
     pub latency: Latency,
     /// When the broker began.
     pub started: Now,
@@ -97,6 +98,7 @@ impl State {
             latency: Latency::default(),
             started: now,
             startup_bytes: usize::try_from(host.resident_bytes()).unwrap_or(usize::MAX),
+            timer: Timer::default(),
             run_id,
             shutdown: None,
             host,

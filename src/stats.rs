@@ -1,17 +1,34 @@
 //! Counters since the start, for INFO. CONFIG RESETSTAT clears them.
 
+use crate::histogram::Histogram;
 use std::collections::VecDeque;
 
 /// What happened to one command so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandStats {
     pub calls: u64,
-    /// Microseconds in those calls that were timed; commands that are flagged `fast` are not.
+    /// Microseconds in those calls.
     pub usec: u64,
+    /// Whether the last ones took so long that each is to be timed by itself.
+    pub is_slow: bool,
     /// Calls refused before they ran.
     pub rejected: u64,
     /// Calls that ran and answered with an error.
     pub failed: u64,
+}
+
+/// What of the input that is run now was not timed yet. How commands are timed, `commands/timing.rs`
+/// says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timer {
+    /// The command of the run of calls that is timed as a whole, by its position in the table.
+    pub run: Option<usize>,
+    /// How many calls of the run there were.
+    pub calls: u64,
+    /// When the run began, in microseconds of the monotonic clock.
+    pub since_us: u64,
+    /// Whether the input is one request.
+    pub is_one_request: bool,
 }
 
 /// Counters of the whole broker.
@@ -34,6 +51,8 @@ pub struct Stats {
     pub expired_before: u64,
     /// By position in the command table.
     pub commands: Vec<CommandStats>,
+    /// How long calls took, by position in the command table.
+    pub latencies: Vec<Histogram>,
     /// Error replies by their first word.
     pub errors: std::collections::BTreeMap<String, u64>,
     samples: VecDeque<Sample>,
@@ -68,6 +87,14 @@ impl Stats {
             self.commands.resize(index + 1, CommandStats::default());
         }
         &mut self.commands[index]
+    }
+
+    /// How long calls of the command at a position of the table took.
+    pub fn latencies(&mut self, index: usize) -> &mut Histogram {
+        if self.latencies.len() <= index {
+            self.latencies.resize_with(index + 1, Histogram::default);
+        }
+        &mut self.latencies[index]
     }
 
     /// Counts a look-up of a key to read it.

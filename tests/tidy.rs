@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest; those in one line do not know each other.
 const ROOMS: &[&[&str]] = &[
-    &["clock", "glob", "queue", "client_id"],
+    &["clock", "glob", "histogram", "line_limit", "queue", "client_id"],
     &["policy"],
     &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["host", "keyspace", "note"],

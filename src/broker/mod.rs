@@ -15,7 +15,9 @@ pub use durability::{Contents, ReplayError};
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, CloseReason, Peer};
 use crate::clock::Now;
-use crate::commands::{Table, blocking, dispatch, gates, governed, monitor, pubsub, transaction};
+use crate::commands::{
+    Table, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
+};
 use crate::host::Host;
 use crate::note::Note;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
@@ -180,6 +182,9 @@ impl Broker {
                         id,
                         &request,
                         &mut reply,
+                    if used == 0 && !self.begin_input(id, end, bytes.len()) {
+                        break;
+                    }
                         now,
                     );
                     // A command that is held back stays in the input, to be run later.
@@ -215,10 +220,23 @@ impl Broker {
         self.parser = RequestParser::default();
         self.state.clients.close(id, CloseReason::ProtocolError);
     }
+        timing::end_input(&mut self.state);
 
     fn check_query_limit(&mut self, id: ClientId) {
         let limit = self.state.settings.query_buffer_bytes_max;
         if let Some(client) = self.state.clients.get(id) {
+    /// The first request of an input has come to its end; whether it may run. Only that one can have
+    /// been kept for long enough to be over the limit.
+    fn begin_input(&mut self, id: ClientId, end: usize, len: usize) -> bool {
+        if end as u64 > self.state.settings.query_buffer_bytes_max {
+            self.parser = RequestParser::default();
+            self.state.clients.close(id, CloseReason::QueryLimit);
+            return false;
+        }
+        timing::begin_input(&mut self.state, end == len);
+        true
+    }
+
             let queued = client.transaction.as_ref().map_or(0, |t| t.queued_bytes);
             if (client.input.len() + queued) as u64 > limit {
                 self.state.clients.close(id, CloseReason::QueryLimit);

@@ -200,6 +200,17 @@ pub struct Blocked {
 }
 
 /// Which replies a client wants (CLIENT REPLY).
+/// The call of a client that waits. It counts when the wait ends.
+#[derive(Debug)]
+pub struct WaitingCall {
+    /// The command's position in the table.
+    pub command: usize,
+    /// Microseconds until the wait began.
+    pub took_us: u64,
+    /// What the slow log may show.
+    pub request: OwnedRequest,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplyMode {
     #[default]
@@ -271,6 +282,7 @@ pub struct Client {
     pub identity: Option<Box<Identity>>,
     pub blocked: Option<Box<Blocked>>,
     pub transaction: Option<Box<Transaction>>,
+    pub waiting_call: Option<Box<WaitingCall>>,
     pub subscriptions: Option<Box<Subscriptions>>,
     /// Why the connection is about to end; nothing of its input is run any more.
     pub closing: Option<CloseReason>,
@@ -318,6 +330,7 @@ impl Client {
             identity: None,
             blocked: None,
             transaction: None,
+            waiting_call: None,
             subscriptions: None,
             closing: None,
             input: Vec::new(),
@@ -408,7 +421,9 @@ impl Client {
             Some(BlockedOn::Room { request, .. }) => request.memory_bytes(),
             _ => 0,
         };
-        size_of::<Client>() + input + parser + queued + waiting + self.output.memory_bytes()
+        let call = self.waiting_call.as_ref().map_or(0, |call| call.request.memory_bytes());
+        let output = self.output.memory_bytes();
+        size_of::<Client>() + input + parser + queued + waiting + call + output
     }
 }
 

@@ -11,7 +11,7 @@ mod slow_subscriber;
 
 pub use client::{
     Blocked, BlockedOn, Client, CloseReason, Identity, Peer, ReplyMode, Subscriptions, Take,
-    Transaction,
+    Transaction, WaitingCall,
 };
 pub use consuming::Consumer;
 

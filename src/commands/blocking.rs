@@ -8,6 +8,7 @@
 use super::governed;
 use super::list::{end_of, many_arguments};
 use super::take::{Taken, Taker, has_messages, take};
+use super::timing;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
@@ -223,7 +224,7 @@ pub fn time_out(state: &mut State, client: ClientId) -> bool {
     let error = governed::no_room_error(state, client);
     let blocked = state.clients.get(client).and_then(|client| client.blocked.as_deref());
     let counts_replicas = matches!(blocked, Some(Blocked { on: BlockedOn::Replicas, .. }));
-    end_wait(state, client, |reply| match error {
+    end_wait(state, client, error.is_some(), |reply| match &error {
         Some(error) => reply.error(&error.to_bytes()),
         None if counts_replicas => reply.integer(0),
         None => reply.null_array(),
@@ -232,18 +233,27 @@ pub fn time_out(state: &mut State, client: ClientId) -> bool {
 
 /// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
 pub fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
-    end_wait(state, client, |reply| {
-        reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    })
+    const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    let is_unblocked = end_wait(state, client, true, |reply| reply.error(ERROR));
+    if is_unblocked {
+        state.stats.count_error(ERROR);
+    }
+    is_unblocked
 }
 
-fn end_wait(state: &mut State, client: ClientId, answer: impl FnOnce(&mut Output)) -> bool {
+fn end_wait(
+    state: &mut State,
+    client: ClientId,
+    has_failed: bool,
+    answer: impl FnOnce(&mut Output),
+) -> bool {
     let waits = state.clients.get(client).and_then(|client| client.blocked.as_deref());
     if matches!(waits, None | Some(Blocked { on: BlockedOn::Pause, .. })) {
         return false;
     }
     stop_waiting(state, client);
     state.clients.answer(client, answer);
+    timing::end_wait(state, client, 0, has_failed);
     true
 }
 
@@ -272,17 +282,20 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
         if is_closing {
             stop_waiting(state, client);
         } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
+            let begun_us = state.host.monotonic_us();
             let State { clients, keyspace, effects, stats, .. } = state;
             if effects.is_on() {
                 clients.note_change(client);
             }
             let consumer = clients.consumer(client);
             let mut is_to_acknowledge = false;
+            let mut has_failed = false;
             clients.answer(client, |reply| {
                 let taker = Taker { db, consumer, take: &wanted };
                 match take(keyspace, effects, taker, key, reply) {
                     Ok(taken) => is_to_acknowledge = taken == Taken::ToAcknowledge,
                     Err(error) => {
+                        has_failed = true;
                         stats.count_error(&error.to_bytes());
                         reply.error(&error.to_bytes());
                     }
@@ -291,6 +304,8 @@ fn serve_key(state: &mut State, db: usize, key: &[u8]) {
             if is_to_acknowledge {
                 clients.note_delivered(consumer);
             }
+            let took_us = state.host.monotonic_us().saturating_sub(begun_us);
+            timing::end_wait(state, client, took_us, has_failed);
         }
     }
 }

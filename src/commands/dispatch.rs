@@ -1,13 +1,12 @@
 //! The way of one request: look-up, gates, run, and what follows from it.
 
 use super::gates::{self, Gate};
-use super::{Found, Table, blocking, governed, monitor, secrets, transaction};
+use super::{Found, Table, blocking, governed, monitor, secrets, timing, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags};
 use crate::resp::{Output, OutputMark, OwnedRequest, Request};
-use crate::slowlog::SlowlogEntry;
 use crate::state::{State, add_expired};
 
 /// Runs one request, whose first word names what was `named` in the table, and writes its reply; false
@@ -212,9 +211,8 @@ fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
 /// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
 pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     let command = found.command;
-    // Reading the clock twice would cost a fast command as much as its own work.
-    let is_timed = !command.flags.contains(Flags::FAST);
-    let begun_us = if is_timed { ctx.state.host.monotonic_us() } else { 0 };
+    let begun_us = timing::begin_call(ctx.state, found, request.len());
+    let waiting_before = ctx.state.clients.blocked_count();
     let changes_before = ctx.state.keyspace.changes();
     ctx.state.effects.begin_command();
     let result = match command.run {
@@ -225,20 +223,40 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
         add_effect(ctx, request);
         ctx.state.clients.note_change(ctx.client);
     }
-    let took_us = if is_timed { ctx.state.host.monotonic_us().saturating_sub(begun_us) } else { 0 };
     ctx.state.stats.commands_processed += 1;
-    let stats = ctx.state.stats.command(found.index);
-    stats.calls += 1;
-    stats.usec += took_us;
-    if let Err(error) = result {
-        stats.failed += 1;
-        write_error(ctx.state, &error, ctx.reply);
+    if ctx.state.clients.blocked_count() > waiting_before {
+        timing::begin_wait(ctx.state, ctx.client, found.index, request, begun_us);
+    } else {
+        end_call(ctx, found, request, result, begun_us);
     }
-    note_slow(ctx, request, took_us);
     if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
         let hidden = secrets::hide(command, request);
         let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
         monitor::feed(ctx, &shown);
+    }
+}
+
+/// Counts a call that has been answered, or is with its error.
+#[inline(always)]
+fn end_call(
+    ctx: &mut Context<'_>,
+    found: Found,
+    request: &Request<'_>,
+    result: Result<(), CommandError>,
+    begun_us: Option<u64>,
+) {
+    let took_us = timing::end_call(ctx.state, found.index, begun_us);
+    let stats = ctx.state.stats.command(found.index);
+    stats.calls += 1;
+    if let Err(error) = result {
+        stats.failed += 1;
+        write_error(ctx.state, &error, ctx.reply);
+    }
+    if let Some(took_us) = took_us {
+        let is_fast = found.command.flags.contains(Flags::FAST);
+        let event = if is_fast { "fast-command" } else { "command" };
+        timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
+        timing::note_latency(ctx.state, event, took_us);
     }
 }
 
@@ -256,35 +274,6 @@ fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
 
 /// What administrators do is not for everybody who may watch.
 const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
-
-fn note_slow(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
-    let threshold_us = ctx.state.settings.slowlog_threshold_us;
-    let is_slow = threshold_us >= 0 && took_us as i64 >= threshold_us;
-    if is_slow
-        && ctx.state.settings.slowlog_len_max > 0
-        && !ctx.command.flags.contains(Flags::SKIP_SLOWLOG)
-    {
-        let Some(client) = ctx.state.clients.get(ctx.client) else { return };
-        let name = client.identity.as_ref().map(|identity| identity.name.clone());
-        let entry = SlowlogEntry {
-            id: 0,
-            unix_s: ctx.now.unix_us / 1_000_000,
-            duration_us: took_us,
-            args: Vec::new(),
-            client_addr: client.peer.addr(),
-            client_name: name.unwrap_or_default(),
-        };
-        let len_max = usize::try_from(ctx.state.settings.slowlog_len_max).unwrap_or(usize::MAX);
-        match secrets::hide(ctx.command, request) {
-            Some(hidden) => ctx.state.slowlog.add(hidden.as_request().args(), entry, len_max),
-            None => ctx.state.slowlog.add(request.args(), entry, len_max),
-        }
-    }
-    let latency_ms = ctx.state.settings.latency_threshold_ms;
-    if latency_ms > 0 && took_us / 1000 >= latency_ms {
-        ctx.state.latency.add("command", ctx.now.unix_us / 1_000_000, took_us / 1000);
-    }
-}
 
 /// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
 /// that wait for what came.

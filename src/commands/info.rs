@@ -50,7 +50,7 @@ static SECTIONS: &[Section] = &[
     section("Modules", nothing),
     Section { is_default: false, ..section("Commandstats", commandstats) },
     section("Errorstats", errorstats),
-    Section { is_default: false, ..section("Latencystats", nothing) },
+    Section { is_default: false, ..section("Latencystats", latencystats) },
     section("Cluster", cluster),
     section("Keyspace", keyspace),
     section("Queues", queues),
@@ -355,6 +355,24 @@ fn commandstats(text: &mut Text, state: &State, _: Now) {
 
 fn errorstats(text: &mut Text, state: &State, _: Now) {
     for (name, count) in &state.stats.errors {
+fn latencystats(text: &mut Text, state: &State, _: Now) {
+    let percentiles = || state.settings.latency_percentiles.split(' ').filter(|p| !p.is_empty());
+    for (found, latencies) in Table::shared().all().zip(&state.stats.latencies) {
+        if latencies.total() == 0 {
+            continue;
+        }
+        let values: Vec<String> = percentiles()
+            .map(|percent| {
+                // The setting takes only numbers.
+                let number: f64 = percent.parse().unwrap_or(0.0);
+                format!("p{number}={:.3}", latencies.percentile(number) as f64 / 1000.0)
+            })
+            .collect();
+        let name = format!("latency_percentiles_usec_{}", found.command.name);
+        text.field(&name, values.join(","));
+    }
+}
+
         // What an error echoes must not make lines of its own.
         let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         text.field(&format!("errorstat_{}", name.replace(':', "_")), format!("count={count}"));

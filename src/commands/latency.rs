@@ -1,7 +1,9 @@
 //! LATENCY: moments at which commands held everybody up.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>
 
+use super::table::{Found, Table};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::histogram::Histogram;
 use crate::resp::Request;
 use crate::slowlog::LatencyEvent;
 
@@ -39,7 +41,7 @@ static SUBCOMMANDS: &[Command] = &[
     row("latency|reset", -2, ADMIN, "2.8.13", "Forgets the hold-ups of events, or all.", reset),
     row("latency|graph", 3, ADMIN, "2.8.13", "Draws the hold-ups of an event.", graph),
     row("latency|doctor", 2, ADMIN, "2.8.13", "Says what the hold-ups mean.", doctor),
-    row("latency|histogram", -2, ADMIN, "7.0.0", "Gives how long commands took, of those measured.", histogram),
+    row("latency|histogram", -2, ADMIN, "7.0.0", "Gives how long commands took.", histogram),
     row("latency|help", 2, ANYTIME, "2.8.13", "Explains the subcommands.", help),
 ];
 
@@ -151,9 +153,38 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn histogram(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // The distribution of times is not kept, as in a Redis with `latency-tracking no`.
-    ctx.reply.map(0);
+fn histogram(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let table = Table::shared();
+    let mut wanted: Vec<Found> = Vec::new();
+    if request.len() == 2 {
+        wanted.extend(table.all());
+    }
+    // A container stands for its subcommands, whose positions follow its own.
+    for found in request.args_from(2).filter_map(|name| table.find_full(name)) {
+        let subcommands = found.command.subcommands.len();
+        wanted.extend(table.all().skip(found.index).take(subcommands + 1));
+    }
+    let latencies = &ctx.state.stats.latencies;
+    let known = wanted.iter().filter_map(|found| {
+        let times = latencies.get(found.index).filter(|times| times.total() > 0)?;
+        Some((found.command.name, times))
+    });
+    let known: Vec<(&str, &Histogram)> = known.collect();
+    ctx.reply.map(known.len());
+    for (name, times) in known {
+        ctx.reply.bulk(name.as_bytes());
+        ctx.reply.map(2);
+        ctx.reply.bulk(b"calls");
+        // Counts and microseconds stay far below i64.
+        ctx.reply.integer(times.total().cast_signed());
+        ctx.reply.bulk(b"histogram_usec");
+        let borders = times.borders();
+        ctx.reply.map(borders.len());
+        for (micros, count) in borders {
+            ctx.reply.integer(micros.cast_signed());
+            ctx.reply.integer(count.cast_signed());
+        }
+    }
     Ok(())
 }
 

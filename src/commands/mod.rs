@@ -40,6 +40,7 @@ mod slowlog;
 mod table;
 mod take;
 pub mod transaction;
+pub mod timing;
 
 pub use document::{command_names, commands_markdown};
 pub use table::{Found, Table};

@@ -109,6 +109,11 @@ impl Table {
         Some(Found { command: self.commands[index], index })
     }
 
+    /// The command at a position.
+    pub fn at(&self, index: usize) -> Option<&'static Command> {
+        self.commands.get(index).copied()
+    }
+
     /// All commands in the order of the table, without subcommands.
     pub fn commands(&self) -> impl Iterator<Item = &'static Command> {
         FAMILIES.iter().copied().flatten()

@@ -63,6 +63,11 @@ impl Keyspace {
         self.queue_ms
     }
 
+    /// The time of the turn by the calendar, in Unix milliseconds.
+    pub fn unix_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// By how many milliseconds the calendar is ahead of that clock.
     pub fn calendar_ahead_ms(&self) -> i64 {
         self.queue_clock.ahead_ms

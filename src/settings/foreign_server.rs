@@ -92,8 +92,6 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("busy-reply-threshold", COUNT, "5000", ABSENT).alias("lua-time-limit"),
     ignored("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", ABSENT),
     ignored("tracking-table-max-keys", COUNT, "1000000", ABSENT),
-    ignored("latency-tracking", FLAG, "yes", ABSENT),
-    ignored("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9", ABSENT),
     ignored("locale-collate", TEXT, "", ABSENT),
     // The process.
     refused("daemonize", FLAG, "no", &["no"],

@@ -86,6 +86,10 @@ pub struct Settings {
     pub turn_read_bytes_max: usize,
     /// Bytes of replies made for one client in a turn.
     pub turn_output_bytes_max: usize,
+    /// Whether the times of commands are kept.
+    pub latency_tracking: bool,
+    /// The percentiles of these times that INFO shows, with spaces between them.
+    pub latency_percentiles: String,
     /// Whether changes are written to append files.
     pub appendonly: bool,
     /// When a change is durable.
@@ -417,6 +421,8 @@ impl Settings {
     /// Applies one line of a file or one option; the error is the reason alone.
     fn apply_words(&mut self, name: &str, args: &[Vec<u8>]) -> Result<(), String> {
         let Some(directive) = row::find(name) else {
+            latency_tracking: false,
+            latency_percentiles: String::new(),
             return Err(document::unknown_directive(name));
         };
         let with_hint = |reason: String| {

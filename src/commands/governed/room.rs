@@ -8,6 +8,7 @@ use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
 use crate::command::{CommandError, Context};
 use crate::commands::blocking::stop_waiting;
+use crate::commands::timing;
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::End;
@@ -98,6 +99,7 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
         if effects.is_on() {
             clients.note_change(client);
         }
+        let has_failed = pushed.is_err();
         clients.answer(client, |reply| match pushed {
             Ok(len) => reply.count(len),
             Err(error) => {
@@ -105,6 +107,7 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
                 reply.error(&error.to_bytes());
             }
         });
+        timing::end_wait(state, client, 0, has_failed);
     }
 }
 

@@ -1,0 +1,180 @@
+//! How long commands take: for INFO, LATENCY and SLOWLOG.
+//!
+//! Reading the clock twice costs a small command as much as half its own work. So a command that
+//! comes alone is timed by itself, and so is one that is not `fast`, has many arguments, or was
+//! slow before; small ones that follow each other in one input with the same name are a run, which
+//! is timed as a whole, and each call counts with the mean of its run.
+
+use super::secrets;
+use super::table::{Found, Table};
+use crate::client_id::ClientId;
+use crate::clients::WaitingCall;
+use crate::command::{Command, Flags};
+use crate::resp::{OwnedRequest, Request};
+use crate::slowlog::SlowlogEntry;
+use crate::state::{State, count_max};
+use crate::stats::Timer;
+
+/// More arguments than these are worth two readings.
+const FEW_ARGS: usize = 32;
+/// Calls that take longer on average are timed one by one from then on.
+const SLOW_NANOS: u64 = 10_000;
+/// The slow log is to show calls that take less: then all are timed one by one.
+const FINE_US: i64 = 100;
+
+/// An input begins. Whether its first request is all of it decides how that one is timed.
+#[inline]
+pub fn begin_input(state: &mut State, is_one_request: bool) {
+    state.timer = Timer { is_one_request, ..Timer::default() };
+}
+
+/// An input ends.
+#[inline]
+pub fn end_input(state: &mut State) {
+    if state.timer.calls > 0 {
+        let now_us = state.host.monotonic_us();
+        end_run(state, now_us);
+    }
+    state.timer = Timer::default();
+}
+
+/// A call begins; when, if it is timed by itself.
+#[inline(always)]
+pub(super) fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
+    let timer = &state.timer;
+    if timer.run == Some(found.index) && len <= FEW_ARGS {
+        return None;
+    }
+    begin_run(state, found, len)
+}
+
+#[inline(never)]
+fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
+    let now_us = state.host.monotonic_us();
+    end_run(state, now_us);
+    let is_fine = (0..FINE_US).contains(&state.settings.slowlog_threshold_us);
+    let is_single = state.timer.is_one_request
+        || is_fine
+        || len > FEW_ARGS
+        || !found.command.flags.contains(Flags::FAST)
+        || state.stats.command(found.index).is_slow;
+    if is_single {
+        return Some(now_us);
+    }
+    state.timer.run = Some(found.index);
+    state.timer.since_us = now_us;
+    None
+}
+
+/// A call ends; how many microseconds it took, if it was timed by itself.
+#[inline(always)]
+pub(super) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
+    let Some(begun_us) = begun_us else {
+        state.timer.calls += 1;
+        return None;
+    };
+    let took_us = time_single(state, begun_us);
+    record(state, index, took_us, 1);
+    Some(took_us)
+}
+
+/// The time of a call since it began. What ran within it, as in EXEC, ends here too.
+#[inline(never)]
+fn time_single(state: &mut State, begun_us: u64) -> u64 {
+    let now_us = state.host.monotonic_us();
+    end_run(state, now_us);
+    now_us.saturating_sub(begun_us)
+}
+
+fn end_run(state: &mut State, now_us: u64) {
+    let Timer { run, calls, since_us, .. } = state.timer;
+    state.timer.run = None;
+    state.timer.calls = 0;
+    if let Some(index) = run
+        && calls > 0
+    {
+        record(state, index, now_us.saturating_sub(since_us), calls);
+    }
+}
+
+fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
+    let nanos = took_us.saturating_mul(1000) / calls;
+    let command = state.stats.command(index);
+    command.usec += took_us;
+    command.is_slow = nanos > SLOW_NANOS;
+    if state.settings.latency_tracking {
+        state.stats.latencies(index).add(nanos, calls);
+    }
+}
+
+/// The client whose call this is has begun to wait: the call counts when it is answered.
+#[cold]
+pub(super) fn begin_wait(
+    state: &mut State,
+    client: ClientId,
+    index: usize,
+    request: &Request<'_>,
+    begun_us: Option<u64>,
+) {
+    let took_us = begun_us.map_or(0, |begun_us| time_single(state, begun_us));
+    if let Some(client) = state.clients.get_mut(client) {
+        let request = request.to_owned();
+        client.waiting_call = Some(Box::new(WaitingCall { command: index, took_us, request }));
+    }
+}
+
+/// Who waited is answered, which took so long: its call counts now, and may be slow.
+pub(super) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
+    let Some(waiting) = state.clients.get_mut(client) else { return };
+    let Some(call) = waiting.waiting_call.take() else { return };
+    let WaitingCall { command: index, took_us, request } = *call;
+    let took_us = took_us.saturating_add(reply_us);
+    record(state, index, took_us, 1);
+    let stats = state.stats.command(index);
+    stats.calls += 1;
+    stats.failed += u64::from(has_failed);
+    let Some(command) = Table::shared().at(index) else { return };
+    note_slow(state, client, command, &request.as_request(), took_us);
+    note_latency(state, "command-unblocking", reply_us);
+}
+
+/// Keeps a call in the slow log, if it was slow.
+pub(super) fn note_slow(
+    state: &mut State,
+    client: ClientId,
+    command: &Command,
+    request: &Request<'_>,
+    took_us: u64,
+) {
+    let threshold_us = state.settings.slowlog_threshold_us;
+    // A time that is beyond i64 is over any threshold.
+    let is_slow = threshold_us >= 0 && took_us >= threshold_us.unsigned_abs();
+    if !is_slow
+        || state.settings.slowlog_len_max == 0
+        || command.flags.contains(Flags::SKIP_SLOWLOG)
+    {
+        return;
+    }
+    let Some(client) = state.clients.get(client) else { return };
+    let name = client.identity.as_ref().map(|identity| identity.name.clone());
+    let entry = SlowlogEntry {
+        id: 0,
+        unix_s: (state.keyspace.unix_ms() / 1000).max(0).unsigned_abs(),
+        duration_us: took_us,
+        args: Vec::new(),
+        client_addr: client.peer.addr(),
+        client_name: name.unwrap_or_default(),
+    };
+    let hidden = secrets::hide(command, request);
+    let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
+    state.slowlog.add(shown.args(), entry, count_max(state.settings.slowlog_len_max));
+}
+
+/// Keeps a hold-up of everybody for LATENCY, if it was one.
+pub(super) fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
+    let threshold_ms = state.settings.latency_threshold_ms;
+    if threshold_ms > 0 && took_us / 1000 >= threshold_ms {
+        let unix_s = (state.keyspace.unix_ms() / 1000).max(0).unsigned_abs();
+        state.latency.add(event, unix_s, took_us / 1000);
+    }
+}

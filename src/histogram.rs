@@ -1,0 +1,139 @@
+//! How long something took, as counts in buckets whose width grows with the time: any time is known
+//! to within a hundredth. The buckets are those of an HdrHistogram with two digits, as in Redis, so
+//! that percentiles and borders are the same. <http://hdrhistogram.org/>
+
+/// Buckets of equal width, of which the upper half is used: below twice as many nanoseconds each
+/// is one wide.
+const HALF: u64 = 128;
+/// Longer times count as this one, as in Redis: a second.
+const NANOS_MAX: u64 = 1_000_000_000;
+/// The first border that LATENCY HISTOGRAM shows; each is twice the one before.
+const FIRST_BORDER: u64 = 1024;
+
+/// The counts. Empty, it takes no memory but its own.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// By bucket, up to the longest time so far.
+    counts: Vec<u64>,
+    total: u64,
+}
+
+impl Histogram {
+    /// Adds `count` times of this length.
+    pub fn add(&mut self, nanos: u64, count: u64) {
+        let bucket = bucket_of(nanos.clamp(1, NANOS_MAX));
+        if self.counts.len() <= bucket {
+            self.counts.resize(bucket + 1, 0);
+        }
+        self.counts[bucket] += count;
+        self.total += count;
+    }
+
+    /// How many times were added.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The time below or at which so many per cent of all are, in nanoseconds.
+    pub fn percentile(&self, percent: f64) -> u64 {
+        // Between 0 and the total, which is far below 2^52.
+        let wanted = (percent.clamp(0.0, 100.0) / 100.0 * self.total as f64 + 0.5) as u64;
+        let wanted = wanted.max(1);
+        let mut below = 0;
+        for (bucket, count) in self.counts.iter().enumerate() {
+            below += count;
+            if below >= wanted {
+                return last_of(bucket);
+            }
+        }
+        0
+    }
+
+    /// Borders in microseconds, each about twice the one before, with the number of times up to it:
+    /// only where there are more than up to the last one.
+    pub fn borders(&self) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        let (mut next, mut below, mut border) = (0, 0, FIRST_BORDER);
+        while below < self.total {
+            let last = bucket_of(border);
+            let end = (last + 1).min(self.counts.len());
+            let added: u64 = self.counts[next..end].iter().sum();
+            if added > 0 {
+                below += added;
+                found.push((last_of(last) / 1000, below));
+            }
+            next = end;
+            border *= 2;
+        }
+        found
+    }
+}
+
+/// The bucket of a time.
+fn bucket_of(nanos: u64) -> usize {
+    // Bits beyond those that a bucket of width 1 needs.
+    let shift = (u64::BITS - (nanos | (2 * HALF - 1)).leading_zeros()) - (2 * HALF).ilog2();
+    // The time in units of the bucket's width: below 256.
+    let place = nanos >> shift;
+    (u64::from(shift) * HALF + place) as usize
+}
+
+/// The longest time of a bucket.
+fn last_of(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
+    if bucket < 2 * HALF {
+        return bucket;
+    }
+    let shift = bucket / HALF - 1;
+    ((bucket - shift * HALF + 1) << shift) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_known_to_within_a_hundredth() {
+        let mut last = 0;
+        for nanos in (1..70_000).chain((70_000..NANOS_MAX).step_by(9_973)) {
+            let bucket = bucket_of(nanos);
+            assert!(bucket == last || bucket == last + 1 || nanos >= 70_000, "{nanos}");
+            last = bucket;
+            let end = last_of(bucket);
+            assert!(end >= nanos && (end - nanos) * 100 <= nanos, "{nanos}: {end}");
+            assert_eq!(bucket_of(end), bucket);
+            assert_eq!(bucket_of(end + 1), bucket + 1);
+        }
+    }
+
+    /// As a redis-server 7.0.15 showed them.
+    #[test]
+    fn percentiles_and_borders_are_those_of_redis() {
+        let mut histogram = Histogram::default();
+        assert_eq!((histogram.percentile(50.0), histogram.borders()), (0, Vec::new()));
+        for micros in [21, 52] {
+            histogram.add(micros * 1000, 1);
+        }
+        assert_eq!(histogram.percentile(50.0), 21_119);
+        assert_eq!(histogram.percentile(99.9), 52_223);
+        assert_eq!(histogram.borders(), [(33, 1), (66, 2)]);
+        let mut histogram = Histogram::default();
+        histogram.add(1000, 1);
+        histogram.add(77_000, 1);
+        assert_eq!(histogram.percentile(0.0), 1003);
+        assert_eq!(histogram.percentile(100.0), 77_311);
+        assert_eq!(histogram.borders(), [(1, 1), (132, 2)]);
+    }
+
+    #[test]
+    fn all_is_counted_once() {
+        let mut histogram = Histogram::default();
+        histogram.add(0, 3);
+        histogram.add(u64::MAX, 2);
+        histogram.add(33_023, 1);
+        histogram.add(33_024, 1);
+        assert_eq!(histogram.total(), 7);
+        assert_eq!(histogram.borders(), [(1, 3), (33, 4), (66, 5), (1_082_130, 7)]);
+        assert!(histogram.percentile(100.0) >= NANOS_MAX);
+    }
+}
