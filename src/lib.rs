@@ -73,6 +73,7 @@
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
 //! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
 //! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
+//! | `line_limit` | how often the log tells of what strangers can cause |
 //!
 //! # The life of one command
 //!
@@ -112,10 +113,11 @@ mod commands;
 mod deadlines;
 mod effects;
 pub mod glob;
-mod host;
 mod histogram;
+mod host;
 pub mod journal;
 mod keyspace;
+mod line_limit;
 mod note;
 mod persistence;
 pub mod policy;

@@ -118,9 +118,9 @@ fn start_log(settings: &Settings) -> io::Result<()> {
         builder.target(env_logger::Target::Pipe(Box::new(file)));
     }
     builder.format(|out, record| {
-        let time = out.timestamp_millis().to_string();
-        let time = time.replace('T', " ");
-        writeln!(out, "{} {} {}", time.trim_end_matches('Z'), record.level(), record.args())
+        // In UTC, which the `Z` at its end says.
+        let time = out.timestamp_millis().to_string().replace('T', " ");
+        writeln!(out, "{time} {} {}", record.level(), record.args())
     });
     builder.init();
     log::set_max_level(log_filter(settings.loglevel));

@@ -2,12 +2,13 @@
 
 use crate::channels::Channels;
 use crate::client_id::ClientId;
-use crate::clients::Clients;
+use crate::clients::{Clients, CloseReason};
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::effects::Effects;
 use crate::host::Host;
 use crate::keyspace::Keyspace;
+use crate::line_limit::LineLimit;
 use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
 use crate::settings::Settings;
@@ -50,9 +51,11 @@ pub struct State {
     pub monitors: Vec<ClientId>,
     pub pause: Option<Pause>,
     pub stats: Stats,
-    pub slowlog: Slowlog,
     pub timer: Timer,
+    pub slowlog: Slowlog,
     pub latency: Latency,
+    /// Clients that were closed for a reason that the log tells of.
+    pub closed: LineLimit<CloseReason>,
     /// When the broker began.
     pub started: Now,
     /// Physical memory of the process when the broker began; 0 if unknown.
@@ -94,11 +97,12 @@ impl State {
             monitors: Vec::new(),
             pause: None,
             stats: Stats::default(),
+            timer: Timer::default(),
             slowlog: Slowlog::default(),
             latency: Latency::default(),
+            closed: LineLimit::default(),
             started: now,
             startup_bytes: usize::try_from(host.resident_bytes()).unwrap_or(usize::MAX),
-            timer: Timer::default(),
             run_id,
             shutdown: None,
             host,

@@ -13,7 +13,7 @@ mod durability;
 pub use durability::{Contents, ReplayError};
 
 use crate::client_id::ClientId;
-use crate::clients::{BlockedOn, CloseReason, Peer};
+use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
 use crate::commands::{
     Table, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
@@ -23,7 +23,7 @@ use crate::note::Note;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
-use log::{info, warn};
+use log::{debug, info, warn};
 use std::time::Duration;
 
 /// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
@@ -64,6 +64,7 @@ impl Broker {
         let id = self.state.clients.connect(slot, peer, now.monotonic_us);
         if let Some(client) = self.state.clients.get_mut(id) {
             client.is_authenticated = self.state.settings.requirepass.is_empty();
+            debug!("accepted {}", client.described());
         }
         id
     }
@@ -80,15 +81,25 @@ impl Broker {
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
             _ => {}
         }
-        if let Some(client) = self.state.clients.remove(id)
-            && reason.is_for_the_log()
-        {
-            let age_s = now.monotonic_us.saturating_sub(client.connected_us) / 1_000_000;
-            warn!(
-                "closed client {} from {}, connected for {age_s} s: {reason}",
-                id.number(),
-                client.peer.addr(),
-            );
+        if let Some(client) = self.state.clients.remove(id) {
+            self.log_closed(&client, reason, now);
+        }
+    }
+
+    /// Tells of a client that was closed by a rule, once in a while, and of the others to whoever wants
+    /// to know it all.
+    fn log_closed(&mut self, client: &Client, reason: CloseReason, now: Now) {
+        let age_s = now.monotonic_us.saturating_sub(client.connected_us) / 1_000_000;
+        let who = || client.described();
+        let left_out = match reason.is_for_the_log() {
+            true => self.state.closed.admit(reason, now.monotonic_us),
+            false => None,
+        };
+        match left_out {
+            Some(left_out) => {
+                warn!("closed {}, connected for {age_s} s: {reason}{left_out}", who());
+            }
+            None => debug!("closed {}, connected for {age_s} s: {reason}", who()),
         }
     }
 
@@ -171,6 +182,9 @@ impl Broker {
             }
             match self.parser.parse(&bytes[used..], limits) {
                 Ok(Parsed::Request { end }) => {
+                    if used == 0 && !self.begin_input(id, end, bytes.len()) {
+                        break;
+                    }
                     let request = self.parser.request(&bytes[used..]);
                     if named.is_none() || !self.parser.repeats_name() {
                         named = self.table.find(&request[0]);
@@ -182,9 +196,6 @@ impl Broker {
                         id,
                         &request,
                         &mut reply,
-                    if used == 0 && !self.begin_input(id, end, bytes.len()) {
-                        break;
-                    }
                         now,
                     );
                     // A command that is held back stays in the input, to be run later.
@@ -209,22 +220,11 @@ impl Broker {
                 Err(error) => self.refuse(id, &error, &mut reply),
             }
         }
+        timing::end_input(&mut self.state);
         self.state.clients.return_output(id, reply, has_run);
         used
     }
 
-    fn refuse(&mut self, id: ClientId, error: &ProtocolError, reply: &mut Output) {
-        let text = [&b"ERR Protocol error: "[..], &error.to_bytes()].concat();
-        self.state.stats.count_error(&text);
-        reply.error(&text);
-        self.parser = RequestParser::default();
-        self.state.clients.close(id, CloseReason::ProtocolError);
-    }
-        timing::end_input(&mut self.state);
-
-    fn check_query_limit(&mut self, id: ClientId) {
-        let limit = self.state.settings.query_buffer_bytes_max;
-        if let Some(client) = self.state.clients.get(id) {
     /// The first request of an input has come to its end; whether it may run. Only that one can have
     /// been kept for long enough to be over the limit.
     fn begin_input(&mut self, id: ClientId, end: usize, len: usize) -> bool {
@@ -237,6 +237,20 @@ impl Broker {
         true
     }
 
+    fn refuse(&mut self, id: ClientId, error: &ProtocolError, reply: &mut Output) {
+        let text = [&b"ERR Protocol error: "[..], &error.to_bytes()].concat();
+        self.state.stats.count_error(&text);
+        if let Some(client) = self.state.clients.get(id) {
+            debug!("{}: {}", client.described(), text.escape_ascii());
+        }
+        reply.error(&text);
+        self.parser = RequestParser::default();
+        self.state.clients.close(id, CloseReason::ProtocolError);
+    }
+
+    fn check_query_limit(&mut self, id: ClientId) {
+        let limit = self.state.settings.query_buffer_bytes_max;
+        if let Some(client) = self.state.clients.get(id) {
             let queued = client.transaction.as_ref().map_or(0, |t| t.queued_bytes);
             if (client.input.len() + queued) as u64 > limit {
                 self.state.clients.close(id, CloseReason::QueryLimit);
@@ -284,6 +298,9 @@ impl Broker {
             if self.wants_input(id) {
                 self.state.clients.add_resumed(id);
             }
+        }
+        for (reason, count) in self.state.closed.take_left_out(now.monotonic_us) {
+            warn!("closed {count} more clients within a minute: {reason}");
         }
         self.state.stats.sample(now.monotonic_us);
         let used = self.state.used_bytes();

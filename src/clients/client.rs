@@ -140,6 +140,7 @@ impl CloseReason {
         matches!(
             self,
             CloseReason::CrossProtocolScripting
+                | CloseReason::ProtocolError
                 | CloseReason::OutputLimit
                 | CloseReason::SlowSubscriber
                 | CloseReason::QueryLimit
@@ -199,7 +200,6 @@ pub struct Blocked {
     pub deadline_us: Option<u64>,
 }
 
-/// Which replies a client wants (CLIENT REPLY).
 /// The call of a client that waits. It counts when the wait ends.
 #[derive(Debug)]
 pub struct WaitingCall {
@@ -211,6 +211,7 @@ pub struct WaitingCall {
     pub request: OwnedRequest,
 }
 
+/// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplyMode {
     #[default]
@@ -281,8 +282,8 @@ pub struct Client {
     pub reply_mode: ReplyMode,
     pub identity: Option<Box<Identity>>,
     pub blocked: Option<Box<Blocked>>,
-    pub transaction: Option<Box<Transaction>>,
     pub waiting_call: Option<Box<WaitingCall>>,
+    pub transaction: Option<Box<Transaction>>,
     pub subscriptions: Option<Box<Subscriptions>>,
     /// Why the connection is about to end; nothing of its input is run any more.
     pub closing: Option<CloseReason>,
@@ -329,8 +330,8 @@ impl Client {
             reply_mode: ReplyMode::On,
             identity: None,
             blocked: None,
-            transaction: None,
             waiting_call: None,
+            transaction: None,
             subscriptions: None,
             closing: None,
             input: Vec::new(),
@@ -350,6 +351,17 @@ impl Client {
             is_dirty: false,
             is_in_backlog: false,
             is_resumed: false,
+        }
+    }
+
+    /// Number, address and name, for the log. A name has printable characters only.
+    pub fn described(&self) -> String {
+        let (id, addr) = (self.id.number(), self.peer.addr());
+        match self.identity.as_deref().map(|identity| &identity.name) {
+            Some(name) if !name.is_empty() => {
+                format!("client {id} from {addr}, named {}", String::from_utf8_lossy(name))
+            }
+            _ => format!("client {id} from {addr}"),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::client::quoting;
 use super::client_list::Kind;
+use super::deeds::log_deed;
 use super::{blocking, monitor, pubsub, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
@@ -40,6 +41,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     } else {
         conditions(request)?
     };
+    log_deed(ctx, request);
     let all = ctx.state.clients.iter();
     let met = all.filter(|client| conditions.are_met_by(client, ctx.client));
     let met: Vec<ClientId> = met.map(|client| client.id).collect();

@@ -1,5 +1,6 @@
 //! CONFIG: the settings of the running server, and its counters' reset.
 
+use super::deeds::log_deed;
 use super::governed;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
 use crate::glob::glob_matches;
@@ -85,6 +86,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         state.channel_policies.configure(&state.settings.channel_policies);
     }
     state.host.settings_changed(&state.settings);
+    log_deed(ctx, request);
     ctx.reply.ok();
     Ok(())
 }

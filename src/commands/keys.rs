@@ -1,6 +1,7 @@
 //! Keys whatever they hold: their names, their places, whole databases. Walking over them is
 //! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
+use super::deeds::log_deed;
 use super::governed;
 use crate::clients::{BlockedOn, Client, Clients};
 use crate::command::{
@@ -204,6 +205,7 @@ fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
 fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_flush_option(request)?;
     ctx.state.keyspace.flush(ctx.db);
+    log_deed(ctx, request);
     ctx.reply.ok();
     Ok(())
 }
@@ -213,6 +215,7 @@ fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     for db in 0..ctx.state.keyspace.db_count() {
         ctx.state.keyspace.flush(db);
     }
+    log_deed(ctx, request);
     ctx.reply.ok();
     Ok(())
 }

@@ -15,6 +15,7 @@ mod command_tips;
 mod config;
 mod connection;
 mod debug;
+mod deeds;
 mod describe;
 pub mod dispatch;
 mod document;
@@ -39,8 +40,8 @@ mod server;
 mod slowlog;
 mod table;
 mod take;
-pub mod transaction;
 pub mod timing;
+pub mod transaction;
 
 pub use document::{command_names, commands_markdown};
 pub use table::{Found, Table};

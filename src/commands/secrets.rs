@@ -1,4 +1,4 @@
-//! Passwords in requests: neither MONITOR nor SLOWLOG may show them.
+//! Passwords in requests: neither MONITOR, SLOWLOG nor the log may show them.
 
 use crate::command::{Command, is_word};
 use crate::resp::{OwnedRequest, Request};
@@ -37,7 +37,7 @@ fn in_hello(request: &Request<'_>) -> Vec<usize> {
 fn in_config_set(request: &Request<'_>) -> Vec<usize> {
     let names = (2..request.len()).step_by(2);
     let secret = names.filter(|&index| {
-        is_word(&request[index], "requirepass") || is_word(&request[index], "masterauth")
+        std::str::from_utf8(&request[index]).is_ok_and(crate::settings::is_secret)
     });
     secret.map(|index| index + 1).collect()
 }
@@ -51,22 +51,33 @@ mod tests {
         let args = || line.split(' ').map(str::as_bytes);
         let request = OwnedRequest::from_args(args());
         let request = request.as_request();
-        let row = Table::shared().find(request.arg(0)).expect("a row of this name").command;
-        let hidden = hide(row, &request)?;
+        let table = Table::shared();
+        let found = table.find(request.arg(0)).expect("a row of this name");
+        let found = table.find_subcommand(found, request.arg(1)).unwrap_or(found);
+        let hidden = hide(found.command, &request)?;
         let words: Vec<_> = hidden.as_request().args().map(String::from_utf8_lossy).collect();
         Some(words.join(" "))
     }
 
     #[test]
     fn passwords_are_hidden_and_nothing_else() {
-        let shown = |line| hidden(line).unwrap_or_default();
+        let shown = |line: &str| hidden(line).unwrap_or_default();
         assert_eq!(shown("AUTH p"), "AUTH (redacted)");
         assert_eq!(shown("AUTH default p"), "AUTH (redacted) (redacted)");
         assert_eq!(
             shown("HELLO 3 SETNAME auth AUTH default p SETNAME x"),
             "HELLO 3 SETNAME auth AUTH (redacted) (redacted) SETNAME x"
         );
+        for name in crate::settings::secret_names() {
+            let line = format!("config set {name} p");
+            assert_eq!(shown(&line), format!("config set {name} (redacted)"));
+            let name = name.to_uppercase();
+            let line = format!("CONFIG SET PORT 1 {name} p MAXCLIENTS 9");
+            let expected = format!("CONFIG SET PORT 1 {name} (redacted) MAXCLIENTS 9");
+            assert_eq!(shown(&line), expected);
+        }
         assert_eq!(hidden("HELLO 3 SETNAME me"), None);
         assert_eq!(hidden("PING p"), None);
+        assert_eq!(hidden("CONFIG SET maxclients requirepass"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
 
 use super::connection::REDIS_VERSION;
+use super::deeds::log_deed;
 use super::monitor;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
 use crate::resp::Request;
@@ -94,6 +95,7 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         ));
     }
     // There are no snapshots to leave out, and what append files there are is always saved.
+    log_deed(ctx, request);
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
     Ok(())
 }

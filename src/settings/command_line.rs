@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{Invocation, Settings, SettingsError, file};
+use super::{Invocation, Settings, SettingsError, file, is_secret, row};
 
 /// Where text comes from.
 #[derive(Clone, Copy, Debug)]
@@ -35,19 +35,8 @@ pub(super) fn read_input(input: Input<'_>) -> io::Result<String> {
 
 /// Reads the arguments: the file first, then standard input if `-` is there, then the options.
 pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation, SettingsError> {
-    match args.first().map(String::as_str) {
-        Some("--help" | "-h") => return Ok(Invocation::Help),
-        Some("--version" | "-v") => return Ok(Invocation::Version),
-        _ => {}
-    }
-    if let [word, directory] = args.as_slice()
-        && !directory.starts_with('-')
-    {
-        match word.as_str() {
-            "check" => return Ok(Invocation::Check(directory.into())),
-            "repair" => return Ok(Invocation::Repair(directory.into())),
-            _ => {}
-        }
+    if let Some(invocation) = without_settings(&args) {
+        return invocation;
     }
     let mut settings = Settings::default();
     let mut rest = args.as_slice();
@@ -75,10 +64,39 @@ pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation
     Ok(Invocation::Run(Box::new(settings)))
 }
 
+/// What asks for something else than to serve. A file of such a name is `./check`.
+fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>> {
+    let (first, rest) = args.split_first()?;
+    Some(match (first.as_str(), rest) {
+        ("--help" | "-h", _) | ("help", []) => Ok(Invocation::Help),
+        ("--version" | "-v", _) | ("version", []) => Ok(Invocation::Version),
+        ("check", [directory]) if !directory.starts_with('-') => {
+            Ok(Invocation::Check(directory.into()))
+        }
+        ("repair", [directory]) if !directory.starts_with('-') => {
+            Ok(Invocation::Repair(directory.into()))
+        }
+        ("check" | "repair", _) => {
+            let reason = format!("expected one directory of append files: tidegate {first} DIR");
+            Err(fail(&args.join(" "), reason))
+        }
+        _ => return None,
+    })
+}
+
 /// Applies `--name value …` in order.
 fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), SettingsError> {
     let mut rest = options;
     while let Some((option, after)) = rest.split_first() {
+        if let Some((name, value)) = option.split_once('=')
+            && name.starts_with("--")
+            && row::find(&name[2..]).is_some()
+        {
+            let value = if is_secret(&name[2..]) { "VALUE" } else { value };
+            let reason =
+                format!("a directive and its value are words of their own: {name} {value}");
+            return Err(fail(name, reason));
+        }
         let Some(name) = option.strip_prefix("--") else {
             let reason = "an option begins with '--' and the file comes before all options";
             return Err(fail(option, reason.to_owned()));
@@ -149,6 +167,38 @@ mod tests {
             assert_eq!(run(&[arg]).map(|_| ()), Err(expected.to_owned()));
         }
         assert!(run(&[]).is_ok());
+    }
+
+    #[test]
+    fn words_in_the_place_of_a_file() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["help"], "Help"),
+            (&["version"], "Version"),
+            (&["check", "d"], "Check(\"d\")"),
+            (&["repair", "d"], "Repair(\"d\")"),
+            (
+                &["check"],
+                "command line: 'check': expected one directory of append files: tidegate check DIR",
+            ),
+            (
+                &["repair", "a", "b"],
+                "command line: 'repair a b': expected one directory of append files: tidegate \
+                 repair DIR",
+            ),
+            (
+                &["--port=7101"],
+                "command line: '--port': a directive and its value are words of their own: --port \
+                 7101",
+            ),
+            (
+                &["--port", "1", "--requirepass=x"],
+                "command line: '--requirepass': a directive and its value are words of their own: \
+                 --requirepass VALUE",
+            ),
+        ];
+        for (args, expected) in cases {
+            assert_eq!(run(args).map(|_| ()), Err((*expected).to_owned()), "{args:?}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) static USED: &[Directive] = &[
         "Number of databases. At most 65536, since each costs memory even when empty.")
         .immutable(),
     used("requirepass", Kind::Text, "", field!(requirepass),
-        "Password that clients give with AUTH or HELLO; empty for none."),
+        "Password that clients give with AUTH or HELLO; empty for none.").secret(),
     used("protected-mode", Kind::Flag, "yes", field!(protected_mode),
         "Serve only clients of this machine while there is no password."),
     used("proto-max-bulk-len", LENGTH, "512mb", field!(proto_max_bulk_bytes),

@@ -23,7 +23,7 @@ pub fn help() -> String {
          \x20 repair DIR       cut off what will not load and keep it beside; it ends with 0 if the\n\
          \x20                  rest is whole, with 3 if that cannot be done\n\
          \x20 -h, --help       show this text\n\
-         \x20 -v, --version    show the version\n\n\
+         \x20 -v, --version    show the version; so does the word `version`, and `help` this text\n\n\
          Directives and their defaults:\n\n",
     );
     for directive in USED {

@@ -32,6 +32,16 @@ use value::Value;
 pub use document::{help, markdown_table};
 pub(crate) use policies::text as policy_text;
 
+/// Whether the value of a directive is a password, which nobody else may see.
+pub fn is_secret(name: &str) -> bool {
+    row::find(name).is_some_and(|directive| directive.is_secret)
+}
+
+/// The names of the directives whose values are passwords.
+pub fn secret_names() -> impl Iterator<Item = &'static str> {
+    row::all().filter(|directive| directive.is_secret).map(|directive| directive.name)
+}
+
 /// Everything the operator can decide, each with the unit last in its name.
 ///
 /// The fields are read directly by the rooms above; they change only through [`Settings::set`]

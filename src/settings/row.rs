@@ -19,6 +19,8 @@ pub(super) struct Directive {
     pub(super) runtime: Runtime,
     /// What a value does.
     pub(super) effect: Effect,
+    /// Whether its value is a password, which no log and no list of commands shows.
+    pub(super) is_secret: bool,
     /// Used: what it does, the unit, the reason of its limits. Otherwise: why it does nothing.
     pub(super) doc: &'static str,
 }
@@ -62,7 +64,7 @@ pub(super) const fn used(
     doc: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Used(field));
-    Directive { name, alias, kind, default, runtime, effect, doc }
+    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
 }
 
 /// A row that does nothing, and nothing is lost by that.
@@ -73,7 +75,7 @@ pub(super) const fn ignored(
     doc: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Ignored);
-    Directive { name, alias, kind, default, runtime, effect, doc }
+    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
 }
 
 /// A row of which only the values that ask for nothing are taken.
@@ -85,13 +87,19 @@ pub(super) const fn refused(
     why: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Refused { accepts, why });
-    Directive { name, alias, kind, default, runtime, effect, doc: why }
+    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc: why }
 }
 
 impl Directive {
     /// With an older name.
     pub(super) const fn alias(mut self, alias: &'static str) -> Self {
         self.alias = Some(alias);
+        self
+    }
+
+    /// Whose value is a password.
+    pub(super) const fn secret(mut self) -> Self {
+        self.is_secret = true;
         self
     }
 
