@@ -2,8 +2,10 @@
 
 #[cfg(feature = "mimalloc")]
 mod allocator;
+mod launch;
 mod offline;
 
+use launch::{Background, PidFile, Role, Supervisor};
 use log::{info, warn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -28,7 +30,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let mut settings = match Settings::from_args(words) {
+    let words = match launch::hide(&words).and_then(|()| launch::restored(words)) {
+        Ok(words) => words,
+        Err(error) => {
+            eprintln!("tidegate: cannot hide the passwords of the command line: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut settings = match Settings::from_args(words.clone()) {
         Ok(Invocation::Run(settings)) => *settings,
         Ok(Invocation::Check(directory)) => return offline::check(&directory),
         Ok(Invocation::Repair(directory)) => return offline::repair(&directory),
@@ -36,6 +45,14 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
         Err(error) => {
             eprintln!("tidegate: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let background = match launch::enter(&words, settings.daemonize) {
+        Ok(Role::Server(background)) => background,
+        Ok(Role::Starter(code)) => return code,
+        Err(error) => {
+            eprintln!("tidegate: cannot go into the background: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -51,7 +68,7 @@ fn main() -> ExitCode {
         eprintln!("tidegate: cannot write the log file {}: {error}", settings.logfile);
         return ExitCode::FAILURE;
     }
-    match serve(settings) {
+    match serve(settings, &background) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
@@ -60,18 +77,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
+fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Error>> {
     let ignored = settings.without_effect();
     if !ignored.is_empty() {
         warn!("settings without effect here: {}", ignored.join(", "));
     }
     let socket = settings.unixsocket.clone();
     let port_is_free = settings.port == 0;
+    let supervisor = Supervisor::find(settings.supervised);
+    let pidfile = settings.pidfile.clone();
     #[cfg(feature = "mimalloc")]
     let allocator = allocator::Mimalloc::start()?;
     #[cfg(not(feature = "mimalloc"))]
     let allocator = tidegate::SystemAllocator;
-    let server = Server::bind_with(settings, Box::new(allocator))?;
+    let mut server = Server::bind_with(settings, Box::new(allocator))?;
+    let _pid_file = PidFile::write(pidfile.as_deref());
     if port_is_free && let Some(address) = server.local_addrs().first() {
         // For whoever starts us, also where the log is elsewhere or silent. Nobody may be reading.
         let _ = writeln!(io::stdout(), "port {}", address.port());
@@ -83,7 +103,12 @@ fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let pid = std::process::id();
     info!("{}", server.settings().summary());
     info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));
-    server.run()?;
+    background.is_ready()?;
+    let told = supervisor.clone();
+    server.when_ready(move || told.ready());
+    let result = server.run();
+    supervisor.stopping();
+    result?;
     info!("stopped");
     Ok(())
 }

@@ -17,7 +17,7 @@ const ROOMS: &[&[&str]] = &[
     &["broker"],
     &["journal"],
     &["server"],
-    &["allocator", "offline"],
+    &["allocator", "launch", "offline"],
     &["main"],
 ];
 

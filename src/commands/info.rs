@@ -11,6 +11,7 @@ use crate::command::{Command, CommandError, Context, Flags, Group, Keys, is_word
 use crate::keyspace::COUNTS;
 use crate::persistence::Persistence;
 use crate::resp::Request;
+use crate::settings::Supervision;
 use crate::state::State;
 use std::fmt::Display;
 
@@ -162,7 +163,8 @@ fn server(text: &mut Text, state: &State, now: Now) {
     text.field("monotonic_clock", "POSIX clock_gettime");
     text.field("multiplexing_api", poll);
     text.field("process_id", std::process::id());
-    text.field("process_supervised", "no");
+    let is_supervised = state.settings.supervised == Supervision::Systemd;
+    text.field("process_supervised", if is_supervised { "systemd" } else { "no" });
     text.field("run_id", &state.run_id);
     text.field("tcp_port", state.settings.port);
     text.field("server_time_usec", now.unix_us);
@@ -353,8 +355,6 @@ fn commandstats(text: &mut Text, state: &State, _: Now) {
     }
 }
 
-fn errorstats(text: &mut Text, state: &State, _: Now) {
-    for (name, count) in &state.stats.errors {
 fn latencystats(text: &mut Text, state: &State, _: Now) {
     let percentiles = || state.settings.latency_percentiles.split(' ').filter(|p| !p.is_empty());
     for (found, latencies) in Table::shared().all().zip(&state.stats.latencies) {
@@ -373,6 +373,8 @@ fn latencystats(text: &mut Text, state: &State, _: Now) {
     }
 }
 
+fn errorstats(text: &mut Text, state: &State, _: Now) {
+    for (name, count) in &state.stats.errors {
         // What an error echoes must not make lines of its own.
         let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         text.field(&format!("errorstat_{}", name.replace(':', "_")), format!("count={count}"));

@@ -87,6 +87,8 @@ pub struct Server {
     /// The time of the turn.
     now: Now,
     handle: StopHandle,
+    /// Called once what is on disk has been loaded.
+    when_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// Why a server could not begin, or cannot go on.
@@ -197,6 +199,7 @@ impl Server {
                 is_stopped: Arc::new(AtomicBool::new(false)),
                 waker: Arc::new(waker),
             },
+            when_ready: None,
         })
     }
 
@@ -215,12 +218,23 @@ impl Server {
         self.handle.clone()
     }
 
+    /// Has this called once, on the thread that serves, when all commands are served: what append
+    /// files hold has been loaded by then. It holds everybody up, and so should be short.
+    pub fn when_ready(&mut self, call: impl FnOnce() + Send + 'static) {
+        self.when_ready = Some(Box::new(call));
+    }
+
     /// Serves on this thread until a [`StopHandle`] or a client's SHUTDOWN stops it.
     ///
     /// What clients are owed by then is still sent, for at most five seconds.
     pub fn run(mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
+            if !matches!(self.durability, Durability::Loading { .. })
+                && let Some(call) = self.when_ready.take()
+            {
+                call();
+            }
             self.turn(&mut events)?;
         }
         if self.broker.shutdown_requested() != Some(ShutdownRequest::Now) {

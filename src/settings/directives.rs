@@ -6,6 +6,7 @@ use super::value::{Kind, LENGTH_MAX};
 
 const INT_MAX: i64 = i32::MAX as i64;
 const LEVELS: Kind = Kind::Choice(&["debug", "verbose", "notice", "warning"]);
+const SUPERVISION: Kind = Kind::Choice(&["no", "systemd", "auto"]);
 const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
 const SECONDS: Kind = Kind::Number { min: 0, max: INT_MAX };
 const FSYNC: Kind = Kind::Choice(&["everysec", "always", "no"]);
@@ -126,15 +127,23 @@ pub(super) static USED: &[Directive] = &[
         "Entries in the slow log; the oldest goes first."),
     used("latency-monitor-threshold", COUNT, "0", field!(latency_threshold_ms),
         "Milliseconds above which an event is kept for LATENCY; 0 for none."),
-    used("loglevel", LEVELS, "notice", field!(loglevel),
     used("latency-tracking", Kind::Flag, "yes", field!(latency_tracking),
         "Whether the times of all commands are kept for LATENCY HISTOGRAM and INFO latencystats."),
     used("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9",
         field!(latency_percentiles),
         "Which percentiles INFO latencystats shows."),
+    used("loglevel", LEVELS, "notice", field!(loglevel),
         "The least severe log lines that are written."),
     used("logfile", Kind::Text, "", field!(logfile),
         "File for log lines; empty for standard error.").immutable(),
+    used("daemonize", Kind::Flag, "no", field!(daemonize),
+        "Whether the program goes into the background, away from its terminal, as soon as it \
+         listens. Without `logfile` its log is lost then.").immutable(),
+    used("supervised", SUPERVISION, "no", field!(supervised),
+        "Whom to tell when clients are served, and when they are no more: `systemd` by sd_notify(3) \
+         (Type=notify), `auto` if there is one to tell.").immutable(),
+    used("pidfile", Kind::Text, "", field!(pidfile),
+        "File for the number of the process, as long as it serves; empty for none.").immutable(),
     used("dir", Kind::Text, "./", field!(dir),
         "Directory that relative paths start from.").protected(),
 ];

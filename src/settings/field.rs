@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
-use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings};
+use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings, Supervision};
 
 /// Reads and writes one field; made by the [`field!`] macro from the field's name alone.
 #[derive(Clone, Copy)]
@@ -186,6 +186,25 @@ impl FieldType for FsyncPolicy {
             "always" => Some(Self::Always),
             "everysec" => Some(Self::EverySecond),
             "no" => Some(Self::No),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for Supervision {
+    fn to_value(&self) -> Value {
+        let text = match self {
+            Self::No => "no",
+            Self::Systemd => "systemd",
+            Self::Auto => "auto",
+        };
+        Value::Text(text.to_owned())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "no" => Some(Self::No),
+            "systemd" => Some(Self::Systemd),
+            "auto" => Some(Self::Auto),
             _ => None,
         }
     }

@@ -94,18 +94,11 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("tracking-table-max-keys", COUNT, "1000000", ABSENT),
     ignored("locale-collate", TEXT, "", ABSENT),
     // The process.
-    refused("daemonize", FLAG, "no", &["no"],
-        "Tidegate stays in the foreground: use daemonize no, and a service manager or the shell's \
-         & to put it in the background").immutable(),
-    refused("supervised", Kind::Choice(&["upstart", "systemd", "auto", "no"]), "no", &["no", "auto"],
-        "Tidegate does not tell a service manager that it is ready: use supervised no, and \
-         Type=simple in a systemd unit").immutable(),
     refused("syslog-enabled", FLAG, "no", &["no"],
         "Tidegate does not write to syslog: use syslog-enabled no, and logfile or standard output")
         .immutable(),
     ignored("syslog-facility", FACILITIES, "local0", PROCESS).immutable(),
     ignored("syslog-ident", TEXT, "redis", PROCESS).immutable(),
-    ignored("pidfile", TEXT, "", PROCESS).immutable(),
     ignored("aof_rewrite_cpulist", TEXT, "", PROCESS).immutable(),
     ignored("bgsave_cpulist", TEXT, "", PROCESS).immutable(),
     ignored("bio_cpulist", TEXT, "", PROCESS).immutable(),

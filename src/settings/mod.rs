@@ -86,20 +86,26 @@ pub struct Settings {
     pub slowlog_len_max: u64,
     /// Events that take longer are kept by LATENCY; 0 for none.
     pub latency_threshold_ms: u64,
+    /// Whether the times of commands are kept.
+    pub latency_tracking: bool,
+    /// The percentiles of these times that INFO shows, with spaces between them.
+    pub latency_percentiles: String,
     /// The least severe log lines that are written.
     pub loglevel: LogLevel,
     /// File for log lines; empty for standard error.
     pub logfile: String,
+    /// Whether the program goes into the background.
+    pub daemonize: bool,
+    /// Which service manager is told what the server does.
+    pub supervised: Supervision,
+    /// File for the number of the process.
+    pub pidfile: Option<PathBuf>,
     /// Directory that relative paths start from.
     pub dir: PathBuf,
     /// Bytes read from one client in a turn.
     pub turn_read_bytes_max: usize,
     /// Bytes of replies made for one client in a turn.
     pub turn_output_bytes_max: usize,
-    /// Whether the times of commands are kept.
-    pub latency_tracking: bool,
-    /// The percentiles of these times that INFO shows, with spaces between them.
-    pub latency_percentiles: String,
     /// Whether changes are written to append files.
     pub appendonly: bool,
     /// When a change is durable.
@@ -171,6 +177,18 @@ pub enum LocalAccess {
     Local,
     /// Every client.
     Yes,
+}
+
+/// Which service manager is told when the server is ready, and when it stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Supervision {
+    /// None.
+    #[default]
+    No,
+    /// systemd, or what speaks as it does.
+    Systemd,
+    /// The same, if there is one.
+    Auto,
 }
 
 /// The least severe log lines that are written.
@@ -402,8 +420,13 @@ impl Settings {
             slowlog_threshold_us: 0,
             slowlog_len_max: 0,
             latency_threshold_ms: 0,
+            latency_tracking: false,
+            latency_percentiles: String::new(),
             loglevel: LogLevel::Notice,
             logfile: String::new(),
+            daemonize: false,
+            supervised: Supervision::No,
+            pidfile: None,
             dir: PathBuf::new(),
             turn_read_bytes_max: 0,
             turn_output_bytes_max: 0,
@@ -431,8 +454,6 @@ impl Settings {
     /// Applies one line of a file or one option; the error is the reason alone.
     fn apply_words(&mut self, name: &str, args: &[Vec<u8>]) -> Result<(), String> {
         let Some(directive) = row::find(name) else {
-            latency_tracking: false,
-            latency_percentiles: String::new(),
             return Err(document::unknown_directive(name));
         };
         let with_hint = |reason: String| {

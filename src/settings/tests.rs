@@ -294,7 +294,6 @@ fn what_would_change_what_is_relied_on_is_refused() {
         ("cluster-enabled yes", "cluster-enabled no"),
         ("tls-port 6380", "tls-port 0"),
         ("aclfile users.acl", "aclfile \"\""),
-        ("daemonize yes", "daemonize no"),
         ("min-replicas-to-write 1", "min-slaves-to-write 0"),
         ("notify-keyspace-events KEA", "notify-keyspace-events \"\""),
         ("rename-command FLUSHALL \"\"", ""),

@@ -1,0 +1,26 @@
+//! How the program is started: in the background, under a service manager, with passwords on its
+//! command line that `ps` must not show. None of it concerns the broker.
+
+mod background;
+mod pid_file;
+mod secret_words;
+mod supervisor;
+
+pub use background::{Background, Role, enter};
+pub use pid_file::PidFile;
+pub use secret_words::{hide, restored};
+pub use supervisor::Supervisor;
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// This program once more, with other words.
+fn ourselves() -> io::Result<Command> {
+    let path: PathBuf = std::env::current_exe()?;
+    let mut command = Command::new(path);
+    if let Some(name) = std::env::args_os().next() {
+        std::os::unix::process::CommandExt::arg0(&mut command, name);
+    }
+    Ok(command)
+}

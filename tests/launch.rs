@@ -1,0 +1,147 @@
+//! How the program is started: in the background, under a service manager, with a file for its
+//! number, with passwords on its command line.
+
+mod server_support;
+
+use server_support::{Client, Directory, PATIENCE, Process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+
+fn tidegate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["--bind", "127.0.0.1"]).stdin(Stdio::null());
+    command
+}
+
+/// The address behind the line `port N`.
+fn address_in(text: &str) -> SocketAddr {
+    let port = text.lines().find_map(|line| line.strip_prefix("port ")).expect("the port");
+    ([127, 0, 0, 1], port.parse().expect("a number")).into()
+}
+
+#[test]
+fn in_the_background_it_lets_go_of_the_terminal_when_it_listens() {
+    let directory = Directory::new("background");
+    let (pid_file, log) = (directory.join("pid"), directory.join("log"));
+    let mut command = tidegate();
+    command.args(["--port", "0", "--daemonize", "yes", "--requirepass", "topsecret"]);
+    command.arg("--pidfile").arg(&pid_file).arg("--logfile").arg(&log);
+    // It returns when nobody has its standard output and error any more.
+    let output = command.output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    let mut client = Client::connect(address_in(&String::from_utf8_lossy(&output.stdout)));
+    assert_eq!(client.ask("AUTH topsecret"), "+OK");
+    let pid = fs::read_to_string(&pid_file).expect("the pid file");
+    assert!(client.info("server").contains(&format!("process_id:{}\r\n", pid.trim())));
+    client.send("SHUTDOWN\r\n");
+    assert_eq!(client.line(), None);
+    // The file goes last but one, the line comes before.
+    let begun = std::time::Instant::now();
+    while pid_file.exists() && begun.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+    assert!(!pid_file.exists());
+    let log = fs::read_to_string(&log).expect("the log");
+    assert!(log.contains("stopped") && !log.contains("topsecret"), "{log}");
+}
+
+#[test]
+fn a_start_in_the_background_that_fails_says_so() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let mut command = tidegate();
+    let output = command.args(["--port", &port, "--daemonize", "yes"]).output();
+    let output = output.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot listen"), "{output:?}");
+    let output = tidegate().args(["--daemonize", "yes", "-"]).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard input"), "{output:?}");
+}
+
+/// Directives of Debian's configuration file and of its systemd unit.
+#[test]
+fn the_command_line_overrides_the_file_of_a_distribution() {
+    let directory = Directory::new("debian");
+    let (file, pid_file) = (directory.join("redis.conf"), directory.join("pid"));
+    let text = format!(
+        "bind 127.0.0.1 -::1\nprotected-mode yes\nport 0\ntcp-backlog 511\ntimeout 0\n\
+         tcp-keepalive 300\ndaemonize yes\nsupervised auto\npidfile {}\nloglevel notice\n\
+         logfile \"\"\ndatabases 16\nalways-show-logo no\nset-proc-title yes\nrdbcompression yes\n\
+         dbfilename dump.rdb\noom-score-adj no\ndisable-thp yes\nappendonly no\n",
+        pid_file.display()
+    );
+    fs::write(&file, text).expect("the file");
+    let notified = directory.join("notify");
+    let socket = UnixDatagram::bind(&notified).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.arg(&file).args(["--supervised", "systemd", "--daemonize", "no"]);
+    command.env("NOTIFY_SOCKET", &notified).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let told = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    let ready = told();
+    assert!(ready.starts_with("READY=1\n"), "{ready}");
+    assert!(ready.contains(&format!("MAINPID={}\n", child.id())), "{ready}");
+    let pid = fs::read_to_string(&pid_file).expect("the pid file");
+    assert_eq!(pid, format!("{}\n", child.id()));
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("stdout is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    let mut client = Client::connect(address_in(&line));
+    assert!(client.info("server").contains("process_supervised:systemd\r\n"));
+    client.send("SHUTDOWN\r\n");
+    assert_eq!(client.line(), None);
+    assert!(told().starts_with("STOPPING=1\n"));
+    assert!(child.wait().expect("a status").success());
+    assert!(!pid_file.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_password_on_the_command_line_is_nobodys() {
+    let arguments = ["--requirepass", "top secret", "--maxclients", "50", "--MASTERAUTH", "other"];
+    let process = Process::start(&arguments);
+    let of_process = |name: &str| {
+        let path = format!("/proc/{}/{name}", process.pid());
+        String::from_utf8_lossy(&fs::read(path).expect("the process")).replace('\0', " ")
+    };
+    let shown = of_process("cmdline");
+    assert!(
+        shown.contains("--requirepass (hidden) --maxclients 50 --MASTERAUTH (hidden)"),
+        "{shown}"
+    );
+    let environment = of_process("environ");
+    assert!(!environment.contains("secret"), "{environment}");
+    assert!(process.first_lines.iter().all(|line| !line.contains("secret")));
+    let mut client = process.client();
+    assert_eq!(client.ask("CONFIG GET maxclients"), "-NOAUTH Authentication required.");
+    assert_eq!(client.ask("AUTH \"top secret\""), "+OK");
+    client.send("CONFIG GET masterauth\r\n");
+    assert_eq!(client.lines(5)[4], "other");
+}
+
+#[test]
+fn words_that_are_no_settings_get_an_answer() {
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["help"], 0, "Usage: tidegate"),
+        (&["version"], 0, env!("CARGO_PKG_VERSION")),
+        (&["check"], 1, "tidegate check DIR"),
+        (&["--port=7101"], 1, "--port 7101"),
+    ];
+    for (words, code, expected) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(*words).output();
+        let output = output.expect("the binary runs");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert_eq!(output.status.code(), Some(*code), "{text}");
+        assert!(text.contains(expected), "{text}");
+    }
+}
