@@ -15,6 +15,21 @@ pub trait Host: Send {
     /// Processor time of the process in microseconds: in the kernel, in the program.
     fn cpu_us(&self) -> (u64, u64);
 
+    /// The same of the thread that serves.
+    fn thread_cpu_us(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// Physical memory of the machine in bytes; 0 if unknown.
+    fn machine_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Path of the program; empty if unknown.
+    fn program(&self) -> String {
+        String::new()
+    }
+
     /// Writes the settings back to the file they came from (CONFIG REWRITE).
     fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String>;
 

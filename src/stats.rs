@@ -39,6 +39,11 @@ pub struct Stats {
     pub commands_processed: u64,
     pub input_bytes: u64,
     pub output_bytes: u64,
+    /// Pieces of input and of output that sockets gave and took.
+    pub reads: u64,
+    pub writes: u64,
+    /// Wrong passwords.
+    pub denied: u64,
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
     pub error_replies: u64,

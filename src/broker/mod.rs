@@ -108,6 +108,7 @@ impl Broker {
     pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;
+        self.state.stats.reads += 1;
         self.state.clients.note_input(id);
         let Some(client) = self.state.clients.get_mut(id) else { return };
         client.last_active_us = now.monotonic_us;
@@ -378,6 +379,7 @@ impl Broker {
     /// Says that a client's socket took `bytes` of its output, as much as it could.
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
         self.state.stats.output_bytes += bytes as u64;
+        self.state.stats.writes += 1;
         self.state.clients.flushed(id, bytes, now.monotonic_us);
     }
 

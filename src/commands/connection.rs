@@ -171,6 +171,7 @@ fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 fn authenticate(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
     let wanted = ctx.state.settings.requirepass.as_bytes();
     if user != b"default" || !(wanted.is_empty() || is_same_secret(wanted, password)) {
+        ctx.state.stats.denied += 1;
         return Err(WRONG_PASSWORD);
     }
     if let Some(client) = ctx.client_mut() {

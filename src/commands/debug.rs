@@ -121,7 +121,7 @@ fn digest_value(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comm
 /// Bytes that POPULATE makes at the most, so that a slip does not fill the memory.
 const POPULATE_BYTES_MAX: u64 = 1 << 30;
 
-/// POPULATE count [prefix [size]]: lists of one message each, where Redis makes strings.
+/// `POPULATE count [prefix [size]]`: lists of one message each, where Redis makes strings.
 fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const NOT_POSITIVE: CommandError =
         CommandError::text("ERR value is out of range, must be positive");

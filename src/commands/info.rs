@@ -6,6 +6,7 @@
 use super::connection::REDIS_VERSION;
 use super::table::Table;
 use crate::channels::Kind;
+use crate::clients::BlockedOn;
 use crate::clock::Now;
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, is_word};
 use crate::keyspace::COUNTS;
@@ -13,6 +14,7 @@ use crate::persistence::Persistence;
 use crate::resp::Request;
 use crate::settings::Supervision;
 use crate::state::State;
+use std::collections::HashSet;
 use std::fmt::Display;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
@@ -162,6 +164,9 @@ fn server(text: &mut Text, state: &State, now: Now) {
     text.field("arch_bits", usize::BITS);
     text.field("monotonic_clock", "POSIX clock_gettime");
     text.field("multiplexing_api", poll);
+    // What is asked of a C program; the second is what one says that no GCC has made.
+    text.field("atomicvar_api", "c11-builtin");
+    text.field("gcc_version", "0.0.0");
     text.field("process_id", std::process::id());
     let is_supervised = state.settings.supervised == Supervision::Systemd;
     text.field("process_supervised", if is_supervised { "systemd" } else { "no" });
@@ -173,8 +178,24 @@ fn server(text: &mut Text, state: &State, now: Now) {
     text.field("hz", 10);
     text.field("configured_hz", 10);
     text.field("lru_clock", (now.unix_us / 1_000_000) & 0xff_ffff);
+    text.field("executable", state.host.program());
     text.field("config_file", config_file);
     text.field("io_threads_active", 0);
+    listeners(text, state);
+}
+
+/// What is listened on, as the settings say it.
+fn listeners(text: &mut Text, state: &State) {
+    let settings = &state.settings;
+    let binds: String = settings.bind.iter().map(|address| format!("bind={address},")).collect();
+    let tcp = Some(format!("name=tcp,{binds}port={}", settings.port));
+    let unix = settings.unixsocket.as_ref();
+    let unix = unix.map(|path| format!("name=unix,bind={}", path.display()));
+    let is_tcp_off = settings.port == 0 && unix.is_some();
+    let open = tcp.filter(|_| !is_tcp_off).into_iter().chain(unix);
+    for (number, listener) in open.enumerate() {
+        text.field(&format!("listener{number}"), listener);
+    }
 }
 
 /// The system's name as `uname` has it.
@@ -198,6 +219,12 @@ fn clients(text: &mut Text, state: &State, _: Now) {
     text.field("blocked_clients", state.clients.blocked_count());
     text.field("tracking_clients", 0);
     text.field("clients_in_timeout_table", state.wait_deadlines.len());
+    let waited = state.clients.iter().filter_map(|client| match &client.blocked.as_deref()?.on {
+        BlockedOn::Keys { db, keys, .. } => Some(keys.iter().map(|key| (*db, key))),
+        _ => None,
+    });
+    text.field("total_blocking_keys", waited.flatten().collect::<HashSet<_>>().len());
+    text.field("total_blocking_keys_on_nokey", 0);
 }
 
 fn memory(text: &mut Text, state: &State, _: Now) {
@@ -216,8 +243,18 @@ fn memory(text: &mut Text, state: &State, _: Now) {
         "used_memory_dataset_perc",
         format_args!("{:.2}%", percent(dataset, used - startup)),
     );
+    allocator_sizes(text, used as u64, resident);
+    text.bytes("total_system_memory", state.host.machine_bytes());
+    scripts(text);
     text.bytes("maxmemory", state.settings.maxmemory_bytes);
     text.field("maxmemory_policy", "noeviction");
+    let unused = resident.saturating_sub(used as u64);
+    text.field("allocator_frag_ratio", format_args!("{:.2}", fragmentation(resident, used)));
+    text.field("allocator_frag_bytes", unused);
+    text.field("allocator_rss_ratio", "1.00");
+    text.field("allocator_rss_bytes", 0);
+    text.field("rss_overhead_ratio", "1.00");
+    text.field("rss_overhead_bytes", 0);
     text.field("mem_fragmentation_ratio", format_args!("{:.2}", fragmentation(resident, used)));
     text.field("mem_fragmentation_bytes", (resident as i64).saturating_sub(used as i64));
     text.zeros(&[
@@ -232,6 +269,25 @@ fn memory(text: &mut Text, state: &State, _: Now) {
     text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
 }
 
+/// As Redis has it with an allocator that does not tell: all that the process has is the allocator's,
+/// and what is in use is what was counted.
+fn allocator_sizes(text: &mut Text, used: u64, resident: u64) {
+    text.field("allocator_allocated", used);
+    text.field("allocator_active", resident);
+    text.field("allocator_resident", resident);
+}
+
+/// What scripts and functions take, of which there are none.
+fn scripts(text: &mut Text) {
+    text.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
+    text.field("used_memory_lua_human", human_bytes(0));
+    text.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions"]);
+    text.zeros(&["number_of_libraries", "used_memory_vm_functions"]);
+    text.bytes("used_memory_vm_total", 0);
+    text.field("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
+}
+
 fn persistence(text: &mut Text, state: &State, now: Now) {
     let Persistence { loading, .. } = &state.persistence;
     text.field("loading", u8::from(loading.is_some()));
@@ -239,12 +295,15 @@ fn persistence(text: &mut Text, state: &State, now: Now) {
     text.field("current_cow_size_age", 0);
     text.field("current_fork_perc", "0.00");
     text.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    text.zeros(&["rdb_changes_since_last_save", "rdb_bgsave_in_progress"]);
+    // Without snapshots, since the start.
+    text.field("rdb_changes_since_last_save", state.keyspace.changes());
+    text.field("rdb_bgsave_in_progress", 0);
     text.field("rdb_last_save_time", state.started.unix_us / 1_000_000);
     text.field("rdb_last_bgsave_status", "ok");
     text.field("rdb_last_bgsave_time_sec", -1);
     text.field("rdb_current_bgsave_time_sec", -1);
-    text.zeros(&["rdb_saves", "rdb_last_cow_size"]);
+    text.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired"]);
+    text.field("rdb_last_load_keys_loaded", 0);
     append_files(text, &state.persistence, now);
     text.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if let Some(loading) = loading {
@@ -313,9 +372,14 @@ fn stats(text: &mut Text, state: &State, _: Now) {
     text.field("unexpected_error_replies", 0);
     text.field("total_error_replies", stats.error_replies);
     text.field("dump_payload_sanitizations", 0);
+    text.field("total_reads_processed", stats.reads);
+    text.field("total_writes_processed", stats.writes);
     text.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    text.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
     text.field("client_query_buffer_limit_disconnections", stats.closed_by_query_limit);
     text.field("client_output_buffer_limit_disconnections", stats.closed_by_output_limit);
+    text.field("acl_access_denied_auth", stats.denied);
+    text.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
 }
 
 fn replication(text: &mut Text, state: &State, _: Now) {
@@ -339,6 +403,9 @@ fn cpu(text: &mut Text, state: &State, _: Now) {
     text.field("used_cpu_user", seconds(user_us));
     text.field("used_cpu_sys_children", seconds(0));
     text.field("used_cpu_user_children", seconds(0));
+    let (system_us, user_us) = state.host.thread_cpu_us();
+    text.field("used_cpu_sys_main_thread", seconds(system_us));
+    text.field("used_cpu_user_main_thread", seconds(user_us));
 }
 
 fn commandstats(text: &mut Text, state: &State, _: Now) {

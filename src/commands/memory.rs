@@ -76,14 +76,17 @@ fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn figures(state: &State) -> [(&'static str, Figure); 18] {
+fn figures(state: &State) -> [(&'static str, Figure); 27] {
     use Figure::{Count, Part};
     let (startup, used) = (state.startup_bytes, state.process_bytes());
     let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
     let dataset = state.keyspace.bytes();
     let keys: usize = (0..state.keyspace.db_count()).map(|db| state.keyspace.len(db)).sum();
     let resident = state.host.resident_bytes();
-    let unused = usize::try_from(resident).unwrap_or(usize::MAX).saturating_sub(used);
+    // As Redis has it with an allocator that does not tell: all that the process has is its.
+    let active = usize::try_from(resident).unwrap_or(usize::MAX);
+    let unused = active.saturating_sub(used);
+    let ratio = fragmentation(resident, used);
     [
         ("peak.allocated", Count(peak)),
         ("total.allocated", Count(used)),
@@ -101,7 +104,16 @@ fn figures(state: &State) -> [(&'static str, Figure); 18] {
         ("dataset.bytes", Count(dataset)),
         ("dataset.percentage", Part(percent(dataset, used - startup))),
         ("peak.percentage", Part(percent(used, peak))),
-        ("fragmentation", Part(fragmentation(resident, used))),
+        ("allocator.allocated", Count(used)),
+        ("allocator.active", Count(active)),
+        ("allocator.resident", Count(active)),
+        ("allocator-fragmentation.ratio", Part(ratio)),
+        ("allocator-fragmentation.bytes", Count(unused)),
+        ("allocator-rss.ratio", Part(1.0)),
+        ("allocator-rss.bytes", Count(0)),
+        ("rss-overhead.ratio", Part(1.0)),
+        ("rss-overhead.bytes", Count(0)),
+        ("fragmentation", Part(ratio)),
         ("fragmentation.bytes", Count(unused)),
     ]
 }

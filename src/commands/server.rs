@@ -119,7 +119,7 @@ fn bgrewriteaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandErr
 const COLUMNS_MAX: i64 = 120;
 const ROWS_MAX: i64 = 24;
 
-/// LOLWUT [VERSION number [columns [rows]]]; the number is taken and changes nothing.
+/// `LOLWUT [VERSION number [columns [rows]]]`; the number is taken and changes nothing.
 fn lolwut(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let has_version = request.len() > 2 && is_word(&request[1], "version");
     let mut numbers = [5, 60, 9];

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Something to do.
 pub enum Job {
     /// Makes a file durable up to `end`. Of these, and only of these, several may be run at once,
-    /// up to [`SYNCS_MAX`](super::SYNCS_MAX).
+    /// up to [`SYNCS_MAX`].
     Sync {
         /// The file.
         file: Arc<dyn AppendFile>,

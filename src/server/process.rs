@@ -51,12 +51,27 @@ impl Host for Process {
 
     fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        resident_bytes(&status).unwrap_or(0)
+        kibibytes(&status, "VmRSS:").unwrap_or(0)
     }
 
     fn cpu_us(&self) -> (u64, u64) {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         cpu_us(&stat).unwrap_or((0, 0))
+    }
+
+    fn thread_cpu_us(&self) -> (u64, u64) {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+        cpu_us(&stat).unwrap_or((0, 0))
+    }
+
+    fn machine_bytes(&self) -> u64 {
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        kibibytes(&meminfo, "MemTotal:").unwrap_or(0)
+    }
+
+    fn program(&self) -> String {
+        let path = std::env::current_exe().unwrap_or_default();
+        path.display().to_string()
     }
 
     fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String> {
@@ -96,9 +111,9 @@ impl Host for Process {
     }
 }
 
-/// `VmRSS:      5120 kB` in /proc/self/status.
-fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// What a line such as `VmRSS:      5120 kB` of /proc says, in bytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
 }
@@ -152,7 +167,7 @@ mod tests {
         assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    5120 kB\n"), Some(5120 * 1024));
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 34 0 0 20 0 1 0 5 6 7";
         assert_eq!(cpu_us(stat), Some((340_000, 120_000)));
-        assert_eq!(resident_bytes(""), None);
+        assert_eq!(kibibytes("", "VmRSS:"), None);
         assert_eq!(cpu_us(") S 1"), None);
         if cfg!(target_os = "linux") {
             let process =
