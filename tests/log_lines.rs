@@ -27,6 +27,23 @@ fn what_strangers_cause_has_a_line_a_minute() {
 }
 
 #[test]
+fn messages_that_policies_hand_to_each_other_have_a_line_a_minute() {
+    let process = Process::start(&[]);
+    let mut client = process.client();
+    for (name, queue, other) in [("there", "a", "b"), ("back", "b", "a")] {
+        let options = format!("message-ttl-ms 1 dead-letter {other}");
+        assert_eq!(client.ask(&format!("QUEUE POLICY SET {name} {queue} {options}")), "+OK");
+    }
+    let messages = "m ".repeat(50);
+    assert_eq!(client.ask(&format!("RPUSH a {messages}")), ":50");
+    process.line_with("was a dead letter 16 times");
+    while client.ask("EXISTS a b") != ":0" {}
+    process.signal("TERM");
+    let (_, lines) = process.wait();
+    assert!(!lines.iter().any(|line| line.contains("dead letter")), "{lines:#?}");
+}
+
+#[test]
 fn at_verbose_the_log_tells_who_did_what() {
     let process = Process::start(&["--loglevel", "verbose", "--requirepass", "first"]);
     let mut client = process.client();

@@ -303,6 +303,9 @@ impl Broker {
         for (reason, count) in self.state.closed.take_left_out(now.monotonic_us) {
             warn!("closed {count} more clients within a minute: {reason}");
         }
+        for (event, count) in self.state.keyspace.take_left_out() {
+            warn!("{count} more messages within a minute: {event}");
+        }
         self.state.stats.sample(now.monotonic_us);
         let used = self.state.used_bytes();
         self.state.stats.peak_used_bytes = self.state.stats.peak_used_bytes.max(used);

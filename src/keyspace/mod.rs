@@ -16,6 +16,7 @@ mod governed;
 mod in_flight;
 mod interest;
 mod queue_clock;
+mod queue_event;
 mod recent;
 mod replay;
 mod room;
@@ -28,6 +29,7 @@ mod upkeep;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
+use crate::line_limit::LineLimit;
 use crate::queue::Queue;
 use ahash::RandomState;
 use governed::Governance;
@@ -41,6 +43,7 @@ use thiserror::Error;
 pub use edit::Plain;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
+pub use queue_event::QueueEvent;
 pub use recent::Fingerprint;
 pub use snapshot::SavedPart;
 pub use totals::{COUNTS, Totals};
@@ -161,6 +164,8 @@ pub struct Keyspace {
     /// The snapshot under way.
     snapshot: Option<Snapshot>,
     governance: Governance,
+    /// What the log was told of queues.
+    told: LineLimit<QueueEvent>,
 }
 
 impl Entry {
@@ -213,6 +218,7 @@ impl Keyspace {
             epoch: 0,
             snapshot: None,
             governance: Governance::default(),
+            told: LineLimit::default(),
         }
     }
 

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_processes_own_numbers_are_read() {
-        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    5120 kB\n"), Some(5120 * 1024));
+        assert_eq!(kibibytes("Name:\tx\nVmRSS:\t    5120 kB\n", "VmRSS:"), Some(5120 * 1024));
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 34 0 0 20 0 1 0 5 6 7";
         assert_eq!(cpu_us(stat), Some((340_000, 120_000)));
         assert_eq!(kibibytes("", "VmRSS:"), None);

@@ -4,7 +4,7 @@ use super::delay::delay;
 use super::push::{finish_push, limit_passed, note_ready};
 use super::reserved::check_name;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::{DbIndex, Keyspace, QueueEvent};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use log::warn;
@@ -59,8 +59,13 @@ fn bury(
 ) -> bool {
     let Some(target) = policy.dead_letter_key(key) else { return false };
     if hops >= HOPS_MAX {
-        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
-        warn!("a message of '{key}' was a dead letter {hops} times: policy '{name}' drops it");
+        if let Some(left_out) = keyspace.admit_line(QueueEvent::DeadLetterLoop) {
+            let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+            warn!(
+                "a message of '{key}' was a dead letter {hops} times: policy '{name}' drops \
+                 it{left_out}"
+            );
+        }
         return false;
     }
     if check_name(keyspace, &target).is_err() {
