@@ -43,7 +43,10 @@ pub fn dispatch(
             state.keyspace.set_use_time(now, notes_use);
             let command = found.command;
             let mut ctx = Context { state, client: id, db, now, reply, exec_len: 0, command };
-            call(&mut ctx, found, request);
+            let took_us = call(&mut ctx, found, request);
+            if let Some(took_us) = took_us.filter(|took_us| *took_us >= LONG_US) {
+                pass_time(state, took_us);
+            }
             follow_up(state);
             if confirms_subscription(found.command) {
                 mark = reply.mark();
@@ -208,8 +211,22 @@ fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
     }
 }
 
-/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
-pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
+/// A command that takes so long is noticed where lives are measured.
+const LONG_US: u64 = 1000;
+
+/// Lets time pass by as much as a command took, before others are served by it.
+#[cold]
+fn pass_time(state: &mut State, took_us: u64) {
+    state.keyspace.pass_time(took_us);
+    let now_ms = state.keyspace.queue_ms();
+    if state.keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+        governed::tend_due(state);
+    }
+}
+
+/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log. How
+/// many microseconds it took, if it was timed by itself.
+pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) -> Option<u64> {
     let command = found.command;
     let begun_us = timing::begin_call(ctx.state, found, request.len());
     let waiting_before = ctx.state.clients.blocked_count();
@@ -224,16 +241,18 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
         ctx.state.clients.note_change(ctx.client);
     }
     ctx.state.stats.commands_processed += 1;
-    if ctx.state.clients.blocked_count() > waiting_before {
+    let took_us = if ctx.state.clients.blocked_count() > waiting_before {
         timing::begin_wait(ctx.state, ctx.client, found.index, request, begun_us);
+        None
     } else {
-        end_call(ctx, found, request, result, begun_us);
-    }
+        end_call(ctx, found, request, result, begun_us)
+    };
     if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
         let hidden = secrets::hide(command, request);
         let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
         monitor::feed(ctx, &shown);
     }
+    took_us
 }
 
 /// Counts a call that has been answered, or is with its error.
@@ -244,7 +263,7 @@ fn end_call(
     request: &Request<'_>,
     result: Result<(), CommandError>,
     begun_us: Option<u64>,
-) {
+) -> Option<u64> {
     let took_us = timing::end_call(ctx.state, found.index, begun_us);
     let stats = ctx.state.stats.command(found.index);
     stats.calls += 1;
@@ -258,6 +277,7 @@ fn end_call(
         timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
         timing::note_latency(ctx.state, event, took_us);
     }
+    took_us
 }
 
 /// Adds a request that changed something to the effects, unless its command has stated what it

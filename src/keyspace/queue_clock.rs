@@ -54,8 +54,17 @@ impl Keyspace {
     /// Sets the time of the turn. Gives by how much the calendar was set since the last time, if it was.
     pub fn set_time(&mut self, now: Now) -> Option<i64> {
         self.now_ms = now.unix_ms();
-        self.queue_ms = self.queue_clock.at(now);
+        // A long command may have let it pass already.
+        self.queue_ms = self.queue_clock.at(now).max(self.queue_ms);
         self.queue_clock.note_step(now)
+    }
+
+    /// Lets the time of the turn go on by as long as a command took: who is served after it gets
+    /// nothing whose life has ended meanwhile.
+    pub fn pass_time(&mut self, took_us: u64) {
+        let took_ms = (took_us / 1000).cast_signed();
+        self.now_ms = self.now_ms.saturating_add(took_ms);
+        self.queue_ms = self.queue_ms.saturating_add(took_ms);
     }
 
     /// The time of the turn by the clock of queues, in milliseconds; zero while append files are loaded.
