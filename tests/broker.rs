@@ -221,6 +221,33 @@ fn a_query_beyond_its_limit_closes_the_client() {
 }
 
 /// Nothing more has to be sent to a subscriber that has been too slow for too long.
+/// Also where the read that brings its end brings it over the limit.
+#[test]
+fn a_request_is_as_long_as_its_limit_and_no_longer() {
+    const LIMIT: usize = 10_000;
+    let request = |len: usize| {
+        let text = "m".repeat(len - "*2\r\n$4\r\nECHO\r\n$9999\r\n\r\n".len());
+        format!("*2\r\n$4\r\nECHO\r\n${}\r\n{text}\r\n", text.len()).into_bytes()
+    };
+    for piece in [700, LIMIT - 1, LIMIT + 1] {
+        for (len, is_served) in [(LIMIT, true), (LIMIT + 1, false)] {
+            let mut settings = Settings::default();
+            settings.query_buffer_bytes_max = LIMIT as u64;
+            let mut bench = Bench::with(settings);
+            let client = bench.client();
+            let request = request(len);
+            assert_eq!(request.len(), len);
+            for piece in request.chunks(piece) {
+                bench.broker.receive(client, piece, bench.now);
+            }
+            bench.settle();
+            let closing = bench.broker.next_closing().map(|(_, reason)| reason);
+            assert_eq!(closing, (!is_served).then_some(CloseReason::QueryLimit), "{len} {piece}");
+            assert_eq!(bench.owed(client).starts_with("$99"), is_served, "{len} {piece}");
+        }
+    }
+}
+
 #[test]
 fn a_soft_limit_ends_by_itself() {
     let mut settings = Settings::default();
