@@ -30,10 +30,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let words = match launch::hide(&words).and_then(|()| launch::restored(words)) {
+    if let Err(error) = launch::hide(&words) {
+        eprintln!("tidegate: ps shows the passwords of the command line: {error}");
+    }
+    let words = match launch::restored(words) {
         Ok(words) => words,
         Err(error) => {
-            eprintln!("tidegate: cannot hide the passwords of the command line: {error}");
+            eprintln!("tidegate: cannot read the passwords of the command line: {error}");
             return ExitCode::FAILURE;
         }
     };

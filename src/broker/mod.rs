@@ -211,11 +211,7 @@ impl Broker {
                     dispatch::pass_over(&mut self.state, id);
                 }
                 Ok(Parsed::Incomplete) => {
-                    if self.parser.is_partial()
-                        && let Some(client) = self.state.clients.get_mut(id)
-                    {
-                        client.parser = Some(Box::new(std::mem::take(&mut self.parser)));
-                    }
+                    self.keep_parser(id);
                     break;
                 }
                 Err(error) => self.refuse(id, &error, &mut reply),
@@ -224,6 +220,15 @@ impl Broker {
         timing::end_input(&mut self.state);
         self.state.clients.return_output(id, reply, has_run);
         used
+    }
+
+    /// Keeps how far the parser has come in a request that is not there as a whole.
+    fn keep_parser(&mut self, id: ClientId) {
+        if self.parser.is_partial()
+            && let Some(client) = self.state.clients.get_mut(id)
+        {
+            client.parser = Some(Box::new(std::mem::take(&mut self.parser)));
+        }
     }
 
     /// The first request of an input has come to its end; whether it may run. Only that one can have

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, PipeReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use tidegate::settings::is_secret;
 
@@ -12,6 +13,8 @@ use tidegate::settings::is_secret;
 const HIDDEN: &str = "(hidden)";
 /// The variable that names the descriptor from which the passwords can be read.
 const VARIABLE: &str = "TIDEGATE_SECRETS_FD";
+/// Where descriptors have names.
+const DESCRIPTORS: &str = "/dev/fd";
 /// What a pipe holds in any case before somebody reads it.
 const PIPE_BYTES_MAX: usize = 4096;
 
@@ -19,7 +22,7 @@ const PIPE_BYTES_MAX: usize = 4096;
 pub fn restored(words: Vec<String>) -> io::Result<Vec<String>> {
     let Some(fd) = std::env::var_os(VARIABLE) else { return Ok(words) };
     let fd: u32 = fd.to_str().and_then(|fd| fd.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
-    let text = fs::read_to_string(format!("/dev/fd/{fd}"))?;
+    let text = fs::read_to_string(format!("{DESCRIPTORS}/{fd}"))?;
     let mut secrets = text.split('\0').map(str::to_owned);
     let is_hidden = places(&words);
     let restored = words.into_iter().zip(is_hidden).map(|(word, is_hidden)| {
@@ -54,7 +57,11 @@ pub(super) fn hand_over(command: &mut Command, words: &[String]) -> io::Result<O
     let secrets = words.iter().zip(&is_hidden).filter(|(_, is_hidden)| **is_hidden);
     let text = secrets.map(|(word, _)| word.as_str()).collect::<Vec<_>>().join("\0");
     if text.len() > PIPE_BYTES_MAX {
-        return Err(io::Error::other("the passwords are too long"));
+        return Err(io::Error::other("they are too long"));
+    }
+    // It is not there where `/proc` is not.
+    if !Path::new(DESCRIPTORS).exists() {
+        return Err(io::Error::other(format!("there is no {DESCRIPTORS}")));
     }
     let (reader, mut writer) = io::pipe()?;
     writer.write_all(text.as_bytes())?;

@@ -113,7 +113,10 @@ fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), Sett
                 name,
                 &args.iter().map(|word| word.clone().into_bytes()).collect::<Vec<_>>(),
             )
-            .map_err(|reason| fail(&format!("{option} {}", args.join(" ")), reason))?;
+            .map_err(|reason| {
+                let value = if is_secret(name) { "(hidden)" } else { &args.join(" ") };
+                fail(&format!("{option} {value}"), reason)
+            })?;
         rest = next;
     }
     Ok(())
@@ -209,6 +212,11 @@ mod tests {
                  takes a whole number from 0 to 65535)"
                 .to_owned())
         );
+        let error = run(&["--requirepass", "top", "secret"]).map(|_| ()).expect_err("two words");
+        assert!(error.starts_with("command line: '--requirepass (hidden)': "), "{error}");
+        let error = Settings::from_text("RequirePass top secret", "a.conf").expect_err("two words");
+        let error = error.to_string();
+        assert!(error.starts_with("a.conf, line 1: 'RequirePass (hidden)': "), "{error}");
         for args in [&["-x"][..], &["a.conf", "port"], &["--port"], &["b.conf"]] {
             let error = run(args).map(|_| ()).expect_err("invalid");
             assert!(error.starts_with("command line: '"), "{error}");

@@ -1,7 +1,7 @@
 //! The syntax of the configuration file: lines, words, quotes, comments, `include`.
 
 use super::command_line::{Input, ReadInput};
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, is_secret};
 
 /// What is said of bytes where text has to be.
 pub(super) const NOT_TEXT: &str = "this is not UTF-8 text";
@@ -31,7 +31,11 @@ fn apply_nested(
         let fail = |reason: String| SettingsError {
             source_name: source_name.to_owned(),
             line: Some(at + 1),
-            text: line.to_owned(),
+            // Errors are logged, and a file's passwords are not for the log.
+            text: match line.split_whitespace().next().filter(|name| is_secret(name)) {
+                Some(name) => format!("{name} (hidden)"),
+                None => line.to_owned(),
+            },
             reason,
         };
         if line.is_empty() || line.starts_with('#') {

@@ -339,10 +339,10 @@ fn file_errors_say_where_what_and_what_would_be_valid() {
         ("port", "wrong number of arguments (port takes a whole number from 0 to 65535)"),
         ("port \"a", "Unbalanced quotes in configuration line"),
         (
-            "requirepass \"caf\\xe9\"",
-            "this is not UTF-8 text (requirepass takes one text, in quotes if it has spaces)",
+            "logfile \"caf\\xe9\"",
+            "this is not UTF-8 text (logfile takes one text, in quotes if it has spaces)",
         ),
-        ("requirepass caf\u{fffd}", "this is not UTF-8 text"),
+        ("logfile caf\u{fffd}", "this is not UTF-8 text"),
         ("appendonly x", "argument must be 'yes' or 'no' (appendonly takes yes or no)"),
         (
             "maxclient 5",
