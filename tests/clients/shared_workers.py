@@ -49,6 +49,11 @@ class Workers:
         return self.done
 
 
+def arguments_with(queue, arguments):
+    """What a program is told: how, for which queue, and more."""
+    return [*arguments[:1], queue.name, *arguments[1:]]
+
+
 def killed(name, program, *arguments, twice_max, options=()):
     """A check: workers that do as README says lose nothing, and have few messages done twice."""
 
@@ -57,10 +62,9 @@ def killed(name, program, *arguments, twice_max, options=()):
         queue = Queue(*options)
         queue.push(*MESSAGES)
         left = MESSAGES
-        how, *more = arguments
         for _ in range(ROUNDS):
             with ExitStack() as stack:
-                workers = Workers(stack, program, how, queue.name, *more)
+                workers = Workers(stack, program, *arguments_with(queue, arguments))
                 workers.hear_until_done(DONE_EACH + rng.randrange(40))
                 done = workers.kill()
             queue.wait_for(in_flight=0)
@@ -81,9 +85,8 @@ def killed_on_one_connection(name, program, *arguments):
 
     def check():
         queue = Queue()
-        how, *more = arguments
         with ExitStack() as stack:
-            workers = Workers(stack, program, how, queue.name, *more)
+            workers = Workers(stack, program, *arguments_with(queue, arguments))
             # They wait, so that their pops overlap however the client writes them.
             while workers.hear() != "ready":
                 pass
@@ -100,7 +103,7 @@ def killed_on_one_connection(name, program, *arguments):
 
 
 note(f"seed {SEED}")
-PYTHON, NODE = "shared_workers.py", "shared_workers.mjs"
+PYTHON, NODE, JAVA = "shared_workers.py", "shared_workers.mjs", "SharedWorkers.java"
 run(
     "shared workers",
     [
@@ -113,8 +116,11 @@ run(
         killed(
             "node-redis by value", NODE, "node-redis", "value", twice_max=WORKERS, options=EXPLICIT
         ),
+        killed("Jedis' pool by value", JAVA, "jedis", twice_max=WORKERS, options=EXPLICIT),
+        killed("go-redis' pool by value", "go_workers", twice_max=WORKERS, options=EXPLICIT),
         killed_on_one_connection("ioredis on one connection", NODE, "ioredis"),
         killed_on_one_connection("node-redis on one connection", NODE, "node-redis"),
+        killed_on_one_connection("Lettuce on one connection", JAVA, "lettuce"),
     ],
     before_each=client.flushall,
 )

@@ -28,6 +28,8 @@ def start(name, *arguments, port=PORT):
 
 def command_of(name):
     program, libraries = Path(name), os.environ["LIBRARIES"]
+    if not program.suffix:
+        return [Path(libraries, "bin", name)]
     if program.suffix == ".java":
         return java_command(program.stem, libraries)
     if program.suffix == ".mjs":
