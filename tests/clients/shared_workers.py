@@ -5,7 +5,7 @@ middle of their work, again and again: nothing is lost, and no more comes twice 
 import random
 from contextlib import ExitStack
 
-from check import note, run
+from check import note, run, wait_until
 from policy_queue import Queue, client
 from systems import start
 
@@ -45,6 +45,8 @@ class Workers:
         for line in self.process.stdout:
             if line.startswith("done ") and line.endswith("\n"):
                 self.done += line.split()[1:]
+        # What it held is back when its connections are gone.
+        wait_until("only we are connected", lambda: len(client.client_list()) == 1)
         assert len(self.done) == len(set(self.done)), "done twice by one process"
         return self.done
 
@@ -67,7 +69,7 @@ def killed(name, program, *arguments, twice_max, options=()):
                 workers = Workers(stack, program, *arguments_with(queue, arguments))
                 workers.hear_until_done(DONE_EACH + rng.randrange(40))
                 done = workers.kill()
-            queue.wait_for(in_flight=0)
+            queue.expect(in_flight=0)
             before, left = left, queue.waiting()
             assert left == [message for message in before if message in set(left)], "order"
             lost = set(before) - set(done) - set(left)
@@ -95,7 +97,7 @@ def killed_on_one_connection(name, program, *arguments):
             queue.expect(shared_connections=1, acknowledged=0)
             assert any("w" in entry["flags"] for entry in client.client_list())
             workers.kill()
-        queue.wait_for(in_flight=0)
+        queue.expect(in_flight=0)
         assert queue.waiting() == MESSAGES
 
     check.__name__ = f"{name} are noticed and killed"
