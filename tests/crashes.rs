@@ -256,7 +256,7 @@ fn survive(policy: &str, fault: Fault) {
             format!("TIDEGATE_CRASH_SEED={seed}, {policy}, {fault:?} from operation {first}");
         assert!(play(&mut world, &steps(seed, 2 * STEPS), |_| false), "{what}: it stops");
         check_crash(&world, &world.directory.after_kill(), world.acknowledged, &what);
-        world.may_leave_files = fault == Fault::SyncError;
+        world.has_unsure_manifest = fault == Fault::SyncError;
         world.rest();
         // What goes wrong may do so only now.
         let is_over = (0..10).any(|_| accepts(&mut world));
@@ -368,6 +368,69 @@ fn what_cannot_be_written_is_refused_in_a_transaction() {
     let aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
     let read = "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n";
     assert_eq!(world.replies, format!("+OK\r\n-{misconf}{aborted}{read}"));
+}
+
+/// Nobody has to ask: whoever was answered nothing is, as soon as the journal itself looks again.
+#[test]
+fn what_could_not_be_written_is_tried_again_by_itself() {
+    let directory = MemoryDirectory::new();
+    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    let now = directory.operations();
+    directory.inject(now..now + 5, Fault::NoSpace);
+    assert!(world.turn(0, "RPUSH q first\r\n"));
+    for _ in 0..5 {
+        assert!(!world.replies.is_empty() || world.wait_for_deadline(), "nothing is to be done");
+    }
+    assert_eq!(world.replies, ":1\r\n");
+    let waited_us = world.now.monotonic_us - START.monotonic_us;
+    assert!((200_000..500_000).contains(&waited_us), "{waited_us} µs");
+}
+
+/// With `always`, who goes on changing data has each reply one sync later, and not two.
+#[test]
+fn replies_that_are_free_leave_before_the_next_change_holds_them() {
+    let settings = "appendfsync always";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH q 1\r\n"));
+    for number in 2..10 {
+        world.run_job(0, 0);
+        world.will_tell(0);
+        let before = world.replies.len();
+        assert!(world.turn(0, &format!("RPUSH q {number}\r\n")));
+        assert_eq!(world.replies[before..], format!(":{}\r\n", number - 1));
+    }
+}
+
+/// While changes are refused, reads are served however many bytes wait.
+#[test]
+fn a_full_buffer_stops_input_until_it_is_written_or_refused() {
+    let directory = MemoryDirectory::new();
+    let settings = "appendfsync always\nappend-buffer-limit 1mb";
+    let mut world = World::new(directory.clone(), settings).expect("a new directory");
+    let pending = |world: &World| world.broker.persistence().pending_bytes as usize;
+    // A sync is under way, behind which all else waits.
+    assert!(world.turn(0, "RPUSH q first\r\n") && world.has_jobs());
+    let push = |key: &str, bytes: usize| {
+        format!("*3\r\n$5\r\nRPUSH\r\n$4\r\n{key}\r\n${bytes}\r\n{}\r\n", "m".repeat(bytes))
+    };
+    assert!(world.turn(1, &push("most", (1 << 20) - 150)));
+    assert!(pending(&world) < 1 << 20 && !world.journal.is_full(&world.broker));
+    // `*3 $5 RPUSH $4 last $nn <text>` takes so many bytes beside the text.
+    let left = (1 << 20) - pending(&world) - (push("last", 10).len() - 10);
+    assert!((10..100).contains(&left), "two digits, as was said: {left}");
+    assert!(world.turn(1, &push("last", left)));
+    assert_eq!(pending(&world), 1 << 20);
+    assert!(!world.journal.is_full(&world.broker), "the limit is not passed");
+    assert!(world.turn(1, "DEL none\r\nLPOP last\r\n"));
+    assert!(world.journal.is_full(&world.broker));
+    world.rest();
+    assert!(!world.journal.is_full(&world.broker));
+    assert!(world.turn(0, "CONFIG SET appendfsync everysec\r\n"));
+    let now = directory.operations();
+    directory.inject(now..u64::MAX, Fault::NoSpace);
+    assert!(world.turn(0, &push("much", 2 << 20)));
+    assert!(pending(&world) > 1 << 20);
+    assert!(!world.journal.is_full(&world.broker), "only reads come now");
 }
 
 /// What waits for space while the policy becomes `always` is answered as that promises.

@@ -6,9 +6,11 @@
 //! with `disconnect`, and look for input of each `next_resumed` client again. `next_deadline` says
 //! how long the turn after may wait.
 //!
-//! What a journal needs besides is in `broker/durability.rs`.
+//! What a journal needs besides is in `broker/durability.rs`; [`turn`] has the order of a turn in which
+//! there is one.
 
 mod durability;
+pub mod turn;
 
 pub use durability::{Contents, ReplayError};
 

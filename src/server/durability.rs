@@ -4,7 +4,7 @@
 use super::ServerError;
 use crate::broker::Broker;
 use crate::clock::Now;
-use crate::journal::files::{DiskDirectory, is_file_name};
+use crate::journal::files::{Directory, DiskDirectory, is_file_name};
 use crate::journal::job::{Done, Job};
 use crate::journal::{Journal, Loader, SYNCS_MAX, single_file};
 use log::warn;
@@ -20,7 +20,7 @@ pub(super) enum Durability {
     /// There are none.
     Off,
     /// They are being loaded.
-    Loading { directory: Arc<DiskDirectory>, loader: Box<Loader> },
+    Loading { directory: Arc<dyn Directory>, loader: Box<Loader> },
     /// They are written.
     On { journal: Box<Journal>, workers: Workers },
 }
@@ -152,7 +152,7 @@ struct Worker {
 }
 
 impl Workers {
-    fn start(directory: &Arc<DiskDirectory>, waker: &Arc<Waker>) -> Result<Workers, ServerError> {
+    fn start(directory: &Arc<dyn Directory>, waker: &Arc<Waker>) -> Result<Workers, ServerError> {
         let (give_back, done) = mpsc::channel();
         let start = |name: &str| {
             let worker = Worker::start(name, directory, &give_back, waker);
@@ -188,7 +188,7 @@ impl Workers {
 impl Worker {
     fn start(
         name: &str,
-        directory: &Arc<DiskDirectory>,
+        directory: &Arc<dyn Directory>,
         give_back: &Sender<Done>,
         waker: &Arc<Waker>,
     ) -> io::Result<Worker> {
@@ -212,5 +212,46 @@ impl Worker {
             }
         })?;
         Ok(Worker { jobs, thread })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Peer;
+    use crate::host::NoHost;
+    use crate::journal::memory::{Fault, MemoryDirectory};
+    use crate::settings::Settings;
+
+    /// What came of the last jobs counts, although nobody is there to be told.
+    #[test]
+    fn a_sync_that_fails_at_the_end_is_not_passed_over() {
+        let now = Now { unix_us: 1, monotonic_us: 1_000_000 };
+        for (policy, error) in [("always", "nothing more can be promised"), ("everysec", "trusted")]
+        {
+            let text = format!("appendonly yes\nappendfsync {policy}");
+            let settings = Settings::from_text(&text, "the test's settings").expect("settings");
+            let mut broker = Broker::new(settings, 1, Box::new(NoHost), now);
+            let memory = MemoryDirectory::new();
+            let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+            let mut loader =
+                Loader::begin(directory.clone(), "a", &mut broker, now).expect("it is empty");
+            let start = loader.step(&mut broker, now).expect("it is empty").expect("at once");
+            let journal = Box::new(Journal::begin("a", start, &mut broker, now));
+            let poll = mio::Poll::new().expect("events");
+            let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
+            let workers = Workers::start(&directory, &waker).expect("threads");
+            let mut durability = Durability::On { journal, workers };
+            let id = broker.connect(0, Peer::in_process(), now);
+            broker.receive(id, b"RPUSH q a\r\n", now);
+            broker.settle(now);
+            let operations = memory.operations();
+            memory.inject(operations..operations + 2, Fault::SyncError);
+            let mut turn = |now| durability.commit(&mut broker, false, &waker, now).expect("taken");
+            turn(now);
+            turn(now.plus_us(2_000_000));
+            let closed = durability.close(&mut broker, now).expect_err("the sync failed");
+            assert!(closed.to_string().contains(error), "{closed}");
+        }
     }
 }

@@ -168,13 +168,18 @@ impl Listeners {
                 Err(error) => {
                     self.log(now_us, &error.to_string());
                     if !concerns_one_connection(&error) {
-                        self.retry_at_us = Some(now_us + BACK_OFF_US);
+                        self.back_off(now_us);
                         return None;
                     }
                 }
             }
         }
         None
+    }
+
+    /// Accepts nobody for a while.
+    pub fn back_off(&mut self, now_us: u64) {
+        self.retry_at_us = Some(now_us + BACK_OFF_US);
     }
 
     fn next_ready(&self) -> Option<usize> {

@@ -18,6 +18,7 @@ mod unix_socket;
 pub use process::log_filter;
 
 use crate::broker::Broker;
+use crate::broker::turn::Stages;
 use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
@@ -86,6 +87,8 @@ pub struct Server {
     clock: Clock,
     /// The time of the turn.
     now: Now,
+    /// Whether anything came in this turn.
+    is_busy: bool,
     handle: StopHandle,
     /// Called once what is on disk has been loaded.
     when_ready: Option<Box<dyn FnOnce() + Send>>,
@@ -195,6 +198,7 @@ impl Server {
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             clock,
             now,
+            is_busy: false,
             handle: StopHandle {
                 is_stopped: Arc::new(AtomicBool::new(false)),
                 waker: Arc::new(waker),
@@ -337,3 +341,6 @@ impl Drop for RunningServer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::connection::{Connection, register};
 use super::listeners::Accepted;
 use super::{Server, ServerError, WAKER};
+use crate::broker::turn::{Stages, turn};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
@@ -45,28 +46,13 @@ const PROTECTED_TEXT: &str = "-DENIED Redis is running in protected mode because
     outside.\r\n";
 
 impl Server {
-    /// One turn. Nothing is written before everything is read, so that a client gets the replies
-    /// to all it sent in one piece, and before the journal has what changed. Nothing changes between
-    /// that and the writing: whoever is found to be gone there is closed afterwards, since what a
-    /// client had in flight goes to others. New clients come last, when those who left have made
+    /// Waits for something to do, and does it. New clients come last, when those who left have made
     /// room; what they sent already makes an event of the next turn.
     pub(super) fn turn(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.now = self.wait(events)?;
         self.note(events);
-        let has_ended = self.durability.finish_jobs(&mut self.broker, self.now)?;
-        // What those who left had in flight may have gone to others by now, and is not recorded yet.
-        if has_ended && !self.broker.has_changed() {
-            // Replies that a sync has set free leave before a new change of their clients holds
-            // them again.
-            self.write();
-        }
-        self.read();
-        self.settle();
-        self.close_at_once();
-        let is_busy = !events.is_empty();
-        self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
-        self.write();
-        self.close();
+        self.is_busy = !events.is_empty();
+        turn(self)?;
         self.accept();
         self.give_memory_back();
         Ok(())
@@ -81,7 +67,7 @@ impl Server {
     }
 
     /// How long nothing will happen by itself; none if it never will.
-    fn wait_max(&self) -> Option<Duration> {
+    pub(super) fn wait_max(&self) -> Option<Duration> {
         let may_read = !self.to_read.is_empty() && !self.durability.is_full(&self.broker);
         if may_read || !self.to_write.is_empty() || self.listeners.is_ready() {
             return Some(Duration::ZERO);
@@ -140,6 +126,18 @@ impl Server {
             }
         }
     }
+}
+
+impl Stages for Server {
+    type Error = ServerError;
+
+    fn finish_jobs(&mut self) -> Result<bool, ServerError> {
+        self.durability.finish_jobs(&mut self.broker, self.now)
+    }
+
+    fn has_changed(&self) -> bool {
+        self.broker.has_changed()
+    }
 
     /// Reads every connection that may hold bytes. Those that hold more than their share are left
     /// for the next turn, which then does not wait.
@@ -162,6 +160,72 @@ impl Server {
         }
     }
 
+    /// Lets the broker do what the time brings. Whoever takes input again is read in the next
+    /// turn.
+    fn settle(&mut self) {
+        if self.broker.settings().timeout_s > 0 && self.now.monotonic_us >= self.next_idle_check_us
+        {
+            self.next_idle_check_us = self.now.monotonic_us + IDLE_CHECK_US;
+            self.broker.close_idle(self.now);
+        }
+        self.broker.settle(self.now);
+        while let Some(id) = self.broker.next_resumed() {
+            if self.connection(id).is_some_and(|connection| connection.is_readable) {
+                self.list_to_read(id.slot());
+            }
+        }
+        self.close_at_once();
+    }
+
+    fn commit(&mut self) -> Result<(), ServerError> {
+        self.durability.commit(&mut self.broker, self.is_busy, &self.handle.waker, self.now)
+    }
+
+    /// Writes to each client that is owed something, once.
+    fn write(&mut self) {
+        for slot in std::mem::take(&mut self.to_write) {
+            if let Some(connection) = self.connections.get(slot) {
+                self.write_client(connection.id);
+            }
+        }
+        while let Some(id) = self.broker.next_dirty(self.now) {
+            self.write_client(id);
+        }
+    }
+
+    /// Closes those whose end has come, and frees their slots. Nobody comes before the
+    /// turn's end, so a slot means one connection throughout a turn.
+    fn close(&mut self) {
+        let mut to_close = std::mem::take(&mut self.to_close);
+        to_close.extend(std::iter::from_fn(|| self.broker.next_closing()));
+        for (id, reason) in to_close {
+            let is_owed = self.broker.output(id).is_some_and(|output| !output.is_empty());
+            let Some(connection) = self.connections.get_mut(id.slot()) else { continue };
+            if connection.id != id {
+                continue;
+            }
+            if is_owed && reason.flushes_first() {
+                connection.closing = Some(reason);
+                connection.progress_us = self.now.monotonic_us;
+                self.lingering.insert(self.now.monotonic_us + LINGER_US_MAX, id);
+            } else {
+                self.drop_client(id.slot(), reason);
+            }
+        }
+        while let Some(id) = self.lingering.pop_due(self.now.monotonic_us) {
+            let Some(connection) = self.connection(id) else { continue };
+            let give_up_us = connection.progress_us + LINGER_US_MAX;
+            if give_up_us > self.now.monotonic_us {
+                self.lingering.insert(give_up_us, id);
+            } else {
+                self.drop_client(id.slot(), connection.closing.unwrap_or(CloseReason::PeerClosed));
+            }
+        }
+        self.free_slots();
+    }
+}
+
+impl Server {
     /// Reads one connection until it is empty, its client takes no more, or its share of the turn
     /// is used up: then it says so.
     fn read_connection(&mut self, slot: usize) -> bool {
@@ -221,34 +285,6 @@ impl Server {
         }
     }
 
-    /// Lets the broker do what the time brings. Whoever takes input again is read in the next
-    /// turn.
-    fn settle(&mut self) {
-        if self.broker.settings().timeout_s > 0 && self.now.monotonic_us >= self.next_idle_check_us
-        {
-            self.next_idle_check_us = self.now.monotonic_us + IDLE_CHECK_US;
-            self.broker.close_idle(self.now);
-        }
-        self.broker.settle(self.now);
-        while let Some(id) = self.broker.next_resumed() {
-            if self.connection(id).is_some_and(|connection| connection.is_readable) {
-                self.list_to_read(id.slot());
-            }
-        }
-    }
-
-    /// Writes to each client that is owed something, once.
-    fn write(&mut self) {
-        for slot in std::mem::take(&mut self.to_write) {
-            if let Some(connection) = self.connections.get(slot) {
-                self.write_client(connection.id);
-            }
-        }
-        while let Some(id) = self.broker.next_dirty(self.now) {
-            self.write_client(id);
-        }
-    }
-
     fn write_client(&mut self, id: ClientId) {
         let slot = id.slot();
         let Some(connection) = self.connections.get_mut(slot) else { return };
@@ -304,37 +340,6 @@ impl Server {
                 self.to_close.push((id, reason));
             } else {
                 self.drop_client(id.slot(), reason);
-            }
-        }
-        self.free_slots();
-    }
-
-    /// Closes those whose end has come, and frees their slots. Nobody comes before the
-    /// turn's end, so a slot means one connection throughout a turn.
-    pub(super) fn close(&mut self) {
-        let mut to_close = std::mem::take(&mut self.to_close);
-        to_close.extend(std::iter::from_fn(|| self.broker.next_closing()));
-        for (id, reason) in to_close {
-            let is_owed = self.broker.output(id).is_some_and(|output| !output.is_empty());
-            let Some(connection) = self.connections.get_mut(id.slot()) else { continue };
-            if connection.id != id {
-                continue;
-            }
-            if is_owed && reason.flushes_first() {
-                connection.closing = Some(reason);
-                connection.progress_us = self.now.monotonic_us;
-                self.lingering.insert(self.now.monotonic_us + LINGER_US_MAX, id);
-            } else {
-                self.drop_client(id.slot(), reason);
-            }
-        }
-        while let Some(id) = self.lingering.pop_due(self.now.monotonic_us) {
-            let Some(connection) = self.connection(id) else { continue };
-            let give_up_us = connection.progress_us + LINGER_US_MAX;
-            if give_up_us > self.now.monotonic_us {
-                self.lingering.insert(give_up_us, id);
-            } else {
-                self.drop_client(id.slot(), connection.closing.unwrap_or(CloseReason::PeerClosed));
             }
         }
         self.free_slots();

@@ -36,7 +36,7 @@ pub fn seeds(same: u64, new: u64) -> Vec<u64> {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Send { client: usize, request: String, is_busy: bool },
+    Send { client: usize, request: String, is_busy: bool, tells: bool },
     Wait { us: u64 },
     Job { lane: usize, choice: usize },
     Tell { choice: usize },
@@ -50,7 +50,7 @@ pub fn steps_with_changes_of_policy(seed: u64, count: usize) -> Vec<Step> {
         if dice.below(10) == 0 {
             let policy = dice.pick(&["always", "everysec", "no"]);
             let request = format!("CONFIG SET appendfsync {policy}\r\n");
-            *step = Step::Send { client: 0, request, is_busy: false };
+            *step = Step::Send { client: 0, request, is_busy: false, tells: false };
         }
     }
     steps
@@ -68,6 +68,7 @@ pub fn steps(seed: u64, count: usize) -> Vec<Step> {
                 client: dice.below(CLIENTS as u64) as usize,
                 request: request(&mut dice, number, rewrites),
                 is_busy: dice.below(3) == 0,
+                tells: dice.below(3) == 0,
             },
             10..12 => {
                 Step::Wait { us: [1_000, 30_000, 400_000, 1_100_000][dice.below(4) as usize] }
@@ -128,7 +129,10 @@ fn command(dice: &mut Dice, number: usize) -> String {
 pub fn play(world: &mut World, steps: &[Step], mut is_dead: impl FnMut(&World) -> bool) -> bool {
     for step in steps {
         let goes_on = match step {
-            Step::Send { client, request, is_busy } => {
+            Step::Send { client, request, is_busy, tells } => {
+                if *tells {
+                    world.will_tell(0);
+                }
                 world.turn_of_several(*client, request, *is_busy)
             }
             Step::Wait { us } => world.wait(*us),

@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::Read;
 use std::sync::Arc;
 use tidegate::broker::Contents;
+use tidegate::broker::turn::{Stages, turn};
 use tidegate::clock::Now;
 use tidegate::journal::files::Directory;
 use tidegate::journal::job::{Done, Job};
 use tidegate::journal::manifest::{Entry, Manifest, manifest_name};
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::journal::room::without_room;
-use tidegate::journal::{Journal, LoadError, Loader};
+use tidegate::journal::{Journal, JournalError, LoadError, Loader};
 use tidegate::settings::Settings;
 use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
@@ -79,6 +80,12 @@ pub struct World {
     jobs: [VecDeque<(Job, usize)>; 2],
     /// What came of jobs, and the journal does not know yet.
     results: Vec<Done>,
+    /// What it is told in this turn, and what comes in it.
+    told: Vec<Done>,
+    input: Option<(usize, String)>,
+    is_busy: bool,
+    /// Bytes that each client was owed before that.
+    owed_before: Option<Vec<usize>>,
     /// What the data was after each turn; the first entry is the start.
     pub states: Vec<Contents>,
     /// Bytes that each client was owed by each turn that changed data and answered it, and is owed
@@ -92,8 +99,9 @@ pub struct World {
     pub replies: String,
     /// Files that were there at the start and that no manifest named: what a crash has left.
     strays: BTreeSet<String>,
-    /// Of a manifest whose sync failed nobody knows whether it is there: what it names stays.
-    pub may_leave_files: bool,
+    /// Whether the sync of a manifest's name may have failed: then nobody knows which one is there, and
+    /// what either names stays.
+    pub has_unsure_manifest: bool,
 }
 
 /// The files that are there and that no manifest names; and those that have data, and the manifest.
@@ -130,13 +138,17 @@ impl World {
             clients,
             jobs: [VecDeque::new(), VecDeque::new()],
             results: Vec::new(),
+            told: Vec::new(),
+            input: None,
+            is_busy: false,
+            owed_before: None,
             states,
             promises: vec![VecDeque::new(); CLIENTS],
             acknowledged: 0,
             synced: 0,
             replies: String::new(),
             strays,
-            may_leave_files: false,
+            has_unsure_manifest: false,
         })
     }
 
@@ -148,51 +160,35 @@ impl World {
 
     /// The same, and the journal may be told that more is likely to come.
     pub fn turn_of_several(&mut self, client: usize, request: &str, is_busy: bool) -> bool {
-        let owed = self.owed();
-        self.broker.receive(self.clients[client], request.as_bytes(), self.now);
-        let mut goes_on = self.end_turn(Some(owed), is_busy);
+        self.input = Some((client, request.to_string()));
+        let mut goes_on = self.turn_that_answers(is_busy);
         // What had to wait for space comes in a turn of its own, at once.
         while goes_on && self.broker.has_backlog() {
-            let owed = self.owed();
-            goes_on = self.end_turn(Some(owed), false);
+            goes_on = self.turn_that_answers(false);
         }
         goes_on
     }
 
-    fn owed(&mut self) -> Vec<usize> {
-        self.clients.iter().map(|id| owed(&mut self.broker, *id)).collect()
+    /// A turn in which somebody may be told that data was changed.
+    fn turn_that_answers(&mut self, is_busy: bool) -> bool {
+        self.is_busy = is_busy;
+        let owed = self.clients.iter().map(|id| owed(&mut self.broker, *id));
+        self.owed_before = Some(owed.collect());
+        turn(self).is_ok()
     }
 
     /// A turn in which nothing comes; time has gone by.
     pub fn wait(&mut self, us: u64) -> bool {
         self.now = self.now.plus_us(us);
-        self.end_turn(None, false)
+        self.is_busy = false;
+        turn(self).is_ok()
     }
 
-    fn end_turn(&mut self, owed_before: Option<Vec<usize>>, is_busy: bool) -> bool {
-        self.broker.settle(self.now);
-        while self.broker.has_backlog() {
-            self.broker.settle(self.now);
-        }
-        let turn = self.states.len();
-        let state = state_of(&self.broker);
-        // What a turn of waiting answers is that nothing came: no promise.
-        if let Some(before) = owed_before.filter(|_| self.states.last() != Some(&state)) {
-            for (client, before) in before.into_iter().enumerate() {
-                let bytes = owed(&mut self.broker, self.clients[client]) - before;
-                if bytes > 0 {
-                    self.promises[client].push_back((turn, bytes + before));
-                }
-            }
-        }
-        self.states.push(state);
-        let goes_on = self.journal.commit(&mut self.broker, is_busy, self.now).is_ok();
-        self.take_jobs();
-        self.broker.check_invariants();
-        if goes_on {
-            self.send();
-        }
-        goes_on
+    /// Waits as long as the journal would: no time that nobody asked for. False if that is for ever.
+    #[allow(dead_code, reason = "not all tests that have a world use it")]
+    pub fn wait_for_deadline(&mut self) -> bool {
+        let wait = self.journal.next_deadline(&self.broker, self.now);
+        wait.is_some_and(|wait| self.wait(wait.as_micros() as u64))
     }
 
     /// All clients leave, and none of them gets what the others leave to it.
@@ -227,18 +223,20 @@ impl World {
         self.results.push(done);
     }
 
-    /// Tells the journal what came of one of the jobs that were run. False if that is the end.
+    /// A turn in which the journal is told what came of one of the jobs that were run, if one was.
+    /// False if that is the end.
     pub fn tell(&mut self, choice: usize) -> bool {
-        if self.results.is_empty() {
-            return true;
+        self.will_tell(choice);
+        // What wakes the loop is an event, too.
+        self.is_busy = !self.told.is_empty();
+        !self.is_busy || turn(self).is_ok()
+    }
+
+    /// The next turn begins with what came of one of the jobs that were run, if one was.
+    pub fn will_tell(&mut self, choice: usize) {
+        if !self.results.is_empty() {
+            self.told.push(self.results.swap_remove(choice % self.results.len()));
         }
-        let done = self.results.swap_remove(choice % self.results.len());
-        let goes_on = self.journal.finish(done, &mut self.broker, self.now).is_ok();
-        self.take_jobs();
-        if goes_on {
-            self.send();
-        }
-        goes_on
     }
 
     /// Has a job of each lane run, and the journal told of all.
@@ -253,8 +251,102 @@ impl World {
         true
     }
 
+    /// Lets everything come to rest: no faults any more, all jobs run, time goes by.
+    pub fn rest(&mut self) {
+        for _ in 0..200 {
+            assert!(self.work(), "nothing fails any more");
+            assert!(self.wait(50_000), "nothing fails any more");
+        }
+        // A loop that has nothing to do must not turn for ever.
+        let deadline = self.journal.next_deadline(&self.broker, self.now);
+        assert_eq!(deadline, None, "something is still to be done");
+        self.check_at_rest();
+    }
+
+    /// Nothing is left over when everything has been done: neither files nor what only a rewrite needs.
+    fn check_at_rest(&self) {
+        assert!(!self.broker.has_snapshot(), "a snapshot goes on collecting");
+        assert!(!self.broker.has_held() && !self.broker.has_changed(), "replies are held for ever");
+        let (strays, named) = names(&self.directory);
+        let is_clean = strays.is_subset(&self.strays) || self.has_unsure_manifest;
+        assert!(is_clean, "files that nobody needs: {strays:?}");
+        let persistence = self.broker.persistence();
+        assert!(!persistence.is_rewriting && persistence.pending_bytes == 0);
+        assert_eq!(persistence.pending_syncs, 0);
+        let data = named.iter().filter(|name| **name != manifest_name(PREFIX));
+        let bytes: usize = data.map(|name| without_room(&read(&self.directory, name))).sum();
+        if !self.has_unsure_manifest {
+            assert_eq!(persistence.current_bytes, bytes as u64, "aof_current_size");
+        }
+    }
+
+    /// The end of the process in good order.
+    pub fn close(mut self) -> MemoryDirectory {
+        while self.has_jobs() {
+            self.work();
+        }
+        self.journal.close(&mut self.broker).expect("the end is written");
+        self.directory
+    }
+}
+
+impl Stages for World {
+    type Error = JournalError;
+
+    fn finish_jobs(&mut self) -> Result<bool, JournalError> {
+        let has_ended = !self.told.is_empty();
+        for done in std::mem::take(&mut self.told) {
+            self.journal.finish(done, &mut self.broker, self.now)?;
+        }
+        self.take_jobs();
+        Ok(has_ended)
+    }
+
+    fn has_changed(&self) -> bool {
+        self.broker.has_changed()
+    }
+
+    fn read(&mut self) {
+        // What was held and has left since is owed no more.
+        if let Some(before) = &mut self.owed_before {
+            for (id, before) in self.clients.iter().zip(before) {
+                *before = owed(&mut self.broker, *id);
+            }
+        }
+        if let Some((client, request)) = self.input.take() {
+            self.broker.receive(self.clients[client], request.as_bytes(), self.now);
+        }
+    }
+
+    fn settle(&mut self) {
+        self.broker.settle(self.now);
+        while self.broker.has_backlog() {
+            self.broker.settle(self.now);
+        }
+        let turn = self.states.len();
+        let state = state_of(&self.broker);
+        // What a turn of waiting answers is that nothing came: no promise.
+        if let Some(before) = self.owed_before.take().filter(|_| self.states.last() != Some(&state))
+        {
+            for (client, before) in before.into_iter().enumerate() {
+                let bytes = owed(&mut self.broker, self.clients[client]) - before;
+                if bytes > 0 {
+                    self.promises[client].push_back((turn, bytes + before));
+                }
+            }
+        }
+        self.states.push(state);
+    }
+
+    fn commit(&mut self) -> Result<(), JournalError> {
+        let committed = self.journal.commit(&mut self.broker, self.is_busy, self.now);
+        self.take_jobs();
+        self.broker.check_invariants();
+        committed
+    }
+
     /// Takes what may be sent, and notes which turns are answered by it.
-    fn send(&mut self) {
+    fn write(&mut self) {
         for (client, &id) in self.clients.iter().enumerate() {
             let sendable = self.broker.sendable(id);
             let Some(output) = self.broker.output(id) else { continue };
@@ -279,41 +371,7 @@ impl World {
         }
     }
 
-    /// Lets everything come to rest: no faults any more, all jobs run, time goes by.
-    pub fn rest(&mut self) {
-        for _ in 0..200 {
-            assert!(self.work(), "nothing fails any more");
-            assert!(self.wait(50_000), "nothing fails any more");
-        }
-        // A loop that has nothing to do must not turn for ever.
-        let deadline = self.journal.next_deadline(&self.broker, self.now);
-        assert_eq!(deadline, None, "something is still to be done");
-        self.check_at_rest();
-    }
-
-    /// Nothing is left over when everything has been done: neither files nor what only a rewrite needs.
-    fn check_at_rest(&self) {
-        assert!(!self.broker.has_snapshot(), "a snapshot goes on collecting");
-        assert!(!self.broker.has_held() && !self.broker.has_changed(), "replies are held for ever");
-        let (strays, named) = names(&self.directory);
-        let is_clean = strays.is_subset(&self.strays) || self.may_leave_files;
-        assert!(is_clean, "files that nobody needs: {strays:?}");
-        let persistence = self.broker.persistence();
-        assert!(!persistence.is_rewriting && persistence.pending_bytes == 0);
-        assert_eq!(persistence.pending_syncs, 0);
-        let data = named.iter().filter(|name| **name != manifest_name(PREFIX));
-        let bytes: usize = data.map(|name| without_room(&read(&self.directory, name))).sum();
-        assert_eq!(persistence.current_bytes, bytes as u64, "aof_current_size");
-    }
-
-    /// The end of the process in good order.
-    pub fn close(mut self) -> MemoryDirectory {
-        while self.has_jobs() {
-            self.work();
-        }
-        self.journal.close(&mut self.broker).expect("the end is written");
-        self.directory
-    }
+    fn close(&mut self) {}
 }
 
 fn owed(broker: &mut Broker, id: ClientId) -> usize {

@@ -1,0 +1,128 @@
+//! The order of a turn, for whoever drives a broker with a journal: the server, and the tests.
+
+/// What is done in a turn, step by step. [`turn`] has the order.
+pub trait Stages {
+    /// Why there is no next turn.
+    type Error;
+
+    /// Tells the journal what came of jobs that have ended; whether there were any.
+    ///
+    /// # Errors
+    /// A promise cannot be kept.
+    fn finish_jobs(&mut self) -> Result<bool, Self::Error>;
+
+    /// Whether a client's command changed data that the journal has not taken: see
+    /// [`Broker::has_changed`](super::Broker::has_changed).
+    fn has_changed(&self) -> bool;
+
+    /// Gives the broker what arrived.
+    fn read(&mut self);
+
+    /// Lets the broker do what the time brings, and closes those who are sent nothing more.
+    fn settle(&mut self);
+
+    /// Has the journal take what changed.
+    ///
+    /// # Errors
+    /// A promise cannot be kept.
+    fn commit(&mut self) -> Result<(), Self::Error>;
+
+    /// Writes to each client what may be sent. Changes nothing.
+    fn write(&mut self);
+
+    /// Closes those whose end has come, which may change data: that is of the next turn.
+    fn close(&mut self);
+}
+
+/// One turn. Nothing is written before everything is read, so that a client gets the replies to all
+/// it sent in one piece, and before the journal has what changed. Nothing changes between that and
+/// the writing.
+///
+/// # Errors
+/// A promise cannot be kept, and nothing was written after that was found out.
+pub fn turn<S: Stages>(stages: &mut S) -> Result<(), S::Error> {
+    // What those who left had in flight may have gone to others by now, and is not recorded yet.
+    if stages.finish_jobs()? && !stages.has_changed() {
+        // Replies that a sync has set free leave before a new change of their clients holds them
+        // again.
+        stages.write();
+    }
+    stages.read();
+    stages.settle();
+    stages.commit()?;
+    stages.write();
+    stages.close();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Told {
+        has_ended: bool,
+        has_changed: bool,
+        fails_at: &'static str,
+        steps: Vec<&'static str>,
+    }
+
+    impl Told {
+        fn step(&mut self, name: &'static str) -> Result<(), &'static str> {
+            self.steps.push(name);
+            if self.fails_at == name { Err(name) } else { Ok(()) }
+        }
+    }
+
+    impl Stages for Told {
+        type Error = &'static str;
+
+        fn finish_jobs(&mut self) -> Result<bool, &'static str> {
+            self.step("finish").map(|()| self.has_ended)
+        }
+
+        fn has_changed(&self) -> bool {
+            self.has_changed
+        }
+
+        fn read(&mut self) {
+            self.steps.push("read");
+        }
+
+        fn settle(&mut self) {
+            self.steps.push("settle");
+        }
+
+        fn commit(&mut self) -> Result<(), &'static str> {
+            self.step("commit")
+        }
+
+        fn write(&mut self) {
+            self.steps.push("write");
+        }
+
+        fn close(&mut self) {
+            self.steps.push("close");
+        }
+    }
+
+    fn steps(mut told: Told) -> String {
+        let result = turn(&mut told);
+        assert_eq!(result.err().unwrap_or_default(), told.fails_at);
+        told.steps.join(" ")
+    }
+
+    #[test]
+    fn what_is_written_is_recorded_before() {
+        let all = "finish read settle commit write close";
+        assert_eq!(steps(Told::default()), all);
+        let early = Told { has_ended: true, ..Told::default() };
+        assert_eq!(steps(early), "finish write read settle commit write close");
+        let changed = Told { has_ended: true, has_changed: true, ..Told::default() };
+        assert_eq!(steps(changed), all);
+        let broken = Told { fails_at: "finish", ..Told::default() };
+        assert_eq!(steps(broken), "finish");
+        let broken = Told { fails_at: "commit", ..Told::default() };
+        assert_eq!(steps(broken), "finish read settle commit");
+    }
+}

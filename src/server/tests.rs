@@ -1,0 +1,263 @@
+//! Turns of a server whose clock the tests move: nothing lasts as long as its deadline.
+
+use super::*;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Driven {
+    server: Server,
+    events: Events,
+}
+
+impl Driven {
+    fn new(lines: &str) -> Driven {
+        let text = format!("port 0\nbind 127.0.0.1\n{lines}");
+        let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
+        let server = Server::bind(settings).expect("it listens");
+        Driven { server, events: Events::with_capacity(EVENTS_PER_TURN_MAX) }
+    }
+
+    fn client(&mut self) -> TcpStream {
+        let stream = TcpStream::connect(self.server.local_addrs()[0]).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("nodelay");
+        let count = self.server.connections.len();
+        self.turn_until(|server| server.connections.len() > count);
+        stream
+    }
+
+    /// A turn that waits for nothing.
+    fn turn(&mut self) {
+        self.server.handle.waker.wake().expect("an event");
+        self.server.turn(&mut self.events).expect("a turn");
+    }
+
+    /// Turns until something is so, which comes without time going by.
+    fn turn_until(&mut self, is_so: impl Fn(&Server) -> bool) {
+        while !is_so(&self.server) {
+            self.turn();
+        }
+    }
+
+    /// Has requests run, and gives as many bytes of the reply as are expected.
+    fn ask(&mut self, client: &mut TcpStream, requests: &str, expected: &str) {
+        client.write_all(requests.as_bytes()).expect("the server reads");
+        client.set_nonblocking(true).expect("a socket that does not wait");
+        let mut reply = vec![0; expected.len()];
+        let mut read = 0;
+        while read < reply.len() {
+            self.turn();
+            match client.read(&mut reply[read..]) {
+                Ok(bytes) => read += bytes,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(String::from_utf8_lossy(&reply), expected);
+        client.set_nonblocking(false).expect("a socket that waits");
+    }
+
+    /// Lets time go by; the next turn must not wait for it.
+    fn advance(&mut self, by: Duration) {
+        self.server.clock.advance(by);
+        self.turn();
+    }
+
+    /// How long the loop would wait now, in whole milliseconds; none for ever.
+    fn wait_ms(&self) -> Option<u128> {
+        self.server.wait_max().map(|wait| wait.as_millis())
+    }
+
+    /// The same, of a loop that has nothing to do at once.
+    #[track_caller]
+    fn check_wait_ms(&self, at_least: u128, at_most: u128) {
+        let wait_ms = self.wait_ms();
+        let is_so = wait_ms.is_some_and(|ms| (at_least..=at_most).contains(&ms));
+        assert!(is_so, "{wait_ms:?} ms; expected from {at_least} to {at_most}");
+    }
+}
+
+/// More than sockets take at once, for a client that does not read.
+const REPLY_BYTES: usize = 32 << 20;
+
+/// A client that says QUIT behind a reply that its socket does not take.
+fn lingering(driven: &mut Driven) -> TcpStream {
+    let mut client = driven.client();
+    let header = format!("*2\r\n$4\r\nECHO\r\n${REPLY_BYTES}\r\n");
+    let end = "\r\nQUIT\r\n";
+    let mut request = [header.as_bytes(), &vec![b'x'; REPLY_BYTES], end.as_bytes()].concat();
+    client.set_nonblocking(true).expect("a socket that does not wait");
+    while !request.is_empty() {
+        match client.write(&request) {
+            Ok(written) => drop(request.drain(..written)),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+        driven.turn();
+    }
+    client.set_nonblocking(false).expect("a socket that waits");
+    driven.turn_until(|server| server.lingering.next().is_some() && server.to_write.is_empty());
+    client
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_given_up() {
+    let mut driven = Driven::new("");
+    let _client = lingering(&mut driven);
+    driven.check_wait_ms(1_000, 5_000);
+    driven.advance(Duration::from_millis(4_000));
+    assert_eq!(driven.server.connections.len(), 1);
+    driven.check_wait_ms(0, 1_000);
+    driven.advance(Duration::from_millis(1_001));
+    assert_eq!(driven.server.connections.len(), 0);
+    assert_eq!(driven.wait_ms(), None);
+}
+
+#[test]
+fn a_client_that_takes_its_last_bytes_slowly_gets_them_all() {
+    let mut driven = Driven::new("");
+    let mut client = lingering(&mut driven);
+    client.set_nonblocking(true).expect("a socket that does not wait");
+    let mut part = vec![0; 1 << 20];
+    let (mut received, mut progress_us) = (0, 0);
+    loop {
+        driven.turn();
+        // Each part comes before the time is over, all together long after it.
+        let connection = driven.server.connections.iter().next();
+        if let Some((_, connection)) = connection
+            && connection.progress_us > progress_us
+        {
+            progress_us = connection.progress_us;
+            driven.server.clock.advance(Duration::from_millis(4_000));
+        }
+        match client.read(&mut part) {
+            Ok(0) => break,
+            Ok(bytes) => received += bytes,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock, "after {received} bytes");
+            }
+        }
+    }
+    assert_eq!(received, REPLY_BYTES + format!("${REPLY_BYTES}\r\n\r\n+OK\r\n").len());
+    driven.turn_until(|server| server.connections.is_empty());
+}
+
+#[test]
+fn the_wait_ends_with_what_is_due_first() {
+    let mut driven = Driven::new("");
+    assert_eq!(driven.wait_ms(), None);
+    let mut client = driven.client();
+    driven.turn();
+    assert_eq!(driven.wait_ms(), None, "nobody waits for anything");
+    client.write_all(b"BLPOP q 2.5\r\n").expect("the server reads");
+    driven.turn_until(|server| server.broker.next_deadline(server.now).is_some());
+    driven.check_wait_ms(1_000, 2_500);
+    driven.server.stop_by_us = Some(driven.server.now.monotonic_us + 900_000);
+    driven.check_wait_ms(0, 900);
+    driven.server.stop_by_us = None;
+    driven.server.listeners.back_off(driven.server.now.monotonic_us);
+    driven.check_wait_ms(0, 100);
+    driven.advance(Duration::from_millis(101));
+    driven.turn();
+    driven.check_wait_ms(1_000, 2_500);
+    driven.advance(Duration::from_millis(2_500));
+    driven.ask(&mut client, "PING\r\n", "*-1\r\n+PONG\r\n");
+    assert_eq!(driven.wait_ms(), None);
+}
+
+#[test]
+fn a_wait_is_shorter_by_what_the_turn_took() {
+    let mut driven = Driven::new("");
+    let mut client = driven.client();
+    client.write_all(b"BLPOP q 10\r\n").expect("the server reads");
+    driven.turn_until(|server| server.broker.next_deadline(server.now).is_some());
+    driven.server.clock.advance(Duration::from_secs(9));
+    driven.check_wait_ms(0, 1_000);
+    driven.server.clock.advance(Duration::from_secs(9));
+    assert_eq!(driven.wait_ms(), Some(0));
+}
+
+#[test]
+fn idle_clients_are_looked_for_once_a_second() {
+    let mut driven = Driven::new("timeout 10");
+    assert_eq!(driven.wait_ms(), None, "there is nobody");
+    let mut client = driven.client();
+    driven.ask(&mut client, "PING\r\n", "+PONG\r\n");
+    driven.check_wait_ms(0, 1_000);
+    driven.advance(Duration::from_secs(8));
+    assert_eq!(driven.server.connections.len(), 1);
+    driven.advance(Duration::from_secs(3));
+    assert_eq!(driven.server.connections.len(), 0);
+    assert_eq!(client.read(&mut [0; 10]).expect("an end in good order"), 0);
+}
+
+/// What stands behind QUIT in the socket, more than one read takes, resets the connection when it is
+/// closed, unless it is read.
+#[test]
+fn the_last_reply_is_not_lost_to_what_came_behind_quit() {
+    let mut driven = Driven::new("turn-read-bytes-max 1kb");
+    let mut client = driven.client();
+    // A little more than a turn reads: the rest is in the socket when it closes.
+    client.write_all(&[b"QUIT\r\n".to_vec(), vec![b'x'; 8 << 10]].concat()).expect("it is taken");
+    driven.turn_until(|server| server.connections.is_empty());
+    let mut reply = Vec::new();
+    client.read_to_end(&mut reply).expect("an end in good order");
+    assert_eq!(reply, b"+OK\r\n");
+}
+
+#[test]
+fn a_busy_listener_does_not_starve_the_others() {
+    if !cfg!(target_os = "linux") {
+        return; // Elsewhere only one address of the loopback is there from the start.
+    }
+    let mut driven = Driven::new("bind 127.0.0.1 127.0.0.2");
+    let addresses = driven.server.local_addrs().to_vec();
+    let storm: Vec<TcpStream> =
+        (0..3).map(|_| TcpStream::connect(addresses[0]).expect("it listens")).collect();
+    let other = TcpStream::connect(addresses[1]).expect("it listens");
+    let listeners = &mut driven.server.listeners;
+    listeners.set_ready(0);
+    listeners.set_ready(1);
+    let mut peer = || match listeners.accept(0).expect("one waits").peer {
+        crate::clients::Peer::Tcp { addr, .. } => addr,
+        other => panic!("{other:?}"),
+    };
+    let first_two = [peer(), peer()];
+    assert!(first_two.contains(&other.local_addr().expect("an address")), "{first_two:?}");
+    drop(storm);
+}
+
+#[test]
+fn small_replies_do_not_wait_for_company() {
+    let mut driven = Driven::new("");
+    let client = driven.client();
+    let (_, connection) = driven.server.connections.iter().next().expect("a connection");
+    let connection::Stream::Tcp(stream) = &connection.stream else { panic!("it is TCP") };
+    assert!(stream.nodelay().expect("an option"));
+    let keepalive = socket2::SockRef::from(stream).keepalive().expect("an option");
+    assert!(keepalive, "a peer that has vanished is noticed");
+    client.shutdown(Shutdown::Both).expect("an end");
+}
+
+#[test]
+fn changes_are_synced_within_a_second_although_nothing_comes() {
+    let directory = std::env::temp_dir().join(format!("tidegate-turn-{}", std::process::id()));
+    let lines = format!("appendonly yes\nappendfsync everysec\ndir {}", directory.display());
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let mut driven = Driven::new(&lines);
+    assert_eq!(driven.wait_ms(), Some(0), "loading waits for nobody");
+    let is_loaded = |server: &Server| matches!(server.durability, Durability::On { .. });
+    driven.turn_until(is_loaded);
+    let mut client = driven.client();
+    driven.ask(&mut client, "RPUSH q a\r\n", ":1\r\n");
+    driven.check_wait_ms(0, 1_000);
+    driven.advance(Duration::from_millis(1_001));
+    // The sync, and the word in the file that it was.
+    driven.turn_until(|server| server.wait_max().is_none_or(|wait| !wait.is_zero()));
+    driven.advance(Duration::from_millis(1_001));
+    driven.turn_until(|server| server.wait_max().is_none());
+    drop(driven);
+    std::fs::remove_dir_all(&directory).expect("it is there");
+}
