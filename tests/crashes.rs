@@ -15,6 +15,7 @@ use crashes::script::{Dice, play, seeds, steps, steps_with_changes_of_policy};
 use crashes::world::{PREFIX, START, World, contents, load, read, state_of};
 use tidegate::broker::Contents;
 use tidegate::journal::LoadError;
+use tidegate::journal::batch::TRAILER_BYTES;
 use tidegate::journal::files::Directory;
 use tidegate::journal::inspect;
 use tidegate::journal::memory::{Fault, MemoryDirectory};
@@ -23,7 +24,7 @@ const SEEDS: u64 = 40;
 const NEW_SEEDS: u64 = 6;
 const STEPS: usize = 60;
 /// Of so many ends of a life, one is followed by another life.
-const LIVES: u64 = 5;
+const LIVES: u64 = 8;
 const STEPS_OF_A_LIFE: usize = 12;
 
 /// How bad the loss of power is, several times for each moment.
@@ -137,7 +138,12 @@ fn queue_policies(seed: u64, drawn: &mut Drawn) -> String {
     let mut dice = Dice(!seed);
     let mut lines = String::new();
     for key in ["a", "b", "c"] {
-        lines += &format!("queue-policy {}\n", drawn.policy(&mut dice, key, key));
+        // Producers that wait are served seldom enough.
+        let policy = match dice.below(5) {
+            0 => drawn.policy_with(&mut dice, key, key, "block-timeout-ms"),
+            _ => drawn.policy(&mut dice, key, key),
+        };
+        lines += &format!("queue-policy {policy}\n");
     }
     if dice.below(2) == 0 {
         let dead = drawn.policy_with(&mut dice, "d", "dead*", "message-ttl-ms");
@@ -374,7 +380,8 @@ fn what_cannot_be_written_is_refused_in_a_transaction() {
 #[test]
 fn what_could_not_be_written_is_tried_again_by_itself() {
     let directory = MemoryDirectory::new();
-    let mut world = World::new(directory.clone(), "appendfsync everysec").expect("a new directory");
+    let settings = "appendfsync everysec\nappend-reserve 0";
+    let mut world = World::new(directory.clone(), settings).expect("a new directory");
     let now = directory.operations();
     directory.inject(now..now + 5, Fault::NoSpace);
     assert!(world.turn(0, "RPUSH q first\r\n"));
@@ -401,11 +408,40 @@ fn replies_that_are_free_leave_before_the_next_change_holds_them() {
     }
 }
 
+/// Whoever is served by what another client does is told of a change as well, and waits for its sync.
+#[test]
+fn those_who_are_served_by_others_wait_for_the_same_sync() {
+    let blocks = "queue-policy p q max-length 1 overflow block";
+    let acknowledges = "queue-policy p q delivery at-least-once acknowledge explicit";
+    for (policy, before, waits, serves) in [
+        ("", "PING", "BLPOP q 0", "RPUSH q x"),
+        ("", "PING", "BLMPOP 0 1 q LEFT", "RPUSH q x"),
+        ("", "PING", "BLMOVE q r LEFT RIGHT 0", "LPUSH q x"),
+        ("", "RPUSH r x", "BRPOP q 0", "RENAME r q"),
+        ("", "PING", "BLPOP q 0", "MULTI\r\nRPUSH q x\r\nEXEC"),
+        (acknowledges, "PING", "BLPOP q 0", "RPUSH q x"),
+        (blocks, "RPUSH q 1", "RPUSH q 2", "LPOP q"),
+        (blocks, "RPUSH q 1", "LPUSH q 2", "DEL q"),
+        (blocks, "RPUSH q 1", "RPUSH q 2", "QUEUE POLICY DEL p"),
+    ] {
+        let settings = format!("appendfsync always\n{policy}");
+        let mut world = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
+        assert!(world.turn(0, &format!("{before}\r\n")));
+        world.rest();
+        world.replies.clear();
+        assert!(world.turn(1, &format!("{waits}\r\n")) && world.turn(2, &format!("{serves}\r\n")));
+        let said = world.replies.replace("+OK\r\n+QUEUED\r\n", "");
+        assert_eq!(said, "", "{waits} is answered before {serves} is durable");
+        world.rest();
+        assert!(world.replies.lines().count() > 1, "{waits}, {serves}: {}", world.replies);
+    }
+}
+
 /// While changes are refused, reads are served however many bytes wait.
 #[test]
 fn a_full_buffer_stops_input_until_it_is_written_or_refused() {
     let directory = MemoryDirectory::new();
-    let settings = "appendfsync always\nappend-buffer-limit 1mb";
+    let settings = "appendfsync always\nappend-reserve 0\nappend-buffer-limit 1mb";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");
     let pending = |world: &World| world.broker.persistence().pending_bytes as usize;
     // A sync is under way, behind which all else waits.
@@ -653,4 +689,63 @@ fn a_torn_file_may_be_an_error() {
     let error = load(&directory, "aof-load-truncated no", START).map(drop).expect_err("it is torn");
     assert!(matches!(error, LoadError::Torn { .. }), "{error}");
     assert_eq!(files(&directory), all, "nothing is changed");
+}
+
+/// Where batches end in a file: each has a trailer that begins like this.
+fn batch_ends(bytes: &[u8]) -> Vec<usize> {
+    const TRAILER: &[u8] = b"*2\r\n$4\r\nPING\r\n$72\r\nTG1";
+    let starts = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(TRAILER));
+    starts.map(|start| start + TRAILER_BYTES).collect()
+}
+
+/// A base is complete before it is named, also if nothing came after it.
+#[test]
+fn a_base_without_its_last_batches_is_damaged() {
+    let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
+    // Each is more than goes into a batch with others.
+    for key in ["a", "b", "c", "d"] {
+        let text = "m".repeat(900_000);
+        let request =
+            format!("*3\r\n$5\r\nRPUSH\r\n$1\r\n{key}\r\n$900000\r\n{text}\r\nBGREWRITEAOF\r\n");
+        assert!(world.turn(0, &request));
+        world.rest();
+    }
+    let all = files(&world.directory.after_kill());
+    let base = all.iter().position(|(name, _)| name.contains(".base.")).expect("a base");
+    let ends = batch_ends(&all[base].1);
+    assert!(ends.len() > 2, "{} batches", ends.len());
+    for end in &ends[..ends.len() - 1] {
+        let mut cut = all.clone();
+        cut[base].1.truncate(*end);
+        assert!(error_of(cut).contains("damaged"), "cut at byte {end}");
+    }
+}
+
+/// The last batch of a file is durable before the next file gets its first.
+#[test]
+fn an_increment_without_its_last_batches_is_damaged_if_another_goes_on() {
+    let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
+    assert!(world.turn(0, "RPUSH q 1\r\n") && world.turn(0, "RPUSH q 2\r\nBGREWRITEAOF\r\n"));
+    // Up to where the next increment is written to, and the base is not there yet.
+    let names = |world: &World| files(&world.directory);
+    for number in 3.. {
+        assert!(world.turn(0, &format!("RPUSH q {number}\r\n")));
+        let next = names(&world).into_iter().find(|(name, _)| name.ends_with(".2.incr.aof"));
+        if next.is_some_and(|(_, bytes)| batch_ends(&bytes).len() > 1) {
+            break;
+        }
+        world.run_job(0, 0);
+        world.run_job(1, 0);
+        assert!(world.tell(0) && world.tell(0) && world.wait(1_000));
+    }
+    let all = files(&world.directory.after_kill());
+    let first = all.iter().position(|(name, _)| name.ends_with(".1.incr.aof")).expect("the first");
+    let ends = batch_ends(&all[first].1);
+    assert!(ends.len() > 2, "{} batches", ends.len());
+    for end in &ends[..ends.len() - 1] {
+        let mut cut = all.clone();
+        cut[first].1.truncate(*end);
+        let error = error_of(cut);
+        assert!(error.contains("damaged"), "cut at byte {end}: {error}");
+    }
 }

@@ -493,7 +493,7 @@ impl Keyspace {
 
     /// Panics if what is noted of governed queues disagrees with their entries.
     pub(super) fn check_governed(&self) {
-        let mut deliveries = 0;
+        let (mut deliveries, mut dues, mut listed) = (0, 0, 0);
         for (db, database) in self.dbs.iter().enumerate() {
             for (index, (key, entry)) in database.entries.iter().enumerate() {
                 let governed = self.governed_at(db, index);
@@ -510,7 +510,9 @@ impl Keyspace {
                 }
                 if let Some(due_ms) = governed.due_ms {
                     assert!(self.governance.dues.contains(&(due_ms, db, key.clone())));
+                    dues += 1;
                 }
+                listed += usize::from(governed.is_listed);
                 if let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) {
                     let noted_ms =
                         governed.due_ms.expect("it has something to do and is not noted");
@@ -519,6 +521,10 @@ impl Keyspace {
             }
         }
         assert_eq!(deliveries, self.governance.holdings.len());
+        assert_eq!(dues, self.governance.dues.len(), "something is due that is not there");
+        // Names of queues that are gone stay until it is their turn.
+        let idle = self.governance.idle.len();
+        assert!(listed <= idle && idle <= self.governance.idle_max, "{listed} of {idle}");
     }
 }
 

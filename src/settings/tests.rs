@@ -354,3 +354,34 @@ fn file_errors_say_where_what_and_what_would_be_valid() {
         assert_eq!(error.to_string(), format!("a.conf, line 1: '{line}': {expected}"));
     }
 }
+
+#[test]
+fn every_number_ends_where_its_row_says() {
+    let settings = Settings::default();
+    let mut count = 0;
+    for directive in row::all() {
+        let (min, max) = match directive.kind {
+            value::Kind::Number { min, max } => (i128::from(min), i128::from(max)),
+            value::Kind::Memory { min, max } => (i128::from(min), i128::from(max)),
+            _ => continue,
+        };
+        count += 1;
+        // More bytes than can be counted are as many as can.
+        let is_all = max == i128::from(u64::MAX);
+        for (value, is_taken) in [(min, true), (max, true), (min - 1, false), (max + 1, is_all)] {
+            let words = [value.to_string().into_bytes()];
+            let parsed = directive.parse(&words, &settings);
+            assert_eq!(parsed.is_ok(), is_taken, "{} {value}: {parsed:?}", directive.name);
+        }
+    }
+    assert!(count > 50, "only {count} rows");
+}
+
+#[test]
+fn addresses_end_at_sixteen() {
+    for (count, is_taken) in [(16, true), (17, false)] {
+        let addresses = vec!["127.0.0.1"; count].join(" ");
+        let read = Settings::from_text(&format!("bind {addresses}"), "test");
+        assert_eq!(read.is_ok(), is_taken, "{count}");
+    }
+}

@@ -172,8 +172,7 @@ impl World {
     /// A turn in which somebody may be told that data was changed.
     fn turn_that_answers(&mut self, is_busy: bool) -> bool {
         self.is_busy = is_busy;
-        let owed = self.clients.iter().map(|id| owed(&mut self.broker, *id));
-        self.owed_before = Some(owed.collect());
+        self.owed_before = Some(vec![0; self.clients.len()]);
         turn(self).is_ok()
     }
 
@@ -307,7 +306,6 @@ impl Stages for World {
     }
 
     fn read(&mut self) {
-        // What was held and has left since is owed no more.
         if let Some(before) = &mut self.owed_before {
             for (id, before) in self.clients.iter().zip(before) {
                 *before = owed(&mut self.broker, *id);

@@ -413,6 +413,22 @@ impl Run {
         assert_eq!(self.broker.next_deadline(self.now), None, "something is left to do");
         self.drop_client(who, CloseReason::PeerClosed);
         self.end_turn();
+        self.check_at_rest();
+    }
+
+    /// Nobody is there and nothing is left: nothing is kept for anybody either.
+    fn check_at_rest(&mut self) {
+        let broker = &mut self.broker;
+        assert_eq!(broker.client_count(), 0);
+        assert!(broker.contents().is_empty() && broker.hidden_contents().is_empty());
+        assert!(!broker.has_backlog() && !broker.has_held() && !broker.has_changed());
+        assert!(!broker.has_snapshot());
+        assert_eq!(broker.next_dirty(self.now), None);
+        assert_eq!(broker.next_resumed(), None);
+        assert_eq!(broker.next_closing(), None);
+        let mut effects = Vec::new();
+        broker.take_effects(&mut effects);
+        assert!(effects.is_empty(), "effects that nobody has asked for");
     }
 
     fn ask(&mut self, who: Who, words: &[&[u8]]) {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::journal::job::{Done, Job};
+use crate::journal::manifest::{Entry, Manifest};
 use crate::journal::memory::MemoryDirectory;
 use std::process;
 
@@ -206,4 +208,27 @@ fn what_is_no_file_is_refused() {
     fifo(LOCK_NAME);
     let error = DiskDirectory::open(&scratch.0).expect_err("no lock").to_string();
     assert!(error.ends_with("tidegate.lock: expected a file, got a FIFO, a device or a socket"));
+}
+
+/// A backup by hard links costs no copy, and must outlive the rewrite that makes its files history.
+#[test]
+fn what_has_another_name_is_not_cut_when_history_is_deleted() {
+    let scratch = Scratch::new("hard-link");
+    let directory = DiskDirectory::open(&scratch.0).expect("a directory");
+    let bytes = vec![b'x'; 5 << 20];
+    for name in ["a.1.incr.aof", "a.2.incr.aof"] {
+        let file = directory.create(name).expect("a new file");
+        write_all(&*file, &bytes, 0).expect("written");
+    }
+    fs::hard_link(scratch.0.join("a.1.incr.aof"), scratch.0.join("backup")).expect("a link");
+    let entry = |name: &str, seq| Entry { name: name.into(), seq, is_checked: false };
+    let manifest = Manifest {
+        history: vec![entry("a.1.incr.aof", 1), entry("a.2.incr.aof", 2)],
+        increments: vec![entry("a.3.incr.aof", 3)],
+        ..Manifest::default()
+    };
+    let done = Job::DeleteHistory { manifest, prefix: "a".into() }.run(&directory);
+    assert!(matches!(done, Done::Deleted(Ok(manifest)) if manifest.history.is_empty()));
+    assert_eq!(directory.list().expect("a list"), ["a.manifest", "backup"]);
+    assert_eq!(read(&directory, "backup").len(), bytes.len());
 }
