@@ -8,7 +8,7 @@
 //! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
 //! one pop with a count: fewer bytes to write, and fewer commands to load.
 
-use crate::keyspace::DbIndex;
+use crate::keyspace::{DbIndex, Removed};
 use crate::note::Note;
 use crate::queue::End;
 use crate::resp::{write_arg, write_command};
@@ -134,6 +134,39 @@ impl Effects {
     /// another one is not known in this.
     pub fn file(&self) -> u32 {
         self.file
+    }
+
+    /// States that messages in a row were taken out of a list: see `add_removed`.
+    pub fn state_removed(&mut self, removed: &Removed, mark: &[u8]) {
+        self.is_stated = true;
+        self.add_removed(removed, mark);
+    }
+
+    /// Adds that messages in a row were taken out of a list. In the middle a mark takes their places first,
+    /// which no message can be expected to be. Those that are on their way are in a list of their own.
+    pub fn add_removed(&mut self, removed: &Removed, mark: &[u8]) {
+        if !self.is_on {
+            return;
+        }
+        let &Removed { db, ref key, index, count, behind, ref departure } = removed;
+        let mut digits = itoa::Buffer::new();
+        if let Some(departure) = departure {
+            let mut last = itoa::Buffer::new();
+            let (first, last) = (digits.format(index), last.format(index + count - 1));
+            self.add(db, [&b"COPY"[..], key, &departure.list]);
+            self.add(db, [&b"PERSIST"[..], &departure.list]);
+            let range = [first.as_bytes(), last.as_bytes()];
+            self.add(db, [&b"LTRIM"[..], &departure.list, range[0], range[1]]);
+            self.note(db, &Note::Departing { departure: departure.clone() });
+        }
+        if index == 0 || behind == 0 {
+            let command = if index == 0 { &b"LPOP"[..] } else { b"RPOP" };
+            return self.add(db, [command, key, digits.format(count).as_bytes()]);
+        }
+        for place in index..index + count {
+            self.add(db, [&b"LSET"[..], key, digits.format(place).as_bytes(), mark]);
+        }
+        self.add(db, [&b"LREM"[..], key, digits.format(count).as_bytes(), mark]);
     }
 
     /// States that messages were added at one end of a queue, one after the other.

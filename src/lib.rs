@@ -68,6 +68,7 @@
 //! | `effects` | what changed, as commands that change another broker in the same way |
 //! | `note` | what append files say beside plain commands |
 //! | `deadlines` | what is due when |
+//! | `work` | how much is done in a turn, counted in steps |
 //! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
@@ -128,6 +129,7 @@ pub mod settings;
 mod slowlog;
 mod state;
 mod stats;
+mod work;
 
 pub use broker::Broker;
 pub use client_id::ClientId;

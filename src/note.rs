@@ -4,12 +4,18 @@
 //! with it. What it tells is a property of what plain commands build: since when a message is ready, how
 //! often it was delivered, which policies were set. Without the notes all messages are there.
 
+use crate::keyspace::{Departure, Fate, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use crate::resp::write_header;
 use crate::resp::{
     Limits, Parsed, Request, RequestParser, parse_integer, write_arg, write_command,
 };
+use std::sync::Arc;
+
+/// Why messages left their queue.
+const EXPIRED: &[u8] = b"expired";
+const DEAD_LETTER: &[u8] = b"dead-letter";
 
 /// The first word of a note.
 const MARK: &[u8] = b"tidegate";
@@ -34,6 +40,8 @@ pub enum Note {
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
     /// The stamp of the message at an index of a queue, counted from the left.
     StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
+    /// A list, in the database of the note, of messages on their way to dead letters.
+    Departing { departure: Departure },
     /// By how many milliseconds the calendar is ahead of the clock that all notes go by: it was set.
     Calendar { ahead_ms: i64 },
     /// The number of the last delivery so far: those to come have larger ones.
@@ -73,6 +81,12 @@ impl Note {
             Note::StampedAt { key, index, stamp } => {
                 words.extend([b"stamped-at".to_vec(), key.clone(), index.to_string().into_bytes()]);
                 words.extend(stamp_words(stamp));
+            }
+            Note::Departing { departure } => {
+                let Departure { key, list, policy, fate, .. } = departure;
+                words.extend([b"departing".to_vec(), list.to_vec(), key.to_vec()]);
+                words.push(if *fate == Fate::Expired { EXPIRED } else { DEAD_LETTER }.to_vec());
+                words.extend(policy.to_words());
             }
             Note::Calendar { ahead_ms } => {
                 words.extend([b"calendar".to_vec(), digits(*ahead_ms)]);
@@ -137,6 +151,18 @@ impl Note {
                 let words: Vec<&[u8]> = request.args_from(4).collect();
                 let index = number(request.get(3)?)?;
                 Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
+            }
+            b"departing" => {
+                let fate = match request.get(4)? {
+                    EXPIRED => Fate::Expired,
+                    DEAD_LETTER => Fate::DeadLetter,
+                    _ => return None,
+                };
+                let words: Vec<&[u8]> = request.args_from(5).collect();
+                let policy = Arc::new(QueuePolicy::parse(&words).ok()?);
+                let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
+                // The database is that in which the note stands.
+                Some(Note::Departing { departure: Departure { db: 0, key, list, policy, fate } })
             }
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
@@ -225,6 +251,15 @@ mod tests {
             Note::PolicyForgotten { name: b"".to_vec() },
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Calendar { ahead_ms: -5 },
+            Note::Departing {
+                departure: Departure {
+                    db: 0,
+                    key: Key::from(&b"q"[..]),
+                    list: Key::from(&b"l"[..]),
+                    policy: Arc::new(QueuePolicy::parse(&words).expect("valid")),
+                    fate: Fate::Expired,
+                },
+            },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
             Note::Stamped {

@@ -7,7 +7,7 @@ use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::effects::Effects;
 use crate::host::Host;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Expired, Keyspace};
 use crate::line_limit::LineLimit;
 use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
@@ -76,6 +76,7 @@ impl State {
         clients.set_output_limits(settings.output_limits, now.monotonic_us);
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
         keyspace.start_queue_clock(now);
+        keyspace.work.begin_turn(settings.turn_work_max);
         // There is no key yet that one of them could govern.
         keyspace.change_policies(|policies| drop(policies.configure(&settings.queue_policies)));
         keyspace.policies().warn_of_assumptions();
@@ -151,8 +152,12 @@ pub fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
 
 #[cold]
 fn add_all_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
-    for (db, key) in keyspace.take_expired() {
-        effects.add(db, [&b"DEL"[..], &key]);
+    let mark = keyspace.mark();
+    for expired in keyspace.take_expired() {
+        match expired {
+            Expired::Key(db, key) => effects.add(db, [&b"DEL"[..], &key]),
+            Expired::Messages(removed) => effects.add_removed(&removed, &mark),
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest; those in one line do not know each other.
 const ROOMS: &[&[&str]] = &[
-    &["clock", "glob", "histogram", "line_limit", "queue", "client_id"],
+    &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work"],
     &["policy"],
     &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
-    &["host", "keyspace", "note"],
+    &["host", "keyspace"],
+    &["note"],
     &["channels", "clients", "effects"],
     &["state"],
     &["command"],

@@ -221,7 +221,7 @@ impl Broker {
         saved.collect()
     }
 
-    /// Messages in flight and delayed ones, as the lists that append files have of them, by database and
+    /// Messages in flight, delayed ones, and those on their way to dead letters, as the lists that append files have of them, by database and
     /// name; with what is in flight, when the queue would expire if it came back. A copy, for tests and
     /// tools.
     pub fn hidden_contents(&self) -> Contents {
@@ -239,6 +239,10 @@ impl Broker {
                     all.insert((db, [key, suffix].concat()), (messages, expires_ms));
                 }
             }
+        }
+        for (departure, messages) in self.state.keyspace.departing() {
+            let messages = messages.iter().map(<[u8]>::to_vec).collect();
+            all.insert((departure.db, departure.list.to_vec()), (messages, None));
         }
         all
     }

@@ -155,12 +155,10 @@ impl Broker {
     /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget
     /// for the turn is used; says how many bytes that took.
     fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
-        let kept_parser = self.state.clients.get_mut(id).and_then(|client| client.parser.take());
-        if let Some(kept) = kept_parser {
-            self.parser = *kept;
-        }
+        self.resume_parser(id);
         let mut reply = self.state.clients.lend_output(id);
         let owed_before = reply.len();
+        let work_end = self.state.keyspace.work.spent() + self.state.settings.turn_work_max;
         let (mut used, mut has_run) = (0, false);
         // What the first word of the request before names. Only of one that was parsed here: the
         // parser may come from elsewhere.
@@ -171,7 +169,10 @@ impl Broker {
             && used < bytes.len()
         {
             // A message that the client published to itself may have made room for a later one.
-            if reply.len().saturating_sub(owed_before) > self.state.settings.turn_output_bytes_max {
+            let owed = reply.len().saturating_sub(owed_before);
+            if owed > self.state.settings.turn_output_bytes_max
+                || self.state.keyspace.work.spent() > work_end
+            {
                 self.state.clients.add_backlog(id);
                 break;
             }
@@ -222,6 +223,14 @@ impl Broker {
         timing::end_input(&mut self.state);
         self.state.clients.return_output(id, reply, has_run);
         used
+    }
+
+    /// Goes on where the parser stopped in a request that was not there as a whole.
+    fn resume_parser(&mut self, id: ClientId) {
+        let kept_parser = self.state.clients.get_mut(id).and_then(|client| client.parser.take());
+        if let Some(kept) = kept_parser {
+            self.parser = *kept;
+        }
     }
 
     /// Keeps how far the parser has come in a request that is not there as a whole.
@@ -287,6 +296,7 @@ impl Broker {
     /// are too slow; then runs what is left of the input of those who were waiting, each under the
     /// budget of a turn.
     pub fn settle(&mut self, now: Now) {
+        self.state.keyspace.work.begin_turn(self.state.settings.turn_work_max);
         self.expire(now);
         self.end_pause(now);
         while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
@@ -329,18 +339,15 @@ impl Broker {
             effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
-        if keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= keyspace.queue_ms()) {
-            governed::tend_due(&mut self.state);
-        }
+        governed::do_chores(&mut self.state);
         dispatch::follow_up(&mut self.state);
     }
 
-    /// Returns what a client has in flight to its queues, where others wait for it; they may also have
-    /// waited for its place in a line.
+    /// Has what a client holds returned to its queues, together with what others held who leave in this
+    /// turn. Who waited behind it in a line may be next.
     fn give_back(&mut self, id: ClientId) {
         if self.state.keyspace.holds_any(id) {
-            let State { keyspace, effects, .. } = &mut self.state;
-            governed::give_all_back(keyspace, effects, id);
+            self.state.keyspace.depart_client(id);
         }
         dispatch::follow_up(&mut self.state);
     }
@@ -357,7 +364,10 @@ impl Broker {
     pub fn has_backlog(&self) -> bool {
         // Those who wait may have been left alone because there was no space for the change.
         let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
-        self.state.clients.has_backlog() || self.has_due_expiries || has_ready
+        self.state.clients.has_backlog()
+            || self.has_due_expiries
+            || self.state.keyspace.has_chores()
+            || has_ready
     }
 
     /// How long nothing will happen by itself; none if it never will.
@@ -413,6 +423,12 @@ impl Broker {
     /// Whether SHUTDOWN was given, and how.
     pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
         self.state.shutdown
+    }
+
+    /// How much has been done since the start, in steps of about a tenth of a microsecond: they are counted,
+    /// not measured, so that the same run counts the same.
+    pub fn work(&self) -> u64 {
+        self.state.keyspace.work.spent()
     }
 
     /// The settings as they are now; CONFIG SET changes them.

@@ -69,7 +69,9 @@ pub(super) fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     Ok(())
 }
 
-fn describe_all(ctx: &Context<'_>, kind: Option<Kind>, text: &mut String) {
+fn describe_all(ctx: &mut Context<'_>, kind: Option<Kind>, text: &mut String) {
+    let count = ctx.state.clients.len();
+    ctx.state.keyspace.work.moved(count);
     for client in ctx.state.clients.iter() {
         if !client.is_gone() && kind.is_none_or(|kind| kind == Kind::of(client)) {
             describe(client, ctx, text);

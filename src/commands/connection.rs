@@ -218,7 +218,7 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2);
     let State { clients, settings, keyspace, effects, .. } = &mut *ctx.state;
-    governed::give_all_back(keyspace, effects, ctx.client);
+    governed::give_back_held(keyspace, effects, ctx.client);
     if let Some(client) = clients.get_mut(ctx.client) {
         client.is_authenticated = settings.requirepass.is_empty();
         client.no_evict = false;

@@ -220,7 +220,7 @@ fn pass_time(state: &mut State, took_us: u64) {
     state.keyspace.pass_time(took_us);
     let now_ms = state.keyspace.queue_ms();
     if state.keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-        governed::tend_due(state);
+        governed::do_chores(state);
     }
 }
 

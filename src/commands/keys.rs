@@ -178,6 +178,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let State { keyspace, stats, .. } = &mut *ctx.state;
     governed::check_name(keyspace, to)?;
     let value = keyspace.get(ctx.db, from).cloned();
+    keyspace.work.copied(value.as_ref().map_or(0, |value| value.allocated_bytes()));
     stats.count_lookup(value.is_some());
     let value = value.filter(|_| replaces || !keyspace.contains(to_db, to));
     ctx.reply.flag(value.is_some());

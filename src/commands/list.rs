@@ -167,6 +167,9 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         pop_many(queue, end, taken, reply);
         (taken, taken > 0)
     })?;
+    if let Plain::Changed(taken) = taken {
+        keyspace.work.looked_at(taken);
+    }
     let taken = match (taken, count) {
         (Plain::Changed(taken), _) => taken,
         (Plain::Absent, Some(_)) => {
@@ -252,10 +255,14 @@ fn lrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
         return Ok(());
     };
     let (start, count) = range(start, stop, list.len());
+    let owed_before = ctx.reply.len();
     ctx.reply.array(count);
     for message in list.iter_from(start).take(count) {
         ctx.reply.bulk(message);
     }
+    let work = &mut ctx.state.keyspace.work;
+    work.looked_at(count);
+    work.copied(ctx.reply.len() - owed_before);
     Ok(())
 }
 
@@ -304,6 +311,9 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_governed = keyspace.is_governed(ctx.db, &request[1]);
     let finds = |queue: &Queue| queue.iter().position(|message| message == &request[3]);
+    // The pivot may be the last one.
+    let len = keyspace.peek_list(ctx.db, &request[1]).map_or(0, Queue::len);
+    keyspace.work.looked_at(len);
     if is_governed && keyspace.list(ctx.db, &request[1])?.is_some_and(|list| finds(list).is_some())
     {
         governed::check_push(keyspace, ctx.db, &request[1], 1, request[4].len())?;
@@ -337,10 +347,13 @@ fn lrem(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let from = if count < 0 { End::Back } else { End::Front };
     let limit = if count == 0 { u64::MAX } else { count.unsigned_abs() };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut seen = 0;
     let removed = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+        seen = queue.len();
         let removed = queue.remove(from, &request[3], limit);
         (removed, removed > 0)
     })?;
+    ctx.state.keyspace.work.looked_at(seen);
     ctx.reply.count(removed.unwrap_or(0));
     Ok(())
 }
@@ -395,19 +408,22 @@ fn lpos(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
     let looked_at = if options.maxlen == 0 { usize::MAX } else { options.maxlen };
     let mut found = Vec::new();
+    let mut seen = 0;
     if let Some(list) = read(ctx.state, ctx.db, &request[1])? {
         let len = list.len();
+        let see = |_: &&[u8]| seen += 1;
         let is_match = |message: &[u8]| message == &request[2];
         if options.rank > 0 {
-            let matches = list.iter().take(looked_at).enumerate();
+            let matches = list.iter().take(looked_at).inspect(see).enumerate();
             let matches = matches.filter(|(_, message)| is_match(message));
             found.extend(matches.skip(skipped).take(wanted).map(|(index, _)| index));
         } else {
-            let matches = list.iter().rev().take(looked_at).enumerate();
+            let matches = list.iter().rev().take(looked_at).inspect(see).enumerate();
             let matches = matches.filter(|(_, message)| is_match(message));
             found.extend(matches.skip(skipped).take(wanted).map(|(index, _)| len - 1 - index));
         }
     }
+    ctx.state.keyspace.work.looked_at(seen);
     match options.count {
         None => match found.first() {
             Some(index) => ctx.reply.count(*index),

@@ -214,6 +214,7 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         }
     }
     ctx.state.stats.messages_delivered += receivers as u64;
+    ctx.state.keyspace.work.keys(receivers);
     ctx.reply.count(receivers);
     Ok(())
 }
@@ -226,6 +227,7 @@ fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         None => 0,
     };
     ctx.state.stats.messages_delivered += receivers as u64;
+    ctx.state.keyspace.work.keys(receivers);
     ctx.reply.count(receivers);
     Ok(())
 }

@@ -173,7 +173,8 @@ fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         return Ok(());
     };
     let reply = &mut *ctx.reply;
-    reply.array(governed.in_flight.len());
+    let count = governed.in_flight.len();
+    reply.array(count);
     for (_, delivery) in governed.in_flight.iter() {
         reply.map(4);
         reply.bulk(b"message");
@@ -186,6 +187,7 @@ fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         reply.bulk(b"deliveries");
         reply.integer(delivery.stamp.deliveries.into());
     }
+    ctx.state.keyspace.work.moved(count);
     Ok(())
 }
 

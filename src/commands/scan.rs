@@ -34,6 +34,8 @@ pub(super) fn selects(pattern: &[u8], key: &[u8]) -> bool {
 }
 
 fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let count = ctx.state.keyspace.len(ctx.db);
+    ctx.state.keyspace.work.keys(count);
     let all = ctx.state.keyspace.keys(ctx.db).map(|(key, _)| key);
     let matching: Vec<_> = all.filter(|key| selects(&request[1], key)).collect();
     ctx.reply.array(matching.len());
@@ -78,7 +80,9 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let ScanOptions { count, pattern, type_name } = scan_options(request)?;
     let mut found = Vec::new();
     let mut looked_up = 0;
-    let next = ctx.state.keyspace.scan(ctx.db, cursor, count, |key, value| {
+    let keyspace = &mut ctx.state.keyspace;
+    keyspace.work.keys(count.min(keyspace.len(ctx.db)));
+    let next = keyspace.scan(ctx.db, cursor, count, |key, value| {
         if pattern.is_some_and(|pattern| !selects(pattern, key)) {
             return;
         }

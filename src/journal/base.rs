@@ -77,13 +77,13 @@ impl BaseWriter {
             Note::Calendar { ahead_ms }.write(&mut self.batch);
         }
         self.last_delivery = self.last_delivery.or(part.last_delivery);
+        for (departure, messages) in &part.departing {
+            self.select(departure.db);
+            self.add_list(&departure.list, messages)?;
+            Note::Departing { departure: departure.clone() }.write(&mut self.batch);
+        }
         for saved in &part.keys {
-            if self.db != Some(saved.db) {
-                self.db = Some(saved.db);
-                let mut digits = itoa::Buffer::new();
-                let number = digits.format(saved.db).as_bytes();
-                write_command(&mut self.batch, [&b"select"[..], number]);
-            }
+            self.select(saved.db);
             if let Some(Value::List(queue)) = &saved.value {
                 self.add_list(&saved.key, queue)?;
             }
@@ -98,6 +98,13 @@ impl BaseWriter {
             }
         }
         Ok(())
+    }
+
+    fn select(&mut self, db: DbIndex) {
+        if self.db.replace(db) != Some(db) {
+            let mut digits = itoa::Buffer::new();
+            write_command(&mut self.batch, [&b"select"[..], digits.format(db).as_bytes()]);
+        }
     }
 
     fn add_list(&mut self, key: &[u8], queue: &Queue) -> io::Result<()> {

@@ -29,18 +29,21 @@ impl Keyspace {
         });
     }
 
-    /// Takes messages out of a queue's delayed ones that are ready at `until_ms`, as many as are in a row.
-    pub fn take_ripe(&mut self, db: DbIndex, key: &[u8], until_ms: i64) -> Option<TakenOut> {
-        if !self.has_ripe(db, key, until_ms) {
+    /// Takes messages out of a queue's delayed ones that are ready first, if they are at `until_ms`: as many
+    /// as are in a row, and `count_max` at the most.
+    pub fn take_ripe(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        until_ms: i64,
+        count_max: usize,
+    ) -> Option<TakenOut> {
+        let oldest_ms = self.governed(db, key)?.delayed.oldest_ms()?;
+        if oldest_ms > until_ms {
             return None;
         }
-        self.change_delayed(db, key, |queue| queue.take_older_than(until_ms, true))?
-    }
-
-    /// Whether any of a queue's delayed messages are ready at `until_ms`.
-    pub fn has_ripe(&mut self, db: DbIndex, key: &[u8], until_ms: i64) -> bool {
-        let oldest_ms = self.governed(db, key).and_then(|governed| governed.delayed.oldest_ms());
-        oldest_ms.is_some_and(|oldest_ms| oldest_ms <= until_ms)
+        let take = |queue: &mut Queue| queue.take_some_older_than(oldest_ms, true, count_max);
+        self.change_delayed(db, key, take)?
     }
 
     /// Changes a queue's delayed messages in another way.

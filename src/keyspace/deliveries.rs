@@ -59,11 +59,97 @@ impl Keyspace {
     }
 
     /// What a client has in flight, by queue, the oldest of each queue first.
-    pub fn held_by(&self, client: ClientId) -> impl Iterator<Item = (DbIndex, &Key, u64)> {
+    fn held_by(&self, client: ClientId) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
         let first = (client, 0, Key::default(), 0);
-        let own = self.governance.holdings.range(first..);
-        own.take_while(move |(owner, ..)| *owner == client)
-            .map(|(_, db, key, number)| (*db, key, *number))
+        // No database has this number.
+        let end = (client, DbIndex::MAX, Key::default(), 0);
+        let own = self.governance.holdings.range(first..end);
+        own.map(|(_, db, key, number)| (*db, key, *number))
+    }
+
+    /// Says that a client has left: what it has in flight is to be returned.
+    pub fn depart_client(&mut self, client: ClientId) {
+        self.governance.departed.push_back(client);
+    }
+
+    /// Whether clients have left whose messages are still to be returned.
+    pub fn has_departed(&self) -> bool {
+        !self.governance.departed.is_empty()
+    }
+
+    /// What clients who have left had in flight: of each queue the numbers, rising, of all those clients
+    /// together. If that is more than `count_max`, so many of one queue of one client: the newest first,
+    /// since then each part goes to the end of its queue.
+    pub fn take_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
+        let clients: Vec<ClientId> = self.governance.departed.iter().copied().collect();
+        let held =
+            |client: &ClientId| self.held_by(*client).take(count_max.saturating_add(1)).count();
+        let mut left = count_max;
+        for client in &clients {
+            match left.checked_sub(held(client)) {
+                Some(rest) => left = rest,
+                None => return self.take_newest_departed(count_max).into_iter().collect(),
+            }
+        }
+        self.governance.departed.clear();
+        self.held_by_queue(&clients)
+    }
+
+    /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
+    pub fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
+        let held = clients.iter().flat_map(|client| self.held_by(*client));
+        let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
+        all.sort_unstable();
+        let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
+        let by_queue = all.chunk_by(is_same).filter_map(|chunk| {
+            let (db, key, _) = chunk.first()?;
+            Some((*db, key.clone(), chunk.iter().map(|(.., number)| *number).collect()))
+        });
+        by_queue.collect()
+    }
+
+    fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
+        while let Some(&client) = self.governance.departed.front() {
+            if let Some((db, key, number)) = self.held_by(client).next_back() {
+                let others = self.held_by(client).rev();
+                let same = others.take_while(|other| (other.0, other.1) == (db, key));
+                let mut numbers: Vec<u64> = same.take(count_max).map(|(.., n)| n).collect();
+                debug_assert_eq!(numbers.first(), Some(&number));
+                numbers.reverse();
+                return Some((db, key.clone(), numbers));
+            }
+            self.governance.departed.pop_front();
+        }
+        None
+    }
+
+    /// The deliveries of a queue that are overdue, which those are that were made at `since_ms` or before.
+    /// If there are more than `count_max`, so many of them, the newest first as above.
+    pub fn overdue(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        since_ms: i64,
+        count_max: usize,
+    ) -> Vec<u64> {
+        let Some(index) = self.find(db, key) else { return Vec::new() };
+        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return Vec::new() };
+        let Some(governed) = &mut interest.governed else { return Vec::new() };
+        let in_flight = &governed.in_flight;
+        if governed.overdue_to.is_none() {
+            let is_overdue = |(_, delivery): &(u64, &Delivery)| delivery.delivered_ms <= since_ms;
+            let overdue = in_flight.iter().take_while(is_overdue);
+            let (count, last) = overdue.fold((0, None), |(count, _), (n, _)| (count + 1, Some(n)));
+            self.work.looked_at(count);
+            governed.overdue_to = last;
+        }
+        let Some(last) = governed.overdue_to else { return Vec::new() };
+        let mut numbers: Vec<u64> = in_flight.newest_to(last).take(count_max).collect();
+        if numbers.len() < count_max {
+            governed.overdue_to = None;
+        }
+        numbers.reverse();
+        numbers
     }
 
     /// The oldest messages that a client has in flight of one queue, up to `count`.

@@ -1,7 +1,7 @@
 //! When values go by themselves: each database has its deadlines, and one more set knows which
 //! database is due first, so that a turn looks at one number.
 
-use super::{Db, DbIndex, Key, Keyspace, NEVER};
+use super::{Db, DbIndex, Expired, Key, Keyspace, NEVER};
 use crate::policy::{DELAYED, IN_FLIGHT};
 
 impl Keyspace {
@@ -56,8 +56,8 @@ impl Keyspace {
         let hidden = self.clear_hidden_of_expired(db, &key);
         if let Some(expired) = &mut self.expired {
             let names = hidden.into_iter().map(|suffix| Key::from([&key, suffix].concat()));
-            expired.extend(names.map(|name| (db, name)));
-            expired.push((db, key.clone()));
+            expired.extend(names.map(|name| Expired::Key(db, name)));
+            expired.push(Expired::Key(db, key.clone()));
         }
         // What had no other use has left its place.
         let Some(index) = self.dbs[db].entries.get_index_of(&key) else { return };

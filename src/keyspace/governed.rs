@@ -6,6 +6,7 @@
 //!
 //! Here is what there is; what happens to it is in `commands/governed`.
 
+use super::departures::{Departing, Departure};
 use super::in_flight::InFlight;
 use super::recent::Recent;
 use super::totals::Totals;
@@ -27,6 +28,8 @@ pub struct Governed {
     pub delayed: Queue,
     /// What it has had lately, if its policy asks for that.
     pub(super) recent: Recent,
+    /// The newest delivery of those that are returned in parts, since they are overdue.
+    pub(super) overdue_to: Option<u64>,
     /// When the list expires that has become empty while its messages are in flight, in Unix
     /// milliseconds; `NEVER` if it is not empty, or would stay.
     pub(super) expires_ms: i64,
@@ -61,6 +64,8 @@ pub(super) struct Governance {
     pub(super) dues: BTreeSet<(i64, DbIndex, Key)>,
     /// What each client has in flight.
     pub(super) holdings: BTreeSet<Holding>,
+    /// Clients that have left, and whose messages are still to be returned.
+    pub(super) departed: VecDeque<ClientId>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
     /// Queues that had nothing left when they were added, the longest ago first; each once.
@@ -70,6 +75,14 @@ pub(super) struct Governance {
     pub(super) dedup_max: usize,
     /// Queues without messages that are remembered.
     pub(super) idle_max: usize,
+    /// Messages on their way to dead letters, those first that left first.
+    pub(super) departing: VecDeque<Departing>,
+    /// What append files say of lists of such messages, while they are loaded.
+    pub(super) noted_departures: Vec<Departure>,
+    /// Lists of append files that were given names.
+    pub(super) lists_named: u64,
+    /// Whether queues are due that have not been seen to.
+    pub(super) is_behind: bool,
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
     /// Lists that came under a policy in another way than by pushes.
@@ -87,6 +100,7 @@ impl Governed {
             in_flight: InFlight::default(),
             delayed: Queue::new(),
             recent: Recent::default(),
+            overdue_to: None,
             expires_ms: NEVER,
             is_read_paused: false,
             is_write_paused: false,
@@ -398,15 +412,6 @@ impl Keyspace {
         }
     }
 
-    /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
-    pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
-        let count = |queue: &Queue| (queue.len(), queue.message_bytes());
-        let ready = self.peek_list(db, key).map(count).unwrap_or_default();
-        let delayed = self.governed(db, key).map(|governed| count(&governed.delayed));
-        let delayed = delayed.unwrap_or_default();
-        (ready.0 + delayed.0, ready.1 + delayed.1)
-    }
-
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
     pub fn mark(&self) -> Vec<u8> {
         let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
@@ -489,6 +494,7 @@ impl Keyspace {
         for (db, _) in &mut governance.idle {
             *db = other(*db);
         }
+        self.swap_departing(other);
     }
 
     /// Panics if what is noted of governed queues disagrees with their entries.

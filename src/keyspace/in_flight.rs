@@ -141,6 +141,11 @@ impl InFlight {
         self.by_number.get(&number)
     }
 
+    /// The numbers of deliveries up to this one, the newest first.
+    pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
+        self.by_number.range(..=last).rev().map(|(number, _)| *number)
+    }
+
     /// The oldest delivery, with its number.
     pub fn first(&self) -> Option<(u64, &Delivery)> {
         self.by_number.first_key_value().map(|(number, delivery)| (*number, delivery))

@@ -8,8 +8,10 @@
 //!
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
+mod capacity;
 mod delayed;
 mod deliveries;
+mod departures;
 mod edit;
 mod expiry;
 mod governed;
@@ -31,6 +33,7 @@ use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::line_limit::LineLimit;
 use crate::queue::Queue;
+use crate::work::Work;
 use ahash::RandomState;
 use governed::Governance;
 use indexmap::IndexMap;
@@ -40,6 +43,7 @@ use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
 use thiserror::Error;
 
+pub use departures::{Departure, Fate, Removed};
 pub use edit::Plain;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
@@ -115,6 +119,15 @@ const NEVER: i64 = i64::MIN;
 /// the key's reference counts.
 const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Key>() + 8 + 16 + 16;
 
+/// What has gone by itself, as time went on.
+#[derive(Debug)]
+pub enum Expired {
+    /// A key with its value, or the list of append files for what its queue had beside.
+    Key(DbIndex, Key),
+    /// Messages of a queue.
+    Messages(Removed),
+}
+
 /// One database.
 #[derive(Debug)]
 struct Db {
@@ -148,6 +161,8 @@ pub struct Keyspace {
     /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
     /// been removed yet.
     now_ms: i64,
+    /// How much has been done.
+    pub work: Work,
     queue_clock: QueueClock,
     /// The time of the turn by that clock, in milliseconds.
     queue_ms: i64,
@@ -156,7 +171,7 @@ pub struct Keyspace {
     /// Values that expired.
     expired_count: u64,
     /// Which those were since they were last asked for, if anybody asks.
-    expired: Option<Vec<(DbIndex, Key)>>,
+    expired: Option<Vec<Expired>>,
     /// Changes that commands made.
     changes: u64,
     /// The number of the snapshot under way, or of the last one.
@@ -209,6 +224,7 @@ impl Keyspace {
             now_s: 0,
             notes_use: true,
             now_ms: 0,
+            work: Work::default(),
             queue_clock: QueueClock::default(),
             queue_ms: 0,
             due_dbs: Deadlines::default(),
@@ -270,7 +286,7 @@ impl Keyspace {
     }
 
     /// The keys that expired since the last call.
-    pub fn take_expired(&mut self) -> Vec<(DbIndex, Key)> {
+    pub fn take_expired(&mut self) -> Vec<Expired> {
         self.expired.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -290,6 +306,9 @@ impl Keyspace {
     /// Where a key's entry is. A value that has expired is removed first.
     #[inline]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
+        if self.governance.is_behind {
+            self.catch_up(db, key);
+        }
         let now_ms = self.now_ms;
         let Db { entries, last_found, .. } = &mut self.dbs[db];
         let is_due = match entries.get_index(*last_found) {
@@ -371,6 +390,7 @@ impl Keyspace {
         let index = self.find(db, key)?;
         let expires_ms = self.entry_mut(db, index).expires_ms;
         let value = self.clear_value(db, index)?;
+        self.work.copied(value.allocated_bytes());
         self.changed(db, index);
         self.drop_if_unused(db, index);
         Some((value, (expires_ms != NEVER).then_some(expires_ms)))
@@ -484,6 +504,7 @@ impl Keyspace {
         if database.entries.is_empty() {
             database.entries.shrink_to_fit();
         }
+        freed += self.flush_departing(db);
         self.bytes -= freed;
         // There may have been nothing but messages in flight or delayed.
         self.changes += u64::from(count == 0 && freed > 0);
@@ -514,7 +535,7 @@ impl Keyspace {
             let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }
-        assert_eq!(bytes, self.bytes);
+        assert_eq!(bytes + self.departing_bytes(), self.bytes);
         self.check_governed();
         let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
         assert_eq!(firsts, self.due_dbs.len());

@@ -27,6 +27,7 @@ impl Keyspace {
         self.governance.is_replaying = false;
         self.note_governance();
         self.reset_queue_sums();
+        self.adopt_departures();
         let mut unknown = Vec::new();
         if self.policies().is_empty() {
             return unknown;

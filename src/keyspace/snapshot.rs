@@ -8,7 +8,7 @@
 //! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
 //! or was saved before.
 
-use super::{Db, DbIndex, Entry, InFlight, Key, Keyspace, NEVER, Value};
+use super::{Db, DbIndex, Departure, Entry, InFlight, Key, Keyspace, NEVER, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 
@@ -53,6 +53,8 @@ pub struct SavedPart {
     pub last_delivery: Option<u64>,
     /// By how many milliseconds the calendar is ahead of the clock of queues, in the first part, if it is.
     pub calendar_ahead_ms: Option<i64>,
+    /// Messages on their way to dead letters, in the first part.
+    pub departing: Vec<(Departure, Queue)>,
     pub keys: Vec<SavedKey>,
 }
 
@@ -62,6 +64,7 @@ impl SavedPart {
         self.policies.is_empty()
             && self.last_delivery.is_none()
             && self.calendar_ahead_ms.is_none()
+            && self.departing.is_empty()
             && self.keys.is_empty()
     }
 }
@@ -84,7 +87,9 @@ impl Keyspace {
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
         let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
         let calendar_ahead_ms = Some(self.calendar_ahead_ms()).filter(|ahead_ms| *ahead_ms != 0);
-        let saved = SavedPart { policies, last_delivery, calendar_ahead_ms, keys: Vec::new() };
+        let departing = self.share_departing();
+        let keys = Vec::new();
+        let saved = SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys };
         self.snapshot = Some(Snapshot { saved });
     }
 

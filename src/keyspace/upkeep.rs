@@ -1,12 +1,66 @@
 //! When governed queues have something to do, and when what is known of them is forgotten.
 
-use super::{DbIndex, Key, Keyspace};
+use super::{DbIndex, Expired, Fate, Key, Keyspace, Removed};
 
 impl Keyspace {
-    /// The queue that has had something to do for the longest time at `now_ms`; it is taken off the list
-    /// until something changes.
-    pub fn take_due(&mut self, now_ms: i64) -> Option<(DbIndex, Key)> {
-        while self.next_due_ms()? <= now_ms {
+    /// Whether there is something to do that commands do not wait for.
+    #[inline]
+    pub fn has_chores(&self) -> bool {
+        self.has_departed() || self.has_departing() || self.has_due()
+    }
+
+    /// Notes whether queues are due that have not been seen to: then a look-up has to see to its own.
+    pub fn note_behind(&mut self) {
+        self.governance.is_behind = self.has_due();
+    }
+
+    /// Whether any queue has something to do by the time of the turn.
+    #[inline]
+    pub fn has_due(&self) -> bool {
+        self.next_due_ms().is_some_and(|due_ms| due_ms <= self.queue_ms)
+    }
+
+    /// Takes out of a queue what has waited too long, although its turn has not come: a command is about to
+    /// look at it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn catch_up(&mut self, db: DbIndex, key: &[u8]) {
+        // The look-ups that this makes find nothing to do.
+        self.governance.is_behind = false;
+        self.expire_overdue(db, key);
+        self.governance.is_behind = true;
+    }
+
+    fn expire_overdue(&mut self, db: DbIndex, key: &[u8]) {
+        let Some(policy) = self.policy_of(db, key) else { return };
+        let Some(ttl_ms) = policy.message_ttl_ms else { return };
+        let limit_ms = self.queue_ms.saturating_sub(ttl_ms);
+        let key = Key::from(key);
+        while let Ok(Some(list)) = self.list(db, &key)
+            && let Some((index, count)) = list.next_older_than(limit_ms)
+        {
+            let removed = if policy.dead_letter.is_some() {
+                self.depart(db, &key, &policy, Fate::Expired, (index, count))
+            } else {
+                self.count(db, &key, |totals| totals.expired += count as u64);
+                let trimmed = self.change_list(db, &key, |queue| {
+                    queue.trim_out(index, count);
+                    queue.len() - index
+                });
+                let behind = trimmed.ok().flatten();
+                let key = key.clone();
+                behind.map(|behind| Removed { db, key, index, count, behind, departure: None })
+            };
+            if let Some(expired) = &mut self.expired {
+                expired.extend(removed.map(Expired::Messages));
+            }
+        }
+    }
+
+    /// The queue that has had something to do for the longest time; it is taken off the list until
+    /// something changes.
+    pub fn take_due(&mut self) -> Option<(DbIndex, Key)> {
+        while self.has_due() {
             let (due_ms, db, key) = self.governance.dues.pop_first()?;
             let Some(index) = self.find(db, &key) else { continue };
             let entry = &mut self.dbs[db].entries[index];

@@ -402,6 +402,15 @@ impl Queue {
         }
     }
 
+    /// Takes `count` messages from `start` on out, as a queue of their own, whole segments at a time where
+    /// that is possible.
+    pub fn detach(&mut self, start: usize, count: usize) -> Queue {
+        let mut taken = self.share();
+        taken.trim(start, count);
+        self.trim_out(start, count);
+        taken
+    }
+
     /// Forgets `count` messages, not none, from `start` on; there are others on both sides. The
     /// caller takes their stamps away.
     fn cut_out(&mut self, start: usize, count: usize) {

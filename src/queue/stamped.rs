@@ -197,7 +197,18 @@ impl Queue {
 
     /// Takes out those that `next_older_than` gives, with their bytes if those are wanted.
     pub fn take_older_than(&mut self, limit_ms: i64, are_wanted: bool) -> Option<TakenOut> {
+        self.take_some_older_than(limit_ms, are_wanted, usize::MAX)
+    }
+
+    /// As `take_older_than`, but `count_max` of them at the most.
+    pub fn take_some_older_than(
+        &mut self,
+        limit_ms: i64,
+        are_wanted: bool,
+        count_max: usize,
+    ) -> Option<TakenOut> {
         let (index, count) = self.next_older_than(limit_ms)?;
+        let count = count.min(count_max);
         let messages = if are_wanted { self.copy_stamped(index, count) } else { Vec::new() };
         let behind = self.len - index - count;
         self.trim_out(index, count);
@@ -231,6 +242,13 @@ impl Queue {
         let stamps = self.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
         let messages = self.iter_from(index).take(count).map(Box::from);
         messages.zip(stamps.skip(index)).collect()
+    }
+
+    /// Copies of the first `count` messages, with their stamps; without stamps each has the default one.
+    pub fn copy_front(&self, count: usize) -> Vec<(Box<[u8]>, Stamp)> {
+        let stamps = self.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
+        let stamps = stamps.chain(std::iter::repeat(Stamp::default()));
+        self.iter().take(count).map(Box::from).zip(stamps).collect()
     }
 
     /// Where to insert a message with this order for it to be back in its old place: as seen from

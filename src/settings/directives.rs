@@ -65,6 +65,11 @@ pub(super) static USED: &[Directive] = &[
         field!(turn_output_bytes_max),
         "Bytes of replies made for one client in a turn before the others have theirs. Less than \
          1kb would make a turn per reply, more than 1gb would be no limit."),
+    used("turn-work-max", Kind::Number { min: 100, max: 1_000_000_000 }, "10000",
+        field!(turn_work_max),
+        "Steps of work, about a tenth of a microsecond each, that are done for one client in a turn \
+         before the others have theirs, and in a turn for what is due, given back or freed. Less than \
+         100 would make a turn per message, more than a billion would be no limit."),
     used("appendonly", Kind::Flag, "no", field!(appendonly),
         "Whether changes are written to append files, and loaded from them at the start.")
         .immutable(),

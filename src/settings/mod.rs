@@ -106,6 +106,8 @@ pub struct Settings {
     pub turn_read_bytes_max: usize,
     /// Bytes of replies made for one client in a turn.
     pub turn_output_bytes_max: usize,
+    /// Steps of work for one client in a turn, and for chores.
+    pub turn_work_max: u64,
     /// Whether changes are written to append files.
     pub appendonly: bool,
     /// When a change is durable.
@@ -430,6 +432,7 @@ impl Settings {
             dir: PathBuf::new(),
             turn_read_bytes_max: 0,
             turn_output_bytes_max: 0,
+            turn_work_max: 0,
             appendonly: false,
             appendfsync: FsyncPolicy::EverySecond,
             appenddirname: String::new(),

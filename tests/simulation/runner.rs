@@ -60,6 +60,8 @@ impl Run {
         let now = START;
         let mut settings = Settings::default();
         settings.databases = DBS as _;
+        // In parts it would be another story: tests of their own tell it.
+        settings.turn_work_max = 1_000_000_000;
         settings.turn_output_bytes_max = rng.pick(&[30, 1000, 100_000_000]);
         let mut disconnects = rng.pick(&[0, 1, 1, 3]);
         let generator = Generator::new(&mut rng, seed);

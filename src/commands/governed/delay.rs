@@ -1,13 +1,12 @@
 //! Messages that can only be taken some time after they were pushed.
 
 use super::delayed_key;
-use super::due::state_gone;
 use super::push::note_ready_since;
 use super::side;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace};
+use crate::keyspace::{DbIndex, Key, Keyspace, Removed};
 use crate::note::Note;
-use crate::queue::{End, Gathered, Stamp};
+use crate::queue::{End, Gathered, Stamp, TakenOut};
 use crate::state::add_expired;
 
 /// Keeps messages back that are pushed at an end of a queue, and were dead letters so often.
@@ -32,34 +31,42 @@ pub fn delay<'a>(
     effects.state_push(db, End::Back, &delayed_key(key), messages);
 }
 
-/// Makes messages ready that are by `until_ms`, in the order in which they come to be; those that wait
-/// for the queue get them. They are ready since then, or since now if that is earlier.
+/// Makes messages ready that are by `until_ms`, `count_max` at the most, in the order in which they come to
+/// be; those that wait for the queue get them. They are ready since then, or since now if that is
+/// earlier.
 pub fn release(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
     until_ms: i64,
+    count_max: usize,
 ) {
-    let list = delayed_key(key);
-    let Some(ripe) = keyspace.take_ripe(db, key, until_ms) else { return };
-    let now_ms = keyspace.queue_ms();
-    let ready_ms = |(_, stamp): &(Box<[u8]>, Stamp)| stamp.ready_ms;
-    // As nearly always: the first of the list, in its order, and no others.
-    let are_moves = ripe.index == 0
-        && ripe.messages.is_sorted_by_key(ready_ms)
-        && ripe.messages.last().is_some_and(|last| ready_ms(last) <= now_ms)
-        && !keyspace.has_ripe(db, key, until_ms);
-    if !are_moves {
-        state_gone(keyspace, effects, db, &list, &ripe);
-    }
     let mut gathered = Gathered::default();
-    gathered.add(ripe);
-    while let Some(ripe) = keyspace.take_ripe(db, key, until_ms) {
-        state_gone(keyspace, effects, db, &list, &ripe);
+    let mut rows: Vec<Removed> = Vec::new();
+    let mut left = count_max;
+    while left > 0
+        && let Some(ripe) = keyspace.take_ripe(db, key, until_ms, left)
+    {
+        let TakenOut { index, count, behind, .. } = ripe;
+        let list = Key::from(delayed_key(key));
+        rows.push(Removed { db, key: list, index, count, behind, departure: None });
+        left -= count;
         gathered.add(ripe);
     }
+    if rows.is_empty() {
+        return;
+    }
+    keyspace.work.moved(count_max - left);
+    let now_ms = keyspace.queue_ms();
     let messages = gathered.into_sorted();
+    // As nearly always: the first of the list, in its order.
+    let are_moves = rows.iter().all(|row| row.index == 0)
+        && messages.last().is_some_and(|(_, stamp)| stamp.ready_ms <= now_ms);
+    if !are_moves {
+        let mark = keyspace.mark();
+        rows.iter().for_each(|row| effects.state_removed(row, &mark));
+    }
     let pushed = keyspace.change_or_create_list(db, key, |queue| {
         for (message, Stamp { ready_ms, taken_from, hops, .. }) in &messages {
             let ready_ms = *ready_ms.min(&now_ms);
@@ -69,6 +76,7 @@ pub fn release(
     });
     debug_assert!(pushed.is_ok());
     add_expired(keyspace, effects);
+    let list = delayed_key(key);
     for (message, Stamp { ready_ms, taken_from, .. }) in &messages {
         if are_moves {
             effects.state(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);

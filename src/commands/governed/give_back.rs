@@ -5,11 +5,11 @@
 //! stated once.
 
 use super::acknowledge::state_removal;
-use super::leave::{Fate, leave};
+use super::leave::leave;
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
+use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace};
 use crate::note::Note;
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
@@ -22,15 +22,19 @@ type Message = (Box<[u8]>, Stamp);
 /// many for each that comes back. With more of them the places are stated one by one.
 const WRITTEN_ANEW_MAX: usize = 8;
 
-/// Returns all that a client has in flight: its connection has ended.
-pub fn give_all_back(keyspace: &mut Keyspace, effects: &mut Effects, client: ClientId) {
-    let held: Vec<_> =
-        keyspace.held_by(client).map(|(db, key, number)| (db, key.clone(), number)).collect();
-    let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
-    for of_one_queue in held.chunk_by(is_same) {
-        let Some((db, key, _)) = of_one_queue.first() else { continue };
-        let numbers: Vec<u64> = of_one_queue.iter().map(|(.., number)| *number).collect();
-        give_back(keyspace, effects, *db, key, &numbers);
+/// Returns what clients had in flight who have left, as far as there is time for it.
+pub fn return_departed(keyspace: &mut Keyspace, effects: &mut Effects) {
+    while keyspace.has_departed() && keyspace.work.has_time() {
+        for (db, key, numbers) in keyspace.take_departed(keyspace.work.messages_left()) {
+            give_back(keyspace, effects, db, &key, &numbers);
+        }
+    }
+}
+
+/// Returns all that a client has in flight, who stays.
+pub fn give_back_held(keyspace: &mut Keyspace, effects: &mut Effects, client: ClientId) {
+    for (db, key, numbers) in keyspace.held_by_queue(&[client]) {
+        give_back(keyspace, effects, db, &key, &numbers);
     }
 }
 
@@ -86,6 +90,7 @@ pub(super) fn put_back(
     if numbers.is_empty() {
         return;
     }
+    keyspace.work.moved(numbers.len());
     let expires_ms = keyspace.expiry_of_emptied(db, key);
     let are_moves =
         is_tail(keyspace, db, key, numbers) && go_to_the_end(keyspace, db, key, numbers);
@@ -199,6 +204,7 @@ fn insert_all(
         merged
     });
     let Ok(merged) = merged else { return };
+    keyspace.work.moved(outer);
     add_expired(keyspace, effects);
     if outer > 0 {
         effects.state_pop(db, end, key, outer);

@@ -4,21 +4,10 @@ use super::delay::delay;
 use super::push::{finish_push, limit_passed, note_ready};
 use super::reserved::check_name;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace, QueueEvent};
+use crate::keyspace::{DbIndex, Fate, Keyspace, QueueEvent};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use log::warn;
-
-/// What becomes of a message that left a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It makes room and is not wanted any more.
-    Dropped,
-    /// It waited too long: it is a dead letter, or gone.
-    Expired,
-    /// It is a dead letter, if there is a queue for it.
-    DeadLetter,
-}
 
 /// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
 /// last to the first, it has been everywhere by then.
@@ -37,6 +26,7 @@ pub fn leave(
     stamp: Stamp,
     fate: Fate,
 ) {
+    keyspace.work.moved(1);
     let is_buried =
         fate != Fate::Dropped && bury(keyspace, effects, db, key, policy, message, stamp.hops);
     keyspace.count(db, key, |totals| match fate {

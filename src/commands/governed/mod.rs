@@ -7,9 +7,11 @@
 //! that expires is popped; a dead letter is pushed.
 
 mod acknowledge;
+mod chores;
 mod clear;
 mod delay;
 mod deliver;
+mod departures;
 mod due;
 mod give_back;
 mod leave;
@@ -20,11 +22,10 @@ mod reserved;
 mod room;
 
 pub(super) use acknowledge::{acknowledge, acknowledge_by_pop};
+pub use chores::do_chores;
 pub(super) use clear::clear_hidden;
 pub(super) use deliver::{pop, pop_with_key};
-pub use due::tend_due;
-pub use give_back::give_all_back;
-pub(super) use give_back::give_back;
+pub(super) use give_back::{give_back, give_back_held};
 pub(super) use policies::{configure_policies, delete_policy, set_policy};
 pub(super) use push::{check_push, finish_push, note_ready, note_stamped, push};
 pub use replay::end_replay;

@@ -25,7 +25,7 @@ pub fn change_policies<R>(
         let numbers = if keeps_in_flight { Vec::new() } else { numbers };
         put_back(keyspace, effects, db, &key, &numbers);
         if !keeps_delayed {
-            release(keyspace, effects, db, &key, i64::MAX);
+            release(keyspace, effects, db, &key, i64::MAX, usize::MAX);
         }
         keyspace.govern_again(db, &key);
     }

@@ -1,17 +1,20 @@
 //! Pushes to a governed queue: paused, full, or stored.
 
 use super::delay::delay;
-use super::leave::{Fate, leave};
+use super::departures::part_with;
+use super::leave::leave;
 use super::reserved::check_name;
 use super::{delayed_key, opposite};
 use crate::command::CommandError;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Fingerprint, Keyspace};
+use crate::keyspace::{DbIndex, Fate, Fingerprint, Key, Keyspace};
 use crate::note::Note;
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Stamp};
 use crate::state::add_expired;
+use std::cell::Cell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Pushes messages at one end of a governed queue; the length after.
 ///
@@ -196,6 +199,9 @@ fn paused(key: &[u8]) -> CommandError {
     CommandError::Bytes([b"QUEUEPAUSED queue '", key, b"' takes no messages now"].concat())
 }
 
+/// Messages that make room one after the other; of more than these it is known at once how many.
+const ONE_BY_ONE_MAX: usize = 16;
+
 /// What follows when messages were stored at an end of a governed queue: they are counted, and if they
 /// are too many, the oldest make room. The length after.
 pub fn finish_push(
@@ -221,18 +227,45 @@ fn make_room(
 ) -> usize {
     let policy = keyspace.policy_of(db, key);
     if let Some(policy) = policy.filter(|policy| !policy.refuses_overflow()) {
-        while limit_passed(keyspace, db, key, &policy, 0, 0).is_some() {
+        let fate = match policy.overflow {
+            Overflow::DeadLetter => Fate::DeadLetter,
+            _ => Fate::Dropped,
+        };
+        // Nearly always there is none too many, or one.
+        for _ in 0..ONE_BY_ONE_MAX {
+            if limit_passed(keyspace, db, key, &policy, 0, 0).is_none() {
+                return keyspace.length_under_policy(db, key).0;
+            }
             let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else {
                 break;
             };
-            let fate = match policy.overflow {
-                Overflow::DeadLetter => Fate::DeadLetter,
-                _ => Fate::Dropped,
-            };
             leave(keyspace, effects, db, key, &policy, &message, stamp, fate);
         }
+        make_much_room(keyspace, effects, db, &Key::from(key), &policy, fate, oldest);
     }
     keyspace.length_under_policy(db, key).0
+}
+
+/// Takes all messages away that are too many: those that are ready in one row, then delayed ones.
+fn make_much_room(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    policy: &Arc<QueuePolicy>,
+    fate: Fate,
+    oldest: End,
+) {
+    let ready = keyspace.excess(db, key, policy, oldest);
+    let is_done = Cell::new(ready == 0);
+    part_with(keyspace, effects, db, key, policy, fate, |queue| {
+        let start = if oldest == End::Front { 0 } else { queue.len() - ready.min(queue.len()) };
+        (!is_done.replace(true)).then_some((start, ready))
+    });
+    while limit_passed(keyspace, db, key, policy, 0, 0).is_some() {
+        let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else { break };
+        leave(keyspace, effects, db, key, policy, &message, stamp, fate);
+    }
 }
 
 /// Takes a message away from the end where the oldest are; of those that are delayed if no other is

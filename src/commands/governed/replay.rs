@@ -6,7 +6,7 @@
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
 use super::deliver::deliver;
-use super::give_back::give_all_back;
+use super::give_back::give_back;
 use super::policies::change_policies;
 use super::push::note_ready;
 use super::{delayed_key, inflight_key};
@@ -15,7 +15,7 @@ use crate::clients::Consumer;
 use crate::clock::Now;
 use crate::command::{CommandError, is_word};
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Key, Keyspace};
+use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
@@ -259,6 +259,9 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         Some(Note::PolicyDeleted { name }) => {
             keyspace.change_policies(|policies| policies.delete(&name));
         }
+        Some(Note::Departing { departure }) => {
+            keyspace.note_departure(Departure { db, ..departure });
+        }
         Some(Note::Calendar { ahead_ms }) => keyspace.set_calendar_ahead_ms(ahead_ms),
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
@@ -300,7 +303,11 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
     for (db, key) in keyspace.end_replay(now) {
         note_ready(keyspace, effects, db, &key);
     }
-    give_all_back(keyspace, effects, ClientId::nobody());
+    // Nobody waits yet: all of it at once.
+    keyspace.depart_client(ClientId::nobody());
+    for (db, key, numbers) in keyspace.take_departed(usize::MAX - 1) {
+        give_back(keyspace, effects, db, &key, &numbers);
+    }
     keyspace.policies().warn_of_assumptions();
     // Files that lost their middle may have queues whose policy went before what it provided for.
     if !keyspace.policies().is_empty() {

@@ -202,13 +202,24 @@ impl Model {
         numbers.len()
     }
 
-    /// Returns all that a client has in flight; whether there was anything.
-    pub(super) fn give_all_back(&mut self, who: Who) -> bool {
-        let mut count = 0;
+    /// Returns all that a client has in flight.
+    pub(super) fn give_all_back(&mut self, who: Who) {
+        self.give_back_all_of(&[who]);
+    }
+
+    /// Returns what those have in flight who have left.
+    pub(super) fn return_departed(&mut self) {
+        let departed = std::mem::take(&mut self.departed);
+        self.give_back_all_of(&departed);
+    }
+
+    fn give_back_all_of(&mut self, clients: &[Who]) {
         for (db, key) in self.keys_in_flight() {
-            count += self.give_back_held(who, db, &key, usize::MAX);
+            let record = &self.queues[&(db, key.clone())];
+            let own = record.in_flight.iter().filter(|one| clients.contains(&one.owner));
+            let numbers: Vec<u64> = own.map(|delivery| delivery.number).collect();
+            self.give_back_all(db, &key, &numbers);
         }
-        count > 0
     }
 
     /// Returns what has been in flight for too long.

@@ -302,6 +302,11 @@ impl Model {
         dues.filter_map(|(db, key)| Some((self.due_ms(db, &key)?, db, key))).min()
     }
 
+    /// Whether a queue has something to do now.
+    pub(super) fn has_due(&self) -> bool {
+        self.next_due().is_some_and(|(due_ms, ..)| due_ms <= self.queue_ms())
+    }
+
     /// Does all that time brings to queues, the one that has waited longest first.
     pub(super) fn tend_queues(&mut self) {
         let now_ms = self.queue_ms();

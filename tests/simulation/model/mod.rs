@@ -99,6 +99,8 @@ pub struct Model {
     roomy: Vec<(usize, Key)>,
     /// Clients with input to run, in the order in which they stopped waiting.
     backlog: VecDeque<Who>,
+    /// Clients that have left with something in flight.
+    departed: Vec<Who>,
     /// Patterns with subscribers, in the order in which they are matched.
     patterns: Vec<Vec<u8>>,
     /// Until when, and whether only writing commands wait.
@@ -126,6 +128,7 @@ impl Model {
             ready: Vec::new(),
             roomy: Vec::new(),
             backlog: VecDeque::new(),
+            departed: Vec::new(),
             patterns: Vec::new(),
             pause: None,
             running: None,
@@ -150,7 +153,10 @@ impl Model {
         self.stop_waiting(who);
         self.clients[who].end_transaction();
         self.forget_subscriptions(who);
-        self.give_all_back(who);
+        // What it has in flight goes back with what others have who leave now.
+        if !self.keys_held(Some(who)).is_empty() {
+            self.departed.push(who);
+        }
         self.serve_ready();
         self.clients[who].is_connected = false;
     }
@@ -296,6 +302,7 @@ impl Model {
                 self.touch(db, &key);
             }
         }
+        self.return_departed();
         self.tend_queues();
         self.serve_ready();
     }
@@ -317,7 +324,7 @@ impl Model {
 
     /// How long nothing happens by itself, in microseconds.
     pub fn next_deadline_us(&self, now: Now) -> Option<u64> {
-        if !self.backlog.is_empty() {
+        if self.has_backlog() {
             return Some(0);
         }
         let waits = self.next_timeout().map(|(at, _)| at);
@@ -332,7 +339,7 @@ impl Model {
     }
 
     pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        !self.backlog.is_empty() || !self.departed.is_empty() || self.has_due()
     }
 
     /// The keys of a database's queues that something is known of.

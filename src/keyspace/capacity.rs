@@ -1,0 +1,42 @@
+//! How much is in a queue under a policy, and how much too much.
+
+use super::{DbIndex, Keyspace};
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Queue};
+
+impl Keyspace {
+    /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
+    pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
+        let count = |queue: &Queue| (queue.len(), queue.message_bytes());
+        let ready = self.peek_list(db, key).map(count).unwrap_or_default();
+        let delayed = self.governed(db, key).map(|governed| count(&governed.delayed));
+        let delayed = delayed.unwrap_or_default();
+        (ready.0 + delayed.0, ready.1 + delayed.1)
+    }
+
+    /// How many of the oldest messages that are ready are too many under a policy, as far as those that are
+    /// ready can make room.
+    pub fn excess(&mut self, db: DbIndex, key: &[u8], policy: &QueuePolicy, oldest: End) -> usize {
+        let (len, bytes) = self.length_under_policy(db, key);
+        let Some(list) = self.peek_list(db, key) else { return 0 };
+        let ready = list.len();
+        let by_length = policy.max_length.map_or(0, |max| (len as u64).saturating_sub(max));
+        let mut excess_bytes =
+            policy.max_length_bytes.map_or(0, |max| (bytes as u64).saturating_sub(max));
+        let mut count = 0;
+        let mut count_for = |message: &[u8]| {
+            let is_needed = excess_bytes > 0;
+            excess_bytes = excess_bytes.saturating_sub(message.len() as u64);
+            count += u64::from(is_needed);
+            is_needed
+        };
+        match oldest {
+            _ if policy.max_length_bytes.is_none() => {}
+            End::Front => drop(list.iter().take_while(|message| count_for(message)).count()),
+            End::Back => drop(list.iter().rev().take_while(|message| count_for(message)).count()),
+        }
+        let count = usize::try_from(count.max(by_length)).unwrap_or(usize::MAX).min(ready);
+        self.work.looked_at(count);
+        count
+    }
+}

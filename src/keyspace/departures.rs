@@ -1,0 +1,183 @@
+//! Messages that have left a queue and are on their way to its dead letters.
+//!
+//! When many leave at one moment - a million expire, or make room - they are out of the queue at once, so
+//! that nobody is shown or given one of them. To hand them over takes longer, and is a chore. Until then
+//! they are here, and in append files in a list with a name of its own, which a note explains.
+
+use super::{DbIndex, Key, Keyspace, Value};
+use crate::policy::QueuePolicy;
+use crate::queue::{Queue, Stamp};
+use std::sync::Arc;
+
+/// What becomes of a message that left a queue without a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It makes room and is not wanted any more.
+    Dropped,
+    /// It waited too long: it is a dead letter, or gone.
+    Expired,
+    /// It is a dead letter, if there is a queue for it.
+    DeadLetter,
+}
+
+/// Where messages came from, and what is to become of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The database of the queue.
+    pub db: DbIndex,
+    /// The queue.
+    pub key: Key,
+    /// The list in which append files have the messages.
+    pub list: Key,
+    /// The policy of the queue when they left it.
+    pub policy: Arc<QueuePolicy>,
+    /// Why they left.
+    pub fate: Fate,
+}
+
+/// A message, and what is known of it.
+type Stamped = (Box<[u8]>, Stamp);
+
+/// Messages that left together.
+#[derive(Debug)]
+pub(super) struct Departing {
+    departure: Departure,
+    messages: Queue,
+}
+
+/// Messages in a row that were taken out of a list, and are not wanted or on their way.
+#[derive(Debug)]
+pub struct Removed {
+    /// The database of the list.
+    pub db: DbIndex,
+    /// The list.
+    pub key: Key,
+    /// Where the first of them was.
+    pub index: usize,
+    /// How many there were.
+    pub count: usize,
+    /// How many messages are behind them.
+    pub behind: usize,
+    /// Where they are now, if they are wanted.
+    pub departure: Option<Departure>,
+}
+
+impl Keyspace {
+    /// Takes `count` messages from `index` on out of a queue, to be handed over later.
+    pub fn depart(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        policy: &Arc<QueuePolicy>,
+        fate: Fate,
+        (index, count): (usize, usize),
+    ) -> Option<Removed> {
+        let list = self.new_list_name();
+        let policy = Arc::clone(policy);
+        let departure = Departure { db, key: key.clone(), list, policy, fate };
+        let detached = self.change_list(db, key, |queue| {
+            let messages = queue.detach(index, count);
+            (messages, queue.len())
+        });
+        let (messages, len) = detached.ok().flatten()?;
+        let (count, behind) = (messages.len(), len - index.min(len));
+        self.add_departing(departure.clone(), messages);
+        Some(Removed { db, key: key.clone(), index, count, behind, departure: Some(departure) })
+    }
+
+    fn add_departing(&mut self, departure: Departure, messages: Queue) {
+        self.bytes += messages.allocated_bytes();
+        self.governance.departing.push_back(Departing { departure, messages });
+    }
+
+    /// A name that no client would think of.
+    fn new_list_name(&mut self) -> Key {
+        self.governance.lists_named += 1;
+        let secret = self.dbs[0].entries.hasher().hash_one(self.governance.lists_named);
+        let number = self.governance.lists_named;
+        Key::from(format!("tidegate:departing:{secret:016x}:{number}").into_bytes())
+    }
+
+    /// Whether messages are on their way.
+    #[inline]
+    pub fn has_departing(&self) -> bool {
+        !self.governance.departing.is_empty()
+    }
+
+    /// Whether messages of a queue are on their way: others that leave it come behind them.
+    pub fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
+        let of_queue =
+            |departing: &Departing| departing.departure.db == db && departing.departure.key == *key;
+        self.governance.departing.iter().any(of_queue)
+    }
+
+    /// Up to `count_max` of those messages that left first.
+    pub fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
+        let first = self.governance.departing.front_mut()?;
+        let bytes_before = first.messages.allocated_bytes();
+        let messages = first.messages.copy_front(count_max);
+        first.messages.trim(messages.len(), usize::MAX);
+        self.bytes = self.bytes + first.messages.allocated_bytes() - bytes_before;
+        let departure = first.departure.clone();
+        if first.messages.is_empty() {
+            let gone = self.governance.departing.pop_front();
+            self.bytes -= gone.map_or(0, |gone| gone.messages.allocated_bytes());
+        }
+        self.changes += 1;
+        Some((departure, messages))
+    }
+
+    /// All that is on its way, and the messages. For snapshots and tools.
+    pub fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
+        self.governance
+            .departing
+            .iter()
+            .map(|departing| (&departing.departure, &departing.messages))
+    }
+
+    /// The same, to be kept: the messages are shared.
+    pub(super) fn share_departing(&mut self) -> Vec<(Departure, Queue)> {
+        let all = self.governance.departing.iter_mut();
+        all.map(|departing| (departing.departure.clone(), departing.messages.share())).collect()
+    }
+
+    /// Notes what append files say of a list, which is not there yet or an ordinary one.
+    pub fn note_departure(&mut self, departure: Departure) {
+        self.governance.noted_departures.push(departure);
+    }
+
+    /// Ends the loading of append files: lists that they say are on their way are so.
+    pub(super) fn adopt_departures(&mut self) {
+        for departure in std::mem::take(&mut self.governance.noted_departures) {
+            let removed = self.remove(departure.db, &departure.list);
+            if let Some((Value::List(messages), _)) = removed {
+                self.add_departing(departure, messages);
+            }
+        }
+    }
+
+    /// Forgets what is on its way from a database that was flushed; the bytes that frees.
+    pub(super) fn flush_departing(&mut self, db: DbIndex) -> usize {
+        let mut freed = 0;
+        self.governance.noted_departures.retain(|departure| departure.db != db);
+        self.governance.departing.retain(|departing| {
+            let is_kept = departing.departure.db != db;
+            freed += if is_kept { 0 } else { departing.messages.allocated_bytes() };
+            is_kept
+        });
+        freed
+    }
+
+    /// Two databases have changed places.
+    pub(super) fn swap_departing(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
+        let departing = self.governance.departing.iter_mut().map(|one| &mut one.departure);
+        for departure in departing.chain(&mut self.governance.noted_departures) {
+            departure.db = other(departure.db);
+        }
+    }
+
+    pub(super) fn departing_bytes(&self) -> usize {
+        let bytes = |departing: &Departing| departing.messages.allocated_bytes();
+        self.governance.departing.iter().map(bytes).sum()
+    }
+}

@@ -1,0 +1,124 @@
+//! How much is done, counted in steps.
+//!
+//! A turn is bounded by what it does, not only by what it reads, so that one client or one moment at which
+//! much is due does not hold up everybody. The broker reads no clock, so it counts: a step is about a tenth
+//! of a microsecond on a machine of 2026. What is not done when the steps of a turn are used up is done in
+//! the next one.
+
+/// Messages that are looked at in a step: to be compared or skipped.
+const LOOKED_AT_PER_STEP: usize = 32;
+/// Steps for a message that goes from one place to another, and is stated.
+const MOVED_STEPS: u64 = 5;
+/// Steps for a key that is made, freed or looked through.
+const KEY_STEPS: u64 = 2;
+/// Bytes that are copied in a step.
+const COPIED_PER_STEP: usize = 1024;
+
+/// What has been done since the start, and how much may still be done for chores in this turn: what time
+/// brings, what lost connections leave behind, what a change of policy or a flush has left to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    spent: u64,
+    /// Steps that are left for chores, while none is done.
+    chores_left: u64,
+    /// Where those end that are done now.
+    chores_end: u64,
+    /// Steps for chores in a turn.
+    chores_max: u64,
+}
+
+impl Work {
+    /// Steps since the start.
+    #[inline]
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+
+    /// Counts messages that were compared or skipped.
+    #[inline]
+    pub fn looked_at(&mut self, messages: usize) {
+        self.spent += (messages / LOOKED_AT_PER_STEP) as u64;
+    }
+
+    /// Counts messages that went from one place to another.
+    #[inline]
+    pub fn moved(&mut self, messages: usize) {
+        self.spent += messages as u64 * MOVED_STEPS;
+    }
+
+    /// Counts keys that were made, freed or looked through.
+    #[inline]
+    pub fn keys(&mut self, keys: usize) {
+        self.spent += keys as u64 * KEY_STEPS;
+    }
+
+    /// Counts bytes that were copied.
+    #[inline]
+    pub fn copied(&mut self, bytes: usize) {
+        self.spent += (bytes / COPIED_PER_STEP) as u64;
+    }
+
+    /// Allows so many steps for chores in the turn that begins.
+    pub fn begin_turn(&mut self, chores_max: u64) {
+        (self.chores_max, self.chores_left) = (chores_max, chores_max);
+    }
+
+    /// Chores begin. What commands have done meanwhile does not count against them.
+    pub fn begin_chores(&mut self) {
+        self.chores_end = self.spent.saturating_add(self.chores_left);
+    }
+
+    /// Chores end for now.
+    pub fn end_chores(&mut self) {
+        self.chores_left = self.chores_end.saturating_sub(self.spent);
+    }
+
+    /// Whether chores may go on.
+    #[inline]
+    pub fn has_time(&self) -> bool {
+        self.spent < self.chores_end
+    }
+
+    /// How many messages a chore may move now; at least one, so that it comes to an end.
+    pub fn messages_left(&self) -> usize {
+        messages(self.chores_end.saturating_sub(self.spent))
+    }
+
+    /// How many messages may be moved at once as a consequence of something else; more are a chore.
+    pub fn messages_at_once(&self) -> usize {
+        messages(self.chores_max)
+    }
+}
+
+fn messages(steps: u64) -> usize {
+    usize::try_from(steps / MOVED_STEPS).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chores_have_steps_of_their_own() {
+        let mut work = Work::default();
+        work.begin_turn(100);
+        work.moved(1_000);
+        work.begin_chores();
+        assert_eq!(work.messages_left(), 20);
+        work.moved(19);
+        assert!(work.has_time());
+        work.end_chores();
+        work.keys(1_000);
+        work.begin_chores();
+        assert!(work.has_time());
+        work.moved(1);
+        assert!(!work.has_time());
+        assert_eq!((work.messages_left(), work.messages_at_once()), (1, 20));
+        work.end_chores();
+        work.begin_chores();
+        assert!(!work.has_time(), "until the next turn");
+        work.begin_turn(100);
+        work.begin_chores();
+        assert!(work.has_time());
+    }
+}

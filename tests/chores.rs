@@ -1,0 +1,233 @@
+//! What is done in parts: a turn does no more than it may, nobody is shown what should be gone, and
+//! whatever moment the process is killed at, nothing is lost.
+
+use tidegate::broker::Contents;
+use tidegate::clock::Now;
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+
+const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+const COUNT: usize = 3_000;
+/// Steps for chores in a turn: some 40 messages.
+const STEPS_MAX: u64 = 200;
+/// What a turn may do beside: the messages that it begins with, and what it looks through for them.
+const SLACK: u64 = 1_500;
+
+/// A burst: what comes before it, and what is to come of it.
+struct Burst {
+    policies: &'static [&'static str],
+    before: fn(&mut World),
+    begin: fn(&mut World),
+    /// Where the messages are in the end.
+    end: &'static str,
+    /// How many of them are shown at `q` as soon as it has begun.
+    shown: usize,
+    /// Whether they are in order there: parts of what a connection held leave the newest first.
+    is_in_order: bool,
+}
+
+const BURSTS: &[Burst] = &[
+    Burst {
+        policies: &["p q message-ttl-ms 100 dead-letter dead"],
+        before: World::push,
+        begin: |world| world.now = world.now.plus_us(100_000),
+        end: "dead",
+        shown: 0,
+        is_in_order: true,
+    },
+    Burst {
+        policies: &["p q delay-ms 100"],
+        before: World::push,
+        begin: |world| world.now = world.now.plus_us(100_000),
+        end: "q",
+        shown: COUNT,
+        is_in_order: true,
+    },
+    Burst {
+        policies: &["p q max-length 100000 overflow dead-letter dead-letter dead"],
+        before: World::push,
+        begin: |world| {
+            let policy = "QUEUE POLICY SET p q max-length 1 overflow dead-letter dead-letter dead";
+            world.ask(policy);
+            world.ask(&format!("RPUSH q {COUNT}"));
+        },
+        end: "dead",
+        shown: 1,
+        is_in_order: true,
+    },
+    Burst {
+        policies: &["p q delivery at-least-once acknowledge next-pop"],
+        before: World::pop,
+        begin: |world| world.leave(),
+        end: "q",
+        shown: COUNT,
+        is_in_order: true,
+    },
+    Burst {
+        policies: &["p q delivery at-least-once acknowledge explicit ack-timeout-ms 100"],
+        before: World::pop,
+        begin: |world| world.now = world.now.plus_us(100_000),
+        end: "q",
+        shown: COUNT,
+        is_in_order: true,
+    },
+    Burst {
+        policies: &[
+            "p q delivery at-least-once acknowledge explicit delivery-limit 1 dead-letter dead",
+        ],
+        before: World::pop,
+        begin: |world| world.leave(),
+        end: "dead",
+        shown: 0,
+        is_in_order: false,
+    },
+];
+
+struct World {
+    broker: Broker,
+    now: Now,
+    client: ClientId,
+    worker: ClientId,
+    /// All effects so far.
+    stream: Vec<u8>,
+}
+
+fn broker(policies: &[&str], now: Now) -> Broker {
+    let mut text = format!("turn-work-max {STEPS_MAX}");
+    for policy in policies {
+        text += &format!("\nqueue-policy {policy}");
+    }
+    let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
+    Broker::new(settings, 9, Box::new(NoHost), now)
+}
+
+impl World {
+    fn new(policies: &[&str]) -> World {
+        let mut broker = broker(policies, START);
+        broker.record_effects(true);
+        let client = broker.connect(0, Peer::in_process(), START);
+        let worker = broker.connect(1, Peer::in_process(), START);
+        World { broker, now: START, client, worker, stream: Vec::new() }
+    }
+
+    fn ask_as(&mut self, id: ClientId, request: &str) -> String {
+        self.broker.receive(id, format!("{request}\r\n").as_bytes(), self.now);
+        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        self.broker.flushed(id, owed.len(), self.now);
+        String::from_utf8_lossy(&owed).into_owned()
+    }
+
+    fn ask(&mut self, request: &str) -> String {
+        self.ask_as(self.client, request)
+    }
+
+    fn push(&mut self) {
+        for first in (0..COUNT).step_by(1000) {
+            let numbers = (first..first + 1000).map(|number| number.to_string());
+            self.ask(&format!("RPUSH q {}", numbers.collect::<Vec<_>>().join(" ")));
+            self.settle();
+        }
+    }
+
+    fn pop(&mut self) {
+        self.push();
+        self.ask_as(self.worker, &format!("LPOP q {COUNT}"));
+        self.settle();
+    }
+
+    fn leave(&mut self) {
+        self.broker.disconnect(self.worker, CloseReason::PeerClosed, self.now);
+    }
+
+    fn settle(&mut self) {
+        let before = self.broker.work();
+        self.broker.settle(self.now);
+        let done = self.broker.work() - before;
+        assert!(done <= STEPS_MAX + SLACK, "{done} steps in one turn");
+        self.broker.check_invariants();
+        self.broker.take_effects(&mut self.stream);
+    }
+}
+
+/// All messages, wherever they are, in the order of their numbers.
+fn messages(contents: Contents, hidden: Contents) -> Vec<usize> {
+    let lists = contents.into_values().chain(hidden.into_values());
+    let all = lists.flat_map(|(messages, _)| messages);
+    let text = |message: Vec<u8>| String::from_utf8(message).expect("digits");
+    let mut numbers: Vec<usize> =
+        all.map(|message| text(message).parse().expect("a number")).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn everything(broker: &Broker) -> Vec<usize> {
+    messages(broker.contents(), broker.hidden_contents())
+}
+
+fn list(broker: &Broker, key: &str) -> Vec<String> {
+    let contents = broker.contents();
+    let list = contents.get(&(0, key.as_bytes().to_vec())).map(|(messages, _)| messages.clone());
+    let messages = list.unwrap_or_default().into_iter();
+    messages.map(|message| String::from_utf8(message).expect("digits")).collect()
+}
+
+/// What a server has that runs the stream without policies.
+fn as_plain_lists(stream: &[u8]) -> Vec<usize> {
+    let start = Now::default();
+    let mut other = Broker::new(Settings::default(), 3, Box::new(NoHost), start);
+    let id = other.connect(0, Peer::in_process(), start);
+    other.receive(id, stream, start);
+    while other.has_backlog() {
+        other.settle(start);
+    }
+    let replies = other.output(id).map(|output| output.take_all()).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&replies).contains("\r\n-"), "an effect was refused");
+    messages(other.contents(), Contents::new())
+}
+
+fn check_killed(burst: &Burst, stream: &[u8], now: Now, expected: &[usize]) {
+    assert_eq!(as_plain_lists(stream), expected, "without policies");
+    let mut next = broker(burst.policies, now);
+    next.replay(&mut 0, stream).expect("it loads");
+    next.end_replay(now);
+    let mut turns = 0;
+    while next.has_backlog() {
+        next.settle(now);
+        turns += 1;
+        assert!(turns < COUNT, "it comes to rest");
+    }
+    next.check_invariants();
+    assert_eq!(everything(&next), expected, "killed, and started again");
+}
+
+#[test]
+fn bursts_are_done_in_parts() {
+    for (number, burst) in BURSTS.iter().enumerate() {
+        println!("burst {number}");
+        let mut world = World::new(burst.policies);
+        (burst.before)(&mut world);
+        (burst.begin)(&mut world);
+        world.broker.take_effects(&mut world.stream);
+        let expected = everything(&world.broker);
+        assert!(expected.len() >= COUNT);
+        let shown = world.ask("LLEN q");
+        if burst.shown < COUNT {
+            assert_eq!(shown, format!(":{}\r\n", burst.shown), "what is gone is not shown");
+        }
+        let mut turns = 0;
+        while world.broker.has_backlog() {
+            world.settle();
+            turns += 1;
+            assert_eq!(everything(&world.broker), expected, "turn {turns}");
+            if turns % 20 == 1 {
+                check_killed(burst, &world.stream, world.now, &expected);
+            }
+        }
+        assert!(turns >= COUNT / STEPS_MAX as usize, "{turns} turns");
+        check_killed(burst, &world.stream, world.now, &expected);
+        let in_order: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+        let end = list(&world.broker, burst.end);
+        assert_eq!(end.len(), COUNT);
+        assert!(!burst.is_in_order || end == in_order, "burst {number} in order");
+    }
+}
