@@ -43,10 +43,7 @@ pub fn dispatch(
             state.keyspace.set_use_time(now, notes_use);
             let command = found.command;
             let mut ctx = Context { state, client: id, db, now, reply, exec_len: 0, command };
-            let took_us = call(&mut ctx, found, request);
-            if let Some(took_us) = took_us.filter(|took_us| *took_us >= LONG_US) {
-                pass_time(state, took_us);
-            }
+            call(&mut ctx, found, request);
             follow_up(state);
             if confirms_subscription(found.command) {
                 mark = reply.mark();
@@ -224,9 +221,8 @@ fn pass_time(state: &mut State, took_us: u64) {
     }
 }
 
-/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log. How
-/// many microseconds it took, if it was timed by itself.
-pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) -> Option<u64> {
+/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
+pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     let command = found.command;
     let begun_us = timing::begin_call(ctx.state, found, request.len());
     let waiting_before = ctx.state.clients.blocked_count();
@@ -241,18 +237,16 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) -
         ctx.state.clients.note_change(ctx.client);
     }
     ctx.state.stats.commands_processed += 1;
-    let took_us = if ctx.state.clients.blocked_count() > waiting_before {
+    if ctx.state.clients.blocked_count() > waiting_before {
         timing::begin_wait(ctx.state, ctx.client, found.index, request, begun_us);
-        None
     } else {
-        end_call(ctx, found, request, result, begun_us)
-    };
+        end_call(ctx, found, request, result, begun_us);
+    }
     if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
         let hidden = secrets::hide(command, request);
         let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
         monitor::feed(ctx, &shown);
     }
-    took_us
 }
 
 /// Counts a call that has been answered, or is with its error.
@@ -263,7 +257,7 @@ fn end_call(
     request: &Request<'_>,
     result: Result<(), CommandError>,
     begun_us: Option<u64>,
-) -> Option<u64> {
+) {
     let took_us = timing::end_call(ctx.state, found.index, begun_us);
     let stats = ctx.state.stats.command(found.index);
     stats.calls += 1;
@@ -272,12 +266,21 @@ fn end_call(
         write_error(ctx.state, &error, ctx.reply);
     }
     if let Some(took_us) = took_us {
-        let is_fast = found.command.flags.contains(Flags::FAST);
-        let event = if is_fast { "fast-command" } else { "command" };
-        timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
-        timing::note_latency(ctx.state, event, took_us);
+        end_single(ctx, found, request, took_us);
     }
-    took_us
+}
+
+/// What follows from the time that a call took: nothing of it concerns a small one in a pipeline.
+#[inline(never)]
+fn end_single(ctx: &mut Context<'_>, found: Found, request: &Request<'_>, took_us: u64) {
+    let is_fast = found.command.flags.contains(Flags::FAST);
+    let event = if is_fast { "fast-command" } else { "command" };
+    timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
+    timing::note_latency(ctx.state, event, took_us);
+    // Those of an EXEC are part of its time.
+    if took_us >= LONG_US && !ctx.is_in_exec() {
+        pass_time(ctx.state, took_us);
+    }
 }
 
 /// Adds a request that changed something to the effects, unless its command has stated what it
