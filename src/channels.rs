@@ -3,6 +3,7 @@
 use crate::client_id::ClientId;
 use crate::glob::glob_matches;
 use crate::keyspace::Key;
+use crate::slack;
 use ahash::RandomState;
 use indexmap::{IndexMap, IndexSet};
 
@@ -76,8 +77,14 @@ impl Channels {
         let topics = self.topics_mut(kind);
         if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
             subscribers.swap_remove(&client);
+            if let Some(capacity) = slack::smaller(subscribers.len(), subscribers.capacity()) {
+                subscribers.shrink_to(capacity);
+            }
             if subscribers.is_empty() {
                 topics.swap_remove_index(index);
+                if let Some(capacity) = slack::smaller(topics.len(), topics.capacity()) {
+                    topics.shrink_to(capacity);
+                }
             }
         }
     }

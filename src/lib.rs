@@ -75,6 +75,7 @@
 //! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
 //! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
 //! | `line_limit` | how often the log tells of what strangers can cause |
+//! | `slack` | when a table that has become much too large shrinks |
 //!
 //! # The life of one command
 //!
@@ -126,6 +127,7 @@ pub mod queue;
 pub mod resp;
 pub mod server;
 pub mod settings;
+mod slack;
 mod slowlog;
 mod state;
 mod stats;

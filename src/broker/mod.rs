@@ -441,9 +441,11 @@ impl Broker {
         self.state.clients.len()
     }
 
-    /// Returns memory that is free to the operating system, as far as the host can: for some time
-    /// after there was something to do.
+    /// Gives up buffers that are only kept to be used again, and has the host return what is free to the
+    /// operating system: for some time after there was something to do.
     pub fn give_memory_back(&mut self) {
+        self.parser.give_memory_back();
+        self.state.clients.give_memory_back();
         self.state.host.give_memory_back();
     }
 

@@ -19,6 +19,7 @@ use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::resp::{Output, Protocol};
 use crate::settings::OutputLimit;
+use crate::slack;
 use holds::Holds;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -78,6 +79,24 @@ impl Clients {
             self.soft_limits.remove(due_us, id);
         }
         Some(client)
+    }
+
+    /// Gives up spare buffers, and the room of clients that have gone. Takes time for as many clients as
+    /// there were at once, if most of them have gone.
+    pub fn give_memory_back(&mut self) {
+        // One that is in use keeps those around it from being returned.
+        self.spare_buffers = Vec::new();
+        if let Some(capacity) = slack::smaller(self.by_number.len(), self.slots.capacity()) {
+            while self.slots.last().is_some_and(Option::is_none) {
+                self.slots.pop();
+            }
+            self.slots.shrink_to(capacity);
+        }
+        for list in [&mut self.dirty, &mut self.closing, &mut self.backlog, &mut self.resumed] {
+            if let Some(capacity) = slack::smaller(list.len(), list.capacity()) {
+                list.shrink_to(capacity);
+            }
+        }
     }
 
     /// A client, if it is still connected.

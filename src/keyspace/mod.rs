@@ -33,6 +33,7 @@ use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::line_limit::LineLimit;
 use crate::queue::Queue;
+use crate::slack;
 use crate::work::Work;
 use ahash::RandomState;
 use governed::Governance;
@@ -452,6 +453,10 @@ impl Keyspace {
         }
         if let Some((key, _)) = self.dbs[db].entries.swap_remove_index(index) {
             self.bytes -= ENTRY_BYTES + key.len();
+            let entries = &mut self.dbs[db].entries;
+            if let Some(capacity) = slack::smaller(entries.len(), entries.capacity()) {
+                entries.shrink_to(capacity);
+            }
         }
     }
 
@@ -501,8 +506,9 @@ impl Keyspace {
             freed += if keep { 0 } else { ENTRY_BYTES + key.len() };
             keep
         });
-        if database.entries.is_empty() {
-            database.entries.shrink_to_fit();
+        let entries = &mut database.entries;
+        if let Some(capacity) = slack::smaller(entries.len(), entries.capacity()) {
+            entries.shrink_to(capacity);
         }
         freed += self.flush_departing(db);
         self.bytes -= freed;

@@ -17,6 +17,7 @@ mod stamps;
 pub use stamped::{Gathered, TakenOut};
 pub use stamps::Stamp;
 
+use crate::slack;
 use segment::{Segment, stored_bytes};
 use stamps::Stamps;
 use std::collections::VecDeque;
@@ -156,7 +157,15 @@ impl Queue {
         let mut segment = Segment::for_back(self.new_capacity(stored));
         segment.push_back(message);
         self.segment_bytes += segment.capacity();
+        self.reserve_first();
         self.segments.push_back(segment);
+    }
+
+    /// Room for one segment, where there is none: most queues have no second one.
+    fn reserve_first(&mut self) {
+        if self.segments.capacity() == 0 {
+            self.segments.reserve_exact(1);
+        }
     }
 
     fn push_front(&mut self, message: &[u8]) {
@@ -183,6 +192,7 @@ impl Queue {
         let mut segment = Segment::for_front(self.new_capacity(stored));
         segment.push_front(message);
         self.segment_bytes += segment.capacity();
+        self.reserve_first();
         self.segments.push_front(segment);
     }
 
@@ -242,6 +252,9 @@ impl Queue {
             End::Back => self.segments.pop_back(),
         };
         self.segment_bytes -= segment.map_or(0, |segment| segment.capacity());
+        if let Some(capacity) = slack::smaller(self.segments.len(), self.segments.capacity()) {
+            self.segments.shrink_to(capacity);
+        }
     }
 
     /// The segment that holds message `index`, and the index within it. `index` is below `len`.

@@ -20,6 +20,9 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_BYTES_MAX: i64 = 16 * 1024;
 
+/// Room for so many arguments is kept from request to request.
+const KEPT_ARGS_MAX: usize = 1024;
+
 /// Limits that depend on the settings and on the client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -347,6 +350,13 @@ impl RequestParser {
     /// known.
     pub fn bytes_needed(&self) -> usize {
         self.bulk_length.map_or(0, |length| self.position.saturating_add(length + 2))
+    }
+
+    /// Forgets the room that a request with many arguments needed, unless one is under way.
+    pub fn give_memory_back(&mut self) {
+        if !self.is_partial() && self.args.capacity() > KEPT_ARGS_MAX {
+            *self = RequestParser::default();
+        }
     }
 
     /// Bytes of memory kept for a request under way.

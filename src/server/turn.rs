@@ -7,6 +7,7 @@ use crate::broker::turn::{Stages, turn};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
+use crate::slack;
 use mio::{Events, Token};
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -361,6 +362,10 @@ impl Server {
         match self.give_back_us {
             Some(due_us) if due_us <= self.now.monotonic_us => {
                 self.give_back_us = None;
+                let connections = &mut self.connections;
+                if slack::smaller(connections.len(), connections.capacity()).is_some() {
+                    connections.shrink_to_fit();
+                }
                 self.broker.give_memory_back();
             }
             Some(_) => {}
