@@ -427,8 +427,8 @@ impl Client {
     pub fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
-        // What an argument has been promised and has not come yet takes no memory.
-        let input = self.input.capacity().min(2 * self.input.len());
+        // Room for what of a large argument has not come yet takes no memory.
+        let input = self.input.capacity().min(self.input.len() + LARGE_ARGUMENT_BYTES);
         let waiting = match self.blocked.as_deref().map(|blocked| &blocked.on) {
             Some(BlockedOn::Room { request, .. }) => request.memory_bytes(),
             _ => 0,
