@@ -251,7 +251,7 @@ impl Output {
         let mut emptied = 0;
         loop {
             let behind = self.shared.back().map_or(0, |(position, _)| *position).max(self.sent);
-            let excess = self.len() - len;
+            let excess = self.len().saturating_sub(len);
             let own = excess.min(self.buffer.len() - behind);
             self.buffer.truncate(self.buffer.len() - own);
             let excess = excess - own;
