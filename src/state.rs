@@ -78,7 +78,7 @@ impl State {
         keyspace.start_queue_clock(now);
         keyspace.work.begin_turn(settings.turn_work_max);
         // There is no key yet that one of them could govern.
-        keyspace.change_policies(|policies| drop(policies.configure(&settings.queue_policies)));
+        keyspace.set_policies(|policies| drop(policies.configure(&settings.queue_policies)));
         keyspace.policies().warn_of_assumptions();
         let mut channel_policies = ChannelPolicies::default();
         channel_policies.configure(&settings.channel_policies);

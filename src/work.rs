@@ -52,6 +52,12 @@ impl Work {
         self.spent += keys as u64 * KEY_STEPS;
     }
 
+    /// Counts patterns that a key was matched against.
+    #[inline]
+    pub fn matched(&mut self, patterns: usize) {
+        self.spent += patterns as u64;
+    }
+
     /// Counts bytes that were copied.
     #[inline]
     pub fn copied(&mut self, bytes: usize) {
@@ -82,6 +88,11 @@ impl Work {
     /// How many messages a chore may move now; at least one, so that it comes to an end.
     pub fn messages_left(&self) -> usize {
         messages(self.chores_end.saturating_sub(self.spent))
+    }
+
+    /// Whether no more has been done since then, when `spent` was this, than a turn has for chores.
+    pub fn is_little_since(&self, spent_before: u64) -> bool {
+        self.spent - spent_before < self.chores_max
     }
 
     /// How many messages may be moved at once as a consequence of something else; more are a chore.

@@ -1,6 +1,7 @@
 //! What is done in parts: a turn does no more than it may, nobody is shown what should be gone, and
 //! whatever moment the process is killed at, nothing is lost.
 
+use std::time::Duration;
 use tidegate::broker::Contents;
 use tidegate::clock::Now;
 use tidegate::settings::Settings;
@@ -229,5 +230,122 @@ fn bursts_are_done_in_parts() {
         let end = list(&world.broker, burst.end);
         assert_eq!(end.len(), COUNT);
         assert!(!burst.is_in_order || end == in_order, "burst {number} in order");
+    }
+}
+
+/// Many keys, of one message each.
+fn fill(world: &mut World) {
+    for number in 0..COUNT {
+        world.ask(&format!("RPUSH key:{number} {number}"));
+    }
+    world.settle();
+}
+
+/// Settles until nothing is left to do, and says how many turns that took.
+fn settle_all(world: &mut World) -> usize {
+    let mut turns = 0;
+    while world.broker.has_backlog() {
+        world.settle();
+        turns += 1;
+        assert!(turns < 10 * COUNT, "it comes to rest");
+    }
+    turns
+}
+
+#[test]
+fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
+    let mut world = World::new(&[]);
+    fill(&mut world);
+    assert_eq!(world.ask("QUEUE POLICY SET p key:* max-length 1 message-ttl-ms 1000"), "+OK\r\n");
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    // Whatever has not been reached is when it is named.
+    for number in [0, COUNT / 2, COUNT - 1] {
+        assert!(world.ask(&format!("RPUSH key:{number} more")).starts_with("-QUEUEFULL"));
+    }
+    assert_eq!(world.ask("RPUSH key:new a"), ":1\r\n");
+    assert!(world.ask("RPUSH key:new b").starts_with("-QUEUEFULL"));
+    world.ask("DEL key:7");
+    assert!(settle_all(&mut world) > COUNT * 2 / STEPS_MAX as usize / 2);
+    // Another one while the first is under way, which the files have to tell apart.
+    assert_eq!(world.ask("QUEUE POLICY SET p key:* message-ttl-ms 500"), "+OK\r\n");
+    world.settle();
+    world.now = world.now.plus_us(10_000);
+    assert_eq!(world.ask("QUEUE POLICY SET q key:1* priority 1 message-ttl-ms 200"), "+OK\r\n");
+    settle_all(&mut world);
+    let mut loaded = broker(&[], world.now);
+    loaded.replay(&mut 0, &world.stream).expect("it loads");
+    loaded.end_replay(world.now);
+    for ms in [0, 150, 185, 195, 300, 485, 500] {
+        let now = world.now.plus_us(ms * 1000);
+        let count = |broker: &mut Broker| {
+            while broker.has_backlog() || broker.next_deadline(now) == Some(Duration::ZERO) {
+                broker.settle(now);
+            }
+            broker.check_invariants();
+            broker.message_count()
+        };
+        assert_eq!(count(&mut loaded), count(&mut world.broker), "{ms} ms later");
+    }
+    assert_eq!(world.broker.message_count(), 0);
+}
+
+#[test]
+fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
+    let mut world = World::new(&[]);
+    world.ask("QUEUE POLICY SET p q delivery at-least-once acknowledge explicit");
+    world.pop();
+    world.ask("QUEUE POLICY DEL p");
+    assert!(settle_all(&mut world) >= 1);
+    let in_order: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    assert_eq!(list(&world.broker, "q"), in_order);
+    check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_flush_is_seen_at_once_and_freed_in_parts() {
+    for request in ["FLUSHALL", "FLUSHDB", "FLUSHALL ASYNC"] {
+        let mut world = World::new(&[]);
+        fill(&mut world);
+        world.ask("PEXPIRE key:1 100000");
+        world.ask_as(world.worker, "WATCH key:5");
+        world.ask_as(world.worker, "WATCH none");
+        let waiter = world.broker.connect(2, Peer::in_process(), world.now);
+        assert_eq!(world.ask_as(waiter, "BLPOP none 0"), "");
+        world.ask("QUEUE PAUSE key:9 READ");
+        assert_eq!(world.ask(request), "+OK\r\n");
+        assert!(world.broker.has_backlog(), "it is not done at once");
+        assert_eq!(world.ask("DBSIZE"), ":0\r\n");
+        assert_eq!(world.ask("EXISTS key:0 key:1 key:2"), ":0\r\n");
+        assert_eq!(world.ask("RANDOMKEY"), "$-1\r\n");
+        assert_eq!(world.ask("RPUSH key:9 new"), ":1\r\n");
+        assert_eq!(world.ask("LPOP key:9"), "$-1\r\n", "it is still paused");
+        world.ask_as(world.worker, "MULTI");
+        assert_eq!(world.ask_as(world.worker, "EXEC"), "*-1\r\n", "a watch has broken");
+        assert_eq!(world.ask("RPUSH none x"), ":1\r\n");
+        world.settle();
+        let served = world.ask_as(waiter, "PING");
+        assert!(served.starts_with("*2\r\n$4\r\nnone\r\n$1\r\nx\r\n"), "{served}");
+        assert!(settle_all(&mut world) > COUNT / STEPS_MAX as usize);
+        assert_eq!(world.broker.message_count(), 1);
+        assert_eq!(world.broker.next_deadline(world.now), None);
+    }
+}
+
+#[test]
+fn what_expires_in_many_queues_is_shown_in_none() {
+    for dead_letter in ["", " dead-letter dead"] {
+        let policy = format!("p key:* message-ttl-ms 100{dead_letter}");
+        let mut world = World::new(&[&policy]);
+        fill(&mut world);
+        world.now = world.now.plus_us(100_000);
+        for number in [0, 1, COUNT / 2, COUNT - 1] {
+            assert_eq!(world.ask(&format!("LLEN key:{number}")), ":0\r\n");
+            assert_eq!(world.ask(&format!("LPOP key:{number}")), "$-1\r\n");
+        }
+        assert!(world.broker.has_backlog(), "it is not done at once");
+        settle_all(&mut world);
+        let left = if dead_letter.is_empty() { 0 } else { COUNT };
+        assert_eq!(everything(&world.broker).len(), left);
+        assert_eq!(as_plain_lists(&world.stream).len(), left);
     }
 }

@@ -126,7 +126,8 @@ fn adopt_policies(state: &mut State) {
     if forgotten.is_empty() || state.persistence.refusal().is_some() {
         return;
     }
-    keyspace.change_policies(|policies| *policies = next);
+    // The same policies hold.
+    keyspace.set_policies(|policies| *policies = next);
     for name in forgotten {
         keyspace.note_change();
         effects.note(0, &Note::PolicyForgotten { name });

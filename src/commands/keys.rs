@@ -194,7 +194,8 @@ fn dbsize(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Checks the option of a flush. ASYNC and SYNC do the same: freeing packed segments is quick.
+/// Checks the option of a flush. ASYNC and SYNC do the same: what is flushed is gone at once, and freed in
+/// parts.
 fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
     let is_known = match (request.len(), request.get(1)) {
         (2, Some(option)) => is_word(option, "async") || is_word(option, "sync"),
@@ -205,7 +206,8 @@ fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
 
 fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_flush_option(request)?;
-    ctx.state.keyspace.flush(ctx.db);
+    let interesting = interesting_keys(&ctx.state.clients);
+    ctx.state.keyspace.flush(ctx.db, &interesting);
     log_deed(ctx, request);
     ctx.reply.ok();
     Ok(())
@@ -213,8 +215,9 @@ fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 
 fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_flush_option(request)?;
+    let interesting = interesting_keys(&ctx.state.clients);
     for db in 0..ctx.state.keyspace.db_count() {
-        ctx.state.keyspace.flush(db);
+        ctx.state.keyspace.flush(db, &interesting);
     }
     log_deed(ctx, request);
     ctx.reply.ok();

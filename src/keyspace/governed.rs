@@ -8,6 +8,7 @@
 
 use super::departures::{Departing, Departure};
 use super::in_flight::InFlight;
+use super::policy_pass::Pass;
 use super::recent::Recent;
 use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, NEVER, Value};
@@ -58,8 +59,8 @@ pub(super) struct Governance {
     pub(super) is_on: bool,
     /// Whether it must look for names of lists that no client may make.
     pub(super) reserves_names: bool,
-    /// Queues that are paused without a policy.
-    pub(super) paused: usize,
+    /// Queues that are paused.
+    pub(super) paused: BTreeSet<(DbIndex, Key)>,
     /// When queues have something to do, by their clock.
     pub(super) dues: BTreeSet<(i64, DbIndex, Key)>,
     /// What each client has in flight.
@@ -81,12 +82,22 @@ pub(super) struct Governance {
     pub(super) noted_departures: Vec<Departure>,
     /// Lists of append files that were given names.
     pub(super) lists_named: u64,
-    /// Whether queues are due that have not been seen to.
+    /// Whether queues were left although they are due, since there was no time.
+    pub(super) has_left_due: bool,
+    /// Whether a look-up has to see to its key: queues were left, or a pass is under way.
     pub(super) is_behind: bool,
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
     /// Lists that came under a policy in another way than by pushes.
-    pub(super) newly_stamped: Vec<(DbIndex, Key)>,
+    pub(super) newly_stamped: Vec<(DbIndex, Key, i64)>,
+    /// The pass over all keys that follows a change of the policies.
+    pub(super) pass: Option<Pass>,
+    /// Queues that it has found to have something in flight or delayed that must not be any more.
+    pub(super) stranded: BTreeSet<(DbIndex, Key)>,
+    /// Keys that end as names do which append files need; some may have no value any more.
+    pub(super) suffixed: BTreeSet<Key>,
+    /// How many of those there may be before the ones without a value are forgotten.
+    pub(super) suffixed_max: usize,
 }
 
 /// Bytes of memory that a governed queue takes beside its messages and deliveries.
@@ -197,45 +208,27 @@ impl Keyspace {
         &self.governance.policies
     }
 
-    /// Changes the policies, and then which queues they govern. Gives the queues that have something in
-    /// flight or delayed for which no policy provides any more, in the order of their names. They stay as
-    /// they are, so that the caller can return it to its old place; then it calls `govern_again`.
-    pub fn change_policies<R>(
-        &mut self,
-        change: impl FnOnce(&mut Policies) -> R,
-    ) -> (R, Vec<(DbIndex, Key)>) {
-        self.change_policies_at(self.queue_ms, change)
-    }
-
-    /// As `change_policies`, where messages that come under a policy are ready since `at_ms`.
+    /// Changes the policies, and at once which queues they govern, while append files are loaded. What has to
+    /// be returned for that is in them, or is done when all is loaded. Messages that come under a policy are ready since `at_ms`.
     pub fn change_policies_at<R>(
         &mut self,
         at_ms: i64,
         change: impl FnOnce(&mut Policies) -> R,
-    ) -> (R, Vec<(DbIndex, Key)>) {
-        let result = change(&mut self.governance.policies);
-        let mut stranded = Vec::new();
+    ) -> R {
+        let result = self.set_policies(change);
         for db in 0..self.dbs.len() {
             // From the end: an entry that is dropped is replaced by one that has been looked at.
             for index in (0..self.dbs[db].entries.len()).rev() {
-                stranded.extend(self.govern_anew(db, index, at_ms).map(|key| (db, key)));
+                let stranded = self.govern_anew(db, index, at_ms);
+                self.governance.stranded.extend(stranded.map(|key| (db, key)));
             }
         }
-        self.note_governance();
-        stranded.sort();
-        (result, stranded)
-    }
-
-    /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
-    pub fn govern_again(&mut self, db: DbIndex, key: &[u8]) {
-        if let Some(index) = self.find(db, key) {
-            self.govern_anew(db, index, self.queue_ms);
-        }
+        result
     }
 
     /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
     /// flight or delayed that must not be any more.
-    fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
+    pub(super) fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
         let (key, entry) = self.dbs[db].entries.get_index(index)?;
         let policy = self.governance.policies.of(key).cloned();
         let governed = entry.interest.as_ref().and_then(|interest| interest.governed.as_ref());
@@ -291,7 +284,7 @@ impl Keyspace {
     /// Notes whether commands must look for policies.
     pub(super) fn note_governance(&mut self) {
         let governance = &mut self.governance;
-        let is_used = !governance.policies.is_empty() || governance.paused > 0;
+        let is_used = !governance.policies.is_empty() || !governance.paused.is_empty();
         governance.is_on = is_used && !governance.is_replaying;
         let needs_names = governance.policies.reserve_names();
         governance.reserves_names = needs_names && !governance.is_replaying;
@@ -400,8 +393,8 @@ impl Keyspace {
             (was_paused, governed.is_paused())
         });
         match changed {
-            Some((false, true)) => self.governance.paused += 1,
-            Some((true, false)) => self.governance.paused -= 1,
+            Some((false, true)) => drop(self.governance.paused.insert((db, Key::from(key)))),
+            Some((true, false)) => drop(self.governance.paused.remove(&(db, Key::from(key)))),
             _ => {}
         }
         self.note_governance();
@@ -450,12 +443,12 @@ impl Keyspace {
         if self.expired.is_some()
             && let Some((key, _)) = self.dbs[db].entries.get_index(index)
         {
-            self.governance.newly_stamped.push((db, key.clone()));
+            self.governance.newly_stamped.push((db, key.clone(), self.queue_ms));
         }
     }
 
-    /// Lists that came under a policy in another way than by pushes, since the last call.
-    pub fn take_newly_stamped(&mut self) -> Vec<(DbIndex, Key)> {
+    /// Lists that came under a policy in another way than by pushes, since the last call, and when.
+    pub fn take_newly_stamped(&mut self) -> Vec<(DbIndex, Key, i64)> {
         std::mem::take(&mut self.governance.newly_stamped)
     }
 
@@ -495,6 +488,9 @@ impl Keyspace {
             *db = other(*db);
         }
         self.swap_departing(other);
+        let governance = &mut self.governance;
+        let paused = std::mem::take(&mut governance.paused).into_iter();
+        governance.paused = paused.map(|(db, key)| (other(db), key)).collect();
     }
 
     /// Panics if what is noted of governed queues disagrees with their entries.
@@ -504,7 +500,8 @@ impl Keyspace {
             for (index, (key, entry)) in database.entries.iter().enumerate() {
                 let governed = self.governed_at(db, index);
                 let policy = governed.and_then(|governed| governed.policy.as_ref());
-                assert_eq!(policy, self.governance.policies.of(key), "under another policy");
+                let is_right = policy == self.governance.policies.of(key);
+                assert!(is_right || self.is_unreached(db, index, key), "under another policy");
                 if let Some(Value::List(queue)) = &entry.value {
                     assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
                 }

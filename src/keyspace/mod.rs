@@ -14,9 +14,11 @@ mod deliveries;
 mod departures;
 mod edit;
 mod expiry;
+mod flush;
 mod governed;
 mod in_flight;
 mod interest;
+mod policy_pass;
 mod queue_clock;
 mod queue_event;
 mod recent;
@@ -24,6 +26,7 @@ mod replay;
 mod room;
 mod scan;
 mod snapshot;
+mod suffixes;
 mod swap;
 mod totals;
 mod upkeep;
@@ -36,6 +39,7 @@ use crate::queue::Queue;
 use crate::slack;
 use crate::work::Work;
 use ahash::RandomState;
+use flush::Trash;
 use governed::Governance;
 use indexmap::IndexMap;
 use interest::Interest;
@@ -141,6 +145,8 @@ struct Db {
     /// Unix milliseconds at which values expire.
     expiries: Deadlines<Key>,
     walk: Walk,
+    /// Entries from this one on follow the policies that hold.
+    pass_left: usize,
 }
 
 /// All databases.
@@ -180,6 +186,8 @@ pub struct Keyspace {
     /// The snapshot under way.
     snapshot: Option<Snapshot>,
     governance: Governance,
+    /// What databases held that were flushed, to be freed in parts.
+    trash: Vec<Trash>,
     /// What the log was told of queues.
     told: LineLimit<QueueEvent>,
 }
@@ -215,6 +223,7 @@ impl Keyspace {
             value_count: 0,
             expiries: Deadlines::default(),
             walk: Walk::default(),
+            pass_left: 0,
         };
         Keyspace {
             dbs: std::iter::repeat_with(db).take(count.max(1)).collect(),
@@ -235,6 +244,7 @@ impl Keyspace {
             epoch: 0,
             snapshot: None,
             governance: Governance::default(),
+            trash: Vec::new(),
             told: LineLimit::default(),
         }
     }
@@ -410,6 +420,7 @@ impl Keyspace {
         let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
         self.bytes += ENTRY_BYTES + key.len();
         let index = self.dbs[db].entries.insert_full(Key::from(key), entry).0;
+        self.note_suffix(key);
         self.govern_new(db, index);
         index
     }
@@ -467,57 +478,6 @@ impl Keyspace {
         self.signal(db, index);
     }
 
-    /// Removes all values of a database; says how many those were.
-    pub fn flush(&mut self, db: DbIndex) -> usize {
-        let count = self.dbs[db].value_count;
-        self.changes += count as u64;
-        let database = &mut self.dbs[db];
-        let first_before = database.expiries.next();
-        database.expiries.clear();
-        self.first_expiry_changed(db, first_before);
-        let database = &mut self.dbs[db];
-        database.value_count = 0;
-        let mut freed = 0;
-        let broken = &mut self.broken_watches;
-        let roomy = &mut self.roomy;
-        let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
-        database.entries.retain(|key, entry| {
-            if let Some(snapshot) = snapshot {
-                snapshot.add(entry.save(epoch, number, key));
-            }
-            entry.expires_ms = NEVER;
-            if let Some(value) = entry.value.take() {
-                freed += value.allocated_bytes();
-                if let Some(interest) = &mut entry.interest {
-                    broken.append(&mut interest.watchers);
-                }
-            }
-            if let Some(interest) = &mut entry.interest {
-                freed += interest.flush();
-                if !interest.producers.is_empty() && !interest.is_roomy {
-                    interest.is_roomy = true;
-                    roomy.push((db, key.clone()));
-                }
-                if interest.is_unused() {
-                    entry.interest = None;
-                }
-            }
-            let keep = entry.interest.is_some();
-            freed += if keep { 0 } else { ENTRY_BYTES + key.len() };
-            keep
-        });
-        let entries = &mut database.entries;
-        if let Some(capacity) = slack::smaller(entries.len(), entries.capacity()) {
-            entries.shrink_to(capacity);
-        }
-        freed += self.flush_departing(db);
-        self.bytes -= freed;
-        // There may have been nothing but messages in flight or delayed.
-        self.changes += u64::from(count == 0 && freed > 0);
-        self.flush_governed(db);
-        count
-    }
-
     /// Panics if the counts disagree with the entries.
     pub fn check_invariants(&self) {
         let mut bytes = 0;
@@ -541,7 +501,7 @@ impl Keyspace {
             let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }
-        assert_eq!(bytes + self.departing_bytes(), self.bytes);
+        assert_eq!(bytes + self.departing_bytes() + self.trash_bytes(), self.bytes);
         self.check_governed();
         let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
         assert_eq!(firsts, self.due_dbs.len());

@@ -254,7 +254,7 @@ mod tests {
                 }
             }
             16 => keyspace.swap(0, 1, &[]),
-            17 if dice.below(4) == 0 => drop(keyspace.flush(db)),
+            17 if dice.below(4) == 0 => keyspace.flush(db, &[]),
             18 => {
                 let mut queue = Queue::new();
                 queue.push(End::Back, b"new");
@@ -272,7 +272,7 @@ mod tests {
             keyspace.change_or_create_list(0, key, push).expect("a list");
         }
         keyspace.begin_snapshot();
-        keyspace.flush(0);
+        keyspace.flush(0, &[]);
         assert_eq!(keyspace.next_saved(1000).map(|saved| saved.keys.len()), Some(2));
         assert!(keyspace.next_saved(1000).is_none());
     }

@@ -6,12 +6,24 @@ impl Keyspace {
     /// Whether there is something to do that commands do not wait for.
     #[inline]
     pub fn has_chores(&self) -> bool {
-        self.has_departed() || self.has_departing() || self.has_due()
+        self.has_departed()
+            || self.has_departing()
+            || self.has_due()
+            || self.has_trash()
+            || self.has_pass()
     }
 
-    /// Notes whether queues are due that have not been seen to: then a look-up has to see to its own.
+    /// Notes whether queues are due that have not been seen to, or policies have changed that have not
+    /// reached all keys: then a look-up has to see to its own.
     pub fn note_behind(&mut self) {
-        self.governance.is_behind = self.has_due();
+        let governance = &mut self.governance;
+        governance.is_behind = governance.has_left_due || governance.pass.is_some();
+    }
+
+    /// Notes whether queues were left although they are due, since there was no time.
+    pub fn note_left_due(&mut self) {
+        self.governance.has_left_due = self.has_due();
+        self.note_behind();
     }
 
     /// Whether any queue has something to do by the time of the turn.
@@ -20,14 +32,16 @@ impl Keyspace {
         self.next_due_ms().is_some_and(|due_ms| due_ms <= self.queue_ms)
     }
 
-    /// Takes out of a queue what has waited too long, although its turn has not come: a command is about to
-    /// look at it.
+    /// Does for a key what its turn has not come for: a command is about to look at it.
     #[cold]
     #[inline(never)]
     pub(super) fn catch_up(&mut self, db: DbIndex, key: &[u8]) {
         // The look-ups that this makes find nothing to do.
         self.governance.is_behind = false;
-        self.expire_overdue(db, key);
+        self.reach_key(db, key);
+        if self.governance.has_left_due {
+            self.expire_overdue(db, key);
+        }
         self.governance.is_behind = true;
     }
 

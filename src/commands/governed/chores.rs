@@ -3,6 +3,7 @@
 use super::departures::hand_over;
 use super::due::tend_due;
 use super::give_back::return_departed;
+use super::policies::follow_policies;
 use crate::state::State;
 
 /// Does chores, as far as the turn has time for them.
@@ -15,5 +16,7 @@ pub fn do_chores(state: &mut State) {
     return_departed(keyspace, effects);
     tend_due(keyspace, effects);
     hand_over(keyspace, effects);
+    keyspace.free_trash();
+    follow_policies(keyspace, effects);
     keyspace.work.end_chores();
 }

@@ -87,6 +87,8 @@ fn hand_over_gathered(
 
 /// Hands messages over that have left their queues, as far as there is time for it.
 pub fn hand_over(keyspace: &mut Keyspace, effects: &mut Effects) {
+    // What a look-up has taken out of a queue is recorded before it is handed over.
+    add_expired(keyspace, effects);
     while keyspace.work.has_time()
         && let Some((departure, messages)) =
             keyspace.take_departing(keyspace.work.messages_left().min(HANDED_OVER_MAX))

@@ -27,7 +27,7 @@ pub fn tend_due(keyspace: &mut Keyspace, effects: &mut Effects) {
         }
         keyspace.note_due_again(db, &key);
     }
-    keyspace.note_behind();
+    keyspace.note_left_due();
 }
 
 /// Returns what has been in flight for too long.

@@ -132,8 +132,7 @@ pub fn note_ready_since(
 /// Notes since when the messages are ready that came under a policy in another way than by a push: a
 /// list was renamed or copied, the policies changed.
 pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
-    let ms = keyspace.queue_ms();
-    for (db, key) in keyspace.take_newly_stamped() {
+    for (db, key, ms) in keyspace.take_newly_stamped() {
         // Also if the same was noted before these came.
         if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_some() {
             effects.note(db, &Note::Ready { key: key.to_vec(), ms });

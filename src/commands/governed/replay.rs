@@ -250,14 +250,16 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
     match Note::read(text).map_err(CommandError::from)? {
         None => {}
         Some(Note::PolicySet { at_ms, policy }) => {
-            let set = keyspace.change_policies_at(at_ms, |policies| policies.set(policy)).0;
+            let set = keyspace.change_policies_at(at_ms, |policies| policies.set(policy));
             set.map_err(|reason| CommandError::from(format!("ERR {reason}")))?;
         }
         Some(Note::PolicyForgotten { name }) => {
-            keyspace.change_policies(|policies| policies.forget(&name));
+            let at_ms = keyspace.queue_ms();
+            keyspace.change_policies_at(at_ms, |policies| policies.forget(&name));
         }
         Some(Note::PolicyDeleted { name }) => {
-            keyspace.change_policies(|policies| policies.delete(&name));
+            let at_ms = keyspace.queue_ms();
+            keyspace.change_policies_at(at_ms, |policies| policies.delete(&name));
         }
         Some(Note::Departing { departure }) => {
             keyspace.note_departure(Departure { db, ..departure });
@@ -311,6 +313,6 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
     keyspace.policies().warn_of_assumptions();
     // Files that lost their middle may have queues whose policy went before what it provided for.
     if !keyspace.policies().is_empty() {
-        change_policies(keyspace, effects, |_| ());
+        change_policies(keyspace, effects, None, |_| ());
     }
 }

@@ -36,7 +36,7 @@ pub fn check_lists(keyspace: &Keyspace, policies: &Policies) -> Result<(), Strin
     if !policies.reserve_names() {
         return Ok(());
     }
-    for (_, key, _, _) in keyspace.all() {
+    for key in keyspace.suffixed_keys() {
         if let Some(policy) = policies.reserving(key) {
             let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
             return Err(format!(

@@ -1,0 +1,107 @@
+//! A change of the policies reaches the keys that are there: a few at once, many in parts.
+//!
+//! The pass goes from the end to the start, as SCAN does: an entry that moves while it is under way moves
+//! to where the pass has still to come, or has been reached. A key that a command names is reached before
+//! the command sees it, and a new one is put under the policies that hold. So nobody can tell how far the
+//! pass has come.
+
+use super::{DbIndex, Key, Keyspace};
+use crate::policy::Policies;
+
+/// A pass over all keys that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    /// Since when messages are ready that come under a policy, if append files say so of all of them; else
+    /// it is the time at which a key is reached, and they say so of each.
+    at_ms: Option<i64>,
+}
+
+impl Keyspace {
+    /// Changes the policies; `begin_pass` makes the keys that are there follow.
+    pub fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
+        let result = change(&mut self.governance.policies);
+        self.note_governance();
+        result
+    }
+
+    /// Begins a pass over all keys. Where one is under way, it begins anew, and no note can speak of all.
+    pub fn begin_pass(&mut self, at_ms: Option<i64>) {
+        let at_ms = at_ms.filter(|_| self.governance.pass.is_none());
+        self.governance.pass = Some(Pass { at_ms });
+        for db in &mut self.dbs {
+            db.pass_left = db.entries.len();
+        }
+        self.note_behind();
+    }
+
+    /// Whether a pass is under way, or has found queues that are to be put in order.
+    #[inline]
+    pub fn has_pass(&self) -> bool {
+        self.governance.pass.is_some() || !self.governance.stranded.is_empty()
+    }
+
+    /// Whether a pass is so short that it can be done at once.
+    pub fn is_short_pass(&self) -> bool {
+        let keys: usize = self.dbs.iter().map(|db| db.pass_left).sum();
+        let matched = keys.saturating_mul(self.policies().iter().len().max(1));
+        keys.max(matched) <= self.work.messages_at_once()
+    }
+
+    /// Reaches the next keys, as far as there is time for it, or all of them.
+    pub fn go_on_with_pass(&mut self, to_the_end: bool) {
+        for db in 0..self.dbs.len() {
+            while let Some(index) =
+                self.dbs[db].pass_left.min(self.dbs[db].entries.len()).checked_sub(1)
+            {
+                if !to_the_end && !self.work.has_time() {
+                    return;
+                }
+                self.dbs[db].pass_left = index;
+                self.work.keys(1);
+                self.work.matched(self.governance.policies.iter().len());
+                self.reach(db, index);
+            }
+        }
+        self.governance.pass = None;
+    }
+
+    /// Puts an entry under the policy that holds now, or notes what has to be done before.
+    fn reach(&mut self, db: DbIndex, index: usize) {
+        let Some(Pass { at_ms }) = self.governance.pass else { return };
+        let noted_before = self.governance.newly_stamped.len();
+        let stranded = self.govern_anew(db, index, at_ms.unwrap_or(self.queue_ms));
+        if at_ms.is_some() {
+            self.governance.newly_stamped.truncate(noted_before);
+        }
+        self.governance.stranded.extend(stranded.map(|key| (db, key)));
+    }
+
+    /// Reaches a key that a command is about to look at.
+    pub(super) fn reach_key(&mut self, db: DbIndex, key: &[u8]) {
+        if self.governance.pass.is_some()
+            && let Some(index) = self.dbs[db].entries.get_index_of(key)
+            && index < self.dbs[db].pass_left
+        {
+            self.reach(db, index);
+        }
+    }
+
+    /// A queue that has something in flight or delayed for which no policy provides any more; the first by
+    /// database and name.
+    pub fn next_stranded(&self) -> Option<(DbIndex, Key)> {
+        self.governance.stranded.first().cloned()
+    }
+
+    /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
+    pub fn govern_again(&mut self, db: DbIndex, key: &Key) {
+        self.governance.stranded.remove(&(db, key.clone()));
+        if let Some(index) = self.find(db, key) {
+            self.govern_anew(db, index, self.queue_ms);
+        }
+    }
+
+    /// Whether an entry may still be under an older policy.
+    pub(super) fn is_unreached(&self, db: DbIndex, index: usize, key: &Key) -> bool {
+        index < self.dbs[db].pass_left || self.governance.stranded.contains(&(db, key.clone()))
+    }
+}
