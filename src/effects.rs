@@ -89,7 +89,7 @@ impl Effects {
 
     /// Asks for effects from now on, or for none any more.
     pub fn turn(&mut self, is_on: bool) {
-        *self = Effects { is_on, ..Effects::default() };
+        *self = Effects { is_on, file: self.file, ..Effects::default() };
     }
 
     /// Begins the next command.

@@ -36,6 +36,12 @@ pub trait Host: Send {
     /// Applies settings that live in the host, such as the log level, after CONFIG SET.
     fn settings_changed(&mut self, settings: &Settings);
 
+    /// Whether append files can be turned on with these settings (CONFIG SET appendonly).
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    fn may_append(&self, settings: &Settings) -> Result<(), String>;
+
     /// Stops the world for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
 
@@ -95,6 +101,10 @@ impl Host for NoHost {
     }
 
     fn settings_changed(&mut self, _settings: &Settings) {}
+
+    fn may_append(&self, _settings: &Settings) -> Result<(), String> {
+        Err("this broker has no server, which writes the append files".into())
+    }
 
     fn sleep(&mut self, _duration: Duration) {}
 }

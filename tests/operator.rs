@@ -98,3 +98,75 @@ fn queue_policies_in_the_file_and_in_append_files_are_compared() {
     let log = end(process);
     assert!(log.iter().all(|line| !line.contains("queue policy")), "{log:?}");
 }
+
+/// Until the files are all there: what INFO says of the rewrite that makes them.
+fn wait_for_append_files(client: &mut Client) {
+    while !client.info("persistence").contains("aof_rewrite_in_progress:0") {}
+}
+
+#[test]
+fn append_files_are_turned_on_and_off_while_it_runs() {
+    let place = Place::new("run-time", "appendfsync always");
+    let process = place.start();
+    let mut client = process.client();
+    assert_eq!(client.ask("RPUSH q before"), ":1");
+    assert_eq!(client.ask("CONFIG SET appendonly yes"), "+OK");
+    assert_eq!(client.ask("RPUSH q meanwhile"), ":2");
+    process.line_with("append files: everything is in them");
+    wait_for_append_files(&mut client);
+    assert!(client.info("persistence").contains("aof_enabled:1"));
+    assert_eq!(client.ask("RPUSH q after"), ":3");
+    // The process is killed; the file of settings does not know.
+    process.signal("KILL");
+    process.wait();
+    place.write("appendonly yes");
+    let process = place.start();
+    let mut client = loaded(&process);
+    assert_eq!(client.ask("LLEN q"), ":3");
+
+    assert_eq!(client.ask("CONFIG SET appendonly no"), "+OK");
+    assert!(client.info("persistence").contains("aof_enabled:0"));
+    assert_eq!(client.ask("RPUSH q lost"), ":4");
+    assert_eq!(client.ask("SHUTDOWN SAVE").split(' ').next(), Some("-ERR"));
+    process.signal("KILL");
+    process.wait();
+    let process = place.start();
+    let mut client = loaded(&process);
+    assert_eq!(client.ask("LLEN q"), ":3", "what there was when they were turned off");
+
+    // Off and on again: all of it is written anew.
+    for length in 4..7 {
+        assert_eq!(client.ask("CONFIG SET appendonly no"), "+OK");
+        assert_eq!(client.ask("RPUSH q more"), format!(":{length}"));
+        assert_eq!(client.ask("CONFIG SET appendonly yes"), "+OK");
+        wait_for_append_files(&mut client);
+        while !client.info("persistence").contains("aof_enabled:1") {}
+        wait_for_append_files(&mut client);
+    }
+    assert_eq!(client.ask("CONFIG REWRITE"), "+OK");
+    end(process);
+    let process = place.start();
+    assert_eq!(loaded(&process).ask("LLEN q"), ":6");
+    end(process);
+}
+
+/// Files of another run would be replaced by what is here now.
+#[test]
+fn append_files_that_were_not_loaded_are_not_replaced() {
+    let place = Place::new("not-replaced", "appendonly yes");
+    let process = place.start();
+    assert_eq!(loaded(&process).ask("RPUSH q precious"), ":1");
+    end(process);
+    place.write("appendonly no");
+    let process = place.start();
+    let mut client = process.client();
+    let reply = client.ask("CONFIG SET appendonly yes");
+    assert!(reply.starts_with("-ERR CONFIG SET failed"), "{reply}");
+    assert!(reply.contains("append files") && reply.contains("were not loaded"), "{reply}");
+    assert_eq!(value(&mut client, "CONFIG GET appendonly"), "no");
+    end(process);
+    place.write("appendonly yes");
+    let process = place.start();
+    assert_eq!(loaded(&process).ask("LLEN q"), ":1");
+    end(process);
+}

@@ -76,6 +76,11 @@ impl Broker {
         self.state.clients.fail_syncs();
     }
 
+    /// Nothing is promised any more: all replies may be sent.
+    pub fn release_all(&mut self) {
+        self.state.clients.release_all();
+    }
+
     /// Whether any reply waits for a sync.
     pub fn has_held(&self) -> bool {
         self.state.clients.has_held()

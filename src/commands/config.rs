@@ -64,6 +64,12 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let state = &mut *ctx.state;
     let mut next = state.settings.clone();
     let changed = next.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    if changed.contains(&"appendonly") && next.appendonly {
+        state.host.may_append(&next).map_err(|reason| {
+            let failed = "CONFIG SET failed (possibly related to argument 'appendonly')";
+            CommandError::from(format!("ERR {failed} - {reason}"))
+        })?;
+    }
     // Takes a look at every key, and may find that it cannot be.
     if changed.contains(&"queue-policy") {
         let (keyspace, effects) = (&mut state.keyspace, &mut state.effects);

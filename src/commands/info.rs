@@ -319,7 +319,8 @@ fn append_files(text: &mut Text, persistence: &Persistence, now: Now) {
     let seconds = |s: Option<u64>| s.map_or(-1, |s| s as i64);
     let current_us = persistence.rewrite_began_us.map(|us| now.monotonic_us.saturating_sub(us));
     let status = |is_bad: bool| if is_bad { "err" } else { "ok" };
-    text.field("aof_enabled", u8::from(persistence.is_on));
+    let is_on = persistence.is_on || persistence.is_rewriting;
+    text.field("aof_enabled", u8::from(is_on));
     text.field("aof_rewrite_in_progress", u8::from(persistence.is_rewriting));
     text.field("aof_rewrite_scheduled", u8::from(persistence.is_rewrite_wanted));
     text.field("aof_last_rewrite_time_sec", seconds(persistence.last_rewrite_s));

@@ -38,6 +38,13 @@ pub enum Job {
         /// Bytes of space that it must have for what comes.
         space: u64,
     },
+    /// Makes a new increment that no manifest names yet, and a first manifest if there is none.
+    Start {
+        /// What the files' names begin with.
+        prefix: String,
+        /// Bytes of space that it must have for what comes.
+        space: u64,
+    },
     /// Begins a base file.
     BeginBase {
         /// The manifest as it is.
@@ -89,6 +96,8 @@ pub enum Done {
     },
     /// Of a new increment.
     Increment(Result<(Manifest, Tail), ManifestError>),
+    /// Of one that no manifest names yet: the manifest as it is to be with it, and the increment.
+    Started(Result<(Manifest, Tail), ManifestError>),
     /// Of a base file that was begun or added to.
     Base(Result<BaseWriter, ManifestError>),
     /// Of a base file that was finished: the manifest, the base's length, a new increment if one was
@@ -108,6 +117,7 @@ impl Job {
             Job::NewIncrement { manifest, prefix, space } => {
                 Done::Increment(new_increment(directory, manifest, &prefix, space))
             }
+            Job::Start { prefix, space } => Done::Started(start(directory, &prefix, space)),
             Job::BeginBase { manifest, prefix } => {
                 let next = manifest.next_base(&prefix);
                 let entry = first_free(directory, next, |seq| base_name(&prefix, seq));
@@ -206,6 +216,22 @@ fn create_increment(
     let file = directory.create(&entry.name).map_err(failed)?;
     let filled = fill(file).inspect_err(|_| drop(directory.remove(&entry.name)));
     filled.map_err(failed)
+}
+
+/// A new increment behind what the manifest names, which is left as it is. Where there is none yet, one
+/// of an empty increment is made first: without a manifest nobody knows what the files are.
+fn start(
+    directory: &dyn Directory,
+    prefix: &str,
+    space: u64,
+) -> Result<(Manifest, Tail), ManifestError> {
+    let mut manifest = match Manifest::load(directory, prefix)? {
+        Some(manifest) => manifest,
+        None => new_increment(directory, Manifest::default(), prefix, 0)?.0,
+    };
+    let tail = create_increment(directory, &manifest, prefix, space)?;
+    manifest.increments.push(tail.entry.clone());
+    Ok((manifest, tail))
 }
 
 /// A file, opened as often as syncs of it may be under way.

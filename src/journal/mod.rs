@@ -11,6 +11,7 @@
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
 //! | `rewrite` | the steps of a rewrite |
+//! | `run_time` | append files that are turned on and off while the broker runs |
 //! | [`tail`] | the file that changes are appended to |
 //! | [`room`] | what stands behind the last batch, so that appending does not make the file longer |
 //! | `space` | space on the disk behind it, so that a full one is met before a change |
@@ -33,6 +34,7 @@ pub mod manifest;
 pub mod memory;
 mod rewrite;
 pub mod room;
+mod run_time;
 pub mod scan;
 pub mod single_file;
 mod space;
@@ -41,4 +43,5 @@ mod writer;
 
 pub use error::LoadError;
 pub use load::Loader;
+pub use run_time::remove_unnamed;
 pub use writer::{Journal, JournalError, SYNCS_MAX, Start};

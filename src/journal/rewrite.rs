@@ -125,6 +125,8 @@ impl Journal {
             }
             // Nothing can be written now, and the tail not be closed.
             Some(Trouble::Unwritten { .. }) => {}
+            // What is not all there yet is not written anew; see `run_time`.
+            None if !self.is_named => {}
             None => {
                 // Where there is no space, only somebody who asks knows why there should be some.
                 let may = self.shortage_us.is_none() && now.monotonic_us >= self.rewrite_us;
@@ -202,7 +204,7 @@ impl Journal {
         }
     }
 
-    fn begin_base(&mut self, starts_anew: bool) {
+    pub(super) fn begin_base(&mut self, starts_anew: bool) {
         self.stage = Stage::Writing { base: None, starts_anew };
         let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
         self.add_job(Job::BeginBase { manifest, prefix });
@@ -257,8 +259,8 @@ impl Journal {
             Done::Increment(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail_rewrite(broker, &error, now);
             }
-            // Taken by the caller.
-            Done::Synced { .. } => {}
+            // Taken by the caller, and by whoever begins a journal.
+            Done::Synced { .. } | Done::Started(_) => {}
         }
     }
 
@@ -277,6 +279,7 @@ impl Journal {
         now: Now,
     ) {
         self.manifest = manifest;
+        self.note_named();
         self.must_rewrite = false;
         self.base_bytes = bytes;
         self.other_bytes = bytes;

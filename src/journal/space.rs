@@ -41,7 +41,7 @@ impl Journal {
         if self.trouble.is_some() || must_wait {
             return broker.allow_changes(u64::MAX, None, None);
         }
-        if kept == 0 || !self.can_keep_space {
+        if kept == 0 || !self.can_keep_space || !self.is_named {
             self.end_shortage(broker);
             return broker.allow_changes(u64::MAX, None, None);
         }

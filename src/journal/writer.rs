@@ -95,6 +95,8 @@ struct Sync {
 pub struct Journal {
     /// What the names of the files begin with.
     pub(super) prefix: String,
+    /// Whether the manifest on the disk names the files that are written: see `run_time`.
+    pub(super) is_named: bool,
     pub(super) manifest: Manifest,
     pub(super) tail: Tail,
     /// Changes that no file has yet.
@@ -152,10 +154,20 @@ impl Journal {
     pub fn begin(prefix: &str, start: Start, broker: &mut Broker, now: Now) -> Journal {
         broker.record_effects(true);
         broker.end_replay(now);
-        let persistence = broker.persistence_mut();
-        persistence.is_on = true;
-        let mut journal = Journal {
+        broker.persistence_mut().is_on = true;
+        let mut journal = Journal::new(prefix, start);
+        if !journal.manifest.history.is_empty() {
+            journal.delete_history();
+        }
+        journal.keep_space(broker, now);
+        journal.report(broker);
+        journal
+    }
+
+    pub(super) fn new(prefix: &str, start: Start) -> Journal {
+        Journal {
             prefix: prefix.to_string(),
+            is_named: true,
             changes_end: start.tail.durable,
             manifest: start.manifest,
             tail: start.tail,
@@ -177,13 +189,7 @@ impl Journal {
             must_rewrite: start.wants_rewrite,
             rewrite_us: 0,
             jobs: VecDeque::new(),
-        };
-        if !journal.manifest.history.is_empty() {
-            journal.delete_history();
         }
-        journal.keep_space(broker, now);
-        journal.report(broker);
-        journal
     }
 
     /// Takes what changed in this turn. To be called when everything of a turn has run, and before
@@ -196,7 +202,7 @@ impl Journal {
         now: Now,
     ) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
-        let policy = broker.settings().appendfsync;
+        let policy = self.policy(broker);
         let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
             || matches!(self.stage, Stage::Closing { .. })
@@ -250,7 +256,7 @@ impl Journal {
         };
         let is_unsynced = self.syncs.is_empty()
             && self.trouble.is_none()
-            && (self.wants_sync(broker.settings().appendfsync) || self.wants_vouching());
+            && (self.wants_sync(self.policy(broker)) || self.wants_vouching());
         let sync = is_unsynced.then_some(self.sync_us);
         let overlap = self.overlap_us().filter(|_| {
             !self.pending.is_empty()
@@ -339,12 +345,12 @@ impl Journal {
         let settings = broker.settings();
         let bytes = settings.append_room_bytes as usize;
         let is_small = self.pending.len() <= bytes / BATCHES_IN_ROOM_MIN;
-        if settings.appendfsync == FsyncPolicy::Always && is_small { bytes } else { 0 }
+        if self.policy(broker) == FsyncPolicy::Always && is_small { bytes } else { 0 }
     }
 
     /// All changes are written: as the policy is now, their replies may go or wait for a sync.
     fn answer(&mut self, broker: &mut Broker, now: Now) {
-        if broker.settings().appendfsync == FsyncPolicy::Always {
+        if self.policy(broker) == FsyncPolicy::Always {
             broker.hold_changed();
             self.sync_for_held(broker, now);
         } else {
@@ -395,7 +401,7 @@ impl Journal {
         self.stop_if_promised(broker, &error)?;
         let retry_us = now.monotonic_us + RETRY_US;
         if self.cut_off(broker, &error, now) {
-            if self.trouble.is_none() {
+            if self.trouble.is_none() && self.is_named {
                 let file = &self.tail.entry.name;
                 warn!("{file}: {error}: changes are refused until it can be written to");
                 broker.persistence_mut().write_error = Some(reason(&error));
@@ -418,7 +424,7 @@ impl Journal {
 
     /// With `always` a failure is the end.
     fn stop_if_promised(&self, broker: &Broker, error: &io::Error) -> Result<(), JournalError> {
-        if broker.settings().appendfsync != FsyncPolicy::Always {
+        if self.policy(broker) != FsyncPolicy::Always {
             return Ok(());
         }
         let error = io::Error::new(error.kind(), error.to_string());
@@ -546,11 +552,11 @@ impl Journal {
     /// Notes that nobody knows what the tail holds: changes are refused until all data has been
     /// written anew.
     pub(super) fn distrust(&mut self, broker: &mut Broker, why: &str, now: Now) {
-        warn!(
-            "{}: {why}: changes are refused until all data is written anew",
-            self.tail.entry.name
-        );
-        broker.persistence_mut().write_error = Some(why.to_string());
+        if self.is_named {
+            let file = &self.tail.entry.name;
+            warn!("{file}: {why}: changes are refused until all data is written anew");
+            broker.persistence_mut().write_error = Some(why.to_string());
+        }
         self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us });
         self.doom_rewrite(broker);
     }

@@ -6,8 +6,9 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use crate::journal::files::{Directory, DiskDirectory, is_file_name};
 use crate::journal::job::{Done, Job};
-use crate::journal::{Journal, Loader, SYNCS_MAX, single_file};
-use log::warn;
+use crate::journal::{Journal, Loader, SYNCS_MAX, remove_unnamed, single_file};
+use crate::settings::Settings;
+use log::{info, warn};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
@@ -17,12 +18,30 @@ use std::time::Duration;
 
 /// The append files of a server.
 pub(super) enum Durability {
-    /// There are none.
-    Off,
+    /// There are none. If they are wanted, they are begun at this moment of the monotonic clock.
+    Off { begin_us: u64 },
+    /// They are about to be begun: an increment is being made.
+    Beginning { directory: Arc<DiskDirectory>, workers: Workers },
     /// They are being loaded.
     Loading { directory: Arc<dyn Directory>, loader: Box<Loader> },
     /// They are written.
-    On { journal: Box<Journal>, workers: Workers },
+    On { directory: Arc<DiskDirectory>, journal: Box<Journal>, workers: Workers },
+}
+
+/// How long after append files could not be turned on the next attempt is made.
+const BEGIN_RETRY_US: u64 = 10_000_000;
+
+/// The directory of the append files, locked.
+pub(super) fn open_directory(settings: &Settings) -> Result<Arc<DiskDirectory>, ServerError> {
+    let names =
+        [("appenddirname", &settings.appenddirname), ("appendfilename", &settings.appendfilename)];
+    for (directive, name) in names {
+        if !is_file_name(name) {
+            return Err(ServerError::FileName { directive, name: name.clone() });
+        }
+    }
+    let path = settings.dir.join(&settings.appenddirname);
+    Ok(Arc::new(DiskDirectory::open_or_create(&path)?))
 }
 
 impl Durability {
@@ -34,23 +53,56 @@ impl Durability {
             if let Some(text) = single_file::unused(&settings.dir, directory, name) {
                 warn!("{text}");
             }
-            return Ok(Durability::Off);
+            return Ok(Durability::Off { begin_us: 0 });
         }
-        let names = [
-            ("appenddirname", &settings.appenddirname),
-            ("appendfilename", &settings.appendfilename),
-        ];
-        for (directive, name) in names {
-            if !is_file_name(name) {
-                return Err(ServerError::FileName { directive, name: name.clone() });
-            }
-        }
-        let path = settings.dir.join(&settings.appenddirname);
-        let directory = Arc::new(DiskDirectory::open_or_create(&path)?);
+        let directory = open_directory(settings)?;
         let prefix = settings.appendfilename.clone();
         single_file::take_in(&settings.dir, &directory, &prefix)?;
         let loader = Loader::begin(directory.clone(), &prefix, broker, now)?;
         Ok(Durability::Loading { directory, loader: Box::new(loader) })
+    }
+
+    /// Turns append files on or off as the settings say now.
+    fn turn(
+        &mut self,
+        broker: &mut Broker,
+        waker: &Arc<Waker>,
+        now: Now,
+    ) -> Result<(), ServerError> {
+        let is_wanted = broker.settings().appendonly;
+        *self = match std::mem::replace(self, Durability::Off { begin_us: 0 }) {
+            Durability::Off { begin_us } if is_wanted && begin_us <= now.monotonic_us => {
+                begin(broker, waker, now)
+            }
+            Durability::Beginning { directory, workers } => match workers.done.try_recv() {
+                Err(_) => Durability::Beginning { directory, workers },
+                Ok(Done::Started(Ok((manifest, tail)))) if is_wanted => {
+                    info!("append files: everything is written to {}", directory.path().display());
+                    let prefix = broker.settings().appendfilename.clone();
+                    let journal = Journal::begin_at_run_time(&prefix, manifest, tail, broker, now);
+                    Durability::On { directory, journal: Box::new(journal), workers }
+                }
+                Ok(Done::Started(Ok((_, tail)))) => {
+                    workers.join();
+                    let prefix = &broker.settings().appendfilename;
+                    remove_unnamed(&*directory, prefix, &tail.entry.name);
+                    broker.persistence_mut().is_rewriting = false;
+                    Durability::Off { begin_us: 0 }
+                }
+                Ok(Done::Started(Err(error))) => {
+                    workers.join();
+                    retry(&error, broker, now)
+                }
+                Ok(_) => Durability::Off { begin_us: 0 },
+            },
+            Durability::On { directory, journal, workers }
+                if !is_wanted || journal.has_failed_to_begin() =>
+            {
+                turn_off(&directory, journal, workers, broker, now)?
+            }
+            other => other,
+        };
+        Ok(())
     }
 
     /// Whether so many changes wait for the disk that no input may be read.
@@ -72,7 +124,7 @@ impl Durability {
         broker: &mut Broker,
         now: Now,
     ) -> Result<bool, ServerError> {
-        let Durability::On { journal, workers } = self else { return Ok(false) };
+        let Durability::On { journal, workers, .. } = self else { return Ok(false) };
         let mut has_ended = false;
         while let Ok(done) = workers.done.try_recv() {
             journal.finish(done, broker, now)?;
@@ -89,19 +141,25 @@ impl Durability {
         waker: &Arc<Waker>,
         now: Now,
     ) -> Result<(), ServerError> {
+        self.turn(broker, waker, now)?;
         match self {
-            Durability::Off => {}
+            Durability::Off { .. } | Durability::Beginning { .. } => {}
             Durability::Loading { directory, loader } => {
                 let Some(start) = loader.step(broker, now)? else { return Ok(()) };
                 let prefix = broker.settings().appendfilename.clone();
                 let journal = Journal::begin(&prefix, start, broker, now);
                 let workers = Workers::start(directory, waker)?;
-                *self = Durability::On { journal: Box::new(journal), workers };
+                let directory = Arc::clone(directory);
+                *self = Durability::On { directory, journal: Box::new(journal), workers };
             }
-            Durability::On { journal, workers } => {
+            Durability::On { journal, workers, .. } => {
                 journal.commit(broker, is_busy, now)?;
                 while let Some(job) = journal.next_job() {
                     workers.give(job);
+                }
+                if journal.has_failed_to_begin() {
+                    // Nobody is to wait for what is not promised yet.
+                    self.turn(broker, waker, now)?;
                 }
             }
         }
@@ -111,7 +169,10 @@ impl Durability {
     /// How long there is nothing to do.
     pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
         match self {
-            Durability::Off => None,
+            Durability::Off { begin_us } if broker.settings().appendonly => {
+                Some(Duration::from_micros(begin_us.saturating_sub(now.monotonic_us)))
+            }
+            Durability::Off { .. } | Durability::Beginning { .. } => None,
             Durability::Loading { .. } => Some(Duration::ZERO),
             Durability::On { journal, .. } => journal.next_deadline(broker, now),
         }
@@ -119,12 +180,67 @@ impl Durability {
 
     /// Waits for what is under way, and writes and syncs the rest.
     pub(super) fn close(self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
-        let Durability::On { mut journal, workers } = self else { return Ok(()) };
+        let Durability::On { directory, mut journal, workers } = self else { return Ok(()) };
         for done in workers.join() {
             journal.finish(done, broker, now)?;
         }
+        if journal.is_beginning() {
+            warn!("append files were not all written yet: what is here ends with the process");
+            journal.give_up(broker, &*directory);
+            return Ok(());
+        }
         Ok(journal.close(broker)?)
     }
+}
+
+/// Begins to turn append files on.
+fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
+    let started = open_directory(broker.settings()).and_then(|directory| {
+        let workers = Workers::start(&directory, waker)?;
+        Ok((directory, workers))
+    });
+    match started {
+        Ok((directory, workers)) => {
+            workers.give(Journal::prepare(&broker.settings().appendfilename, broker));
+            // For whoever asks until it is over.
+            broker.persistence_mut().is_rewriting = true;
+            Durability::Beginning { directory, workers }
+        }
+        Err(error) => retry(&error, broker, now),
+    }
+}
+
+fn retry(error: &dyn std::fmt::Display, broker: &mut Broker, now: Now) -> Durability {
+    broker.persistence_mut().is_rewriting = false;
+    let seconds = BEGIN_RETRY_US / 1_000_000;
+    warn!("append files cannot be turned on: {error}; the next attempt is made in {seconds} s");
+    Durability::Off { begin_us: now.monotonic_us + BEGIN_RETRY_US }
+}
+
+/// Ends the append files, or an attempt to begin them. Waits for the disk, as Redis does.
+fn turn_off(
+    directory: &DiskDirectory,
+    mut journal: Box<Journal>,
+    workers: Workers,
+    broker: &mut Broker,
+    now: Now,
+) -> Result<Durability, ServerError> {
+    for done in workers.join() {
+        journal.finish(done, broker, now)?;
+    }
+    if journal.is_beginning() {
+        let has_failed = journal.has_failed_to_begin();
+        journal.give_up(broker, directory);
+        return Ok(match has_failed {
+            true => retry(&"what changed could not be written", broker, now),
+            false => Durability::Off { begin_us: 0 },
+        });
+    }
+    match journal.turn_off(broker) {
+        Ok(()) => info!("append files are turned off; they hold what there was until now"),
+        Err(error) => warn!("append files are turned off: {error}"),
+    }
+    Ok(Durability::Off { begin_us: 0 })
 }
 
 /// The name of the thread whose work can wait.

@@ -1,8 +1,9 @@
 //! What the broker asks of the process around it.
 
 use super::clock::Clock;
-use super::descriptors;
+use super::{descriptors, durability};
 use crate::host::{Allocator, Host};
+use crate::journal::single_file;
 use crate::settings::{LogLevel, Settings};
 use log::LevelFilter;
 use std::fs::{self, File, OpenOptions};
@@ -20,6 +21,8 @@ pub struct Process {
     config_file: Option<PathBuf>,
     loglevel: LogLevel,
     maxclients: u32,
+    /// Whether this process has had append files: those that lie there are its own.
+    has_appended: bool,
 }
 
 /// The `log` levels that a `loglevel` shows.
@@ -40,6 +43,7 @@ impl Process {
             config_file: settings.config_file.clone(),
             loglevel: settings.loglevel,
             maxclients: settings.maxclients,
+            has_appended: settings.appendonly,
         }
     }
 }
@@ -96,6 +100,19 @@ impl Host for Process {
             log::warn!("{error}");
         }
         self.maxclients = settings.maxclients;
+        self.has_appended |= settings.appendonly;
+    }
+
+    fn may_append(&self, settings: &Settings) -> Result<(), String> {
+        let Settings { dir, appenddirname, appendfilename, .. } = settings;
+        if !self.has_appended && single_file::unused(dir, appenddirname, appendfilename).is_some() {
+            return Err(format!(
+                "there are append files in {} that were not loaded; move them away, or start with \
+                 appendonly yes",
+                dir.display()
+            ));
+        }
+        durability::open_directory(settings).map(drop).map_err(|error| error.to_string())
     }
 
     fn sleep(&mut self, duration: Duration) {

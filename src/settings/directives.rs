@@ -71,8 +71,8 @@ pub(super) static USED: &[Directive] = &[
          before the others have theirs, and in a turn for what is due, given back or freed. Less than \
          100 would make a turn per message, more than a billion would be no limit."),
     used("appendonly", Kind::Flag, "no", field!(appendonly),
-        "Whether changes are written to append files, and loaded from them at the start.")
-        .immutable(),
+        "Whether changes are written to append files, and loaded from them at the start. `CONFIG SET` \
+         turns them on, which writes everything down first, or off. See *What survives*."),
     used("appendfsync", FSYNC, "everysec", field!(appendfsync),
         "When a change is durable: `always` before it is answered, `everysec` a second later at \
          the most, `no` when the system likes. In any case it is with the system before it is \

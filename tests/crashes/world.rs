@@ -125,12 +125,44 @@ impl World {
 
     /// The same, at another time than the usual.
     pub fn at(now: Now, directory: MemoryDirectory, settings: &str) -> Result<World, LoadError> {
-        let (mut broker, journal) = load(&directory, settings, now)?;
+        let (broker, journal) = load(&directory, settings, now)?;
+        Ok(World::of(now, directory, broker, journal))
+    }
+
+    /// Append files that are turned on when these requests have changed a broker without; none if that
+    /// fails at once.
+    #[allow(dead_code, reason = "not all tests that have a world use it")]
+    pub fn begun_at_run_time(
+        directory: MemoryDirectory,
+        settings: &str,
+        before: &[&str],
+    ) -> Option<World> {
+        let settings =
+            Settings::from_text(&format!("databases 2\n{settings}"), "the test's settings");
+        let settings = settings.expect("valid settings");
+        let mut broker = Broker::new(settings, 9, Box::new(NoHost), START);
+        let id = broker.connect(CLIENTS, Peer::in_process(), START);
+        for request in before {
+            broker.receive(id, format!("{request}\r\n").as_bytes(), START);
+            broker.settle(START);
+        }
+        broker.disconnect(id, CloseReason::PeerClosed, START);
+        let job = Journal::prepare(PREFIX, &broker);
+        let Done::Started(Ok((manifest, tail))) = job.run(&Watchful(directory.clone())) else {
+            return None;
+        };
+        let journal = Journal::begin_at_run_time(PREFIX, manifest, tail, &mut broker, START);
+        let mut world = World::of(START, directory, broker, journal);
+        world.take_jobs();
+        Some(world)
+    }
+
+    fn of(now: Now, directory: MemoryDirectory, mut broker: Broker, journal: Journal) -> World {
         let (strays, _) = names(&directory);
         let clients =
             (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
         let states = vec![state_of(&broker)];
-        Ok(World {
+        World {
             directory,
             broker,
             journal,
@@ -149,7 +181,7 @@ impl World {
             replies: String::new(),
             strays,
             has_unsure_manifest: false,
-        })
+        }
     }
 
     /// A turn in which one client sends something, and nobody has anything more to say. False if the
