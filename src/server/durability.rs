@@ -21,11 +21,11 @@ pub(super) enum Durability {
     /// There are none. If they are wanted, they are begun at this moment of the monotonic clock.
     Off { begin_us: u64 },
     /// They are about to be begun: an increment is being made.
-    Beginning { directory: Arc<DiskDirectory>, workers: Workers },
+    Beginning { directory: Arc<dyn Directory>, workers: Workers },
     /// They are being loaded.
     Loading { directory: Arc<dyn Directory>, loader: Box<Loader> },
     /// They are written.
-    On { directory: Arc<DiskDirectory>, journal: Box<Journal>, workers: Workers },
+    On { directory: Arc<dyn Directory>, journal: Box<Journal>, workers: Workers },
 }
 
 /// How long after append files could not be turned on the next attempt is made.
@@ -77,8 +77,9 @@ impl Durability {
             Durability::Beginning { directory, workers } => match workers.done.try_recv() {
                 Err(_) => Durability::Beginning { directory, workers },
                 Ok(Done::Started(Ok((manifest, tail)))) if is_wanted => {
-                    info!("append files: everything is written to {}", directory.path().display());
-                    let prefix = broker.settings().appendfilename.clone();
+                    let settings = broker.settings();
+                    info!("append files: everything is written to {}", settings.appenddirname);
+                    let prefix = settings.appendfilename.clone();
                     let journal = Journal::begin_at_run_time(&prefix, manifest, tail, broker, now);
                     Durability::On { directory, journal: Box::new(journal), workers }
                 }
@@ -98,7 +99,7 @@ impl Durability {
             Durability::On { directory, journal, workers }
                 if !is_wanted || journal.has_failed_to_begin() =>
             {
-                turn_off(&directory, journal, workers, broker, now)?
+                turn_off(&*directory, journal, workers, broker, now)?
             }
             other => other,
         };
@@ -196,6 +197,7 @@ impl Durability {
 /// Begins to turn append files on.
 fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
     let started = open_directory(broker.settings()).and_then(|directory| {
+        let directory: Arc<dyn Directory> = directory;
         let workers = Workers::start(&directory, waker)?;
         Ok((directory, workers))
     });
@@ -219,7 +221,7 @@ fn retry(error: &dyn std::fmt::Display, broker: &mut Broker, now: Now) -> Durabi
 
 /// Ends the append files, or an attempt to begin them. Waits for the disk, as Redis does.
 fn turn_off(
-    directory: &DiskDirectory,
+    directory: &dyn Directory,
     mut journal: Box<Journal>,
     workers: Workers,
     broker: &mut Broker,
@@ -357,7 +359,7 @@ mod tests {
             let poll = mio::Poll::new().expect("events");
             let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
             let workers = Workers::start(&directory, &waker).expect("threads");
-            let mut durability = Durability::On { journal, workers };
+            let mut durability = Durability::On { directory, journal, workers };
             let id = broker.connect(0, Peer::in_process(), now);
             broker.receive(id, b"RPUSH q a\r\n", now);
             broker.settle(now);

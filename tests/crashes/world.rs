@@ -193,12 +193,17 @@ impl World {
     /// The same, and the journal may be told that more is likely to come.
     pub fn turn_of_several(&mut self, client: usize, request: &str, is_busy: bool) -> bool {
         self.input = Some((client, request.to_string()));
-        let mut goes_on = self.turn_that_answers(is_busy);
-        // What had to wait for space comes in a turn of its own, at once.
-        while goes_on && self.broker.has_backlog() {
-            goes_on = self.turn_that_answers(false);
+        self.turn_that_answers(is_busy) && self.end_deferred()
+    }
+
+    /// What had to wait for space comes in a turn of its own, at once.
+    fn end_deferred(&mut self) -> bool {
+        while self.broker.has_backlog() {
+            if !self.turn_that_answers(false) {
+                return false;
+            }
         }
-        goes_on
+        true
     }
 
     /// A turn in which somebody may be told that data was changed.
@@ -212,7 +217,7 @@ impl World {
     pub fn wait(&mut self, us: u64) -> bool {
         self.now = self.now.plus_us(us);
         self.is_busy = false;
-        turn(self).is_ok()
+        turn(self).is_ok() && self.end_deferred()
     }
 
     /// Waits as long as the journal would: no time that nobody asked for. False if that is for ever.
