@@ -54,11 +54,15 @@ pub fn state_of(broker: &Broker) -> Contents {
     if broker.settings().queue_policies.is_empty() {
         return contents;
     }
+    let lists: BTreeSet<_> = contents.keys().cloned().collect();
     for ((db, list), (messages, expires_ms)) in broker.hidden_contents() {
         let key = list.strip_suffix(b":inflight").or_else(|| list.strip_suffix(b":delayed"));
         let key = key.unwrap_or(&list).to_vec();
-        let absent = || (Vec::new(), expires_ms);
-        contents.entry((db, key)).or_insert_with(absent).0.extend(messages);
+        let is_empty = !lists.contains(&(db, key.clone()));
+        let merged = contents.entry((db, key)).or_default();
+        merged.0.extend(messages);
+        // A list that comes back expires when it would have.
+        merged.1 = if is_empty { merged.1.or(expires_ms) } else { merged.1 };
     }
     contents.values_mut().for_each(|(messages, _)| messages.sort());
     contents
