@@ -50,6 +50,10 @@ pub struct Stats {
     pub closed_by_output_limit: u64,
     pub closed_by_query_limit: u64,
     pub peak_used_bytes: usize,
+    /// Turns of the loop, the microseconds that they took, and the longest of them.
+    pub turns: u64,
+    pub turn_usec: u64,
+    pub turn_longest_usec: u64,
     /// Pub/sub messages handed to clients.
     pub messages_delivered: u64,
     /// How many keys had expired before the counters began.

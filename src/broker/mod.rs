@@ -14,6 +14,8 @@ pub mod turn;
 
 pub use durability::{Contents, ReplayError};
 
+use turn::TurnTime;
+
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
@@ -423,6 +425,22 @@ impl Broker {
     /// Whether SHUTDOWN was given, and how.
     pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
         self.state.shutdown
+    }
+
+    /// Says how long a turn of the loop was and what it spent its time on: for INFO, and for LATENCY if it
+    /// was as long as `latency-monitor-threshold`.
+    pub fn note_turn(&mut self, time: &TurnTime, now: Now) {
+        let took_us = time.total_us();
+        let State { settings, stats, latency, .. } = &mut self.state;
+        stats.turns += 1;
+        stats.turn_usec += took_us;
+        stats.turn_longest_usec = stats.turn_longest_usec.max(took_us);
+        let threshold_ms = settings.latency_threshold_ms;
+        if threshold_ms > 0 && took_us / 1000 >= threshold_ms {
+            let unix_s = now.unix_us / 1_000_000;
+            latency.add("turn", unix_s, took_us / 1000);
+            latency.add(time.longest(), unix_s, took_us / 1000);
+        }
     }
 
     /// How much has been done since the start, in steps of about a tenth of a microsecond: they are counted,

@@ -55,6 +55,36 @@ pub fn turn<S: Stages>(stages: &mut S) -> Result<(), S::Error> {
     Ok(())
 }
 
+/// What a turn spent its time on, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TurnTime {
+    /// When it began, by the monotonic clock.
+    pub begun_us: u64,
+    /// When the stages ended: reading, settling, the commit, writing; and when the turn did.
+    pub ends_us: [u64; 5],
+}
+
+/// What LATENCY calls a turn whose longest stage was this one.
+const STAGES: [&str; 5] = ["turn-read", "turn-settle", "turn-commit", "turn-write", "turn-close"];
+
+impl TurnTime {
+    /// How long the turn was.
+    pub fn total_us(&self) -> u64 {
+        self.ends_us[4].saturating_sub(self.begun_us)
+    }
+
+    /// The stage that took longest.
+    pub fn longest(&self) -> &'static str {
+        let mut begun_us = self.begun_us;
+        let took = self.ends_us.iter().zip(STAGES).map(|(&end_us, stage)| {
+            let us = end_us.saturating_sub(begun_us);
+            begun_us = begun_us.max(end_us);
+            (us, stage)
+        });
+        took.max_by_key(|(us, _)| *us).map_or(STAGES[0], |(_, stage)| stage)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +154,14 @@ mod tests {
         assert_eq!(steps(broken), "finish");
         let broken = Told { fails_at: "commit", ..Told::default() };
         assert_eq!(steps(broken), "finish read settle commit");
+    }
+
+    #[test]
+    fn the_longest_stage_has_a_name() {
+        let time = TurnTime { begun_us: 100, ends_us: [110, 115, 145, 150, 151] };
+        assert_eq!((time.total_us(), time.longest()), (51, "turn-commit"));
+        // A stage that was left out has no end of its own.
+        let time = TurnTime { begun_us: 100, ends_us: [110, 0, 0, 0, 160] };
+        assert_eq!((time.total_us(), time.longest()), (60, "turn-close"));
     }
 }

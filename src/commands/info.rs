@@ -352,6 +352,9 @@ fn stats(text: &mut Text, state: &State, _: Now) {
     text.field("instantaneous_output_kbps", kilobytes(rates.output_bytes));
     text.field("instantaneous_input_repl_kbps", "0.00");
     text.field("instantaneous_output_repl_kbps", "0.00");
+    text.field("eventloop_cycles", stats.turns);
+    text.field("eventloop_duration_sum", stats.turn_usec);
+    text.field("eventloop_duration_max", stats.turn_longest_usec);
     text.field("rejected_connections", stats.connections_rejected);
     text.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     let expired = state.keyspace.expired_count();

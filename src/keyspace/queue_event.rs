@@ -11,6 +11,12 @@ pub enum QueueEvent {
     /// Policies hand a message to each other for ever.
     #[error("dead letters of dead letters, dropped by the last policy")]
     DeadLetterLoop,
+    /// Messages were in flight for too long.
+    #[error("messages taken back after `ack-timeout-ms`")]
+    Overdue,
+    /// Messages were delivered too often.
+    #[error("messages given up after `delivery-limit` deliveries")]
+    DeliveredTooOften,
 }
 
 impl Keyspace {

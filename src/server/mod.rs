@@ -19,6 +19,7 @@ pub use process::log_filter;
 
 use crate::broker::Broker;
 use crate::broker::turn::Stages;
+use crate::broker::turn::TurnTime;
 use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
@@ -89,6 +90,8 @@ pub struct Server {
     now: Now,
     /// Whether anything came in this turn.
     is_busy: bool,
+    /// What the turn spends its time on.
+    turn_time: TurnTime,
     handle: StopHandle,
     /// Called once what is on disk has been loaded.
     when_ready: Option<Box<dyn FnOnce() + Send>>,
@@ -199,6 +202,7 @@ impl Server {
             clock,
             now,
             is_busy: false,
+            turn_time: TurnTime::default(),
             handle: StopHandle {
                 is_stopped: Arc::new(AtomicBool::new(false)),
                 waker: Arc::new(waker),

@@ -3,7 +3,7 @@
 use super::connection::{Connection, register};
 use super::listeners::Accepted;
 use super::{Server, ServerError, WAKER};
-use crate::broker::turn::{Stages, turn};
+use crate::broker::turn::{Stages, TurnTime, turn};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
@@ -53,8 +53,11 @@ impl Server {
         self.now = self.wait(events)?;
         self.note(events);
         self.is_busy = !events.is_empty();
+        self.turn_time = TurnTime { begun_us: self.now.monotonic_us, ..TurnTime::default() };
         turn(self)?;
         self.accept();
+        self.end_stage(4);
+        self.broker.note_turn(&self.turn_time, self.now);
         self.give_memory_back();
         Ok(())
     }
@@ -129,6 +132,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Notes that a stage of the turn has ended.
+    fn end_stage(&mut self, stage: usize) {
+        self.turn_time.ends_us[stage] = self.clock.monotonic_us();
+    }
+}
+
 impl Stages for Server {
     type Error = ServerError;
 
@@ -159,6 +169,7 @@ impl Stages for Server {
             // Keeps the allocation.
             self.to_read = slots;
         }
+        self.end_stage(0);
     }
 
     /// Lets the broker do what the time brings. Whoever takes input again is read in the next
@@ -176,10 +187,14 @@ impl Stages for Server {
             }
         }
         self.close_at_once();
+        self.end_stage(1);
     }
 
     fn commit(&mut self) -> Result<(), ServerError> {
-        self.durability.commit(&mut self.broker, self.is_busy, &self.handle.waker, self.now)
+        let is_busy = self.is_busy;
+        self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
+        self.end_stage(2);
+        Ok(())
     }
 
     /// Writes to each client that is owed something, once.
@@ -192,6 +207,7 @@ impl Stages for Server {
         while let Some(id) = self.broker.next_dirty(self.now) {
             self.write_client(id);
         }
+        self.end_stage(3);
     }
 
     /// Closes those whose end has come, and frees their slots. Nobody comes before the

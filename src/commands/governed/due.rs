@@ -5,9 +5,10 @@ use super::delay::release;
 use super::departures::part_with;
 use super::give_back::give_back;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Fate, Key, Keyspace};
+use crate::keyspace::{DbIndex, Fate, Key, Keyspace, QueueEvent};
 use crate::policy::QueuePolicy;
 use crate::state::add_expired;
+use log::warn;
 use std::sync::Arc;
 
 /// Does what is due by the time of the turn, as far as there is time for it.
@@ -42,6 +43,16 @@ fn return_overdue(
     let since_ms = keyspace.queue_ms().saturating_sub(timeout_ms);
     let count_max = keyspace.work.messages_left();
     let numbers = keyspace.overdue(db, key, since_ms, count_max);
+    if !numbers.is_empty()
+        && let Some(left_out) = keyspace.admit_line(QueueEvent::Overdue)
+    {
+        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+        warn!(
+            "{} messages of '{key}' were not acknowledged within {timeout_ms} ms: policy '{name}' \
+             takes them back{left_out}",
+            numbers.len()
+        );
+    }
     give_back(keyspace, effects, db, key, &numbers);
 }
 

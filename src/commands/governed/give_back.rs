@@ -9,11 +9,12 @@ use super::leave::leave;
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace};
+use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace, QueueEvent};
 use crate::note::Note;
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
 use crate::state::add_expired;
+use log::warn;
 
 /// A message and what is known of it.
 type Message = (Box<[u8]>, Stamp);
@@ -59,12 +60,26 @@ pub fn give_back(
             staying.push(number);
             continue;
         };
+        if fate == Fate::DeadLetter {
+            warn_of_delivery_limit(keyspace, key, &policy);
+        }
         if let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) {
             state_removal(effects, db, key, &delivery, place);
             leave(keyspace, effects, db, key, &policy, &delivery.message, delivery.stamp, fate);
         }
     }
     put_back(keyspace, effects, db, key, &staying);
+}
+
+fn warn_of_delivery_limit(keyspace: &mut Keyspace, key: &[u8], policy: &QueuePolicy) {
+    if let Some(left_out) = keyspace.admit_line(QueueEvent::DeliveredTooOften) {
+        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+        let limit = policy.delivery_limit.unwrap_or_default();
+        warn!(
+            "a message of '{key}' was not acknowledged in {limit} deliveries: policy '{name}' gives \
+             it up{left_out}"
+        );
+    }
 }
 
 /// What becomes of a message in flight that must not go back to its queue; none if it may.

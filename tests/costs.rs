@@ -1,0 +1,302 @@
+//! What an operation costs grows with what it returns or changes, never with its square, never with all
+//! keys, clients or policies. Each is done with N and with ten times as much of what it must not depend on,
+//! and counted: allocations, steps of work, recorded bytes. No clock is read.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use tidegate::clock::Now;
+use tidegate::settings::Settings;
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: all of it is done by the system's allocator; counting touches nothing of what it gives.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // While a thread ends there is nothing to count in.
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+const N: usize = 400;
+/// What allocations and steps may differ by where they do not depend on N: vectors that grow, runs of
+/// stamps, pages of an ordered map.
+const SLACK: u64 = 40;
+const RECORDED_SLACK: u64 = 300;
+
+const NEXT_POP: &str = "QUEUE POLICY SET p q delivery at-least-once acknowledge next-pop";
+const EXPLICIT: &str = "QUEUE POLICY SET p q delivery at-least-once acknowledge explicit";
+
+/// An operation: what comes before it, of which there is N, and the operation itself.
+struct Operation {
+    name: &'static str,
+    before: fn(&mut World, usize),
+    act: fn(&mut World, usize),
+}
+
+/// These cost the same whatever N is.
+const CONSTANT: &[Operation] = &[
+    Operation { name: "a push", before: World::fill, act: |world, _| world.ask("RPUSH q x") },
+    Operation {
+        name: "a push under a policy",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q max-length 1000000 message-ttl-ms 100000");
+            world.fill(n);
+        },
+        act: |world, _| world.ask("RPUSH q x"),
+    },
+    Operation {
+        name: "a push to a full queue that makes room",
+        before: |world, n| {
+            world.fill(n);
+            world.ask(&format!("QUEUE POLICY SET p q max-length {n} overflow drop-head"));
+        },
+        act: |world, _| world.ask("RPUSH q x"),
+    },
+    Operation {
+        name: "a pop of another queue by whoever holds many",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET o o delivery at-least-once acknowledge next-pop");
+            world.hold(n);
+            world.ask("RPUSH o a b c");
+        },
+        act: |world, _| world.ask("LPOP o"),
+    },
+    Operation {
+        name: "an acknowledgement by value",
+        before: |world, n| {
+            world.hold(n);
+            world.ask("QUEUE ACK q VALUE 3");
+        },
+        act: |world, _| world.ask("QUEUE ACK q VALUE 7"),
+    },
+    Operation {
+        name: "a message that comes back between many others",
+        before: |world, n| {
+            world.hold(n);
+            let others = (0..n).filter(|number| *number != n / 2).map(|number| number.to_string());
+            world.ask(&format!("QUEUE NACK q VALUE {}", others.collect::<Vec<_>>().join(" ")));
+        },
+        act: |world, n| world.ask(&format!("QUEUE NACK q VALUE {}", n / 2)),
+    },
+    Operation {
+        name: "QUEUE INFO",
+        before: World::fill,
+        act: |world, _| world.ask("QUEUE INFO q"),
+    },
+    Operation {
+        name: "a policy beside many others",
+        before: |world, n| {
+            for number in 0..n.min(900) {
+                world.ask(&format!("QUEUE POLICY SET p{number} other{number}"));
+            }
+            world.ask("RPUSH q a");
+        },
+        act: |world, _| world.ask("RPUSH q b"),
+    },
+];
+
+/// These cost ten times as much with ten times as many messages, and not a hundred times.
+const LINEAR: &[Operation] = &[
+    Operation {
+        name: "a connection ends with many in flight",
+        before: World::hold,
+        act: |world, _| world.leave(),
+    },
+    Operation {
+        name: "many are returned",
+        before: World::hold,
+        act: |world, n| world.ask(&format!("QUEUE NACK q COUNT {n}")),
+    },
+    Operation {
+        name: "two workers that took turns leave",
+        before: |world, n| {
+            world.ask(NEXT_POP.replace("next-pop", "explicit").as_str());
+            world.fill(n);
+            for _ in 0..n / 2 {
+                world.ask("LPOP q");
+                world.ask_as(world.other, "LPOP q");
+            }
+        },
+        act: |world, _| {
+            world.leave();
+            world.broker.disconnect(world.other, CloseReason::PeerClosed, world.now);
+            world.settle();
+        },
+    },
+    Operation {
+        name: "one of two workers that took turns leaves, then the other",
+        before: |world, n| {
+            world.ask(EXPLICIT);
+            world.fill(n);
+            for _ in 0..n / 2 {
+                world.ask("LPOP q");
+                world.ask_as(world.other, "LPOP q");
+            }
+        },
+        act: |world, _| {
+            world.leave();
+            world.broker.disconnect(world.other, CloseReason::PeerClosed, world.now);
+            world.settle();
+        },
+    },
+    Operation {
+        name: "acknowledgements are overdue",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} ack-timeout-ms 1000"));
+            world.fill(n);
+            world.ask(&format!("LPOP q {n}"));
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "many become ready",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q delay-ms 1000");
+            world.fill(n);
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "many are dead letters",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q message-ttl-ms 1000 dead-letter dead");
+            world.fill(n);
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "each is acknowledged by value, the newest first",
+        before: World::hold,
+        act: |world, n| {
+            for number in (0..n).rev() {
+                world.ask(&format!("QUEUE ACK q VALUE {number}"));
+            }
+        },
+    },
+];
+
+struct World {
+    broker: Broker,
+    now: Now,
+    worker: ClientId,
+    other: ClientId,
+    recorded: Vec<u8>,
+}
+
+/// What an operation took.
+#[derive(Debug)]
+struct Cost {
+    allocations: u64,
+    steps: u64,
+    recorded: u64,
+}
+
+impl World {
+    fn new() -> World {
+        let settings = Settings::from_text("turn-work-max 1000000000", "the test's settings");
+        let settings = settings.expect("valid settings");
+        let mut broker = Broker::new(settings, 9, Box::new(NoHost), START);
+        broker.record_effects(true);
+        let worker = broker.connect(0, Peer::in_process(), START);
+        let other = broker.connect(1, Peer::in_process(), START);
+        World { broker, now: START, worker, other, recorded: Vec::new() }
+    }
+
+    fn ask_as(&mut self, id: ClientId, request: &str) {
+        self.broker.receive(id, format!("{request}\r\n").as_bytes(), self.now);
+        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        assert!(!owed.starts_with(b"-"), "{request}: {}", String::from_utf8_lossy(&owed));
+        self.broker.flushed(id, owed.len(), self.now);
+        self.settle();
+    }
+
+    fn ask(&mut self, request: &str) {
+        self.ask_as(self.worker, request);
+    }
+
+    fn fill(&mut self, n: usize) {
+        let numbers = (0..n).map(|number| number.to_string());
+        self.ask(&format!("RPUSH q {}", numbers.collect::<Vec<_>>().join(" ")));
+    }
+
+    fn hold(&mut self, n: usize) {
+        self.ask(EXPLICIT);
+        self.fill(n);
+        self.ask(&format!("LPOP q {n}"));
+    }
+
+    fn leave(&mut self) {
+        self.broker.disconnect(self.worker, CloseReason::PeerClosed, self.now);
+        self.settle();
+    }
+
+    fn wait(&mut self, us: u64) {
+        self.now = self.now.plus_us(us);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.broker.settle(self.now);
+        self.broker.take_effects(&mut self.recorded);
+    }
+
+    fn count(&self) -> Cost {
+        Cost {
+            allocations: ALLOCATIONS.with(Cell::get),
+            steps: self.broker.work(),
+            recorded: self.recorded.len() as u64,
+        }
+    }
+}
+
+fn cost(operation: &Operation, n: usize) -> Cost {
+    let mut world = World::new();
+    (operation.before)(&mut world, n);
+    let before = world.count();
+    (operation.act)(&mut world, n);
+    let after = world.count();
+    world.broker.check_invariants();
+    Cost {
+        allocations: after.allocations - before.allocations,
+        steps: after.steps - before.steps,
+        recorded: after.recorded - before.recorded,
+    }
+}
+
+#[test]
+fn what_does_not_depend_on_n_costs_the_same() {
+    for operation in CONSTANT {
+        let (few, many) = (cost(operation, N), cost(operation, 10 * N));
+        let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
+        assert!(many.allocations <= few.allocations + SLACK, "{told}");
+        assert!(many.steps <= few.steps + SLACK, "{told}");
+        assert!(many.recorded <= few.recorded + RECORDED_SLACK, "{told}");
+    }
+}
+
+#[test]
+fn what_is_done_to_n_messages_costs_n_and_not_its_square() {
+    for operation in LINEAR {
+        let (few, many) = (cost(operation, N), cost(operation, 10 * N));
+        let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
+        assert!(many.allocations <= 13 * few.allocations + SLACK, "{told}");
+        assert!(many.steps <= 13 * few.steps + SLACK, "{told}");
+        assert!(many.recorded <= 13 * few.recorded + RECORDED_SLACK, "{told}");
+    }
+}
