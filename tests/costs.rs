@@ -39,7 +39,6 @@ const N: usize = 400;
 const SLACK: u64 = 40;
 const RECORDED_SLACK: u64 = 300;
 
-const NEXT_POP: &str = "QUEUE POLICY SET p q delivery at-least-once acknowledge next-pop";
 const EXPLICIT: &str = "QUEUE POLICY SET p q delivery at-least-once acknowledge explicit";
 
 /// An operation: what comes before it, of which there is N, and the operation itself.
@@ -124,35 +123,19 @@ const LINEAR: &[Operation] = &[
         act: |world, n| world.ask(&format!("QUEUE NACK q COUNT {n}")),
     },
     Operation {
-        name: "two workers that took turns leave",
-        before: |world, n| {
-            world.ask(NEXT_POP.replace("next-pop", "explicit").as_str());
-            world.fill(n);
-            for _ in 0..n / 2 {
-                world.ask("LPOP q");
-                world.ask_as(world.other, "LPOP q");
-            }
-        },
+        name: "two workers that took turns leave together",
+        before: World::take_turns,
         act: |world, _| {
-            world.leave();
-            world.broker.disconnect(world.other, CloseReason::PeerClosed, world.now);
-            world.settle();
+            world.broker.disconnect(world.worker, CloseReason::PeerClosed, world.now);
+            world.leave_as(world.other);
         },
     },
     Operation {
         name: "one of two workers that took turns leaves, then the other",
-        before: |world, n| {
-            world.ask(EXPLICIT);
-            world.fill(n);
-            for _ in 0..n / 2 {
-                world.ask("LPOP q");
-                world.ask_as(world.other, "LPOP q");
-            }
-        },
+        before: World::take_turns,
         act: |world, _| {
             world.leave();
-            world.broker.disconnect(world.other, CloseReason::PeerClosed, world.now);
-            world.settle();
+            world.leave_as(world.other);
         },
     },
     Operation {
@@ -241,8 +224,22 @@ impl World {
         self.ask(&format!("LPOP q {n}"));
     }
 
+    /// Two workers have all messages in flight, each the next one after the other's.
+    fn take_turns(&mut self, n: usize) {
+        self.ask(EXPLICIT);
+        self.fill(n);
+        for _ in 0..n / 2 {
+            self.ask("LPOP q");
+            self.ask_as(self.other, "LPOP q");
+        }
+    }
+
     fn leave(&mut self) {
-        self.broker.disconnect(self.worker, CloseReason::PeerClosed, self.now);
+        self.leave_as(self.worker);
+    }
+
+    fn leave_as(&mut self, id: ClientId) {
+        self.broker.disconnect(id, CloseReason::PeerClosed, self.now);
         self.settle();
     }
 

@@ -96,7 +96,9 @@ pub(super) static USED: &[Directive] = &[
     used("append-buffer-limit", Kind::Memory { min: 1 << 20, max: LENGTH_MAX }, "256mb",
         field!(append_buffer_bytes_max),
         "Bytes of changes that may wait for a slow disk; above it no input is read until some are \
-         written, so that memory does not fill."),
+         written, so that memory does not fill. It is looked at between requests: one may go beyond \
+         it by what it records, its own size for a push, some 300 bytes and the message for each \
+         that QUEUE NACK returns."),
     used("append-room", Kind::Memory { min: 0, max: 64 << 20 }, "256kb",
         field!(append_room_bytes),
         "With `always`, bytes of the append file that are written beforehand and then overwritten, \

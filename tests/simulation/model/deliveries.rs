@@ -121,7 +121,7 @@ impl Model {
         }
     }
 
-    fn acknowledge_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+    pub(super) fn acknowledge_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
         for &number in numbers {
             self.remove_delivery(db, key, number);
             self.tally.acknowledged += 1;
@@ -130,7 +130,7 @@ impl Model {
     }
 
     /// For each message the number of the oldest delivery of it, of equal ones each its own.
-    fn deliveries_of(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<u64> {
+    pub(super) fn deliveries_of(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<u64> {
         let record = self.queues.get(&(db, key.to_vec()));
         let mut left = record.map(|record| record.in_flight.clone()).unwrap_or_default();
         let mut numbers = Vec::new();
@@ -141,30 +141,6 @@ impl Model {
         }
         numbers.sort_unstable();
         numbers
-    }
-
-    /// Acknowledges the oldest deliveries of messages, whoever has them; how many.
-    pub(super) fn acknowledge_values(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        messages: &[Vec<u8>],
-    ) -> usize {
-        let numbers = self.deliveries_of(db, key, messages);
-        self.acknowledge_all(db, key, &numbers);
-        numbers.len()
-    }
-
-    /// Returns the oldest deliveries of messages, whoever has them; how many.
-    pub(super) fn give_back_values(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        messages: &[Vec<u8>],
-    ) -> usize {
-        let numbers = self.deliveries_of(db, key, messages);
-        self.give_back_all(db, key, &numbers);
-        numbers.len()
     }
 
     /// Forgets what is in flight of a queue that is deleted; whether there was anything.
@@ -180,7 +156,7 @@ impl Model {
     }
 
     /// Returns messages: those that may not come back leave first.
-    fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+    pub(super) fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
         let (leaving, staying): (Vec<u64>, Vec<u64>) =
             numbers.iter().partition(|number| self.must_leave(db, key, **number));
         for number in leaving.into_iter().chain(staying) {

@@ -40,10 +40,14 @@ impl Model {
         match words[1].to_ascii_uppercase().as_slice() {
             b"POLICY" => self.run_policy_command(words, reply)?,
             b"ACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
-                reply.count(self.acknowledge_values(db, &words[2], &words[4..]));
+                let numbers = self.deliveries_of(db, &words[2], &words[4..]);
+                self.acknowledge_all(db, &words[2], &numbers);
+                reply.count(numbers.len());
             }
             b"NACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
-                reply.count(self.give_back_values(db, &words[2], &words[4..]));
+                let numbers = self.deliveries_of(db, &words[2], &words[4..]);
+                self.give_back_all(db, &words[2], &numbers);
+                reply.count(numbers.len());
             }
             b"ACK" => {
                 let count = count_option(words)?;
