@@ -101,6 +101,11 @@
 //! `commands/governed`, which does what the policy says and states it as plain list commands for the
 //! journal. When something is due in a queue - a life is over, a delay, an acknowledgement is missing -
 //! the poll's wait ends, and the same room sees to it. A client that leaves takes nothing with it.
+//!
+//! What nobody waits for is a chore (`commands/governed/chores.rs`): what is due, what a lost connection
+//! held, dead letters on their way, a policy that has to reach all keys, what a flush leaves to be freed.
+//! A turn does as much of it as `turn-work-max` says, counted in steps (`work.rs`), and the next turn comes
+//! at once. Until then a look-up sees to its own key, so that no command can tell.
 
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
