@@ -63,7 +63,7 @@ def policies_are_there(bench, policy):
         set_policy(
             *[client, "all", "jobs", "priority", 9, "max-length", 4, "max-length-bytes", 100_000],
             *["overflow", "dead-letter", "message-ttl-ms", 100_000, "delay-ms", 5],
-            *[*AT_LEAST_ONCE, "acknowledge", "explicit", "ack-timeout-ms", 90_000],
+            *["delivery", "at-least-once", "acknowledge", "explicit", "ack-timeout-ms", 90_000],
             *["delivery-limit", 3, "dead-letter", "{queue}:dead"],
         )
         set_policy(client, "gone", "x")
