@@ -437,6 +437,36 @@ fn those_who_are_served_by_others_wait_for_the_same_sync() {
     }
 }
 
+/// A rewrite begins by itself when the files have grown by so much, and are larger than so much.
+#[test]
+fn rewrites_begin_by_themselves_at_their_limits() {
+    let rewrites = |settings: &str, growth: usize| {
+        let lines = format!("appendfsync no\n{settings}");
+        let mut world = World::new(MemoryDirectory::new(), &lines).expect("a new directory");
+        let push = |bytes: usize| {
+            let text = "m".repeat(bytes);
+            format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n${bytes}\r\n{text}\r\n")
+        };
+        assert!(world.turn(0, &push(10_000)) && world.turn(0, "BGREWRITEAOF\r\n"));
+        world.rest();
+        let before = world.broker.persistence().rewrites;
+        assert!(world.turn(0, &push(growth)) && world.wait(1_000));
+        world.rest();
+        world.broker.persistence().rewrites > before
+    };
+    for (settings, growth, begins) in [
+        ("auto-aof-rewrite-percentage 100\nauto-aof-rewrite-min-size 1", 9_000, false),
+        ("auto-aof-rewrite-percentage 100\nauto-aof-rewrite-min-size 1", 11_000, true),
+        ("auto-aof-rewrite-percentage 50\nauto-aof-rewrite-min-size 1", 4_000, false),
+        ("auto-aof-rewrite-percentage 50\nauto-aof-rewrite-min-size 1", 6_000, true),
+        ("auto-aof-rewrite-percentage 0\nauto-aof-rewrite-min-size 1", 60_000, false),
+        ("auto-aof-rewrite-percentage 100\nauto-aof-rewrite-min-size 50000", 30_000, false),
+        ("auto-aof-rewrite-percentage 100\nauto-aof-rewrite-min-size 50000", 45_000, true),
+    ] {
+        assert_eq!(rewrites(settings, growth), begins, "{settings}: {growth} bytes more");
+    }
+}
+
 /// While changes are refused, reads are served however many bytes wait.
 #[test]
 fn a_full_buffer_stops_input_until_it_is_written_or_refused() {

@@ -232,6 +232,39 @@ fn a_busy_listener_does_not_starve_the_others() {
 }
 
 #[test]
+fn nobody_is_accepted_until_the_back_off_is_over() {
+    let mut driven = Driven::new("");
+    let _client = TcpStream::connect(driven.server.local_addrs()[0]).expect("it listens");
+    let listeners = &mut driven.server.listeners;
+    listeners.set_ready(0);
+    listeners.back_off(1_000);
+    let until_us = listeners.deadline_us().expect("a moment");
+    assert!(!listeners.is_ready() && listeners.accept(until_us - 1).is_none());
+    assert!(listeners.accept(until_us).is_some());
+    assert_eq!(listeners.deadline_us(), None);
+}
+
+/// Who sends much gets no more than a share of each turn, and others theirs meanwhile.
+#[test]
+fn a_turn_reads_a_share_of_what_a_client_sent() {
+    let mut driven = Driven::new("turn-read-bytes-max 1kb");
+    let (mut busy, mut other) = (driven.client(), driven.client());
+    driven.turn();
+    busy.write_all(&b"RPUSH q x\r\n".repeat(1_000)).expect("it is taken");
+    driven.turn();
+    // 1 KiB are 93 requests of 11 bytes.
+    assert_eq!(driven.server.broker.message_count(), 93);
+    assert_eq!(driven.wait_ms(), Some(0), "there is more to read");
+    other.write_all(b"RPUSH q y\r\n").expect("it is taken");
+    driven.turn();
+    assert!(driven.server.broker.message_count() <= 2 * 94 + 1);
+    other.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut reply = [0; 1];
+    other.read_exact(&mut reply).expect("the other one is answered");
+    driven.turn_until(|server| server.broker.message_count() == 1_001);
+}
+
+#[test]
 fn small_replies_do_not_wait_for_company() {
     let mut driven = Driven::new("");
     let client = driven.client();
