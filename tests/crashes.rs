@@ -19,6 +19,7 @@ use tidegate::journal::batch::TRAILER_BYTES;
 use tidegate::journal::files::Directory;
 use tidegate::journal::inspect;
 use tidegate::journal::memory::{Fault, MemoryDirectory};
+use tidegate::journal::room::without_room;
 
 const SEEDS: u64 = 40;
 const NEW_SEEDS: u64 = 6;
@@ -464,6 +465,35 @@ fn rewrites_begin_by_themselves_at_their_limits() {
         ("auto-aof-rewrite-percentage 100\nauto-aof-rewrite-min-size 50000", 45_000, true),
     ] {
         assert_eq!(rewrites(settings, growth), begins, "{settings}: {growth} bytes more");
+    }
+}
+
+/// What an interrupted rewrite has left is gone after the next start, and nothing else.
+#[test]
+fn a_start_takes_away_what_was_left_under_temporary_names() {
+    let (directory, expected) = small_directory();
+    let all = files(&directory);
+    let mut left = all.clone();
+    for name in ["temp-appendonly.aof.9.base.aof", "temp-appendonly.aof.manifest", "notes.txt"] {
+        left.push((name.to_string(), b"half".to_vec()));
+    }
+    let directory = MemoryDirectory::with_files(left);
+    assert_eq!(contents(&directory, "").expect("it loads"), expected);
+    let there: Vec<String> = files(&directory).into_iter().map(|(name, _)| name).collect();
+    let mut expected: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
+    expected.push("notes.txt".into());
+    assert_eq!(there, expected);
+}
+
+/// Room is written where a sync is waited for; elsewhere it would be bytes for nothing.
+#[test]
+fn only_always_writes_room() {
+    for (policy, has_room) in [("always", true), ("everysec", false), ("no", false)] {
+        let settings = format!("appendfsync {policy}");
+        let mut world = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
+        assert!(world.turn(0, "RPUSH q x\r\n"));
+        let (_, bytes) = files(&world.directory).remove(0);
+        assert_eq!(without_room(&bytes) < bytes.len(), has_room, "{policy}");
     }
 }
 

@@ -424,6 +424,25 @@ fn up_to_the_limit_all_is_well_and_one_more_is_refused() {
     }
 }
 
+/// The time above a soft limit begins anew when the client has been below it.
+#[test]
+fn a_soft_limit_is_for_one_time_above_it() {
+    let settings = "client-output-buffer-limit normal 0 100 5";
+    let mut bench =
+        Bench::with(Settings::from_text(settings, "the test's settings").expect("valid"));
+    let id = bench.client();
+    for _ in 0..3 {
+        bench.send(id, &format!("ECHO {}", "x".repeat(200)));
+        bench.advance(Duration::from_secs(3));
+        assert!(bench.broker.next_closing().is_none());
+        bench.owed(id);
+        bench.advance(Duration::from_secs(1));
+    }
+    bench.send(id, &format!("ECHO {}", "x".repeat(200)));
+    bench.advance(Duration::from_micros(5_000_001));
+    assert!(bench.broker.next_closing().is_some());
+}
+
 /// The memory that is used changes with what is asked, so the limit is looked for.
 #[test]
 fn maxmemory_is_what_may_be_used() {
