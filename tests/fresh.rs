@@ -91,6 +91,25 @@ fn reset_leaves_what_a_new_client_has() {
     }
 }
 
+/// Whatever a client was in the middle of, nothing of it is left when its connection is gone.
+#[test]
+fn a_connection_that_ends_leaves_nothing() {
+    for state in STATES {
+        let mut bench = bench("queue-policy p held delivery at-least-once acknowledge explicit");
+        let id = bench.client();
+        state.iter().for_each(|line| drop(bench.call(id, line)));
+        bench.call(id, "BLPOP none 0");
+        bench.broker.disconnect(id, CloseReason::PeerClosed, bench.now);
+        bench.settle();
+        let new = bench.client();
+        assert_eq!(bench.call(new, "PUBLISH a x"), ":0\r\n", "{state:?}");
+        assert_eq!(bench.call(new, "PUBSUB NUMPAT"), ":0\r\n", "{state:?}");
+        assert_eq!(bench.call(new, "QUEUE INFLIGHT held"), "*0\r\n", "{state:?}");
+        assert_eq!(bench.call(new, "RPUSH none x"), ":1\r\n", "{state:?}");
+        assert_eq!(bench.call(new, "LLEN none"), ":1\r\n", "{state:?}");
+    }
+}
+
 /// The sections of INFO that count, without what depends on which memory is where.
 const COUNTING: &[&str] = &[
     "clients",

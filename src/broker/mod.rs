@@ -498,6 +498,8 @@ impl Broker {
         self.state.keyspace.check_invariants();
         self.state.clients.check_invariants();
         self.state.channels.check_invariants();
+        let is_here = |id: &ClientId| self.state.clients.get(*id).is_some();
+        assert!(self.state.monitors.iter().all(is_here), "nobody is told what is monitored");
         // With append files they may have to wait for space.
         let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
         assert!(is_paused || !self.state.keyspace.has_signals(), "a signal was left");
