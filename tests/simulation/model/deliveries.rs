@@ -162,6 +162,7 @@ impl Model {
         for number in leaving.into_iter().chain(staying) {
             self.give_back(db, key, number);
         }
+        self.expire_if_due(db, key);
     }
 
     /// Returns the oldest of what a client has in flight of a queue; how many.
@@ -247,6 +248,7 @@ impl Model {
         for delivery in std::mem::take(&mut record.in_flight) {
             self.put_back(db, key, delivery.side, delivery.message);
         }
+        self.expire_if_due(db, key);
     }
 
     /// Puts a message back where it was: behind those that were taken before it from the same side,

@@ -294,17 +294,30 @@ impl Model {
             let is_due = |list: &List| list.expires_ms.is_some_and(|at| at <= now.unix_ms());
             let due = self.dbs[db].iter().filter(|(_, list)| is_due(list));
             for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-                let list = self.dbs[db].remove(&key).unwrap_or_default();
-                self.tally.expired += list.messages.len();
-                self.note_others(db, &key, -(list.messages.len() as i64));
-                self.clear_delayed(db, &key);
-                self.clear_in_flight(db, &key);
-                self.touch(db, &key);
+                self.expire_key(db, &key);
             }
         }
         self.return_departed();
         self.tend_queues();
         self.serve_ready();
+    }
+
+    /// A list expires, with all that belongs to its queue.
+    fn expire_key(&mut self, db: usize, key: &[u8]) {
+        let list = self.dbs[db].remove(key).unwrap_or_default();
+        self.tally.expired += list.messages.len();
+        self.note_others(db, key, -(list.messages.len() as i64));
+        self.clear_delayed(db, key);
+        self.clear_in_flight(db, key);
+        self.touch(db, key);
+    }
+
+    /// A list that has come back may have to expire at once.
+    fn expire_if_due(&mut self, db: usize, key: &[u8]) {
+        let expires_ms = self.dbs[db].get(key).and_then(|list| list.expires_ms);
+        if expires_ms.is_some_and(|at| at <= self.now.unix_ms()) {
+            self.expire_key(db, key);
+        }
     }
 
     /// What follows from the change of a key: it is ready for those who wait, and watches on it break.
