@@ -313,3 +313,15 @@ fn a_large_message_is_the_same_when_it_comes_back() {
     assert!(output.memory_bytes() < expected.len() + 200_000, "{} bytes", output.memory_bytes());
     assert!(output.take_all() == expected, "other bytes came back");
 }
+
+#[test]
+fn a_client_that_is_to_be_closed_sends_in_vain() {
+    let mut bench = Bench::new();
+    let (leaving, asker) = (bench.client(), bench.client());
+    bench.send(leaving, "QUIT");
+    for _ in 0..10 {
+        bench.broker.receive(leaving, &[b'x'; 10_000], bench.now);
+    }
+    let list = bench.call(asker, "CLIENT LIST");
+    assert_eq!(list.matches(" qbuf=0 ").count(), 2, "nothing is kept that is not run: {list}");
+}

@@ -385,6 +385,21 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
+    /// What has been sent is cut off, and shared messages stay where they are between the others.
+    #[test]
+    fn compacting_moves_nothing_in_the_order() {
+        let mut output = Output::new(Protocol::Resp2);
+        output.raw(&vec![b'a'; COMPACT_BYTES + 1000]);
+        output.share(vec![b'b'; 2000].into());
+        output.raw(b"ccc");
+        output.share(vec![b'd'; 10].into());
+        output.advance(COMPACT_BYTES + 500);
+        assert_eq!(output.sent, 0, "it was compacted");
+        output.check_invariants();
+        let expected = [&[b'a'; 500][..], &[b'b'; 2000], b"ccc", &[b'd'; 10]].concat();
+        assert_eq!(output.take_all(), expected);
+    }
+
     proptest! {
         /// Whatever is added and however little is sent at a time, the bytes arrive in order.
         #[test]
