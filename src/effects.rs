@@ -137,14 +137,14 @@ impl Effects {
     }
 
     /// States that messages in a row were taken out of a list: see `add_removed`.
-    pub fn state_removed(&mut self, removed: &Removed, mark: &[u8]) {
+    pub fn state_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         self.is_stated = true;
         self.add_removed(removed, mark);
     }
 
     /// Adds that messages in a row were taken out of a list. In the middle a mark takes their places first,
     /// which no message can be expected to be. Those that are on their way are in a list of their own.
-    pub fn add_removed(&mut self, removed: &Removed, mark: &[u8]) {
+    pub fn add_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         if !self.is_on {
             return;
         }
@@ -163,10 +163,11 @@ impl Effects {
             let command = if index == 0 { &b"LPOP"[..] } else { b"RPOP" };
             return self.add(db, [command, key, digits.format(count).as_bytes()]);
         }
+        let mark = mark();
         for place in index..index + count {
-            self.add(db, [&b"LSET"[..], key, digits.format(place).as_bytes(), mark]);
+            self.add(db, [&b"LSET"[..], key, digits.format(place).as_bytes(), &mark]);
         }
-        self.add(db, [&b"LREM"[..], key, digits.format(count).as_bytes(), mark]);
+        self.add(db, [&b"LREM"[..], key, digits.format(count).as_bytes(), &mark]);
     }
 
     /// States that messages were added at one end of a queue, one after the other.

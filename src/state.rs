@@ -152,11 +152,10 @@ pub fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
 
 #[cold]
 fn add_all_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
-    let mark = keyspace.mark();
     for expired in keyspace.take_expired() {
         match expired {
             Expired::Key(db, key) => effects.add(db, [&b"DEL"[..], &key]),
-            Expired::Messages(removed) => effects.add_removed(&removed, &mark),
+            Expired::Messages(removed) => effects.add_removed(&removed, || keyspace.mark()),
         }
     }
 }

@@ -110,11 +110,10 @@ impl Keyspace {
 
     fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
         while let Some(&client) = self.governance.departed.front() {
-            if let Some((db, key, number)) = self.held_by(client).next_back() {
+            if let Some((db, key, _)) = self.held_by(client).next_back() {
                 let others = self.held_by(client).rev();
                 let same = others.take_while(|other| (other.0, other.1) == (db, key));
                 let mut numbers: Vec<u64> = same.take(count_max).map(|(.., n)| n).collect();
-                debug_assert_eq!(numbers.first(), Some(&number));
                 numbers.reverse();
                 return Some((db, key.clone(), numbers));
             }

@@ -42,6 +42,7 @@ pub fn release(
     until_ms: i64,
     count_max: usize,
 ) {
+    let list = Key::from(delayed_key(key));
     let mut gathered = Gathered::default();
     let mut rows: Vec<Removed> = Vec::new();
     let mut left = count_max;
@@ -49,8 +50,7 @@ pub fn release(
         && let Some(ripe) = keyspace.take_ripe(db, key, until_ms, left)
     {
         let TakenOut { index, count, behind, .. } = ripe;
-        let list = Key::from(delayed_key(key));
-        rows.push(Removed { db, key: list, index, count, behind, departure: None });
+        rows.push(Removed { db, key: list.clone(), index, count, behind, departure: None });
         left -= count;
         gathered.add(ripe);
     }
@@ -64,8 +64,7 @@ pub fn release(
     let are_moves = rows.iter().all(|row| row.index == 0)
         && messages.last().is_some_and(|(_, stamp)| stamp.ready_ms <= now_ms);
     if !are_moves {
-        let mark = keyspace.mark();
-        rows.iter().for_each(|row| effects.state_removed(row, &mark));
+        rows.iter().for_each(|row| effects.state_removed(row, || keyspace.mark()));
     }
     let pushed = keyspace.change_or_create_list(db, key, |queue| {
         for (message, Stamp { ready_ms, taken_from, hops, .. }) in &messages {
@@ -76,7 +75,6 @@ pub fn release(
     });
     debug_assert!(pushed.is_ok());
     add_expired(keyspace, effects);
-    let list = delayed_key(key);
     for (message, Stamp { ready_ms, taken_from, .. }) in &messages {
         if are_moves {
             effects.state(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);

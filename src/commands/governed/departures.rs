@@ -66,7 +66,7 @@ fn take_out(
 fn state_removed(keyspace: &mut Keyspace, effects: &mut Effects, removed: Option<Removed>) {
     add_expired(keyspace, effects);
     if let Some(removed) = removed {
-        effects.state_removed(&removed, &keyspace.mark());
+        effects.state_removed(&removed, || keyspace.mark());
     }
 }
 

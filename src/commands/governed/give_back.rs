@@ -120,13 +120,13 @@ pub(super) fn put_back(
     if are_moves {
         move_back(keyspace, effects, db, key, &returned);
     } else {
-        for end in [End::Front, End::Back] {
-            let of_end = returned.iter().filter(|delivery| delivery.stamp.taken_from == end);
-            let mut messages: Vec<Message> =
-                of_end.map(|delivery| (delivery.message.clone(), delivery.stamp)).collect();
-            messages.sort_by_key(|(_, stamp)| stamp.order);
-            insert_all(keyspace, effects, db, key, end, messages);
-        }
+        let mut messages: Vec<Message> =
+            returned.into_iter().map(|delivery| (delivery.message, delivery.stamp)).collect();
+        messages.sort_by_key(|(_, stamp)| stamp.order);
+        let is_front = |(_, stamp): &Message| stamp.taken_from == End::Front;
+        let (front, back): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_front);
+        insert_all(keyspace, effects, db, key, End::Front, front);
+        insert_all(keyspace, effects, db, key, End::Back, back);
     }
     if let Some(expires_ms) = expires_ms {
         keyspace.set_expiry(db, key, Some(expires_ms));
