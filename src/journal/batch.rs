@@ -34,7 +34,8 @@
 //! may as well have a hole and whole batches behind it. That is no reason to refuse it; a bit
 //! that fell over in what was durable is. What tells one from the other is `durable`: if a whole
 //! batch behind the break knew that something from the break on was durable, it is damage. If
-//! none did, then nobody was promised that the broken batch would be there, and [`judge`] calls
+//! none did, then nobody was promised that the broken batch would be there, and
+//! [`Rest::judge`](super::rest::Rest::judge) calls
 //! it a torn tail. Damage in the last batch, or in such as no later batch vouches for, therefore
 //! looks like a torn tail; a writer that syncs before it ends can vouch for all with an empty
 //! batch. In a file that is finished, or that another follows, there is no torn tail: its last
@@ -42,7 +43,6 @@
 
 use super::room::is_room;
 use crate::resp::{Limits, Parsed, ProtocolError, RequestParser};
-use memchr::memmem;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -54,7 +54,7 @@ const TEMPLATE: &[u8; 93] = b"*2\r\n$4\r\nPING\r\n$72\r\nTG1+\
     0000000000000000 0000000000000000 0000000000000000 00000000 00000000\r\n";
 
 /// What all trailers begin with: a command that is nobody else's.
-const PREFIX: &[u8] = TEMPLATE.first_chunk::<22>().expect("a trailer is longer");
+pub(super) const PREFIX: &[u8] = TEMPLATE.first_chunk::<22>().expect("a trailer is longer");
 
 const PAYLOAD_START: usize = 19;
 const KIND: usize = 22;
@@ -133,7 +133,7 @@ impl Sealer {
         let previous = self.chain;
         let mut trailer =
             Trailer { is_last, start: self.at, length, durable, previous, checksum: 0 };
-        trailer.checksum = checksum(commands, &trailer.to_bytes());
+        trailer.checksum = checksum_of(crc32c::crc32c(commands), &trailer.to_bytes());
         commands.extend_from_slice(&trailer.to_bytes());
         self.at = trailer.end();
         self.chain = trailer.checksum;
@@ -289,7 +289,7 @@ fn verified<'a>(
     if trailer.length != length {
         return Err(Reason::Length { expected: trailer.length, found: length });
     }
-    let checksum = checksum(commands, bytes);
+    let checksum = checksum_of(crc32c::crc32c(commands), bytes);
     if trailer.checksum != checksum {
         return Err(Reason::Checksum { expected: trailer.checksum, found: checksum });
     }
@@ -300,82 +300,24 @@ fn verified<'a>(
     Ok(Batch { commands, end: trailer.end(), chain: checksum, durable, is_last })
 }
 
-/// What a break in a file means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// What a loss of power leaves: nothing from the break on was known to be durable when any
-    /// whole batch behind it was written.
-    TornTail,
-    /// Something that was durable is not there any more; this batch proves it.
-    Damage(LaterBatch),
-    /// There is no opening, and no proof that there was one: Redis has written the file, or it is
-    /// damaged. A loss of power cannot be the reason.
-    NoOpening,
-}
-
-/// Decides about a break. `rest` is what the file holds from offset `kept` on, where the last
-/// batch ends that can be kept.
-///
-/// With a first part of that, [`Verdict::Damage`] stands whatever comes behind it, and in a long
-/// file the proof is usually near; the other verdicts need all of it.
-pub fn judge(rest: &[u8], kept: u64) -> Verdict {
-    // A whole batch at the very break is not torn, and yet does not follow: what was between is
-    // lost, or this is not its place.
-    let proof = later_batches(rest, kept).find(|batch| batch.start == kept || batch.durable > kept);
-    match proof {
-        Some(batch) => Verdict::Damage(batch),
-        None if kept == 0 => Verdict::NoOpening,
-        None => Verdict::TornTail,
-    }
-}
-
-/// A whole batch behind a break.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaterBatch {
-    /// Offset in the file where it begins.
-    pub start: u64,
-    /// Offset in the file where it ends.
-    pub end: u64,
-    /// Up to here the file was known to be synced when it was written, according to its trailer.
-    pub durable: u64,
-}
-
-/// The whole batches in `rest`, which is what a file holds from offset `kept` on.
-///
-/// Each is verified by itself, for after a break nobody knows where a command begins. It must be
-/// at its own offset, or begin at the very break: what else looks like a batch may be a message
-/// that somebody made to look like one. A message that holds a piece of this very file, at the
-/// very offset that the piece had there, would still be mistaken for it.
-pub fn later_batches(rest: &[u8], kept: u64) -> impl Iterator<Item = LaterBatch> {
-    memmem::find_iter(rest, PREFIX).filter_map(move |position| {
-        let bytes = rest[position..].first_chunk()?;
-        let trailer = Trailer::from_bytes(bytes)?;
-        let before = position.checked_sub(usize::try_from(trailer.length).ok()?)?;
-        let end = kept.checked_add((position + TRAILER_BYTES) as u64)?;
-        let start = kept + before as u64;
-        let is_placed = trailer.start == start || before == 0;
-        if !is_placed || trailer.checksum != checksum(&rest[before..position], bytes) {
-            return None;
-        }
-        Some(LaterBatch { start, end, durable: trailer.durable })
-    })
-}
-
-/// Of the commands, and of the payload without the checksum itself.
-fn checksum(commands: &[u8], trailer: &[u8; TRAILER_BYTES]) -> u32 {
-    let payload = &trailer[PAYLOAD_START..CHECKSUM.start];
-    crc32c::crc32c_append(crc32c::crc32c(commands), payload)
+/// Of the commands, whose own checksum is `commands`, and of the payload without the checksum itself.
+pub(super) fn checksum_of(commands: u32, trailer: &[u8; TRAILER_BYTES]) -> u32 {
+    crc32c::crc32c_append(commands, &trailer[PAYLOAD_START..CHECKSUM.start])
 }
 
 /// The fields of a trailer.
 #[derive(Clone, Copy, Debug)]
-struct Trailer {
+pub(super) struct Trailer {
     is_last: bool,
-    start: u64,
-    length: u64,
-    durable: u64,
+    /// Where its batch begins.
+    pub start: u64,
+    /// Bytes of the commands.
+    pub length: u64,
+    /// Up to here the file was synced when it was written.
+    pub durable: u64,
     previous: u32,
-    checksum: u32,
+    /// Of the commands and of the other fields.
+    pub checksum: u32,
 }
 
 impl Trailer {
@@ -393,7 +335,7 @@ impl Trailer {
     }
 
     /// The trailer that has exactly these bytes, if a writer can have made it.
-    fn from_bytes(bytes: &[u8; TRAILER_BYTES]) -> Option<Trailer> {
+    pub fn from_bytes(bytes: &[u8; TRAILER_BYTES]) -> Option<Trailer> {
         let trailer = Trailer {
             is_last: bytes[KIND] == b'.',
             start: hex(&bytes[START])?,

@@ -6,7 +6,7 @@
 //! their word.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
@@ -25,8 +25,8 @@ pub trait Directory: Send + Sync {
     /// An existing file, to write to.
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
 
-    /// An existing file, to read from its start.
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+    /// An existing file, to read from offset `from` on; from its end on there is nothing.
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>>;
 
     /// Bytes in an existing file.
     fn length(&self, name: &str) -> io::Result<u64>;
@@ -229,8 +229,10 @@ impl Directory for DiskDirectory {
         Ok(Arc::new(DiskFile(file)))
     }
 
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(open_regular(&self.path_of(name)?, OpenOptions::new().read(true))?))
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = open_regular(&self.path_of(name)?, OpenOptions::new().read(true))?;
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Box::new(file))
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {

@@ -1,7 +1,9 @@
 //! What another program wrote, such as Redis: commands without checksums.
 
 use super::room::is_room;
+use super::skim::{Skimmed, Skimmer};
 use crate::resp::{Limits, Parsed, RequestParser};
+use std::io;
 
 /// What another program wrote, cut so that each part can be run.
 pub(super) enum Unit {
@@ -21,19 +23,38 @@ const UNIT_BYTES: usize = 256 * 1024;
 /// What a time stamp of Redis begins with.
 const TIME_STAMP: &[u8] = b"#TS:";
 
-/// Whether another program wrote something of `bytes`, which begin behind our last whole batch: as
-/// far as they are commands, there is one that we never write.
-pub(super) fn goes_on(bytes: &[u8]) -> bool {
-    let mut parser = RequestParser::default();
-    let mut rest = bytes;
-    while rest.starts_with(b"*") {
-        let Ok(Parsed::Request { end }) = parser.parse(rest, Limits::NONE) else { return false };
-        if parser.request(rest)[0] == *b"SELECT" {
-            return true;
+/// Whether another program wrote something of what begins behind our last whole batch: as far as
+/// it is commands, there is one that we never write.
+pub(super) fn goes_on(mut rest: Skimmer) -> io::Result<bool> {
+    loop {
+        match rest.next_command()? {
+            Skimmed::Command(name) if name == b"SELECT" => return Ok(true),
+            Skimmed::Command(_) => {}
+            Skimmed::Other(bytes) => return Ok(bytes.starts_with(TIME_STAMP)),
+            Skimmed::End | Skimmed::Partial => return Ok(false),
         }
-        rest = &rest[end..];
     }
-    rest.starts_with(TIME_STAMP)
+}
+
+/// Whether commands that can be run are whole before the bytes end: the first, or a transaction.
+pub(super) fn has_whole_unit(mut rest: Skimmer) -> io::Result<bool> {
+    let mut is_in_transaction = false;
+    while let Skimmed::Command(name) = rest.next_command()? {
+        is_in_transaction = after(&name, is_in_transaction);
+        if !is_in_transaction {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether what follows this command is in a transaction.
+fn after(name: &[u8], is_in_transaction: bool) -> bool {
+    match name {
+        name if name.eq_ignore_ascii_case(b"multi") => true,
+        name if name.eq_ignore_ascii_case(b"exec") => false,
+        _ => is_in_transaction,
+    }
 }
 
 /// What is next in `bytes`.
@@ -60,11 +81,7 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
                     return if whole > 0 { break } else { Unit::Nothing { end: at + end } };
                 }
                 let request = parser.request(&bytes[at..]);
-                match request[0].to_ascii_lowercase().as_slice() {
-                    b"multi" => is_in_transaction = true,
-                    b"exec" => is_in_transaction = false,
-                    _ => {}
-                }
+                is_in_transaction = after(&request[0], is_in_transaction);
                 at += end;
                 if !is_in_transaction {
                     whole = at;
@@ -92,6 +109,10 @@ mod tests {
         b"*2\r\n$6\r\nselect\r\n$1\r\n3\r\n*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$1\r\nb\r\n";
     const SELECT: &[u8] = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
     const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+
+    fn goes_on(bytes: &[u8]) -> bool {
+        super::goes_on(Skimmer::new(Box::new(io::Cursor::new(bytes.to_vec())))).expect("memory")
+    }
 
     #[test]
     fn redis_is_known_by_what_we_never_write() {

@@ -1,18 +1,18 @@
 //! Looks at the append files of a broker that does not run, and cuts off what cannot be loaded.
 
-use super::batch::{Sealer, later_batches};
+use super::batch::Sealer;
 use super::error::LoadError;
 use super::files::{Directory, is_file_name};
 use super::job::new_increment;
 use super::load::{put_aside, replay_piece};
 use super::manifest::{Entry, Manifest};
+use super::rest::Rest;
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::tail::Tail;
 use crate::broker::Broker;
 use crate::clock::Now;
 use crate::host::NoHost;
 use crate::settings::Settings;
-use std::io::Read;
 use std::sync::Arc;
 
 /// What the name of a manifest ends with.
@@ -228,11 +228,14 @@ impl Cut<'_> {
 
     /// Whole batches in a file behind `kept`.
     fn count_batches(&self, name: &str, kept: u64) -> Result<u64, LoadError> {
-        let failed = |error| LoadError::io(name, error);
-        let mut bytes = Vec::new();
-        let mut file = self.directory.read(name).map_err(failed)?;
-        file.read_to_end(&mut bytes).map_err(failed)?;
-        let rest = bytes.get(kept as usize..).unwrap_or_default();
-        Ok(later_batches(rest, kept).count() as u64)
+        let count = || {
+            let mut rest = Rest::begin(self.directory, name, kept)?;
+            let mut batches = 0;
+            while rest.next_batch()?.is_some() {
+                batches += 1;
+            }
+            Ok(batches)
+        };
+        count().map_err(|error| LoadError::io(name, error))
     }
 }

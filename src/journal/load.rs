@@ -16,7 +16,7 @@ use crate::clock::Now;
 use crate::keyspace::DbIndex;
 use crate::persistence::Loading;
 use log::{info, warn};
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -236,8 +236,7 @@ pub fn put_aside(
     });
     let is_free = |name: &String| directory.length(name).is_err();
     let aside = names.into_iter().find(is_free).ok_or(io::ErrorKind::AlreadyExists)?;
-    let mut reader = directory.read(name)?;
-    io::copy(&mut (&mut reader).take(kept), &mut io::sink())?;
+    let mut reader = directory.read(name, kept)?;
     let copy = directory.create(&aside)?;
     let mut part = vec![0; 1 << 20];
     let mut at = 0;

@@ -300,7 +300,7 @@ fn write_durably(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Res
 
 fn read_text(directory: &dyn Directory, name: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    directory.read(name)?.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut text)?;
+    directory.read(name, 0)?.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MANIFEST_BYTES_MAX {
         let text = format!("expected at most {MANIFEST_BYTES_MAX} bytes of a manifest, got more");
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));

@@ -159,10 +159,11 @@ impl Directory for MemoryDirectory {
         Ok(Arc::new(MemoryFile::new(&self.disk, number, disk.files[number].failures)))
     }
 
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
         let disk = self.disk();
-        let bytes = disk.files[disk.number_of(name)?].bytes.clone();
-        Ok(Box::new(io::Cursor::new(bytes)))
+        let bytes = &disk.files[disk.number_of(name)?].bytes;
+        let from = bytes.len().min(from as usize);
+        Ok(Box::new(io::Cursor::new(bytes[from..].to_vec())))
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {

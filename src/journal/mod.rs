@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Journal`] | takes the changes of each turn; what is promised, and what happens if it cannot be kept |
 //! | [`scan`], [`load`] | reading the files from the first to the last; loading them, and making them fit to go on |
+//! | `scan_file`, [`rest`], `skim` | reading one file; what stands behind a break in it, and walking over that without holding it |
 //! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
@@ -32,11 +33,14 @@ pub mod job;
 pub mod load;
 pub mod manifest;
 pub mod memory;
+pub mod rest;
 mod rewrite;
 pub mod room;
 mod run_time;
 pub mod scan;
+mod scan_file;
 pub mod single_file;
+mod skim;
 mod space;
 pub mod tail;
 mod writer;

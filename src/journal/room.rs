@@ -66,17 +66,52 @@ pub fn is_room(bytes: &[u8]) -> bool {
 
 /// How many of the bytes stand before the room that they end with, whose last unit may be torn.
 pub fn without_room(bytes: &[u8]) -> usize {
-    let mut unit = Vec::with_capacity(UNIT_BYTES);
-    add_command(&mut unit, UNIT_BYTES);
-    let ends_with_unit = |bytes: &[u8]| bytes.is_empty() || bytes.ends_with(&unit);
-    let torn =
-        (0..UNIT_BYTES).find(|&torn| bytes.strip_suffix(&unit[..torn]).is_some_and(ends_with_unit));
-    let Some(torn) = torn else { return bytes.len() };
-    let mut rest = &bytes[..bytes.len() - torn];
-    while let Some(before) = rest.strip_suffix(unit.as_slice()) {
-        rest = before;
+    let mut room = RoomAtEnd::default();
+    room.add(bytes);
+    room.begins_at() as usize
+}
+
+/// Finds the room that bytes end with, which come in parts.
+pub struct RoomAtEnd {
+    unit: Vec<u8>,
+    /// Bytes so far.
+    bytes: u64,
+    /// The last of them that are units, the last of which may not be whole yet.
+    matching: u64,
+}
+
+impl Default for RoomAtEnd {
+    fn default() -> RoomAtEnd {
+        let mut unit = Vec::with_capacity(UNIT_BYTES);
+        add_command(&mut unit, UNIT_BYTES);
+        RoomAtEnd { unit, bytes: 0, matching: 0 }
     }
-    rest.len()
+}
+
+impl RoomAtEnd {
+    /// The next part.
+    pub fn add(&mut self, mut part: &[u8]) {
+        self.bytes += part.len() as u64;
+        while !part.is_empty() {
+            let expected = &self.unit[(self.matching % UNIT_BYTES as u64) as usize..];
+            let common = expected.iter().zip(part).take_while(|(one, other)| one == other).count();
+            self.matching += common as u64;
+            part = &part[common..];
+            if common < expected.len() && !part.is_empty() {
+                // Only the first byte of a unit is an asterisk: within what matched, none begins.
+                self.matching = 0;
+                let other = usize::from(common == 0);
+                let next = memchr::memchr(self.unit[0], &part[other..]);
+                part = next.map_or(&[], |at| &part[other + at..]);
+            }
+        }
+    }
+
+    /// How many bytes stand before the room. Less than a unit is room only if there is nothing else.
+    pub fn begins_at(&self) -> u64 {
+        let is_room = self.matching >= UNIT_BYTES as u64 || self.matching == self.bytes;
+        if is_room { self.bytes - self.matching } else { self.bytes }
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +148,11 @@ mod tests {
             // Less than a unit might be anything.
             let expected = if end < UNIT_BYTES { bytes.len() } else { 7 };
             assert_eq!(without_room(&bytes), expected, "{end} bytes behind a batch");
+            for part_bytes in [1, 3, UNIT_BYTES] {
+                let mut in_parts = RoomAtEnd::default();
+                bytes.chunks(part_bytes).for_each(|part| in_parts.add(part));
+                assert_eq!(in_parts.begins_at() as usize, expected, "parts of {part_bytes}");
+            }
         }
         for at in 0..room.len() {
             let mut broken = room.clone();

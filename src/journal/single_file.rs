@@ -4,7 +4,7 @@
 use super::error::LoadError;
 use super::files::{Directory, DiskDirectory, open_regular};
 use super::manifest::{Entry, Manifest};
-use super::scan::RDB_MAGIC;
+use super::scan_file::RDB_MAGIC;
 use log::{info, warn};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

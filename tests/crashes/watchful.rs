@@ -14,7 +14,7 @@ impl Watchful {
     /// Before a manifest takes its place, all that it names is there for good.
     fn check_manifest(&self, from: &str) -> io::Result<()> {
         let mut text = String::new();
-        self.0.read(from)?.read_to_string(&mut text)?;
+        self.0.read(from, 0)?.read_to_string(&mut text)?;
         for line in text.lines() {
             let words: Vec<&str> = line.split(' ').collect();
             let is_data =
@@ -38,8 +38,8 @@ impl Directory for Watchful {
         self.0.open(name)
     }
 
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        self.0.read(name)
+    fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+        self.0.read(name, from)
     }
 
     fn length(&self, name: &str) -> io::Result<u64> {

@@ -71,7 +71,7 @@ pub fn state_of(broker: &Broker) -> Contents {
 /// What a file holds.
 pub fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    directory.read(name).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
+    directory.read(name, 0).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
     bytes
 }
 

@@ -24,7 +24,7 @@ impl Drop for Scratch {
 
 fn read(directory: &dyn Directory, name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut file = directory.read(name).expect("an existing file");
+    let mut file = directory.read(name, 0).expect("an existing file");
     file.read_to_end(&mut bytes).expect("a readable file");
     bytes
 }
@@ -34,7 +34,7 @@ fn check_directory(directory: &dyn Directory) {
     let kind = |result: io::Result<()>| result.expect_err("refused").kind();
     assert_eq!(directory.list().expect("a list"), [""; 0]);
     assert_eq!(kind(directory.open("a").map(drop)), io::ErrorKind::NotFound);
-    assert_eq!(kind(directory.read("a").map(drop)), io::ErrorKind::NotFound);
+    assert_eq!(kind(directory.read("a", 0).map(drop)), io::ErrorKind::NotFound);
     assert_eq!(kind(directory.length("a").map(drop)), io::ErrorKind::NotFound);
     assert_eq!(kind(directory.remove("a")), io::ErrorKind::NotFound);
     assert_eq!(kind(directory.rename("a", "b")), io::ErrorKind::NotFound);
@@ -74,7 +74,7 @@ fn check_directory(directory: &dyn Directory) {
     for path in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0"] {
         assert_eq!(kind(directory.create(path).map(drop)), io::ErrorKind::InvalidInput);
         assert_eq!(kind(directory.open(path).map(drop)), io::ErrorKind::InvalidInput);
-        assert_eq!(kind(directory.read(path).map(drop)), io::ErrorKind::InvalidInput);
+        assert_eq!(kind(directory.read(path, 0).map(drop)), io::ErrorKind::InvalidInput);
         assert_eq!(kind(directory.length(path).map(drop)), io::ErrorKind::InvalidInput);
         assert_eq!(kind(directory.rename(path, "c")), io::ErrorKind::InvalidInput);
         assert_eq!(kind(directory.rename("c", path)), io::ErrorKind::InvalidInput);
@@ -196,7 +196,7 @@ fn what_is_no_file_is_refused() {
     for name in ["directory", "device", "fifo"] {
         for refused in [
             directory.open(name).map(drop),
-            directory.read(name).map(drop),
+            directory.read(name, 0).map(drop),
             directory.length(name).map(drop),
         ] {
             let text = refused.expect_err("refused").to_string();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut file = directory.read(name).expect("an existing file");
+    let mut file = directory.read(name, 0).expect("an existing file");
     file.read_to_end(&mut bytes).expect("memory is readable");
     bytes
 }
