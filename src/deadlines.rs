@@ -4,44 +4,73 @@ use std::collections::BTreeSet;
 
 /// An ordered set of deadlines. The unit and the clock are the caller's.
 #[derive(Debug)]
-pub struct Deadlines<T: Ord> {
-    ordered: BTreeSet<(u64, T)>,
+pub struct Deadlines<T: Ord, At: Ord = u64> {
+    ordered: BTreeSet<(At, T)>,
 }
 
-impl<T: Ord> Default for Deadlines<T> {
+impl<T: Ord, At: Ord> Default for Deadlines<T, At> {
     fn default() -> Self {
         Deadlines { ordered: BTreeSet::new() }
     }
 }
 
-impl<T: Ord> Deadlines<T> {
+impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
     /// Makes `what` due at `at`. The same thing may be due at several moments.
-    pub fn insert(&mut self, at: u64, what: T) {
+    pub fn insert(&mut self, at: At, what: T) {
         self.ordered.insert((at, what));
     }
 
     /// Takes back what `insert` was given.
-    pub fn remove(&mut self, at: u64, what: T) {
+    pub fn remove(&mut self, at: At, what: T) {
         self.ordered.remove(&(at, what));
     }
 
     /// The earliest moment at which something is due.
     #[inline]
-    pub fn next(&self) -> Option<u64> {
+    pub fn next(&self) -> Option<At> {
         self.ordered.first().map(|(at, _)| *at)
     }
 
     /// What is due first, and when.
-    pub fn first(&self) -> Option<(u64, &T)> {
+    pub fn first(&self) -> Option<(At, &T)> {
         self.ordered.first().map(|(at, what)| (*at, what))
     }
 
     /// Takes out the earliest thing that is due at `now`.
-    pub fn pop_due(&mut self, now: u64) -> Option<T> {
+    pub fn pop_due(&mut self, now: At) -> Option<T> {
         if self.next()? > now {
             return None;
         }
         self.ordered.pop_first().map(|(_, what)| what)
+    }
+
+    /// Whether this is due at `at`.
+    pub fn contains(&self, at: At, what: &T) -> bool
+    where
+        T: Clone,
+    {
+        self.ordered.contains(&(at, what.clone()))
+    }
+
+    /// Takes out the earliest thing.
+    pub fn pop_first(&mut self) -> Option<(At, T)> {
+        self.ordered.pop_first()
+    }
+
+    /// Moves what was due at `before`, if at all, to `after`.
+    pub fn shift(&mut self, before: Option<At>, after: Option<At>, what: T)
+    where
+        T: Copy,
+    {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove(before, what);
+        }
+        if let Some(after) = after {
+            self.insert(after, what);
+        }
     }
 
     /// How many deadlines there are.
@@ -50,7 +79,7 @@ impl<T: Ord> Deadlines<T> {
     }
 
     /// All deadlines, earliest first.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (At, &T)> {
         self.ordered.iter().map(|(at, what)| (*at, what))
     }
 

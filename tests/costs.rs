@@ -11,6 +11,7 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 struct Counting;
 
 thread_local! {
+    /// Those that are given back count again.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -24,6 +25,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -99,11 +101,32 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE INFO q"),
     },
     Operation {
+        name: "a new key beside many policies",
+        before: |world, n| world.set_policies(n),
+        act: |world, _| world.ask("RPUSH other7 b"),
+    },
+    Operation {
+        name: "SWAPDB of many queues with lives",
+        before: World::fill_many,
+        act: |world, _| world.receive("SWAPDB 0 1"),
+    },
+    Operation {
+        name: "FLUSHALL of many queues with lives",
+        before: World::fill_many,
+        act: |world, _| world.receive("FLUSHALL"),
+    },
+    Operation {
+        name: "FLUSHALL of many queues while append files are rewritten",
+        before: |world, n| {
+            world.fill_many(n);
+            world.broker.begin_snapshot();
+        },
+        act: |world, _| world.receive("FLUSHALL"),
+    },
+    Operation {
         name: "a policy beside many others",
         before: |world, n| {
-            for number in 0..n.min(900) {
-                world.ask(&format!("QUEUE POLICY SET p{number} other{number}"));
-            }
+            world.set_policies(n);
             world.ask("RPUSH q a");
         },
         act: |world, _| world.ask("RPUSH q b"),
@@ -201,6 +224,11 @@ impl World {
         World { broker, now: START, worker, other, recorded: Vec::new() }
     }
 
+    /// A request alone, without what is done in the turns after it.
+    fn receive(&mut self, request: &str) {
+        self.broker.receive(self.worker, format!("{request}\r\n").as_bytes(), self.now);
+    }
+
     fn ask_as(&mut self, id: ClientId, request: &str) {
         self.broker.receive(id, format!("{request}\r\n").as_bytes(), self.now);
         let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
@@ -216,6 +244,20 @@ impl World {
     fn fill(&mut self, n: usize) {
         let numbers = (0..n).map(|number| number.to_string());
         self.ask(&format!("RPUSH q {}", numbers.collect::<Vec<_>>().join(" ")));
+    }
+
+    fn set_policies(&mut self, n: usize) {
+        for number in 0..n.min(900) {
+            self.ask(&format!("QUEUE POLICY SET p{number} other{number}*"));
+        }
+    }
+
+    /// So many queues that no flush empties in their places.
+    fn fill_many(&mut self, n: usize) {
+        self.ask("QUEUE POLICY SET p q* message-ttl-ms 100000");
+        for number in 0..4 * n {
+            self.ask(&format!("RPUSH q{number} x"));
+        }
     }
 
     fn hold(&mut self, n: usize) {

@@ -96,16 +96,7 @@ impl Keyspace {
 
     /// Keeps `due_dbs` true after a change of a database's expiries, of which this was the first.
     pub(super) fn first_expiry_changed(&mut self, db: DbIndex, first_before: Option<u64>) {
-        let first = self.dbs[db].expiries.next();
-        if first == first_before {
-            return;
-        }
-        if let Some(before) = first_before {
-            self.due_dbs.remove(before, db);
-        }
-        if let Some(first) = first {
-            self.due_dbs.insert(first, db);
-        }
+        self.due_dbs.shift(first_before, self.dbs[db].expiries.next(), db);
     }
 }
 

@@ -1,10 +1,9 @@
 //! Emptying a database. What it held is put aside at once, and freed in parts.
 
-use super::{Db, DbIndex, ENTRY_BYTES, Entry, Interest, Key, Keyspace, NEVER, Value};
+use super::snapshot::Walk;
+use super::{Db, DbIndex, ENTRY_BYTES, Entries, Entry, Interest, Key, Keyspace, NEVER, Value};
 use crate::deadlines::Deadlines;
 use crate::slack;
-use ahash::RandomState;
-use indexmap::IndexMap;
 
 /// A database with no more entries than this is emptied in its place.
 const IN_PLACE_MAX: usize = 1_000;
@@ -12,36 +11,54 @@ const IN_PLACE_MAX: usize = 1_000;
 /// What is of no use any more.
 #[derive(Debug)]
 pub(super) enum Trash {
-    Entries(IndexMap<Key, Entry, RandomState>),
+    /// Those that the walk of a snapshot has still to come to stay until then.
+    Entries(Entries, Walk),
     Expiries(Deadlines<Key>),
+    Dues(Deadlines<Key, i64>),
+}
+
+impl Trash {
+    /// Whether nothing of it can be freed before a snapshot has come to it.
+    fn is_needed(&self) -> bool {
+        match self {
+            Trash::Entries(entries, walk) => !entries.is_empty() && walk.left() >= entries.len(),
+            Trash::Expiries(_) | Trash::Dues(_) => false,
+        }
+    }
 }
 
 impl Keyspace {
     /// Removes all values of a database. `interesting` names keys of any database that clients wait for or
     /// watch; the caller knows them from the clients, of whom there are fewer than keys.
     pub fn flush(&mut self, db: DbIndex, interesting: &[(DbIndex, Key)]) {
-        // A snapshot has to see each entry as it was.
-        if self.snapshot.is_some() || self.dbs[db].entries.len() <= IN_PLACE_MAX {
+        if self.dbs[db].entries.len() <= IN_PLACE_MAX {
             return self.flush_in_place(db);
         }
         let paused: Vec<_> = self.governance.paused.iter().cloned().collect();
         let mut staying = Vec::new();
         for (other, key) in interesting.iter().chain(&paused) {
-            if *other == db
-                && let Some(entry) = self.dbs[db].entries.get_mut(key)
-                && let Some(interest) = entry.interest.take()
-            {
+            if *other != db {
+                continue;
+            }
+            let Some(index) = self.dbs[db].entries.get_index_of(key) else { continue };
+            // What belongs to the queue is taken from it.
+            self.before_change(db, index);
+            let entry = &mut self.dbs[db].entries[index];
+            if let Some(interest) = entry.interest.take() {
                 staying.push((key.clone(), interest, entry.value.is_some()));
             }
         }
         self.changes += 1 + self.dbs[db].value_count as u64;
         let first_before = self.dbs[db].expiries.next();
-        let Db { entries, expiries, value_count, last_found, .. } = &mut self.dbs[db];
+        let first_due_before = self.dbs[db].dues.next();
+        let Db { entries, expiries, dues, value_count, last_found, walk, .. } = &mut self.dbs[db];
         (*value_count, *last_found) = (0, 0);
-        let empty = IndexMap::with_hasher(entries.hasher().clone());
-        self.trash.push(Trash::Entries(std::mem::replace(entries, empty)));
+        let empty = Entries::with_hasher(entries.hasher().clone());
+        self.trash.push(Trash::Entries(std::mem::replace(entries, empty), walk.take()));
         self.trash.push(Trash::Expiries(std::mem::take(expiries)));
+        self.trash.push(Trash::Dues(std::mem::take(dues)));
         self.first_expiry_changed(db, first_before);
+        self.first_due_changed(db, first_due_before);
         self.bytes -= self.flush_departing(db);
         self.flush_governed(db);
         for (key, interest, had_value) in staying {
@@ -71,40 +88,41 @@ impl Keyspace {
         self.drop_if_unused(db, index);
     }
 
-    /// Whether anything is left to be freed.
+    /// Whether anything is left that can be freed now.
     #[inline]
     pub fn has_trash(&self) -> bool {
-        !self.trash.is_empty()
+        self.trash.iter().any(|trash| !trash.is_needed())
     }
 
     /// Frees what was put aside, as far as there is time for it.
     pub fn free_trash(&mut self) {
         while self.work.has_time()
-            && let Some(trash) = self.trash.last_mut()
+            && let Some(at) = self.trash.iter().rposition(|trash| !trash.is_needed())
         {
             self.work.keys(1);
-            let is_empty = match trash {
-                Trash::Entries(entries) => match entries.pop() {
+            let is_empty = match &mut self.trash[at] {
+                Trash::Entries(entries, _) => match entries.pop() {
                     Some((key, entry)) => {
                         self.bytes -= bytes_of(&key, &entry);
                         false
                     }
                     None => true,
                 },
-                Trash::Expiries(expiries) => expiries.pop_due(u64::MAX).is_none(),
+                Trash::Expiries(expiries) => expiries.pop_first().is_none(),
+                Trash::Dues(dues) => dues.pop_first().is_none(),
             };
             if is_empty {
-                self.trash.pop();
+                self.trash.swap_remove(at);
             }
         }
     }
 
     pub(super) fn trash_bytes(&self) -> usize {
         let bytes = |trash: &Trash| match trash {
-            Trash::Entries(entries) => {
+            Trash::Entries(entries, _) => {
                 entries.iter().map(|(key, entry)| bytes_of(key, entry)).sum()
             }
-            Trash::Expiries(_) => 0,
+            Trash::Expiries(_) | Trash::Dues(_) => 0,
         };
         self.trash.iter().map(bytes).sum::<usize>()
     }
@@ -114,9 +132,11 @@ impl Keyspace {
         let count = self.dbs[db].value_count;
         self.changes += count as u64;
         let database = &mut self.dbs[db];
-        let first_before = database.expiries.next();
+        let (first_expiry, first_due) = (database.expiries.next(), database.dues.next());
         database.expiries.clear();
-        self.first_expiry_changed(db, first_before);
+        database.dues.clear();
+        self.first_expiry_changed(db, first_expiry);
+        self.first_due_changed(db, first_due);
         let database = &mut self.dbs[db];
         database.value_count = 0;
         let mut freed = 0;

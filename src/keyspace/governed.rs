@@ -13,6 +13,7 @@ use super::recent::Recent;
 use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, NEVER, Value};
 use crate::client_id::ClientId;
+use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
 use crate::queue::{End, Queue};
 use std::collections::{BTreeSet, VecDeque};
@@ -38,7 +39,7 @@ pub struct Governed {
     pub is_read_paused: bool,
     /// Whether pushes are refused.
     pub is_write_paused: bool,
-    /// When something is to be done, at the earliest, by the clock of queues, as `Keyspace::dues` has it.
+    /// When something is to be done, at the earliest, by the clock of queues, as `Db::dues` has it.
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as the append files have it, and in which file.
     pub(super) noted: (u32, i64),
@@ -61,8 +62,8 @@ pub(super) struct Governance {
     pub(super) reserves_names: bool,
     /// Queues that are paused.
     pub(super) paused: BTreeSet<(DbIndex, Key)>,
-    /// When queues have something to do, by their clock.
-    pub(super) dues: BTreeSet<(i64, DbIndex, Key)>,
+    /// When each database has a queue with something to do, by the clock of queues.
+    pub(super) due_dbs: Deadlines<DbIndex, i64>,
     /// What each client has in flight.
     pub(super) holdings: BTreeSet<Holding>,
     /// Clients that have left, and whose messages are still to be returned.
@@ -276,6 +277,7 @@ impl Keyspace {
             return;
         }
         let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
+        self.work.matched(self.governance.policies.comparisons_max());
         if let Some(policy) = self.governance.policies.of(key).cloned() {
             self.attach(db, index, Some(policy), self.queue_ms);
         }
@@ -466,7 +468,6 @@ impl Keyspace {
     /// Forgets what is noted of the queues of a database that was flushed.
     pub(super) fn flush_governed(&mut self, db: DbIndex) {
         let governance = &mut self.governance;
-        governance.dues.retain(|(_, other, _)| *other != db);
         governance.holdings.retain(|(_, other, ..)| *other != db);
         governance.idle.retain(|(other, _)| *other != db);
     }
@@ -479,8 +480,6 @@ impl Keyspace {
             db => db,
         };
         let governance = &mut self.governance;
-        let dues = std::mem::take(&mut governance.dues).into_iter();
-        governance.dues = dues.map(|(due_ms, db, key)| (due_ms, other(db), key)).collect();
         let holdings = std::mem::take(&mut governance.holdings).into_iter();
         governance.holdings =
             holdings.map(|(owner, db, key, number)| (owner, other(db), key, number)).collect();
@@ -495,8 +494,9 @@ impl Keyspace {
 
     /// Panics if what is noted of governed queues disagrees with their entries.
     pub(super) fn check_governed(&self) {
-        let (mut deliveries, mut dues, mut listed) = (0, 0, 0);
+        let (mut deliveries, mut listed) = (0, 0);
         for (db, database) in self.dbs.iter().enumerate() {
+            let mut dues = 0;
             for (index, (key, entry)) in database.entries.iter().enumerate() {
                 let governed = self.governed_at(db, index);
                 let policy = governed.and_then(|governed| governed.policy.as_ref());
@@ -512,7 +512,7 @@ impl Keyspace {
                     deliveries += 1;
                 }
                 if let Some(due_ms) = governed.due_ms {
-                    assert!(self.governance.dues.contains(&(due_ms, db, key.clone())));
+                    assert!(database.dues.contains(due_ms, key));
                     dues += 1;
                 }
                 listed += usize::from(governed.is_listed);
@@ -522,9 +522,11 @@ impl Keyspace {
                     assert!(noted_ms <= due_ms, "it would be looked at too late");
                 }
             }
+            assert_eq!(dues, database.dues.len(), "something is due that is not there");
+            let first = self.governance.due_dbs.iter().find(|(_, other)| **other == db);
+            assert_eq!(first.map(|(due_ms, _)| due_ms), database.dues.next());
         }
         assert_eq!(deliveries, self.governance.holdings.len());
-        assert_eq!(dues, self.governance.dues.len(), "something is due that is not there");
         // Names of queues that are gone stay until it is their turn.
         let idle = self.governance.idle.len();
         assert!(listed <= idle && idle <= self.governance.idle_max, "{listed} of {idle}");

@@ -133,10 +133,13 @@ pub enum Expired {
     Messages(Removed),
 }
 
+/// Keys and what there is of each.
+type Entries = IndexMap<Key, Entry, RandomState>;
+
 /// One database.
 #[derive(Debug)]
 struct Db {
-    entries: IndexMap<Key, Entry, RandomState>,
+    entries: Entries,
     /// Where the last look-up found its key, if no entry has moved since: the next is often of the
     /// same key, and then needs no hash.
     last_found: usize,
@@ -144,6 +147,8 @@ struct Db {
     value_count: usize,
     /// Unix milliseconds at which values expire.
     expiries: Deadlines<Key>,
+    /// When governed queues have something to do, by the clock of queues.
+    dues: Deadlines<Key, i64>,
     walk: Walk,
     /// Entries from this one on follow the policies that hold.
     pass_left: usize,
@@ -221,6 +226,7 @@ impl Keyspace {
             entries: IndexMap::with_hasher(hasher.clone()),
             last_found: 0,
             value_count: 0,
+            dues: Deadlines::default(),
             expiries: Deadlines::default(),
             walk: Walk::default(),
             pass_left: 0,

@@ -43,7 +43,7 @@ impl Keyspace {
     /// Whether a pass is so short that it can be done at once.
     pub fn is_short_pass(&self) -> bool {
         let keys: usize = self.dbs.iter().map(|db| db.pass_left).sum();
-        let matched = keys.saturating_mul(self.policies().iter().len().max(1));
+        let matched = keys.saturating_mul(self.policies().comparisons_max().max(1));
         keys.max(matched) <= self.work.messages_at_once()
     }
 
@@ -58,7 +58,7 @@ impl Keyspace {
                 }
                 self.dbs[db].pass_left = index;
                 self.work.keys(1);
-                self.work.matched(self.governance.policies.iter().len());
+                self.work.matched(self.governance.policies.comparisons_max());
                 self.reach(db, index);
             }
         }

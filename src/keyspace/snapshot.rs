@@ -8,7 +8,8 @@
 //! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
 //! or was saved before.
 
-use super::{Db, DbIndex, Departure, Entry, InFlight, Key, Keyspace, NEVER, Value};
+use super::flush::Trash;
+use super::{Db, DbIndex, Departure, Entries, Entry, InFlight, Key, Keyspace, NEVER, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 
@@ -83,6 +84,7 @@ impl Keyspace {
         for (number, db) in self.dbs.iter_mut().enumerate() {
             db.walk = Walk { number, left: db.entries.len() };
         }
+        self.forget_walks_of_trash();
         let policies = self.policies().runtime();
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
         let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
@@ -101,6 +103,16 @@ impl Keyspace {
     /// Forgets the snapshot.
     pub fn end_snapshot(&mut self) {
         self.snapshot = None;
+        self.forget_walks_of_trash();
+    }
+
+    /// What was put aside was never of this snapshot, or is needed by none any more.
+    fn forget_walks_of_trash(&mut self) {
+        for trash in &mut self.trash {
+            if let Trash::Entries(_, walk) = trash {
+                walk.take();
+            }
+        }
     }
 
     /// The next keys of the snapshot: about `bytes_max` bytes of them, and all that had to be
@@ -109,21 +121,28 @@ impl Keyspace {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes: usize = saved.keys.iter().map(SavedKey::cost).sum();
-        for db in &mut self.dbs {
+        let dbs = self.dbs.iter_mut().map(|db| (&mut db.entries, &mut db.walk));
+        let trash = self.trash.iter_mut().filter_map(|trash| match trash {
+            Trash::Entries(entries, walk) => Some((entries, walk)),
+            Trash::Expiries(_) | Trash::Dues(_) => None,
+        });
+        let mut is_complete = true;
+        for (entries, walk) in dbs.chain(trash) {
             // Entries that were removed were saved before, and those in front of the walk are all
             // there is left of it.
-            db.walk.left = db.walk.left.min(db.entries.len());
+            walk.left = walk.left.min(entries.len());
             while bytes < bytes_max
-                && let Some(index) = db.walk.left.checked_sub(1)
+                && let Some(index) = walk.left.checked_sub(1)
             {
-                db.walk.left = index;
-                let key = save(db, index, self.epoch);
+                walk.left = index;
+                let key = save(entries, walk.number, index, self.epoch);
                 bytes += key.as_ref().map_or(KEY_COST, SavedKey::cost);
                 saved.keys.extend(key);
             }
+            is_complete &= walk.left == 0;
         }
         // Entries without a value may use up a step and leave nothing to give.
-        if saved.is_empty() && self.dbs.iter().all(|db| db.walk.left == 0) {
+        if saved.is_empty() && is_complete {
             self.snapshot = None;
             return None;
         }
@@ -141,14 +160,14 @@ impl Keyspace {
     #[cold]
     fn save_before_change(&mut self, db: DbIndex, index: usize) {
         let Some(snapshot) = &mut self.snapshot else { return };
-        snapshot.saved.keys.extend(save(&mut self.dbs[db], index, self.epoch));
+        let Db { entries, walk, .. } = &mut self.dbs[db];
+        snapshot.saved.keys.extend(save(entries, walk.number, index, self.epoch));
     }
 }
 
 /// Saves an entry that was not yet; nothing if it had no value.
-fn save(db: &mut Db, index: usize, epoch: u32) -> Option<SavedKey> {
-    let number = db.walk.number;
-    let (key, entry) = db.entries.get_index_mut(index)?;
+fn save(entries: &mut Entries, number: DbIndex, index: usize, epoch: u32) -> Option<SavedKey> {
+    let (key, entry) = entries.get_index_mut(index)?;
     entry.save(epoch, number, key)
 }
 
@@ -185,6 +204,18 @@ impl Snapshot {
 }
 
 impl Walk {
+    /// How many entries it has still to come to.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// The walk goes on elsewhere: here it has come to its end.
+    pub(super) fn take(&mut self) -> Walk {
+        let walk = *self;
+        self.left = 0;
+        walk
+    }
+
     pub(super) fn number(&self) -> DbIndex {
         self.number
     }
@@ -275,6 +306,57 @@ mod tests {
         keyspace.flush(0, &[]);
         assert_eq!(keyspace.next_saved(1000).map(|saved| saved.keys.len()), Some(2));
         assert!(keyspace.next_saved(1000).is_none());
+    }
+
+    /// A flush puts many keys aside, of which the walk has come to some.
+    #[test]
+    fn what_a_flush_puts_aside_comes_out_once_and_is_freed_then() {
+        for seed in 0..20 {
+            let mut dice = Dice(seed);
+            let mut keyspace = Keyspace::new(2, seed);
+            let put = |keyspace: &mut Keyspace, db, number: u64| {
+                let push = |queue: &mut Queue| queue.push(End::Back, b"x");
+                let key = number.to_string();
+                keyspace.change_or_create_list(db, key.as_bytes(), push).expect("a list");
+            };
+            (0..3000).for_each(|number| put(&mut keyspace, 0, number));
+            // What was put aside before a snapshot is none of its business.
+            keyspace.flush(0, &[]);
+            (0..3000).for_each(|number| put(&mut keyspace, 0, number));
+            let expected = model(&keyspace);
+            keyspace.begin_snapshot();
+            let mut found = Model::new();
+            let mut flushes = 0;
+            loop {
+                keyspace.work.begin_turn(dice.below(20_000));
+                keyspace.work.begin_chores();
+                keyspace.free_trash();
+                keyspace.check_invariants();
+                match dice.below(8) {
+                    0..4 => (0..300).for_each(|_| put(&mut keyspace, 0, dice.below(9000))),
+                    4 => keyspace.swap(0, 1, &[]),
+                    _ => {
+                        let key = Key::from(dice.below(3000).to_string().as_bytes());
+                        keyspace.flush(dice.below(2) as usize, &[(0, key)]);
+                        flushes += 1;
+                    }
+                }
+                let Some(saved) = keyspace.next_saved(100_000) else { break };
+                for SavedKey { db, key, value, expires_ms, .. } in saved.keys {
+                    let value = value.expect("nothing is in flight");
+                    let twice = found.insert((db, key.to_vec()), (list(&value), expires_ms));
+                    assert!(twice.is_none(), "seed {seed}: {key:?} of {db} twice");
+                }
+            }
+            assert!(found == expected, "seed {seed}: {} of {}", found.len(), expected.len());
+            while keyspace.has_trash() {
+                keyspace.work.begin_turn(1000);
+                keyspace.work.begin_chores();
+                keyspace.free_trash();
+            }
+            assert!(keyspace.trash.is_empty() && flushes > 0, "seed {seed}");
+            keyspace.check_invariants();
+        }
     }
 
     #[test]

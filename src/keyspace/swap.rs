@@ -23,11 +23,13 @@ impl Keyspace {
                 taken.push((*db, key, interest));
             }
         }
-        let firsts = (self.dbs[a].expiries.next(), self.dbs[b].expiries.next());
+        let firsts = [a, b].map(|db| (self.dbs[db].expiries.next(), self.dbs[db].dues.next()));
         self.dbs.swap(a, b);
         self.swap_governed(a, b);
-        self.first_expiry_changed(a, firsts.0);
-        self.first_expiry_changed(b, firsts.1);
+        for (db, (first_expiry, first_due)) in [a, b].into_iter().zip(firsts) {
+            self.first_expiry_changed(db, first_expiry);
+            self.first_due_changed(db, first_due);
+        }
         self.changes += 1;
         // Keys of one wait keep the order in which they were named, since the sort is stable.
         taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());

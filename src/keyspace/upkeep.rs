@@ -1,6 +1,6 @@
 //! When governed queues have something to do, and when what is known of them is forgotten.
 
-use super::{DbIndex, Expired, Fate, Key, Keyspace, Removed};
+use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed};
 
 impl Keyspace {
     /// Whether there is something to do that commands do not wait for.
@@ -75,7 +75,9 @@ impl Keyspace {
     /// something changes.
     pub fn take_due(&mut self) -> Option<(DbIndex, Key)> {
         while self.has_due() {
-            let (due_ms, db, key) = self.governance.dues.pop_first()?;
+            let (_, db) = self.governance.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
+            let (due_ms, key) = self.dbs[db].dues.pop_first()?;
+            self.first_due_changed(db, Some(due_ms));
             let Some(index) = self.find(db, &key) else { continue };
             let entry = &mut self.dbs[db].entries[index];
             let governed = entry.interest.as_mut().and_then(|interest| interest.governed.as_mut());
@@ -93,24 +95,32 @@ impl Keyspace {
     /// When a queue has something to do next, by the clock of queues.
     #[inline]
     pub fn next_due_ms(&self) -> Option<i64> {
-        self.governance.dues.first().map(|(due_ms, ..)| *due_ms)
+        self.governance.due_dbs.next()
+    }
+
+    /// Keeps `due_dbs` true after a change of a database's dues, of which this was the first.
+    pub(super) fn first_due_changed(&mut self, db: DbIndex, first_before: Option<i64>) {
+        self.governance.due_dbs.shift(first_before, self.dbs[db].dues.next(), db);
     }
 
     /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
     /// entry there may be too early: then there is nothing to do, and this is called again.
     pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Db { entries, dues, .. } = &mut self.dbs[db];
+        let Some((key, entry)) = entries.get_index_mut(index) else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) else { return };
+        let first_before = dues.next();
         if let Some(noted_ms) = governed.due_ms {
             if noted_ms <= due_ms {
                 return;
             }
-            self.governance.dues.remove(&(noted_ms, db, key.clone()));
+            dues.remove(noted_ms, key.clone());
         }
         governed.due_ms = Some(due_ms);
-        self.governance.dues.insert((due_ms, db, key.clone()));
+        dues.insert(due_ms, key.clone());
+        self.first_due_changed(db, first_before);
     }
 
     /// Does for a queue that was on the list what `note_due` does.
@@ -142,16 +152,19 @@ impl Keyspace {
 
     /// Forgets what belongs to a governed queue beside its messages.
     fn detach(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Db { entries, dues, .. } = &mut self.dbs[db];
+        let Some((key, entry)) = entries.get_index_mut(index) else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = interest.governed.take() else { return };
+        let first_before = dues.next();
         if let Some(due_ms) = governed.due_ms {
-            self.governance.dues.remove(&(due_ms, db, key.clone()));
+            dues.remove(due_ms, key.clone());
         }
         self.bytes -= governed.allocated_bytes();
         if interest.is_unused() {
             entry.interest = None;
         }
+        self.first_due_changed(db, first_before);
     }
 
     /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and

@@ -1,6 +1,7 @@
 //! All channel policies, which of them holds for a channel, and what each has done.
 
 use super::ChannelPolicy;
+use super::pattern_index::PatternIndex;
 use crate::glob::glob_matches;
 use std::cmp::Reverse;
 
@@ -32,6 +33,8 @@ pub struct RankedChannelPolicy {
 pub struct ChannelPolicies {
     /// The highest priority first; of equal ones the first by name.
     ranked: Vec<RankedChannelPolicy>,
+    /// The patterns of these.
+    patterns: PatternIndex,
     /// What those did that are no more.
     past: ChannelCounts,
     last_number: u64,
@@ -67,6 +70,8 @@ impl ChannelPolicies {
             let rank = |ranked: &RankedChannelPolicy| Reverse(ranked.policy.priority);
             rank(a).cmp(&rank(b)).then_with(|| a.policy.name.cmp(&b.policy.name))
         });
+        let patterns = self.ranked.iter().map(|ranked| &ranked.policy.pattern[..]);
+        self.patterns = PatternIndex::new(patterns);
     }
 
     /// What holds, the highest priority first.
@@ -82,7 +87,9 @@ impl ChannelPolicies {
     }
 
     fn find(&mut self, channel: &[u8]) -> Option<&mut RankedChannelPolicy> {
-        self.ranked.iter_mut().find(|ranked| glob_matches(&ranked.policy.pattern, channel))
+        let matches = |rank: usize| glob_matches(&self.ranked[rank].policy.pattern, channel);
+        let rank = self.patterns.first(channel, matches)?;
+        self.ranked.get_mut(rank)
     }
 
     /// What all of them have done, with those that are no more.

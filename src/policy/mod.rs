@@ -8,6 +8,7 @@
 mod channel;
 mod channel_table;
 mod options;
+mod pattern_index;
 mod row;
 mod table;
 

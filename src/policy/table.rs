@@ -1,5 +1,6 @@
 //! All policies, and which of them holds for a key.
 
+use super::pattern_index::PatternIndex;
 use super::{DELAYED, IN_FLIGHT, QueuePolicy};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ pub struct Policies {
     runtime: BTreeMap<Vec<u8>, Option<QueuePolicy>>,
     /// What holds, the highest priority first; of equal ones the first by name.
     ranked: Vec<Arc<QueuePolicy>>,
+    /// The patterns of these.
+    patterns: PatternIndex,
 }
 
-/// Each new key is matched against all of them.
+/// Each new key may have to be matched against all of them.
 const POLICIES_MAX: usize = 1_000;
 
 impl Policies {
@@ -106,6 +109,7 @@ impl Policies {
         self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
         // Stable: equal ones stay in the order of their names.
         self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+        self.patterns = PatternIndex::new(self.ranked.iter().map(|policy| &policy.pattern[..]));
     }
 
     /// Warns of each policy in older files that does not say what acknowledges: it is the next pop.
@@ -153,7 +157,13 @@ impl Policies {
 
     /// The policy that holds for a key.
     pub fn of(&self, key: &[u8]) -> Option<&Arc<QueuePolicy>> {
-        self.ranked.iter().find(|policy| policy.matches(key))
+        let rank = self.patterns.first(key, |rank| self.ranked[rank].matches(key))?;
+        self.ranked.get(rank)
+    }
+
+    /// With how many patterns a key is compared at most.
+    pub fn comparisons_max(&self) -> usize {
+        self.patterns.comparisons_max()
     }
 
     /// What was set, or deleted, while the server ran: it outlives the process in the append files.
