@@ -1,5 +1,12 @@
 //! Commands as clients send them: what is written to append files, and what replicas will be sent.
 
+/// From here on an argument is long.
+const LONG_BYTES: usize = 1 << 20;
+
+/// Room behind a long one, for what ends it and the batch that it may be in: without it the buffer
+/// would have to grow for that, by a copy of all it holds.
+const SPARE_BYTES: usize = 4096;
+
 /// Appends a command: an array of bulk strings.
 #[inline]
 pub fn write_command<'a, A>(out: &mut Vec<u8>, args: A)
@@ -25,6 +32,9 @@ pub fn write_header(out: &mut Vec<u8>, kind: u8, count: usize) {
 #[inline]
 pub fn write_arg(out: &mut Vec<u8>, arg: &[u8]) {
     write_header(out, b'$', arg.len());
+    if arg.len() >= LONG_BYTES {
+        out.reserve(arg.len() + SPARE_BYTES);
+    }
     out.extend_from_slice(arg);
     out.extend_from_slice(b"\r\n");
 }

@@ -167,6 +167,12 @@ def large_message(server):
     server.client.skip(len(b"$%d\r\n\r\n" % size) + size)
 
 
+def large_recorded_message(server):
+    """a message of 200 MB, pushed and popped, with append files"""
+    server.client.ask("CONFIG", "SET", "appendonly", "yes")
+    yield from large_message(server)
+
+
 def many_readers(server):
     """400 clients that read 1 MB each"""
     server.client.ask("RPUSH", "q", *[b"x" * 1024] * 1000)
@@ -264,6 +270,7 @@ BURSTS = [
     (flushall, 200),
     (ltrim, 200),
     (large_message, 480),
+    (large_recorded_message, 660),
     (many_readers, 600),
     (slow_subscriber, 200),
     (transaction, 300),
