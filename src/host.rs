@@ -36,11 +36,12 @@ pub trait Host: Send {
     /// Applies settings that live in the host, such as the log level, after CONFIG SET.
     fn settings_changed(&mut self, settings: &Settings);
 
-    /// Whether append files can be turned on with these settings (CONFIG SET appendonly).
+    /// Checks that append files can be written with these settings (CONFIG SET appendonly,
+    /// BGREWRITEAOF). If so, those in the directory are this process's own from now on.
     ///
     /// # Errors
-    /// A sentence that says why not.
-    fn may_append(&self, settings: &Settings) -> Result<(), String>;
+    /// A clause that says why not.
+    fn claim_append_files(&mut self, settings: &Settings) -> Result<(), String>;
 
     /// Stops the world for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
@@ -102,7 +103,7 @@ impl Host for NoHost {
 
     fn settings_changed(&mut self, _settings: &Settings) {}
 
-    fn may_append(&self, _settings: &Settings) -> Result<(), String> {
+    fn claim_append_files(&mut self, _settings: &Settings) -> Result<(), String> {
         Err("this broker has no server, which writes the append files".into())
     }
 

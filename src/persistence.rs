@@ -22,7 +22,7 @@ pub struct Persistence {
     pub granted: Option<(ClientId, u64)>,
     /// The client for which there was none, and why.
     pub denied: Option<(ClientId, String)>,
-    /// BGREWRITEAOF asks for a rewrite; the journal takes the wish away.
+    /// BGREWRITEAOF asks for a rewrite; whoever begins one takes the wish away.
     pub is_rewrite_wanted: bool,
     /// Whether a rewrite is under way.
     pub is_rewriting: bool,
@@ -76,6 +76,28 @@ impl Persistence {
     /// Why commands that change data are refused now, if they are.
     pub fn refusal(&self) -> Option<&str> {
         self.write_error.as_deref().or(self.shortage.as_deref())
+    }
+
+    /// A rewrite begins at this moment of the monotonic clock.
+    pub fn begin_rewrite(&mut self, now_us: u64) {
+        self.is_rewrite_wanted = false;
+        self.rewrites += 1;
+        self.rewrite_began_us = Some(now_us);
+    }
+
+    /// The rewrite has ended well. Gives how long it took, in microseconds.
+    pub fn complete_rewrite(&mut self, now_us: u64) -> u64 {
+        let began_us = self.rewrite_began_us.take().unwrap_or(now_us);
+        let took_us = now_us.saturating_sub(began_us);
+        self.has_rewrite_failed = false;
+        self.last_rewrite_s = Some(took_us / 1_000_000);
+        took_us
+    }
+
+    /// The rewrite has failed.
+    pub fn fail_rewrite(&mut self) {
+        self.has_rewrite_failed = true;
+        self.rewrite_began_us = None;
     }
 }
 

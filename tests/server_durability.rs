@@ -68,6 +68,59 @@ fn a_restart_keeps_everything() {
 }
 
 #[test]
+fn append_files_are_written_once_while_they_are_off() {
+    let directory = Directory::new("once");
+    let dir = format!("dir {}", directory.join("").display());
+    let server = serve(&dir);
+    let mut client = Client::connect(server.local_addrs()[0]);
+    let started = "+Background append only file rewriting started";
+    assert_eq!(client.ask("RPUSH q a b c"), ":3");
+    assert_eq!(client.ask("BGREWRITEAOF"), started);
+    assert_eq!(client.ask("RPUSH q d"), ":4");
+    ask_until(&mut client, "aof_enabled:0\r\naof_rewrite_in_progress:0");
+    ask_until(&mut client, "aof_last_bgrewrite_status:ok\r\naof_rewrites:1");
+    client.send("CONFIG GET appendonly\r\n");
+    assert_eq!(client.lines(5)[4], "no");
+    // They may be written again, and be turned on then, even while they are written.
+    assert_eq!(client.ask("BGREWRITEAOF"), started);
+    ask_until(&mut client, "aof_rewrite_in_progress:0");
+    assert_eq!(client.ask("LPOP q"), "$1");
+    assert_eq!(client.line().as_deref(), Some("a"));
+    client.send("BGREWRITEAOF\r\nCONFIG SET appendonly yes\r\n");
+    assert_eq!(client.lines(2), [started, "+OK"]);
+    ask_until(&mut client, "aof_enabled:1\r\naof_rewrite_in_progress:0");
+    client.send("CONFIG SET appendonly no\r\nBGREWRITEAOF\r\n");
+    assert_eq!(client.lines(2), ["+OK", started]);
+    ask_until(&mut client, "aof_enabled:0\r\naof_rewrite_in_progress:0");
+    ask_until(&mut client, "aof_rewrites:4");
+    assert_eq!(client.ask("BGREWRITEAOF"), started);
+    client.send("CONFIG SET appendonly yes\r\n");
+    assert_eq!(client.line().as_deref(), Some("+OK"));
+    ask_until(&mut client, "aof_enabled:1\r\naof_rewrite_in_progress:0");
+    assert_eq!(client.ask("CONFIG SET appendonly no"), "+OK");
+    assert_eq!(client.ask("BGREWRITEAOF"), started);
+    assert_eq!(client.ask("RPUSH q lost"), ":4");
+    ask_until(&mut client, "aof_rewrite_in_progress:0");
+    server.stop().expect("it stops");
+
+    // Files that were not loaded are not replaced.
+    let server = serve(&dir);
+    let mut client = Client::connect(server.local_addrs()[0]);
+    let refusal = client.ask("BGREWRITEAOF");
+    assert!(
+        refusal.starts_with("-ERR Append files cannot be written: there are append files in "),
+        "{refusal}"
+    );
+    assert!(refusal.contains(" that were not loaded"), "{refusal}");
+    server.stop().expect("it stops");
+
+    let server = serve(&lines(&directory, ""));
+    let mut client = Client::connect(server.local_addrs()[0]);
+    while client.ask("LLEN q") != ":3" {}
+    server.stop().expect("it stops");
+}
+
+#[test]
 fn loading_is_answered() {
     let directory = Directory::new("loading");
     let files = directory.join("appendonlydir");

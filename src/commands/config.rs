@@ -64,8 +64,10 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let state = &mut *ctx.state;
     let mut next = state.settings.clone();
     let changed = next.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
-    if changed.contains(&"appendonly") && next.appendonly {
-        state.host.may_append(&next).map_err(|reason| {
+    // While they are written, they are the server's.
+    let has_files = state.persistence.is_on || state.persistence.is_rewriting;
+    if changed.contains(&"appendonly") && next.appendonly && !has_files {
+        state.host.claim_append_files(&next).map_err(|reason| {
             let failed = "CONFIG SET failed (possibly related to argument 'appendonly')";
             CommandError::from(format!("ERR {failed} - {reason}"))
         })?;

@@ -304,7 +304,7 @@ fn persistence(text: &mut Text, state: &State, now: Now) {
     text.field("rdb_current_bgsave_time_sec", -1);
     text.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired"]);
     text.field("rdb_last_load_keys_loaded", 0);
-    append_files(text, &state.persistence, now);
+    append_files(text, state, now);
     text.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if let Some(loading) = loading {
         text.field("loading_start_time", loading.began_unix_s);
@@ -315,11 +315,13 @@ fn persistence(text: &mut Text, state: &State, now: Now) {
     }
 }
 
-fn append_files(text: &mut Text, persistence: &Persistence, now: Now) {
+fn append_files(text: &mut Text, state: &State, now: Now) {
+    let persistence = &state.persistence;
     let seconds = |s: Option<u64>| s.map_or(-1, |s| s as i64);
     let current_us = persistence.rewrite_began_us.map(|us| now.monotonic_us.saturating_sub(us));
     let status = |is_bad: bool| if is_bad { "err" } else { "ok" };
-    let is_on = persistence.is_on || persistence.is_rewriting;
+    let is_beginning = persistence.is_rewriting && state.settings.appendonly;
+    let is_on = persistence.is_on || is_beginning;
     text.field("aof_enabled", u8::from(is_on));
     text.field("aof_rewrite_in_progress", u8::from(persistence.is_rewriting));
     text.field("aof_rewrite_scheduled", u8::from(persistence.is_rewrite_wanted));

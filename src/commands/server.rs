@@ -101,16 +101,18 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 }
 
 fn bgrewriteaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let persistence = &mut ctx.state.persistence;
-    if !persistence.is_on {
-        return Err(CommandError::text("ERR There are no append files: appendonly is off"));
-    }
-    if persistence.is_rewriting {
+    let state = &mut *ctx.state;
+    if state.persistence.is_rewriting {
         return Err(CommandError::text(
             "ERR Background append only file rewriting already in progress",
         ));
     }
-    persistence.is_rewrite_wanted = true;
+    if !state.persistence.is_on {
+        state.host.claim_append_files(&state.settings).map_err(|reason| {
+            CommandError::from(format!("ERR Append files cannot be written: {reason}"))
+        })?;
+    }
+    state.persistence.is_rewrite_wanted = true;
     ctx.reply.simple("Background append only file rewriting started");
     Ok(())
 }

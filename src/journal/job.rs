@@ -45,6 +45,11 @@ pub enum Job {
         /// Bytes of space that it must have for what comes.
         space: u64,
     },
+    /// Reads the manifest, and makes a first one if there is none.
+    ReadManifest {
+        /// What its files' names begin with.
+        prefix: String,
+    },
     /// Begins a base file.
     BeginBase {
         /// The manifest as it is.
@@ -68,8 +73,8 @@ pub enum Job {
         manifest: Manifest,
         /// What its files' names begin with.
         prefix: String,
-        /// Whether no file can be written to any more: then a new increment is made as well, with so
-        /// many bytes of space for what comes.
+        /// Whether none of the manifest's files is written to any more: then a new increment is made
+        /// as well, with so many bytes of space for what comes.
         starts_anew: Option<u64>,
     },
     /// Gives up a base file.
@@ -98,6 +103,8 @@ pub enum Done {
     Increment(Result<(Manifest, Tail), ManifestError>),
     /// Of one that no manifest names yet: the manifest as it is to be with it, and the increment.
     Started(Result<(Manifest, Tail), ManifestError>),
+    /// The manifest that is there.
+    Manifest(Result<Manifest, ManifestError>),
     /// Of a base file that was begun or added to.
     Base(Result<BaseWriter, ManifestError>),
     /// Of a base file that was finished: the manifest, the base's length, a new increment if one was
@@ -118,6 +125,7 @@ impl Job {
                 Done::Increment(new_increment(directory, manifest, &prefix, space))
             }
             Job::Start { prefix, space } => Done::Started(start(directory, &prefix, space)),
+            Job::ReadManifest { prefix } => Done::Manifest(load_or_begin(directory, &prefix)),
             Job::BeginBase { manifest, prefix } => {
                 let next = manifest.next_base(&prefix);
                 let entry = first_free(directory, next, |seq| base_name(&prefix, seq));
@@ -218,17 +226,22 @@ fn create_increment(
     filled.map_err(failed)
 }
 
-/// A new increment behind what the manifest names, which is left as it is. Where there is none yet, one
-/// of an empty increment is made first: without a manifest nobody knows what the files are.
+/// The manifest. Where there is none yet, one of an empty increment is made: files without a manifest
+/// are not loaded, nor passed over, since nobody knows what they are.
+fn load_or_begin(directory: &dyn Directory, prefix: &str) -> Result<Manifest, ManifestError> {
+    match Manifest::load(directory, prefix)? {
+        Some(manifest) => Ok(manifest),
+        None => Ok(new_increment(directory, Manifest::default(), prefix, 0)?.0),
+    }
+}
+
+/// A new increment behind what the manifest names, which is left as it is.
 fn start(
     directory: &dyn Directory,
     prefix: &str,
     space: u64,
 ) -> Result<(Manifest, Tail), ManifestError> {
-    let mut manifest = match Manifest::load(directory, prefix)? {
-        Some(manifest) => manifest,
-        None => new_increment(directory, Manifest::default(), prefix, 0)?.0,
-    };
+    let mut manifest = load_or_begin(directory, prefix)?;
     let tail = create_increment(directory, &manifest, prefix, space)?;
     manifest.increments.push(tail.entry.clone());
     Ok((manifest, tail))

@@ -12,6 +12,7 @@
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
 //! | `rewrite` | the steps of a rewrite |
+//! | `lone_rewrite` | a rewrite while nothing is appended |
 //! | `run_time` | append files that are turned on and off while the broker runs |
 //! | [`tail`] | the file that changes are appended to |
 //! | [`room`] | what stands behind the last batch, so that appending does not make the file longer |
@@ -31,6 +32,7 @@ mod gathering;
 pub mod inspect;
 pub mod job;
 pub mod load;
+mod lone_rewrite;
 pub mod manifest;
 pub mod memory;
 pub mod rest;
@@ -47,5 +49,6 @@ mod writer;
 
 pub use error::LoadError;
 pub use load::Loader;
+pub use lone_rewrite::LoneRewrite;
 pub use run_time::remove_unnamed;
 pub use writer::{Journal, JournalError, SYNCS_MAX, Start};

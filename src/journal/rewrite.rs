@@ -24,7 +24,7 @@ use log::{info, warn};
 
 /// Bytes of keys that the loop gives away in one piece: a few thousand small keys take it less
 /// than a millisecond.
-const PIECE_BYTES: usize = 256 * 1024;
+pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
 /// An increment that is no longer is not worth a rewrite, whatever the settings say: it may hold
 /// nothing but what a rewrite leaves.
@@ -133,7 +133,7 @@ impl Journal {
                 let must = may && (self.must_rewrite || self.is_grown(broker));
                 if must || broker.persistence().is_rewrite_wanted {
                     info!("append files: a rewrite begins");
-                    self.note_begin(broker, now);
+                    broker.persistence_mut().begin_rewrite(now.monotonic_us);
                     self.stage = Stage::Preparing;
                     let (manifest, prefix) = (self.manifest.clone(), self.prefix.clone());
                     let space = broker.settings().append_reserve_bytes;
@@ -141,13 +141,6 @@ impl Journal {
                 }
             }
         }
-    }
-
-    fn note_begin(&mut self, broker: &mut Broker, now: Now) {
-        let persistence = broker.persistence_mut();
-        persistence.is_rewrite_wanted = false;
-        persistence.rewrites += 1;
-        persistence.rewrite_began_us = Some(now.monotonic_us);
     }
 
     /// Whether the files have grown so much that a rewrite begins by itself.
@@ -214,7 +207,7 @@ impl Journal {
     /// that was ever answered, and what still waits for an answer.
     fn begin_anew(&mut self, broker: &mut Broker, now: Now) {
         warn!("append files: all data is written anew");
-        self.note_begin(broker, now);
+        broker.persistence_mut().begin_rewrite(now.monotonic_us);
         self.pending.clear();
         // What waits for an answer is in memory too, and durable with all the rest.
         self.last_sync += 1;
@@ -259,8 +252,8 @@ impl Journal {
             Done::Increment(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail_rewrite(broker, &error, now);
             }
-            // Taken by the caller, and by whoever begins a journal.
-            Done::Synced { .. } | Done::Started(_) => {}
+            // Taken by the caller, by whoever begins a journal, and by a rewrite without one.
+            Done::Synced { .. } | Done::Started(_) | Done::Manifest(_) => {}
         }
     }
 
@@ -290,11 +283,7 @@ impl Journal {
             broker.finish_sync(self.last_sync);
             info!("append files: all data was written anew; changes are taken again");
         }
-        let persistence = broker.persistence_mut();
-        let began_us = persistence.rewrite_began_us.take().unwrap_or(now.monotonic_us);
-        let took_us = now.monotonic_us.saturating_sub(began_us);
-        persistence.has_rewrite_failed = false;
-        persistence.last_rewrite_s = Some(took_us / 1_000_000);
+        let took_us = broker.persistence_mut().complete_rewrite(now.monotonic_us);
         info!("append files: rewritten, {bytes} bytes in {:.1} s", took_us as f64 / 1e6);
         self.delete_history();
     }
@@ -318,9 +307,7 @@ impl Journal {
         }
         self.rewrite_us = now.monotonic_us + AUTOMATIC_RETRY_US;
         self.end_rewrite();
-        let persistence = broker.persistence_mut();
-        persistence.has_rewrite_failed = true;
-        persistence.rewrite_began_us = None;
+        broker.persistence_mut().fail_rewrite();
     }
 
     /// The tail cannot be trusted any more: the rewrite under way is of no use.

@@ -44,8 +44,7 @@ impl Journal {
         broker.begin_snapshot();
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
-        persistence.rewrites += 1;
-        persistence.rewrite_began_us = Some(now.monotonic_us);
+        persistence.begin_rewrite(now.monotonic_us);
         journal.begin_base(false);
         journal.report(broker);
         journal
@@ -115,6 +114,7 @@ fn end_recording(broker: &mut Broker) {
     let persistence = broker.persistence_mut();
     let before = std::mem::take(persistence);
     *persistence = Persistence {
+        is_rewrite_wanted: before.is_rewrite_wanted,
         rewrites: before.rewrites,
         delayed_syncs: before.delayed_syncs,
         has_rewrite_failed: before.has_rewrite_failed,

@@ -6,7 +6,7 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use crate::journal::files::{Directory, DiskDirectory, is_file_name};
 use crate::journal::job::{Done, Job};
-use crate::journal::{Journal, Loader, SYNCS_MAX, remove_unnamed, single_file};
+use crate::journal::{Journal, Loader, LoneRewrite, SYNCS_MAX, remove_unnamed, single_file};
 use crate::settings::Settings;
 use log::{info, warn};
 use mio::Waker;
@@ -20,6 +20,8 @@ use std::time::Duration;
 pub(super) enum Durability {
     /// There are none. If they are wanted, they are begun at this moment of the monotonic clock.
     Off { begin_us: u64 },
+    /// They are written once (BGREWRITEAOF), and nothing is appended.
+    WrittenOnce { directory: Arc<dyn Directory>, rewrite: Box<LoneRewrite>, workers: Workers },
     /// They are about to be begun: an increment is being made.
     Beginning { directory: Arc<dyn Directory>, workers: Workers },
     /// They are being loaded.
@@ -70,9 +72,19 @@ impl Durability {
         now: Now,
     ) -> Result<(), ServerError> {
         let is_wanted = broker.settings().appendonly;
+        let is_rewrite_wanted = broker.persistence().is_rewrite_wanted;
         *self = match std::mem::replace(self, Durability::Off { begin_us: 0 }) {
-            Durability::Off { begin_us } if is_wanted && begin_us <= now.monotonic_us => {
+            Durability::Off { begin_us }
+                if is_wanted && (begin_us <= now.monotonic_us || is_rewrite_wanted) =>
+            {
                 begin(broker, waker, now)
+            }
+            Durability::Off { .. } if !is_wanted && is_rewrite_wanted => {
+                write_once(broker, waker, now)
+            }
+            Durability::WrittenOnce { rewrite, workers, .. } if rewrite.is_over() => {
+                workers.join();
+                Durability::Off { begin_us: 0 }
             }
             Durability::Beginning { directory, workers } => match workers.done.try_recv() {
                 Err(_) => Durability::Beginning { directory, workers },
@@ -125,11 +137,21 @@ impl Durability {
         broker: &mut Broker,
         now: Now,
     ) -> Result<bool, ServerError> {
-        let Durability::On { journal, workers, .. } = self else { return Ok(false) };
         let mut has_ended = false;
-        while let Ok(done) = workers.done.try_recv() {
-            journal.finish(done, broker, now)?;
-            has_ended = true;
+        match self {
+            Durability::On { journal, workers, .. } => {
+                while let Ok(done) = workers.done.try_recv() {
+                    journal.finish(done, broker, now)?;
+                    has_ended = true;
+                }
+            }
+            Durability::WrittenOnce { rewrite, workers, .. } => {
+                while let Ok(done) = workers.done.try_recv() {
+                    rewrite.finish(done, broker, now);
+                    has_ended = true;
+                }
+            }
+            _ => {}
         }
         Ok(has_ended)
     }
@@ -145,6 +167,11 @@ impl Durability {
         self.turn(broker, waker, now)?;
         match self {
             Durability::Off { .. } | Durability::Beginning { .. } => {}
+            Durability::WrittenOnce { rewrite, workers, .. } => {
+                if let Some(job) = rewrite.next_job(broker) {
+                    workers.give(job);
+                }
+            }
             Durability::Loading { directory, loader } => {
                 let Some(start) = loader.step(broker, now)? else { return Ok(()) };
                 let prefix = broker.settings().appendfilename.clone();
@@ -173,7 +200,13 @@ impl Durability {
             Durability::Off { begin_us } if broker.settings().appendonly => {
                 Some(Duration::from_micros(begin_us.saturating_sub(now.monotonic_us)))
             }
-            Durability::Off { .. } | Durability::Beginning { .. } => None,
+            Durability::Off { .. } if broker.persistence().is_rewrite_wanted => {
+                Some(Duration::ZERO)
+            }
+            Durability::WrittenOnce { rewrite, .. } if rewrite.wants_keys() => Some(Duration::ZERO),
+            Durability::Off { .. }
+            | Durability::Beginning { .. }
+            | Durability::WrittenOnce { .. } => None,
             Durability::Loading { .. } => Some(Duration::ZERO),
             Durability::On { journal, .. } => journal.next_deadline(broker, now),
         }
@@ -181,7 +214,17 @@ impl Durability {
 
     /// Waits for what is under way, and writes and syncs the rest.
     pub(super) fn close(self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
-        let Durability::On { directory, mut journal, workers } = self else { return Ok(()) };
+        let (directory, mut journal, workers) = match self {
+            Durability::On { directory, journal, workers } => (directory, journal, workers),
+            Durability::WrittenOnce { directory, mut rewrite, workers } => {
+                for done in workers.join() {
+                    rewrite.finish(done, broker, now);
+                }
+                rewrite.give_up(broker, &*directory);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         for done in workers.join() {
             journal.finish(done, broker, now)?;
         }
@@ -194,14 +237,36 @@ impl Durability {
     }
 }
 
+/// The directory, locked, and threads for it.
+fn open(broker: &Broker, waker: &Arc<Waker>) -> Result<(Arc<dyn Directory>, Workers), ServerError> {
+    let directory: Arc<dyn Directory> = open_directory(broker.settings())?;
+    let workers = Workers::start(&directory, waker)?;
+    Ok((directory, workers))
+}
+
+/// Begins to write append files once.
+fn write_once(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
+    match open(broker, waker) {
+        Ok((directory, workers)) => {
+            let prefix = broker.settings().appendfilename.clone();
+            let rewrite = Box::new(LoneRewrite::begin(&prefix, broker, now));
+            Durability::WrittenOnce { directory, rewrite, workers }
+        }
+        Err(error) => {
+            warn!("append files: they could not be written: {error}");
+            let persistence = broker.persistence_mut();
+            persistence.is_rewrite_wanted = false;
+            persistence.fail_rewrite();
+            Durability::Off { begin_us: 0 }
+        }
+    }
+}
+
 /// Begins to turn append files on.
 fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
-    let started = open_directory(broker.settings()).and_then(|directory| {
-        let directory: Arc<dyn Directory> = directory;
-        let workers = Workers::start(&directory, waker)?;
-        Ok((directory, workers))
-    });
-    match started {
+    // What is written first is what a rewrite would write.
+    broker.persistence_mut().is_rewrite_wanted = false;
+    match open(broker, waker) {
         Ok((directory, workers)) => {
             workers.give(Journal::prepare(&broker.settings().appendfilename, broker));
             // For whoever asks until it is over.

@@ -100,10 +100,9 @@ impl Host for Process {
             log::warn!("{error}");
         }
         self.maxclients = settings.maxclients;
-        self.has_appended |= settings.appendonly;
     }
 
-    fn may_append(&self, settings: &Settings) -> Result<(), String> {
+    fn claim_append_files(&mut self, settings: &Settings) -> Result<(), String> {
         let Settings { dir, appenddirname, appendfilename, .. } = settings;
         if !self.has_appended && single_file::unused(dir, appenddirname, appendfilename).is_some() {
             return Err(format!(
@@ -112,7 +111,9 @@ impl Host for Process {
                 dir.display()
             ));
         }
-        durability::open_directory(settings).map(drop).map_err(|error| error.to_string())
+        durability::open_directory(settings).map_err(|error| error.to_string())?;
+        self.has_appended = true;
+        Ok(())
     }
 
     fn sleep(&mut self, duration: Duration) {

@@ -168,6 +168,21 @@ def redis_loads_ours(bench, preamble):
     expect_loaded_by_redis(bench, server, preamble, expected)
 
 
+def redis_loads_what_was_written_once(bench, preamble):
+    """BGREWRITEAOF while nothing is appended: all that there was then, and nothing after it."""
+    server = bench.tidegate().start("--appendonly", "no")
+    for name in ("first", "second"):
+        write(server, name)
+        expected = contents(server)
+        server.rewrite()
+        write(server, f"{name} too late")
+        expect_loaded_by_redis(bench, server, preamble, expected)
+    server.kill()
+    server.start()
+    expect_same(expected, server)
+    expect_loaded_by_redis(bench, server, preamble, expected)
+
+
 def redis_loads_ours_after_a_kill_under_load(bench, preamble):
     """Redis loads what the kill left. Where that ends in the middle of a batch, Redis keeps the
     commands of it that are whole, and we do not: none of them was answered."""
@@ -428,6 +443,7 @@ def checks():
     for preamble in ("no", "yes"):
         for call in (
             redis_loads_ours,
+            redis_loads_what_was_written_once,
             redis_loads_ours_after_a_kill_under_load,
             redis_does_not_load_what_has_expired,
             redis_loads_ours_with_a_torn_end,
