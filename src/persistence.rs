@@ -38,8 +38,8 @@ pub struct Persistence {
     pub delayed_syncs: u64,
     /// Rewrites that were begun.
     pub rewrites: u64,
-    /// Whether the last rewrite failed.
-    pub has_rewrite_failed: bool,
+    /// Rewrites that failed since the last one that did not.
+    pub failed_rewrites: u64,
     /// How long the last rewrite took, in seconds.
     pub last_rewrite_s: Option<u64>,
     /// When the rewrite under way began, in microseconds of the monotonic clock.
@@ -65,7 +65,7 @@ impl Default for Persistence {
             pending_syncs: 0,
             delayed_syncs: 0,
             rewrites: 0,
-            has_rewrite_failed: false,
+            failed_rewrites: 0,
             last_rewrite_s: None,
             rewrite_began_us: None,
         }
@@ -89,14 +89,14 @@ impl Persistence {
     pub fn complete_rewrite(&mut self, now_us: u64) -> u64 {
         let began_us = self.rewrite_began_us.take().unwrap_or(now_us);
         let took_us = now_us.saturating_sub(began_us);
-        self.has_rewrite_failed = false;
+        self.failed_rewrites = 0;
         self.last_rewrite_s = Some(took_us / 1_000_000);
         took_us
     }
 
     /// The rewrite has failed.
     pub fn fail_rewrite(&mut self) {
-        self.has_rewrite_failed = true;
+        self.failed_rewrites += 1;
         self.rewrite_began_us = None;
     }
 }

@@ -134,6 +134,11 @@ impl State {
     pub fn used_bytes(&self) -> usize {
         self.keyspace.bytes() + self.clients.memory_bytes()
     }
+
+    /// Memory of the names and values of keys, without the tables that they are in.
+    pub fn dataset_bytes(&self) -> usize {
+        self.keyspace.bytes() - self.keyspace.table_bytes()
+    }
 }
 
 /// A limit of the settings as a count; one beyond memory is none.

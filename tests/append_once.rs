@@ -75,8 +75,8 @@ impl Bench {
         let after = self.broker.persistence();
         assert!(!after.is_rewriting && !after.is_on && after.rewrite_began_us.is_none());
         assert_eq!(after.rewrites, before.rewrites + 1);
-        assert_eq!(after.last_rewrite_s.is_some(), !after.has_rewrite_failed);
-        !after.has_rewrite_failed
+        assert_eq!(after.last_rewrite_s.is_some(), after.failed_rewrites == 0);
+        after.failed_rewrites == 0
     }
 }
 

@@ -231,7 +231,7 @@ fn memory(text: &mut Text, state: &State, _: Now) {
     let (startup, used) = (state.startup_bytes, state.process_bytes());
     let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
     let resident = state.host.resident_bytes();
-    let dataset = state.keyspace.bytes();
+    let dataset = state.dataset_bytes();
     text.bytes("used_memory", used as u64);
     text.bytes("used_memory_rss", resident);
     text.bytes("used_memory_peak", peak as u64);
@@ -327,8 +327,9 @@ fn append_files(text: &mut Text, state: &State, now: Now) {
     text.field("aof_rewrite_scheduled", u8::from(persistence.is_rewrite_wanted));
     text.field("aof_last_rewrite_time_sec", seconds(persistence.last_rewrite_s));
     text.field("aof_current_rewrite_time_sec", seconds(current_us.map(|us| us / 1_000_000)));
-    text.field("aof_last_bgrewrite_status", status(persistence.has_rewrite_failed));
+    text.field("aof_last_bgrewrite_status", status(persistence.failed_rewrites > 0));
     text.field("aof_rewrites", persistence.rewrites);
+    text.field("aof_rewrites_consecutive_failures", persistence.failed_rewrites);
     text.field("aof_last_write_status", status(persistence.refusal().is_some()));
     if persistence.is_on {
         text.field("aof_current_size", persistence.current_bytes);

@@ -2,7 +2,8 @@
 
 use super::info::{fragmentation, human_bytes, percent};
 use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
-use crate::resp::Request;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::resp::{Output, Request};
 use crate::state::State;
 
 const fn row(
@@ -63,24 +64,53 @@ enum Figure {
     Part(f64),
 }
 
-fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let figures = figures(ctx.state);
-    ctx.reply.map(figures.len());
-    for (name, figure) in figures {
-        ctx.reply.bulk(name.as_bytes());
-        match figure {
-            Figure::Count(count) => ctx.reply.count(count),
-            Figure::Part(part) => ctx.reply.double(part),
+use Figure::{Count, Part};
+
+impl Figure {
+    fn write(self, reply: &mut Output) {
+        match self {
+            Count(count) => reply.count(count),
+            Part(part) => reply.double(part),
         }
+    }
+}
+
+/// How many of them are of the buffers, and come before those of each database.
+const BUFFER_FIGURES: usize = 10;
+
+fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    let keyspace = &ctx.state.keyspace;
+    let dbs: Vec<DbIndex> = (0..keyspace.db_count()).filter(|db| !keyspace.is_empty(*db)).collect();
+    let figures = figures(ctx.state);
+    ctx.reply.map(figures.len() + dbs.len());
+    for (index, (name, figure)) in figures.into_iter().enumerate() {
+        if index == BUFFER_FIGURES {
+            dbs.iter().for_each(|db| write_db(ctx.reply, keyspace, *db));
+        }
+        ctx.reply.bulk(name.as_bytes());
+        figure.write(ctx.reply);
     }
     Ok(())
 }
 
+fn write_db(reply: &mut Output, keyspace: &Keyspace, db: DbIndex) {
+    let figures = [
+        ("overhead.hashtable.main", keyspace.db_table_bytes(db)),
+        ("overhead.hashtable.expires", keyspace.db_expiry_bytes(db)),
+        ("overhead.hashtable.slot-to-keys", 0),
+    ];
+    reply.bulk(format!("db.{db}").as_bytes());
+    reply.map(figures.len());
+    for (name, bytes) in figures {
+        reply.bulk(name.as_bytes());
+        reply.count(bytes);
+    }
+}
+
 fn figures(state: &State) -> [(&'static str, Figure); 27] {
-    use Figure::{Count, Part};
     let (startup, used) = (state.startup_bytes, state.process_bytes());
     let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
-    let dataset = state.keyspace.bytes();
+    let dataset = state.dataset_bytes();
     let keys: usize = (0..state.keyspace.db_count()).map(|db| state.keyspace.len(db)).sum();
     let resident = state.host.resident_bytes();
     // As Redis has it with an allocator that does not tell: all that the process has is its.
@@ -100,7 +130,7 @@ fn figures(state: &State) -> [(&'static str, Figure); 27] {
         ("functions.caches", Count(0)),
         ("overhead.total", Count(used - dataset)),
         ("keys.count", Count(keys)),
-        ("keys.bytes-per-key", Count(dataset.checked_div(keys).unwrap_or(0))),
+        ("keys.bytes-per-key", Count(state.keyspace.bytes().checked_div(keys).unwrap_or(0))),
         ("dataset.bytes", Count(dataset)),
         ("dataset.percentage", Part(percent(dataset, used - startup))),
         ("peak.percentage", Part(percent(used, peak))),

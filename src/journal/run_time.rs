@@ -117,7 +117,7 @@ fn end_recording(broker: &mut Broker) {
         is_rewrite_wanted: before.is_rewrite_wanted,
         rewrites: before.rewrites,
         delayed_syncs: before.delayed_syncs,
-        has_rewrite_failed: before.has_rewrite_failed,
+        failed_rewrites: before.failed_rewrites,
         last_rewrite_s: before.last_rewrite_s,
         ..Persistence::default()
     };

@@ -280,6 +280,21 @@ impl Keyspace {
         self.bytes
     }
 
+    /// How much of that is the tables' and not the names' and values'.
+    pub fn table_bytes(&self) -> usize {
+        (0..self.dbs.len()).map(|db| self.db_table_bytes(db)).sum()
+    }
+
+    /// The same of one database.
+    pub fn db_table_bytes(&self, db: DbIndex) -> usize {
+        self.dbs[db].entries.len() * ENTRY_BYTES
+    }
+
+    /// Bytes of a database's table of keys that will expire.
+    pub fn db_expiry_bytes(&self, db: DbIndex) -> usize {
+        self.expiring_len(db) * size_of::<(u64, Key)>()
+    }
+
     /// A count that grows with every change that a command makes; expiry is not one.
     #[inline]
     pub fn changes(&self) -> u64 {
