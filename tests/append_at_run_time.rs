@@ -12,8 +12,11 @@ mod crashes {
 }
 
 use crashes::script::{play, steps};
-use crashes::world::{World, contents, state_of};
+use crashes::world::{PREFIX, World, contents, read, state_of};
 use tidegate::broker::Contents;
+use tidegate::journal::batch::TRAILER_BYTES;
+use tidegate::journal::files::Directory;
+use tidegate::journal::manifest::Manifest;
 use tidegate::journal::memory::{Fault, MemoryDirectory};
 
 const SEEDS: u64 = 12;
@@ -123,6 +126,81 @@ fn until_then_replies_leave_at_once() {
         world.rest();
         assert_eq!(world.replies, ":4\r\n");
     }
+}
+
+/// Increments that no manifest names.
+fn unnamed(directory: &MemoryDirectory) -> Vec<String> {
+    let manifest = Manifest::load(directory, PREFIX).expect("it can be read").unwrap_or_default();
+    let is_unnamed = |name: &String| name.ends_with(".incr.aof") && !manifest.names(name);
+    directory.list().expect("names").into_iter().filter(is_unnamed).collect()
+}
+
+#[test]
+fn what_a_killed_first_start_leaves_is_taken_away() {
+    let mut removed = 0;
+    for last in 0..10 {
+        let directory = MemoryDirectory::new();
+        directory.inject(last..u64::MAX, Fault::PowerOff);
+        let _ = World::new(directory.clone(), "appendfsync always");
+        let left = directory.after_kill();
+        let is_whole = |name: &String| read(&left, name).len() == TRAILER_BYTES;
+        removed += usize::from(unnamed(&left).iter().any(is_whole));
+        let world = World::new(left.clone(), "appendfsync always").expect("it starts");
+        assert!(!unnamed(&left).iter().any(is_whole), "{last}: {:?}", unnamed(&left));
+        assert!(world.broker.contents().is_empty());
+    }
+    assert!(removed > 3, "{removed} were there");
+}
+
+/// A kill leaves an increment that no manifest names. If nothing is in it, the next start takes it away;
+/// what else there is stays.
+#[test]
+fn what_a_kill_leaves_is_taken_away_if_it_is_empty() {
+    let (mut removed, mut kept) = (0, 0);
+    for start in [used_directory().0, MemoryDirectory::new()] {
+        let whole = start.after_kill();
+        let mut world =
+            World::begun_at_run_time(whole.clone(), &settings("everysec"), BEFORE).expect("begun");
+        world.rest();
+        for last in 0..whole.operations() {
+            for changes in [false, true] {
+                let directory = start.after_kill();
+                directory.inject(last..u64::MAX, Fault::PowerOff);
+                let world =
+                    World::begun_at_run_time(directory.clone(), &settings("everysec"), BEFORE);
+                if let Some(mut world) = world {
+                    if changes {
+                        world.turn(0, "RPUSH a x\r\n");
+                    }
+                    for _ in 0..20 {
+                        world.work();
+                        world.wait(1000);
+                    }
+                }
+                let left = directory.after_kill();
+                let before = contents(&left.after_kill(), "").expect("it loads");
+                let strays = unnamed(&left);
+                let is_empty = |name: &String| read(&left, name).len() <= TRAILER_BYTES;
+                let with_data: Vec<String> =
+                    strays.iter().filter(|name| !is_empty(name)).cloned().collect();
+                let has_whole = strays.iter().any(|name| read(&left, name).len() == TRAILER_BYTES);
+                let loaded = left.after_kill();
+                let mut world = World::new(loaded.clone(), "appendfsync always").expect("it loads");
+                assert_eq!(state_of(&world.broker), before);
+                let there = unnamed(&loaded);
+                assert!(with_data.iter().all(|name| there.contains(name)), "{there:?}");
+                assert!(there.iter().all(|name| read(&loaded, name).len() != TRAILER_BYTES));
+                removed += usize::from(has_whole);
+                kept += with_data.len();
+                // And what was there is there still.
+                assert!(world.turn(0, "RPUSH later x\r\n"));
+                world.rest();
+                let state = state_of(&world.broker);
+                assert_eq!(contents(&loaded.crash(last), "").expect("it loads"), state);
+            }
+        }
+    }
+    assert!(removed > 3 && kept > 3, "{removed} were empty, {kept} were not");
 }
 
 /// What fails meanwhile ends the attempt and nothing else.

@@ -9,6 +9,7 @@ use super::files::{AppendFile, Directory, write_all};
 use super::job::{new_increment, open_for_syncs};
 use super::manifest::{Manifest, manifest_name};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
+use super::strays::remove_strays;
 use super::tail::Tail;
 use super::writer::Start;
 use crate::broker::Broker;
@@ -101,6 +102,7 @@ impl Loader {
     /// The first start in this directory.
     fn begin_empty(&mut self, broker: &mut Broker) -> Result<Start, LoadError> {
         self.clean_up()?;
+        remove_strays(&*self.directory, &self.prefix, &Manifest::default());
         let (manifest, tail) =
             new_increment(&*self.directory, Manifest::default(), &self.prefix, 0)?;
         broker.persistence_mut().loading = None;
@@ -116,6 +118,7 @@ impl Loader {
         let (manifest, ends) = scanner.finish();
         self.clean_up()?;
         let start = self.make_fit(manifest, ends, now)?;
+        remove_strays(&*self.directory, &self.prefix, &start.manifest);
         broker.persistence_mut().loading = None;
         Ok(start)
     }

@@ -17,6 +17,7 @@
 //! | [`tail`] | the file that changes are appended to |
 //! | [`room`] | what stands behind the last batch, so that appending does not make the file longer |
 //! | `space` | space on the disk behind it, so that a full one is met before a change |
+//! | `strays` | files that no manifest names |
 //! | [`base`] | the base file: all data as it was at one moment |
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; the change from one set to the next |
@@ -44,6 +45,7 @@ mod scan_file;
 pub mod single_file;
 mod skim;
 mod space;
+mod strays;
 pub mod tail;
 mod writer;
 
