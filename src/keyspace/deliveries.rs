@@ -77,22 +77,24 @@ impl Keyspace {
         !self.governance.departed.is_empty()
     }
 
-    /// What clients who have left had in flight: of each queue the numbers, rising, of all those clients
-    /// together. If that is more than `count_max`, so many of one queue of one client: the newest first,
-    /// since then each part goes to the end of its queue.
+    /// What clients that have left had in flight, those first that left first, as many as have no more
+    /// than `count_max` together: of each queue the numbers, rising, of all those clients. If the first
+    /// has more, so many of one queue of it: the newest first, since then each part goes to the end of its
+    /// queue.
     pub fn take_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
-        let clients: Vec<ClientId> = self.governance.departed.iter().copied().collect();
-        let held =
-            |client: &ClientId| self.held_by(*client).take(count_max.saturating_add(1)).count();
+        let mut clients = Vec::new();
         let mut left = count_max;
-        for client in &clients {
-            match left.checked_sub(held(client)) {
-                Some(rest) => left = rest,
-                None => return self.take_newest_departed(count_max).into_iter().collect(),
-            }
+        while let Some(&client) = self.governance.departed.front() {
+            let held = self.held_by(client).take(left.saturating_add(1)).count();
+            let Some(rest) = left.checked_sub(held) else { break };
+            left = rest;
+            clients.push(client);
+            self.governance.departed.pop_front();
         }
-        self.governance.departed.clear();
-        self.held_by_queue(&clients)
+        match clients.is_empty() {
+            true => self.take_newest_departed(count_max).into_iter().collect(),
+            false => self.held_by_queue(&clients),
+        }
     }
 
     /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
@@ -224,5 +226,53 @@ impl Keyspace {
     #[inline]
     pub fn holds_any(&self, client: ClientId) -> bool {
         !self.governance.holdings.is_empty() && self.held_by(client).next().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that were taken are given back before the next are.
+    fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<Vec<u64>> {
+        let mut parts = Vec::new();
+        while keyspace.has_departed() {
+            let part = keyspace.take_departed(count_max);
+            let numbers: Vec<u64> =
+                part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
+            keyspace.governance.holdings.retain(|(.., number)| !numbers.contains(number));
+            parts.push(numbers);
+        }
+        assert!(keyspace.governance.holdings.is_empty(), "something is held by nobody");
+        parts
+    }
+
+    fn keyspace(held: &[u64]) -> Keyspace {
+        let mut keyspace = Keyspace::new(1, 9);
+        let mut number = 0;
+        for (slot, count) in held.iter().enumerate() {
+            let client = ClientId::new(1 + slot as u64, slot);
+            for _ in 0..*count {
+                number += 1;
+                keyspace.governance.holdings.insert((client, 0, Key::from(&b"q"[..]), number));
+            }
+            keyspace.depart_client(client);
+        }
+        keyspace
+    }
+
+    /// A part has what it may, so that each client is counted about once.
+    #[test]
+    fn many_clients_leave_in_few_parts() {
+        let parts = take_parts(&mut keyspace(&[1; 100]), 10);
+        assert_eq!(parts.len(), 10);
+        assert_eq!(parts[3], (31..=40).collect::<Vec<_>>());
+        assert_eq!(take_parts(&mut keyspace(&[1; 100]), usize::MAX).len(), 1);
+    }
+
+    #[test]
+    fn who_has_more_than_a_part_is_given_back_from_the_newest_on() {
+        let parts = take_parts(&mut keyspace(&[2, 7, 0, 1]), 3);
+        assert_eq!(parts, [vec![1, 2], vec![7, 8, 9], vec![4, 5, 6], vec![3, 10]]);
     }
 }

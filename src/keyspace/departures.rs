@@ -7,6 +7,8 @@
 use super::{DbIndex, Key, Keyspace, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::{Queue, Stamp};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// What becomes of a message that left a queue without a consumer.
@@ -87,6 +89,8 @@ impl Keyspace {
 
     fn add_departing(&mut self, departure: Departure, messages: Queue) {
         self.bytes += messages.allocated_bytes();
+        let queue = (departure.db, departure.key.clone());
+        *self.governance.departing_counts.entry(queue).or_default() += 1;
         self.governance.departing.push_back(Departing { departure, messages });
     }
 
@@ -106,9 +110,8 @@ impl Keyspace {
 
     /// Whether messages of a queue are on their way: others that leave it come behind them.
     pub fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
-        let of_queue =
-            |departing: &Departing| departing.departure.db == db && departing.departure.key == *key;
-        self.governance.departing.iter().any(of_queue)
+        let counts = &self.governance.departing_counts;
+        !counts.is_empty() && counts.contains_key(&(db, key.clone()))
     }
 
     /// Up to `count_max` of those messages that left first.
@@ -122,9 +125,21 @@ impl Keyspace {
         if first.messages.is_empty() {
             let gone = self.governance.departing.pop_front();
             self.bytes -= gone.map_or(0, |gone| gone.messages.allocated_bytes());
+            self.forget_one_departing(departure.db, &departure.key);
         }
         self.changes += 1;
         Some((departure, messages))
+    }
+
+    fn forget_one_departing(&mut self, db: DbIndex, key: &Key) {
+        if let Entry::Occupied(mut count) =
+            self.governance.departing_counts.entry((db, key.clone()))
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     /// All that is on its way, and the messages. For snapshots and tools.
@@ -160,6 +175,7 @@ impl Keyspace {
     pub(super) fn flush_departing(&mut self, db: DbIndex) -> usize {
         let mut freed = 0;
         self.governance.noted_departures.retain(|departure| departure.db != db);
+        self.governance.departing_counts.retain(|(of_db, _), _| *of_db != db);
         self.governance.departing.retain(|departing| {
             let is_kept = departing.departure.db != db;
             freed += if is_kept { 0 } else { departing.messages.allocated_bytes() };
@@ -174,6 +190,20 @@ impl Keyspace {
         for departure in departing.chain(&mut self.governance.noted_departures) {
             departure.db = other(departure.db);
         }
+        self.governance.departing_counts = self.count_departing();
+    }
+
+    fn count_departing(&self) -> BTreeMap<(DbIndex, Key), usize> {
+        let mut counts = BTreeMap::new();
+        for Departing { departure, .. } in &self.governance.departing {
+            *counts.entry((departure.db, departure.key.clone())).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Panics if the counts of what is on its way are wrong.
+    pub(super) fn check_departing(&self) {
+        assert_eq!(self.governance.departing_counts, self.count_departing());
     }
 
     pub(super) fn departing_bytes(&self) -> usize {

@@ -16,7 +16,7 @@ use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
 use crate::queue::{End, Queue};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What belongs to a queue under a policy, beside its messages.
@@ -79,6 +79,8 @@ pub(super) struct Governance {
     pub(super) idle_max: usize,
     /// Messages on their way to dead letters, those first that left first.
     pub(super) departing: VecDeque<Departing>,
+    /// How many of those each queue has.
+    pub(super) departing_counts: BTreeMap<(DbIndex, Key), usize>,
     /// What append files say of lists of such messages, while they are loaded.
     pub(super) noted_departures: Vec<Departure>,
     /// Lists of append files that were given names.

@@ -524,6 +524,7 @@ impl Keyspace {
         }
         assert_eq!(bytes + self.departing_bytes() + self.trash_bytes(), self.bytes);
         self.check_governed();
+        self.check_departing();
         let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
         assert_eq!(firsts, self.due_dbs.len());
         for (due, db) in self.due_dbs.iter() {

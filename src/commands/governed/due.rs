@@ -7,7 +7,6 @@ use super::give_back::give_back;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Fate, Key, Keyspace, QueueEvent};
 use crate::policy::QueuePolicy;
-use crate::state::add_expired;
 use log::warn;
 use std::sync::Arc;
 
@@ -69,5 +68,4 @@ fn expire(
     part_with(keyspace, effects, db, key, policy, Fate::Expired, |queue| {
         queue.next_older_than(limit_ms)
     });
-    add_expired(keyspace, effects);
 }
