@@ -15,6 +15,10 @@ use crate::originals::{Original, Version};
 /// How long a reply may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How late a case may be in all, of which transcripts with moments in them leave several times as much
+/// between two moments.
+const DELAY_MAX: Duration = Duration::from_millis(20);
+
 type Directives = [(String, String)];
 
 pub struct SocketDriver {
@@ -26,6 +30,10 @@ pub struct SocketDriver {
     clients: Vec<Option<Connection>>,
     /// When the time that the transcript let go by will have gone by.
     time: Instant,
+    /// What the machine took in this case that no transcript asked for.
+    delay: Duration,
+    /// Whether that was much in any case.
+    was_held_up: bool,
 }
 
 struct Connection {
@@ -71,7 +79,19 @@ impl SocketDriver {
             password: password.map(|(_, value)| value.clone()),
             clients: Vec::new(),
             time: Instant::now(),
+            delay: Duration::ZERO,
+            was_held_up: false,
         }
+    }
+
+    /// Whether the machine was so busy that a moment may have been missed.
+    pub fn was_held_up(&self) -> bool {
+        self.was_held_up
+    }
+
+    fn note_delay(&mut self, since: Instant) {
+        self.delay += since.elapsed();
+        self.was_held_up |= self.delay > DELAY_MAX;
     }
 
     /// Returns when the server has handled all that was sent to it before.
@@ -79,11 +99,13 @@ impl SocketDriver {
     /// A connection whose first bytes break the protocol is accepted, answered and closed in
     /// turns of the server that come later than everything sent before. It needs no password,
     /// is held up by no CLIENT PAUSE and shows in no MONITOR.
-    fn barrier(&self) {
+    fn barrier(&mut self) {
+        let begun = Instant::now();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server accepts");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(b"*x\r\n").expect("the server reads");
         stream.read_to_end(&mut Vec::new()).expect("the server closes after a protocol error");
+        self.note_delay(begun);
     }
 
     fn close_all(&mut self) {
@@ -91,7 +113,11 @@ impl SocketDriver {
     }
 
     fn wait_until_time(&mut self) {
-        thread::sleep(self.time.saturating_duration_since(Instant::now()));
+        let wait = self.time.saturating_duration_since(Instant::now());
+        if !wait.is_zero() {
+            thread::sleep(wait);
+            self.note_delay(self.time);
+        }
         self.time = Instant::now();
     }
 
@@ -125,6 +151,7 @@ impl Driver for SocketDriver {
     fn begin(&mut self) -> Result<(), String> {
         self.time = Instant::now();
         self.close_all();
+        self.delay = Duration::ZERO;
         let client = self.connect();
         let login = self.password.as_ref().map(|password| format!("AUTH {password}\r\n"));
         for request in login.as_deref().into_iter().chain(["FLUSHALL\r\n"]) {
