@@ -41,7 +41,7 @@ fn is_append_file(prefix: &str, name: &str) -> bool {
 fn is_opening_alone(directory: &dyn Directory, name: &str) -> io::Result<bool> {
     let (_, opening) = Sealer::begin(name);
     let mut found = Vec::new();
-    directory.read(name)?.take(opening.len() as u64 + 1).read_to_end(&mut found)?;
+    directory.read(name, 0)?.take(opening.len() as u64 + 1).read_to_end(&mut found)?;
     Ok(found == opening)
 }
 
