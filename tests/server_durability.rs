@@ -52,6 +52,8 @@ fn a_restart_keeps_everything() {
         assert_eq!(client.ask("RPUSH jobs one two"), ":2");
         assert_eq!(waiting.lines(5)[4], "one");
         ask_until(&mut client, "aof_last_bgrewrite_status:ok\r\naof_rewrites:1");
+        // Old files are deleted behind it.
+        ask_until(&mut client, "aof_rewrite_in_progress:0");
         ask_until(&mut client, "aof_rewrite_in_progress:0");
         assert_eq!(client.ask("PEXPIREAT q 4000000000000"), ":1");
         server.stop().expect("it stops");
@@ -79,10 +81,13 @@ fn append_files_are_written_once_while_they_are_off() {
     assert_eq!(client.ask("RPUSH q d"), ":4");
     ask_until(&mut client, "aof_enabled:0\r\naof_rewrite_in_progress:0");
     ask_until(&mut client, "aof_last_bgrewrite_status:ok\r\naof_rewrites:1");
+    // Old files are deleted behind it.
+    ask_until(&mut client, "aof_rewrite_in_progress:0");
     client.send("CONFIG GET appendonly\r\n");
     assert_eq!(client.lines(5)[4], "no");
     // They may be written again, and be turned on then, even while they are written.
     assert_eq!(client.ask("BGREWRITEAOF"), started);
+    ask_until(&mut client, "aof_rewrites:2");
     ask_until(&mut client, "aof_rewrite_in_progress:0");
     assert_eq!(client.ask("LPOP q"), "$1");
     assert_eq!(client.line().as_deref(), Some("a"));
@@ -93,6 +98,7 @@ fn append_files_are_written_once_while_they_are_off() {
     assert_eq!(client.lines(2), ["+OK", started]);
     ask_until(&mut client, "aof_enabled:0\r\naof_rewrite_in_progress:0");
     ask_until(&mut client, "aof_rewrites:4");
+    ask_until(&mut client, "aof_rewrite_in_progress:0");
     assert_eq!(client.ask("BGREWRITEAOF"), started);
     client.send("CONFIG SET appendonly yes\r\n");
     assert_eq!(client.line().as_deref(), Some("+OK"));

@@ -167,8 +167,8 @@ pub struct DiskDirectory {
     path: PathBuf,
     /// The directory itself, for its sync.
     handle: File,
-    /// Closing the file releases the lock, also when the process is killed.
-    _lock: File,
+    /// The end of the process releases the lock, also when it is killed.
+    lock: File,
 }
 
 impl DiskDirectory {
@@ -180,7 +180,7 @@ impl DiskDirectory {
         let lock = open_regular(&lock_path, OpenOptions::new().create(true).append(true));
         let lock = lock.map_err(|error| OpenError::Io { path: lock_path, error })?;
         match lock.try_lock() {
-            Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, _lock: lock }),
+            Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, lock }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -216,6 +216,15 @@ fn sync_parent(path: &Path) -> io::Result<()> {
         None => return Ok(()),
     };
     File::open(parent)?.sync_all()
+}
+
+impl Drop for DiskDirectory {
+    fn drop(&mut self) {
+        // Closing the file does not release the lock while a child that is being started has it too.
+        if let Err(error) = self.lock.unlock() {
+            log::warn!("{}: cannot unlock it: {error}", self.path.display());
+        }
+    }
 }
 
 impl Directory for DiskDirectory {
