@@ -59,7 +59,8 @@
 //! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
-//! | `command` | what a row of the table is; the context of a call; errors |
+//! | `engine` | what a command is: its row, the table made of rows, what it runs with, its errors |
+//! | `flags` | properties of commands |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `policy` | what holds for the queues whose keys match a pattern |
@@ -115,10 +116,11 @@ mod channels;
 mod client_id;
 mod clients;
 pub mod clock;
-mod command;
 mod commands;
 mod deadlines;
 mod effects;
+mod engine;
+mod flags;
 pub mod glob;
 mod histogram;
 mod host;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 /// The rooms from the lowest to the highest; those in one line do not know each other.
 const ROOMS: &[&[&str]] = &[
     &["slack"],
-    &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work"],
+    &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work", "flags"],
     &["policy"],
     &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["host", "keyspace"],
     &["note"],
     &["channels", "clients", "effects"],
     &["state"],
-    &["command"],
+    &["engine"],
     &["commands"],
     &["broker"],
     &["journal"],

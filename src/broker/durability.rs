@@ -5,8 +5,8 @@
 use super::Broker;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::command::CommandError;
 use crate::commands::{governed, replay};
+use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};

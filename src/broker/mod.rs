@@ -20,8 +20,9 @@ use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
 use crate::commands::{
-    Table, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
+    self, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
 };
+use crate::engine::Table;
 use crate::host::Host;
 use crate::note::Note;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
@@ -55,7 +56,7 @@ impl Broker {
     pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> Broker {
         Broker {
             state: State::new(settings, seed, host, now),
-            table: Table::shared(),
+            table: commands::table(),
             parser: RequestParser::default(),
             has_due_expiries: false,
         }

@@ -3,6 +3,7 @@
 use super::consuming::Consuming;
 use super::holds::Hold;
 use crate::client_id::ClientId;
+use crate::flags::Flags;
 use crate::keyspace::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
@@ -241,6 +242,8 @@ pub struct Transaction {
     pub is_open: bool,
     /// The commands queued since.
     pub queued: Vec<OwnedRequest>,
+    /// Every property that any of them has.
+    pub flags: Flags,
     /// Memory of `queued`.
     pub queued_bytes: usize,
     /// A command could not be queued: EXEC will refuse.

@@ -5,92 +5,76 @@
 use super::client::quoting;
 use super::help;
 use crate::clients::{Blocked, BlockedOn};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
+use crate::engine::Group::{Generic, Scripting, Server};
+use crate::engine::syntax::SYNC;
+use crate::engine::tips::{
+    ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES, VARIES,
+};
+use crate::engine::{Command, CommandError, Context, integer, is_word};
 use crate::resp::{Request, parse_integer};
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    group: Group,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let keys = Keys::None;
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const fn container(
-    name: &'static str,
-    group: Group,
-    since: &'static str,
-    summary: &'static str,
-    subcommands: &'static [Command],
-) -> Command {
-    let (flags, keys) = (Flags::NONE, Keys::None);
-    Command { name, arity: -2, flags, keys, group, since, summary, run: None, subcommands }
-}
-
-use Group::{Generic, Scripting, Server};
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const PLAIN: Flags = Flags::NOSCRIPT;
-const FLUSH: Flags = Flags::NOSCRIPT.with(Flags::WRITE);
-const KILL: Flags = Flags::NOSCRIPT.with(Flags::ALLOW_BUSY);
-const WHOAMI: Flags = ANYTIME.with(Flags::NOSCRIPT);
-const MODULES: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
-const LASTSAVE: Flags = ANYTIME.with(Flags::FAST).with(Flags::DANGEROUS);
-
+#[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row(
-        "wait",
-        3,
-        Flags::BLOCKING,
-        Generic,
-        "3.0.0",
-        "Waits for replicas, of which there are none.",
-        wait,
-    ),
-    row("lastsave", 1, LASTSAVE, Server, "1.0.0", "Gives the time of the start.", lastsave),
-    container("acl", Server, "6.0.0", "A container for commands about users.", ACL),
-    container("module", Server, "4.0.0", "A container for commands about modules.", MODULE),
-    container(
-        "function",
-        Scripting,
-        "7.0.0",
-        "A container for commands about functions.",
-        FUNCTION,
-    ),
-    container("script", Scripting, "2.6.0", "A container for commands about scripts.", SCRIPT),
+    Command::new("wait", 3, wait).group(Generic).since("3.0.0").blocking().category("connection")
+        .args(&[One("numreplicas"), One("timeout")])
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .says("Waits for replicas, of which there are none."),
+    Command::new("lastsave", 1, lastsave).group(Server).since("1.0.0").anytime().fast().dangerous()
+        .counts_as_admin().tips(VARIES).says("Gives the time of the start."),
+    Command::container("acl", ACL).group(Server).since("6.0.0")
+        .says("A container for commands about users."),
+    Command::container("module", MODULE).group(Server).since("4.0.0")
+        .says("A container for commands about modules."),
+    Command::container("function", FUNCTION).group(Scripting).since("7.0.0")
+        .says("A container for commands about functions."),
+    Command::container("script", SCRIPT).group(Scripting).since("2.6.0")
+        .says("A container for commands about scripts."),
 ];
 
 #[rustfmt::skip]
 static ACL: &[Command] = &[
-    row("acl|whoami", 2, WHOAMI, Server, "6.0.0", "Names the connection's user, which is the only one.", whoami),
-    row("acl|help", 2, ANYTIME, Server, "6.0.0", "Explains the subcommands.", acl_help),
+    Command::new("acl|whoami", 2, whoami).group(Server).since("6.0.0").no_script().anytime()
+        .says("Names the connection's user, which is the only one."),
+    Command::new("acl|help", 2, acl_help).group(Server).since("6.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 #[rustfmt::skip]
 static MODULE: &[Command] = &[
-    row("module|list", 2, MODULES, Server, "4.0.0", "Lists the modules: none.", nothing),
-    row("module|help", 2, ANYTIME, Server, "5.0.0", "Explains the subcommands.", module_help),
+    Command::new("module|list", 2, nothing).group(Server).since("4.0.0").admin().no_script()
+        .tips(ORDER_VARIES).says("Lists the modules: none."),
+    Command::new("module|help", 2, module_help).group(Server).since("5.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 #[rustfmt::skip]
 static FUNCTION: &[Command] = &[
-    row("function|list", -2, PLAIN, Scripting, "7.0.0", "Lists the functions: none.", function_list),
-    row("function|flush", -2, FLUSH, Scripting, "7.0.0", "Deletes all functions, of which there are none.", function_flush),
-    row("function|kill", 2, KILL, Scripting, "7.0.0", "Ends the function that runs: none does.", kill),
-    row("function|help", 2, ANYTIME, Scripting, "7.0.0", "Explains the subcommands.", function_help),
+    Command::new("function|list", -2, function_list).group(Scripting).since("7.0.0").no_script()
+        .args(&[OptionalNamed("LIBRARYNAME", "library-name-pattern"), OptionalWord("WITHCODE")])
+        .tips(ORDER_VARIES).says("Lists the functions: none."),
+    Command::new("function|flush", -2, function_flush).group(Scripting).since("7.0.0").write()
+        .no_script().args(&[SYNC]).tips(ALL_SHARDS_SUCCEED)
+        .says("Deletes all functions, of which there are none."),
+    Command::new("function|kill", 2, kill).group(Scripting).since("7.0.0").no_script().allow_busy()
+        .tips(ONE_SHARD_SUCCEEDS).says("Ends the function that runs: none does."),
+    Command::new("function|help", 2, function_help).group(Scripting).since("7.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 #[rustfmt::skip]
 static SCRIPT: &[Command] = &[
-    row("script|exists", -3, PLAIN, Scripting, "2.6.0", "Tells which scripts are kept: none.", script_exists),
-    row("script|flush", -2, PLAIN, Scripting, "2.6.0", "Forgets all scripts, of which there are none.", script_flush),
-    row("script|kill", 2, KILL, Scripting, "2.6.0", "Ends the script that runs: none does.", kill),
-    row("script|help", 2, ANYTIME, Scripting, "5.0.0", "Explains the subcommands.", script_help),
+    Command::new("script|exists", -3, script_exists).group(Scripting).since("2.6.0").no_script()
+        .args(&[Many("sha1")]).cost("O(N) where N is the number of scripts asked for")
+        .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
+        .says("Tells which scripts are kept: none."),
+    Command::new("script|flush", -2, script_flush).group(Scripting).since("2.6.0").no_script()
+        .args(&[SYNC]).tips(ALL_NODES_SUCCEED)
+        .says("Forgets all scripts, of which there are none."),
+    Command::new("script|kill", 2, kill).group(Scripting).since("2.6.0").no_script().allow_busy()
+        .tips(ONE_SHARD_SUCCEEDS).says("Ends the script that runs: none does."),
+    Command::new("script|help", 2, script_help).group(Scripting).since("5.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 /// No replica acknowledges anything, so that whoever waits for one waits until the time is over.

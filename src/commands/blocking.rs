@@ -12,12 +12,38 @@ use super::timing;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
-use crate::command::{CommandError, Context};
+use crate::engine::Arg::{Many, One, OptionalNamed};
+use crate::engine::Group::List;
+use crate::engine::syntax::{ENDS, PER_KEY, TAKE_MANY};
+use crate::engine::uses::{INSERT, TAKE};
+use crate::engine::{Command, CommandError, Context};
 use crate::keyspace::Key;
 use crate::queue::End;
 use crate::resp::{Output, Request};
 use crate::state::State;
 use std::ops::Range;
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::new("blpop", -3, blpop).group(List).since("2.0.0").write().blocking()
+        .keys(1, -2, TAKE).args(&[Many("key"), One("timeout")]).cost(PER_KEY)
+        .says("Takes a message from the left end of the first list that has any, or waits for one."),
+    Command::new("brpop", -3, brpop).group(List).since("2.0.0").write().blocking()
+        .keys(1, -2, TAKE).args(&[Many("key"), One("timeout")]).cost(PER_KEY)
+        .says("Takes a message from the right end of the first list that has any, or waits for one."),
+    Command::new("blmove", 6, blmove).group(List).since("6.2.0").write().deny_oom().blocking()
+        .key(1, TAKE).key(2, INSERT)
+        .args(&[One("source"), One("destination"), ENDS, ENDS, One("timeout")])
+        .says("Moves a message from one list to another, or waits for one."),
+    Command::new("brpoplpush", 4, brpoplpush).group(List).since("2.2.0").write().deny_oom()
+        .blocking().key(1, TAKE).key(2, INSERT)
+        .args(&[One("source"), One("destination"), One("timeout")])
+        .says("Moves a message from the right end to the left end of another list, or waits for one."),
+    Command::new("blmpop", -5, blmpop).group(List).since("7.0.0").write().blocking()
+        .numkeys(2, TAKE)
+        .args(&[One("timeout"), One("numkeys"), Many("key"), ENDS, OptionalNamed("COUNT", "count")])
+        .cost(TAKE_MANY).says("Takes messages from the first list that has any, or waits for one."),
+];
 
 pub(super) fn blpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     blocking_pop(ctx, request, End::Front)

@@ -5,57 +5,64 @@ use super::help::wrong_arguments;
 use super::{blocking, client_kill, client_list, gates};
 use crate::client_id::ClientId;
 use crate::clients::{Identity, ReplyMode};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
+use crate::engine::Group::Connection;
+use crate::engine::syntax::ALL_CLIENTS;
+use crate::engine::tips::{ALL_NODES_SUCCEED, VARIES};
+use crate::engine::{Arg, Command, CommandError, Context, integer, is_word};
 use crate::resp::{Request, parse_integer};
 use crate::state::Pause;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Connection);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
+const SWITCH: Arg = Choice(&["ON", "OFF"]);
 
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const OWN: Flags = ANYTIME.with(Flags::NOSCRIPT);
-const ADMIN: Flags = OWN.with(Flags::ADMIN);
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "client",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Connection,
-    since: "2.4.0",
-    summary: "A container for commands about connections.",
-    run: None,
-    subcommands: CLIENT,
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("client", CLIENT).group(Connection).since("2.4.0")
+        .says("A container for commands about connections."),
+];
 
 // TRACKING and CACHING are not there: what a client caches of a queue is wrong at once.
 #[rustfmt::skip]
 static CLIENT: &[Command] = &[
-    row("client|id", 2, OWN, "5.0.0", "Says the connection's number.", id),
-    row("client|getname", 2, OWN, "2.6.9", "Says the connection's name.", getname),
-    row("client|setname", 3, OWN, "2.6.9", "Gives the connection a name.", setname),
-    row("client|setinfo", 4, OWN, "7.2.0", "Says which client library the connection is used by.", setinfo),
-    row("client|info", 2, OWN, "6.2.0", "Describes the connection.", client_list::info),
-    row("client|list", -2, ADMIN, "2.4.0", "Describes all connections, or some.", client_list::list),
-    row("client|kill", -3, ADMIN, "2.4.0", "Closes connections.", client_kill::kill),
-    row("client|unblock", -3, ADMIN, "5.0.0", "Ends the wait of a blocked connection.", unblock),
-    row("client|reply", 3, OWN, "3.2.0", "Chooses whether commands are answered.", reply),
-    row("client|pause", -3, ADMIN, "2.9.50", "Holds back commands for a time.", pause),
-    row("client|unpause", 2, ADMIN, "6.2.0", "Ends CLIENT PAUSE.", unpause),
-    row("client|no-evict", 3, ADMIN, "7.0.0", "Keeps the connection from being evicted.", no_evict),
-    row("client|no-touch", 3, OWN, "7.2.0", "Leaves the last use of keys as it was.", no_touch),
-    row("client|getredir", 2, OWN, "6.0.0", "Says who hears of changed keys: nobody.", getredir),
-    row("client|trackinginfo", 2, OWN, "6.2.0", "Says that key tracking is off.", trackinginfo),
-    row("client|help", 2, ANYTIME, "5.0.0", "Explains the subcommands.", help),
+    Command::new("client|id", 2, id).group(Connection).since("5.0.0").no_script().anytime()
+        .says("Says the connection's number."),
+    Command::new("client|getname", 2, getname).group(Connection).since("2.6.9").no_script()
+        .anytime().says("Says the connection's name."),
+    Command::new("client|setname", 3, setname).group(Connection).since("2.6.9").no_script()
+        .anytime().args(&[One("connection-name")]).says("Gives the connection a name."),
+    Command::new("client|setinfo", 4, setinfo).group(Connection).since("7.2.0").no_script()
+        .anytime().args(&[Choice(&["LIB-NAME", "LIB-VER"]), One("value")]).tips(ALL_NODES_SUCCEED)
+        .says("Says which client library the connection is used by."),
+    Command::new("client|info", 2, client_list::info).group(Connection).since("6.2.0").no_script()
+        .anytime().tips(VARIES).says("Describes the connection."),
+    Command::new("client|list", -2, client_list::list).group(Connection).since("2.4.0").admin()
+        .no_script().anytime()
+        .args(&[OptionalNamed("TYPE", "client-type"), OptionalNamed("ID", "client-id")])
+        .cost(ALL_CLIENTS).tips(VARIES).says("Describes all connections, or some."),
+    Command::new("client|kill", -3, client_kill::kill).group(Connection).since("2.4.0").admin()
+        .no_script().anytime()
+        .args(&[Optional("ip:port"), OptionalNamed("ID", "client-id"), OptionalNamed("TYPE", "client-type"), OptionalNamed("USER", "username"), OptionalNamed("ADDR", "ip:port"), OptionalNamed("LADDR", "ip:port"), OptionalNamed("SKIPME", "yes/no")])
+        .cost(ALL_CLIENTS).says("Closes connections."),
+    Command::new("client|unblock", -3, unblock).group(Connection).since("5.0.0").admin()
+        .no_script().anytime().args(&[One("client-id"), OptionalChoice(&["TIMEOUT", "ERROR"])])
+        .says("Ends the wait of a blocked connection."),
+    Command::new("client|reply", 3, reply).group(Connection).since("3.2.0").no_script().anytime()
+        .args(&[Choice(&["ON", "OFF", "SKIP"])]).says("Chooses whether commands are answered."),
+    Command::new("client|pause", -3, pause).group(Connection).since("2.9.50").admin().no_script()
+        .anytime().args(&[One("timeout"), OptionalChoice(&["WRITE", "ALL"])])
+        .says("Holds back commands for a time."),
+    Command::new("client|unpause", 2, unpause).group(Connection).since("6.2.0").admin().no_script()
+        .anytime().says("Ends CLIENT PAUSE."),
+    Command::new("client|no-evict", 3, no_evict).group(Connection).since("7.0.0").admin()
+        .no_script().anytime().args(&[SWITCH]).says("Keeps the connection from being evicted."),
+    Command::new("client|no-touch", 3, no_touch).group(Connection).since("7.2.0").no_script()
+        .anytime().args(&[SWITCH]).says("Leaves the last use of keys as it was."),
+    Command::new("client|getredir", 2, getredir).group(Connection).since("6.0.0").no_script()
+        .anytime().says("Says who hears of changed keys: nobody."),
+    Command::new("client|trackinginfo", 2, trackinginfo).group(Connection).since("6.2.0")
+        .no_script().anytime().says("Says that key tracking is off."),
+    Command::new("client|help", 2, help).group(Connection).since("5.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 /// An error that repeats bytes of the request.

@@ -7,7 +7,7 @@ use super::deeds::log_deed;
 use super::{blocking, monitor, pubsub, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
-use crate::command::{CommandError, Context, is_word};
+use crate::engine::{CommandError, Context, is_word};
 use crate::resp::{Request, parse_integer};
 use crate::state::State;
 

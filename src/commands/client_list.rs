@@ -4,7 +4,7 @@
 use super::client::{quoting, shown_id};
 use crate::clients::{Client, CloseReason, Peer};
 use crate::clock::Now;
-use crate::command::{CommandError, Context, integer, is_word};
+use crate::engine::{CommandError, Context, integer, is_word};
 use crate::resp::Request;
 use std::fmt::Write;
 

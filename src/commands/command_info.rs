@@ -1,53 +1,50 @@
 //! COMMAND: the table described to clients. <https://redis.io/docs/latest/commands/command/>
 
+use super::categories::categories;
 use super::command_docs;
-use super::command_tips::tips_of;
-use super::describe::{self, FindKeys, KeySpec};
-use super::table::{Found, Table};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
+use crate::engine::Arg::{Named, One, OptionalBlock, OptionalMany};
+use crate::engine::Group::Server;
+use crate::engine::tips::ORDER_VARIES;
+use crate::engine::{Command, CommandError, Context, FindKeys, Found, KeySpec, Table, is_word};
 use crate::glob::glob_matches;
 use crate::resp::{Output, OwnedRequest, Request};
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    Command {
-        name,
-        arity,
-        flags: ANYTIME,
-        keys: Keys::None,
-        group: Group::Server,
-        since,
-        summary,
-        run: Some(run),
-        subcommands: &[],
-    }
-}
+const ALL_COMMANDS: &str = "O(N) where N is the number of commands";
 
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    subcommands: SUBCOMMANDS,
-    ..row("command", -1, "2.8.13", "Describes all commands.", command)
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::new("command", -1, command).group(Server).since("2.8.13").subcommands(SUBCOMMANDS)
+        .anytime().category("connection").cost(ALL_COMMANDS).tips(ORDER_VARIES)
+        .says("Describes all commands."),
+];
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("command|count", 2, "2.8.13", "Counts the commands.", count),
-    row("command|docs", -2, "7.0.0", "Gives the documentation of commands.", docs),
-    row("command|getkeys", -3, "2.8.13", "Gives the keys of a request.", getkeys),
-    row("command|getkeysandflags", -3, "7.0.0", "Gives the keys of a request and what is done with them.", getkeysandflags),
-    row("command|info", -2, "2.8.13", "Describes commands.", info),
-    row("command|list", -2, "7.0.0", "Lists the names of commands.", list),
-    row("command|help", 2, "5.0.0", "Explains the subcommands.", help),
+    Command::new("command|count", 2, count).group(Server).since("2.8.13").anytime()
+        .category("connection").says("Counts the commands."),
+    Command::new("command|docs", -2, docs).group(Server).since("7.0.0").anytime()
+        .category("connection").args(&[OptionalMany("command-name")]).cost(ALL_COMMANDS)
+        .tips(ORDER_VARIES).says("Gives the documentation of commands."),
+    Command::new("command|getkeys", -3, getkeys).group(Server).since("2.8.13").anytime()
+        .category("connection").args(&[One("command"), OptionalMany("arg")])
+        .cost("O(N) where N is the number of arguments").says("Gives the keys of a request."),
+    Command::new("command|getkeysandflags", -3, getkeysandflags).group(Server).since("7.0.0")
+        .anytime().category("connection").args(&[One("command"), OptionalMany("arg")])
+        .cost("O(N) where N is the number of arguments")
+        .says("Gives the keys of a request and what is done with them."),
+    Command::new("command|info", -2, info).group(Server).since("2.8.13").anytime()
+        .category("connection").args(&[OptionalMany("command-name")]).cost(ALL_COMMANDS)
+        .tips(ORDER_VARIES).says("Describes commands."),
+    Command::new("command|list", -2, list).group(Server).since("7.0.0").anytime()
+        .category("connection")
+        .args(&[OptionalBlock("filterby", &[Named("FILTERBY", "filter"), One("value")])])
+        .cost(ALL_COMMANDS).tips(ORDER_VARIES).says("Lists the names of commands."),
+    Command::new("command|help", 2, help).group(Server).since("5.0.0").anytime()
+        .category("connection").says("Explains the subcommands."),
 ];
 
 fn command(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let table = Table::shared();
+    let table = ctx.table;
     ctx.reply.array(table.commands().count());
     for command in table.commands() {
         write_info(ctx.reply, command);
@@ -56,7 +53,7 @@ fn command(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn count(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.count(Table::shared().commands().count());
+    ctx.reply.count(ctx.table.commands().count());
     Ok(())
 }
 
@@ -66,7 +63,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     }
     ctx.reply.array(request.len() - 2);
     for name in request.args_from(2) {
-        match Table::shared().find_full(name) {
+        match ctx.table.find_full(name) {
             Some(found) => write_info(ctx.reply, found.command),
             None => ctx.reply.null(),
         }
@@ -76,25 +73,25 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 
 /// The ten elements of a command's description.
 fn write_info(reply: &mut Output, command: &Command) {
-    let (first, last, step) = describe::key_range(command);
+    let (first, last, step) = command.keys.legacy_range();
     reply.array(10);
     reply.bulk(command.name.as_bytes());
     reply.integer(i64::from(command.arity));
-    write_words(reply, &describe::flag_names(command.flags));
+    let flags: Vec<&str> = command.flags.names().collect();
+    write_words(reply, &flags);
     reply.integer(first);
     reply.integer(last);
     reply.integer(step);
-    let categories = describe::categories(command);
+    let categories = categories(command);
     reply.set(categories.len());
     for category in categories {
         reply.simple(&format!("@{category}"));
     }
-    let tips = tips_of(command);
-    reply.set(tips.len());
-    tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
-    let specs = describe::key_specs(command);
+    reply.set(command.tips.len());
+    command.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
+    let specs = command.keys.as_slice();
     reply.set(specs.len());
-    for spec in &specs {
+    for spec in specs {
         write_key_spec(reply, spec);
     }
     if command.subcommands.is_empty() {
@@ -147,7 +144,7 @@ fn write_search(reply: &mut Output, kind: &str, spec: &[(&str, i64)]) {
 }
 
 fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let table = Table::shared();
+    let table = ctx.table;
     let commands: Vec<&Command> = if request.len() == 2 {
         table.commands().collect()
     } else {
@@ -170,7 +167,7 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         }
         _ => return Err(CommandError::Syntax),
     };
-    let all = Table::shared().all().map(|found| found.command);
+    let all = ctx.table.all().map(|found| found.command);
     let names: Vec<&str> = all.filter(|c| is_wanted(c)).map(|command| command.name).collect();
     ctx.reply.array(names.len());
     for name in names {
@@ -189,7 +186,7 @@ fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
         Some(Box::new(|_| false))
     } else if is_word(word, "aclcat") {
         Some(Box::new(move |command| {
-            describe::categories(command).iter().any(|category| is_word(value, category))
+            categories(command).iter().any(|category| is_word(value, category))
         }))
     } else if is_word(word, "pattern") {
         let pattern = value.to_ascii_lowercase();
@@ -200,11 +197,11 @@ fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
 }
 
 fn getkeys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    write_keys(ctx.reply, request, |reply, key, _| reply.bulk(key))
+    write_keys(ctx, request, |reply, key, _| reply.bulk(key))
 }
 
 fn getkeysandflags(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    write_keys(ctx.reply, request, |reply, key, uses| {
+    write_keys(ctx, request, |reply, key, uses| {
         reply.array(2);
         reply.bulk(key);
         write_words(reply, uses);
@@ -212,22 +209,25 @@ fn getkeysandflags(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
 }
 
 fn write_keys(
-    reply: &mut Output,
+    ctx: &mut Context<'_>,
     request: &Request<'_>,
     write: impl Fn(&mut Output, &[u8], &[&str]),
 ) -> Result<(), CommandError> {
+    let Context { reply, table, .. } = ctx;
     let asked = OwnedRequest::from_args(request.args_from(2));
     let asked = asked.as_request();
-    let Some(Found { command, .. }) = find_asked(&asked) else {
+    let Some(Found { command, .. }) = find_asked(table, &asked) else {
         return Err(CommandError::text("ERR Invalid command specified"));
     };
-    if command.keys == Keys::None {
+    if !command.keys.has_keys() {
         return Err(CommandError::text("ERR The command has no key arguments"));
     }
     if !command.accepts(asked.len()) {
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
-    let keys = describe::keys_of(command, &asked)
+    let keys = command
+        .keys
+        .of(&asked)
         .ok_or(CommandError::text("ERR Invalid arguments specified for command"))?;
     reply.array(keys.len());
     for (key, uses) in keys {
@@ -237,8 +237,7 @@ fn write_keys(
 }
 
 /// The command or subcommand that a request names, whatever its other arguments.
-fn find_asked(asked: &Request<'_>) -> Option<Found> {
-    let table = Table::shared();
+fn find_asked(table: &'static Table, asked: &Request<'_>) -> Option<Found> {
     let found = table.find(asked.get(0)?)?;
     match asked.get(1) {
         Some(name) if !found.command.subcommands.is_empty() => table.find_subcommand(found, name),

@@ -2,46 +2,36 @@
 
 use super::deeds::log_deed;
 use super::governed;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::{Many, Pairs};
+use crate::engine::Group::Server;
+use crate::engine::tips::ALL_NODES_SUCCEED;
+use crate::engine::{Command, CommandError, Context};
 use crate::glob::glob_matches;
 use crate::note::Note;
 use crate::resp::Request;
 use crate::state::{State, count_max};
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Server);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "config",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Server,
-    since: "2.0.0",
-    summary: "A container for commands about the settings.",
-    run: None,
-    subcommands: SUBCOMMANDS,
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("config", SUBCOMMANDS).group(Server).since("2.0.0")
+        .says("A container for commands about the settings."),
+];
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("config|get", -3, ADMIN, "2.0.0", "Gives the settings whose names match patterns.", get),
-    row("config|set", -4, ADMIN, "2.0.0", "Changes settings, all of those given or none.", set),
-    row("config|resetstat", 2, ADMIN, "2.0.0", "Starts the counters of INFO anew.", resetstat),
-    row("config|rewrite", 2, ADMIN, "2.8.0", "Writes the settings back to their file.", rewrite),
-    row("config|help", 2, ANYTIME, "5.0.0", "Explains the subcommands.", help),
+    Command::new("config|get", -3, get).group(Server).since("2.0.0").admin().no_script().anytime()
+        .args(&[Many("parameter")]).cost("O(N) where N is the number of settings")
+        .says("Gives the settings whose names match patterns."),
+    Command::new("config|set", -4, set).group(Server).since("2.0.0").admin().no_script().anytime()
+        .secrets(secret_settings).args(&[Pairs("parameter", "value")])
+        .cost("O(N) where N is the number of settings given").tips(ALL_NODES_SUCCEED)
+        .says("Changes settings, all of those given or none."),
+    Command::new("config|resetstat", 2, resetstat).group(Server).since("2.0.0").admin().no_script()
+        .anytime().tips(ALL_NODES_SUCCEED).says("Starts the counters of INFO anew."),
+    Command::new("config|rewrite", 2, rewrite).group(Server).since("2.8.0").admin().no_script()
+        .anytime().tips(ALL_NODES_SUCCEED).says("Writes the settings back to their file."),
+    Command::new("config|help", 2, help).group(Server).since("5.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -53,6 +43,15 @@ fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         ctx.reply.bulk(value.as_bytes());
     }
     Ok(())
+}
+
+/// `CONFIG SET requirepass <password> …`
+fn secret_settings(request: &Request<'_>) -> Vec<usize> {
+    let names = (2..request.len()).step_by(2);
+    let secret = names.filter(|&index| {
+        std::str::from_utf8(&request[index]).is_ok_and(crate::settings::is_secret)
+    });
+    secret.map(|index| index + 1).collect()
 }
 
 fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

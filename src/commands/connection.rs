@@ -2,7 +2,10 @@
 
 use super::{client, governed, monitor, pubsub, transaction};
 use crate::clients::{CloseReason, ReplyMode};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, db_index, is_word};
+use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
+use crate::engine::Group::Connection;
+use crate::engine::tips::ALL_SHARDS_SUCCEED;
+use crate::engine::{Command, CommandError, Context, db_index, is_word};
 use crate::resp::{Protocol, Request, parse_integer};
 use crate::state::State;
 
@@ -10,30 +13,28 @@ use crate::state::State;
 /// may ask for.
 pub(super) const REDIS_VERSION: &str = "7.2.4";
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Connection);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE).with(Flags::FAST);
-const ANYBODY: Flags = ANYTIME.with(Flags::NOSCRIPT).with(Flags::NO_AUTH).with(Flags::ALLOW_BUSY);
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("ping", -1, Flags::FAST, "1.0.0", "Answers PONG, or the message given.", ping),
-    row("echo", 2, ANYTIME, "1.0.0", "Answers the message given.", echo),
-    row("hello", -1, ANYBODY, "6.0.0", "Agrees on the protocol's version; may authenticate and set a name.", hello),
-    row("auth", -2, ANYBODY, "1.0.0", "Authenticates the connection with a password.", auth),
-    row("select", 2, ANYTIME, "1.0.0", "Chooses the connection's database.", select),
-    row("quit", -1, ANYBODY, "1.0.0", "Closes the connection.", quit),
-    row("reset", 1, ANYBODY, "6.2.0", "Makes the connection as it was when it began.", reset),
+    Command::new("ping", -1, ping).group(Connection).since("1.0.0").fast().for_subscribers()
+        .probes().args(&[Optional("message")]).tips(ALL_SHARDS_SUCCEED)
+        .says("Answers PONG, or the message given."),
+    Command::new("echo", 2, echo).group(Connection).since("1.0.0").anytime().fast()
+        .args(&[One("message")]).says("Answers the message given."),
+    Command::new("hello", -1, hello).group(Connection).since("6.0.0").no_script().anytime().fast()
+        .no_auth().allow_busy().secrets(password_in_hello)
+        .args(&[OptionalBlock("arguments", &[One("protover"), OptionalBlock("auth", &[Named("AUTH", "username"), One("password")]), OptionalNamed("SETNAME", "clientname")])])
+        .says("Agrees on the protocol's version; may authenticate and set a name."),
+    Command::new("auth", -2, auth).group(Connection).since("1.0.0").no_script().anytime().fast()
+        .no_auth().allow_busy().secrets(passwords).args(&[Optional("username"), One("password")])
+        .says("Authenticates the connection with a password."),
+    Command::new("select", 2, select).group(Connection).since("1.0.0").anytime().fast()
+        .args(&[One("index")]).says("Chooses the connection's database."),
+    Command::new("quit", -1, quit).group(Connection).since("1.0.0").no_script().anytime().fast()
+        .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
+        .says("Closes the connection."),
+    Command::new("reset", 1, reset).group(Connection).since("6.2.0").no_script().anytime().fast()
+        .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
+        .says("Makes the connection as it was when it began."),
 ];
 
 const WRONG_PASSWORD: CommandError =
@@ -148,6 +149,23 @@ fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
 fn set_protocol(ctx: &mut Context<'_>, protocol: Protocol) {
     ctx.reply.set_protocol(protocol);
     ctx.state.clients.set_protocol(ctx.client, protocol);
+}
+
+/// `AUTH [user] <password>`
+fn passwords(request: &Request<'_>) -> Vec<usize> {
+    (1..request.len()).collect()
+}
+
+/// `HELLO 3 AUTH <user> <password> SETNAME <name>`
+fn password_in_hello(request: &Request<'_>) -> Vec<usize> {
+    let mut index = 2;
+    while let Some(option) = request.get(index) {
+        if is_word(option, "auth") {
+            return (index + 1..request.len().min(index + 3)).collect();
+        }
+        index += if is_word(option, "setname") { 2 } else { 1 };
+    }
+    Vec::new()
 }
 
 fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

@@ -6,7 +6,8 @@ mod sha1;
 use super::governed;
 use super::help::wrong_arguments;
 use super::object::encoding_name;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Group::Server;
+use crate::engine::{Command, CommandError, Context, Run, integer, is_word};
 use crate::glob::glob_matches;
 use crate::queue::End;
 use crate::resp::{Output, Protocol, Request, parse_integer};
@@ -15,22 +16,11 @@ use log::warn;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "debug",
-    arity: -2,
-    flags: Flags::ADMIN
-        .with(Flags::NOSCRIPT)
-        .with(Flags::LOADING)
-        .with(Flags::STALE)
-        .with(Flags::PROTECTED),
-    keys: Keys::None,
-    group: Group::Server,
-    since: "1.0.0",
-    summary: "A container for commands about the insides of the server.",
-    run: Some(debug),
-    // Redis does not list them, and answers a wrong one in its own way.
-    subcommands: &[],
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::new("debug", -2, debug).group(Server).since("1.0.0").admin().no_script().anytime()
+        .protected().says("A container for commands about the insides of the server."),
+];
 
 /// The subcommands with the numbers of arguments of the whole request.
 const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[

@@ -2,7 +2,7 @@
 //! whole.
 
 use super::secrets;
-use crate::command::Context;
+use crate::engine::Context;
 use crate::resp::{OwnedRequest, Request};
 use log::debug;
 

@@ -1,11 +1,11 @@
 //! The way of one request: look-up, gates, run, and what follows from it.
 
 use super::gates::{self, Gate};
-use super::{Found, Table, blocking, governed, monitor, secrets, timing, transaction};
+use super::{blocking, governed, monitor, secrets, timing, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
-use crate::command::{Command, CommandError, Context, Flags};
+use crate::engine::{Command, CommandError, Context, Flags, Found, Table};
 use crate::resp::{Output, OutputMark, OwnedRequest, Request};
 use crate::state::{State, add_expired};
 
@@ -42,14 +42,15 @@ pub fn dispatch(
         Ok(Gate::Run { db, notes_use }) => {
             state.keyspace.set_use_time(now, notes_use);
             let command = found.command;
-            let mut ctx = Context { state, client: id, db, now, reply, exec_len: 0, command };
+            let mut ctx =
+                Context { state, client: id, db, now, reply, exec_len: 0, command, table };
             call(&mut ctx, found, request);
             follow_up(state);
             if confirms_subscription(found.command) {
                 mark = reply.mark();
             }
         }
-        Ok(Gate::Queue) => transaction::queue(state, id, request, reply),
+        Ok(Gate::Queue) => transaction::queue(state, id, found.command, request, reply),
         Ok(Gate::Wait) => return false,
         Err(error) => reject(state, id, Some(found), error, reply),
     }
@@ -153,7 +154,7 @@ fn reject(
     transaction::abort(state, id);
     if let Some(found) = found {
         state.stats.command(found.index).rejected += 1;
-        if found.command.name == "exec" {
+        if found.command.flags.contains(Flags::RUNS_QUEUED) {
             transaction::forget(state, id);
             let bytes = error.to_bytes();
             let reason = bytes.strip_prefix(b"ERR ").unwrap_or(&bytes);
@@ -238,7 +239,7 @@ pub(super) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     }
     ctx.state.stats.commands_processed += 1;
     if ctx.state.clients.blocked_count() > waiting_before {
-        timing::begin_wait(ctx.state, ctx.client, found.index, request, begun_us);
+        timing::begin_wait(ctx.state, ctx.client, found, request, begun_us);
     } else {
         end_call(ctx, found, request, result, begun_us);
     }

@@ -1,7 +1,7 @@
 //! The table of commands as documentation.
 
-use super::Table;
-use crate::command::{Command, Group};
+use super::table;
+use crate::engine::{Command, Group};
 use std::fmt::Write;
 
 /// The names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
@@ -12,7 +12,7 @@ pub fn command_names() -> impl Iterator<Item = String> {
 
 /// What can be called: a container only through its subcommands.
 fn runnable() -> impl Iterator<Item = &'static Command> {
-    Table::shared().all().map(|found| found.command).filter(|command| command.run.is_some())
+    table().all().map(|found| found.command).filter(|command| command.run.is_some())
 }
 
 fn spelled(command: &Command) -> String {

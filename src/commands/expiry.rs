@@ -1,36 +1,42 @@
 //! When keys expire. Times are kept as Unix milliseconds, however they are given.
 
-use super::keys::ONE_KEY;
-use crate::command::{Command, CommandError, Context, Flags, Group, Run, integer, is_word};
+use crate::engine::Arg::{One, OptionalChoice};
+use crate::engine::Group::Generic;
+use crate::engine::tips::VARIES;
+use crate::engine::uses::{READ_VALUE, UPDATE};
+use crate::engine::{Arg, Command, CommandError, Context, integer, is_word};
 use crate::resp::Request;
 use crate::state::State;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (ONE_KEY, Group::Generic);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const WRITE: Flags = Flags::WRITE.with(Flags::FAST);
-const READ: Flags = Flags::READONLY.with(Flags::FAST);
+const CONDITIONS: Arg = OptionalChoice(&["NX", "XX", "GT", "LT"]);
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("expire", -3, WRITE, "1.0.0", "Makes a key expire after so many seconds.", expire),
-    row("pexpire", -3, WRITE, "2.6.0", "Makes a key expire after so many milliseconds.", pexpire),
-    row("expireat", -3, WRITE, "1.2.0", "Makes a key expire at a Unix time in seconds.", expireat),
-    row("pexpireat", -3, WRITE, "2.6.0", "Makes a key expire at a Unix time in milliseconds.", pexpireat),
-    row("ttl", 2, READ, "1.0.0", "Tells in how many seconds a key expires.", ttl),
-    row("pttl", 2, READ, "2.6.0", "Tells in how many milliseconds a key expires.", pttl),
-    row("expiretime", 2, READ, "7.0.0", "Tells at which Unix time in seconds a key expires.", expiretime),
-    row("pexpiretime", 2, READ, "7.0.0", "Tells at which Unix time in milliseconds a key expires.", pexpiretime),
-    row("persist", 2, WRITE, "2.2.0", "Makes a key stay that would expire.", persist),
+    Command::new("expire", -3, expire).group(Generic).since("1.0.0").write().fast().key(1, UPDATE)
+        .args(&[One("key"), One("seconds"), CONDITIONS])
+        .says("Makes a key expire after so many seconds."),
+    Command::new("pexpire", -3, pexpire).group(Generic).since("2.6.0").write().fast()
+        .key(1, UPDATE).args(&[One("key"), One("milliseconds"), CONDITIONS])
+        .says("Makes a key expire after so many milliseconds."),
+    Command::new("expireat", -3, expireat).group(Generic).since("1.2.0").write().fast()
+        .key(1, UPDATE).args(&[One("key"), One("unix-time-seconds"), CONDITIONS])
+        .says("Makes a key expire at a Unix time in seconds."),
+    Command::new("pexpireat", -3, pexpireat).group(Generic).since("2.6.0").write().fast()
+        .key(1, UPDATE).args(&[One("key"), One("unix-time-milliseconds"), CONDITIONS])
+        .says("Makes a key expire at a Unix time in milliseconds."),
+    Command::new("ttl", 2, ttl).group(Generic).since("1.0.0").read_only().fast().key(1, READ_VALUE)
+        .args(&[One("key")]).tips(VARIES).says("Tells in how many seconds a key expires."),
+    Command::new("pttl", 2, pttl).group(Generic).since("2.6.0").read_only().fast()
+        .key(1, READ_VALUE).args(&[One("key")]).tips(VARIES)
+        .says("Tells in how many milliseconds a key expires."),
+    Command::new("expiretime", 2, expiretime).group(Generic).since("7.0.0").read_only().fast()
+        .key(1, READ_VALUE).args(&[One("key")])
+        .says("Tells at which Unix time in seconds a key expires."),
+    Command::new("pexpiretime", 2, pexpiretime).group(Generic).since("7.0.0").read_only().fast()
+        .key(1, READ_VALUE).args(&[One("key")])
+        .says("Tells at which Unix time in milliseconds a key expires."),
+    Command::new("persist", 2, persist).group(Generic).since("2.2.0").write().fast().key(1, UPDATE)
+        .args(&[One("key")]).says("Makes a key stay that would expire."),
 ];
 
 /// What a time is counted in.

@@ -5,7 +5,7 @@
 use super::transaction;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Client};
-use crate::command::{Command, CommandError, Flags};
+use crate::engine::{Command, CommandError, Flags};
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
 use crate::resp::{Protocol, Request};
@@ -27,25 +27,6 @@ const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required
 const LOADING: CommandError = CommandError::text("LOADING Redis is loading the dataset in memory");
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
-
-/// Commands that a subscriber may give in RESP2, where replies and messages look alike.
-const FOR_SUBSCRIBERS: &[&str] = &[
-    "ping",
-    "subscribe",
-    "ssubscribe",
-    "unsubscribe",
-    "sunsubscribe",
-    "psubscribe",
-    "punsubscribe",
-    "quit",
-    "reset",
-];
-
-/// Commands that a transaction runs at once instead of queueing them.
-const NOT_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
-
-/// Commands that end a transaction, and so are allowed in it however little memory is left.
-const ENDS_TRANSACTION: &[&str] = &["exec", "discard", "quit", "reset"];
 
 /// Whether a command of `len` arguments, its name included, may run now.
 pub(super) fn pass(
@@ -92,7 +73,7 @@ pub(super) fn pass(
     }
     if client.is_subscriber()
         && client.output().protocol() == Protocol::Resp2
-        && !FOR_SUBSCRIBERS.contains(&command.name)
+        && !flags.contains(Flags::FOR_SUBSCRIBERS)
     {
         return Err(restricted(command.name));
     }
@@ -105,7 +86,7 @@ pub(super) fn pass(
         clients.block(id, Blocked { on: BlockedOn::Pause, deadline_us: None });
         return Ok(Gate::Wait);
     }
-    if in_transaction && !NOT_QUEUED.contains(&command.name) {
+    if in_transaction && !flags.contains(Flags::NEVER_QUEUED) {
         return Ok(Gate::Queue);
     }
     Ok(Gate::Run { db: client.db, notes_use: !client.no_touch })
@@ -131,13 +112,13 @@ fn restricted(name: &str) -> CommandError {
 /// transaction would queue: the queue itself takes memory.
 fn takes_memory(command: &Command, client: &Client) -> bool {
     does(command, client, Flags::DENYOOM)
-        || (client.is_in_transaction() && !ENDS_TRANSACTION.contains(&command.name))
+        || (client.is_in_transaction() && !command.flags.contains(Flags::ENDS_TRANSACTION))
 }
 
 /// Whether a command is refused while nothing can be written: it changes data, which would be
 /// lost. PING too, as in Redis, so that whoever watches over the server notices.
 fn is_write(command: &Command, client: &Client) -> bool {
-    command.name == "ping" || does(command, client, Flags::WRITE)
+    does(command, client, Flags::WRITE.with(Flags::PROBES))
 }
 
 /// Refuses a change that could not be written down.
@@ -201,7 +182,7 @@ pub(super) fn mind_space(
 /// Whether a command has any of these flags, or is an EXEC of one that has.
 fn does(command: &Command, client: &Client, flags: Flags) -> bool {
     command.flags.intersects(flags)
-        || (command.name == "exec" && transaction::has_command(client, flags))
+        || (command.flags.contains(Flags::RUNS_QUEUED) && transaction::has_command(client, flags))
 }
 
 fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {

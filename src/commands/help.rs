@@ -1,6 +1,6 @@
 //! What containers of subcommands have in common: HELP, and the error that points to it.
 
-use crate::command::CommandError;
+use crate::engine::CommandError;
 use crate::resp::Output;
 
 /// Writes Redis' form of help: a first line, the container's own lines, HELP itself.

@@ -4,11 +4,14 @@
 //! there is not (replicas, snapshots) has the value it has in a Redis without it.
 
 use super::connection::REDIS_VERSION;
-use super::table::Table;
 use crate::channels::Kind;
 use crate::clients::BlockedOn;
 use crate::clock::Now;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, is_word};
+use crate::engine::Arg::OptionalMany;
+use crate::engine::Group::Server;
+use crate::engine::syntax::ALL_CLIENTS;
+use crate::engine::tips::SHARDS_DIFFER;
+use crate::engine::{Command, CommandError, Context, Table, is_word};
 use crate::keyspace::COUNTS;
 use crate::persistence::Persistence;
 use crate::resp::Request;
@@ -17,17 +20,12 @@ use crate::state::State;
 use std::collections::HashSet;
 use std::fmt::Display;
 
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "info",
-    arity: -1,
-    flags: Flags::LOADING.with(Flags::STALE).with(Flags::DANGEROUS),
-    keys: Keys::None,
-    group: Group::Server,
-    since: "1.0.0",
-    summary: "Gives the server's state and counters.",
-    run: Some(info),
-    subcommands: &[],
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::new("info", -1, info).group(Server).since("1.0.0").anytime().dangerous()
+        .args(&[OptionalMany("section")]).cost(ALL_CLIENTS).tips(SHARDS_DIFFER)
+        .says("Gives the server's state and counters."),
+];
 
 /// One section of the text.
 struct Section {
@@ -73,7 +71,7 @@ impl Section {
 
 fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     ctx.state.stats.sample(ctx.now.monotonic_us);
-    let mut text = Text::default();
+    let mut text = Text { text: String::new(), table: ctx.table };
     for section in SECTIONS {
         let is_wanted = match request.len() {
             1 => section.is_default,
@@ -84,24 +82,27 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
             (section.write)(&mut text, ctx.state, ctx.now);
         }
     }
-    ctx.reply.verbatim(text.0.as_bytes());
+    ctx.reply.verbatim(text.text.as_bytes());
     Ok(())
 }
 
 /// The text of INFO as it grows.
-#[derive(Default)]
-struct Text(String);
+struct Text {
+    text: String,
+    /// All commands, for their counters.
+    table: &'static Table,
+}
 
 impl Text {
     fn title(&mut self, title: &str) {
-        if !self.0.is_empty() {
-            self.0.push_str("\r\n");
+        if !self.text.is_empty() {
+            self.text.push_str("\r\n");
         }
-        self.0.push_str(&format!("# {title}\r\n"));
+        self.text.push_str(&format!("# {title}\r\n"));
     }
 
     fn field(&mut self, name: &str, value: impl Display) {
-        self.0.push_str(&format!("{name}:{value}\r\n"));
+        self.text.push_str(&format!("{name}:{value}\r\n"));
     }
 
     /// Fields of things that are not there.
@@ -416,7 +417,8 @@ fn cpu(text: &mut Text, state: &State, _: Now) {
 }
 
 fn commandstats(text: &mut Text, state: &State, _: Now) {
-    for (found, stats) in Table::shared().all().zip(&state.stats.commands) {
+    let table = text.table;
+    for (found, stats) in table.all().zip(&state.stats.commands) {
         if stats.calls == 0 && stats.rejected == 0 && stats.failed == 0 {
             continue;
         }
@@ -431,7 +433,8 @@ fn commandstats(text: &mut Text, state: &State, _: Now) {
 
 fn latencystats(text: &mut Text, state: &State, _: Now) {
     let percentiles = || state.settings.latency_percentiles.split(' ').filter(|p| !p.is_empty());
-    for (found, latencies) in Table::shared().all().zip(&state.stats.latencies) {
+    let table = text.table;
+    for (found, latencies) in table.all().zip(&state.stats.latencies) {
         if latencies.total() == 0 {
             continue;
         }

@@ -4,63 +4,57 @@
 use super::deeds::log_deed;
 use super::governed;
 use crate::clients::{BlockedOn, Client, Clients};
-use crate::command::{
-    Command, CommandError, Context, Flags, Group, Keys, Run, db_index, integer_within, is_word,
-};
+use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
+use crate::engine::Group::{Generic, Server};
+use crate::engine::syntax::{ALL_KEYS, PER_KEY, SYNC};
+use crate::engine::tips::{ALL_SHARDS_SUCCEED, SUM_OF_ALL_SHARDS, SUM_OF_SHARDS};
+use crate::engine::uses::{CREATE, OVERWRITE, READ, READ_AND_UPDATE, READ_VALUE, REMOVE, TAKE};
+use crate::engine::{Command, CommandError, Context, db_index, integer_within, is_word};
 use crate::keyspace::{DbIndex, Key};
 use crate::resp::Request;
 use crate::state::State;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let group = Group::Generic;
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-/// A row about whole databases, which Redis counts among the server's commands.
-const fn db_row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    Command { group: Group::Server, ..row(name, arity, flags, Keys::None, since, summary, run) }
-}
-
-const WRITE: Flags = Flags::WRITE;
-const FAST_WRITE: Flags = Flags::WRITE.with(Flags::FAST);
-const FAST_READ: Flags = Flags::READONLY.with(Flags::FAST);
-const FLUSH: Flags = Flags::WRITE.with(Flags::DANGEROUS);
-const SWAP: Flags = FAST_WRITE.with(Flags::DANGEROUS);
-const COPY: Flags = Flags::WRITE.with(Flags::DENYOOM);
-pub(super) const ONE_KEY: Keys = Keys::Range { first: 1, last: 1, step: 1 };
-const TWO_KEYS: Keys = Keys::Range { first: 1, last: 2, step: 1 };
-const ALL_KEYS: Keys = Keys::Range { first: 1, last: -1, step: 1 };
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("del", -2, WRITE, ALL_KEYS, "1.0.0", "Removes keys.", del),
-    row("unlink", -2, FAST_WRITE, ALL_KEYS, "4.0.0", "Removes keys, as DEL does.", del),
-    row("exists", -2, FAST_READ, ALL_KEYS, "1.0.0", "Counts which of the keys exist.", exists),
-    row("type", 2, FAST_READ, ONE_KEY, "1.0.0", "Tells what kind of value a key holds.", type_of),
-    row("touch", -2, FAST_READ, ALL_KEYS, "3.2.1", "Counts which of the keys exist, and notes that they were used.", touch),
-    row("rename", 3, WRITE, TWO_KEYS, "1.0.0", "Gives a key another name, in the place of what has that name.", rename),
-    row("renamenx", 3, FAST_WRITE, TWO_KEYS, "1.0.0", "Gives a key another name unless that is taken.", renamenx),
-    row("move", 3, FAST_WRITE, ONE_KEY, "1.0.0", "Moves a key to another database unless its name is taken there.", move_key),
-    row("copy", -3, COPY, TWO_KEYS, "6.2.0", "Copies a key's value to another key.", copy),
-    db_row("dbsize", 1, FAST_READ, "1.0.0", "Counts the keys of the database.", dbsize),
-    db_row("flushdb", -1, FLUSH, "1.0.0", "Removes all keys of the database.", flushdb),
-    db_row("flushall", -1, FLUSH, "1.0.0", "Removes all keys of all databases.", flushall),
-    db_row("swapdb", 3, SWAP, "4.0.0", "Exchanges the keys of two databases.", swapdb),
+    Command::new("del", -2, del).group(Generic).since("1.0.0").write().keys(1, -1, REMOVE)
+        .args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS).says("Removes keys."),
+    Command::new("unlink", -2, del).group(Generic).since("4.0.0").write().fast()
+        .keys(1, -1, REMOVE).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
+        .says("Removes keys, as DEL does."),
+    Command::new("exists", -2, exists).group(Generic).since("1.0.0").read_only().fast()
+        .keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
+        .says("Counts which of the keys exist."),
+    Command::new("type", 2, type_of).group(Generic).since("1.0.0").read_only().fast().key(1, READ)
+        .args(&[One("key")]).says("Tells what kind of value a key holds."),
+    Command::new("touch", -2, touch).group(Generic).since("3.2.1").read_only().fast()
+        .keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
+        .says("Counts which of the keys exist, and notes that they were used."),
+    Command::new("rename", 3, rename).group(Generic).since("1.0.0").write().key(1, TAKE)
+        .key(2, OVERWRITE).args(&[One("key"), One("newkey")])
+        .says("Gives a key another name, in the place of what has that name."),
+    Command::new("renamenx", 3, renamenx).group(Generic).since("1.0.0").write().fast().key(1, TAKE)
+        .key(2, CREATE).args(&[One("key"), One("newkey")])
+        .says("Gives a key another name unless that is taken."),
+    Command::new("move", 3, move_key).group(Generic).since("1.0.0").write().fast()
+        .key(1, READ_AND_UPDATE).args(&[One("key"), One("db")])
+        .says("Moves a key to another database unless its name is taken there."),
+    Command::new("copy", -3, copy).group(Generic).since("6.2.0").write().deny_oom()
+        .key(1, READ_VALUE).key(2, OVERWRITE)
+        .args(&[One("source"), One("destination"), OptionalNamed("DB", "destination-db"), OptionalWord("REPLACE")])
+        .cost("O(N) where N is the number of messages")
+        .says("Copies a key's value to another key."),
+    Command::new("dbsize", 1, dbsize).group(Server).since("1.0.0").read_only().fast()
+        .category("keyspace").tips(SUM_OF_ALL_SHARDS).says("Counts the keys of the database."),
+    Command::new("flushdb", -1, flushdb).group(Server).since("1.0.0").write().dangerous()
+        .category("keyspace").args(&[SYNC]).cost(ALL_KEYS).tips(ALL_SHARDS_SUCCEED)
+        .says("Removes all keys of the database."),
+    Command::new("flushall", -1, flushall).group(Server).since("1.0.0").write().dangerous()
+        .category("keyspace").args(&[SYNC]).cost(ALL_KEYS).tips(ALL_SHARDS_SUCCEED)
+        .says("Removes all keys of all databases."),
+    Command::new("swapdb", 3, swapdb).group(Server).since("4.0.0").write().fast().dangerous()
+        .category("keyspace").args(&[One("index1"), One("index2")])
+        .cost("O(N) where N is the number of waiting and watching clients")
+        .says("Exchanges the keys of two databases."),
 ];
 
 const SAME_OBJECT: CommandError =
@@ -263,7 +257,7 @@ mod tests {
     use crate::client_id::ClientId;
     use crate::clients::Peer;
     use crate::clock::Now;
-    use crate::commands::{Table, dispatch};
+    use crate::commands::{dispatch, table};
     use crate::host::NoHost;
     use crate::resp::{Output, OwnedRequest};
     use crate::settings::Settings;
@@ -292,7 +286,7 @@ mod tests {
         fn run(&mut self, client: usize, line: &str) -> String {
             let owned = OwnedRequest::from_args(line.split(' ').map(str::as_bytes));
             let request = owned.as_request();
-            let (id, table) = (self.clients[client], Table::shared());
+            let (id, table) = (self.clients[client], table());
             let mut reply = Output::default();
             let (state, named) = (&mut self.state, table.find(&request[0]));
             dispatch::dispatch(state, table, named, id, &request, &mut reply, self.now);

@@ -1,48 +1,38 @@
 //! LATENCY: moments at which commands held everybody up.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>
 
-use super::table::{Found, Table};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::{One, OptionalMany};
+use crate::engine::Group::Server;
+use crate::engine::tips::{ALL_NODES_SUCCEED, NODES_DIFFER};
+use crate::engine::{Command, CommandError, Context, Found};
 use crate::histogram::Histogram;
 use crate::resp::Request;
 use crate::slowlog::LatencyEvent;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Server);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "latency",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Server,
-    since: "2.8.13",
-    summary: "A container for commands about latency.",
-    run: None,
-    subcommands: SUBCOMMANDS,
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("latency", SUBCOMMANDS).group(Server).since("2.8.13")
+        .says("A container for commands about latency."),
+];
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("latency|latest", 2, ADMIN, "2.8.13", "Gives the latest hold-up of each event.", latest),
-    row("latency|history", 3, ADMIN, "2.8.13", "Gives the hold-ups of an event.", history),
-    row("latency|reset", -2, ADMIN, "2.8.13", "Forgets the hold-ups of events, or all.", reset),
-    row("latency|graph", 3, ADMIN, "2.8.13", "Draws the hold-ups of an event.", graph),
-    row("latency|doctor", 2, ADMIN, "2.8.13", "Says what the hold-ups mean.", doctor),
-    row("latency|histogram", -2, ADMIN, "7.0.0", "Gives how long commands took.", histogram),
-    row("latency|help", 2, ANYTIME, "2.8.13", "Explains the subcommands.", help),
+    Command::new("latency|latest", 2, latest).group(Server).since("2.8.13").admin().no_script()
+        .anytime().tips(NODES_DIFFER).says("Gives the latest hold-up of each event."),
+    Command::new("latency|history", 3, history).group(Server).since("2.8.13").admin().no_script()
+        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Gives the hold-ups of an event."),
+    Command::new("latency|reset", -2, reset).group(Server).since("2.8.13").admin().no_script()
+        .anytime().args(&[OptionalMany("event")]).tips(ALL_NODES_SUCCEED)
+        .says("Forgets the hold-ups of events, or all."),
+    Command::new("latency|graph", 3, graph).group(Server).since("2.8.13").admin().no_script()
+        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Draws the hold-ups of an event."),
+    Command::new("latency|doctor", 2, doctor).group(Server).since("2.8.13").admin().no_script()
+        .anytime().tips(NODES_DIFFER).says("Says what the hold-ups mean."),
+    Command::new("latency|histogram", -2, histogram).group(Server).since("7.0.0").admin()
+        .no_script().anytime().args(&[OptionalMany("command")]).tips(NODES_DIFFER)
+        .says("Gives how long commands took."),
+    Command::new("latency|help", 2, help).group(Server).since("2.8.13").anytime()
+        .says("Explains the subcommands."),
 ];
 
 fn find<'a>(ctx: &'a Context<'_>, name: &[u8]) -> Option<&'a LatencyEvent> {
@@ -154,7 +144,7 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn histogram(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let table = Table::shared();
+    let table = ctx.table;
     let mut wanted: Vec<Found> = Vec::new();
     if request.len() == 2 {
         wanted.extend(table.all());

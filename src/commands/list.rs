@@ -4,71 +4,72 @@ use super::blocking;
 use super::governed;
 use super::take::{Taken, move_between, pop_many};
 use crate::clients::Take;
-use crate::command::{
-    Command, CommandError, Context, Flags, Group, Keys, integer, integer_within, is_word,
-};
+use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
+use crate::engine::Group::List;
+use crate::engine::syntax::{ENDS, TAKE_MANY};
+use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
+use crate::engine::{Command, CommandError, Context, integer, integer_within, is_word};
 use crate::keyspace::{DbIndex, Plain};
 use crate::queue::{End, Queue};
 use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
 
-const PUSH: Flags = Flags::WRITE.with(Flags::DENYOOM).with(Flags::FAST);
-const POP: Flags = Flags::WRITE.with(Flags::FAST);
-const EDIT: Flags = Flags::WRITE.with(Flags::DENYOOM);
-const ONE_KEY: Keys = Keys::Range { first: 1, last: 1, step: 1 };
-
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    since: &'static str,
-    summary: &'static str,
-    run: crate::command::Run,
-) -> Command {
-    Command {
-        name,
-        arity,
-        flags,
-        keys,
-        group: Group::List,
-        since,
-        summary,
-        run: Some(run),
-        subcommands: &[],
-    }
-}
-
-const TWO_KEYS: Keys = Keys::Range { first: 1, last: 2, step: 1 };
-const ALL_BUT_LAST: Keys = Keys::Range { first: 1, last: -2, step: 1 };
-const WAIT: Flags = Flags::WRITE.with(Flags::BLOCKING);
-const WAIT_MOVE: Flags = WAIT.with(Flags::DENYOOM);
-const WAIT_MANY: Flags = Flags::WRITE.with(Flags::BLOCKING).with(Flags::MOVABLEKEYS);
+const PER_MESSAGE: &str = "O(1) for each message";
+const WITHIN: &str = "O(N) where N is the number of messages up to the place, by blocks of them";
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("rpush", -3, PUSH, ONE_KEY, "1.0.0", "Adds messages at the right end; makes the list if there is none.", rpush),
-    row("lpush", -3, PUSH, ONE_KEY, "1.0.0", "Adds messages at the left end; makes the list if there is none.", lpush),
-    row("rpushx", -3, PUSH, ONE_KEY, "2.2.0", "Adds messages at the right end of a list that exists.", rpushx),
-    row("lpushx", -3, PUSH, ONE_KEY, "2.2.0", "Adds messages at the left end of a list that exists.", lpushx),
-    row("lpop", -2, POP, ONE_KEY, "1.0.0", "Takes messages from the left end.", lpop),
-    row("rpop", -2, POP, ONE_KEY, "1.0.0", "Takes messages from the right end.", rpop),
-    row("llen", 2, Flags::READONLY.with(Flags::FAST), ONE_KEY, "1.0.0", "Gives the number of messages.", llen),
-    row("lrange", 4, Flags::READONLY, ONE_KEY, "1.0.0", "Gives a range of messages.", lrange),
-    row("lindex", 3, Flags::READONLY, ONE_KEY, "1.0.0", "Gives the message at an index.", lindex),
-    row("lset", 4, EDIT, ONE_KEY, "1.0.0", "Replaces the message at an index.", lset),
-    row("linsert", 5, EDIT, ONE_KEY, "2.2.0", "Adds a message before or after another one.", linsert),
-    row("lrem", 4, Flags::WRITE, ONE_KEY, "1.0.0", "Removes messages equal to the given one.", lrem),
-    row("ltrim", 4, Flags::WRITE, ONE_KEY, "1.0.0", "Keeps only a range of messages.", ltrim),
-    row("lpos", -3, Flags::READONLY, ONE_KEY, "6.0.6", "Gives the indexes of messages equal to the given one.", lpos),
-    row("lmove", 5, EDIT, TWO_KEYS, "6.2.0", "Takes a message from one list and adds it to another.", lmove),
-    row("rpoplpush", 3, EDIT, TWO_KEYS, "1.2.0", "Takes a message from the right end and adds it at the left end of another list.", rpoplpush),
-    row("lmpop", -4, Flags::WRITE.with(Flags::MOVABLEKEYS), Keys::Counted { count_at: 1 }, "7.0.0", "Takes messages from the first list that has any.", lmpop),
-    row("blpop", -3, WAIT, ALL_BUT_LAST, "2.0.0", "Takes a message from the left end of the first list that has any, or waits for one.", blocking::blpop),
-    row("brpop", -3, WAIT, ALL_BUT_LAST, "2.0.0", "Takes a message from the right end of the first list that has any, or waits for one.", blocking::brpop),
-    row("blmove", 6, WAIT_MOVE, TWO_KEYS, "6.2.0", "Moves a message from one list to another, or waits for one.", blocking::blmove),
-    row("brpoplpush", 4, WAIT_MOVE, TWO_KEYS, "2.2.0", "Moves a message from the right end to the left end of another list, or waits for one.", blocking::brpoplpush),
-    row("blmpop", -5, WAIT_MANY, Keys::Counted { count_at: 2 }, "7.0.0", "Takes messages from the first list that has any, or waits for one.", blocking::blmpop),
+    Command::new("rpush", -3, rpush).group(List).since("1.0.0").write().deny_oom().fast()
+        .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
+        .says("Adds messages at the right end; makes the list if there is none."),
+    Command::new("lpush", -3, lpush).group(List).since("1.0.0").write().deny_oom().fast()
+        .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
+        .says("Adds messages at the left end; makes the list if there is none."),
+    Command::new("rpushx", -3, rpushx).group(List).since("2.2.0").write().deny_oom().fast()
+        .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
+        .says("Adds messages at the right end of a list that exists."),
+    Command::new("lpushx", -3, lpushx).group(List).since("2.2.0").write().deny_oom().fast()
+        .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
+        .says("Adds messages at the left end of a list that exists."),
+    Command::new("lpop", -2, lpop).group(List).since("1.0.0").write().fast().key(1, TAKE)
+        .args(&[One("key"), Optional("count")]).cost(PER_MESSAGE)
+        .says("Takes messages from the left end."),
+    Command::new("rpop", -2, rpop).group(List).since("1.0.0").write().fast().key(1, TAKE)
+        .args(&[One("key"), Optional("count")]).cost(PER_MESSAGE)
+        .says("Takes messages from the right end."),
+    Command::new("llen", 2, llen).group(List).since("1.0.0").read_only().fast().key(1, READ)
+        .args(&[One("key")]).says("Gives the number of messages."),
+    Command::new("lrange", 4, lrange).group(List).since("1.0.0").read_only().key(1, READ_VALUE)
+        .args(&[One("key"), One("start"), One("stop")]).cost(WITHIN)
+        .says("Gives a range of messages."),
+    Command::new("lindex", 3, lindex).group(List).since("1.0.0").read_only().key(1, READ_VALUE)
+        .args(&[One("key"), One("index")]).cost(WITHIN).says("Gives the message at an index."),
+    Command::new("lset", 4, lset).group(List).since("1.0.0").write().deny_oom().key(1, UPDATE)
+        .args(&[One("key"), One("index"), One("element")]).cost(WITHIN)
+        .says("Replaces the message at an index."),
+    Command::new("linsert", 5, linsert).group(List).since("2.2.0").write().deny_oom()
+        .key(1, INSERT)
+        .args(&[One("key"), Choice(&["BEFORE", "AFTER"]), One("pivot"), One("element")])
+        .cost(WITHIN).says("Adds a message before or after another one."),
+    Command::new("lrem", 4, lrem).group(List).since("1.0.0").write().key(1, DELETE)
+        .args(&[One("key"), One("count"), One("element")]).cost(WITHIN)
+        .says("Removes messages equal to the given one."),
+    Command::new("ltrim", 4, ltrim).group(List).since("1.0.0").write().key(1, DELETE)
+        .args(&[One("key"), One("start"), One("stop")])
+        .cost("O(N) where N is the number of messages removed, by blocks of them")
+        .says("Keeps only a range of messages."),
+    Command::new("lpos", -3, lpos).group(List).since("6.0.6").read_only().key(1, READ_VALUE)
+        .args(&[One("key"), One("element"), OptionalNamed("RANK", "rank"), OptionalNamed("COUNT", "num-matches"), OptionalNamed("MAXLEN", "len")])
+        .cost(WITHIN).says("Gives the indexes of messages equal to the given one."),
+    Command::new("lmove", 5, lmove).group(List).since("6.2.0").write().deny_oom().key(1, TAKE)
+        .key(2, INSERT).args(&[One("source"), One("destination"), ENDS, ENDS])
+        .says("Takes a message from one list and adds it to another."),
+    Command::new("rpoplpush", 3, rpoplpush).group(List).since("1.2.0").write().deny_oom()
+        .key(1, TAKE).key(2, INSERT).args(&[One("source"), One("destination")])
+        .says("Takes a message from the right end and adds it at the left end of another list."),
+    Command::new("lmpop", -4, lmpop).group(List).since("7.0.0").write().numkeys(1, TAKE)
+        .args(&[One("numkeys"), Many("key"), ENDS, OptionalNamed("COUNT", "count")])
+        .cost(TAKE_MANY).says("Takes messages from the first list that has any."),
 ];
 
 fn rpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

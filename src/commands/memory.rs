@@ -1,45 +1,36 @@
 //! MEMORY: what keys, clients and the process take.
 
 use super::info::{fragmentation, human_bytes, percent};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Arg::{One, OptionalNamed};
+use crate::engine::Group::Server;
+use crate::engine::tips::{ALL_SHARDS_SUCCEED, SHARDS_DIFFER};
+use crate::engine::uses::READ;
+use crate::engine::{Command, CommandError, Context, integer, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (group, since) = (Group::Server, "4.0.0");
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "memory",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Server,
-    since: "4.0.0",
-    summary: "A container for commands about memory.",
-    run: None,
-    subcommands: SUBCOMMANDS,
-}];
-
-const SECOND: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("memory", SUBCOMMANDS).group(Server).since("4.0.0")
+        .says("A container for commands about memory."),
+];
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("memory|usage", -3, Flags::READONLY, SECOND, "Gives the memory that a key and its value take.", usage),
-    row("memory|stats", 2, Flags::NONE, Keys::None, "Gives what memory is used for.", stats),
-    row("memory|doctor", 2, Flags::NONE, Keys::None, "Says what is unusual about the memory.", doctor),
-    row("memory|purge", 2, Flags::NONE, Keys::None, "Gives spare memory back to the system.", purge),
-    row("memory|malloc-stats", 2, Flags::NONE, Keys::None, "Gives what the allocator tells of itself.", malloc_stats),
-    row("memory|help", 2, Flags::LOADING.with(Flags::STALE), Keys::None, "Explains the subcommands.", help),
+    Command::new("memory|usage", -3, usage).group(Server).since("4.0.0").read_only().key(2, READ)
+        .args(&[One("key"), OptionalNamed("SAMPLES", "count")])
+        .says("Gives the memory that a key and its value take."),
+    Command::new("memory|stats", 2, stats).group(Server).since("4.0.0").tips(SHARDS_DIFFER)
+        .says("Gives what memory is used for."),
+    Command::new("memory|doctor", 2, doctor).group(Server).since("4.0.0").tips(SHARDS_DIFFER)
+        .says("Says what is unusual about the memory."),
+    Command::new("memory|purge", 2, purge).group(Server).since("4.0.0").tips(ALL_SHARDS_SUCCEED)
+        .says("Gives spare memory back to the system."),
+    Command::new("memory|malloc-stats", 2, malloc_stats).group(Server).since("4.0.0")
+        .tips(SHARDS_DIFFER).says("Gives what the allocator tells of itself."),
+    Command::new("memory|help", 2, help).group(Server).since("4.0.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

@@ -1,22 +1,21 @@
 //! The command table, made of the families' rows, and the way of a request through it.
 //!
-//! Adding a command is one place: a row and the function beneath it in the family's file.
-//! Look-up, arity errors, COMMAND and its DOCS, counters and the documentation's table all come
-//! from the row.
+//! Adding a command is one place: a row and the function beneath it in the family's file. Look-up,
+//! arity errors, what is allowed when, COMMAND and its DOCS, counters and the documentation's table
+//! all come from the row.
 
 mod absent;
 pub mod blocking;
+mod categories;
 mod client;
 mod client_kill;
 mod client_list;
 mod command_docs;
 mod command_info;
-mod command_tips;
 mod config;
 mod connection;
 mod debug;
 mod deeds;
-mod describe;
 pub mod dispatch;
 mod document;
 mod expiry;
@@ -38,10 +37,44 @@ mod scan;
 mod secrets;
 mod server;
 mod slowlog;
-mod table;
 mod take;
 pub mod timing;
 pub mod transaction;
 
 pub use document::{command_names, commands_markdown};
-pub use table::{Found, Table};
+
+use crate::engine::{Command, Table};
+use std::sync::LazyLock;
+
+/// The rows of all families, in the order in which COMMAND shows them.
+static FAMILIES: &[&[Command]] = &[
+    list::COMMANDS,
+    blocking::COMMANDS,
+    queue::COMMANDS,
+    pubsub::COMMANDS,
+    keys::COMMANDS,
+    scan::COMMANDS,
+    expiry::COMMANDS,
+    object::COMMANDS,
+    transaction::COMMANDS,
+    connection::COMMANDS,
+    client::COMMANDS,
+    server::COMMANDS,
+    info::COMMANDS,
+    memory::COMMANDS,
+    latency::COMMANDS,
+    command_info::COMMANDS,
+    config::COMMANDS,
+    slowlog::COMMANDS,
+    debug::COMMANDS,
+    absent::COMMANDS,
+];
+
+/// The table of all commands; it never changes.
+pub fn table() -> &'static Table {
+    static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(FAMILIES));
+    &TABLE
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::client_id::ClientId;
 use crate::clients::Peer;
-use crate::command::Context;
+use crate::engine::Context;
 use crate::resp::Request;
 use crate::state::State;
 

@@ -1,46 +1,35 @@
 //! OBJECT: how a value is kept. <https://redis.io/docs/latest/commands/object/>
 
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::One;
+use crate::engine::Group::Generic;
+use crate::engine::tips::VARIES;
+use crate::engine::uses::READ;
+use crate::engine::{Command, CommandError, Context};
 use crate::keyspace::Value;
 use crate::queue::Queue;
 use crate::resp::Request;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let group = Group::Generic;
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "object",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Generic,
-    since: "2.2.3",
-    summary: "A container for commands about how values are kept.",
-    run: None,
-    subcommands: OBJECT,
-}];
-
-const READ: Flags = Flags::READONLY;
-const HELP: Flags = Flags::LOADING.with(Flags::STALE);
-const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("object", OBJECT).group(Generic).since("2.2.3")
+        .says("A container for commands about how values are kept."),
+];
 
 #[rustfmt::skip]
 static OBJECT: &[Command] = &[
-    row("object|encoding", 3, READ, KEY, "2.2.3", "Names the form in which a value is kept.", encoding),
-    row("object|freq", 3, READ, KEY, "4.0.0", "Would tell how often a key is used.", freq),
-    row("object|help", 2, HELP, Keys::None, "6.2.0", "Explains the subcommands.", help),
-    row("object|idletime", 3, READ, KEY, "2.2.3", "Tells for how many seconds a key was not used.", idletime),
-    row("object|refcount", 3, READ, KEY, "2.2.3", "Counts the references to a value, which is one.", refcount),
+    Command::new("object|encoding", 3, encoding).group(Generic).since("2.2.3").read_only()
+        .key(2, READ).args(&[One("key")]).tips(VARIES)
+        .says("Names the form in which a value is kept."),
+    Command::new("object|freq", 3, freq).group(Generic).since("4.0.0").read_only().key(2, READ)
+        .args(&[One("key")]).tips(VARIES).says("Would tell how often a key is used."),
+    Command::new("object|help", 2, help).group(Generic).since("6.2.0").anytime()
+        .says("Explains the subcommands."),
+    Command::new("object|idletime", 3, idletime).group(Generic).since("2.2.3").read_only()
+        .key(2, READ).args(&[One("key")]).tips(VARIES)
+        .says("Tells for how many seconds a key was not used."),
+    Command::new("object|refcount", 3, refcount).group(Generic).since("2.2.3").read_only()
+        .key(2, READ).args(&[One("key")]).tips(VARIES)
+        .says("Counts the references to a value, which is one."),
 ];
 
 /// Bytes of a list that Redis keeps as one listpack by default (`list-max-listpack-size -2`).

@@ -6,7 +6,10 @@ use super::help::{self, wrong_arguments};
 use crate::channels::{Channels, Kind, Subscribers};
 use crate::client_id::ClientId;
 use crate::clients::Subscriptions;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::{Many, One, Optional, OptionalMany};
+use crate::engine::Group::PubSub;
+use crate::engine::uses::NOT_KEY;
+use crate::engine::{Command, CommandError, Context};
 use crate::glob::glob_matches;
 use crate::keyspace::Key;
 use crate::resp::{Output, Request};
@@ -14,53 +17,58 @@ use crate::state::State;
 use deliver::Delivery;
 use std::collections::BTreeSet;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::PubSub);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::PUBSUB.with(Flags::LOADING).with(Flags::STALE);
-const SUBSCRIBE: Flags = ANYTIME.with(Flags::NOSCRIPT);
-const PUBLISH: Flags = ANYTIME.with(Flags::FAST).with(Flags::MAY_REPLICATE);
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("subscribe", -2, SUBSCRIBE, "2.0.0", "Hears what is published on channels.", subscribe),
-    row("unsubscribe", -1, SUBSCRIBE, "2.0.0", "Stops hearing channels, or all of them.", unsubscribe),
-    row("psubscribe", -2, SUBSCRIBE, "2.0.0", "Hears all channels whose names match patterns.", psubscribe),
-    row("punsubscribe", -1, SUBSCRIBE, "2.0.0", "Stops hearing patterns, or all of them.", punsubscribe),
-    row("ssubscribe", -2, SUBSCRIBE, "7.0.0", "Hears what is published on shard channels.", ssubscribe),
-    row("sunsubscribe", -1, SUBSCRIBE, "7.0.0", "Stops hearing shard channels, or all of them.", sunsubscribe),
-    row("publish", 3, PUBLISH, "2.0.0", "Sends a message to a channel.", publish),
-    row("spublish", 3, PUBLISH, "7.0.0", "Sends a message to a shard channel.", spublish),
-    Command {
-        name: "pubsub",
-        arity: -2,
-        flags: Flags::NONE,
-        keys: Keys::None,
-        group: Group::PubSub,
-        since: "2.8.0",
-        summary: "A container for commands about channels.",
-        run: None,
-        subcommands: PUBSUB,
-    },
+    Command::new("subscribe", -2, subscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+        .anytime().for_subscribers().args(&[Many("channel")]).cost("O(1) for each channel")
+        .says("Hears what is published on channels."),
+    Command::new("unsubscribe", -1, unsubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+        .anytime().for_subscribers().args(&[OptionalMany("channel")]).cost("O(1) for each channel")
+        .says("Stops hearing channels, or all of them."),
+    Command::new("psubscribe", -2, psubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+        .anytime().for_subscribers().args(&[Many("pattern")]).cost("O(1) for each pattern")
+        .says("Hears all channels whose names match patterns."),
+    Command::new("punsubscribe", -1, punsubscribe).group(PubSub).since("2.0.0").pubsub()
+        .no_script().anytime().for_subscribers().args(&[OptionalMany("pattern")])
+        .cost("O(1) for each pattern").says("Stops hearing patterns, or all of them."),
+    Command::new("ssubscribe", -2, ssubscribe).group(PubSub).since("7.0.0").pubsub().no_script()
+        .anytime().for_subscribers().keys(1, -1, NOT_KEY).args(&[Many("shardchannel")])
+        .cost("O(1) for each channel").says("Hears what is published on shard channels."),
+    Command::new("sunsubscribe", -1, sunsubscribe).group(PubSub).since("7.0.0").pubsub()
+        .no_script().anytime().for_subscribers().keys(1, -1, NOT_KEY)
+        .args(&[OptionalMany("shardchannel")]).cost("O(1) for each channel")
+        .says("Stops hearing shard channels, or all of them."),
+    Command::new("publish", 3, publish).group(PubSub).since("2.0.0").pubsub().anytime().fast()
+        .may_replicate().args(&[One("channel"), One("message")])
+        .cost("O(N+M) where N is the number of subscribers and M the number of patterns")
+        .says("Sends a message to a channel."),
+    Command::new("spublish", 3, spublish).group(PubSub).since("7.0.0").pubsub().anytime().fast()
+        .may_replicate().key(1, NOT_KEY).args(&[One("shardchannel"), One("message")])
+        .cost("O(N) where N is the number of subscribers")
+        .says("Sends a message to a shard channel."),
+    Command::container("pubsub", PUBSUB).group(PubSub).since("2.8.0")
+        .says("A container for commands about channels."),
 ];
 
 #[rustfmt::skip]
 static PUBSUB: &[Command] = &[
-    row("pubsub|channels", -2, ANYTIME, "2.8.0", "Lists the channels that have subscribers.", pubsub_channels),
-    row("pubsub|numsub", -2, ANYTIME, "2.8.0", "Counts the subscribers of channels.", pubsub_numsub),
-    row("pubsub|numpat", 2, ANYTIME, "2.8.0", "Counts the patterns that are subscribed to.", pubsub_numpat),
-    row("pubsub|shardchannels", -2, ANYTIME, "7.0.0", "Lists the shard channels that have subscribers.", pubsub_shardchannels),
-    row("pubsub|shardnumsub", -2, ANYTIME, "7.0.0", "Counts the subscribers of shard channels.", pubsub_shardnumsub),
-    row("pubsub|help", 2, Flags::LOADING.with(Flags::STALE), "6.2.0", "Explains the subcommands.", pubsub_help),
+    Command::new("pubsub|channels", -2, pubsub_channels).group(PubSub).since("2.8.0").pubsub()
+        .anytime().args(&[Optional("pattern")]).cost("O(N) where N is the number of channels")
+        .says("Lists the channels that have subscribers."),
+    Command::new("pubsub|numsub", -2, pubsub_numsub).group(PubSub).since("2.8.0").pubsub()
+        .anytime().args(&[OptionalMany("channel")]).cost("O(1) for each channel")
+        .says("Counts the subscribers of channels."),
+    Command::new("pubsub|numpat", 2, pubsub_numpat).group(PubSub).since("2.8.0").pubsub().anytime()
+        .says("Counts the patterns that are subscribed to."),
+    Command::new("pubsub|shardchannels", -2, pubsub_shardchannels).group(PubSub).since("7.0.0")
+        .pubsub().anytime().args(&[Optional("pattern")])
+        .cost("O(N) where N is the number of channels")
+        .says("Lists the shard channels that have subscribers."),
+    Command::new("pubsub|shardnumsub", -2, pubsub_shardnumsub).group(PubSub).since("7.0.0")
+        .pubsub().anytime().args(&[OptionalMany("shardchannel")]).cost("O(1) for each channel")
+        .says("Counts the subscribers of shard channels."),
+    Command::new("pubsub|help", 2, pubsub_help).group(PubSub).since("6.2.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 /// What the protocol calls a subscription's beginning, end, and messages.

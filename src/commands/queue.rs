@@ -4,54 +4,66 @@
 
 use super::scan::{parse_cursor, selects, write_page};
 use super::{governed, help, queue_policy};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, is_word};
 use crate::commands::list::count_of;
+use crate::engine::Arg::{
+    Block, One, OneOf, Optional, OptionalChoice, OptionalNamed, PolicyOptions, Word,
+};
+use crate::engine::Group::Queue;
+use crate::engine::uses::{READ, UPDATE};
+use crate::engine::{Arg, Command, CommandError, Context, is_word};
 use crate::keyspace::{COUNTS, Key, Totals};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (group, since) = (Group::Queue, SINCE);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
+/// QUEUE POLICY and its forms.
+const POLICY: &[Arg] = &[OneOf(&[
+    Block(&[Word("SET"), One("name"), One("pattern"), PolicyOptions]),
+    Block(&[Word("DEL"), One("name")]),
+    Word("LIST"),
+    Block(&[Word("OF"), One("key")]),
+])];
 
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "queue",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Queue,
-    since: SINCE,
-    summary: "A container for commands about queues and their policies.",
-    run: None,
-    subcommands: SUBCOMMANDS,
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("queue", SUBCOMMANDS).group(Queue).since(SINCE)
+        .says("A container for commands about queues and their policies."),
+];
 
 /// The version of Tidegate that brought them: Redis has no such commands.
 const SINCE: &str = "0.1.0";
-const KEY: Keys = Keys::Range { first: 2, last: 2, step: 1 };
-const READ: Flags = Flags::READONLY;
-const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT);
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("queue|ack", -3, Flags::WRITE, KEY, "Acknowledges messages in flight.", ack),
-    row("queue|nack", -3, Flags::WRITE, KEY, "Returns messages in flight to their queue.", nack),
-    row("queue|info", 3, READ, KEY, "Tells what is known of a queue.", info),
-    row("queue|inflight", 3, READ, KEY, "Lists the messages of a queue that are in flight.", inflight),
-    row("queue|list", -2, READ, Keys::None, "Gives some of the queues, and where to go on.", list),
-    row("queue|pause", -3, Flags::ADMIN, KEY, "Makes a queue give or take no messages.", pause),
-    row("queue|resume", -3, Flags::ADMIN, KEY, "Ends a pause of a queue.", resume),
-    row("queue|policy", -3, ADMIN, Keys::None, "Sets, deletes, lists policies; tells which one a key has.", queue_policy::policy),
-    row("queue|help", 2, ANYTIME, Keys::None, "Explains the subcommands.", help),
+    Command::new("queue|ack", -3, ack).group(Queue).since(SINCE).write().key(2, UPDATE)
+        .args(&[One("key"), OptionalNamed("COUNT", "count")])
+        .cost("O(N log M) where N is the number of messages and M of those in flight")
+        .says("Acknowledges messages in flight."),
+    Command::new("queue|nack", -3, nack).group(Queue).since(SINCE).write().key(2, UPDATE)
+        .args(&[One("key"), OptionalNamed("COUNT", "count")])
+        .cost("O(N log M) where N is the number of messages and M of those in flight")
+        .says("Returns messages in flight to their queue."),
+    Command::new("queue|info", 3, info).group(Queue).since(SINCE).read_only().key(2, READ)
+        .args(&[One("key")])
+        .cost("O(1) under a policy, else O(N) where N is the number of messages")
+        .says("Tells what is known of a queue."),
+    Command::new("queue|inflight", 3, inflight).group(Queue).since(SINCE).read_only().key(2, READ)
+        .args(&[One("key")]).cost("O(N) where N is the number of messages in flight")
+        .says("Lists the messages of a queue that are in flight."),
+    Command::new("queue|list", -2, list).group(Queue).since(SINCE).read_only()
+        .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
+        .cost("O(1) for every call").says("Gives some of the queues, and where to go on."),
+    Command::new("queue|pause", -3, pause).group(Queue).since(SINCE).admin().key(2, READ)
+        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
+        .says("Makes a queue give or take no messages."),
+    Command::new("queue|resume", -3, resume).group(Queue).since(SINCE).admin().key(2, READ)
+        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
+        .says("Ends a pause of a queue."),
+    Command::new("queue|policy", -3, queue_policy::policy).group(Queue).since(SINCE).admin()
+        .no_script().args(POLICY)
+        .cost("O(N) where N is the number of keys to set or delete one, else of policies")
+        .says("Sets, deletes, lists policies; tells which one a key has."),
+    Command::new("queue|help", 2, help).group(Queue).since(SINCE).anytime()
+        .says("Explains the subcommands."),
 ];
 
 /// The deliveries that QUEUE ACK and NACK name: `[COUNT n]`, the oldest of the connection, one without it;

@@ -3,7 +3,7 @@
 use super::gates::refuse_unwritable;
 use super::governed;
 use super::help::wrong_arguments;
-use crate::command::{CommandError, Context, is_word};
+use crate::engine::{CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};
 use crate::resp::{Output, Request};
 use crate::state::State;

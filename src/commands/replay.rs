@@ -3,12 +3,11 @@
 //! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
 //! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
 
-use super::Table;
 use super::dispatch::look_up;
 use super::governed;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::command::{CommandError, Context, Flags};
+use crate::engine::{CommandError, Context, Flags, Table};
 use crate::keyspace::DbIndex;
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
@@ -50,6 +49,7 @@ pub fn replay(
         reply,
         exec_len: 1,
         command: found.command,
+        table,
     };
     let result = run(&mut context, request);
     governed::remember_push(&mut state.keyspace, *db, request);

@@ -1,28 +1,25 @@
 //! Walking over the keys: KEYS, SCAN, RANDOMKEY.
 
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Arg::{One, OptionalNamed};
+use crate::engine::Group::Generic;
+use crate::engine::syntax::ALL_KEYS;
+use crate::engine::{Command, CommandError, Context, integer, is_word};
 use crate::glob::glob_matches;
 use crate::resp::{Output, Request};
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Generic);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const READ_ALL: Flags = Flags::READONLY.with(Flags::DANGEROUS);
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("keys", 2, READ_ALL, "1.0.0", "Gives all keys whose names match a pattern.", keys),
-    row("scan", -2, Flags::READONLY, "2.8.0", "Gives some of the keys, and where to go on.", scan),
-    row("randomkey", 1, Flags::READONLY, "1.0.0", "Gives any one of the keys.", randomkey),
+    Command::new("keys", 2, keys).group(Generic).since("1.0.0").read_only().dangerous()
+        .args(&[One("pattern")]).cost(ALL_KEYS)
+        .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
+        .says("Gives all keys whose names match a pattern."),
+    Command::new("scan", -2, scan).group(Generic).since("2.8.0").read_only()
+        .args(&[One("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count"), OptionalNamed("TYPE", "type")])
+        .cost("O(1) for each call").tips(&["nondeterministic_output", "request_policy:special"])
+        .says("Gives some of the keys, and where to go on."),
+    Command::new("randomkey", 1, randomkey).group(Generic).since("1.0.0").read_only()
+        .tips(&["request_policy:all_shards", "nondeterministic_output"])
+        .says("Gives any one of the keys."),
 ];
 
 /// Keys that one step of SCAN visits unless COUNT says otherwise.

@@ -1,18 +1,13 @@
 //! Passwords in requests: neither MONITOR, SLOWLOG nor the log may show them.
 
-use crate::command::{Command, is_word};
+use crate::engine::Command;
 use crate::resp::{OwnedRequest, Request};
 
 const HIDDEN: &[u8] = b"(redacted)";
 
 /// The request with its passwords hidden, as Redis hides them; none if it has none.
 pub(super) fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequest> {
-    let hidden = match command.name {
-        "auth" => (1..request.len()).collect(),
-        "hello" => in_hello(request),
-        "config|set" => in_config_set(request),
-        _ => Vec::new(),
-    };
+    let hidden = (command.secrets?)(request);
     if hidden.is_empty() {
         return None;
     }
@@ -21,37 +16,16 @@ pub(super) fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequ
     Some(OwnedRequest::from_args(shown))
 }
 
-/// `HELLO 3 AUTH <user> <password> SETNAME <name>`
-fn in_hello(request: &Request<'_>) -> Vec<usize> {
-    let mut index = 2;
-    while let Some(option) = request.get(index) {
-        if is_word(option, "auth") {
-            return (index + 1..request.len().min(index + 3)).collect();
-        }
-        index += if is_word(option, "setname") { 2 } else { 1 };
-    }
-    Vec::new()
-}
-
-/// `CONFIG SET requirepass <password> …`
-fn in_config_set(request: &Request<'_>) -> Vec<usize> {
-    let names = (2..request.len()).step_by(2);
-    let secret = names.filter(|&index| {
-        std::str::from_utf8(&request[index]).is_ok_and(crate::settings::is_secret)
-    });
-    secret.map(|index| index + 1).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::Table;
+    use crate::commands::table;
 
     fn hidden(line: &str) -> Option<String> {
         let args = || line.split(' ').map(str::as_bytes);
         let request = OwnedRequest::from_args(args());
         let request = request.as_request();
-        let table = Table::shared();
+        let table = table();
         let found = table.find(request.arg(0)).expect("a row of this name");
         let found = table.find_subcommand(found, request.arg(1)).unwrap_or(found);
         let hidden = hide(found.command, &request)?;

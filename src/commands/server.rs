@@ -3,36 +3,30 @@
 use super::connection::REDIS_VERSION;
 use super::deeds::log_deed;
 use super::monitor;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run, integer, is_word};
+use crate::engine::Arg::{OptionalChoice, OptionalNamed, OptionalWord};
+use crate::engine::Group::Server;
+use crate::engine::tips::VARIES;
+use crate::engine::{Command, CommandError, Context, integer, is_word};
 use crate::resp::Request;
 use crate::state::ShutdownRequest;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Server);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const ADMIN: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(ANYTIME);
-const ROLE: Flags = Flags::NOSCRIPT.with(ANYTIME).with(Flags::FAST).with(Flags::DANGEROUS);
-const REWRITE: Flags = Flags::ADMIN.with(Flags::NOSCRIPT).with(Flags::NO_ASYNC_LOADING);
-const SHUTDOWN: Flags = ADMIN.with(Flags::NO_MULTI).with(Flags::ALLOW_BUSY);
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("time", 1, ANYTIME.with(Flags::FAST), "2.6.0", "Gives the server's time.", time),
-    row("role", 1, ROLE, "2.8.12", "Gives the server's part in replication.", role),
-    row("monitor", 1, ADMIN, "1.0.0", "Shows all commands as they run.", monitor),
-    row("shutdown", -1, SHUTDOWN, "1.0.0", "Ends the server.", shutdown),
-    row("bgrewriteaof", 1, REWRITE, "1.0.0", "Writes the append files anew, as short as can be.", bgrewriteaof),
-    row("lolwut", -1, Flags::READONLY.with(Flags::FAST), "5.0.0", "Draws a picture and gives the version.", lolwut),
+    Command::new("time", 1, time).group(Server).since("2.6.0").anytime().fast().tips(VARIES)
+        .says("Gives the server's time."),
+    Command::new("role", 1, role).group(Server).since("2.8.12").no_script().anytime().fast()
+        .dangerous().counts_as_admin().says("Gives the server's part in replication."),
+    Command::new("monitor", 1, monitor).group(Server).since("1.0.0").admin().no_script().anytime()
+        .says("Shows all commands as they run."),
+    Command::new("shutdown", -1, shutdown).group(Server).since("1.0.0").admin().no_script()
+        .anytime().no_multi().allow_busy()
+        .args(&[OptionalChoice(&["NOSAVE", "SAVE"]), OptionalWord("NOW"), OptionalWord("FORCE"), OptionalWord("ABORT")])
+        .says("Ends the server."),
+    Command::new("bgrewriteaof", 1, bgrewriteaof).group(Server).since("1.0.0").admin().no_script()
+        .no_async_loading().says("Writes the append files anew, as short as can be."),
+    Command::new("lolwut", -1, lolwut).group(Server).since("5.0.0").read_only().fast()
+        .args(&[OptionalNamed("VERSION", "version")])
+        .says("Draws a picture and gives the version."),
 ];
 
 fn time(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {

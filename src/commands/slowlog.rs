@@ -1,42 +1,31 @@
 //! SLOWLOG: the commands that took long. <https://redis.io/docs/latest/commands/?group=server>
 
 use super::help::wrong_arguments;
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::Optional;
+use crate::engine::Group::Server;
+use crate::engine::tips::ALL_NODES_SUCCEED;
+use crate::engine::{Command, CommandError, Context};
 use crate::resp::{Request, parse_integer};
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let (keys, group) = (Keys::None, Group::Server);
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::LOADING.with(Flags::STALE);
-const ADMIN: Flags = Flags::ADMIN.with(ANYTIME);
-
-pub(super) static COMMANDS: &[Command] = &[Command {
-    name: "slowlog",
-    arity: -2,
-    flags: Flags::NONE,
-    keys: Keys::None,
-    group: Group::Server,
-    since: "2.2.12",
-    summary: "A container for commands about slow commands.",
-    run: None,
-    subcommands: SUBCOMMANDS,
-}];
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("slowlog", SUBCOMMANDS).group(Server).since("2.2.12")
+        .says("A container for commands about slow commands."),
+];
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
-    row("slowlog|get", -2, ADMIN, "2.2.12", "Gives the newest slow commands.", get),
-    row("slowlog|len", 2, ADMIN, "2.2.12", "Counts the slow commands kept.", len),
-    row("slowlog|reset", 2, ADMIN, "2.2.12", "Forgets the slow commands.", reset),
-    row("slowlog|help", 2, ANYTIME, "6.2.0", "Explains the subcommands.", help),
+    Command::new("slowlog|get", -2, get).group(Server).since("2.2.12").admin().anytime()
+        .args(&[Optional("count")]).cost("O(N) where N is the number of entries given")
+        .tips(&["request_policy:all_nodes", "nondeterministic_output"])
+        .says("Gives the newest slow commands."),
+    Command::new("slowlog|len", 2, len).group(Server).since("2.2.12").admin().anytime()
+        .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
+        .says("Counts the slow commands kept."),
+    Command::new("slowlog|reset", 2, reset).group(Server).since("2.2.12").admin().anytime()
+        .tips(ALL_NODES_SUCCEED).says("Forgets the slow commands."),
+    Command::new("slowlog|help", 2, help).group(Server).since("6.2.0").anytime()
+        .says("Explains the subcommands."),
 ];
 
 /// How many entries SLOWLOG GET gives if it is not told.

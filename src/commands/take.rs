@@ -3,8 +3,8 @@
 
 use super::governed;
 use crate::clients::{Consumer, Take};
-use crate::command::CommandError;
 use crate::effects::Effects;
+use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::Output;

@@ -6,10 +6,9 @@
 //! is timed as a whole, and each call counts with the mean of its run.
 
 use super::secrets;
-use super::table::{Found, Table};
 use crate::client_id::ClientId;
 use crate::clients::WaitingCall;
-use crate::command::{Command, Flags};
+use crate::engine::{Command, Flags, Found};
 use crate::resp::{OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
 use crate::state::{State, count_max};
@@ -112,14 +111,16 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
 pub(super) fn begin_wait(
     state: &mut State,
     client: ClientId,
-    index: usize,
+    found: Found,
     request: &Request<'_>,
     begun_us: Option<u64>,
 ) {
     let took_us = begun_us.map_or(0, |begun_us| time_single(state, begun_us));
     if let Some(client) = state.clients.get_mut(client) {
+        // What waits has no passwords, and the slow log keeps all of it.
         let request = request.to_owned();
-        client.waiting_call = Some(Box::new(WaitingCall { command: index, took_us, request }));
+        let command = found.index;
+        client.waiting_call = Some(Box::new(WaitingCall { command, took_us, request }));
     }
 }
 
@@ -133,8 +134,9 @@ pub(super) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_f
     let stats = state.stats.command(index);
     stats.calls += 1;
     stats.failed += u64::from(has_failed);
-    let Some(command) = Table::shared().at(index) else { return };
-    note_slow(state, client, command, &request.as_request(), took_us);
+    if is_slow(state, took_us) {
+        keep_slow(state, client, &request.as_request(), took_us);
+    }
     note_latency(state, "command-unblocking", reply_us);
 }
 
@@ -146,15 +148,22 @@ pub(super) fn note_slow(
     request: &Request<'_>,
     took_us: u64,
 ) {
+    if is_slow(state, took_us) && !command.flags.contains(Flags::SKIP_SLOWLOG) {
+        let hidden = secrets::hide(command, request);
+        let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
+        keep_slow(state, client, &shown, took_us);
+    }
+}
+
+/// Whether the slow log keeps a call that took so long.
+fn is_slow(state: &State, took_us: u64) -> bool {
     let threshold_us = state.settings.slowlog_threshold_us;
     // A time that is beyond i64 is over any threshold.
     let is_slow = threshold_us >= 0 && took_us >= threshold_us.unsigned_abs();
-    if !is_slow
-        || state.settings.slowlog_len_max == 0
-        || command.flags.contains(Flags::SKIP_SLOWLOG)
-    {
-        return;
-    }
+    is_slow && state.settings.slowlog_len_max > 0
+}
+
+fn keep_slow(state: &mut State, client: ClientId, shown: &Request<'_>, took_us: u64) {
     let Some(client) = state.clients.get(client) else { return };
     let name = client.identity.as_ref().map(|identity| identity.name.clone());
     let entry = SlowlogEntry {
@@ -165,8 +174,6 @@ pub(super) fn note_slow(
         client_addr: client.peer.addr(),
         client_name: name.unwrap_or_default(),
     };
-    let hidden = secrets::hide(command, request);
-    let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
     state.slowlog.add(shown.args(), entry, count_max(state.settings.slowlog_len_max));
 }
 

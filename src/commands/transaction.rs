@@ -2,42 +2,31 @@
 //! <https://redis.io/docs/latest/develop/interact/transactions/>
 
 use super::dispatch::{call, look_up};
-use super::table::Table;
 use crate::client_id::ClientId;
 use crate::clients::{Client, Transaction};
-use crate::command::{Command, CommandError, Context, Flags, Group, Keys, Run};
+use crate::engine::Arg::Many;
+use crate::engine::Group::Transactions;
+use crate::engine::syntax::PER_KEY;
+use crate::engine::uses::READ;
+use crate::engine::{Command, CommandError, Context, Flags};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
-const fn row(
-    name: &'static str,
-    arity: i32,
-    flags: Flags,
-    keys: Keys,
-    since: &'static str,
-    summary: &'static str,
-    run: Run,
-) -> Command {
-    let group = Group::Transactions;
-    Command { name, arity, flags, keys, group, since, summary, run: Some(run), subcommands: &[] }
-}
-
-const ANYTIME: Flags = Flags::NOSCRIPT
-    .with(Flags::LOADING)
-    .with(Flags::STALE)
-    .with(Flags::FAST)
-    .with(Flags::ALLOW_BUSY);
-const EXEC: Flags =
-    Flags::NOSCRIPT.with(Flags::LOADING).with(Flags::STALE).with(Flags::SKIP_SLOWLOG);
-const ALL_KEYS: Keys = Keys::Range { first: 1, last: -1, step: 1 };
-
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    row("multi", 1, ANYTIME, Keys::None, "1.2.0", "Begins a transaction.", multi),
-    row("exec", 1, EXEC, Keys::None, "1.2.0", "Runs all commands of a transaction.", exec),
-    row("discard", 1, ANYTIME, Keys::None, "2.0.0", "Forgets a transaction.", discard),
-    row("watch", -2, ANYTIME, ALL_KEYS, "2.2.0", "Makes the next EXEC depend on keys staying as they are.", watch),
-    row("unwatch", 1, ANYTIME, Keys::None, "2.2.0", "Forgets the watched keys.", unwatch),
+    Command::new("multi", 1, multi).group(Transactions).since("1.2.0").no_script().anytime().fast()
+        .allow_busy().never_queued().says("Begins a transaction."),
+    Command::new("exec", 1, exec).group(Transactions).since("1.2.0").no_script().anytime()
+        .skip_slowlog().never_queued().ends_transaction().runs_queued()
+        .cost("Depends on the commands of the transaction")
+        .says("Runs all commands of a transaction."),
+    Command::new("discard", 1, discard).group(Transactions).since("2.0.0").no_script().anytime()
+        .fast().allow_busy().never_queued().ends_transaction().says("Forgets a transaction."),
+    Command::new("watch", -2, watch).group(Transactions).since("2.2.0").no_script().anytime()
+        .fast().allow_busy().never_queued().keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY)
+        .says("Makes the next EXEC depend on keys staying as they are."),
+    Command::new("unwatch", 1, unwatch).group(Transactions).since("2.2.0").no_script().anytime()
+        .fast().allow_busy().says("Forgets the watched keys."),
 ];
 
 fn multi(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -52,11 +41,18 @@ fn multi(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 /// Keeps a command for EXEC.
-pub(super) fn queue(state: &mut State, id: ClientId, request: &Request<'_>, reply: &mut Output) {
+pub(super) fn queue(
+    state: &mut State,
+    id: ClientId,
+    command: &Command,
+    request: &Request<'_>,
+    reply: &mut Output,
+) {
     let Some(client) = state.clients.get_mut(id) else { return };
     let transaction = client.transaction.get_or_insert_default();
     // After an error EXEC will refuse: the rest need not be kept, as in Redis.
     if !transaction.is_aborted && !transaction.is_watch_broken {
+        transaction.flags = transaction.flags | command.flags;
         let request = request.to_owned();
         transaction.queued_bytes += request.memory_bytes();
         transaction.queued.push(request);
@@ -76,10 +72,7 @@ pub(super) fn abort(state: &mut State, id: ClientId) {
 
 /// Whether one of the client's queued commands has any of these flags.
 pub(super) fn has_command(client: &Client, flags: Flags) -> bool {
-    client.transaction.iter().flat_map(|transaction| &transaction.queued).any(|queued| {
-        look_up(Table::shared(), &queued.as_request())
-            .is_ok_and(|found| found.command.flags.intersects(flags))
-    })
+    client.transaction.as_ref().is_some_and(|transaction| transaction.flags.intersects(flags))
 }
 
 fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -102,7 +95,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     for queued in &transaction.queued {
         let request = queued.as_request();
         // Only what was found is queued, and the table does not change.
-        let Ok(found) = look_up(Table::shared(), &request) else { continue };
+        let Ok(found) = look_up(ctx.table, &request) else { continue };
         let db = ctx.client().map_or(ctx.db, |client| client.db);
         call(
             &mut Context {
@@ -113,6 +106,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
                 reply: ctx.reply,
                 exec_len: transaction.queued.len(),
                 command: found.command,
+                table: ctx.table,
             },
             found,
             &request,

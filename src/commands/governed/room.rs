@@ -6,9 +6,9 @@
 use super::push::{full, limit_passed, new_messages, push};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
-use crate::command::{CommandError, Context};
 use crate::commands::blocking::stop_waiting;
 use crate::commands::timing;
+use crate::engine::{CommandError, Context};
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::End;

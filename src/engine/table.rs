@@ -1,38 +1,15 @@
 //! Finding a command by its name.
 
-use crate::command::Command;
+use super::command::Command;
 use ahash::RandomState;
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
-/// The rows of all families.
-static FAMILIES: &[&[Command]] = &[
-    super::list::COMMANDS,
-    super::queue::COMMANDS,
-    super::pubsub::COMMANDS,
-    super::keys::COMMANDS,
-    super::scan::COMMANDS,
-    super::expiry::COMMANDS,
-    super::object::COMMANDS,
-    super::transaction::COMMANDS,
-    super::connection::COMMANDS,
-    super::client::COMMANDS,
-    super::server::COMMANDS,
-    super::info::COMMANDS,
-    super::memory::COMMANDS,
-    super::latency::COMMANDS,
-    super::command_info::COMMANDS,
-    super::config::COMMANDS,
-    super::slowlog::COMMANDS,
-    super::debug::COMMANDS,
-    super::absent::COMMANDS,
-];
-
-/// Names are shorter than this.
-const NAME_BYTES_MAX: usize = 32;
+/// Names are shorter than this, which a test of the rows sees to.
+pub const NAME_BYTES_MAX: usize = 32;
 
 /// All commands, by name and by position. Subcommands have positions of their own.
 pub struct Table {
+    families: &'static [&'static [Command]],
     commands: Vec<&'static Command>,
     by_name: HashMap<&'static [u8], usize, RandomState>,
     /// The short ones once more: every request asks, and most have one.
@@ -47,18 +24,13 @@ pub struct Found {
 }
 
 impl Table {
-    /// The one table; it never changes.
-    pub fn shared() -> &'static Table {
-        static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
-        &TABLE
-    }
-
-    fn new() -> Table {
+    /// The table of these families' rows.
+    pub fn new(families: &'static [&'static [Command]]) -> Table {
         let mut commands = Vec::new();
         // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
         let mut by_packed_name = PackedNames::default();
-        for command in FAMILIES.iter().copied().flatten() {
+        for command in families.iter().copied().flatten() {
             by_name.insert(command.name.as_bytes(), commands.len());
             if let Some(packed) = packed(command.name.as_bytes()) {
                 by_packed_name.insert(packed, commands.len());
@@ -70,7 +42,8 @@ impl Table {
                 commands.push(subcommand);
             }
         }
-        Table { commands, by_name, by_packed_name }
+        assert!(commands.len() < PackedNames::SLOTS / 4, "the table of names is too full");
+        Table { families, commands, by_name, by_packed_name }
     }
 
     /// The command with this name in any case; not a subcommand.
@@ -109,14 +82,9 @@ impl Table {
         Some(Found { command: self.commands[index], index })
     }
 
-    /// The command at a position.
-    pub fn at(&self, index: usize) -> Option<&'static Command> {
-        self.commands.get(index).copied()
-    }
-
     /// All commands in the order of the table, without subcommands.
     pub fn commands(&self) -> impl Iterator<Item = &'static Command> {
-        FAMILIES.iter().copied().flatten()
+        self.families.iter().copied().flatten()
     }
 
     /// All commands and subcommands with their positions.
@@ -138,7 +106,7 @@ impl Default for PackedNames {
 }
 
 impl PackedNames {
-    /// Several times the commands there are, which a test sees to.
+    /// Several times the commands there are, which is asserted where they are put in.
     const SLOTS: usize = 1024;
 
     /// Where the search for a name begins: the upper bits of a product, which all bits of the name
@@ -183,48 +151,4 @@ fn packed(name: &[u8]) -> Option<u64> {
     let bytes = u64::from(u32::from_le_bytes(*first))
         | u64::from(u32::from_le_bytes(*last)) << (8 * (name.len() - 4));
     Some(bytes | LOWER_CASE >> (8 * (8 - name.len())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn every_row_is_whole() {
-        let mut names = BTreeSet::new();
-        for Found { command, .. } in Table::shared().all() {
-            assert!(names.insert(command.name), "{} is there twice", command.name);
-            assert!(command.name.len() < NAME_BYTES_MAX);
-            assert_eq!(command.name, command.name.to_ascii_lowercase());
-            assert!(Table::shared().commands.len() < PackedNames::SLOTS / 4);
-            let has_letters_only = command.name.bytes().all(|byte| byte.is_ascii_lowercase());
-            let is_packed = packed(command.name.as_bytes()).is_some();
-            assert!(!is_packed || has_letters_only || command.name.contains('|'));
-            assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);
-            let has_subcommands = !command.subcommands.is_empty();
-            assert!(command.run.is_some() || has_subcommands, "{} does nothing", command.name);
-            for subcommand in command.subcommands {
-                assert!(subcommand.name.starts_with(&format!("{}|", command.name)));
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_found_in_any_case() {
-        let table = Table::shared();
-        assert_eq!(table.find(b"rPuSh").map(|found| found.command.name), Some("rpush"));
-        assert_eq!(table.find(b"DeL").map(|found| found.command.name), Some("del"));
-        assert_eq!(table.find(b"PSUBscribe").map(|found| found.command.name), Some("psubscribe"));
-        for name in
-            [&b"client|list"[..], b"", b"l", b"lpo", b"lpop ", b"lpop\0", b"lp\x0fp", b"\0lpop"]
-        {
-            assert!(table.find(name).is_none(), "{}", name.escape_ascii());
-        }
-        assert!(table.find(&[b'x'; 100]).is_none());
-        let client = table.find(b"CLIENT").expect("CLIENT is in the table");
-        let list = table.find_subcommand(client, b"List").expect("CLIENT LIST is in the table");
-        assert_eq!(list.command.name, "client|list");
-        assert_eq!(table.find_full(b"CLIENT|LIST").map(|found| found.index), Some(list.index));
-    }
 }

@@ -1,0 +1,46 @@
+//! What a command runs with.
+
+use super::command::Command;
+use super::table::Table;
+use crate::client_id::ClientId;
+use crate::clients::Client;
+use crate::clock::Now;
+use crate::keyspace::DbIndex;
+use crate::resp::Output;
+use crate::state::State;
+
+/// What a command runs with.
+pub struct Context<'a> {
+    pub state: &'a mut State,
+    /// Who gave the command.
+    pub client: ClientId,
+    /// The database the client has selected.
+    pub db: DbIndex,
+    pub now: Now,
+    /// Where the reply goes. What other clients are to hear goes through `state.clients.write`.
+    pub reply: &'a mut Output,
+    /// How many commands the EXEC has that runs this one; 0 outside of EXEC.
+    pub exec_len: usize,
+    /// The command's own row.
+    pub command: &'static Command,
+    /// All commands.
+    pub table: &'static Table,
+}
+
+impl Context<'_> {
+    /// Whether EXEC runs the command: it must not block.
+    pub fn is_in_exec(&self) -> bool {
+        self.exec_len > 0
+    }
+
+    /// The client's record. None only if the client was removed while its command ran, which
+    /// the broker does not do.
+    pub fn client(&self) -> Option<&Client> {
+        self.state.clients.get(self.client)
+    }
+
+    /// The client's record, to change.
+    pub fn client_mut(&mut self) -> Option<&mut Client> {
+        self.state.clients.get_mut(self.client)
+    }
+}

@@ -1,0 +1,93 @@
+//! The errors of commands, and arguments as what they stand for.
+
+use crate::keyspace::{DbIndex, WrongType};
+use crate::resp::parse_integer;
+use crate::state::State;
+use std::borrow::Cow;
+use thiserror::Error;
+
+/// An error reply. The texts are Redis'.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandError {
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR timeout is not a float or out of range")]
+    TimeoutNotAFloat,
+    #[error("ERR timeout is negative")]
+    TimeoutNegative,
+    #[error("ERR timeout is out of range")]
+    TimeoutOutOfRange,
+    #[error("ERR DB index is out of range")]
+    DbOutOfRange,
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(String),
+    /// Any other, with its code.
+    #[error("{0}")]
+    Other(Cow<'static, str>),
+    /// One that repeats bytes of the request, with its code.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Vec<u8>),
+}
+
+impl CommandError {
+    /// An error with a fixed text, its code first.
+    pub const fn text(text: &'static str) -> CommandError {
+        CommandError::Other(Cow::Borrowed(text))
+    }
+
+    /// The bytes of the reply, without `-` and line end.
+    pub fn to_bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            CommandError::Other(text) => Cow::Borrowed(text.as_bytes()),
+            CommandError::Bytes(bytes) => Cow::Borrowed(bytes),
+            other => Cow::Owned(other.to_string().into_bytes()),
+        }
+    }
+}
+
+impl From<String> for CommandError {
+    fn from(text: String) -> CommandError {
+        CommandError::Other(Cow::Owned(text))
+    }
+}
+
+/// An argument as an integer.
+pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
+    parse_integer(arg).ok_or(CommandError::NotAnInteger)
+}
+
+/// An argument as an integer between bounds, or this error.
+pub fn integer_within(
+    arg: &[u8],
+    min: i64,
+    max: i64,
+    error: &'static str,
+) -> Result<i64, CommandError> {
+    let number = parse_integer(arg).filter(|number| (min..=max).contains(number));
+    number.ok_or(CommandError::text(error))
+}
+
+/// The database that an argument names.
+pub fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
+    const BEYOND_INT: &str =
+        "ERR value is out of range, value must between -2147483648 and 2147483647";
+    integer(arg)?;
+    let number = integer_within(arg, i32::MIN.into(), i32::MAX.into(), BEYOND_INT)?;
+    let index = usize::try_from(number).ok().filter(|&index| index < state.keyspace.db_count());
+    index.ok_or(CommandError::DbOutOfRange)
+}
+
+/// Whether an argument is this word, in any case.
+#[inline]
+pub fn is_word(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}

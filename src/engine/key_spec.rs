@@ -1,0 +1,131 @@
+//! Where a command has its keys, and what is done with them, in Redis' words (key specifications).
+
+use crate::resp::{Request, parse_integer};
+
+/// What is done with keys.
+pub mod uses {
+    pub const READ: &[&str] = &["RO"];
+    pub const READ_VALUE: &[&str] = &["RO", "access"];
+    pub const INSERT: &[&str] = &["RW", "insert"];
+    pub const DELETE: &[&str] = &["RW", "delete"];
+    pub const UPDATE: &[&str] = &["RW", "update"];
+    pub const TAKE: &[&str] = &["RW", "access", "delete"];
+    pub const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
+    pub const OVERWRITE: &[&str] = &["OW", "update"];
+    pub const CREATE: &[&str] = &["OW", "insert"];
+    pub const REMOVE: &[&str] = &["RM", "delete"];
+    /// Shard channels: a cluster would place them as it places keys.
+    pub const NOT_KEY: &[&str] = &["not_key"];
+}
+
+/// Keys that lie together in a request and are used alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// What is done with the keys.
+    pub uses: &'static [&'static str],
+    /// The argument at which the search begins.
+    pub begin: usize,
+    pub find: FindKeys,
+}
+
+/// How keys are found from the beginning of the search on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// Up to `last`, counted from the beginning or, negative, from the end of the request.
+    Range { last: i32, step: usize },
+    /// The first argument says how many keys follow it.
+    Counted,
+}
+
+impl KeySpec {
+    pub(super) const fn one(at: usize, uses: &'static [&'static str]) -> KeySpec {
+        KeySpec { uses, begin: at, find: FindKeys::Range { last: 0, step: 1 } }
+    }
+
+    pub(super) const fn range(first: usize, last: i32, uses: &'static [&'static str]) -> KeySpec {
+        KeySpec { uses, begin: first, find: FindKeys::Range { last, step: 1 } }
+    }
+
+    pub(super) const fn counted(at: usize, uses: &'static [&'static str]) -> KeySpec {
+        KeySpec { uses, begin: at, find: FindKeys::Counted }
+    }
+}
+
+/// The key specifications of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpecs {
+    specs: [KeySpec; KeySpecs::MAX],
+    len: usize,
+}
+
+impl KeySpecs {
+    const MAX: usize = 2;
+
+    pub(super) const NONE: KeySpecs =
+        KeySpecs { specs: [KeySpec::one(0, &[]); KeySpecs::MAX], len: 0 };
+
+    pub(super) const fn and(mut self, spec: KeySpec) -> KeySpecs {
+        assert!(self.len < KeySpecs::MAX, "a command with more key specifications than any has");
+        self.specs[self.len] = spec;
+        self.len += 1;
+        self
+    }
+
+    pub fn as_slice(&self) -> &[KeySpec] {
+        &self.specs[..self.len]
+    }
+
+    /// Whether the command has keys. Shard channels are none.
+    pub fn has_keys(&self) -> bool {
+        self.as_slice().iter().any(|spec| spec.uses != uses::NOT_KEY)
+    }
+
+    /// The first key, the last key and the step, as COMMAND has shown them since its beginning; zeros
+    /// if the places of the keys depend on other arguments.
+    pub fn legacy_range(&self) -> (i64, i64, i64) {
+        let ([first, ..], [.., last]) = (self.as_slice(), self.as_slice()) else {
+            return (0, 0, 0);
+        };
+        // Places within a request are small.
+        match last.find {
+            FindKeys::Range { last: end, step } if end < 0 => {
+                (first.begin as i64, i64::from(end), step as i64)
+            }
+            FindKeys::Range { last: end, step } => {
+                (first.begin as i64, last.begin as i64 + i64::from(end), step as i64)
+            }
+            FindKeys::Counted => (0, 0, 0),
+        }
+    }
+
+    /// The keys of a request, with what is done with them; none if its arguments make no sense. The
+    /// command must accept so many arguments.
+    pub fn of<'a>(
+        &self,
+        request: &Request<'a>,
+    ) -> Option<Vec<(&'a [u8], &'static [&'static str])>> {
+        let mut found = Vec::new();
+        for spec in self.as_slice() {
+            let (first, last, step) = match spec.find {
+                FindKeys::Range { last, step } if last < 0 => {
+                    let last = request.len().checked_sub(last.unsigned_abs() as usize)?;
+                    (spec.begin, last, step)
+                }
+                FindKeys::Range { last, step } => {
+                    (spec.begin, spec.begin + last.unsigned_abs() as usize, step)
+                }
+                FindKeys::Counted => {
+                    let count = parse_integer(request.get(spec.begin)?)?;
+                    let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
+                    (spec.begin + 1, spec.begin.checked_add(count)?, 1)
+                }
+            };
+            if last >= request.len() {
+                return None;
+            }
+            let places = (first..=last).step_by(step.max(1));
+            found.extend(places.map(|place| (request.arg(place), spec.uses)));
+        }
+        (!found.is_empty()).then_some(found)
+    }
+}

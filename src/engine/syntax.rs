@@ -1,0 +1,48 @@
+//! How the arguments of a command are written. COMMAND DOCS shows it, and `redis-cli` makes its hints
+//! of that.
+
+/// One argument as it is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Arg {
+    /// `count`
+    One(&'static str),
+    /// `key [key ...]`
+    Many(&'static str),
+    /// `[count]`
+    Optional(&'static str),
+    /// `[section [section ...]]`
+    OptionalMany(&'static str),
+    /// `parameter value [parameter value ...]`
+    Pairs(&'static str, &'static str),
+    /// `LEFT|RIGHT`
+    Choice(&'static [&'static str]),
+    /// `[NX|XX]`
+    OptionalChoice(&'static [&'static str]),
+    /// `LIST`
+    Word(&'static str),
+    /// `[REPLACE]`
+    OptionalWord(&'static str),
+    /// `FILTERBY filter`
+    Named(&'static str, &'static str),
+    /// `[COUNT count]`
+    OptionalNamed(&'static str, &'static str),
+    /// `DEL name`
+    Block(&'static [Arg]),
+    /// `[protover [AUTH username password] …]`
+    OptionalBlock(&'static str, &'static [Arg]),
+    /// `DEL name|LIST|…`
+    OneOf(&'static [Arg]),
+    /// `[max-length count] …`: the options of a queue policy, from their own table.
+    PolicyOptions,
+}
+
+// Words that several families have.
+pub const ENDS: Arg = Arg::Choice(&["LEFT", "RIGHT"]);
+pub const SYNC: Arg = Arg::OptionalChoice(&["ASYNC", "SYNC"]);
+
+// What commands of several families cost.
+pub const PER_KEY: &str = "O(1) for each key";
+pub const TAKE_MANY: &str =
+    "O(N+M) where N is the number of keys and M the number of messages taken";
+pub const ALL_KEYS: &str = "O(N) where N is the number of keys";
+pub const ALL_CLIENTS: &str = "O(N) where N is the number of clients";
