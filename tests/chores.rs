@@ -302,6 +302,23 @@ fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
 }
 
 #[test]
+fn a_policy_that_goes_is_followed_where_databases_change_places() {
+    let mut world = World::new(&[]);
+    world.ask("QUEUE POLICY SET p q delivery at-least-once acknowledge explicit");
+    world.pop();
+    world.ask("QUEUE POLICY DEL p");
+    world.settle();
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    world.ask("SWAPDB 0 1");
+    settle_all(&mut world);
+    world.ask("SWAPDB 0 1");
+    world.settle();
+    let in_order: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    assert_eq!(list(&world.broker, "q"), in_order);
+    check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_flush_is_seen_at_once_and_freed_in_parts() {
     for request in ["FLUSHALL", "FLUSHDB", "FLUSHALL ASYNC"] {
         let mut world = World::new(&[]);

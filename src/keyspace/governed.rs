@@ -492,6 +492,8 @@ impl Keyspace {
         let governance = &mut self.governance;
         let paused = std::mem::take(&mut governance.paused).into_iter();
         governance.paused = paused.map(|(db, key)| (other(db), key)).collect();
+        let stranded = std::mem::take(&mut governance.stranded).into_iter();
+        governance.stranded = stranded.map(|(db, key)| (other(db), key)).collect();
     }
 
     /// Panics if what is noted of governed queues disagrees with their entries.
