@@ -326,7 +326,7 @@ fn lower_priority() {
 pub(super) struct Workers {
     syncs: Vec<Worker>,
     rewrite: Worker,
-    done: Receiver<Done>,
+    pub(super) done: Receiver<Done>,
 }
 
 struct Worker {

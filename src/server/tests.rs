@@ -3,6 +3,8 @@
 use super::*;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
@@ -276,15 +278,61 @@ fn small_replies_do_not_wait_for_company() {
     client.shutdown(Shutdown::Both).expect("an end");
 }
 
+/// A server with append files in a directory that is to be removed, when they are loaded.
+fn durable(name: &str, lines: &str) -> (Driven, PathBuf) {
+    let name = format!("tidegate-turn-{name}-{}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let mut driven = Driven::new(&format!("appendonly yes\n{lines}\ndir {}", directory.display()));
+    assert_eq!(driven.wait_ms(), Some(0), "loading waits for nobody");
+    driven.turn_until(|server| matches!(server.durability, Durability::On { .. }));
+    (driven, directory)
+}
+
+/// Where the disk is slower than the clients, these wait: what is to be written does not grow.
+#[test]
+fn nothing_is_read_while_too_much_waits_for_the_disk() {
+    let (mut driven, directory) =
+        durable("full", "appendfsync always\nappend-buffer-limit 1mb\nappend-reserve 0");
+    let (mut client, mut other) = (driven.client(), driven.client());
+    // No sync ends until its end can be heard of again.
+    let (_silent, nothing) = mpsc::channel();
+    let hear_at = |driven: &mut Driven, done| match &mut driven.server.durability {
+        Durability::On { workers, .. } => std::mem::replace(&mut workers.done, done),
+        _ => panic!("append files are on"),
+    };
+    let ends = hear_at(&mut driven, nothing);
+    let text = "m".repeat(60_000);
+    let push = format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n${}\r\n{text}\r\n", text.len());
+    let mut count = 0;
+    while !driven.server.durability.is_full(&driven.server.broker) {
+        count += 1;
+        assert!(count < 100, "it is never full");
+        client.write_all(push.as_bytes()).expect("it is taken");
+        driven.turn_until(|server| server.broker.message_count() == count);
+        // Another sync begins only beside one that takes long.
+        driven.advance(Duration::from_millis(10));
+    }
+    client.write_all(b"RPUSH q last\r\n").expect("it is taken");
+    other.write_all(b"PING\r\n").expect("it is taken");
+    for _ in 0..10 {
+        driven.turn();
+    }
+    assert_eq!(driven.server.broker.message_count(), count);
+    other.set_nonblocking(true).expect("a socket that does not wait");
+    let early = other.read(&mut [0; 1]).expect_err("nobody is read");
+    assert_eq!(early.kind(), ErrorKind::WouldBlock);
+    assert_eq!(driven.wait_ms(), None, "it sleeps until a sync has ended");
+    hear_at(&mut driven, ends);
+    driven.turn_until(|server| server.broker.message_count() == count + 1);
+    driven.ask(&mut other, "", "+PONG\r\n");
+    drop(driven);
+    std::fs::remove_dir_all(&directory).expect("it is there");
+}
+
 #[test]
 fn changes_are_synced_within_a_second_although_nothing_comes() {
-    let directory = std::env::temp_dir().join(format!("tidegate-turn-{}", std::process::id()));
-    let lines = format!("appendonly yes\nappendfsync everysec\ndir {}", directory.display());
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let mut driven = Driven::new(&lines);
-    assert_eq!(driven.wait_ms(), Some(0), "loading waits for nobody");
-    let is_loaded = |server: &Server| matches!(server.durability, Durability::On { .. });
-    driven.turn_until(is_loaded);
+    let (mut driven, directory) = durable("idle", "appendfsync everysec");
     let mut client = driven.client();
     driven.ask(&mut client, "RPUSH q a\r\n", ":1\r\n");
     driven.check_wait_ms(0, 1_000);
