@@ -71,6 +71,7 @@ fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) ->
         26 if dice.below(4) == 0 => "SWAPDB 0 1".into(),
         26 => format!("SELECT {}", dice.below(2)),
         27 => format!("LINSERT {one} BEFORE {} {number}i", number / 2),
+        28 if dice.below(4) == 0 => format!("DEL {one}"),
         28 => format!("LTRIM {one} 0 3"),
         // All are different: see `story`.
         _ => format!("RPUSH {one} {number}a {number}b {number}c"),
