@@ -366,3 +366,63 @@ fn what_expires_in_many_queues_is_shown_in_none() {
         assert_eq!(as_plain_lists(&world.stream).len(), left);
     }
 }
+
+/// A queue's dead letters are in the order in which they left it, however few come behind many.
+#[test]
+fn what_expires_later_comes_behind_what_is_on_its_way() {
+    let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
+    world.push();
+    world.now = world.now.plus_us(50_000);
+    world.ask(&format!("RPUSH q {COUNT}"));
+    world.now = world.now.plus_us(50_000);
+    world.settle();
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    world.now = world.now.plus_us(50_000);
+    settle_all(&mut world);
+    let in_order: Vec<String> = (0..=COUNT).map(|number| number.to_string()).collect();
+    assert_eq!(list(&world.broker, "dead"), in_order);
+    assert_eq!(as_plain_lists(&world.stream).len(), COUNT + 1);
+}
+
+/// Messages that are fresh stay on both sides of those that leave.
+#[test]
+fn what_leaves_from_the_middle_is_recorded_as_such() {
+    let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
+    world.push();
+    world.now = world.now.plus_us(50_000);
+    world.ask(&format!("LPUSH q {COUNT}"));
+    world.ask(&format!("RPUSH q {}", COUNT + 1));
+    world.now = world.now.plus_us(50_000);
+    let expected: Vec<usize> = (0..COUNT + 2).collect();
+    world.settle();
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    assert_eq!(as_plain_lists(&world.stream), expected);
+    settle_all(&mut world);
+    assert_eq!(list(&world.broker, "q"), [COUNT, COUNT + 1].map(|number| number.to_string()));
+    assert_eq!(as_plain_lists(&world.stream), expected);
+}
+
+#[test]
+fn what_is_on_its_way_goes_along_with_its_database() {
+    let policies = &["p q message-ttl-ms 100 dead-letter dead"];
+    let mut world = World::new(policies);
+    world.push();
+    world.now = world.now.plus_us(100_000);
+    world.settle();
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    world.ask("SWAPDB 0 1");
+    world.settle();
+    let mut loaded = broker(policies, world.now);
+    loaded.replay(&mut 0, &world.stream).expect("it loads");
+    loaded.end_replay(world.now);
+    while loaded.has_backlog() {
+        loaded.settle(world.now);
+    }
+    settle_all(&mut world);
+    for (name, broker) in [("as it was", &world.broker), ("loaded meanwhile", &loaded)] {
+        let contents = broker.contents().into_iter();
+        let lists: Vec<_> = contents.map(|(key, (messages, _))| (key, messages.len())).collect();
+        assert_eq!(lists, [((1, b"dead".to_vec()), COUNT)], "{name}");
+    }
+    assert_eq!(as_plain_lists(&world.stream).len(), COUNT);
+}
