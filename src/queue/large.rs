@@ -48,7 +48,9 @@ mod tests {
             assert_eq!(queue.pop_large(end), None);
             let large: Vec<u8> = (0..300_000).map(|number| number as u8).collect();
             queue.push(end, &large);
-            let address = queue.iter().map(<[u8]>::as_ptr).max();
+            let is_large = |message: &&[u8]| message.len() == large.len();
+            let address = queue.iter().find(is_large).map(<[u8]>::as_ptr);
+            assert!(address.is_some());
             let taken = queue.pop_large(end).expect("the large one");
             assert_eq!(taken, large);
             assert!(queue.pop_large(end).is_none() && queue.len() == 1);
