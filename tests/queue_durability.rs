@@ -251,6 +251,77 @@ fn what_was_stored_before_a_kill_is_not_stored_again() {
     assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), ":1 ", "the window is over");
 }
 
+/// Since it was pushed, and not since it was ready.
+#[test]
+fn what_was_delayed_before_a_kill_is_not_stored_again() {
+    let settings = "queue-policy d a dedup-window-ms 10000 delay-ms 3000";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a once\r\n"));
+    for (ms, expected) in [(9_999, ":1 "), (10_000, ":2 ")] {
+        let (mut loaded, _) =
+            load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+        let now = world.now.plus_us(ms * 1_000);
+        let id = loaded.connect(0, Peer::in_process(), now);
+        assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), expected, "{ms} ms later");
+    }
+}
+
+/// What was counted was counted by the process that is gone.
+#[test]
+fn counts_begin_anew_after_a_kill() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a x y\r\nLPOP a\r\n"));
+    let (mut loaded, _) =
+        load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+    let id = loaded.connect(0, Peer::in_process(), world.now);
+    let info = ask(&mut loaded, id, "QUEUE INFO a", world.now);
+    assert!(info.contains("$6 length :2 ") && info.contains("$6 pushed :0 "), "{info}");
+    assert!(info.contains("$9 delivered :0 "), "{info}");
+    let info = ask(&mut loaded, id, "INFO", world.now);
+    assert!(info.contains(" queue_pushed:0 ") && info.contains(" queue_delivered:0 "), "{info}");
+}
+
+/// Plays requests, has the files written anew, and loads them after a kill.
+fn rewritten(settings: &str, requests: &str) -> (Broker, Now) {
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, &format!("{requests}\r\nBGREWRITEAOF\r\n")));
+    world.rest();
+    let killed = world.directory.after_kill();
+    let (mut loaded, _) = load(&killed, settings, world.now).expect("it loads");
+    // No journal says any more for how much there is space.
+    loaded.allow_changes(u64::MAX, None, None);
+    (loaded, world.now)
+}
+
+/// Those in flight are more than one command of a file has.
+#[test]
+fn a_rewrite_keeps_how_often_each_was_delivered() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 3";
+    let numbers: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let twice = "LPOP a 70\r\nQUEUE NACK a COUNT 70\r\nLPOP a 70";
+    let requests = format!("RPUSH a {}\r\n{twice}\r\nLPOP a 30", numbers.join(" "));
+    let (mut loaded, now) = rewritten(settings, &requests);
+    let id = loaded.connect(0, Peer::in_process(), now);
+    assert!(ask(&mut loaded, id, "LPOP a 100", now).starts_with("*100 "));
+    ask(&mut loaded, id, "QUEUE NACK a COUNT 100", now);
+    assert_eq!(ask(&mut loaded, id, "LLEN a", now), ":30 ", "the others have been given up");
+    assert!(ask(&mut loaded, id, "LRANGE a 0 -1", now).starts_with("*30 $2 70 $2 71 "));
+}
+
+/// What is delivered first after it comes back behind what was delivered before.
+#[test]
+fn a_rewrite_keeps_the_number_of_deliveries() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
+    let again = "LPOP a\r\nQUEUE NACK a\r\n".repeat(5);
+    let requests = format!("RPUSH a x y z\r\n{again}LPOP a 2\r\nQUEUE NACK a COUNT 2");
+    let (mut loaded, now) = rewritten(settings, &requests);
+    let id = loaded.connect(0, Peer::in_process(), now);
+    ask(&mut loaded, id, "LPOP a 3", now);
+    ask(&mut loaded, id, "QUEUE NACK a COUNT 3", now);
+    assert_eq!(ask(&mut loaded, id, "LRANGE a 0 -1", now), "*3 $1 x $1 y $1 z ");
+}
+
 #[test]
 fn what_was_not_stored_is_not_there_after_a_kill() {
     let settings = "queue-policy d a dedup-window-ms 10000";
@@ -338,6 +409,24 @@ fn what_is_not_noted_is_ready_when_it_is_loaded() {
             let expected = format!("*{} {}", messages.len(), bulks.collect::<String>());
             assert_eq!(ask(&mut broker, id, &format!("LRANGE {key} 0 -1"), now), expected);
         }
+    }
+}
+
+/// Since when it is ready is recorded then: it does not wait anew after each start.
+#[test]
+fn what_is_not_noted_is_noted_when_it_is_loaded() {
+    let text = "queue-policy work q message-ttl-ms 1000";
+    let settings = Settings::from_text(text, "the test's settings").expect("valid settings");
+    let mut stream = b"RPUSH q a\r\n".to_vec();
+    for (ms, count) in [(0, 1), (999, 1), (1000, 0)] {
+        let now = crashes::world::START.plus_us(ms * 1000);
+        let mut broker = Broker::new(settings.clone(), 9, Box::new(NoHost), now);
+        broker.replay(&mut 0, &stream).expect("it loads");
+        broker.record_effects(true);
+        broker.end_replay(now);
+        broker.take_effects(&mut stream);
+        broker.settle(now);
+        assert_eq!(broker.message_count(), count, "{ms} ms later");
     }
 }
 
