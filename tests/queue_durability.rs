@@ -385,6 +385,19 @@ fn with_always_a_policy_is_on_the_disk_before_that_is_answered() {
     }
 }
 
+#[test]
+fn with_always_a_push_that_waited_for_room_is_on_the_disk_before_that_is_answered() {
+    let settings = "appendfsync always\nqueue-policy b a max-length 1 overflow block";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a x\r\n"));
+    world.rest();
+    world.replies.clear();
+    assert!(world.turn(1, "RPUSH a y\r\n") && world.turn(2, "LPOP a\r\n"));
+    assert_eq!(world.replies, "", "it is answered before it is written");
+    world.rest();
+    assert!(world.replies.contains(":1\r\n") && world.replies.contains("$1\r\nx\r\n"));
+}
+
 /// A redis-server that has written the files anew has left the lists, and no notes.
 #[test]
 fn what_is_not_noted_is_ready_when_it_is_loaded() {

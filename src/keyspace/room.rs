@@ -62,3 +62,24 @@ impl Keyspace {
         roomy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_somebody_has_waited_longest_is_room_first() {
+        let client = ClientId::new(1, 0);
+        let mut keyspace = Keyspace::new(1, 7);
+        for (key, ticket) in [(&b"late"[..], 9), (b"early", 2), (b"middle", 5), (b"late", 1)] {
+            keyspace.add_producer(0, key, ticket, client);
+        }
+        keyspace.remove_producer(0, b"late", 1);
+        for _ in 0..2 {
+            keyspace.flush(0, &[]);
+            let roomy: Vec<_> = keyspace.take_roomy().into_iter().map(|(_, key)| key).collect();
+            assert_eq!(roomy, [&b"early"[..], b"middle", b"late"].map(Key::from));
+        }
+        keyspace.check_invariants();
+    }
+}
