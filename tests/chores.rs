@@ -172,6 +172,10 @@ fn list(broker: &Broker, key: &str) -> Vec<String> {
     messages.map(|message| String::from_utf8(message).expect("digits")).collect()
 }
 
+fn value(message: &str) -> usize {
+    message.parse().expect("a number")
+}
+
 /// What a server has that runs the stream without policies.
 fn as_plain_lists(stream: &[u8]) -> Vec<usize> {
     let start = Now::default();
@@ -230,6 +234,8 @@ fn bursts_are_done_in_parts() {
         let end = list(&world.broker, burst.end);
         assert_eq!(end.len(), COUNT);
         assert!(!burst.is_in_order || end == in_order, "burst {number} in order");
+        let falls = end.windows(2).filter(|pair| value(&pair[1]) < value(&pair[0])).count();
+        assert!(falls <= turns, "burst {number}: {falls} falls, each part is in order");
     }
 }
 

@@ -171,6 +171,21 @@ const LINEAR: &[Operation] = &[
         act: |world, _| world.wait(1_000_000),
     },
     Operation {
+        name: "acknowledgements are overdue, and a turn does little",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} ack-timeout-ms 1000"));
+            world.fill(n);
+            world.ask(&format!("LPOP q {n}"));
+            world.ask("CONFIG SET turn-work-max 100");
+        },
+        act: |world, _| {
+            world.wait(1_000_000);
+            while world.broker.has_backlog() {
+                world.settle();
+            }
+        },
+    },
+    Operation {
         name: "many become ready",
         before: |world, n| {
             world.ask("QUEUE POLICY SET p q delay-ms 1000");
