@@ -325,3 +325,17 @@ fn a_client_that_is_to_be_closed_sends_in_vain() {
     let list = bench.call(asker, "CLIENT LIST");
     assert_eq!(list.matches(" qbuf=0 ").count(), 2, "nothing is kept that is not run: {list}");
 }
+
+/// To the millisecond, also for what comes back in the same input.
+#[test]
+fn what_comes_back_when_its_life_ends_is_given_to_nobody() {
+    let text = "queue-policy p q delivery at-least-once acknowledge explicit message-ttl-ms 1000";
+    for (ms, expected) in [(999, ":1\r\n$1\r\na\r\n"), (1_000, ":1\r\n$-1\r\n")] {
+        let mut bench = Bench::with(Settings::from_text(text, "a test").expect("valid"));
+        let worker = bench.client();
+        assert_eq!(bench.call(worker, "RPUSH q a"), ":1\r\n");
+        assert_eq!(bench.call(worker, "LPOP q"), "$1\r\na\r\n");
+        bench.advance(Duration::from_millis(ms));
+        assert_eq!(bench.call(worker, "QUEUE NACK q\r\nLPOP q"), expected, "{ms} ms later");
+    }
+}

@@ -282,6 +282,37 @@ fn counts_begin_anew_after_a_kill() {
     assert!(info.contains(" queue_pushed:0 ") && info.contains(" queue_delivered:0 "), "{info}");
 }
 
+/// What comes back into an empty queue brings back when that expires.
+#[test]
+fn the_expiry_of_what_came_back_is_there_after_a_kill() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a x\r\nPEXPIRE a 100000\r\nLPOP a\r\nQUEUE NACK a\r\n"));
+    let (loaded, _) = load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+    let contents = world.broker.contents();
+    assert!(contents.values().all(|(_, expires_ms)| expires_ms.is_some()));
+    assert_eq!((loaded.contents(), contents.len()), (contents, 1));
+}
+
+/// One that comes back between many others, which are not written anew for it.
+#[test]
+fn a_kill_keeps_how_often_one_between_others_was_delivered() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 2";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    let all = "b c d e f g h i j k l m n o p q r s t u v";
+    let others = all.replace(" m ", " ");
+    assert!(world.turn(0, &format!("RPUSH a {all}\r\nLPOP a 100\r\n")));
+    assert!(world.turn(0, &format!("QUEUE NACK a VALUE {others}\r\nQUEUE NACK a VALUE m\r\n")));
+    let killed = world.directory.after_kill();
+    let (mut loaded, _) = load(&killed, settings, world.now).expect("it loads");
+    loaded.allow_changes(u64::MAX, None, None);
+    let id = loaded.connect(0, Peer::in_process(), world.now);
+    let taken = ask(&mut loaded, id, "LPOP a 100", world.now);
+    assert_eq!(taken.replace("$1 ", ""), format!("*21 {all} "));
+    ask(&mut loaded, id, "QUEUE NACK a COUNT 100", world.now);
+    assert_eq!(ask(&mut loaded, id, "LRANGE a 0 -1", world.now), "*0 ", "all twice");
+}
+
 /// Plays requests, has the files written anew, and loads them after a kill.
 fn rewritten(settings: &str, requests: &str) -> (Broker, Now) {
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
@@ -396,6 +427,21 @@ fn with_always_a_push_that_waited_for_room_is_on_the_disk_before_that_is_answere
     assert_eq!(world.replies, "", "it is answered before it is written");
     world.rest();
     assert!(world.replies.contains(":1\r\n") && world.replies.contains("$1\r\nx\r\n"));
+}
+
+/// What the settings say of a policy anew holds, also after a kill, although another was set before.
+#[test]
+fn a_policy_that_was_set_is_forgotten_for_good() {
+    let mut world =
+        World::new(MemoryDirectory::new(), "queue-policy p a max-length 5").expect("a directory");
+    assert!(world.turn(0, "QUEUE POLICY SET p a max-length 1\r\n"));
+    assert!(world.turn(0, "CONFIG SET queue-policy \"p a max-length 2\"\r\n"));
+    let (mut loaded, _) =
+        load(&world.directory.after_kill(), "queue-policy p a max-length 2", world.now)
+            .expect("it loads");
+    let id = loaded.connect(0, Peer::in_process(), world.now);
+    let policy = ask(&mut loaded, id, "QUEUE POLICY OF a", world.now);
+    assert!(policy.contains("max-length $1 2 "), "{policy}");
 }
 
 /// A redis-server that has written the files anew has left the lists, and no notes.
