@@ -369,6 +369,8 @@ fn what_expires_in_many_queues_is_shown_in_none() {
         settle_all(&mut world);
         let left = if dead_letter.is_empty() { 0 } else { COUNT };
         assert_eq!(everything(&world.broker).len(), left);
+        let expired = format!("\r\nqueue_expired:{}\r\n", COUNT - left);
+        assert!(world.ask("INFO").contains(&expired), "{expired}");
         assert_eq!(as_plain_lists(&world.stream).len(), left);
     }
 }
@@ -431,4 +433,51 @@ fn what_is_on_its_way_goes_along_with_its_database() {
         assert_eq!(lists, [((1, b"dead".to_vec()), COUNT)], "{name}");
     }
     assert_eq!(as_plain_lists(&world.stream).len(), COUNT);
+}
+
+#[test]
+fn there_is_room_as_soon_as_all_is_flushed() {
+    let mut world = World::new(&["b full max-length 1 overflow block"]);
+    fill(&mut world);
+    assert_eq!(world.ask("RPUSH full a"), ":1\r\n");
+    assert_eq!(world.ask_as(world.worker, "RPUSH full b"), "");
+    assert_eq!(world.ask("FLUSHALL"), "+OK\r\n");
+    world.settle();
+    assert_eq!(world.ask_as(world.worker, "PING"), ":1\r\n+PONG\r\n");
+    assert_eq!(list(&world.broker, "full"), ["b"]);
+}
+
+#[test]
+fn what_is_on_its_way_is_flushed() {
+    for has_many_keys in [false, true] {
+        let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
+        world.push();
+        world.now = world.now.plus_us(100_000);
+        world.settle();
+        assert!(world.broker.has_backlog(), "it is not done at once");
+        if has_many_keys {
+            fill(&mut world);
+        }
+        assert_eq!(world.ask("FLUSHALL"), "+OK\r\n");
+        world.settle();
+        settle_all(&mut world);
+        assert_eq!(everything(&world.broker), []);
+        assert_eq!(as_plain_lists(&world.stream), []);
+    }
+}
+
+/// A pause is of the queue, and goes along with its database.
+#[test]
+fn a_queue_that_has_changed_its_database_is_paused_over_a_flush() {
+    let mut world = World::new(&[]);
+    fill(&mut world);
+    world.ask("QUEUE PAUSE key:9 READ");
+    world.ask("SWAPDB 0 1");
+    world.ask("SELECT 1");
+    assert_eq!(world.ask("FLUSHDB"), "+OK\r\n");
+    assert_eq!(world.ask("RPUSH key:9 new"), ":1\r\n");
+    assert_eq!(world.ask("LPOP key:9"), "$-1\r\n", "it is still paused");
+    assert_eq!(world.ask("QUEUE RESUME key:9"), "+OK\r\n");
+    assert_eq!(world.ask("LPOP key:9"), "$3\r\nnew\r\n");
+    settle_all(&mut world);
 }
