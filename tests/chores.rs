@@ -295,6 +295,39 @@ fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
     assert_eq!(world.broker.message_count(), 0);
 }
 
+/// Since when its messages are ready is recorded where it is then.
+#[test]
+fn a_key_that_is_reached_late_has_the_same_life_after_a_kill() {
+    for (request, db) in [("LLEN key:0", 0), ("SWAPDB 0 1", 1)] {
+        let mut world = World::new(&[]);
+        fill(&mut world);
+        // A look-up for those who watch reaches it.
+        world.ask_as(world.worker, "WATCH key:0");
+        assert_eq!(world.ask("QUEUE POLICY SET p key:* message-ttl-ms 500"), "+OK\r\n");
+        world.settle();
+        // The pass begins anew, so that no note can speak of all keys that it reaches.
+        assert_eq!(world.ask("QUEUE POLICY SET q other message-ttl-ms 500"), "+OK\r\n");
+        world.now = world.now.plus_us(100_000);
+        world.settle();
+        world.ask(request);
+        settle_all(&mut world);
+        let mut loaded = broker(&[], world.now);
+        loaded.replay(&mut 0, &world.stream).expect("it loads");
+        loaded.end_replay(world.now);
+        for ms in [399, 400, 499, 500] {
+            let now = world.now.plus_us(ms * 1000);
+            let len = |broker: &mut Broker| {
+                broker.settle(now);
+                let contents = broker.contents();
+                contents.get(&(db, b"key:0".to_vec())).map_or(0, |(messages, _)| messages.len())
+            };
+            let expected = usize::from(ms < 500);
+            assert_eq!(len(&mut world.broker), expected, "{request}, {ms} ms later");
+            assert_eq!(len(&mut loaded), expected, "{request}, loaded, {ms} ms later");
+        }
+    }
+}
+
 #[test]
 fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
     let mut world = World::new(&[]);

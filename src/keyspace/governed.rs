@@ -8,7 +8,7 @@
 
 use super::departures::{Departing, Departure};
 use super::in_flight::InFlight;
-use super::policy_pass::Pass;
+use super::policy_pass::{NewlyStamped, Pass};
 use super::recent::Recent;
 use super::totals::Totals;
 use super::{DbIndex, Interest, Key, Keyspace, NEVER, Value};
@@ -92,7 +92,7 @@ pub(super) struct Governance {
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
     /// Lists that came under a policy in another way than by pushes.
-    pub(super) newly_stamped: Vec<(DbIndex, Key, i64)>,
+    pub(super) newly_stamped: Vec<NewlyStamped>,
     /// The pass over all keys that follows a change of the policies.
     pub(super) pass: Option<Pass>,
     /// Queues that it has found to have something in flight or delayed that must not be any more.
@@ -442,20 +442,6 @@ impl Keyspace {
         }
     }
 
-    fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
-        // Nobody takes them where no effects are wanted: `expired` says whether they are.
-        if self.expired.is_some()
-            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
-        {
-            self.governance.newly_stamped.push((db, key.clone(), self.queue_ms));
-        }
-    }
-
-    /// Lists that came under a policy in another way than by pushes, since the last call, and when.
-    pub fn take_newly_stamped(&mut self) -> Vec<(DbIndex, Key, i64)> {
-        std::mem::take(&mut self.governance.newly_stamped)
-    }
-
     /// Notes that a file says of the messages pushed next that they are ready since `ms`; whether it did
     /// so before. None without a policy.
     pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32, ms: i64) -> Option<bool> {
@@ -494,6 +480,10 @@ impl Keyspace {
         governance.paused = paused.map(|(db, key)| (other(db), key)).collect();
         let stranded = std::mem::take(&mut governance.stranded).into_iter();
         governance.stranded = stranded.map(|(db, key)| (other(db), key)).collect();
+        // The exchange itself may have reached them: they are noted behind it.
+        for list in &mut governance.newly_stamped {
+            list.db = other(list.db);
+        }
     }
 
     /// Panics if what is noted of governed queues disagrees with their entries.

@@ -52,6 +52,7 @@ pub use departures::{Departure, Fate, Removed};
 pub use edit::Plain;
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
+pub use policy_pass::NewlyStamped;
 pub use queue_event::QueueEvent;
 pub use recent::Fingerprint;
 pub use snapshot::SavedPart;

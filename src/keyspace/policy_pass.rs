@@ -16,6 +16,17 @@ pub(super) struct Pass {
     at_ms: Option<i64>,
 }
 
+/// A list that came under a policy in another way than by pushes.
+#[derive(Debug)]
+pub struct NewlyStamped {
+    pub db: DbIndex,
+    pub key: Key,
+    /// Since when its messages are ready.
+    pub ms: i64,
+    /// Whether append files may say of them already that they are so since another time.
+    pub is_corrected: bool,
+}
+
 impl Keyspace {
     /// Changes the policies; `begin_pass` makes the keys that are there follow.
     pub fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
@@ -73,6 +84,10 @@ impl Keyspace {
         if at_ms.is_some() {
             self.governance.newly_stamped.truncate(noted_before);
         }
+        // The note of a policy whose pass did not come here speaks of them too.
+        for list in self.governance.newly_stamped.iter_mut().skip(noted_before) {
+            list.is_corrected = true;
+        }
         self.governance.stranded.extend(stranded.map(|key| (db, key)));
     }
 
@@ -103,5 +118,21 @@ impl Keyspace {
     /// Whether an entry may still be under an older policy.
     pub(super) fn is_unreached(&self, db: DbIndex, index: usize, key: &Key) -> bool {
         index < self.dbs[db].pass_left || self.governance.stranded.contains(&(db, key.clone()))
+    }
+
+    /// Notes that a list has come under a policy in another way than by pushes.
+    pub(super) fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
+        // Nobody takes them where no effects are wanted: `expired` says whether they are.
+        if self.expired.is_some()
+            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
+        {
+            let (key, ms) = (key.clone(), self.queue_ms);
+            self.governance.newly_stamped.push(NewlyStamped { db, key, ms, is_corrected: false });
+        }
+    }
+
+    /// Lists that came under a policy in another way than by pushes, since the last call.
+    pub fn take_newly_stamped(&mut self) -> Vec<NewlyStamped> {
+        std::mem::take(&mut self.governance.newly_stamped)
     }
 }

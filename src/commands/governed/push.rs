@@ -7,7 +7,7 @@ use super::reserved::check_name;
 use super::{delayed_key, opposite};
 use crate::effects::Effects;
 use crate::engine::CommandError;
-use crate::keyspace::{DbIndex, Fate, Fingerprint, Key, Keyspace};
+use crate::keyspace::{DbIndex, Fate, Fingerprint, Key, Keyspace, NewlyStamped};
 use crate::note::Note;
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Stamp};
@@ -132,11 +132,17 @@ pub fn note_ready_since(
 /// Notes since when the messages are ready that came under a policy in another way than by a push: a
 /// list was renamed or copied, the policies changed.
 pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
-    for (db, key, ms) in keyspace.take_newly_stamped() {
+    for NewlyStamped { db, key, ms, is_corrected } in keyspace.take_newly_stamped() {
         // Also if the same was noted before these came.
-        if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_some() {
-            effects.note(db, &Note::Ready { key: key.to_vec(), ms });
+        if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_none() {
+            continue;
         }
+        let key = key.to_vec();
+        if is_corrected && let Some(list) = keyspace.peek_list(db, &key) {
+            let runs = list.stamp_runs().collect();
+            effects.note(db, &Note::Stamped { key: key.clone(), end: End::Back, runs });
+        }
+        effects.note(db, &Note::Ready { key, ms });
     }
 }
 
