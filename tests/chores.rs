@@ -295,6 +295,21 @@ fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
     assert_eq!(world.broker.message_count(), 0);
 }
 
+/// What a key is matched against counts as well.
+#[test]
+fn a_turn_compares_keys_with_few_of_many_policies() {
+    const POLICIES: usize = 20;
+    let mut world = World::new(&[]);
+    for number in 0..POLICIES {
+        world.ask(&format!("QUEUE POLICY SET p{number} other:{number}"));
+        settle_all(&mut world);
+    }
+    fill(&mut world);
+    world.ask("QUEUE POLICY DEL p0");
+    let turns = settle_all(&mut world);
+    assert!(turns >= COUNT * POLICIES / 2 / STEPS_MAX as usize, "{turns} turns");
+}
+
 /// Since when its messages are ready is recorded where it is then.
 #[test]
 fn a_key_that_is_reached_late_has_the_same_life_after_a_kill() {

@@ -104,3 +104,27 @@ impl Keyspace {
 fn deadline(expires_ms: i64) -> u64 {
     expires_ms.max(0) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Now;
+    use crate::keyspace::{Keyspace, Value};
+    use crate::queue::{End, Queue};
+
+    #[test]
+    fn a_step_removes_no_more_than_it_may_and_says_what_is_left() {
+        let mut keyspace = Keyspace::new(2, 7);
+        for (db, key) in [(0, b"a"), (1, b"b"), (0, b"c"), (1, b"d")] {
+            let mut queue = Queue::new();
+            queue.push(End::Back, b"x");
+            keyspace.insert(db, key, Value::List(queue), Some(10));
+        }
+        for (ms, expected) in [(9, (true, 0)), (10, (false, 3)), (10, (true, 4))] {
+            keyspace.set_time(Now { unix_us: ms * 1_000, monotonic_us: 0 });
+            let is_done = keyspace.expire(3);
+            assert_eq!((is_done, keyspace.expired_count()), expected);
+            assert_eq!(keyspace.len(0) + keyspace.len(1), 4 - expected.1 as usize);
+            keyspace.check_invariants();
+        }
+    }
+}
