@@ -496,6 +496,46 @@ fn there_is_room_as_soon_as_all_is_flushed() {
 }
 
 #[test]
+fn a_snapshot_has_what_is_on_its_way() {
+    let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
+    world.push();
+    world.now = world.now.plus_us(100_000);
+    world.settle();
+    world.broker.begin_snapshot();
+    let (mut departing, mut ready) = (0, 0);
+    while let Some(part) = world.broker.next_saved(1_000) {
+        departing += part.departing.iter().map(|(_, list)| list.len()).sum::<usize>();
+        ready += part.keys.iter().flat_map(|key| &key.value).map(|list| list.len()).sum::<usize>();
+        settle_all(&mut world);
+    }
+    assert_eq!((departing + ready, departing > 0, ready > 0), (COUNT, true, true));
+}
+
+/// A step of a snapshot is of so many bytes, wherever they are, and walks over so much that is empty.
+#[test]
+fn a_snapshot_is_taken_in_steps_of_what_is_in_flight_and_of_what_is_empty() {
+    let mut world = World::new(&["p * delivery at-least-once acknowledge explicit"]);
+    for number in 0..100 {
+        world.ask(&format!("RPUSH {number} {}", "m".repeat(1_000)));
+        world.ask(&format!("LPOP {number}"));
+    }
+    for number in 100..1_100 {
+        world.ask(&format!("RPUSH {number} m"));
+        world.ask(&format!("LPOP {number}"));
+        world.ask(&format!("QUEUE ACK {number}"));
+    }
+    world.settle();
+    world.broker.begin_snapshot();
+    let mut steps = Vec::new();
+    while let Some(part) = world.broker.next_saved(2_000) {
+        steps.push(part.keys.len());
+    }
+    assert_eq!(steps.iter().sum::<usize>(), 100);
+    assert!(steps.iter().all(|keys| *keys <= 2), "{steps:?}");
+    assert!(steps.len() >= 50 + 20, "{steps:?}");
+}
+
+#[test]
 fn what_is_on_its_way_is_flushed() {
     for has_many_keys in [false, true] {
         let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);

@@ -120,4 +120,17 @@ mod tests {
         next.start(now(1_100, 7));
         assert_eq!(next.at(now(1_100, 7)), 1_000_110);
     }
+
+    #[test]
+    fn what_a_command_took_is_not_taken_back_within_a_turn() {
+        let mut keyspace = Keyspace::new(1, 7);
+        keyspace.start_queue_clock(now(1_000_000, 5));
+        for (monotonic_ms, expected) in [(5, 1_000_000), (5, 1_000_300), (200, 1_000_300)] {
+            keyspace.set_time(now(1_000_000 + monotonic_ms - 5, monotonic_ms));
+            assert_eq!(keyspace.queue_ms(), expected);
+            if expected == 1_000_000 {
+                keyspace.pass_time(300_999);
+            }
+        }
+    }
 }

@@ -168,3 +168,21 @@ fn a_queue_that_stays_short_stays_small() {
     }
     assert!(queue.segment_bytes < 2 * SEGMENT_BYTES, "{} bytes", queue.segment_bytes);
 }
+
+#[test]
+fn rows_of_one_moment_are_gathered_in_the_order_of_the_queue() {
+    let mut queue = Queue::new();
+    queue.begin_stamps(0);
+    for (message, ready_ms) in [(b"a", 1), (b"b", 9), (b"c", 1), (b"d", 9), (b"e", 1)] {
+        queue.push_stamped(End::Back, message, Stamp { ready_ms, ..Stamp::default() });
+    }
+    let mut gathered = Gathered::default();
+    let mut places = Vec::new();
+    while let Some(taken) = queue.take_older_than(1, true) {
+        places.push((taken.index, taken.count, taken.behind));
+        gathered.add(taken);
+    }
+    assert_eq!(places, [(0, 1, 4), (3, 1, 0), (1, 1, 1)]);
+    let messages = gathered.into_sorted().into_iter().map(|(message, _)| message);
+    assert_eq!(messages.collect::<Vec<_>>(), [&b"a"[..], b"c", b"e"].map(Box::from));
+}
