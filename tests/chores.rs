@@ -313,7 +313,7 @@ fn a_turn_compares_keys_with_few_of_many_policies() {
 /// Since when its messages are ready is recorded where it is then.
 #[test]
 fn a_key_that_is_reached_late_has_the_same_life_after_a_kill() {
-    for (request, db) in [("LLEN key:0", 0), ("SWAPDB 0 1", 1)] {
+    for (request, db) in [("LLEN key:0", 0), ("SWAPDB 0 1", 1), ("PING", 0)] {
         let mut world = World::new(&[]);
         fill(&mut world);
         // A look-up for those who watch reaches it.
@@ -350,6 +350,22 @@ fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
     world.pop();
     world.ask("QUEUE POLICY DEL p");
     assert!(settle_all(&mut world) >= 1);
+    let in_order: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    assert_eq!(list(&world.broker, "q"), in_order);
+    check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
+}
+
+/// The last one: files are loaded that have none any more.
+#[test]
+fn a_policy_that_goes_releases_what_is_delayed_in_parts() {
+    let mut world = World::new(&[]);
+    world.ask("QUEUE POLICY SET p q delay-ms 100000");
+    world.push();
+    world.ask("QUEUE POLICY DEL p");
+    world.settle();
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
+    assert!(settle_all(&mut world) > COUNT / STEPS_MAX as usize);
     let in_order: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
     assert_eq!(list(&world.broker, "q"), in_order);
     check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
