@@ -189,3 +189,30 @@ fn bytes_of(key: &Key, entry: &Entry) -> usize {
         + value_bytes
         + governed.map_or(0, |governed| governed.allocated_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::{End, Queue};
+
+    /// Also where a snapshot has to see each entry before it goes.
+    #[test]
+    fn an_emptied_database_gives_its_room_back() {
+        for has_snapshot in [false, true] {
+            let mut keyspace = Keyspace::new(1, 7);
+            for number in 0..5_000 {
+                let mut queue = Queue::new();
+                queue.push(End::Back, b"x");
+                keyspace.insert(0, format!("{number}").as_bytes(), Value::List(queue), None);
+            }
+            let most = keyspace.dbs[0].entries.capacity();
+            if has_snapshot {
+                keyspace.begin_snapshot();
+            }
+            keyspace.flush(0, &[]);
+            keyspace.check_invariants();
+            let left = keyspace.dbs[0].entries.capacity();
+            assert!(most >= 5_000 && left < 500, "{left} of {most}");
+        }
+    }
+}

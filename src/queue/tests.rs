@@ -186,3 +186,29 @@ fn rows_of_one_moment_are_gathered_in_the_order_of_the_queue() {
     let messages = gathered.into_sorted().into_iter().map(|(message, _)| message);
     assert_eq!(messages.collect::<Vec<_>>(), [&b"a"[..], b"c", b"e"].map(Box::from));
 }
+
+#[test]
+fn insertions_do_not_make_a_segment_larger_and_larger() {
+    let mut queue = Queue::new();
+    queue.push(End::Back, b"first");
+    queue.push(End::Back, b"last");
+    for number in 0..2_000 {
+        queue.insert(1 + number / 2, &[b'm'; 100]);
+    }
+    queue.check_invariants();
+    let largest = queue.segments.iter().map(Segment::live_bytes).max();
+    assert!(largest.is_some_and(|bytes| bytes <= 2 * SEGMENT_BYTES), "{largest:?}");
+}
+
+#[test]
+fn a_drained_queue_gives_back_the_list_of_its_segments() {
+    let mut queue = Queue::new();
+    while queue.segments.capacity() < 1_000 {
+        queue.push(End::Back, &[b'm'; SEGMENT_BYTES]);
+    }
+    while queue.len() > 1 {
+        queue.pop(End::Front, |_| ());
+    }
+    let left = queue.segments.capacity();
+    assert!(left < 500, "{left}");
+}
