@@ -212,3 +212,21 @@ fn a_drained_queue_gives_back_the_list_of_its_segments() {
     let left = queue.segments.capacity();
     assert!(left < 500, "{left}");
 }
+
+#[test]
+fn a_push_beside_a_large_shared_segment_copies_nothing_of_it() {
+    for (count, is_copied) in [(9, true), (40, false)] {
+        for end in [End::Front, End::Back] {
+            let mut queue = Queue::new();
+            for _ in 0..count {
+                queue.push(End::Back, &[b'm'; 100]);
+            }
+            let segments = queue.segments.len();
+            let snapshot = queue.share();
+            queue.push(end, b"x");
+            let added = usize::from(!is_copied);
+            assert_eq!(queue.segments.len(), segments + added, "{count} {end:?}");
+            assert_eq!((snapshot.len(), queue.len()), (count, count + 1));
+        }
+    }
+}
