@@ -295,13 +295,13 @@ fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
     assert_eq!(world.broker.message_count(), 0);
 }
 
-/// What a key is matched against counts as well.
+/// What a key is matched against counts as well: patterns that begin with anything, here.
 #[test]
 fn a_turn_compares_keys_with_few_of_many_policies() {
     const POLICIES: usize = 20;
     let mut world = World::new(&[]);
     for number in 0..POLICIES {
-        world.ask(&format!("QUEUE POLICY SET p{number} other:{number}"));
+        world.ask(&format!("QUEUE POLICY SET p{number} *other:{number}"));
         settle_all(&mut world);
     }
     fill(&mut world);

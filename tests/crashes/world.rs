@@ -368,9 +368,13 @@ impl Stages for World {
         if let Some(before) = self.owed_before.take().filter(|_| self.states.last() != Some(&state))
         {
             for (client, before) in before.into_iter().enumerate() {
-                let bytes = owed(&mut self.broker, self.clients[client]) - before;
-                if bytes > 0 {
-                    self.promises[client].push_back((turn, bytes + before));
+                let answered = owed_from(&mut self.broker, self.clients[client], before);
+                // An error promises nothing: whoever gets it has changed nothing, while another did.
+                let is_promise = answered
+                    .split(|byte| *byte == b'\n')
+                    .any(|line| line.first().is_some_and(|first| *first != b'-'));
+                if is_promise {
+                    self.promises[client].push_back((turn, answered.len() + before));
                 }
             }
         }
@@ -411,6 +415,14 @@ impl Stages for World {
     }
 
     fn close(&mut self) {}
+}
+
+/// What a client is owed, without the first bytes.
+fn owed_from(broker: &mut Broker, id: ClientId, from: usize) -> Vec<u8> {
+    let Some(output) = broker.output(id) else { return Vec::new() };
+    let mut slices = [std::io::IoSlice::new(&[]); 64];
+    let filled = output.io_slices(&mut slices, usize::MAX);
+    slices[..filled].iter().flat_map(|slice| slice.iter().copied()).skip(from).collect()
 }
 
 fn owed(broker: &mut Broker, id: ClientId) -> usize {
