@@ -70,6 +70,7 @@
 //! | `note` | what append files say beside plain commands |
 //! | `deadlines` | what is due when |
 //! | `work` | how much is done in a turn, counted in steps |
+//! | `value` | the types of values, each of which says the same few things |
 //! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
@@ -138,6 +139,7 @@ mod slack;
 mod slowlog;
 mod state;
 mod stats;
+mod value;
 mod work;
 
 pub use broker::Broker;

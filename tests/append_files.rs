@@ -12,7 +12,7 @@ use tidegate::journal::batch::Sealer;
 
 const MANIFEST: &str = "file a.1.incr.aof seq 1 type i\n";
 const RPUSH: &[u8] = b"*3\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n$1\r\nv\r\n";
-const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\ny\r\n";
+const HSET: &[u8] = b"*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nf\r\n$1\r\nv\r\n";
 
 /// A directory with append files of this manifest.
 struct Files {
@@ -66,9 +66,9 @@ impl Files {
 #[test]
 fn a_command_that_loading_refuses_is_not_whole() {
     // In a file of another program what is before it stays, in one of ours its batch goes.
-    let foreign = [RPUSH, RPUSH, SET, RPUSH].concat();
+    let foreign = [RPUSH, RPUSH, HSET, RPUSH].concat();
     let (mut sealer, mut own) = Sealer::begin("a.1.incr.aof");
-    let batches: [&[&[u8]]; 4] = [&[RPUSH], &[RPUSH], &[RPUSH, SET], &[RPUSH]];
+    let batches: [&[&[u8]]; 4] = [&[RPUSH], &[RPUSH], &[RPUSH, HSET], &[RPUSH]];
     for commands in batches {
         let mut batch = commands.concat();
         sealer.seal(&mut batch, 0);
@@ -78,7 +78,7 @@ fn a_command_that_loading_refuses_is_not_whole() {
         let files = Files::new(&format!("refused-command-{name}"), MANIFEST);
         fs::write(files.path("a.1.incr.aof"), &bytes).expect("a file");
         let refusal = files.refusal();
-        assert!(refusal.contains("'SET'"), "{refusal}");
+        assert!(refusal.contains("'HSET'"), "{refusal}");
         let (code, text) = files.run("check");
         assert_eq!(code, Some(2), "{text}");
         let reason = refusal.trim_start_matches("cannot load the append files: ");

@@ -54,7 +54,7 @@ fn tables_are_up_to_date() -> Result<(), Failed> {
 /// Redis' groups of the commands that Tidegate is about. What `generic` does only to other types
 /// is there too.
 const FAMILIES: &[&str] =
-    &["list", "pubsub", "transactions", "generic", "connection", "server", "cluster"];
+    &["list", "string", "pubsub", "transactions", "generic", "connection", "server", "cluster"];
 
 /// What README lists and 7.0 has not.
 const SINCE_7_2: &[&str] = &["WAITAOF"];

@@ -10,9 +10,11 @@ use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
+use crate::queue::Queue;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
 use crate::settings::policy_text;
 use crate::state::State;
+use crate::value::Kind;
 use log::{info, warn};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -212,15 +214,18 @@ impl Broker {
     pub fn message_count(&self) -> u64 {
         let keyspace = &self.state.keyspace;
         let dbs = 0..keyspace.db_count();
-        dbs.flat_map(|db| keyspace.keys(db)).map(|(_, value)| value.len() as u64).sum()
+        let queues = dbs.flat_map(|db| keyspace.keys(db)).filter_map(|(_, value)| Queue::of(value));
+        queues.map(|queue| queue.len() as u64).sum()
     }
 
-    /// All data: of each key by its database and name, the messages, and when it expires in Unix
+    /// All data: of each key by its database and name, the messages or the string, and when it expires in Unix
     /// milliseconds. A copy of everything, for tests and tools.
     pub fn contents(&self) -> Contents {
         let saved = self.state.keyspace.all().map(|(db, key, value, expires_ms)| {
-            let Value::List(queue) = value;
-            let messages = queue.iter().map(<[u8]>::to_vec).collect();
+            let messages = match value {
+                Value::List(queue) => queue.iter().map(<[u8]>::to_vec).collect(),
+                Value::String(string) => vec![string.with(<[u8]>::to_vec)],
+            };
             ((db, key.to_vec()), (messages, expires_ms))
         });
         saved.collect()

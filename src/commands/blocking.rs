@@ -299,7 +299,7 @@ pub fn serve_ready_keys(state: &mut State) {
 
 fn serve_key(state: &mut State, db: usize, key: &[u8]) {
     let mut last = None;
-    while has_messages(&mut state.keyspace, db, key)
+    while has_messages(&mut state.keyspace, db, key) == Ok(true)
         && let Some((ticket, client)) = state.keyspace.next_waiter(db, key, last)
     {
         last = Some(ticket);

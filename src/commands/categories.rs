@@ -14,6 +14,7 @@ pub(super) fn categories(command: &Command) -> Vec<&'static str> {
         (flags.contains(Flags::READONLY), "read"),
         (flags.contains(Flags::WRITE), "write"),
         (own == Some("list"), "list"),
+        (own == Some("string"), "string"),
         (flags.contains(Flags::PUBSUB), "pubsub"),
         (is_admin, "admin"),
         (is_fast, "fast"),

@@ -37,6 +37,7 @@ mod scan;
 mod secrets;
 mod server;
 mod slowlog;
+mod string;
 mod take;
 pub mod timing;
 pub mod transaction;
@@ -50,6 +51,11 @@ use std::sync::LazyLock;
 static FAMILIES: &[&[Command]] = &[
     list::COMMANDS,
     blocking::COMMANDS,
+    string::GET,
+    string::SET,
+    string::EDIT,
+    string::NUMBER,
+    string::LCS,
     queue::COMMANDS,
     pubsub::COMMANDS,
     keys::COMMANDS,

@@ -59,6 +59,7 @@ pub(super) fn encoding_name(value: &Value) -> &'static str {
     match value {
         Value::List(queue) if fits_listpack(queue) => "listpack",
         Value::List(_) => "quicklist",
+        Value::String(string) => string.encoding().name(),
     }
 }
 

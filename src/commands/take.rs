@@ -39,6 +39,10 @@ pub(super) fn take(
 ) -> Result<Taken, CommandError> {
     let Taker { db, consumer, take } = taker;
     let is_governed = keyspace.is_governed(db, key);
+    if is_governed {
+        // What a policy says is for lists.
+        keyspace.list(db, key)?;
+    }
     let (end, taken) = match take {
         Take::Pop { end } if is_governed => {
             return Ok(governed::pop_with_key(
@@ -68,10 +72,14 @@ pub(super) fn take(
 }
 
 /// Whether a client would find a message at a key now, not whether it may have it.
-pub(super) fn has_messages(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
+pub(super) fn has_messages(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+) -> Result<bool, CommandError> {
     let is_paused = keyspace.is_governed(db, key)
         && keyspace.governed(db, key).is_some_and(|governed| governed.is_read_paused);
-    !is_paused && keyspace.list(db, key).is_ok_and(|list| list.is_some())
+    Ok(keyspace.list(db, key)?.is_some() && !is_paused)
 }
 
 /// BLPOP's reply: the key and one message.
@@ -135,9 +143,11 @@ pub(super) fn move_between(
     if is_other {
         governed::check_name(keyspace, destination)?;
     }
-    if !has_messages(keyspace, db, source) {
+    if !has_messages(keyspace, db, source)? {
         return Ok(None);
     }
+    // A destination of another type must be found out before anything is taken.
+    keyspace.list(db, destination)?;
     // A destination that takes no more must be found out before anything is taken.
     let is_governed = is_other && keyspace.will_be_governed(db, destination);
     if is_governed {
@@ -182,8 +192,6 @@ fn move_message(
     from: End,
     to: End,
 ) -> Result<Option<Vec<u8>>, CommandError> {
-    // A destination of another type must be found out before anything is taken.
-    keyspace.list(db, destination)?;
     let taken = keyspace.change_list(db, source, |queue| {
         let (message, stamp) = queue.pop_stamped(from, <[u8]>::to_vec)?;
         // It has been waiting in this queue before, but not in this place.

@@ -134,6 +134,11 @@ impl Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::counted(at, uses))
     }
 
+    /// Of the arguments that were named last only every `step`th is a key.
+    pub const fn every(self, step: usize) -> Command {
+        Command { keys: self.keys.every(step), ..self }
+    }
+
     const fn key_spec(self, spec: KeySpec) -> Command {
         Command { keys: self.keys.and(spec), ..self }
     }
@@ -187,6 +192,7 @@ pub enum Group {
     Queue,
     Scripting,
     Server,
+    String,
     Transactions,
 }
 
@@ -201,6 +207,7 @@ impl Group {
             Group::Queue => "queue",
             Group::Scripting => "scripting",
             Group::Server => "server",
+            Group::String => "string",
             Group::Transactions => "transactions",
         }
     }
@@ -212,6 +219,7 @@ impl Group {
             Group::List | Group::Queue => Some("list"),
             Group::Transactions => Some("transaction"),
             Group::Scripting => Some("scripting"),
+            Group::String => Some("string"),
             Group::PubSub | Group::Server => None,
         }
     }

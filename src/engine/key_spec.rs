@@ -11,6 +11,8 @@ pub mod uses {
     pub const UPDATE: &[&str] = &["RW", "update"];
     pub const TAKE: &[&str] = &["RW", "access", "delete"];
     pub const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
+    /// It depends on other arguments.
+    pub const READ_AND_MAYBE_UPDATE: &[&str] = &["RW", "access", "update", "variable_flags"];
     pub const OVERWRITE: &[&str] = &["OW", "update"];
     pub const CREATE: &[&str] = &["OW", "insert"];
     pub const REMOVE: &[&str] = &["RM", "delete"];
@@ -68,6 +70,14 @@ impl KeySpecs {
         assert!(self.len < KeySpecs::MAX, "a command with more key specifications than any has");
         self.specs[self.len] = spec;
         self.len += 1;
+        self
+    }
+
+    pub(super) const fn every(mut self, step: usize) -> KeySpecs {
+        let last = &mut self.specs[self.len - 1];
+        if let FindKeys::Range { last: end, .. } = last.find {
+            last.find = FindKeys::Range { last: end, step };
+        }
         self
     }
 

@@ -6,9 +6,11 @@
 //! | `command` | the row of a command and its builder: all that is said of a command is said there |
 //! | `key_spec`, `syntax`, `tips` | the parts of a row beside its [`Flags`]: where the keys are, arguments, tips for proxies |
 //! | `table` | finding a command by its name |
+//! | `arguments` | a cursor over what a request says |
 //! | `context` | what a command runs with |
 //! | `error` | the errors of commands, and reading arguments |
 
+mod arguments;
 mod command;
 mod context;
 mod error;
@@ -18,6 +20,7 @@ mod table;
 pub mod tips;
 
 pub use crate::flags::Flags;
+pub use arguments::Arguments;
 pub use command::{Command, Group, Run};
 pub use context::Context;
 pub use error::{CommandError, db_index, integer, integer_within, is_word};

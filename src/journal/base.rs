@@ -8,6 +8,7 @@ use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{write_arg, write_command, write_header};
+use crate::value::StringValue;
 use std::io;
 use std::sync::Arc;
 
@@ -84,8 +85,10 @@ impl BaseWriter {
         }
         for saved in &part.keys {
             self.select(saved.db);
-            if let Some(Value::List(queue)) = &saved.value {
-                self.add_list(&saved.key, queue)?;
+            match &saved.value {
+                Some(Value::List(queue)) => self.add_list(&saved.key, queue)?,
+                Some(Value::String(string)) => self.add_string(&saved.key, string)?,
+                None => {}
             }
             self.add_list(&[&saved.key[..], DELAYED].concat(), &saved.delayed)?;
             self.add_in_flight(&saved.key, &saved.in_flight)?;
@@ -122,6 +125,11 @@ impl BaseWriter {
             self.write_if_full()?;
         }
         Ok(())
+    }
+
+    fn add_string(&mut self, key: &[u8], string: &StringValue) -> io::Result<()> {
+        string.with(|bytes| write_command(&mut self.batch, [&b"SET"[..], key, bytes]));
+        self.write_if_full()
     }
 
     /// Adds what is in flight as a list of its own, so that any server has it.

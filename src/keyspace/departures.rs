@@ -164,9 +164,13 @@ impl Keyspace {
     /// Ends the loading of append files: lists that they say are on their way are so.
     pub(super) fn adopt_departures(&mut self) {
         for departure in std::mem::take(&mut self.governance.noted_departures) {
-            let removed = self.remove(departure.db, &departure.list);
-            if let Some((Value::List(messages), _)) = removed {
-                self.add_departing(departure, messages);
+            // What was no list was not put there by us.
+            if !matches!(self.list(departure.db, &departure.list), Ok(Some(_))) {
+                continue;
+            }
+            match self.remove(departure.db, &departure.list) {
+                Some((Value::List(messages), _)) => self.add_departing(departure, messages),
+                Some((Value::String(_), _)) | None => {}
             }
         }
     }

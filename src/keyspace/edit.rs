@@ -1,8 +1,9 @@
-//! Changing a list in place, with all that follows from it: when the change is done, memory is counted
-//! anew, a list that became empty is removed, and if anything changed, waiters and watchers hear of it.
+//! Changing a value in place, with all that follows from it: when the change is done, memory is counted
+//! anew, a value that became empty is removed, and if anything changed, waiters and watchers hear of it.
 
-use super::{DbIndex, Keyspace, Value, WrongType};
+use super::{DbIndex, Keyspace, NEVER, WrongType};
 use crate::queue::Queue;
+use crate::value::Kind;
 
 /// What became of a change that is not for queues under a policy.
 #[derive(Debug)]
@@ -15,7 +16,17 @@ pub enum Plain<R> {
     Governed,
 }
 
-/// What a change is to do where it finds no list.
+/// When a value that is written expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// As the value before it.
+    Stays,
+    /// At this moment in Unix milliseconds.
+    At(i64),
+    Never,
+}
+
+/// What a change is to do where it finds no value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Stays,
@@ -40,7 +51,7 @@ impl Keyspace {
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(Plain::Absent) };
-        Ok(self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt))
+        self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt)
     }
 
     /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`.
@@ -53,7 +64,7 @@ impl Keyspace {
     ) -> Result<Plain<R>, WrongType> {
         let index = self.find_or_create(db, key);
         let attempt = |queue: &mut Queue| (change(queue), true);
-        Ok(self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt))
+        self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt)
     }
 
     /// Changes the list at a key; none, and nothing done, if the key has no value.
@@ -75,10 +86,72 @@ impl Keyspace {
         key: &[u8],
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Option<R>, WrongType> {
+        self.change(db, key, attempt)
+    }
+
+    /// Changes the value at a key, which must be of this type; none, and nothing done, if the key has no
+    /// value. `attempt` says besides whether it changed anything.
+    #[inline]
+    pub fn change<T: Kind, R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        attempt: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Result<Option<R>, WrongType> {
         let Some(index) = self.find(db, key) else { return Ok(None) };
-        match self.change_at(db, index, For::All, Missing::Stays, attempt) {
+        match self.change_at(db, index, For::All, Missing::Stays, attempt)? {
             Plain::Changed(result) => Ok(Some(result)),
             Plain::Absent | Plain::Governed => Ok(None),
+        }
+    }
+
+    /// Has `write` write the value at a key, which is made anew if the key has none of this type. It expires
+    /// at `expires_ms`, or when the value before did.
+    pub fn write<T: Kind>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        expires_ms: Expiry,
+        write: impl FnOnce(&mut T),
+    ) {
+        let index = self.find_or_create(db, key);
+        self.before_change(db, index);
+        let before_ms = self.dbs[db].entries[index].expires_ms;
+        if self.dbs[db].entries[index].value.as_ref().is_none_or(|value| T::of(value).is_none()) {
+            self.clear_value(db, index);
+            self.put_value(db, index, T::default().into_value());
+        }
+        let (now_s, notes_use) = (self.now_s, self.notes_use);
+        let entry = &mut self.dbs[db].entries[index];
+        entry.note_use(now_s, notes_use);
+        if let Some(value) = entry.value.as_mut().and_then(T::of_mut) {
+            let bytes_before = value.allocated_bytes();
+            write(value);
+            self.bytes = self.bytes + value.allocated_bytes() - bytes_before;
+        }
+        let wanted_ms = match expires_ms {
+            Expiry::Stays => before_ms,
+            Expiry::At(at_ms) => at_ms,
+            Expiry::Never => NEVER,
+        };
+        if self.dbs[db].entries[index].expires_ms != wanted_ms {
+            self.write_expiry(db, index, (wanted_ms != NEVER).then_some(wanted_ms));
+        }
+        self.changed(db, index);
+    }
+
+    /// As `change`, of a value that is made if the key has none.
+    #[inline]
+    pub fn change_or_create<T: Kind, R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        attempt: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Result<R, WrongType> {
+        let index = self.find_or_create(db, key);
+        match self.change_at(db, index, For::All, Missing::IsMade, attempt)? {
+            Plain::Changed(result) => Ok(result),
+            Plain::Absent | Plain::Governed => unreachable!("it is for all, and made if missing"),
         }
     }
 
@@ -90,31 +163,31 @@ impl Keyspace {
         key: &[u8],
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<R, WrongType> {
-        let index = self.find_or_create(db, key);
-        let attempt = |queue: &mut Queue| (change(queue), true);
-        match self.change_at(db, index, For::All, Missing::IsMade, attempt) {
-            Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::Governed => unreachable!("it is for all, and made if missing"),
-        }
+        self.change_or_create(db, key, |queue: &mut Queue| (change(queue), true))
     }
 
-    /// Changes the list of an entry.
+    /// Changes the value of an entry.
     #[inline]
-    fn change_at<R>(
+    fn change_at<T: Kind, R>(
         &mut self,
         db: DbIndex,
         index: usize,
         queues: For,
         missing: Missing,
-        attempt: impl FnOnce(&mut Queue) -> (R, bool),
-    ) -> Plain<R> {
+        attempt: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Result<Plain<R>, WrongType> {
         let mut entry = &mut self.dbs[db].entries[index];
+        if let Some(value) = &entry.value
+            && T::of(value).is_none()
+        {
+            return Err(WrongType);
+        }
         if queues == For::PlainOnes
             && let Some(interest) = &entry.interest
             && interest.governed.is_some()
             && self.governance.is_on
         {
-            return Plain::Governed;
+            return Ok(Plain::Governed);
         }
         if self.snapshot.is_some() {
             self.before_change(db, index);
@@ -122,27 +195,26 @@ impl Keyspace {
         }
         if entry.value.is_none() && missing == Missing::IsMade {
             if queues == For::PlainOnes && self.is_reserved(db, index) {
-                return Plain::Governed;
+                return Ok(Plain::Governed);
             }
-            self.put_value(db, index, Value::List(Queue::new()));
+            self.put_value(db, index, T::default().into_value());
             entry = &mut self.dbs[db].entries[index];
         }
-        let Some(Value::List(queue)) = &mut entry.value else { return Plain::Absent };
-        // While files are loaded the clock stands at zero, and they say what is fresh.
-        if queue.is_stamped() && self.queue_ms != 0 {
-            queue.set_fresh_ms(self.queue_ms);
-        }
-        let bytes_before = queue.allocated_bytes();
-        let (result, is_changed) = attempt(queue);
-        self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;
-        let is_empty = queue.is_empty();
+        let Some(value) = entry.value.as_mut().and_then(T::of_mut) else {
+            return Ok(Plain::Absent);
+        };
+        value.prepare(self.queue_ms);
+        let bytes_before = value.allocated_bytes();
+        let (result, is_changed) = attempt(value);
+        self.bytes = self.bytes + value.allocated_bytes() - bytes_before;
+        let is_empty = value.is_empty();
         entry.note_use(self.now_s, self.notes_use);
         let has_interest = entry.interest.is_some();
         self.changes += u64::from(is_changed);
         if is_empty || has_interest {
             self.finish_change(db, index, is_changed, is_empty);
         }
-        Plain::Changed(result)
+        Ok(Plain::Changed(result))
     }
 
     /// What follows from a change where somebody is interested, or nothing is left.

@@ -16,6 +16,7 @@ use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
 use crate::queue::{End, Queue};
+use crate::value::Kind;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -172,9 +173,7 @@ impl Governed {
     /// When something is to be done for the queue next, by the clock of queues.
     pub(super) fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
         let policy = self.policy.as_ref()?;
-        let oldest_ms = value.and_then(|value| match value {
-            Value::List(queue) => queue.oldest_ms(),
-        });
+        let oldest_ms = value.and_then(Queue::of).and_then(Queue::oldest_ms);
         let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
         let overdue = policy.ack_timeout_ms.and_then(|timeout| {
             let (_, delivery) = self.in_flight.first()?;
@@ -262,7 +261,7 @@ impl Keyspace {
         }
         let noted_ms = interest.governed.as_ref().map_or(0, |governed| governed.noted.1);
         let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.queue_ms };
-        if let Some(Value::List(queue)) = &mut entry.value {
+        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut) {
             self.bytes -= queue.allocated_bytes();
             let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
             self.bytes += queue.allocated_bytes();
@@ -430,7 +429,7 @@ impl Keyspace {
         let governed = self.governed_at(db, index);
         let is_under_policy = governed.is_some_and(|governed| governed.policy.is_some());
         let noted_ms = governed.map_or(0, |governed| governed.noted.1);
-        let Value::List(queue) = value;
+        let Some(queue) = Queue::of_mut(value) else { return };
         // While files are loaded, since when these messages are ready is noted behind the command that
         // brings them.
         let (at_ms, fresh_ms) = match self.governance.is_replaying {
@@ -496,7 +495,7 @@ impl Keyspace {
                 let policy = governed.and_then(|governed| governed.policy.as_ref());
                 let is_right = policy == self.governance.policies.of(key);
                 assert!(is_right || self.is_unreached(db, index, key), "under another policy");
-                if let Some(Value::List(queue)) = &entry.value {
+                if let Some(queue) = entry.value.as_ref().and_then(Queue::of) {
                     assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
                 }
                 let Some(governed) = governed else { continue };

@@ -2,6 +2,7 @@
 
 use super::{DbIndex, Governed, Key, Keyspace};
 use crate::client_id::ClientId;
+use crate::value::Type;
 use std::collections::BTreeMap;
 
 /// Who and what cares about a key.
@@ -143,7 +144,7 @@ impl Keyspace {
     pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
         let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
         if let Some(interest) = &mut entry.interest
-            && entry.value.is_some()
+            && entry.value.as_ref().is_some_and(|value| value.type_of() == Type::List)
             && !interest.waiters.is_empty()
             && !interest.is_ready
         {

@@ -37,6 +37,7 @@ use crate::deadlines::Deadlines;
 use crate::line_limit::LineLimit;
 use crate::queue::Queue;
 use crate::slack;
+use crate::value::Kind;
 use crate::work::Work;
 use ahash::RandomState;
 use flush::Trash;
@@ -46,10 +47,9 @@ use interest::Interest;
 use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
-use thiserror::Error;
 
 pub use departures::{Departure, Fate, Removed};
-pub use edit::Plain;
+pub use edit::{Expiry, Plain};
 pub use governed::Governed;
 pub use in_flight::{Delivery, InFlight, Place};
 pub use policy_pass::NewlyStamped;
@@ -58,53 +58,13 @@ pub use recent::Fingerprint;
 pub use snapshot::SavedPart;
 pub use totals::{COUNTS, Totals};
 
+pub use crate::value::{Value, WrongType};
+
 /// A key's bytes, shared with whoever waits for it or expires it.
 pub type Key = Arc<[u8]>;
 
 /// Number of a database, from 0.
 pub type DbIndex = usize;
-
-/// What a key holds.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// A list, in Redis' word: a queue of messages. Never empty.
-    List(Queue),
-}
-
-impl Value {
-    /// Redis' name of the type, as TYPE gives it.
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Value::List(_) => "list",
-        }
-    }
-
-    /// How many elements it has.
-    pub fn len(&self) -> usize {
-        match self {
-            Value::List(queue) => queue.len(),
-        }
-    }
-
-    /// The same value once more, without a copy of what is in it.
-    fn share(&mut self) -> Value {
-        match self {
-            Value::List(queue) => Value::List(queue.share()),
-        }
-    }
-
-    /// Bytes of memory the value takes beside its entry.
-    pub fn allocated_bytes(&self) -> usize {
-        match self {
-            Value::List(queue) => queue.allocated_bytes(),
-        }
-    }
-}
-
-/// The command needs a value of another type.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
-pub struct WrongType;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -380,9 +340,7 @@ impl Keyspace {
 
     /// The list at a key, if it has one, without noting a use.
     pub fn peek_list(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
-        self.peek(db, key).map(|value| match value {
-            Value::List(queue) => queue,
-        })
+        self.peek(db, key).and_then(Queue::of)
     }
 
     /// Whether a key has a value, without noting a use.
@@ -390,12 +348,14 @@ impl Keyspace {
         self.peek(db, key).is_some()
     }
 
+    /// The value at a key, to read, if there is one; it must be of this type.
+    pub fn read<T: Kind>(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&T>, WrongType> {
+        self.get(db, key).map(|value| T::of(value).ok_or(WrongType)).transpose()
+    }
+
     /// The list at a key, to read.
     pub fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
-        match self.get(db, key) {
-            None => Ok(None),
-            Some(Value::List(queue)) => Ok(Some(queue)),
-        }
+        self.read(db, key)
     }
 
     /// Seconds of the monotonic clock at which a key was last used.
@@ -515,7 +475,7 @@ impl Keyspace {
                     assert!(!interest.is_unused());
                     bytes += interest.governed.as_ref().map_or(0, |g| g.allocated_bytes());
                 }
-                if let Some(Value::List(queue)) = &entry.value {
+                if let Some(queue) = entry.value.as_ref().and_then(Queue::of) {
                     assert!(!queue.is_empty(), "an empty list");
                     queue.check_invariants();
                 }

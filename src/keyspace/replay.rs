@@ -1,8 +1,9 @@
 //! Governed queues while append files are loaded.
 
-use super::{DbIndex, Governed, Key, Keyspace, Value};
+use super::{DbIndex, Governed, Key, Keyspace};
 use crate::clock::Now;
-use crate::queue::Stamp;
+use crate::queue::{Queue, Stamp};
+use crate::value::Kind;
 
 impl Governed {
     /// Since when new messages are ready, as a file has it.
@@ -51,7 +52,7 @@ impl Keyspace {
         governed.in_flight.replace_ready_ms(0, now_ms);
         governed.delayed.replace_ready_ms(0, now_ms);
         self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
-        if let Some(Value::List(queue)) = &mut entry.value
+        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut)
             && queue.oldest_ms() == Some(0)
         {
             self.bytes -= queue.allocated_bytes();
@@ -82,7 +83,7 @@ impl Keyspace {
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.note(ms);
-        if let Some(Value::List(queue)) = &mut entry.value {
+        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut) {
             self.bytes -= queue.allocated_bytes();
             queue.set_fresh_ms(ms);
             queue.replace_ready_ms(0, ms);

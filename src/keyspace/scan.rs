@@ -7,6 +7,8 @@
 //! whatever happens in between, which is Redis' promise.
 
 use super::{DbIndex, Entry, Governed, Keyspace, NEVER, Value};
+use crate::queue::Queue;
+use crate::value::Kind;
 
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
@@ -35,7 +37,7 @@ impl Keyspace {
         mut visit: impl FnMut(&'a [u8]),
     ) -> u64 {
         self.walk(db, cursor, count, |key, entry| {
-            let is_queue = matches!(entry.live_value(self.now_ms), Some(Value::List(_)));
+            let is_queue = entry.live_value(self.now_ms).and_then(Queue::of).is_some();
             if is_queue || entry.interest.as_ref().is_some_and(|i| i.governed.is_some()) {
                 visit(key);
             }

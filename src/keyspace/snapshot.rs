@@ -234,12 +234,13 @@ impl SavedKey {
 mod tests {
     use super::*;
     use crate::queue::End;
+    use crate::value::Kind;
     use std::collections::BTreeMap;
 
     type Model = BTreeMap<(DbIndex, Vec<u8>), (Vec<Vec<u8>>, Option<i64>)>;
 
     fn list(value: &Value) -> Vec<Vec<u8>> {
-        let Value::List(queue) = value;
+        let queue = Queue::of(value).expect("there are only lists");
         queue.iter().map(<[u8]>::to_vec).collect()
     }
 

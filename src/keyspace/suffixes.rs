@@ -1,6 +1,6 @@
 //! Keys that end as the names do which append files need for what is in flight and delayed.
 //!
-//! A policy that needs such a name is refused if there is a list with it. To find that out without looking
+//! A policy that needs such a name is refused if there is a key with it. To find that out without looking
 //! at all keys, those with such an end are remembered.
 
 use super::{Key, Keyspace};

@@ -46,6 +46,28 @@ struct Client {
     awaited: BTreeSet<Vec<u8>>,
 }
 
+/// Commands after which a key may hold a string.
+const MAKES_STRINGS: &[&[u8]] = &[
+    b"SET",
+    b"GETSET",
+    b"SETNX",
+    b"SETEX",
+    b"PSETEX",
+    b"MSET",
+    b"MSETNX",
+    b"APPEND",
+    b"SETRANGE",
+    b"INCR",
+    b"DECR",
+    b"INCRBY",
+    b"DECRBY",
+    b"INCRBYFLOAT",
+    b"RENAME",
+    b"RENAMENX",
+    b"COPY",
+    b"MOVE",
+];
+
 /// What a blocked client has said beyond the command that it waits in.
 ///
 /// The original has read it all and runs it client by client in the order in which they are
@@ -178,8 +200,12 @@ impl Pair {
                 }
                 // Since 7.2 the first key of what waits serves, here the one that was filled first.
                 let executes = commands.iter().any(|c| c.word(0) == b"EXEC");
+                // And a string at another key than the one that was filled is an error.
+                let may_make_strings =
+                    commands.iter().any(|c| MAKES_STRINGS.contains(&c.word(0).as_slice()));
                 let mut blocked = self.clients.iter().filter(|client| client.is_blocked);
-                if is_redis_8 && executes && blocked.any(|client| client.awaited.len() > 1) {
+                let changes = executes || may_make_strings;
+                if is_redis_8 && changes && blocked.any(|client| client.awaited.len() > 1) {
                     return false;
                 }
                 (pending == Pending::Nothing

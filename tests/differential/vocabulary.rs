@@ -13,6 +13,8 @@ pub const FAMILIES: &[Family] = &[
     Family { templates: POPS },
     Family { templates: READS },
     Family { templates: EDITS },
+    Family { templates: STRINGS },
+    Family { templates: COUNTERS },
     Family { templates: WAITS },
     Family { templates: KEYS },
     Family { templates: EXPIRY },
@@ -64,6 +66,40 @@ const EDITS: &[&str] = &[
     "LREM key number value",
     "LTRIM key number number",
     "LTRIM key 0 number",
+];
+
+const STRINGS: &[&str] = &[
+    "SET key value",
+    "SET key value [NX|XX] [GET] [EX seconds]",
+    "SET key value [GET] [KEEPTTL]",
+    "GET key",
+    "GET key",
+    "GETSET key value",
+    "GETDEL key",
+    "GETEX key [EX seconds] [PERSIST]",
+    "GETEX key EXAT at",
+    "MGET keys",
+    "MSET key value key value",
+    "MSETNX key value key value",
+    "SETNX key value",
+    "SETEX key seconds value",
+    "PSETEX key milliseconds value",
+    "APPEND key value",
+    "STRLEN key",
+    "SETRANGE key number value",
+    "GETRANGE|SUBSTR key number number",
+    "LCS key key [LEN] [IDX] [MINMATCHLEN number] [WITHMATCHLEN]",
+];
+
+const COUNTERS: &[&str] = &[
+    "SET key number",
+    "INCR key",
+    "DECR key",
+    "INCRBY key number",
+    "DECRBY key number",
+    "INCRBYFLOAT key number",
+    "APPEND key number",
+    "GET key",
 ];
 
 const WAITS: &[&str] = &[

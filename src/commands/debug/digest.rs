@@ -1,12 +1,13 @@
 //! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, the same that a redis-server gives for
-//! the same lists.
+//! the same values.
 
 use super::sha1::sha1;
 use crate::keyspace::{DbIndex, Keyspace, Value};
 
 pub(super) type Digest = [u8; 20];
 
-/// Redis' number of the type, part of each value's signature.
+/// Redis' numbers of the types, part of each value's signature.
+const STRING: u32 = 0;
 const LIST: u32 = 1;
 
 /// In hexadecimal digits.
@@ -45,9 +46,16 @@ fn expires(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> bool {
 }
 
 fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
-    let Value::List(list) = value;
-    mix(digest, &LIST.to_be_bytes());
-    list.iter().for_each(|message| mix(digest, message));
+    match value {
+        Value::String(string) => {
+            mix(digest, &STRING.to_be_bytes());
+            string.with(|bytes| mix(digest, bytes));
+        }
+        Value::List(list) => {
+            mix(digest, &LIST.to_be_bytes());
+            list.iter().for_each(|message| mix(digest, message));
+        }
+    }
     if expires {
         add(digest, b"!!expire!!");
     }

@@ -40,7 +40,7 @@ pub fn check_lists(keyspace: &Keyspace, policies: &Policies) -> Result<(), Strin
         if let Some(policy) = policies.reserving(key) {
             let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
             return Err(format!(
-                "there is a list '{key}', whose name the append files need under queue policy \
+                "there is a key '{key}', whose name the append files need under queue policy \
                  '{name}'; rename it first"
             ));
         }

@@ -1,0 +1,67 @@
+//! When a string expires, as SET, GETEX and their kin say it.
+
+use crate::clock::Now;
+use crate::engine::{Arguments, CommandError};
+
+/// How a moment is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    in_seconds: bool,
+    /// From now on, and not a Unix time.
+    is_span: bool,
+}
+
+pub(super) const SECONDS: Form = Form { in_seconds: true, is_span: true };
+pub(super) const MILLISECONDS: Form = Form { in_seconds: false, is_span: true };
+pub(super) const UNIX_SECONDS: Form = Form { in_seconds: true, is_span: false };
+pub(super) const UNIX_MILLISECONDS: Form = Form { in_seconds: false, is_span: false };
+
+/// What the options of a command say of the expiry. One form may be given again, and the last one holds;
+/// two forms are an error, as in Redis.
+#[derive(Debug, Default)]
+pub(super) struct Wish<'a> {
+    /// How the moment is written, and the number.
+    pub at: Option<(Form, &'a [u8])>,
+    /// Another word was given instead: KEEPTTL of SET, PERSIST of GETEX.
+    pub is_other: bool,
+}
+
+impl<'a> Wish<'a> {
+    /// Takes an option about the expiry, if one is next that may be given beside those before it; whether
+    /// one was. `other` is the word for something else than a moment.
+    pub fn take(&mut self, args: &mut Arguments<'a>, other: &str) -> bool {
+        if self.at.is_none() && args.takes(other) {
+            self.is_other = true;
+            return true;
+        }
+        let forms = [
+            ("ex", SECONDS),
+            ("px", MILLISECONDS),
+            ("exat", UNIX_SECONDS),
+            ("pxat", UNIX_MILLISECONDS),
+        ];
+        let before = self.at.map(|(form, _)| form);
+        let may_be = |form: Form| !self.is_other && before.is_none_or(|before| before == form);
+        let mut allowed = forms.into_iter().filter(|(_, form)| may_be(*form));
+        let Some((_, form)) = allowed.find(|(word, _)| args.takes(word)) else { return false };
+        let number = args.optional();
+        self.at = number.map(|number| (form, number)).or(self.at);
+        number.is_some()
+    }
+}
+
+impl Form {
+    pub fn is_span(self) -> bool {
+        self.is_span
+    }
+
+    /// The Unix time in milliseconds that a number means, for the command of this name.
+    pub fn unix_ms(self, number: &[u8], now: Now, command: &str) -> Result<i64, CommandError> {
+        let number = crate::engine::integer(number)?;
+        let base_ms = if self.is_span { now.unix_ms() } else { 0 };
+        let span_ms = if self.in_seconds { number.checked_mul(1000) } else { Some(number) };
+        let at_ms = span_ms.filter(|_| number > 0).and_then(|span_ms| span_ms.checked_add(base_ms));
+        let invalid = || format!("ERR invalid expire time in '{command}' command").into();
+        at_ms.ok_or_else(invalid)
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading whole strings.
+
+use super::expiry::{Form, Wish};
+use super::reply_string;
+use crate::engine::Arg::{Many, One, OneOf};
+use crate::engine::Group::String;
+use crate::engine::syntax::PER_KEY;
+use crate::engine::uses::{READ, READ_AND_UPDATE, READ_VALUE, TAKE};
+use crate::engine::{Arguments, Command, CommandError, Context};
+use crate::resp::Request;
+use crate::state::{State, add_expired};
+use crate::value::StringValue;
+
+#[rustfmt::skip]
+pub(in crate::commands) static COMMANDS: &[Command] = &[
+    Command::new("get", 2, get).group(String).since("1.0.0").read_only().fast().key(1, READ_VALUE)
+        .args(&[One("key")]).says("Gives a string."),
+    Command::new("mget", -2, mget).group(String).since("1.0.0").read_only().fast()
+        .keys(1, -1, READ_VALUE).args(&[Many("key")]).cost(PER_KEY)
+        .tips(&["request_policy:multi_shard"]).says("Gives several strings."),
+    Command::new("getdel", 2, getdel).group(String).since("6.2.0").write().fast().key(1, TAKE)
+        .args(&[One("key")]).says("Gives a string and removes it."),
+    Command::new("getex", -2, getex).group(String).since("6.2.0").write().fast()
+        .key(1, READ_AND_UPDATE).args(&[One("key"), OneOf(super::set::EXPIRY_OR_PERSIST)])
+        .says("Gives a string, and says when it expires."),
+    Command::new("strlen", 2, strlen).group(String).since("2.2.0").read_only().fast().key(1, READ)
+        .args(&[One("key")]).says("Gives the length of a string in bytes."),
+];
+
+fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let key = Arguments::of(request).required()?;
+    reply_string(ctx, key).map(drop)
+}
+
+fn mget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    ctx.reply.array(args.left());
+    while let Some(key) = args.optional() {
+        let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
+        ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
+        match found {
+            Ok(Some(string)) => string.with(|bytes| ctx.reply.bulk(bytes)),
+            // What is no string is not there, as far as MGET is concerned.
+            Ok(None) | Err(_) => ctx.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+fn getdel(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let key = Arguments::of(request).required()?;
+    if reply_string(ctx, key)? {
+        let State { keyspace, effects, .. } = &mut *ctx.state;
+        keyspace.remove(ctx.db, key);
+        add_expired(keyspace, effects);
+        effects.state(ctx.db, [&b"DEL"[..], key]);
+    }
+    Ok(())
+}
+
+fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let key = args.required()?;
+    let mut wish = Wish::default();
+    while args.left() > 0 {
+        if !wish.take(&mut args, "persist") {
+            return Err(CommandError::Syntax);
+        }
+    }
+    // A key that is not there is answered before the number is looked at, as in Redis.
+    if ctx.state.keyspace.read::<StringValue>(ctx.db, key)?.is_none() {
+        return reply_string(ctx, key).map(drop);
+    }
+    let unix_ms = |(form, number): (Form, &[u8])| form.unix_ms(number, ctx.now, "getex");
+    let expires_ms = wish.at.map(unix_ms).transpose()?;
+    reply_string(ctx, key)?;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    add_expired(keyspace, effects);
+    let Some(expires_ms) = expires_ms else {
+        if wish.is_other && keyspace.expiry(ctx.db, key).flatten().is_some() {
+            keyspace.set_expiry(ctx.db, key, None);
+            effects.state(ctx.db, [&b"PERSIST"[..], key]);
+        }
+        return Ok(());
+    };
+    let is_span = wish.at.is_some_and(|(form, _)| form.is_span());
+    if !is_span && expires_ms <= ctx.now.unix_ms() {
+        keyspace.remove(ctx.db, key);
+        effects.state(ctx.db, [&b"DEL"[..], key]);
+        return Ok(());
+    }
+    keyspace.set_expiry(ctx.db, key, Some(expires_ms));
+    let mut digits = itoa::Buffer::new();
+    effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
+    Ok(())
+}
+
+fn strlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let key = Arguments::of(request).required()?;
+    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
+    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
+    let len = found?.map_or(0, StringValue::len);
+    ctx.reply.count(len);
+    Ok(())
+}

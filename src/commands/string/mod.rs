@@ -1,0 +1,52 @@
+//! Strings. <https://redis.io/docs/latest/commands/?group=string>
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | `get`, `set` | reading and writing whole strings, with their expiry |
+//! | `edit` | parts of strings |
+//! | `number` | strings as numbers |
+//! | `expiry` | when a string expires, as SET and GETEX say it |
+//! | `extended` | floating-point numbers as C's `long double` has them |
+//! | `lcs` | the longest common subsequence |
+
+mod edit;
+mod expiry;
+mod extended;
+mod get;
+mod lcs;
+mod number;
+mod set;
+
+pub(super) use edit::COMMANDS as EDIT;
+pub(super) use get::COMMANDS as GET;
+pub(super) use lcs::COMMANDS as LCS;
+pub(super) use number::COMMANDS as NUMBER;
+pub(super) use set::COMMANDS as SET;
+
+use crate::engine::{CommandError, Context};
+use crate::value::StringValue;
+
+/// Answers the string at a key, or null.
+fn reply_string(ctx: &mut Context<'_>, key: &[u8]) -> Result<bool, CommandError> {
+    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
+    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
+    match found? {
+        Some(string) => string.with(|bytes| ctx.reply.bulk(bytes)),
+        None => {
+            ctx.reply.null();
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Refuses a string that would be longer than `proto-max-bulk-len`.
+fn check_length(ctx: &Context<'_>, before: usize, added: usize) -> Result<(), CommandError> {
+    let is_within = before
+        .checked_add(added)
+        .is_some_and(|bytes| bytes as u64 <= ctx.state.settings.proto_max_bulk_bytes);
+    if is_within {
+        return Ok(());
+    }
+    Err(CommandError::text("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
+}

@@ -1,0 +1,222 @@
+//! Writing whole strings.
+
+use super::expiry::{Form, MILLISECONDS, SECONDS, Wish};
+use super::reply_string;
+use crate::commands::governed::check_name;
+use crate::engine::Arg::{self, Named, One, OneOf, OptionalChoice, OptionalWord, Pairs, Word};
+use crate::engine::Group::String;
+use crate::engine::syntax::PER_KEY;
+use crate::engine::uses::{CREATE, OVERWRITE, READ_AND_MAYBE_UPDATE, READ_AND_UPDATE};
+use crate::engine::{Arguments, Command, CommandError, Context};
+use crate::keyspace::Expiry;
+use crate::resp::Request;
+use crate::state::{State, add_expired};
+use crate::value::StringValue;
+
+const EXPIRY: &[Arg] = &[
+    Named("EX", "seconds"),
+    Named("PX", "milliseconds"),
+    Named("EXAT", "unix-time-seconds"),
+    Named("PXAT", "unix-time-milliseconds"),
+    Word("KEEPTTL"),
+];
+pub(super) const EXPIRY_OR_PERSIST: &[Arg] = &[
+    Named("EX", "seconds"),
+    Named("PX", "milliseconds"),
+    Named("EXAT", "unix-time-seconds"),
+    Named("PXAT", "unix-time-milliseconds"),
+    Word("PERSIST"),
+];
+
+#[rustfmt::skip]
+pub(in crate::commands) static COMMANDS: &[Command] = &[
+    Command::new("set", -3, set).group(String).since("1.0.0").write().deny_oom()
+        .key(1, READ_AND_MAYBE_UPDATE)
+        .args(&[One("key"), One("value"), OptionalChoice(&["NX", "XX"]), OptionalWord("GET"), OneOf(EXPIRY)])
+        .says("Sets a string, in the place of what was there."),
+    Command::new("setnx", 3, setnx).group(String).since("1.0.0").write().deny_oom().fast()
+        .key(1, CREATE).args(&[One("key"), One("value")]).says("Sets a string unless its key exists."),
+    Command::new("setex", 4, setex).group(String).since("2.0.0").write().deny_oom()
+        .key(1, OVERWRITE).args(&[One("key"), One("seconds"), One("value")])
+        .says("Sets a string that expires after so many seconds."),
+    Command::new("psetex", 4, psetex).group(String).since("2.6.0").write().deny_oom()
+        .key(1, OVERWRITE).args(&[One("key"), One("milliseconds"), One("value")])
+        .says("Sets a string that expires after so many milliseconds."),
+    Command::new("getset", 3, getset).group(String).since("1.0.0").write().deny_oom().fast()
+        .key(1, READ_AND_UPDATE).args(&[One("key"), One("value")])
+        .says("Sets a string and gives the one before it."),
+    Command::new("mset", -3, mset).group(String).since("1.0.1").write().deny_oom()
+        .keys(1, -1, OVERWRITE).every(2).args(&[Pairs("key", "value")]).cost(PER_KEY)
+        .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
+        .says("Sets several strings."),
+    Command::new("msetnx", -3, msetnx).group(String).since("1.0.1").write().deny_oom()
+        .keys(1, -1, CREATE).every(2).args(&[Pairs("key", "value")]).cost(PER_KEY)
+        .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
+        .says("Sets several strings unless one of the keys exists."),
+];
+
+/// Writes a string. It is recorded with the moment at which it expires, so that it means the same
+/// whenever it is replayed.
+fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    keyspace.write(ctx.db, key, expiry, |string: &mut StringValue| string.set(value));
+    if !effects.is_on() {
+        return;
+    }
+    add_expired(keyspace, effects);
+    match expiry {
+        Expiry::Never => effects.state(ctx.db, [&b"SET"[..], key, value]),
+        Expiry::Stays => effects.state(ctx.db, [&b"SET"[..], key, value, b"KEEPTTL"]),
+        Expiry::At(at_ms) => {
+            let mut digits = itoa::Buffer::new();
+            let at = digits.format(at_ms).as_bytes();
+            effects.state(ctx.db, [&b"SET"[..], key, value, b"PXAT", at]);
+        }
+    }
+}
+
+/// What SET is to do beside setting.
+#[derive(Default)]
+struct Options {
+    /// NX: only if the key does not exist.
+    if_absent: bool,
+    /// XX: only if it does.
+    if_present: bool,
+    /// GET: answer the string that was there.
+    gives: bool,
+}
+
+fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let (key, value) = (args.required()?, args.required()?);
+    if args.left() == 0 {
+        check_name(&ctx.state.keyspace, key)?;
+        write(ctx, key, value, Expiry::Never);
+        ctx.reply.ok();
+        return Ok(());
+    }
+    set_with(ctx, key, value, args)
+}
+
+fn set_with(
+    ctx: &mut Context<'_>,
+    key: &[u8],
+    value: &[u8],
+    mut args: Arguments<'_>,
+) -> Result<(), CommandError> {
+    let mut options = Options::default();
+    let mut wish = Wish::default();
+    while args.left() > 0 {
+        if !options.if_present && args.takes("nx") {
+            options.if_absent = true;
+        } else if !options.if_absent && args.takes("xx") {
+            options.if_present = true;
+        } else if args.takes("get") {
+            options.gives = true;
+        } else if !wish.take(&mut args, "keepttl") {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let expiry = match wish.at {
+        Some((form, number)) => Expiry::At(form.unix_ms(number, ctx.now, "set")?),
+        None if wish.is_other => Expiry::Stays,
+        None => Expiry::Never,
+    };
+    check_name(&ctx.state.keyspace, key)?;
+    if options.gives {
+        reply_string(ctx, key)?;
+    }
+    let exists = ctx.state.keyspace.get(ctx.db, key).is_some();
+    if options.if_absent && exists || options.if_present && !exists {
+        if !options.gives {
+            ctx.reply.null();
+        }
+        return Ok(());
+    }
+    write(ctx, key, value, expiry);
+    if !options.gives {
+        ctx.reply.ok();
+    }
+    Ok(())
+}
+
+fn setnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let (key, value) = (args.required()?, args.required()?);
+    check_name(&ctx.state.keyspace, key)?;
+    let exists = ctx.state.keyspace.get(ctx.db, key).is_some();
+    if !exists {
+        write(ctx, key, value, Expiry::Never);
+    }
+    ctx.reply.flag(!exists);
+    Ok(())
+}
+
+fn setex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set_for(ctx, request, SECONDS, "setex")
+}
+
+fn psetex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    set_for(ctx, request, MILLISECONDS, "psetex")
+}
+
+fn set_for(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    form: Form,
+    command: &str,
+) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let (key, span, value) = (args.required()?, args.required()?, args.required()?);
+    let at_ms = form.unix_ms(span, ctx.now, command)?;
+    check_name(&ctx.state.keyspace, key)?;
+    write(ctx, key, value, Expiry::At(at_ms));
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn getset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let (key, value) = (args.required()?, args.required()?);
+    check_name(&ctx.state.keyspace, key)?;
+    reply_string(ctx, key)?;
+    write(ctx, key, value, Expiry::Never);
+    Ok(())
+}
+
+fn mset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    check_pairs(ctx, request)?;
+    write_pairs(ctx, request);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn msetnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    check_pairs(ctx, request)?;
+    let (db, keyspace) = (ctx.db, &mut ctx.state.keyspace);
+    let is_free = request.args_from(1).step_by(2).all(|key| keyspace.get(db, key).is_none());
+    if is_free {
+        write_pairs(ctx, request);
+    }
+    ctx.reply.flag(is_free);
+    Ok(())
+}
+
+/// All of them can be set, or none is.
+fn check_pairs(ctx: &Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    if request.len().is_multiple_of(2) {
+        return Err(CommandError::Arity(ctx.command.name.into()));
+    }
+    request.args_from(1).step_by(2).try_for_each(|key| check_name(&ctx.state.keyspace, key))
+}
+
+fn write_pairs(ctx: &mut Context<'_>, request: &Request<'_>) {
+    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let mut args = Arguments::of(request);
+    while let (Some(key), Some(value)) = (args.optional(), args.optional()) {
+        keyspace.write(ctx.db, key, Expiry::Never, |string: &mut StringValue| string.set(value));
+    }
+    add_expired(keyspace, effects);
+    let pairs = std::iter::once(&b"MSET"[..]).chain(request.args_from(1));
+    effects.state(ctx.db, pairs.collect::<Vec<_>>());
+}
