@@ -2,6 +2,8 @@
 
 mod server_support;
 
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use server_support::{Client, Process, serve};
 use std::io::Read;
 use std::path::Path;
@@ -33,6 +35,13 @@ fn the_limit_of_clients_changes_at_once() {
     assert_eq!(Client::connect(address).ask("PING"), "+PONG");
 }
 
+#[cfg(target_os = "linux")]
+fn limit_open_files(pid: u32, soft: u64, hard: u64) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(soft), maximum: Some(hard) };
+    prlimit(pid, Resource::Nofile, limit).expect("a limit");
+}
+
 /// Without descriptors nobody hangs: newcomers are told, the others are served, and there is room
 /// again when somebody leaves.
 #[cfg(target_os = "linux")]
@@ -42,10 +51,10 @@ fn clients_without_a_descriptor_are_told_so() {
     let mut first = process.client();
     assert_eq!(first.ask("PING"), "+PONG");
     // Room for two more than are open now: the limit is on the number, and there may be gaps.
-    let pid = i32::try_from(process.pid()).expect("a process id");
+    let pid = process.pid();
     let is_free = |number: &u64| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists();
     let limit = (0..).filter(is_free).nth(2).expect("a free number");
-    rlimit::prlimit(pid, rlimit::Resource::NOFILE, Some((limit, limit)), None).expect("a limit");
+    limit_open_files(pid, limit, limit);
 
     let mut accepted: Vec<Client> = (0..2).map(|_| process.client()).collect();
     for client in &mut accepted {
@@ -73,11 +82,7 @@ fn clients_that_cannot_even_be_told_wait() {
     let process = Process::start(&[]);
     let mut first = process.client();
     assert_eq!(first.ask("PING"), "+PONG");
-    let pid = i32::try_from(process.pid()).expect("a process id");
-    let limit = |soft| {
-        let nofile = rlimit::Resource::NOFILE;
-        rlimit::prlimit(pid, nofile, Some((soft, 1024)), None).expect("a limit");
-    };
+    let limit = |soft| limit_open_files(process.pid(), soft, 1024);
     limit(3);
     let mut newcomer = process.client();
     newcomer.send("PING\r\n");

@@ -8,6 +8,7 @@ use crate::sockets::{Incoming, Sockets};
 use crate::table::{print_head, print_rates};
 use crate::workload::{CONNECTIONS, Pipeline, encode};
 use crate::{from_environment, seconds};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::{Duration, Instant};
 
 /// Requests sent together, where there are not other connections that have to answer first.
@@ -73,13 +74,24 @@ const GROWTHS: [Growth; 6] = [
     },
 ];
 
+/// How many files may be open, after the limit was raised as far as it is useful.
+fn raised_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let useful = limit.maximum.map_or(MAXCLIENTS, |hard| hard.min(MAXCLIENTS));
+    let is_low = limit.current.is_some_and(|soft| soft < useful);
+    if is_low {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(useful), ..limit }).expect("a limit");
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
     let growths: Vec<&Growth> = GROWTHS.iter().filter(|growth| is_wanted(growth.name)).collect();
     if growths.is_empty() {
         return;
     }
     let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| *kind != Kind::BareLoop).collect();
-    let open_files_max = rlimit::increase_nofile_limit(MAXCLIENTS).expect("a limit of open files");
+    let open_files_max = raised_open_files();
     print_head("growth: thousands of operations a second", &kinds);
     for growth in growths {
         println!("{}", growth.name);

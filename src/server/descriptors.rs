@@ -3,7 +3,7 @@
 
 use super::ServerError;
 use log::{info, warn};
-use rlimit::Resource;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 
 /// Descriptors that are not clients: listeners, log, the poll itself, files of the program around.
@@ -12,20 +12,23 @@ const RESERVED: u64 = 32;
 /// Raises the limit as far as it takes and the system allows. Says how many clients fit.
 pub fn make_room(maxclients: u32) -> Result<u32, ServerError> {
     let wanted = u64::from(maxclients) + RESERVED;
-    let Ok((soft, hard)) = rlimit::getrlimit(Resource::NOFILE) else {
-        warn!("cannot read the limit on open files; `maxclients` may be more than it allows");
-        return Ok(maxclients);
-    };
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // No limit is one that nobody reaches.
+    let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     if soft >= wanted {
         return Ok(maxclients);
     }
     // Only a privileged process may raise the hard limit; any may go up to it.
-    let is_raised = rlimit::setrlimit(Resource::NOFILE, wanted, hard.max(wanted)).is_ok();
+    let raise = |soft: u64, hard: u64| {
+        let [current, maximum] = [soft, hard].map(|limit| (limit < u64::MAX).then_some(limit));
+        setrlimit(Resource::Nofile, Rlimit { current, maximum }).is_ok()
+    };
+    let is_raised = raise(wanted, hard.max(wanted));
     if is_raised {
         info!("raised the limit on open files from {soft} to {wanted}");
         return Ok(maxclients);
     }
-    let is_raised = rlimit::setrlimit(Resource::NOFILE, hard, hard).is_ok();
+    let is_raised = raise(hard, hard);
     let limit = if is_raised { hard } else { soft };
     if limit <= RESERVED {
         return Err(ServerError::TooFewDescriptors { limit });
