@@ -1,4 +1,5 @@
-//! The Redis serialization protocol, versions 2 and 3: requests in, replies out.
+//! The Redis serialization protocol, versions 2 and 3: requests in, replies out; and
+//! replies as a client reads them.
 //!
 //! Specification: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 
@@ -8,6 +9,7 @@ mod lanes;
 mod number;
 mod output;
 mod reply;
+mod reply_parser;
 mod request;
 
 pub use encode::{write_arg, write_command, write_header};
@@ -15,4 +17,5 @@ pub use inline::{UnbalancedQuotes, split_quoted};
 pub use number::parse_integer;
 pub use output::{Output, OutputMark};
 pub use reply::Protocol;
+pub use reply_parser::{Reply, ReplyError, ReplyParser};
 pub use request::{Arg, Limits, OwnedRequest, Parsed, ProtocolError, Request, RequestParser};
