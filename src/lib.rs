@@ -55,7 +55,8 @@
 //! | room | what it is responsible for |
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
-//! | [`server`] | sockets, descriptors, the clock; the turn |
+//! | [`server`] | sockets, descriptors, the clock; the turn; clients of the same program |
+//! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
@@ -125,6 +126,7 @@ mod flags;
 pub mod glob;
 mod histogram;
 mod host;
+mod in_process;
 pub mod journal;
 mod keyspace;
 mod line_limit;
@@ -147,5 +149,6 @@ pub use client_id::ClientId;
 pub use clients::{CloseReason, Peer};
 pub use commands::{command_names, commands_markdown};
 pub use host::{Allocator, Host, NoHost, SystemAllocator};
-pub use server::{RunningServer, Server, ServerError, StopHandle};
+pub use in_process::{Calls, ClientError, LocalBroker, LocalClient, Message};
+pub use server::{Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription};
 pub use state::ShutdownRequest;

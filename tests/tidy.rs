@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["commands"],
     &["broker"],
     &["journal"],
+    &["in_process"],
     &["server"],
     &["allocator", "launch", "offline"],
     &["main"],

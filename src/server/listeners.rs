@@ -30,7 +30,7 @@ const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
 /// Everything that is listened on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listeners {
     open: Vec<Listener>,
     local_addrs: Vec<SocketAddr>,
@@ -85,16 +85,14 @@ impl Listeners {
             return Err(ServerError::NothingToListenOn);
         }
         let open = sockets.into_iter().map(|socket| Listener { socket, is_ready: false });
-        let mut spare = Spare::default();
-        spare.refill();
-        Ok(Listeners {
-            open: open.collect(),
-            local_addrs,
-            next: 0,
-            spare,
-            retry_at_us: None,
-            next_log_us: 0,
-        })
+        let mut listeners = Listeners { open: open.collect(), local_addrs, ..Listeners::default() };
+        listeners.spare.refill();
+        Ok(listeners)
+    }
+
+    /// Listens nowhere.
+    pub fn none() -> Listeners {
+        Listeners::default()
     }
 
     /// Asks for events, under tokens that begin with `first`. Says how many.

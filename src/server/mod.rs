@@ -2,10 +2,11 @@
 //! clock. Everything else is told what arrived and what time it is.
 //!
 //! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
-//! accept, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket,
+//! accept, `client.rs` has the clients of the same program, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket,
 //! `descriptors.rs` sees to it that there are enough of them, and `process.rs` answers what only
 //! the operating system knows.
 
+mod client;
 mod clock;
 mod connection;
 mod descriptors;
@@ -15,6 +16,7 @@ mod process;
 mod turn;
 mod unix_socket;
 
+pub use client::{Client, Connector, Subscription};
 pub use process::log_filter;
 
 use crate::broker::Broker;
@@ -25,6 +27,7 @@ use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::host::{Allocator, SystemAllocator};
+use crate::in_process::ClientError;
 use crate::journal::files::OpenError;
 use crate::journal::{JournalError, LoadError};
 use crate::settings::Settings;
@@ -33,6 +36,7 @@ use clock::Clock;
 use connection::Connection;
 use durability::Durability;
 use listeners::Listeners;
+use mio::net::UnixStream;
 use mio::{Events, Poll, Token, Waker};
 use process::Process;
 use slab::Slab;
@@ -42,6 +46,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use thiserror::Error;
 
@@ -65,6 +70,9 @@ pub struct Server {
     durability: Durability,
     poll: Poll,
     listeners: Listeners,
+    /// Where clients of this program come in; none when nobody is accepted any more.
+    door: Option<Receiver<UnixStream>>,
+    connector: Connector,
     /// The token of the connection in slot 0; below it are the waker and the listeners.
     first_connection: usize,
     connections: Slab<Connection>,
@@ -167,13 +175,27 @@ impl Server {
     /// As [`bind`](Server::bind), in a program whose allocator can be asked to return memory to the
     /// operating system.
     pub fn bind_with(
+        settings: Settings,
+        allocator: Box<dyn Allocator>,
+    ) -> Result<Server, ServerError> {
+        Server::new(settings, allocator, Listeners::bind)
+    }
+
+    /// A server that listens nowhere: only [`Client`]s of this program reach it.
+    pub fn in_process(settings: Settings) -> Result<Server, ServerError> {
+        Server::new(settings, Box::new(SystemAllocator), |_| Ok(Listeners::none()))
+    }
+
+    fn new(
         mut settings: Settings,
         allocator: Box<dyn Allocator>,
+        listen: impl FnOnce(&Settings) -> Result<Listeners, ServerError>,
     ) -> Result<Server, ServerError> {
         settings.maxclients = descriptors::make_room(settings.maxclients)?;
         let poll = Poll::new().map_err(ServerError::Poll)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ServerError::Poll)?;
-        let mut listeners = Listeners::bind(&settings)?;
+        let waker = Arc::new(waker);
+        let mut listeners = listen(&settings)?;
         let count = listeners.register(poll.registry(), FIRST_LISTENER);
         let count = count.map_err(ServerError::Poll)?;
         let clock = Clock::start();
@@ -183,11 +205,14 @@ impl Server {
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
         let durability = Durability::open(&mut broker, now)?;
+        let (enter, door) = mpsc::channel();
         Ok(Server {
             broker,
             durability,
             poll,
             listeners,
+            door: Some(door),
+            connector: Connector::new(enter, Arc::clone(&waker)),
             first_connection: FIRST_LISTENER + count,
             connections: Slab::new(),
             to_read: Vec::new(),
@@ -203,10 +228,7 @@ impl Server {
             now,
             is_busy: false,
             turn_time: TurnTime::default(),
-            handle: StopHandle {
-                is_stopped: Arc::new(AtomicBool::new(false)),
-                waker: Arc::new(waker),
-            },
+            handle: StopHandle { is_stopped: Arc::new(AtomicBool::new(false)), waker },
             when_ready: None,
         })
     }
@@ -224,6 +246,11 @@ impl Server {
     /// A way to stop it from elsewhere.
     pub fn handle(&self) -> StopHandle {
         self.handle.clone()
+    }
+
+    /// A way to it for clients of this program.
+    pub fn connector(&self) -> Connector {
+        self.connector.clone()
     }
 
     /// Has this called once, on the thread that serves, when all commands are served: what append
@@ -254,15 +281,16 @@ impl Server {
     /// Serves on a thread of its own.
     pub fn spawn(self) -> Result<RunningServer, ServerError> {
         let local_addrs = self.local_addrs().to_vec();
-        let handle = self.handle();
+        let (handle, connector) = (self.handle(), self.connector());
         let thread = thread::Builder::new().name("tidegate".into());
         let thread = thread.spawn(move || self.run()).map_err(ServerError::Thread)?;
-        Ok(RunningServer { local_addrs, handle, thread: Some(thread) })
+        Ok(RunningServer { local_addrs, handle, connector, thread: Some(thread) })
     }
 
     /// Accepts nobody any more and closes everybody, each after what it is owed.
     fn finish(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.listeners.close();
+        self.door = None;
         let ids: Vec<ClientId> = self.connections.iter().map(|(_, open)| open.id).collect();
         for id in ids {
             self.broker.close(id, CloseReason::Shutdown);
@@ -309,6 +337,7 @@ impl StopHandle {
 pub struct RunningServer {
     local_addrs: Vec<SocketAddr>,
     handle: StopHandle,
+    connector: Connector,
     thread: Option<JoinHandle<Result<(), ServerError>>>,
 }
 
@@ -321,6 +350,19 @@ impl RunningServer {
     /// A way to stop it from elsewhere.
     pub fn handle(&self) -> StopHandle {
         self.handle.clone()
+    }
+
+    /// A way to it for clients of this program.
+    pub fn connector(&self) -> Connector {
+        self.connector.clone()
+    }
+
+    /// A new client of this program. It is served when append files, if there are any, are loaded.
+    ///
+    /// # Errors
+    /// The server has stopped, or there are no descriptors left.
+    pub fn connect(&self) -> Result<Client, ClientError> {
+        self.connector.connect()
     }
 
     /// Stops it and waits for its end.

@@ -1,15 +1,18 @@
 //! One turn of the loop: what arrived goes into the broker, what it answers goes out.
 
-use super::connection::{Connection, register};
+use super::connection::{Connection, Stream, register};
+use super::durability::Durability;
 use super::listeners::Accepted;
 use super::{Server, ServerError, WAKER};
 use crate::broker::turn::{Stages, TurnTime, turn};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
+use crate::resp::Protocol;
 use crate::slack;
 use mio::{Events, Token};
 use std::io::ErrorKind;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Connections accepted in a turn; the others wait for the next, so that a storm of them does not
@@ -391,15 +394,33 @@ impl Server {
 
     /// Takes in those who wait at the door, as far as there is room.
     fn accept(&mut self) {
+        self.accept_in_process();
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             let Some(accepted) = self.listeners.accept(self.now.monotonic_us) else { return };
-            match self.refusal(&accepted) {
-                Some(text) => {
-                    self.broker.count_rejected_connection();
-                    accepted.stream.dismiss(text);
-                }
-                None => self.connect(accepted),
+            self.admit(accepted);
+        }
+    }
+
+    fn admit(&mut self, accepted: Accepted) {
+        match self.refusal(&accepted) {
+            Some(text) => {
+                self.broker.count_rejected_connection();
+                accepted.stream.dismiss(text);
             }
+            None => self.connect(accepted),
+        }
+    }
+
+    /// Takes in clients of this program. They wait while append files are loaded: no call of theirs is
+    /// refused for that.
+    fn accept_in_process(&mut self) {
+        if matches!(self.durability, Durability::Loading { .. }) {
+            return;
+        }
+        while let Some(Ok(stream)) = self.door.as_ref().map(Receiver::try_recv) {
+            let stream = Stream::Unix(stream);
+            let accepted = Accepted { stream, peer: Peer::in_process(), is_on_spare: false };
+            self.admit(accepted);
         }
     }
 
@@ -426,7 +447,11 @@ impl Server {
             log::warn!("cannot wait for events of a new connection: {error}");
             return;
         }
+        let is_in_process = matches!(peer, Peer::InProcess);
         let id = self.broker.connect(slot, peer, self.now);
+        if is_in_process && let Some(output) = self.broker.output(id) {
+            output.set_protocol(Protocol::Resp3);
+        }
         entry.insert(Connection::new(id, stream));
     }
 

@@ -1,0 +1,56 @@
+//! The append files of a broker without a server: whoever drives it waits for the disk itself.
+
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::journal::files::Directory;
+use crate::journal::{Journal, JournalError, LoadError, Loader};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct LocalJournal {
+    directory: Arc<dyn Directory>,
+    journal: Journal,
+}
+
+impl LocalJournal {
+    /// Loads what the directory holds, and begins to record.
+    pub(super) fn open(
+        directory: Arc<dyn Directory>,
+        broker: &mut Broker,
+        now: Now,
+    ) -> Result<LocalJournal, LoadError> {
+        let prefix = broker.settings().appendfilename.clone();
+        let mut loader = Loader::begin(Arc::clone(&directory), &prefix, broker, now)?;
+        let start = loop {
+            if let Some(start) = loader.step(broker, now)? {
+                break start;
+            }
+        };
+        let journal = Journal::begin(&prefix, start, broker, now);
+        Ok(LocalJournal { directory, journal })
+    }
+
+    /// Writes what changed, and does at once all that a server has other threads do.
+    pub(super) fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
+        loop {
+            self.journal.commit(broker, false, now)?;
+            let Some(job) = self.journal.next_job() else { return Ok(()) };
+            let mut next = Some(job);
+            while let Some(job) = next {
+                let done = job.run(&*self.directory);
+                self.journal.finish(done, broker, now)?;
+                next = self.journal.next_job();
+            }
+        }
+    }
+
+    /// How long there is nothing to write or to sync.
+    pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
+        self.journal.next_deadline(broker, now)
+    }
+
+    /// Writes and syncs the rest.
+    pub(super) fn close(self, broker: &mut Broker) -> Result<(), JournalError> {
+        self.journal.close(broker)
+    }
+}

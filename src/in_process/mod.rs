@@ -1,0 +1,11 @@
+//! Clients within the program that has the broker: typed calls, and a broker without a server that
+//! has such clients.
+
+mod calls;
+mod local;
+mod local_journal;
+
+pub use calls::{Calls, ClientError, Message};
+pub use local::{LocalBroker, LocalClient};
+
+pub(crate) use calls::{encode, message_of, pop_wait_words};
