@@ -1,50 +1,68 @@
-//! A broker inside a program: its own threads use it, and so could any Redis client meanwhile.
+//! A broker inside a program: its own threads use it without TCP, and any Redis client could use it
+//! meanwhile.
 //!
 //!     cargo run --example embedded
 
-use redis::Commands;
 use std::error::Error;
 use std::thread;
-use tidegate::{Server, settings::Settings};
+use tidegate::{Calls, Client, ClientError, Server, settings::Settings};
 
 const PRODUCERS: usize = 3;
 const MESSAGES_EACH: usize = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let settings = Settings::from_text("port 0\nbind 127.0.0.1", "embedded")?;
+    // With `Server::in_process` it would listen nowhere.
+    let settings = Settings::default().with("port", "0")?.with("bind", "127.0.0.1")?;
     let server = Server::bind(settings)?.spawn()?;
-    let address = server.local_addrs()[0];
-    println!("a broker listens on {address} in this process");
-    let client = redis::Client::open(format!("redis://{address}/"))?;
+    println!("a broker listens on {} in this process", server.local_addrs()[0]);
 
-    let consumer = {
-        let mut connection = client.get_connection()?;
-        thread::spawn(move || -> redis::RedisResult<usize> {
-            let mut sum = 0;
-            for _ in 0..PRODUCERS * MESSAGES_EACH {
-                let (_queue, number): (String, usize) = connection.blpop("numbers", 0.0)?;
-                sum += number;
-            }
-            Ok(sum)
-        })
-    };
-    let producers = (0..PRODUCERS).map(|_| {
-        let mut connection = client.get_connection()?;
-        Ok(thread::spawn(move || -> redis::RedisResult<()> {
-            for number in 1..=MESSAGES_EACH {
-                let _: usize = connection.rpush("numbers", number)?;
-            }
-            Ok(())
-        }))
+    let mut consumer = server.connect()?;
+    let consumer = thread::spawn(move || sum_of(&mut consumer, PRODUCERS * MESSAGES_EACH));
+    let mut observer = server.connect()?.subscribe(&["progress"])?;
+    let producers = (1..=PRODUCERS).map(|name| {
+        let mut client = server.connect()?;
+        Ok(thread::spawn(move || produce(&mut client, name)))
     });
-    for producer in producers.collect::<redis::RedisResult<Vec<_>>>()? {
+    for producer in producers.collect::<Result<Vec<_>, ClientError>>()? {
         producer.join().expect("a producer does not panic")?;
     }
+    for _ in 0..PRODUCERS {
+        let message = observer.next_message(None)?.expect("each producer has published one");
+        println!("{}", String::from_utf8(message.payload)?);
+    }
     let sum = consumer.join().expect("the consumer does not panic")?;
-    println!("{PRODUCERS} producers sent {MESSAGES_EACH} messages each; their sum is {sum}");
+    println!("the sum of all messages is {sum}");
     assert_eq!(sum, PRODUCERS * MESSAGES_EACH * (MESSAGES_EACH + 1) / 2);
 
     server.stop()?;
     println!("stopped");
     Ok(())
+}
+
+/// Pushes the numbers, and publishes that it has.
+fn produce(client: &mut Client, name: usize) -> Result<(), ClientError> {
+    for number in 1..=MESSAGES_EACH {
+        client.push("numbers", number.to_string())?;
+    }
+    client.publish("progress", format!("producer {name} has sent {MESSAGES_EACH} messages"))?;
+    Ok(())
+}
+
+/// Takes so many messages, and waits for each.
+fn sum_of(client: &mut Client, count: usize) -> Result<usize, ClientError> {
+    let mut sum = 0;
+    for _ in 0..count {
+        let number = client.pop_wait("numbers", None)?.expect("it waits for one");
+        let number = String::from_utf8_lossy(&number).parse::<usize>();
+        sum += number.expect("producers send numbers");
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_runs() {
+        super::main().expect("no error");
+    }
 }

@@ -4,25 +4,25 @@
 //! and have the broker inside itself:
 //!
 //! ```
-//! use std::io::{Read, Write};
-//! use std::net::TcpStream;
-//! use tidegate::{Server, settings::Settings};
+//! use tidegate::{Calls, Server, settings::Settings};
 //!
-//! // As in a configuration file. Port 0 is a free one that the operating system picks.
-//! let settings = Settings::from_text("port 0", "the settings above")?;
+//! // Directives as in a configuration file. Port 0 is a free one that the operating system picks.
+//! let settings = Settings::default().with("port", "0")?.with("maxmemory", "1gb")?;
 //! let server = Server::bind(settings)?;
-//! let address = server.local_addrs()[0];
+//! println!("any Redis client may connect to {:?}", server.local_addrs());
 //! let running = server.spawn()?; // on a thread of its own; `server.run()` serves on this one
 //!
-//! let mut client = TcpStream::connect(address)?;
-//! client.write_all(b"PING\r\n")?;
-//! let mut reply = [0; 7];
-//! client.read_exact(&mut reply)?;
-//! assert_eq!(&reply, b"+PONG\r\n");
+//! // A client of this program needs no TCP.
+//! let mut client = running.connect()?;
+//! client.push("jobs", "paint")?;
+//! assert_eq!(client.pop("jobs")?.as_deref(), Some(&b"paint"[..]));
 //!
 //! running.stop()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`LocalBroker`] is a broker with clients and without a server: it has no thread, and append files if
+//! they are wanted.
 //!
 //! # The broker is a plain value
 //!
@@ -150,5 +150,7 @@ pub use clients::{CloseReason, Peer};
 pub use commands::{command_names, commands_markdown};
 pub use host::{Allocator, Host, NoHost, SystemAllocator};
 pub use in_process::{Calls, ClientError, LocalBroker, LocalClient, Message};
-pub use server::{Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription};
+pub use server::{
+    Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription, SystemClock,
+};
 pub use state::ShutdownRequest;

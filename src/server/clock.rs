@@ -3,17 +3,24 @@
 use crate::clock::Now;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Reads both clocks; the monotonic one counts from the start.
+/// Reads both clocks of the machine; the monotonic one counts from the start. For whoever drives a
+/// [`Broker`](crate::Broker) without a server: one clock for one broker.
+///
+/// ```
+/// let clock = tidegate::SystemClock::start();
+/// let (now, later) = (clock.now(), clock.now());
+/// assert!(later.monotonic_us >= now.monotonic_us && now.unix_ms() > 1_700_000_000_000);
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct SystemClock {
     start: Instant,
 }
 
-impl Clock {
+impl SystemClock {
     /// A clock that starts now, at one second: so that 0 is a moment before all others.
-    pub fn start() -> Clock {
+    pub fn start() -> SystemClock {
         let now = Instant::now();
-        Clock { start: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
+        SystemClock { start: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
     }
 
     /// Lets time go by that has not.

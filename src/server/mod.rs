@@ -17,6 +17,7 @@ mod turn;
 mod unix_socket;
 
 pub use client::{Client, Connector, Subscription};
+pub use clock::SystemClock;
 pub use process::log_filter;
 
 use crate::broker::Broker;
@@ -32,7 +33,6 @@ use crate::journal::files::OpenError;
 use crate::journal::{JournalError, LoadError};
 use crate::settings::Settings;
 use crate::state::ShutdownRequest;
-use clock::Clock;
 use connection::Connection;
 use durability::Durability;
 use listeners::Listeners;
@@ -93,7 +93,7 @@ pub struct Server {
     /// When a server that stops gives up on those who do not read.
     stop_by_us: Option<u64>,
     read_buffer: Box<[u8]>,
-    clock: Clock,
+    clock: SystemClock,
     /// The time of the turn.
     now: Now,
     /// Whether anything came in this turn.
@@ -198,7 +198,7 @@ impl Server {
         let mut listeners = listen(&settings)?;
         let count = listeners.register(poll.registry(), FIRST_LISTENER);
         let count = count.map_err(ServerError::Poll)?;
-        let clock = Clock::start();
+        let clock = SystemClock::start();
         let now = clock.now();
         let host = Process::new(clock, allocator, &settings);
         // The standard library's keys for hash maps are random and not to be guessed by clients.

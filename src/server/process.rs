@@ -1,6 +1,6 @@
 //! What the broker asks of the process around it.
 
-use super::clock::Clock;
+use super::clock::SystemClock;
 use super::{descriptors, durability};
 use crate::host::{Allocator, Host};
 use crate::journal::single_file;
@@ -16,7 +16,7 @@ const TICK_US: u64 = 10_000;
 
 /// The process as the broker's host.
 pub struct Process {
-    clock: Clock,
+    clock: SystemClock,
     allocator: Box<dyn Allocator>,
     config_file: Option<PathBuf>,
     loglevel: LogLevel,
@@ -36,7 +36,7 @@ pub fn log_filter(level: LogLevel) -> LevelFilter {
 }
 
 impl Process {
-    pub fn new(clock: Clock, allocator: Box<dyn Allocator>, settings: &Settings) -> Process {
+    pub fn new(clock: SystemClock, allocator: Box<dyn Allocator>, settings: &Settings) -> Process {
         Process {
             clock,
             allocator,
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(cpu_us(") S 1"), None);
         if cfg!(target_os = "linux") {
             let process =
-                Process::new(Clock::start(), Box::new(SystemAllocator), &Settings::default());
+                Process::new(SystemClock::start(), Box::new(SystemAllocator), &Settings::default());
             assert!(process.resident_bytes() > 100_000);
         }
     }

@@ -314,6 +314,37 @@ impl Settings {
         Ok(settings)
     }
 
+    /// These settings with another value of one directive. The value is one text, as in CONFIG SET;
+    /// directives that CONFIG SET refuses are allowed. Policies and output limits are added to those
+    /// before.
+    ///
+    /// ```
+    /// use tidegate::settings::Settings;
+    ///
+    /// let settings = Settings::default().with("maxmemory", "1gb")?.with("databases", "4")?;
+    /// assert_eq!((settings.maxmemory_bytes, settings.databases), (1 << 30, 4));
+    /// # Ok::<(), tidegate::settings::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such directive, or it does not take this value.
+    pub fn with(mut self, name: &str, value: &str) -> Result<Settings, SettingsError> {
+        let words = match row::find(name) {
+            Some(directive) => directive.kind.split(value.as_bytes()),
+            None => Ok(Vec::new()),
+        };
+        match words.and_then(|words| self.apply_words(name, &words)) {
+            Ok(()) => Ok(self),
+            Err(reason) => Err(SettingsError {
+                source_name: "settings".to_owned(),
+                line: None,
+                // Errors are logged, and passwords are not for the log.
+                text: format!("{name} {}", if is_secret(name) { "(hidden)" } else { value }),
+                reason,
+            }),
+        }
+    }
+
     /// CONFIG GET: name and value of each directive that a pattern names, in the table's order.
     ///
     /// `matches` is the glob matcher, called with the pattern in lower case, since directive names

@@ -385,3 +385,27 @@ fn addresses_end_at_sixteen() {
         assert_eq!(read.is_ok(), is_taken, "{count}");
     }
 }
+
+#[test]
+fn settings_are_made_of_directives() {
+    let made = Settings::default()
+        .with("port", "0")
+        .and_then(|settings| settings.with("bind", "127.0.0.1 -::1"))
+        .and_then(|settings| settings.with("dir", "/with a space"))
+        .and_then(|settings| settings.with("queue-policy", "safe \"a b\" max-length 5"))
+        .and_then(|settings| settings.with("queue-policy", "small c max-length 6"))
+        .expect("valid values");
+    assert_eq!((made.port, made.bind.len(), made.queue_policies.len()), (0, 2, 2));
+    assert_eq!(made.dir, PathBuf::from("/with a space"));
+    for (name, value, expected) in [
+        ("maxclients", "0", "'maxclients 0': argument must be between"),
+        ("requirepass\n", "x", "no such directive"),
+        ("port", "", "'port ': argument couldn't be parsed into an integer"),
+        ("queue-policy", "safe 'q", "unbalanced quotes"),
+    ] {
+        let error = Settings::default().with(name, value).expect_err(name).to_string();
+        assert!(error.starts_with("settings: ") && error.contains(expected), "{error}");
+    }
+    let error = Settings::default().with("requirepass", &"x".repeat(1 << 20));
+    assert!(!error.is_err_and(|error| error.text.contains('x')), "a password in an error");
+}
