@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::thread;
-use tidegate::{Calls, Client, ClientError, Server, settings::Settings};
+use tidegate::{Calls, Client, ClientError, Server, Settings};
 
 const PRODUCERS: usize = 3;
 const MESSAGES_EACH: usize = 1_000;

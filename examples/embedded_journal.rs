@@ -7,9 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use tidegate::journal::files::DiskDirectory;
-use tidegate::settings::Settings;
-use tidegate::{Calls, LocalBroker, SystemClock};
+use tidegate::{Calls, DiskDirectory, LocalBroker, Settings, SystemClock};
 
 /// A worker that ends in the middle of a job leaves it to the next.
 const POLICY: &str = "safe jobs delivery at-least-once acknowledge next-pop";

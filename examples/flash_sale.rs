@@ -30,7 +30,7 @@ use std::str::FromStr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
-use tidegate::{Server, settings::Settings};
+use tidegate::{Server, Settings};
 
 const PRODUCERS: usize = 10;
 /// Each producer sends so many pipelines, at an interval, of so many requests.

@@ -5,7 +5,7 @@
 use redis::{Commands, RedisResult};
 use std::error::Error;
 use std::thread;
-use tidegate::{Server, settings::Settings};
+use tidegate::{Server, Settings};
 
 const PRICES: [(&str, &str); 4] =
     [("prices.tea", "4.20"), ("prices.salt", "0.90"), ("weather", "rain"), ("prices.tea", "4.10")];

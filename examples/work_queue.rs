@@ -7,7 +7,7 @@ use redis::{Commands, Connection, Direction, RedisResult};
 use std::collections::HashMap;
 use std::error::Error;
 use std::thread;
-use tidegate::{Server, settings::Settings};
+use tidegate::{Server, Settings};
 
 const JOBS: usize = 300;
 const WORKERS: usize = 3;

@@ -4,7 +4,7 @@
 //! and have the broker inside itself:
 //!
 //! ```
-//! use tidegate::{Calls, Server, settings::Settings};
+//! use tidegate::{Calls, Server, Settings};
 //!
 //! // Directives as in a configuration file. Port 0 is a free one that the operating system picks.
 //! let settings = Settings::default().with("port", "0")?.with("maxmemory", "1gb")?;
@@ -31,7 +31,7 @@
 //! and simulations drive it from memory and decide themselves what time it is:
 //!
 //! ```
-//! use tidegate::{Broker, NoHost, Peer, clock::Now, settings::Settings};
+//! use tidegate::{Broker, NoHost, Now, Peer, Settings};
 //!
 //! let now = Now::default();
 //! let mut broker = Broker::new(Settings::default(), 7, Box::new(NoHost), now);
@@ -113,30 +113,21 @@
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 
-pub mod broker;
 mod channels;
 mod client_id;
 mod clients;
-pub mod clock;
 mod commands;
 mod deadlines;
 mod effects;
 mod engine;
 mod flags;
-pub mod glob;
 mod histogram;
 mod host;
 mod in_process;
-pub mod journal;
 mod keyspace;
 mod line_limit;
 mod note;
 mod persistence;
-pub mod policy;
-pub mod queue;
-pub mod resp;
-pub mod server;
-pub mod settings;
 mod slack;
 mod slowlog;
 mod state;
@@ -144,13 +135,51 @@ mod stats;
 mod value;
 mod work;
 
-pub use broker::Broker;
-pub use client_id::ClientId;
-pub use clients::{CloseReason, Peer};
+// For the program, tests, benches and the fuzzer. Nothing is promised of what is only here.
+#[doc(hidden)]
+pub mod broker;
+#[doc(hidden)]
+pub mod clock;
+#[doc(hidden)]
+pub mod glob;
+#[doc(hidden)]
+pub mod journal;
+#[doc(hidden)]
+pub mod policy;
+#[doc(hidden)]
+pub mod queue;
+#[doc(hidden)]
+pub mod resp;
+#[doc(hidden)]
+pub mod server;
+#[doc(hidden)]
+pub mod settings;
+#[doc(hidden)]
 pub use commands::{command_names, commands_markdown};
-pub use host::{Allocator, Host, NoHost, SystemAllocator};
-pub use in_process::{Calls, ClientError, LocalBroker, LocalClient, Message};
+
+// A server, and clients of it within the same program.
+pub use in_process::{Calls, ClientError, Message};
+pub use resp::{Reply, ReplyError, ReplyParser};
 pub use server::{
     Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription, SystemClock,
 };
+
+// Settings.
+pub use policy::{Acknowledge, ChannelPolicy, Delivery, Overflow, QueuePolicy, SlowSubscriber};
+pub use settings::{
+    FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings, SettingsError, Supervision,
+};
+
+// A broker without a server.
+pub use broker::Broker;
+pub use client_id::ClientId;
+pub use clients::{CloseReason, Peer};
+pub use clock::Now;
+pub use host::{Allocator, Host, NoHost, SystemAllocator};
+pub use in_process::{LocalBroker, LocalClient};
+pub use resp::{Output, Protocol};
 pub use state::ShutdownRequest;
+
+// Append files.
+pub use journal::files::{AppendFile, Directory, DiskDirectory, OpenError};
+pub use journal::{JournalError, LoadError};

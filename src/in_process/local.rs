@@ -24,7 +24,7 @@ const SLICES_MAX: usize = 64;
 /// in, and nothing happens between the calls.
 ///
 /// ```
-/// use tidegate::{Broker, Calls, LocalBroker, NoHost, clock::Now, settings::Settings};
+/// use tidegate::{Broker, Calls, LocalBroker, NoHost, Now, Settings};
 ///
 /// let now = Now::default();
 /// let broker = Broker::new(Settings::default(), 7, Box::new(NoHost), now);
@@ -39,7 +39,7 @@ const SLICES_MAX: usize = 64;
 /// A command that waits, such as BLPOP, is sent, and its reply is asked for after each turn:
 ///
 /// ```
-/// # use tidegate::{Broker, Calls, LocalBroker, NoHost, clock::Now, settings::Settings};
+/// # use tidegate::{Broker, Calls, LocalBroker, NoHost, Now, Settings};
 /// # use std::time::Duration;
 /// # let now = Now::default();
 /// # let mut local = LocalBroker::new(Broker::new(Settings::default(), 7, Box::new(NoHost), now));

@@ -50,7 +50,7 @@ impl Connector {
 /// all clients. More than `maxclients` are refused at their first call.
 ///
 /// ```
-/// use tidegate::{Calls, Server, settings::Settings};
+/// use tidegate::{Calls, Server, Settings};
 /// use std::time::Duration;
 ///
 /// let server = Server::in_process(Settings::default())?.spawn()?;

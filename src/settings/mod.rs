@@ -319,11 +319,11 @@ impl Settings {
     /// before.
     ///
     /// ```
-    /// use tidegate::settings::Settings;
+    /// use tidegate::Settings;
     ///
     /// let settings = Settings::default().with("maxmemory", "1gb")?.with("databases", "4")?;
     /// assert_eq!((settings.maxmemory_bytes, settings.databases), (1 << 30, 4));
-    /// # Ok::<(), tidegate::settings::SettingsError>(())
+    /// # Ok::<(), tidegate::SettingsError>(())
     /// ```
     ///
     /// # Errors
