@@ -1,19 +1,17 @@
 //! The append files in the turn: loading before anything is served, the commit before anything is
-//! sent, and the threads that wait for the disk in the loop's place.
+//! sent. `workers.rs` has the threads that wait for the disk in the loop's place.
 
 use super::ServerError;
+use super::workers::Workers;
 use crate::broker::Broker;
 use crate::clock::Now;
 use crate::journal::files::{Directory, DiskDirectory, is_file_name};
-use crate::journal::job::{Done, Job};
-use crate::journal::{Journal, Loader, LoneRewrite, SYNCS_MAX, remove_unnamed, single_file};
+use crate::journal::job::Done;
+use crate::journal::{Journal, Loader, LoneRewrite, remove_unnamed, single_file};
 use crate::settings::Settings;
 use log::{info, warn};
 use mio::Waker;
-use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The append files of a server.
@@ -83,30 +81,30 @@ impl Durability {
                 write_once(broker, waker, now)
             }
             Durability::WrittenOnce { rewrite, workers, .. } if rewrite.is_over() => {
-                workers.join();
+                workers.join()?;
                 Durability::Off { begin_us: 0 }
             }
-            Durability::Beginning { directory, workers } => match workers.done.try_recv() {
-                Err(_) => Durability::Beginning { directory, workers },
-                Ok(Done::Started(Ok((manifest, tail)))) if is_wanted => {
+            Durability::Beginning { directory, workers } => match workers.next_done()? {
+                None => Durability::Beginning { directory, workers },
+                Some(Done::Started(Ok((manifest, tail)))) if is_wanted => {
                     let settings = broker.settings();
                     info!("append files: everything is written to {}", settings.appenddirname);
                     let prefix = settings.appendfilename.clone();
                     let journal = Journal::begin_at_run_time(&prefix, manifest, tail, broker, now);
                     Durability::On { directory, journal: Box::new(journal), workers }
                 }
-                Ok(Done::Started(Ok((_, tail)))) => {
-                    workers.join();
+                Some(Done::Started(Ok((_, tail)))) => {
+                    workers.join()?;
                     let prefix = &broker.settings().appendfilename;
                     remove_unnamed(&*directory, prefix, &tail.entry.name);
                     broker.persistence_mut().is_rewriting = false;
                     Durability::Off { begin_us: 0 }
                 }
-                Ok(Done::Started(Err(error))) => {
-                    workers.join();
+                Some(Done::Started(Err(error))) => {
+                    workers.join()?;
                     retry(&error, broker, now)
                 }
-                Ok(_) => Durability::Off { begin_us: 0 },
+                Some(_) => Durability::Off { begin_us: 0 },
             },
             Durability::On { directory, journal, workers }
                 if !is_wanted || journal.has_failed_to_begin() =>
@@ -140,13 +138,13 @@ impl Durability {
         let mut has_ended = false;
         match self {
             Durability::On { journal, workers, .. } => {
-                while let Ok(done) = workers.done.try_recv() {
+                while let Some(done) = workers.next_done()? {
                     journal.finish(done, broker, now)?;
                     has_ended = true;
                 }
             }
             Durability::WrittenOnce { rewrite, workers, .. } => {
-                while let Ok(done) = workers.done.try_recv() {
+                while let Some(done) = workers.next_done()? {
                     rewrite.finish(done, broker, now);
                     has_ended = true;
                 }
@@ -217,7 +215,7 @@ impl Durability {
         let (directory, mut journal, workers) = match self {
             Durability::On { directory, journal, workers } => (directory, journal, workers),
             Durability::WrittenOnce { directory, mut rewrite, workers } => {
-                for done in workers.join() {
+                for done in workers.join()? {
                     rewrite.finish(done, broker, now);
                 }
                 rewrite.give_up(broker, &*directory);
@@ -225,7 +223,7 @@ impl Durability {
             }
             _ => return Ok(()),
         };
-        for done in workers.join() {
+        for done in workers.join()? {
             journal.finish(done, broker, now)?;
         }
         if journal.is_beginning() {
@@ -292,7 +290,7 @@ fn turn_off(
     broker: &mut Broker,
     now: Now,
 ) -> Result<Durability, ServerError> {
-    for done in workers.join() {
+    for done in workers.join()? {
         journal.finish(done, broker, now)?;
     }
     if journal.is_beginning() {
@@ -310,131 +308,119 @@ fn turn_off(
     Ok(Durability::Off { begin_us: 0 })
 }
 
-/// The name of the thread whose work can wait.
-const REWRITE: &str = "rewrite";
-
-/// Lets all others go before this thread where they share a core. Elsewhere than on Linux that is
-/// a property of the process.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 19) {
-        log::debug!("cannot lower the priority of a thread: {error}");
-    }
-}
-
-/// Threads that wait for the disk: some for syncs, one for all that takes long.
-pub(super) struct Workers {
-    syncs: Vec<Worker>,
-    rewrite: Worker,
-    pub(super) done: Receiver<Done>,
-}
-
-struct Worker {
-    jobs: Sender<Job>,
-    thread: JoinHandle<()>,
-}
-
-impl Workers {
-    fn start(directory: &Arc<dyn Directory>, waker: &Arc<Waker>) -> Result<Workers, ServerError> {
-        let (give_back, done) = mpsc::channel();
-        let start = |name: &str| {
-            let worker = Worker::start(name, directory, &give_back, waker);
-            worker.map_err(ServerError::Thread)
-        };
-        let syncs = (0..SYNCS_MAX).map(|_| start("sync")).collect::<Result<Vec<Worker>, _>>()?;
-        Ok(Workers { syncs, rewrite: start(REWRITE)?, done })
-    }
-
-    fn give(&self, job: Job) {
-        let worker = match job {
-            // Each that may be under way has a thread of its own.
-            Job::Sync { slot, .. } => &self.syncs[slot],
-            _ => &self.rewrite,
-        };
-        // A worker takes jobs until its sender is dropped; had it panicked, the process would be
-        // gone, or this server's thread wait for it in vain and serve no change any more.
-        let _ = worker.jobs.send(job);
-    }
-
-    /// Ends the threads when they have done what they were given; what came of that.
-    fn join(self) -> Vec<Done> {
-        let Workers { syncs, rewrite, done } = self;
-        for Worker { jobs, thread } in syncs.into_iter().chain([rewrite]) {
-            drop(jobs);
-            // A panic has been reported by the thread itself.
-            let _ = thread.join();
-        }
-        done.try_iter().collect()
-    }
-}
-
-impl Worker {
-    fn start(
-        name: &str,
-        directory: &Arc<dyn Directory>,
-        give_back: &Sender<Done>,
-        waker: &Arc<Waker>,
-    ) -> io::Result<Worker> {
-        let (jobs, to_do) = mpsc::channel::<Job>();
-        let (directory, give_back, waker) =
-            (Arc::clone(directory), give_back.clone(), Arc::clone(waker));
-        let is_patient = name == REWRITE;
-        let thread = thread::Builder::new().name(name.into()).spawn(move || {
-            if is_patient {
-                lower_priority();
-            }
-            for job in to_do {
-                let done = job.run(&*directory);
-                // The loop has gone only if the server has, and then nobody wants to know.
-                if give_back.send(done).is_err() {
-                    return;
-                }
-                if let Err(error) = waker.wake() {
-                    log::error!("cannot wake the loop: {error}");
-                }
-            }
-        })?;
-        Ok(Worker { jobs, thread })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clients::Peer;
     use crate::host::NoHost;
+    use crate::journal::files::AppendFile;
     use crate::journal::memory::{Fault, MemoryDirectory};
-    use crate::settings::Settings;
+    use mio::{Events, Poll, Token};
+    use std::io::{self, Read};
+
+    const NOW: Now = Now { unix_us: 1, monotonic_us: 1_000_000 };
+
+    /// Append files that are on, in this directory.
+    fn on(directory: Arc<dyn Directory>, policy: &str, waker: &Arc<Waker>) -> (Broker, Durability) {
+        let text = format!("appendonly yes\nappendfsync {policy}");
+        let settings = Settings::from_text(&text, "the test's settings").expect("settings");
+        let mut broker = Broker::new(settings, 1, Box::new(NoHost), NOW);
+        let mut loader =
+            Loader::begin(directory.clone(), "a", &mut broker, NOW).expect("it is empty");
+        let start = loader.step(&mut broker, NOW).expect("it is empty").expect("at once");
+        let journal = Box::new(Journal::begin("a", start, &mut broker, NOW));
+        let workers = Workers::start(&directory, waker).expect("threads");
+        (broker, Durability::On { directory, journal, workers })
+    }
 
     /// What came of the last jobs counts, although nobody is there to be told.
     #[test]
     fn a_sync_that_fails_at_the_end_is_not_passed_over() {
-        let now = Now { unix_us: 1, monotonic_us: 1_000_000 };
+        let poll = Poll::new().expect("events");
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).expect("a waker"));
         for (policy, error) in [("always", "nothing more can be promised"), ("everysec", "trusted")]
         {
-            let text = format!("appendonly yes\nappendfsync {policy}");
-            let settings = Settings::from_text(&text, "the test's settings").expect("settings");
-            let mut broker = Broker::new(settings, 1, Box::new(NoHost), now);
             let memory = MemoryDirectory::new();
-            let directory: Arc<dyn Directory> = Arc::new(memory.clone());
-            let mut loader =
-                Loader::begin(directory.clone(), "a", &mut broker, now).expect("it is empty");
-            let start = loader.step(&mut broker, now).expect("it is empty").expect("at once");
-            let journal = Box::new(Journal::begin("a", start, &mut broker, now));
-            let poll = mio::Poll::new().expect("events");
-            let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).expect("a waker"));
-            let workers = Workers::start(&directory, &waker).expect("threads");
-            let mut durability = Durability::On { directory, journal, workers };
-            let id = broker.connect(0, Peer::in_process(), now);
-            broker.receive(id, b"RPUSH q a\r\n", now);
-            broker.settle(now);
+            let (mut broker, mut durability) = on(Arc::new(memory.clone()), policy, &waker);
+            let id = broker.connect(0, Peer::in_process(), NOW);
+            broker.receive(id, b"RPUSH q a\r\n", NOW);
+            broker.settle(NOW);
             let operations = memory.operations();
             memory.inject(operations..operations + 2, Fault::SyncError);
             let mut turn = |now| durability.commit(&mut broker, false, &waker, now).expect("taken");
-            turn(now);
-            turn(now.plus_us(2_000_000));
-            let closed = durability.close(&mut broker, now).expect_err("the sync failed");
+            turn(NOW);
+            turn(NOW.plus_us(2_000_000));
+            let closed = durability.close(&mut broker, NOW).expect_err("the sync failed");
             assert!(closed.to_string().contains(error), "{closed}");
         }
+    }
+    /// A directory with a defect: a new file of a rewrite makes it panic.
+    struct Broken(MemoryDirectory);
+
+    impl Directory for Broken {
+        fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+            assert!(!name.contains(".2."), "the defect");
+            self.0.create(name)
+        }
+
+        fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>> {
+            self.0.open(name)
+        }
+
+        fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>> {
+            self.0.read(name, from)
+        }
+
+        fn length(&self, name: &str) -> io::Result<u64> {
+            self.0.length(name)
+        }
+
+        fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+            self.0.rename(from, to)
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            self.0.remove(name)
+        }
+
+        fn list(&self) -> io::Result<Vec<String>> {
+            self.0.list()
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.0.sync()
+        }
+    }
+
+    /// A rewrite whose thread panics.
+    fn panicking(poll: &Poll) -> (Broker, Durability) {
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).expect("a waker"));
+        let directory = Arc::new(Broken(MemoryDirectory::new()));
+        let (mut broker, mut durability) = on(directory, "everysec", &waker);
+        let id = broker.connect(0, Peer::in_process(), NOW);
+        broker.receive(id, b"BGREWRITEAOF\r\n", NOW);
+        broker.settle(NOW);
+        durability.commit(&mut broker, false, &waker, NOW).expect("the job is given");
+        (broker, durability)
+    }
+
+    /// The loop is woken and told: it does not wait for a thread that is gone.
+    #[test]
+    fn a_thread_that_panics_ends_the_server() {
+        let expected = "the thread `rewrite` has panicked, and the append files with it";
+        let mut poll = Poll::new().expect("events");
+        let (mut broker, mut durability) = panicking(&poll);
+        let mut events = Events::with_capacity(1);
+        while events.is_empty() {
+            poll.poll(&mut events, Some(Duration::from_secs(30))).expect("events");
+            assert!(!events.is_empty(), "nobody wakes the loop");
+        }
+        let error = durability.finish_jobs(&mut broker, NOW).expect_err("it is gone");
+        assert_eq!(error.to_string(), expected);
+
+        // Also where nobody asks before the end.
+        let (mut broker, durability) = panicking(&Poll::new().expect("events"));
+        let error = durability.close(&mut broker, NOW).expect_err("it is gone");
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -2,9 +2,9 @@
 //! clock. Everything else is told what arrived and what time it is.
 //!
 //! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
-//! accept, `client.rs` has the clients of the same program, `durability.rs` sees to the append files, `connection.rs` reads and writes one socket,
-//! `descriptors.rs` sees to it that there are enough of them, and `process.rs` answers what only
-//! the operating system knows.
+//! accept, `client.rs` has the clients of the same program, `durability.rs` sees to the append files
+//! with the threads in `workers.rs`, `connection.rs` reads and writes one socket, `descriptors.rs` sees
+//! to it that there are enough of them, and `process.rs` answers what only the operating system knows.
 
 mod client;
 mod clock;
@@ -15,6 +15,7 @@ mod listeners;
 mod process;
 mod turn;
 mod unix_socket;
+mod workers;
 
 pub use client::{Client, Connector, Subscription};
 pub use clock::SystemClock;
@@ -158,6 +159,13 @@ pub enum ServerError {
     /// What was promised cannot be kept.
     #[error("cannot write the append files: {0}")]
     Journal(#[from] JournalError),
+    /// A thread that writes append files has panicked, which is a defect. What it was asked for is not
+    /// done, and nothing can be promised any more.
+    #[error("the thread `{thread}` has panicked, and the append files with it")]
+    Panicked {
+        /// The thread's name.
+        thread: &'static str,
+    },
     /// No thread could be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
