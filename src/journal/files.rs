@@ -94,6 +94,11 @@ pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8], mut at: u64) -> io::Re
     Ok(())
 }
 
+/// Whether an error says that there is no space, and not that something is broken or unknown.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Whether this names a file in the directory itself, on every system: not empty, neither `.`
 /// nor `..`, without `/`, `\` and NUL.
 pub fn is_file_name(name: &str) -> bool {

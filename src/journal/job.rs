@@ -6,14 +6,15 @@
 
 use super::base::BaseWriter;
 use super::batch::Sealer;
-use super::files::{AppendFile, Directory, write_all};
+use super::files::{AppendFile, Directory, is_full, write_all};
 use super::manifest::{Entry, Manifest, ManifestError, base_name, increment_name};
-use super::space::is_full;
 use super::tail::Tail;
-use super::writer::SYNCS_MAX;
 use crate::keyspace::SavedPart;
 use std::io;
 use std::sync::Arc;
+
+/// Syncs that may be under way at once. Of more, each would serve fewer clients.
+pub const SYNCS_MAX: usize = 3;
 
 /// Something to do.
 pub enum Job {

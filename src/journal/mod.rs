@@ -11,7 +11,7 @@
 //! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
-//! | `rewrite` | the steps of a rewrite |
+//! | `rewrite`, `stage` | the steps of a rewrite; how far it is |
 //! | `lone_rewrite` | a rewrite while nothing is appended |
 //! | `run_time` | append files that are turned on and off while the broker runs |
 //! | [`tail`] | the file that changes are appended to |
@@ -45,6 +45,7 @@ mod scan_file;
 pub mod single_file;
 mod skim;
 mod space;
+mod stage;
 mod strays;
 pub mod tail;
 mod writer;
@@ -53,4 +54,4 @@ pub use error::LoadError;
 pub use load::Loader;
 pub use lone_rewrite::LoneRewrite;
 pub use run_time::remove_unnamed;
-pub use writer::{Journal, JournalError, SYNCS_MAX, Start};
+pub use writer::{Journal, JournalError, Start};

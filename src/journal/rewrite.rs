@@ -13,9 +13,9 @@
 //! part could not be cut off), the same is done in another order, and nothing is written meanwhile:
 //! the base first, from memory, and then one manifest with the base and a new increment.
 
-use super::base::BaseWriter;
 use super::job::{Done, Job};
 use super::manifest::{Manifest, ManifestError};
+use super::stage::Stage;
 use super::tail::Tail;
 use super::writer::{Journal, JournalError, Trouble};
 use crate::broker::Broker;
@@ -34,52 +34,6 @@ const SMALL_TAIL_BYTES: u64 = 1024;
 /// written otherwise; and of a rewrite that begins by itself.
 const RETRY_US: u64 = 1_000_000;
 const AUTOMATIC_RETRY_US: u64 = 60_000_000;
-
-/// How far a rewrite is.
-pub(super) enum Stage {
-    /// There is none.
-    Idle,
-    /// The new increment is being made.
-    Preparing,
-    /// The new increment is there. The old one is synced first while it is still written to, so
-    /// that its last batch takes little time.
-    Prepared {
-        /// The new increment.
-        next: Tail,
-        /// The number of that sync, once it has begun.
-        sync: Option<u64>,
-    },
-    /// The last batch of the old increment is being made durable.
-    Closing {
-        /// The new increment.
-        next: Tail,
-        /// The number of the sync that does it.
-        sync: u64,
-    },
-    /// The base is being written.
-    Writing {
-        /// Here it waits for more keys; or a job has it.
-        base: Option<BaseWriter>,
-        /// Whether it replaces a file that cannot be trusted.
-        starts_anew: bool,
-    },
-    /// The base is being finished.
-    Finishing {
-        /// Whether it replaces a file that cannot be trusted.
-        starts_anew: bool,
-    },
-    /// The base is being given up.
-    Abandoning,
-    /// What is history is being deleted.
-    Deleting,
-}
-
-impl Stage {
-    /// Whether nothing is under way.
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self, Stage::Idle)
-    }
-}
 
 impl Journal {
     /// Begins a rewrite if one is wanted, or takes the next step of the one under way.

@@ -15,7 +15,8 @@
 //! Not all file systems can keep space. There, and with `append-reserve 0`, a full disk is met by a
 //! write: see [`super::writer`].
 
-use super::rewrite::Stage;
+use super::files::is_full;
+use super::stage::Stage;
 use super::writer::{Journal, RETRY_US, reason};
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -24,11 +25,6 @@ use std::io;
 
 /// For what comes without a request, and for the trailers of batches.
 const MARGIN_BYTES: u64 = 64 * 1024;
-
-/// Whether an error says that there is no space, and not that something is broken or unknown.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
 
 impl Journal {
     /// Sees to it that what the next turn changes finds space, and tells the broker how much that may

@@ -1,10 +1,9 @@
 //! The file that changes are appended to.
 
 use super::batch::{Sealer, TRAILER_BYTES};
-use super::files::{AppendFile, write_all};
+use super::files::{AppendFile, is_full, write_all};
 use super::manifest::Entry;
 use super::room::{add_pad, add_room};
-use super::space::is_full;
 use std::io;
 use std::sync::Arc;
 

@@ -19,9 +19,9 @@
 //! trusted any more, they are refused until all data has been written anew.
 
 use super::gathering::Gathering;
-use super::job::{Done, Job};
+use super::job::{Done, Job, SYNCS_MAX};
 use super::manifest::Manifest;
-use super::rewrite::Stage;
+use super::stage::Stage;
 use super::tail::Tail;
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -39,9 +39,6 @@ const SYNC_INTERVAL_US: u64 = 1_000_000;
 
 /// How long after a failure the next attempt is made.
 pub(super) const RETRY_US: u64 = 100_000;
-
-/// Syncs that may be under way at once. Of more, each would serve fewer clients.
-pub const SYNCS_MAX: usize = 3;
 
 /// How long a sync may take until the next one is not waited for. Where syncs are quick, one after
 /// the other serves more clients each, and costs less; on a slow disk, several at once have it do

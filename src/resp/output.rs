@@ -1,8 +1,8 @@
 //! Bytes owed to one client: its own buffer, and messages shared with other clients between. A reply
 //! larger than a buffer is a series of full ones, each of which is freed when it is sent.
 
-use super::Protocol;
 use super::lanes::Lanes;
+use super::protocol::Protocol;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;

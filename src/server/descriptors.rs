@@ -1,7 +1,7 @@
 //! Descriptors: the limit on open files is raised at the start so that `maxclients` fit, and one
 //! is kept in reserve, so that a client can still be told when there are no more.
 
-use super::ServerError;
+use super::error::ServerError;
 use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! The append files in the turn: loading before anything is served, the commit before anything is
 //! sent. `workers.rs` has the threads that wait for the disk in the loop's place.
 
-use super::ServerError;
+use super::error::ServerError;
 use super::workers::Workers;
 use crate::broker::Broker;
 use crate::clock::Now;

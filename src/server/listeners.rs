@@ -1,8 +1,8 @@
 //! Listening sockets, and what to do when accepting fails.
 
-use super::ServerError;
 use super::connection::Stream;
 use super::descriptors::Spare;
+use super::error::ServerError;
 use super::unix_socket::{self, SocketFile};
 use crate::clients::Peer;
 use crate::settings::Settings;

@@ -2,8 +2,9 @@
 
 use super::connection::{Connection, Stream, register};
 use super::durability::Durability;
+use super::error::ServerError;
 use super::listeners::Accepted;
-use super::{Server, ServerError, WAKER};
+use super::{Server, WAKER};
 use crate::broker::turn::{Stages, TurnTime, turn};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, Peer};

@@ -1,7 +1,7 @@
 //! The Unix socket's file: made so that nobody connects before its permissions are set, replaced
 //! if its broker is dead, and removed at the end.
 
-use super::ServerError;
+use super::error::ServerError;
 use mio::net::UnixListener;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};

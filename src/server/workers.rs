@@ -1,10 +1,9 @@
 //! Threads that wait for the disk in the loop's place. One that panics tells the loop, which ends the
 //! server: what the journal has asked for would never come.
 
-use super::ServerError;
-use crate::journal::SYNCS_MAX;
+use super::error::ServerError;
 use crate::journal::files::Directory;
-use crate::journal::job::{Done, Job};
+use crate::journal::job::{Done, Job, SYNCS_MAX};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;

@@ -1,0 +1,50 @@
+//! How far a rewrite is.
+
+use super::base::BaseWriter;
+use super::tail::Tail;
+
+/// How far a rewrite is.
+pub(super) enum Stage {
+    /// There is none.
+    Idle,
+    /// The new increment is being made.
+    Preparing,
+    /// The new increment is there. The old one is synced first while it is still written to, so
+    /// that its last batch takes little time.
+    Prepared {
+        /// The new increment.
+        next: Tail,
+        /// The number of that sync, once it has begun.
+        sync: Option<u64>,
+    },
+    /// The last batch of the old increment is being made durable.
+    Closing {
+        /// The new increment.
+        next: Tail,
+        /// The number of the sync that does it.
+        sync: u64,
+    },
+    /// The base is being written.
+    Writing {
+        /// Here it waits for more keys; or a job has it.
+        base: Option<BaseWriter>,
+        /// Whether it replaces a file that cannot be trusted.
+        starts_anew: bool,
+    },
+    /// The base is being finished.
+    Finishing {
+        /// Whether it replaces a file that cannot be trusted.
+        starts_anew: bool,
+    },
+    /// The base is being given up.
+    Abandoning,
+    /// What is history is being deleted.
+    Deleting,
+}
+
+impl Stage {
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Stage::Idle)
+    }
+}
