@@ -1,37 +1,29 @@
-//! The command line, and the one place of the room that touches files.
+//! The command line.
 
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use super::definition::Settings;
+use super::error::SettingsError;
+use super::file;
+use super::input::{Input, ReadInput};
+use super::table::{self, is_secret};
+use std::path::PathBuf;
 
-use super::{Invocation, Settings, SettingsError, file, is_secret, row};
-
-/// Where text comes from.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Input<'a> {
-    /// A file by its path.
-    File(&'a Path),
-    /// Standard input.
-    Stdin,
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub enum Invocation {
+    /// Serve with these settings.
+    Run(Box<Settings>),
+    /// Look at the append files in this directory and leave.
+    Check(PathBuf),
+    /// Cut off what cannot be loaded of the append files in this directory and leave.
+    Repair(PathBuf),
+    /// Print [`help`](super::help) and leave.
+    Help,
+    /// Print the version and leave.
+    Version,
 }
-
-/// Reads an input to its end; tests put texts of their own in its place.
-pub(super) type ReadInput<'a> = &'a mut dyn FnMut(Input<'_>) -> io::Result<String>;
 
 /// The name of options in errors.
 const COMMAND_LINE: &str = "command line";
-
-/// Reads the real input. Bytes that are not UTF-8, as in old comments, are replaced.
-pub(super) fn read_input(input: Input<'_>) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    match input {
-        Input::File(path) => bytes = fs::read(path)?,
-        Input::Stdin => {
-            io::stdin().lock().read_to_end(&mut bytes)?;
-        }
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
 
 /// Reads the arguments: the file first, then standard input if `-` is there, then the options.
 pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation, SettingsError> {
@@ -90,7 +82,7 @@ fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), Sett
     while let Some((option, after)) = rest.split_first() {
         if let Some((name, value)) = option.split_once('=')
             && name.starts_with("--")
-            && row::find(&name[2..]).is_some()
+            && table::find(&name[2..]).is_some()
         {
             let value = if is_secret(&name[2..]) { "VALUE" } else { value };
             let reason =
@@ -130,6 +122,8 @@ fn fail(text: &str, reason: String) -> SettingsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
+    use std::path::Path;
 
     const FILE: &str = "port 1\ntimeout 5\n";
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::directives::USED;
-use super::row::{self, Runtime};
+use super::row::{Directive, Runtime};
+use super::table;
 
 /// Names shown as "did you mean".
 const SUGGESTIONS_MAX: usize = 3;
@@ -63,14 +64,14 @@ pub fn markdown_table() -> String {
     text
 }
 
-fn default_text(directive: &row::Directive) -> &'static str {
+fn default_text(directive: &Directive) -> &'static str {
     if directive.default.is_empty() { "\"\"" } else { directive.default }
 }
 
 /// The error for a name that is in no row, with the names nearest to it.
 pub(super) fn unknown_directive(name: &str) -> String {
     let name = name.to_ascii_lowercase();
-    let mut near: Vec<(usize, &str)> = row::all()
+    let mut near: Vec<(usize, &str)> = table::all()
         .flat_map(|d| std::iter::once(d.name).chain(d.alias))
         .map(|known| (distance(&name, known), known))
         // Two letters, or a third of a long name: more than that is another word.

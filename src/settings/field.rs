@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
-use super::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Settings, Supervision};
+use super::definition::Settings;
+use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 
 /// Reads and writes one field; made by the [`field!`] macro from the field's name alone.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use crate::policy::Policy;
 
-use super::file::quote_bytes;
+use super::words::quote_bytes;
 
 /// What stands between two policies in one value. A word of a policy is never this alone.
 const SEPARATOR: &str = ";";

@@ -1,8 +1,8 @@
-//! What a row of the table is, and how a row is found.
+//! What a row of the table is, and how its value is read, shown and stored.
 
+use super::definition::Settings;
 use super::field::Field;
 use super::value::{Kind, Value};
-use super::{directives, foreign, foreign_server};
 
 /// One row of the table.
 #[derive(Clone, Copy)]
@@ -127,14 +127,48 @@ impl Directive {
     }
 }
 
-/// The whole table: the used rows first.
-pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
-    directives::USED.iter().chain(foreign::DATA).chain(foreign_server::SERVER)
-}
+impl Directive {
+    /// The value as CONFIG GET shows it.
+    pub(super) fn print(&self, settings: &Settings) -> String {
+        self.kind.print(&self.value(settings))
+    }
 
-/// The row of a name or alias, in any case.
-pub(super) fn find(name: &str) -> Option<&'static Directive> {
-    all().find(|d| {
-        d.name.eq_ignore_ascii_case(name) || d.alias.is_some_and(|a| a.eq_ignore_ascii_case(name))
-    })
+    /// The value now: the field's, or what was kept, or the default.
+    pub(super) fn value(&self, settings: &Settings) -> Value {
+        match self.effect {
+            Effect::Used(field) => (field.read)(settings),
+            Effect::Ignored | Effect::Refused { .. } => settings
+                .foreign
+                .get(self.name)
+                .cloned()
+                .or_else(|| self.parse_default())
+                .unwrap_or_else(|| Value::Text(self.default.to_owned())),
+        }
+    }
+
+    /// Reads words as a value of this directive; the error is in Redis' words.
+    pub(super) fn parse(&self, args: &[Vec<u8>], settings: &Settings) -> Result<Value, String> {
+        self.kind.parse(args, &self.value(settings))
+    }
+
+    /// Stores a value that `parse` made, unless it asks for what is not there.
+    pub(super) fn write(&self, settings: &mut Settings, value: Value) -> Result<(), String> {
+        match self.effect {
+            Effect::Used(field) => {
+                if !(field.write)(settings, &value) {
+                    return Err(format!("{} does not take this value", self.name));
+                }
+            }
+            Effect::Ignored => {
+                settings.foreign.insert(self.name, value);
+            }
+            Effect::Refused { accepts, why } => {
+                if !accepts.contains(&self.kind.print(&value).as_str()) {
+                    return Err(why.to_owned());
+                }
+                settings.foreign.insert(self.name, value);
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
 //! What holds, in one line for the log.
 
-use super::Settings;
+use super::definition::Settings;
 use super::value::short_memory;
 use crate::policy::Policy;
 

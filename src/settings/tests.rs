@@ -1,6 +1,8 @@
 //! Tests of the whole room; the error texts are those of redis-server 7.0.15.
 
 use super::*;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 fn glob(pattern: &[u8], name: &[u8]) -> bool {
     match pattern.strip_suffix(b"*") {
@@ -23,7 +25,7 @@ fn set(settings: &mut Settings, pairs: &[(&str, &str)]) -> Result<Vec<&'static s
 #[test]
 fn every_default_parses_and_reads_back() {
     let mut settings = Settings::default();
-    for directive in row::all() {
+    for directive in table::all() {
         let value = directive.parse_default().unwrap_or_else(|| panic!("{}", directive.name));
         assert_eq!(directive.value(&settings), value, "{}", directive.name);
         let shown = directive.print(&settings);
@@ -39,7 +41,7 @@ fn every_default_parses_and_reads_back() {
 #[test]
 fn names_are_lower_case_and_unique() {
     let mut names = BTreeSet::new();
-    for name in row::all().flat_map(|d| std::iter::once(d.name).chain(d.alias)) {
+    for name in table::all().flat_map(|d| std::iter::once(d.name).chain(d.alias)) {
         assert!(names.insert(name), "{name} twice");
         assert_eq!(name, name.to_ascii_lowercase());
         assert!(!name.is_empty());
@@ -359,7 +361,7 @@ fn file_errors_say_where_what_and_what_would_be_valid() {
 fn every_number_ends_where_its_row_says() {
     let settings = Settings::default();
     let mut count = 0;
-    for directive in row::all() {
+    for directive in table::all() {
         let (min, max) = match directive.kind {
             value::Kind::Number { min, max } => (i128::from(min), i128::from(max)),
             value::Kind::Memory { min, max } => (i128::from(min), i128::from(max)),

@@ -1,6 +1,7 @@
 //! The kinds of values: how each is read, shown, and written to a file.
 
-use super::{OutputLimit, file, policies};
+use super::types::OutputLimit;
+use super::{policies, words};
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
 /// What a directive's value is, as far as reading it is concerned.
@@ -106,7 +107,7 @@ impl Kind {
     pub(super) fn split(self, text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         match (self, text) {
             (Self::QueuePolicies | Self::ChannelPolicies, _) => {
-                file::split(text).ok_or_else(|| "unbalanced quotes".to_owned())
+                words::split(text).ok_or_else(|| "unbalanced quotes".to_owned())
             }
             (kind, _) if !kind.takes_words() => Ok(vec![text.to_owned()]),
             (_, b"") => Ok(Vec::new()),
@@ -134,7 +135,7 @@ impl Kind {
                 self.parse_words(&self.split(one)?, current)
             }
             _ if self.takes_words() => self.parse_words(args, current),
-            [one] => self.parse_one(str::from_utf8(one).map_err(|_| file::NOT_TEXT)?),
+            [one] => self.parse_one(str::from_utf8(one).map_err(|_| words::NOT_TEXT)?),
             _ => Err("wrong number of arguments".to_owned()),
         }
     }
@@ -181,7 +182,7 @@ impl Kind {
             _ => {
                 let text = |word: &Vec<u8>| String::from_utf8(word.clone());
                 let words: Result<Vec<String>, _> = args.iter().map(text).collect();
-                self.parse_text_words(&words.map_err(|_| file::NOT_TEXT)?, current)
+                self.parse_text_words(&words.map_err(|_| words::NOT_TEXT)?, current)
             }
         }
     }

@@ -1,0 +1,167 @@
+//! What can be decided: one field a directive that does something.
+
+use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
+use super::value::Value;
+use crate::policy::{ChannelPolicy, QueuePolicy};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Everything the operator can decide, each with the unit last in its name.
+///
+/// The fields are read directly by the rooms above; they change only through [`Settings::set`]
+/// once the server runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// TCP port to listen on; 0 for none.
+    pub port: u16,
+    /// Addresses to listen on; one with a leading `-` may fail to bind.
+    pub bind: Vec<String>,
+    /// Path of the Unix socket to listen on.
+    pub unixsocket: Option<PathBuf>,
+    /// Permission bits of the Unix socket; `None` leaves them to the umask.
+    pub unixsocketperm: Option<u32>,
+    /// Length of the kernel's queue of connections not yet accepted.
+    pub tcp_backlog: u32,
+    /// Seconds between TCP keepalive probes; 0 for none.
+    pub tcp_keepalive_s: u32,
+    /// Seconds after which an idle client is closed; 0 for never.
+    pub timeout_s: u32,
+    /// Clients at once.
+    pub maxclients: u32,
+    /// Memory above which commands that may grow the data are refused; 0 for no limit.
+    pub maxmemory_bytes: u64,
+    /// Number of databases that SELECT can choose from.
+    pub databases: u32,
+    /// Password of the default user; empty for none.
+    pub requirepass: String,
+    /// Longest single argument of a request.
+    pub proto_max_bulk_bytes: u64,
+    /// Longest unparsed input of one client.
+    pub query_buffer_bytes_max: u64,
+    /// Longest unread output: of normal clients, of replicas, of subscribers.
+    pub output_limits: [OutputLimit; 3],
+    /// Whether only clients of this machine are served while there is no password.
+    pub protected_mode: bool,
+    /// Who may use DEBUG.
+    pub enable_debug_command: LocalAccess,
+    /// Commands that take longer are kept in the slow log; 0 keeps all, negative none.
+    pub slowlog_threshold_us: i64,
+    /// Entries in the slow log.
+    pub slowlog_len_max: u64,
+    /// Events that take longer are kept by LATENCY; 0 for none.
+    pub latency_threshold_ms: u64,
+    /// Whether the times of commands are kept.
+    pub latency_tracking: bool,
+    /// The percentiles of these times that INFO shows, with spaces between them.
+    pub latency_percentiles: String,
+    /// The least severe log lines that are written.
+    pub loglevel: LogLevel,
+    /// File for log lines; empty for standard error.
+    pub logfile: String,
+    /// Whether the program goes into the background.
+    pub daemonize: bool,
+    /// Which service manager is told what the server does.
+    pub supervised: Supervision,
+    /// File for the number of the process.
+    pub pidfile: Option<PathBuf>,
+    /// Directory that relative paths start from.
+    pub dir: PathBuf,
+    /// Bytes read from one client in a turn.
+    pub turn_read_bytes_max: usize,
+    /// Bytes of replies made for one client in a turn.
+    pub turn_output_bytes_max: usize,
+    /// Steps of work for one client in a turn, and for chores.
+    pub turn_work_max: u64,
+    /// Whether changes are written to append files.
+    pub appendonly: bool,
+    /// When a change is durable.
+    pub appendfsync: FsyncPolicy,
+    /// Directory of the append files, in `dir`.
+    pub appenddirname: String,
+    /// What the names of the append files begin with.
+    pub appendfilename: String,
+    /// Growth of the append files in per cent at which a rewrite begins by itself; 0 for never.
+    pub rewrite_percentage: u32,
+    /// Bytes of append files below which no rewrite begins by itself.
+    pub rewrite_min_bytes: u64,
+    /// Whether files that end in the middle of a batch are loaded.
+    pub load_truncated: bool,
+    /// Whether what another program appended is loaded.
+    pub load_unverified: bool,
+    /// Bytes of changes that may wait to be written.
+    pub append_buffer_bytes_max: u64,
+    /// Bytes of room made at once behind the last batch, with `always`.
+    pub append_room_bytes: u64,
+    /// Bytes of disk space kept behind the last change.
+    pub append_reserve_bytes: u64,
+    /// What holds for the queues whose keys match a pattern.
+    pub queue_policies: Vec<QueuePolicy>,
+    /// What holds for the channels whose names match a pattern.
+    pub channel_policies: Vec<ChannelPolicy>,
+    /// Messages that each queue remembers so as not to store them again.
+    pub dedup_messages_max: u64,
+    /// Queues under policies without messages whose counts are remembered.
+    pub idle_queues_max: u64,
+    /// The file the settings came from; CONFIG REWRITE writes it.
+    pub config_file: Option<PathBuf>,
+    /// Values of directives that have no effect here; kept because CONFIG GET answers them.
+    pub(super) foreign: BTreeMap<&'static str, Value>,
+    /// Names that the file or the command line gave.
+    pub(super) given: BTreeSet<&'static str>,
+}
+
+impl Settings {
+    /// Every field empty: the state before the table's defaults are written into it.
+    pub(super) fn blank() -> Self {
+        Self {
+            port: 0,
+            bind: Vec::new(),
+            unixsocket: None,
+            unixsocketperm: None,
+            tcp_backlog: 0,
+            tcp_keepalive_s: 0,
+            timeout_s: 0,
+            maxclients: 0,
+            maxmemory_bytes: 0,
+            databases: 0,
+            requirepass: String::new(),
+            proto_max_bulk_bytes: 0,
+            query_buffer_bytes_max: 0,
+            output_limits: [OutputLimit::default(); 3],
+            protected_mode: false,
+            enable_debug_command: LocalAccess::No,
+            slowlog_threshold_us: 0,
+            slowlog_len_max: 0,
+            latency_threshold_ms: 0,
+            latency_tracking: false,
+            latency_percentiles: String::new(),
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            daemonize: false,
+            supervised: Supervision::No,
+            pidfile: None,
+            dir: PathBuf::new(),
+            turn_read_bytes_max: 0,
+            turn_output_bytes_max: 0,
+            turn_work_max: 0,
+            appendonly: false,
+            appendfsync: FsyncPolicy::EverySecond,
+            appenddirname: String::new(),
+            appendfilename: String::new(),
+            rewrite_percentage: 0,
+            rewrite_min_bytes: 0,
+            load_truncated: false,
+            load_unverified: false,
+            append_buffer_bytes_max: 0,
+            append_room_bytes: 0,
+            append_reserve_bytes: 0,
+            queue_policies: Vec::new(),
+            channel_policies: Vec::new(),
+            dedup_messages_max: 0,
+            idle_queues_max: 0,
+            config_file: None,
+            foreign: BTreeMap::new(),
+            given: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Where text comes from: the one place of this module that touches files.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Where text comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Input<'a> {
+    /// A file by its path.
+    File(&'a Path),
+    /// Standard input.
+    Stdin,
+}
+
+/// Reads an input to its end; tests put texts of their own in its place.
+pub(super) type ReadInput<'a> = &'a mut dyn FnMut(Input<'_>) -> io::Result<String>;
+
+/// Reads the real input. Bytes that are not UTF-8, as in old comments, are replaced.
+pub(super) fn read_input(input: Input<'_>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    match input {
+        Input::File(path) => bytes = fs::read(path)?,
+        Input::Stdin => {
+            io::stdin().lock().read_to_end(&mut bytes)?;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

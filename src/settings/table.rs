@@ -1,0 +1,26 @@
+//! The whole table, and how a row of it is found.
+
+use super::row::Directive;
+use super::{directives, foreign, foreign_server};
+
+/// The whole table: the used rows first.
+pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
+    directives::USED.iter().chain(foreign::DATA).chain(foreign_server::SERVER)
+}
+
+/// The row of a name or alias, in any case.
+pub(super) fn find(name: &str) -> Option<&'static Directive> {
+    all().find(|d| {
+        d.name.eq_ignore_ascii_case(name) || d.alias.is_some_and(|a| a.eq_ignore_ascii_case(name))
+    })
+}
+
+/// Whether the value of a directive is a password, which nobody else may see.
+pub fn is_secret(name: &str) -> bool {
+    find(name).is_some_and(|directive| directive.is_secret)
+}
+
+/// The names of the directives whose values are passwords.
+pub fn secret_names() -> impl Iterator<Item = &'static str> {
+    all().filter(|directive| directive.is_secret).map(|directive| directive.name)
+}
