@@ -1,6 +1,7 @@
 //! What a newcomer relies on when finding the way: imports go one way, names say what things
 //! are, files and functions stay small. Reads the sources as text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,33 @@ const ROOMS: &[&[&str]] = &[
     &["server"],
     &["allocator", "launch", "offline"],
     &["main"],
+];
+
+/// Files that import each other, in a circle. This list only gets shorter.
+const CIRCLES_LEFT: &[&[&str]] = &[
+    &["clients", "clients/holds"],
+    &["clients/client", "clients/consuming"],
+    &["commands/blocking", "commands/list"],
+    &["commands/client", "commands/client_kill", "commands/client_list"],
+    &["commands/dispatch", "commands/gates", "commands/transaction"],
+    &[
+        "commands/governed/delay",
+        "commands/governed/departures",
+        "commands/governed/leave",
+        "commands/governed/push",
+    ],
+    &[
+        "keyspace",
+        "keyspace/departures",
+        "keyspace/flush",
+        "keyspace/governed",
+        "keyspace/interest",
+        "keyspace/policy_pass",
+        "keyspace/queue_clock",
+        "keyspace/recent",
+        "keyspace/snapshot",
+    ],
+    &["queue", "queue/stamps"],
 ];
 
 /// How high a room is.
@@ -88,6 +116,145 @@ fn imports_go_one_way() {
                 );
             }
         }
+    }
+}
+
+/// What a file imports: whether it passes it on, and the path from the root of the library.
+type Imports = Vec<(bool, String)>;
+
+/// A file as others import it: `settings/value`, or `settings` for `settings/mod.rs`.
+fn module_of(path: &Path) -> String {
+    let within = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let name = within.expect("a source file").with_extension("");
+    let name = name.to_str().expect("names in UTF-8");
+    name.strip_suffix("/mod").unwrap_or(name).to_string()
+}
+
+/// The paths in a tree such as `a::{b, c::{d, e}}`.
+fn paths_in(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((prefix, rest)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or(tree);
+        return vec![path.trim_end_matches("::*").to_string()];
+    };
+    let inner = rest.trim_end().strip_suffix('}').expect("a tree that ends");
+    let mut depth = 0;
+    let branches = inner.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    let branches = branches.filter(|branch| !branch.trim().is_empty());
+    branches.flat_map(paths_in).map(|path| format!("{prefix}{path}")).collect()
+}
+
+/// A path from the root of the library, in slashes; none for what is of another crate.
+fn from_root(module: &str, path: &str, modules: &BTreeSet<String>) -> Option<String> {
+    let mut parts = path.split("::").peekable();
+    let mut base: Vec<&str> = module.split('/').collect();
+    match *parts.peek()? {
+        "crate" => base.clear(),
+        "self" => {}
+        "super" => {
+            while parts.next_if_eq(&"super").is_some() {
+                base.pop();
+            }
+            return Some(base.into_iter().chain(parts).collect::<Vec<_>>().join("/"));
+        }
+        first if modules.contains(&format!("{module}/{first}")) => {
+            return Some(base.into_iter().chain(parts).collect::<Vec<_>>().join("/"));
+        }
+        _ => return None,
+    }
+    parts.next();
+    Some(base.into_iter().chain(parts).collect::<Vec<_>>().join("/"))
+}
+
+/// What the code of a file imports, without its tests.
+fn imports_of(module: &str, text: &str, modules: &BTreeSet<String>) -> Imports {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
+    let code: String = code.lines().map(|line| line.split("//").next().unwrap_or(line)).collect();
+    let mut imports = Imports::new();
+    for statement in code.split(';') {
+        // A statement may stand behind others that end with a brace.
+        let Some(at) = statement.rfind("use ") else { continue };
+        let before = statement[..at].trim_end();
+        let visibility = before.rsplit([' ', '}', ']']).next().unwrap_or("");
+        let passes_on = visibility == "pub" || visibility.starts_with("pub(");
+        let is_import = passes_on || before.is_empty() || before.ends_with(['}', ']', '{']);
+        let tree = &statement[at + "use ".len()..];
+        if is_import {
+            let paths = paths_in(tree).into_iter();
+            let found = paths.filter_map(|path| from_root(module, &path, modules));
+            imports.extend(found.map(|path| (passes_on, path)));
+        }
+    }
+    imports
+}
+
+/// The file in which what a path names is made, behind those that only import it.
+fn source_of(path: &str, all: &BTreeMap<String, Imports>) -> Option<String> {
+    let mut path = path.to_string();
+    for _ in 0..10 {
+        let mut module = path.as_str();
+        while !all.contains_key(module) {
+            module = module.rsplit_once('/')?.0;
+        }
+        let name = path[module.len()..].trim_start_matches('/').split('/').next().unwrap_or("");
+        let is_same = |import: &&(bool, String)| import.1.rsplit('/').next() == Some(name);
+        match all[module].iter().filter(|_| !name.is_empty()).find(is_same) {
+            Some((_, next)) if *next != path => path = next.clone(),
+            _ => return Some(module.to_string()),
+        }
+    }
+    None
+}
+
+/// All files that a file imports, and that those import.
+fn reachable<'a>(
+    from: &'a str,
+    edges: &'a BTreeMap<String, BTreeSet<String>>,
+) -> BTreeSet<&'a str> {
+    let (mut found, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = next.pop() {
+        for other in &edges[module] {
+            if found.insert(other.as_str()) {
+                next.push(other);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn files_do_not_import_each_other_in_circles() {
+    let texts = sources("src").into_iter().map(|(path, text)| (module_of(&path), text));
+    let is_code = |module: &str| !matches!(module, "lib" | "main") && !module.ends_with("tests");
+    let texts: BTreeMap<String, String> = texts.filter(|(module, _)| is_code(module)).collect();
+    let modules: BTreeSet<String> = texts.keys().cloned().collect();
+    let all: BTreeMap<String, Imports> = texts
+        .iter()
+        .map(|(module, text)| (module.clone(), imports_of(module, text, &modules)))
+        .collect();
+    let edges: BTreeMap<String, BTreeSet<String>> = all
+        .iter()
+        .map(|(module, imports)| {
+            // What a folder passes on of its own files, it does not use.
+            let own = format!("{module}/");
+            let used =
+                imports.iter().filter(|(passes_on, path)| !passes_on || !path.starts_with(&own));
+            let used = used.filter_map(|(_, path)| source_of(path, &all));
+            (module.clone(), used.filter(|other| other != module).collect())
+        })
+        .collect();
+    assert!(edges["commands/list"].contains("command"), "imports are not found");
+    assert!(edges["server/turn"].contains("broker/turn"), "imports are not found");
+    for module in edges.keys() {
+        let circle: BTreeSet<&str> = reachable(module, &edges)
+            .into_iter()
+            .filter(|other| reachable(other, &edges).contains(module.as_str()))
+            .collect();
+        let is_left = CIRCLES_LEFT.iter().any(|left| circle.iter().all(|file| left.contains(file)));
+        assert!(is_left, "files that import each other, in a circle: {circle:?}");
     }
 }
 
