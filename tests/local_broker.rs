@@ -105,6 +105,23 @@ fn the_last_reply_is_read_after_the_end() {
 }
 
 #[test]
+fn idle_clients_are_closed() {
+    let mut local = local("timeout 10");
+    let idle = local.connect(START).expect("a client");
+    let busy = local.connect(START).expect("a client");
+    let mut now = START;
+    for _ in 0..11 {
+        assert!(local.next_deadline(now).is_some_and(|wait| wait <= Duration::from_secs(1)));
+        now = now.plus_us(1_000_000);
+        local.client(busy, now).call(&["PING"]).expect("PONG");
+    }
+    assert!(matches!(local.receive(idle), Err(ClientError::Closed)));
+    local.disconnect(idle, now);
+    local.disconnect(busy, now);
+    assert_eq!(local.next_deadline(now), None);
+}
+
+#[test]
 fn what_a_client_had_in_flight_comes_back_when_it_ends() {
     let mut local = local(AT_LEAST_ONCE);
     let first = local.connect(START).expect("a client");

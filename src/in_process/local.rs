@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Slices of an output that are read at once.
 const SLICES_MAX: usize = 64;
+/// How often idle clients are looked for, if `timeout` says so.
+const IDLE_CHECK_US: u64 = 1_000_000;
 
 /// A [`Broker`] with clients in the same program. It has no thread and no clock: the time is passed
 /// in, and nothing happens between the calls.
@@ -69,6 +71,7 @@ struct Parts {
     clients: Slab<LocalConnection>,
     /// The time of the last call that said it.
     now: Now,
+    next_idle_check_us: u64,
 }
 
 struct LocalConnection {
@@ -92,8 +95,8 @@ impl LocalBroker {
         LocalBroker::of(broker, None, Now::default())
     }
 
-    /// A broker that has what the append files of this directory hold, and writes its changes there.
-    /// `seed` is that of [`Broker::new`].
+    /// A broker that has what the append files of this directory hold, and writes its changes there,
+    /// whatever `appendonly` says. `seed` is that of [`Broker::new`].
     ///
     /// A turn waits for the disk: a reply that promises that a change is durable
     /// (`appendfsync always`) is there when the turn ends.
@@ -112,7 +115,8 @@ impl LocalBroker {
     }
 
     fn of(broker: Broker, journal: Option<LocalJournal>, now: Now) -> LocalBroker {
-        LocalBroker { parts: Parts { broker, journal, clients: Slab::new(), now } }
+        let clients = Slab::new();
+        LocalBroker { parts: Parts { broker, journal, clients, now, next_idle_check_us: 0 } }
     }
 
     /// The broker, to be looked at.
@@ -182,7 +186,11 @@ impl LocalBroker {
         let journal = self.parts.journal.as_ref();
         let journal = journal.and_then(|journal| journal.next_deadline(&self.parts.broker, now));
         let broker = self.parts.broker.next_deadline(now);
-        [journal, broker].into_iter().flatten().min()
+        let idle = self.parts.checks_idle().then(|| {
+            let due_us = self.parts.next_idle_check_us.saturating_sub(now.monotonic_us);
+            Duration::from_micros(due_us)
+        });
+        [journal, broker, idle].into_iter().flatten().min()
     }
 
     /// The next reply, or message, that a client is owed and may have.
@@ -223,6 +231,10 @@ impl LocalBroker {
 }
 
 impl Parts {
+    fn checks_idle(&self) -> bool {
+        self.broker.settings().timeout_s > 0 && !self.clients.is_empty()
+    }
+
     fn connection(&mut self, id: ClientId) -> Result<&mut LocalConnection, ClientError> {
         let found = self.clients.get_mut(id.slot()).filter(|connection| connection.id == id);
         found.ok_or(ClientError::Closed)
@@ -231,6 +243,9 @@ impl Parts {
     /// Moves what a client may be sent to its parser.
     fn take_output(&mut self, id: ClientId) {
         let sendable = self.broker.sendable(id);
+        if sendable == 0 {
+            return;
+        }
         let connection = self.clients.get_mut(id.slot()).filter(|connection| connection.id == id);
         let (Some(connection), Some(output)) = (connection, self.broker.output(id)) else { return };
         let mut left = sendable;
@@ -261,6 +276,10 @@ impl Stages for Parts {
     fn read(&mut self) {}
 
     fn settle(&mut self) {
+        if self.checks_idle() && self.now.monotonic_us >= self.next_idle_check_us {
+            self.next_idle_check_us = self.now.monotonic_us + IDLE_CHECK_US;
+            self.broker.close_idle(self.now);
+        }
         self.broker.settle(self.now);
         while self.broker.next_resumed().is_some() {}
     }
@@ -291,8 +310,9 @@ impl Stages for Parts {
 }
 
 impl Calls for LocalClient<'_> {
-    /// Sends the command and has as many turns as it needs. If it waits, the error is
-    /// [`Unanswered`](ClientError::Unanswered), and [`LocalBroker::receive`] has the reply later.
+    /// Sends the command, takes turns, and returns what [`LocalBroker::receive`] returns first: so not for
+    /// a client that has unread replies or messages. If the command waits, the error is
+    /// [`Unanswered`](ClientError::Unanswered), and `receive` has the reply later.
     fn call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, ClientError> {
         self.local.send(self.id, words, self.now)?;
         loop {

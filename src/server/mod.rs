@@ -68,7 +68,7 @@ pub struct Server {
     durability: Durability,
     poll: Poll,
     listeners: Listeners,
-    /// Where clients of this program come in; none when nobody is accepted any more.
+    /// New clients of this program; none when no more are accepted.
     door: Option<Receiver<UnixStream>>,
     connector: Connector,
     /// The token of the connection in slot 0; below it are the waker and the listeners.
@@ -188,7 +188,7 @@ impl Server {
         self.handle.clone()
     }
 
-    /// A way to it for clients of this program.
+    /// Connects clients of this program, from any thread.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
     }
@@ -292,7 +292,7 @@ impl RunningServer {
         self.handle.clone()
     }
 
-    /// A way to it for clients of this program.
+    /// Connects clients of this program, from any thread.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
     }
