@@ -110,29 +110,48 @@
 //! A turn does as much of it as `turn-work-max` says, counted in steps (`work.rs`), and the next turn comes
 //! at once. Until then a look-up sees to its own key, so that no command can tell.
 
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
 
-mod channels;
 mod client_id;
-mod clients;
-mod commands;
-mod deadlines;
-mod effects;
-mod engine;
-mod flags;
-mod histogram;
 mod host;
 mod in_process;
-mod keyspace;
-mod line_limit;
-mod note;
 mod persistence;
+
+// Here `pub` does not yet mean more than `pub(crate)`.
+#[allow(unreachable_pub)]
+mod channels;
+#[allow(unreachable_pub)]
+mod clients;
+#[allow(unreachable_pub)]
+mod commands;
+#[allow(unreachable_pub)]
+mod deadlines;
+#[allow(unreachable_pub)]
+mod effects;
+#[allow(unreachable_pub)]
+mod engine;
+#[allow(unreachable_pub)]
+mod flags;
+#[allow(unreachable_pub)]
+mod histogram;
+#[allow(unreachable_pub)]
+mod keyspace;
+#[allow(unreachable_pub)]
+mod line_limit;
+#[allow(unreachable_pub)]
+mod note;
+#[allow(unreachable_pub)]
 mod slack;
+#[allow(unreachable_pub)]
 mod slowlog;
+#[allow(unreachable_pub)]
 mod state;
+#[allow(unreachable_pub)]
 mod stats;
+#[allow(unreachable_pub)]
 mod value;
+#[allow(unreachable_pub)]
 mod work;
 
 // For the program, tests, benches and the fuzzer. Nothing is promised of what is only here.

@@ -335,7 +335,7 @@ impl Trailer {
     }
 
     /// The trailer that has exactly these bytes, if a writer can have made it.
-    pub fn from_bytes(bytes: &[u8; TRAILER_BYTES]) -> Option<Trailer> {
+    pub(super) fn from_bytes(bytes: &[u8; TRAILER_BYTES]) -> Option<Trailer> {
         let trailer = Trailer {
             is_last: bytes[KIND] == b'.',
             start: hex(&bytes[START])?,

@@ -19,7 +19,7 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// Whether changes go on waiting, as of this turn, in which something came or nothing did.
-    pub fn goes_on(&mut self, is_busy: bool, now: Now) -> bool {
+    pub(super) fn goes_on(&mut self, is_busy: bool, now: Now) -> bool {
         let since_us = self.since_us.unwrap_or(now.monotonic_us);
         let goes_on = is_busy && now.monotonic_us - since_us < GATHERING_US_MAX;
         self.since_us = goes_on.then_some(since_us);
@@ -27,13 +27,13 @@ impl Gathering {
     }
 
     /// Nothing waits for company.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.since_us = None;
     }
 
     /// Whether the last turn left changes waiting: then the next must come at once, to see whether
     /// more has come.
-    pub fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.since_us.is_some()
     }
 }

@@ -99,7 +99,10 @@ pub(super) enum Step {
 }
 
 impl OpenFile {
-    pub fn open(directory: &Arc<dyn Directory>, entry: Entry) -> Result<OpenFile, LoadError> {
+    pub(super) fn open(
+        directory: &Arc<dyn Directory>,
+        entry: Entry,
+    ) -> Result<OpenFile, LoadError> {
         let reader = directory.read(&entry.name, 0).map_err(|e| LoadError::io(&entry.name, e))?;
         let chain = first_chain(&entry.name);
         let end = FileEnd {
@@ -126,7 +129,11 @@ impl OpenFile {
     }
 
     /// Goes on to the next commands, or to the end. `has_batches` says whether a file before is ours.
-    pub fn step(&mut self, leniency: Leniency, has_batches: bool) -> Result<Step, LoadError> {
+    pub(super) fn step(
+        &mut self,
+        leniency: Leniency,
+        has_batches: bool,
+    ) -> Result<Step, LoadError> {
         loop {
             let (Some(chain), at) = (self.end.chain, self.end.kept) else {
                 if let Some(step) = self.foreign_step(leniency)? {

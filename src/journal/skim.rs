@@ -36,12 +36,12 @@ enum Header {
 }
 
 impl Skimmer {
-    pub fn new(reader: Box<dyn Read + Send>) -> Skimmer {
+    pub(super) fn new(reader: Box<dyn Read + Send>) -> Skimmer {
         Skimmer { reader: BufReader::with_capacity(1 << 18, reader) }
     }
 
     /// The next command. After anything else there is no more.
-    pub fn next_command(&mut self) -> io::Result<Skimmed> {
+    pub(super) fn next_command(&mut self) -> io::Result<Skimmed> {
         match self.reader.fill_buf()? {
             [] => return Ok(Skimmed::End),
             [b'*', ..] => {}

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 /// Patterns in the order of their rank, by the bytes that they begin with before anything that is
 /// special in a pattern: a name can only match those that it begins with.
 #[derive(Clone, Debug, Default)]
-pub struct PatternIndex {
+pub(super) struct PatternIndex {
     /// The ranks of the patterns with the same beginning, the highest first.
     ranks: HashMap<Box<[u8]>, Vec<usize>, RandomState>,
     /// The lengths of the beginnings, each once.
@@ -15,7 +15,7 @@ pub struct PatternIndex {
 
 impl PatternIndex {
     /// Of these patterns, the highest rank first.
-    pub fn new<'a>(patterns: impl Iterator<Item = &'a [u8]>) -> PatternIndex {
+    pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a [u8]>) -> PatternIndex {
         let mut index = PatternIndex::default();
         for (rank, pattern) in patterns.enumerate() {
             let is_special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b'\\');
@@ -29,7 +29,7 @@ impl PatternIndex {
     }
 
     /// The highest rank whose pattern the name matches, as `matches` says of those that can.
-    pub fn first(&self, name: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
+    pub(super) fn first(&self, name: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
         let mut first = None;
         for &length in &self.lengths {
             let Some(beginning) = name.get(..length) else { break };
@@ -42,7 +42,7 @@ impl PatternIndex {
     }
 
     /// How many beginnings and patterns a name is compared with at most.
-    pub fn comparisons_max(&self) -> usize {
+    pub(super) fn comparisons_max(&self) -> usize {
         // A name has one beginning of each length.
         self.lengths.len() + self.ranks.values().map(Vec::len).max().unwrap_or(0)
     }

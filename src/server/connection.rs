@@ -19,14 +19,14 @@ const UNACKNOWLEDGED_S_MIN: u64 = 20;
 
 /// A socket that talks to one peer.
 #[derive(Debug)]
-pub enum Stream {
+pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
     /// Reads what is there. An interruption is no result.
-    pub fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             let result = match self {
                 Stream::Tcp(stream) => stream.read(bytes),
@@ -39,7 +39,7 @@ impl Stream {
     }
 
     /// Writes as much of the first `bytes_max` bytes of `output` as the socket takes at once.
-    pub fn write(&mut self, output: &Output, bytes_max: usize) -> io::Result<usize> {
+    pub(super) fn write(&mut self, output: &Output, bytes_max: usize) -> io::Result<usize> {
         let socket: &mut dyn Write = match self {
             Stream::Tcp(stream) => stream,
             Stream::Unix(stream) => stream,
@@ -64,7 +64,7 @@ impl Stream {
     /// is owed nothing. For one that does not acknowledge what was sent there are no probes, but a time
     /// after which the kernel gives up. It holds for a peer that reads nothing as well, so it is never
     /// short.
-    pub fn tune(&self, keepalive_s: u32) {
+    pub(super) fn tune(&self, keepalive_s: u32) {
         let Stream::Tcp(stream) = self else { return };
         // Neither can fail but for a peer that has gone already, which reading will tell.
         let _ = stream.set_nodelay(true);
@@ -87,7 +87,7 @@ impl Stream {
 
     /// Sends a last word to a peer that is not taken in. It fits the empty buffer of a new
     /// socket; if the peer has gone already, nobody misses it.
-    pub fn dismiss(mut self, text: &str) {
+    pub(super) fn dismiss(mut self, text: &str) {
         let _ = match &mut self {
             Stream::Tcp(stream) => stream.write(text.as_bytes()),
             Stream::Unix(stream) => stream.write(text.as_bytes()),
@@ -97,7 +97,7 @@ impl Stream {
 
     /// Reads once what the peer sent and nobody will run: closing a socket that holds unread
     /// bytes resets the connection, and the peer would lose the last reply.
-    pub fn discard_input(&mut self, buffer: &mut [u8]) {
+    pub(super) fn discard_input(&mut self, buffer: &mut [u8]) {
         let _ = self.read(buffer);
     }
 
@@ -115,7 +115,7 @@ fn is_interruption(result: &io::Result<usize>) -> bool {
 
 /// A client's connection.
 #[derive(Debug)]
-pub struct Connection {
+pub(super) struct Connection {
     pub id: ClientId,
     pub stream: Stream,
     /// Whether the socket may hold bytes. Events come only when bytes arrive, so this is kept
@@ -138,7 +138,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(id: ClientId, stream: Stream) -> Connection {
+    pub(super) fn new(id: ClientId, stream: Stream) -> Connection {
         Connection {
             id,
             stream,
@@ -157,7 +157,11 @@ impl Connection {
     ///
     /// The first time costs a system call; after that the kernel goes on saying so. Asking for
     /// it from the start would cost everybody: a Unix socket mentions each time its peer reads.
-    pub fn wait_for_writable(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(super) fn wait_for_writable(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
         self.is_writable = false;
         if !self.waits_for_writable {
             self.waits_for_writable = true;
@@ -169,6 +173,6 @@ impl Connection {
 }
 
 /// Asks for events when bytes arrive.
-pub fn register(stream: &mut Stream, registry: &Registry, token: Token) -> io::Result<()> {
+pub(super) fn register(stream: &mut Stream, registry: &Registry, token: Token) -> io::Result<()> {
     registry.register(stream.source(), token, Interest::READABLE)
 }

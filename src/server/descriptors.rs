@@ -10,7 +10,7 @@ use std::fs::File;
 const RESERVED: u64 = 32;
 
 /// Raises the limit as far as it takes and the system allows. Says how many clients fit.
-pub fn make_room(maxclients: u32) -> Result<u32, ServerError> {
+pub(super) fn make_room(maxclients: u32) -> Result<u32, ServerError> {
     let wanted = u64::from(maxclients) + RESERVED;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // No limit is one that nobody reaches.
@@ -47,20 +47,20 @@ pub fn make_room(maxclients: u32) -> Result<u32, ServerError> {
 /// When the last one is used up, a new connection can be neither accepted nor refused and waits
 /// in the kernel's queue for ever. Giving the reserve back for a moment lets it be refused.
 #[derive(Debug, Default)]
-pub struct Spare {
+pub(super) struct Spare {
     file: Option<File>,
 }
 
 impl Spare {
     /// Takes a descriptor in reserve, if there is none.
-    pub fn refill(&mut self) {
+    pub(super) fn refill(&mut self) {
         if self.file.is_none() {
             self.file = File::open("/dev/null").ok();
         }
     }
 
     /// Frees the reserve; whether there was one.
-    pub fn release(&mut self) -> bool {
+    pub(super) fn release(&mut self) -> bool {
         self.file.take().is_some()
     }
 }

@@ -31,7 +31,7 @@ const EMFILE: i32 = 24;
 
 /// Everything that is listened on.
 #[derive(Debug, Default)]
-pub struct Listeners {
+pub(super) struct Listeners {
     open: Vec<Listener>,
     local_addrs: Vec<SocketAddr>,
     /// The listener whose turn it is, so that none starves the others.
@@ -57,7 +57,7 @@ enum Listening {
 
 /// A new connection.
 #[derive(Debug)]
-pub struct Accepted {
+pub(super) struct Accepted {
     pub stream: Stream,
     pub peer: Peer,
     /// Whether it lives on the descriptor in reserve: it can only be told that there are no more.
@@ -66,7 +66,7 @@ pub struct Accepted {
 
 impl Listeners {
     /// Listens on every address of the settings.
-    pub fn bind(settings: &Settings) -> Result<Listeners, ServerError> {
+    pub(super) fn bind(settings: &Settings) -> Result<Listeners, ServerError> {
         let backlog = i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX);
         let sockets = match (settings.port, &settings.unixsocket) {
             (0, Some(_)) => Vec::new(),
@@ -91,12 +91,12 @@ impl Listeners {
     }
 
     /// Listens nowhere.
-    pub fn none() -> Listeners {
+    pub(super) fn none() -> Listeners {
         Listeners::default()
     }
 
     /// Asks for events, under tokens that begin with `first`. Says how many.
-    pub fn register(&mut self, registry: &Registry, first: usize) -> io::Result<usize> {
+    pub(super) fn register(&mut self, registry: &Registry, first: usize) -> io::Result<usize> {
         for (index, listener) in self.open.iter_mut().enumerate() {
             let token = Token(first + index);
             match &mut listener.socket {
@@ -110,34 +110,34 @@ impl Listeners {
     }
 
     /// The TCP addresses, with the ports that were picked.
-    pub fn local_addrs(&self) -> &[SocketAddr] {
+    pub(super) fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
     }
 
     /// Stops listening.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.open.clear();
     }
 
     /// Notes an event of the listener at `index`.
-    pub fn set_ready(&mut self, index: usize) {
+    pub(super) fn set_ready(&mut self, index: usize) {
         if let Some(listener) = self.open.get_mut(index) {
             listener.is_ready = true;
         }
     }
 
     /// Whether connections may wait that `accept` would give at once.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.retry_at_us.is_none() && self.open.iter().any(|listener| listener.is_ready)
     }
 
     /// When accepting is to be tried again after a failure.
-    pub fn deadline_us(&self) -> Option<u64> {
+    pub(super) fn deadline_us(&self) -> Option<u64> {
         self.retry_at_us
     }
 
     /// The next connection, if one waits. No failure ends the listening.
-    pub fn accept(&mut self, now_us: u64) -> Option<Accepted> {
+    pub(super) fn accept(&mut self, now_us: u64) -> Option<Accepted> {
         if self.retry_at_us.is_some_and(|at| now_us < at) {
             return None;
         }
@@ -176,7 +176,7 @@ impl Listeners {
     }
 
     /// Accepts nobody for a while.
-    pub fn back_off(&mut self, now_us: u64) {
+    pub(super) fn back_off(&mut self, now_us: u64) {
         self.retry_at_us = Some(now_us + BACK_OFF_US);
     }
 

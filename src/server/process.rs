@@ -15,7 +15,7 @@ use std::time::Duration;
 const TICK_US: u64 = 10_000;
 
 /// The process as the broker's host.
-pub struct Process {
+pub(super) struct Process {
     clock: SystemClock,
     allocator: Box<dyn Allocator>,
     config_file: Option<PathBuf>,
@@ -36,7 +36,11 @@ pub fn log_filter(level: LogLevel) -> LevelFilter {
 }
 
 impl Process {
-    pub fn new(clock: SystemClock, allocator: Box<dyn Allocator>, settings: &Settings) -> Process {
+    pub(super) fn new(
+        clock: SystemClock,
+        allocator: Box<dyn Allocator>,
+        settings: &Settings,
+    ) -> Process {
         Process {
             clock,
             allocator,

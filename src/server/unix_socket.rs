@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 /// A socket file that is ours. Dropping it removes the file.
 #[derive(Debug)]
-pub struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and number of the file, to know it again.
     identity: (u64, u64),
 }
 
 /// Listens at `path`.
-pub fn listen(
+pub(super) fn listen(
     path: &Path,
     mode: Option<u32>,
     backlog: i32,

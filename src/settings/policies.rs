@@ -36,7 +36,7 @@ pub(super) fn lines<P: Policy>(name: &str, policies: &[P]) -> Vec<String> {
 }
 
 /// A policy's words, in quotes where they would not be read back otherwise.
-pub fn text<P: Policy>(policy: &P) -> String {
+pub(crate) fn text<P: Policy>(policy: &P) -> String {
     let shown = |word: Vec<u8>| match String::from_utf8(word) {
         Ok(plain) if !plain.is_empty() && plain.chars().all(is_plain) => plain,
         Ok(other) => quote_bytes(other.as_bytes()),
