@@ -33,6 +33,8 @@ const CIRCLES_LEFT: &[&[&str]] = &[
     &["commands/blocking", "commands/list"],
     &["commands/client", "commands/client_kill", "commands/client_list"],
     &["commands/dispatch", "commands/gates", "commands/transaction"],
+    // A row names its function, and a function is given its row and the table.
+    &["engine/command", "engine/context", "engine/table"],
     &[
         "commands/governed/delay",
         "commands/governed/departures",
@@ -246,7 +248,7 @@ fn files_do_not_import_each_other_in_circles() {
             (module.clone(), used.filter(|other| other != module).collect())
         })
         .collect();
-    assert!(edges["commands/list"].contains("command"), "imports are not found");
+    assert!(edges["commands/list"].contains("engine/command"), "imports are not found");
     assert!(edges["server/turn"].contains("broker/turn"), "imports are not found");
     for module in edges.keys() {
         let circle: BTreeSet<&str> = reachable(module, &edges)

@@ -297,8 +297,8 @@ fn nothing_is_read_while_too_much_waits_for_the_disk() {
     let (mut client, mut other) = (driven.client(), driven.client());
     // No sync ends until its end can be heard of again.
     let (_silent, nothing) = mpsc::channel();
-    let hear_at = |driven: &mut Driven, done| match &mut driven.server.durability {
-        Durability::On { workers, .. } => std::mem::replace(&mut workers.done, done),
+    let hear_at = |driven: &mut Driven, reports| match &mut driven.server.durability {
+        Durability::On { workers, .. } => std::mem::replace(&mut workers.reports, reports),
         _ => panic!("append files are on"),
     };
     let ends = hear_at(&mut driven, nothing);

@@ -17,7 +17,7 @@ const REWRITE: &str = "rewrite";
 pub(super) struct Workers {
     syncs: Vec<Worker>,
     rewrite: Worker,
-    reports: Receiver<Report>,
+    pub(super) reports: Receiver<Report>,
 }
 
 struct Worker {
@@ -26,7 +26,7 @@ struct Worker {
 }
 
 /// What a thread tells the loop.
-enum Report {
+pub(super) enum Report {
     Done(Done),
     /// It has panicked; its name.
     Panicked(&'static str),
