@@ -34,7 +34,7 @@ fn dump(broker: &mut Broker, now: Now) -> String {
     for db in 0..2 {
         let mut ask = format!("SELECT {db}\r\nDBSIZE\r\n");
         for key in KEYS {
-            ask += &format!("LRANGE {key} 0 -1\r\nPEXPIRETIME {key}\r\n");
+            ask += &format!("LRANGE {key} 0 -1\r\nGET {key}\r\nPEXPIRETIME {key}\r\n");
         }
         broker.receive(id, ask.as_bytes(), now);
         settle(broker, now);
@@ -45,6 +45,29 @@ fn dump(broker: &mut Broker, now: Now) -> String {
 }
 
 const KEYS: &[&str] = &["a", "b", "c"];
+
+fn string_command() -> impl Strategy<Value = String> {
+    let key = || prop::sample::select(KEYS);
+    let value = || prop::sample::select(&["1", "-7", "01", "text", "1.5"][..]);
+    prop_oneof![
+        3 => (key(), value()).prop_map(|(k, v)| format!("SET {k} {v}")),
+        1 => (key(), value(), 1..3000).prop_map(|(k, v, ms)| format!("SET {k} {v} PX {ms} GET")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("SET {k} {v} KEEPTTL XX")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("SET {k} {v} NX EXAT 1")),
+        1 => (key(), value(), 0..3).prop_map(|(k, v, s)| format!("SETEX {k} {s} {v}")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("GETSET {k} {v}")),
+        1 => key().prop_map(|k| format!("GETDEL {k}")),
+        1 => (key(), 1..3000).prop_map(|(k, ms)| format!("GETEX {k} PX {ms}")),
+        1 => key().prop_map(|k| format!("GETEX {k} PERSIST")),
+        1 => key().prop_map(|k| format!("GETEX {k} EXAT 1")),
+        1 => (key(), key(), value()).prop_map(|(k, l, v)| format!("MSET {k} {v} {l} 5")),
+        1 => (key(), key(), value()).prop_map(|(k, l, v)| format!("MSETNX {k} {v} {l} 5")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("APPEND {k} {v}")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("SETRANGE {k} 2 {v}")),
+        2 => (key(), -3..3).prop_map(|(k, n)| format!("INCRBY {k} {n}")),
+        1 => (key(), value()).prop_map(|(k, v)| format!("INCRBYFLOAT {k} {v}")),
+    ]
+}
 
 fn command() -> impl Strategy<Value = String> {
     let key = || prop::sample::select(KEYS);
@@ -65,6 +88,7 @@ fn command() -> impl Strategy<Value = String> {
         1 => (key(), message()).prop_map(|(k, m)| format!("LINSERT {k} BEFORE {m} x")),
         1 => (key(), message()).prop_map(|(k, m)| format!("LSET {k} 0 {m}")),
         1 => key().prop_map(|k| format!("LTRIM {k} 1 2")),
+        3 => string_command(),
         2 => (key(), 1..3000).prop_map(|(k, ms)| format!("PEXPIRE {k} {ms}")),
         1 => (key(), -1..3).prop_map(|(k, s)| format!("EXPIRE {k} {s} NX")),
         1 => key().prop_map(|k| format!("PERSIST {k}")),
@@ -97,6 +121,9 @@ proptest! {
             settle(&mut original, now);
             original.take_effects(&mut effects);
         }
+        // What was set with a moment that has passed goes in the next turn.
+        settle(&mut original, now);
+        original.take_effects(&mut effects);
 
         let start = Now { unix_us: 0, monotonic_us: 0 };
         let (mut replica, clients) = broker(start);

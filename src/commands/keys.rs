@@ -4,15 +4,17 @@
 use super::deeds::log_deed;
 use super::governed;
 use crate::clients::{BlockedOn, Client, Clients};
+use crate::effects::Effects;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Server};
 use crate::engine::syntax::{ALL_KEYS, PER_KEY, SYNC};
 use crate::engine::tips::{ALL_SHARDS_SUCCEED, SUM_OF_ALL_SHARDS, SUM_OF_SHARDS};
 use crate::engine::uses::{CREATE, OVERWRITE, READ, READ_AND_UPDATE, READ_VALUE, REMOVE, TAKE};
 use crate::engine::{Command, CommandError, Context, db_index, integer_within, is_word};
-use crate::keyspace::{DbIndex, Key};
+use crate::keyspace::{DbIndex, Key, Keyspace, Value};
 use crate::resp::Request;
 use crate::state::State;
+use crate::value::Type;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -124,7 +126,7 @@ fn rename_to(
     to: &[u8],
     replaces: bool,
 ) -> Result<bool, CommandError> {
-    let keyspace = &mut ctx.state.keyspace;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::check_name(keyspace, to)?;
     if !keyspace.contains(ctx.db, from) {
         return Err(CommandError::NoSuchKey);
@@ -134,9 +136,24 @@ fn rename_to(
         return Ok(false);
     }
     if let Some((value, expires_ms)) = keyspace.remove(ctx.db, from) {
+        make_place(keyspace, effects, ctx.db, to, &value);
         keyspace.insert(ctx.db, to, value, expires_ms);
     }
     Ok(true)
+}
+
+/// What is no list comes in the place of a queue with all that it has in flight and delayed, which could
+/// not come back.
+fn make_place(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    value: &Value,
+) {
+    if value.type_of() != Type::List && keyspace.is_governed(db, key) {
+        governed::clear_hidden(keyspace, effects, db, key);
+    }
 }
 
 fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -144,10 +161,11 @@ fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     if to == ctx.db {
         return Err(SAME_OBJECT);
     }
-    let keyspace = &mut ctx.state.keyspace;
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     let moved = if keyspace.contains(to, key) { None } else { keyspace.remove(ctx.db, key) };
     ctx.reply.flag(moved.is_some());
     if let Some((value, expires_ms)) = moved {
+        make_place(keyspace, effects, to, key, &value);
         keyspace.insert(to, key, value, expires_ms);
     }
     Ok(())
@@ -169,7 +187,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     if to_db == ctx.db && from == to {
         return Err(SAME_OBJECT);
     }
-    let State { keyspace, stats, .. } = &mut *ctx.state;
+    let State { keyspace, effects, stats, .. } = &mut *ctx.state;
     governed::check_name(keyspace, to)?;
     let value = keyspace.get(ctx.db, from).cloned();
     keyspace.work.copied(value.as_ref().map_or(0, |value| value.allocated_bytes()));
@@ -178,6 +196,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     ctx.reply.flag(value.is_some());
     if let Some(value) = value {
         let expires_ms = keyspace.expiry(ctx.db, from).flatten();
+        make_place(keyspace, effects, to_db, to, &value);
         keyspace.insert(to_db, to, value, expires_ms);
     }
     Ok(())

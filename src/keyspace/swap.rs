@@ -13,6 +13,11 @@ impl Keyspace {
         if a == b {
             return;
         }
+        // What has expired goes before, while each database has its number: it is recorded with that.
+        for (_, key) in interesting {
+            self.find(a, key);
+            self.find(b, key);
+        }
         let mut taken: Vec<(DbIndex, &Key, Box<Interest>)> = Vec::new();
         for (db, key) in interesting {
             let exists = self.contains(a, key) || self.contains(b, key);

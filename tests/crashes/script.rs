@@ -102,7 +102,7 @@ fn command(dice: &mut Dice, number: usize) -> String {
     let key = |dice: &mut Dice| dice.pick(&["a", "b", "c"]);
     let end = |dice: &mut Dice| dice.pick(&["LEFT", "RIGHT"]);
     let (one, other) = (key(dice), key(dice));
-    let text = match dice.below(24) {
+    let text = match dice.below(28) {
         0..8 => format!("RPUSH {one} {number}-{}", "m".repeat(dice.below(40) as usize)),
         8 => format!("LPUSH {one} {number} {number}"),
         9..12 => format!("LPOP {one}"),
@@ -120,6 +120,9 @@ fn command(dice: &mut Dice, number: usize) -> String {
         22 => format!("SELECT {}\r\nRPUSH {one} {number}", dice.below(2)),
         // A queue of more than one segment.
         23 => format!("RPUSH {one} {}", "l".repeat(3000)),
+        24 => format!("SET {one} {number} PX {}", 1 + dice.below(900)),
+        25 => format!("INCR {one}\r\nINCRBYFLOAT {other} 0.5"),
+        26 => format!("APPEND {one} {number}\r\nGETEX {other} PERSIST"),
         _ => format!("LSET {one} 0 {number}"),
     };
     text + "\r\n"

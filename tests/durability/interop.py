@@ -61,6 +61,7 @@ def write(server, round_name):
         client.lpop(name("taken"))
         write_transactions(client, name)
         write_expiries(client, name)
+        write_strings(client, name)
     serve_waiting_clients(server, name)
     write_databases(server, name)
     with server.client() as client:
@@ -80,6 +81,29 @@ def write_transactions(client, name):
         transaction.rpush(name("not changed in the end"), 1)
         transaction.delete(name("not changed in the end"))
         transaction.execute()
+
+
+def write_strings(client, name):
+    in_a_while_ms = int(time.time() * 1000) + IN_A_WHILE_MS
+    client.set(name("string"), ALL_BYTES)
+    client.set(name("large string"), LARGE)
+    client.set(name("empty string"), b"")
+    client.set(name("number"), 41)
+    client.incr(name("number"))
+    client.incrbyfloat(name("float"), "10.6")
+    client.append(name("log"), "one")
+    client.append(name("log"), "two")
+    client.setrange(name("holes"), 5, "x")
+    client.mset({name("m1"): "x", name("m2"): 2})
+    client.setnx(name("m1"), "not set")
+    client.set(name("string that expires"), "x", pxat=in_a_while_ms)
+    client.set(name("string that expires"), "y", keepttl=True)
+    client.getex(name("number"), pxat=in_a_while_ms)
+    client.set(name("taken string"), "x")
+    client.getdel(name("taken string"))
+    client.rpush(name("was a list"), "x")
+    client.set(name("was a list"), "y")
+    client.set(name("expired string"), "x", px=1)
 
 
 def write_expiries(client, name):

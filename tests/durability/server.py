@@ -186,12 +186,14 @@ class Server:
 
 
 def contents(server):
-    """All that a server holds: the messages and the expiry of each list in each database."""
+    """All that a server holds: the messages, or the string, and the expiry of each key in each database."""
     found = {}
     for db in range(DATABASES):
         with server.client(db) as client:
             for key in client.keys():
-                found[db, key] = (client.lrange(key, 0, -1), client.pexpiretime(key))
+                is_list = client.type(key) == b"list"
+                value = client.lrange(key, 0, -1) if is_list else [client.get(key)]
+                found[db, key] = (value, client.pexpiretime(key))
     return found
 
 

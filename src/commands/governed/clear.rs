@@ -1,8 +1,11 @@
-//! A queue that is deleted: what it has beside its list goes as well.
+//! A queue that is deleted: what it has beside its list goes as well. And what may not come in its place
+//! while it has nothing else.
 
+use super::reserved::check_name;
 use super::{delayed_key, inflight_key};
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Key, Keyspace};
+use crate::engine::CommandError;
+use crate::keyspace::{DbIndex, Key, Keyspace, WrongType};
 
 /// Forgets what is delayed and in flight of a queue that is deleted; whether there was anything.
 pub fn clear_hidden(
@@ -20,4 +23,25 @@ pub fn clear_hidden(
         effects.add(db, [b"DEL", &inflight_key(key)[..]]);
     }
     had_delayed || had_in_flight
+}
+
+/// Whether a queue has messages in flight or delayed, which come back to a list of this name.
+pub fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
+    let is_any = |governed: &crate::keyspace::Governed| {
+        !governed.in_flight.is_empty() || !governed.delayed.is_empty()
+    };
+    keyspace.is_governed(db, key) && keyspace.governed(db, key).is_some_and(is_any)
+}
+
+/// Whether a value that is no list may be made where there is none.
+///
+/// # Errors
+/// A policy needs the name, or the key is that of a queue whose messages are all in flight or delayed.
+pub fn check_no_queue(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+) -> Result<(), CommandError> {
+    check_name(keyspace, key)?;
+    if has_hidden(keyspace, db, key) { Err(WrongType.into()) } else { Ok(()) }
 }

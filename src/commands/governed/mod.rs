@@ -23,7 +23,7 @@ mod room;
 
 pub(super) use acknowledge::{acknowledge, acknowledge_by_pop};
 pub use chores::do_chores;
-pub(super) use clear::clear_hidden;
+pub(super) use clear::{check_no_queue, clear_hidden, has_hidden};
 pub(super) use deliver::{pop, pop_with_key};
 pub(super) use give_back::{give_back, give_back_held};
 pub(super) use policies::{configure_policies, delete_policy, set_policy};

@@ -1,7 +1,7 @@
 //! Parts of strings.
 
 use super::check_length;
-use crate::commands::governed::check_name;
+use crate::commands::governed::check_no_queue;
 use crate::engine::Arg::One;
 use crate::engine::Group::String;
 use crate::engine::uses::{INSERT, READ_VALUE, UPDATE};
@@ -57,7 +57,7 @@ fn append(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
             change(ctx, key, |bytes| bytes.extend_from_slice(value))
         }
         None => {
-            check_name(&ctx.state.keyspace, key)?;
+            check_no_queue(&mut ctx.state.keyspace, ctx.db, key)?;
             // What is set so may be a number, as in Redis.
             let set = |string: &mut StringValue| {
                 string.set(value);
@@ -82,7 +82,7 @@ fn setrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     }
     check_length(ctx, offset, value.len())?;
     if len.is_none() {
-        check_name(&ctx.state.keyspace, key)?;
+        check_no_queue(&mut ctx.state.keyspace, ctx.db, key)?;
     }
     change(ctx, key, |bytes| {
         let end = offset + value.len();

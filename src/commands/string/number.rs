@@ -1,7 +1,7 @@
 //! Strings as numbers.
 
 use super::extended::Extended;
-use crate::commands::governed::check_name;
+use crate::commands::governed::check_no_queue;
 use crate::engine::Arg::One;
 use crate::engine::Group::String;
 use crate::engine::uses::READ_AND_UPDATE;
@@ -55,7 +55,7 @@ fn add(ctx: &mut Context<'_>, key: &[u8], number: i64) -> Result<(), CommandErro
     let before = match keyspace.read::<StringValue>(ctx.db, key)? {
         Some(string) => string.as_integer().ok_or(CommandError::NotAnInteger)?,
         None => {
-            check_name(keyspace, key)?;
+            check_no_queue(keyspace, ctx.db, key)?;
             0
         }
     };
@@ -75,7 +75,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let before = match keyspace.read::<StringValue>(ctx.db, key)? {
         Some(string) => string.with(Extended::parse).ok_or(NO_NUMBER)?,
         None => {
-            check_name(keyspace, key)?;
+            check_no_queue(keyspace, ctx.db, key)?;
             Extended::ZERO
         }
     };

@@ -2,7 +2,7 @@
 
 use super::expiry::{Form, MILLISECONDS, SECONDS, Wish};
 use super::reply_string;
-use crate::commands::governed::check_name;
+use crate::commands::governed::{check_name, clear_hidden, has_hidden};
 use crate::engine::Arg::{self, Named, One, OneOf, OptionalChoice, OptionalWord, Pairs, Word};
 use crate::engine::Group::String;
 use crate::engine::syntax::PER_KEY;
@@ -55,10 +55,13 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
         .says("Sets several strings unless one of the keys exists."),
 ];
 
-/// Writes a string. It is recorded with the moment at which it expires, so that it means the same
+/// Writes a string, in the place of a queue with all that it has. It is recorded with the moment at which it expires, so that it means the same
 /// whenever it is replayed.
 fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     let State { keyspace, effects, .. } = &mut *ctx.state;
+    if keyspace.is_governed(ctx.db, key) {
+        clear_hidden(keyspace, effects, ctx.db, key);
+    }
     keyspace.write(ctx.db, key, expiry, |string: &mut StringValue| string.set(value));
     if !effects.is_on() {
         return;
@@ -126,7 +129,7 @@ fn set_with(
     if options.gives {
         reply_string(ctx, key)?;
     }
-    let exists = ctx.state.keyspace.get(ctx.db, key).is_some();
+    let exists = exists(ctx, key);
     if options.if_absent && exists || options.if_present && !exists {
         if !options.gives {
             ctx.reply.null();
@@ -140,11 +143,17 @@ fn set_with(
     Ok(())
 }
 
+/// Whether there is something at a key, if only a queue whose messages are in flight or delayed.
+fn exists(ctx: &mut Context<'_>, key: &[u8]) -> bool {
+    let keyspace = &mut ctx.state.keyspace;
+    keyspace.get(ctx.db, key).is_some() || has_hidden(keyspace, ctx.db, key)
+}
+
 fn setnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, value) = (args.required()?, args.required()?);
     check_name(&ctx.state.keyspace, key)?;
-    let exists = ctx.state.keyspace.get(ctx.db, key).is_some();
+    let exists = exists(ctx, key);
     if !exists {
         write(ctx, key, value, Expiry::Never);
     }
@@ -193,8 +202,7 @@ fn mset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 
 fn msetnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_pairs(ctx, request)?;
-    let (db, keyspace) = (ctx.db, &mut ctx.state.keyspace);
-    let is_free = request.args_from(1).step_by(2).all(|key| keyspace.get(db, key).is_none());
+    let is_free = request.args_from(1).step_by(2).all(|key| !exists(ctx, key));
     if is_free {
         write_pairs(ctx, request);
     }
@@ -214,6 +222,9 @@ fn write_pairs(ctx: &mut Context<'_>, request: &Request<'_>) {
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let mut args = Arguments::of(request);
     while let (Some(key), Some(value)) = (args.optional(), args.optional()) {
+        if keyspace.is_governed(ctx.db, key) {
+            clear_hidden(keyspace, effects, ctx.db, key);
+        }
         keyspace.write(ctx.db, key, Expiry::Never, |string: &mut StringValue| string.set(value));
     }
     add_expired(keyspace, effects);
