@@ -1,4 +1,5 @@
-//! Tidegate beside redis-server (and valkey-server, if it is there) and a bare loop that only
+//! Tidegate beside redis-server (a later one too, if `TIDEGATE_REDIS_8` names it, and valkey-server, if it
+//! is there) and a bare loop that only
 //! counts requests, under one load generator, in one run:
 //!
 //! ```sh

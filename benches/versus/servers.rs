@@ -2,6 +2,7 @@
 
 use crate::bare_loop;
 use crate::workload::{Workload, encode};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -24,17 +25,21 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub enum Kind {
     Tidegate,
     Redis,
+    /// A later one, whose program `TIDEGATE_REDIS_8` names.
+    Redis8,
     Valkey,
     BareLoop,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Tidegate, Kind::Redis, Kind::Valkey, Kind::BareLoop];
+    pub const ALL: [Kind; 5] =
+        [Kind::Tidegate, Kind::Redis, Kind::Redis8, Kind::Valkey, Kind::BareLoop];
 
     pub fn name(&self) -> &'static str {
         match self {
             Kind::Tidegate => "tidegate",
             Kind::Redis => "redis-server",
+            Kind::Redis8 => "redis-server 8",
             Kind::Valkey => "valkey-server",
             Kind::BareLoop => "bare loop",
         }
@@ -43,9 +48,17 @@ impl Kind {
     pub fn is_installed(&self) -> bool {
         match self {
             Kind::Tidegate | Kind::BareLoop => true,
-            Kind::Redis | Kind::Valkey => {
-                Command::new(self.name()).arg("--version").stdout(Stdio::null()).status().is_ok()
+            Kind::Redis | Kind::Redis8 | Kind::Valkey => {
+                Command::new(self.program()).arg("--version").stdout(Stdio::null()).status().is_ok()
             }
+        }
+    }
+
+    /// The program of a server that is not ours.
+    fn program(&self) -> OsString {
+        match self {
+            Kind::Redis8 => std::env::var_os("TIDEGATE_REDIS_8").unwrap_or_default(),
+            other => other.name().into(),
         }
     }
 }
@@ -86,8 +99,8 @@ impl Server {
                 command.arg(env!("CARGO_BIN_EXE_tidegate"));
                 command.args(["--bind", "127.0.0.1", "--port", &port]);
             }
-            Kind::Redis | Kind::Valkey => {
-                command.arg(kind.name()).args(["--bind", "127.0.0.1", "--port", &port]);
+            Kind::Redis | Kind::Redis8 | Kind::Valkey => {
+                command.arg(kind.program()).args(["--bind", "127.0.0.1", "--port", &port]);
                 command.args(["--save", ""]);
             }
             Kind::BareLoop => {
@@ -153,6 +166,10 @@ impl Server {
             return;
         }
         self.empty();
+        if workload.request[0] == "GET" {
+            let request = encode(&[b"SET", workload.request[1].as_bytes(), &[b'm'; 64]]);
+            call(&mut self.connect(), &request, b"+OK\r\n");
+        }
         let messages = (workload.messages_a_second as f64 * duration.as_secs_f64()) as usize;
         fill(&mut self.connect(), b"queue", messages);
     }

@@ -37,16 +37,40 @@ const fn publish(name: &'static str, pipeline: usize) -> Workload {
     Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_a_second: 0 }
 }
 
+const fn set(name: &'static str, pipeline: usize) -> Workload {
+    let request = &["SET", "string"];
+    let message_bytes = Some(64);
+    Workload { name, request, message_bytes, pipeline, lines_per_reply: 1, messages_a_second: 0 }
+}
+
+const fn get(name: &'static str, pipeline: usize) -> Workload {
+    let request = &["GET", "string"];
+    Workload {
+        name,
+        request,
+        message_bytes: None,
+        pipeline,
+        lines_per_reply: 2,
+        messages_a_second: 0,
+    }
+}
+
 pub const WORKLOADS: &[Workload] = &[
     push("RPUSH, pipeline 1", 64, 1),
     pop("LPOP, pipeline 1", 1, 1_000_000),
     publish("PUBLISH, pipeline 1", 1),
+    set("SET, pipeline 1", 1),
+    get("GET, pipeline 1", 1),
     push("RPUSH, pipeline 16", 64, 16),
     pop("LPOP, pipeline 16", 16, 5_000_000),
     publish("PUBLISH, pipeline 16", 16),
+    set("SET, pipeline 16", 16),
+    get("GET, pipeline 16", 16),
     push("RPUSH, pipeline 100", 64, 100),
     pop("LPOP, pipeline 100", 100, 20_000_000),
     publish("PUBLISH, pipeline 100", 100),
+    set("SET, pipeline 100", 100),
+    get("GET, pipeline 100", 100),
     push("RPUSH 1 KiB, pipeline 16", 1024, 16),
 ];
 
