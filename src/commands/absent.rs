@@ -85,7 +85,7 @@ fn wait(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let replicas = integer(&request[1])? as i32;
     let timeout_ms = parse_integer(&request[2]).ok_or(NO_TIMEOUT)?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::TimeoutNegative)?;
-    if replicas <= 0 || ctx.is_in_exec() {
+    if replicas <= 0 || !ctx.origin.may_wait() {
         ctx.reply.integer(0);
         return Ok(());
     }

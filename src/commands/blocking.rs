@@ -154,7 +154,7 @@ fn take_or_wait(
     wanted: Take,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
-    let may_wait = !ctx.is_in_exec();
+    let may_wait = ctx.origin.may_wait();
     if !matches!(wanted, Take::Move { .. }) {
         let names = keys.clone().map(|index| &request[index]);
         governed::acknowledge_by_pop(ctx.state, ctx.db, names, ctx.client, may_wait);
@@ -162,7 +162,7 @@ fn take_or_wait(
     if take_first(ctx, request, keys.clone(), &wanted)? {
         return Ok(());
     }
-    if ctx.is_in_exec() {
+    if !may_wait {
         match wanted {
             Take::Move { .. } => ctx.reply.null(),
             Take::Pop { .. } | Take::PopMany { .. } => ctx.reply.null_array(),

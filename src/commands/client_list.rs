@@ -4,7 +4,7 @@
 use super::client::{quoting, shown_id};
 use crate::clients::{Client, CloseReason, Peer};
 use crate::clock::Now;
-use crate::engine::{CommandError, Context, integer, is_word};
+use crate::engine::{CommandError, Context, Origin, integer, is_word};
 use crate::resp::Request;
 use std::fmt::Write;
 
@@ -86,12 +86,12 @@ fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
     let (identity, subscriptions) = (client.identity.as_deref(), client.subscriptions.as_deref());
     let name =
         |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
-    let is_in_exec = ctx.is_in_exec() && client.id == ctx.client;
+    let is_in_exec = ctx.origin.is_exec() && client.id == ctx.client;
     let transaction = client.transaction.as_deref();
-    let queued = match transaction {
+    let queued = match (ctx.origin, transaction) {
         // EXEC has taken the transaction from the client already.
-        _ if is_in_exec => Some(ctx.exec_len),
-        Some(transaction) if transaction.is_open => Some(transaction.queued.len()),
+        (Origin::Exec { commands }, _) if is_in_exec => Some(commands),
+        (_, Some(transaction)) if transaction.is_open => Some(transaction.queued.len()),
         _ => None,
     };
     let output = client.output();

@@ -5,7 +5,7 @@ use super::{blocking, governed, monitor, secrets, timing, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
-use crate::engine::{Command, CommandError, Context, Flags, Found, Table};
+use crate::engine::{Command, CommandError, Context, Flags, Found, Origin, Table};
 use crate::resp::{Output, OutputMark, OwnedRequest, Request};
 use crate::state::{State, add_expired};
 
@@ -42,8 +42,16 @@ pub fn dispatch(
         Ok(Gate::Run { db, notes_use }) => {
             state.keyspace.set_use_time(now, notes_use);
             let command = found.command;
-            let mut ctx =
-                Context { state, client: id, db, now, reply, exec_len: 0, command, table };
+            let mut ctx = Context {
+                state,
+                client: id,
+                db,
+                now,
+                reply,
+                origin: Origin::Client,
+                command,
+                table,
+            };
             call(&mut ctx, found, request);
             follow_up(state);
             if confirms_subscription(found.command) {
@@ -279,7 +287,7 @@ fn end_single(ctx: &mut Context<'_>, found: Found, request: &Request<'_>, took_u
     timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
     timing::note_latency(ctx.state, event, took_us);
     // Those of an EXEC are part of its time.
-    if took_us >= LONG_US && !ctx.is_in_exec() {
+    if took_us >= LONG_US && !ctx.origin.is_exec() {
         pass_time(ctx.state, took_us);
     }
 }

@@ -104,7 +104,7 @@ fn push_governed(
     end: End,
 ) -> Result<(), CommandError> {
     // In a transaction nobody waits.
-    let may_wait = !ctx.is_in_exec();
+    let may_wait = ctx.origin.may_wait();
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let messages = request.args_from(2);
     let policy = governed::must_wait(keyspace, ctx.db, &request[1], messages.clone());

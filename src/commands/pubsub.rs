@@ -114,7 +114,7 @@ fn psubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
 
 fn ssubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     // Redis makes no exception for EXEC here, as it does for the other two.
-    if ctx.is_in_exec() {
+    if !ctx.origin.may_wait() {
         return Err(CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
     subscribe_to(ctx, request, Kind::Shard)

@@ -7,7 +7,7 @@ use super::dispatch::look_up;
 use super::governed;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::engine::{CommandError, Context, Flags, Table};
+use crate::engine::{CommandError, Context, Flags, Origin, Table};
 use crate::keyspace::DbIndex;
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
@@ -47,7 +47,7 @@ pub fn replay(
         db: *db,
         now: Now::default(),
         reply,
-        exec_len: 1,
+        origin: Origin::Replay,
         command: found.command,
         table,
     };

@@ -47,7 +47,7 @@ fn role(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn monitor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    if ctx.is_in_exec() {
+    if !ctx.origin.may_wait() {
         return Err(CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
     // Who is a monitor already gets no answer, as in Redis: it could not tell it from a line.

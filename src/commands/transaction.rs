@@ -8,7 +8,7 @@ use crate::engine::Arg::Many;
 use crate::engine::Group::Transactions;
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::READ;
-use crate::engine::{Command, CommandError, Context, Flags};
+use crate::engine::{Command, CommandError, Context, Flags, Origin};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -104,7 +104,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
                 db,
                 now: ctx.now,
                 reply: ctx.reply,
-                exec_len: transaction.queued.len(),
+                origin: Origin::Exec { commands: transaction.queued.len() },
                 command: found.command,
                 table: ctx.table,
             },

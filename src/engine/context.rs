@@ -1,6 +1,7 @@
 //! What a command runs with.
 
 use super::command::Command;
+use super::origin::Origin;
 use super::table::Table;
 use crate::client_id::ClientId;
 use crate::clients::Client;
@@ -19,8 +20,8 @@ pub struct Context<'a> {
     pub now: Now,
     /// Where the reply goes. What other clients are to hear goes through `state.clients.write`.
     pub reply: &'a mut Output,
-    /// How many commands the EXEC has that runs this one; 0 outside of EXEC.
-    pub exec_len: usize,
+    /// Who asks for it.
+    pub origin: Origin,
     /// The command's own row.
     pub command: &'static Command,
     /// All commands.
@@ -28,11 +29,6 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Whether EXEC runs the command: it must not block.
-    pub fn is_in_exec(&self) -> bool {
-        self.exec_len > 0
-    }
-
     /// The client's record. None only if the client was removed while its command ran, which
     /// the broker does not do.
     pub fn client(&self) -> Option<&Client> {

@@ -8,6 +8,7 @@
 //! | `table` | finding a command by its name |
 //! | `arguments` | a cursor over what a request says |
 //! | `context` | what a command runs with |
+//! | `origin` | who asks for a command, and what it may do therefore |
 //! | `error` | the errors of commands, and reading arguments |
 
 mod arguments;
@@ -15,6 +16,7 @@ mod command;
 mod context;
 mod error;
 mod key_spec;
+mod origin;
 pub mod syntax;
 mod table;
 pub mod tips;
@@ -25,6 +27,7 @@ pub use command::{Command, Group, Run};
 pub use context::Context;
 pub use error::{CommandError, db_index, integer, integer_within, is_word};
 pub use key_spec::{FindKeys, KeySpec, uses};
+pub use origin::Origin;
 pub use syntax::Arg;
 #[cfg(test)]
 pub use table::NAME_BYTES_MAX;
