@@ -101,6 +101,28 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE INFO q"),
     },
     Operation {
+        name: "APPEND to a long string",
+        before: |world, n| {
+            world.ask(&format!("SET s {}", "x".repeat(10 * n)));
+            world.ask("APPEND s x");
+        },
+        act: |world, _| world.ask("APPEND s y"),
+    },
+    Operation {
+        name: "SET in the place of a long string",
+        before: |world, n| world.ask(&format!("SET s {}", "x".repeat(10 * n))),
+        act: |world, _| world.ask("SET s y"),
+    },
+    Operation {
+        name: "a snapshot of a long string",
+        before: |world, n| world.ask(&format!("SET s {}", "x".repeat(10 * n))),
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("SET s y");
+            drop(world.broker.next_saved(1));
+        },
+    },
+    Operation {
         name: "a new key beside many policies",
         before: |world, n| world.set_policies(n),
         act: |world, _| world.ask("RPUSH other7 b"),
