@@ -72,7 +72,7 @@
 //! | `deadlines` | what is due when |
 //! | `work` | how much is done in a turn, counted in steps |
 //! | `value` | the types of values, each of which says the same few things |
-//! | [`queue`] | a deque of packed segments; knows nothing of Redis or of clients |
+//! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocols |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
 //! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
@@ -111,7 +111,7 @@
 //! at once. Until then a look-up sees to its own key, so that no command can tell.
 
 #![warn(missing_docs, unreachable_pub)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod client_id;
 mod host;

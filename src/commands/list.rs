@@ -84,7 +84,8 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let key = &request[1];
     let messages = request.args_from(2);
-    let pushed = keyspace.change_or_create_plain_list(ctx.db, key, |queue| {
+    let room = || messages.clone().map(|message| Queue::room_for(message.len())).sum();
+    let pushed = keyspace.change_or_create_plain_list(ctx.db, key, room, |queue| {
         for message in messages.clone() {
             queue.push(end, message);
         }

@@ -34,8 +34,7 @@ impl Keyspace {
     /// Notes that a message is in flight under this number, which `next_delivery` gave.
     pub fn add_delivery(&mut self, db: DbIndex, key: &[u8], number: u64, delivery: Delivery) {
         let Some(index) = self.find(db, key) else { return };
-        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
-        let key = key.clone();
+        let key = self.dbs[db].entries[index].shared_key();
         self.governance.holdings.insert((delivery.owner, db, key.clone(), number));
         let hasher = self.hasher().clone();
         self.change_governed(db, &key, |governed| {
@@ -134,7 +133,7 @@ impl Keyspace {
         count_max: usize,
     ) -> Vec<u64> {
         let Some(index) = self.find(db, key) else { return Vec::new() };
-        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return Vec::new() };
+        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return Vec::new() };
         let Some(governed) = &mut interest.governed else { return Vec::new() };
         let in_flight = &governed.in_flight;
         if governed.overdue_to.is_none() {
@@ -184,7 +183,7 @@ impl Keyspace {
     ) -> Vec<u64> {
         let hasher = self.hasher().clone();
         let Some(index) = self.find(db, key) else { return Vec::new() };
-        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return Vec::new() };
+        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return Vec::new() };
         let Some(governed) = &mut interest.governed else { return Vec::new() };
         let bytes_before = governed.allocated_bytes();
         let found = governed.in_flight.find(messages, &hasher);

@@ -3,7 +3,7 @@
 
 use super::{DbIndex, Keyspace, NEVER, WrongType};
 use crate::queue::Queue;
-use crate::value::Kind;
+use crate::value::{Kind, Type};
 
 /// What became of a change that is not for queues under a policy.
 #[derive(Debug)]
@@ -50,19 +50,21 @@ impl Keyspace {
         key: &[u8],
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
-        let Some(index) = self.find(db, key) else { return Ok(Plain::Absent) };
+        let Some(index) = self.find_again(db, key) else { return Ok(Plain::Absent) };
         self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt)
     }
 
-    /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`.
+    /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`. A new list has room for
+    /// so many bytes of messages.
     #[inline]
     pub fn change_or_create_plain_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
+        room: impl FnOnce() -> usize,
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<Plain<R>, WrongType> {
-        let index = self.find_or_create(db, key);
+        let index = self.find_or_create_with_room(db, key, room);
         let attempt = |queue: &mut Queue| (change(queue), true);
         self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt)
     }
@@ -116,25 +118,26 @@ impl Keyspace {
     ) {
         let index = self.find_or_create(db, key);
         self.before_change(db, index);
-        let before_ms = self.dbs[db].entries[index].expires_ms;
-        if self.dbs[db].entries[index].value.as_ref().is_none_or(|value| T::of(value).is_none()) {
+        let entry = &self.dbs[db].entries[index];
+        let before_ms = entry.expires_ms();
+        if !entry.has_value() || T::of(entry.content()).is_none() {
             self.clear_value(db, index);
-            self.put_value(db, index, T::default().into_value());
+            self.make_value::<T>(db, index);
         }
         let (now_s, notes_use) = (self.now_s, self.notes_use);
         let entry = &mut self.dbs[db].entries[index];
         entry.note_use(now_s, notes_use);
-        if let Some(value) = entry.value.as_mut().and_then(T::of_mut) {
-            let bytes_before = value.allocated_bytes();
+        let bytes_before = entry.allocated_bytes();
+        if let Some(value) = T::of_mut(entry.content_mut()) {
             write(value);
-            self.bytes = self.bytes + value.allocated_bytes() - bytes_before;
         }
+        self.bytes = self.bytes + entry.allocated_bytes() - bytes_before;
         let wanted_ms = match expires_ms {
             Expiry::Stays => before_ms,
             Expiry::At(at_ms) => at_ms,
             Expiry::Never => NEVER,
         };
-        if self.dbs[db].entries[index].expires_ms != wanted_ms {
+        if self.dbs[db].entries[index].expires_ms() != wanted_ms {
             self.write_expiry(db, index, (wanted_ms != NEVER).then_some(wanted_ms));
         }
         self.changed(db, index);
@@ -177,14 +180,14 @@ impl Keyspace {
         attempt: impl FnOnce(&mut T) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
         let mut entry = &mut self.dbs[db].entries[index];
-        if let Some(value) = &entry.value
-            && T::of(value).is_none()
-        {
+        if entry.has_value() && T::of(entry.content()).is_none() {
             return Err(WrongType);
         }
-        if queues == For::PlainOnes
-            && let Some(interest) = &entry.interest
-            && interest.governed.is_some()
+        // Most have a value and nothing else.
+        let mut is_full = !entry.is_plain();
+        if is_full
+            && queues == For::PlainOnes
+            && entry.interest().is_some_and(|interest| interest.governed.is_some())
             && self.governance.is_on
         {
             return Ok(Plain::Governed);
@@ -193,28 +196,74 @@ impl Keyspace {
             self.before_change(db, index);
             entry = &mut self.dbs[db].entries[index];
         }
-        if entry.value.is_none() && missing == Missing::IsMade {
+        if !entry.has_value() {
+            if missing == Missing::Stays {
+                return Ok(Plain::Absent);
+            }
             if queues == For::PlainOnes && self.is_reserved(db, index) {
                 return Ok(Plain::Governed);
             }
-            self.put_value(db, index, T::default().into_value());
+            self.make_value::<T>(db, index);
             entry = &mut self.dbs[db].entries[index];
+            is_full = !entry.is_plain();
         }
-        let Some(value) = entry.value.as_mut().and_then(T::of_mut) else {
-            return Ok(Plain::Absent);
-        };
-        value.prepare(self.queue_ms);
-        let bytes_before = value.allocated_bytes();
-        let (result, is_changed) = attempt(value);
-        self.bytes = self.bytes + value.allocated_bytes() - bytes_before;
-        let is_empty = value.is_empty();
         entry.note_use(self.now_s, self.notes_use);
-        let has_interest = entry.interest.is_some();
+        let bytes_before = if is_full { entry.allocated_bytes() } else { 0 };
+        let Some(value) = T::of_mut(entry.content_mut()) else { return Ok(Plain::Absent) };
+        if is_full {
+            value.prepare(self.queue_ms);
+        }
+        let mark = value.memory_mark();
+        let (result, is_changed) = attempt(value);
+        let (is_empty, mark_now) = (value.is_empty(), value.memory_mark());
+        let bytes_before =
+            if is_full || mark == mark_now { bytes_before } else { value.allocated_at(mark) };
         self.changes += u64::from(is_changed);
-        if is_empty || has_interest {
+        if is_full || mark != mark_now {
+            self.note_memory(db, index, bytes_before);
+        }
+        if is_empty || is_full {
             self.finish_change(db, index, is_changed, is_empty);
         }
         Ok(Plain::Changed(result))
+    }
+
+    /// Gives an entry without a value an empty one of this type, to be filled.
+    fn make_value<T: Kind>(&mut self, db: DbIndex, index: usize) {
+        match T::TYPE {
+            // It is there already.
+            Type::List => self.value_comes(db, index),
+            Type::String => self.put_value(db, index, T::default().into_value()),
+        }
+    }
+
+    /// Counts the memory of a value that had so many bytes before.
+    #[inline(never)]
+    fn note_memory(&mut self, db: DbIndex, index: usize, bytes_before: usize) {
+        let bytes = self.dbs[db].entries[index].allocated_bytes();
+        self.bytes = self.bytes + bytes - bytes_before;
+        if bytes > bytes_before {
+            self.note_growth(db, index);
+        }
+    }
+
+    /// Tells a queue that grows whether it is being filled, and the one that grew before that it is not any
+    /// more. It may be none, or another than it was, where entries have moved: that costs some memory.
+    fn note_growth(&mut self, db: DbIndex, index: usize) {
+        let before = self.grown.replace((db, index));
+        if before == Some((db, index)) {
+            if let Some(queue) = self.dbs[db].entries[index].list_mut() {
+                queue.set_filling(true);
+            }
+        } else if let Some((db, index)) = before
+            && let Some(entry) = self.dbs.get_mut(db).and_then(|db| db.entries.get_index_mut(index))
+        {
+            let bytes_before = entry.allocated_bytes();
+            if let Some(queue) = entry.list_mut() {
+                queue.set_filling(false);
+            }
+            self.bytes = self.bytes + entry.allocated_bytes() - bytes_before;
+        }
     }
 
     /// What follows from a change where somebody is interested, or nothing is left.
@@ -222,7 +271,11 @@ impl Keyspace {
     fn finish_change(&mut self, db: DbIndex, index: usize, is_changed: bool, is_empty: bool) {
         if is_empty {
             self.keep_expiry(db, index);
-            self.clear_value(db, index);
+            match self.dbs[db].entries[index].interest() {
+                // The entry goes, with all that it has.
+                None => self.value_has_gone(db, index),
+                Some(_) => drop(self.take_content(db, index)),
+            }
         }
         if is_changed {
             self.signal(db, index);
@@ -234,7 +287,7 @@ impl Keyspace {
 
     /// Remembers when a list expires that becomes empty: the messages that are in flight may come back.
     fn keep_expiry(&mut self, db: DbIndex, index: usize) {
-        let entry = &mut self.dbs[db].entries[index];
+        let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
         if let Some(governed) = entry.interest.as_mut().and_then(|i| i.governed.as_mut())
             && governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
         {

@@ -10,13 +10,13 @@ impl Keyspace {
     pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
         let entry = self.dbs[db].entries.get(key)?;
         entry.live_value(self.now_ms)?;
-        Some((entry.expires_ms != NEVER).then_some(entry.expires_ms))
+        Some(Some(entry.expires_ms()).filter(|expires_ms| *expires_ms != NEVER))
     }
 
     /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
     pub fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
         let Some(index) = self.find(db, key) else { return false };
-        if self.entry_mut(db, index).value.is_none() {
+        if !self.entry_mut(db, index).has_value() {
             return false;
         }
         self.write_expiry(db, index, expires_ms);
@@ -51,8 +51,8 @@ impl Keyspace {
     pub(super) fn expire_entry(&mut self, db: DbIndex, index: usize) {
         self.clear_value(db, index);
         self.expired_count += 1;
-        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
-        let key = key.clone();
+        let Some(entry) = self.dbs[db].entries.get_index(index) else { return };
+        let key = entry.shared_key();
         let hidden = self.clear_hidden_of_expired(db, &key);
         if let Some(expired) = &mut self.expired {
             let names = hidden.into_iter().map(|suffix| Key::from([&key, suffix].concat()));
@@ -70,13 +70,13 @@ impl Keyspace {
         self.before_change(db, index);
         let first_before = self.dbs[db].expiries.next();
         let Db { entries, expiries, .. } = &mut self.dbs[db];
-        let Some((key, entry)) = entries.get_index_mut(index) else { return };
-        if entry.expires_ms != NEVER {
-            expiries.remove(deadline(entry.expires_ms), key.clone());
+        let Some(entry) = entries.get_index_mut(index) else { return };
+        if entry.expires_ms() != NEVER {
+            expiries.remove(deadline(entry.expires_ms()), entry.shared_key());
         }
-        entry.expires_ms = expires_ms.unwrap_or(NEVER);
+        entry.set_expires_ms(expires_ms.unwrap_or(NEVER));
         if let Some(expires_ms) = expires_ms {
-            expiries.insert(deadline(expires_ms), key.clone());
+            expiries.insert(deadline(expires_ms), entry.shared_key());
         }
         self.first_expiry_changed(db, first_before);
     }

@@ -1,9 +1,9 @@
 //! Emptying a database. What it held is put aside at once, and freed in parts.
 
+use super::entry::Full;
 use super::snapshot::Walk;
-use super::{Db, DbIndex, ENTRY_BYTES, Entries, Entry, Interest, Key, Keyspace, NEVER, Value};
+use super::{Db, DbIndex, ENTRY_BYTES, Entries, Entry, Interest, Key, Keyspace, NEVER};
 use crate::deadlines::Deadlines;
-use crate::slack;
 
 /// A database with no more entries than this is emptied in its place.
 const IN_PLACE_MAX: usize = 1_000;
@@ -44,8 +44,8 @@ impl Keyspace {
             // What belongs to the queue is taken from it.
             self.before_change(db, index);
             let entry = &mut self.dbs[db].entries[index];
-            if let Some(interest) = entry.interest.take() {
-                staying.push((key.clone(), interest, entry.value.is_some()));
+            if let Some(interest) = entry.take_interest() {
+                staying.push((key.clone(), interest, entry.has_value()));
             }
         }
         self.changes += 1 + self.dbs[db].value_count as u64;
@@ -79,10 +79,10 @@ impl Keyspace {
             self.broken_watches.append(&mut interest.watchers);
         }
         let index = self.find_or_create(db, key);
-        let made = self.dbs[db].entries[index].interest.take().and_then(|made| made.governed);
+        let made = self.dbs[db].entries[index].take_interest().and_then(|made| made.governed);
         self.bytes -= made.map_or(0, |made| made.allocated_bytes());
         if !interest.is_unused() {
-            self.dbs[db].entries[index].interest = Some(interest);
+            self.dbs[db].entries[index].set_interest(Some(interest));
         }
         self.note_room(db, index);
         self.drop_if_unused(db, index);
@@ -102,8 +102,8 @@ impl Keyspace {
             self.work.keys(1);
             let is_empty = match &mut self.trash[at] {
                 Trash::Entries(entries, _) => match entries.pop() {
-                    Some((key, entry)) => {
-                        self.bytes -= bytes_of(&key, &entry);
+                    Some(entry) => {
+                        self.bytes -= bytes_of(&entry);
                         false
                     }
                     None => true,
@@ -119,9 +119,7 @@ impl Keyspace {
 
     pub(super) fn trash_bytes(&self) -> usize {
         let bytes = |trash: &Trash| match trash {
-            Trash::Entries(entries, _) => {
-                entries.iter().map(|(key, entry)| bytes_of(key, entry)).sum()
-            }
+            Trash::Entries(entries, _) => entries.iter().map(bytes_of).sum(),
             Trash::Expiries(_) | Trash::Dues(_) => 0,
         };
         self.trash.iter().map(bytes).sum::<usize>()
@@ -143,34 +141,37 @@ impl Keyspace {
         let broken = &mut self.broken_watches;
         let roomy = &mut self.roomy;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
-        database.entries.retain(|key, entry| {
+        // From the end, since the last one comes to the place of one that goes.
+        for index in (0..database.entries.len()).rev() {
+            let entry = &mut database.entries[index];
             if let Some(snapshot) = snapshot {
-                snapshot.add(entry.save(epoch, number, key));
+                snapshot.add(entry.save(epoch, number));
             }
-            entry.expires_ms = NEVER;
-            if let Some(value) = entry.value.take() {
-                freed += value.allocated_bytes();
-                if let Some(interest) = &mut entry.interest {
+            entry.set_expires_ms(NEVER);
+            let had_value = entry.has_value();
+            freed += entry.allocated_bytes();
+            if had_value {
+                entry.take_content();
+            }
+            if let Some(Full { key, interest: Some(interest), .. }) = entry.full_mut() {
+                if had_value {
                     broken.append(&mut interest.watchers);
                 }
-            }
-            if let Some(interest) = &mut entry.interest {
                 freed += interest.flush();
                 if !interest.producers.is_empty() && !interest.is_roomy {
                     interest.is_roomy = true;
                     roomy.push((db, key.clone()));
                 }
                 if interest.is_unused() {
-                    entry.interest = None;
+                    entry.set_interest(None);
                 }
             }
-            let keep = entry.interest.is_some();
-            freed += if keep { 0 } else { ENTRY_BYTES + key.len() };
-            keep
-        });
-        let entries = &mut database.entries;
-        if let Some(capacity) = slack::smaller(entries.len(), entries.capacity()) {
-            entries.shrink_to(capacity);
+            if entry.interest().is_some() {
+                freed -= entry.allocated_bytes();
+            } else {
+                freed += ENTRY_BYTES;
+                database.entries.swap_remove(index);
+            }
         }
         freed += self.flush_departing(db);
         self.bytes -= freed;
@@ -181,18 +182,17 @@ impl Keyspace {
 }
 
 /// What an entry counts in the memory of the keyspace.
-fn bytes_of(key: &Key, entry: &Entry) -> usize {
-    let value_bytes = entry.value.as_ref().map_or(0, Value::allocated_bytes);
-    let governed = entry.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+fn bytes_of(entry: &Entry) -> usize {
+    let governed = entry.interest().and_then(|interest| interest.governed.as_ref());
     ENTRY_BYTES
-        + key.len()
-        + value_bytes
+        + entry.allocated_bytes()
         + governed.map_or(0, |governed| governed.allocated_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::Value;
     use crate::queue::{End, Queue};
 
     /// Also where a snapshot has to see each entry before it goes.

@@ -171,9 +171,9 @@ impl Governed {
     }
 
     /// When something is to be done for the queue next, by the clock of queues.
-    pub(super) fn next_due_ms(&self, value: Option<&Value>) -> Option<i64> {
+    pub(super) fn next_due_ms(&self, value: &Value) -> Option<i64> {
         let policy = self.policy.as_ref()?;
-        let oldest_ms = value.and_then(Queue::of).and_then(Queue::oldest_ms);
+        let oldest_ms = Queue::of(value).and_then(Queue::oldest_ms);
         let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
         let overdue = policy.ack_timeout_ms.and_then(|timeout| {
             let (_, delivery) = self.in_flight.first()?;
@@ -231,15 +231,15 @@ impl Keyspace {
     /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
     /// flight or delayed that must not be any more.
     pub(super) fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
-        let (key, entry) = self.dbs[db].entries.get_index(index)?;
-        let policy = self.governance.policies.of(key).cloned();
-        let governed = entry.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+        let entry = self.dbs[db].entries.get_index(index)?;
+        let policy = self.governance.policies.of(entry.key()).cloned();
+        let governed = entry.interest().and_then(|interest| interest.governed.as_ref());
         let before = governed.and_then(|governed| governed.policy.as_ref());
         if policy.as_ref() == before {
             return None;
         }
         if governed.is_some_and(|governed| governed.is_stranded_by(policy.as_deref())) {
-            return Some(key.clone());
+            return Some(entry.shared_key());
         }
         self.attach(db, index, policy, at_ms);
         self.note_room(db, index);
@@ -251,7 +251,7 @@ impl Keyspace {
     fn attach(&mut self, db: DbIndex, index: usize, policy: Option<Arc<QueuePolicy>>, at_ms: i64) {
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
-        let interest = entry.interest.get_or_insert_default();
+        let interest = entry.interest_or_default();
         match &mut interest.governed {
             Some(governed) => governed.policy = policy,
             None => {
@@ -261,7 +261,7 @@ impl Keyspace {
         }
         let noted_ms = interest.governed.as_ref().map_or(0, |governed| governed.noted.1);
         let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.queue_ms };
-        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut) {
+        if let Some(queue) = entry.value_mut().and_then(Queue::of_mut) {
             self.bytes -= queue.allocated_bytes();
             let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
             self.bytes += queue.allocated_bytes();
@@ -277,9 +277,9 @@ impl Keyspace {
         if self.governance.policies.is_empty() {
             return;
         }
-        let Some((key, _)) = self.dbs[db].entries.get_index(index) else { return };
+        let Some(entry) = self.dbs[db].entries.get_index(index) else { return };
         self.work.matched(self.governance.policies.comparisons_max());
-        if let Some(policy) = self.governance.policies.of(key).cloned() {
+        if let Some(policy) = self.governance.policies.of(entry.key()).cloned() {
             self.attach(db, index, Some(policy), self.queue_ms);
         }
     }
@@ -295,7 +295,7 @@ impl Keyspace {
 
     #[inline]
     pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
-        self.dbs[db].entries[index].interest.as_ref()?.governed.as_deref()
+        self.dbs[db].entries[index].interest()?.governed.as_deref()
     }
 
     /// Whether any policy needs names of lists in the append files.
@@ -306,9 +306,9 @@ impl Keyspace {
 
     /// Whether a policy needs the name of an entry.
     pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
-        let is_needed = |key: &Key| self.governance.policies.reserving(key).is_some();
+        let is_needed = |key: &[u8]| self.governance.policies.reserving(key).is_some();
         let entry = self.dbs[db].entries.get_index(index);
-        self.governance.reserves_names && entry.is_some_and(|(key, _)| is_needed(key))
+        self.governance.reserves_names && entry.is_some_and(|entry| is_needed(entry.key()))
     }
 
     /// Whether a key's queue is under a policy, or paused.
@@ -352,7 +352,7 @@ impl Keyspace {
     ) -> Option<R> {
         let index = self.find(db, key)?;
         self.before_change(db, index);
-        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        let interest = self.dbs[db].entries[index].interest_mut()?;
         let governed = interest.governed.as_deref_mut()?;
         let bytes_before = governed.allocated_bytes();
         let result = change(governed);
@@ -368,7 +368,7 @@ impl Keyspace {
     pub fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
         add(&mut self.governance.sums);
         if let Some(index) = self.find(db, key)
-            && let Some(interest) = &mut self.dbs[db].entries[index].interest
+            && let Some(interest) = self.dbs[db].entries[index].interest_mut()
             && let Some(governed) = &mut interest.governed
         {
             add(&mut governed.totals);
@@ -425,18 +425,25 @@ impl Keyspace {
     }
 
     /// Makes a value that comes to an entry have stamps if the entry is governed, and none if not.
-    pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize, value: &mut Value) {
+    pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize) {
+        let entry = &self.dbs[db].entries[index];
+        if entry.is_plain() && !entry.list().is_some_and(Queue::is_stamped) {
+            return;
+        }
         let governed = self.governed_at(db, index);
         let is_under_policy = governed.is_some_and(|governed| governed.policy.is_some());
         let noted_ms = governed.map_or(0, |governed| governed.noted.1);
-        let Some(queue) = Queue::of_mut(value) else { return };
         // While files are loaded, since when these messages are ready is noted behind the command that
         // brings them.
         let (at_ms, fresh_ms) = match self.governance.is_replaying {
             true => (0, noted_ms),
             false => (self.queue_ms, self.queue_ms),
         };
-        if stamp(queue, is_under_policy, at_ms, fresh_ms) {
+        let Some(queue) = self.dbs[db].entries[index].list_mut() else { return };
+        let bytes_before = queue.allocated_bytes();
+        let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
+        self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;
+        if is_new {
             self.note_newly_stamped(db, index);
         }
     }
@@ -446,7 +453,7 @@ impl Keyspace {
     pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32, ms: i64) -> Option<bool> {
         let index = self.find(db, key)?;
         let noted = (file, ms);
-        let interest = self.dbs[db].entries[index].interest.as_mut()?;
+        let interest = self.dbs[db].entries[index].interest_mut()?;
         let governed = interest.governed.as_mut()?;
         governed.policy.as_ref()?;
         Some(std::mem::replace(&mut governed.noted, noted) == noted)
@@ -490,12 +497,13 @@ impl Keyspace {
         let (mut deliveries, mut listed) = (0, 0);
         for (db, database) in self.dbs.iter().enumerate() {
             let mut dues = 0;
-            for (index, (key, entry)) in database.entries.iter().enumerate() {
+            for (index, entry) in database.entries.iter().enumerate() {
+                let key = &entry.shared_key();
                 let governed = self.governed_at(db, index);
                 let policy = governed.and_then(|governed| governed.policy.as_ref());
                 let is_right = policy == self.governance.policies.of(key);
                 assert!(is_right || self.is_unreached(db, index, key), "under another policy");
-                if let Some(queue) = entry.value.as_ref().and_then(Queue::of) {
+                if let Some(queue) = entry.value().and_then(Queue::of) {
                     assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
                 }
                 let Some(governed) = governed else { continue };
@@ -509,7 +517,7 @@ impl Keyspace {
                     dues += 1;
                 }
                 listed += usize::from(governed.is_listed);
-                if let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) {
+                if let Some(due_ms) = governed.next_due_ms(entry.content()) {
                     let noted_ms =
                         governed.due_ms.expect("it has something to do and is not noted");
                     assert!(noted_ms <= due_ms, "it would be looked at too late");

@@ -2,7 +2,8 @@
 
 use super::{DbIndex, Governed, Key, Keyspace};
 use crate::client_id::ClientId;
-use crate::value::Type;
+use crate::queue::Queue;
+use crate::value::Kind;
 use std::collections::BTreeMap;
 
 /// Who and what cares about a key.
@@ -35,14 +36,18 @@ impl Keyspace {
     /// Tells watchers and waiters, and notes when the queue has something to do.
     #[inline]
     pub(super) fn signal(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
+        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(full) = entry.full_mut() else { return };
+        let Some(interest) = &mut full.interest else { return };
         self.broken_watches.append(&mut interest.watchers);
         if interest.is_unused() {
-            entry.interest = None;
-        } else if entry.value.is_some() && !interest.waiters.is_empty() && !interest.is_ready {
+            entry.set_interest(None);
+        } else if Queue::of(&full.value).is_some_and(|queue| !queue.is_empty())
+            && !interest.waiters.is_empty()
+            && !interest.is_ready
+        {
             interest.is_ready = true;
-            self.ready.push((db, key.clone()));
+            self.ready.push((db, full.key.clone()));
         }
         self.note_room(db, index);
         self.note_due(db, index);
@@ -53,14 +58,14 @@ impl Keyspace {
     pub fn add_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.interest.get_or_insert_default().waiters.insert(ticket, client);
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+        entry.interest_or_default().waiters.insert(ticket, client);
+        entry.shared_key()
     }
 
     /// How many clients wait for a key.
     pub fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
-        let interest = entry.and_then(|entry| entry.interest.as_ref());
+        let interest = entry.and_then(|entry| entry.interest());
         interest.map_or(0, |interest| interest.waiters.len())
     }
 
@@ -78,7 +83,7 @@ impl Keyspace {
         key: &[u8],
         after: Option<u64>,
     ) -> Option<(u64, ClientId)> {
-        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
+        let interest = self.dbs[db].entries.get(key)?.interest()?;
         let from = after.map_or(0, |ticket| ticket + 1);
         interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
     }
@@ -88,12 +93,12 @@ impl Keyspace {
     pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        let watchers = &mut entry.interest.get_or_insert_default().watchers;
+        let watchers = &mut entry.interest_or_default().watchers;
         if watchers.contains(&client) {
             return None;
         }
         watchers.push(client);
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone())
+        Some(entry.shared_key())
     }
 
     /// Ends a watch.
@@ -109,10 +114,10 @@ impl Keyspace {
     ) {
         let Some(index) = self.find(db, key) else { return };
         let entry = self.entry_mut(db, index);
-        let Some(interest) = &mut entry.interest else { return };
+        let Some(interest) = entry.interest_mut() else { return };
         change(interest);
         if interest.is_unused() {
-            entry.interest = None;
+            entry.set_interest(None);
             self.drop_if_unused(db, index);
         }
     }
@@ -133,7 +138,7 @@ impl Keyspace {
         let ready = std::mem::take(&mut self.ready);
         for (db, key) in &ready {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(interest) = &mut entry.interest
+                && let Some(interest) = entry.interest_mut()
             {
                 interest.is_ready = false;
             }
@@ -142,14 +147,15 @@ impl Keyspace {
     }
 
     pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = entry.full_mut() else { return };
         if let Some(interest) = &mut entry.interest
-            && entry.value.as_ref().is_some_and(|value| value.type_of() == Type::List)
+            && Queue::of(&entry.value).is_some_and(|queue| !queue.is_empty())
             && !interest.waiters.is_empty()
             && !interest.is_ready
         {
             interest.is_ready = true;
-            self.ready.push((db, key.clone()));
+            self.ready.push((db, entry.key.clone()));
         }
     }
 }

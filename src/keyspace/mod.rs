@@ -13,6 +13,8 @@ mod delayed;
 mod deliveries;
 mod departures;
 mod edit;
+mod entries;
+mod entry;
 mod expiry;
 mod flush;
 mod governed;
@@ -36,13 +38,13 @@ use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::line_limit::LineLimit;
 use crate::queue::Queue;
-use crate::slack;
 use crate::value::Kind;
 use crate::work::Work;
 use ahash::RandomState;
+use entries::Entries;
+use entry::Entry;
 use flush::Trash;
 use governed::Governance;
-use indexmap::IndexMap;
 use interest::Interest;
 use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
@@ -66,24 +68,12 @@ pub type Key = Arc<[u8]>;
 /// Number of a database, from 0.
 pub type DbIndex = usize;
 
-#[derive(Debug, Default)]
-struct Entry {
-    value: Option<Value>,
-    /// Unix milliseconds at which the value goes; `NEVER` if it stays.
-    expires_ms: i64,
-    /// When the value was last read or written, in seconds of the monotonic clock.
-    used_s: u32,
-    /// The last snapshot that saved the entry, or that was under way when it was made.
-    epoch: u32,
-    interest: Option<Box<Interest>>,
-}
-
 /// `expires_ms` of a value that stays.
 const NEVER: i64 = i64::MIN;
 
-/// Bytes that a key takes beside its own and its value's: the entry, its place in the index and
-/// the key's reference counts.
-const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Key>() + 8 + 16 + 16;
+/// Bytes that a key takes beside its value, which has the key as well: the entry and its place in the
+/// table, of which a quarter is empty.
+const ENTRY_BYTES: usize = size_of::<Entry>() + 8;
 
 /// What has gone by itself, as time went on.
 #[derive(Debug)]
@@ -93,9 +83,6 @@ pub enum Expired {
     /// Messages of a queue.
     Messages(Removed),
 }
-
-/// Keys and what there is of each.
-type Entries = IndexMap<Key, Entry, RandomState>;
 
 /// One database.
 #[derive(Debug)]
@@ -127,6 +114,9 @@ pub struct Keyspace {
     broken_watches: Vec<ClientId>,
     /// Memory of all keys and values.
     bytes: usize,
+    /// The entry whose queue was the last to grow. One that grows again before another does is being
+    /// filled.
+    grown: Option<(DbIndex, usize)>,
     /// The time that look-ups note as the last use, in seconds of the monotonic clock.
     now_s: u32,
     /// Whether they do (CLIENT NO-TOUCH).
@@ -158,33 +148,12 @@ pub struct Keyspace {
     told: LineLimit<QueueEvent>,
 }
 
-impl Entry {
-    /// The value, if it has not expired.
-    #[inline]
-    fn live_value(&self, now_ms: i64) -> Option<&Value> {
-        if self.is_due(now_ms) { None } else { self.value.as_ref() }
-    }
-
-    /// Notes that it is used, if uses are noted.
-    #[inline]
-    fn note_use(&mut self, now_s: u32, notes_use: bool) {
-        if notes_use {
-            self.used_s = now_s;
-        }
-    }
-
-    #[inline]
-    fn is_due(&self, now_ms: i64) -> bool {
-        self.expires_ms != NEVER && self.expires_ms <= now_ms
-    }
-}
-
 impl Keyspace {
     /// `count` empty databases, hashing with `seed`.
     pub fn new(count: usize, seed: u64) -> Keyspace {
         let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x7469_6465);
         let db = || Db {
-            entries: IndexMap::with_hasher(hasher.clone()),
+            entries: Entries::with_hasher(hasher.clone()),
             last_found: 0,
             value_count: 0,
             dues: Deadlines::default(),
@@ -198,6 +167,7 @@ impl Keyspace {
             roomy: Vec::new(),
             broken_watches: Vec::new(),
             bytes: 0,
+            grown: None,
             now_s: 0,
             notes_use: true,
             now_ms: 0,
@@ -296,8 +266,24 @@ impl Keyspace {
         self.notes_use = notes_use;
     }
 
+    /// As `find`, for those that are called most: without a call where the key is that of the last look-up
+    /// and has nothing but a value.
+    #[inline(always)]
+    fn find_again(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
+        if !self.governance.is_behind {
+            let Db { entries, last_found, .. } = &self.dbs[db];
+            if let Some(entry) = entries.get_index(*last_found)
+                && entry.is_plain()
+                && entry.key() == key
+            {
+                return Some(*last_found);
+            }
+        }
+        self.find(db, key)
+    }
+
     /// Where a key's entry is. A value that has expired is removed first.
-    #[inline]
+    #[inline(never)]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if self.governance.is_behind {
             self.catch_up(db, key);
@@ -305,11 +291,11 @@ impl Keyspace {
         let now_ms = self.now_ms;
         let Db { entries, last_found, .. } = &mut self.dbs[db];
         let is_due = match entries.get_index(*last_found) {
-            Some((last_key, entry)) if **last_key == *key => entry.is_due(now_ms),
+            Some(entry) if entry.key() == key => entry.is_due(now_ms),
             _ => {
-                let (index, _, entry) = entries.get_full(key)?;
+                let index = entries.get_index_of(key)?;
                 *last_found = index;
-                entry.is_due(now_ms)
+                entries[index].is_due(now_ms)
             }
         };
         let index = *last_found;
@@ -330,7 +316,7 @@ impl Keyspace {
         let index = self.find(db, key)?;
         let entry = &mut self.dbs[db].entries[index];
         entry.note_use(self.now_s, self.notes_use);
-        entry.value.as_ref()
+        entry.value()
     }
 
     /// The value of a key, without noting that it was used.
@@ -361,12 +347,12 @@ impl Keyspace {
     /// Seconds of the monotonic clock at which a key was last used.
     pub fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
         let entry = self.dbs[db].entries.get(key)?;
-        entry.live_value(self.now_ms).map(|_| entry.used_s)
+        entry.live_value(self.now_ms).map(|_| entry.used_s())
     }
 
     /// Memory of one key and its value in bytes.
     pub fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        Some(ENTRY_BYTES + key.len() + self.peek(db, key)?.allocated_bytes())
+        Some(ENTRY_BYTES + self.peek(db, key)?.allocated_bytes())
     }
 
     /// Puts a value at a key in the place of what was there; it expires at `expires_ms`.
@@ -381,7 +367,7 @@ impl Keyspace {
     /// Takes the value of a key away, with the time at which it would have expired.
     pub fn remove(&mut self, db: DbIndex, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let index = self.find(db, key)?;
-        let expires_ms = self.entry_mut(db, index).expires_ms;
+        let expires_ms = self.entry_mut(db, index).expires_ms();
         let value = self.clear_value(db, index)?;
         self.work.copied(value.allocated_bytes());
         self.changed(db, index);
@@ -391,33 +377,50 @@ impl Keyspace {
 
     #[inline]
     fn find_or_create(&mut self, db: DbIndex, key: &[u8]) -> usize {
-        match self.find(db, key) {
+        self.find_or_create_with_room(db, key, || 0)
+    }
+
+    /// As `find_or_create`, where a new entry has room for so many bytes of messages.
+    #[inline]
+    fn find_or_create_with_room(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        room: impl FnOnce() -> usize,
+    ) -> usize {
+        match self.find_again(db, key) {
             Some(index) => index,
-            None => self.create(db, key),
+            None => self.create(db, key, room()),
         }
     }
 
     #[inline(never)]
-    fn create(&mut self, db: DbIndex, key: &[u8]) -> usize {
-        let entry = Entry { expires_ms: NEVER, epoch: self.epoch, ..Entry::default() };
-        self.bytes += ENTRY_BYTES + key.len();
-        let index = self.dbs[db].entries.insert_full(Key::from(key), entry).0;
+    fn create(&mut self, db: DbIndex, key: &[u8], room: usize) -> usize {
+        let index = self.dbs[db].entries.add(key, self.epoch, room);
+        self.bytes += ENTRY_BYTES + self.dbs[db].entries[index].allocated_bytes();
         self.note_suffix(key);
         self.govern_new(db, index);
         index
     }
 
     /// Gives an entry that has none a value.
-    fn put_value(&mut self, db: DbIndex, index: usize, mut value: Value) {
-        self.before_change(db, index);
-        self.stamp_value(db, index, &mut value);
-        self.bytes += value.allocated_bytes();
-        self.dbs[db].value_count += 1;
-        let used_s = self.now_s;
+    fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
         let entry = self.entry_mut(db, index);
-        entry.value = Some(value);
-        entry.used_s = used_s;
-        if let Some(governed) = entry.interest.as_mut().and_then(|i| i.governed.as_mut()) {
+        let bytes_before = entry.allocated_bytes();
+        entry.set_value(value);
+        self.bytes = self.bytes + self.dbs[db].entries[index].allocated_bytes() - bytes_before;
+        self.value_comes(db, index);
+    }
+
+    /// To be called when an entry gets a value: when it has just got one, or has an empty queue that is about
+    /// to get its first message.
+    fn value_comes(&mut self, db: DbIndex, index: usize) {
+        let used_s = self.now_s;
+        self.dbs[db].value_count += 1;
+        self.entry_mut(db, index).set_used_s(used_s);
+        self.stamp_value(db, index);
+        let entry = self.entry_mut(db, index);
+        if let Some(governed) = entry.interest_mut().and_then(|i| i.governed.as_mut()) {
             governed.expires_ms = NEVER;
         }
     }
@@ -425,31 +428,49 @@ impl Keyspace {
     /// Takes the value out of an entry, with its expiry.
     fn clear_value(&mut self, db: DbIndex, index: usize) -> Option<Value> {
         self.before_change(db, index);
-        let value = self.entry_mut(db, index).value.take()?;
-        self.bytes -= value.allocated_bytes();
+        let entry = self.entry_mut(db, index);
+        if !entry.has_value() {
+            return None;
+        }
+        Some(self.take_content(db, index))
+    }
+
+    /// Takes the value out of an entry, which may be a queue that has just become empty.
+    fn take_content(&mut self, db: DbIndex, index: usize) -> Value {
+        let entry = self.entry_mut(db, index);
+        let bytes_before = entry.allocated_bytes();
+        let value = entry.take_content();
+        self.bytes = self.bytes + self.dbs[db].entries[index].allocated_bytes() - bytes_before;
+        self.value_has_gone(db, index);
+        value
+    }
+
+    /// To be called when an entry has no value any more.
+    fn value_has_gone(&mut self, db: DbIndex, index: usize) {
         self.dbs[db].value_count -= 1;
-        if self.entry_mut(db, index).expires_ms != NEVER {
+        if self.entry_mut(db, index).expires_ms() != NEVER {
             self.write_expiry(db, index, None);
         }
-        Some(value)
     }
 
     /// Drops an entry that has neither a value nor anyone's interest. Moves another entry to
     /// its index, or to another: it is the last thing that is done with an index.
     fn drop_if_unused(&mut self, db: DbIndex, index: usize) {
         let entry = self.entry_mut(db, index);
-        if entry.value.is_some() {
+        if entry.has_value() {
             return;
         }
-        if entry.interest.is_some() {
+        if entry.interest().is_some() {
             return self.line_up_if_idle(db, index);
         }
-        if let Some((key, _)) = self.dbs[db].entries.swap_remove_index(index) {
-            self.bytes -= ENTRY_BYTES + key.len();
-            let entries = &mut self.dbs[db].entries;
-            if let Some(capacity) = slack::smaller(entries.len(), entries.capacity()) {
-                entries.shrink_to(capacity);
-            }
+        if let Some(entry) = self.dbs[db].entries.swap_remove(index) {
+            self.bytes -= ENTRY_BYTES + entry.allocated_bytes();
+            self.grown = match self.grown {
+                Some(gone) if gone == (db, index) => None,
+                // The last one has come to this place.
+                Some(moved) if moved == (db, self.dbs[db].entries.len()) => Some((db, index)),
+                other => other,
+            };
         }
     }
 
@@ -464,23 +485,25 @@ impl Keyspace {
     pub fn check_invariants(&self) {
         let mut bytes = 0;
         for db in &self.dbs {
-            let values = db.entries.values().filter(|entry| entry.value.is_some()).count();
+            db.entries.check_invariants();
+            let values = db.entries.iter().filter(|entry| entry.has_value()).count();
             assert_eq!(values, db.value_count);
-            for (key, entry) in &db.entries {
-                bytes += ENTRY_BYTES + key.len();
-                bytes += entry.value.as_ref().map_or(0, Value::allocated_bytes);
-                assert!(entry.value.is_some() || entry.interest.is_some(), "an unused entry");
-                assert!(entry.value.is_some() || entry.expires_ms == NEVER, "expiry of nothing");
-                if let Some(interest) = &entry.interest {
+            for entry in db.entries.iter() {
+                bytes += ENTRY_BYTES + entry.allocated_bytes();
+                if let Some(queue) = entry.list() {
+                    queue.check_invariants();
+                }
+                assert!(entry.has_value() || entry.interest().is_some(), "an unused entry");
+                assert!(entry.has_value() || entry.expires_ms() == NEVER, "expiry of nothing");
+                let Some(full) = entry.full() else { continue };
+                assert_eq!(*full.key, *entry.key());
+                assert!(full.interest.is_some() || full.expires_ms != NEVER);
+                if let Some(interest) = &full.interest {
                     assert!(!interest.is_unused());
                     bytes += interest.governed.as_ref().map_or(0, |g| g.allocated_bytes());
                 }
-                if let Some(queue) = entry.value.as_ref().and_then(Queue::of) {
-                    assert!(!queue.is_empty(), "an empty list");
-                    queue.check_invariants();
-                }
             }
-            let expiring = db.entries.values().filter(|entry| entry.expires_ms != NEVER).count();
+            let expiring = db.entries.iter().filter(|entry| entry.expires_ms() != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }
         assert_eq!(bytes + self.departing_bytes() + self.trash_bytes(), self.bytes);

@@ -124,9 +124,9 @@ impl Keyspace {
     pub(super) fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
         // Nobody takes them where no effects are wanted: `expired` says whether they are.
         if self.expired.is_some()
-            && let Some((key, _)) = self.dbs[db].entries.get_index(index)
+            && let Some(entry) = self.dbs[db].entries.get_index(index)
         {
-            let (key, ms) = (key.clone(), self.queue_ms);
+            let (key, ms) = (entry.shared_key(), self.queue_ms);
             self.governance.newly_stamped.push(NewlyStamped { db, key, ms, is_corrected: false });
         }
     }

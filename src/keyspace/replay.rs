@@ -43,7 +43,8 @@ impl Keyspace {
 
     fn end_replay_at(&mut self, db: DbIndex, index: usize, unknown: &mut Vec<(DbIndex, Key)>) {
         let now_ms = self.queue_ms;
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = entry.full_mut() else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.forget_loading();
@@ -52,13 +53,13 @@ impl Keyspace {
         governed.in_flight.replace_ready_ms(0, now_ms);
         governed.delayed.replace_ready_ms(0, now_ms);
         self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
-        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut)
+        if let Some(queue) = Queue::of_mut(&mut entry.value)
             && queue.oldest_ms() == Some(0)
         {
             self.bytes -= queue.allocated_bytes();
             queue.replace_ready_ms(0, now_ms);
             self.bytes += queue.allocated_bytes();
-            unknown.push((db, key.clone()));
+            unknown.push((db, entry.key.clone()));
         }
         self.note_due(db, index);
     }
@@ -79,11 +80,11 @@ impl Keyspace {
             return;
         }
         let index = self.find_or_create(db, key);
-        let entry = &mut self.dbs[db].entries[index];
+        let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.note(ms);
-        if let Some(queue) = entry.value.as_mut().and_then(Queue::of_mut) {
+        if let Some(queue) = Queue::of_mut(&mut entry.value) {
             self.bytes -= queue.allocated_bytes();
             queue.set_fresh_ms(ms);
             queue.replace_ready_ms(0, ms);
@@ -94,7 +95,7 @@ impl Keyspace {
     /// Gives the last deliveries of a queue these stamps.
     pub fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
         let Some(index) = self.find(db, key) else { return };
-        let Some(interest) = &mut self.dbs[db].entries[index].interest else { return };
+        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.in_flight.restamp(stamps);
     }

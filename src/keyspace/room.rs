@@ -8,8 +8,8 @@ impl Keyspace {
     pub fn add_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.interest.get_or_insert_default().producers.insert(ticket, client);
-        self.dbs[db].entries.get_index(index).map(|(key, _)| key.clone()).unwrap_or_default()
+        entry.interest_or_default().producers.insert(ticket, client);
+        entry.shared_key()
     }
 
     /// Ends the wait that `add_producer` began. Who is behind may fit in where this one did not.
@@ -24,26 +24,27 @@ impl Keyspace {
 
     /// The producer that has waited longest for room in a queue, with its ticket.
     pub fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
-        let interest = self.dbs[db].entries.get(key)?.interest.as_ref()?;
+        let interest = self.dbs[db].entries.get(key)?.interest()?;
         interest.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// How many producers wait for room in a queue.
     pub fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
-        let interest = entry.and_then(|entry| entry.interest.as_ref());
+        let interest = entry.and_then(|entry| entry.interest());
         interest.map_or(0, |interest| interest.producers.len())
     }
 
     /// Puts a queue for which producers wait on the list of those where there may be room.
     pub(super) fn note_room(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = entry.full_mut() else { return };
         if let Some(interest) = &mut entry.interest
             && !interest.producers.is_empty()
             && !interest.is_roomy
         {
             interest.is_roomy = true;
-            self.roomy.push((db, key.clone()));
+            self.roomy.push((db, entry.key.clone()));
         }
     }
 
@@ -54,7 +55,7 @@ impl Keyspace {
         roomy.sort_by_key(|(db, key)| self.first_producer(*db, key).map(|(ticket, _)| ticket));
         for (db, key) in &roomy {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(interest) = &mut entry.interest
+                && let Some(interest) = entry.interest_mut()
             {
                 interest.is_roomy = false;
             }

@@ -38,7 +38,7 @@ impl Keyspace {
     ) -> u64 {
         self.walk(db, cursor, count, |key, entry| {
             let is_queue = entry.live_value(self.now_ms).and_then(Queue::of).is_some();
-            if is_queue || entry.interest.as_ref().is_some_and(|i| i.governed.is_some()) {
+            if is_queue || entry.interest().is_some_and(|i| i.governed.is_some()) {
                 visit(key);
             }
         })
@@ -56,8 +56,8 @@ impl Keyspace {
         let from = usize::try_from(cursor).ok().filter(|&c| c > 0 && c < len).unwrap_or(len);
         let to = from.saturating_sub(count.max(1));
         for index in (to..from).rev() {
-            if let Some((key, entry)) = entries.get_index(index) {
-                visit(key, entry);
+            if let Some(entry) = entries.get_index(index) {
+                visit(entry.key(), entry);
             }
         }
         to as u64
@@ -66,7 +66,7 @@ impl Keyspace {
     /// All keys of a database with their values.
     pub fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
         let entries = self.dbs[db].entries.iter();
-        entries.filter_map(|(key, entry)| Some((&key[..], entry.live_value(self.now_ms)?)))
+        entries.filter_map(|entry| Some((entry.key(), entry.live_value(self.now_ms)?)))
     }
 
     /// All keys of all databases with their values and expiries, also what is due and not removed
@@ -76,10 +76,10 @@ impl Keyspace {
             .dbs
             .iter()
             .enumerate()
-            .flat_map(|(db, one)| one.entries.iter().map(move |(key, entry)| (db, key, entry)));
-        entries.filter_map(|(db, key, entry)| {
-            let expires_ms = (entry.expires_ms != NEVER).then_some(entry.expires_ms);
-            Some((db, &key[..], entry.value.as_ref()?, expires_ms))
+            .flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)));
+        entries.filter_map(|(db, entry)| {
+            let expires_ms = Some(entry.expires_ms()).filter(|expires_ms| *expires_ms != NEVER);
+            Some((db, entry.key(), entry.value()?, expires_ms))
         })
     }
 
@@ -89,9 +89,9 @@ impl Keyspace {
             .dbs
             .iter()
             .enumerate()
-            .flat_map(|(db, one)| one.entries.iter().map(move |(key, entry)| (db, key, entry)));
-        entries.filter_map(|(db, key, entry)| {
-            Some((db, &key[..], entry.interest.as_ref()?.governed.as_deref()?))
+            .flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)));
+        entries.filter_map(|(db, entry)| {
+            Some((db, entry.key(), entry.interest()?.governed.as_deref()?))
         })
     }
 
@@ -105,8 +105,8 @@ impl Keyspace {
         let start = (random % len as u64) as usize;
         // Nearly every entry has a value, so that this ends soon.
         (start..len).chain(0..start).find_map(|index| {
-            let (key, entry) = db.entries.get_index(index)?;
-            entry.live_value(self.now_ms).map(|_| &key[..])
+            let entry = db.entries.get_index(index)?;
+            entry.live_value(self.now_ms).map(|_| entry.key())
         })
     }
 }

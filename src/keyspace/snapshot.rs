@@ -167,33 +167,32 @@ impl Keyspace {
 
 /// Saves an entry that was not yet; nothing if it had no value.
 fn save(entries: &mut Entries, number: DbIndex, index: usize, epoch: u32) -> Option<SavedKey> {
-    let (key, entry) = entries.get_index_mut(index)?;
-    entry.save(epoch, number, key)
+    entries.get_index_mut(index)?.save(epoch, number)
 }
 
 impl Entry {
     /// The entry as it is, if this snapshot has not got it yet.
-    pub(super) fn save(&mut self, epoch: u32, db: DbIndex, key: &Key) -> Option<SavedKey> {
-        if self.epoch == epoch {
+    pub(super) fn save(&mut self, epoch: u32, db: DbIndex) -> Option<SavedKey> {
+        if self.epoch() == epoch {
             return None;
         }
-        self.epoch = epoch;
-        let value = self.value.as_mut().map(Value::share);
-        let governed = self.interest.as_mut().and_then(|interest| interest.governed.as_mut());
+        self.set_epoch(epoch);
+        let value = self.value_mut().map(Value::share);
+        let governed = self.interest_mut().and_then(|interest| interest.governed.as_mut());
         let hidden =
             governed.map(|governed| (governed.in_flight.clone(), governed.delayed.share()));
         let (in_flight, delayed) = hidden.unwrap_or_default();
         // A list that has become empty may come back.
-        let emptied = self.interest.as_ref().and_then(|interest| interest.governed.as_ref());
+        let emptied = self.interest().and_then(|interest| interest.governed.as_ref());
         let expires_ms = match value {
-            Some(_) => self.expires_ms,
+            Some(_) => self.expires_ms(),
             None => emptied.map_or(NEVER, |governed| governed.expires_ms),
         };
         if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
             return None;
         }
         let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
-        Some(SavedKey { db, key: key.clone(), value, in_flight, delayed, expires_ms })
+        Some(SavedKey { db, key: self.shared_key(), value, in_flight, delayed, expires_ms })
     }
 }
 
@@ -342,7 +341,7 @@ mod tests {
                         flushes += 1;
                     }
                 }
-                let Some(saved) = keyspace.next_saved(100_000) else { break };
+                let Some(saved) = keyspace.next_saved(40_000) else { break };
                 for SavedKey { db, key, value, expires_ms, .. } in saved.keys {
                     let value = value.expect("nothing is in flight");
                     let twice = found.insert((db, key.to_vec()), (list(&value), expires_ms));

@@ -32,7 +32,7 @@ impl Keyspace {
     }
 
     fn is_anywhere(&self, key: &[u8]) -> bool {
-        self.dbs.iter().any(|db| db.entries.get(key).is_some_and(|entry| entry.value.is_some()))
+        self.dbs.iter().any(|db| db.entries.get(key).is_some_and(|entry| entry.has_value()))
     }
 
     /// The keys with a value that end like that, in any database.

@@ -46,11 +46,11 @@ impl Keyspace {
     fn take_interest(&mut self, db: DbIndex, key: &[u8]) -> Option<Box<Interest>> {
         let index = self.find(db, key)?;
         let entry = self.entry_mut(db, index);
-        let mut taken = entry.interest.take()?;
+        let mut taken = entry.take_interest()?;
         // What belongs to the queue goes with its messages.
         if let Some(governed) = taken.governed.take() {
-            entry.interest =
-                Some(Box::new(Interest { governed: Some(governed), ..Interest::default() }));
+            let governing = Interest { governed: Some(governed), ..Interest::default() };
+            entry.set_interest(Some(Box::new(governing)));
         }
         self.drop_if_unused(db, index);
         Some(taken)
@@ -62,8 +62,8 @@ impl Keyspace {
         }
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        let governed = entry.interest.take().and_then(|governing| governing.governed);
-        entry.interest = Some(Box::new(Interest { governed, ..interest }));
+        let governed = entry.take_interest().and_then(|governing| governing.governed);
+        entry.set_interest(Some(Box::new(Interest { governed, ..interest })));
         self.changed_for_waiters(db, index);
         self.note_room(db, index);
     }

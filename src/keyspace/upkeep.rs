@@ -1,6 +1,9 @@
 //! When governed queues have something to do, and when what is known of them is forgotten.
 
+use super::entry::Full;
 use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed};
+use crate::queue::Queue;
+use crate::value::Kind;
 
 impl Keyspace {
     /// Whether there is something to do that commands do not wait for.
@@ -79,11 +82,11 @@ impl Keyspace {
             let (due_ms, key) = self.dbs[db].dues.pop_first()?;
             self.first_due_changed(db, Some(due_ms));
             let Some(index) = self.find(db, &key) else { continue };
-            let entry = &mut self.dbs[db].entries[index];
+            let Some(entry) = self.dbs[db].entries[index].full_mut() else { continue };
             let governed = entry.interest.as_mut().and_then(|interest| interest.governed.as_mut());
             let Some(governed) = governed else { continue };
             governed.due_ms = None;
-            if governed.next_due_ms(entry.value.as_ref()) == Some(due_ms) {
+            if governed.next_due_ms(&entry.value) == Some(due_ms) {
                 return Some((db, key));
             }
             // It was noted too early, and takes its place among the others.
@@ -107,10 +110,11 @@ impl Keyspace {
     /// entry there may be too early: then there is nothing to do, and this is called again.
     pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
-        let Some((key, entry)) = entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
+        let Some(entry) = entries.get_index_mut(index) else { return };
+        let Some(Full { key, value, interest, .. }) = entry.full_mut() else { return };
+        let Some(interest) = interest else { return };
         let Some(governed) = &mut interest.governed else { return };
-        let Some(due_ms) = governed.next_due_ms(entry.value.as_ref()) else { return };
+        let Some(due_ms) = governed.next_due_ms(value) else { return };
         let first_before = dues.next();
         if let Some(noted_ms) = governed.due_ms {
             if noted_ms <= due_ms {
@@ -153,16 +157,17 @@ impl Keyspace {
     /// Forgets what belongs to a governed queue beside its messages.
     fn detach(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
-        let Some((key, entry)) = entries.get_index_mut(index) else { return };
-        let Some(interest) = &mut entry.interest else { return };
+        let Some(entry) = entries.get_index_mut(index) else { return };
+        let key = entry.shared_key();
+        let Some(interest) = entry.interest_mut() else { return };
         let Some(governed) = interest.governed.take() else { return };
         let first_before = dues.next();
         if let Some(due_ms) = governed.due_ms {
-            dues.remove(due_ms, key.clone());
+            dues.remove(due_ms, key);
         }
         self.bytes -= governed.allocated_bytes();
         if interest.is_unused() {
-            entry.interest = None;
+            entry.set_interest(None);
         }
         self.first_due_changed(db, first_before);
     }
@@ -170,14 +175,15 @@ impl Keyspace {
     /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and
     /// forgets the first in line if there are too many.
     pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
-        let Some((key, entry)) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
+        let Some(entry) = entry.full_mut() else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         if governed.is_listed || !governed.is_idle() {
             return;
         }
         governed.is_listed = true;
-        self.governance.idle.push_back((db, key.clone()));
+        self.governance.idle.push_back((db, entry.key.clone()));
         if self.governance.idle.len() > self.governance.idle_max {
             self.forget_idle();
         }
@@ -186,12 +192,12 @@ impl Keyspace {
     fn forget_idle(&mut self) {
         let Some((db, key)) = self.governance.idle.pop_front() else { return };
         let Some(index) = self.find(db, &key) else { return };
-        let entry = &mut self.dbs[db].entries[index];
+        let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
         let Some(interest) = &mut entry.interest else { return };
         let Some(governed) = &mut interest.governed else { return };
         governed.is_listed = false;
         // What is in use comes to the end of the line when it is idle the next time.
-        if entry.value.is_none()
+        if Queue::of(&entry.value).is_some_and(Queue::is_empty)
             && governed.is_idle()
             && interest.waiters.is_empty()
             && interest.producers.is_empty()

@@ -1,6 +1,7 @@
 //! Large messages, which leave a queue without a copy.
 
-use super::{End, LONG_SEGMENT_BYTES, Queue};
+use super::deque::{Deque, LONG_SEGMENT_BYTES};
+use super::{End, Packed, Queue};
 use bytes::Bytes;
 
 impl Queue {
@@ -8,12 +9,15 @@ impl Queue {
     /// goes with it. None, and nothing done, for any other one, and for those of queues with stamps.
     #[inline]
     pub fn pop_large(&mut self, end: End) -> Option<Bytes> {
+        let Packed::Deque { deque, .. } = &mut self.messages else { return None };
         // Most queues show without a look at a segment that they have none. One that is rare among
         // others is not found, and is copied.
-        let is_usual = self.segment_bytes <= self.segments.len() * LONG_SEGMENT_BYTES;
-        if is_usual { None } else { self.take_large(end) }
+        let is_usual = deque.segment_bytes <= deque.segments.len() * LONG_SEGMENT_BYTES;
+        if is_usual { None } else { deque.take_large(end) }
     }
+}
 
+impl Deque {
     #[cold]
     fn take_large(&mut self, end: End) -> Option<Bytes> {
         if self.stamps.is_some() {
@@ -24,7 +28,8 @@ impl Queue {
             End::Back => self.segments.back_mut(),
         }?;
         let capacity = segment.capacity();
-        if capacity <= LONG_SEGMENT_BYTES {
+        // Of one that had others beside it, too little is left to keep its buffer.
+        if capacity <= LONG_SEGMENT_BYTES || segment.live_bytes() < capacity / 2 {
             return None;
         }
         let message = segment.take_only_message()?;

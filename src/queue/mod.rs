@@ -1,51 +1,35 @@
-//! A queue of messages: a deque of packed segments.
+//! A queue of messages: packed, in one allocation or in a deque of segments.
 //!
-//! Messages lie back to back in segments of a few kilobytes, so a small message costs two bytes
-//! beside its own and no allocation. Pushing and popping at both ends is O(1); reading at an
-//! index skips whole segments; changing the middle rewrites one segment. A large message has a
-//! segment of its own. A drained segment goes back to the allocator at once.
+//! Messages lie back to back, so a small message costs two bytes beside its own and no allocation. A small
+//! queue is one block, in which there is its name as well; a larger one has segments of a few kilobytes.
+//! Pushing and popping at both ends is O(1); reading at an index skips whole segments; changing the middle
+//! rewrites one segment. A large message has a segment of its own. A drained segment goes back to the
+//! allocator at once.
 //!
-//! A queue that is asked to keeps a stamp for each message: what is known of it beside its bytes.
+//! A queue that is asked to keeps a stamp for each message: what is known of it beside its bytes. It also
+//! keeps for its owner a name, a hash and two numbers, which mean nothing here: an owner of very many small
+//! queues has no better place for them.
 //!
 //! Knows nothing of Redis or of clients.
 
+#[allow(unsafe_code)]
+mod block;
+mod deque;
 mod large;
 mod segment;
+mod sizes;
+mod small;
 mod stamped;
 mod stamps;
+mod stored;
 
 pub use stamped::{Gathered, TakenOut};
 pub use stamps::Stamp;
 
-use crate::slack;
-use segment::{Segment, stored_bytes};
-use stamps::Stamps;
-use std::collections::VecDeque;
-
-/// Bytes of a full segment: small beside the processor's caches, large beside the 40 bytes of
-/// bookkeeping, and 16 short of two pages, which is what the allocator adds.
-const SEGMENT_BYTES: usize = 8192 - 16;
-
-/// Bytes of a full segment of a long queue, so that a snapshot of it has few segments to share:
-/// at the pace of a tenth of a microsecond each, a gigabyte takes two milliseconds.
-const LONG_SEGMENT_BYTES: usize = 65_536 - 16;
-
-/// A queue is long from so many bytes on. An eighth of it, at the most, is then in its segments at
-/// either end.
-const LONG_BYTES: usize = 1 << 20;
-
-/// The first segment of a queue starts with this much room, so that thousands of tiny queues
-/// stay tiny, and doubles as it fills.
-const FIRST_SEGMENT_BYTES: usize = 32;
-
-/// Later segments start with this much room, and double as well: a queue has room for as much again
-/// as its last segment holds, at the most. Those of a long queue have their full size at once, a
-/// sixteenth of the queue at the most, so that nothing in them is copied.
-const NEXT_SEGMENT_BYTES: usize = 512;
-
-/// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
-/// more, the push begins a segment of its own.
-const COPIED_BYTES_MAX: usize = 1024;
+use deque::Deque;
+use sizes::Growth;
+use small::Small;
+use stored::{Messages, stored_bytes};
 
 /// Which end of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,26 +41,50 @@ pub enum End {
     Back,
 }
 
+/// In the memory mark of a queue that is not small. No buffer is as large as this.
+const DEQUE_MARK: usize = 1 << (usize::BITS - 1);
+
 /// A deque of messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
-    /// No segment is empty.
-    segments: VecDeque<Segment>,
-    len: usize,
-    /// Capacity of all segments.
-    segment_bytes: usize,
-    /// In a box, since most queues have none.
-    stamps: Option<Box<Stamps>>,
+    messages: Packed,
+}
+
+/// Where the messages are. The hash lies beside the tag, where it takes no memory.
+#[derive(Debug)]
+enum Packed {
+    /// Without stamps.
+    Small {
+        hash: u32,
+        growth: Growth,
+        small: Small,
+    },
+    Deque {
+        hash: u32,
+        growth: Growth,
+        deque: Box<Deque>,
+    },
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            messages: Packed::Small { hash: 0, growth: Growth::Fitting, small: Small::default() },
+        }
+    }
 }
 
 impl Clone for Queue {
-    /// A copy packed anew: without the room to grow that the original has, nor its count of it.
+    /// A copy packed anew: without the room to grow that the original has, nor its count of it, nor its
+    /// name.
     fn clone(&self) -> Queue {
         let mut copy = Queue::new();
         for message in self.iter() {
-            copy.push(End::Back, message);
+            copy.push_message(End::Back, message);
         }
-        copy.stamps = self.stamps.clone();
+        if let Some(stamps) = self.stamps() {
+            copy.deque_mut().stamps = Some(Box::new(stamps.clone()));
+        }
         copy
     }
 }
@@ -87,230 +95,297 @@ impl Queue {
         Queue::default()
     }
 
-    /// How many messages there are.
-    pub fn len(&self) -> usize {
-        self.len
+    /// An empty queue with what its owner keeps in it, and with room for a few messages that take so many
+    /// bytes (`room_for`).
+    pub fn named(name: &[u8], hash: u32, numbers: [u32; 2], room: usize) -> Queue {
+        let messages = match Small::named(name, numbers, room) {
+            Some(small) => Packed::Small { hash, growth: Growth::Fitting, small },
+            None => {
+                let deque = Deque { name: name.into(), numbers, ..Deque::default() };
+                Packed::Deque { hash, growth: Growth::Fitting, deque: Box::new(deque) }
+            }
+        };
+        Queue { messages }
     }
 
-    /// The same messages once more, without a copy of them: their segments are shared until one
-    /// of both queues changes them. Takes time for each segment, not for each message. Stamps are
-    /// copied, which takes time for each run of equal ones.
-    pub fn share(&mut self) -> Queue {
-        Queue {
-            segments: self.segments.iter_mut().map(Segment::share).collect(),
-            len: self.len,
-            segment_bytes: self.segment_bytes,
-            stamps: self.stamps.clone(),
+    /// Bytes that a message of this length takes in a queue.
+    #[inline]
+    pub fn room_for(length: usize) -> usize {
+        stored_bytes(length)
+    }
+
+    /// The same messages and stamps, with what another owner keeps in it.
+    pub fn renamed(mut self, name: &[u8], hash: u32, numbers: [u32; 2]) -> Queue {
+        if let Packed::Small { small, .. } = &self.messages {
+            let run = std::iter::once((small.stored(), small.len()));
+            if let Some(small) = Small::of(name, numbers, run) {
+                return Queue { messages: Packed::Small { hash, growth: Growth::Fitting, small } };
+            }
+        }
+        let deque = self.deque_mut();
+        (deque.name, deque.numbers) = (name.into(), numbers);
+        if let Packed::Deque { hash: own, .. } = &mut self.messages {
+            *own = hash;
+        }
+        self
+    }
+
+    /// The name that its owner gave it.
+    #[inline]
+    pub fn name(&self) -> &[u8] {
+        match &self.messages {
+            Packed::Small { small, .. } => small.name(),
+            Packed::Deque { deque, .. } => &deque.name,
         }
     }
 
-    /// Whether there is no message.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    /// The hash that its owner gave it.
+    #[inline]
+    pub fn hash(&self) -> u32 {
+        match self.messages {
+            Packed::Small { hash, .. } | Packed::Deque { hash, .. } => hash,
+        }
     }
 
-    /// Bytes of memory that the messages take, room to grow and their stamps included.
+    /// The numbers that its owner keeps in it.
+    #[inline]
+    pub fn numbers(&self) -> [u32; 2] {
+        match &self.messages {
+            Packed::Small { small, .. } => small.numbers(),
+            Packed::Deque { deque, .. } => deque.numbers,
+        }
+    }
+
+    /// Changes one of those. A queue that was not made with them has none.
+    #[inline]
+    pub fn set_number(&mut self, at: usize, number: u32) {
+        match &mut self.messages {
+            Packed::Small { small, .. } => small.set_number(at, number),
+            Packed::Deque { deque, .. } => deque.numbers[at] = number,
+        }
+    }
+
+    /// How many messages there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match &self.messages {
+            Packed::Small { small, .. } => small.len(),
+            Packed::Deque { deque, .. } => deque.len,
+        }
+    }
+
+    /// The same messages once more, without a copy of them: their segments are shared until one
+    /// of both queues changes them. Takes time for each segment, not for each message; a small queue is
+    /// copied. Stamps are copied, which takes time for each run of equal ones.
+    pub fn share(&mut self) -> Queue {
+        let messages = match &mut self.messages {
+            Packed::Small { small, .. } => {
+                let run = std::iter::once((small.stored(), small.len()));
+                let small = Small::of(&[], [0; 2], run).expect("smaller than the small one");
+                Packed::Small { hash: 0, growth: Growth::Fitting, small }
+            }
+            Packed::Deque { deque, .. } => {
+                let deque = Box::new(deque.share());
+                Packed::Deque { hash: 0, growth: Growth::Fitting, deque }
+            }
+        };
+        Queue { messages }
+    }
+
+    /// Whether there is no message.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory that the queue takes, with room to grow, stamps and name.
+    #[inline]
     pub fn allocated_bytes(&self) -> usize {
-        self.segment_bytes + self.segments.capacity() * size_of::<Segment>() + self.stamps_bytes()
+        match &self.messages {
+            Packed::Small { small, .. } => small.allocated_bytes(),
+            Packed::Deque { deque, .. } => deque.allocated_bytes(),
+        }
+    }
+
+    /// A number of which `allocated_at` makes `allocated_bytes`, of a queue without stamps. It takes less
+    /// time.
+    #[inline]
+    pub fn memory_mark(&self) -> usize {
+        match &self.messages {
+            Packed::Small { small, .. } => small.allocated_bytes(),
+            Packed::Deque { deque, .. } => deque.buffer_bytes() | DEQUE_MARK,
+        }
+    }
+
+    /// What `allocated_bytes` was when `memory_mark` was this, if the queue has still the same name.
+    pub fn allocated_at(&self, memory_mark: usize) -> usize {
+        match memory_mark & DEQUE_MARK {
+            0 => memory_mark,
+            _ => (memory_mark ^ DEQUE_MARK) + Deque::fixed_bytes(self.name()),
+        }
+    }
+
+    /// The deque; one is made of a small queue.
+    fn deque_mut(&mut self) -> &mut Deque {
+        if let Packed::Small { hash, growth, small } = &self.messages {
+            let deque = Box::new(small.to_deque());
+            self.messages = Packed::Deque { hash: *hash, growth: *growth, deque };
+        }
+        match &mut self.messages {
+            Packed::Deque { deque, .. } => deque,
+            Packed::Small { .. } => unreachable!("it was made a deque above"),
+        }
+    }
+
+    /// Makes a queue small again that may be.
+    fn pack(&mut self) {
+        if let Packed::Deque { hash, growth, deque } = &self.messages
+            && deque.stamps.is_none()
+        {
+            let runs = deque.segments.iter().map(|segment| (segment.stored(), segment.count()));
+            if let Some(small) = Small::of(&deque.name, deque.numbers, runs) {
+                self.messages = Packed::Small { hash: *hash, growth: *growth, small };
+            }
+        }
+    }
+
+    /// Says whether the queue is being filled: then it grows twofold, so that little is copied. Otherwise it
+    /// grows by as little as an allocator can tell apart, and what it has beyond that is given back now.
+    pub fn set_filling(&mut self, is_filling: bool) {
+        let now = if is_filling { Growth::Eager } else { Growth::Fitting };
+        match &mut self.messages {
+            Packed::Small { growth, small, .. } => {
+                if std::mem::replace(growth, now) == Growth::Eager && !is_filling {
+                    small.fit();
+                }
+            }
+            Packed::Deque { growth, deque, .. } => {
+                if std::mem::replace(growth, now) == Growth::Eager && !is_filling {
+                    deque.fit();
+                }
+            }
+        }
     }
 
     /// Adds a message at one end.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, end: End, message: &[u8]) {
-        self.push_message(end, message);
-        if self.stamps.is_some() {
-            self.push_fresh_stamp(end, message.len());
+        match &mut self.messages {
+            Packed::Deque { deque, growth, .. } => {
+                deque.push(end, message, *growth);
+                if deque.stamps.is_some() {
+                    self.push_fresh_stamp(end, message.len());
+                }
+            }
+            Packed::Small { small, .. } => {
+                if !small.push_into_room(end, message) {
+                    self.push_growing(end, message);
+                }
+            }
         }
     }
 
     /// As `push`, but without a stamp: the caller adds it.
-    #[inline]
     fn push_message(&mut self, end: End, message: &[u8]) {
-        match end {
-            End::Front => self.push_front(message),
-            End::Back => self.push_back(message),
+        match &mut self.messages {
+            Packed::Deque { deque, growth, .. } => deque.push(end, message, *growth),
+            Packed::Small { small, .. } => {
+                if !small.push_into_room(end, message) {
+                    self.push_growing(end, message);
+                }
+            }
         }
     }
 
-    #[inline]
-    fn push_back(&mut self, message: &[u8]) {
-        let stored = stored_bytes(message.len());
-        let last = self.segments.back_mut();
-        if !last.is_some_and(|last| last.push_back_into_room(message, stored)) {
-            self.push_back_growing(message, stored);
-        }
-        self.len += 1;
-    }
-
+    /// Adds a message to a small queue that has no room for it.
     #[cold]
-    fn push_back_growing(&mut self, message: &[u8], stored: usize) {
-        let full = self.full_segment_bytes();
-        if let Some(last) = self.segments.back_mut()
-            && let Some(capacity) = grown_capacity(last, stored, full)
-        {
-            let before = last.capacity();
-            last.regrow_for_back(capacity);
-            last.push_back(message);
-            self.segment_bytes = self.segment_bytes + last.capacity() - before;
-            return;
-        }
-        let mut segment = Segment::for_back(self.new_capacity(stored));
-        segment.push_back(message);
-        self.segment_bytes += segment.capacity();
-        self.reserve_first();
-        self.segments.push_back(segment);
-    }
-
-    /// Room for one segment, where there is none: most queues have no second one.
-    fn reserve_first(&mut self) {
-        if self.segments.capacity() == 0 {
-            self.segments.reserve_exact(1);
-        }
-    }
-
-    fn push_front(&mut self, message: &[u8]) {
-        let stored = stored_bytes(message.len());
-        match self.segments.front_mut() {
-            Some(first) if first.room_at_front() >= stored => first.push_front(message),
-            _ => self.push_front_growing(message, stored),
-        }
-        self.len += 1;
-    }
-
-    #[cold]
-    fn push_front_growing(&mut self, message: &[u8], stored: usize) {
-        let full = self.full_segment_bytes();
-        if let Some(first) = self.segments.front_mut()
-            && let Some(capacity) = grown_capacity(first, stored, full)
-        {
-            let before = first.capacity();
-            first.regrow_for_front(capacity);
-            first.push_front(message);
-            self.segment_bytes = self.segment_bytes + first.capacity() - before;
-            return;
-        }
-        let mut segment = Segment::for_front(self.new_capacity(stored));
-        segment.push_front(message);
-        self.segment_bytes += segment.capacity();
-        self.reserve_first();
-        self.segments.push_front(segment);
-    }
-
-    /// Bytes of a full segment of this queue.
-    fn full_segment_bytes(&self) -> usize {
-        if self.segment_bytes < LONG_BYTES { SEGMENT_BYTES } else { LONG_SEGMENT_BYTES }
-    }
-
-    fn new_capacity(&self, stored: usize) -> usize {
-        let usual = match self.full_segment_bytes() {
-            LONG_SEGMENT_BYTES => LONG_SEGMENT_BYTES,
-            _ if self.segments.is_empty() => FIRST_SEGMENT_BYTES,
-            _ => NEXT_SEGMENT_BYTES,
+    #[inline(never)]
+    fn push_growing(&mut self, end: End, message: &[u8]) {
+        let growth = match &mut self.messages {
+            Packed::Small { small, growth, .. } => {
+                if small.push_growing(end, message, *growth) {
+                    return;
+                }
+                *growth
+            }
+            Packed::Deque { growth, .. } => *growth,
         };
-        stored.max(usual)
+        self.deque_mut().push(end, message, growth);
     }
 
     /// Takes the message at one end away, after `read` has seen it.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let mut bytes = 0;
-        let seen = self.pop_message(end, |message| {
-            bytes = message.len();
-            read(message)
-        })?;
-        if self.stamps.is_some() {
-            self.drop_stamps(end, 1, bytes);
+        match &mut self.messages {
+            Packed::Small { small, .. } => small.pop(end, read),
+            Packed::Deque { deque, .. } => {
+                let mut bytes = 0;
+                let seen = deque.pop(end, |message| {
+                    bytes = message.len();
+                    read(message)
+                })?;
+                if deque.stamps.is_some() {
+                    self.drop_stamps(end, 1, bytes);
+                }
+                Some(seen)
+            }
         }
-        Some(seen)
     }
 
     /// As `pop`, but leaving the stamp: the caller takes it away.
     #[inline]
     fn pop_message<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let (seen, is_drained) = match end {
-            End::Front => {
-                let first = self.segments.front_mut()?;
-                (first.pop_front(read)?, first.count() == 0)
-            }
-            End::Back => {
-                let last = self.segments.back_mut()?;
-                (last.pop_back(read)?, last.count() == 0)
-            }
-        };
-        self.len -= 1;
-        if is_drained {
-            self.drop_segment(end);
+        match &mut self.messages {
+            Packed::Small { small, .. } => small.pop(end, read),
+            Packed::Deque { deque, .. } => deque.pop(end, read),
         }
-        Some(seen)
-    }
-
-    /// Gives the segment at one end, which is of no use any more, back to the allocator.
-    #[cold]
-    fn drop_segment(&mut self, end: End) {
-        let segment = match end {
-            End::Front => self.segments.pop_front(),
-            End::Back => self.segments.pop_back(),
-        };
-        self.segment_bytes -= segment.map_or(0, |segment| segment.capacity());
-        if let Some(capacity) = slack::smaller(self.segments.len(), self.segments.capacity()) {
-            self.segments.shrink_to(capacity);
-        }
-    }
-
-    /// The segment that holds message `index`, and the index within it. `index` is below `len`.
-    fn locate(&self, index: usize) -> (usize, usize) {
-        if index < self.len / 2 {
-            let mut left = index;
-            for (number, segment) in self.segments.iter().enumerate() {
-                if left < segment.count() {
-                    return (number, left);
-                }
-                left -= segment.count();
-            }
-        } else {
-            let mut first = self.len;
-            for (number, segment) in self.segments.iter().enumerate().rev() {
-                first -= segment.count();
-                if index >= first {
-                    return (number, index - first);
-                }
-            }
-        }
-        (self.segments.len(), 0)
     }
 
     /// The message at `index`, counted from the front.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
-        if index >= self.len {
+        if index >= self.len() {
             return None;
         }
-        let (number, within) = self.locate(index);
-        self.segments[number].get(within)
+        match &self.messages {
+            Packed::Small { small, .. } => Some(small.get(index)),
+            Packed::Deque { deque, .. } => deque.get(index),
+        }
     }
 
     /// The messages from `index` on, front to back.
     pub fn iter_from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
-        let (number, within) =
-            if index < self.len { self.locate(index) } else { (self.segments.len(), 0) };
-        self.segments.range(number..).flat_map(Segment::iter).skip(within)
+        let (runs, within) = self.runs_from(index);
+        runs.flatten().skip(within)
     }
 
     /// All messages, from either end.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.segments.iter().flat_map(Segment::iter)
+        self.runs_from(0).0.flatten()
+    }
+
+    /// The runs of messages from the one on that has message `index`, and the index within that.
+    fn runs_from(&self, index: usize) -> (impl DoubleEndedIterator<Item = Messages<'_>>, usize) {
+        let (small, (runs, within)) = match &self.messages {
+            Packed::Small { small, .. } => (Some(small.iter()), (None, index)),
+            Packed::Deque { deque, .. } => {
+                let (runs, within) = deque.runs_from(index);
+                (None, (Some(runs), within))
+            }
+        };
+        (small.into_iter().chain(runs.into_iter().flatten()), within)
     }
 
     /// Puts `message` in the place of the one at `index`, whose stamp it keeps; false, and nothing
     /// done, if there is none.
     pub fn set(&mut self, index: usize, message: &[u8]) -> bool {
-        if index >= self.len {
+        if index >= self.len() {
             return false;
         }
-        if self.stamps.is_some() {
+        if self.is_stamped() {
             self.resize_message(index, message.len());
         }
-        let (number, within) = self.locate(index);
-        self.edit(number, |segment| segment.set(within, message));
+        self.deque_mut().set(index, message);
+        self.pack();
         true
     }
 
@@ -321,35 +396,18 @@ impl Queue {
 
     /// As `insert`, but without a stamp: the caller adds it. `index` is below `len`.
     fn insert_message(&mut self, index: usize, message: &[u8]) {
-        let (number, within) = self.locate(index);
-        self.edit(number, |segment| segment.insert(within, message));
-        self.len += 1;
-    }
-
-    /// Changes one segment's messages, keeping the count of memory and the bound on its size.
-    fn edit(&mut self, number: usize, change: impl FnOnce(&mut Segment)) {
-        // One that insertions made larger than two full ones is cut in two.
-        let bytes_max = 2 * self.full_segment_bytes();
-        let segment = &mut self.segments[number];
-        self.segment_bytes -= segment.capacity();
-        change(segment);
-        let rest = (segment.live_bytes() > bytes_max && segment.count() > 1)
-            .then(|| segment.split_off(segment.count() / 2));
-        self.segment_bytes += segment.capacity();
-        if let Some(rest) = rest {
-            self.segment_bytes += rest.capacity();
-            self.segments.insert(number + 1, rest);
-        }
+        self.deque_mut().insert(index, message);
+        self.pack();
     }
 
     /// Takes away up to `limit` messages equal to `message`, looking from `from`; says how many.
     pub fn remove(&mut self, from: End, message: &[u8], limit: usize) -> usize {
-        let is_stamped = self.stamps.is_some();
+        let (is_stamped, len) = (self.is_stamped(), self.len());
         let mut left = limit;
         let mut seen = 0;
         // Where those that go are, counted from `from`, if their stamps go as well.
         let mut places = Vec::new();
-        let mut keep = |other: &[u8]| {
+        let keep = |other: &[u8]| {
             let matches = left > 0 && other == message;
             left -= usize::from(matches);
             if is_stamped && matches {
@@ -358,40 +416,25 @@ impl Queue {
             seen += 1;
             !matches
         };
-        let mut removed = 0;
-        match from {
-            End::Front => {
-                for segment in &mut self.segments {
-                    removed += segment.retain(&mut keep);
-                }
-            }
-            End::Back => {
-                for segment in self.segments.iter_mut().rev() {
-                    removed += segment.retain_from_back(&mut keep);
-                }
-            }
-        }
-        if let Some(stamps) = &mut self.stamps {
+        let deque = self.deque_mut();
+        let removed = deque.retain(from, keep);
+        if let Some(stamps) = &mut deque.stamps {
             if from == End::Back {
-                places.iter_mut().for_each(|place| *place = self.len - 1 - *place);
+                places.iter_mut().for_each(|place| *place = len - 1 - *place);
                 places.reverse();
             }
             stamps.remove_places(&places);
             stamps.subtract_bytes(removed * message.len());
         }
-        self.len -= removed;
-        if removed > 0 {
-            self.segments.retain(|segment| segment.count() > 0);
-            self.segment_bytes = self.segments.iter().map(Segment::capacity).sum();
-        }
+        self.pack();
         removed
     }
 
     /// Keeps only the `count` messages from `start` on.
     pub fn trim(&mut self, start: usize, count: usize) {
-        let start = start.min(self.len);
-        let end = start.saturating_add(count).min(self.len);
-        let behind = self.len - end;
+        let start = start.min(self.len());
+        let end = start.saturating_add(count).min(self.len());
+        let behind = self.len() - end;
         self.drop_many(End::Front, start);
         self.drop_many(End::Back, behind);
     }
@@ -399,19 +442,21 @@ impl Queue {
     /// Forgets the `count` messages from `start` on, whole segments at a time where that is
     /// possible.
     pub fn trim_out(&mut self, start: usize, count: usize) {
-        let start = start.min(self.len);
-        let count = count.min(self.len - start);
+        let len = self.len();
+        let start = start.min(len);
+        let count = count.min(len - start);
         if start == 0 {
             self.drop_many(End::Front, count);
-        } else if start + count == self.len {
+        } else if start + count == len {
             self.drop_many(End::Back, count);
         } else if count > 0 {
             let bytes = self.stamped_bytes(start, count);
-            if let Some(stamps) = &mut self.stamps {
-                stamps.remove_range(start, count, self.len);
+            if let Some(stamps) = self.stamps_mut() {
+                stamps.remove_range(start, count, len);
                 stamps.subtract_bytes(bytes);
             }
-            self.cut_out(start, count);
+            self.deque_mut().cut_out(start, count);
+            self.pack();
         }
     }
 
@@ -424,79 +469,28 @@ impl Queue {
         taken
     }
 
-    /// Forgets `count` messages, not none, from `start` on; there are others on both sides. The
-    /// caller takes their stamps away.
-    fn cut_out(&mut self, start: usize, count: usize) {
-        let (number, within) = self.locate(start);
-        let mut left = count;
-        let mut first = number;
-        if within > 0 {
-            let segment = &mut self.segments[number];
-            self.segment_bytes -= segment.capacity();
-            left -= segment.cut(within, left);
-            self.segment_bytes += segment.capacity();
-            first += 1;
-        }
-        let mut end = first;
-        while let Some(segment) = self.segments.get(end)
-            && segment.count() <= left
-        {
-            left -= segment.count();
-            self.segment_bytes -= segment.capacity();
-            end += 1;
-        }
-        // Dropping the first messages of a segment leaves its buffer as it is.
-        if let Some(segment) = self.segments.get_mut(end) {
-            segment.cut(0, left);
-        }
-        self.segments.drain(first..end);
-        self.len -= count;
-    }
-
     /// Forgets `count` messages at one end, whole segments at a time where that is possible.
-    fn drop_many(&mut self, end: End, mut count: usize) {
-        if self.stamps.is_some() {
-            let start = if end == End::Front { 0 } else { self.len - count };
+    fn drop_many(&mut self, end: End, count: usize) {
+        if self.is_stamped() {
+            let start = if end == End::Front { 0 } else { self.len() - count };
             self.drop_stamps(end, count, self.stamped_bytes(start, count));
         }
-        while count > 0 {
-            let segment = match end {
-                End::Front => self.segments.front(),
-                End::Back => self.segments.back(),
-            };
-            let Some(segment) = segment else { return };
-            if segment.count() <= count {
-                count -= segment.count();
-                self.len -= segment.count();
-                self.drop_segment(end);
-            } else {
-                self.pop_message(end, |_| ());
-                count -= 1;
-            }
+        match &mut self.messages {
+            Packed::Small { small, .. } => small.drop_many(end, count),
+            Packed::Deque { deque, .. } => deque.drop_many(end, count),
         }
     }
 
-    /// Panics if the counts disagree with what the segments hold.
+    /// Panics if the counts disagree with what there is.
     pub fn check_invariants(&self) {
-        assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
-        assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
-        assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
-        if let Some(stamps) = &self.stamps {
-            stamps.check_invariants(self.len);
-            assert_eq!(stamps.message_bytes(), self.iter().map(<[u8]>::len).sum::<usize>());
+        if !self.is_stamped() {
+            assert_eq!(self.allocated_at(self.memory_mark()), self.allocated_bytes());
+        }
+        match &self.messages {
+            Packed::Small { small, .. } => small.check_invariants(),
+            Packed::Deque { deque, .. } => deque.check_invariants(),
         }
     }
-}
-
-/// The capacity to which a segment at the end of a queue may grow to take `stored` bytes more;
-/// none where a new segment is due. What was popped from the other side counts as room.
-fn grown_capacity(segment: &Segment, stored: usize, full_bytes: usize) -> Option<usize> {
-    let live = segment.live_bytes();
-    let needed = live + stored;
-    if needed > full_bytes || (live > COPIED_BYTES_MAX && segment.is_shared()) {
-        return None;
-    }
-    Some(needed.next_power_of_two().min(full_bytes))
 }
 
 #[cfg(test)]

@@ -1,15 +1,9 @@
 //! One run of messages, back to back in a single allocation.
-//!
-//! Each message lies between two copies of its length: `length data htgnel`. The first is a
-//! LEB128 number, the second the same bytes in reverse order, so that the run can be walked and
-//! cut from both ends in constant time. A message below 128 bytes costs two bytes.
 
+use super::stored::{Messages, append, offset_of, read_at, read_before, stored_bytes, write_at};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// A buffer holds `u64` lengths of at most this many LEB128 bytes.
-const LENGTH_BYTES_MAX: usize = 10;
 
 /// A run of messages; the live ones begin at `start` (what is before it was popped, or is room
 /// for pushes at the front).
@@ -72,77 +66,6 @@ impl Buffer {
     }
 }
 
-/// A length in its stored form.
-struct Length {
-    bytes: [u8; LENGTH_BYTES_MAX],
-    used: usize,
-}
-
-impl Length {
-    #[inline]
-    fn encode(mut value: usize) -> Length {
-        let mut bytes = [0; LENGTH_BYTES_MAX];
-        let mut used = 0;
-        while value >= 0x80 {
-            bytes[used] = (value as u8) | 0x80;
-            value >>= 7;
-            used += 1;
-        }
-        bytes[used] = value as u8;
-        Length { bytes, used: used + 1 }
-    }
-
-    #[inline]
-    fn forward(&self) -> &[u8] {
-        &self.bytes[..self.used]
-    }
-
-    #[inline]
-    fn reversed(&mut self) -> &[u8] {
-        self.bytes[..self.used].reverse();
-        &self.bytes[..self.used]
-    }
-}
-
-/// How many bytes a message of `length` takes in a segment.
-#[inline]
-pub(super) fn stored_bytes(length: usize) -> usize {
-    let bits = (usize::BITS - (length | 1).leading_zeros()) as usize;
-    length + 2 * bits.div_ceil(7)
-}
-
-/// Appends a message in its stored form.
-#[inline]
-fn append(bytes: &mut Vec<u8>, message: &[u8]) {
-    if message.len() < 0x80 {
-        let length = message.len() as u8;
-        bytes.push(length);
-        bytes.extend_from_slice(message);
-        bytes.push(length);
-    } else {
-        let mut length = Length::encode(message.len());
-        bytes.extend_from_slice(length.forward());
-        bytes.extend_from_slice(message);
-        bytes.extend_from_slice(length.reversed());
-    }
-}
-
-/// Reads a length from an iterator of its bytes, least significant first: the value and how many
-/// bytes it took. Segments are written by this file only, so a length is always whole.
-#[inline]
-fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
-    let mut value = 0;
-    let mut used = 0;
-    for &byte in bytes {
-        value |= usize::from(byte & 0x7f) << (7 * used);
-        used += 1;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    (value, used)
-}
-
 impl Segment {
     /// An empty segment with room for `capacity` bytes of stored messages after its end.
     pub(super) fn for_back(capacity: usize) -> Segment {
@@ -154,7 +77,8 @@ impl Segment {
         Segment::owned(vec![0; capacity], capacity, 0)
     }
 
-    fn owned(bytes: Vec<u8>, start: usize, count: usize) -> Segment {
+    /// `count` messages that begin at `start` and end where the bytes do.
+    pub(super) fn owned(bytes: Vec<u8>, start: usize, count: usize) -> Segment {
         Segment { buffer: Buffer::Owned(bytes), start, count }
     }
 
@@ -219,6 +143,12 @@ impl Segment {
         self.start = 0;
     }
 
+    /// Moves the live messages into a buffer that has no more bytes.
+    pub(super) fn fit(&mut self) {
+        self.buffer = Buffer::Owned(self.stored().to_vec());
+        self.start = 0;
+    }
+
     /// Moves the live messages to the end of a buffer of `capacity` bytes.
     pub(super) fn regrow_for_front(&mut self, capacity: usize) {
         let live = self.live_bytes();
@@ -258,34 +188,17 @@ impl Segment {
     }
 
     fn write_at(&mut self, at: usize, message: &[u8]) {
-        let mut length = Length::encode(message.len());
-        let data = at + length.used;
-        let bytes = self.buffer.to_mut();
-        bytes[at..data].copy_from_slice(length.forward());
-        bytes[data..data + message.len()].copy_from_slice(message);
-        let trailer = data + message.len();
-        bytes[trailer..trailer + length.used].copy_from_slice(length.reversed());
+        write_at(self.buffer.to_mut(), at, message);
     }
 
-    /// The message whose stored form begins at `at`, and where the next one begins.
     #[inline]
     fn read_at(&self, at: usize) -> (&[u8], usize) {
-        let bytes = self.bytes();
-        let (length, used) = match bytes[at] {
-            short @ 0..0x80 => (usize::from(short), 1),
-            _ => decode(bytes[at..].iter()),
-        };
-        let data = at + used;
-        (&bytes[data..data + length], data + length + used)
+        read_at(self.bytes(), at)
     }
 
-    /// The message whose stored form ends at `end`, and where it begins.
     #[inline]
     fn read_before(&self, end: usize) -> (&[u8], usize) {
-        let bytes = self.bytes();
-        let (length, used) = decode(bytes[..end].iter().rev());
-        let data = end - used - length;
-        (&bytes[data..data + length], data - used)
+        read_before(self.bytes(), end)
     }
 
     /// Takes the first message away, after `read` has seen it; none if there is none.
@@ -325,25 +238,18 @@ impl Segment {
         Some(bytes.slice(data_end - length..data_end))
     }
 
-    pub(super) fn iter(&self) -> Messages<'_> {
-        Messages { segment: self, front: self.start, back: self.bytes().len(), left: self.count }
+    /// The live messages in their stored form.
+    pub(super) fn stored(&self) -> &[u8] {
+        &self.bytes()[self.start..]
     }
 
-    /// Where the stored form of message `index` begins, walking from the nearer end.
+    pub(super) fn iter(&self) -> Messages<'_> {
+        Messages::new(self.stored(), self.count)
+    }
+
+    /// Where the stored form of message `index` begins.
     fn offset_of(&self, index: usize) -> usize {
-        if index <= self.count / 2 {
-            let mut at = self.start;
-            for _ in 0..index {
-                at = self.read_at(at).1;
-            }
-            at
-        } else {
-            let mut at = self.bytes().len();
-            for _ in index..self.count {
-                at = self.read_before(at).1;
-            }
-            at
-        }
+        self.start + offset_of(self.stored(), self.count, index)
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
@@ -443,53 +349,6 @@ impl Segment {
     fn move_stored(&mut self, from: Range<usize>, to: usize) {
         if from.start != to {
             self.buffer.to_mut().copy_within(from, to);
-        }
-    }
-}
-
-/// The messages of a segment, from either end.
-pub(super) struct Messages<'a> {
-    segment: &'a Segment,
-    front: usize,
-    back: usize,
-    left: usize,
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.left = self.left.checked_sub(1)?;
-        let (message, next) = self.segment.read_at(self.front);
-        self.front = next;
-        Some(message)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<'a> DoubleEndedIterator for Messages<'a> {
-    fn next_back(&mut self) -> Option<&'a [u8]> {
-        self.left = self.left.checked_sub(1)?;
-        let (message, at) = self.segment.read_before(self.back);
-        self.back = at;
-        Some(message)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stored_bytes_agrees_with_what_is_written() {
-        for length in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
-            let mut segment = Segment::for_back(0);
-            segment.push_back(&vec![7; length]);
-            assert_eq!(segment.live_bytes(), stored_bytes(length), "length {length}");
-            assert_eq!(segment.pop_back(<[u8]>::len), Some(length));
         }
     }
 }

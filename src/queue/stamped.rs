@@ -4,7 +4,7 @@
 //! without stamps behaves as if each message had the default one, and forgets those it is given.
 
 use super::stamps::{Stamp, Stamps};
-use super::{End, Queue};
+use super::{End, Packed, Queue};
 
 /// Messages in a row that were taken out of a queue.
 #[derive(Debug)]
@@ -47,31 +47,49 @@ impl Queue {
     /// `fresh_ms`, and so will be those that are pushed without a stamp. Of a queue that has
     /// stamps already, only the latter changes.
     pub fn begin_stamps(&mut self, fresh_ms: i64) {
-        let is_new = self.stamps.is_none();
+        let (is_new, len) = (!self.is_stamped(), self.len());
         let bytes = if is_new { self.iter().map(<[u8]>::len).sum() } else { 0 };
-        let stamps = self.stamps.get_or_insert_default();
+        let stamps = self.deque_mut().stamps.get_or_insert_default();
         stamps.set_fresh_ms(fresh_ms);
-        if is_new && self.len > 0 {
-            stamps.push(End::Back, stamps.fresh(), self.len);
+        if is_new && len > 0 {
+            stamps.push(End::Back, stamps.fresh(), len);
             stamps.add_bytes(bytes);
         }
     }
 
     /// Forgets all stamps, and keeps none from now on.
     pub fn end_stamps(&mut self) {
-        self.stamps = None;
+        if self.is_stamped() {
+            self.deque_mut().stamps = None;
+            self.pack();
+        }
     }
 
     /// Whether it keeps a stamp for each message.
     #[inline]
     pub fn is_stamped(&self) -> bool {
-        self.stamps.is_some()
+        self.stamps().is_some()
+    }
+
+    #[inline]
+    pub(super) fn stamps(&self) -> Option<&Stamps> {
+        match &self.messages {
+            Packed::Small { .. } => None,
+            Packed::Deque { deque, .. } => deque.stamps.as_deref(),
+        }
+    }
+
+    pub(super) fn stamps_mut(&mut self) -> Option<&mut Stamps> {
+        match &mut self.messages {
+            Packed::Small { .. } => None,
+            Packed::Deque { deque, .. } => deque.stamps.as_deref_mut(),
+        }
     }
 
     /// Messages that are pushed without a stamp are ready since `ms` from now on; nothing without
     /// stamps.
     pub fn set_fresh_ms(&mut self, ms: i64) {
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.set_fresh_ms(ms);
         }
     }
@@ -79,7 +97,7 @@ impl Queue {
     /// Adds a message with its stamp at one end.
     pub fn push_stamped(&mut self, end: End, message: &[u8], stamp: Stamp) {
         self.push_message(end, message);
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.push(end, stamp, 1);
             stamps.add_bytes(message.len());
         }
@@ -88,11 +106,12 @@ impl Queue {
     /// Puts `message` with its stamp before the one at `index`; at `len` and beyond it becomes
     /// the last one.
     pub fn insert_stamped(&mut self, index: usize, message: &[u8], stamp: Stamp) {
-        if index >= self.len {
+        if index >= self.len() {
             return self.push_stamped(End::Back, message, stamp);
         }
-        if let Some(stamps) = &mut self.stamps {
-            stamps.insert(index, self.len, stamp);
+        let len = self.len();
+        if let Some(stamps) = self.stamps_mut() {
+            stamps.insert(index, len, stamp);
             stamps.add_bytes(message.len());
         }
         self.insert_message(index, message);
@@ -110,7 +129,7 @@ impl Queue {
             bytes = message.len();
             read(message)
         })?;
-        let stamp = match &mut self.stamps {
+        let stamp = match self.stamps_mut() {
             Some(stamps) => {
                 stamps.subtract_bytes(bytes);
                 stamps.drop_many(end, 1)
@@ -123,8 +142,8 @@ impl Queue {
     /// The stamp of the message at `index`, counted from the front; the default one if there is
     /// none.
     pub fn stamp_at(&self, index: usize) -> Stamp {
-        match &self.stamps {
-            Some(stamps) if index < self.len => stamps.at(index, self.len),
+        match self.stamps() {
+            Some(stamps) if index < self.len() => stamps.at(index, self.len()),
             _ => Stamp::default(),
         }
     }
@@ -132,7 +151,7 @@ impl Queue {
     /// All stamps, front to back, each with the number of neighbours that have it; nothing without
     /// stamps.
     pub fn stamp_runs(&self) -> impl Iterator<Item = (Stamp, usize)> {
-        self.stamps.iter().flat_map(|stamps| stamps.runs())
+        self.stamps().into_iter().flat_map(|stamps| stamps.runs())
     }
 
     /// Gives all messages the stamps in `runs`, front to back, each with the number of neighbours
@@ -140,8 +159,9 @@ impl Queue {
     /// if the queue keeps no stamps.
     pub fn restamp(&mut self, runs: &[(Stamp, usize)]) -> bool {
         let total = runs.iter().try_fold(0usize, |sum, &(_, count)| sum.checked_add(count));
-        match &mut self.stamps {
-            Some(stamps) if total == Some(self.len) => {
+        let len = self.len();
+        match self.stamps_mut() {
+            Some(stamps) if total == Some(len) => {
                 stamps.replace(runs);
                 true
             }
@@ -151,8 +171,8 @@ impl Queue {
 
     /// Gives the `count` outermost messages at one end this stamp; all, if there are fewer.
     pub fn restamp_end(&mut self, end: End, count: usize, stamp: Stamp) {
-        let count = count.min(self.len);
-        if let Some(stamps) = &mut self.stamps
+        let count = count.min(self.len());
+        if let Some(stamps) = self.stamps_mut()
             && count > 0
         {
             stamps.drop_many(end, count);
@@ -162,8 +182,8 @@ impl Queue {
 
     /// Gives the message at `index` this stamp; nothing if there is none.
     pub fn restamp_at(&mut self, index: usize, stamp: Stamp) {
-        let len = self.len;
-        if let Some(stamps) = &mut self.stamps
+        let len = self.len();
+        if let Some(stamps) = self.stamps_mut()
             && index < len
         {
             stamps.remove_range(index, 1, len);
@@ -177,7 +197,7 @@ impl Queue {
     /// Makes all messages that are ready since `from` ready since `to`. Takes time for each run
     /// of equal stamps, unless there is no such message.
     pub fn replace_ready_ms(&mut self, from: i64, to: i64) {
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.replace_ready_ms(from, to);
         }
     }
@@ -185,14 +205,14 @@ impl Queue {
     /// Since when the message that has been ready for the longest time is ready; none without
     /// messages or stamps.
     pub fn oldest_ms(&self) -> Option<i64> {
-        self.stamps.as_ref()?.oldest_ms()
+        self.stamps()?.oldest_ms()
     }
 
     /// Messages in a row, as many as there are, that are ready since `limit_ms` or longer: the
     /// index of the first, and their number. Those at the front come first, then those at the
     /// back, then the ones nearest to the front. If there are none, that is known at once.
     pub fn next_older_than(&self, limit_ms: i64) -> Option<(usize, usize)> {
-        self.stamps.as_ref()?.next_older_than(limit_ms, self.len)
+        self.stamps()?.next_older_than(limit_ms, self.len())
     }
 
     /// Takes out those that `next_older_than` gives, with their bytes if those are wanted.
@@ -210,19 +230,19 @@ impl Queue {
         let (index, count) = self.next_older_than(limit_ms)?;
         let count = count.min(count_max);
         let messages = if are_wanted { self.copy_stamped(index, count) } else { Vec::new() };
-        let behind = self.len - index - count;
+        let behind = self.len() - index - count;
         self.trim_out(index, count);
         Some(TakenOut { index, count, behind, messages })
     }
 
     /// Bytes of all messages; 0 without stamps, since they are not counted then.
     pub fn message_bytes(&self) -> usize {
-        self.stamps.as_ref().map_or(0, |stamps| stamps.message_bytes())
+        self.stamps().map_or(0, |stamps| stamps.message_bytes())
     }
 
     /// Bytes of `count` messages from `start` on; 0 without stamps.
     pub(super) fn stamped_bytes(&self, start: usize, count: usize) -> usize {
-        match self.stamps {
+        match self.stamps() {
             Some(_) => self.iter_from(start).take(count).map(<[u8]>::len).sum(),
             None => 0,
         }
@@ -231,7 +251,7 @@ impl Queue {
     /// Counts that a message is about to be replaced by one of so many bytes.
     pub(super) fn resize_message(&mut self, index: usize, bytes: usize) {
         let before = self.get(index).map_or(0, <[u8]>::len);
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.add_bytes(bytes);
             stamps.subtract_bytes(before);
         }
@@ -256,10 +276,10 @@ impl Queue {
     pub fn place_of(&self, end: End, order: u64) -> usize {
         let is_before =
             |stamp: Stamp| stamp.order != 0 && stamp.order < order && stamp.taken_from == end;
-        let before = self.stamps.as_ref().map_or(0, |stamps| stamps.count_at(end, is_before));
+        let before = self.stamps().map_or(0, |stamps| stamps.count_at(end, is_before));
         match end {
             End::Front => before,
-            End::Back => self.len - before,
+            End::Back => self.len() - before,
         }
     }
 
@@ -267,7 +287,7 @@ impl Queue {
     #[cold]
     #[inline(never)]
     pub(super) fn push_fresh_stamp(&mut self, end: End, bytes: usize) {
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.push(end, stamps.fresh(), 1);
             stamps.add_bytes(bytes);
         }
@@ -278,7 +298,7 @@ impl Queue {
     #[cold]
     #[inline(never)]
     pub(super) fn drop_stamps(&mut self, end: End, count: usize, bytes: usize) {
-        if let Some(stamps) = &mut self.stamps {
+        if let Some(stamps) = self.stamps_mut() {
             stamps.subtract_bytes(bytes);
             stamps.drop_many(end, count);
         }
@@ -286,12 +306,6 @@ impl Queue {
 
     /// The stamp of messages that come without one.
     pub(super) fn fresh_stamp(&self) -> Stamp {
-        self.stamps.as_ref().map_or_else(Stamp::default, |stamps| stamps.fresh())
-    }
-
-    /// What the stamps take beside the queue itself.
-    #[inline]
-    pub(super) fn stamps_bytes(&self) -> usize {
-        self.stamps.as_deref().map_or(0, Stamps::allocated_bytes)
+        self.stamps().map_or_else(Stamp::default, |stamps| stamps.fresh())
     }
 }

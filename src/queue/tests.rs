@@ -1,5 +1,8 @@
 use super::*;
+use crate::queue::deque::SEGMENT_BYTES;
+use crate::queue::segment::Segment;
 use proptest::prelude::*;
+use std::collections::VecDeque;
 
 /// One operation on a queue; numbers are taken modulo what makes sense when it runs.
 #[derive(Clone, Debug)]
@@ -12,6 +15,10 @@ enum Step {
     Trim(usize, usize),
     /// Takes a snapshot, and forgets the one before.
     Share,
+    /// Begins or ends to be filled.
+    Fill(bool),
+    /// Takes some out, which are forgotten.
+    TrimOut(usize, usize),
 }
 
 fn message() -> impl Strategy<Value = Vec<u8>> {
@@ -31,7 +38,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<bool>(), message(), 0usize..4).prop_map(|(e, m, n)| Step::Remove(e, m, n)),
         1 => (0usize..5, any::<usize>()).prop_map(|(a, b)| Step::Trim(a, b)),
         1 => Just(Step::Share),
+        1 => any::<bool>().prop_map(Step::Fill),
+        1 => (any::<usize>(), 0usize..4).prop_map(|(a, b)| Step::TrimOut(a, b)),
     ]
+}
+
+/// That of a queue which is not small.
+pub(super) fn deque(queue: &Queue) -> &Deque {
+    match &queue.messages {
+        Packed::Small { .. } => panic!("a small queue"),
+        Packed::Deque { deque, .. } => deque,
+    }
 }
 
 fn end(front: bool) -> End {
@@ -79,14 +96,26 @@ fn apply(queue: &mut Queue, model: &mut VecDeque<Vec<u8>>, step: Step) {
             queue.trim(start, count);
             *model = model.iter().skip(start).take(count).cloned().collect();
         }
+        Step::TrimOut(start, count) => {
+            let start = start % (model.len() + 1);
+            let count = count.min(model.len() - start);
+            queue.trim_out(start, count);
+            model.drain(start..start + count);
+        }
+        Step::Fill(is_filling) => queue.set_filling(is_filling),
         Step::Share => {}
     }
 }
 
 proptest! {
     #[test]
-    fn behaves_like_a_plain_deque(steps in prop::collection::vec(step(), 1..200), probe: usize) {
-        let mut queue = Queue::new();
+    fn behaves_like_a_plain_deque(
+        steps in prop::collection::vec(step(), 1..200),
+        probe: usize,
+        name in prop::collection::vec(any::<u8>(), 0..300),
+        room in 0usize..300,
+    ) {
+        let mut queue = Queue::named(&name, 7, [8, 9], room);
         let mut model = VecDeque::new();
         let (mut snapshot, mut model_then) = (queue.share(), model.clone());
         for step in steps {
@@ -98,7 +127,13 @@ proptest! {
             apply(&mut queue, &mut model, step);
             queue.check_invariants();
             prop_assert_eq!(queue.len(), model.len());
+            prop_assert_eq!((queue.name(), queue.hash(), queue.numbers()), (&name[..], 7, [8, 9]));
         }
+        queue.set_number(1, 10);
+        let mut queue = queue.renamed(b"other", 6, [5, 4]);
+        queue.set_number(0, 3);
+        queue.check_invariants();
+        prop_assert_eq!((queue.name(), queue.hash(), queue.numbers()), (&b"other"[..], 6, [3, 4]));
         prop_assert!(snapshot.iter().eq(model_then.iter()));
         prop_assert!(snapshot.iter().rev().eq(model_then.iter().rev()));
         prop_assert!(queue.iter().eq(model.iter()));
@@ -127,7 +162,7 @@ fn a_snapshot_costs_little_more_than_what_changes() {
     for _ in 0..100_000 {
         queue.push(End::Back, &[0; 64]);
     }
-    let before = queue.segments.len();
+    let before = deque(&queue).segments.len();
     assert!(before < 250, "{before} segments of a long queue");
     let snapshot = queue.share();
     for _ in 0..1000 {
@@ -136,7 +171,7 @@ fn a_snapshot_costs_little_more_than_what_changes() {
         queue.pop(End::Front, |_| ());
         queue.pop(End::Front, |_| ());
     }
-    let copied = queue.segments.iter().filter(|segment| !segment.is_shared()).count();
+    let copied = deque(&queue).segments.iter().filter(|segment| !segment.is_shared()).count();
     assert!(copied <= 4, "{copied} segments are not shared");
     assert_eq!(snapshot.len(), 100_000);
     drop(snapshot);
@@ -154,7 +189,7 @@ fn what_is_popped_is_given_back() {
     for _ in 0..10_000 {
         queue.pop(End::Back, |_| ());
     }
-    assert_eq!(queue.segment_bytes, 0);
+    assert_eq!(deque(&queue).segment_bytes, 0);
 }
 
 #[test]
@@ -166,7 +201,53 @@ fn a_queue_that_stays_short_stays_small() {
             queue.pop(End::Front, |_| ());
         }
     }
-    assert!(queue.segment_bytes < 2 * SEGMENT_BYTES, "{} bytes", queue.segment_bytes);
+    let bytes = queue.allocated_bytes();
+    assert!(bytes < 2 * SEGMENT_BYTES, "{bytes} bytes");
+}
+
+/// One queue with all that it has is one allocation, as large as it has to be.
+#[test]
+fn a_small_queue_takes_little_beside_its_messages() {
+    let mut queue = Queue::named(b"queue:12345", 0, [0; 2], 0);
+    let (mut messages, mut wasted) = (0, 0);
+    while queue.allocated_bytes() < 4096 {
+        queue.push(End::Back, &[7; 64]);
+        messages += 1;
+        let least = 28 + 66 * messages;
+        assert!(queue.allocated_bytes() <= least + least / 4, "{messages} messages");
+        wasted += queue.allocated_bytes() - least;
+    }
+    assert!(wasted < messages * 4096 / 16, "{wasted} bytes with {messages} messages");
+    assert_eq!(size_of::<Queue>(), 16);
+}
+
+#[test]
+fn what_a_queue_had_for_its_filling_is_given_back() {
+    for count in [3, 30, 100, 1000] {
+        let mut queue = Queue::named(b"q", 0, [0; 2], 0);
+        queue.set_filling(true);
+        (0..count).for_each(|_| queue.push(End::Back, &[7; 64]));
+        queue.set_filling(false);
+        queue.check_invariants();
+        let (bytes, least) = (queue.allocated_bytes(), 66 * count);
+        assert!(bytes < least + least / 10 + 400, "{bytes} for {count}");
+    }
+}
+
+/// Its capacity stays the same, and it is not copied for each push.
+#[test]
+fn a_small_queue_that_stays_as_long_is_seldom_copied() {
+    let mut queue = Queue::named(b"q", 0, [0; 2], 0);
+    (0..30).for_each(|_| queue.push(End::Back, &[7; 64]));
+    let mut copies = 0;
+    for _ in 0..10_000 {
+        let before = queue.get(1).map(<[u8]>::as_ptr);
+        queue.pop(End::Front, |_| ());
+        queue.push(End::Back, &[7; 64]);
+        copies += u32::from(queue.get(0).map(<[u8]>::as_ptr) != before);
+    }
+    assert!(copies < 1000, "{copies} copies");
+    assert!(queue.allocated_bytes() <= 4096, "{} bytes", queue.allocated_bytes());
 }
 
 #[test]
@@ -187,6 +268,14 @@ fn rows_of_one_moment_are_gathered_in_the_order_of_the_queue() {
     assert_eq!(messages.collect::<Vec<_>>(), [&b"a"[..], b"c", b"e"].map(Box::from));
 }
 
+/// The segments of a queue that is no small one.
+fn segments(queue: &Queue) -> &VecDeque<Segment> {
+    match &queue.messages {
+        Packed::Deque { deque, .. } => &deque.segments,
+        Packed::Small { .. } => panic!("it is small"),
+    }
+}
+
 #[test]
 fn insertions_do_not_make_a_segment_larger_and_larger() {
     let mut queue = Queue::new();
@@ -196,37 +285,35 @@ fn insertions_do_not_make_a_segment_larger_and_larger() {
         queue.insert(1 + number / 2, &[b'm'; 100]);
     }
     queue.check_invariants();
-    let largest = queue.segments.iter().map(Segment::live_bytes).max();
+    let largest = segments(&queue).iter().map(Segment::live_bytes).max();
     assert!(largest.is_some_and(|bytes| bytes <= 2 * SEGMENT_BYTES), "{largest:?}");
 }
 
 #[test]
 fn a_drained_queue_gives_back_the_list_of_its_segments() {
     let mut queue = Queue::new();
-    while queue.segments.capacity() < 1_000 {
+    queue.push(End::Back, &[b'm'; SEGMENT_BYTES]);
+    while segments(&queue).capacity() < 1_000 {
         queue.push(End::Back, &[b'm'; SEGMENT_BYTES]);
     }
     while queue.len() > 1 {
         queue.pop(End::Front, |_| ());
     }
-    let left = queue.segments.capacity();
+    let left = segments(&queue).capacity();
     assert!(left < 500, "{left}");
 }
 
 #[test]
 fn a_push_beside_a_large_shared_segment_copies_nothing_of_it() {
-    for (count, is_copied) in [(9, true), (40, false)] {
-        for end in [End::Front, End::Back] {
-            let mut queue = Queue::new();
-            for _ in 0..count {
-                queue.push(End::Back, &[b'm'; 100]);
-            }
-            let segments = queue.segments.len();
-            let snapshot = queue.share();
-            queue.push(end, b"x");
-            let added = usize::from(!is_copied);
-            assert_eq!(queue.segments.len(), segments + added, "{count} {end:?}");
-            assert_eq!((snapshot.len(), queue.len()), (count, count + 1));
+    for end in [End::Front, End::Back] {
+        let mut queue = Queue::new();
+        for _ in 0..50 {
+            queue.push(End::Back, &[b'm'; 100]);
         }
+        let before = segments(&queue).len();
+        let snapshot = queue.share();
+        queue.push(end, b"x");
+        assert_eq!(segments(&queue).len(), before + 1, "{end:?}");
+        assert_eq!((snapshot.len(), queue.len()), (50, 51));
     }
 }

@@ -51,6 +51,18 @@ pub trait Kind: Default {
     /// Bytes of memory it takes beside its entry.
     fn allocated_bytes(&self) -> usize;
 
+    /// A number that changes when `allocated_bytes` does, and that is found at once.
+    #[inline]
+    fn memory_mark(&self) -> usize {
+        self.allocated_bytes()
+    }
+
+    /// What `allocated_bytes` was at a mark.
+    #[inline]
+    fn allocated_at(&self, mark: usize) -> usize {
+        mark
+    }
+
     /// The same value once more. It must cost next to nothing, however large the value is: a snapshot
     /// takes it in the middle of a command.
     fn share(&mut self) -> Self;
@@ -89,6 +101,16 @@ impl Kind for Queue {
     #[inline]
     fn allocated_bytes(&self) -> usize {
         Queue::allocated_bytes(self)
+    }
+
+    #[inline]
+    fn memory_mark(&self) -> usize {
+        Queue::memory_mark(self)
+    }
+
+    #[inline]
+    fn allocated_at(&self, mark: usize) -> usize {
+        Queue::allocated_at(self, mark)
     }
 
     fn share(&mut self) -> Queue {

@@ -10,9 +10,10 @@ const ARC_BYTES: usize = 16;
 /// The longest string that Redis keeps together with its object.
 const EMBEDDED_BYTES_MAX: usize = 44;
 
-/// A string. Its parts are shared with snapshots, and copied when they are changed meanwhile.
+/// A string. Its bytes are shared with snapshots, and copied when they are changed meanwhile. It is behind a
+/// pointer, so that a value is no larger than a list.
 #[derive(Clone, Debug)]
-pub struct StringValue(Form);
+pub struct StringValue(Box<Form>);
 
 #[derive(Clone, Debug)]
 enum Form {
@@ -36,7 +37,7 @@ pub enum Encoding {
 
 impl Default for StringValue {
     fn default() -> StringValue {
-        StringValue(Form::Empty)
+        StringValue(Box::new(Form::Empty))
     }
 }
 
@@ -45,22 +46,22 @@ impl StringValue {
     pub fn new(bytes: &[u8]) -> StringValue {
         // An i64 has at most 20 digits, its sign included.
         let number = if bytes.len() <= 20 { parse_integer(bytes) } else { None };
-        StringValue(number.map_or_else(|| Form::Fixed(bytes.into()), Form::Integer))
+        StringValue(Box::new(number.map_or_else(|| Form::Fixed(bytes.into()), Form::Integer)))
     }
 
     /// These bytes, whatever they are.
     pub fn text(bytes: &[u8]) -> StringValue {
-        StringValue(Form::Fixed(bytes.into()))
+        StringValue(Box::new(Form::Fixed(bytes.into())))
     }
 
     pub fn integer(number: i64) -> StringValue {
-        StringValue(Form::Integer(number))
+        StringValue(Box::new(Form::Integer(number)))
     }
 
     /// Puts these bytes in the place of what was there, and kept as a number if they are one.
     pub fn set(&mut self, bytes: &[u8]) {
         // Where the length stays, so does the memory, unless a snapshot has a part in it.
-        if let Form::Fixed(own) = &mut self.0
+        if let Form::Fixed(own) = &mut *self.0
             && own.len() == bytes.len()
             && bytes.len() > 20
             && let Some(own) = Arc::get_mut(own)
@@ -73,7 +74,7 @@ impl StringValue {
     /// Gives the bytes to a function.
     #[inline]
     pub fn with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
-        match &self.0 {
+        match &*self.0 {
             Form::Empty => read(b""),
             Form::Integer(number) => read(itoa::Buffer::new().format(*number).as_bytes()),
             Form::Fixed(bytes) => read(bytes),
@@ -88,7 +89,7 @@ impl StringValue {
 
     /// The number, if the bytes are one in the shortest way to write it.
     pub fn as_integer(&self) -> Option<i64> {
-        match &self.0 {
+        match &*self.0 {
             Form::Empty => None,
             Form::Integer(number) => Some(*number),
             Form::Fixed(bytes) => parse_integer(bytes),
@@ -98,17 +99,17 @@ impl StringValue {
 
     /// The bytes, to change; after that it is no number to Redis any more.
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
-        if !matches!(self.0, Form::Growing(_)) {
-            self.0 = Form::Growing(Arc::new(self.with(<[u8]>::to_vec)));
+        if !matches!(*self.0, Form::Growing(_)) {
+            *self.0 = Form::Growing(Arc::new(self.with(<[u8]>::to_vec)));
         }
-        match &mut self.0 {
+        match &mut *self.0 {
             Form::Growing(bytes) => Arc::make_mut(bytes),
             _ => unreachable!("it was made so above"),
         }
     }
 
     pub fn encoding(&self) -> Encoding {
-        match &self.0 {
+        match &*self.0 {
             Form::Integer(_) => Encoding::Int,
             Form::Empty => Encoding::Embstr,
             Form::Fixed(bytes) if bytes.len() <= EMBEDDED_BYTES_MAX => Encoding::Embstr,
@@ -157,11 +158,12 @@ impl Kind for StringValue {
     }
 
     fn allocated_bytes(&self) -> usize {
-        match &self.0 {
+        let bytes = match &*self.0 {
             Form::Empty | Form::Integer(_) => 0,
             Form::Fixed(bytes) => ARC_BYTES + bytes.len(),
             Form::Growing(bytes) => ARC_BYTES + size_of::<Vec<u8>>() + bytes.capacity(),
-        }
+        };
+        size_of::<Form>() + bytes
     }
 
     fn share(&mut self) -> StringValue {

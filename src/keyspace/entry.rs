@@ -1,0 +1,309 @@
+//! What there is of a key.
+//!
+//! Most entries have a value and nothing else. The value is then all there is: the queue keeps the key
+//! itself, its hash, and when it was used.
+
+use super::{Interest, Key, NEVER, Value};
+use crate::queue::Queue;
+use crate::value::Kind;
+
+/// The reference counts before a shared key.
+const ARC_BYTES: usize = 16;
+
+/// Which of a queue's numbers says when the value was last read or written, in seconds of the monotonic
+/// clock.
+const USED_S: usize = 0;
+/// Which of them is of the last snapshot that saved the entry, or that was under way when it was made.
+const EPOCH: usize = 1;
+
+/// An entry of a database. It has no value if it has an empty queue.
+#[derive(Debug)]
+pub(super) struct Entry {
+    parts: Parts,
+}
+
+/// There are as many entries as keys, and each byte of one counts.
+const _: () = assert!(size_of::<Entry>() == 16);
+
+#[derive(Debug)]
+enum Parts {
+    /// A queue, which keeps its key.
+    Value(Value),
+    Full(Box<Full>),
+}
+
+/// An entry that has more than a queue. Always one of these: a key that somebody is interested in, that
+/// expires, or whose value is no list.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) key: Key,
+    hash: u32,
+    /// Those of the queue, while it is here.
+    numbers: [u32; 2],
+    /// An empty queue if there is none.
+    pub(super) value: Value,
+    /// Unix milliseconds at which the value goes; `NEVER` if it stays.
+    pub(super) expires_ms: i64,
+    pub(super) interest: Option<Box<Interest>>,
+}
+
+impl Entry {
+    /// An entry without a value, but with room for one of so many bytes.
+    #[inline]
+    pub(super) fn new(key: &[u8], hash: u32, epoch: u32, room: usize) -> Entry {
+        let mut numbers = [0; 2];
+        numbers[EPOCH] = epoch;
+        Entry { parts: Parts::Value(Value::List(Queue::named(key, hash, numbers, room))) }
+    }
+
+    /// The value, or the empty queue that is there without one.
+    #[inline]
+    pub(super) fn content(&self) -> &Value {
+        match &self.parts {
+            Parts::Value(value) => value,
+            Parts::Full(full) => &full.value,
+        }
+    }
+
+    #[inline]
+    pub(super) fn content_mut(&mut self) -> &mut Value {
+        match &mut self.parts {
+            Parts::Value(value) => value,
+            Parts::Full(full) => &mut full.value,
+        }
+    }
+
+    /// The queue, which is empty if there is no value; none if the value is no list.
+    #[inline]
+    pub(super) fn list(&self) -> Option<&Queue> {
+        Queue::of(self.content())
+    }
+
+    #[inline]
+    pub(super) fn list_mut(&mut self) -> Option<&mut Queue> {
+        Queue::of_mut(self.content_mut())
+    }
+
+    #[inline]
+    pub(super) fn key(&self) -> &[u8] {
+        match &self.parts {
+            Parts::Value(value) => Queue::of(value).map_or(&[], Queue::name),
+            Parts::Full(full) => &full.key,
+        }
+    }
+
+    /// The key, to be kept elsewhere.
+    pub(super) fn shared_key(&self) -> Key {
+        match &self.parts {
+            Parts::Value(_) => Key::from(self.key()),
+            Parts::Full(full) => full.key.clone(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn hash(&self) -> u32 {
+        match &self.parts {
+            Parts::Value(value) => Queue::of(value).map_or(0, Queue::hash),
+            Parts::Full(full) => full.hash,
+        }
+    }
+
+    #[inline]
+    fn numbers(&self) -> [u32; 2] {
+        match &self.parts {
+            Parts::Value(value) => Queue::of(value).map_or([0; 2], Queue::numbers),
+            Parts::Full(full) => full.numbers,
+        }
+    }
+
+    #[inline]
+    fn set_number(&mut self, which: usize, number: u32) {
+        match &mut self.parts {
+            Parts::Value(value) => {
+                if let Some(queue) = Queue::of_mut(value) {
+                    queue.set_number(which, number);
+                }
+            }
+            Parts::Full(full) => full.numbers[which] = number,
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_value(&self) -> bool {
+        match self.content() {
+            Value::List(queue) => !queue.is_empty(),
+            Value::String(_) => true,
+        }
+    }
+
+    /// The value, also if it has expired.
+    #[inline]
+    pub(super) fn value(&self) -> Option<&Value> {
+        self.has_value().then(|| self.content())
+    }
+
+    #[inline]
+    pub(super) fn value_mut(&mut self) -> Option<&mut Value> {
+        if self.has_value() { Some(self.content_mut()) } else { None }
+    }
+
+    /// The value, if it has not expired.
+    #[inline]
+    pub(super) fn live_value(&self, now_ms: i64) -> Option<&Value> {
+        if self.is_due(now_ms) { None } else { self.value() }
+    }
+
+    /// Gives the entry another value.
+    pub(super) fn set_value(&mut self, value: Value) {
+        match value {
+            Value::List(queue) => {
+                let renamed = queue.renamed(self.key(), self.hash(), self.numbers());
+                *self.content_mut() = Value::List(renamed);
+                self.forget_full();
+            }
+            other @ Value::String(_) => self.make_full().value = other,
+        }
+    }
+
+    /// Takes the value away, or the empty queue that is there without one, and with it the memory that it
+    /// has.
+    pub(super) fn take_content(&mut self) -> Value {
+        let empty = Queue::named(self.key(), self.hash(), self.numbers(), 0);
+        let content = std::mem::replace(self.content_mut(), Value::List(empty));
+        self.forget_full();
+        content
+    }
+
+    /// Bytes of memory that the value and the key take.
+    #[inline]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        match self.content() {
+            Value::List(queue) => queue.allocated_bytes(),
+            // A queue keeps its key.
+            Value::String(string) => {
+                size_of::<Full>() + ARC_BYTES + self.key().len() + string.allocated_bytes()
+            }
+        }
+    }
+
+    /// When the value was last used.
+    pub(super) fn used_s(&self) -> u32 {
+        self.numbers()[USED_S]
+    }
+
+    #[inline]
+    pub(super) fn set_used_s(&mut self, now_s: u32) {
+        self.set_number(USED_S, now_s);
+    }
+
+    pub(super) fn epoch(&self) -> u32 {
+        self.numbers()[EPOCH]
+    }
+
+    pub(super) fn set_epoch(&mut self, epoch: u32) {
+        self.set_number(EPOCH, epoch);
+    }
+
+    /// Notes that it is used, if uses are noted.
+    #[inline]
+    pub(super) fn note_use(&mut self, now_s: u32, notes_use: bool) {
+        if notes_use {
+            self.set_used_s(now_s);
+        }
+    }
+
+    /// Whether it has nothing beside a value.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.parts, Parts::Value(_))
+    }
+
+    /// What it has beside a value, if anything.
+    #[inline]
+    pub(super) fn full(&self) -> Option<&Full> {
+        match &self.parts {
+            Parts::Value(_) => None,
+            Parts::Full(full) => Some(full),
+        }
+    }
+
+    #[inline]
+    pub(super) fn full_mut(&mut self) -> Option<&mut Full> {
+        match &mut self.parts {
+            Parts::Value(_) => None,
+            Parts::Full(full) => Some(full),
+        }
+    }
+
+    /// The same; it is made if there is nothing.
+    fn make_full(&mut self) -> &mut Full {
+        if self.is_plain() {
+            let (key, hash, numbers) = (Key::from(self.key()), self.hash(), self.numbers());
+            let value = std::mem::replace(self.content_mut(), Value::List(Queue::new()));
+            let (expires_ms, interest) = (NEVER, None);
+            let full = Full { key, hash, numbers, value, expires_ms, interest };
+            self.parts = Parts::Full(Box::new(full));
+        }
+        match &mut self.parts {
+            Parts::Full(full) => full,
+            Parts::Value(_) => unreachable!("it was made full above"),
+        }
+    }
+
+    /// Forgets that there was more than a queue where there is no more of it.
+    fn forget_full(&mut self) {
+        let Parts::Full(full) = &mut self.parts else { return };
+        let numbers = full.numbers;
+        if full.interest.is_some() || full.expires_ms != NEVER {
+            return;
+        }
+        let Some(queue) = Queue::of_mut(&mut full.value) else { return };
+        queue.set_number(USED_S, numbers[USED_S]);
+        queue.set_number(EPOCH, numbers[EPOCH]);
+        self.parts = Parts::Value(Value::List(std::mem::replace(queue, Queue::new())));
+    }
+
+    #[inline]
+    pub(super) fn expires_ms(&self) -> i64 {
+        self.full().map_or(NEVER, |full| full.expires_ms)
+    }
+
+    pub(super) fn set_expires_ms(&mut self, expires_ms: i64) {
+        if self.expires_ms() != expires_ms {
+            self.make_full().expires_ms = expires_ms;
+            self.forget_full();
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+        self.full().is_some_and(|full| full.expires_ms != NEVER && full.expires_ms <= now_ms)
+    }
+
+    #[inline]
+    pub(super) fn interest(&self) -> Option<&Interest> {
+        self.full()?.interest.as_deref()
+    }
+
+    #[inline]
+    pub(super) fn interest_mut(&mut self) -> Option<&mut Interest> {
+        self.full_mut()?.interest.as_deref_mut()
+    }
+
+    pub(super) fn interest_or_default(&mut self) -> &mut Interest {
+        self.make_full().interest.get_or_insert_default()
+    }
+
+    pub(super) fn set_interest(&mut self, interest: Option<Box<Interest>>) {
+        if interest.is_some() || self.interest().is_some() {
+            self.make_full().interest = interest;
+            self.forget_full();
+        }
+    }
+
+    pub(super) fn take_interest(&mut self) -> Option<Box<Interest>> {
+        let interest = self.full_mut()?.interest.take();
+        self.forget_full();
+        interest
+    }
+}

@@ -1,0 +1,387 @@
+//! The messages of a queue that is not small: a deque of packed segments.
+
+use super::End;
+use super::segment::Segment;
+use super::sizes::{Growth, fitting, segment_bytes_for};
+use super::stamps::Stamps;
+use super::stored::{Messages, stored_bytes};
+use crate::slack;
+use std::collections::VecDeque;
+
+/// Bytes of a full segment: small beside the processor's caches, large beside the 40 bytes of
+/// bookkeeping, and 16 short of two pages, which is what the allocator adds.
+pub(super) const SEGMENT_BYTES: usize = 8192 - 16;
+
+/// Bytes of a full segment of a long queue, so that a snapshot of it has few segments to share:
+/// at the pace of a tenth of a microsecond each, a gigabyte takes two milliseconds.
+pub(super) const LONG_SEGMENT_BYTES: usize = 65_536 - 16;
+
+/// A queue is long from so many bytes on. An eighth of it, at the most, is then in its segments at
+/// either end.
+const LONG_BYTES: usize = 1 << 20;
+
+/// The first segment of a queue has this much room at the least, and grows as it fills, by as little as
+/// the allocator can tell apart.
+const FIRST_SEGMENT_BYTES: usize = 32;
+
+/// Later segments begin with this part of what is in the others, and grow in the same way. Those of a long
+/// queue have their full size at once, a sixteenth of the queue at the most, so that nothing in them is
+/// copied.
+const NEXT_SEGMENT_PART: usize = 16;
+
+/// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
+/// more, the push begins a segment of its own.
+const COPIED_BYTES_MAX: usize = 1024;
+
+/// A deque of messages, and what else there is of their queue.
+#[derive(Debug, Default)]
+pub(super) struct Deque {
+    /// No segment is empty.
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) len: usize,
+    /// Capacity of all segments.
+    pub(super) segment_bytes: usize,
+    /// In a box, since most queues have none.
+    pub(super) stamps: Option<Box<Stamps>>,
+    pub(super) name: Box<[u8]>,
+    pub(super) numbers: [u32; 2],
+}
+
+impl Deque {
+    /// The same messages and stamps once more, as `Queue::share`.
+    pub(super) fn share(&mut self) -> Deque {
+        Deque {
+            segments: self.segments.iter_mut().map(Segment::share).collect(),
+            len: self.len,
+            segment_bytes: self.segment_bytes,
+            stamps: self.stamps.clone(),
+            ..Deque::default()
+        }
+    }
+
+    #[inline]
+    pub(super) fn allocated_bytes(&self) -> usize {
+        let stamps_bytes = self.stamps.as_deref().map_or(0, Stamps::allocated_bytes);
+        Deque::fixed_bytes(&self.name) + self.buffer_bytes() + stamps_bytes
+    }
+
+    /// What one takes that has no messages.
+    #[inline]
+    pub(super) fn fixed_bytes(name: &[u8]) -> usize {
+        size_of::<Deque>() + name.len()
+    }
+
+    #[inline]
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.segment_bytes + self.segments.capacity() * size_of::<Segment>()
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, end: End, message: &[u8], growth: Growth) {
+        match end {
+            End::Front => self.push_front(message, growth),
+            End::Back => self.push_back(message, growth),
+        }
+    }
+
+    #[inline]
+    fn push_back(&mut self, message: &[u8], growth: Growth) {
+        let stored = stored_bytes(message.len());
+        let last = self.segments.back_mut();
+        if !last.is_some_and(|last| last.push_back_into_room(message, stored)) {
+            self.push_back_growing(message, stored, growth);
+        }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn push_back_growing(&mut self, message: &[u8], stored: usize, growth: Growth) {
+        let full = self.full_segment_bytes(stored);
+        if let Some(last) = self.segments.back_mut()
+            && let Some(capacity) = grown_capacity(last, stored, full, growth)
+        {
+            let before = last.capacity();
+            last.regrow_for_back(capacity);
+            last.push_back(message);
+            self.segment_bytes = self.segment_bytes + last.capacity() - before;
+            return;
+        }
+        let mut segment = Segment::for_back(self.new_capacity(stored));
+        segment.push_back(message);
+        self.add_segment(End::Back, segment);
+    }
+
+    fn push_front(&mut self, message: &[u8], growth: Growth) {
+        let stored = stored_bytes(message.len());
+        match self.segments.front_mut() {
+            Some(first) if first.room_at_front() >= stored => first.push_front(message),
+            _ => self.push_front_growing(message, stored, growth),
+        }
+        self.len += 1;
+    }
+
+    #[cold]
+    fn push_front_growing(&mut self, message: &[u8], stored: usize, growth: Growth) {
+        let full = self.full_segment_bytes(stored);
+        if let Some(first) = self.segments.front_mut()
+            && let Some(capacity) = grown_capacity(first, stored, full, growth)
+        {
+            let before = first.capacity();
+            first.regrow_for_front(capacity);
+            first.push_front(message);
+            self.segment_bytes = self.segment_bytes + first.capacity() - before;
+            return;
+        }
+        let mut segment = Segment::for_front(self.new_capacity(stored));
+        segment.push_front(message);
+        self.add_segment(End::Front, segment);
+    }
+
+    /// Adds a segment with its messages, which the caller counts.
+    pub(super) fn add_segment(&mut self, end: End, segment: Segment) {
+        self.segment_bytes += segment.capacity();
+        // A deque that grows by itself would have room for four at once.
+        if self.segments.capacity() < 4 && self.segments.len() == self.segments.capacity() {
+            self.segments.reserve_exact(1);
+        }
+        match end {
+            End::Front => self.segments.push_front(segment),
+            End::Back => self.segments.push_back(segment),
+        }
+    }
+
+    /// Bytes of a full segment of this queue, if it is for messages of this size.
+    fn full_segment_bytes(&self, stored: usize) -> usize {
+        let is_long = self.segment_bytes >= LONG_BYTES;
+        segment_bytes_for(stored, if is_long { LONG_SEGMENT_BYTES } else { SEGMENT_BYTES })
+    }
+
+    fn new_capacity(&self, stored: usize) -> usize {
+        let full = self.full_segment_bytes(stored);
+        if self.segment_bytes >= LONG_BYTES {
+            return full.max(stored);
+        }
+        let first = (self.segment_bytes / NEXT_SEGMENT_PART).clamp(FIRST_SEGMENT_BYTES, full);
+        fitting(first.max(stored))
+    }
+
+    /// Gives back what the segments at both ends have not used; of a long queue that is little.
+    pub(super) fn fit(&mut self) {
+        if self.segment_bytes >= LONG_BYTES {
+            return;
+        }
+        let last = self.segments.len().saturating_sub(1);
+        for number in [0, last] {
+            if let Some(segment) = self.segments.get_mut(number)
+                && !segment.is_shared()
+                && fitting(segment.live_bytes()) < segment.capacity()
+            {
+                self.segment_bytes -= segment.capacity();
+                segment.fit();
+                self.segment_bytes += segment.capacity();
+            }
+        }
+    }
+
+    /// Takes the message at one end away, after `read` has seen it.
+    #[inline]
+    pub(super) fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let (seen, is_drained) = match end {
+            End::Front => {
+                let first = self.segments.front_mut()?;
+                (first.pop_front(read)?, first.count() == 0)
+            }
+            End::Back => {
+                let last = self.segments.back_mut()?;
+                (last.pop_back(read)?, last.count() == 0)
+            }
+        };
+        self.len -= 1;
+        if is_drained {
+            self.drop_segment(end);
+        }
+        Some(seen)
+    }
+
+    /// Gives the segment at one end, which is of no use any more, back to the allocator.
+    #[cold]
+    pub(super) fn drop_segment(&mut self, end: End) {
+        let segment = match end {
+            End::Front => self.segments.pop_front(),
+            End::Back => self.segments.pop_back(),
+        };
+        self.segment_bytes -= segment.map_or(0, |segment| segment.capacity());
+        if let Some(capacity) = slack::smaller(self.segments.len(), self.segments.capacity()) {
+            self.segments.shrink_to(capacity);
+        }
+    }
+
+    /// The segment that holds message `index`, and the index within it. `index` is below `len`.
+    fn locate(&self, index: usize) -> (usize, usize) {
+        if index < self.len / 2 {
+            let mut left = index;
+            for (number, segment) in self.segments.iter().enumerate() {
+                if left < segment.count() {
+                    return (number, left);
+                }
+                left -= segment.count();
+            }
+        } else {
+            let mut first = self.len;
+            for (number, segment) in self.segments.iter().enumerate().rev() {
+                first -= segment.count();
+                if index >= first {
+                    return (number, index - first);
+                }
+            }
+        }
+        (self.segments.len(), 0)
+    }
+
+    /// The message at `index`, which is below `len`.
+    pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
+        let (number, within) = self.locate(index);
+        self.segments[number].get(within)
+    }
+
+    /// The runs of messages from the one on that has message `index`, and the index within that.
+    pub(super) fn runs_from(
+        &self,
+        index: usize,
+    ) -> (impl DoubleEndedIterator<Item = Messages<'_>>, usize) {
+        let (number, within) =
+            if index < self.len { self.locate(index) } else { (self.segments.len(), 0) };
+        (self.segments.range(number..).map(Segment::iter), within)
+    }
+
+    /// Puts `message` in the place of the one at `index`, which is below `len`.
+    pub(super) fn set(&mut self, index: usize, message: &[u8]) {
+        let (number, within) = self.locate(index);
+        self.edit(number, |segment| segment.set(within, message));
+    }
+
+    /// Puts `message` before the one at `index`, which is below `len`.
+    pub(super) fn insert(&mut self, index: usize, message: &[u8]) {
+        let (number, within) = self.locate(index);
+        self.edit(number, |segment| segment.insert(within, message));
+        self.len += 1;
+    }
+
+    /// Changes one segment's messages, keeping the count of memory and the bound on its size.
+    fn edit(&mut self, number: usize, change: impl FnOnce(&mut Segment)) {
+        // One that insertions made larger than two full ones is cut in two.
+        let bytes_max = 2 * self.full_segment_bytes(0);
+        let segment = &mut self.segments[number];
+        self.segment_bytes -= segment.capacity();
+        change(segment);
+        let rest = (segment.live_bytes() > bytes_max && segment.count() > 1)
+            .then(|| segment.split_off(segment.count() / 2));
+        self.segment_bytes += segment.capacity();
+        if let Some(rest) = rest {
+            self.segment_bytes += rest.capacity();
+            self.segments.insert(number + 1, rest);
+        }
+    }
+
+    /// Forgets the messages that `keep` refuses, asked in order from one end on; says how many.
+    pub(super) fn retain(&mut self, from: End, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
+        let mut removed = 0;
+        match from {
+            End::Front => {
+                for segment in &mut self.segments {
+                    removed += segment.retain(&mut keep);
+                }
+            }
+            End::Back => {
+                for segment in self.segments.iter_mut().rev() {
+                    removed += segment.retain_from_back(&mut keep);
+                }
+            }
+        }
+        self.len -= removed;
+        if removed > 0 {
+            self.segments.retain(|segment| segment.count() > 0);
+            self.segment_bytes = self.segments.iter().map(Segment::capacity).sum();
+        }
+        removed
+    }
+
+    /// Forgets `count` messages, not none, from `start` on; there are others on both sides.
+    pub(super) fn cut_out(&mut self, start: usize, count: usize) {
+        let (number, within) = self.locate(start);
+        let mut left = count;
+        let mut first = number;
+        if within > 0 {
+            let segment = &mut self.segments[number];
+            self.segment_bytes -= segment.capacity();
+            left -= segment.cut(within, left);
+            self.segment_bytes += segment.capacity();
+            first += 1;
+        }
+        let mut end = first;
+        while let Some(segment) = self.segments.get(end)
+            && segment.count() <= left
+        {
+            left -= segment.count();
+            self.segment_bytes -= segment.capacity();
+            end += 1;
+        }
+        // Dropping the first messages of a segment leaves its buffer as it is.
+        if let Some(segment) = self.segments.get_mut(end) {
+            segment.cut(0, left);
+        }
+        self.segments.drain(first..end);
+        self.len -= count;
+    }
+
+    /// Forgets `count` messages at one end, whole segments at a time where that is possible.
+    pub(super) fn drop_many(&mut self, end: End, mut count: usize) {
+        while count > 0 {
+            let segment = match end {
+                End::Front => self.segments.front(),
+                End::Back => self.segments.back(),
+            };
+            let Some(segment) = segment else { return };
+            if segment.count() <= count {
+                count -= segment.count();
+                self.len -= segment.count();
+                self.drop_segment(end);
+            } else {
+                self.pop(end, |_| ());
+                count -= 1;
+            }
+        }
+    }
+
+    /// Panics if the counts disagree with what the segments hold.
+    pub(super) fn check_invariants(&self) {
+        assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
+        assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
+        assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
+        if let Some(stamps) = &self.stamps {
+            stamps.check_invariants(self.len);
+            let messages = self.segments.iter().flat_map(Segment::iter);
+            assert_eq!(stamps.message_bytes(), messages.map(<[u8]>::len).sum::<usize>());
+        }
+    }
+}
+
+/// The capacity to which a segment at the end of a queue may grow to take `stored` bytes more;
+/// none where a new segment is due. What was popped from the other side counts as room.
+fn grown_capacity(
+    segment: &Segment,
+    stored: usize,
+    full_bytes: usize,
+    growth: Growth,
+) -> Option<usize> {
+    let live = segment.live_bytes();
+    let needed = live + stored;
+    // Of a segment that is taken from meanwhile, a fifth is room at the least, so that what is copied is paid
+    // for by many pushes.
+    let is_used = segment.capacity() - live >= stored;
+    let wanted = if is_used { needed + needed / 4 } else { needed };
+    if wanted > full_bytes || (live > COPIED_BYTES_MAX && segment.is_shared()) {
+        return None;
+    }
+    Some(growth.size(wanted).min(full_bytes))
+}
