@@ -20,14 +20,13 @@ pub(super) const LONG_SEGMENT_BYTES: usize = 65_536 - 16;
 /// either end.
 const LONG_BYTES: usize = 1 << 20;
 
-/// The first segment of a queue has this much room at the least, and grows as it fills, by as little as
-/// the allocator can tell apart.
-const FIRST_SEGMENT_BYTES: usize = 32;
+/// A segment begins with this much room at the least, and grows as it fills, by as little as an allocator
+/// can tell apart.
+const NEW_SEGMENT_BYTES: usize = 256;
 
-/// Later segments begin with this part of what is in the others, and grow in the same way. Those of a long
-/// queue have their full size at once, a sixteenth of the queue at the most, so that nothing in them is
-/// copied.
-const NEXT_SEGMENT_PART: usize = 16;
+/// It begins with this part of what is in the others, if that is more. Those of a long queue have their full
+/// size at once, a sixteenth of the queue at the most, so that nothing in them is copied.
+const NEW_SEGMENT_PART: usize = 64;
 
 /// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
 /// more, the push begins a segment of its own.
@@ -161,7 +160,7 @@ impl Deque {
         if self.segment_bytes >= LONG_BYTES {
             return full.max(stored);
         }
-        let first = (self.segment_bytes / NEXT_SEGMENT_PART).clamp(FIRST_SEGMENT_BYTES, full);
+        let first = (self.segment_bytes / NEW_SEGMENT_PART).clamp(NEW_SEGMENT_BYTES, full);
         fitting(first.max(stored))
     }
 

@@ -48,6 +48,9 @@ pub(super) fn encode_length(length: usize) -> Length {
 /// How many bytes a message of `length` takes in a segment.
 #[inline]
 pub(super) fn stored_bytes(length: usize) -> usize {
+    if length < 0x80 {
+        return length + 2;
+    }
     let bits = (usize::BITS - (length | 1).leading_zeros()) as usize;
     length + 2 * bits.div_ceil(7)
 }
