@@ -44,6 +44,8 @@ const CIRCLES_LEFT: &[&[&str]] = &[
     &[
         "keyspace",
         "keyspace/departures",
+        "keyspace/entries",
+        "keyspace/entry",
         "keyspace/flush",
         "keyspace/governed",
         "keyspace/interest",
@@ -52,7 +54,7 @@ const CIRCLES_LEFT: &[&[&str]] = &[
         "keyspace/recent",
         "keyspace/snapshot",
     ],
-    &["queue", "queue/stamps"],
+    &["queue", "queue/deque", "queue/small", "queue/stamps"],
 ];
 
 /// How high a room is.

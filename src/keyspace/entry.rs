@@ -169,7 +169,7 @@ impl Entry {
     /// has.
     pub(super) fn take_content(&mut self) -> Value {
         let empty = Queue::named(self.key(), self.hash(), self.numbers(), 0);
-        let content = std::mem::replace(self.content_mut(), Value::List(empty));
+        let content = std::mem::replace(self.content_mut(), empty.into_value());
         self.forget_full();
         content
     }
@@ -239,7 +239,7 @@ impl Entry {
     fn make_full(&mut self) -> &mut Full {
         if self.is_plain() {
             let (key, hash, numbers) = (Key::from(self.key()), self.hash(), self.numbers());
-            let value = std::mem::replace(self.content_mut(), Value::List(Queue::new()));
+            let value = std::mem::replace(self.content_mut(), Queue::new().into_value());
             let (expires_ms, interest) = (NEVER, None);
             let full = Full { key, hash, numbers, value, expires_ms, interest };
             self.parts = Parts::Full(Box::new(full));

@@ -497,7 +497,8 @@ impl Keyspace {
                 assert!(entry.has_value() || entry.expires_ms() == NEVER, "expiry of nothing");
                 let Some(full) = entry.full() else { continue };
                 assert_eq!(*full.key, *entry.key());
-                assert!(full.interest.is_some() || full.expires_ms != NEVER);
+                let is_list = Queue::of(&full.value).is_some();
+                assert!(full.interest.is_some() || full.expires_ms != NEVER || !is_list);
                 if let Some(interest) = &full.interest {
                     assert!(!interest.is_unused());
                     bytes += interest.governed.as_ref().map_or(0, |g| g.allocated_bytes());

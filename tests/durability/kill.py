@@ -314,7 +314,8 @@ class Tampering:
         return True
 
     def lose_newest(self, client, queue, trial):
-        return client.rpop(queue.name)
+        # More than the pushes without an answer can have added.
+        return client.rpop(queue.name, 90)
 
     def lose_oldest(self, client, queue, trial):
         # More than the pops without an answer can have taken.
