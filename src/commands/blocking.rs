@@ -6,8 +6,7 @@
 //! clients in line, the longest-waiting first, with the same `take`.
 
 use super::governed;
-use super::list::{end_of, many_arguments};
-use super::take::{Taken, Taker, has_messages, take};
+use super::take::{Taken, Taker, end_of, has_messages, many_arguments, take, take_first};
 use super::timing;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
@@ -16,12 +15,12 @@ use crate::engine::Arg::{Many, One, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, PER_KEY, TAKE_MANY};
 use crate::engine::uses::{INSERT, TAKE};
-use crate::engine::{Command, CommandError, Context};
+use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Key;
 use crate::queue::End;
 use crate::resp::{Output, Request};
 use crate::state::State;
-use std::ops::Range;
+use std::iter;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -58,36 +57,34 @@ fn blocking_pop(
     request: &Request<'_>,
     end: End,
 ) -> Result<(), CommandError> {
-    let last = request.len() - 1;
-    let deadline_us = deadline(&request[last], ctx.now)?;
-    take_or_wait(ctx, request, 1..last, Take::Pop { end }, deadline_us)
+    let mut args = Arguments::of(request);
+    let deadline_us = deadline(args.last()?, ctx.now)?;
+    take_or_wait(ctx, args.rest(), Take::Pop { end }, deadline_us)
 }
 
 pub(super) fn blmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (keys, end, count) = many_arguments(request, 2)?;
-    let deadline_us = deadline(&request[1], ctx.now)?;
-    take_or_wait(ctx, request, keys, Take::PopMany { end, count }, deadline_us)
+    let mut args = Arguments::of(request);
+    let timeout = args.required()?;
+    let (keys, end, count) = many_arguments(args)?;
+    let deadline_us = deadline(timeout, ctx.now)?;
+    take_or_wait(ctx, keys, Take::PopMany { end, count }, deadline_us)
 }
 
 pub(super) fn blmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (from, to) = (end_of(&request[3])?, end_of(&request[4])?);
-    blocking_move(ctx, request, from, to, 5)
+    let mut args = Arguments::of(request);
+    let (source, destination) = (args.required()?, args.required()?);
+    let (from, to) = (end_of(&mut args)?, end_of(&mut args)?);
+    let deadline_us = deadline(args.required()?, ctx.now)?;
+    let destination = Key::from(destination);
+    take_or_wait(ctx, iter::once(source), Take::Move { from, to, destination }, deadline_us)
 }
 
 pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    blocking_move(ctx, request, End::Back, End::Front, 3)
-}
-
-fn blocking_move(
-    ctx: &mut Context<'_>,
-    request: &Request<'_>,
-    from: End,
-    to: End,
-    timeout_at: usize,
-) -> Result<(), CommandError> {
-    let deadline_us = deadline(&request[timeout_at], ctx.now)?;
-    let destination = Key::from(&request[2]);
-    take_or_wait(ctx, request, 1..2, Take::Move { from, to, destination }, deadline_us)
+    let mut args = Arguments::of(request);
+    let (source, destination) = (args.required()?, args.required()?);
+    let deadline_us = deadline(args.required()?, ctx.now)?;
+    let (from, to, destination) = (End::Back, End::Front, Key::from(destination));
+    take_or_wait(ctx, iter::once(source), Take::Move { from, to, destination }, deadline_us)
 }
 
 /// When a wait of so many seconds, given as a decimal fraction, is over; none for 0.
@@ -147,19 +144,17 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
     Some(if is_tiny { f64::MIN_POSITIVE } else { number })
 }
 
-fn take_or_wait(
+fn take_or_wait<'a>(
     ctx: &mut Context<'_>,
-    request: &Request<'_>,
-    keys: Range<usize>,
+    keys: impl Iterator<Item = &'a [u8]> + Clone,
     wanted: Take,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
     let may_wait = ctx.origin.may_wait();
     if !matches!(wanted, Take::Move { .. }) {
-        let names = keys.clone().map(|index| &request[index]);
-        governed::acknowledge_by_pop(ctx.state, ctx.db, names, ctx.client, may_wait);
+        governed::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, may_wait);
     }
-    if take_first(ctx, request, keys.clone(), &wanted)? {
+    if take_first(ctx, keys.clone(), &wanted)? {
         return Ok(());
     }
     if !may_wait {
@@ -169,36 +164,14 @@ fn take_or_wait(
         }
         return Ok(());
     }
-    wait(ctx, request, keys, wanted, deadline_us);
+    wait(ctx, keys, wanted, deadline_us);
     Ok(())
 }
 
-/// Takes from the first of these keys that has what is wanted; whether one had.
-pub(super) fn take_first(
-    ctx: &mut Context<'_>,
-    request: &Request<'_>,
-    keys: Range<usize>,
-    wanted: &Take,
-) -> Result<bool, CommandError> {
-    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
-    let consumer = clients.consumer(ctx.client);
-    let taker = Taker { db: ctx.db, consumer, take: wanted };
-    for index in keys {
-        match take(keyspace, effects, taker, &request[index], ctx.reply)? {
-            Taken::Nothing => continue,
-            Taken::Some => {}
-            Taken::ToAcknowledge => clients.note_delivered(consumer),
-        }
-        return Ok(true);
-    }
-    Ok(false)
-}
-
 /// Puts the client in line at each key.
-fn wait(
+fn wait<'a>(
     ctx: &mut Context<'_>,
-    request: &Request<'_>,
-    keys: Range<usize>,
+    keys: impl Iterator<Item = &'a [u8]>,
     take: Take,
     deadline_us: Option<u64>,
 ) {
@@ -206,8 +179,8 @@ fn wait(
     let ticket = state.next_ticket;
     state.next_ticket += 1;
     let mut is_acknowledged_by_pop = false;
-    let in_line = |index| {
-        let key = state.keyspace.add_waiter(ctx.db, &request[index], ticket, ctx.client);
+    let in_line = |name| {
+        let key = state.keyspace.add_waiter(ctx.db, name, ticket, ctx.client);
         let policy = state.keyspace.policy_of(ctx.db, &key);
         is_acknowledged_by_pop |= policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
         key

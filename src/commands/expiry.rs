@@ -4,7 +4,7 @@ use crate::engine::Arg::{One, OptionalChoice};
 use crate::engine::Group::Generic;
 use crate::engine::tips::VARIES;
 use crate::engine::uses::{READ_VALUE, UPDATE};
-use crate::engine::{Arg, Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};
 use crate::resp::Request;
 use crate::state::State;
 
@@ -78,9 +78,9 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn parse(request: &Request<'_>) -> Result<Conditions, CommandError> {
+    fn parse(args: Arguments<'_>) -> Result<Conditions, CommandError> {
         let mut wanted = Conditions::default();
-        for option in request.args_from(3) {
+        for option in args.rest() {
             match option {
                 word if is_word(word, "nx") => wanted.if_none = true,
                 word if is_word(word, "xx") => wanted.if_any = true,
@@ -128,9 +128,10 @@ fn set(
     unit: Unit,
     base_ms: i64,
 ) -> Result<(), CommandError> {
-    let key = &request[1];
-    let conditions = Conditions::parse(request)?;
-    let given = integer(&request[2])?;
+    let mut args = Arguments::of(request);
+    let (key, given) = (args.required()?, args.required()?);
+    let conditions = Conditions::parse(args)?;
+    let given = integer(given)?;
     let given_ms = match unit {
         Unit::Seconds => given.checked_mul(1000),
         Unit::Milliseconds => Some(given),
@@ -183,7 +184,7 @@ fn tell(
     unit: Unit,
     base_ms: i64,
 ) -> Result<(), CommandError> {
-    let expiry = ctx.state.keyspace.expiry(ctx.db, &request[1]);
+    let expiry = ctx.state.keyspace.expiry(ctx.db, Arguments::of(request).required()?);
     ctx.state.stats.count_lookup(expiry.is_some());
     let answer = match expiry {
         None => -2,
@@ -203,7 +204,8 @@ fn tell(
 }
 
 fn persist(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (db, key, keyspace) = (ctx.db, &request[1], &mut ctx.state.keyspace);
+    let key = Arguments::of(request).required()?;
+    let (db, keyspace) = (ctx.db, &mut ctx.state.keyspace);
     keyspace.get(db, key);
     let expires = keyspace.expiry(db, key).flatten().is_some();
     if expires {

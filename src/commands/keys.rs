@@ -10,7 +10,7 @@ use crate::engine::Group::{Generic, Server};
 use crate::engine::syntax::{ALL_KEYS, PER_KEY, SYNC};
 use crate::engine::tips::{ALL_SHARDS_SUCCEED, SUM_OF_ALL_SHARDS, SUM_OF_SHARDS};
 use crate::engine::uses::{CREATE, OVERWRITE, READ, READ_AND_UPDATE, READ_VALUE, REMOVE, TAKE};
-use crate::engine::{Command, CommandError, Context, db_index, integer_within, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, db_index, integer_within};
 use crate::keyspace::{DbIndex, Key, Keyspace, Value};
 use crate::resp::Request;
 use crate::state::State;
@@ -87,7 +87,7 @@ fn exists(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 }
 
 fn type_of(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let value = ctx.state.keyspace.peek(ctx.db, &request[1]);
+    let value = ctx.state.keyspace.peek(ctx.db, Arguments::of(request).required()?);
     ctx.reply.simple(value.map_or("none", |value| value.type_name()));
     ctx.state.stats.count_lookup(value.is_some());
     Ok(())
@@ -108,13 +108,13 @@ fn touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn rename(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    rename_to(ctx, &request[1], &request[2], true)?;
+    rename_to(ctx, request, true)?;
     ctx.reply.ok();
     Ok(())
 }
 
 fn renamenx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let is_renamed = rename_to(ctx, &request[1], &request[2], false)?;
+    let is_renamed = rename_to(ctx, request, false)?;
     ctx.reply.flag(is_renamed);
     Ok(())
 }
@@ -122,10 +122,11 @@ fn renamenx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 /// Gives a key another name; whether that was done.
 fn rename_to(
     ctx: &mut Context<'_>,
-    from: &[u8],
-    to: &[u8],
+    request: &Request<'_>,
     replaces: bool,
 ) -> Result<bool, CommandError> {
+    let mut args = Arguments::of(request);
+    let (from, to) = (args.required()?, args.required()?);
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::check_name(keyspace, to)?;
     if !keyspace.contains(ctx.db, from) {
@@ -157,7 +158,8 @@ fn make_place(
 }
 
 fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (key, to) = (&request[1], db_index(ctx.state, &request[2])?);
+    let mut args = Arguments::of(request);
+    let (key, to) = (args.required()?, db_index(ctx.state, args.required()?)?);
     if to == ctx.db {
         return Err(SAME_OBJECT);
     }
@@ -172,14 +174,14 @@ fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 }
 
 fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (from, to) = (&request[1], &request[2]);
+    let mut args = Arguments::of(request);
+    let (from, to) = (args.required()?, args.required()?);
     let (mut to_db, mut replaces) = (ctx.db, false);
-    let mut rest = request.args_from(3);
-    while let Some(option) = rest.next() {
-        if is_word(option, "replace") {
+    while args.left() > 0 {
+        if args.takes("replace") {
             replaces = true;
-        } else if is_word(option, "db") {
-            to_db = db_index(ctx.state, rest.next().ok_or(CommandError::Syntax)?)?;
+        } else if args.takes("db") {
+            to_db = db_index(ctx.state, args.required()?)?;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -210,11 +212,11 @@ fn dbsize(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 /// Checks the option of a flush. ASYNC and SYNC do the same: what is flushed is gone at once, and freed in
 /// parts.
 fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
-    let is_known = match (request.len(), request.get(1)) {
-        (2, Some(option)) => is_word(option, "async") || is_word(option, "sync"),
-        (len, _) => len == 1,
-    };
-    if is_known { Ok(()) } else { Err(CommandError::Syntax) }
+    let mut args = Arguments::of(request);
+    if args.left() > 0 {
+        args.choice(&[("async", ()), ("sync", ())])?;
+    }
+    if args.left() > 0 { Err(CommandError::Syntax) } else { Ok(()) }
 }
 
 fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -239,9 +241,11 @@ fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 
 fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (min, max) = (i32::MIN.into(), i32::MAX.into());
-    integer_within(&request[1], min, max, "ERR invalid first DB index")?;
-    integer_within(&request[2], min, max, "ERR invalid second DB index")?;
-    let (a, b) = (db_index(ctx.state, &request[1])?, db_index(ctx.state, &request[2])?);
+    let mut args = Arguments::of(request);
+    let (first, second) = (args.required()?, args.required()?);
+    integer_within(first, min, max, "ERR invalid first DB index")?;
+    integer_within(second, min, max, "ERR invalid second DB index")?;
+    let (a, b) = (db_index(ctx.state, first)?, db_index(ctx.state, second)?);
     let mut interesting = interesting_keys(&ctx.state.clients);
     interesting.retain(|(db, _)| *db == a || *db == b);
     ctx.state.keyspace.swap(a, b, &interesting);
@@ -307,7 +311,7 @@ mod tests {
             let request = owned.as_request();
             let (id, table) = (self.clients[client], table());
             let mut reply = Output::default();
-            let (state, named) = (&mut self.state, table.find(&request[0]));
+            let (state, named) = (&mut self.state, table.find(request.name()));
             dispatch::dispatch(state, table, named, id, &request, &mut reply, self.now);
             self.state.keyspace.check_invariants();
             String::from_utf8_lossy(&reply.take_all()).into_owned()

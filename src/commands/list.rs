@@ -1,17 +1,16 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
-use super::blocking;
 use super::governed;
-use super::take::{Taken, move_between, pop_many};
+use super::take::{Taken, count_of, end_of, many_arguments, move_between, pop_many, take_first};
 use crate::clients::Take;
 use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, TAKE_MANY};
 use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
-use crate::engine::{Command, CommandError, Context, integer, integer_within, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_within, is_word};
 use crate::keyspace::{DbIndex, Plain};
 use crate::queue::{End, Queue};
-use crate::resp::{Output, Request};
+use crate::resp::{Args, Output, Request};
 use crate::state::{State, add_expired};
 
 const PER_MESSAGE: &str = "O(1) for each message";
@@ -81,9 +80,9 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
+    let (key, messages) = (args.required()?, args.rest());
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let key = &request[1];
-    let messages = request.args_from(2);
     let room = || messages.clone().map(|message| Queue::room_for(message.len())).sum();
     let pushed = keyspace.change_or_create_plain_list(ctx.db, key, room, |queue| {
         for message in messages.clone() {
@@ -91,7 +90,9 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
         }
         queue.len()
     })?;
-    let Plain::Changed(len) = pushed else { return push_governed(ctx, request, end) };
+    let Plain::Changed(len) = pushed else {
+        return push_governed(ctx, request, key, messages, end);
+    };
     ctx.reply.count(len);
     add_expired(keyspace, effects);
     effects.state_push(ctx.db, end, key, messages);
@@ -102,18 +103,19 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
 fn push_governed(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
+    key: &[u8],
+    messages: Args<'_>,
     end: End,
 ) -> Result<(), CommandError> {
     // In a transaction nobody waits.
     let may_wait = ctx.origin.may_wait();
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let messages = request.args_from(2);
-    let policy = governed::must_wait(keyspace, ctx.db, &request[1], messages.clone());
+    let policy = governed::must_wait(keyspace, ctx.db, key, messages.clone());
     if let Some(policy) = policy.filter(|_| may_wait) {
-        governed::wait_for_room(ctx, request, end, policy);
+        governed::wait_for_room(ctx, request, key, end, policy);
         return Ok(());
     }
-    let len = governed::push(keyspace, effects, ctx.db, &request[1], end, messages)?;
+    let len = governed::push(keyspace, effects, ctx.db, key, end, messages)?;
     ctx.reply.count(len);
     Ok(())
 }
@@ -131,7 +133,8 @@ fn push_existing(
     request: &Request<'_>,
     end: End,
 ) -> Result<(), CommandError> {
-    if ctx.state.keyspace.list(ctx.db, &request[1])?.is_none() {
+    let key = Arguments::of(request).required()?;
+    if ctx.state.keyspace.list(ctx.db, key)?.is_none() {
         ctx.reply.integer(0);
         return Ok(());
     }
@@ -150,11 +153,12 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     if request.len() > 3 {
         return Err(CommandError::Arity(ctx.command.name.into()));
     }
-    let count = match request.get(2) {
+    let mut args = Arguments::of(request);
+    let key = args.required()?;
+    let count = match args.optional() {
         None => None,
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
-    let key = &request[1];
     // What takes nothing says nothing about what came before.
     if count != Some(0) {
         governed::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
@@ -213,12 +217,6 @@ fn pop_governed(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize
     }
 }
 
-/// An argument that counts messages, at least `min`.
-pub(super) fn count_of(arg: &[u8], error: &'static str, min: i64) -> Result<usize, CommandError> {
-    // A count beyond what memory can hold means all.
-    Ok(integer_within(arg, min, i64::MAX, error)? as usize)
-}
-
 /// The list at a key for a command that only reads: the look-up counts as a hit or a miss.
 fn read<'a>(
     state: &'a mut State,
@@ -232,7 +230,8 @@ fn read<'a>(
 }
 
 fn llen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let len = read(ctx.state, ctx.db, &request[1])?.map_or(0, |list| list.len());
+    let key = Arguments::of(request).required()?;
+    let len = read(ctx.state, ctx.db, key)?.map_or(0, |list| list.len());
     ctx.reply.count(len);
     Ok(())
 }
@@ -251,8 +250,9 @@ fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
 }
 
 fn lrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
-    let Some(list) = read(ctx.state, ctx.db, &request[1])? else {
+    let mut args = Arguments::of(request);
+    let (key, start, stop) = (args.required()?, args.integer()?, args.integer()?);
+    let Some(list) = read(ctx.state, ctx.db, key)? else {
         ctx.reply.array(0);
         return Ok(());
     };
@@ -275,11 +275,13 @@ fn absolute_index(index: i64, len: usize) -> Option<usize> {
 }
 
 fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let Some(list) = read(ctx.state, ctx.db, &request[1])? else {
+    let mut args = Arguments::of(request);
+    let (key, index) = (args.required()?, args.required()?);
+    let Some(list) = read(ctx.state, ctx.db, key)? else {
         ctx.reply.null();
         return Ok(());
     };
-    let index = absolute_index(integer(&request[2])?, list.len());
+    let index = absolute_index(integer(index)?, list.len());
     match index.and_then(|index| list.get(index)) {
         Some(message) => ctx.reply.bulk(message),
         None => ctx.reply.null(),
@@ -288,8 +290,10 @@ fn lindex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 }
 
 fn lset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let set = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
-        let set = set_at(queue, &request[2], &request[3]);
+    let mut args = Arguments::of(request);
+    let (key, index, message) = (args.required()?, args.required()?, args.required()?);
+    let set = ctx.state.keyspace.try_change_list(ctx.db, key, |queue| {
+        let set = set_at(queue, index, message);
         let is_set = set.is_ok();
         (set, is_set)
     })?;
@@ -305,25 +309,22 @@ fn set_at(queue: &mut Queue, index: &[u8], message: &[u8]) -> Result<(), Command
 }
 
 fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let after = match &request[2] {
-        word if is_word(word, "before") => false,
-        word if is_word(word, "after") => true,
-        _ => return Err(CommandError::Syntax),
-    };
+    let mut args = Arguments::of(request);
+    let key = args.required()?;
+    let after = args.choice(&[("before", false), ("after", true)])?;
+    let (pivot, message) = (args.required()?, args.required()?);
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let is_governed = keyspace.is_governed(ctx.db, &request[1]);
-    let finds = |queue: &Queue| queue.iter().position(|message| message == &request[3]);
+    let is_governed = keyspace.is_governed(ctx.db, key);
+    let finds = |queue: &Queue| queue.iter().position(|message| message == pivot);
     // The pivot may be the last one.
-    let len = keyspace.peek_list(ctx.db, &request[1]).map_or(0, Queue::len);
+    let len = keyspace.peek_list(ctx.db, key).map_or(0, Queue::len);
     keyspace.work.looked_at(len);
-    if is_governed && keyspace.list(ctx.db, &request[1])?.is_some_and(|list| finds(list).is_some())
-    {
-        governed::check_push(keyspace, ctx.db, &request[1], 1, request[4].len())?;
+    if is_governed && keyspace.list(ctx.db, key)?.is_some_and(|list| finds(list).is_some()) {
+        governed::check_push(keyspace, ctx.db, key, 1, message.len())?;
     }
-    let len = keyspace.try_change_list(ctx.db, &request[1], |queue| {
-        let pivot = finds(queue);
-        let len = pivot.map(|index| {
-            queue.insert(index + usize::from(after), &request[4]);
+    let len = keyspace.try_change_list(ctx.db, key, |queue| {
+        let len = finds(queue).map(|index| {
+            queue.insert(index + usize::from(after), message);
             queue.len()
         });
         (len, len.is_some())
@@ -331,10 +332,10 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     match len {
         Some(Some(_)) if is_governed => {
             add_expired(keyspace, effects);
-            governed::note_ready(keyspace, effects, ctx.db, &request[1]);
+            governed::note_ready(keyspace, effects, ctx.db, key);
             effects.state(ctx.db, request.args());
             let end = End::Back;
-            let len = governed::finish_push(keyspace, effects, ctx.db, &request[1], end, 1);
+            let len = governed::finish_push(keyspace, effects, ctx.db, key, end, 1);
             ctx.reply.count(len);
         }
         Some(Some(len)) => ctx.reply.count(len),
@@ -345,14 +346,15 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn lrem(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let count = integer(&request[2])?;
+    let mut args = Arguments::of(request);
+    let (key, count, message) = (args.required()?, args.integer()?, args.required()?);
     let from = if count < 0 { End::Back } else { End::Front };
     let limit = if count == 0 { u64::MAX } else { count.unsigned_abs() };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut seen = 0;
-    let removed = ctx.state.keyspace.try_change_list(ctx.db, &request[1], |queue| {
+    let removed = ctx.state.keyspace.try_change_list(ctx.db, key, |queue| {
         seen = queue.len();
-        let removed = queue.remove(from, &request[3], limit);
+        let removed = queue.remove(from, message, limit);
         (removed, removed > 0)
     })?;
     ctx.state.keyspace.work.looked_at(seen);
@@ -361,8 +363,9 @@ fn lrem(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 fn ltrim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (start, stop) = (integer(&request[2])?, integer(&request[3])?);
-    ctx.state.keyspace.change_list(ctx.db, &request[1], |queue| {
+    let mut args = Arguments::of(request);
+    let (key, start, stop) = (args.required()?, args.integer()?, args.integer()?);
+    ctx.state.keyspace.change_list(ctx.db, key, |queue| {
         let (start, count) = range(start, stop, queue.len());
         queue.trim(start, count);
     })?;
@@ -379,13 +382,12 @@ struct LposOptions {
     maxlen: usize,
 }
 
-fn lpos_options(request: &Request<'_>) -> Result<LposOptions, CommandError> {
+fn lpos_options(mut args: Arguments<'_>) -> Result<LposOptions, CommandError> {
     const RANK: &str = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list";
     const RANK_RANGE: &str = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807";
     let mut options = LposOptions { rank: 1, count: None, maxlen: 0 };
-    let mut rest = request.args_from(3);
-    while let Some(option) = rest.next() {
-        let value = rest.next().ok_or(CommandError::Syntax)?;
+    while let Some(option) = args.optional() {
+        let value = args.required()?;
         if is_word(option, "rank") {
             integer(value)?;
             options.rank = integer_within(value, -i64::MAX, i64::MAX, RANK_RANGE)?;
@@ -404,17 +406,19 @@ fn lpos_options(request: &Request<'_>) -> Result<LposOptions, CommandError> {
 }
 
 fn lpos(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let options = lpos_options(request)?;
+    let mut args = Arguments::of(request);
+    let (key, wanted_message) = (args.required()?, args.required()?);
+    let options = lpos_options(args)?;
     let wanted = options.count.unwrap_or(1);
     let wanted = if options.count == Some(0) { usize::MAX } else { wanted };
     let skipped = usize::try_from(options.rank.unsigned_abs() - 1).unwrap_or(usize::MAX);
     let looked_at = if options.maxlen == 0 { usize::MAX } else { options.maxlen };
     let mut found = Vec::new();
     let mut seen = 0;
-    if let Some(list) = read(ctx.state, ctx.db, &request[1])? {
+    if let Some(list) = read(ctx.state, ctx.db, key)? {
         let len = list.len();
         let see = |_: &&[u8]| seen += 1;
-        let is_match = |message: &[u8]| message == &request[2];
+        let is_match = |message: &[u8]| message == wanted_message;
         if options.rank > 0 {
             let matches = list.iter().take(looked_at).inspect(see).enumerate();
             let matches = matches.filter(|(_, message)| is_match(message));
@@ -441,66 +445,38 @@ fn lpos(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// LEFT or RIGHT.
-pub(super) fn end_of(arg: &[u8]) -> Result<End, CommandError> {
-    match arg {
-        word if is_word(word, "left") => Ok(End::Front),
-        word if is_word(word, "right") => Ok(End::Back),
-        _ => Err(CommandError::Syntax),
-    }
-}
-
 fn lmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (from, to) = (end_of(&request[3])?, end_of(&request[4])?);
-    move_or_null(ctx, request, from, to)
+    let mut args = Arguments::of(request);
+    let (source, destination) = (args.required()?, args.required()?);
+    let (from, to) = (end_of(&mut args)?, end_of(&mut args)?);
+    move_or_null(ctx, source, destination, from, to)
 }
 
 fn rpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    move_or_null(ctx, request, End::Back, End::Front)
+    let mut args = Arguments::of(request);
+    let (source, destination) = (args.required()?, args.required()?);
+    move_or_null(ctx, source, destination, End::Back, End::Front)
 }
 
 fn move_or_null(
     ctx: &mut Context<'_>,
-    request: &Request<'_>,
+    source: &[u8],
+    destination: &[u8],
     from: End,
     to: End,
 ) -> Result<(), CommandError> {
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    match move_between(keyspace, effects, ctx.db, &request[1], &request[2], from, to)? {
+    match move_between(keyspace, effects, ctx.db, source, destination, from, to)? {
         Some(message) => ctx.reply.bulk(&message),
         None => ctx.reply.null(),
     }
     Ok(())
 }
 
-/// LMPOP's and BLMPOP's arguments from the number of keys on: the keys' positions, the end and
-/// the count.
-pub(super) fn many_arguments(
-    request: &Request<'_>,
-    count_at: usize,
-) -> Result<(std::ops::Range<usize>, End, usize), CommandError> {
-    let keys =
-        integer_within(&request[count_at], 1, i64::MAX, "ERR numkeys should be greater than 0")?;
-    let first = count_at + 1;
-    let keys_end = usize::try_from(keys).ok().and_then(|keys| first.checked_add(keys));
-    let keys_end = keys_end.filter(|&end| end < request.len()).ok_or(CommandError::Syntax)?;
-    let end = end_of(&request[keys_end])?;
-    let mut count = None;
-    let mut rest = request.args_from(keys_end + 1);
-    while let Some(option) = rest.next() {
-        let (true, None, Some(value)) = (is_word(option, "count"), count, rest.next()) else {
-            return Err(CommandError::Syntax);
-        };
-        count = Some(count_of(value, "ERR count should be greater than 0", 1)?);
-    }
-    Ok((first..keys_end, end, count.unwrap_or(1)))
-}
-
 fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (keys, end, count) = many_arguments(request, 1)?;
-    let names = keys.clone().map(|index| &request[index]);
-    governed::acknowledge_by_pop(ctx.state, ctx.db, names, ctx.client, false);
-    if !blocking::take_first(ctx, request, keys, &Take::PopMany { end, count })? {
+    let (keys, end, count) = many_arguments(Arguments::of(request))?;
+    governed::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, false);
+    if !take_first(ctx, keys, &Take::PopMany { end, count })? {
         ctx.reply.null_array();
     }
     Ok(())

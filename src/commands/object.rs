@@ -4,7 +4,7 @@ use crate::engine::Arg::One;
 use crate::engine::Group::Generic;
 use crate::engine::tips::VARIES;
 use crate::engine::uses::READ;
-use crate::engine::{Command, CommandError, Context};
+use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Value;
 use crate::queue::Queue;
 use crate::resp::Request;
@@ -39,17 +39,24 @@ const LISTPACK_OVERHEAD_BYTES: usize = 2;
 
 /// The value that the command names, without noting a use; where there is none, the null that
 /// says so is written.
-fn look_up<'a>(ctx: &'a mut Context<'_>, request: &Request<'_>) -> Option<&'a Value> {
-    let value = ctx.state.keyspace.peek(ctx.db, &request[2]);
+fn look_up<'a>(
+    ctx: &'a mut Context<'_>,
+    request: &Request<'_>,
+) -> Result<Option<&'a Value>, CommandError> {
+    let value = ctx.state.keyspace.peek(ctx.db, key(request)?);
     ctx.state.stats.count_lookup(value.is_some());
     if value.is_none() {
         ctx.reply.null();
     }
-    value
+    Ok(value)
+}
+
+fn key<'a>(request: &Request<'a>) -> Result<&'a [u8], CommandError> {
+    Arguments::from(request, 2).required()
 }
 
 fn encoding(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let Some(name) = look_up(ctx, request).map(encoding_name) else { return Ok(()) };
+    let Some(name) = look_up(ctx, request)?.map(encoding_name) else { return Ok(()) };
     ctx.reply.bulk(name.as_bytes());
     Ok(())
 }
@@ -75,7 +82,7 @@ fn fits_listpack(queue: &Queue) -> bool {
 }
 
 fn freq(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    match look_up(ctx, request) {
+    match look_up(ctx, request)? {
         None => Ok(()),
         Some(_) => Err(CommandError::text(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please \
@@ -86,10 +93,10 @@ fn freq(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 fn idletime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    if look_up(ctx, request).is_none() {
+    if look_up(ctx, request)?.is_none() {
         return Ok(());
     }
-    let used_s = ctx.state.keyspace.last_use_s(ctx.db, &request[2]).unwrap_or_default();
+    let used_s = ctx.state.keyspace.last_use_s(ctx.db, key(request)?).unwrap_or_default();
     let now_s = ctx.now.monotonic_us / 1_000_000;
     // Seconds since the clock's start are far below i64.
     ctx.reply.integer(now_s.saturating_sub(used_s.into()) as i64);
@@ -97,7 +104,7 @@ fn idletime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 }
 
 fn refcount(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    if look_up(ctx, request).is_some() {
+    if look_up(ctx, request)?.is_some() {
         ctx.reply.integer(1);
     }
     Ok(())

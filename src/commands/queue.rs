@@ -4,7 +4,7 @@
 
 use super::scan::{parse_cursor, selects, write_page};
 use super::{governed, help, queue_policy};
-use crate::commands::list::count_of;
+use crate::commands::take::count_of;
 use crate::engine::Arg::{
     Block, One, OneOf, Optional, OptionalChoice, OptionalNamed, PolicyOptions, Word,
 };

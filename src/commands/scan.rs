@@ -3,7 +3,7 @@
 use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Generic;
 use crate::engine::syntax::ALL_KEYS;
-use crate::engine::{Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
 use crate::glob::glob_matches;
 use crate::resp::{Output, Request};
 
@@ -31,10 +31,11 @@ pub(super) fn selects(pattern: &[u8], key: &[u8]) -> bool {
 }
 
 fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let pattern = Arguments::of(request).required()?;
     let count = ctx.state.keyspace.len(ctx.db);
     ctx.state.keyspace.work.keys(count);
     let all = ctx.state.keyspace.keys(ctx.db).map(|(key, _)| key);
-    let matching: Vec<_> = all.filter(|key| selects(&request[1], key)).collect();
+    let matching: Vec<_> = all.filter(|key| selects(pattern, key)).collect();
     ctx.reply.array(matching.len());
     for key in matching {
         ctx.reply.bulk(key);
@@ -49,11 +50,10 @@ struct ScanOptions<'a> {
     type_name: Option<&'a [u8]>,
 }
 
-fn scan_options<'a>(request: &Request<'a>) -> Result<ScanOptions<'a>, CommandError> {
+fn scan_options(mut args: Arguments<'_>) -> Result<ScanOptions<'_>, CommandError> {
     let mut options = ScanOptions { count: SCAN_COUNT, pattern: None, type_name: None };
-    let mut rest = request.args_from(2);
-    while let Some(option) = rest.next() {
-        let value = rest.next().ok_or(CommandError::Syntax)?;
+    while let Some(option) = args.optional() {
+        let value = args.required()?;
         if is_word(option, "count") {
             let count = integer(value)?;
             if count < 1 {
@@ -72,9 +72,10 @@ fn scan_options<'a>(request: &Request<'a>) -> Result<ScanOptions<'a>, CommandErr
 }
 
 fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::of(request);
     let cursor =
-        parse_cursor(&request[1]).ok_or(const { CommandError::text("ERR invalid cursor") })?;
-    let ScanOptions { count, pattern, type_name } = scan_options(request)?;
+        parse_cursor(args.required()?).ok_or(const { CommandError::text("ERR invalid cursor") })?;
+    let ScanOptions { count, pattern, type_name } = scan_options(args)?;
     let mut found = Vec::new();
     let mut looked_up = 0;
     let keyspace = &mut ctx.state.keyspace;

@@ -1,14 +1,15 @@
 //! Taking messages from a list: what a command that finds some does, and what a client that
-//! waited for some gets. Both are the same functions.
+//! waited for some gets. Both are the same functions. And how such commands say what to take.
 
 use super::governed;
 use crate::clients::{Consumer, Take};
 use crate::effects::Effects;
-use crate::engine::CommandError;
+use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::queue::{End, Queue, Stamp};
-use crate::resp::Output;
-use crate::state::add_expired;
+use crate::resp::{Args, Output};
+use crate::state::{State, add_expired};
+use std::iter;
 
 /// Who takes what, in which database.
 #[derive(Clone, Copy)]
@@ -27,6 +28,54 @@ pub enum Taken {
     Some,
     /// So it was, and the next pop of the connection acknowledges what is in it.
     ToAcknowledge,
+}
+
+/// An argument that counts messages, at least `min`.
+pub(super) fn count_of(arg: &[u8], error: &'static str, min: i64) -> Result<usize, CommandError> {
+    // A count beyond what memory can hold means all.
+    Ok(integer_within(arg, min, i64::MAX, error)? as usize)
+}
+
+/// LEFT or RIGHT.
+pub(super) fn end_of(args: &mut Arguments<'_>) -> Result<End, CommandError> {
+    args.choice(&[("left", End::Front), ("right", End::Back)])
+}
+
+/// LMPOP's and BLMPOP's arguments from the number of keys on: the keys, the end and the count.
+pub(super) fn many_arguments(
+    mut args: Arguments<'_>,
+) -> Result<(iter::Take<Args<'_>>, End, usize), CommandError> {
+    let keys = args.integer_within(1, i64::MAX, "ERR numkeys should be greater than 0")?;
+    let keys = args.several(usize::try_from(keys).unwrap_or(usize::MAX))?;
+    let end = end_of(&mut args)?;
+    let mut count = None;
+    while let Some(option) = args.optional() {
+        let (true, None, Some(value)) = (is_word(option, "count"), count, args.optional()) else {
+            return Err(CommandError::Syntax);
+        };
+        count = Some(count_of(value, "ERR count should be greater than 0", 1)?);
+    }
+    Ok((keys, end, count.unwrap_or(1)))
+}
+
+/// Takes from the first of these keys that has what is wanted; whether one had.
+pub(super) fn take_first<'a>(
+    ctx: &mut Context<'_>,
+    keys: impl Iterator<Item = &'a [u8]>,
+    wanted: &Take,
+) -> Result<bool, CommandError> {
+    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
+    let consumer = clients.consumer(ctx.client);
+    let taker = Taker { db: ctx.db, consumer, take: wanted };
+    for key in keys {
+        match take(keyspace, effects, taker, key, ctx.reply)? {
+            Taken::Nothing => continue,
+            Taken::Some => {}
+            Taken::ToAcknowledge => clients.note_delivered(consumer),
+        }
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 /// Takes from the list at `key` what a client wants and writes the reply.

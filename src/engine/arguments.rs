@@ -2,45 +2,77 @@
 //! and whatever is missing is an error of the command. A row that allows too few arguments so
 //! gives a wrong answer, and never ends the process.
 
-use super::error::{CommandError, integer, is_word};
-use crate::resp::Request;
+use super::error::{CommandError, integer, integer_within, is_word};
+use crate::resp::{Args, Request};
+use std::iter::Take;
 
 /// The arguments that are left.
 #[derive(Clone, Debug)]
 pub struct Arguments<'a> {
-    request: Request<'a>,
-    next: usize,
+    left: Args<'a>,
 }
 
 impl<'a> Arguments<'a> {
     /// Those behind the command's name, or behind that of its subcommand if `at` is 2.
+    #[inline]
     pub fn from(request: &Request<'a>, at: usize) -> Arguments<'a> {
-        Arguments { request: *request, next: at }
+        Arguments { left: request.args_from(at) }
     }
 
     /// Those behind the command's name.
+    #[inline]
     pub fn of(request: &Request<'a>) -> Arguments<'a> {
         Arguments::from(request, 1)
     }
 
     /// How many are left.
+    #[inline]
     pub fn left(&self) -> usize {
-        self.request.len().saturating_sub(self.next)
+        self.left.len()
+    }
+
+    /// All that are left.
+    #[inline]
+    pub fn rest(self) -> Args<'a> {
+        self.left
     }
 
     /// The next one, if there is one.
+    #[inline]
     pub fn optional(&mut self) -> Option<&'a [u8]> {
-        let found = self.request.get(self.next)?;
-        self.next += 1;
-        Some(found)
+        self.left.next()
     }
 
     /// The next one.
     ///
     /// # Errors
     /// There is none.
+    #[inline]
     pub fn required(&mut self) -> Result<&'a [u8], CommandError> {
         self.optional().ok_or(CommandError::Syntax)
+    }
+
+    /// The last one, which is then none of those that are left.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn last(&mut self) -> Result<&'a [u8], CommandError> {
+        self.left.next_back().ok_or(CommandError::Syntax)
+    }
+
+    /// The next ones, `count` of them.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub fn several(&mut self, count: usize) -> Result<Take<Args<'a>>, CommandError> {
+        if count > self.left() {
+            return Err(CommandError::Syntax);
+        }
+        let several = self.left.clone().take(count);
+        if let Some(before_last) = count.checked_sub(1) {
+            self.left.nth(before_last);
+        }
+        Ok(several)
     }
 
     /// The next one, as an integer.
@@ -51,10 +83,36 @@ impl<'a> Arguments<'a> {
         integer(self.required()?)
     }
 
+    /// The next one, as an integer between bounds.
+    ///
+    /// # Errors
+    /// There is none; or `error`, if it is no such integer.
+    pub fn integer_within(
+        &mut self,
+        min: i64,
+        max: i64,
+        error: &'static str,
+    ) -> Result<i64, CommandError> {
+        integer_within(self.required()?, min, max, error)
+    }
+
+    /// The next one, which is one of these words in any case: what that word means.
+    ///
+    /// # Errors
+    /// There is none, or it is another word.
+    pub fn choice<T: Copy>(&mut self, words: &[(&str, T)]) -> Result<T, CommandError> {
+        let next = self.required()?;
+        let chosen = words.iter().find(|(word, _)| is_word(next, word));
+        chosen.map(|(_, meaning)| *meaning).ok_or(CommandError::Syntax)
+    }
+
     /// Takes the next one, if it is this word in any case; whether it was.
     pub fn takes(&mut self, word: &str) -> bool {
-        let is_next = self.request.get(self.next).is_some_and(|next| is_word(next, word));
-        self.next += usize::from(is_next);
+        let mut behind = self.left.clone();
+        let is_next = behind.next().is_some_and(|next| is_word(next, word));
+        if is_next {
+            self.left = behind;
+        }
         is_next
     }
 }
@@ -64,9 +122,13 @@ mod tests {
     use super::*;
     use crate::resp::OwnedRequest;
 
+    fn request<const N: usize>(words: [&str; N]) -> OwnedRequest {
+        OwnedRequest::from_args(words.map(str::as_bytes))
+    }
+
     #[test]
     fn what_is_missing_is_an_error() {
-        let owned = OwnedRequest::from_args([&b"SET"[..], b"k", b"Px", b"7", b"x"]);
+        let owned = request(["SET", "k", "Px", "7", "x"]);
         let request = owned.as_request();
         let mut args = Arguments::of(&request);
         assert_eq!(args.required(), Ok(&b"k"[..]));
@@ -77,6 +139,45 @@ mod tests {
         assert_eq!(args.left(), 0);
         assert_eq!(args.optional(), None);
         assert_eq!(args.required(), Err(CommandError::Syntax));
+        assert_eq!(args.last(), Err(CommandError::Syntax));
+        assert_eq!(args.integer_within(0, 9, "ERR no"), Err(CommandError::Syntax));
+        assert_eq!(args.choice(&[("on", true)]), Err(CommandError::Syntax));
+        assert!(!args.takes("x"));
         assert_eq!(Arguments::from(&request, 9).left(), 0);
+    }
+
+    #[test]
+    fn integers_within_bounds() {
+        let owned = request(["X", "0", "9", "10", "x"]);
+        let mut args = Arguments::of(&owned.as_request());
+        let mut next = || args.integer_within(0, 9, "ERR no");
+        assert_eq!((next(), next()), (Ok(0), Ok(9)));
+        assert_eq!(next(), Err(CommandError::text("ERR no")));
+        assert_eq!(next(), Err(CommandError::text("ERR no")));
+    }
+
+    #[test]
+    fn a_word_means_something() {
+        let owned = request(["X", "oFf", "ON", "o"]);
+        let mut args = Arguments::of(&owned.as_request());
+        let mut next = || args.choice(&[("on", true), ("off", false)]);
+        assert_eq!((next(), next(), next()), (Ok(false), Ok(true), Err(CommandError::Syntax)));
+    }
+
+    #[test]
+    fn keys_before_a_timeout_or_behind_their_number() {
+        let owned = request(["X", "a", "b", "c", "0"]);
+        let mut args = Arguments::of(&owned.as_request());
+        assert_eq!(args.last(), Ok(&b"0"[..]));
+        assert_eq!(args.several(4).err(), Some(CommandError::Syntax));
+        assert_eq!(args.several(usize::MAX).err(), Some(CommandError::Syntax));
+        let several = |args: &mut Arguments<'_>, count| {
+            args.several(count).map(|keys| keys.map(<[u8]>::to_vec).collect::<Vec<_>>().concat())
+        };
+        assert_eq!(several(&mut args, 0), Ok(b"".to_vec()));
+        assert_eq!(several(&mut args, 2), Ok(b"ab".to_vec()));
+        assert_eq!(args.clone().rest().collect::<Vec<_>>(), [&b"c"[..]]);
+        assert_eq!(several(&mut args, 1), Ok(b"c".to_vec()));
+        assert_eq!(args.left(), 0);
     }
 }

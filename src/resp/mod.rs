@@ -19,4 +19,4 @@ pub use number::parse_integer;
 pub use output::{Output, OutputMark};
 pub use protocol::Protocol;
 pub use reply_parser::{Reply, ReplyError, ReplyParser};
-pub use request::{Arg, Limits, OwnedRequest, Parsed, ProtocolError, Request, RequestParser};
+pub use request::{Arg, Args, Limits, OwnedRequest, Parsed, ProtocolError, Request, RequestParser};

@@ -10,6 +10,7 @@
 
 use super::{parse_integer, split_quoted};
 use std::ops::Index;
+use std::slice;
 use thiserror::Error;
 
 /// The longest line: an inline request, or the digits of a length. As in Redis.
@@ -115,20 +116,23 @@ impl<'a> Request<'a> {
         &self.buffer[arg.start..arg.end]
     }
 
+    /// The command's name.
+    #[inline]
+    pub fn name(&self) -> &'a [u8] {
+        self.get(0).unwrap_or_default()
+    }
+
     /// The arguments from `index` on.
-    pub fn args_from(
-        &self,
-        index: usize,
-    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone + use<'a> {
-        let buffer = self.buffer;
+    #[inline]
+    pub fn args_from(&self, index: usize) -> Args<'a> {
         let args = self.args.get(index..).unwrap_or_default();
-        args.iter().map(move |arg| &buffer[arg.start..arg.end])
+        Args { buffer: self.buffer, args: args.iter() }
     }
 
     /// All arguments, the command's name first.
-    pub fn args(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
-        let buffer = self.buffer;
-        self.args.iter().map(move |arg| &buffer[arg.start..arg.end])
+    #[inline]
+    pub fn args(&self) -> Args<'a> {
+        self.args_from(0)
     }
 
     /// A request that owns its bytes, to be run later.
@@ -151,6 +155,48 @@ impl Index<usize> for Request<'_> {
         self.arg(index)
     }
 }
+
+/// Arguments of a request, in their order.
+#[derive(Clone, Debug)]
+pub struct Args<'a> {
+    buffer: &'a [u8],
+    args: slice::Iter<'a, Arg>,
+}
+
+impl<'a> Args<'a> {
+    #[inline]
+    fn bytes(buffer: &'a [u8], arg: &Arg) -> &'a [u8] {
+        &buffer[arg.start..arg.end]
+    }
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.args.next().map(|arg| Args::bytes(self.buffer, arg))
+    }
+
+    #[inline]
+    fn nth(&mut self, n: usize) -> Option<&'a [u8]> {
+        self.args.nth(n).map(|arg| Args::bytes(self.buffer, arg))
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.args.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for Args<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.args.next_back().map(|arg| Args::bytes(self.buffer, arg))
+    }
+}
+
+impl ExactSizeIterator for Args<'_> {}
 
 /// A request with its own copy of the bytes.
 #[derive(Clone, Debug)]

@@ -62,13 +62,14 @@ fn room_wanted<'a>(
 pub fn wait_for_room(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
+    key: &[u8],
     end: End,
     policy: Arc<QueuePolicy>,
 ) {
     let state = &mut *ctx.state;
     let ticket = state.next_ticket;
     state.next_ticket += 1;
-    let key = state.keyspace.add_producer(ctx.db, &request[1], ticket, ctx.client);
+    let key = state.keyspace.add_producer(ctx.db, key, ticket, ctx.client);
     let wait_us = policy.block_timeout_ms.saturating_mul(1000);
     let deadline_us = ctx.now.monotonic_us.saturating_add(wait_us);
     state.wait_deadlines.insert(deadline_us, ctx.client);
