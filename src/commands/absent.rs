@@ -11,7 +11,7 @@ use crate::engine::syntax::SYNC;
 use crate::engine::tips::{
     ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES, VARIES,
 };
-use crate::engine::{Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, is_word};
 use crate::resp::{Request, parse_integer};
 
 #[rustfmt::skip]
@@ -82,8 +82,9 @@ fn wait(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     const NO_TIMEOUT: CommandError =
         CommandError::text("ERR timeout is not an integer or out of range");
     // Redis keeps the number in 32 bits: of some large ones nothing or less is left.
-    let replicas = integer(&request[1])? as i32;
-    let timeout_ms = parse_integer(&request[2]).ok_or(NO_TIMEOUT)?;
+    let mut args = Arguments::of(request);
+    let replicas = args.integer()? as i32;
+    let timeout_ms = parse_integer(args.required()?).ok_or(NO_TIMEOUT)?;
     let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::TimeoutNegative)?;
     if replicas <= 0 || !ctx.origin.may_wait() {
         ctx.reply.integer(0);
@@ -118,15 +119,15 @@ fn nothing(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 
 fn function_list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (mut has_code, mut has_name) = (false, false);
-    let mut rest = request.args_from(2);
-    while let Some(word) = rest.next() {
+    let mut args = Arguments::from(request, 2);
+    while let Some(word) = args.optional() {
         if !has_code && is_word(word, "withcode") {
             has_code = true;
         } else if !has_name && is_word(word, "libraryname") {
             has_name = true;
             const NO_NAME: CommandError =
                 CommandError::text("ERR library name argument was not given");
-            rest.next().ok_or(NO_NAME)?;
+            args.optional().ok_or(NO_NAME)?;
         } else {
             return Err(quoting("ERR Unknown argument ", word, ""));
         }
@@ -137,7 +138,7 @@ fn function_list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Com
 fn function_flush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const ERROR: &str = "ERR FUNCTION FLUSH only supports SYNC|ASYNC option";
     if request.len() > 3 {
-        return Err(help::wrong_arguments(&request[1], "FUNCTION"));
+        return Err(help::wrong_arguments(request, "FUNCTION"));
     }
     flush(ctx, request, ERROR)
 }
@@ -165,8 +166,9 @@ fn kill(_: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn script_exists(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.array(request.len() - 2);
-    request.args_from(2).for_each(|_| ctx.reply.integer(0));
+    let scripts = request.args_from(2);
+    ctx.reply.array(scripts.len());
+    scripts.for_each(|_| ctx.reply.integer(0));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
 use crate::engine::Group::Connection;
 use crate::engine::syntax::ALL_CLIENTS;
 use crate::engine::tips::{ALL_NODES_SUCCEED, VARIES};
-use crate::engine::{Arg, Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};
 use crate::resp::{Request, parse_integer};
 use crate::state::Pause;
 
@@ -93,8 +93,9 @@ fn getname(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn setname(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    check_name(&request[2])?;
-    set_name(ctx, &request[2]);
+    let name = Arguments::from(request, 2).required()?;
+    check_name(name)?;
+    set_name(ctx, name);
     ctx.reply.ok();
     Ok(())
 }
@@ -119,7 +120,8 @@ pub(super) fn set_name(ctx: &mut Context<'_>, name: &[u8]) {
 }
 
 fn setinfo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (option, value) = (request.arg(2), request.arg(3));
+    let mut args = Arguments::from(request, 2);
+    let (option, value) = (args.required()?, args.required()?);
     let is_name = is_word(option, "lib-name");
     if !is_name && !is_word(option, "lib-ver") {
         return Err(quoting("ERR Unrecognized option '", option, "'"));
@@ -141,8 +143,8 @@ fn setinfo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn reply(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mode = Arguments::from(request, 2).required()?;
     let Some(client) = ctx.state.clients.get_mut(ctx.client) else { return Ok(()) };
-    let mode = request.arg(2);
     if is_word(mode, "on") {
         client.reply_mode = ReplyMode::On;
         ctx.reply.ok();
@@ -157,15 +159,17 @@ fn reply(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let with_error = match request.get(3) {
-        _ if request.len() > 4 => return Err(wrong_arguments(&request[1], "CLIENT")),
+    let mut args = Arguments::from(request, 2);
+    let (number, reason) = (args.required()?, args.optional());
+    let with_error = match reason {
+        _ if args.left() > 0 => return Err(wrong_arguments(request, "CLIENT")),
         Some(reason) if is_word(reason, "error") => true,
         Some(reason) if !is_word(reason, "timeout") => {
             return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
         }
         _ => false,
     };
-    let number = integer(&request[2])?;
+    let number = integer(number)?;
     let target = u64::try_from(number).ok().and_then(|number| ctx.state.clients.find(number));
     let is_unblocked = match target {
         Some(target) if with_error => blocking::end_wait_with_error(ctx.state, target),
@@ -177,15 +181,17 @@ fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let writes_only = match request.get(3) {
-        _ if request.len() > 4 => return Err(wrong_arguments(&request[1], "CLIENT")),
+    let mut args = Arguments::from(request, 2);
+    let (timeout, mode) = (args.required()?, args.optional());
+    let writes_only = match mode {
+        _ if args.left() > 0 => return Err(wrong_arguments(request, "CLIENT")),
         Some(mode) if is_word(mode, "write") => true,
         Some(mode) if !is_word(mode, "all") => {
             return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL"));
         }
         _ => false,
     };
-    let until_us = end_of_pause(ctx, &request[2])?;
+    let until_us = end_of_pause(ctx, timeout)?;
     // A pause that is over but not yet ended is no longer one.
     let earlier = ctx.state.pause.filter(|pause| pause.until_us > ctx.now.monotonic_us);
     // A later pause makes an earlier one longer or stronger, never shorter or weaker.
@@ -218,7 +224,7 @@ fn unpause(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn no_evict(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let is_on = on_or_off(&request[2])?;
+    let is_on = on_or_off(request)?;
     if let Some(client) = ctx.client_mut() {
         client.no_evict = is_on;
     }
@@ -227,7 +233,7 @@ fn no_evict(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 }
 
 fn no_touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let is_on = on_or_off(&request[2])?;
+    let is_on = on_or_off(request)?;
     if let Some(client) = ctx.client_mut() {
         client.no_touch = is_on;
     }
@@ -235,12 +241,8 @@ fn no_touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-fn on_or_off(arg: &[u8]) -> Result<bool, CommandError> {
-    match arg {
-        arg if is_word(arg, "on") => Ok(true),
-        arg if is_word(arg, "off") => Ok(false),
-        _ => Err(CommandError::Syntax),
-    }
+fn on_or_off(request: &Request<'_>) -> Result<bool, CommandError> {
+    Arguments::from(request, 2).choice(&[("on", true), ("off", false)])
 }
 
 fn getredir(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {

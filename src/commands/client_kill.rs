@@ -7,7 +7,7 @@ use super::deeds::log_deed;
 use super::{blocking, monitor, pubsub, transaction};
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
-use crate::engine::{CommandError, Context, is_word};
+use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::resp::{Request, parse_integer};
 use crate::state::State;
 
@@ -34,12 +34,14 @@ impl Conditions<'_> {
 }
 
 pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::from(request, 2);
     // With one argument it is an address, whatever it looks like.
-    let is_old_form = request.len() == 3;
+    let is_old_form = args.left() == 1;
     let conditions = if is_old_form {
-        Conditions { addr: request.get(2), with_oneself: true, ..Conditions::default() }
+        let addr = Some(args.required()?);
+        Conditions { addr, with_oneself: true, ..Conditions::default() }
     } else {
-        conditions(request)?
+        conditions(args)?
     };
     log_deed(ctx, request);
     let all = ctx.state.clients.iter();
@@ -60,11 +62,10 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     Ok(())
 }
 
-fn conditions<'a>(request: &Request<'a>) -> Result<Conditions<'a>, CommandError> {
+fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
     let mut conditions = Conditions::default();
-    let mut args = request.args_from(2);
-    while let Some(option) = args.next() {
-        let value = args.next().ok_or(CommandError::Syntax)?;
+    while let Some(option) = args.optional() {
+        let value = args.required()?;
         match option {
             _ if is_word(option, "id") => {
                 let number = parse_integer(value).filter(|&number| number > 0);

@@ -4,7 +4,7 @@
 use super::client::{quoting, shown_id};
 use crate::clients::{Client, CloseReason, Peer};
 use crate::clock::Now;
-use crate::engine::{CommandError, Context, Origin, integer, is_word};
+use crate::engine::{Arguments, CommandError, Context, Origin, integer, is_word};
 use crate::resp::Request;
 use std::fmt::Write;
 
@@ -47,13 +47,14 @@ pub(super) fn info(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), Command
 
 pub(super) fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut text = String::new();
-    match request.get(2) {
+    let mut args = Arguments::from(request, 2);
+    match args.optional() {
         None => describe_all(ctx, None, &mut text),
-        Some(option) if is_word(option, "type") && request.len() == 4 => {
-            describe_all(ctx, Some(Kind::parse(&request[3])?), &mut text);
+        Some(option) if is_word(option, "type") && args.left() == 1 => {
+            describe_all(ctx, Some(Kind::parse(args.required()?)?), &mut text);
         }
-        Some(option) if is_word(option, "id") && request.len() > 3 => {
-            for arg in request.args_from(3) {
+        Some(option) if is_word(option, "id") && args.left() > 0 => {
+            for arg in args.rest() {
                 let invalid = |_| CommandError::text("ERR Invalid client ID");
                 let number = u64::try_from(integer(arg).map_err(invalid)?).unwrap_or_default();
                 let id = ctx.state.clients.find(number);

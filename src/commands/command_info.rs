@@ -5,7 +5,9 @@ use super::command_docs;
 use crate::engine::Arg::{Named, One, OptionalBlock, OptionalMany};
 use crate::engine::Group::Server;
 use crate::engine::tips::ORDER_VARIES;
-use crate::engine::{Command, CommandError, Context, FindKeys, Found, KeySpec, Table, is_word};
+use crate::engine::{
+    Arguments, Command, CommandError, Context, FindKeys, Found, KeySpec, Table, is_word,
+};
 use crate::glob::glob_matches;
 use crate::resp::{Output, OwnedRequest, Request};
 
@@ -58,11 +60,12 @@ fn count(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    if request.len() == 2 {
+    let names = request.args_from(2);
+    if names.len() == 0 {
         return command(ctx, request);
     }
-    ctx.reply.array(request.len() - 2);
-    for name in request.args_from(2) {
+    ctx.reply.array(names.len());
+    for name in names {
         match ctx.table.find_full(name) {
             Some(found) => write_info(ctx.reply, found.command),
             None => ctx.reply.null(),
@@ -145,11 +148,12 @@ fn write_search(reply: &mut Output, kind: &str, spec: &[(&str, i64)]) {
 
 fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let table = ctx.table;
-    let commands: Vec<&Command> = if request.len() == 2 {
+    let names = request.args_from(2);
+    let commands: Vec<&Command> = if names.len() == 0 {
         table.commands().collect()
     } else {
         // Names that nobody knows are left out.
-        let found = request.args_from(2).filter_map(|name| table.find_full(name));
+        let found = names.filter_map(|name| table.find_full(name));
         found.map(|found| found.command).collect()
     };
     ctx.reply.map(commands.len());
@@ -160,10 +164,11 @@ fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let is_wanted: Filter<'_> = match request.len() {
-        2 => Box::new(|_| true),
-        5 if is_word(&request[2], "filterby") => {
-            filter(&request[3], request.arg(4)).ok_or(CommandError::Syntax)?
+    let mut args = Arguments::from(request, 2);
+    let is_wanted: Filter<'_> = match args.left() {
+        0 => Box::new(|_| true),
+        3 if args.takes("filterby") => {
+            filter(args.required()?, args.required()?).ok_or(CommandError::Syntax)?
         }
         _ => return Err(CommandError::Syntax),
     };

@@ -47,11 +47,10 @@ fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
 
 /// `CONFIG SET requirepass <password> …`
 fn secret_settings(request: &Request<'_>) -> Vec<usize> {
-    let names = (2..request.len()).step_by(2);
-    let secret = names.filter(|&index| {
-        std::str::from_utf8(&request[index]).is_ok_and(crate::settings::is_secret)
-    });
-    secret.map(|index| index + 1).collect()
+    let names = request.args().enumerate().skip(2).step_by(2);
+    let secret =
+        names.filter(|(_, name)| std::str::from_utf8(name).is_ok_and(crate::settings::is_secret));
+    secret.map(|(index, _)| index + 1).collect()
 }
 
 fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

@@ -5,7 +5,7 @@ use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
 use crate::engine::Group::Connection;
 use crate::engine::tips::ALL_SHARDS_SUCCEED;
-use crate::engine::{Command, CommandError, Context, db_index, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, db_index, is_word};
 use crate::resp::{Protocol, Request, parse_integer};
 use crate::state::State;
 
@@ -60,7 +60,7 @@ fn ping(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 fn echo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.bulk(&request[1]);
+    ctx.reply.bulk(Arguments::of(request).required()?);
     Ok(())
 }
 
@@ -114,7 +114,8 @@ fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
     let mut greeting = Greeting::default();
-    if let Some(version) = request.get(1) {
+    let mut args = Arguments::of(request);
+    if let Some(version) = args.optional() {
         greeting.protocol = match parse_integer(version) {
             Some(2) => Some(Protocol::Resp2),
             Some(3) => Some(Protocol::Resp3),
@@ -126,18 +127,15 @@ fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
             }
         };
     }
-    let mut index = 2;
-    while let Some(option) = request.get(index) {
-        let (first, second) = (request.get(index + 1), request.get(index + 2));
-        match (first, second) {
-            (Some(user), Some(password)) if is_word(option, "auth") => {
-                greeting.user_and_password = Some((user, password));
-                index += 3;
+    while let Some(option) = args.optional() {
+        match args.left() {
+            2.. if is_word(option, "auth") => {
+                greeting.user_and_password = Some((args.required()?, args.required()?));
             }
-            (Some(name), _) if is_word(option, "setname") => {
+            1.. if is_word(option, "setname") => {
+                let name = args.required()?;
                 client::check_name(name)?;
                 greeting.name = Some(name);
-                index += 2;
             }
             _ => return Err(client::quoting("ERR Syntax error in HELLO option '", option, "'")),
         }
@@ -169,15 +167,16 @@ fn password_in_hello(request: &Request<'_>) -> Vec<usize> {
 }
 
 fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    match request.len() {
-        2 if ctx.state.settings.requirepass.is_empty() => {
+    let mut args = Arguments::of(request);
+    match (args.required()?, args.optional(), args.left()) {
+        (_, None, _) if ctx.state.settings.requirepass.is_empty() => {
             return Err(CommandError::text(
                 "ERR AUTH <password> called without any password configured for the default \
                  user. Are you sure your configuration is correct?",
             ));
         }
-        2 => authenticate(ctx, b"default", &request[1])?,
-        3 => authenticate(ctx, &request[1], &request[2])?,
+        (password, None, _) => authenticate(ctx, b"default", password)?,
+        (user, Some(password), 0) => authenticate(ctx, user, password)?,
         _ => return Err(CommandError::Syntax),
     }
     ctx.reply.ok();
@@ -205,12 +204,13 @@ fn is_same_secret(wanted: &[u8], given: &[u8]) -> bool {
 }
 
 fn select(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    if parse_integer(&request[1]).is_some_and(|number| i32::try_from(number).is_err()) {
+    let number = Arguments::of(request).required()?;
+    if parse_integer(number).is_some_and(|number| i32::try_from(number).is_err()) {
         return Err(CommandError::text(
             "ERR value is out of range, value must between -2147483648 and 2147483647",
         ));
     }
-    let index = db_index(ctx.state, &request[1])?;
+    let index = db_index(ctx.state, number)?;
     set_db(ctx, index);
     ctx.reply.ok();
     Ok(())

@@ -7,7 +7,7 @@ use super::governed;
 use super::help::wrong_arguments;
 use super::object::encoding_name;
 use crate::engine::Group::Server;
-use crate::engine::{Command, CommandError, Context, Run, integer, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, Run, integer, is_word};
 use crate::glob::glob_matches;
 use crate::queue::End;
 use crate::resp::{Output, Protocol, Request, parse_integer};
@@ -47,19 +47,20 @@ const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[
 ];
 
 fn debug(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let name = &request[1];
+    let name = Arguments::of(request).required()?;
     let found = SUBCOMMANDS
         .iter()
         .find(|(word, lens, _)| is_word(name, word) && lens.contains(&request.len()));
     match found {
         Some((_, _, run)) => run(ctx, request),
-        None => Err(wrong_arguments(name, "DEBUG")),
+        None => Err(wrong_arguments(request, "DEBUG")),
     }
 }
 
 fn sleep(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     // As with C's strtod, what is no number is 0.
-    let seconds = std::str::from_utf8(&request[2]).ok().and_then(|text| text.parse::<f64>().ok());
+    let seconds = Arguments::from(request, 2).required()?;
+    let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
     ctx.state.host.sleep(duration);
     ctx.reply.ok();
@@ -67,7 +68,7 @@ fn sleep(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (db, key) = (ctx.db, &request[2]);
+    let (db, key) = (ctx.db, Arguments::from(request, 2).required()?);
     let value = ctx.state.keyspace.peek(db, key).ok_or(CommandError::NoSuchKey)?;
     let encoding = encoding_name(value);
     let used_s = u64::from(ctx.state.keyspace.last_use_s(db, key).unwrap_or_default());
@@ -83,13 +84,13 @@ fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 
 /// An error of the client's own choice. As in Redis it counts as no error of the server.
 fn error(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.error(&request[2]);
+    ctx.reply.error(Arguments::from(request, 2).required()?);
     Ok(())
 }
 
 /// A line in the log, with what could end it or colour it escaped.
 fn log_message(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    warn!("DEBUG LOG: {}", request[2].escape_ascii());
+    warn!("DEBUG LOG: {}", Arguments::from(request, 2).required()?.escape_ascii());
     ctx.reply.ok();
     Ok(())
 }
@@ -100,8 +101,9 @@ fn digest(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn digest_value(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.array(request.len() - 2);
-    for key in request.args_from(2) {
+    let keys = request.args_from(2);
+    ctx.reply.array(keys.len());
+    for key in keys {
         let digest = digest::of_value(&ctx.state.keyspace, ctx.db, key);
         ctx.reply.simple(&digest::shown(&digest));
     }
@@ -119,9 +121,10 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         let number = parse_integer(arg).and_then(|number| u64::try_from(number).ok());
         number.ok_or(NOT_POSITIVE)
     };
-    let count = positive(&request[2])?;
-    let prefix = request.get(3).unwrap_or(b"key");
-    let size = request.get(4).map(positive).transpose()?.unwrap_or(0);
+    let mut args = Arguments::from(request, 2);
+    let count = positive(args.required()?)?;
+    let prefix = args.optional().unwrap_or(b"key");
+    let size = args.optional().map(positive).transpose()?.unwrap_or(0);
     let key_bytes = (prefix.len() as u64).saturating_add(size).saturating_add(64);
     if count.saturating_mul(key_bytes) > POPULATE_BYTES_MAX {
         let text = format!("ERR expected at most {POPULATE_BYTES_MAX} bytes in all");
@@ -171,13 +174,14 @@ fn loadaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 
 /// Buffers of replies grow and shrink here by rules of their own.
 fn replybuffer(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (name, value) = (&request[2], &request[3]);
+    let mut args = Arguments::from(request, 2);
+    let (name, value) = (args.required()?, args.required()?);
     if is_word(name, "peak-reset-time") {
         if !is_word(value, "never") && !is_word(value, "reset") {
             integer(value)?;
         }
     } else if !is_word(name, "resizing") {
-        return Err(wrong_arguments(&request[1], "DEBUG"));
+        return Err(wrong_arguments(request, "DEBUG"));
     }
     ctx.reply.ok();
     Ok(())
@@ -195,7 +199,8 @@ fn quicklist_packed_threshold(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
 ) -> Result<(), CommandError> {
-    let bytes = memory_bytes(&request[2]).filter(|&bytes| bytes <= 1 << 32);
+    let bytes = Arguments::from(request, 2).required()?;
+    let bytes = memory_bytes(bytes).filter(|&bytes| bytes <= 1 << 32);
     bytes.ok_or(CommandError::text(
         "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
     ))?;
@@ -223,16 +228,17 @@ fn memory_bytes(arg: &[u8]) -> Option<u64> {
 /// Whether as many `a` as the argument says match a pattern, for times of hostile patterns.
 fn stringmatch_len(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const LEN_MAX: i64 = 1 << 20;
-    let len = integer(&request[2])?.clamp(0, LEN_MAX);
+    let mut args = Arguments::from(request, 2);
+    let (len, pattern) = (args.integer()?.clamp(0, LEN_MAX), args.required()?);
     // Within the bounds above.
     let text = vec![b'a'; len as usize];
-    ctx.reply.flag(glob_matches(&request[3], &text));
+    ctx.reply.flag(glob_matches(pattern, &text));
     Ok(())
 }
 
 #[expect(clippy::approx_constant, reason = "the number that Redis answers, not pi")]
 fn protocol(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let kind = request[2].to_ascii_lowercase();
+    let kind = Arguments::from(request, 2).required()?.to_ascii_lowercase();
     let reply = &mut *ctx.reply;
     let is_resp3 = reply.protocol() == Protocol::Resp3;
     match kind.as_slice() {

@@ -24,7 +24,7 @@ pub fn dispatch(
     let found = match find(table, named, request) {
         Ok(found) => found,
         Err(error) => {
-            if is_cross_protocol_scripting(&request[0]) {
+            if is_cross_protocol_scripting(request.name()) {
                 state.clients.close(id, CloseReason::CrossProtocolScripting);
                 return true;
             }
@@ -77,7 +77,7 @@ pub fn pass_over(state: &mut State, id: ClientId) {
 
 /// Finds the command or subcommand that a request names and checks the number of arguments.
 pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
-    let found = find(table, table.find(&request[0]), request)?;
+    let found = find(table, table.find(request.name()), request)?;
     if !found.command.accepts(request.len()) {
         return Err(CommandError::Arity(found.command.name.to_string()));
     }
@@ -107,7 +107,7 @@ fn find_subcommand(
 ) -> Result<Found, CommandError> {
     let Some(name) = request.get(1) else { return Ok(container) };
     let found = table.find_subcommand(container, name);
-    found.ok_or_else(|| unknown_subcommand(container.command, request))
+    found.ok_or_else(|| unknown_subcommand(container.command, name))
 }
 
 /// Redis shows at most this much of the name and of the arguments.
@@ -116,7 +116,7 @@ const SHOWN_BYTES_MAX: usize = 128;
 #[cold]
 fn unknown_command(request: &Request<'_>) -> CommandError {
     let mut text = b"ERR unknown command '".to_vec();
-    text.extend_from_slice(shown(&request[0], SHOWN_BYTES_MAX));
+    text.extend_from_slice(shown(request.name(), SHOWN_BYTES_MAX));
     text.extend_from_slice(b"', with args beginning with: ");
     let mut args = Vec::new();
     for arg in request.args_from(1) {
@@ -132,9 +132,9 @@ fn unknown_command(request: &Request<'_>) -> CommandError {
 }
 
 #[cold]
-fn unknown_subcommand(container: &Command, request: &Request<'_>) -> CommandError {
+fn unknown_subcommand(container: &Command, name: &[u8]) -> CommandError {
     let mut text = b"ERR unknown subcommand '".to_vec();
-    text.extend_from_slice(shown(&request[1], SHOWN_BYTES_MAX));
+    text.extend_from_slice(shown(name, SHOWN_BYTES_MAX));
     let upper = container.name.to_ascii_uppercase();
     text.extend_from_slice(format!("'. Try {upper} HELP.").as_bytes());
     CommandError::Bytes(text)

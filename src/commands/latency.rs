@@ -4,7 +4,7 @@
 use crate::engine::Arg::{One, OptionalMany};
 use crate::engine::Group::Server;
 use crate::engine::tips::{ALL_NODES_SUCCEED, NODES_DIFFER};
-use crate::engine::{Command, CommandError, Context, Found};
+use crate::engine::{Arguments, Command, CommandError, Context, Found};
 use crate::histogram::Histogram;
 use crate::resp::Request;
 use crate::slowlog::LatencyEvent;
@@ -54,7 +54,8 @@ fn latest(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn history(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let samples = find(ctx, &request[2]).map(|event| Vec::from(event.samples.clone()));
+    let name = Arguments::from(request, 2).required()?;
+    let samples = find(ctx, name).map(|event| Vec::from(event.samples.clone()));
     let samples = samples.unwrap_or_default();
     ctx.reply.array(samples.len());
     for (unix_s, took_ms) in samples {
@@ -68,19 +69,20 @@ fn history(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 fn reset(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let events = &mut ctx.state.latency.events;
     let before = events.len();
-    let is_all = request.len() == 2;
+    let names = request.args_from(2);
     events.retain(|event| {
-        let is_named = request.args_from(2).any(|name| name == event.name.as_bytes());
-        !is_all && !is_named
+        let is_named = names.clone().any(|name| name == event.name.as_bytes());
+        names.len() > 0 && !is_named
     });
     ctx.reply.count(before - events.len());
     Ok(())
 }
 
 fn graph(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let Some(event) = find(ctx, &request[2]) else {
+    let name = Arguments::from(request, 2).required()?;
+    let Some(event) = find(ctx, name) else {
         let mut text = b"ERR No samples available for event '".to_vec();
-        text.extend_from_slice(&request[2]);
+        text.extend_from_slice(name);
         text.push(b'\'');
         return Err(CommandError::Bytes(text));
     };

@@ -5,7 +5,7 @@ use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Server;
 use crate::engine::tips::{ALL_SHARDS_SUCCEED, SHARDS_DIFFER};
 use crate::engine::uses::READ;
-use crate::engine::{Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::resp::{Output, Request};
 use crate::state::State;
@@ -34,15 +34,16 @@ static SUBCOMMANDS: &[Command] = &[
 ];
 
 fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let mut options = request.args_from(3);
-    while let Some(option) = options.next() {
-        let samples = options.next().filter(|_| is_word(option, "samples"));
+    let mut args = Arguments::from(request, 2);
+    let key = args.required()?;
+    while let Some(option) = args.optional() {
+        let samples = args.optional().filter(|_| is_word(option, "samples"));
         // The whole value is counted as it changes: there is nothing to sample.
         if integer(samples.ok_or(CommandError::Syntax)?)? < 0 {
             return Err(CommandError::Syntax);
         }
     }
-    match ctx.state.keyspace.key_bytes(ctx.db, &request[2]) {
+    match ctx.state.keyspace.key_bytes(ctx.db, key) {
         Some(bytes) => ctx.reply.count(bytes),
         None => ctx.reply.null(),
     }

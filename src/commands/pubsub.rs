@@ -9,7 +9,7 @@ use crate::clients::Subscriptions;
 use crate::engine::Arg::{Many, One, Optional, OptionalMany};
 use crate::engine::Group::PubSub;
 use crate::engine::uses::NOT_KEY;
-use crate::engine::{Command, CommandError, Context};
+use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::glob::glob_matches;
 use crate::keyspace::Key;
 use crate::resp::{Output, Request};
@@ -208,7 +208,8 @@ pub fn forget(state: &mut State, id: ClientId) {
 }
 
 fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (channel, message) = (request.arg(1), request.arg(2));
+    let mut args = Arguments::of(request);
+    let (channel, message) = (args.required()?, args.required()?);
     let (channels, mut delivery) = delivery(ctx, channel);
     let mut receivers = 0;
     if !channels.is_empty(Kind::Channel)
@@ -228,7 +229,8 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let (channel, message) = (request.arg(1), request.arg(2));
+    let mut args = Arguments::of(request);
+    let (channel, message) = (args.required()?, args.required()?);
     let (channels, mut delivery) = delivery(ctx, channel);
     let receivers = match channels.subscribers(Kind::Shard, channel) {
         Some(subscribers) => delivery.send(subscribers, &[b"smessage", channel, message]),
@@ -260,10 +262,11 @@ fn list_names(
     request: &Request<'_>,
     kind: Kind,
 ) -> Result<(), CommandError> {
-    if request.len() > 3 {
-        return Err(wrong_arguments(&request[1], "PUBSUB"));
+    let mut args = Arguments::from(request, 2);
+    let pattern = args.optional();
+    if args.left() > 0 {
+        return Err(wrong_arguments(request, "PUBSUB"));
     }
-    let pattern = request.get(2);
     let names = ctx.state.channels.names(kind);
     let names = names.filter(|name| pattern.is_none_or(|pattern| glob_matches(pattern, name)));
     let names: Vec<&Key> = names.collect();
@@ -287,8 +290,9 @@ fn count_subscribers(
     request: &Request<'_>,
     kind: Kind,
 ) -> Result<(), CommandError> {
-    ctx.reply.array(2 * (request.len() - 2));
-    for name in request.args_from(2) {
+    let names = request.args_from(2);
+    ctx.reply.array(2 * names.len());
+    for name in names {
         ctx.reply.bulk(name);
         ctx.reply.count(ctx.state.channels.subscribers(kind, name).map_or(0, Subscribers::len));
     }

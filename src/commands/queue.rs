@@ -10,7 +10,7 @@ use crate::engine::Arg::{
 };
 use crate::engine::Group::Queue;
 use crate::engine::uses::{READ, UPDATE};
-use crate::engine::{Arg, Command, CommandError, Context, is_word};
+use crate::engine::{Arg, Arguments, Command, CommandError, Context, is_word};
 use crate::keyspace::{COUNTS, Key, Totals};
 use crate::resp::{Output, Request};
 use crate::state::State;
@@ -70,27 +70,27 @@ static SUBCOMMANDS: &[Command] = &[
 /// or `VALUE message [message ...]`, the oldest of each, whoever has it. Their numbers rise.
 fn named_deliveries(
     ctx: &mut Context<'_>,
-    request: &Request<'_>,
     key: &Key,
+    mut args: Arguments<'_>,
 ) -> Result<Vec<u64>, CommandError> {
     let keyspace = &mut ctx.state.keyspace;
-    match (request.get(3), request.get(4), request.get(5)) {
-        (None, ..) => Ok(keyspace.held_of(ctx.client, ctx.db, key, 1)),
-        (Some(word), Some(count), None) if is_word(word, "count") => {
-            let count = count_of(count, "ERR count should be greater than 0", 1)?;
+    match (args.optional(), args.left()) {
+        (None, _) => Ok(keyspace.held_of(ctx.client, ctx.db, key, 1)),
+        (Some(word), 1) if is_word(word, "count") => {
+            let count = count_of(args.required()?, "ERR count should be greater than 0", 1)?;
             Ok(keyspace.held_of(ctx.client, ctx.db, key, count))
         }
-        (Some(word), Some(_), _) if is_word(word, "value") => {
-            let messages = request.args_from(4);
-            Ok(keyspace.find_deliveries(ctx.db, key, messages))
+        (Some(word), 1..) if is_word(word, "value") => {
+            Ok(keyspace.find_deliveries(ctx.db, key, args.rest()))
         }
         _ => Err(CommandError::Syntax),
     }
 }
 
 fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let key = Key::from(&request[2]);
-    let numbers = named_deliveries(ctx, request, &key)?;
+    let mut args = Arguments::from(request, 2);
+    let key = Key::from(args.required()?);
+    let numbers = named_deliveries(ctx, &key, args)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     for number in &numbers {
         governed::acknowledge(keyspace, effects, ctx.db, &key, *number);
@@ -100,8 +100,9 @@ fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
 }
 
 fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let key = Key::from(&request[2]);
-    let numbers = named_deliveries(ctx, request, &key)?;
+    let mut args = Arguments::from(request, 2);
+    let key = Key::from(args.required()?);
+    let numbers = named_deliveries(ctx, &key, args)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     governed::give_back(keyspace, effects, ctx.db, &key, &numbers);
     ctx.reply.count(numbers.len());
@@ -119,7 +120,7 @@ fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
 }
 
 fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let key = &request[2];
+    let key = Arguments::from(request, 2).required()?;
     let keyspace = &mut ctx.state.keyspace;
     let waiters = keyspace.waiter_count(ctx.db, key);
     let producers = keyspace.producer_count(ctx.db, key);
@@ -179,8 +180,9 @@ fn field(reply: &mut Output, name: &str, count: usize) {
 }
 
 fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let key = Arguments::from(request, 2).required()?;
     let now_ms = ctx.state.keyspace.queue_ms();
-    let Some(governed) = ctx.state.keyspace.governed(ctx.db, &request[2]) else {
+    let Some(governed) = ctx.state.keyspace.governed(ctx.db, key) else {
         ctx.reply.array(0);
         return Ok(());
     };
@@ -207,14 +209,16 @@ fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 const LIST_COUNT: usize = 10;
 
 fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let mut rest = request.args_from(2).peekable();
+    let mut args = Arguments::from(request, 2);
     let mut cursor = 0;
-    if let Some(text) = rest.next_if(|word| !is_word(word, "match") && !is_word(word, "count")) {
+    let is_option = |word: &[u8]| is_word(word, "match") || is_word(word, "count");
+    if let Some(text) = args.clone().optional().filter(|word| !is_option(word)) {
         cursor = parse_cursor(text).ok_or(CommandError::text("ERR invalid cursor"))?;
+        args.optional();
     }
     let (mut count, mut pattern) = (LIST_COUNT, None);
-    while let Some(option) = rest.next() {
-        let value = rest.next().ok_or(CommandError::Syntax)?;
+    while let Some(option) = args.optional() {
+        let value = args.required()?;
         if is_word(option, "match") {
             pattern = Some(value);
         } else if is_word(option, "count") {
@@ -234,12 +238,12 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 /// Which directions `[READ|WRITE|ALL]` means: reading, writing.
-fn directions(request: &Request<'_>) -> Result<(bool, bool), CommandError> {
-    match (request.get(3), request.get(4)) {
-        (None, _) => Ok((true, true)),
-        (Some(word), None) if is_word(word, "all") => Ok((true, true)),
-        (Some(word), None) if is_word(word, "read") => Ok((true, false)),
-        (Some(word), None) if is_word(word, "write") => Ok((false, true)),
+fn directions(mut args: Arguments<'_>) -> Result<(bool, bool), CommandError> {
+    match args.left() {
+        0 => Ok((true, true)),
+        1 => {
+            args.choice(&[("all", (true, true)), ("read", (true, false)), ("write", (false, true))])
+        }
         _ => Err(CommandError::Syntax),
     }
 }
@@ -257,8 +261,10 @@ fn set_paused(
     request: &Request<'_>,
     is_paused: bool,
 ) -> Result<(), CommandError> {
-    let (reads, writes) = directions(request)?;
-    ctx.state.keyspace.set_paused(ctx.db, &request[2], reads, writes, is_paused);
+    let mut args = Arguments::from(request, 2);
+    let key = args.required()?;
+    let (reads, writes) = directions(args)?;
+    ctx.state.keyspace.set_paused(ctx.db, key, reads, writes, is_paused);
     ctx.reply.ok();
     Ok(())
 }

@@ -2,31 +2,33 @@
 
 use super::gates::refuse_unwritable;
 use super::governed;
-use super::help::wrong_arguments;
-use crate::engine::{CommandError, Context, is_word};
+use super::help::unknown_or_wrong;
+use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};
 use crate::resp::{Output, Request};
 use crate::state::State;
 
 pub(super) fn policy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    match (&request[2], request.len()) {
-        (word, 5..) if is_word(word, "set") => set(ctx, request),
-        (word, 4) if is_word(word, "del") => delete(ctx, &request[3]),
-        (word, 3) if is_word(word, "list") => {
+    let mut args = Arguments::from(request, 2);
+    let word = args.required()?;
+    match args.left() {
+        2.. if is_word(word, "set") => set(ctx, args),
+        1 if is_word(word, "del") => delete(ctx, args.required()?),
+        0 if is_word(word, "list") => {
             list(ctx);
             Ok(())
         }
-        (word, 4) if is_word(word, "of") => {
-            of(ctx, &request[3]);
+        1 if is_word(word, "of") => {
+            of(ctx, args.required()?);
             Ok(())
         }
-        (word, _) => Err(wrong_arguments(&[b"policy ", word].concat(), "QUEUE")),
+        _ => Err(unknown_or_wrong(&[b"policy ", word].concat(), "QUEUE")),
     }
 }
 
-fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+fn set(ctx: &mut Context<'_>, args: Arguments<'_>) -> Result<(), CommandError> {
     refuse_unwritable(&ctx.state.persistence)?;
-    let words: Vec<&[u8]> = request.args_from(3).collect();
+    let words: Vec<&[u8]> = args.rest().collect();
     if words.contains(&&b";"[..]) {
         return Err(refused(
             "no word of a policy may be ';', which ends a policy in CONFIG".into(),

@@ -7,7 +7,7 @@ use super::dispatch::look_up;
 use super::governed;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::engine::{CommandError, Context, Flags, Origin, Table};
+use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};
 use crate::keyspace::DbIndex;
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
@@ -26,12 +26,16 @@ pub fn replay(
     match found.command.name {
         "multi" | "exec" => return Ok(()),
         "select" => {
-            let index = parse_integer(&request[1]).and_then(|index| usize::try_from(index).ok());
+            let index = Arguments::of(request).required()?;
+            let index = parse_integer(index).and_then(|index| usize::try_from(index).ok());
             let index = index.filter(|&index| index < state.keyspace.db_count());
             *db = index.ok_or(CommandError::DbOutOfRange)?;
             return Ok(());
         }
-        "echo" => return governed::replay_note(&mut state.keyspace, *db, &request[1]),
+        "echo" => {
+            let text = Arguments::of(request).required()?;
+            return governed::replay_note(&mut state.keyspace, *db, text);
+        }
         _ => {}
     }
     let State { keyspace, effects, .. } = &mut *state;

@@ -26,8 +26,9 @@ mod tests {
         let request = OwnedRequest::from_args(args());
         let request = request.as_request();
         let table = table();
-        let found = table.find(request.arg(0)).expect("a row of this name");
-        let found = table.find_subcommand(found, request.arg(1)).unwrap_or(found);
+        let found = table.find(request.name()).expect("a row of this name");
+        let subcommand = request.get(1).and_then(|name| table.find_subcommand(found, name));
+        let found = subcommand.unwrap_or(found);
         let hidden = hide(found.command, &request)?;
         let words: Vec<_> = hidden.as_request().args().map(String::from_utf8_lossy).collect();
         Some(words.join(" "))

@@ -6,7 +6,7 @@ use super::monitor;
 use crate::engine::Arg::{OptionalChoice, OptionalNamed, OptionalWord};
 use crate::engine::Group::Server;
 use crate::engine::tips::VARIES;
-use crate::engine::{Command, CommandError, Context, integer, is_word};
+use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
 use crate::resp::Request;
 use crate::state::ShutdownRequest;
 
@@ -117,10 +117,10 @@ const ROWS_MAX: i64 = 24;
 
 /// `LOLWUT [VERSION number [columns [rows]]]`; the number is taken and changes nothing.
 fn lolwut(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let has_version = request.len() > 2 && is_word(&request[1], "version");
+    let mut args = Arguments::of(request);
     let mut numbers = [5, 60, 9];
-    if has_version {
-        for (number, arg) in numbers.iter_mut().zip(request.args_from(2)) {
+    if args.takes("version") {
+        for (number, arg) in numbers.iter_mut().zip(args.rest()) {
             *number = integer(arg)?;
         }
     }

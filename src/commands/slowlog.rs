@@ -4,7 +4,7 @@ use super::help::wrong_arguments;
 use crate::engine::Arg::Optional;
 use crate::engine::Group::Server;
 use crate::engine::tips::ALL_NODES_SUCCEED;
-use crate::engine::{Command, CommandError, Context};
+use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::{Request, parse_integer};
 
 #[rustfmt::skip]
@@ -34,10 +34,12 @@ const SHOWN_DEFAULT: usize = 10;
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const BAD_COUNT: CommandError =
         CommandError::text("ERR count should be greater than or equal to -1");
-    if request.len() > 3 {
-        return Err(wrong_arguments(&request[1], "SLOWLOG"));
+    let mut args = Arguments::from(request, 2);
+    let count = args.optional();
+    if args.left() > 0 {
+        return Err(wrong_arguments(request, "SLOWLOG"));
     }
-    let wanted = match request.get(2) {
+    let wanted = match count {
         None => SHOWN_DEFAULT,
         Some(arg) => match parse_integer(arg).ok_or(BAD_COUNT)? {
             -1 => usize::MAX,

@@ -70,18 +70,20 @@ fn replay_own(
     request: &Request<'_>,
     reply: &mut Output,
 ) -> bool {
-    let name = &request[0];
-    let (first, second) = (&request[1], request.get(2).unwrap_or_default());
+    let name = request.name();
+    let arg = |index| request.get(index).unwrap_or_default();
+    let (first, second) = (arg(1), arg(2));
     if is_word(name, "lmove") && request.len() == 5 {
+        let (from, to) = (end_of(arg(3)), end_of(arg(4)));
         if second == inflight_key(first) && keyspace.tracks_deliveries(db, first) {
-            deliver(keyspace, effects, db, first, end_of(&request[3]), Consumer::nobody(), reply);
+            deliver(keyspace, effects, db, first, from, Consumer::nobody(), reply);
             return true;
         }
         if first == delayed_key(second) && keyspace.delays(db, second) {
             return replay_delayed(keyspace, db, second, request);
         }
         if first == inflight_key(second) && keyspace.tracks_deliveries(db, second) {
-            put_back(keyspace, db, second, end_of(&request[3]), end_of(&request[4]));
+            put_back(keyspace, db, second, from, to);
             return true;
         }
         return false;
@@ -101,7 +103,7 @@ fn replay_own(
         name if is_word(name, "lpop") => drop_from(keyspace, db, &queue, End::Front, second),
         name if is_word(name, "rpop") => drop_from(keyspace, db, &queue, End::Back, second),
         name if is_word(name, "lrem") && request.len() == 4 => {
-            drop_equal(keyspace, db, &queue, &request[3]);
+            drop_equal(keyspace, db, &queue, arg(3));
         }
         name if is_word(name, "del") => drop(keyspace.clear_in_flight(db, &queue)),
         name if is_word(name, "pexpireat") => {
@@ -114,14 +116,15 @@ fn replay_own(
 
 /// Remembers the messages of a push that was replayed, so that the same are not stored again after it.
 pub fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
-    let name = &request[0];
+    let name = request.name();
     if keyspace.policies().is_empty() || !(is_word(name, "rpush") || is_word(name, "lpush")) {
         return;
     }
-    let Some(policy) = keyspace.policy_of(db, &request[1]) else { return };
+    let Some(queue) = request.get(1) else { return };
+    let Some(policy) = keyspace.policy_of(db, queue) else { return };
     let Some(window_ms) = policy.dedup_window_ms else { return };
-    let at_ms = keyspace.governed(db, &request[1]).map_or(0, |governed| governed.noted_ms());
-    remember_messages(keyspace, db, &request[1], request, window_ms, at_ms);
+    let at_ms = keyspace.governed(db, queue).map_or(0, |governed| governed.noted_ms());
+    remember_messages(keyspace, db, queue, request, window_ms, at_ms);
 }
 
 /// Remembers the messages of a push for a queue, which was made at `at_ms`.
@@ -145,7 +148,9 @@ fn replay_delayed(
     queue: &[u8],
     request: &Request<'_>,
 ) -> bool {
-    let (name, second) = (&request[0], request.get(2).unwrap_or_default());
+    let name = request.name();
+    let arg = |index| request.get(index).unwrap_or_default();
+    let second = arg(2);
     if is_word(name, "rpush") {
         let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
         // Without a note they are ready when all is loaded, in their order.
@@ -159,7 +164,7 @@ fn replay_delayed(
             let at_ms = ms.saturating_sub(delay_ms);
             remember_messages(keyspace, db, queue, request, window_ms, at_ms);
         }
-    } else if is_word(name, "lmove") && second == queue && is_word(&request[3], "left") {
+    } else if is_word(name, "lmove") && second == queue && is_word(arg(3), "left") {
         let popped = keyspace
             .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));
         if let Some(Some((message, stamp))) = popped {
@@ -167,7 +172,7 @@ fn replay_delayed(
             let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
             // There are only lists.
             let _ = keyspace.change_or_create_list(db, queue, |ready| {
-                ready.push_stamped(end_of(&request[4]), &message, stamp);
+                ready.push_stamped(end_of(arg(4)), &message, stamp);
             });
         }
     } else {
@@ -180,10 +185,10 @@ fn replay_delayed(
             name if is_word(name, "lpop") => delayed.trim(count, usize::MAX),
             name if is_word(name, "rpop") => delayed.trim(0, delayed.len().saturating_sub(count)),
             name if is_word(name, "lset") && request.len() == 4 => {
-                delayed.set(count, &request[3]);
+                delayed.set(count, arg(3));
             }
             name if is_word(name, "lrem") && request.len() == 4 => {
-                delayed.remove(End::Front, &request[3], count);
+                delayed.remove(End::Front, arg(3), count);
             }
             name if is_word(name, "del") => delayed.trim(0, 0),
             _ => {}
