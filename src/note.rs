@@ -236,8 +236,8 @@ mod tests {
         let parsed = parser.parse(&stream, Limits::NONE);
         assert!(matches!(parsed, Ok(Parsed::Request { end }) if end == stream.len()));
         let request = parser.request(&stream);
-        assert_eq!((request.len(), &request[0]), (2, &b"ECHO"[..]));
-        Note::read(&request[1])
+        assert_eq!((request.len(), request.name()), (2, &b"ECHO"[..]));
+        Note::read(request.get(1).expect("two arguments"))
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Broker {
                 Ok(Parsed::Request { end }) => {
                     let request = parser.request(rest);
                     let ran = replay::replay(&mut self.state, self.table, db, &request, &mut reply);
-                    ran.map_err(|error| failed(&request[0], text_of(&error)))?;
+                    ran.map_err(|error| failed(request.name(), text_of(&error)))?;
                     at += end;
                 }
                 Ok(Parsed::Nothing { end }) => at += end,

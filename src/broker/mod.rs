@@ -194,7 +194,7 @@ impl Broker {
                     }
                     let request = self.parser.request(&bytes[used..]);
                     if named.is_none() || !self.parser.repeats_name() {
-                        named = self.table.find(&request[0]);
+                        named = self.table.find(request.name());
                     }
                     let ran = dispatch::dispatch(
                         &mut self.state,

@@ -23,7 +23,7 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 /// The subcommands with the numbers of arguments of the whole request.
-const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[
+pub(super) const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[
     ("sleep", 3..=3, sleep),
     ("object", 3..=3, object),
     ("protocol", 3..=3, protocol),

@@ -1,6 +1,11 @@
-use super::table;
-use crate::engine::{Found, NAME_BYTES_MAX};
-use crate::resp::OwnedRequest;
+use super::{debug, dispatch, table};
+use crate::clients::Peer;
+use crate::clock::Now;
+use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Run};
+use crate::host::NoHost;
+use crate::resp::{Output, OwnedRequest};
+use crate::settings::Settings;
+use crate::state::State;
 use std::collections::BTreeSet;
 
 #[test]
@@ -54,7 +59,7 @@ fn a_row_says_what_arguments_there_are() {
 fn keys(text: &str) -> Option<Vec<String>> {
     let request = OwnedRequest::from_args(text.split(' ').map(str::as_bytes));
     let request = request.as_request();
-    let found = table().find(&request[0]).expect("the command is in the table");
+    let found = table().find(request.name()).expect("the command is in the table");
     let keys = found.command.keys.of(&request)?;
     Some(keys.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect())
 }
@@ -75,5 +80,73 @@ fn keys_are_found_wherever_they_are() {
     }
     for bad in ["lmpop 9 a b left", "lmpop x a b left", "lmpop 0 a b left", "lmpop -1 a left"] {
         assert_eq!(keys(bad), None, "{bad}");
+    }
+}
+
+/// Runs the function of a command, whatever number of arguments its row allows.
+fn run_anyway(
+    state: &mut State,
+    command: &'static Command,
+    run: Run,
+    words: &[&str],
+) -> (Vec<u8>, Result<(), CommandError>) {
+    let now = Now { unix_us: 1_000_000_000_000, monotonic_us: 50_000_000 };
+    let client = state.clients.connect(0, Peer::in_process(), now.monotonic_us);
+    state.clients.get_mut(client).expect("just connected").is_authenticated = true;
+    let owned = OwnedRequest::from_args(words.iter().map(|word| word.as_bytes()));
+    let mut reply = Output::default();
+    let (exec_len, table) = (0, table());
+    let mut ctx =
+        Context { state, client, db: 0, now, reply: &mut reply, exec_len, command, table };
+    let result = run(&mut ctx, &owned.as_request());
+    dispatch::follow_up(state);
+    state.keyspace.check_invariants();
+    (reply.take_all().to_vec(), result)
+}
+
+/// A state without keys, one with a plain list at `k`, and one where a policy holds for that list.
+fn some_states() -> [State; 3] {
+    let state = |settings| State::new(settings, 1, Box::new(NoHost), Now::default());
+    let policy = "p k max-length 1 overflow block delivery at-least-once acknowledge next-pop";
+    let governed = Settings::default().with("queue-policy", policy).expect("a policy");
+    let mut states = [Settings::default(), Settings::default(), governed].map(state);
+    for state in &mut states[1..] {
+        let rpush = table().find(b"rpush").expect("RPUSH is in the table").command;
+        let run = rpush.run.expect("it does something");
+        assert_eq!(run_anyway(state, rpush, run, &["rpush", "k", "m"]).1, Ok(()));
+    }
+    states
+}
+
+/// A row that allows too few arguments gives a wrong answer; it must not end the process.
+#[test]
+fn no_number_of_arguments_ends_the_process() {
+    const LEN_MAX: usize = 6;
+    const WORDS: &[&str] = &["1", "k", "x", "left", "count", "get", "ex", "-1", ""];
+    let rows = table().all().filter_map(|found| Some((found.command, found.command.run?)));
+    let debug = table().find(b"debug").expect("DEBUG is in the table").command;
+    let of_debug = debug::SUBCOMMANDS.iter().map(|(_, _, run)| (debug, *run));
+    for (command, run) in rows.chain(of_debug) {
+        for len in 1..=LEN_MAX {
+            // The same word again and again, or another one each time.
+            for (first, step) in [("1", 0), ("k", 0), ("k", 1), ("x", 1)] {
+                for second in 0..WORDS.len() {
+                    let rest = (0..LEN_MAX).map(|at| WORDS[(second + step * at) % WORDS.len()]);
+                    let words = command.name.split('|').chain([first]).chain(rest);
+                    let words: Vec<&str> = words.take(len).collect();
+                    answers_or_waits(command, run, &words);
+                }
+            }
+        }
+    }
+}
+
+fn answers_or_waits(command: &'static Command, run: Run, words: &[&str]) {
+    const SILENT: &[&str] = &["client|reply", "shutdown", "subscribe", "psubscribe", "ssubscribe"];
+    for mut state in some_states() {
+        let (reply, result) = run_anyway(&mut state, command, run, words);
+        let answers = !reply.is_empty() || result.is_err();
+        let may_not = state.clients.blocked_count() > 0 || SILENT.contains(&command.name);
+        assert!(answers || may_not, "{words:?}");
     }
 }

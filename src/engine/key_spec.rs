@@ -134,7 +134,7 @@ impl KeySpecs {
                 return None;
             }
             let places = (first..=last).step_by(step.max(1));
-            found.extend(places.map(|place| (request.arg(place), spec.uses)));
+            found.extend(places.filter_map(|place| Some((request.get(place)?, spec.uses))));
         }
         (!found.is_empty()).then_some(found)
     }

@@ -81,7 +81,7 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
                     return if whole > 0 { break } else { Unit::Nothing { end: at + end } };
                 }
                 let request = parser.request(&bytes[at..]);
-                is_in_transaction = after(&request[0], is_in_transaction);
+                is_in_transaction = after(request.name(), is_in_transaction);
                 at += end;
                 if !is_in_transaction {
                     whole = at;

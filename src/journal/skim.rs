@@ -114,7 +114,7 @@ mod tests {
                 None => prop_assert_eq!(found, Skimmed::End),
                 Some(b'*') => match parser.parse(rest, Limits::NONE) {
                     Ok(Parsed::Request { end }) => {
-                        let name = &parser.request(rest)[0];
+                        let name = parser.request(rest).name();
                         let name = &name[..name.len().min(NAME_BYTES_MAX as usize)];
                         prop_assert_eq!(found, Skimmed::Command(name.to_vec()));
                         at += end;

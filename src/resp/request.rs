@@ -9,7 +9,6 @@
 //! compared, not parsed.
 
 use super::{parse_integer, split_quoted};
-use std::ops::Index;
 use std::slice;
 use thiserror::Error;
 
@@ -109,13 +108,6 @@ impl<'a> Request<'a> {
         Some(&self.buffer[arg.start..arg.end])
     }
 
-    /// Argument `index`, which the caller knows to exist.
-    #[inline]
-    pub fn arg(&self, index: usize) -> &'a [u8] {
-        let arg = self.args[index];
-        &self.buffer[arg.start..arg.end]
-    }
-
     /// The command's name.
     #[inline]
     pub fn name(&self) -> &'a [u8] {
@@ -145,14 +137,6 @@ impl<'a> Request<'a> {
             args.push(Arg { start, end: buffer.len() });
         }
         OwnedRequest { buffer: buffer.into_boxed_slice(), args: args.into_boxed_slice() }
-    }
-}
-
-impl Index<usize> for Request<'_> {
-    type Output = [u8];
-
-    fn index(&self, index: usize) -> &[u8] {
-        self.arg(index)
     }
 }
 
