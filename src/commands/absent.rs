@@ -2,7 +2,6 @@
 //! users, snapshots and replicas. None of them is there, and the answers say so in the way of a
 //! redis-server that has none.
 
-use super::client::quoting;
 use super::help;
 use crate::clients::{Blocked, BlockedOn};
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
@@ -129,7 +128,7 @@ fn function_list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Com
                 CommandError::text("ERR library name argument was not given");
             args.optional().ok_or(NO_NAME)?;
         } else {
-            return Err(quoting("ERR Unknown argument ", word, ""));
+            return Err(CommandError::quoting("ERR Unknown argument ", word, ""));
         }
     }
     nothing(ctx, request)

@@ -1,9 +1,9 @@
 //! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have
 //! files of their own.
 
+use super::client_list::shown_id;
 use super::help::wrong_arguments;
 use super::{blocking, client_kill, client_list, gates};
-use crate::client_id::ClientId;
 use crate::clients::{Identity, ReplyMode};
 use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
 use crate::engine::Group::Connection;
@@ -65,19 +65,6 @@ static CLIENT: &[Command] = &[
         .says("Explains the subcommands."),
 ];
 
-/// An error that repeats bytes of the request.
-pub(super) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
-    // Redis' error texts are made of C strings, which end at a NUL.
-    let end = memchr::memchr(0, quoted).unwrap_or(quoted.len());
-    CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
-}
-
-/// A client's number as replies give it.
-pub(super) fn shown_id(id: ClientId) -> i64 {
-    // One is given to each connection: i64 lasts for longer than any server.
-    id.number() as i64
-}
-
 fn id(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.integer(shown_id(ctx.client));
     Ok(())
@@ -124,7 +111,7 @@ fn setinfo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let (option, value) = (args.required()?, args.required()?);
     let is_name = is_word(option, "lib-name");
     if !is_name && !is_word(option, "lib-ver") {
-        return Err(quoting("ERR Unrecognized option '", option, "'"));
+        return Err(CommandError::quoting("ERR Unrecognized option '", option, "'"));
     }
     if !is_printable(value) {
         // The option's name in its own spelling, however it was written.

@@ -1,7 +1,6 @@
 //! CLIENT KILL: closing connections, one by its address or all that meet some conditions.
 //! <https://redis.io/docs/latest/commands/client-kill/>
 
-use super::client::quoting;
 use super::client_list::Kind;
 use super::deeds::log_deed;
 use super::{blocking, monitor, pubsub, transaction};
@@ -78,7 +77,7 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
             // There is one user, and every client is it.
             _ if is_word(option, "user") && value == b"default" => {}
             _ if is_word(option, "user") => {
-                return Err(quoting("ERR No such user '", value, "'"));
+                return Err(CommandError::quoting("ERR No such user '", value, "'"));
             }
             _ if is_word(option, "skipme") && is_word(value, "yes") => {
                 conditions.with_oneself = false;

@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: who is connected, a line each.
 //! <https://redis.io/docs/latest/commands/client-list/>
 
-use super::client::{quoting, shown_id};
+use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason, Peer};
 use crate::clock::Now;
 use crate::engine::{Arguments, CommandError, Context, Origin, integer, is_word};
@@ -26,7 +26,7 @@ impl Kind {
             arg if ["master", "replica", "slave"].iter().any(|name| is_word(arg, name)) => {
                 Ok(Kind::Replication)
             }
-            _ => Err(quoting("ERR Unknown client type '", arg, "'")),
+            _ => Err(CommandError::quoting("ERR Unknown client type '", arg, "'")),
         }
     }
 
@@ -34,6 +34,12 @@ impl Kind {
     pub(super) fn of(client: &Client) -> Kind {
         if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
     }
+}
+
+/// A client's number as replies give it.
+pub(super) fn shown_id(id: ClientId) -> i64 {
+    // One is given to each connection: i64 lasts for longer than any server.
+    id.number() as i64
 }
 
 pub(super) fn info(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {

@@ -1,5 +1,6 @@
 //! The connection itself: greeting, password, database, leaving.
 
+use super::client_list::shown_id;
 use super::{client, governed, monitor, pubsub, transaction};
 use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
@@ -102,7 +103,7 @@ fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     ctx.reply.bulk(b"proto");
     ctx.reply.integer(version);
     ctx.reply.bulk(b"id");
-    ctx.reply.integer(client::shown_id(ctx.client));
+    ctx.reply.integer(shown_id(ctx.client));
     ctx.reply.bulk(b"mode");
     ctx.reply.bulk(b"standalone");
     ctx.reply.bulk(b"role");
@@ -137,7 +138,13 @@ fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
                 client::check_name(name)?;
                 greeting.name = Some(name);
             }
-            _ => return Err(client::quoting("ERR Syntax error in HELLO option '", option, "'")),
+            _ => {
+                return Err(CommandError::quoting(
+                    "ERR Syntax error in HELLO option '",
+                    option,
+                    "'",
+                ));
+            }
         }
     }
     Ok(greeting)

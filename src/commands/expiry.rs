@@ -86,7 +86,7 @@ impl Conditions {
                 word if is_word(word, "xx") => wanted.if_any = true,
                 word if is_word(word, "gt") => wanted.if_later = true,
                 word if is_word(word, "lt") => wanted.if_earlier = true,
-                _ => return Err(unsupported(option)),
+                _ => return Err(CommandError::quoting("ERR Unsupported option ", option, "")),
             }
         }
         if wanted.if_none && (wanted.if_any || wanted.if_later || wanted.if_earlier) {
@@ -113,13 +113,6 @@ impl Conditions {
             }
         }
     }
-}
-
-fn unsupported(option: &[u8]) -> CommandError {
-    let mut text = b"ERR Unsupported option ".to_vec();
-    // As C shows it: to the first NUL.
-    text.extend(option.iter().take_while(|&&byte| byte != 0));
-    CommandError::Bytes(text)
 }
 
 fn set(

@@ -44,6 +44,13 @@ impl CommandError {
         CommandError::Other(Cow::Borrowed(text))
     }
 
+    /// An error that repeats bytes of the request. Redis' error texts are made of C strings, which end at
+    /// a NUL.
+    pub fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
+        let end = memchr::memchr(0, quoted).unwrap_or(quoted.len());
+        CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
+    }
+
     /// The bytes of the reply, without `-` and line end.
     pub fn to_bytes(&self) -> Cow<'_, [u8]> {
         match self {
