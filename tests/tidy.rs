@@ -30,7 +30,6 @@ const ROOMS: &[&[&str]] = &[
 const CIRCLES_LEFT: &[&[&str]] = &[
     &["clients", "clients/holds"],
     &["clients/client", "clients/consuming"],
-    &["commands/dispatch", "commands/gates", "commands/transaction"],
     // A row names its function, and a function is given its row and the table.
     &["engine/command", "engine/context", "engine/table"],
     &[

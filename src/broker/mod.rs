@@ -20,7 +20,7 @@ use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
 use crate::commands::{
-    self, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
+    self, after, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
 };
 use crate::engine::Table;
 use crate::host::Host;
@@ -306,7 +306,7 @@ impl Broker {
             blocking::time_out(&mut self.state, id);
         }
         // Who was behind one that waited for more room than there is may fit in.
-        dispatch::follow_up(&mut self.state);
+        after::follow_up(&mut self.state);
         self.state.clients.close_too_slow(now.monotonic_us);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };
@@ -343,7 +343,7 @@ impl Broker {
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
         governed::do_chores(&mut self.state);
-        dispatch::follow_up(&mut self.state);
+        after::follow_up(&mut self.state);
     }
 
     /// Has what a client holds returned to its queues, together with what others held who leave in this
@@ -352,14 +352,14 @@ impl Broker {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.depart_client(id);
         }
-        dispatch::follow_up(&mut self.state);
+        after::follow_up(&mut self.state);
     }
 
     fn end_pause(&mut self, now: Now) {
         if let Some(pause) = self.state.pause
             && pause.until_us <= now.monotonic_us
         {
-            gates::end_pause(&mut self.state);
+            after::end_pause(&mut self.state);
         }
     }
 

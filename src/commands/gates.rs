@@ -199,12 +199,6 @@ pub fn is_serving_paused(state: &State) -> bool {
         || state.effects.bytes() as u64 > persistence.writable_bytes
 }
 
-/// Ends CLIENT PAUSE when its time is over: held-back commands run, ready keys are served.
-pub fn end_pause(state: &mut State) {
-    lift_pause(state);
-    super::dispatch::follow_up(state);
-}
-
 /// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:
 /// not before, since it may be one of a transaction.
 pub(super) fn lift_pause(state: &mut State) {

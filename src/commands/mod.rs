@@ -5,7 +5,9 @@
 //! all come from the row.
 
 mod absent;
+pub mod after;
 pub mod blocking;
+mod call;
 mod categories;
 mod client;
 mod client_kill;
@@ -26,6 +28,7 @@ mod info;
 mod keys;
 mod latency;
 mod list;
+mod look_up;
 mod memory;
 pub mod monitor;
 mod object;

@@ -3,8 +3,8 @@
 //! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
 //! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
 
-use super::dispatch::look_up;
 use super::governed;
+use super::look_up::look_up;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};

@@ -1,4 +1,4 @@
-use super::{debug, dispatch, table};
+use super::{after, debug, table};
 use crate::clients::Peer;
 use crate::clock::Now;
 use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Run};
@@ -99,7 +99,7 @@ fn run_anyway(
     let mut ctx =
         Context { state, client, db: 0, now, reply: &mut reply, exec_len, command, table };
     let result = run(&mut ctx, &owned.as_request());
-    dispatch::follow_up(state);
+    after::follow_up(state);
     state.keyspace.check_invariants();
     (reply.take_all().to_vec(), result)
 }

@@ -1,7 +1,8 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //! <https://redis.io/docs/latest/develop/interact/transactions/>
 
-use super::dispatch::{call, look_up};
+use super::call::call;
+use super::look_up::look_up;
 use crate::client_id::ClientId;
 use crate::clients::{Client, Transaction};
 use crate::engine::Arg::Many;
