@@ -33,12 +33,6 @@ const CIRCLES_LEFT: &[&[&str]] = &[
     // A row names its function, and a function is given its row and the table.
     &["engine/command", "engine/context", "engine/table"],
     &[
-        "commands/governed/delay",
-        "commands/governed/departures",
-        "commands/governed/leave",
-        "commands/governed/push",
-    ],
-    &[
         "keyspace",
         "keyspace/departures",
         "keyspace/entries",

@@ -1,7 +1,7 @@
 //! Messages that can only be taken some time after they were pushed.
 
 use super::delayed_key;
-use super::push::note_ready_since;
+use super::record::note_ready_since;
 use super::side;
 use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Key, Keyspace, Removed};

@@ -1,13 +1,195 @@
-//! Messages that leave a queue without a consumer, in rows: few are dropped or handed over at once, many
-//! leave at once, and are handed over as a chore.
+//! Messages that leave a governed queue without a consumer: dropped, expired, or as dead letters. One
+//! leaves at once; of a row few do, and many are handed over as a chore.
+//!
+//! A dead letter may be one too many in its queue, where the oldest then leaves, and so on: these functions
+//! call each other, `HOPS_MAX` times at the most.
 
-use super::leave::leave;
+use super::delay::delay;
+use super::limits::limit_passed;
+use super::record::note_ready;
+use super::reserved::check_name;
+use super::{delayed_key, opposite};
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, Removed};
-use crate::policy::QueuePolicy;
-use crate::queue::{Gathered, Queue, TakenOut};
+use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent, Removed};
+use crate::policy::{Overflow, QueuePolicy};
+use crate::queue::{End, Gathered, Queue, Stamp, TakenOut};
 use crate::state::add_expired;
+use log::warn;
+use std::cell::Cell;
 use std::sync::Arc;
+
+/// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
+/// last to the first, it has been everywhere by then.
+const HOPS_MAX: u16 = 16;
+
+/// Messages that make room one after the other; of more than these it is known at once how many.
+const ONE_BY_ONE_MAX: usize = 16;
+
+/// A letter may make others leave, which counts as well: so many are taken at once.
+const HANDED_OVER_MAX: usize = 100;
+
+/// Counts a message that was taken away from a governed queue, and hands it to the dead-letter queue if
+/// that is its fate.
+#[expect(clippy::too_many_arguments, reason = "a message, where it was, and what becomes of it")]
+pub fn leave(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    message: &[u8],
+    stamp: Stamp,
+    fate: Fate,
+) {
+    keyspace.work.moved(1);
+    let is_buried =
+        fate != Fate::Dropped && bury(keyspace, effects, db, key, policy, message, stamp.hops);
+    keyspace.count(db, key, |totals| match fate {
+        _ if is_buried => totals.dead_lettered += 1,
+        Fate::Expired => totals.expired += 1,
+        Fate::Dropped | Fate::DeadLetter => totals.dropped += 1,
+    });
+}
+
+/// Pushes a message to the dead-letter queue; false if there is none, or it takes no more. Its life
+/// there begins anew.
+fn bury(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    message: &[u8],
+    hops: u16,
+) -> bool {
+    let Some(target) = policy.dead_letter_key(key) else { return false };
+    if hops >= HOPS_MAX {
+        if let Some(left_out) = keyspace.admit_line(QueueEvent::DeadLetterLoop) {
+            let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+            warn!(
+                "a message of '{key}' was a dead letter {hops} times: policy '{name}' drops \
+                 it{left_out}"
+            );
+        }
+        return false;
+    }
+    if check_name(keyspace, &target).is_err() {
+        return false;
+    }
+    if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
+        return false;
+    }
+    let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
+    if let Some(delay_ms) = delay_ms {
+        let letter = [message].into_iter();
+        delay(keyspace, effects, db, &target, End::Back, letter, delay_ms, hops + 1);
+        finish_push(keyspace, effects, db, &target, End::Back, 1);
+        return true;
+    }
+    let stamp = Stamp { ready_ms: keyspace.queue_ms(), hops: hops + 1, ..Stamp::default() };
+    let pushed = keyspace.change_or_create_list(db, &target, |queue| {
+        queue.push_stamped(End::Back, message, stamp);
+    });
+    if pushed.is_err() {
+        return false;
+    }
+    note_ready(keyspace, effects, db, &target);
+    effects.state_push(db, End::Back, &target, [message]);
+    finish_push(keyspace, effects, db, &target, End::Back, 1);
+    true
+}
+
+/// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
+fn takes_more(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], bytes: usize) -> bool {
+    let Some(policy) = keyspace.policy_of(db, key) else { return true };
+    !policy.refuses_overflow() || limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
+}
+
+/// What follows when messages were stored at an end of a governed queue: they are counted, and if they
+/// are too many, the oldest make room. The length after.
+pub fn finish_push(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> usize {
+    keyspace.count(db, key, |totals| totals.pushed += count as u64);
+    make_room(keyspace, effects, db, key, opposite(end))
+}
+
+/// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
+/// policy wants that. The length after.
+fn make_room(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    oldest: End,
+) -> usize {
+    let policy = keyspace.policy_of(db, key);
+    if let Some(policy) = policy.filter(|policy| !policy.refuses_overflow()) {
+        let fate = match policy.overflow {
+            Overflow::DeadLetter => Fate::DeadLetter,
+            _ => Fate::Dropped,
+        };
+        // Nearly always there is none too many, or one.
+        for _ in 0..ONE_BY_ONE_MAX {
+            if limit_passed(keyspace, db, key, &policy, 0, 0).is_none() {
+                return keyspace.length_under_policy(db, key).0;
+            }
+            let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else {
+                break;
+            };
+            leave(keyspace, effects, db, key, &policy, &message, stamp, fate);
+        }
+        make_much_room(keyspace, effects, db, &Key::from(key), &policy, fate, oldest);
+    }
+    keyspace.length_under_policy(db, key).0
+}
+
+/// Takes all messages away that are too many: those that are ready in one row, then delayed ones.
+fn make_much_room(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    policy: &Arc<QueuePolicy>,
+    fate: Fate,
+    oldest: End,
+) {
+    let ready = keyspace.excess(db, key, policy, oldest);
+    let is_done = Cell::new(ready == 0);
+    part_with(keyspace, effects, db, key, policy, fate, |queue| {
+        let start = if oldest == End::Front { 0 } else { queue.len() - ready.min(queue.len()) };
+        (!is_done.replace(true)).then_some((start, ready))
+    });
+    while limit_passed(keyspace, db, key, policy, 0, 0).is_some() {
+        let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else { break };
+        leave(keyspace, effects, db, key, policy, &message, stamp, fate);
+    }
+}
+
+/// Takes a message away from the end where the oldest are; of those that are delayed if no other is
+/// left.
+fn pop_oldest(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    oldest: End,
+) -> Option<(Vec<u8>, Stamp)> {
+    let popped = keyspace.change_list(db, key, |queue| queue.pop_stamped(oldest, <[u8]>::to_vec));
+    if let Ok(Some(Some(popped))) = popped {
+        effects.state_pop(db, oldest, key, 1);
+        return Some(popped);
+    }
+    let popped =
+        keyspace.change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
+    effects.state_pop(db, End::Front, &delayed_key(key), 1);
+    popped.flatten()
+}
 
 /// Takes messages out of a queue, row after row as `next` names them: the index of the first, and how many.
 pub fn part_with(
@@ -101,6 +283,3 @@ pub fn hand_over(keyspace: &mut Keyspace, effects: &mut Effects) {
         effects.add(db, [&b"LPOP"[..], &list, digits.format(messages.len()).as_bytes()]);
     }
 }
-
-/// A letter may make others leave, which counts as well: so many are taken at once.
-const HANDED_OVER_MAX: usize = 100;

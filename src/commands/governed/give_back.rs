@@ -5,7 +5,7 @@
 //! stated once.
 
 use super::acknowledge::state_removal;
-use super::leave::leave;
+use super::departures::leave;
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
 use crate::effects::Effects;

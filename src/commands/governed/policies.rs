@@ -2,7 +2,7 @@
 
 use super::delay::release;
 use super::give_back::put_back;
-use super::push::note_stamped;
+use super::record::note_stamped;
 use super::reserved::check_lists;
 use crate::effects::Effects;
 use crate::keyspace::Keyspace;

@@ -8,7 +8,7 @@
 use super::deliver::deliver;
 use super::give_back::give_back;
 use super::policies::change_policies;
-use super::push::note_ready;
+use super::record::note_ready;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clients::Consumer;

@@ -3,7 +3,8 @@
 //! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
 //! messages leave the queue, the first in line push theirs, as long as they fit.
 
-use super::push::{full, limit_passed, new_messages, push};
+use super::limits::{full, limit_passed};
+use super::push::{new_messages, push};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
 use crate::commands::blocking::stop_waiting;

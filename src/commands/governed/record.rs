@@ -1,0 +1,42 @@
+//! What append files are told of the messages in a governed queue: since when they are ready.
+
+use crate::effects::Effects;
+use crate::keyspace::{DbIndex, Keyspace, NewlyStamped};
+use crate::note::Note;
+use crate::queue::End;
+
+/// Notes since when the messages are ready that are about to be stated as pushed to a governed queue, if
+/// the stream does not say so yet.
+pub fn note_ready(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8]) {
+    note_ready_since(keyspace, effects, db, key, keyspace.queue_ms());
+}
+
+/// As `note_ready`, of messages that are ready since `ms`.
+pub fn note_ready_since(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    ms: i64,
+) {
+    if effects.is_on() && keyspace.note_ready_ms(db, key, effects.file(), ms) == Some(false) {
+        effects.note(db, &Note::Ready { key: key.to_vec(), ms });
+    }
+}
+
+/// Notes since when the messages are ready that came under a policy in another way than by a push: a
+/// list was renamed or copied, the policies changed.
+pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
+    for NewlyStamped { db, key, ms, is_corrected } in keyspace.take_newly_stamped() {
+        // Also if the same was noted before these came.
+        if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_none() {
+            continue;
+        }
+        let key = key.to_vec();
+        if is_corrected && let Some(list) = keyspace.peek_list(db, &key) {
+            let runs = list.stamp_runs().collect();
+            effects.note(db, &Note::Stamped { key: key.clone(), end: End::Back, runs });
+        }
+        effects.note(db, &Note::Ready { key, ms });
+    }
+}
