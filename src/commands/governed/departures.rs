@@ -1,8 +1,9 @@
 //! Messages that leave a governed queue without a consumer: dropped, expired, or as dead letters. One
 //! leaves at once; of a row few do, and many are handed over as a chore.
 //!
-//! A dead letter may be one too many in its queue, where the oldest then leaves, and so on: these functions
-//! call each other, `HOPS_MAX` times at the most.
+//! A dead letter may be one too many in its queue. The oldest message there leaves as well, and so on;
+//! where policies form a circle, this goes on for long. `make_room_in_turn` is therefore a loop, not a
+//! recursion.
 
 use super::delay::delay;
 use super::limits::limit_passed;
@@ -41,19 +42,42 @@ pub fn leave(
     stamp: Stamp,
     fate: Fate,
 ) {
+    let target = leave_to(keyspace, effects, db, key, policy, message, stamp, fate);
+    if let Some(target) = target {
+        make_room(keyspace, effects, db, &target, End::Front);
+    }
+}
+
+/// As `leave`, but makes no room in the dead-letter queue: its key, if there is one that took the message.
+#[expect(clippy::too_many_arguments, reason = "a message, where it was, and what becomes of it")]
+fn leave_to(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    message: &[u8],
+    stamp: Stamp,
+    fate: Fate,
+) -> Option<Vec<u8>> {
     keyspace.work.moved(1);
-    let is_buried =
-        fate != Fate::Dropped && bury(keyspace, effects, db, key, policy, message, stamp.hops);
+    let target = match fate {
+        Fate::Dropped => None,
+        Fate::Expired | Fate::DeadLetter => {
+            dead_letter(keyspace, effects, db, key, policy, message, stamp.hops)
+        }
+    };
     keyspace.count(db, key, |totals| match fate {
-        _ if is_buried => totals.dead_lettered += 1,
+        _ if target.is_some() => totals.dead_lettered += 1,
         Fate::Expired => totals.expired += 1,
         Fate::Dropped | Fate::DeadLetter => totals.dropped += 1,
     });
+    target
 }
 
-/// Pushes a message to the dead-letter queue; false if there is none, or it takes no more. Its life
-/// there begins anew.
-fn bury(
+/// Pushes a message to the end of the dead-letter queue, whose key it gives; none if there is none, or it
+/// takes no more. The message's life there begins anew.
+fn dead_letter(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
@@ -61,8 +85,8 @@ fn bury(
     policy: &QueuePolicy,
     message: &[u8],
     hops: u16,
-) -> bool {
-    let Some(target) = policy.dead_letter_key(key) else { return false };
+) -> Option<Vec<u8>> {
+    let target = policy.dead_letter_key(key)?;
     if hops >= HOPS_MAX {
         if let Some(left_out) = keyspace.admit_line(QueueEvent::DeadLetterLoop) {
             let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
@@ -71,32 +95,28 @@ fn bury(
                  it{left_out}"
             );
         }
-        return false;
+        return None;
     }
-    if check_name(keyspace, &target).is_err() {
-        return false;
-    }
+    check_name(keyspace, &target).ok()?;
     if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
-        return false;
+        return None;
     }
     let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
     if let Some(delay_ms) = delay_ms {
         let letter = [message].into_iter();
         delay(keyspace, effects, db, &target, End::Back, letter, delay_ms, hops + 1);
-        finish_push(keyspace, effects, db, &target, End::Back, 1);
-        return true;
+        keyspace.count(db, &target, |totals| totals.pushed += 1);
+        return Some(target);
     }
     let stamp = Stamp { ready_ms: keyspace.queue_ms(), hops: hops + 1, ..Stamp::default() };
     let pushed = keyspace.change_or_create_list(db, &target, |queue| {
         queue.push_stamped(End::Back, message, stamp);
     });
-    if pushed.is_err() {
-        return false;
-    }
+    pushed.ok()?;
     note_ready(keyspace, effects, db, &target);
     effects.state_push(db, End::Back, &target, [message]);
-    finish_push(keyspace, effects, db, &target, End::Back, 1);
-    true
+    keyspace.count(db, &target, |totals| totals.pushed += 1);
+    Some(target)
 }
 
 /// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
@@ -116,37 +136,60 @@ pub fn finish_push(
     count: usize,
 ) -> usize {
     keyspace.count(db, key, |totals| totals.pushed += count as u64);
-    make_room(keyspace, effects, db, key, opposite(end))
+    make_room(keyspace, effects, db, key, opposite(end));
+    keyspace.length_under_policy(db, key).0
 }
 
 /// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
-/// policy wants that. The length after.
-fn make_room(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
+/// policy wants that.
+fn make_room(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8], oldest: End) {
+    if policy_exceeded(keyspace, db, key).is_some() {
+        let full = Full { key: key.to_vec(), oldest, popped: 0 };
+        make_room_in_turn(keyspace, effects, db, full);
+    }
+}
+
+/// The policy of a queue that is beyond its limits, if the oldest messages then make room.
+fn policy_exceeded(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
+    let policy = keyspace.policy_of(db, key).filter(|policy| !policy.refuses_overflow())?;
+    limit_passed(keyspace, db, key, &policy, 0, 0).is_some().then_some(policy)
+}
+
+/// A queue that may be beyond its limits.
+struct Full {
+    key: Vec<u8>,
+    /// The end where the oldest are.
     oldest: End,
-) -> usize {
-    let policy = keyspace.policy_of(db, key);
-    if let Some(policy) = policy.filter(|policy| !policy.refuses_overflow()) {
+    /// How many messages have made room, one after the other.
+    popped: usize,
+}
+
+/// Makes room in a queue, and whenever a dead letter is too much for another one, there first.
+fn make_room_in_turn(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, first: Full) {
+    // Each queue is there once.
+    let mut full = vec![first];
+    while let Some(mut last) = full.pop() {
+        let Some(policy) = policy_exceeded(keyspace, db, &last.key) else { continue };
         let fate = match policy.overflow {
             Overflow::DeadLetter => Fate::DeadLetter,
             _ => Fate::Dropped,
         };
-        // Nearly always there is none too many, or one.
-        for _ in 0..ONE_BY_ONE_MAX {
-            if limit_passed(keyspace, db, key, &policy, 0, 0).is_none() {
-                return keyspace.length_under_policy(db, key).0;
-            }
-            let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else {
-                break;
-            };
-            leave(keyspace, effects, db, key, &policy, &message, stamp, fate);
+        // Nearly always there is one too many.
+        if last.popped == ONE_BY_ONE_MAX {
+            let key = Key::from(&last.key[..]);
+            make_much_room(keyspace, effects, db, &key, &policy, fate, last.oldest);
+            continue;
         }
-        make_much_room(keyspace, effects, db, &Key::from(key), &policy, fate, oldest);
+        let popped = pop_oldest(keyspace, effects, db, &last.key, last.oldest);
+        let Some((message, stamp)) = popped else { continue };
+        last.popped += 1;
+        let target = leave_to(keyspace, effects, db, &last.key, &policy, &message, stamp, fate);
+        full.push(last);
+        if let Some(target) = target {
+            full.retain(|other| other.key != target);
+            full.push(Full { key: target, oldest: End::Front, popped: 0 });
+        }
     }
-    keyspace.length_under_policy(db, key).0
 }
 
 /// Takes all messages away that are too many: those that are ready in one row, then delayed ones.
@@ -281,5 +324,39 @@ pub fn hand_over(keyspace: &mut Keyspace, effects: &mut Effects) {
         }
         let mut digits = itoa::Buffer::new();
         effects.add(db, [&b"LPOP"[..], &list, digits.format(messages.len()).as_bytes()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::Now;
+    use crate::commands::governed::push;
+    use crate::host::NoHost;
+    use crate::queue::End;
+    use crate::settings::Settings;
+    use crate::state::State;
+
+    #[test]
+    fn full_queues_that_hand_to_each_other_come_to_rest() {
+        const LEN: usize = 500;
+        let policy = |queue: &str, target: &str| {
+            format!("of-{queue} {queue} max-length {LEN} overflow dead-letter dead-letter {target}")
+        };
+        let settings = Settings::default()
+            .with("queue-policy", &policy("a", "b"))
+            .and_then(|settings| settings.with("queue-policy", &policy("b", "a")))
+            .expect("two policies");
+        let mut state = State::new(settings, 1, Box::new(NoHost), Now::default());
+        let State { keyspace, effects, .. } = &mut state;
+        let mut push_to =
+            |key: &[u8]| push(keyspace, effects, 0, key, End::Back, [&b"m"[..]].into_iter());
+        for len in 1..=LEN {
+            assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));
+        }
+        // Each message is a dead letter as often as it may be before the first one is dropped.
+        assert_eq!(push_to(b"a"), Ok(LEN));
+        keyspace.check_invariants();
+        let dropped = |key| keyspace.governed(0, key).map(|governed| governed.totals.dropped);
+        assert_eq!([&b"a"[..], b"b"].map(dropped).iter().flatten().sum::<u64>(), 1);
     }
 }
