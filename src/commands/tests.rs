@@ -1,7 +1,7 @@
 use super::{after, debug, table};
 use crate::clients::Peer;
 use crate::clock::Now;
-use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Run};
+use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Origin, Run};
 use crate::host::NoHost;
 use crate::resp::{Output, OwnedRequest};
 use crate::settings::Settings;
@@ -95,25 +95,26 @@ fn run_anyway(
     state.clients.get_mut(client).expect("just connected").is_authenticated = true;
     let owned = OwnedRequest::from_args(words.iter().map(|word| word.as_bytes()));
     let mut reply = Output::default();
-    let (exec_len, table) = (0, table());
-    let mut ctx =
-        Context { state, client, db: 0, now, reply: &mut reply, exec_len, command, table };
+    let (origin, table) = (Origin::Client, table());
+    let mut ctx = Context { state, client, db: 0, now, reply: &mut reply, origin, command, table };
     let result = run(&mut ctx, &owned.as_request());
     after::follow_up(state);
     state.keyspace.check_invariants();
     (reply.take_all().to_vec(), result)
 }
 
-/// A state without keys, one with a plain list at `k`, and one where a policy holds for that list.
-fn some_states() -> [State; 3] {
+/// A state without keys, one with a plain list at `k`, one where a policy holds for that list, and one with a
+/// string there.
+fn some_states() -> [State; 4] {
     let state = |settings| State::new(settings, 1, Box::new(NoHost), Now::default());
     let policy = "p k max-length 1 overflow block delivery at-least-once acknowledge next-pop";
     let governed = Settings::default().with("queue-policy", policy).expect("a policy");
-    let mut states = [Settings::default(), Settings::default(), governed].map(state);
-    for state in &mut states[1..] {
-        let rpush = table().find(b"rpush").expect("RPUSH is in the table").command;
-        let run = rpush.run.expect("it does something");
-        assert_eq!(run_anyway(state, rpush, run, &["rpush", "k", "m"]).1, Ok(()));
+    let plain = Settings::default;
+    let mut states = [plain(), plain(), governed, plain()].map(state);
+    for (state, name) in states[1..].iter_mut().zip(["rpush", "rpush", "set"]) {
+        let command = table().find(name.as_bytes()).expect("it is in the table").command;
+        let run = command.run.expect("it does something");
+        assert_eq!(run_anyway(state, command, run, &[name, "k", "m"]).1, Ok(()));
     }
     states
 }

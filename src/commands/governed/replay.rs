@@ -56,7 +56,7 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
         messages.extend(taken.flatten().iter().flat_map(|list| list.iter().map(Box::from)));
     }
     if !messages.is_empty() {
-        // There are only lists.
+        // There was a list, or nothing, where this was recorded.
         let _ = keyspace.change_or_create_list(db, key, |list| {
             messages.iter().for_each(|message| list.push(End::Back, message));
         });
@@ -170,7 +170,7 @@ fn replay_delayed(
         if let Some(Some((message, stamp))) = popped {
             let Stamp { ready_ms, hops, .. } = stamp;
             let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
-            // There are only lists.
+            // There was a list, or nothing, where this was recorded.
             let _ = keyspace.change_or_create_list(db, queue, |ready| {
                 ready.push_stamped(end_of(arg(4)), &message, stamp);
             });
@@ -213,7 +213,7 @@ fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Opti
 fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
     let Some(number) = number_at(keyspace, db, key, from) else { return };
     let Some((delivery, _)) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
-    // There are only lists.
+    // There was a list, or nothing, where this was recorded.
     let _ = keyspace.change_or_create_list(db, key, |queue| {
         queue.push_stamped(to, &delivery.message, delivery.stamp);
     });
@@ -280,7 +280,7 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
         Some(Note::Delayed { .. }) => {}
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::StampedAt { key, index, stamp }) => {
-            // There are only lists.
+            // There was a list, or nothing, where this was recorded.
             let _ = keyspace.change_list(db, &key, |queue| queue.restamp_at(index, stamp));
         }
         Some(Note::InFlight { key, stamps }) => {
@@ -302,7 +302,7 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
         Some(queue) if keyspace.delays(db, queue) => {
             keyspace.change_delayed(db, queue, change);
         }
-        // There are only lists.
+        // There was a list, or nothing, where this was recorded.
         _ => drop(keyspace.change_list(db, key, change)),
     }
 }
