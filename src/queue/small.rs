@@ -22,7 +22,7 @@ const _: () = assert!(SMALL_BYTES_MAX <= CAPACITY_MAX);
 /// A few messages.
 #[derive(Debug, Default)]
 pub(super) struct Small {
-    /// None for a queue without a name that has had no message.
+    /// None for a queue without a name and numbers that has no message.
     block: Option<Block>,
 }
 
@@ -59,7 +59,8 @@ impl Small {
         if name.len() > NAME_BYTES_MAX || bytes > SMALL_BYTES_MAX {
             return None;
         }
-        if name.is_empty() && stored == 0 {
+        // A queue of no key. That of the empty key has numbers, which are kept.
+        if name.is_empty() && stored == 0 && numbers == [0; 2] {
             return Some(Small::default());
         }
         let mut block = Small::block(name, numbers, fitting(bytes));

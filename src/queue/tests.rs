@@ -317,3 +317,14 @@ fn a_push_beside_a_large_shared_segment_copies_nothing_of_it() {
         assert_eq!((snapshot.len(), queue.len()), (50, 51));
     }
 }
+
+/// The empty key is one as any other: what is known of its entry must not go with its last message.
+#[test]
+fn a_queue_with_an_empty_name_keeps_its_numbers() {
+    for messages in 0..3 {
+        let mut queue = Queue::named(b"", 7, [8, 9], 0);
+        (0..messages).for_each(|_| queue.push(End::Back, b"m"));
+        queue.remove(End::Front, b"m", usize::MAX);
+        assert_eq!((queue.len(), queue.hash(), queue.numbers()), (0, 7, [8, 9]));
+    }
+}
