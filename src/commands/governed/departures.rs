@@ -98,6 +98,8 @@ fn dead_letter(
         return None;
     }
     check_name(keyspace, &target).ok()?;
+    // Also where it is delayed first, a letter needs a list in the end.
+    keyspace.list(db, &target).ok()?;
     if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
         return None;
     }

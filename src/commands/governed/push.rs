@@ -24,6 +24,8 @@ pub fn push<'a>(
     end: End,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) -> Result<usize, CommandError> {
+    // A delay needs no list yet, and a producer may have waited while a string came.
+    keyspace.list(db, key)?;
     let policy = keyspace.policy_of(db, key);
     let window_ms = policy.and_then(|policy| policy.dedup_window_ms);
     let pushed = check_name(keyspace, key).and_then(|()| match window_ms {
