@@ -78,6 +78,7 @@
 //! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
 //! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
 //! | `line_limit` | how often the log tells of what strangers can cause |
+//! | `quotes` | what stands in quotes, in inline requests and in settings |
 //! | `slack` | when a table that has become much too large shrinks |
 //!
 //! # The life of one command
@@ -141,6 +142,8 @@ mod keyspace;
 mod line_limit;
 #[allow(unreachable_pub)]
 mod note;
+#[allow(unreachable_pub)]
+mod quotes;
 #[allow(unreachable_pub)]
 mod slack;
 #[allow(unreachable_pub)]

@@ -185,19 +185,13 @@ const LINEAR: &[Operation] = &[
     },
     Operation {
         name: "acknowledgements are overdue",
-        before: |world, n| {
-            world.ask(&format!("{EXPLICIT} ack-timeout-ms 1000"));
-            world.fill(n);
-            world.ask(&format!("LPOP q {n}"));
-        },
+        before: World::hold_for_a_second,
         act: |world, _| world.wait(1_000_000),
     },
     Operation {
         name: "acknowledgements are overdue, and a turn does little",
         before: |world, n| {
-            world.ask(&format!("{EXPLICIT} ack-timeout-ms 1000"));
-            world.fill(n);
-            world.ask(&format!("LPOP q {n}"));
+            world.hold_for_a_second(n);
             world.ask("CONFIG SET turn-work-max 100");
         },
         act: |world, _| {
@@ -298,7 +292,16 @@ impl World {
     }
 
     fn hold(&mut self, n: usize) {
-        self.ask(EXPLICIT);
+        self.hold_under(EXPLICIT, n);
+    }
+
+    /// All messages are in flight, and go back after a second.
+    fn hold_for_a_second(&mut self, n: usize) {
+        self.hold_under(&format!("{EXPLICIT} ack-timeout-ms 1000"), n);
+    }
+
+    fn hold_under(&mut self, policy: &str, n: usize) {
+        self.ask(policy);
         self.fill(n);
         self.ask(&format!("LPOP q {n}"));
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rooms from the lowest to the highest; those in one line do not know each other.
 const ROOMS: &[&[&str]] = &[
     &["slack"],
-    &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work", "flags"],
+    &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work", "flags", "quotes"],
     &["policy"],
     &["settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["value"],

@@ -32,16 +32,16 @@ impl LocalJournal {
 
     /// Writes what changed, and does at once all that a server has other threads do.
     pub(super) fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
-        loop {
+        let mut has_run = true;
+        while has_run {
             self.journal.commit(broker, false, now)?;
-            let Some(job) = self.journal.next_job() else { return Ok(()) };
-            let mut next = Some(job);
-            while let Some(job) = next {
-                let done = job.run(&*self.directory);
-                self.journal.finish(done, broker, now)?;
-                next = self.journal.next_job();
+            has_run = false;
+            while let Some(job) = self.journal.next_job() {
+                self.journal.finish(job.run(&*self.directory), broker, now)?;
+                has_run = true;
             }
         }
+        Ok(())
     }
 
     /// How long there is nothing to write or to sync.

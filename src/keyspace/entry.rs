@@ -5,10 +5,7 @@
 
 use super::{Interest, Key, NEVER, Value};
 use crate::queue::Queue;
-use crate::value::Kind;
-
-/// The reference counts before a shared key.
-const ARC_BYTES: usize = 16;
+use crate::value::{ARC_BYTES, Kind};
 
 /// Which of a queue's numbers says when the value was last read or written, in seconds of the monotonic
 /// clock.

@@ -1,5 +1,6 @@
 //! Lines that people type: words, with quotes where a word holds spaces or odd bytes.
 
+use crate::quotes::read_quoted;
 use thiserror::Error;
 
 /// A quote was not closed, or was followed by something else than a space.
@@ -9,8 +10,8 @@ pub struct UnbalancedQuotes;
 
 /// Splits a line into words and hands each to `word`.
 ///
-/// `"…"` knows `\n \r \t \b \a \xHH` and `\` before any other character; `'…'` knows only `\'`.
-/// A closing quote must be followed by a space or the end, as in Redis.
+/// What stands in quotes is read by `read_quoted`. A closing quote must be followed by a space or the end,
+/// as in Redis.
 pub fn split_quoted(line: &[u8], mut word: impl FnMut(Vec<u8>)) -> Result<(), UnbalancedQuotes> {
     // The C string functions of Redis end a line at a NUL.
     let mut rest = memchr::memchr(0, line).map_or(line, |end| &line[..end]);
@@ -41,8 +42,9 @@ fn read_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unb
         match rest {
             // Redis takes vertical tabs and form feeds for space between words, not within one.
             [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => return Ok(rest),
-            [b'"', tail @ ..] => return closed(read_double_quoted(tail, word)?),
-            [b'\'', tail @ ..] => return closed(read_single_quoted(tail, word)?),
+            [quote @ (b'"' | b'\''), tail @ ..] => {
+                return closed(read_quoted(*quote, tail, word).ok_or(UnbalancedQuotes)?);
+            }
             [byte, tail @ ..] => {
                 word.push(*byte);
                 rest = tail;
@@ -56,67 +58,6 @@ fn closed(rest: &[u8]) -> Result<&[u8], UnbalancedQuotes> {
     match rest {
         [byte, ..] if !is_space(*byte) => Err(UnbalancedQuotes),
         _ => Ok(rest),
-    }
-}
-
-fn read_double_quoted<'a>(
-    mut rest: &'a [u8],
-    word: &mut Vec<u8>,
-) -> Result<&'a [u8], UnbalancedQuotes> {
-    loop {
-        rest = match rest {
-            [] => return Err(UnbalancedQuotes),
-            [b'"', tail @ ..] => return Ok(tail),
-            [b'\\', b'x', high, low, tail @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                word.push(hex(*high) * 16 + hex(*low));
-                tail
-            }
-            [b'\\', escaped, tail @ ..] => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        }
-    }
-}
-
-fn read_single_quoted<'a>(
-    mut rest: &'a [u8],
-    word: &mut Vec<u8>,
-) -> Result<&'a [u8], UnbalancedQuotes> {
-    loop {
-        rest = match rest {
-            [] => return Err(UnbalancedQuotes),
-            [b'\'', tail @ ..] => return Ok(tail),
-            [b'\\', b'\'', tail @ ..] => {
-                word.push(b'\'');
-                tail
-            }
-            [byte, tail @ ..] => {
-                word.push(*byte);
-                tail
-            }
-        }
-    }
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
     }
 }
 

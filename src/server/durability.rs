@@ -354,6 +354,7 @@ mod tests {
             assert!(closed.to_string().contains(error), "{closed}");
         }
     }
+
     /// A directory with a defect: a new file of a rewrite makes it panic.
     struct Broken(MemoryDirectory);
 

@@ -1,5 +1,7 @@
 //! The syntax of words: spaces between them, quotes, escapes. And back.
 
+use crate::quotes::read_quoted;
+
 /// What is said of bytes where text has to be.
 pub(super) const NOT_TEXT: &str = "this is not UTF-8 text";
 
@@ -34,7 +36,7 @@ fn next_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
             [] => return Some((word, rest)),
             [byte, ..] if byte.is_ascii_whitespace() => return Some((word, rest)),
             [quote @ (b'"' | b'\''), after @ ..] => {
-                rest = quoted(*quote, after, &mut word)?;
+                rest = read_quoted(*quote, after, &mut word)?;
                 if rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
                     return None;
                 }
@@ -44,50 +46,6 @@ fn next_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
                 rest = after;
             }
         }
-    }
-}
-
-/// Reads up to the closing quote; gives what is after it.
-fn quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let mut rest = text;
-    loop {
-        match rest {
-            [] => return None,
-            [byte, after @ ..] if *byte == quote => return Some(after),
-            [b'\\', b'\'', after @ ..] if quote == b'\'' => {
-                word.push(b'\'');
-                rest = after;
-            }
-            [b'\\', b'x', high, low, after @ ..]
-                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                word.push(hex_digit(*high) << 4 | hex_digit(*low));
-                rest = after;
-            }
-            [b'\\', escaped, after @ ..] if quote == b'"' => {
-                word.push(match escaped {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => *other,
-                });
-                rest = after;
-            }
-            [byte, after @ ..] => {
-                word.push(*byte);
-                rest = after;
-            }
-        }
-    }
-}
-
-fn hex_digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit.wrapping_sub(b'A') + 10,
     }
 }
 

@@ -12,6 +12,9 @@ pub use string::StringValue;
 use crate::queue::Queue;
 use thiserror::Error;
 
+/// The reference counts before what an `Arc` holds.
+pub const ARC_BYTES: usize = 16;
+
 /// What a key holds.
 #[derive(Clone, Debug)]
 pub enum Value {

@@ -1,11 +1,8 @@
 //! Strings: bytes, or a number that is kept as one.
 
-use super::{Kind, Type, Value};
+use super::{ARC_BYTES, Kind, Type, Value};
 use crate::resp::parse_integer;
 use std::sync::Arc;
-
-/// The reference counts before the bytes of an `Arc`.
-const ARC_BYTES: usize = 16;
 
 /// The longest string that Redis keeps together with its object.
 const EMBEDDED_BYTES_MAX: usize = 44;

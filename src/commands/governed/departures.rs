@@ -98,13 +98,13 @@ fn dead_letter(
         return None;
     }
     check_name(keyspace, &target).ok()?;
-    // Also where it is delayed first, a letter needs a list in the end.
-    keyspace.list(db, &target).ok()?;
     if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
         return None;
     }
     let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
     if let Some(delay_ms) = delay_ms {
+        // A delay needs no list yet, but in the end.
+        keyspace.list(db, &target).ok()?;
         let letter = [message].into_iter();
         delay(keyspace, effects, db, &target, End::Back, letter, delay_ms, hops + 1);
         keyspace.count(db, &target, |totals| totals.pushed += 1);

@@ -12,7 +12,8 @@ use crate::queue::End;
 use crate::state::add_expired;
 use std::collections::HashSet;
 
-/// Pushes messages at one end of a governed queue; the length after.
+/// Pushes messages at one end of a governed queue; the length after. The caller has seen that the key has no
+/// other value than a list.
 ///
 /// # Errors
 /// The queue is paused or full, or a policy needs its name: then nothing was stored.
@@ -24,8 +25,6 @@ pub fn push<'a>(
     end: End,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) -> Result<usize, CommandError> {
-    // A delay needs no list yet, and a producer may have waited while a string came.
-    keyspace.list(db, key)?;
     let policy = keyspace.policy_of(db, key);
     let window_ms = policy.and_then(|policy| policy.dedup_window_ms);
     let pushed = check_name(keyspace, key).and_then(|()| match window_ms {

@@ -97,7 +97,11 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
         };
         let State { clients, keyspace, effects, stats, .. } = state;
         let messages = || request.as_request().args_from(2);
-        let pushed = push(keyspace, effects, db, key, end, messages());
+        // Another value may have come while it waited.
+        let pushed = match keyspace.list(db, key) {
+            Ok(_) => push(keyspace, effects, db, key, end, messages()),
+            Err(error) => Err(error.into()),
+        };
         if effects.is_on() {
             clients.note_change(client);
         }

@@ -1,6 +1,6 @@
 //! Parts of strings.
 
-use super::check_length;
+use super::{check_length, look_up};
 use crate::commands::governed::check_no_queue;
 use crate::engine::Arg::One;
 use crate::engine::Group::String;
@@ -96,9 +96,7 @@ fn setrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 fn getrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, start, end) = (args.required()?, args.integer()?, args.integer()?);
-    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
-    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
-    match found? {
+    match look_up(ctx.state, ctx.db, key)? {
         Some(string) => string.with(|bytes| ctx.reply.bulk(range(bytes, start, end))),
         None => ctx.reply.bulk(b""),
     }

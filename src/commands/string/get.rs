@@ -1,7 +1,7 @@
 //! Reading whole strings.
 
 use super::expiry::{Form, Wish};
-use super::reply_string;
+use super::{look_up, reply_string};
 use crate::engine::Arg::{Many, One, OneOf};
 use crate::engine::Group::String;
 use crate::engine::syntax::PER_KEY;
@@ -36,9 +36,7 @@ fn mget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let mut args = Arguments::of(request);
     ctx.reply.array(args.left());
     while let Some(key) = args.optional() {
-        let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
-        ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
-        match found {
+        match look_up(ctx.state, ctx.db, key) {
             Ok(Some(string)) => string.with(|bytes| ctx.reply.bulk(bytes)),
             // What is no string is not there, as far as MGET is concerned.
             Ok(None) | Err(_) => ctx.reply.null(),
@@ -97,9 +95,7 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn strlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
-    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
-    let len = found?.map_or(0, StringValue::len);
+    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, StringValue::len);
     ctx.reply.count(len);
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! LCS: the longest common subsequence of two strings.
 //! <https://redis.io/docs/latest/commands/lcs/>
 
+use super::look_up;
 use crate::engine::Arg::{One, OptionalNamed, OptionalWord};
 use crate::engine::Group::String;
 use crate::engine::uses::READ_VALUE;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::{Output, Request};
-use crate::value::StringValue;
 
 #[rustfmt::skip]
 pub(in crate::commands) static COMMANDS: &[Command] = &[
@@ -82,9 +82,7 @@ fn lcs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
 }
 
 fn string_at(ctx: &mut Context<'_>, key: &[u8]) -> Result<Vec<u8>, CommandError> {
-    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
-    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
-    let found = found
+    let found = look_up(ctx.state, ctx.db, key)
         .map_err(|_| CommandError::text("ERR The specified keys must contain string values"))?;
     Ok(found.map(|string| string.with(<[u8]>::to_vec)).unwrap_or_default())
 }

@@ -24,13 +24,24 @@ pub(super) use number::COMMANDS as NUMBER;
 pub(super) use set::COMMANDS as SET;
 
 use crate::engine::{CommandError, Context};
-use crate::value::StringValue;
+use crate::keyspace::DbIndex;
+use crate::state::State;
+use crate::value::{StringValue, WrongType};
+
+/// The string at a key, to read, if there is one; the look-up is counted.
+fn look_up<'a>(
+    state: &'a mut State,
+    db: DbIndex,
+    key: &[u8],
+) -> Result<Option<&'a StringValue>, WrongType> {
+    let found = state.keyspace.read::<StringValue>(db, key);
+    state.stats.count_lookup(!matches!(found, Ok(None)));
+    found
+}
 
 /// Answers the string at a key, or null.
 fn reply_string(ctx: &mut Context<'_>, key: &[u8]) -> Result<bool, CommandError> {
-    let found = ctx.state.keyspace.read::<StringValue>(ctx.db, key);
-    ctx.state.stats.count_lookup(!matches!(found, Ok(None)));
-    match found? {
+    match look_up(ctx.state, ctx.db, key)? {
         Some(string) => string.with(|bytes| ctx.reply.bulk(bytes)),
         None => {
             ctx.reply.null();

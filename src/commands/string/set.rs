@@ -8,7 +8,7 @@ use crate::engine::Group::String;
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::{CREATE, OVERWRITE, READ_AND_MAYBE_UPDATE, READ_AND_UPDATE};
 use crate::engine::{Arguments, Command, CommandError, Context};
-use crate::keyspace::Expiry;
+use crate::keyspace::{DbIndex, Expiry};
 use crate::resp::Request;
 use crate::state::{State, add_expired};
 use crate::value::StringValue;
@@ -55,14 +55,20 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
         .says("Sets several strings unless one of the keys exists."),
 ];
 
-/// Writes a string, in the place of a queue with all that it has. It is recorded with the moment at which it expires, so that it means the same
-/// whenever it is replayed.
-fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    if keyspace.is_governed(ctx.db, key) {
-        clear_hidden(keyspace, effects, ctx.db, key);
+/// Puts a string in the place of what was there, of a queue with all that it has.
+fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry) {
+    let State { keyspace, effects, .. } = state;
+    if keyspace.is_governed(db, key) {
+        clear_hidden(keyspace, effects, db, key);
     }
-    keyspace.write(ctx.db, key, expiry, |string: &mut StringValue| string.set(value));
+    keyspace.write(db, key, expiry, |string: &mut StringValue| string.set(value));
+}
+
+/// Writes a string. It is recorded with the moment at which it expires, so that it means the same whenever
+/// it is replayed.
+fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
+    put(ctx.state, ctx.db, key, value, expiry);
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     if !effects.is_on() {
         return;
     }
@@ -129,8 +135,7 @@ fn set_with(
     if options.gives {
         reply_string(ctx, key)?;
     }
-    let exists = exists(ctx, key);
-    if options.if_absent && exists || options.if_present && !exists {
+    if options.if_absent && exists(ctx, key) || options.if_present && !exists(ctx, key) {
         if !options.gives {
             ctx.reply.null();
         }
@@ -219,14 +224,11 @@ fn check_pairs(ctx: &Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 fn write_pairs(ctx: &mut Context<'_>, request: &Request<'_>) {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
     let mut args = Arguments::of(request);
     while let (Some(key), Some(value)) = (args.optional(), args.optional()) {
-        if keyspace.is_governed(ctx.db, key) {
-            clear_hidden(keyspace, effects, ctx.db, key);
-        }
-        keyspace.write(ctx.db, key, Expiry::Never, |string: &mut StringValue| string.set(value));
+        put(ctx.state, ctx.db, key, value, Expiry::Never);
     }
+    let State { keyspace, effects, .. } = &mut *ctx.state;
     add_expired(keyspace, effects);
     let pairs = std::iter::once(&b"MSET"[..]).chain(request.args_from(1));
     effects.state(ctx.db, pairs.collect::<Vec<_>>());
