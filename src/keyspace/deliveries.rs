@@ -1,6 +1,6 @@
 //! What is in flight of all queues, by queue and by client.
 
-use super::in_flight::{Delivery, Place};
+use super::in_flight::{Delivery, InFlight, Place};
 use super::{DbIndex, Governed, Key, Keyspace, NEVER};
 use crate::client_id::ClientId;
 use ahash::RandomState;
@@ -42,19 +42,43 @@ impl Keyspace {
         });
     }
 
-    /// Takes a message out of those in flight, and tells where it stood among those of its queue.
-    pub fn remove_delivery(
-        &mut self,
-        db: DbIndex,
-        key: &Key,
-        number: u64,
-    ) -> Option<(Delivery, Place)> {
+    /// Takes a message out of those in flight.
+    pub fn remove_delivery(&mut self, db: DbIndex, key: &Key, number: u64) -> Option<Delivery> {
         let hasher = self.hasher().clone();
         let removed =
             self.change_governed(db, key, |governed| governed.in_flight.remove(number, &hasher));
-        let (delivery, place) = removed.flatten()?;
+        let delivery = removed.flatten()?;
         self.governance.holdings.remove(&(delivery.owner, db, key.clone(), number));
-        Some((delivery, place))
+        Some(delivery)
+    }
+
+    /// What tells a message in flight from the others of its queue.
+    pub fn place_of_delivery(&mut self, db: DbIndex, key: &[u8], number: u64) -> Option<Place> {
+        self.change_in_flight(db, key, |in_flight| in_flight.place(number))
+    }
+
+    /// Gives the message in flight before which so many of its queue were delivered other bytes.
+    pub fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
+        let hasher = self.hasher().clone();
+        self.change_in_flight(db, key, |in_flight| {
+            let number = in_flight.number_of_rank(rank);
+            number.into_iter().for_each(|number| in_flight.set_message(number, message, &hasher));
+        });
+    }
+
+    /// Changes what is known of a queue's messages in flight, but not which those are.
+    fn change_in_flight<R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        change: impl FnOnce(&mut InFlight) -> R,
+    ) -> Option<R> {
+        let index = self.find(db, key)?;
+        let governed = self.dbs[db].entries[index].interest_mut()?.governed.as_mut()?;
+        let bytes_before = governed.allocated_bytes();
+        let result = change(&mut governed.in_flight);
+        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        Some(result)
     }
 
     /// What a client has in flight, by queue, the oldest of each queue first.
@@ -182,13 +206,8 @@ impl Keyspace {
         messages: impl Iterator<Item = &'a [u8]>,
     ) -> Vec<u64> {
         let hasher = self.hasher().clone();
-        let Some(index) = self.find(db, key) else { return Vec::new() };
-        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return Vec::new() };
-        let Some(governed) = &mut interest.governed else { return Vec::new() };
-        let bytes_before = governed.allocated_bytes();
-        let found = governed.in_flight.find(messages, &hasher);
-        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
-        found
+        let found = self.change_in_flight(db, key, |in_flight| in_flight.find(messages, &hasher));
+        found.unwrap_or_default()
     }
 
     /// Forgets what a queue has in flight; whether there was anything.

@@ -104,6 +104,14 @@ pub(super) struct Governance {
     pub(super) suffixed_max: usize,
 }
 
+/// What a mark begins with, whichever process made it.
+const MARK: &str = "tidegate:removed:";
+
+/// Whether a text is a mark as `Keyspace::mark` makes them.
+pub fn is_mark(text: &[u8]) -> bool {
+    text.starts_with(MARK.as_bytes())
+}
+
 /// Bytes of memory that a governed queue takes beside its messages and deliveries.
 const GOVERNED_BYTES: usize = size_of::<Governed>() + 64;
 
@@ -411,7 +419,7 @@ impl Keyspace {
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
     pub fn mark(&self) -> Vec<u8> {
         let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
-        format!("tidegate:removed:{:016x}{:016x}", hash(1), hash(2)).into_bytes()
+        format!("{MARK}{:016x}{:016x}", hash(1), hash(2)).into_bytes()
     }
 
     /// The totals of all queues.

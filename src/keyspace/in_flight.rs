@@ -1,5 +1,6 @@
 //! Messages that were delivered and are not acknowledged yet, of one queue.
 
+use super::ranks::Ranks;
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
 use ahash::RandomState;
@@ -28,14 +29,21 @@ pub struct InFlight {
     message_bytes: usize,
     /// Hashes of the messages with their numbers, from the first look-up by a message on.
     by_message: Option<BTreeSet<(u64, u64)>>,
+    /// Counts the numbers, from the first look-up by rank among many on.
+    ranks: Option<Ranks>,
 }
 
-/// Where a delivery stood among those in flight.
+/// What tells a delivery from the others in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// It is the first.
     First,
+    /// It is the last.
     Last,
-    Between,
+    /// It is short, and no other has its bytes.
+    Unlike,
+    /// So many were delivered before it.
+    Rank(usize),
 }
 
 /// What one delivery takes beside its message: its place in this map and among those of its client.
@@ -43,6 +51,12 @@ pub(super) const DELIVERY_BYTES: usize = 168;
 
 /// What one delivery takes in the index by messages.
 const INDEXED_BYTES: usize = 24;
+
+/// Among so many deliveries a rank is counted; among more there is an index.
+const COUNTED_MAX: usize = 64;
+
+/// A message of so many bytes is named by itself rather than by its rank, which takes about as many.
+const NAMED_BYTES_MAX: usize = 128;
 
 impl InFlight {
     pub fn len(&self) -> usize {
@@ -56,7 +70,9 @@ impl InFlight {
     /// Bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
         let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
-        self.message_bytes + self.by_number.len() * DELIVERY_BYTES + indexed * INDEXED_BYTES
+        let ranks_bytes = self.ranks.as_ref().map_or(0, Ranks::allocated_bytes);
+        let index_bytes = indexed * INDEXED_BYTES + ranks_bytes;
+        self.message_bytes + self.by_number.len() * DELIVERY_BYTES + index_bytes
     }
 
     /// Adds a delivery; its number is above those before.
@@ -65,28 +81,67 @@ impl InFlight {
         if let Some(by_message) = &mut self.by_message {
             by_message.insert((hasher.hash_one(&delivery.message), number));
         }
+        if let Some(ranks) = &mut self.ranks {
+            ranks.add(number);
+        }
         self.by_number.insert(number, delivery);
     }
 
-    /// Takes a delivery out, and tells where it stood.
-    pub(super) fn remove(
-        &mut self,
-        number: u64,
-        hasher: &RandomState,
-    ) -> Option<(Delivery, Place)> {
-        let is_first = self.by_number.first_key_value().is_some_and(|(first, _)| *first == number);
-        let is_last = self.by_number.last_key_value().is_some_and(|(last, _)| *last == number);
+    /// Takes a delivery out.
+    pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
         let delivery = self.by_number.remove(&number)?;
         self.message_bytes -= delivery.message.len();
         if let Some(by_message) = &mut self.by_message {
             by_message.remove(&(hasher.hash_one(&delivery.message), number));
         }
-        let place = match (is_first, is_last) {
-            (true, _) => Place::First,
-            (false, true) => Place::Last,
-            (false, false) => Place::Between,
-        };
-        Some((delivery, place))
+        if let Some(ranks) = &mut self.ranks {
+            ranks.remove(number);
+        }
+        Some(delivery)
+    }
+
+    /// Gives a delivery another message.
+    pub(super) fn set_message(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
+        if let Some(delivery) = self.remove(number, hasher) {
+            self.add(number, Delivery { message: Box::from(message), ..delivery }, hasher);
+        }
+    }
+
+    /// What tells a delivery from the others, of which it is one. The first call among many makes an index
+    /// of all; from then on it takes as many steps among many as among few.
+    pub(super) fn place(&mut self, number: u64) -> Place {
+        let is_it = |end: Option<(&u64, &Delivery)>| end.is_some_and(|(other, _)| *other == number);
+        if is_it(self.by_number.first_key_value()) {
+            return Place::First;
+        }
+        if is_it(self.by_number.last_key_value()) {
+            return Place::Last;
+        }
+        if self.by_number.len() > COUNTED_MAX {
+            let (below, first) = self.ranks().below_block(number);
+            return Place::Rank(below + self.by_number.range(first..number).count());
+        }
+        let named = self.get(number).filter(|own| own.message.len() <= NAMED_BYTES_MAX);
+        if let Some(Delivery { message, .. }) = named
+            && self.by_number.values().filter(|other| other.message == *message).count() == 1
+        {
+            return Place::Unlike;
+        }
+        Place::Rank(self.by_number.range(..number).count())
+    }
+
+    /// The number of the delivery before which so many were made that are in flight.
+    pub(super) fn number_of_rank(&mut self, rank: usize) -> Option<u64> {
+        if self.by_number.len() <= COUNTED_MAX {
+            return self.by_number.keys().nth(rank).copied();
+        }
+        let (first, before) = self.ranks().block_of_rank(rank)?;
+        self.by_number.range(first..).nth(before).map(|(number, _)| *number)
+    }
+
+    fn ranks(&mut self) -> &Ranks {
+        let by_number = &self.by_number;
+        self.ranks.get_or_insert_with(|| Ranks::of(by_number.keys().copied()))
     }
 
     pub(super) fn clear(&mut self) {

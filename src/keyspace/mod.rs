@@ -23,6 +23,7 @@ mod interest;
 mod policy_pass;
 mod queue_clock;
 mod queue_event;
+mod ranks;
 mod recent;
 mod replay;
 mod room;
@@ -52,7 +53,7 @@ use std::sync::Arc;
 
 pub use departures::{Departure, Fate, Removed};
 pub use edit::{Expiry, Plain};
-pub use governed::Governed;
+pub use governed::{Governed, is_mark};
 pub use in_flight::{Delivery, InFlight, Place};
 pub use policy_pass::NewlyStamped;
 pub use queue_event::QueueEvent;

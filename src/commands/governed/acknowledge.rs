@@ -4,7 +4,7 @@ use super::inflight_key;
 use crate::client_id::ClientId;
 use crate::clients::Clients;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place};
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place, Removed};
 use crate::queue::End;
 use crate::state::State;
 use log::warn;
@@ -90,26 +90,33 @@ pub fn acknowledge(
     key: &Key,
     number: u64,
 ) {
-    let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { return };
-    state_removal(effects, db, key, &delivery, place);
-    keyspace.count(db, key, |totals| totals.acknowledged += 1);
+    if take_out(keyspace, effects, db, key, number).is_some() {
+        keyspace.count(db, key, |totals| totals.acknowledged += 1);
+    }
 }
 
-/// States that a message is in flight no more. Of messages that are equal, one is as good as another.
-pub(super) fn state_removal(
+/// Takes a message out of those in flight, and states that.
+pub(super) fn take_out(
+    keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
-    key: &[u8],
-    delivery: &Delivery,
-    place: Place,
-) {
-    if !effects.is_on() {
-        return;
-    }
-    let list = inflight_key(key);
+    key: &Key,
+    number: u64,
+) -> Option<Delivery> {
+    let place = if effects.is_on() { keyspace.place_of_delivery(db, key, number) } else { None };
+    let delivery = keyspace.remove_delivery(db, key, number)?;
+    let list = || inflight_key(key);
     match place {
-        Place::First => effects.state_pop(db, End::Front, &list, 1),
-        Place::Last => effects.state_pop(db, End::Back, &list, 1),
-        Place::Between => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+        None => {}
+        Some(Place::First) => effects.state_pop(db, End::Front, &list(), 1),
+        Some(Place::Last) => effects.state_pop(db, End::Back, &list(), 1),
+        Some(Place::Unlike) => effects.state(db, [b"LREM", &list()[..], b"1", &delivery.message]),
+        Some(Place::Rank(index)) => {
+            let key = Key::from(list());
+            // It is not the last.
+            let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
+            effects.state_removed(&removed, || keyspace.mark());
+        }
     }
+    Some(delivery)
 }

@@ -4,7 +4,7 @@
 //! deliveries. All that comes back at once is merged with what came back before in one step, and
 //! stated once.
 
-use super::acknowledge::state_removal;
+use super::acknowledge::take_out;
 use super::departures::leave;
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
@@ -63,8 +63,7 @@ pub fn give_back(
         if fate == Fate::DeadLetter {
             warn_of_delivery_limit(keyspace, key, &policy);
         }
-        if let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) {
-            state_removal(effects, db, key, &delivery, place);
+        if let Some(delivery) = take_out(keyspace, effects, db, key, number) {
             leave(keyspace, effects, db, key, &policy, &delivery.message, delivery.stamp, fate);
         }
     }
@@ -111,11 +110,10 @@ pub(super) fn put_back(
         is_tail(keyspace, db, key, numbers) && go_to_the_end(keyspace, db, key, numbers);
     let mut returned = Vec::with_capacity(numbers.len());
     for &number in numbers.iter().rev() {
-        let Some((delivery, place)) = keyspace.remove_delivery(db, key, number) else { continue };
-        if !are_moves {
-            state_removal(effects, db, key, &delivery, place);
-        }
-        returned.push(delivery);
+        returned.extend(match are_moves {
+            true => keyspace.remove_delivery(db, key, number),
+            false => take_out(keyspace, effects, db, key, number),
+        });
     }
     if are_moves {
         move_back(keyspace, effects, db, key, &returned);

@@ -15,7 +15,7 @@ use crate::clients::Consumer;
 use crate::clock::Now;
 use crate::effects::Effects;
 use crate::engine::{CommandError, is_word};
-use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace};
+use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace, is_mark};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
@@ -48,7 +48,7 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
     if let Some(queue) = key.strip_suffix(IN_FLIGHT).map(Key::from) {
         while let Some(number) = number_at(keyspace, db, &queue, End::Front) {
             let removed = keyspace.remove_delivery(db, &queue, number);
-            messages.extend(removed.map(|(delivery, _)| delivery.message));
+            messages.extend(removed.map(|delivery| delivery.message));
         }
     } else if let Some(queue) = key.strip_suffix(DELAYED) {
         let has_any = keyspace.governed(db, queue).is_some_and(|g| !g.delayed.is_empty());
@@ -104,6 +104,13 @@ fn replay_own(
         name if is_word(name, "rpop") => drop_from(keyspace, db, &queue, End::Back, second),
         name if is_word(name, "lrem") && request.len() == 4 => {
             drop_equal(keyspace, db, &queue, arg(3));
+        }
+        // One of several that are equal, which is about to be removed.
+        name if is_word(name, "lset") && is_mark(arg(3)) => {
+            let Some(rank) = parse_integer(second).and_then(|n| usize::try_from(n).ok()) else {
+                return false;
+            };
+            keyspace.set_in_flight(db, &queue, rank, arg(3));
         }
         name if is_word(name, "del") => drop(keyspace.clear_in_flight(db, &queue)),
         name if is_word(name, "pexpireat") => {
@@ -212,7 +219,7 @@ fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Opti
 
 fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
     let Some(number) = number_at(keyspace, db, key, from) else { return };
-    let Some((delivery, _)) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
+    let Some(delivery) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
     // There was a list, or nothing, where this was recorded.
     let _ = keyspace.change_or_create_list(db, key, |queue| {
         queue.push_stamped(to, &delivery.message, delivery.stamp);

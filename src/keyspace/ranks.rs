@@ -1,0 +1,119 @@
+//! Order statistics of numbers that rise: how many are below one, and which is the n-th.
+//!
+//! Numbers are counted in blocks of 64, of 64², and so on. The rank of a number is the sum of the blocks
+//! before it, at most 63 of each size, so it takes as many steps for ten numbers as for a million.
+
+use std::collections::BTreeMap;
+
+/// A block has 2⁶ blocks of the next smaller size.
+const BITS: u32 = 6;
+
+/// Sizes of blocks. The largest holds 2³⁰ numbers; of those there are few, and all are summed.
+const LEVELS: u32 = 5;
+
+/// What one block takes in memory.
+const BLOCK_BYTES: usize = 24;
+
+/// Counts of numbers, by block.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranks {
+    /// By level, from 1 on, and the first bits of the numbers in the block. None of them is 0.
+    counts: BTreeMap<(u32, u64), usize>,
+}
+
+impl Ranks {
+    /// Counts these numbers.
+    pub fn of(numbers: impl Iterator<Item = u64>) -> Ranks {
+        let mut ranks = Ranks::default();
+        numbers.for_each(|number| ranks.add(number));
+        ranks
+    }
+
+    pub fn allocated_bytes(&self) -> usize {
+        self.counts.len() * BLOCK_BYTES
+    }
+
+    /// Counts a number that was not counted.
+    pub fn add(&mut self, number: u64) {
+        for level in 1..=LEVELS {
+            *self.counts.entry((level, block(level, number))).or_default() += 1;
+        }
+    }
+
+    /// Counts a number no more that was counted.
+    pub fn remove(&mut self, number: u64) {
+        for level in 1..=LEVELS {
+            let key = (level, block(level, number));
+            let Some(count) = self.counts.get_mut(&key) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&key);
+            }
+        }
+    }
+
+    /// How many numbers are in blocks before the smallest that `number` is in, whose first it gives.
+    pub fn below_block(&self, number: u64) -> (usize, u64) {
+        let below = |level| {
+            let own = block(level, number);
+            let first = if level == LEVELS { 0 } else { own >> BITS << BITS };
+            self.counts.range((level, first)..(level, own)).map(|(_, count)| *count).sum::<usize>()
+        };
+        ((1..=LEVELS).map(below).sum(), block(1, number) << BITS)
+    }
+
+    /// The first number of the smallest block that the one of this rank is in, and how many of the block are
+    /// before it; none if there are not so many.
+    pub fn block_of_rank(&self, rank: usize) -> Option<(u64, usize)> {
+        let (mut left, mut parent) = (rank, None);
+        for level in (1..=LEVELS).rev() {
+            let first = parent.map_or(0, |parent: u64| parent << BITS);
+            let mut siblings = self.counts.range((level, first)..=(level, u64::MAX));
+            let own = siblings.find(|(_, count)| {
+                let is_in = left < **count;
+                left -= if is_in { 0 } else { **count };
+                is_in
+            });
+            parent = Some(own?.0.1);
+        }
+        parent.map(|block| (block << BITS, left))
+    }
+}
+
+/// The block of a level that a number is in.
+fn block(level: u32, number: u64) -> u64 {
+    number >> (BITS * level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ranks_are_those_of_a_sorted_list() {
+        // Dense, sparse, and across the largest blocks.
+        for step in [1, 7, 61, 4_099, (1 << 30) - 1] {
+            let mut numbers: BTreeSet<u64> = (1..500).map(|n| n * step + n % 3).collect();
+            let mut ranks = Ranks::of(numbers.iter().copied());
+            for removed in (0..490).map(|n| n * 199 % 490) {
+                if let Some(&number) = numbers.iter().nth(removed % numbers.len())
+                    && numbers.len() > 20
+                {
+                    numbers.remove(&number);
+                    ranks.remove(number);
+                }
+                let (rank, number) =
+                    numbers.iter().enumerate().nth(removed % numbers.len()).expect("some are left");
+                let (below, first) = ranks.below_block(*number);
+                assert_eq!(below + numbers.range(first..*number).count(), rank);
+                assert!(numbers.range(first..*number).count() < 64);
+                let (first, before) = ranks.block_of_rank(rank).expect("it is there");
+                assert_eq!(numbers.range(first..).nth(before), Some(number));
+            }
+            assert_eq!(ranks.block_of_rank(numbers.len()), None);
+            numbers.iter().for_each(|number| ranks.remove(*number));
+            assert_eq!(ranks.allocated_bytes(), 0);
+        }
+    }
+}
