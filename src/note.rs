@@ -29,6 +29,9 @@ pub enum Note {
     PolicyDeleted { name: Vec<u8> },
     /// The settings say something else of a policy than what was set or deleted: that is forgotten.
     PolicyForgotten { name: Vec<u8> },
+    /// What is in flight or delayed of the queue, which the next commands tell, came so under this policy,
+    /// which has gone, and is to be returned.
+    FormerPolicy { key: Vec<u8>, policy: QueuePolicy },
     /// Messages of the queue of which nothing else is known are ready since this time: those that are
     /// there, and those to come.
     Ready { key: Vec<u8>, ms: i64 },
@@ -64,6 +67,10 @@ impl Note {
             }
             Note::PolicyForgotten { name } => {
                 words.extend([b"policy-forgotten".to_vec(), name.clone()]);
+            }
+            Note::FormerPolicy { key, policy } => {
+                words.extend([b"former-policy".to_vec(), key.clone()]);
+                words.extend(policy.to_words());
             }
             Note::Ready { key, ms } => {
                 words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
@@ -133,6 +140,10 @@ impl Note {
             }
             b"policy-forgotten" => Some(Note::PolicyForgotten { name: key()? }),
             b"policy-del" => Some(Note::PolicyDeleted { name: key()? }),
+            b"former-policy" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                Some(Note::FormerPolicy { key: key()?, policy: QueuePolicy::parse(&words).ok()? })
+            }
             b"ready" => Some(Note::Ready { key: key()?, ms: parse_integer(request.get(3)?)? }),
             b"delayed" => Some(Note::Delayed {
                 key: key()?,
@@ -248,6 +259,10 @@ mod tests {
         let notes = [
             Note::PolicySet { at_ms: 7, policy: QueuePolicy::parse(&words).expect("valid") },
             Note::PolicyDeleted { name: b"p".to_vec() },
+            Note::FormerPolicy {
+                key: b"q".to_vec(),
+                policy: QueuePolicy::parse(&words).expect("valid"),
+            },
             Note::PolicyForgotten { name: b"".to_vec() },
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Calendar { ahead_ms: -5 },

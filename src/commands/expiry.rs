@@ -1,5 +1,6 @@
 //! When keys expire. Times are kept as Unix milliseconds, however they are given.
 
+use super::governed;
 use crate::engine::Arg::{One, OptionalChoice};
 use crate::engine::Group::Generic;
 use crate::engine::tips::VARIES;
@@ -136,6 +137,8 @@ fn set(
     let is_set = keyspace.get(ctx.db, key).is_some()
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
     if is_set && expires_ms <= ctx.now.unix_ms() {
+        // With all that it has, as if that moment had come.
+        governed::clear_hidden(keyspace, effects, ctx.db, key);
         keyspace.remove(ctx.db, key);
         effects.state(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {

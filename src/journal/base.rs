@@ -5,7 +5,7 @@ use super::files::{AppendFile, Directory, write_all};
 use super::manifest::Entry;
 use crate::keyspace::{DbIndex, Delivery, InFlight, SavedPart, Value};
 use crate::note::Note;
-use crate::policy::{DELAYED, IN_FLIGHT};
+use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{write_arg, write_command, write_header};
 use crate::value::StringValue;
@@ -85,6 +85,10 @@ impl BaseWriter {
         }
         for saved in &part.keys {
             self.select(saved.db);
+            if let Some(policy) = &saved.former_policy {
+                let (key, policy) = (saved.key.to_vec(), QueuePolicy::clone(policy));
+                Note::FormerPolicy { key, policy }.write(&mut self.batch);
+            }
             match &saved.value {
                 Some(Value::List(queue)) => self.add_list(&saved.key, queue)?,
                 Some(Value::String(string)) => self.add_string(&saved.key, string)?,

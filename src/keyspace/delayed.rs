@@ -71,7 +71,11 @@ impl Keyspace {
             self.find_or_create(db, key);
             return true;
         }
-        self.governed(db, key).is_some_and(|governed| !governed.delayed.is_empty())
+        // One that has gone may hold for it still.
+        let is_under = |governed: &Governed| {
+            governed.policy.as_ref().is_some_and(|policy| policy.delay_ms.is_some())
+        };
+        self.governed(db, key).is_some_and(is_under)
     }
 
     /// What the files say of delayed messages to come: when they are ready, and where they belong.

@@ -84,7 +84,7 @@ impl Keyspace {
     /// Forgets what an expired queue has beside its list; what the lists of that are called in append
     /// files, behind the name of the queue.
     fn clear_hidden_of_expired(&mut self, db: DbIndex, key: &Key) -> Vec<&'static [u8]> {
-        if self.policies().is_empty() {
+        if !self.has_policies() {
             return Vec::new();
         }
         // Its policy keeps it in its place, also without a value.

@@ -145,7 +145,7 @@ impl Keyspace {
         for index in (0..database.entries.len()).rev() {
             let entry = &mut database.entries[index];
             if let Some(snapshot) = snapshot {
-                snapshot.add(entry.save(epoch, number));
+                snapshot.save(entry, epoch, number);
             }
             entry.set_expires_ms(NEVER);
             let had_value = entry.has_value();

@@ -61,6 +61,8 @@ pub(super) struct Governance {
     pub(super) is_on: bool,
     /// Whether it must look for names of lists that no client may make.
     pub(super) reserves_names: bool,
+    /// Whether a policy that holds needs such names.
+    pub(super) policies_reserve_names: bool,
     /// Queues that are paused.
     pub(super) paused: BTreeSet<(DbIndex, Key)>,
     /// When each database has a queue with something to do, by the clock of queues.
@@ -164,11 +166,16 @@ impl Governed {
 
     /// Whether nothing but its totals would be lost with it.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty() && self.delayed.is_empty() && !self.is_paused()
+        self.has_nothing_hidden() && !self.is_paused()
+    }
+
+    /// Whether nothing is in flight or delayed.
+    pub fn has_nothing_hidden(&self) -> bool {
+        self.in_flight.is_empty() && self.delayed.is_empty()
     }
 
     /// Whether it has messages in flight or delayed for which a policy does not provide.
-    fn is_stranded_by(&self, policy: Option<&QueuePolicy>) -> bool {
+    pub(super) fn is_stranded_by(&self, policy: Option<&QueuePolicy>) -> bool {
         let provides = |has: fn(&QueuePolicy) -> bool| policy.is_some_and(has);
         (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
             || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
@@ -233,7 +240,17 @@ impl Keyspace {
                 self.governance.stranded.extend(stranded.map(|key| (db, key)));
             }
         }
+        self.note_policies_in_use();
         result
+    }
+
+    /// Puts a queue under a policy that has gone: what is in flight or delayed of it, which append files tell
+    /// next, is to be returned when they are loaded.
+    pub fn set_former_policy(&mut self, db: DbIndex, key: &[u8], policy: QueuePolicy) {
+        let index = self.find_or_create(db, key);
+        self.attach(db, index, Some(Arc::new(policy)), 0);
+        self.governance.stranded.insert((db, Key::from(key)));
+        self.note_policies_in_use();
     }
 
     /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
@@ -292,31 +309,32 @@ impl Keyspace {
         }
     }
 
-    /// Notes whether commands must look for policies.
+    /// Notes whether commands must look for policies, and for names: see `note_policies_in_use`.
     pub(super) fn note_governance(&mut self) {
+        self.governance.policies_reserve_names = self.governance.policies.reserve_names();
+        self.note_policies_in_use();
+    }
+
+    /// Notes whether commands must look for policies, or for names that one needs. A policy that has gone is
+    /// in use until what it provided for is back in its queues.
+    pub(super) fn note_policies_in_use(&mut self) {
+        let is_in_use = self.has_policies();
+        let has_pass = self.has_pass();
         let governance = &mut self.governance;
-        let is_used = !governance.policies.is_empty() || !governance.paused.is_empty();
-        governance.is_on = is_used && !governance.is_replaying;
-        let needs_names = governance.policies.reserve_names();
-        governance.reserves_names = needs_names && !governance.is_replaying;
+        let is_replaying = governance.is_replaying;
+        governance.is_on = (is_in_use || !governance.paused.is_empty()) && !is_replaying;
+        let needs_names = governance.policies_reserve_names || has_pass;
+        governance.reserves_names = needs_names && !is_replaying;
+    }
+
+    /// Whether any queue may be under a policy, also under one that has gone.
+    pub fn has_policies(&self) -> bool {
+        !self.governance.policies.is_empty() || self.has_pass()
     }
 
     #[inline]
     pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
         self.dbs[db].entries[index].interest()?.governed.as_deref()
-    }
-
-    /// Whether any policy needs names of lists in the append files.
-    #[inline]
-    pub fn reserves_names(&self) -> bool {
-        self.governance.reserves_names
-    }
-
-    /// Whether a policy needs the name of an entry.
-    pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
-        let is_needed = |key: &[u8]| self.governance.policies.reserving(key).is_some();
-        let entry = self.dbs[db].entries.get_index(index);
-        self.governance.reserves_names && entry.is_some_and(|entry| is_needed(entry.key()))
     }
 
     /// Whether a key's queue is under a policy, or paused.

@@ -5,7 +5,7 @@
 //! the command sees it, and a new one is put under the policies that hold. So nobody can tell how far the
 //! pass has come.
 
-use super::{DbIndex, Key, Keyspace};
+use super::{DbIndex, Governed, Key, Keyspace};
 use crate::policy::Policies;
 
 /// A pass over all keys that is under way.
@@ -42,6 +42,7 @@ impl Keyspace {
         for db in &mut self.dbs {
             db.pass_left = db.entries.len();
         }
+        self.note_policies_in_use();
         self.note_behind();
     }
 
@@ -74,6 +75,7 @@ impl Keyspace {
             }
         }
         self.governance.pass = None;
+        self.note_policies_in_use();
     }
 
     /// Puts an entry under the policy that holds now, or notes what has to be done before.
@@ -89,6 +91,19 @@ impl Keyspace {
             list.is_corrected = true;
         }
         self.governance.stranded.extend(stranded.map(|key| (db, key)));
+    }
+
+    /// While append files are loaded: puts a queue under the policy that holds, if it is under one that has
+    /// gone and has nothing in flight or delayed any more. Where that was recorded it happened at once.
+    pub fn end_former_policy(&mut self, db: DbIndex, key: &[u8]) {
+        if self.governance.stranded.is_empty() {
+            return;
+        }
+        let key = Key::from(key);
+        let is_stranded = self.governance.stranded.contains(&(db, key.clone()));
+        if is_stranded && self.governed(db, &key).is_none_or(Governed::has_nothing_hidden) {
+            self.govern_again(db, &key);
+        }
     }
 
     /// Reaches a key that a command is about to look at.
@@ -113,6 +128,7 @@ impl Keyspace {
         if let Some(index) = self.find(db, key) {
             self.govern_anew(db, index, self.queue_ms);
         }
+        self.note_policies_in_use();
     }
 
     /// Whether an entry may still be under an older policy.

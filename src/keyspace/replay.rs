@@ -30,7 +30,7 @@ impl Keyspace {
         self.reset_queue_sums();
         self.adopt_departures();
         let mut unknown = Vec::new();
-        if self.policies().is_empty() {
+        if !self.has_policies() {
             return unknown;
         }
         for db in 0..self.dbs.len() {
@@ -71,7 +71,11 @@ impl Keyspace {
             self.find_or_create(db, key);
             return true;
         }
-        self.governed(db, key).is_some_and(|governed| !governed.in_flight.is_empty())
+        // One that has gone may hold for it still.
+        let is_under = |governed: &Governed| {
+            governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
+        };
+        self.governed(db, key).is_some_and(is_under)
     }
 
     /// Says since when messages of a queue are ready, of which nothing else is known.

@@ -10,8 +10,9 @@
 
 use super::flush::Trash;
 use super::{Db, DbIndex, Departure, Entries, Entry, InFlight, Key, Keyspace, NEVER, Value};
-use crate::policy::QueuePolicy;
+use crate::policy::{Policies, QueuePolicy};
 use crate::queue::Queue;
+use std::sync::Arc;
 
 /// What an entry counts against the budget of a step, beside its bytes.
 const KEY_COST: usize = 64;
@@ -29,6 +30,9 @@ pub struct SavedKey {
     pub in_flight: InFlight,
     /// What is not ready yet.
     pub delayed: Queue,
+    /// The policy under which it has something in flight or delayed, if that one has gone and the one that
+    /// holds does not provide for it.
+    pub former_policy: Option<Arc<QueuePolicy>>,
     /// Unix milliseconds at which it expires, if it does; without a value, at which it would if what is in
     /// flight came back.
     pub expires_ms: Option<i64>,
@@ -74,6 +78,8 @@ impl SavedPart {
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     saved: SavedPart,
+    /// The policies that held when it began.
+    policies: Policies,
 }
 
 impl Keyspace {
@@ -92,7 +98,7 @@ impl Keyspace {
         let departing = self.share_departing();
         let keys = Vec::new();
         let saved = SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys };
-        self.snapshot = Some(Snapshot { saved });
+        self.snapshot = Some(Snapshot { saved, policies: self.policies().clone() });
     }
 
     /// Whether a snapshot is under way.
@@ -135,7 +141,7 @@ impl Keyspace {
                 && let Some(index) = walk.left.checked_sub(1)
             {
                 walk.left = index;
-                let key = save(entries, walk.number, index, self.epoch);
+                let key = save(entries, walk.number, index, self.epoch, &snapshot.policies);
                 bytes += key.as_ref().map_or(KEY_COST, SavedKey::cost);
                 saved.keys.extend(key);
             }
@@ -161,18 +167,25 @@ impl Keyspace {
     fn save_before_change(&mut self, db: DbIndex, index: usize) {
         let Some(snapshot) = &mut self.snapshot else { return };
         let Db { entries, walk, .. } = &mut self.dbs[db];
-        snapshot.saved.keys.extend(save(entries, walk.number, index, self.epoch));
+        let saved = save(entries, walk.number, index, self.epoch, &snapshot.policies);
+        snapshot.saved.keys.extend(saved);
     }
 }
 
 /// Saves an entry that was not yet; nothing if it had no value.
-fn save(entries: &mut Entries, number: DbIndex, index: usize, epoch: u32) -> Option<SavedKey> {
-    entries.get_index_mut(index)?.save(epoch, number)
+fn save(
+    entries: &mut Entries,
+    number: DbIndex,
+    index: usize,
+    epoch: u32,
+    policies: &Policies,
+) -> Option<SavedKey> {
+    entries.get_index_mut(index)?.save(epoch, number, policies)
 }
 
 impl Entry {
-    /// The entry as it is, if this snapshot has not got it yet.
-    pub(super) fn save(&mut self, epoch: u32, db: DbIndex) -> Option<SavedKey> {
+    /// The entry as it is, if this snapshot has not got it yet. These policies held when it began.
+    fn save(&mut self, epoch: u32, db: DbIndex, policies: &Policies) -> Option<SavedKey> {
         if self.epoch() == epoch {
             return None;
         }
@@ -192,13 +205,20 @@ impl Entry {
             return None;
         }
         let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
-        Some(SavedKey { db, key: self.shared_key(), value, in_flight, delayed, expires_ms })
+        let key = self.shared_key();
+        let former_policy = emptied.filter(|governed| {
+            !governed.has_nothing_hidden()
+                && governed.is_stranded_by(policies.of(&key).map(|policy| &**policy))
+        });
+        let former_policy = former_policy.and_then(|governed| governed.policy.clone());
+        Some(SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms })
     }
 }
 
 impl Snapshot {
-    pub(super) fn add(&mut self, saved: Option<SavedKey>) {
-        self.saved.keys.extend(saved);
+    /// Saves an entry that is about to change, of the database that had this number.
+    pub(super) fn save(&mut self, entry: &mut Entry, epoch: u32, db: DbIndex) {
+        self.saved.keys.extend(entry.save(epoch, db, &self.policies));
     }
 }
 

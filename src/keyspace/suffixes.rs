@@ -3,8 +3,8 @@
 //! A policy that needs such a name is refused if there is a key with it. To find that out without looking
 //! at all keys, those with such an end are remembered.
 
-use super::{Key, Keyspace};
-use crate::policy::{DELAYED, IN_FLIGHT};
+use super::{DbIndex, Key, Keyspace};
+use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 
 /// Keys that are remembered although they may have no value any more; beyond, those are forgotten.
 const FORGOTTEN_LATER_MAX: usize = 1_000;
@@ -38,5 +38,41 @@ impl Keyspace {
     /// The keys with a value that end like that, in any database.
     pub fn suffixed_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.governance.suffixed.iter().filter(|key| self.is_anywhere(key)).map(|key| &key[..])
+    }
+
+    /// Whether any policy needs names of lists in the append files.
+    #[inline]
+    pub fn reserves_names(&self) -> bool {
+        self.governance.reserves_names
+    }
+
+    /// Whether a policy needs the name of an entry.
+    pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
+        let entry = self.dbs[db].entries.get_index(index);
+        self.governance.reserves_names
+            && entry.is_some_and(|entry| self.reserving(entry.key()).is_some())
+    }
+
+    /// The policy for whose queues the append files need a list of this name: one that holds, or one that has
+    /// gone while what it provided for is still there.
+    pub fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
+        let holding = self.governance.policies.reserving(key);
+        holding.or_else(|| if self.has_pass() { self.formerly_reserving(key) } else { None })
+    }
+
+    fn formerly_reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
+        let needs = |policy: &&QueuePolicy, suffix: &[u8]| match suffix {
+            IN_FLIGHT => policy.is_at_least_once(),
+            _ => policy.delay_ms.is_some(),
+        };
+        let queues = [IN_FLIGHT, DELAYED].into_iter().filter_map(|suffix| {
+            let queue = key.strip_suffix(suffix)?;
+            self.dbs.iter().enumerate().find_map(|(db, database)| {
+                let governed = self.governed_at(db, database.entries.get_index_of(queue)?)?;
+                let policy = governed.policy.as_deref().filter(|policy| needs(policy, suffix));
+                policy.filter(|_| !governed.has_nothing_hidden())
+            })
+        });
+        queues.into_iter().next()
     }
 }

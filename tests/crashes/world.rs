@@ -88,6 +88,8 @@ pub struct World {
     told: Vec<Done>,
     input: Option<(usize, String)>,
     is_busy: bool,
+    /// Whether what a turn has no time for is left for the next.
+    has_single_turns: bool,
     /// Bytes that each client was owed before that.
     owed_before: Option<Vec<usize>>,
     /// What the data was after each turn; the first entry is the start.
@@ -177,6 +179,7 @@ impl World {
             told: Vec::new(),
             input: None,
             is_busy: false,
+            has_single_turns: false,
             owed_before: None,
             states,
             promises: vec![VecDeque::new(); CLIENTS],
@@ -198,6 +201,15 @@ impl World {
     pub fn turn_of_several(&mut self, client: usize, request: &str, is_busy: bool) -> bool {
         self.input = Some((client, request.to_string()));
         self.turn_that_answers(is_busy) && self.end_deferred()
+    }
+
+    /// A turn in which one client sends something, or nothing comes. Here and from now on what a turn has no
+    /// time for is left for the next.
+    #[allow(dead_code, reason = "not all tests that have a world use it")]
+    pub fn single_turn(&mut self, request: Option<&str>) -> bool {
+        self.has_single_turns = true;
+        self.input = request.map(|request| (0, format!("{request}\r\n")));
+        self.turn_that_answers(false)
     }
 
     /// What had to wait for space comes in a turn of its own, at once.
@@ -359,7 +371,7 @@ impl Stages for World {
 
     fn settle(&mut self) {
         self.broker.settle(self.now);
-        while self.broker.has_backlog() {
+        while self.broker.has_backlog() && !self.has_single_turns {
             self.broker.settle(self.now);
         }
         let turn = self.states.len();

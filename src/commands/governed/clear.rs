@@ -27,10 +27,8 @@ pub fn clear_hidden(
 
 /// Whether a queue has messages in flight or delayed, which come back to a list of this name.
 pub fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
-    let is_any = |governed: &crate::keyspace::Governed| {
-        !governed.in_flight.is_empty() || !governed.delayed.is_empty()
-    };
-    keyspace.is_governed(db, key) && keyspace.governed(db, key).is_some_and(is_any)
+    keyspace.is_governed(db, key)
+        && keyspace.governed(db, key).is_some_and(|governed| !governed.has_nothing_hidden())
 }
 
 /// Whether a value that is no list may be made where there is none.

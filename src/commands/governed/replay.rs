@@ -30,14 +30,16 @@ pub fn replay(
     request: &Request<'_>,
     reply: &mut Output,
 ) -> bool {
-    // A policy that went may have left what it provided for, which is released in parts.
-    let has_none = keyspace.policies().is_empty() && !keyspace.has_pass();
-    if has_none || request.len() < 2 {
+    if !keyspace.has_policies() || request.len() < 2 {
         return false;
     }
     let is_ours = replay_own(keyspace, effects, db, request, reply);
-    if !is_ours {
-        request.args_from(1).take(2).for_each(|key| make_plain(keyspace, db, key));
+    for key in request.args_from(1).take(2) {
+        if !is_ours {
+            make_plain(keyspace, db, key);
+        }
+        let queue = key.strip_suffix(IN_FLIGHT).or_else(|| key.strip_suffix(DELAYED));
+        keyspace.end_former_policy(db, queue.unwrap_or(key));
     }
     is_ours
 }
@@ -285,6 +287,7 @@ pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<
             keyspace.note_delay(db, &key, (0, ms, end));
         }
         Some(Note::Delayed { .. }) => {}
+        Some(Note::FormerPolicy { key, policy }) => keyspace.set_former_policy(db, &key, policy),
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::StampedAt { key, index, stamp }) => {
             // There was a list, or nothing, where this was recorded.
@@ -326,7 +329,7 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
     }
     keyspace.policies().warn_of_assumptions();
     // Files that lost their middle may have queues whose policy went before what it provided for.
-    if !keyspace.policies().is_empty() {
+    if keyspace.has_policies() {
         change_policies(keyspace, effects, None, |_| ());
     }
 }

@@ -16,7 +16,7 @@ pub fn check_name(keyspace: &Keyspace, key: &[u8]) -> Result<(), CommandError> {
     if !keyspace.reserves_names() {
         return Ok(());
     }
-    match keyspace.policies().reserving(key) {
+    match keyspace.reserving(key) {
         None => Ok(()),
         Some(policy) => Err(reserved(key, policy)),
     }

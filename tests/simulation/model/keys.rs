@@ -231,6 +231,10 @@ impl Model {
         let expires_ms = base_ms + integer(&words[2])? * unit_ms;
         let exists = self.dbs[db].contains_key(&words[1]);
         if expires_ms <= self.now.unix_ms() {
+            if exists {
+                self.clear_delayed(db, &words[1]);
+                self.clear_in_flight(db, &words[1]);
+            }
             self.delete(db, &words[1]);
         } else if let Some(list) = self.dbs[db].get_mut(&words[1]) {
             list.expires_ms = Some(expires_ms);
