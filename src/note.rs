@@ -13,9 +13,10 @@ use crate::resp::{
 };
 use std::sync::Arc;
 
-/// Why messages left their queue.
+/// Why messages left their queue, and from which end of the list they are handed over.
 const EXPIRED: &[u8] = b"expired";
 const DEAD_LETTER: &[u8] = b"dead-letter";
+const DEAD_LETTER_FROM_RIGHT: &[u8] = b"dead-letter-from-right";
 
 /// The first word of a note.
 const MARK: &[u8] = b"tidegate";
@@ -90,9 +91,14 @@ impl Note {
                 words.extend(stamp_words(stamp));
             }
             Note::Departing { departure } => {
-                let Departure { key, list, policy, fate, .. } = departure;
+                let Departure { key, list, policy, fate, first, .. } = departure;
                 words.extend([b"departing".to_vec(), list.to_vec(), key.to_vec()]);
-                words.push(if *fate == Fate::Expired { EXPIRED } else { DEAD_LETTER }.to_vec());
+                let why = match (fate, first) {
+                    (Fate::Expired, _) => EXPIRED,
+                    (Fate::DeadLetter | Fate::Dropped, End::Front) => DEAD_LETTER,
+                    (Fate::DeadLetter | Fate::Dropped, End::Back) => DEAD_LETTER_FROM_RIGHT,
+                };
+                words.push(why.to_vec());
                 words.extend(policy.to_words());
             }
             Note::Calendar { ahead_ms } => {
@@ -164,16 +170,18 @@ impl Note {
                 Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
             }
             b"departing" => {
-                let fate = match request.get(4)? {
-                    EXPIRED => Fate::Expired,
-                    DEAD_LETTER => Fate::DeadLetter,
+                let (fate, first) = match request.get(4)? {
+                    EXPIRED => (Fate::Expired, End::Front),
+                    DEAD_LETTER => (Fate::DeadLetter, End::Front),
+                    DEAD_LETTER_FROM_RIGHT => (Fate::DeadLetter, End::Back),
                     _ => return None,
                 };
                 let words: Vec<&[u8]> = request.args_from(5).collect();
                 let policy = Arc::new(QueuePolicy::parse(&words).ok()?);
                 let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
                 // The database is that in which the note stands.
-                Some(Note::Departing { departure: Departure { db: 0, key, list, policy, fate } })
+                let departure = Departure { db: 0, key, list, policy, fate, first };
+                Some(Note::Departing { departure })
             }
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
@@ -273,6 +281,17 @@ mod tests {
                     list: Key::from(&b"l"[..]),
                     policy: Arc::new(QueuePolicy::parse(&words).expect("valid")),
                     fate: Fate::Expired,
+                    first: End::Front,
+                },
+            },
+            Note::Departing {
+                departure: Departure {
+                    db: 0,
+                    key: Key::from(&b"q"[..]),
+                    list: Key::from(&b"l"[..]),
+                    policy: Arc::new(QueuePolicy::parse(&words).expect("valid")),
+                    fate: Fate::DeadLetter,
+                    first: End::Back,
                 },
             },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },

@@ -4,6 +4,28 @@ use super::in_flight::{Delivery, InFlight, Place};
 use super::{DbIndex, Governed, Key, Keyspace, NEVER};
 use crate::client_id::ClientId;
 use ahash::RandomState;
+use std::ops::Bound;
+
+/// How messages in flight go back to their queues. Their numbers rise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Return {
+    /// All at once, but for those that must not go back.
+    All,
+    /// They are more than can be done at once. First those leave, the oldest first, that must not go back.
+    Hopeless,
+    /// Then the others go back, the newest first, since each part goes to the end of its queue.
+    Newest,
+}
+
+/// Deliveries in order, by queue: of each the numbers.
+fn by_queue(all: &[(DbIndex, Key, u64)]) -> Vec<(DbIndex, Key, Vec<u64>)> {
+    let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
+    let by_queue = all.chunk_by(is_same).filter_map(|chunk| {
+        let (db, key, _) = chunk.first()?;
+        Some((*db, key.clone(), chunk.iter().map(|(.., number)| *number).collect()))
+    });
+    by_queue.collect()
+}
 
 impl Governed {
     /// When the list would expire that has become empty while its messages are in flight; none if it has
@@ -100,11 +122,9 @@ impl Keyspace {
         !self.governance.departed.is_empty()
     }
 
-    /// What clients that have left had in flight, those first that left first, as many as have no more
-    /// than `count_max` together: of each queue the numbers, rising, of all those clients. If the first
-    /// has more, so many of one queue of it: the newest first, since then each part goes to the end of its
-    /// queue.
-    pub fn take_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
+    /// The next of what clients had in flight that have left, those first that left first: that of as many
+    /// as have no more than `count_max` together. What the first has is more than that is done in parts.
+    pub fn take_departed(&mut self, count_max: usize) -> (Return, Vec<(DbIndex, Key, Vec<u64>)>) {
         let mut clients = Vec::new();
         let mut left = count_max;
         while let Some(&client) = self.governance.departed.front() {
@@ -113,11 +133,30 @@ impl Keyspace {
             left = rest;
             clients.push(client);
             self.governance.departed.pop_front();
+            self.governance.departed_seen = None;
         }
-        match clients.is_empty() {
-            true => self.take_newest_departed(count_max).into_iter().collect(),
-            false => self.held_by_queue(&clients),
+        if !clients.is_empty() {
+            return (Return::All, self.held_by_queue(&clients));
         }
+        let unseen = self.see_departed(count_max);
+        match unseen.is_empty() {
+            true => (Return::Newest, self.take_newest_departed(count_max).into_iter().collect()),
+            false => (Return::Hopeless, unseen),
+        }
+    }
+
+    /// What the client that left first had in flight and was not looked at yet, the oldest of each queue first.
+    fn see_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
+        let Some(&client) = self.governance.departed.front() else { return Vec::new() };
+        let seen = self.governance.departed_seen.take().unwrap_or_default();
+        let first = (client, seen.0, seen.1.clone(), seen.2);
+        // No database has this number.
+        let end = (client, DbIndex::MAX, Key::default(), 0);
+        let own = self.governance.holdings.range((Bound::Excluded(first), Bound::Excluded(end)));
+        let own = own.take(count_max).map(|(_, db, key, number)| (*db, key.clone(), *number));
+        let own: Vec<_> = own.collect();
+        self.governance.departed_seen = Some(own.last().cloned().unwrap_or(seen));
+        by_queue(&own)
     }
 
     /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
@@ -125,12 +164,7 @@ impl Keyspace {
         let held = clients.iter().flat_map(|client| self.held_by(*client));
         let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
         all.sort_unstable();
-        let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
-        let by_queue = all.chunk_by(is_same).filter_map(|chunk| {
-            let (db, key, _) = chunk.first()?;
-            Some((*db, key.clone(), chunk.iter().map(|(.., number)| *number).collect()))
-        });
-        by_queue.collect()
+        by_queue(&all)
     }
 
     fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
@@ -143,37 +177,46 @@ impl Keyspace {
                 return Some((db, key.clone(), numbers));
             }
             self.governance.departed.pop_front();
+            self.governance.departed_seen = None;
         }
         None
     }
 
-    /// The deliveries of a queue that are overdue, which those are that were made at `since_ms` or before.
-    /// If there are more than `count_max`, so many of them, the newest first as above.
+    /// The next of a queue's deliveries that are overdue, which those are that were made at `since_ms` or
+    /// before. If there are more than `count_max`, that is done in parts.
     pub fn overdue(
         &mut self,
         db: DbIndex,
         key: &[u8],
         since_ms: i64,
         count_max: usize,
-    ) -> Vec<u64> {
-        let Some(index) = self.find(db, key) else { return Vec::new() };
-        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return Vec::new() };
-        let Some(governed) = &mut interest.governed else { return Vec::new() };
+    ) -> (Return, Vec<u64>) {
+        let nothing = (Return::All, Vec::new());
+        let Some(index) = self.find(db, key) else { return nothing };
+        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return nothing };
+        let Some(governed) = &mut interest.governed else { return nothing };
         let in_flight = &governed.in_flight;
         if governed.overdue_to.is_none() {
             let is_overdue = |(_, delivery): &(u64, &Delivery)| delivery.delivered_ms <= since_ms;
             let overdue = in_flight.iter().take_while(is_overdue);
             let (count, last) = overdue.fold((0, None), |(count, _), (n, _)| (count + 1, Some(n)));
             self.work.looked_at(count);
-            governed.overdue_to = last;
+            (governed.overdue_to, governed.overdue_seen) = (last, 0);
         }
-        let Some(last) = governed.overdue_to else { return Vec::new() };
+        let Some(last) = governed.overdue_to else { return nothing };
         let mut numbers: Vec<u64> = in_flight.newest_to(last).take(count_max).collect();
+        numbers.reverse();
         if numbers.len() < count_max {
             governed.overdue_to = None;
+            return (Return::All, numbers);
         }
-        numbers.reverse();
-        numbers
+        let unseen = in_flight.numbers_between(governed.overdue_seen, last).take(count_max);
+        let unseen: Vec<u64> = unseen.collect();
+        match unseen.last() {
+            Some(newest) => governed.overdue_seen = *newest,
+            None => return (Return::Newest, numbers),
+        }
+        (Return::Hopeless, unseen)
     }
 
     /// The oldest messages that a client has in flight of one queue, up to `count`.
@@ -251,17 +294,20 @@ impl Keyspace {
 mod tests {
     use super::*;
 
-    /// Numbers that were taken are given back before the next are.
-    fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<Vec<u64>> {
+    /// Numbers that were taken to go back do so before the next are.
+    fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
         let mut parts = Vec::new();
         while keyspace.has_departed() {
-            let part = keyspace.take_departed(count_max);
+            let (how, part) = keyspace.take_departed(count_max);
             let numbers: Vec<u64> =
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
-            keyspace.governance.holdings.retain(|(.., number)| !numbers.contains(number));
-            parts.push(numbers);
+            if how != Return::Hopeless {
+                keyspace.governance.holdings.retain(|(.., number)| !numbers.contains(number));
+            }
+            parts.push((how, numbers));
         }
         assert!(keyspace.governance.holdings.is_empty(), "something is held by nobody");
+        assert_eq!(keyspace.governance.departed_seen, None);
         parts
     }
 
@@ -284,13 +330,22 @@ mod tests {
     fn many_clients_leave_in_few_parts() {
         let parts = take_parts(&mut keyspace(&[1; 100]), 10);
         assert_eq!(parts.len(), 10);
-        assert_eq!(parts[3], (31..=40).collect::<Vec<_>>());
+        assert_eq!(parts[3], (Return::All, (31..=40).collect()));
         assert_eq!(take_parts(&mut keyspace(&[1; 100]), usize::MAX).len(), 1);
     }
 
     #[test]
-    fn who_has_more_than_a_part_is_given_back_from_the_newest_on() {
+    fn who_has_more_than_a_part_is_looked_through_and_given_back_from_the_newest_on() {
         let parts = take_parts(&mut keyspace(&[2, 7, 0, 1]), 3);
-        assert_eq!(parts, [vec![1, 2], vec![7, 8, 9], vec![4, 5, 6], vec![3, 10]]);
+        let expected = [
+            (Return::All, vec![1, 2]),
+            (Return::Hopeless, vec![3, 4, 5]),
+            (Return::Hopeless, vec![6, 7, 8]),
+            (Return::Hopeless, vec![9]),
+            (Return::Newest, vec![7, 8, 9]),
+            (Return::Newest, vec![4, 5, 6]),
+            (Return::All, vec![3, 10]),
+        ];
+        assert_eq!(parts, expected);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{DbIndex, Key, Keyspace, Value};
 use crate::policy::QueuePolicy;
-use crate::queue::{Queue, Stamp};
+use crate::queue::{End, Queue, Stamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Departure {
     pub policy: Arc<QueuePolicy>,
     /// Why they left.
     pub fate: Fate,
+    /// The end of the list at which those are that left first.
+    pub first: End,
 }
 
 /// A message, and what is known of it.
@@ -65,18 +67,19 @@ pub struct Removed {
 }
 
 impl Keyspace {
-    /// Takes `count` messages from `index` on out of a queue, to be handed over later.
+    /// Takes `count` messages from `index` on out of a queue, to be handed over later, those at one end
+    /// first.
     pub fn depart(
         &mut self,
         db: DbIndex,
         key: &Key,
         policy: &Arc<QueuePolicy>,
-        fate: Fate,
+        (fate, first): (Fate, End),
         (index, count): (usize, usize),
     ) -> Option<Removed> {
         let list = self.new_list_name();
         let policy = Arc::clone(policy);
-        let departure = Departure { db, key: key.clone(), list, policy, fate };
+        let departure = Departure { db, key: key.clone(), list, policy, fate, first };
         let detached = self.change_list(db, key, |queue| {
             let messages = queue.detach(index, count);
             (messages, queue.len())
@@ -118,8 +121,18 @@ impl Keyspace {
     pub fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
         let first = self.governance.departing.front_mut()?;
         let bytes_before = first.messages.allocated_bytes();
-        let messages = first.messages.copy_front(count_max);
-        first.messages.trim(messages.len(), usize::MAX);
+        let messages = match first.departure.first {
+            End::Front => {
+                let messages = first.messages.copy_front(count_max);
+                first.messages.trim(messages.len(), usize::MAX);
+                messages
+            }
+            End::Back => {
+                let queue = &mut first.messages;
+                let pop = || queue.pop_stamped(End::Back, |message| Box::from(message));
+                std::iter::from_fn(pop).take(count_max).collect()
+            }
+        };
         self.bytes = self.bytes + first.messages.allocated_bytes() - bytes_before;
         let departure = first.departure.clone();
         if first.messages.is_empty() {

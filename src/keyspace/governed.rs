@@ -33,6 +33,8 @@ pub struct Governed {
     pub(super) recent: Recent,
     /// The newest delivery of those that are returned in parts, since they are overdue.
     pub(super) overdue_to: Option<u64>,
+    /// The newest of those that was looked at, whether it may come back.
+    pub(super) overdue_seen: u64,
     /// When the list expires that has become empty while its messages are in flight, in Unix
     /// milliseconds; `NEVER` if it is not empty, or would stay.
     pub(super) expires_ms: i64,
@@ -71,6 +73,8 @@ pub(super) struct Governance {
     pub(super) holdings: BTreeSet<Holding>,
     /// Clients that have left, and whose messages are still to be returned.
     pub(super) departed: VecDeque<ClientId>,
+    /// The last of what the first of them has in flight that was looked at, whether it may come back.
+    pub(super) departed_seen: Option<(DbIndex, Key, u64)>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
     /// Queues that had nothing left when they were added, the longest ago first; each once.
@@ -126,6 +130,7 @@ impl Governed {
             delayed: Queue::new(),
             recent: Recent::default(),
             overdue_to: None,
+            overdue_seen: 0,
             expires_ms: NEVER,
             is_read_paused: false,
             is_write_paused: false,
@@ -503,6 +508,8 @@ impl Keyspace {
         let holdings = std::mem::take(&mut governance.holdings).into_iter();
         governance.holdings =
             holdings.map(|(owner, db, key, number)| (owner, other(db), key, number)).collect();
+        // They have another order now.
+        governance.departed_seen = None;
         for (db, _) in &mut governance.idle {
             *db = other(*db);
         }

@@ -5,6 +5,7 @@ use crate::client_id::ClientId;
 use crate::queue::Stamp;
 use ahash::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -199,6 +200,12 @@ impl InFlight {
     /// The numbers of deliveries up to this one, the newest first.
     pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
         self.by_number.range(..=last).rev().map(|(number, _)| *number)
+    }
+
+    /// The numbers of deliveries behind `first`, up to `last`, the oldest first.
+    pub(super) fn numbers_between(&self, first: u64, last: u64) -> impl Iterator<Item = u64> {
+        let behind = self.by_number.range((Bound::Excluded(first), Bound::Unbounded));
+        behind.map(|(number, _)| *number).take_while(move |number| *number <= last)
     }
 
     /// The oldest delivery, with its number.

@@ -51,6 +51,7 @@ use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 use std::sync::Arc;
 
+pub use deliveries::Return;
 pub use departures::{Departure, Fate, Removed};
 pub use edit::{Expiry, Plain};
 pub use governed::{Governed, is_mark};

@@ -2,7 +2,7 @@
 
 use super::entry::Full;
 use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed};
-use crate::queue::Queue;
+use crate::queue::{End, Queue};
 use crate::value::Kind;
 
 impl Keyspace {
@@ -57,7 +57,7 @@ impl Keyspace {
             && let Some((index, count)) = list.next_older_than(limit_ms)
         {
             let removed = if policy.dead_letter.is_some() {
-                self.depart(db, &key, &policy, Fate::Expired, (index, count))
+                self.depart(db, &key, &policy, (Fate::Expired, End::Front), (index, count))
             } else {
                 self.count(db, &key, |totals| totals.expired += count as u64);
                 let trimmed = self.change_list(db, &key, |queue| {

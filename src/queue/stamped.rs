@@ -34,6 +34,15 @@ impl Gathered {
         if is_at_back { &mut self.at_back } else { &mut self.messages }.extend(taken.messages);
     }
 
+    /// All of them, from one end of the queue to the other.
+    pub fn into_row(mut self, end: End) -> Vec<(Box<[u8]>, Stamp)> {
+        self.messages.append(&mut self.at_back);
+        if end == End::Back {
+            self.messages.reverse();
+        }
+        self.messages
+    }
+
     /// All of them, those first that were ready first; of one moment in the order of the queue.
     pub fn into_sorted(mut self) -> Vec<(Box<[u8]>, Stamp)> {
         self.messages.append(&mut self.at_back);

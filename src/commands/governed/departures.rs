@@ -206,7 +206,7 @@ fn make_much_room(
 ) {
     let ready = keyspace.excess(db, key, policy, oldest);
     let is_done = Cell::new(ready == 0);
-    part_with(keyspace, effects, db, key, policy, fate, |queue| {
+    part_with(keyspace, effects, db, key, policy, (fate, oldest), |queue| {
         let start = if oldest == End::Front { 0 } else { queue.len() - ready.min(queue.len()) };
         (!is_done.replace(true)).then_some((start, ready))
     });
@@ -237,13 +237,14 @@ fn pop_oldest(
 }
 
 /// Takes messages out of a queue, row after row as `next` names them: the index of the first, and how many.
+/// Of each row those at one end leave first.
 pub fn part_with(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &Key,
     policy: &Arc<QueuePolicy>,
-    fate: Fate,
+    (fate, first): (Fate, End),
     next: impl Fn(&Queue) -> Option<(usize, usize)>,
 ) {
     // Those that go to nobody are only counted.
@@ -254,8 +255,8 @@ pub fn part_with(
         && let Some((index, count)) = next(list)
     {
         if keeps && (count > left || keyspace.has_departing_of(db, key)) {
-            hand_over_gathered(keyspace, effects, db, key, policy, fate, &mut letters);
-            let removed = keyspace.depart(db, key, policy, fate, (index, count));
+            hand_over_gathered(keyspace, effects, db, key, policy, (fate, first), &mut letters);
+            let removed = keyspace.depart(db, key, policy, (fate, first), (index, count));
             state_removed(keyspace, effects, removed);
             continue;
         }
@@ -272,7 +273,7 @@ pub fn part_with(
         }
         letters.add(gone);
     }
-    hand_over_gathered(keyspace, effects, db, key, policy, fate, &mut letters);
+    hand_over_gathered(keyspace, effects, db, key, policy, (fate, first), &mut letters);
 }
 
 fn take_out(
@@ -297,17 +298,21 @@ fn state_removed(keyspace: &mut Keyspace, effects: &mut Effects, removed: Option
     }
 }
 
-/// Hands messages over as they would have come, each at its own moment.
+/// Hands messages over as they would have come one by one: those that expired each at its own moment, others
+/// from one end on.
 fn hand_over_gathered(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     db: DbIndex,
     key: &[u8],
     policy: &QueuePolicy,
-    fate: Fate,
+    (fate, first): (Fate, End),
     letters: &mut Gathered,
 ) {
-    for (message, stamp) in &std::mem::take(letters).into_sorted() {
+    let letters = std::mem::take(letters);
+    let letters =
+        if fate == Fate::Expired { letters.into_sorted() } else { letters.into_row(first) };
+    for (message, stamp) in &letters {
         leave(keyspace, effects, db, key, policy, message, *stamp, fate);
     }
 }
@@ -320,12 +325,13 @@ pub fn hand_over(keyspace: &mut Keyspace, effects: &mut Effects) {
         && let Some((departure, messages)) =
             keyspace.take_departing(keyspace.work.messages_left().min(HANDED_OVER_MAX))
     {
-        let Departure { db, key, list, policy, fate } = departure;
+        let Departure { db, key, list, policy, fate, first } = departure;
         for (message, stamp) in &messages {
             leave(keyspace, effects, db, &key, &policy, message, *stamp, fate);
         }
         let mut digits = itoa::Buffer::new();
-        effects.add(db, [&b"LPOP"[..], &list, digits.format(messages.len()).as_bytes()]);
+        let pop = if first == End::Front { &b"LPOP"[..] } else { b"RPOP" };
+        effects.add(db, [pop, &list, digits.format(messages.len()).as_bytes()]);
     }
 }
 

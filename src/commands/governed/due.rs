@@ -3,10 +3,11 @@
 
 use super::delay::release;
 use super::departures::part_with;
-use super::give_back::give_back;
+use super::give_back::give_back_part;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Fate, Key, Keyspace, QueueEvent};
+use crate::keyspace::{DbIndex, Fate, Key, Keyspace, QueueEvent, Return};
 use crate::policy::QueuePolicy;
+use crate::queue::End;
 use log::warn;
 use std::sync::Arc;
 
@@ -41,8 +42,9 @@ fn return_overdue(
     let Some(timeout_ms) = policy.ack_timeout_ms else { return };
     let since_ms = keyspace.queue_ms().saturating_sub(timeout_ms);
     let count_max = keyspace.work.messages_left();
-    let numbers = keyspace.overdue(db, key, since_ms, count_max);
-    if !numbers.is_empty()
+    let (how, numbers) = keyspace.overdue(db, key, since_ms, count_max);
+    if how != Return::Hopeless
+        && !numbers.is_empty()
         && let Some(left_out) = keyspace.admit_line(QueueEvent::Overdue)
     {
         let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
@@ -52,7 +54,7 @@ fn return_overdue(
             numbers.len()
         );
     }
-    give_back(keyspace, effects, db, key, &numbers);
+    give_back_part(keyspace, effects, db, key, how, &numbers);
 }
 
 /// Takes away what has waited too long: all of it, since nobody may be shown or given it.
@@ -65,7 +67,7 @@ fn expire(
 ) {
     let Some(ttl_ms) = policy.message_ttl_ms else { return };
     let limit_ms = keyspace.queue_ms().saturating_sub(ttl_ms);
-    part_with(keyspace, effects, db, key, policy, Fate::Expired, |queue| {
+    part_with(keyspace, effects, db, key, policy, (Fate::Expired, End::Front), |queue| {
         queue.next_older_than(limit_ms)
     });
 }

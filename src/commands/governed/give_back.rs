@@ -9,7 +9,7 @@ use super::departures::leave;
 use super::{inflight_key, side};
 use crate::client_id::ClientId;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace, QueueEvent};
+use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace, QueueEvent, Return};
 use crate::note::Note;
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
@@ -26,9 +26,30 @@ const WRITTEN_ANEW_MAX: usize = 8;
 /// Returns what clients had in flight who have left, as far as there is time for it.
 pub fn return_departed(keyspace: &mut Keyspace, effects: &mut Effects) {
     while keyspace.has_departed() && keyspace.work.has_time() {
-        for (db, key, numbers) in keyspace.take_departed(keyspace.work.messages_left()) {
-            give_back(keyspace, effects, db, &key, &numbers);
+        let (how, parts) = keyspace.take_departed(keyspace.work.messages_left());
+        for (db, key, numbers) in parts {
+            give_back_part(keyspace, effects, db, &key, how, &numbers);
         }
+    }
+}
+
+/// Returns messages in flight, which may be a part of many.
+pub(super) fn give_back_part(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    how: Return,
+    numbers: &[u64],
+) {
+    match how {
+        Return::All => give_back(keyspace, effects, db, key, numbers),
+        Return::Hopeless => {
+            // Looking costs less than moving, but not nothing.
+            keyspace.work.keys(numbers.len());
+            give_up_hopeless(keyspace, effects, db, key, numbers);
+        }
+        Return::Newest => put_back(keyspace, effects, db, key, numbers),
     }
 }
 
@@ -48,7 +69,20 @@ pub fn give_back(
     key: &Key,
     numbers: &[u64],
 ) {
-    let Some(policy) = keyspace.policy_of(db, key) else { return };
+    let staying = give_up_hopeless(keyspace, effects, db, key, numbers);
+    put_back(keyspace, effects, db, key, &staying);
+}
+
+/// Takes those of these messages in flight away that were delivered too often or have waited too long; gives
+/// the numbers of the others.
+fn give_up_hopeless(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &Key,
+    numbers: &[u64],
+) -> Vec<u64> {
+    let Some(policy) = keyspace.policy_of(db, key) else { return numbers.to_vec() };
     let now_ms = keyspace.queue_ms();
     let fate_of = |keyspace: &mut Keyspace, number| {
         let governed = keyspace.governed(db, key)?;
@@ -67,7 +101,7 @@ pub fn give_back(
             leave(keyspace, effects, db, key, &policy, &delivery.message, delivery.stamp, fate);
         }
     }
-    put_back(keyspace, effects, db, key, &staying);
+    staying
 }
 
 fn warn_of_delivery_limit(keyspace: &mut Keyspace, key: &[u8], policy: &QueuePolicy) {

@@ -324,7 +324,8 @@ pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
     }
     // Nobody waits yet: all of it at once.
     keyspace.depart_client(ClientId::nobody());
-    for (db, key, numbers) in keyspace.take_departed(usize::MAX - 1) {
+    let (_, all) = keyspace.take_departed(usize::MAX - 1);
+    for (db, key, numbers) in all {
         give_back(keyspace, effects, db, &key, &numbers);
     }
     keyspace.policies().warn_of_assumptions();
