@@ -3,7 +3,7 @@
 mod digest;
 mod sha1;
 
-use super::governed;
+use super::governed::{self, PushRules};
 use super::help::wrong_arguments;
 use super::object::encoding_name;
 use crate::engine::Group::Server;
@@ -140,7 +140,10 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
                 message.resize(size as usize, 0);
             }
             let messages = std::iter::once(&message[..]);
-            governed::push(keyspace, effects, ctx.db, &key, End::Back, messages)?;
+            let at = keyspace.slot_or_create(ctx.db, &key);
+            let rules = PushRules::of(keyspace, at);
+            let to = governed::Place { at, key: &key, end: End::Back, rules };
+            governed::push(keyspace, effects, to, messages)?;
         }
     }
     ctx.reply.ok();

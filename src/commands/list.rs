@@ -1,6 +1,6 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
-use super::governed;
+use super::governed::{self, PushRules};
 use super::take::{Taken, count_of, end_of, many_arguments, move_between, pop_many, take_first};
 use crate::clients::Take;
 use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
@@ -8,7 +8,8 @@ use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, TAKE_MANY};
 use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
 use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_within, is_word};
-use crate::keyspace::{DbIndex, Plain};
+use crate::keyspace::{DbIndex, Plain, Slot};
+use crate::policy::Overflow;
 use crate::queue::{End, Queue};
 use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
@@ -90,7 +91,12 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
         }
         queue.len()
     })?;
-    let Plain::Changed(len) = pushed else { return push_governed(ctx, request, end) };
+    let len = match pushed {
+        Plain::Changed(len) => len,
+        Plain::Governed(at) => return push_governed(ctx, request, end, (at, key)),
+        // It was made.
+        Plain::Absent => return Ok(()),
+    };
     ctx.reply.count(len);
     add_expired(keyspace, effects);
     effects.state_push(ctx.db, end, key, messages);
@@ -111,18 +117,20 @@ fn push_governed(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
     end: End,
+    (at, key): (Slot, &[u8]),
 ) -> Result<(), CommandError> {
-    let mut args = Arguments::of(request);
-    let (key, messages) = (args.required()?, args.rest());
-    // In a transaction nobody waits.
-    let may_wait = ctx.origin.may_wait();
+    let messages = request.args_from(2);
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let policy = governed::must_wait(keyspace, ctx.db, key, messages.clone());
-    if let Some(policy) = policy.filter(|_| may_wait) {
+    // In a transaction nobody waits.
+    let to = governed::Place { at, key, end, rules: PushRules::of(keyspace, at) };
+    if to.rules.overflow == Overflow::Block
+        && ctx.origin.may_wait()
+        && let Some(policy) = governed::must_wait(keyspace, to, messages.clone())
+    {
         governed::wait_for_room(ctx, request, key, end, policy);
         return Ok(());
     }
-    let len = governed::push(keyspace, effects, ctx.db, key, end, messages)?;
+    let len = governed::push(keyspace, effects, to, messages)?;
     ctx.reply.count(len);
     Ok(())
 }
@@ -192,8 +200,8 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
             reply.null();
             return Ok(());
         }
-        (Plain::Governed, _) => {
-            pop_governed(ctx, key, end, count);
+        (Plain::Governed(at), _) => {
+            pop_governed(ctx, (at, key), end, count);
             return Ok(());
         }
     };
@@ -205,7 +213,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
 }
 
 /// LPOP and RPOP of a queue under a policy.
-fn pop_governed(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize>) {
+fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count: Option<usize>) {
     let State { clients, keyspace, effects, .. } = &mut *ctx.state;
     let begin = |reply: &mut Output, taken| {
         if count.is_some() {
@@ -213,8 +221,8 @@ fn pop_governed(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize
         }
     };
     let consumer = clients.consumer(ctx.client);
-    let (db, wanted) = (ctx.db, count.unwrap_or(1));
-    let taken = governed::pop(keyspace, effects, db, key, end, wanted, consumer, ctx.reply, begin);
+    let from = governed::Pop { at, key, end, count: count.unwrap_or(1), consumer };
+    let taken = governed::pop(keyspace, effects, from, ctx.reply, begin);
     match (taken, count) {
         (Taken::Some, _) => {}
         (Taken::ToAcknowledge, _) => clients.note_delivered(consumer),
@@ -325,8 +333,11 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     // The pivot may be the last one.
     let len = keyspace.peek_list(ctx.db, key).map_or(0, Queue::len);
     keyspace.work.looked_at(len);
-    if is_governed && keyspace.list(ctx.db, key)?.is_some_and(|list| finds(list).is_some()) {
-        governed::check_push(keyspace, ctx.db, key, 1, message.len())?;
+    if is_governed
+        && keyspace.list(ctx.db, key)?.is_some_and(|list| finds(list).is_some())
+        && let Some(at) = keyspace.slot(ctx.db, key)
+    {
+        PushRules::of(keyspace, at).check(keyspace, at, 1, || message.len())?;
     }
     let len = keyspace.try_change_list(ctx.db, key, |queue| {
         let len = finds(queue).map(|index| {

@@ -93,7 +93,8 @@ fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let numbers = named_deliveries(ctx, &key, args)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
     for number in &numbers {
-        governed::acknowledge(keyspace, effects, ctx.db, &key, *number);
+        let Some(at) = keyspace.slot(ctx.db, &key) else { break };
+        governed::acknowledge(keyspace, effects, at, &key, *number);
     }
     ctx.reply.count(numbers.len());
     Ok(())

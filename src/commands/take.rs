@@ -1,7 +1,7 @@
 //! Taking messages from a list: what a command that finds some does, and what a client that
 //! waited for some gets. Both are the same functions. And how such commands say what to take.
 
-use super::governed;
+use super::governed::{self, PushRules};
 use crate::clients::{Consumer, Take};
 use crate::effects::Effects;
 use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
@@ -87,28 +87,27 @@ pub(super) fn take(
     reply: &mut Output,
 ) -> Result<Taken, CommandError> {
     let Taker { db, consumer, take } = taker;
-    let is_governed = keyspace.is_governed(db, key);
-    if is_governed {
+    let governed_at = keyspace.governed_slot(db, key);
+    if let Some(at) = governed_at {
         // What a policy says is for lists.
-        keyspace.list(db, key)?;
+        keyspace.list_in(at)?;
     }
-    let (end, taken) = match take {
-        Take::Pop { end } if is_governed => {
-            return Ok(governed::pop_with_key(
-                keyspace, effects, db, key, *end, None, consumer, reply,
-            ));
+    let (end, taken) = match (take, governed_at) {
+        (Take::Pop { end }, Some(at)) => {
+            let from = governed::Pop { at, key, end: *end, count: 1, consumer };
+            return Ok(governed::pop_with_key(keyspace, effects, from, false, reply));
         }
-        Take::PopMany { end, count } if is_governed => {
-            let count = Some(*count);
-            return Ok(governed::pop_with_key(
-                keyspace, effects, db, key, *end, count, consumer, reply,
-            ));
+        (Take::PopMany { end, count }, Some(at)) => {
+            let from = governed::Pop { at, key, end: *end, count: *count, consumer };
+            return Ok(governed::pop_with_key(keyspace, effects, from, true, reply));
         }
-        Take::Pop { end } => (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1)),
-        Take::PopMany { end, count } => {
+        (Take::Pop { end }, None) => {
+            (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1))
+        }
+        (Take::PopMany { end, count }, None) => {
             (end, pop_many_with_key(keyspace, db, key, *end, *count, reply)?)
         }
-        Take::Move { from, to, destination } => {
+        (Take::Move { from, to, destination }, _) => {
             let moved = move_between(keyspace, effects, db, key, destination, *from, *to)?;
             let moved = moved.inspect(|message| reply.bulk(message));
             return Ok(moved.map_or(Taken::Nothing, |_| Taken::Some));
@@ -198,10 +197,12 @@ pub(super) fn move_between(
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
     // A destination that takes no more must be found out before anything is taken.
-    let is_governed = is_other && keyspace.will_be_governed(db, destination);
+    let is_governed = is_other && keyspace.will_be_governed(db, destination).is_some();
     if is_governed {
         let bytes = bytes_at(keyspace, db, source, from)?;
-        governed::check_push(keyspace, db, destination, 1, bytes)?;
+        if let Some(at) = keyspace.slot(db, destination) {
+            PushRules::of(keyspace, at).check(keyspace, at, 1, || bytes)?;
+        }
     }
     let moved = move_message(keyspace, db, source, destination, from, to)?;
     if moved.is_some() {

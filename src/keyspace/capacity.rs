@@ -2,16 +2,12 @@
 
 use super::{DbIndex, Keyspace};
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Queue};
+use crate::queue::End;
 
 impl Keyspace {
     /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
     pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
-        let count = |queue: &Queue| (queue.len(), queue.message_bytes());
-        let ready = self.peek_list(db, key).map(count).unwrap_or_default();
-        let delayed = self.governed(db, key).map(|governed| count(&governed.delayed));
-        let delayed = delayed.unwrap_or_default();
-        (ready.0 + delayed.0, ready.1 + delayed.1)
+        self.slot(db, key).map(|at| self.length_in(at)).unwrap_or_default()
     }
 
     /// How many of the oldest messages that are ready are too many under a policy, as far as those that are

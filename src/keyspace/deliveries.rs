@@ -1,10 +1,9 @@
 //! What is in flight of all queues, by queue and by client.
 
 use super::in_flight::{Delivery, InFlight, Place};
-use super::{DbIndex, Governed, Key, Keyspace, NEVER};
+use super::{DbIndex, Governed, Key, Keyspace, NEVER, Slot};
 use crate::client_id::ClientId;
 use ahash::RandomState;
-use std::ops::Bound;
 
 /// How messages in flight go back to their queues. Their numbers rise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +56,7 @@ impl Keyspace {
     pub fn add_delivery(&mut self, db: DbIndex, key: &[u8], number: u64, delivery: Delivery) {
         let Some(index) = self.find(db, key) else { return };
         let key = self.dbs[db].entries[index].shared_key();
-        self.governance.holdings.insert((delivery.owner, db, key.clone(), number));
+        self.governance.holdings.add(delivery.owner, db, &key, number);
         let hasher = self.hasher().clone();
         self.change_governed(db, &key, |governed| {
             governed.in_flight.add(number, delivery, &hasher);
@@ -65,24 +64,21 @@ impl Keyspace {
     }
 
     /// Takes a message out of those in flight.
-    pub fn remove_delivery(&mut self, db: DbIndex, key: &Key, number: u64) -> Option<Delivery> {
-        let hasher = self.hasher().clone();
-        let removed =
-            self.change_governed(db, key, |governed| governed.in_flight.remove(number, &hasher));
-        let delivery = removed.flatten()?;
-        self.governance.holdings.remove(&(delivery.owner, db, key.clone(), number));
-        Some(delivery)
+    pub fn remove_delivery(&mut self, db: DbIndex, key: &[u8], number: u64) -> Option<Delivery> {
+        let at = self.slot(db, key)?;
+        self.remove_delivery_in(at, number)
     }
 
     /// What tells a message in flight from the others of its queue.
-    pub fn place_of_delivery(&mut self, db: DbIndex, key: &[u8], number: u64) -> Option<Place> {
-        self.change_in_flight(db, key, |in_flight| in_flight.place(number))
+    pub fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Place> {
+        self.change_in_flight(at, |in_flight| in_flight.place(number))
     }
 
     /// Gives the message in flight before which so many of its queue were delivered other bytes.
     pub fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
         let hasher = self.hasher().clone();
-        self.change_in_flight(db, key, |in_flight| {
+        let Some(at) = self.slot(db, key) else { return };
+        self.change_in_flight(at, |in_flight| {
             let number = in_flight.number_of_rank(rank);
             number.into_iter().for_each(|number| in_flight.set_message(number, message, &hasher));
         });
@@ -91,25 +87,15 @@ impl Keyspace {
     /// Changes what is known of a queue's messages in flight, but not which those are.
     fn change_in_flight<R>(
         &mut self,
-        db: DbIndex,
-        key: &[u8],
+        at: Slot,
         change: impl FnOnce(&mut InFlight) -> R,
     ) -> Option<R> {
-        let index = self.find(db, key)?;
-        let governed = self.dbs[db].entries[index].interest_mut()?.governed.as_mut()?;
+        let governed = self.governed_in_mut(at)?;
         let bytes_before = governed.allocated_bytes();
         let result = change(&mut governed.in_flight);
-        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        let bytes = governed.allocated_bytes();
+        self.bytes = self.bytes + bytes - bytes_before;
         Some(result)
-    }
-
-    /// What a client has in flight, by queue, the oldest of each queue first.
-    fn held_by(&self, client: ClientId) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
-        let first = (client, 0, Key::default(), 0);
-        // No database has this number.
-        let end = (client, DbIndex::MAX, Key::default(), 0);
-        let own = self.governance.holdings.range(first..end);
-        own.map(|(_, db, key, number)| (*db, key, *number))
     }
 
     /// Says that a client has left: what it has in flight is to be returned.
@@ -128,7 +114,7 @@ impl Keyspace {
         let mut clients = Vec::new();
         let mut left = count_max;
         while let Some(&client) = self.governance.departed.front() {
-            let held = self.held_by(client).take(left.saturating_add(1)).count();
+            let held = self.governance.holdings.of(client).take(left.saturating_add(1)).count();
             let Some(rest) = left.checked_sub(held) else { break };
             left = rest;
             clients.push(client);
@@ -149,19 +135,15 @@ impl Keyspace {
     fn see_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let Some(&client) = self.governance.departed.front() else { return Vec::new() };
         let seen = self.governance.departed_seen.take().unwrap_or_default();
-        let first = (client, seen.0, seen.1.clone(), seen.2);
-        // No database has this number.
-        let end = (client, DbIndex::MAX, Key::default(), 0);
-        let own = self.governance.holdings.range((Bound::Excluded(first), Bound::Excluded(end)));
-        let own = own.take(count_max).map(|(_, db, key, number)| (*db, key.clone(), *number));
-        let own: Vec<_> = own.collect();
+        let own = self.governance.holdings.of_behind(client, &seen).take(count_max);
+        let own: Vec<_> = own.map(|(db, key, number)| (db, key.clone(), number)).collect();
         self.governance.departed_seen = Some(own.last().cloned().unwrap_or(seen));
         by_queue(&own)
     }
 
     /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
     pub fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
-        let held = clients.iter().flat_map(|client| self.held_by(*client));
+        let held = clients.iter().flat_map(|client| self.governance.holdings.of(*client));
         let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
         all.sort_unstable();
         by_queue(&all)
@@ -169,8 +151,8 @@ impl Keyspace {
 
     fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
         while let Some(&client) = self.governance.departed.front() {
-            if let Some((db, key, _)) = self.held_by(client).next_back() {
-                let others = self.held_by(client).rev();
+            if let Some((db, key, _)) = self.governance.holdings.of(client).next_back() {
+                let others = self.governance.holdings.of(client).rev();
                 let same = others.take_while(|other| (other.0, other.1) == (db, key));
                 let mut numbers: Vec<u64> = same.take(count_max).map(|(.., n)| n).collect();
                 numbers.reverse();
@@ -221,22 +203,15 @@ impl Keyspace {
 
     /// The oldest messages that a client has in flight of one queue, up to `count`.
     pub fn held_of(&self, client: ClientId, db: DbIndex, key: &Key, count: usize) -> Vec<u64> {
-        let own = self.governance.holdings.range((client, db, key.clone(), 0)..);
-        let own = own.take_while(|held| (held.0, held.1, &held.2) == (client, db, key));
-        own.take(count).map(|(.., number)| *number).collect()
+        self.governance.holdings.of_queue(client, db, key).take(count).collect()
     }
 
     /// The oldest message that a client has in flight of one queue, if it was given in answer to an earlier
     /// input than this one.
-    pub fn oldest_held(
-        &mut self,
-        client: ClientId,
-        db: DbIndex,
-        key: &Key,
-        input: u64,
-    ) -> Option<u64> {
-        let number = self.held_of(client, db, key, 1).pop()?;
-        let delivery = self.governed(db, key)?.in_flight.get(number)?;
+    #[inline]
+    pub fn oldest_held(&self, client: ClientId, at: Slot, key: &[u8], input: u64) -> Option<u64> {
+        let number = self.governance.holdings.oldest_of_queue(client, at.db(), key)?;
+        let delivery = self.governed_in(at)?.in_flight.get(number)?;
         (delivery.input < input).then_some(number)
     }
 
@@ -249,7 +224,8 @@ impl Keyspace {
         messages: impl Iterator<Item = &'a [u8]>,
     ) -> Vec<u64> {
         let hasher = self.hasher().clone();
-        let found = self.change_in_flight(db, key, |in_flight| in_flight.find(messages, &hasher));
+        let Some(at) = self.slot(db, key) else { return Vec::new() };
+        let found = self.change_in_flight(at, |in_flight| in_flight.find(messages, &hasher));
         found.unwrap_or_default()
     }
 
@@ -262,7 +238,7 @@ impl Keyspace {
             return false;
         }
         for (owner, number) in held {
-            self.governance.holdings.remove(&(owner, db, key.clone(), number));
+            self.governance.holdings.remove(owner, db, key, number);
         }
         self.change_governed(db, key, |governed| governed.in_flight.clear());
         true
@@ -279,20 +255,24 @@ impl Keyspace {
     }
 
     /// The secret with which messages are hashed.
-    fn hasher(&self) -> &RandomState {
+    pub(super) fn hasher(&self) -> &RandomState {
         self.dbs[0].entries.hasher()
     }
 
     /// Whether a client has anything in flight.
     #[inline]
     pub fn holds_any(&self, client: ClientId) -> bool {
-        !self.governance.holdings.is_empty() && self.held_by(client).next().is_some()
+        self.governance.holdings.has_any(client)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn client(slot: usize) -> ClientId {
+        ClientId::new(1 + slot as u64, slot)
+    }
 
     /// Numbers that were taken to go back do so before the next are.
     fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
@@ -302,11 +282,13 @@ mod tests {
             let numbers: Vec<u64> =
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
             if how != Return::Hopeless {
-                keyspace.governance.holdings.retain(|(.., number)| !numbers.contains(number));
+                for (slot, number) in numbers.iter().flat_map(|n| (0..100).map(move |s| (s, n))) {
+                    keyspace.governance.holdings.remove(client(slot), 0, b"q", *number);
+                }
             }
             parts.push((how, numbers));
         }
-        assert!(keyspace.governance.holdings.is_empty(), "something is held by nobody");
+        assert!(keyspace.governance.holdings.len() == 0, "something is held by nobody");
         assert_eq!(keyspace.governance.departed_seen, None);
         parts
     }
@@ -315,10 +297,10 @@ mod tests {
         let mut keyspace = Keyspace::new(1, 9);
         let mut number = 0;
         for (slot, count) in held.iter().enumerate() {
-            let client = ClientId::new(1 + slot as u64, slot);
+            let client = client(slot);
             for _ in 0..*count {
                 number += 1;
-                keyspace.governance.holdings.insert((client, 0, Key::from(&b"q"[..]), number));
+                keyspace.governance.holdings.add(client, 0, &Key::from(&b"q"[..]), number);
             }
             keyspace.depart_client(client);
         }

@@ -1,7 +1,7 @@
 //! Changing a value in place, with all that follows from it: when the change is done, memory is counted
 //! anew, a value that became empty is removed, and if anything changed, waiters and watchers hear of it.
 
-use super::{DbIndex, Keyspace, NEVER, WrongType};
+use super::{DbIndex, Keyspace, NEVER, Slot, WrongType};
 use crate::queue::Queue;
 use crate::value::{Kind, Type};
 
@@ -13,7 +13,7 @@ pub enum Plain<R> {
     /// The key has no value.
     Absent,
     /// A policy governs the queue or needs its name, or it is paused; nothing was done.
-    Governed,
+    Governed(Slot),
 }
 
 /// When a value that is written expires.
@@ -103,7 +103,7 @@ impl Keyspace {
         let Some(index) = self.find(db, key) else { return Ok(None) };
         match self.change_at(db, index, For::All, Missing::Stays, attempt)? {
             Plain::Changed(result) => Ok(Some(result)),
-            Plain::Absent | Plain::Governed => Ok(None),
+            Plain::Absent | Plain::Governed(_) => Ok(None),
         }
     }
 
@@ -154,7 +154,9 @@ impl Keyspace {
         let index = self.find_or_create(db, key);
         match self.change_at(db, index, For::All, Missing::IsMade, attempt)? {
             Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::Governed => unreachable!("it is for all, and made if missing"),
+            Plain::Absent | Plain::Governed(_) => {
+                unreachable!("it is for all, and made if missing")
+            }
         }
     }
 
@@ -167,6 +169,22 @@ impl Keyspace {
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<R, WrongType> {
         self.change_or_create(db, key, |queue: &mut Queue| (change(queue), true))
+    }
+
+    /// As `change_or_create_list`, of a key that was found.
+    #[inline]
+    pub fn change_list_in<R>(
+        &mut self,
+        at: Slot,
+        change: impl FnOnce(&mut Queue) -> R,
+    ) -> Result<R, WrongType> {
+        let attempt = |queue: &mut Queue| (change(queue), true);
+        match self.change_at(at.db, at.index, For::All, Missing::IsMade, attempt)? {
+            Plain::Changed(result) => Ok(result),
+            Plain::Absent | Plain::Governed(_) => {
+                unreachable!("it is for all, and made if missing")
+            }
+        }
     }
 
     /// Changes the value of an entry.
@@ -190,7 +208,7 @@ impl Keyspace {
             && entry.interest().is_some_and(|interest| interest.governed.is_some())
             && self.governance.is_on
         {
-            return Ok(Plain::Governed);
+            return Ok(Plain::Governed(self.slot_at(db, index)));
         }
         if self.snapshot.is_some() {
             self.before_change(db, index);
@@ -201,14 +219,13 @@ impl Keyspace {
                 return Ok(Plain::Absent);
             }
             if queues == For::PlainOnes && self.is_reserved(db, index) {
-                return Ok(Plain::Governed);
+                return Ok(Plain::Governed(self.slot_at(db, index)));
             }
             self.make_value::<T>(db, index);
             entry = &mut self.dbs[db].entries[index];
             is_full = !entry.is_plain();
         }
         entry.note_use(self.now_s, self.notes_use);
-        let bytes_before = if is_full { entry.allocated_bytes() } else { 0 };
         let Some(value) = T::of_mut(entry.content_mut()) else { return Ok(Plain::Absent) };
         if is_full {
             value.prepare(self.queue_ms);
@@ -216,11 +233,10 @@ impl Keyspace {
         let mark = value.memory_mark();
         let (result, is_changed) = attempt(value);
         let (is_empty, mark_now) = (value.is_empty(), value.memory_mark());
-        let bytes_before =
-            if is_full || mark == mark_now { bytes_before } else { value.allocated_at(mark) };
         self.changes += u64::from(is_changed);
-        if is_full || mark != mark_now {
-            self.note_memory(db, index, bytes_before);
+        if mark != mark_now {
+            let (bytes_before, bytes) = (value.allocated_at(mark), value.allocated_bytes());
+            self.note_memory(db, index, bytes_before, bytes);
         }
         if is_empty || is_full {
             self.finish_change(db, index, is_changed, is_empty);
@@ -237,10 +253,15 @@ impl Keyspace {
         }
     }
 
-    /// Counts the memory of a value that had so many bytes before.
+    /// Counts the memory of a value that had so many bytes before, and has so many now.
     #[inline(never)]
-    fn note_memory(&mut self, db: DbIndex, index: usize, bytes_before: usize) {
-        let bytes = self.dbs[db].entries[index].allocated_bytes();
+    pub(super) fn note_memory(
+        &mut self,
+        db: DbIndex,
+        index: usize,
+        bytes_before: usize,
+        bytes: usize,
+    ) {
         self.bytes = self.bytes + bytes - bytes_before;
         if bytes > bytes_before {
             self.note_growth(db, index);
@@ -268,7 +289,13 @@ impl Keyspace {
 
     /// What follows from a change where somebody is interested, or nothing is left.
     #[inline(never)]
-    fn finish_change(&mut self, db: DbIndex, index: usize, is_changed: bool, is_empty: bool) {
+    pub(super) fn finish_change(
+        &mut self,
+        db: DbIndex,
+        index: usize,
+        is_changed: bool,
+        is_empty: bool,
+    ) {
         if is_empty {
             self.keep_expiry(db, index);
             match self.dbs[db].entries[index].interest() {

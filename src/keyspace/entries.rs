@@ -22,11 +22,13 @@ pub(super) struct Entries {
     /// The places of the entries.
     table: HashTable<u32>,
     hasher: RandomState,
+    /// How many entries were removed: with each, another comes to its place.
+    removals: u64,
 }
 
 impl Entries {
     pub(super) fn with_hasher(hasher: RandomState) -> Entries {
-        Entries { pages: Vec::new(), len: 0, table: HashTable::new(), hasher }
+        Entries { pages: Vec::new(), len: 0, table: HashTable::new(), hasher, removals: 0 }
     }
 
     pub(super) fn hasher(&self) -> &RandomState {
@@ -40,6 +42,12 @@ impl Entries {
 
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many entries were removed since the start.
+    #[inline]
+    pub(super) fn removals(&self) -> u64 {
+        self.removals
     }
 
     #[inline]
@@ -105,6 +113,7 @@ impl Entries {
     /// Takes an entry out; the last one comes to its place.
     pub(super) fn swap_remove(&mut self, index: usize) -> Option<Entry> {
         let hash = self.get_index(index)?.hash();
+        self.removals += 1;
         let last = self.len.checked_sub(1)?;
         self.take_place(hash, index)?;
         let moved = self.pop_page()?;

@@ -44,6 +44,16 @@ pub(super) struct Full {
     pub(super) interest: Option<Box<Interest>>,
 }
 
+impl Full {
+    /// Notes that it is used, if uses are noted.
+    #[inline]
+    pub(super) fn note_use(&mut self, now_s: u32, notes_use: bool) {
+        if notes_use {
+            self.numbers[USED_S] = now_s;
+        }
+    }
+}
+
 impl Entry {
     /// An entry without a value, but with room for one of so many bytes.
     #[inline]
@@ -270,6 +280,12 @@ impl Entry {
             self.make_full().expires_ms = expires_ms;
             self.forget_full();
         }
+    }
+
+    /// Whether the value goes some time.
+    #[inline]
+    pub(super) fn expires(&self) -> bool {
+        self.expires_ms() != NEVER
     }
 
     #[inline]

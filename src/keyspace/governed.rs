@@ -7,11 +7,12 @@
 //! Here is what there is; what happens to it is in `commands/governed`.
 
 use super::departures::{Departing, Departure};
+use super::holdings::Holdings;
 use super::in_flight::InFlight;
 use super::policy_pass::{NewlyStamped, Pass};
 use super::recent::Recent;
 use super::totals::Totals;
-use super::{DbIndex, Interest, Key, Keyspace, NEVER, Value};
+use super::{DbIndex, Interest, Key, Keyspace, NEVER, Slot, Value};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
@@ -52,9 +53,6 @@ pub struct Governed {
     pub(super) is_listed: bool,
 }
 
-/// A delivery as its client has it.
-pub(super) type Holding = (ClientId, DbIndex, Key, u64);
-
 /// All that is known of queues under policies besides their own entries.
 #[derive(Debug, Default)]
 pub(super) struct Governance {
@@ -70,7 +68,7 @@ pub(super) struct Governance {
     /// When each database has a queue with something to do, by the clock of queues.
     pub(super) due_dbs: Deadlines<DbIndex, i64>,
     /// What each client has in flight.
-    pub(super) holdings: BTreeSet<Holding>,
+    pub(super) holdings: Holdings,
     /// Clients that have left, and whose messages are still to be returned.
     pub(super) departed: VecDeque<ClientId>,
     /// The last of what the first of them has in flight that was looked at, whether it may come back.
@@ -186,8 +184,17 @@ impl Governed {
             || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
     }
 
-    fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         self.is_read_paused || self.is_write_paused
+    }
+
+    /// Whether what is to be done for the queue next is noted, or something before it.
+    #[inline]
+    pub(super) fn is_noted_early_enough(&self, value: &Value) -> bool {
+        match (self.next_due_ms(value), self.due_ms) {
+            (None, _) => true,
+            (Some(due_ms), noted_ms) => noted_ms.is_some_and(|noted_ms| noted_ms <= due_ms),
+        }
     }
 
     /// When something is to be done for the queue next, by the clock of queues.
@@ -278,7 +285,13 @@ impl Keyspace {
     }
 
     /// Puts an entry under a policy, or none. Its messages are ready since `at_ms`.
-    fn attach(&mut self, db: DbIndex, index: usize, policy: Option<Arc<QueuePolicy>>, at_ms: i64) {
+    pub(super) fn attach(
+        &mut self,
+        db: DbIndex,
+        index: usize,
+        policy: Option<Arc<QueuePolicy>>,
+        at_ms: i64,
+    ) {
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
         let interest = entry.interest_or_default();
@@ -348,14 +361,25 @@ impl Keyspace {
         self.governance.is_on && self.governed(db, key).is_some()
     }
 
-    /// As `is_governed`, of a key that is about to get a message: an entry is made for it if it has none,
+    /// Where a key is whose queue is under a policy, or paused.
+    #[inline]
+    pub fn governed_slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+        if !self.governance.is_on {
+            return None;
+        }
+        let at = self.slot(db, key)?;
+        self.governed_in(at).map(|_| at)
+    }
+
+    /// As `governed_slot`, of a key that is about to get a message: an entry is made for it if it has none,
     /// to find out.
     #[inline]
-    pub fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        self.governance.is_on && {
-            let index = self.find_or_create(db, key);
-            self.governed_at(db, index).is_some()
+    pub fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+        if !self.governance.is_on {
+            return None;
         }
+        let at = self.slot_or_create(db, key);
+        self.governed_in(at).map(|_| at)
     }
 
     /// What belongs to a queue under a policy.
@@ -397,45 +421,18 @@ impl Keyspace {
 
     /// Counts for a governed queue and for the sum of all.
     pub fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
-        add(&mut self.governance.sums);
-        if let Some(index) = self.find(db, key)
-            && let Some(interest) = self.dbs[db].entries[index].interest_mut()
-            && let Some(governed) = &mut interest.governed
-        {
-            add(&mut governed.totals);
+        match self.slot(db, key) {
+            Some(at) => self.count_in(at, add),
+            None => add(&mut self.governance.sums),
         }
     }
 
-    /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
-    /// long as that lasts.
-    pub fn set_paused(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        reads: bool,
-        writes: bool,
-        is_paused: bool,
-    ) {
-        let index = self.find_or_create(db, key);
-        if self.governed_at(db, index).is_none() && is_paused {
-            self.attach(db, index, None, self.queue_ms);
-        }
-        let changed = self.change_governed(db, key, |governed| {
-            let was_paused = governed.is_paused();
-            governed.is_read_paused = if reads { is_paused } else { governed.is_read_paused };
-            governed.is_write_paused = if writes { is_paused } else { governed.is_write_paused };
-            (was_paused, governed.is_paused())
-        });
-        match changed {
-            Some((false, true)) => drop(self.governance.paused.insert((db, Key::from(key)))),
-            Some((true, false)) => drop(self.governance.paused.remove(&(db, Key::from(key)))),
-            _ => {}
-        }
-        self.note_governance();
-        if let Some(index) = self.find(db, key) {
-            self.changed_for_waiters(db, index);
-            self.note_room(db, index);
-            self.drop_if_unused(db, index);
+    /// As `count`, of a key that was found.
+    #[inline]
+    pub fn count_in(&mut self, at: Slot, add: impl Fn(&mut Totals)) {
+        add(&mut self.governance.sums);
+        if let Some(governed) = self.governed_in_mut(at) {
+            add(&mut governed.totals);
         }
     }
 
@@ -481,11 +478,9 @@ impl Keyspace {
 
     /// Notes that a file says of the messages pushed next that they are ready since `ms`; whether it did
     /// so before. None without a policy.
-    pub fn note_ready_ms(&mut self, db: DbIndex, key: &[u8], file: u32, ms: i64) -> Option<bool> {
-        let index = self.find(db, key)?;
+    pub fn note_ready_ms(&mut self, at: Slot, file: u32, ms: i64) -> Option<bool> {
         let noted = (file, ms);
-        let interest = self.dbs[db].entries[index].interest_mut()?;
-        let governed = interest.governed.as_mut()?;
+        let governed = self.governed_in_mut(at)?;
         governed.policy.as_ref()?;
         Some(std::mem::replace(&mut governed.noted, noted) == noted)
     }
@@ -493,7 +488,7 @@ impl Keyspace {
     /// Forgets what is noted of the queues of a database that was flushed.
     pub(super) fn flush_governed(&mut self, db: DbIndex) {
         let governance = &mut self.governance;
-        governance.holdings.retain(|(_, other, ..)| *other != db);
+        governance.holdings.flush(db);
         governance.idle.retain(|(other, _)| *other != db);
     }
 
@@ -505,9 +500,7 @@ impl Keyspace {
             db => db,
         };
         let governance = &mut self.governance;
-        let holdings = std::mem::take(&mut governance.holdings).into_iter();
-        governance.holdings =
-            holdings.map(|(owner, db, key, number)| (owner, other(db), key, number)).collect();
+        governance.holdings.swap(other);
         // They have another order now.
         governance.departed_seen = None;
         for (db, _) in &mut governance.idle {
@@ -541,8 +534,9 @@ impl Keyspace {
                 }
                 let Some(governed) = governed else { continue };
                 for (number, delivery) in governed.in_flight.iter() {
-                    let holding = (delivery.owner, db, key.clone(), number);
-                    assert!(self.governance.holdings.contains(&holding), "nobody holds it");
+                    let holdings = &self.governance.holdings;
+                    let is_held = holdings.contains(delivery.owner, db, key, number);
+                    assert!(is_held, "nobody holds it");
                     deliveries += 1;
                 }
                 if let Some(due_ms) = governed.due_ms {
@@ -561,6 +555,7 @@ impl Keyspace {
             assert_eq!(first.map(|(due_ms, _)| due_ms), database.dues.next());
         }
         assert_eq!(deliveries, self.governance.holdings.len());
+        self.governance.holdings.check_invariants();
         // Names of queues that are gone stay until it is their turn.
         let idle = self.governance.idle.len();
         assert!(listed <= idle && idle <= self.governance.idle_max, "{listed} of {idle}");

@@ -1,11 +1,12 @@
 //! Messages that were delivered and are not acknowledged yet, of one queue.
 
+use super::holdings::HELD_BYTES;
+use super::numbered::Numbered;
 use super::ranks::Ranks;
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
 use ahash::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct Delivery {
 /// The messages of one queue that are in flight, in the order of their deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight {
-    by_number: BTreeMap<u64, Delivery>,
+    by_number: Numbered<Delivery>,
     /// Bytes of the messages.
     message_bytes: usize,
     /// Hashes of the messages with their numbers, from the first look-up by a message on.
@@ -46,9 +47,6 @@ pub enum Place {
     /// So many were delivered before it.
     Rank(usize),
 }
-
-/// What one delivery takes beside its message: its place in this map and among those of its client.
-pub(super) const DELIVERY_BYTES: usize = 168;
 
 /// What one delivery takes in the index by messages.
 const INDEXED_BYTES: usize = 24;
@@ -73,7 +71,8 @@ impl InFlight {
         let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
         let ranks_bytes = self.ranks.as_ref().map_or(0, Ranks::allocated_bytes);
         let index_bytes = indexed * INDEXED_BYTES + ranks_bytes;
-        self.message_bytes + self.by_number.len() * DELIVERY_BYTES + index_bytes
+        let held_bytes = self.by_number.len() * HELD_BYTES;
+        self.message_bytes + self.by_number.allocated_bytes() + held_bytes + index_bytes
     }
 
     /// Adds a delivery; its number is above those before.
@@ -85,12 +84,12 @@ impl InFlight {
         if let Some(ranks) = &mut self.ranks {
             ranks.add(number);
         }
-        self.by_number.insert(number, delivery);
+        self.by_number.push(number, delivery);
     }
 
     /// Takes a delivery out.
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
-        let delivery = self.by_number.remove(&number)?;
+        let delivery = self.by_number.remove(number)?;
         self.message_bytes -= delivery.message.len();
         if let Some(by_message) = &mut self.by_message {
             by_message.remove(&(hasher.hash_one(&delivery.message), number));
@@ -103,46 +102,51 @@ impl InFlight {
 
     /// Gives a delivery another message.
     pub(super) fn set_message(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
-        if let Some(delivery) = self.remove(number, hasher) {
-            self.add(number, Delivery { message: Box::from(message), ..delivery }, hasher);
+        let Some(delivery) = self.by_number.get_mut(number) else { return };
+        let before = std::mem::replace(&mut delivery.message, Box::from(message));
+        self.message_bytes = self.message_bytes + message.len() - before.len();
+        if let Some(by_message) = &mut self.by_message {
+            by_message.remove(&(hasher.hash_one(&before), number));
+            by_message.insert((hasher.hash_one(message), number));
         }
     }
 
     /// What tells a delivery from the others, of which it is one. The first call among many makes an index
     /// of all; from then on it takes as many steps among many as among few.
     pub(super) fn place(&mut self, number: u64) -> Place {
-        let is_it = |end: Option<(&u64, &Delivery)>| end.is_some_and(|(other, _)| *other == number);
-        if is_it(self.by_number.first_key_value()) {
+        let is_it = |end: Option<(u64, &Delivery)>| end.is_some_and(|(other, _)| other == number);
+        if is_it(self.by_number.first()) {
             return Place::First;
         }
-        if is_it(self.by_number.last_key_value()) {
+        if is_it(self.by_number.last()) {
             return Place::Last;
         }
         if self.by_number.len() > COUNTED_MAX {
             let (below, first) = self.ranks().below_block(number);
-            return Place::Rank(below + self.by_number.range(first..number).count());
+            let before = self.by_number.numbers_from(first).take_while(|other| *other < number);
+            return Place::Rank(below + before.count());
         }
         let named = self.get(number).filter(|own| own.message.len() <= NAMED_BYTES_MAX);
         if let Some(Delivery { message, .. }) = named
-            && self.by_number.values().filter(|other| other.message == *message).count() == 1
+            && self.by_number.iter().filter(|(_, other)| other.message == *message).count() == 1
         {
             return Place::Unlike;
         }
-        Place::Rank(self.by_number.range(..number).count())
+        Place::Rank(self.by_number.iter().take_while(|(other, _)| *other < number).count())
     }
 
     /// The number of the delivery before which so many were made that are in flight.
     pub(super) fn number_of_rank(&mut self, rank: usize) -> Option<u64> {
         if self.by_number.len() <= COUNTED_MAX {
-            return self.by_number.keys().nth(rank).copied();
+            return self.by_number.iter().nth(rank).map(|(number, _)| number);
         }
         let (first, before) = self.ranks().block_of_rank(rank)?;
-        self.by_number.range(first..).nth(before).map(|(number, _)| *number)
+        self.by_number.numbers_from(first).nth(before)
     }
 
     fn ranks(&mut self) -> &Ranks {
         let by_number = &self.by_number;
-        self.ranks.get_or_insert_with(|| Ranks::of(by_number.keys().copied()))
+        self.ranks.get_or_insert_with(|| Ranks::of(by_number.iter().map(|(number, _)| number)))
     }
 
     pub(super) fn clear(&mut self) {
@@ -173,7 +177,7 @@ impl InFlight {
     ) -> Vec<u64> {
         let by_number = &self.by_number;
         let hash = |delivery: &Delivery| hasher.hash_one(&delivery.message);
-        let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), *number));
+        let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), number));
         let by_message = self.by_message.get_or_insert_with(|| indexed().collect());
         // Of equal messages, the place behind the one that was found last.
         let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
@@ -183,7 +187,7 @@ impl InFlight {
             let place = places.entry(message).or_insert(0);
             let same_hash = by_message.range((hash, *place)..=(hash, u64::MAX));
             let number = same_hash.map(|(_, number)| *number).find(|number| {
-                by_number.get(number).is_some_and(|delivery| *delivery.message == *message)
+                by_number.get(*number).is_some_and(|delivery| *delivery.message == *message)
             });
             *place = number.map_or(u64::MAX, |number| number + 1);
             found.extend(number);
@@ -194,27 +198,27 @@ impl InFlight {
 
     /// The delivery with a number.
     pub fn get(&self, number: u64) -> Option<&Delivery> {
-        self.by_number.get(&number)
+        self.by_number.get(number)
     }
 
     /// The numbers of deliveries up to this one, the newest first.
     pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
-        self.by_number.range(..=last).rev().map(|(number, _)| *number)
+        self.by_number.numbers_to(last).rev()
     }
 
     /// The numbers of deliveries behind `first`, up to `last`, the oldest first.
     pub(super) fn numbers_between(&self, first: u64, last: u64) -> impl Iterator<Item = u64> {
-        let behind = self.by_number.range((Bound::Excluded(first), Bound::Unbounded));
-        behind.map(|(number, _)| *number).take_while(move |number| *number <= last)
+        self.by_number.numbers_from(first + 1).take_while(move |number| *number <= last)
     }
 
     /// The oldest delivery, with its number.
+    #[inline]
     pub fn first(&self) -> Option<(u64, &Delivery)> {
-        self.by_number.first_key_value().map(|(number, delivery)| (*number, delivery))
+        self.by_number.first()
     }
 
     /// All deliveries with their numbers, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> + ExactSizeIterator {
-        self.by_number.iter().map(|(number, delivery)| (*number, delivery))
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> {
+        self.by_number.iter()
     }
 }

@@ -39,18 +39,26 @@ impl Keyspace {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(full) = entry.full_mut() else { return };
         let Some(interest) = &mut full.interest else { return };
-        self.broken_watches.append(&mut interest.watchers);
-        if interest.is_unused() {
-            entry.set_interest(None);
-        } else if Queue::of(&full.value).is_some_and(|queue| !queue.is_empty())
-            && !interest.waiters.is_empty()
+        if !interest.watchers.is_empty() {
+            self.broken_watches.append(&mut interest.watchers);
+        }
+        if !interest.waiters.is_empty()
             && !interest.is_ready
+            && Queue::of(&full.value).is_some_and(|queue| !queue.is_empty())
         {
             interest.is_ready = true;
             self.ready.push((db, full.key.clone()));
         }
-        self.note_room(db, index);
-        self.note_due(db, index);
+        if !interest.producers.is_empty() && !interest.is_roomy {
+            interest.is_roomy = true;
+            self.roomy.push((db, full.key.clone()));
+        }
+        match &interest.governed {
+            Some(governed) if governed.is_noted_early_enough(&full.value) => {}
+            Some(_) => self.note_due(db, index),
+            None if interest.is_unused() => entry.set_interest(None),
+            None => {}
+        }
     }
 
     /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If

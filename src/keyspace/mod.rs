@@ -17,9 +17,15 @@ mod entries;
 mod entry;
 mod expiry;
 mod flush;
+mod found;
 mod governed;
+mod holdings;
 mod in_flight;
 mod interest;
+mod key;
+mod numbered;
+mod passing;
+mod pause;
 mod policy_pass;
 mod queue_clock;
 mod queue_event;
@@ -28,6 +34,7 @@ mod recent;
 mod replay;
 mod room;
 mod scan;
+mod slot;
 mod snapshot;
 mod suffixes;
 mod swap;
@@ -49,26 +56,21 @@ use governed::Governance;
 use interest::Interest;
 use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
-use std::sync::Arc;
 
 pub use deliveries::Return;
 pub use departures::{Departure, Fate, Removed};
 pub use edit::{Expiry, Plain};
 pub use governed::{Governed, is_mark};
 pub use in_flight::{Delivery, InFlight, Place};
+pub use key::{DbIndex, Key};
 pub use policy_pass::NewlyStamped;
 pub use queue_event::QueueEvent;
 pub use recent::Fingerprint;
+pub use slot::Slot;
 pub use snapshot::SavedPart;
 pub use totals::{COUNTS, Totals};
 
 pub use crate::value::{Value, WrongType};
-
-/// A key's bytes, shared with whoever waits for it or expires it.
-pub type Key = Arc<[u8]>;
-
-/// Number of a database, from 0.
-pub type DbIndex = usize;
 
 /// `expires_ms` of a value that stays.
 const NEVER: i64 = i64::MIN;
@@ -269,14 +271,14 @@ impl Keyspace {
     }
 
     /// As `find`, for those that are called most: without a call where the key is that of the last look-up
-    /// and has nothing but a value.
+    /// and does not expire.
     #[inline(always)]
     fn find_again(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if !self.governance.is_behind {
             let Db { entries, last_found, .. } = &self.dbs[db];
             if let Some(entry) = entries.get_index(*last_found)
-                && entry.is_plain()
                 && entry.key() == key
+                && !entry.expires()
             {
                 return Some(*last_found);
             }

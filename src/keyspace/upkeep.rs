@@ -1,7 +1,7 @@
 //! When governed queues have something to do, and when what is known of them is forgotten.
 
 use super::entry::Full;
-use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed};
+use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed, Slot};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
 
@@ -139,6 +139,11 @@ impl Keyspace {
         if let Some(index) = self.find(db, key) {
             self.drop_if_unused(db, index);
         }
+    }
+
+    /// As `drop_if_empty`, of a key that was found: the last use of its slot.
+    pub fn drop_if_empty_in(&mut self, at: Slot) {
+        self.drop_if_unused(at.db, at.index);
     }
 
     /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be

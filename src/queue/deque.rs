@@ -60,8 +60,12 @@ impl Deque {
 
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
-        let stamps_bytes = self.stamps.as_deref().map_or(0, Stamps::allocated_bytes);
-        Deque::fixed_bytes(&self.name) + self.buffer_bytes() + stamps_bytes
+        Deque::fixed_bytes(&self.name) + self.buffer_bytes() + self.stamps_bytes()
+    }
+
+    #[inline]
+    pub(super) fn stamps_bytes(&self) -> usize {
+        self.stamps.as_deref().map_or(0, Stamps::allocated_bytes)
     }
 
     /// What one takes that has no messages.

@@ -207,13 +207,14 @@ impl Queue {
         }
     }
 
-    /// A number of which `allocated_at` makes `allocated_bytes`, of a queue without stamps. It takes less
-    /// time.
+    /// A number of which `allocated_at` makes `allocated_bytes`. It takes less time.
     #[inline]
     pub fn memory_mark(&self) -> usize {
         match &self.messages {
             Packed::Small { small, .. } => small.allocated_bytes(),
-            Packed::Deque { deque, .. } => deque.buffer_bytes() | DEQUE_MARK,
+            Packed::Deque { deque, .. } => {
+                (deque.buffer_bytes() + deque.stamps_bytes()) | DEQUE_MARK
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use super::inflight_key;
 use crate::client_id::ClientId;
 use crate::clients::Clients;
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place, Removed};
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place, Removed, Slot};
 use crate::queue::End;
 use crate::state::State;
 use log::warn;
@@ -54,18 +54,24 @@ fn acknowledge_seen<'a>(
         if clients.get(client).is_some_and(|client| client.is_shared()) {
             return;
         }
-        let key = Key::from(key);
-        while let Some(number) = keyspace.oldest_held(client, db, &key, input) {
-            acknowledge(keyspace, effects, db, &key, number);
+        while let Some(at) = keyspace.slot(db, key)
+            && let Some(number) = keyspace.oldest_held(client, at, key, input)
+        {
+            acknowledge(keyspace, effects, at, key, number);
         }
     }
 }
 
 /// Whether pops of a queue acknowledge; not while it is paused, when they find nothing.
 fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
-    let is_paused = keyspace.governed(db, key).is_some_and(|governed| governed.is_read_paused);
-    let policy = keyspace.policy_for(db, key);
-    !is_paused && policy.is_some_and(|policy| policy.is_acknowledged_by_pop())
+    if let Some(at) = keyspace.slot(db, key)
+        && let Some(governed) = keyspace.governed_in(at)
+        && let Some(policy) = &governed.policy
+    {
+        return !governed.is_read_paused && policy.is_acknowledged_by_pop();
+    }
+    let policy = keyspace.policies().of(key);
+    policy.is_some_and(|policy| policy.is_acknowledged_by_pop())
 }
 
 fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
@@ -82,29 +88,31 @@ fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
     );
 }
 
-/// Acknowledges a message in flight: it is gone.
+/// Acknowledges a message in flight: it is gone. It may be the last use of the slot.
 pub fn acknowledge(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    db: DbIndex,
-    key: &Key,
+    at: Slot,
+    key: &[u8],
     number: u64,
 ) {
-    if take_out(keyspace, effects, db, key, number).is_some() {
-        keyspace.count(db, key, |totals| totals.acknowledged += 1);
-    }
+    // Before nothing may be left of the queue.
+    keyspace.count_in(at, |totals| totals.acknowledged += 1);
+    let taken = take_out(keyspace, effects, at, key, number);
+    debug_assert!(taken.is_some(), "it was found in flight");
 }
 
-/// Takes a message out of those in flight, and states that.
+/// Takes a message out of those in flight, and states that. It may be the last use of the slot.
 pub(super) fn take_out(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    db: DbIndex,
-    key: &Key,
+    at: Slot,
+    key: &[u8],
     number: u64,
 ) -> Option<Delivery> {
-    let place = if effects.is_on() { keyspace.place_of_delivery(db, key, number) } else { None };
-    let delivery = keyspace.remove_delivery(db, key, number)?;
+    let db = at.db();
+    let place = if effects.is_on() { keyspace.place_of_delivery(at, number) } else { None };
+    let delivery = keyspace.remove_delivery_in(at, number)?;
     let list = || inflight_key(key);
     match place {
         None => {}

@@ -6,12 +6,12 @@
 //! recursion.
 
 use super::delay::delay;
-use super::limits::limit_passed;
+use super::limits::{PushRules, is_beyond};
 use super::record::note_ready;
 use super::reserved::check_name;
 use super::{delayed_key, opposite};
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent, Removed};
+use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent, Removed, Slot};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Gathered, Queue, Stamp, TakenOut};
 use crate::state::add_expired;
@@ -98,7 +98,9 @@ fn dead_letter(
         return None;
     }
     check_name(keyspace, &target).ok()?;
-    if keyspace.will_be_governed(db, &target) && !takes_more(keyspace, db, &target, message.len()) {
+    if let Some(at) = keyspace.will_be_governed(db, &target)
+        && !takes_more(keyspace, at, message.len())
+    {
         return None;
     }
     let delay_ms = keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
@@ -122,9 +124,9 @@ fn dead_letter(
 }
 
 /// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
-fn takes_more(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], bytes: usize) -> bool {
-    let Some(policy) = keyspace.policy_of(db, key) else { return true };
-    !policy.refuses_overflow() || limit_passed(keyspace, db, key, &policy, 1, bytes).is_none()
+fn takes_more(keyspace: &Keyspace, at: Slot, bytes: usize) -> bool {
+    let Some(policy) = keyspace.policy_in(at) else { return true };
+    !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes)
 }
 
 /// What follows when messages were stored at an end of a governed queue: they are counted, and if they
@@ -138,6 +140,18 @@ pub fn finish_push(
     count: usize,
 ) -> usize {
     keyspace.count(db, key, |totals| totals.pushed += count as u64);
+    make_room_for(keyspace, effects, db, key, end)
+}
+
+/// If there are too many messages, the oldest make room for those that were pushed to an end. The length
+/// after.
+pub fn make_room_for(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    end: End,
+) -> usize {
     make_room(keyspace, effects, db, key, opposite(end));
     keyspace.length_under_policy(db, key).0
 }
@@ -145,16 +159,47 @@ pub fn finish_push(
 /// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
 /// policy wants that.
 fn make_room(keyspace: &mut Keyspace, effects: &mut Effects, db: DbIndex, key: &[u8], oldest: End) {
-    if policy_exceeded(keyspace, db, key).is_some() {
+    if drop_one(keyspace, effects, db, key, oldest) && policy_exceeded(keyspace, db, key).is_some()
+    {
         let full = Full { key: key.to_vec(), oldest, popped: 0 };
         make_room_in_turn(keyspace, effects, db, full);
     }
 }
 
+/// Drops the oldest message if there are too many, and nobody wants it: nearly always there is one too many.
+/// Whether there may be more.
+fn drop_one(
+    keyspace: &mut Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    oldest: End,
+) -> bool {
+    let Some(at) = keyspace.slot(db, key) else { return false };
+    let rules = PushRules::of(keyspace, at);
+    let ready = keyspace.ready_in(at);
+    if !rules.make_room() || !rules.is_beyond(ready) {
+        return false;
+    }
+    if rules.overflow != Overflow::DropHead || ready.0 == 0 {
+        return true;
+    }
+    keyspace.work.moved(1);
+    // Before the list may be gone, and its slot with it.
+    keyspace.count_in(at, |totals| totals.dropped += 1);
+    let ready = keyspace.change_list_in(at, |queue| {
+        queue.pop(oldest, |_| ());
+        (queue.len(), queue.message_bytes())
+    });
+    effects.state_pop(db, oldest, key, 1);
+    ready.is_ok_and(|ready| rules.is_beyond(ready))
+}
+
 /// The policy of a queue that is beyond its limits, if the oldest messages then make room.
 fn policy_exceeded(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
-    let policy = keyspace.policy_of(db, key).filter(|policy| !policy.refuses_overflow())?;
-    limit_passed(keyspace, db, key, &policy, 0, 0).is_some().then_some(policy)
+    let at = keyspace.slot(db, key)?;
+    let policy = keyspace.policy_in(at)?;
+    (!policy.refuses_overflow() && is_beyond(keyspace, at, 0, 0)).then(|| Arc::clone(policy))
 }
 
 /// A queue that may be beyond its limits.
@@ -210,7 +255,9 @@ fn make_much_room(
         let start = if oldest == End::Front { 0 } else { queue.len() - ready.min(queue.len()) };
         (!is_done.replace(true)).then_some((start, ready))
     });
-    while limit_passed(keyspace, db, key, policy, 0, 0).is_some() {
+    while let Some(at) = keyspace.slot(db, key)
+        && is_beyond(keyspace, at, 0, 0)
+    {
         let Some((message, stamp)) = pop_oldest(keyspace, effects, db, key, oldest) else { break };
         leave(keyspace, effects, db, key, policy, &message, stamp, fate);
     }
@@ -338,7 +385,7 @@ pub fn hand_over(keyspace: &mut Keyspace, effects: &mut Effects) {
 #[cfg(test)]
 mod tests {
     use crate::clock::Now;
-    use crate::commands::governed::push;
+    use crate::commands::governed::{Place, PushRules, push};
     use crate::host::NoHost;
     use crate::queue::End;
     use crate::settings::Settings;
@@ -356,8 +403,11 @@ mod tests {
             .expect("two policies");
         let mut state = State::new(settings, 1, Box::new(NoHost), Now::default());
         let State { keyspace, effects, .. } = &mut state;
-        let mut push_to =
-            |key: &[u8]| push(keyspace, effects, 0, key, End::Back, [&b"m"[..]].into_iter());
+        let mut push_to = |key: &[u8]| {
+            let at = keyspace.slot_or_create(0, key);
+            let to = Place { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
+            push(keyspace, effects, to, [&b"m"[..]].into_iter())
+        };
         for len in 1..=LEN {
             assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));
         }

@@ -97,7 +97,8 @@ fn give_up_hopeless(
         if fate == Fate::DeadLetter {
             warn_of_delivery_limit(keyspace, key, &policy);
         }
-        if let Some(delivery) = take_out(keyspace, effects, db, key, number) {
+        let Some(at) = keyspace.slot(db, key) else { break };
+        if let Some(delivery) = take_out(keyspace, effects, at, key, number) {
             leave(keyspace, effects, db, key, &policy, &delivery.message, delivery.stamp, fate);
         }
     }
@@ -146,7 +147,10 @@ pub(super) fn put_back(
     for &number in numbers.iter().rev() {
         returned.extend(match are_moves {
             true => keyspace.remove_delivery(db, key, number),
-            false => take_out(keyspace, effects, db, key, number),
+            false => {
+                let at = keyspace.slot(db, key);
+                at.and_then(|at| take_out(keyspace, effects, at, key, number))
+            }
         });
     }
     if are_moves {

@@ -1,56 +1,123 @@
 //! How much a governed queue may hold, and what a push is told that it does not take.
 
 use crate::engine::CommandError;
-use crate::keyspace::{DbIndex, Keyspace};
-use crate::policy::QueuePolicy;
+use crate::keyspace::{Keyspace, Slot};
+use crate::policy::{Overflow, QueuePolicy};
 
-/// Whether so many messages, of so many bytes together, may be stored in a governed queue.
-///
-/// # Errors
-/// The queue is paused or full.
-pub fn check_push(
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
-    count: usize,
-    bytes: usize,
-) -> Result<(), CommandError> {
-    let Some(governed) = keyspace.governed(db, key) else { return Ok(()) };
-    let error = if governed.is_write_paused {
-        paused(key)
-    } else if let Some(policy) = governed.policy.clone()
-        && policy.refuses_overflow()
-        && let Some(limit) = limit_passed(keyspace, db, key, &policy, count, bytes)
-    {
-        full(key, &limit, &policy)
-    } else {
-        return Ok(());
-    };
-    keyspace.count(db, key, |totals| totals.rejected += count as u64);
-    Err(error)
+/// What holds for pushes to a queue under a policy: read once, so that a push need not look again.
+#[derive(Clone, Copy, Debug)]
+pub struct PushRules {
+    /// The queue takes nothing now.
+    is_paused: bool,
+    /// What becomes of pushes beyond the limits.
+    pub overflow: Overflow,
+    /// No limit is the largest number.
+    max_length: u64,
+    max_length_bytes: u64,
+    /// Messages that are delayed, and their bytes: they count.
+    delayed: (usize, usize),
+    /// For how long equal messages are not stored again.
+    pub dedup_window_ms: Option<i64>,
+    /// For how long messages are kept back.
+    pub delay_ms: Option<i64>,
 }
 
-/// The limit that a queue would pass with so much more, in words.
-pub(super) fn limit_passed(
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
-    policy: &QueuePolicy,
-    count: usize,
-    bytes: usize,
-) -> Option<String> {
-    let (len, message_bytes) = keyspace.length_under_policy(db, key);
-    if let Some(max) = policy.max_length
-        && (len + count) as u64 > max
-    {
-        return Some(format!("max-length {max}"));
+impl PushRules {
+    /// The rules of a queue; without a policy nothing is limited.
+    #[inline]
+    pub fn of(keyspace: &Keyspace, at: Slot) -> PushRules {
+        let mut rules = PushRules {
+            is_paused: false,
+            overflow: Overflow::Reject,
+            max_length: u64::MAX,
+            max_length_bytes: u64::MAX,
+            delayed: (0, 0),
+            dedup_window_ms: None,
+            delay_ms: None,
+        };
+        let Some(governed) = keyspace.governed_in(at) else { return rules };
+        rules.is_paused = governed.is_write_paused;
+        rules.delayed = (governed.delayed.len(), governed.delayed.message_bytes());
+        if let Some(policy) = &governed.policy {
+            rules.overflow = policy.overflow;
+            rules.max_length = policy.max_length.unwrap_or(u64::MAX);
+            rules.max_length_bytes = policy.max_length_bytes.unwrap_or(u64::MAX);
+            rules.dedup_window_ms = policy.dedup_window_ms;
+            rules.delay_ms = policy.delay_ms;
+        }
+        rules
     }
-    if let Some(max) = policy.max_length_bytes
-        && (message_bytes + bytes) as u64 > max
-    {
-        return Some(format!("max-length-bytes {max}"));
+
+    /// Whether the oldest messages make room for new ones.
+    #[inline]
+    pub fn make_room(&self) -> bool {
+        matches!(self.overflow, Overflow::DropHead | Overflow::DeadLetter)
     }
-    None
+
+    /// Whether a queue with so many messages that are ready, of so many bytes, is beyond its limits.
+    #[inline]
+    pub fn is_beyond(&self, (len, bytes): (usize, usize)) -> bool {
+        (len + self.delayed.0) as u64 > self.max_length
+            || (bytes + self.delayed.1) as u64 > self.max_length_bytes
+    }
+
+    /// The length of a queue in which so many messages are ready.
+    #[inline]
+    pub fn length(&self, ready: usize) -> usize {
+        ready + self.delayed.0
+    }
+
+    /// Whether so many messages, of so many bytes together, may be stored.
+    ///
+    /// # Errors
+    /// The queue is paused or full.
+    #[inline]
+    pub fn check(
+        &self,
+        keyspace: &mut Keyspace,
+        at: Slot,
+        count: usize,
+        bytes: impl Fn() -> usize,
+    ) -> Result<(), CommandError> {
+        let is_limited = self.max_length & self.max_length_bytes != u64::MAX && !self.make_room();
+        if !self.is_paused && !is_limited {
+            return Ok(());
+        }
+        let is_full = is_limited && {
+            let (len, held) = keyspace.ready_in(at);
+            self.is_beyond((len + count, held + bytes()))
+        };
+        if self.is_paused || is_full { Err(refuse(keyspace, at, count)) } else { Ok(()) }
+    }
+}
+
+/// Why a push is refused, which is counted.
+#[cold]
+fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
+    let policy = keyspace.governed_in(at).filter(|governed| !governed.is_write_paused);
+    let error = match policy.and_then(|governed| governed.policy.as_ref()) {
+        Some(policy) => {
+            full(keyspace.key_in(at), &limit_passed(keyspace, at, policy, count), policy)
+        }
+        None => paused(keyspace.key_in(at)),
+    };
+    keyspace.count_in(at, |totals| totals.rejected += count as u64);
+    error
+}
+
+/// Whether a queue would be beyond its limits with so much more.
+pub(super) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
+    let (len, held) = keyspace.ready_in(at);
+    PushRules::of(keyspace, at).is_beyond((len + count, held + bytes))
+}
+
+/// The limit beyond which a queue would be with so many messages more, in words.
+fn limit_passed(keyspace: &Keyspace, at: Slot, policy: &QueuePolicy, count: usize) -> String {
+    let (len, _) = keyspace.length_in(at);
+    match (policy.max_length, policy.max_length_bytes) {
+        (Some(max), _) if (len + count) as u64 > max => format!("max-length {max}"),
+        (_, max) => format!("max-length-bytes {}", max.unwrap_or_default()),
+    }
 }
 
 pub fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {

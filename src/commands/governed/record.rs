@@ -1,7 +1,7 @@
 //! What append files are told of the messages in a governed queue: since when they are ready.
 
 use crate::effects::Effects;
-use crate::keyspace::{DbIndex, Keyspace, NewlyStamped};
+use crate::keyspace::{DbIndex, Keyspace, NewlyStamped, Slot};
 use crate::note::Note;
 use crate::queue::End;
 
@@ -19,8 +19,19 @@ pub fn note_ready_since(
     key: &[u8],
     ms: i64,
 ) {
-    if effects.is_on() && keyspace.note_ready_ms(db, key, effects.file(), ms) == Some(false) {
-        effects.note(db, &Note::Ready { key: key.to_vec(), ms });
+    if effects.is_on()
+        && let Some(at) = keyspace.slot(db, key)
+    {
+        note_ready_in(keyspace, effects, at, ms);
+    }
+}
+
+/// As `note_ready_since`, of a queue that was found.
+#[inline]
+pub fn note_ready_in(keyspace: &mut Keyspace, effects: &mut Effects, at: Slot, ms: i64) {
+    if effects.is_on() && keyspace.note_ready_ms(at, effects.file(), ms) == Some(false) {
+        let key = keyspace.key_in(at).to_vec();
+        effects.note(at.db(), &Note::Ready { key, ms });
     }
 }
 
@@ -29,7 +40,8 @@ pub fn note_ready_since(
 pub fn note_stamped(keyspace: &mut Keyspace, effects: &mut Effects) {
     for NewlyStamped { db, key, ms, is_corrected } in keyspace.take_newly_stamped() {
         // Also if the same was noted before these came.
-        if keyspace.note_ready_ms(db, &key, effects.file(), ms).is_none() {
+        let noted = keyspace.slot(db, &key);
+        if noted.and_then(|at| keyspace.note_ready_ms(at, effects.file(), ms)).is_none() {
             continue;
         }
         let key = key.to_vec();

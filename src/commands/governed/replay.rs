@@ -5,7 +5,7 @@
 //! stamps, and deliveries are deliveries, so that both are as they were when all is loaded. A list
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
-use super::deliver::deliver;
+use super::deliver::{Pop, deliver};
 use super::give_back::give_back;
 use super::policies::change_policies;
 use super::record::note_ready;
@@ -78,7 +78,11 @@ fn replay_own(
     if is_word(name, "lmove") && request.len() == 5 {
         let (from, to) = (end_of(arg(3)), end_of(arg(4)));
         if second == inflight_key(first) && keyspace.tracks_deliveries(db, first) {
-            deliver(keyspace, effects, db, first, from, Consumer::nobody(), reply);
+            if let Some(at) = keyspace.slot(db, first) {
+                let consumer = Consumer::nobody();
+                let from = Pop { at, key: first, end: from, count: 1, consumer };
+                deliver(keyspace, effects, from, reply);
+            }
             return true;
         }
         if first == delayed_key(second) && keyspace.delays(db, second) {

@@ -3,8 +3,8 @@
 //! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
 //! messages leave the queue, the first in line push theirs, as long as they fit.
 
-use super::limits::{full, limit_passed};
-use super::push::{new_messages, push};
+use super::limits::{PushRules, full, is_beyond};
+use super::push::{Place, new_messages, push};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
 use crate::commands::blocking::stop_waiting;
@@ -17,28 +17,24 @@ use crate::resp::Request;
 use crate::state::State;
 use std::sync::Arc;
 
-/// The policy under which a push to a queue has to wait: there is no room, or others wait already. None
-/// if it may be made, or never could.
+/// The policy under which a push to a queue whose producers wait for room has to wait: there is none, or
+/// others wait already. None if it may be made, or never could.
 pub fn must_wait<'a>(
     keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
+    to: Place<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
 ) -> Option<Arc<QueuePolicy>> {
-    let policy = keyspace.policy_of(db, key)?;
-    if policy.overflow != Overflow::Block {
-        return None;
-    }
-    let (count, bytes) = room_wanted(keyspace, db, key, &policy, messages);
+    let at = to.at;
+    let policy = Arc::clone(keyspace.policy_in(at)?);
+    let (count, bytes) = room_wanted(keyspace, at.db(), to.key, &policy, messages);
     // What is not stored needs no room.
     if count == 0 {
         return None;
     }
     let ever_fits = policy.max_length.is_none_or(|max| count as u64 <= max)
         && policy.max_length_bytes.is_none_or(|max| bytes as u64 <= max);
-    let waits = ever_fits
-        && (keyspace.producer_count(db, key) > 0
-            || limit_passed(keyspace, db, key, &policy, count, bytes).is_some());
+    let waits =
+        ever_fits && (keyspace.has_producers_in(at) || is_beyond(keyspace, at, count, bytes));
     waits.then_some(policy)
 }
 
@@ -98,8 +94,12 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
         let State { clients, keyspace, effects, stats, .. } = state;
         let messages = || request.as_request().args_from(2);
         // Another value may have come while it waited.
-        let pushed = match keyspace.list(db, key) {
-            Ok(_) => push(keyspace, effects, db, key, end, messages()),
+        let at = keyspace.slot_or_create(db, key);
+        let pushed = match keyspace.list_in(at) {
+            Ok(_) => {
+                let rules = PushRules::of(keyspace, at);
+                push(keyspace, effects, Place { at, key, end, rules }, messages())
+            }
             Err(error) => Err(error.into()),
         };
         if effects.is_on() {
@@ -128,9 +128,8 @@ fn fits(state: &mut State, db: DbIndex, key: &[u8], client: ClientId) -> bool {
     let Some(policy) = keyspace.policy_of(db, key) else { return true };
     let messages = request.as_request().args_from(2);
     let (count, bytes) = room_wanted(keyspace, db, key, &policy, messages);
-    policy.overflow != Overflow::Block
-        || count == 0
-        || limit_passed(keyspace, db, key, &policy, count, bytes).is_none()
+    let Some(at) = keyspace.slot(db, key) else { return true };
+    policy.overflow != Overflow::Block || count == 0 || !is_beyond(keyspace, at, count, bytes)
 }
 
 /// What a producer is told that has waited too long; none if the client is not one.

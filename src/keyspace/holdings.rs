@@ -1,0 +1,143 @@
+//! What each client has in flight.
+
+use super::key::{DbIndex, Key};
+use super::numbered::Numbered;
+use crate::client_id::ClientId;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+/// Bytes of memory for each message in flight.
+pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<()>)>();
+
+/// The deliveries of one queue that a client has.
+type Numbers = Numbered<()>;
+
+/// The numbers of deliveries, by who has them and by queue.
+#[derive(Debug, Default)]
+pub(super) struct Holdings {
+    by_holder: BTreeMap<(ClientId, DbIndex), BTreeMap<Key, Numbers>>,
+    len: usize,
+}
+
+impl Holdings {
+    /// Messages in flight, whoever has them.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether a client has any.
+    pub fn has_any(&self, client: ClientId) -> bool {
+        self.by_holder.range((client, 0)..=(client, DbIndex::MAX)).next().is_some()
+    }
+
+    /// Adds a delivery of a queue; its number is above those before.
+    #[inline]
+    pub fn add(&mut self, client: ClientId, db: DbIndex, key: &Key, number: u64) {
+        self.len += 1;
+        let queues = self.by_holder.entry((client, db)).or_default();
+        match queues.get_mut(key) {
+            Some(numbers) => numbers.push(number, ()),
+            None => queues.entry(key.clone()).or_default().push(number, ()),
+        }
+    }
+
+    /// Takes a delivery out.
+    #[inline]
+    pub fn remove(&mut self, client: ClientId, db: DbIndex, key: &[u8], number: u64) {
+        let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
+        let Some(numbers) = queues.get_mut(key) else { return };
+        if numbers.remove(number).is_none() {
+            return;
+        }
+        self.len -= 1;
+        if numbers.is_empty() {
+            queues.remove(key);
+            if queues.is_empty() {
+                self.by_holder.remove(&(client, db));
+            }
+        }
+    }
+
+    /// What a client has of one queue, the oldest first.
+    pub fn of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> impl Iterator<Item = u64> {
+        let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
+        numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
+    }
+
+    /// The oldest that a client has of one queue.
+    #[inline]
+    pub fn oldest_of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> Option<u64> {
+        let (number, ()) = self.by_holder.get(&(client, db))?.get(key)?.first()?;
+        Some(number)
+    }
+
+    /// What a client has, by queue, the oldest of each queue first.
+    pub fn of(&self, client: ClientId) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
+        let own = self.by_holder.range((client, 0)..=(client, DbIndex::MAX));
+        own.flat_map(|((_, db), queues)| {
+            let numbers = |(key, numbers)| of_one(*db, key, numbers, 0);
+            queues.iter().flat_map(numbers)
+        })
+    }
+
+    /// The same, from behind one of them on.
+    pub fn of_behind<'a>(
+        &'a self,
+        client: ClientId,
+        (db, key, number): &'a (DbIndex, Key, u64),
+    ) -> impl Iterator<Item = (DbIndex, &'a Key, u64)> {
+        let first = self.by_holder.get(&(client, *db));
+        let rest =
+            self.by_holder.range((Excluded((client, *db)), Included((client, DbIndex::MAX))));
+        let first = first.into_iter().flat_map(move |queues| {
+            let begun = queues.get_key_value(key);
+            let begun = begun.map(|(key, numbers)| of_one(*db, key, numbers, number + 1));
+            let others = queues.range::<Key, _>((Excluded(key), Unbounded));
+            let others = others.flat_map(|(key, numbers)| of_one(*db, key, numbers, 0));
+            begun.into_iter().flatten().chain(others)
+        });
+        let rest = rest.flat_map(|((_, db), queues)| {
+            queues.iter().flat_map(|(key, numbers)| of_one(*db, key, numbers, 0))
+        });
+        first.chain(rest)
+    }
+
+    /// Forgets what is in flight of a database.
+    pub fn flush(&mut self, db: DbIndex) {
+        self.by_holder.retain(|(_, other), _| *other != db);
+        let all = self.by_holder.values().flat_map(BTreeMap::values);
+        self.len = all.map(Numbers::len).sum();
+    }
+
+    /// Two databases have changed places.
+    pub fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
+        let all = std::mem::take(&mut self.by_holder).into_iter();
+        self.by_holder = all.map(|((client, db), queues)| ((client, other(db)), queues)).collect();
+    }
+
+    /// Whether a client has a delivery.
+    pub fn contains(&self, client: ClientId, db: DbIndex, key: &[u8], number: u64) -> bool {
+        let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
+        numbers.is_some_and(|numbers| numbers.get(number).is_some())
+    }
+
+    /// Panics if something does not hold that always does.
+    pub fn check_invariants(&self) {
+        let all = || self.by_holder.values().flat_map(BTreeMap::values);
+        all().for_each(Numbers::check_invariants);
+        assert!(all().all(|numbers| !numbers.is_empty()), "nothing of a queue");
+        assert!(self.by_holder.values().all(|queues| !queues.is_empty()), "nothing of a client");
+        assert_eq!(all().map(Numbers::len).sum::<usize>(), self.len);
+    }
+}
+
+/// Deliveries of one queue, from a number on.
+fn of_one<'a>(
+    db: DbIndex,
+    key: &'a Key,
+    numbers: &'a Numbers,
+    first: u64,
+) -> impl DoubleEndedIterator<Item = (DbIndex, &'a Key, u64)> + use<'a> {
+    numbers.numbers_from(first).map(move |number| (db, key, number))
+}

@@ -1,0 +1,9 @@
+//! How keys and databases are named.
+
+use std::sync::Arc;
+
+/// A key's bytes, shared with whoever waits for it or expires it.
+pub type Key = Arc<[u8]>;
+
+/// Number of a database, from 0.
+pub type DbIndex = usize;

@@ -1,0 +1,183 @@
+//! Messages that pass through a queue under a policy, in as few steps as through one without: pushes,
+//! deliveries and acknowledgements of a queue that was found. The same can be done with `change_list_in` and
+//! the rest in more steps, as other changes are.
+
+use super::entry::Full;
+use super::in_flight::Delivery;
+use super::{Governed, Interest, Keyspace, Slot, WrongType};
+use crate::client_id::ClientId;
+use crate::queue::{End, Queue};
+use crate::value::Kind;
+
+impl Governed {
+    /// Whether something that happens now, and is due in `wait_ms`, can be the next thing to do for the queue.
+    /// What is noted is never later than what was due before.
+    #[inline]
+    fn may_be_due_first(&self, queue_ms: i64, wait_ms: Option<i64>) -> bool {
+        wait_ms.is_some_and(|wait_ms| {
+            self.due_ms.is_none_or(|noted_ms| noted_ms > queue_ms.saturating_add(wait_ms))
+        })
+    }
+}
+
+impl Interest {
+    /// Whether nobody waits for the key or watches it.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.waiters.is_empty() && self.producers.is_empty() && self.watchers.is_empty()
+    }
+}
+
+/// What follows from a change.
+struct Change {
+    /// Bytes of memory before, and now.
+    bytes: Option<(usize, usize)>,
+    is_empty: bool,
+    /// Whether nobody is to be told.
+    is_quiet: bool,
+    is_due_first: bool,
+}
+
+impl Keyspace {
+    /// Adds messages at an end of a queue under a policy, and counts them; how many are ready then, and their
+    /// bytes.
+    ///
+    /// # Errors
+    /// The key has a value of another type.
+    #[inline]
+    pub fn push_in<'a>(
+        &mut self,
+        at: Slot,
+        end: End,
+        messages: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> Result<(usize, usize), WrongType> {
+        let count = messages.len() as u64;
+        let entry = &mut self.dbs[at.db].entries[at.index];
+        let is_usual = self.snapshot.is_none() && entry.has_value();
+        if let Some(full) = entry.full_mut().filter(|_| is_usual)
+            && let Full { value, interest: Some(interest), .. } = full
+            && let (Some(queue), Some(governed)) = (Queue::of_mut(value), &mut interest.governed)
+        {
+            queue.prepare(self.queue_ms);
+            let mark = queue.memory_mark();
+            messages.for_each(|message| queue.push(end, message));
+            let (mark_now, ready) = (queue.memory_mark(), (queue.len(), queue.message_bytes()));
+            self.changes += 1;
+            governed.totals.pushed += count;
+            self.governance.sums.pushed += count;
+            let ttl_ms = governed.policy.as_ref().and_then(|policy| policy.message_ttl_ms);
+            let change = Change {
+                bytes: (mark != mark_now)
+                    .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
+                is_empty: false,
+                is_due_first: governed.may_be_due_first(self.queue_ms, ttl_ms),
+                is_quiet: interest.is_quiet(),
+            };
+            full.note_use(self.now_s, self.notes_use);
+            self.follow(at, change);
+            return Ok(ready);
+        }
+        let ready = self.change_list_in(at, |queue| {
+            messages.for_each(|message| queue.push(end, message));
+            (queue.len(), queue.message_bytes())
+        })?;
+        self.count_in(at, |totals| totals.pushed += count);
+        Ok(ready)
+    }
+
+    /// Takes up to `count` messages from an end of a queue under a policy, of which each is in flight then:
+    /// `owner` has to acknowledge it, to whom it is the answer to this input. `read` sees each. Counts them;
+    /// how many there were. It may be the last use of the slot.
+    pub fn deliver_in(
+        &mut self,
+        at: Slot,
+        end: End,
+        count: usize,
+        (owner, input): (ClientId, u64),
+        mut read: impl FnMut(&[u8]),
+    ) -> usize {
+        self.before_change(at.db, at.index);
+        let hasher = self.hasher().clone();
+        let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return 0 };
+        full.note_use(self.now_s, self.notes_use);
+        let Full { key, value, interest: Some(interest), .. } = full else { return 0 };
+        let (Some(queue), Some(governed)) = (Queue::of_mut(value), &mut interest.governed) else {
+            return 0;
+        };
+        queue.prepare(self.queue_ms);
+        let (mark, hidden_before) = (queue.memory_mark(), governed.in_flight.allocated_bytes());
+        let (mut delivered, mut redelivered) = (0, 0);
+        while delivered < count as u64
+            && let Some((message, mut stamp)) = queue.pop_stamped(end, |message| {
+                read(message);
+                Box::from(message)
+            })
+        {
+            self.governance.last_delivery += 1;
+            let number = self.governance.last_delivery;
+            // Who takes it from the other end the next time sees it there for the first time.
+            if stamp.order == 0 || stamp.taken_from != end {
+                (stamp.order, stamp.taken_from) = (number, end);
+            }
+            stamp.deliveries = stamp.deliveries.saturating_add(1);
+            let delivered_ms = self.queue_ms;
+            let delivery = Delivery { message, stamp, owner, input, delivered_ms };
+            governed.in_flight.add(number, delivery, &hasher);
+            self.governance.holdings.add(owner, at.db, key, number);
+            delivered += 1;
+            redelivered += u64::from(stamp.deliveries > 1);
+        }
+        if delivered == 0 {
+            return 0;
+        }
+        self.changes += delivered;
+        for totals in [&mut governed.totals, &mut self.governance.sums] {
+            totals.delivered += delivered;
+            totals.redelivered += redelivered;
+        }
+        self.bytes = self.bytes + governed.in_flight.allocated_bytes() - hidden_before;
+        let timeout_ms = governed.policy.as_ref().and_then(|policy| policy.ack_timeout_ms);
+        let change = Change {
+            bytes: (mark != queue.memory_mark())
+                .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
+            is_empty: queue.is_empty(),
+            is_due_first: governed.may_be_due_first(self.queue_ms, timeout_ms),
+            is_quiet: interest.is_quiet(),
+        };
+        self.follow(at, change);
+        delivered as usize
+    }
+
+    /// Takes a message out of those in flight of a queue. It may be the last use of the slot.
+    pub fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
+        self.before_change(at.db, at.index);
+        let hasher = self.hasher().clone();
+        let Full { key, interest, .. } = self.dbs[at.db].entries[at.index].full_mut()?;
+        let governed = interest.as_mut()?.governed.as_mut()?;
+        let bytes_before = governed.in_flight.allocated_bytes();
+        let delivery = governed.in_flight.remove(number, &hasher)?;
+        self.bytes = self.bytes + governed.in_flight.allocated_bytes() - bytes_before;
+        self.governance.holdings.remove(delivery.owner, at.db, key, number);
+        self.changes += 1;
+        // What is left is due no earlier than all of it was, and what is in flight takes no room.
+        if governed.in_flight.is_empty() {
+            self.drop_if_unneeded(at.db, at.index);
+        }
+        Some(delivery)
+    }
+
+    #[inline]
+    fn follow(&mut self, at: Slot, change: Change) {
+        if let Some((before, now)) = change.bytes {
+            self.note_memory(at.db, at.index, before, now);
+        }
+        if change.is_empty {
+            // With all that follows, also for those who are to be told.
+            self.finish_change(at.db, at.index, true, true);
+        } else if !change.is_quiet {
+            self.signal(at.db, at.index);
+        } else if change.is_due_first {
+            self.note_due(at.db, at.index);
+        }
+    }
+}

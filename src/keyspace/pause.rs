@@ -1,0 +1,38 @@
+//! Queues that give or take no messages for a while.
+
+use super::{DbIndex, Key, Keyspace};
+
+impl Keyspace {
+    /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
+    /// long as that lasts.
+    pub fn set_paused(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        reads: bool,
+        writes: bool,
+        is_paused: bool,
+    ) {
+        let index = self.find_or_create(db, key);
+        if self.governed_at(db, index).is_none() && is_paused {
+            self.attach(db, index, None, self.queue_ms);
+        }
+        let changed = self.change_governed(db, key, |governed| {
+            let was_paused = governed.is_paused();
+            governed.is_read_paused = if reads { is_paused } else { governed.is_read_paused };
+            governed.is_write_paused = if writes { is_paused } else { governed.is_write_paused };
+            (was_paused, governed.is_paused())
+        });
+        match changed {
+            Some((false, true)) => drop(self.governance.paused.insert((db, Key::from(key)))),
+            Some((true, false)) => drop(self.governance.paused.remove(&(db, Key::from(key)))),
+            _ => {}
+        }
+        self.note_governance();
+        if let Some(index) = self.find(db, key) {
+            self.changed_for_waiters(db, index);
+            self.note_room(db, index);
+            self.drop_if_unused(db, index);
+        }
+    }
+}
