@@ -22,10 +22,11 @@ const ROWS: [Workload; 4] = [
 ];
 
 /// Servers by what their policy is; the first has none.
-const SERVERS: [(&str, Option<&str>); 5] = [
+const SERVERS: [(&str, Option<&str>); 6] = [
     ("no policy", None),
     ("none again", None),
     ("of others", Some("p other:* max-length 10 delivery at-least-once acknowledge next-pop")),
+    ("a limit", Some("p queue max-length 1000000000")),
     ("a life", Some("p queue message-ttl-ms 3600000")),
     ("acknowledged", Some("p queue delivery at-least-once acknowledge next-pop")),
 ];

@@ -7,6 +7,7 @@
 
 use super::{Client, Clients, ReplyMode, find_mut};
 use crate::client_id::ClientId;
+use crate::keyspace::{DbIndex, Key};
 
 /// The input of a delivery whose reply is not sent: no later one is above it.
 const NEVER_SEEN: u64 = u64::MAX;
@@ -27,14 +28,25 @@ impl Consumer {
 }
 
 /// What is known of a client whose pops acknowledge.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Consuming {
     /// The input that was last answered with a message under such a policy; 0 for none.
     delivered_in: u64,
     /// The input in which a blocking pop last began to wait.
     waited_in: u64,
+    /// The input in which a pop last acknowledged all that it could, of which queue, and when that was.
+    acknowledged: Option<(u64, Acknowledged)>,
     /// Whether pops have overlapped: several workers use the connection.
     pub is_shared: bool,
+}
+
+/// A queue of which all was acknowledged that the client can have seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Acknowledged {
+    db: DbIndex,
+    key: Key,
+    /// How often databases had changed places.
+    swaps: u64,
 }
 
 impl Client {
@@ -105,6 +117,27 @@ impl Clients {
         let is_new = overlaps && !consuming.is_shared;
         consuming.is_shared |= overlaps;
         is_new
+    }
+
+    /// Notes that a pop has acknowledged all of a queue that its client can have seen.
+    pub fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
+        let Some(client) = self.get_mut(id) else { return };
+        let input = client.input_number;
+        if let Some(consuming) = client.consuming.as_deref_mut() {
+            let acknowledged = Acknowledged { db, key: Key::from(key), swaps };
+            consuming.acknowledged = Some((input, acknowledged));
+        }
+    }
+
+    /// Whether a pop that does not wait has nothing to acknowledge of a queue, since one before it in the same
+    /// input did. Whoever waited in it may share the connection, which has to be noticed.
+    #[inline]
+    pub fn has_acknowledged(&self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) -> bool {
+        let Some(client) = self.get(id) else { return false };
+        let Some(consuming) = &client.consuming else { return false };
+        let Some((input, last)) = &consuming.acknowledged else { return false };
+        let is_same = last.db == db && last.swaps == swaps && *last.key == *key;
+        *input == client.input_number && consuming.waited_in != *input && is_same
     }
 
     fn change_consuming(&mut self, id: ClientId, change: impl FnOnce(&mut Consuming)) {

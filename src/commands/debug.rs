@@ -143,7 +143,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
             let at = keyspace.slot_or_create(ctx.db, &key);
             let rules = PushRules::of(keyspace, at);
             let to = governed::Place { at, key: &key, end: End::Back, rules };
-            governed::push(keyspace, effects, to, messages)?;
+            governed::push(keyspace, effects, &to, messages)?;
         }
     }
     ctx.reply.ok();

@@ -130,7 +130,7 @@ fn push_governed(
         governed::wait_for_room(ctx, request, key, end, policy);
         return Ok(());
     }
-    let len = governed::push(keyspace, effects, to, messages)?;
+    let len = governed::push(keyspace, effects, &to, messages)?;
     ctx.reply.count(len);
     Ok(())
 }

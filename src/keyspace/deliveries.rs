@@ -206,13 +206,10 @@ impl Keyspace {
         self.governance.holdings.of_queue(client, db, key).take(count).collect()
     }
 
-    /// The oldest message that a client has in flight of one queue, if it was given in answer to an earlier
-    /// input than this one.
+    /// How often databases have changed places, with what is in flight of their queues.
     #[inline]
-    pub fn oldest_held(&self, client: ClientId, at: Slot, key: &[u8], input: u64) -> Option<u64> {
-        let number = self.governance.holdings.oldest_of_queue(client, at.db(), key)?;
-        let delivery = self.governed_in(at)?.in_flight.get(number)?;
-        (delivery.input < input).then_some(number)
+    pub fn in_flight_swaps(&self) -> u64 {
+        self.governance.holdings.swaps()
     }
 
     /// For each message the number of the oldest delivery of it in one queue, whoever has it; of equal ones

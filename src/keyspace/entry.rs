@@ -282,10 +282,13 @@ impl Entry {
         }
     }
 
-    /// Whether the value goes some time.
+    /// Whether this is the key, and it does not expire.
     #[inline]
-    pub(super) fn expires(&self) -> bool {
-        self.expires_ms() != NEVER
+    pub(super) fn stays_at(&self, key: &[u8]) -> bool {
+        match &self.parts {
+            Parts::Value(value) => Queue::of(value).is_some_and(|queue| queue.name() == key),
+            Parts::Full(full) => full.expires_ms == NEVER && *full.key == *key,
+        }
     }
 
     #[inline]

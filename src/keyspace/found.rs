@@ -17,7 +17,7 @@ impl Keyspace {
     /// first.
     #[inline]
     pub fn slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
-        let index = self.find(db, key)?;
+        let index = self.find_again(db, key)?;
         Some(self.slot_at(db, index))
     }
 

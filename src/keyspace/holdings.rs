@@ -17,6 +17,8 @@ type Numbers = Numbered<()>;
 pub(super) struct Holdings {
     by_holder: BTreeMap<(ClientId, DbIndex), BTreeMap<Key, Numbers>>,
     len: usize,
+    /// How often databases have changed places.
+    swaps: u64,
 }
 
 impl Holdings {
@@ -65,11 +67,35 @@ impl Holdings {
         numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
     }
 
-    /// The oldest that a client has of one queue.
+    /// Takes deliveries of one queue that a client has out, from the oldest on, as long as `takes` says so of
+    /// their numbers.
+    pub fn take_oldest(
+        &mut self,
+        client: ClientId,
+        db: DbIndex,
+        key: &[u8],
+        mut takes: impl FnMut(u64) -> bool,
+    ) {
+        let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
+        let Some(numbers) = queues.get_mut(key) else { return };
+        while let Some((number, ())) = numbers.first()
+            && takes(number)
+        {
+            numbers.remove(number);
+            self.len -= 1;
+        }
+        if numbers.is_empty() {
+            queues.remove(key);
+            if queues.is_empty() {
+                self.by_holder.remove(&(client, db));
+            }
+        }
+    }
+
+    /// How often databases have changed places.
     #[inline]
-    pub fn oldest_of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> Option<u64> {
-        let (number, ()) = self.by_holder.get(&(client, db))?.get(key)?.first()?;
-        Some(number)
+    pub fn swaps(&self) -> u64 {
+        self.swaps
     }
 
     /// What a client has, by queue, the oldest of each queue first.
@@ -112,6 +138,7 @@ impl Holdings {
 
     /// Two databases have changed places.
     pub fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
+        self.swaps += 1;
         let all = std::mem::take(&mut self.by_holder).into_iter();
         self.by_holder = all.map(|((client, db), queues)| ((client, other(db)), queues)).collect();
     }

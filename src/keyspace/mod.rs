@@ -277,8 +277,7 @@ impl Keyspace {
         if !self.governance.is_behind {
             let Db { entries, last_found, .. } = &self.dbs[db];
             if let Some(entry) = entries.get_index(*last_found)
-                && entry.key() == key
-                && !entry.expires()
+                && entry.stays_at(key)
             {
                 return Some(*last_found);
             }

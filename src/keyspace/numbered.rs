@@ -76,6 +76,16 @@ impl<T> Numbered<T> {
     #[inline]
     fn removed(&mut self) {
         self.len -= 1;
+        if self.places.len() > self.len {
+            self.trim_holes();
+        }
+        if self.places.capacity() > KEPT_MAX {
+            self.give_back();
+        }
+    }
+
+    #[inline(never)]
+    fn trim_holes(&mut self) {
         while self.places.front().is_some_and(|(_, value)| value.is_none()) {
             self.places.pop_front();
         }
@@ -85,7 +95,11 @@ impl<T> Numbered<T> {
         if self.places.len() > 2 * self.len + HOLES_MAX {
             self.places.retain(|(_, value)| value.is_some());
         }
-        // Memory is given back when a quarter is used, so that it is not taken again at once.
+    }
+
+    /// Gives memory back when less than a quarter is used, so that it is not taken again at once.
+    #[inline(never)]
+    fn give_back(&mut self) {
         if self.places.capacity() > 4 * self.places.len() + KEPT_MAX {
             self.places.shrink_to(2 * self.places.len());
         }

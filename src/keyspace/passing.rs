@@ -3,7 +3,7 @@
 //! the rest in more steps, as other changes are.
 
 use super::entry::Full;
-use super::in_flight::Delivery;
+use super::in_flight::{Delivery, Place};
 use super::{Governed, Interest, Keyspace, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
@@ -146,6 +146,49 @@ impl Keyspace {
         };
         self.follow(at, change);
         delivered as usize
+    }
+
+    /// Acknowledges what a client has in flight of a queue and was given in answer to an earlier input than
+    /// this one, the oldest first. Gives it with what told each from the others, if that is wanted. It may be
+    /// the last use of the slot.
+    pub fn acknowledge_seen_in(
+        &mut self,
+        at: Slot,
+        key: &[u8],
+        (client, input): (ClientId, u64),
+        are_wanted: bool,
+    ) -> Vec<(Place, Delivery)> {
+        self.before_change(at.db, at.index);
+        let hasher = self.hasher().clone();
+        let mut seen = Vec::new();
+        let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return seen };
+        let Some(governed) = full.interest.as_mut().and_then(|i| i.governed.as_mut()) else {
+            return seen;
+        };
+        let bytes_before = governed.in_flight.allocated_bytes();
+        let in_flight = &mut governed.in_flight;
+        let mut count = 0;
+        self.governance.holdings.take_oldest(client, at.db, key, |number| {
+            let can_be_seen = |delivery: &Delivery| delivery.input < input;
+            if !in_flight.get(number).is_some_and(can_be_seen) {
+                return false;
+            }
+            let place = are_wanted.then(|| in_flight.place(number));
+            let delivery = in_flight.remove(number, &hasher);
+            seen.extend(place.zip(delivery));
+            count += 1;
+            true
+        });
+        if count > 0 {
+            self.changes += count;
+            governed.totals.acknowledged += count;
+            self.governance.sums.acknowledged += count;
+            self.bytes = self.bytes + governed.in_flight.allocated_bytes() - bytes_before;
+            if governed.in_flight.is_empty() {
+                self.drop_if_unneeded(at.db, at.index);
+            }
+        }
+        seen
     }
 
     /// Takes a message out of those in flight of a queue. It may be the last use of the slot.

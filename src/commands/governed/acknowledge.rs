@@ -40,7 +40,11 @@ fn acknowledge_seen<'a>(
         return;
     }
     let input = clients.get(client).map_or(0, |client| client.input_number);
+    let swaps = keyspace.in_flight_swaps();
     for key in keys {
+        if !may_wait && clients.has_acknowledged(client, db, key, swaps) {
+            continue;
+        }
         if !is_acknowledged_by_pop(keyspace, db, key) {
             continue;
         }
@@ -54,11 +58,14 @@ fn acknowledge_seen<'a>(
         if clients.get(client).is_some_and(|client| client.is_shared()) {
             return;
         }
-        while let Some(at) = keyspace.slot(db, key)
-            && let Some(number) = keyspace.oldest_held(client, at, key, input)
-        {
-            acknowledge(keyspace, effects, at, key, number);
+        if let Some(at) = keyspace.slot(db, key) {
+            let is_on = effects.is_on();
+            let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
+            for (place, delivery) in seen {
+                state_removal(keyspace, effects, db, key, place, &delivery);
+            }
         }
+        clients.note_acknowledged(client, db, key, swaps);
     }
 }
 
@@ -110,21 +117,33 @@ pub(super) fn take_out(
     key: &[u8],
     number: u64,
 ) -> Option<Delivery> {
-    let db = at.db();
     let place = if effects.is_on() { keyspace.place_of_delivery(at, number) } else { None };
     let delivery = keyspace.remove_delivery_in(at, number)?;
-    let list = || inflight_key(key);
+    if let Some(place) = place {
+        state_removal(keyspace, effects, at.db(), key, place, &delivery);
+    }
+    Some(delivery)
+}
+
+/// States that a message is in flight no more, which was in this place.
+fn state_removal(
+    keyspace: &Keyspace,
+    effects: &mut Effects,
+    db: DbIndex,
+    key: &[u8],
+    place: Place,
+    delivery: &Delivery,
+) {
+    let list = inflight_key(key);
     match place {
-        None => {}
-        Some(Place::First) => effects.state_pop(db, End::Front, &list(), 1),
-        Some(Place::Last) => effects.state_pop(db, End::Back, &list(), 1),
-        Some(Place::Unlike) => effects.state(db, [b"LREM", &list()[..], b"1", &delivery.message]),
-        Some(Place::Rank(index)) => {
-            let key = Key::from(list());
+        Place::First => effects.state_pop(db, End::Front, &list, 1),
+        Place::Last => effects.state_pop(db, End::Back, &list, 1),
+        Place::Unlike => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+        Place::Rank(index) => {
+            let key = Key::from(list);
             // It is not the last.
             let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
             effects.state_removed(&removed, || keyspace.mark());
         }
     }
-    Some(delivery)
 }

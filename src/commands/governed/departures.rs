@@ -406,7 +406,7 @@ mod tests {
         let mut push_to = |key: &[u8]| {
             let at = keyspace.slot_or_create(0, key);
             let to = Place { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
-            push(keyspace, effects, to, [&b"m"[..]].into_iter())
+            push(keyspace, effects, &to, [&b"m"[..]].into_iter())
         };
         for len in 1..=LEN {
             assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));

@@ -24,7 +24,7 @@ pub struct PushRules {
 
 impl PushRules {
     /// The rules of a queue; without a policy nothing is limited.
-    #[inline]
+    #[inline(always)]
     pub fn of(keyspace: &Keyspace, at: Slot) -> PushRules {
         let mut rules = PushRules {
             is_paused: false,

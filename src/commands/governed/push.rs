@@ -30,13 +30,16 @@ pub struct Place<'a> {
 pub fn push<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    to: Place<'_>,
+    to: &Place<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) -> Result<usize, CommandError> {
-    let pushed = check_name(keyspace, to.key).and_then(|()| match to.rules.dedup_window_ms {
-        None => store(keyspace, effects, to, messages),
-        Some(window_ms) => store_new(keyspace, effects, to, messages, window_ms),
-    });
+    let pushed = match check_name(keyspace, to.key) {
+        Err(error) => Err(error),
+        Ok(()) => match to.rules.dedup_window_ms {
+            None => store(keyspace, effects, to, messages),
+            Some(window_ms) => store_new(keyspace, effects, to, messages, window_ms),
+        },
+    };
     if pushed.is_err() {
         keyspace.drop_if_empty_in(to.at);
     }
@@ -47,7 +50,7 @@ pub fn push<'a>(
 fn store_new<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    to: Place<'_>,
+    to: &Place<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     window_ms: i64,
 ) -> Result<usize, CommandError> {
@@ -92,10 +95,10 @@ pub(super) fn new_messages<'a>(
 fn store<'a>(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
-    to: Place<'_>,
+    to: &Place<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) -> Result<usize, CommandError> {
-    let Place { at, key, end, rules } = to;
+    let &Place { at, key, end, ref rules } = to;
     let count = messages.len();
     rules.check(keyspace, at, count, || messages.clone().map(<[u8]>::len).sum())?;
     if let Some(delay_ms) = rules.delay_ms {

@@ -98,7 +98,7 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
         let pushed = match keyspace.list_in(at) {
             Ok(_) => {
                 let rules = PushRules::of(keyspace, at);
-                push(keyspace, effects, Place { at, key, end, rules }, messages())
+                push(keyspace, effects, &Place { at, key, end, rules }, messages())
             }
             Err(error) => Err(error.into()),
         };
