@@ -34,16 +34,15 @@ fn acknowledge_seen<'a>(
     may_wait: bool,
 ) {
     let State { clients, keyspace, effects, .. } = state;
-    // What append files say was delivered belongs to nobody, and is not acknowledged by what they say
-    // was popped.
-    if client == ClientId::nobody() || !keyspace.holds_any(client) {
-        return;
-    }
-    let input = clients.get(client).map_or(0, |client| client.input_number);
     let swaps = keyspace.in_flight_swaps();
     for key in keys {
         if !may_wait && clients.has_acknowledged(client, db, key, swaps) {
             continue;
+        }
+        // What append files say was delivered belongs to nobody, and is not acknowledged by what they say
+        // was popped.
+        if client == ClientId::nobody() || !keyspace.holds_any(client) {
+            return;
         }
         if !is_acknowledged_by_pop(keyspace, db, key) {
             continue;
@@ -59,6 +58,7 @@ fn acknowledge_seen<'a>(
             return;
         }
         if let Some(at) = keyspace.slot(db, key) {
+            let input = clients.get(client).map_or(0, |client| client.input_number);
             let is_on = effects.is_on();
             let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
             for (place, delivery) in seen {
