@@ -60,11 +60,11 @@
 //! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
 //! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
+//! | `queueing` | what policies do to queues: pushes, deliveries, acknowledgements, delays, dead letters |
 //! | `engine` | what a command is: its row, the table made of rows, what it runs with, its errors |
 //! | `flags` | properties of commands |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
-//! | `policy` | what holds for the queues whose keys match a pattern |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | `effects` | what changed, as commands that change another broker in the same way |
@@ -102,11 +102,11 @@
 //!
 //! If a policy governs `q`, its entry has more than the list: what is in flight and to whom, what is
 //! delayed, counts. `RPUSH` and `LPOP` see that when they have found the entry and go to
-//! `commands/governed`, which does what the policy says and states it as plain list commands for the
+//! `queueing`, which does what the policy says and states it as plain list commands for the
 //! journal. When something is due in a queue - a life is over, a delay, an acknowledgement is missing -
 //! the poll's wait ends, and the same room sees to it. A client that leaves takes nothing with it.
 //!
-//! What nobody waits for is a chore (`commands/governed/chores.rs`): what is due, what a lost connection
+//! What nobody waits for is a chore (`queueing/chores.rs`): what is due, what a lost connection
 //! held, dead letters on their way, a policy that has to reach all keys, what a flush leaves to be freed.
 //! A turn does as much of it as `turn-work-max` says, counted in steps (`work.rs`), and the next turn comes
 //! at once. Until then a look-up sees to its own key, so that no command can tell.
@@ -170,6 +170,7 @@ pub mod journal;
 pub mod policy;
 #[doc(hidden)]
 pub mod queue;
+mod queueing;
 #[doc(hidden)]
 pub mod resp;
 #[doc(hidden)]

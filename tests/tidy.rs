@@ -17,6 +17,7 @@ const ROOMS: &[&[&str]] = &[
     &["channels", "clients", "effects"],
     &["state"],
     &["engine"],
+    &["queueing"],
     &["commands"],
     &["broker"],
     &["journal"],

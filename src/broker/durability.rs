@@ -5,12 +5,13 @@
 use super::Broker;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::commands::{governed, replay};
+use crate::commands::replay;
 use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::Queue;
+use crate::queueing::Queues;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
 use crate::settings::policy_text;
 use crate::state::State;
@@ -174,7 +175,7 @@ impl Broker {
     /// goes back to its queues, which is recorded as an effect if effects are.
     pub fn end_replay(&mut self, now: Now) {
         let State { keyspace, effects, .. } = &mut self.state;
-        governed::end_replay(keyspace, effects, now);
+        Queues::new(keyspace, effects).end_replay(now);
         self.state.show_policies();
         self.compare_policies();
     }

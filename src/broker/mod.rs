@@ -20,11 +20,12 @@ use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
 use crate::commands::{
-    self, after, blocking, dispatch, gates, governed, monitor, pubsub, timing, transaction,
+    self, after, blocking, dispatch, gates, monitor, pubsub, timing, transaction, waits,
 };
 use crate::engine::Table;
 use crate::host::Host;
 use crate::note::Note;
+use crate::queueing;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
@@ -76,7 +77,7 @@ impl Broker {
 
     /// Forgets a client: its waits, watches and subscriptions end, what it is owed is dropped.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
-        blocking::stop_waiting(&mut self.state, id);
+        waits::stop_waiting(&mut self.state, id);
         transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
@@ -342,7 +343,7 @@ impl Broker {
             effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
-        governed::do_chores(&mut self.state);
+        queueing::do_chores(&mut self.state);
         after::follow_up(&mut self.state);
     }
 

@@ -1,7 +1,7 @@
 //! What follows from what was done, by a command or by time: watches that are broken, and clients that waited
 //! for it.
 
-use super::{blocking, gates, governed, transaction};
+use super::{blocking, gates, producers, transaction};
 use crate::state::{State, add_expired};
 
 /// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
@@ -20,7 +20,7 @@ fn follow_signals(state: &mut State) {
     if !gates::is_serving_paused(state) {
         while state.keyspace.has_signals() {
             blocking::serve_ready_keys(state);
-            governed::serve_producers(state);
+            producers::serve_producers(state);
             transaction::break_watches(state);
         }
     }

@@ -5,9 +5,10 @@
 //! a value puts the key on the keyspace's ready list; after the command the broker serves the
 //! clients in line, the longest-waiting first, with the same `take`.
 
-use super::governed;
-use super::take::{Taken, Taker, end_of, has_messages, many_arguments, take, take_first};
+use super::producers;
+use super::take::{Taker, end_of, has_messages, many_arguments, take, take_first};
 use super::timing;
+use super::waits::stop_waiting;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
@@ -18,6 +19,7 @@ use crate::engine::uses::{INSERT, TAKE};
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Key;
 use crate::queue::End;
+use crate::queueing::{self, Taken};
 use crate::resp::{Output, Request};
 use crate::state::State;
 use std::iter;
@@ -152,7 +154,7 @@ fn take_or_wait<'a>(
 ) -> Result<(), CommandError> {
     let may_wait = ctx.origin.may_wait();
     if !matches!(wanted, Take::Move { .. }) {
-        governed::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, may_wait);
+        queueing::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, may_wait);
     }
     if take_first(ctx, keys.clone(), &wanted)? {
         return Ok(());
@@ -196,31 +198,10 @@ fn wait<'a>(
     state.clients.block(ctx.client, Blocked { on, deadline_us });
 }
 
-/// Takes a client out of every line it stands in; its further input is looked at again. What it
-/// waited for.
-pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
-    let blocked = state.clients.unblock(client)?;
-    if let Some(deadline_us) = blocked.deadline_us {
-        state.wait_deadlines.remove(deadline_us, client);
-    }
-    match &blocked.on {
-        BlockedOn::Keys { db, keys, ticket, .. } => {
-            for key in keys {
-                state.keyspace.remove_waiter(*db, key, *ticket);
-            }
-        }
-        BlockedOn::Room { db, key, ticket, .. } => {
-            state.keyspace.remove_producer(*db, key, *ticket);
-        }
-        BlockedOn::Replicas | BlockedOn::Pause => {}
-    }
-    Some(blocked.on)
-}
-
 /// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, who
 /// waits for replicas their number, a producer the error that there is no room. A client that waits for the end of a pause is left alone.
 pub fn time_out(state: &mut State, client: ClientId) -> bool {
-    let error = governed::no_room_error(state, client);
+    let error = producers::no_room_error(state, client);
     let blocked = state.clients.get(client).and_then(|client| client.blocked.as_deref());
     let counts_replicas = matches!(blocked, Some(Blocked { on: BlockedOn::Replicas, .. }));
     end_wait(state, client, error.is_some(), |reply| match &error {

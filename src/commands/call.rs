@@ -1,8 +1,9 @@
 //! Running a command that may run, for a client or for EXEC: the reply, the effects, the counters, the slow
 //! log, the monitors.
 
-use super::{governed, monitor, secrets, timing};
+use super::{monitor, secrets, timing};
 use crate::engine::{CommandError, Context, Flags, Found};
+use crate::queueing::{self, Queues};
 use crate::resp::{Output, OwnedRequest, Request};
 use crate::state::{State, add_expired};
 
@@ -80,7 +81,7 @@ fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
         add_expired(keyspace, effects);
         effects.add(ctx.db, request.args());
     }
-    governed::note_stamped(keyspace, effects);
+    Queues::new(keyspace, effects).note_stamped();
 }
 
 /// A command that takes so long is noticed where lives are measured.
@@ -92,7 +93,7 @@ fn pass_time(state: &mut State, took_us: u64) {
     state.keyspace.pass_time(took_us);
     let now_ms = state.keyspace.queue_ms();
     if state.keyspace.next_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-        governed::do_chores(state);
+        queueing::do_chores(state);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::client_list::Kind;
 use super::deeds::log_deed;
-use super::{blocking, monitor, pubsub, transaction};
+use super::{monitor, pubsub, transaction, waits};
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
 use crate::engine::{Arguments, CommandError, Context, is_word};
@@ -96,7 +96,7 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
 fn kill_other(state: &mut State, id: ClientId) {
     // First, so that input that waited is not run when the wait ends.
     state.clients.close(id, CloseReason::Killed);
-    blocking::stop_waiting(state, id);
+    waits::stop_waiting(state, id);
     transaction::forget(state, id);
     pubsub::forget(state, id);
     monitor::stop(state, id);

@@ -1,13 +1,13 @@
 //! CONFIG: the settings of the running server, and its counters' reset.
 
 use super::deeds::log_deed;
-use super::governed;
 use crate::engine::Arg::{Many, Pairs};
 use crate::engine::Group::Server;
 use crate::engine::tips::ALL_NODES_SUCCEED;
 use crate::engine::{Command, CommandError, Context};
 use crate::glob::glob_matches;
 use crate::note::Note;
+use crate::queueing::Queues;
 use crate::resp::Request;
 use crate::state::{State, count_max};
 
@@ -73,7 +73,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     // Takes a look at every key, and may find that it cannot be.
     if changed.contains(&"queue-policy") {
         let (keyspace, effects) = (&mut state.keyspace, &mut state.effects);
-        governed::configure_policies(keyspace, effects, &next.queue_policies).map_err(
+        Queues::new(keyspace, effects).configure_policies(&next.queue_policies).map_err(
             |reason| {
                 let failed = "CONFIG SET failed (possibly related to argument 'queue-policy')";
                 CommandError::from(format!("ERR {failed} - {reason}"))

@@ -1,12 +1,13 @@
 //! The connection itself: greeting, password, database, leaving.
 
 use super::client_list::shown_id;
-use super::{client, governed, monitor, pubsub, transaction};
+use super::{client, monitor, pubsub, transaction};
 use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
 use crate::engine::Group::Connection;
 use crate::engine::tips::ALL_SHARDS_SUCCEED;
 use crate::engine::{Arguments, Command, CommandError, Context, db_index, is_word};
+use crate::queueing::Queues;
 use crate::resp::{Protocol, Request, parse_integer};
 use crate::state::State;
 
@@ -243,7 +244,7 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2);
     let State { clients, settings, keyspace, effects, .. } = &mut *ctx.state;
-    governed::give_back_held(keyspace, effects, ctx.client);
+    Queues::new(keyspace, effects).give_back_held(ctx.client);
     if let Some(client) = clients.get_mut(ctx.client) {
         client.is_authenticated = settings.requirepass.is_empty();
         client.no_evict = false;

@@ -3,13 +3,13 @@
 mod digest;
 mod sha1;
 
-use super::governed::{self, PushRules};
 use super::help::wrong_arguments;
 use super::object::encoding_name;
 use crate::engine::Group::Server;
 use crate::engine::{Arguments, Command, CommandError, Context, Run, integer, is_word};
 use crate::glob::glob_matches;
 use crate::queue::End;
+use crate::queueing::{self, PushRules, Queues};
 use crate::resp::{Output, Protocol, Request, parse_integer};
 use crate::state::State;
 use log::warn;
@@ -142,8 +142,8 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
             let messages = std::iter::once(&message[..]);
             let at = keyspace.slot_or_create(ctx.db, &key);
             let rules = PushRules::of(keyspace, at);
-            let to = governed::Place { at, key: &key, end: End::Back, rules };
-            governed::push(keyspace, effects, &to, messages)?;
+            let to = queueing::Place { at, key: &key, end: End::Back, rules };
+            Queues::new(keyspace, effects).push(&to, messages)?;
         }
     }
     ctx.reply.ok();

@@ -1,11 +1,11 @@
 //! When keys expire. Times are kept as Unix milliseconds, however they are given.
 
-use super::governed;
 use crate::engine::Arg::{One, OptionalChoice};
 use crate::engine::Group::Generic;
 use crate::engine::tips::VARIES;
 use crate::engine::uses::{READ_VALUE, UPDATE};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};
+use crate::queueing::Queues;
 use crate::resp::Request;
 use crate::state::State;
 
@@ -138,7 +138,7 @@ fn set(
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
     if is_set && expires_ms <= ctx.now.unix_ms() {
         // With all that it has, as if that moment had come.
-        governed::clear_hidden(keyspace, effects, ctx.db, key);
+        Queues::new(keyspace, effects).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key);
         effects.state(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {

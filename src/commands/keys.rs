@@ -2,7 +2,6 @@
 //! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
 use super::deeds::log_deed;
-use super::governed;
 use crate::clients::{BlockedOn, Client, Clients};
 use crate::effects::Effects;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
@@ -12,6 +11,7 @@ use crate::engine::tips::{ALL_SHARDS_SUCCEED, SUM_OF_ALL_SHARDS, SUM_OF_SHARDS};
 use crate::engine::uses::{CREATE, OVERWRITE, READ, READ_AND_UPDATE, READ_VALUE, REMOVE, TAKE};
 use crate::engine::{Arguments, Command, CommandError, Context, db_index, integer_within};
 use crate::keyspace::{DbIndex, Key, Keyspace, Value};
+use crate::queueing::{self, Queues};
 use crate::resp::Request;
 use crate::state::State;
 use crate::value::Type;
@@ -66,7 +66,7 @@ fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_removed = |key: &&[u8]| {
         // A queue may have messages that are ready, delayed and in flight: all of them go.
-        let is_cleared = governed::clear_hidden(keyspace, effects, ctx.db, key);
+        let is_cleared = Queues::new(keyspace, effects).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key).is_some() || is_cleared
     };
     let removed = request.args_from(1).filter(is_removed).count();
@@ -128,7 +128,7 @@ fn rename_to(
     let mut args = Arguments::of(request);
     let (from, to) = (args.required()?, args.required()?);
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    governed::check_name(keyspace, to)?;
+    queueing::check_name(keyspace, to)?;
     if !keyspace.contains(ctx.db, from) {
         return Err(CommandError::NoSuchKey);
     }
@@ -153,7 +153,7 @@ fn make_place(
     value: &Value,
 ) {
     if value.type_of() != Type::List && keyspace.is_governed(db, key) {
-        governed::clear_hidden(keyspace, effects, db, key);
+        Queues::new(keyspace, effects).clear_hidden(db, key);
     }
 }
 
@@ -190,7 +190,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         return Err(SAME_OBJECT);
     }
     let State { keyspace, effects, stats, .. } = &mut *ctx.state;
-    governed::check_name(keyspace, to)?;
+    queueing::check_name(keyspace, to)?;
     let value = keyspace.get(ctx.db, from).cloned();
     keyspace.work.copied(value.as_ref().map_or(0, |value| value.allocated_bytes()));
     stats.count_lookup(value.is_some());

@@ -1,7 +1,7 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
-use super::governed::{self, PushRules};
-use super::take::{Taken, count_of, end_of, many_arguments, move_between, pop_many, take_first};
+use super::producers;
+use super::take::{count_of, end_of, many_arguments, move_between, take_first};
 use crate::clients::Take;
 use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
 use crate::engine::Group::List;
@@ -11,6 +11,7 @@ use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_
 use crate::keyspace::{DbIndex, Plain, Slot};
 use crate::policy::Overflow;
 use crate::queue::{End, Queue};
+use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
 use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
 
@@ -122,15 +123,15 @@ fn push_governed(
     let messages = request.args_from(2);
     let State { keyspace, effects, .. } = &mut *ctx.state;
     // In a transaction nobody waits.
-    let to = governed::Place { at, key, end, rules: PushRules::of(keyspace, at) };
+    let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
     if to.rules.overflow == Overflow::Block
         && ctx.origin.may_wait()
-        && let Some(policy) = governed::must_wait(keyspace, to, messages.clone())
+        && let Some(policy) = producers::must_wait(keyspace, to, messages.clone())
     {
-        governed::wait_for_room(ctx, request, key, end, policy);
+        producers::wait_for_room(ctx, request, key, end, policy);
         return Ok(());
     }
-    let len = governed::push(keyspace, effects, &to, messages)?;
+    let len = Queues::new(keyspace, effects).push(&to, messages)?;
     ctx.reply.count(len);
     Ok(())
 }
@@ -175,7 +176,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     let key = Arguments::of(request).required()?;
     // What takes nothing says nothing about what came before.
     if count != Some(0) {
-        governed::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+        queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
     }
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let reply = &mut *ctx.reply;
@@ -221,8 +222,8 @@ fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count
         }
     };
     let consumer = clients.consumer(ctx.client);
-    let from = governed::Pop { at, key, end, count: count.unwrap_or(1), consumer };
-    let taken = governed::pop(keyspace, effects, from, ctx.reply, begin);
+    let from = queueing::Pop { at, key, end, count: count.unwrap_or(1), consumer };
+    let taken = Queues::new(keyspace, effects).pop(from, ctx.reply, begin);
     match (taken, count) {
         (Taken::Some, _) => {}
         (Taken::ToAcknowledge, _) => clients.note_delivered(consumer),
@@ -349,10 +350,10 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     match len {
         Some(Some(_)) if is_governed => {
             add_expired(keyspace, effects);
-            governed::note_ready(keyspace, effects, ctx.db, key);
+            Queues::new(keyspace, effects).note_ready(ctx.db, key);
             effects.state(ctx.db, request.args());
             let end = End::Back;
-            let len = governed::finish_push(keyspace, effects, ctx.db, key, end, 1);
+            let len = Queues::new(keyspace, effects).finish_push(ctx.db, key, end, 1);
             ctx.reply.count(len);
         }
         Some(Some(len)) => ctx.reply.count(len),
@@ -492,7 +493,7 @@ fn move_or_null(
 
 fn lmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let (keys, end, count) = many_arguments(Arguments::of(request))?;
-    governed::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, false);
+    queueing::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, false);
     if !take_first(ctx, keys, &Take::PopMany { end, count })? {
         ctx.reply.null_array();
     }

@@ -22,7 +22,6 @@ pub mod dispatch;
 mod document;
 mod expiry;
 pub mod gates;
-pub mod governed;
 mod help;
 mod info;
 mod keys;
@@ -32,6 +31,7 @@ mod look_up;
 mod memory;
 pub mod monitor;
 mod object;
+mod producers;
 pub mod pubsub;
 mod queue;
 mod queue_policy;
@@ -44,6 +44,7 @@ mod string;
 mod take;
 pub mod timing;
 pub mod transaction;
+pub mod waits;
 
 pub use document::{command_names, commands_markdown};
 

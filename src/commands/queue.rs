@@ -3,7 +3,7 @@
 //! These commands are Tidegate's own. Policies are set by the ones in `queue_policy.rs`.
 
 use super::scan::{parse_cursor, selects, write_page};
-use super::{governed, help, queue_policy};
+use super::{help, queue_policy};
 use crate::commands::take::count_of;
 use crate::engine::Arg::{
     Block, One, OneOf, Optional, OptionalChoice, OptionalNamed, PolicyOptions, Word,
@@ -12,6 +12,7 @@ use crate::engine::Group::Queue;
 use crate::engine::uses::{READ, UPDATE};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, is_word};
 use crate::keyspace::{COUNTS, Key, Totals};
+use crate::queueing::Queues;
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -94,7 +95,7 @@ fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let State { keyspace, effects, .. } = &mut *ctx.state;
     for number in &numbers {
         let Some(at) = keyspace.slot(ctx.db, &key) else { break };
-        governed::acknowledge(keyspace, effects, at, &key, *number);
+        Queues::new(keyspace, effects).acknowledge(at, &key, *number);
     }
     ctx.reply.count(numbers.len());
     Ok(())
@@ -105,7 +106,7 @@ fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let key = Key::from(args.required()?);
     let numbers = named_deliveries(ctx, &key, args)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    governed::give_back(keyspace, effects, ctx.db, &key, &numbers);
+    Queues::new(keyspace, effects).give_back(ctx.db, &key, &numbers);
     ctx.reply.count(numbers.len());
     Ok(())
 }

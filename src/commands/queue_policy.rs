@@ -1,10 +1,10 @@
 //! QUEUE POLICY: policies that are set and looked at while the server runs.
 
 use super::gates::refuse_unwritable;
-use super::governed;
 use super::help::unknown_or_wrong;
 use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};
+use crate::queueing::Queues;
 use crate::resp::{Output, Request};
 use crate::state::State;
 
@@ -37,7 +37,7 @@ fn set(ctx: &mut Context<'_>, args: Arguments<'_>) -> Result<(), CommandError> {
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     policy.check_acknowledge().map_err(refused)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    governed::set_policy(keyspace, effects, policy).map_err(refused)?;
+    Queues::new(keyspace, effects).set_policy(policy).map_err(refused)?;
     ctx.state.show_policies();
     ctx.reply.ok();
     Ok(())
@@ -50,7 +50,7 @@ fn refused(reason: String) -> CommandError {
 fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
     refuse_unwritable(&ctx.state.persistence)?;
     let State { keyspace, effects, .. } = &mut *ctx.state;
-    let is_deleted = governed::delete_policy(keyspace, effects, name);
+    let is_deleted = Queues::new(keyspace, effects).delete_policy(name);
     ctx.state.show_policies();
     ctx.reply.flag(is_deleted);
     Ok(())

@@ -3,12 +3,12 @@
 //! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
 //! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
 
-use super::governed;
 use super::look_up::look_up;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};
 use crate::keyspace::DbIndex;
+use crate::queueing::{self, Queues};
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
 
@@ -34,12 +34,12 @@ pub fn replay(
         }
         "echo" => {
             let text = Arguments::of(request).required()?;
-            return governed::replay_note(&mut state.keyspace, *db, text);
+            return queueing::replay_note(&mut state.keyspace, *db, text);
         }
         _ => {}
     }
     let State { keyspace, effects, .. } = &mut *state;
-    if governed::replay(keyspace, effects, *db, request, reply) {
+    if Queues::new(keyspace, effects).replay(*db, request, reply) {
         reply.clear();
         return Ok(());
     }
@@ -56,7 +56,7 @@ pub fn replay(
         table,
     };
     let result = run(&mut context, request);
-    governed::remember_push(&mut state.keyspace, *db, request);
+    queueing::remember_push(&mut state.keyspace, *db, request);
     reply.clear();
     result
 }

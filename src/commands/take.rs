@@ -1,12 +1,12 @@
 //! Taking messages from a list: what a command that finds some does, and what a client that
 //! waited for some gets. Both are the same functions. And how such commands say what to take.
 
-use super::governed::{self, PushRules};
 use crate::clients::{Consumer, Take};
 use crate::effects::Effects;
 use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::queue::{End, Queue, Stamp};
+use crate::queue::{End, Stamp};
+use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
 use crate::resp::{Args, Output};
 use crate::state::{State, add_expired};
 use std::iter;
@@ -17,17 +17,6 @@ pub(super) struct Taker<'a> {
     pub db: DbIndex,
     pub consumer: Consumer,
     pub take: &'a Take,
-}
-
-/// What came of taking messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// Nothing is there, and nothing was written.
-    Nothing,
-    /// The reply was written.
-    Some,
-    /// So it was, and the next pop of the connection acknowledges what is in it.
-    ToAcknowledge,
 }
 
 /// An argument that counts messages, at least `min`.
@@ -94,12 +83,12 @@ pub(super) fn take(
     }
     let (end, taken) = match (take, governed_at) {
         (Take::Pop { end }, Some(at)) => {
-            let from = governed::Pop { at, key, end: *end, count: 1, consumer };
-            return Ok(governed::pop_with_key(keyspace, effects, from, false, reply));
+            let from = queueing::Pop { at, key, end: *end, count: 1, consumer };
+            return Ok(Queues::new(keyspace, effects).pop_with_key(from, false, reply));
         }
         (Take::PopMany { end, count }, Some(at)) => {
-            let from = governed::Pop { at, key, end: *end, count: *count, consumer };
-            return Ok(governed::pop_with_key(keyspace, effects, from, true, reply));
+            let from = queueing::Pop { at, key, end: *end, count: *count, consumer };
+            return Ok(Queues::new(keyspace, effects).pop_with_key(from, true, reply));
         }
         (Take::Pop { end }, None) => {
             (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1))
@@ -165,17 +154,6 @@ fn pop_many_with_key(
     })?)
 }
 
-/// Takes so many messages, which are there, as bulk strings.
-#[inline]
-pub(super) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Output) {
-    for _ in 0..count {
-        match queue.pop_large(end) {
-            Some(message) => reply.bulk_shared(message),
-            None => drop(queue.pop(end, |message| reply.bulk(message))),
-        }
-    }
-}
-
 /// Takes a message from one list, adds it to another (or the same), and gives it. No policy makes it a
 /// delivery; those of the other list hold for it as for a push.
 pub(super) fn move_between(
@@ -189,7 +167,7 @@ pub(super) fn move_between(
 ) -> Result<Option<Vec<u8>>, CommandError> {
     let is_other = source != destination;
     if is_other {
-        governed::check_name(keyspace, destination)?;
+        queueing::check_name(keyspace, destination)?;
     }
     if !has_messages(keyspace, db, source)? {
         return Ok(None);
@@ -208,12 +186,12 @@ pub(super) fn move_between(
     if moved.is_some() {
         add_expired(keyspace, effects);
         if is_governed {
-            governed::note_ready(keyspace, effects, db, destination);
+            Queues::new(keyspace, effects).note_ready(db, destination);
         }
         effects
-            .state(db, [b"LMOVE", source, destination, governed::side(from), governed::side(to)]);
+            .state(db, [b"LMOVE", source, destination, queueing::side(from), queueing::side(to)]);
         if is_governed {
-            governed::finish_push(keyspace, effects, db, destination, to, 1);
+            Queues::new(keyspace, effects).finish_push(db, destination, to, 1);
         }
     }
     Ok(moved)

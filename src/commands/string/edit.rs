@@ -1,11 +1,11 @@
 //! Parts of strings.
 
 use super::{check_length, look_up};
-use crate::commands::governed::check_no_queue;
 use crate::engine::Arg::One;
 use crate::engine::Group::String;
 use crate::engine::uses::{INSERT, READ_VALUE, UPDATE};
 use crate::engine::{Arguments, Command, CommandError, Context};
+use crate::queueing::check_no_queue;
 use crate::resp::Request;
 use crate::value::StringValue;
 

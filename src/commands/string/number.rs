@@ -1,12 +1,12 @@
 //! Strings as numbers.
 
 use super::extended::Extended;
-use crate::commands::governed::check_no_queue;
 use crate::engine::Arg::One;
 use crate::engine::Group::String;
 use crate::engine::uses::READ_AND_UPDATE;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Expiry;
+use crate::queueing::check_no_queue;
 use crate::resp::Request;
 use crate::state::{State, add_expired};
 use crate::value::StringValue;

@@ -2,13 +2,13 @@
 
 use super::expiry::{Form, MILLISECONDS, SECONDS, Wish};
 use super::reply_string;
-use crate::commands::governed::{check_name, clear_hidden, has_hidden};
 use crate::engine::Arg::{self, Named, One, OneOf, OptionalChoice, OptionalWord, Pairs, Word};
 use crate::engine::Group::String;
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::{CREATE, OVERWRITE, READ_AND_MAYBE_UPDATE, READ_AND_UPDATE};
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::{DbIndex, Expiry};
+use crate::queueing::{Queues, check_name, has_hidden};
 use crate::resp::Request;
 use crate::state::{State, add_expired};
 use crate::value::StringValue;
@@ -59,7 +59,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry) {
     let State { keyspace, effects, .. } = state;
     if keyspace.is_governed(db, key) {
-        clear_hidden(keyspace, effects, db, key);
+        Queues::new(keyspace, effects).clear_hidden(db, key);
     }
     keyspace.write(db, key, expiry, |string: &mut StringValue| string.set(value));
 }

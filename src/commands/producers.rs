@@ -3,16 +3,15 @@
 //! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
 //! messages leave the queue, the first in line push theirs, as long as they fit.
 
-use super::limits::{PushRules, full, is_beyond};
-use super::push::{Place, new_messages, push};
+use super::timing;
+use super::waits::stop_waiting;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
-use crate::commands::blocking::stop_waiting;
-use crate::commands::timing;
 use crate::engine::{CommandError, Context};
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::End;
+use crate::queueing::{Place, PushRules, Queues, full, is_beyond, new_messages};
 use crate::resp::Request;
 use crate::state::State;
 use std::sync::Arc;
@@ -98,7 +97,7 @@ fn serve_line(state: &mut State, db: DbIndex, key: &Key) {
         let pushed = match keyspace.list_in(at) {
             Ok(_) => {
                 let rules = PushRules::of(keyspace, at);
-                push(keyspace, effects, &Place { at, key, end, rules }, messages())
+                Queues::new(keyspace, effects).push(&Place { at, key, end, rules }, messages())
             }
             Err(error) => Err(error.into()),
         };

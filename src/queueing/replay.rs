@@ -5,15 +5,12 @@
 //! stamps, and deliveries are deliveries, so that both are as they were when all is loaded. A list
 //! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
 
-use super::deliver::{Pop, deliver};
-use super::give_back::give_back;
-use super::policies::change_policies;
-use super::record::note_ready;
+use super::Queues;
+use super::deliver::Pop;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clients::Consumer;
 use crate::clock::Now;
-use crate::effects::Effects;
 use crate::engine::{CommandError, is_word};
 use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace, is_mark};
 use crate::note::Note;
@@ -21,27 +18,28 @@ use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Output, Request, parse_integer};
 
-/// Runs a command that is about a list of messages in flight or delayed, as this program states them;
-/// false if it is not. What another program did to such a list is done to an ordinary one then.
-pub fn replay(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    request: &Request<'_>,
-    reply: &mut Output,
-) -> bool {
-    if !keyspace.has_policies() || request.len() < 2 {
-        return false;
-    }
-    let is_ours = replay_own(keyspace, effects, db, request, reply);
-    for key in request.args_from(1).take(2) {
-        if !is_ours {
-            make_plain(keyspace, db, key);
+impl Queues<'_> {
+    /// Runs a command that is about a list of messages in flight or delayed, as this program states them;
+    /// false if it is not. What another program did to such a list is done to an ordinary one then.
+    pub(crate) fn replay(
+        &mut self,
+        db: DbIndex,
+        request: &Request<'_>,
+        reply: &mut Output,
+    ) -> bool {
+        if !self.keyspace.has_policies() || request.len() < 2 {
+            return false;
         }
-        let queue = key.strip_suffix(IN_FLIGHT).or_else(|| key.strip_suffix(DELAYED));
-        keyspace.end_former_policy(db, queue.unwrap_or(key));
+        let is_ours = self.replay_own(db, request, reply);
+        for key in request.args_from(1).take(2) {
+            if !is_ours {
+                make_plain(self.keyspace, db, key);
+            }
+            let queue = key.strip_suffix(IN_FLIGHT).or_else(|| key.strip_suffix(DELAYED));
+            self.keyspace.end_former_policy(db, queue.unwrap_or(key));
+        }
+        is_ours
     }
-    is_ours
 }
 
 /// Makes what is in flight or delayed an ordinary list, if a key is the name of that.
@@ -65,70 +63,70 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
     }
 }
 
-fn replay_own(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    request: &Request<'_>,
-    reply: &mut Output,
-) -> bool {
-    let name = request.name();
-    let arg = |index| request.get(index).unwrap_or_default();
-    let (first, second) = (arg(1), arg(2));
-    if is_word(name, "lmove") && request.len() == 5 {
-        let (from, to) = (end_of(arg(3)), end_of(arg(4)));
-        if second == inflight_key(first) && keyspace.tracks_deliveries(db, first) {
-            if let Some(at) = keyspace.slot(db, first) {
-                let consumer = Consumer::nobody();
-                let from = Pop { at, key: first, end: from, count: 1, consumer };
-                deliver(keyspace, effects, from, reply);
+impl Queues<'_> {
+    fn replay_own(&mut self, db: DbIndex, request: &Request<'_>, reply: &mut Output) -> bool {
+        let name = request.name();
+        let arg = |index| request.get(index).unwrap_or_default();
+        let (first, second) = (arg(1), arg(2));
+        if is_word(name, "lmove") && request.len() == 5 {
+            let (from, to) = (end_of(arg(3)), end_of(arg(4)));
+            if second == inflight_key(first) && self.keyspace.tracks_deliveries(db, first) {
+                if let Some(at) = self.keyspace.slot(db, first) {
+                    let consumer = Consumer::nobody();
+                    let from = Pop { at, key: first, end: from, count: 1, consumer };
+                    self.deliver(from, reply);
+                }
+                return true;
             }
-            return true;
+            if first == delayed_key(second) && self.keyspace.delays(db, second) {
+                return replay_delayed(self.keyspace, db, second, request);
+            }
+            if first == inflight_key(second) && self.keyspace.tracks_deliveries(db, second) {
+                put_back(self.keyspace, db, second, from, to);
+                return true;
+            }
+            return false;
         }
-        if first == delayed_key(second) && keyspace.delays(db, second) {
-            return replay_delayed(keyspace, db, second, request);
+        if let Some(queue) = first.strip_suffix(DELAYED)
+            && self.keyspace.delays(db, queue)
+        {
+            return replay_delayed(self.keyspace, db, queue, request);
         }
-        if first == inflight_key(second) && keyspace.tracks_deliveries(db, second) {
-            put_back(keyspace, db, second, from, to);
-            return true;
+        let Some(queue) = first.strip_suffix(IN_FLIGHT) else { return false };
+        if !self.keyspace.tracks_deliveries(db, queue) {
+            return false;
         }
-        return false;
+        let queue = Key::from(queue);
+        match name {
+            name if is_word(name, "rpush") => add(self.keyspace, db, &queue, request.args_from(2)),
+            name if is_word(name, "lpop") => {
+                drop_from(self.keyspace, db, &queue, End::Front, second)
+            }
+            name if is_word(name, "rpop") => {
+                drop_from(self.keyspace, db, &queue, End::Back, second)
+            }
+            name if is_word(name, "lrem") && request.len() == 4 => {
+                drop_equal(self.keyspace, db, &queue, arg(3));
+            }
+            // One of several that are equal, which is about to be removed.
+            name if is_word(name, "lset") && is_mark(arg(3)) => {
+                let Some(rank) = parse_integer(second).and_then(|n| usize::try_from(n).ok()) else {
+                    return false;
+                };
+                self.keyspace.set_in_flight(db, &queue, rank, arg(3));
+            }
+            name if is_word(name, "del") => drop(self.keyspace.clear_in_flight(db, &queue)),
+            name if is_word(name, "pexpireat") => {
+                self.keyspace.set_expiry_of_emptied(db, &queue, parse_integer(second));
+            }
+            _ => return false,
+        }
+        true
     }
-    if let Some(queue) = first.strip_suffix(DELAYED)
-        && keyspace.delays(db, queue)
-    {
-        return replay_delayed(keyspace, db, queue, request);
-    }
-    let Some(queue) = first.strip_suffix(IN_FLIGHT) else { return false };
-    if !keyspace.tracks_deliveries(db, queue) {
-        return false;
-    }
-    let queue = Key::from(queue);
-    match name {
-        name if is_word(name, "rpush") => add(keyspace, db, &queue, request.args_from(2)),
-        name if is_word(name, "lpop") => drop_from(keyspace, db, &queue, End::Front, second),
-        name if is_word(name, "rpop") => drop_from(keyspace, db, &queue, End::Back, second),
-        name if is_word(name, "lrem") && request.len() == 4 => {
-            drop_equal(keyspace, db, &queue, arg(3));
-        }
-        // One of several that are equal, which is about to be removed.
-        name if is_word(name, "lset") && is_mark(arg(3)) => {
-            let Some(rank) = parse_integer(second).and_then(|n| usize::try_from(n).ok()) else {
-                return false;
-            };
-            keyspace.set_in_flight(db, &queue, rank, arg(3));
-        }
-        name if is_word(name, "del") => drop(keyspace.clear_in_flight(db, &queue)),
-        name if is_word(name, "pexpireat") => {
-            keyspace.set_expiry_of_emptied(db, &queue, parse_integer(second));
-        }
-        _ => return false,
-    }
-    true
 }
 
 /// Remembers the messages of a push that was replayed, so that the same are not stored again after it.
-pub fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
+pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
     let name = request.name();
     if keyspace.policies().is_empty() || !(is_word(name, "rpush") || is_word(name, "lpush")) {
         return;
@@ -266,7 +264,11 @@ fn drop_equal(keyspace: &mut Keyspace, db: DbIndex, key: &Key, message: &[u8]) {
 ///
 /// # Errors
 /// It is a note that this version does not know, or that cannot be followed.
-pub fn replay_note(keyspace: &mut Keyspace, db: DbIndex, text: &[u8]) -> Result<(), CommandError> {
+pub(crate) fn replay_note(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    text: &[u8],
+) -> Result<(), CommandError> {
     match Note::read(text).map_err(CommandError::from)? {
         None => {}
         Some(Note::PolicySet { at_ms, policy }) => {
@@ -321,20 +323,22 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
     }
 }
 
-/// Ends the loading of files: policies act again, and what was in flight has lost its owner.
-pub fn end_replay(keyspace: &mut Keyspace, effects: &mut Effects, now: Now) {
-    for (db, key) in keyspace.end_replay(now) {
-        note_ready(keyspace, effects, db, &key);
-    }
-    // Nobody waits yet: all of it at once.
-    keyspace.depart_client(ClientId::nobody());
-    let (_, all) = keyspace.take_departed(usize::MAX - 1);
-    for (db, key, numbers) in all {
-        give_back(keyspace, effects, db, &key, &numbers);
-    }
-    keyspace.policies().warn_of_assumptions();
-    // Files that lost their middle may have queues whose policy went before what it provided for.
-    if keyspace.has_policies() {
-        change_policies(keyspace, effects, None, |_| ());
+impl Queues<'_> {
+    /// Ends the loading of files: policies act again, and what was in flight has lost its owner.
+    pub(crate) fn end_replay(&mut self, now: Now) {
+        for (db, key) in self.keyspace.end_replay(now) {
+            self.note_ready(db, &key);
+        }
+        // Nobody waits yet: all of it at once.
+        self.keyspace.depart_client(ClientId::nobody());
+        let (_, all) = self.keyspace.take_departed(usize::MAX - 1);
+        for (db, key, numbers) in all {
+            self.give_back(db, &key, &numbers);
+        }
+        self.keyspace.policies().warn_of_assumptions();
+        // Files that lost their middle may have queues whose policy went before what it provided for.
+        if self.keyspace.has_policies() {
+            self.change_policies(None, |_| ());
+        }
     }
 }

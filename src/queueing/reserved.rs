@@ -12,7 +12,7 @@ use crate::policy::{Policies, QueuePolicy};
 ///
 /// # Errors
 /// A policy needs the name.
-pub fn check_name(keyspace: &Keyspace, key: &[u8]) -> Result<(), CommandError> {
+pub(crate) fn check_name(keyspace: &Keyspace, key: &[u8]) -> Result<(), CommandError> {
     if !keyspace.reserves_names() {
         return Ok(());
     }
@@ -32,7 +32,7 @@ fn reserved(key: &[u8], policy: &QueuePolicy) -> CommandError {
 }
 
 /// Why policies may not become these: a list that is there has a name that they need.
-pub fn check_lists(keyspace: &Keyspace, policies: &Policies) -> Result<(), String> {
+pub(crate) fn check_lists(keyspace: &Keyspace, policies: &Policies) -> Result<(), String> {
     if !policies.reserve_names() {
         return Ok(());
     }

@@ -1,9 +1,9 @@
 //! What acknowledges a message in flight: the next pop of its connection, or QUEUE ACK.
 
+use super::Queues;
 use super::inflight_key;
 use crate::client_id::ClientId;
 use crate::clients::Clients;
-use crate::effects::Effects;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place, Removed, Slot};
 use crate::queue::End;
 use crate::state::State;
@@ -13,7 +13,7 @@ use log::warn;
 /// pop from them, so what came before is done. `may_wait` says whether the pop waits if it finds
 /// nothing.
 #[inline]
-pub fn acknowledge_by_pop<'a>(
+pub(crate) fn acknowledge_by_pop<'a>(
     state: &mut State,
     db: DbIndex,
     keys: impl IntoIterator<Item = &'a [u8]>,
@@ -62,7 +62,7 @@ fn acknowledge_seen<'a>(
             let is_on = effects.is_on();
             let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
             for (place, delivery) in seen {
-                state_removal(keyspace, effects, db, key, place, &delivery);
+                Queues::new(keyspace, effects).state_removal(db, key, place, &delivery);
             }
         }
         clients.note_acknowledged(client, db, key, swaps);
@@ -95,55 +95,39 @@ fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
     );
 }
 
-/// Acknowledges a message in flight: it is gone. It may be the last use of the slot.
-pub fn acknowledge(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    at: Slot,
-    key: &[u8],
-    number: u64,
-) {
-    // Before nothing may be left of the queue.
-    keyspace.count_in(at, |totals| totals.acknowledged += 1);
-    let taken = take_out(keyspace, effects, at, key, number);
-    debug_assert!(taken.is_some(), "it was found in flight");
-}
-
-/// Takes a message out of those in flight, and states that. It may be the last use of the slot.
-pub(super) fn take_out(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    at: Slot,
-    key: &[u8],
-    number: u64,
-) -> Option<Delivery> {
-    let place = if effects.is_on() { keyspace.place_of_delivery(at, number) } else { None };
-    let delivery = keyspace.remove_delivery_in(at, number)?;
-    if let Some(place) = place {
-        state_removal(keyspace, effects, at.db(), key, place, &delivery);
+impl Queues<'_> {
+    /// Acknowledges a message in flight: it is gone. It may be the last use of the slot.
+    pub(crate) fn acknowledge(&mut self, at: Slot, key: &[u8], number: u64) {
+        // Before nothing may be left of the queue.
+        self.keyspace.count_in(at, |totals| totals.acknowledged += 1);
+        let taken = self.take_out(at, key, number);
+        debug_assert!(taken.is_some(), "it was found in flight");
     }
-    Some(delivery)
-}
 
-/// States that a message is in flight no more, which was in this place.
-fn state_removal(
-    keyspace: &Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
-    place: Place,
-    delivery: &Delivery,
-) {
-    let list = inflight_key(key);
-    match place {
-        Place::First => effects.state_pop(db, End::Front, &list, 1),
-        Place::Last => effects.state_pop(db, End::Back, &list, 1),
-        Place::Unlike => effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
-        Place::Rank(index) => {
-            let key = Key::from(list);
-            // It is not the last.
-            let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
-            effects.state_removed(&removed, || keyspace.mark());
+    /// Takes a message out of those in flight, and states that. It may be the last use of the slot.
+    pub(super) fn take_out(&mut self, at: Slot, key: &[u8], number: u64) -> Option<Delivery> {
+        let place =
+            if self.effects.is_on() { self.keyspace.place_of_delivery(at, number) } else { None };
+        let delivery = self.keyspace.remove_delivery_in(at, number)?;
+        if let Some(place) = place {
+            self.state_removal(at.db(), key, place, &delivery);
+        }
+        Some(delivery)
+    }
+
+    /// States that a message is in flight no more, which was in this place.
+    fn state_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
+        let list = inflight_key(key);
+        match place {
+            Place::First => self.effects.state_pop(db, End::Front, &list, 1),
+            Place::Last => self.effects.state_pop(db, End::Back, &list, 1),
+            Place::Unlike => self.effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+            Place::Rank(index) => {
+                let key = Key::from(list);
+                // It is not the last.
+                let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
+                self.effects.state_removed(&removed, || self.keyspace.mark());
+            }
         }
     }
 }

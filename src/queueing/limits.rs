@@ -6,26 +6,26 @@ use crate::policy::{Overflow, QueuePolicy};
 
 /// What holds for pushes to a queue under a policy: read once, so that a push need not look again.
 #[derive(Clone, Copy, Debug)]
-pub struct PushRules {
+pub(crate) struct PushRules {
     /// The queue takes nothing now.
     is_paused: bool,
     /// What becomes of pushes beyond the limits.
-    pub overflow: Overflow,
+    pub(crate) overflow: Overflow,
     /// No limit is the largest number.
     max_length: u64,
     max_length_bytes: u64,
     /// Messages that are delayed, and their bytes: they count.
     delayed: (usize, usize),
     /// For how long equal messages are not stored again.
-    pub dedup_window_ms: Option<i64>,
+    pub(crate) dedup_window_ms: Option<i64>,
     /// For how long messages are kept back.
-    pub delay_ms: Option<i64>,
+    pub(crate) delay_ms: Option<i64>,
 }
 
 impl PushRules {
     /// The rules of a queue; without a policy nothing is limited.
     #[inline(always)]
-    pub fn of(keyspace: &Keyspace, at: Slot) -> PushRules {
+    pub(crate) fn of(keyspace: &Keyspace, at: Slot) -> PushRules {
         let mut rules = PushRules {
             is_paused: false,
             overflow: Overflow::Reject,
@@ -50,20 +50,20 @@ impl PushRules {
 
     /// Whether the oldest messages make room for new ones.
     #[inline]
-    pub fn make_room(&self) -> bool {
+    pub(crate) fn make_room(&self) -> bool {
         matches!(self.overflow, Overflow::DropHead | Overflow::DeadLetter)
     }
 
     /// Whether a queue with so many messages that are ready, of so many bytes, is beyond its limits.
     #[inline]
-    pub fn is_beyond(&self, (len, bytes): (usize, usize)) -> bool {
+    pub(crate) fn is_beyond(&self, (len, bytes): (usize, usize)) -> bool {
         (len + self.delayed.0) as u64 > self.max_length
             || (bytes + self.delayed.1) as u64 > self.max_length_bytes
     }
 
     /// The length of a queue in which so many messages are ready.
     #[inline]
-    pub fn length(&self, ready: usize) -> usize {
+    pub(crate) fn length(&self, ready: usize) -> usize {
         ready + self.delayed.0
     }
 
@@ -72,7 +72,7 @@ impl PushRules {
     /// # Errors
     /// The queue is paused or full.
     #[inline]
-    pub fn check(
+    pub(crate) fn check(
         &self,
         keyspace: &mut Keyspace,
         at: Slot,
@@ -106,7 +106,7 @@ fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
 }
 
 /// Whether a queue would be beyond its limits with so much more.
-pub(super) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
+pub(crate) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
     let (len, held) = keyspace.ready_in(at);
     PushRules::of(keyspace, at).is_beyond((len + count, held + bytes))
 }
@@ -120,7 +120,7 @@ fn limit_passed(keyspace: &Keyspace, at: Slot, policy: &QueuePolicy, count: usiz
     }
 }
 
-pub fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
+pub(crate) fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
     let text = [b"QUEUEFULL queue '", key, b"' has reached ", limit.as_bytes(), b" of policy '"];
     CommandError::Bytes([&text.concat()[..], &policy.name, b"'"].concat())
 }

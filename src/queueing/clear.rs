@@ -1,32 +1,29 @@
 //! A queue that is deleted: what it has beside its list goes as well. And what may not come in its place
 //! while it has nothing else.
 
+use super::Queues;
 use super::reserved::check_name;
 use super::{delayed_key, inflight_key};
-use crate::effects::Effects;
 use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, Key, Keyspace, WrongType};
 
-/// Forgets what is delayed and in flight of a queue that is deleted; whether there was anything.
-pub fn clear_hidden(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
-) -> bool {
-    let had_delayed = keyspace.clear_delayed(db, key);
-    if had_delayed {
-        effects.add(db, [b"DEL", &delayed_key(key)[..]]);
+impl Queues<'_> {
+    /// Forgets what is delayed and in flight of a queue that is deleted; whether there was anything.
+    pub(crate) fn clear_hidden(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let had_delayed = self.keyspace.clear_delayed(db, key);
+        if had_delayed {
+            self.effects.add(db, [b"DEL", &delayed_key(key)[..]]);
+        }
+        let had_in_flight = self.keyspace.clear_in_flight(db, &Key::from(key));
+        if had_in_flight {
+            self.effects.add(db, [b"DEL", &inflight_key(key)[..]]);
+        }
+        had_delayed || had_in_flight
     }
-    let had_in_flight = keyspace.clear_in_flight(db, &Key::from(key));
-    if had_in_flight {
-        effects.add(db, [b"DEL", &inflight_key(key)[..]]);
-    }
-    had_delayed || had_in_flight
 }
 
 /// Whether a queue has messages in flight or delayed, which come back to a list of this name.
-pub fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
+pub(crate) fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
     keyspace.is_governed(db, key)
         && keyspace.governed(db, key).is_some_and(|governed| !governed.has_nothing_hidden())
 }
@@ -35,7 +32,7 @@ pub fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
 ///
 /// # Errors
 /// A policy needs the name, or the key is that of a queue whose messages are all in flight or delayed.
-pub fn check_no_queue(
+pub(crate) fn check_no_queue(
     keyspace: &mut Keyspace,
     db: DbIndex,
     key: &[u8],

@@ -1,0 +1,108 @@
+//! Messages that leave a queue without a consumer, one by one: dropped, expired, or as dead letters.
+
+use super::Queues;
+use super::delay::Delay;
+use super::limits::is_beyond;
+use super::reserved::check_name;
+use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent, Slot};
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Stamp};
+use log::warn;
+use std::sync::Arc;
+
+/// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
+/// last to the first, it has been everywhere by then.
+const HOPS_MAX: u16 = 16;
+
+/// Where messages leave a queue without a consumer, and why.
+#[derive(Clone, Copy)]
+pub(crate) struct Exit<'a> {
+    pub(crate) db: DbIndex,
+    pub(crate) key: &'a Key,
+    pub(crate) policy: &'a Arc<QueuePolicy>,
+    pub(crate) fate: Fate,
+    /// The end of the queue at which those are that leave first.
+    pub(crate) first: End,
+}
+
+impl<'a> Exit<'a> {
+    /// The exit of messages that are on their way.
+    pub(crate) fn of(departure: &'a Departure) -> Exit<'a> {
+        let Departure { db, key, policy, fate, first, .. } = departure;
+        Exit { db: *db, key, policy, fate: *fate, first: *first }
+    }
+}
+
+impl Queues<'_> {
+    /// Counts a message that was taken away from a queue, and hands it to the dead-letter queue if that is its
+    /// fate.
+    pub(crate) fn leave(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) {
+        if let Some(target) = self.leave_to(exit, message, stamp) {
+            self.make_room(exit.db, &target, End::Front);
+        }
+    }
+
+    /// As `leave`, but makes no room in the dead-letter queue: its key, if there is one that took the message.
+    pub(crate) fn leave_to(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) -> Option<Key> {
+        self.keyspace.work.moved(1);
+        let target = match exit.fate {
+            Fate::Dropped => None,
+            Fate::Expired | Fate::DeadLetter => self.dead_letter(exit, message, stamp.hops),
+        };
+        self.keyspace.count(exit.db, exit.key, |totals| match exit.fate {
+            _ if target.is_some() => totals.dead_lettered += 1,
+            Fate::Expired => totals.expired += 1,
+            Fate::Dropped | Fate::DeadLetter => totals.dropped += 1,
+        });
+        target
+    }
+
+    /// Pushes a message to the end of the dead-letter queue, whose key it gives; none if there is none, or it
+    /// takes no more. The message's life there begins anew.
+    fn dead_letter(&mut self, exit: Exit<'_>, message: &[u8], hops: u16) -> Option<Key> {
+        let Exit { db, key, policy, .. } = exit;
+        let target = Key::from(policy.dead_letter_key(key)?);
+        if hops >= HOPS_MAX {
+            if let Some(left_out) = self.keyspace.admit_line(QueueEvent::DeadLetterLoop) {
+                let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+                warn!(
+                    "a message of '{key}' was a dead letter {hops} times: policy '{name}' drops \
+                 it{left_out}"
+                );
+            }
+            return None;
+        }
+        check_name(self.keyspace, &target).ok()?;
+        if let Some(at) = self.keyspace.will_be_governed(db, &target)
+            && !takes_more(self.keyspace, at, message.len())
+        {
+            return None;
+        }
+        let delay_ms = self.keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
+        if let Some(delay_ms) = delay_ms {
+            // A delay needs no list yet, but in the end.
+            self.keyspace.list(db, &target).ok()?;
+            let letter = [message].into_iter();
+            let delay = Delay { end: End::Back, ms: delay_ms, hops: hops + 1 };
+            self.delay(db, &target, letter, delay);
+            self.keyspace.count(db, &target, |totals| totals.pushed += 1);
+            return Some(target);
+        }
+        let stamp =
+            Stamp { ready_ms: self.keyspace.queue_ms(), hops: hops + 1, ..Stamp::default() };
+        let pushed = self.keyspace.change_or_create_list(db, &target, |queue| {
+            queue.push_stamped(End::Back, message, stamp);
+        });
+        pushed.ok()?;
+        self.note_ready(db, &target);
+        self.effects.state_push(db, End::Back, &target, [message]);
+        self.keyspace.count(db, &target, |totals| totals.pushed += 1);
+        Some(target)
+    }
+}
+
+/// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
+fn takes_more(keyspace: &Keyspace, at: Slot, bytes: usize) -> bool {
+    let Some(policy) = keyspace.policy_in(at) else { return true };
+    !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes)
+}

@@ -1,0 +1,106 @@
+//! Messages that leave a queue in rows, without a consumer: of a row few leave at once, and many are handed
+//! over as a chore.
+
+use super::Queues;
+use super::dead_letters::Exit;
+use crate::keyspace::{DbIndex, Fate, Keyspace, Removed};
+use crate::queue::{End, Gathered, Queue, TakenOut};
+
+/// A letter may make others leave, which counts as well: so many are taken at once.
+const HANDED_OVER_MAX: usize = 100;
+
+impl Queues<'_> {
+    /// Takes messages out of a queue, row after row as `next` names them: the index of the first, and how many.
+    /// Of each row those at one end leave first.
+    pub(crate) fn part_with(
+        &mut self,
+        exit: Exit<'_>,
+        next: impl Fn(&Queue) -> Option<(usize, usize)>,
+    ) {
+        let Exit { db, key, policy, fate, first } = exit;
+        // Those that go to nobody are only counted.
+        let keeps = fate != Fate::Dropped && policy.dead_letter.is_some();
+        let mut left = self.keyspace.work.messages_at_once();
+        let mut letters = Gathered::default();
+        while let Ok(Some(list)) = self.keyspace.list(db, key)
+            && let Some((index, count)) = next(list)
+        {
+            if keeps && (count > left || self.keyspace.has_departing_of(db, key)) {
+                self.hand_over_gathered(exit, &mut letters);
+                let removed = self.keyspace.depart(db, key, policy, (fate, first), (index, count));
+                self.state_removed(removed);
+                continue;
+            }
+            left = if keeps { left - count } else { left };
+            let Some(gone) = take_out(self.keyspace, db, key, (index, count), keeps) else { break };
+            let TakenOut { index, count, behind, .. } = gone;
+            let removed = Removed { db, key: key.clone(), index, count, behind, departure: None };
+            self.state_removed(Some(removed));
+            if !keeps {
+                self.keyspace.count(db, key, |totals| match fate {
+                    Fate::Expired => totals.expired += count as u64,
+                    Fate::Dropped | Fate::DeadLetter => totals.dropped += count as u64,
+                });
+            }
+            letters.add(gone);
+        }
+        self.hand_over_gathered(exit, &mut letters);
+    }
+}
+
+fn take_out(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    (index, count): (usize, usize),
+    keeps: bool,
+) -> Option<TakenOut> {
+    let taken = keyspace.change_list(db, key, |queue| {
+        let messages = if keeps { queue.copy_stamped(index, count) } else { Vec::new() };
+        queue.trim_out(index, count);
+        TakenOut { index, count, behind: queue.len() - index, messages }
+    });
+    taken.ok().flatten()
+}
+
+impl Queues<'_> {
+    fn state_removed(&mut self, removed: Option<Removed>) {
+        self.add_expired();
+        if let Some(removed) = removed {
+            self.effects.state_removed(&removed, || self.keyspace.mark());
+        }
+    }
+
+    /// Hands messages over as they would have come one by one: those that expired each at its own moment, others
+    /// from one end on.
+    fn hand_over_gathered(&mut self, exit: Exit<'_>, letters: &mut Gathered) {
+        let letters = std::mem::take(letters);
+        let letters = match exit.fate {
+            Fate::Expired => letters.into_sorted(),
+            _ => letters.into_row(exit.first),
+        };
+        for (message, stamp) in &letters {
+            self.leave(exit, message, *stamp);
+        }
+    }
+
+    /// Hands messages over that have left their queues, as far as there is time for it.
+    pub(crate) fn hand_over(&mut self) {
+        // What a look-up has taken out of a queue is recorded before it is handed over.
+        self.add_expired();
+        while self.keyspace.work.has_time()
+            && let Some((departure, messages)) = self
+                .keyspace
+                .take_departing(self.keyspace.work.messages_left().min(HANDED_OVER_MAX))
+        {
+            let exit = Exit::of(&departure);
+            for (message, stamp) in &messages {
+                self.leave(exit, message, *stamp);
+            }
+            let mut digits = itoa::Buffer::new();
+            let pop = if exit.first == End::Front { &b"LPOP"[..] } else { b"RPOP" };
+            self.effects
+                .add(exit.db, [pop, &departure.list, digits.format(messages.len()).as_bytes()]);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What time brings to queues under a policy: messages that are ready or waited too long, deliveries that
+//! were not acknowledged in time.
+
+use super::Queues;
+use super::dead_letters::Exit;
+use crate::keyspace::{DbIndex, Fate, Key, QueueEvent, Return};
+use crate::policy::QueuePolicy;
+use crate::queue::End;
+use log::warn;
+use std::sync::Arc;
+
+impl Queues<'_> {
+    /// Does what is due by the time of the turn, as far as there is time for it.
+    pub(crate) fn tend_due(&mut self) {
+        while self.keyspace.work.has_time()
+            && let Some((db, key)) = self.keyspace.take_due()
+        {
+            self.keyspace.work.keys(1);
+            if let Some(policy) = self.keyspace.policy_of(db, &key) {
+                self.return_overdue(db, &key, &policy);
+                let now_ms = self.keyspace.queue_ms();
+                self.release(db, &key, now_ms, self.keyspace.work.messages_left());
+                if let Some(window_ms) = policy.dedup_window_ms {
+                    self.keyspace.forget_recent(db, &key, window_ms);
+                }
+                self.expire(db, &key, &policy);
+            }
+            self.keyspace.note_due_again(db, &key);
+        }
+        self.keyspace.note_left_due();
+    }
+
+    /// Returns what has been in flight for too long.
+    fn return_overdue(&mut self, db: DbIndex, key: &Key, policy: &QueuePolicy) {
+        let Some(timeout_ms) = policy.ack_timeout_ms else { return };
+        let since_ms = self.keyspace.queue_ms().saturating_sub(timeout_ms);
+        let count_max = self.keyspace.work.messages_left();
+        let (how, numbers) = self.keyspace.overdue(db, key, since_ms, count_max);
+        if how != Return::Hopeless
+            && !numbers.is_empty()
+            && let Some(left_out) = self.keyspace.admit_line(QueueEvent::Overdue)
+        {
+            let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+            warn!(
+                "{} messages of '{key}' were not acknowledged within {timeout_ms} ms: policy '{name}' \
+             takes them back{left_out}",
+                numbers.len()
+            );
+        }
+        self.give_back_part(db, key, how, &numbers);
+    }
+
+    /// Takes away what has waited too long: all of it, since nobody may be shown or given it.
+    fn expire(&mut self, db: DbIndex, key: &Key, policy: &Arc<QueuePolicy>) {
+        let Some(ttl_ms) = policy.message_ttl_ms else { return };
+        let limit_ms = self.keyspace.queue_ms().saturating_sub(ttl_ms);
+        let exit = Exit { db, key, policy, fate: Fate::Expired, first: End::Front };
+        self.part_with(exit, |queue| queue.next_older_than(limit_ms));
+    }
+}

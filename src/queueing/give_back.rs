@@ -1,0 +1,280 @@
+//! What goes back to its queue without an acknowledgement.
+//!
+//! Messages that come back stand at the end from which they were taken, in the order of their first
+//! deliveries. All that comes back at once is merged with what came back before in one step, and
+//! stated once.
+
+use super::Queues;
+use super::dead_letters::Exit;
+use super::{inflight_key, side};
+use crate::client_id::ClientId;
+use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace, QueueEvent, Return};
+use crate::note::Note;
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Queue, Stamp};
+use log::warn;
+
+/// A message and what is known of it.
+type Message = (Box<[u8]>, Stamp);
+
+/// Messages between the place of one that comes back and the end of its queue are written anew, so
+/// many for each that comes back. With more of them the places are stated one by one.
+const WRITTEN_ANEW_MAX: usize = 8;
+
+impl Queues<'_> {
+    /// Returns what clients had in flight who have left, as far as there is time for it.
+    pub(crate) fn return_departed(&mut self) {
+        while self.keyspace.has_departed() && self.keyspace.work.has_time() {
+            let (how, parts) = self.keyspace.take_departed(self.keyspace.work.messages_left());
+            for (db, key, numbers) in parts {
+                self.give_back_part(db, &key, how, &numbers);
+            }
+        }
+    }
+
+    /// Returns messages in flight, which may be a part of many.
+    pub(super) fn give_back_part(&mut self, db: DbIndex, key: &Key, how: Return, numbers: &[u64]) {
+        match how {
+            Return::All => self.give_back(db, key, numbers),
+            Return::Hopeless => {
+                // Looking costs less than moving, but not nothing.
+                self.keyspace.work.keys(numbers.len());
+                self.give_up_hopeless(db, key, numbers);
+            }
+            Return::Newest => self.put_back(db, key, numbers),
+        }
+    }
+
+    /// Returns all that a client has in flight, who stays.
+    pub(crate) fn give_back_held(&mut self, client: ClientId) {
+        for (db, key, numbers) in self.keyspace.held_by_queue(&[client]) {
+            self.give_back(db, &key, &numbers);
+        }
+    }
+
+    /// Returns messages in flight to their places in the queue, but for those that were delivered too often
+    /// or have waited too long meanwhile. Their numbers rise.
+    pub(crate) fn give_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        let staying = self.give_up_hopeless(db, key, numbers);
+        self.put_back(db, key, &staying);
+    }
+
+    /// Takes those of these messages in flight away that were delivered too often or have waited too long; gives
+    /// the numbers of the others.
+    fn give_up_hopeless(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
+        let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
+        let now_ms = self.keyspace.queue_ms();
+        let fate_of = |keyspace: &mut Keyspace, number| {
+            let governed = keyspace.governed(db, key)?;
+            fate(&policy, governed.in_flight.get(number)?.stamp, now_ms)
+        };
+        let mut staying = Vec::new();
+        for &number in numbers {
+            let Some(fate) = fate_of(self.keyspace, number) else {
+                staying.push(number);
+                continue;
+            };
+            if fate == Fate::DeadLetter {
+                warn_of_delivery_limit(self.keyspace, key, &policy);
+            }
+            let Some(at) = self.keyspace.slot(db, key) else { break };
+            if let Some(delivery) = self.take_out(at, key, number) {
+                let exit = Exit { db, key, policy: &policy, fate, first: End::Front };
+                self.leave(exit, &delivery.message, delivery.stamp);
+            }
+        }
+        staying
+    }
+}
+
+fn warn_of_delivery_limit(keyspace: &mut Keyspace, key: &[u8], policy: &QueuePolicy) {
+    if let Some(left_out) = keyspace.admit_line(QueueEvent::DeliveredTooOften) {
+        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+        let limit = policy.delivery_limit.unwrap_or_default();
+        warn!(
+            "a message of '{key}' was not acknowledged in {limit} deliveries: policy '{name}' gives \
+             it up{left_out}"
+        );
+    }
+}
+
+/// What becomes of a message in flight that must not go back to its queue; none if it may.
+fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
+    let is_undeliverable = policy.delivery_limit.is_some_and(|limit| stamp.deliveries >= limit);
+    let is_too_old =
+        policy.message_ttl_ms.is_some_and(|ttl| stamp.ready_ms.saturating_add(ttl) <= now_ms);
+    match (is_undeliverable, is_too_old) {
+        (true, _) => Some(Fate::DeadLetter),
+        (false, true) => Some(Fate::Expired),
+        (false, false) => None,
+    }
+}
+
+impl Queues<'_> {
+    /// Returns messages in flight to their places in the queue, come what may. Their numbers rise.
+    pub(super) fn put_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        if numbers.is_empty() {
+            return;
+        }
+        self.keyspace.work.moved(numbers.len());
+        let expires_ms = self.keyspace.expiry_of_emptied(db, key);
+        let are_moves = is_tail(self.keyspace, db, key, numbers)
+            && go_to_the_end(self.keyspace, db, key, numbers);
+        let mut returned = Vec::with_capacity(numbers.len());
+        for &number in numbers.iter().rev() {
+            returned.extend(match are_moves {
+                true => self.keyspace.remove_delivery(db, key, number),
+                false => {
+                    let at = self.keyspace.slot(db, key);
+                    at.and_then(|at| self.take_out(at, key, number))
+                }
+            });
+        }
+        if are_moves {
+            self.move_back(db, key, &returned);
+        } else {
+            let mut messages: Vec<Message> =
+                returned.into_iter().map(|delivery| (delivery.message, delivery.stamp)).collect();
+            messages.sort_by_key(|(_, stamp)| stamp.order);
+            let is_front = |(_, stamp): &Message| stamp.taken_from == End::Front;
+            let (front, back): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_front);
+            self.insert_all(db, key, End::Front, front);
+            self.insert_all(db, key, End::Back, back);
+        }
+        if let Some(expires_ms) = expires_ms {
+            self.keyspace.set_expiry(db, key, Some(expires_ms));
+            let mut digits = itoa::Buffer::new();
+            self.effects.state(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
+        }
+    }
+}
+
+/// Whether these are the last of a queue's deliveries.
+fn is_tail(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
+    let Some(governed) = keyspace.governed(db, key) else { return false };
+    let last = governed.in_flight.iter().rev().take(numbers.len());
+    last.map(|(number, _)| number).eq(numbers.iter().rev().copied())
+}
+
+/// Whether deliveries come to be in their places if the last of them goes to the end of the queue first,
+/// then the one before it, and so on.
+fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
+    for end in [End::Front, End::Back] {
+        let Some(governed) = keyspace.governed(db, key) else { return false };
+        let stamps = numbers.iter().filter_map(|number| governed.in_flight.get(*number));
+        let stamps = stamps.map(|delivery| delivery.stamp).filter(|s| s.taken_from == end);
+        let orders: Vec<u64> = stamps.map(|stamp| stamp.order).collect();
+        let Some(&last) = orders.last() else { continue };
+        let Ok(list) = keyspace.list(db, key) else { return false };
+        let is_outermost = list.is_none_or(|list| outer_len(list, end, last) == 0);
+        if !is_outermost || !orders.is_sorted() {
+            return false;
+        }
+    }
+    true
+}
+
+/// How many messages are between the place of one that comes back and the end of its queue.
+fn outer_len(queue: &Queue, end: End, order: u64) -> usize {
+    match end {
+        End::Front => queue.place_of(end, order),
+        End::Back => queue.len() - queue.place_of(end, order),
+    }
+}
+
+impl Queues<'_> {
+    /// Puts messages at the ends of the queue one by one.
+    fn move_back(&mut self, db: DbIndex, key: &[u8], returned: &[Delivery]) {
+        // There are only lists.
+        let _ = self.keyspace.change_or_create_list(db, key, |queue| {
+            for Delivery { message, stamp, .. } in returned {
+                queue.push_stamped(stamp.taken_from, message, *stamp);
+            }
+        });
+        self.add_expired();
+        if self.effects.is_on() {
+            let list = inflight_key(key);
+            for Delivery { stamp, .. } in returned {
+                self.effects
+                    .state(db, [b"LMOVE", &list[..], key, b"RIGHT", side(stamp.taken_from)]);
+            }
+        }
+    }
+
+    /// Puts messages, which are in the order of their first deliveries, in their places at one end.
+    fn insert_all(&mut self, db: DbIndex, key: &[u8], end: End, messages: Vec<Message>) {
+        let Some((_, last)) = messages.last() else { return };
+        let Ok(list) = self.keyspace.list(db, key) else { return };
+        let outer = list.map_or(0, |list| outer_len(list, end, last.order));
+        if outer > WRITTEN_ANEW_MAX * messages.len() {
+            for (message, stamp) in messages {
+                self.insert_one(db, key, end, &message, stamp);
+            }
+            return;
+        }
+        let merged = self.keyspace.change_or_create_list(db, key, |queue| {
+            let pop = || queue.pop_stamped(end, |message| Box::from(message));
+            let outermost: Vec<Message> = std::iter::from_fn(pop).take(outer).collect();
+            let merged = merge(outermost, messages);
+            for (message, stamp) in merged.iter().rev() {
+                queue.push_stamped(end, message, *stamp);
+            }
+            merged
+        });
+        let Ok(merged) = merged else { return };
+        self.keyspace.work.moved(outer);
+        self.add_expired();
+        if outer > 0 {
+            self.effects.state_pop(db, end, key, outer);
+        }
+        self.effects.state_push(db, end, key, merged.iter().rev().map(|(message, _)| &message[..]));
+        let runs = merged.iter().rev().map(|(_, stamp)| (*stamp, 1)).collect();
+        self.effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
+    }
+}
+
+/// Messages at the end of a queue, the outermost first, with those among them that come back.
+fn merge(outermost: Vec<Message>, returning: Vec<Message>) -> Vec<Message> {
+    let mut merged = Vec::with_capacity(outermost.len() + returning.len());
+    let mut returning = returning.into_iter().peekable();
+    for other in outermost {
+        while let Some(message) = returning.next_if(|(_, stamp)| stamp.order <= other.1.order) {
+            merged.push(message);
+        }
+        merged.push(other);
+    }
+    merged.extend(returning);
+    merged
+}
+
+impl Queues<'_> {
+    /// Puts a message in its place among many others: a mark stands in for the next message meanwhile,
+    /// since a message cannot be named but by its bytes.
+    fn insert_one(&mut self, db: DbIndex, key: &[u8], end: End, message: &[u8], stamp: Stamp) {
+        let inserted = self.keyspace.change_or_create_list(db, key, |queue| {
+            let index = queue.place_of(end, stamp.order);
+            let next = queue.get(index).map(Box::<[u8]>::from);
+            queue.insert_stamped(index, message, stamp);
+            (index, next)
+        });
+        let Ok((index, next)) = inserted else { return };
+        self.add_expired();
+        if !self.effects.is_on() {
+            return;
+        }
+        match next {
+            Some(next) if index > 0 => {
+                let mark = self.keyspace.mark();
+                let (mut at, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
+                let (at, behind) =
+                    (at.format(index).as_bytes(), behind.format(index + 1).as_bytes());
+                self.effects.state(db, [b"LSET", key, at, &mark]);
+                self.effects.state(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
+                self.effects.state(db, [b"LSET", key, behind, &next]);
+            }
+            Some(_) => self.effects.state_push(db, End::Front, key, [message]),
+            None => self.effects.state_push(db, End::Back, key, [message]),
+        }
+        self.effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
+    }
+}

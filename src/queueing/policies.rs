@@ -1,0 +1,122 @@
+//! Changing the policies, and what becomes of queues that one does not govern any more.
+
+use super::Queues;
+use super::reserved::check_lists;
+use crate::note::Note;
+use crate::policy::{Policies, QueuePolicy};
+
+impl Queues<'_> {
+    /// Changes the policies, and then which queues they govern: of few keys at once, of many as a chore.
+    /// Messages that come under a policy are ready since `at_ms`, if a note says so of all of them.
+    pub(crate) fn change_policies<R>(
+        &mut self,
+        at_ms: Option<i64>,
+        change: impl FnOnce(&mut Policies) -> R,
+    ) -> R {
+        let result = self.keyspace.set_policies(change);
+        self.keyspace.begin_pass(at_ms);
+        if self.keyspace.is_short_pass() {
+            self.keyspace.go_on_with_pass(true);
+            let count_max = self.keyspace.work.messages_at_once();
+            let moved_before = self.keyspace.work.spent();
+            while self.keyspace.work.is_little_since(moved_before)
+                && self.settle_stranded(count_max)
+            {}
+            self.keyspace.note_behind();
+        }
+        result
+    }
+
+    /// Goes on to put queues under the policies that hold, as far as there is time for it.
+    pub(crate) fn follow_policies(&mut self) {
+        if !self.keyspace.has_pass() {
+            return;
+        }
+        self.keyspace.go_on_with_pass(false);
+        while self.keyspace.work.has_time() {
+            let count_max = self.keyspace.work.messages_left();
+            if !self.settle_stranded(count_max) {
+                break;
+            }
+        }
+        self.note_stamped();
+        self.keyspace.note_behind();
+    }
+
+    /// Returns what is in flight or delayed of a queue whose policy does not provide for it any more to its old
+    /// place, whatever a policy says of messages that come back; `count_max` messages at the most, those that
+    /// were delivered last first. False if there is no such queue.
+    fn settle_stranded(&mut self, count_max: usize) -> bool {
+        let Some((db, key)) = self.keyspace.next_stranded() else { return false };
+        let policy = self.keyspace.policies().of(&key);
+        let keeps_in_flight = policy.is_some_and(|policy| policy.is_at_least_once());
+        let keeps_delayed = policy.is_some_and(|policy| policy.delay_ms.is_some());
+        let mut numbers = Vec::new();
+        if let Some(governed) = self.keyspace.governed(db, &key)
+            && !keeps_in_flight
+        {
+            let newest = governed.in_flight.iter().rev().take(count_max);
+            numbers = newest.map(|(number, _)| number).collect();
+            numbers.reverse();
+        }
+        self.put_back(db, &key, &numbers);
+        if numbers.len() == count_max {
+            return true;
+        }
+        if !keeps_delayed {
+            self.release(db, &key, i64::MAX, count_max);
+        }
+        let is_delayed =
+            self.keyspace.governed(db, &key).is_some_and(|governed| !governed.delayed.is_empty());
+        if keeps_delayed || !is_delayed {
+            self.keyspace.govern_again(db, &key);
+        }
+        true
+    }
+
+    /// QUEUE POLICY SET.
+    ///
+    /// # Errors
+    /// There are too many policies, or a list that is there has a name that they need; nothing has changed.
+    pub(crate) fn set_policy(&mut self, policy: QueuePolicy) -> Result<(), String> {
+        let at_ms = self.keyspace.queue_ms();
+        let mut next = self.keyspace.policies().clone();
+        next.set(policy.clone())?;
+        check_lists(self.keyspace, &next)?;
+        // Messages that come under it are ready since then, as the note says.
+        self.change_policies(Some(at_ms), |policies| *policies = next);
+        self.keyspace.note_change();
+        self.effects.note(0, &Note::PolicySet { at_ms, policy });
+        Ok(())
+    }
+
+    /// The policies of the settings, after CONFIG SET.
+    ///
+    /// # Errors
+    /// A list that is there has a name that they need, or a new one leaves open what acknowledges; nothing
+    /// has changed.
+    pub(crate) fn configure_policies(&mut self, configured: &[QueuePolicy]) -> Result<(), String> {
+        let mut next = self.keyspace.policies().clone();
+        for policy in configured.iter().filter(|policy| !next.is_configured(policy)) {
+            policy.check_acknowledge()?;
+        }
+        let forgotten = next.configure(configured);
+        check_lists(self.keyspace, &next)?;
+        self.change_policies(None, |policies| *policies = next);
+        for name in forgotten {
+            self.keyspace.note_change();
+            self.effects.note(0, &Note::PolicyForgotten { name });
+        }
+        Ok(())
+    }
+
+    /// QUEUE POLICY DEL; whether there was one of this name.
+    pub(crate) fn delete_policy(&mut self, name: &[u8]) -> bool {
+        let is_deleted = self.change_policies(None, |policies| policies.delete(name));
+        if is_deleted {
+            self.keyspace.note_change();
+            self.effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
+        }
+        is_deleted
+    }
+}
