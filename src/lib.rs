@@ -59,10 +59,10 @@
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
-//! | `commands` | one table of commands, made of the families' rows; look-up, gates, dispatch; waiting for keys |
+//! | `commands` | one table of commands, made of the families' rows; dispatch; waiting for keys |
+//! | `engine` | what a command is: its row, the table made of rows; look-up, gates, call, and what it runs with |
 //! | `queueing` | what policies do to queues: pushes, deliveries, acknowledgements, delays, dead letters |
-//! | `engine` | what a command is: its row, the table made of rows, what it runs with, its errors |
-//! | `flags` | properties of commands |
+//! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
@@ -124,6 +124,8 @@ mod persistence;
 mod channels;
 #[allow(unreachable_pub)]
 mod clients;
+#[allow(unreachable_pub)]
+mod command_error;
 #[allow(unreachable_pub)]
 mod commands;
 #[allow(unreachable_pub)]

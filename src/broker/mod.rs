@@ -19,10 +19,10 @@ use turn::TurnTime;
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
-use crate::commands::{
-    self, after, blocking, dispatch, gates, monitor, pubsub, timing, transaction, waits,
-};
+use crate::commands::{self, after, blocking, dispatch, pubsub};
 use crate::engine::Table;
+use crate::engine::open_transaction;
+use crate::engine::{gates, monitor, timing, waits};
 use crate::host::Host;
 use crate::note::Note;
 use crate::queueing;
@@ -78,7 +78,7 @@ impl Broker {
     /// Forgets a client: its waits, watches and subscriptions end, what it is owed is dropped.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
         waits::stop_waiting(&mut self.state, id);
-        transaction::forget(&mut self.state, id);
+        open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
         self.give_back(id);

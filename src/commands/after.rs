@@ -1,7 +1,9 @@
 //! What follows from what was done, by a command or by time: watches that are broken, and clients that waited
 //! for it.
 
-use super::{blocking, gates, producers, transaction};
+use super::{blocking, producers};
+use crate::engine::gates;
+use crate::engine::open_transaction;
 use crate::state::{State, add_expired};
 
 /// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
@@ -15,13 +17,13 @@ pub fn follow_up(state: &mut State) {
 }
 
 fn follow_signals(state: &mut State) {
-    transaction::break_watches(state);
+    open_transaction::break_watches(state);
     // What consumers take makes room, and what producers push is for consumers.
     if !gates::is_serving_paused(state) {
         while state.keyspace.has_signals() {
             blocking::serve_ready_keys(state);
             producers::serve_producers(state);
-            transaction::break_watches(state);
+            open_transaction::break_watches(state);
         }
     }
 }

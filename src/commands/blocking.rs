@@ -7,15 +7,15 @@
 
 use super::producers;
 use super::take::{Taker, end_of, has_messages, many_arguments, take, take_first};
-use super::timing;
-use super::waits::stop_waiting;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Take};
 use crate::clock::Now;
 use crate::engine::Arg::{Many, One, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, PER_KEY, TAKE_MANY};
+use crate::engine::timing;
 use crate::engine::uses::{INSERT, TAKE};
+use crate::engine::waits::stop_waiting;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Key;
 use crate::queue::End;

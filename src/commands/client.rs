@@ -3,10 +3,11 @@
 
 use super::client_list::shown_id;
 use super::help::wrong_arguments;
-use super::{blocking, client_kill, client_list, gates};
+use super::{blocking, client_kill, client_list};
 use crate::clients::{Identity, ReplyMode};
 use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
 use crate::engine::Group::Connection;
+use crate::engine::gates;
 use crate::engine::syntax::ALL_CLIENTS;
 use crate::engine::tips::{ALL_NODES_SUCCEED, VARIES};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};

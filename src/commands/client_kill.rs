@@ -3,10 +3,12 @@
 
 use super::client_list::Kind;
 use super::deeds::log_deed;
-use super::{monitor, pubsub, transaction, waits};
+use super::pubsub;
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
+use crate::engine::open_transaction;
 use crate::engine::{Arguments, CommandError, Context, is_word};
+use crate::engine::{monitor, waits};
 use crate::resp::{Request, parse_integer};
 use crate::state::State;
 
@@ -97,7 +99,7 @@ fn kill_other(state: &mut State, id: ClientId) {
     // First, so that input that waited is not run when the wait ends.
     state.clients.close(id, CloseReason::Killed);
     waits::stop_waiting(state, id);
-    transaction::forget(state, id);
+    open_transaction::forget(state, id);
     pubsub::forget(state, id);
     monitor::stop(state, id);
 }

@@ -1,10 +1,12 @@
 //! The connection itself: greeting, password, database, leaving.
 
 use super::client_list::shown_id;
-use super::{client, monitor, pubsub, transaction};
+use super::{client, pubsub};
 use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
 use crate::engine::Group::Connection;
+use crate::engine::monitor;
+use crate::engine::open_transaction;
 use crate::engine::tips::ALL_SHARDS_SUCCEED;
 use crate::engine::{Arguments, Command, CommandError, Context, db_index, is_word};
 use crate::queueing::Queues;
@@ -238,7 +240,7 @@ fn quit(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    transaction::forget(ctx.state, ctx.client);
+    open_transaction::forget(ctx.state, ctx.client);
     pubsub::forget(ctx.state, ctx.client);
     monitor::stop(ctx.state, ctx.client);
     set_db(ctx, 0);

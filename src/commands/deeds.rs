@@ -1,8 +1,8 @@
 //! What the log tells of commands, at `loglevel verbose`: who changed the server or its data as a
 //! whole.
 
-use super::secrets;
 use crate::engine::Context;
+use crate::engine::secrets;
 use crate::resp::{OwnedRequest, Request};
 use log::debug;
 

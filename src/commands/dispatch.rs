@@ -1,13 +1,13 @@
 //! The way of one request: look-up, gates, call, and what follows from it; or why it is not called.
 
 use super::after::follow_up;
-use super::call::{call, write_error};
-use super::gates::{self, Gate};
-use super::look_up::find;
-use super::transaction;
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
+use crate::engine::call::{call, write_error};
+use crate::engine::gates::{self, Gate};
+use crate::engine::look_up::find;
+use crate::engine::open_transaction;
 use crate::engine::{Command, CommandError, Context, Flags, Found, Origin, Table};
 use crate::resp::{Output, OutputMark, Request};
 use crate::state::State;
@@ -61,7 +61,7 @@ pub fn dispatch(
                 mark = reply.mark();
             }
         }
-        Ok(Gate::Queue) => transaction::queue(state, id, found.command, request, reply),
+        Ok(Gate::Queue) => open_transaction::queue(state, id, found.command, request, reply),
         Ok(Gate::Wait) => return false,
         Err(error) => reject(state, id, Some(found), error, reply),
     }
@@ -91,11 +91,11 @@ fn reject(
     error: CommandError,
     reply: &mut Output,
 ) {
-    transaction::abort(state, id);
+    open_transaction::abort(state, id);
     if let Some(found) = found {
         state.stats.command(found.index).rejected += 1;
         if found.command.flags.contains(Flags::RUNS_QUEUED) {
-            transaction::forget(state, id);
+            open_transaction::forget(state, id);
             let bytes = error.to_bytes();
             let reason = bytes.strip_prefix(b"ERR ").unwrap_or(&bytes);
             let mut text = b"EXECABORT Transaction discarded because of: ".to_vec();

@@ -7,7 +7,6 @@
 mod absent;
 pub mod after;
 pub mod blocking;
-mod call;
 mod categories;
 mod client;
 mod client_kill;
@@ -21,15 +20,12 @@ mod deeds;
 pub mod dispatch;
 mod document;
 mod expiry;
-pub mod gates;
 mod help;
 mod info;
 mod keys;
 mod latency;
 mod list;
-mod look_up;
 mod memory;
-pub mod monitor;
 mod object;
 mod producers;
 pub mod pubsub;
@@ -37,14 +33,11 @@ mod queue;
 mod queue_policy;
 pub mod replay;
 mod scan;
-mod secrets;
 mod server;
 mod slowlog;
 mod string;
 mod take;
-pub mod timing;
 pub mod transaction;
-pub mod waits;
 
 pub use document::{command_names, commands_markdown};
 

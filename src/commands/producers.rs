@@ -3,10 +3,10 @@
 //! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
 //! messages leave the queue, the first in line push theirs, as long as they fit.
 
-use super::timing;
-use super::waits::stop_waiting;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn};
+use crate::engine::timing;
+use crate::engine::waits::stop_waiting;
 use crate::engine::{CommandError, Context};
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::{Overflow, QueuePolicy};

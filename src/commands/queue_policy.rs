@@ -1,7 +1,7 @@
 //! QUEUE POLICY: policies that are set and looked at while the server runs.
 
-use super::gates::refuse_unwritable;
 use super::help::unknown_or_wrong;
+use crate::engine::gates::refuse_unwritable;
 use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};
 use crate::queueing::Queues;

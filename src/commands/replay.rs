@@ -3,9 +3,9 @@
 //! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
 //! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
 
-use super::look_up::look_up;
 use crate::client_id::ClientId;
 use crate::clock::Now;
+use crate::engine::look_up::look_up;
 use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};
 use crate::keyspace::DbIndex;
 use crate::queueing::{self, Queues};

@@ -2,9 +2,9 @@
 
 use super::connection::REDIS_VERSION;
 use super::deeds::log_deed;
-use super::monitor;
 use crate::engine::Arg::{OptionalChoice, OptionalNamed, OptionalWord};
 use crate::engine::Group::Server;
+use crate::engine::monitor;
 use crate::engine::tips::VARIES;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
 use crate::resp::Request;

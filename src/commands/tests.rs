@@ -1,6 +1,7 @@
 use super::{after, debug, table};
 use crate::clients::Peer;
 use crate::clock::Now;
+use crate::engine::secrets;
 use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Origin, Run};
 use crate::host::NoHost;
 use crate::resp::{Output, OwnedRequest};
@@ -150,4 +151,39 @@ fn answers_or_waits(command: &'static Command, run: Run, words: &[&str]) {
         let may_not = state.clients.blocked_count() > 0 || SILENT.contains(&command.name);
         assert!(answers || may_not, "{words:?}");
     }
+}
+
+fn hidden(line: &str) -> Option<String> {
+    let args = || line.split(' ').map(str::as_bytes);
+    let request = OwnedRequest::from_args(args());
+    let request = request.as_request();
+    let table = table();
+    let found = table.find(request.name()).expect("a row of this name");
+    let subcommand = request.get(1).and_then(|name| table.find_subcommand(found, name));
+    let found = subcommand.unwrap_or(found);
+    let hidden = secrets::hide(found.command, &request)?;
+    let words: Vec<_> = hidden.as_request().args().map(String::from_utf8_lossy).collect();
+    Some(words.join(" "))
+}
+
+#[test]
+fn passwords_are_hidden_and_nothing_else() {
+    let shown = |line: &str| hidden(line).unwrap_or_default();
+    assert_eq!(shown("AUTH p"), "AUTH (redacted)");
+    assert_eq!(shown("AUTH default p"), "AUTH (redacted) (redacted)");
+    assert_eq!(
+        shown("HELLO 3 SETNAME auth AUTH default p SETNAME x"),
+        "HELLO 3 SETNAME auth AUTH (redacted) (redacted) SETNAME x"
+    );
+    for name in crate::settings::secret_names() {
+        let line = format!("config set {name} p");
+        assert_eq!(shown(&line), format!("config set {name} (redacted)"));
+        let name = name.to_uppercase();
+        let line = format!("CONFIG SET PORT 1 {name} p MAXCLIENTS 9");
+        let expected = format!("CONFIG SET PORT 1 {name} (redacted) MAXCLIENTS 9");
+        assert_eq!(shown(&line), expected);
+    }
+    assert_eq!(hidden("HELLO 3 SETNAME me"), None);
+    assert_eq!(hidden("PING p"), None);
+    assert_eq!(hidden("CONFIG SET maxclients requirepass"), None);
 }

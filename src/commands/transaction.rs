@@ -1,16 +1,16 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //! <https://redis.io/docs/latest/develop/interact/transactions/>
 
-use super::call::call;
-use super::look_up::look_up;
-use crate::client_id::ClientId;
-use crate::clients::{Client, Transaction};
+use crate::clients::Client;
 use crate::engine::Arg::Many;
 use crate::engine::Group::Transactions;
+use crate::engine::call::call;
+use crate::engine::look_up::look_up;
+use crate::engine::open_transaction::{end, forget};
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::READ;
-use crate::engine::{Command, CommandError, Context, Flags, Origin};
-use crate::resp::{Output, Request};
+use crate::engine::{Command, CommandError, Context, Origin};
+use crate::resp::Request;
 use crate::state::State;
 
 #[rustfmt::skip]
@@ -39,41 +39,6 @@ fn multi(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     transaction.is_open = true;
     ctx.reply.ok();
     Ok(())
-}
-
-/// Keeps a command for EXEC.
-pub(super) fn queue(
-    state: &mut State,
-    id: ClientId,
-    command: &Command,
-    request: &Request<'_>,
-    reply: &mut Output,
-) {
-    let Some(client) = state.clients.get_mut(id) else { return };
-    let transaction = client.transaction.get_or_insert_default();
-    // After an error EXEC will refuse: the rest need not be kept, as in Redis.
-    if !transaction.is_aborted && !transaction.is_watch_broken {
-        transaction.flags = transaction.flags | command.flags;
-        let request = request.to_owned();
-        transaction.queued_bytes += request.memory_bytes();
-        transaction.queued.push(request);
-    }
-    reply.simple("QUEUED");
-}
-
-/// Notes that a command of the client's transaction, if one is open, was refused.
-pub(super) fn abort(state: &mut State, id: ClientId) {
-    if let Some(client) = state.clients.get_mut(id)
-        && let Some(transaction) = &mut client.transaction
-        && transaction.is_open
-    {
-        transaction.is_aborted = true;
-    }
-}
-
-/// Whether one of the client's queued commands has any of these flags.
-pub(super) fn has_command(client: &Client, flags: Flags) -> bool {
-    client.transaction.as_ref().is_some_and(|transaction| transaction.flags.intersects(flags))
 }
 
 fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -117,20 +82,6 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes a client's transaction and watches away.
-fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
-    let transaction = state.clients.get_mut(id)?.transaction.take()?;
-    for (db, key) in &transaction.watched {
-        state.keyspace.unwatch(*db, key, id);
-    }
-    Some(transaction)
-}
-
-/// Forgets a client's transaction and watches (RESET, the end of the connection).
-pub fn forget(state: &mut State, id: ClientId) {
-    end(state, id);
-}
-
 fn discard(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     if !ctx.client().is_some_and(Client::is_in_transaction) {
         return Err(CommandError::text("ERR DISCARD without MULTI"));
@@ -163,15 +114,4 @@ fn unwatch(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     forget(ctx.state, ctx.client);
     ctx.reply.ok();
     Ok(())
-}
-
-/// Tells the clients whose watched keys changed.
-pub fn break_watches(state: &mut State) {
-    for id in state.keyspace.take_broken_watches() {
-        if let Some(client) = state.clients.get_mut(id)
-            && let Some(transaction) = &mut client.transaction
-        {
-            transaction.is_watch_broken = true;
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! and whatever is missing is an error of the command. A row that allows too few arguments so
 //! gives a wrong answer, and never ends the process.
 
-use super::error::{CommandError, integer, integer_within, is_word};
+use crate::command_error::{CommandError, integer, integer_within, is_word};
 use crate::resp::{Args, Request};
 use std::iter::Take;
 

@@ -1,9 +1,9 @@
 //! The row of a command.
 
 use super::context::Context;
-use super::error::CommandError;
 use super::key_spec::{KeySpec, KeySpecs};
 use super::syntax::Arg;
+use crate::command_error::CommandError;
 use crate::flags::{Flags, each_flag};
 use crate::resp::Request;
 

@@ -9,23 +9,38 @@
 //! | `arguments` | a cursor over what a request says |
 //! | `context` | what a command runs with |
 //! | `origin` | who asks for a command, and what it may do therefore |
-//! | `error` | the errors of commands, and reading arguments |
+//! | `database` | the number of a database as an argument |
+//! | `look_up` | the command that a request names, or what is said if there is none |
+//! | `gates` | what stands between a command and its run |
+//! | `open_transaction` | what MULTI has begun: commands that are kept, watches |
+//! | `call` | running a command: its reply, effects, counters |
+//! | `timing`, `monitor`, `secrets` | how long it took, who watches it, and what of it nobody may see |
+//! | `waits` | the end of a client's wait |
 
 mod arguments;
+pub mod call;
 mod command;
 mod context;
-mod error;
+mod database;
+pub mod gates;
 mod key_spec;
+pub mod look_up;
+pub mod monitor;
+pub mod open_transaction;
 mod origin;
+pub mod secrets;
 pub mod syntax;
 mod table;
+pub mod timing;
 pub mod tips;
+pub mod waits;
 
+pub use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub use crate::flags::Flags;
 pub use arguments::Arguments;
 pub use command::{Command, Group, Run};
 pub use context::Context;
-pub use error::{CommandError, db_index, integer, integer_within, is_word};
+pub use database::db_index;
 pub use key_spec::{FindKeys, KeySpec, uses};
 pub use origin::Origin;
 pub use syntax::Arg;

@@ -4,7 +4,7 @@
 use super::Queues;
 use super::reserved::check_name;
 use super::{delayed_key, inflight_key};
-use crate::engine::CommandError;
+use crate::command_error::CommandError;
 use crate::keyspace::{DbIndex, Key, Keyspace, WrongType};
 
 impl Queues<'_> {

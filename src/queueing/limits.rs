@@ -1,6 +1,6 @@
 //! How much a governed queue may hold, and what a push is told that it does not take.
 
-use crate::engine::CommandError;
+use crate::command_error::CommandError;
 use crate::keyspace::{Keyspace, Slot};
 use crate::policy::{Overflow, QueuePolicy};
 

@@ -4,7 +4,7 @@ use super::Queues;
 use super::delay::Delay;
 use super::limits::PushRules;
 use super::reserved::check_name;
-use crate::engine::CommandError;
+use crate::command_error::CommandError;
 use crate::keyspace::{DbIndex, Fingerprint, Keyspace, Slot};
 use crate::queue::End;
 use std::collections::HashSet;

@@ -11,7 +11,7 @@ use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clients::Consumer;
 use crate::clock::Now;
-use crate::engine::{CommandError, is_word};
+use crate::command_error::{CommandError, is_word};
 use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace, is_mark};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};

@@ -3,7 +3,7 @@
 //! A list of that name which a client made would be one with them in the files, and its messages would
 //! come to the queue when they are loaded. So nobody can make one, as long as the policy holds.
 
-use crate::engine::CommandError;
+use crate::command_error::CommandError;
 use crate::keyspace::Keyspace;
 use crate::policy::{Policies, QueuePolicy};
 

@@ -1,10 +1,12 @@
 //! Finding the command that a request names, and what is said if there is none.
 
-use crate::engine::{Command, CommandError, Found, Table};
+use super::command::Command;
+use super::table::{Found, Table};
+use crate::command_error::CommandError;
 use crate::resp::Request;
 
 /// Finds the command or subcommand that a request names and checks the number of arguments.
-pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
+pub fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
     let found = find(table, table.find(request.name()), request)?;
     if !found.command.accepts(request.len()) {
         return Err(CommandError::Arity(found.command.name.to_string()));
@@ -14,7 +16,7 @@ pub(super) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Fo
 
 /// The command or subcommand that a request names, whose first word names what was `named`.
 #[inline(always)]
-pub(super) fn find(
+pub fn find(
     table: &'static Table,
     named: Option<Found>,
     request: &Request<'_>,

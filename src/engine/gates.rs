@@ -2,10 +2,12 @@
 //! protection, authentication, memory, the disk, the subscriber's restricted mode, loading, the
 //! pause, the open transaction.
 
-use super::transaction;
+use super::command::Command;
+use super::open_transaction;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, BlockedOn, Client};
-use crate::engine::{Command, CommandError, Flags};
+use crate::command_error::CommandError;
+use crate::flags::Flags;
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
 use crate::resp::{Protocol, Request};
@@ -14,7 +16,7 @@ use crate::state::{Pause, State};
 
 /// What to do with a command that nothing forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
+pub enum Gate {
     /// Run it in this database, and note that it uses its keys, or not.
     Run { db: DbIndex, notes_use: bool },
     /// Keep it for EXEC.
@@ -29,7 +31,7 @@ const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// Whether a command of `len` arguments, its name included, may run now.
-pub(super) fn pass(
+pub fn pass(
     state: &mut State,
     id: ClientId,
     command: &'static Command,
@@ -125,7 +127,7 @@ fn is_write(command: &Command, client: &Client) -> bool {
 ///
 /// # Errors
 /// The append files cannot be written to.
-pub(super) fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
+pub fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
     persistence.refusal().map_or(Ok(()), |reason| Err(unwritable(reason)))
 }
 
@@ -143,7 +145,7 @@ const REQUEST_BYTES: u64 = 1024;
 /// # Errors
 /// There was none.
 #[inline]
-pub(super) fn mind_space(
+pub fn mind_space(
     state: &mut State,
     id: ClientId,
     command: &'static Command,
@@ -182,7 +184,8 @@ pub(super) fn mind_space(
 /// Whether a command has any of these flags, or is an EXEC of one that has.
 fn does(command: &Command, client: &Client, flags: Flags) -> bool {
     command.flags.intersects(flags)
-        || (command.flags.contains(Flags::RUNS_QUEUED) && transaction::has_command(client, flags))
+        || (command.flags.contains(Flags::RUNS_QUEUED)
+            && open_transaction::has_command(client, flags))
 }
 
 fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
@@ -201,7 +204,7 @@ pub fn is_serving_paused(state: &State) -> bool {
 
 /// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:
 /// not before, since it may be one of a transaction.
-pub(super) fn lift_pause(state: &mut State) {
+pub fn lift_pause(state: &mut State) {
     state.pause = None;
     for id in state.clients.ids() {
         let is_paused = state.clients.get(id).is_some_and(|client| {

@@ -5,10 +5,12 @@
 //! slow before; small ones that follow each other in one input with the same name are a run, which
 //! is timed as a whole, and each call counts with the mean of its run.
 
+use super::command::Command;
 use super::secrets;
+use super::table::Found;
 use crate::client_id::ClientId;
 use crate::clients::WaitingCall;
-use crate::engine::{Command, Flags, Found};
+use crate::flags::Flags;
 use crate::resp::{OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
 use crate::state::{State, count_max};
@@ -39,7 +41,7 @@ pub fn end_input(state: &mut State) {
 
 /// A call begins; when, if it is timed by itself.
 #[inline(always)]
-pub(super) fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
+pub fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
     let timer = &state.timer;
     if timer.run == Some(found.index) && len <= FEW_ARGS {
         return None;
@@ -67,7 +69,7 @@ fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
 
 /// A call ends; how many microseconds it took, if it was timed by itself.
 #[inline(always)]
-pub(super) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
+pub fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
     let Some(begun_us) = begun_us else {
         state.timer.calls += 1;
         return None;
@@ -108,7 +110,7 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
 
 /// The client whose call this is has begun to wait: the call counts when it is answered.
 #[cold]
-pub(super) fn begin_wait(
+pub fn begin_wait(
     state: &mut State,
     client: ClientId,
     found: Found,
@@ -125,7 +127,7 @@ pub(super) fn begin_wait(
 }
 
 /// Who waited is answered, which took so long: its call counts now, and may be slow.
-pub(super) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
+pub fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
     let Some(waiting) = state.clients.get_mut(client) else { return };
     let Some(call) = waiting.waiting_call.take() else { return };
     let WaitingCall { command: index, took_us, request } = *call;
@@ -141,7 +143,7 @@ pub(super) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_f
 }
 
 /// Keeps a call in the slow log, if it was slow.
-pub(super) fn note_slow(
+pub fn note_slow(
     state: &mut State,
     client: ClientId,
     command: &Command,
@@ -178,7 +180,7 @@ fn keep_slow(state: &mut State, client: ClientId, shown: &Request<'_>, took_us: 
 }
 
 /// Keeps a hold-up of everybody for LATENCY, if it was one.
-pub(super) fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
+pub fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
     let threshold_ms = state.settings.latency_threshold_ms;
     if threshold_ms > 0 && took_us / 1000 >= threshold_ms {
         let unix_s = (state.keyspace.unix_ms() / 1000).max(0).unsigned_abs();

@@ -1,15 +1,15 @@
 //! MONITOR: every command that runs, shown to those who ask for it.
 
+use super::context::Context;
 use crate::client_id::ClientId;
 use crate::clients::Peer;
-use crate::engine::Context;
 use crate::resp::Request;
 use crate::state::State;
 
 /// Shows a command to all monitors before it runs.
 ///
 /// `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
-pub(super) fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
+pub fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
     let addr = match ctx.client() {
         Some(client) => match &client.peer {
             Peer::Unix { path, .. } => format!("unix:{}", path.display()),
@@ -48,7 +48,7 @@ fn quote(bytes: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Makes a client a monitor.
-pub(super) fn start(state: &mut State, id: ClientId) {
+pub fn start(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && !client.is_monitor
     {

@@ -1,8 +1,7 @@
-//! The errors of commands, and arguments as what they stand for.
+//! The errors of commands, and arguments as numbers and words.
 
-use crate::keyspace::{DbIndex, WrongType};
+use crate::keyspace::WrongType;
 use crate::resp::parse_integer;
-use crate::state::State;
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -81,16 +80,6 @@ pub fn integer_within(
 ) -> Result<i64, CommandError> {
     let number = parse_integer(arg).filter(|number| (min..=max).contains(number));
     number.ok_or(CommandError::text(error))
-}
-
-/// The database that an argument names.
-pub fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
-    const BEYOND_INT: &str =
-        "ERR value is out of range, value must between -2147483648 and 2147483647";
-    integer(arg)?;
-    let number = integer_within(arg, i32::MIN.into(), i32::MAX.into(), BEYOND_INT)?;
-    let index = usize::try_from(number).ok().filter(|&index| index < state.keyspace.db_count());
-    index.ok_or(CommandError::DbOutOfRange)
 }
 
 /// Whether an argument is this word, in any case.

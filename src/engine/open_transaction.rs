@@ -1,0 +1,68 @@
+//! What MULTI has begun: commands that are kept for EXEC, and keys that are watched.
+
+use super::command::Command;
+use crate::client_id::ClientId;
+use crate::clients::{Client, Transaction};
+use crate::flags::Flags;
+use crate::resp::{Output, Request};
+use crate::state::State;
+
+/// Keeps a command for EXEC.
+pub fn queue(
+    state: &mut State,
+    id: ClientId,
+    command: &Command,
+    request: &Request<'_>,
+    reply: &mut Output,
+) {
+    let Some(client) = state.clients.get_mut(id) else { return };
+    let transaction = client.transaction.get_or_insert_default();
+    // After an error EXEC will refuse: the rest need not be kept, as in Redis.
+    if !transaction.is_aborted && !transaction.is_watch_broken {
+        transaction.flags = transaction.flags | command.flags;
+        let request = request.to_owned();
+        transaction.queued_bytes += request.memory_bytes();
+        transaction.queued.push(request);
+    }
+    reply.simple("QUEUED");
+}
+
+/// Notes that a command of the client's transaction, if one is open, was refused.
+pub fn abort(state: &mut State, id: ClientId) {
+    if let Some(client) = state.clients.get_mut(id)
+        && let Some(transaction) = &mut client.transaction
+        && transaction.is_open
+    {
+        transaction.is_aborted = true;
+    }
+}
+
+/// Whether one of the client's queued commands has any of these flags.
+pub fn has_command(client: &Client, flags: Flags) -> bool {
+    client.transaction.as_ref().is_some_and(|transaction| transaction.flags.intersects(flags))
+}
+
+/// Takes a client's transaction and watches away.
+pub fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
+    let transaction = state.clients.get_mut(id)?.transaction.take()?;
+    for (db, key) in &transaction.watched {
+        state.keyspace.unwatch(*db, key, id);
+    }
+    Some(transaction)
+}
+
+/// Forgets a client's transaction and watches (RESET, the end of the connection).
+pub fn forget(state: &mut State, id: ClientId) {
+    end(state, id);
+}
+
+/// Tells the clients whose watched keys changed.
+pub fn break_watches(state: &mut State) {
+    for id in state.keyspace.take_broken_watches() {
+        if let Some(client) = state.clients.get_mut(id)
+            && let Some(transaction) = &mut client.transaction
+        {
+            transaction.is_watch_broken = true;
+        }
+    }
+}
