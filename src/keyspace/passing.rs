@@ -130,6 +130,7 @@ impl Keyspace {
         if delivered == 0 {
             return 0;
         }
+        self.work.looked_at(delivered as usize);
         self.changes += delivered;
         for totals in [&mut governed.totals, &mut self.governance.sums] {
             totals.delivered += delivered;
