@@ -8,7 +8,7 @@ use thiserror::Error;
 /// An error reply. The texts are Redis'.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum CommandError {
+pub(crate) enum CommandError {
     #[error(transparent)]
     WrongType(#[from] WrongType),
     #[error("ERR syntax error")]
@@ -39,19 +39,19 @@ pub enum CommandError {
 
 impl CommandError {
     /// An error with a fixed text, its code first.
-    pub const fn text(text: &'static str) -> CommandError {
+    pub(crate) const fn text(text: &'static str) -> CommandError {
         CommandError::Other(Cow::Borrowed(text))
     }
 
     /// An error that repeats bytes of the request. Redis' error texts are made of C strings, which end at
     /// a NUL.
-    pub fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
+    pub(crate) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
         let end = memchr::memchr(0, quoted).unwrap_or(quoted.len());
         CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
     }
 
     /// The bytes of the reply, without `-` and line end.
-    pub fn to_bytes(&self) -> Cow<'_, [u8]> {
+    pub(crate) fn to_bytes(&self) -> Cow<'_, [u8]> {
         match self {
             CommandError::Other(text) => Cow::Borrowed(text.as_bytes()),
             CommandError::Bytes(bytes) => Cow::Borrowed(bytes),
@@ -67,12 +67,12 @@ impl From<String> for CommandError {
 }
 
 /// An argument as an integer.
-pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
+pub(crate) fn integer(arg: &[u8]) -> Result<i64, CommandError> {
     parse_integer(arg).ok_or(CommandError::NotAnInteger)
 }
 
 /// An argument as an integer between bounds, or this error.
-pub fn integer_within(
+pub(crate) fn integer_within(
     arg: &[u8],
     min: i64,
     max: i64,
@@ -84,6 +84,6 @@ pub fn integer_within(
 
 /// Whether an argument is this word, in any case.
 #[inline]
-pub fn is_word(arg: &[u8], word: &str) -> bool {
+pub(crate) fn is_word(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())
 }

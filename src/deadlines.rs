@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// An ordered set of deadlines. The unit and the clock are the caller's.
 #[derive(Debug)]
-pub struct Deadlines<T: Ord, At: Ord = u64> {
+pub(crate) struct Deadlines<T: Ord, At: Ord = u64> {
     ordered: BTreeSet<(At, T)>,
 }
 
@@ -16,28 +16,28 @@ impl<T: Ord, At: Ord> Default for Deadlines<T, At> {
 
 impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
     /// Makes `what` due at `at`. The same thing may be due at several moments.
-    pub fn insert(&mut self, at: At, what: T) {
+    pub(crate) fn insert(&mut self, at: At, what: T) {
         self.ordered.insert((at, what));
     }
 
     /// Takes back what `insert` was given.
-    pub fn remove(&mut self, at: At, what: T) {
+    pub(crate) fn remove(&mut self, at: At, what: T) {
         self.ordered.remove(&(at, what));
     }
 
     /// The earliest moment at which something is due.
     #[inline]
-    pub fn next(&self) -> Option<At> {
+    pub(crate) fn next(&self) -> Option<At> {
         self.ordered.first().map(|(at, _)| *at)
     }
 
     /// What is due first, and when.
-    pub fn first(&self) -> Option<(At, &T)> {
+    pub(crate) fn first(&self) -> Option<(At, &T)> {
         self.ordered.first().map(|(at, what)| (*at, what))
     }
 
     /// Takes out the earliest thing that is due at `now`.
-    pub fn pop_due(&mut self, now: At) -> Option<T> {
+    pub(crate) fn pop_due(&mut self, now: At) -> Option<T> {
         if self.next()? > now {
             return None;
         }
@@ -45,7 +45,7 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
     }
 
     /// Whether this is due at `at`.
-    pub fn contains(&self, at: At, what: &T) -> bool
+    pub(crate) fn contains(&self, at: At, what: &T) -> bool
     where
         T: Clone,
     {
@@ -53,12 +53,12 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
     }
 
     /// Takes out the earliest thing.
-    pub fn pop_first(&mut self) -> Option<(At, T)> {
+    pub(crate) fn pop_first(&mut self) -> Option<(At, T)> {
         self.ordered.pop_first()
     }
 
     /// Moves what was due at `before`, if at all, to `after`.
-    pub fn shift(&mut self, before: Option<At>, after: Option<At>, what: T)
+    pub(crate) fn shift(&mut self, before: Option<At>, after: Option<At>, what: T)
     where
         T: Copy,
     {
@@ -74,17 +74,17 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
     }
 
     /// How many deadlines there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ordered.len()
     }
 
     /// All deadlines, earliest first.
-    pub fn iter(&self) -> impl Iterator<Item = (At, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (At, &T)> {
         self.ordered.iter().map(|(at, what)| (*at, what))
     }
 
     /// Forgets all deadlines.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.ordered.clear();
     }
 }

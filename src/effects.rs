@@ -22,7 +22,7 @@ const LINE_END: &[u8] = b"\r\n";
 
 /// The stream since it was last taken.
 #[derive(Debug, Default)]
-pub struct Effects {
+pub(crate) struct Effects {
     is_on: bool,
     stream: Vec<u8>,
     /// The database that the stream has selected.
@@ -77,35 +77,35 @@ impl Kind {
 impl Effects {
     /// Whether effects are wanted.
     #[inline]
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.is_on
     }
 
     /// Bytes of the stream since it was last taken.
     #[inline]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.stream.len() + self.group.as_ref().map_or(0, |group| group.stream.len())
     }
 
     /// Asks for effects from now on, or for none any more.
-    pub fn turn(&mut self, is_on: bool) {
+    pub(crate) fn turn(&mut self, is_on: bool) {
         *self = Effects { is_on, file: self.file, ..Effects::default() };
     }
 
     /// Begins the next command.
     #[inline]
-    pub fn begin_command(&mut self) {
+    pub(crate) fn begin_command(&mut self) {
         self.is_stated = false;
     }
 
     /// Whether the command that runs has stated its effect, so that the request is not taken
     /// for it.
-    pub fn is_stated(&self) -> bool {
+    pub(crate) fn is_stated(&self) -> bool {
         self.is_stated
     }
 
     /// States an effect that differs from the request that has it.
-    pub fn state<'a, A>(&mut self, db: DbIndex, args: A)
+    pub(crate) fn state<'a, A>(&mut self, db: DbIndex, args: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
@@ -114,7 +114,7 @@ impl Effects {
     }
 
     /// Adds one command to the stream.
-    pub fn add<'a, A>(&mut self, db: DbIndex, args: A)
+    pub(crate) fn add<'a, A>(&mut self, db: DbIndex, args: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
@@ -124,7 +124,7 @@ impl Effects {
     }
 
     /// Adds a note, which means nothing to other servers.
-    pub fn note(&mut self, db: DbIndex, note: &Note) {
+    pub(crate) fn note(&mut self, db: DbIndex, note: &Note) {
         if self.is_on {
             note.write(self.begin_effect(db));
         }
@@ -132,19 +132,19 @@ impl Effects {
 
     /// The number of the file that the stream goes to, as far as `forget_db` tells: what was noted in
     /// another one is not known in this.
-    pub fn file(&self) -> u32 {
+    pub(crate) fn file(&self) -> u32 {
         self.file
     }
 
     /// States that messages in a row were taken out of a list: see `add_removed`.
-    pub fn state_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
+    pub(crate) fn state_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         self.is_stated = true;
         self.add_removed(removed, mark);
     }
 
     /// Adds that messages in a row were taken out of a list. In the middle a mark takes their places first,
     /// which no message can be expected to be. Those that are on their way are in a list of their own.
-    pub fn add_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
+    pub(crate) fn add_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         if !self.is_on {
             return;
         }
@@ -172,7 +172,7 @@ impl Effects {
 
     /// States that messages were added at one end of a queue, one after the other.
     #[inline]
-    pub fn state_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
+    pub(crate) fn state_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
@@ -199,7 +199,7 @@ impl Effects {
 
     /// States that so many messages were taken from one end of a queue.
     #[inline]
-    pub fn state_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
+    pub(crate) fn state_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
         self.is_stated = true;
         if self.is_on {
             self.pop(db, end, key, count);
@@ -259,7 +259,7 @@ impl Effects {
     }
 
     /// Begins an EXEC.
-    pub fn begin_group(&mut self) {
+    pub(crate) fn begin_group(&mut self) {
         self.last = None;
         if self.is_on {
             self.group = Some(Group::default());
@@ -268,7 +268,7 @@ impl Effects {
 
     /// Ends an EXEC: several effects stand between MULTI and EXEC, so that they are replayed
     /// together or not at all.
-    pub fn end_group(&mut self) {
+    pub(crate) fn end_group(&mut self) {
         let Some(mut group) = self.group.take() else { return };
         self.last = None;
         if group.count > 1 {
@@ -282,7 +282,7 @@ impl Effects {
 
     /// Moves the stream since the last call to the end of `to`. It goes on in the database it had
     /// selected.
-    pub fn take_into(&mut self, to: &mut Vec<u8>) {
+    pub(crate) fn take_into(&mut self, to: &mut Vec<u8>) {
         self.last = None;
         if to.is_empty() {
             // The buffers change places, so that neither is copied nor allocated anew.
@@ -294,7 +294,7 @@ impl Effects {
 
     /// Makes the stream to come begin with the choice of its database: a new file begins, which
     /// must mean the same by itself.
-    pub fn forget_db(&mut self) {
+    pub(crate) fn forget_db(&mut self) {
         self.db = None;
         self.file = self.file.wrapping_add(1);
     }

@@ -5,7 +5,7 @@ use std::ops::BitOr;
 /// Properties of a command, as a set. Names and meaning are Redis' (`COMMAND` page), up to those that
 /// COMMAND does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(u32);
+pub(crate) struct Flags(u32);
 
 /// Gives each flag to a macro: what it means, its builder's method, Redis' name if COMMAND shows it.
 macro_rules! each_flag {
@@ -76,7 +76,7 @@ macro_rules! constants {
         enum Bit { $($flag,)* }
 
         impl Flags {
-            $($(#[$doc])* pub const $flag: Flags = Flags(1 << Bit::$flag as u32);)*
+            $($(#[$doc])* pub(crate) const $flag: Flags = Flags(1 << Bit::$flag as u32);)*
 
             /// With the names that COMMAND shows, in its order.
             const NAMES: &[(Flags, Option<&'static str>)] = &[$((Flags::$flag, $shown),)*];
@@ -87,26 +87,26 @@ macro_rules! constants {
 each_flag!(constants);
 
 impl Flags {
-    pub const NONE: Flags = Flags(0);
+    pub(crate) const NONE: Flags = Flags(0);
 
     #[inline]
-    pub const fn contains(self, other: Flags) -> bool {
+    pub(crate) const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether any of `other` is in the set.
     #[inline]
-    pub const fn intersects(self, other: Flags) -> bool {
+    pub(crate) const fn intersects(self, other: Flags) -> bool {
         self.0 & other.0 != 0
     }
 
     /// Both sets, in constants.
-    pub const fn with(self, other: Flags) -> Flags {
+    pub(crate) const fn with(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
 
     /// The names that COMMAND shows, in Redis' order.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
         let set = Flags::NAMES.iter().filter(move |(flag, _)| self.contains(*flag));
         set.filter_map(|(_, name)| *name)
     }

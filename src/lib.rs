@@ -124,29 +124,20 @@ mod persistence;
 mod channels;
 #[allow(unreachable_pub)]
 mod clients;
-#[allow(unreachable_pub)]
 mod command_error;
 #[allow(unreachable_pub)]
 mod commands;
-#[allow(unreachable_pub)]
 mod deadlines;
-#[allow(unreachable_pub)]
 mod effects;
 #[allow(unreachable_pub)]
 mod engine;
-#[allow(unreachable_pub)]
 mod flags;
 #[allow(unreachable_pub)]
 mod histogram;
-#[allow(unreachable_pub)]
 mod keyspace;
-#[allow(unreachable_pub)]
 mod line_limit;
-#[allow(unreachable_pub)]
 mod note;
-#[allow(unreachable_pub)]
 mod quotes;
-#[allow(unreachable_pub)]
 mod slack;
 #[allow(unreachable_pub)]
 mod slowlog;
@@ -154,9 +145,7 @@ mod slowlog;
 mod state;
 #[allow(unreachable_pub)]
 mod stats;
-#[allow(unreachable_pub)]
 mod value;
-#[allow(unreachable_pub)]
 mod work;
 
 // For the program, tests, benches and the fuzzer. Nothing is promised of what is only here.

@@ -8,7 +8,7 @@ const SILENCE_US: u64 = 60_000_000;
 
 /// Which kinds of events were told of in the last minute. There are few kinds.
 #[derive(Debug)]
-pub struct LineLimit<K> {
+pub(crate) struct LineLimit<K> {
     told: Vec<Told<K>>,
     /// When the first silence is over.
     next_us: Option<u64>,
@@ -24,7 +24,7 @@ struct Told<K> {
 
 /// How many events of a kind had no line of their own. Shown behind the line of the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOut(pub u64);
+pub(crate) struct LeftOut(pub u64);
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +44,7 @@ impl<K> Default for LineLimit<K> {
 impl<K: Copy + PartialEq> LineLimit<K> {
     /// Whether an event of this kind may have a line now, at a time in microseconds; if not, it is
     /// counted.
-    pub fn admit(&mut self, kind: K, now_us: u64) -> Option<LeftOut> {
+    pub(crate) fn admit(&mut self, kind: K, now_us: u64) -> Option<LeftOut> {
         let until_us = now_us.saturating_add(SILENCE_US);
         let Some(told) = self.told.iter_mut().find(|told| told.kind == kind) else {
             self.told.push(Told { kind, until_us, left_out: 0 });
@@ -61,7 +61,7 @@ impl<K: Copy + PartialEq> LineLimit<K> {
 
     /// Kinds whose silence is over, with the number of events that had no line: to be called now
     /// and then, so that the last ones are told of as well.
-    pub fn take_left_out(&mut self, now_us: u64) -> Vec<(K, u64)> {
+    pub(crate) fn take_left_out(&mut self, now_us: u64) -> Vec<(K, u64)> {
         if self.next_us.is_none_or(|next_us| now_us < next_us) {
             return Vec::new();
         }

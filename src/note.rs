@@ -23,7 +23,7 @@ const MARK: &[u8] = b"tidegate";
 
 /// What a note says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub(crate) enum Note {
     /// QUEUE POLICY SET, at this time. All times are those of the clock of queues.
     PolicySet { at_ms: i64, policy: QueuePolicy },
     /// QUEUE POLICY DEL.
@@ -56,7 +56,7 @@ pub enum Note {
 
 impl Note {
     /// Adds the note to a stream of commands.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let mut words = vec![MARK.to_vec()];
         match self {
             Note::PolicySet { at_ms, policy } => {
@@ -123,7 +123,7 @@ impl Note {
     ///
     /// # Errors
     /// It is a note, but not one that this version knows: what it says would be lost.
-    pub fn read(text: &[u8]) -> Result<Option<Note>, String> {
+    pub(crate) fn read(text: &[u8]) -> Result<Option<Note>, String> {
         let mut parser = RequestParser::default();
         let Ok(Parsed::Request { .. }) = parser.parse(text, Limits::NONE) else { return Ok(None) };
         let request = parser.request(text);

@@ -5,7 +5,7 @@
 /// to `word`; gives what is after it. `None` if it is not closed.
 ///
 /// `"…"` knows `\n \r \t \b \a \xHH` and `\` before any other character; `'…'` knows only `\'`.
-pub fn read_quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
+pub(crate) fn read_quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {
         rest = match rest {

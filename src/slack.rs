@@ -14,7 +14,7 @@ const LITTLE: usize = 8;
 /// The capacity to which something is to shrink after a removal, of which `len` of `capacity` places
 /// are in use; none if it is to stay as it is.
 #[inline]
-pub fn smaller(len: usize, capacity: usize) -> Option<usize> {
+pub(crate) fn smaller(len: usize, capacity: usize) -> Option<usize> {
     let is_little = capacity > KEPT * LITTLE && len <= capacity / LITTLE && len <= MOVED_MAX;
     is_little.then(|| (2 * len).max(KEPT))
 }

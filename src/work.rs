@@ -17,7 +17,7 @@ const COPIED_PER_STEP: usize = 1024;
 /// What has been done since the start, and how much may still be done for chores in this turn: what time
 /// brings, what lost connections leave behind, what a change of policy or a flush has left to do.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
+pub(crate) struct Work {
     spent: u64,
     /// Steps that are left for chores, while none is done.
     chores_left: u64,
@@ -30,73 +30,73 @@ pub struct Work {
 impl Work {
     /// Steps since the start.
     #[inline]
-    pub fn spent(&self) -> u64 {
+    pub(crate) fn spent(&self) -> u64 {
         self.spent
     }
 
     /// Counts messages that were compared or skipped.
     #[inline]
-    pub fn looked_at(&mut self, messages: usize) {
+    pub(crate) fn looked_at(&mut self, messages: usize) {
         self.spent += (messages / LOOKED_AT_PER_STEP) as u64;
     }
 
     /// Counts messages that went from one place to another.
     #[inline]
-    pub fn moved(&mut self, messages: usize) {
+    pub(crate) fn moved(&mut self, messages: usize) {
         self.spent += messages as u64 * MOVED_STEPS;
     }
 
     /// Counts keys that were made, freed or looked through.
     #[inline]
-    pub fn keys(&mut self, keys: usize) {
+    pub(crate) fn keys(&mut self, keys: usize) {
         self.spent += keys as u64 * KEY_STEPS;
     }
 
     /// Counts patterns that a key was matched against.
     #[inline]
-    pub fn matched(&mut self, patterns: usize) {
+    pub(crate) fn matched(&mut self, patterns: usize) {
         self.spent += patterns as u64;
     }
 
     /// Counts bytes that were copied.
     #[inline]
-    pub fn copied(&mut self, bytes: usize) {
+    pub(crate) fn copied(&mut self, bytes: usize) {
         self.spent += (bytes / COPIED_PER_STEP) as u64;
     }
 
     /// Allows so many steps for chores in the turn that begins.
-    pub fn begin_turn(&mut self, chores_max: u64) {
+    pub(crate) fn begin_turn(&mut self, chores_max: u64) {
         (self.chores_max, self.chores_left) = (chores_max, chores_max);
     }
 
     /// Chores begin. What commands have done meanwhile does not count against them.
-    pub fn begin_chores(&mut self) {
+    pub(crate) fn begin_chores(&mut self) {
         self.chores_end = self.spent.saturating_add(self.chores_left);
     }
 
     /// Chores end for now.
-    pub fn end_chores(&mut self) {
+    pub(crate) fn end_chores(&mut self) {
         self.chores_left = self.chores_end.saturating_sub(self.spent);
     }
 
     /// Whether chores may go on.
     #[inline]
-    pub fn has_time(&self) -> bool {
+    pub(crate) fn has_time(&self) -> bool {
         self.spent < self.chores_end
     }
 
     /// How many messages a chore may move now; at least one, so that it comes to an end.
-    pub fn messages_left(&self) -> usize {
+    pub(crate) fn messages_left(&self) -> usize {
         messages(self.chores_end.saturating_sub(self.spent))
     }
 
     /// Whether no more has been done since then, when `spent` was this, than a turn has for chores.
-    pub fn is_little_since(&self, spent_before: u64) -> bool {
+    pub(crate) fn is_little_since(&self, spent_before: u64) -> bool {
         self.spent - spent_before < self.chores_max
     }
 
     /// How many messages may be moved at once as a consequence of something else; more are a chore.
-    pub fn messages_at_once(&self) -> usize {
+    pub(crate) fn messages_at_once(&self) -> usize {
         messages(self.chores_max)
     }
 }

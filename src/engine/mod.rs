@@ -35,8 +35,8 @@ pub mod timing;
 pub mod tips;
 pub mod waits;
 
-pub use crate::command_error::{CommandError, integer, integer_within, is_word};
-pub use crate::flags::Flags;
+pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
+pub(crate) use crate::flags::Flags;
 pub use arguments::Arguments;
 pub use command::{Command, Group, Run};
 pub use context::Context;

@@ -6,13 +6,19 @@ use crate::queue::End;
 
 impl Keyspace {
     /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
-    pub fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
+    pub(crate) fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
         self.slot(db, key).map(|at| self.length_in(at)).unwrap_or_default()
     }
 
     /// How many of the oldest messages that are ready are too many under a policy, as far as those that are
     /// ready can make room.
-    pub fn excess(&mut self, db: DbIndex, key: &[u8], policy: &QueuePolicy, oldest: End) -> usize {
+    pub(crate) fn excess(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        policy: &QueuePolicy,
+        oldest: End,
+    ) -> usize {
         let (len, bytes) = self.length_under_policy(db, key);
         let Some(list) = self.peek_list(db, key) else { return 0 };
         let ready = list.len();

@@ -5,7 +5,7 @@ use crate::queue::{End, Queue, Stamp, TakenOut};
 
 impl Governed {
     /// What the files say of delayed messages to come: when they are ready, and where they belong.
-    pub fn noted_delay(&self) -> (i64, End) {
+    pub(crate) fn noted_delay(&self) -> (i64, End) {
         let (_, ms, end) = self.noted_delay;
         (ms, end)
     }
@@ -14,7 +14,7 @@ impl Governed {
 impl Keyspace {
     /// Keeps messages back that were pushed to a governed queue, at the end and until the moment that are in
     /// their stamp.
-    pub fn delay<'a>(
+    pub(crate) fn delay<'a>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -31,7 +31,7 @@ impl Keyspace {
 
     /// Takes messages out of a queue's delayed ones that are ready first, if they are at `until_ms`: as many
     /// as are in a row, and `count_max` at the most.
-    pub fn take_ripe(
+    pub(crate) fn take_ripe(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -47,7 +47,7 @@ impl Keyspace {
     }
 
     /// Changes a queue's delayed messages in another way.
-    pub fn change_delayed<R>(
+    pub(crate) fn change_delayed<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -57,7 +57,7 @@ impl Keyspace {
     }
 
     /// Forgets a queue's delayed messages; whether there were any.
-    pub fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    pub(crate) fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let has_any = self.governed(db, key).is_some_and(|governed| !governed.delayed.is_empty());
         if has_any {
             self.change_delayed(db, key, |queue| queue.trim(0, 0));
@@ -66,7 +66,7 @@ impl Keyspace {
     }
 
     /// Whether a queue keeps what is pushed back for a while.
-    pub fn delays(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    pub(crate) fn delays(&mut self, db: DbIndex, key: &[u8]) -> bool {
         if self.policies().of(key).is_some_and(|policy| policy.delay_ms.is_some()) {
             self.find_or_create(db, key);
             return true;
@@ -79,7 +79,7 @@ impl Keyspace {
     }
 
     /// What the files say of delayed messages to come: when they are ready, and where they belong.
-    pub fn note_delay(&mut self, db: DbIndex, key: &[u8], noted: (u32, i64, End)) -> bool {
+    pub(crate) fn note_delay(&mut self, db: DbIndex, key: &[u8], noted: (u32, i64, End)) -> bool {
         let note =
             |governed: &mut Governed| std::mem::replace(&mut governed.noted_delay, noted) == noted;
         self.change_governed(db, key, note).unwrap_or(true)

@@ -7,7 +7,7 @@ use ahash::RandomState;
 
 /// How messages in flight go back to their queues. Their numbers rise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Return {
+pub(crate) enum Return {
     /// All at once, but for those that must not go back.
     All,
     /// They are more than can be done at once. First those leave, the oldest first, that must not go back.
@@ -29,7 +29,7 @@ fn by_queue(all: &[(DbIndex, Key, u64)]) -> Vec<(DbIndex, Key, Vec<u64>)> {
 impl Governed {
     /// When the list would expire that has become empty while its messages are in flight; none if it has
     /// not, or would stay.
-    pub fn expiry_of_emptied(&self) -> Option<i64> {
+    pub(crate) fn expiry_of_emptied(&self) -> Option<i64> {
         Some(self.expires_ms).filter(|expires_ms| *expires_ms != NEVER)
     }
 }
@@ -37,23 +37,29 @@ impl Governed {
 impl Keyspace {
     /// Messages in flight of all queues.
     #[inline]
-    pub fn in_flight_len(&self) -> usize {
+    pub(crate) fn in_flight_len(&self) -> usize {
         self.governance.holdings.len()
     }
 
     /// The number of the next delivery.
-    pub fn next_delivery(&mut self) -> u64 {
+    pub(crate) fn next_delivery(&mut self) -> u64 {
         self.governance.last_delivery += 1;
         self.governance.last_delivery
     }
 
     /// Makes the numbers of deliveries to come larger than this.
-    pub fn raise_delivery(&mut self, number: u64) {
+    pub(crate) fn raise_delivery(&mut self, number: u64) {
         self.governance.last_delivery = self.governance.last_delivery.max(number);
     }
 
     /// Notes that a message is in flight under this number, which `next_delivery` gave.
-    pub fn add_delivery(&mut self, db: DbIndex, key: &[u8], number: u64, delivery: Delivery) {
+    pub(crate) fn add_delivery(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        number: u64,
+        delivery: Delivery,
+    ) {
         let Some(index) = self.find(db, key) else { return };
         let key = self.dbs[db].entries[index].shared_key();
         self.governance.holdings.add(delivery.owner, db, &key, number);
@@ -64,18 +70,23 @@ impl Keyspace {
     }
 
     /// Takes a message out of those in flight.
-    pub fn remove_delivery(&mut self, db: DbIndex, key: &[u8], number: u64) -> Option<Delivery> {
+    pub(crate) fn remove_delivery(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        number: u64,
+    ) -> Option<Delivery> {
         let at = self.slot(db, key)?;
         self.remove_delivery_in(at, number)
     }
 
     /// What tells a message in flight from the others of its queue.
-    pub fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Place> {
+    pub(crate) fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Place> {
         self.change_in_flight(at, |in_flight| in_flight.place(number))
     }
 
     /// Gives the message in flight before which so many of its queue were delivered other bytes.
-    pub fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
+    pub(crate) fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
         let hasher = self.hasher().clone();
         let Some(at) = self.slot(db, key) else { return };
         self.change_in_flight(at, |in_flight| {
@@ -99,18 +110,21 @@ impl Keyspace {
     }
 
     /// Says that a client has left: what it has in flight is to be returned.
-    pub fn depart_client(&mut self, client: ClientId) {
+    pub(crate) fn depart_client(&mut self, client: ClientId) {
         self.governance.departed.push_back(client);
     }
 
     /// Whether clients have left whose messages are still to be returned.
-    pub fn has_departed(&self) -> bool {
+    pub(crate) fn has_departed(&self) -> bool {
         !self.governance.departed.is_empty()
     }
 
     /// The next of what clients had in flight that have left, those first that left first: that of as many
     /// as have no more than `count_max` together. What the first has is more than that is done in parts.
-    pub fn take_departed(&mut self, count_max: usize) -> (Return, Vec<(DbIndex, Key, Vec<u64>)>) {
+    pub(crate) fn take_departed(
+        &mut self,
+        count_max: usize,
+    ) -> (Return, Vec<(DbIndex, Key, Vec<u64>)>) {
         let mut clients = Vec::new();
         let mut left = count_max;
         while let Some(&client) = self.governance.departed.front() {
@@ -142,7 +156,7 @@ impl Keyspace {
     }
 
     /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
-    pub fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
+    pub(crate) fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let held = clients.iter().flat_map(|client| self.governance.holdings.of(*client));
         let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
         all.sort_unstable();
@@ -166,7 +180,7 @@ impl Keyspace {
 
     /// The next of a queue's deliveries that are overdue, which those are that were made at `since_ms` or
     /// before. If there are more than `count_max`, that is done in parts.
-    pub fn overdue(
+    pub(crate) fn overdue(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -202,19 +216,25 @@ impl Keyspace {
     }
 
     /// The oldest messages that a client has in flight of one queue, up to `count`.
-    pub fn held_of(&self, client: ClientId, db: DbIndex, key: &Key, count: usize) -> Vec<u64> {
+    pub(crate) fn held_of(
+        &self,
+        client: ClientId,
+        db: DbIndex,
+        key: &Key,
+        count: usize,
+    ) -> Vec<u64> {
         self.governance.holdings.of_queue(client, db, key).take(count).collect()
     }
 
     /// How often databases have changed places, with what is in flight of their queues.
     #[inline]
-    pub fn in_flight_swaps(&self) -> u64 {
+    pub(crate) fn in_flight_swaps(&self) -> u64 {
         self.governance.holdings.swaps()
     }
 
     /// For each message the number of the oldest delivery of it in one queue, whoever has it; of equal ones
     /// each its own. They rise.
-    pub fn find_deliveries<'a>(
+    pub(crate) fn find_deliveries<'a>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -227,7 +247,7 @@ impl Keyspace {
     }
 
     /// Forgets what a queue has in flight; whether there was anything.
-    pub fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
+    pub(crate) fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
         let Some(governed) = self.governed(db, key) else { return false };
         let deliveries = governed.in_flight.iter();
         let held: Vec<_> = deliveries.map(|(number, delivery)| (delivery.owner, number)).collect();
@@ -242,12 +262,17 @@ impl Keyspace {
     }
 
     /// As `Governed::expiry_of_emptied`.
-    pub fn expiry_of_emptied(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
+    pub(crate) fn expiry_of_emptied(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
         self.governed(db, key)?.expiry_of_emptied()
     }
 
     /// Sets what `expiry_of_emptied` gives.
-    pub fn set_expiry_of_emptied(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) {
+    pub(crate) fn set_expiry_of_emptied(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        expires_ms: Option<i64>,
+    ) {
         self.change_governed(db, key, |governed| governed.expires_ms = expires_ms.unwrap_or(NEVER));
     }
 
@@ -258,7 +283,7 @@ impl Keyspace {
 
     /// Whether a client has anything in flight.
     #[inline]
-    pub fn holds_any(&self, client: ClientId) -> bool {
+    pub(crate) fn holds_any(&self, client: ClientId) -> bool {
         self.governance.holdings.has_any(client)
     }
 }

@@ -51,7 +51,7 @@ pub(super) struct Departing {
 
 /// Messages in a row that were taken out of a list, and are not wanted or on their way.
 #[derive(Debug)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// The database of the list.
     pub db: DbIndex,
     /// The list.
@@ -69,7 +69,7 @@ pub struct Removed {
 impl Keyspace {
     /// Takes `count` messages from `index` on out of a queue, to be handed over later, those at one end
     /// first.
-    pub fn depart(
+    pub(crate) fn depart(
         &mut self,
         db: DbIndex,
         key: &Key,
@@ -107,18 +107,18 @@ impl Keyspace {
 
     /// Whether messages are on their way.
     #[inline]
-    pub fn has_departing(&self) -> bool {
+    pub(crate) fn has_departing(&self) -> bool {
         !self.governance.departing.is_empty()
     }
 
     /// Whether messages of a queue are on their way: others that leave it come behind them.
-    pub fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
+    pub(crate) fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
         let counts = &self.governance.departing_counts;
         !counts.is_empty() && counts.contains_key(&(db, key.clone()))
     }
 
     /// Up to `count_max` of those messages that left first.
-    pub fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
+    pub(crate) fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
         let first = self.governance.departing.front_mut()?;
         let bytes_before = first.messages.allocated_bytes();
         let messages = match first.departure.first {
@@ -156,7 +156,7 @@ impl Keyspace {
     }
 
     /// All that is on its way, and the messages. For snapshots and tools.
-    pub fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
+    pub(crate) fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
         self.governance
             .departing
             .iter()
@@ -170,7 +170,7 @@ impl Keyspace {
     }
 
     /// Notes what append files say of a list, which is not there yet or an ordinary one.
-    pub fn note_departure(&mut self, departure: Departure) {
+    pub(crate) fn note_departure(&mut self, departure: Departure) {
         self.governance.noted_departures.push(departure);
     }
 

@@ -7,7 +7,7 @@ use crate::value::{Kind, Type};
 
 /// What became of a change that is not for queues under a policy.
 #[derive(Debug)]
-pub enum Plain<R> {
+pub(crate) enum Plain<R> {
     /// The list was changed.
     Changed(R),
     /// The key has no value.
@@ -18,7 +18,7 @@ pub enum Plain<R> {
 
 /// When a value that is written expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
+pub(crate) enum Expiry {
     /// As the value before it.
     Stays,
     /// At this moment in Unix milliseconds.
@@ -44,7 +44,7 @@ impl Keyspace {
     /// As `try_change_list`, but not of a queue under a policy: whether it is one is found out by the same
     /// look-up.
     #[inline]
-    pub fn try_change_plain_list<R>(
+    pub(crate) fn try_change_plain_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -57,7 +57,7 @@ impl Keyspace {
     /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`. A new list has room for
     /// so many bytes of messages.
     #[inline]
-    pub fn change_or_create_plain_list<R>(
+    pub(crate) fn change_or_create_plain_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -71,7 +71,7 @@ impl Keyspace {
 
     /// Changes the list at a key; none, and nothing done, if the key has no value.
     #[inline]
-    pub fn change_list<R>(
+    pub(crate) fn change_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -82,7 +82,7 @@ impl Keyspace {
 
     /// As `change_list`, where `attempt` says besides whether it changed anything.
     #[inline]
-    pub fn try_change_list<R>(
+    pub(crate) fn try_change_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -94,7 +94,7 @@ impl Keyspace {
     /// Changes the value at a key, which must be of this type; none, and nothing done, if the key has no
     /// value. `attempt` says besides whether it changed anything.
     #[inline]
-    pub fn change<T: Kind, R>(
+    pub(crate) fn change<T: Kind, R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -109,7 +109,7 @@ impl Keyspace {
 
     /// Has `write` write the value at a key, which is made anew if the key has none of this type. It expires
     /// at `expires_ms`, or when the value before did.
-    pub fn write<T: Kind>(
+    pub(crate) fn write<T: Kind>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -145,7 +145,7 @@ impl Keyspace {
 
     /// As `change`, of a value that is made if the key has none.
     #[inline]
-    pub fn change_or_create<T: Kind, R>(
+    pub(crate) fn change_or_create<T: Kind, R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -162,7 +162,7 @@ impl Keyspace {
 
     /// Changes the list at a key; an empty one is made if the key has no value.
     #[inline]
-    pub fn change_or_create_list<R>(
+    pub(crate) fn change_or_create_list<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -173,7 +173,7 @@ impl Keyspace {
 
     /// As `change_or_create_list`, of a key that was found.
     #[inline]
-    pub fn change_list_in<R>(
+    pub(crate) fn change_list_in<R>(
         &mut self,
         at: Slot,
         change: impl FnOnce(&mut Queue) -> R,

@@ -7,14 +7,14 @@ use crate::policy::{DELAYED, IN_FLIGHT};
 impl Keyspace {
     /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
     /// stays.
-    pub fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
+    pub(crate) fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
         let entry = self.dbs[db].entries.get(key)?;
         entry.live_value(self.now_ms)?;
         Some(Some(entry.expires_ms()).filter(|expires_ms| *expires_ms != NEVER))
     }
 
     /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
-    pub fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
+    pub(crate) fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
         let Some(index) = self.find(db, key) else { return false };
         if !self.entry_mut(db, index).has_value() {
             return false;
@@ -25,13 +25,13 @@ impl Keyspace {
     }
 
     /// The earliest expiry in Unix milliseconds.
-    pub fn next_expiry_ms(&self) -> Option<u64> {
+    pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
         self.due_dbs.next()
     }
 
     /// Removes up to `limit` values that are due by the time that was set; whether all due ones are
     /// gone. Those that are left are not seen by commands.
-    pub fn expire(&mut self, limit: usize) -> bool {
+    pub(crate) fn expire(&mut self, limit: usize) -> bool {
         let now_ms = self.now_ms;
         let mut left = limit;
         while left > 0

@@ -30,7 +30,7 @@ impl Trash {
 impl Keyspace {
     /// Removes all values of a database. `interesting` names keys of any database that clients wait for or
     /// watch; the caller knows them from the clients, of whom there are fewer than keys.
-    pub fn flush(&mut self, db: DbIndex, interesting: &[(DbIndex, Key)]) {
+    pub(crate) fn flush(&mut self, db: DbIndex, interesting: &[(DbIndex, Key)]) {
         if self.dbs[db].entries.len() <= IN_PLACE_MAX {
             return self.flush_in_place(db);
         }
@@ -90,12 +90,12 @@ impl Keyspace {
 
     /// Whether anything is left that can be freed now.
     #[inline]
-    pub fn has_trash(&self) -> bool {
+    pub(crate) fn has_trash(&self) -> bool {
         self.trash.iter().any(|trash| !trash.is_needed())
     }
 
     /// Frees what was put aside, as far as there is time for it.
-    pub fn free_trash(&mut self) {
+    pub(crate) fn free_trash(&mut self) {
         while self.work.has_time()
             && let Some(at) = self.trash.iter().rposition(|trash| !trash.is_needed())
         {

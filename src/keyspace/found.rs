@@ -16,14 +16,14 @@ impl Keyspace {
     /// Finds a key that has a value, or is known for another reason. A value that has expired is removed
     /// first.
     #[inline]
-    pub fn slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         let index = self.find_again(db, key)?;
         Some(self.slot_at(db, index))
     }
 
     /// As `slot`; an entry without a value is made for a key that has none.
     #[inline]
-    pub fn slot_or_create(&mut self, db: DbIndex, key: &[u8]) -> Slot {
+    pub(crate) fn slot_or_create(&mut self, db: DbIndex, key: &[u8]) -> Slot {
         let index = self.find_or_create(db, key);
         self.slot_at(db, index)
     }
@@ -35,7 +35,7 @@ impl Keyspace {
 
     /// What belongs to a queue under a policy.
     #[inline]
-    pub fn governed_in(&self, at: Slot) -> Option<&Governed> {
+    pub(crate) fn governed_in(&self, at: Slot) -> Option<&Governed> {
         self.check(at);
         self.governed_at(at.db, at.index)
     }
@@ -48,20 +48,20 @@ impl Keyspace {
 
     /// The policy that a queue is under.
     #[inline]
-    pub fn policy_in(&self, at: Slot) -> Option<&Arc<QueuePolicy>> {
+    pub(crate) fn policy_in(&self, at: Slot) -> Option<&Arc<QueuePolicy>> {
         self.governed_in(at)?.policy.as_ref()
     }
 
     /// The key.
     #[inline]
-    pub fn key_in(&self, at: Slot) -> &[u8] {
+    pub(crate) fn key_in(&self, at: Slot) -> &[u8] {
         self.check(at);
         self.dbs[at.db].entries[at.index].key()
     }
 
     /// The list; none if there is no value.
     #[inline]
-    pub fn list_in(&self, at: Slot) -> Result<Option<&Queue>, WrongType> {
+    pub(crate) fn list_in(&self, at: Slot) -> Result<Option<&Queue>, WrongType> {
         self.check(at);
         let value = self.dbs[at.db].entries[at.index].value();
         value.map(|value| Queue::of(value).ok_or(WrongType)).transpose()
@@ -69,14 +69,14 @@ impl Keyspace {
 
     /// Messages of a queue under a policy that are ready, and their bytes.
     #[inline]
-    pub fn ready_in(&self, at: Slot) -> (usize, usize) {
+    pub(crate) fn ready_in(&self, at: Slot) -> (usize, usize) {
         self.check(at);
         let list = self.dbs[at.db].entries[at.index].list();
         list.map(|queue| (queue.len(), queue.message_bytes())).unwrap_or_default()
     }
 
     /// The same of those that are delayed as well: what limits are about.
-    pub fn length_in(&self, at: Slot) -> (usize, usize) {
+    pub(crate) fn length_in(&self, at: Slot) -> (usize, usize) {
         let ready = self.ready_in(at);
         let delayed = self.governed_in(at).map(|governed| &governed.delayed);
         let delayed = delayed.map(|queue| (queue.len(), queue.message_bytes())).unwrap_or_default();
@@ -85,7 +85,7 @@ impl Keyspace {
 
     /// Whether producers wait for capacity.
     #[inline]
-    pub fn has_producers_in(&self, at: Slot) -> bool {
+    pub(crate) fn has_producers_in(&self, at: Slot) -> bool {
         self.check(at);
         let interest = self.dbs[at.db].entries[at.index].interest();
         interest.is_some_and(|interest| !interest.producers.is_empty())

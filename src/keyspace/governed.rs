@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// What belongs to a queue under a policy, beside its messages.
 #[derive(Debug)]
-pub struct Governed {
+pub(crate) struct Governed {
     /// None for a queue that is only paused, or that has just lost its policy.
     pub policy: Option<Arc<QueuePolicy>>,
     pub totals: Totals,
@@ -112,7 +112,7 @@ pub(super) struct Governance {
 const MARK: &str = "tidegate:removed:";
 
 /// Whether a text is a mark as `Keyspace::mark` makes them.
-pub fn is_mark(text: &[u8]) -> bool {
+pub(crate) fn is_mark(text: &[u8]) -> bool {
     text.starts_with(MARK.as_bytes())
 }
 
@@ -140,7 +140,7 @@ impl Governed {
     }
 
     /// Bytes of memory.
-    pub fn allocated_bytes(&self) -> usize {
+    pub(crate) fn allocated_bytes(&self) -> usize {
         let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
         GOVERNED_BYTES + hidden_bytes + self.recent.allocated_bytes()
     }
@@ -173,7 +173,7 @@ impl Governed {
     }
 
     /// Whether nothing is in flight or delayed.
-    pub fn has_nothing_hidden(&self) -> bool {
+    pub(crate) fn has_nothing_hidden(&self) -> bool {
         self.in_flight.is_empty() && self.delayed.is_empty()
     }
 
@@ -233,13 +233,13 @@ impl Interest {
 
 impl Keyspace {
     /// The policies.
-    pub fn policies(&self) -> &Policies {
+    pub(crate) fn policies(&self) -> &Policies {
         &self.governance.policies
     }
 
     /// Changes the policies, and at once which queues they govern, while append files are loaded. What has to
     /// be returned for that is in them, or is done when all is loaded. Messages that come under a policy are ready since `at_ms`.
-    pub fn change_policies_at<R>(
+    pub(crate) fn change_policies_at<R>(
         &mut self,
         at_ms: i64,
         change: impl FnOnce(&mut Policies) -> R,
@@ -258,7 +258,7 @@ impl Keyspace {
 
     /// Puts a queue under a policy that has gone: what is in flight or delayed of it, which append files tell
     /// next, is to be returned when they are loaded.
-    pub fn set_former_policy(&mut self, db: DbIndex, key: &[u8], policy: QueuePolicy) {
+    pub(crate) fn set_former_policy(&mut self, db: DbIndex, key: &[u8], policy: QueuePolicy) {
         let index = self.find_or_create(db, key);
         self.attach(db, index, Some(Arc::new(policy)), 0);
         self.governance.stranded.insert((db, Key::from(key)));
@@ -346,7 +346,7 @@ impl Keyspace {
     }
 
     /// Whether any queue may be under a policy, also under one that has gone.
-    pub fn has_policies(&self) -> bool {
+    pub(crate) fn has_policies(&self) -> bool {
         !self.governance.policies.is_empty() || self.has_pass()
     }
 
@@ -357,13 +357,13 @@ impl Keyspace {
 
     /// Whether a key's queue is under a policy, or paused.
     #[inline]
-    pub fn is_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    pub(crate) fn is_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
         self.governance.is_on && self.governed(db, key).is_some()
     }
 
     /// Where a key is whose queue is under a policy, or paused.
     #[inline]
-    pub fn governed_slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn governed_slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         if !self.governance.is_on {
             return None;
         }
@@ -374,7 +374,7 @@ impl Keyspace {
     /// As `governed_slot`, of a key that is about to get a message: an entry is made for it if it has none,
     /// to find out.
     #[inline]
-    pub fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+    pub(crate) fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         if !self.governance.is_on {
             return None;
         }
@@ -383,18 +383,18 @@ impl Keyspace {
     }
 
     /// What belongs to a queue under a policy.
-    pub fn governed(&mut self, db: DbIndex, key: &[u8]) -> Option<&Governed> {
+    pub(crate) fn governed(&mut self, db: DbIndex, key: &[u8]) -> Option<&Governed> {
         let index = self.find(db, key)?;
         self.governed_at(db, index)
     }
 
     /// The policy that a key has, or would have.
-    pub fn policy_for(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
+    pub(crate) fn policy_for(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
         self.policy_of(db, key).or_else(|| self.governance.policies.of(key).cloned())
     }
 
     /// The policy that a queue is under.
-    pub fn policy_of(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
+    pub(crate) fn policy_of(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
         self.governed(db, key)?.policy.clone()
     }
 
@@ -420,7 +420,7 @@ impl Keyspace {
     }
 
     /// Counts for a governed queue and for the sum of all.
-    pub fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
+    pub(crate) fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
         match self.slot(db, key) {
             Some(at) => self.count_in(at, add),
             None => add(&mut self.governance.sums),
@@ -429,7 +429,7 @@ impl Keyspace {
 
     /// As `count`, of a key that was found.
     #[inline]
-    pub fn count_in(&mut self, at: Slot, add: impl Fn(&mut Totals)) {
+    pub(crate) fn count_in(&mut self, at: Slot, add: impl Fn(&mut Totals)) {
         add(&mut self.governance.sums);
         if let Some(governed) = self.governed_in_mut(at) {
             add(&mut governed.totals);
@@ -437,18 +437,18 @@ impl Keyspace {
     }
 
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
-    pub fn mark(&self) -> Vec<u8> {
+    pub(crate) fn mark(&self) -> Vec<u8> {
         let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
         format!("{MARK}{:016x}{:016x}", hash(1), hash(2)).into_bytes()
     }
 
     /// The totals of all queues.
-    pub fn queue_sums(&self) -> &Totals {
+    pub(crate) fn queue_sums(&self) -> &Totals {
         &self.governance.sums
     }
 
     /// Starts the totals of all queues anew; those of each stay.
-    pub fn reset_queue_sums(&mut self) {
+    pub(crate) fn reset_queue_sums(&mut self) {
         self.governance.sums = Totals::default();
     }
 
@@ -478,7 +478,7 @@ impl Keyspace {
 
     /// Notes that a file says of the messages pushed next that they are ready since `ms`; whether it did
     /// so before. None without a policy.
-    pub fn note_ready_ms(&mut self, at: Slot, file: u32, ms: i64) -> Option<bool> {
+    pub(crate) fn note_ready_ms(&mut self, at: Slot, file: u32, ms: i64) -> Option<bool> {
         let noted = (file, ms);
         let governed = self.governed_in_mut(at)?;
         governed.policy.as_ref()?;

@@ -24,18 +24,18 @@ pub(super) struct Holdings {
 impl Holdings {
     /// Messages in flight, whoever has them.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether a client has any.
-    pub fn has_any(&self, client: ClientId) -> bool {
+    pub(super) fn has_any(&self, client: ClientId) -> bool {
         self.by_holder.range((client, 0)..=(client, DbIndex::MAX)).next().is_some()
     }
 
     /// Adds a delivery of a queue; its number is above those before.
     #[inline]
-    pub fn add(&mut self, client: ClientId, db: DbIndex, key: &Key, number: u64) {
+    pub(super) fn add(&mut self, client: ClientId, db: DbIndex, key: &Key, number: u64) {
         self.len += 1;
         let queues = self.by_holder.entry((client, db)).or_default();
         match queues.get_mut(key) {
@@ -46,7 +46,7 @@ impl Holdings {
 
     /// Takes a delivery out.
     #[inline]
-    pub fn remove(&mut self, client: ClientId, db: DbIndex, key: &[u8], number: u64) {
+    pub(super) fn remove(&mut self, client: ClientId, db: DbIndex, key: &[u8], number: u64) {
         let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
         let Some(numbers) = queues.get_mut(key) else { return };
         if numbers.remove(number).is_none() {
@@ -62,14 +62,19 @@ impl Holdings {
     }
 
     /// What a client has of one queue, the oldest first.
-    pub fn of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> impl Iterator<Item = u64> {
+    pub(super) fn of_queue(
+        &self,
+        client: ClientId,
+        db: DbIndex,
+        key: &[u8],
+    ) -> impl Iterator<Item = u64> {
         let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
         numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
     }
 
     /// Takes deliveries of one queue that a client has out, from the oldest on, as long as `takes` says so of
     /// their numbers.
-    pub fn take_oldest(
+    pub(super) fn take_oldest(
         &mut self,
         client: ClientId,
         db: DbIndex,
@@ -94,12 +99,15 @@ impl Holdings {
 
     /// How often databases have changed places.
     #[inline]
-    pub fn swaps(&self) -> u64 {
+    pub(super) fn swaps(&self) -> u64 {
         self.swaps
     }
 
     /// What a client has, by queue, the oldest of each queue first.
-    pub fn of(&self, client: ClientId) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
+    pub(super) fn of(
+        &self,
+        client: ClientId,
+    ) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
         let own = self.by_holder.range((client, 0)..=(client, DbIndex::MAX));
         own.flat_map(|((_, db), queues)| {
             let numbers = |(key, numbers)| of_one(*db, key, numbers, 0);
@@ -108,7 +116,7 @@ impl Holdings {
     }
 
     /// The same, from behind one of them on.
-    pub fn of_behind<'a>(
+    pub(super) fn of_behind<'a>(
         &'a self,
         client: ClientId,
         (db, key, number): &'a (DbIndex, Key, u64),
@@ -130,27 +138,27 @@ impl Holdings {
     }
 
     /// Forgets what is in flight of a database.
-    pub fn flush(&mut self, db: DbIndex) {
+    pub(super) fn flush(&mut self, db: DbIndex) {
         self.by_holder.retain(|(_, other), _| *other != db);
         let all = self.by_holder.values().flat_map(BTreeMap::values);
         self.len = all.map(Numbers::len).sum();
     }
 
     /// Two databases have changed places.
-    pub fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
+    pub(super) fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
         self.swaps += 1;
         let all = std::mem::take(&mut self.by_holder).into_iter();
         self.by_holder = all.map(|((client, db), queues)| ((client, other(db)), queues)).collect();
     }
 
     /// Whether a client has a delivery.
-    pub fn contains(&self, client: ClientId, db: DbIndex, key: &[u8], number: u64) -> bool {
+    pub(super) fn contains(&self, client: ClientId, db: DbIndex, key: &[u8], number: u64) -> bool {
         let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
         numbers.is_some_and(|numbers| numbers.get(number).is_some())
     }
 
     /// Panics if something does not hold that always does.
-    pub fn check_invariants(&self) {
+    pub(super) fn check_invariants(&self) {
         let all = || self.by_holder.values().flat_map(BTreeMap::values);
         all().for_each(Numbers::check_invariants);
         assert!(all().all(|numbers| !numbers.is_empty()), "nothing of a queue");

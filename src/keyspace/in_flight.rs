@@ -37,7 +37,7 @@ pub struct InFlight {
 
 /// What tells a delivery from the others in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// It is the first.
     First,
     /// It is the last.

@@ -63,7 +63,13 @@ impl Keyspace {
 
     /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
     /// the key has a value already, it becomes ready.
-    pub fn add_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
+    pub(crate) fn add_waiter(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        ticket: u64,
+        client: ClientId,
+    ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
         entry.interest_or_default().waiters.insert(ticket, client);
@@ -71,21 +77,21 @@ impl Keyspace {
     }
 
     /// How many clients wait for a key.
-    pub fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
+    pub(crate) fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let interest = entry.and_then(|entry| entry.interest());
         interest.map_or(0, |interest| interest.waiters.len())
     }
 
     /// Ends the wait that `add_waiter` began.
-    pub fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+    pub(crate) fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
         self.drop_interest(db, key, |interest| {
             interest.waiters.remove(&ticket);
         });
     }
 
     /// The client that has waited longest for a key since `after` (exclusive), with its ticket.
-    pub fn next_waiter(
+    pub(crate) fn next_waiter(
         &self,
         db: DbIndex,
         key: &[u8],
@@ -98,7 +104,7 @@ impl Keyspace {
 
     /// Makes a client watch a key: a change of the value puts it among the broken watches. None
     /// if it does so already.
-    pub fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
+    pub(crate) fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
         let watchers = &mut entry.interest_or_default().watchers;
@@ -110,7 +116,7 @@ impl Keyspace {
     }
 
     /// Ends a watch.
-    pub fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
+    pub(crate) fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
         self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
     }
 
@@ -132,17 +138,17 @@ impl Keyspace {
 
     /// Whether a command made keys ready or broke watches.
     #[inline]
-    pub fn has_signals(&self) -> bool {
+    pub(crate) fn has_signals(&self) -> bool {
         !self.ready.is_empty() || !self.broken_watches.is_empty() || !self.roomy.is_empty()
     }
 
     /// Clients whose watched keys changed since the last call; some may be there twice.
-    pub fn take_broken_watches(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_broken_watches(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.broken_watches)
     }
 
     /// Keys that got a value while clients wait for them, since the last call.
-    pub fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
+    pub(crate) fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
         let ready = std::mem::take(&mut self.ready);
         for (db, key) in &ready {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// A key's bytes, shared with whoever waits for it or expires it.
-pub type Key = Arc<[u8]>;
+pub(crate) type Key = Arc<[u8]>;
 
 /// Number of a database, from 0.
-pub type DbIndex = usize;
+pub(crate) type DbIndex = usize;

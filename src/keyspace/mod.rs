@@ -57,20 +57,20 @@ use interest::Interest;
 use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 
-pub use deliveries::Return;
-pub use departures::{Departure, Fate, Removed};
-pub use edit::{Expiry, Plain};
-pub use governed::{Governed, is_mark};
-pub use in_flight::{Delivery, InFlight, Place};
-pub use key::{DbIndex, Key};
-pub use policy_pass::NewlyStamped;
-pub use queue_event::QueueEvent;
-pub use recent::Fingerprint;
-pub use slot::Slot;
-pub use snapshot::SavedPart;
-pub use totals::{COUNTS, Totals};
+pub(crate) use deliveries::Return;
+pub(crate) use departures::{Departure, Fate, Removed};
+pub(crate) use edit::{Expiry, Plain};
+pub(crate) use governed::{Governed, is_mark};
+pub(crate) use in_flight::{Delivery, InFlight, Place};
+pub(crate) use key::{DbIndex, Key};
+pub(crate) use policy_pass::NewlyStamped;
+pub(crate) use queue_event::QueueEvent;
+pub(crate) use recent::Fingerprint;
+pub(crate) use slot::Slot;
+pub(crate) use snapshot::SavedPart;
+pub(crate) use totals::{COUNTS, Totals};
 
-pub use crate::value::{Value, WrongType};
+pub(crate) use crate::value::{Value, WrongType};
 
 /// `expires_ms` of a value that stays.
 const NEVER: i64 = i64::MIN;
@@ -81,7 +81,7 @@ const ENTRY_BYTES: usize = size_of::<Entry>() + 8;
 
 /// What has gone by itself, as time went on.
 #[derive(Debug)]
-pub enum Expired {
+pub(crate) enum Expired {
     /// A key with its value, or the list of append files for what its queue had beside.
     Key(DbIndex, Key),
     /// Messages of a queue.
@@ -108,7 +108,7 @@ struct Db {
 
 /// All databases.
 #[derive(Debug)]
-pub struct Keyspace {
+pub(crate) struct Keyspace {
     dbs: Vec<Db>,
     /// Keys that got a value while clients wait for them, in the order in which that happened.
     ready: Vec<(DbIndex, Key)>,
@@ -154,7 +154,7 @@ pub struct Keyspace {
 
 impl Keyspace {
     /// `count` empty databases, hashing with `seed`.
-    pub fn new(count: usize, seed: u64) -> Keyspace {
+    pub(crate) fn new(count: usize, seed: u64) -> Keyspace {
         let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x7469_6465);
         let db = || Db {
             entries: Entries::with_hasher(hasher.clone()),
@@ -191,80 +191,80 @@ impl Keyspace {
     }
 
     /// How many databases there are.
-    pub fn db_count(&self) -> usize {
+    pub(crate) fn db_count(&self) -> usize {
         self.dbs.len()
     }
 
     /// How many keys a database holds.
-    pub fn len(&self, db: DbIndex) -> usize {
+    pub(crate) fn len(&self, db: DbIndex) -> usize {
         self.dbs[db].value_count
     }
 
     /// Whether a database holds no key.
-    pub fn is_empty(&self, db: DbIndex) -> bool {
+    pub(crate) fn is_empty(&self, db: DbIndex) -> bool {
         self.len(db) == 0
     }
 
     /// How many of a database's keys will expire.
-    pub fn expiring_len(&self, db: DbIndex) -> usize {
+    pub(crate) fn expiring_len(&self, db: DbIndex) -> usize {
         self.dbs[db].expiries.len()
     }
 
     /// Memory of all keys and values in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How much of that is the tables' and not the names' and values'.
-    pub fn table_bytes(&self) -> usize {
+    pub(crate) fn table_bytes(&self) -> usize {
         (0..self.dbs.len()).map(|db| self.db_table_bytes(db)).sum()
     }
 
     /// The same of one database.
-    pub fn db_table_bytes(&self, db: DbIndex) -> usize {
+    pub(crate) fn db_table_bytes(&self, db: DbIndex) -> usize {
         self.dbs[db].entries.len() * ENTRY_BYTES
     }
 
     /// Bytes of a database's table of keys that will expire.
-    pub fn db_expiry_bytes(&self, db: DbIndex) -> usize {
+    pub(crate) fn db_expiry_bytes(&self, db: DbIndex) -> usize {
         self.expiring_len(db) * size_of::<(u64, Key)>()
     }
 
     /// A count that grows with every change that a command makes; expiry is not one.
     #[inline]
-    pub fn changes(&self) -> u64 {
+    pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
     /// Counts a change that is of no key: its reply promises as much as any other.
-    pub fn note_change(&mut self) {
+    pub(crate) fn note_change(&mut self) {
         self.changes += 1;
     }
 
     /// Asks for `take_expired` to be told, or not any more.
-    pub fn record_expired(&mut self, is_on: bool) {
+    pub(crate) fn record_expired(&mut self, is_on: bool) {
         self.expired = is_on.then(Vec::new);
     }
 
     /// Whether keys expired since `take_expired` was last called, if anybody asks.
     #[inline]
-    pub fn has_expired(&self) -> bool {
+    pub(crate) fn has_expired(&self) -> bool {
         self.expired.as_ref().is_some_and(|expired| !expired.is_empty())
     }
 
     /// The keys that expired since the last call.
-    pub fn take_expired(&mut self) -> Vec<Expired> {
+    pub(crate) fn take_expired(&mut self) -> Vec<Expired> {
         self.expired.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// How many values have expired since the start.
-    pub fn expired_count(&self) -> u64 {
+    pub(crate) fn expired_count(&self) -> u64 {
         self.expired_count
     }
 
     /// Sets the time that look-ups note as the last use, and whether those of existing keys do.
     #[inline]
-    pub fn set_use_time(&mut self, now: Now, notes_use: bool) {
+    pub(crate) fn set_use_time(&mut self, now: Now, notes_use: bool) {
         // Wraps after 136 years of uptime.
         self.now_s = (now.monotonic_us / 1_000_000) as u32;
         self.notes_use = notes_use;
@@ -315,7 +315,7 @@ impl Keyspace {
     }
 
     /// The value of a key.
-    pub fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
+    pub(crate) fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         let index = self.find(db, key)?;
         let entry = &mut self.dbs[db].entries[index];
         entry.note_use(self.now_s, self.notes_use);
@@ -323,43 +323,53 @@ impl Keyspace {
     }
 
     /// The value of a key, without noting that it was used.
-    pub fn peek(&self, db: DbIndex, key: &[u8]) -> Option<&Value> {
+    pub(crate) fn peek(&self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         self.dbs[db].entries.get(key)?.live_value(self.now_ms)
     }
 
     /// The list at a key, if it has one, without noting a use.
-    pub fn peek_list(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
+    pub(crate) fn peek_list(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
         self.peek(db, key).and_then(Queue::of)
     }
 
     /// Whether a key has a value, without noting a use.
-    pub fn contains(&self, db: DbIndex, key: &[u8]) -> bool {
+    pub(crate) fn contains(&self, db: DbIndex, key: &[u8]) -> bool {
         self.peek(db, key).is_some()
     }
 
     /// The value at a key, to read, if there is one; it must be of this type.
-    pub fn read<T: Kind>(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&T>, WrongType> {
+    pub(crate) fn read<T: Kind>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+    ) -> Result<Option<&T>, WrongType> {
         self.get(db, key).map(|value| T::of(value).ok_or(WrongType)).transpose()
     }
 
     /// The list at a key, to read.
-    pub fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
+    pub(crate) fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
         self.read(db, key)
     }
 
     /// Seconds of the monotonic clock at which a key was last used.
-    pub fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
+    pub(crate) fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
         let entry = self.dbs[db].entries.get(key)?;
         entry.live_value(self.now_ms).map(|_| entry.used_s())
     }
 
     /// Memory of one key and its value in bytes.
-    pub fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
+    pub(crate) fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
         Some(ENTRY_BYTES + self.peek(db, key)?.allocated_bytes())
     }
 
     /// Puts a value at a key in the place of what was there; it expires at `expires_ms`.
-    pub fn insert(&mut self, db: DbIndex, key: &[u8], value: Value, expires_ms: Option<i64>) {
+    pub(crate) fn insert(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        value: Value,
+        expires_ms: Option<i64>,
+    ) {
         let index = self.find_or_create(db, key);
         self.clear_value(db, index);
         self.put_value(db, index, value);
@@ -368,7 +378,7 @@ impl Keyspace {
     }
 
     /// Takes the value of a key away, with the time at which it would have expired.
-    pub fn remove(&mut self, db: DbIndex, key: &[u8]) -> Option<(Value, Option<i64>)> {
+    pub(crate) fn remove(&mut self, db: DbIndex, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let index = self.find(db, key)?;
         let expires_ms = self.entry_mut(db, index).expires_ms();
         let value = self.clear_value(db, index)?;
@@ -485,7 +495,7 @@ impl Keyspace {
     }
 
     /// Panics if the counts disagree with the entries.
-    pub fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         let mut bytes = 0;
         for db in &self.dbs {
             db.entries.check_invariants();

@@ -28,24 +28,24 @@ impl<T> Default for Numbered<T> {
 
 impl<T> Numbered<T> {
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Bytes of memory, without what the values have elsewhere.
     #[inline]
-    pub fn allocated_bytes(&self) -> usize {
+    pub(super) fn allocated_bytes(&self) -> usize {
         self.places.capacity() * size_of::<(u64, Option<T>)>()
     }
 
     /// Adds a value; its number is above those before.
     #[inline]
-    pub fn push(&mut self, number: u64, value: T) {
+    pub(super) fn push(&mut self, number: u64, value: T) {
         debug_assert!(self.places.back().is_none_or(|(last, _)| *last < number));
         self.places.push_back((number, Some(value)));
         self.len += 1;
@@ -53,7 +53,7 @@ impl<T> Numbered<T> {
 
     /// Takes the value with a number out.
     #[inline]
-    pub fn remove(&mut self, number: u64) -> Option<T> {
+    pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         if self.places.front().is_some_and(|(first, _)| *first == number) {
             let (_, value) = self.places.pop_front()?;
             self.removed();
@@ -111,7 +111,7 @@ impl<T> Numbered<T> {
 
     /// The value with a number.
     #[inline]
-    pub fn get(&self, number: u64) -> Option<&T> {
+    pub(super) fn get(&self, number: u64) -> Option<&T> {
         match self.places.front() {
             Some((first, value)) if *first == number => value.as_ref(),
             _ => self.places.get(self.place_of(number)?)?.1.as_ref(),
@@ -119,51 +119,51 @@ impl<T> Numbered<T> {
     }
 
     /// The same, to be changed.
-    pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let at = self.place_of(number)?;
         self.places.get_mut(at)?.1.as_mut()
     }
 
     /// The first value, with its number.
     #[inline]
-    pub fn first(&self) -> Option<(u64, &T)> {
+    pub(super) fn first(&self) -> Option<(u64, &T)> {
         let (number, value) = self.places.front()?;
         Some((*number, value.as_ref()?))
     }
 
     /// The last value, with its number.
     #[inline]
-    pub fn last(&self) -> Option<(u64, &T)> {
+    pub(super) fn last(&self) -> Option<(u64, &T)> {
         let (number, value) = self.places.back()?;
         Some((*number, value.as_ref()?))
     }
 
     /// All values in order, with their numbers.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
         self.places.iter().filter_map(|(number, value)| Some((*number, value.as_ref()?)))
     }
 
     /// All values in order, to be changed.
-    pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
+    pub(super) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
         self.places.iter_mut().filter_map(|(_, value)| value.as_mut())
     }
 
     /// The numbers from one on, in order.
-    pub fn numbers_from(&self, first: u64) -> impl DoubleEndedIterator<Item = u64> {
+    pub(super) fn numbers_from(&self, first: u64) -> impl DoubleEndedIterator<Item = u64> {
         let start = self.places.partition_point(|(number, _)| *number < first);
         let behind = self.places.range(start..);
         behind.filter_map(|(number, value)| value.as_ref().map(|_| *number))
     }
 
     /// The numbers up to one, in order.
-    pub fn numbers_to(&self, last: u64) -> impl DoubleEndedIterator<Item = u64> {
+    pub(super) fn numbers_to(&self, last: u64) -> impl DoubleEndedIterator<Item = u64> {
         let end = self.places.partition_point(|(number, _)| *number <= last);
         let before = self.places.range(..end);
         before.filter_map(|(number, value)| value.as_ref().map(|_| *number))
     }
 
     /// Panics if something does not hold that always does.
-    pub fn check_invariants(&self) {
+    pub(super) fn check_invariants(&self) {
         assert_eq!(self.iter().count(), self.len);
         assert!(self.places.iter().is_sorted_by(|a, b| a.0 < b.0), "numbers rise");
         let ends = [self.places.front(), self.places.back()].into_iter().flatten();

@@ -45,7 +45,7 @@ impl Keyspace {
     /// # Errors
     /// The key has a value of another type.
     #[inline]
-    pub fn push_in<'a>(
+    pub(crate) fn push_in<'a>(
         &mut self,
         at: Slot,
         end: End,
@@ -88,7 +88,7 @@ impl Keyspace {
     /// Takes up to `count` messages from an end of a queue under a policy, of which each is in flight then:
     /// `owner` has to acknowledge it, to whom it is the answer to this input. `read` sees each. Counts them;
     /// how many there were. It may be the last use of the slot.
-    pub fn deliver_in(
+    pub(crate) fn deliver_in(
         &mut self,
         at: Slot,
         end: End,
@@ -152,7 +152,7 @@ impl Keyspace {
     /// Acknowledges what a client has in flight of a queue and was given in answer to an earlier input than
     /// this one, the oldest first. Gives it with what told each from the others, if that is wanted. It may be
     /// the last use of the slot.
-    pub fn acknowledge_seen_in(
+    pub(crate) fn acknowledge_seen_in(
         &mut self,
         at: Slot,
         key: &[u8],
@@ -193,7 +193,7 @@ impl Keyspace {
     }
 
     /// Takes a message out of those in flight of a queue. It may be the last use of the slot.
-    pub fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
+    pub(crate) fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
         let Full { key, interest, .. } = self.dbs[at.db].entries[at.index].full_mut()?;

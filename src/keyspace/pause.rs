@@ -5,7 +5,7 @@ use super::{DbIndex, Key, Keyspace};
 impl Keyspace {
     /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
     /// long as that lasts.
-    pub fn set_paused(
+    pub(crate) fn set_paused(
         &mut self,
         db: DbIndex,
         key: &[u8],

@@ -18,7 +18,7 @@ pub(super) struct Pass {
 
 /// A list that came under a policy in another way than by pushes.
 #[derive(Debug)]
-pub struct NewlyStamped {
+pub(crate) struct NewlyStamped {
     pub db: DbIndex,
     pub key: Key,
     /// Since when its messages are ready.
@@ -29,14 +29,14 @@ pub struct NewlyStamped {
 
 impl Keyspace {
     /// Changes the policies; `begin_pass` makes the keys that are there follow.
-    pub fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
+    pub(crate) fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
         let result = change(&mut self.governance.policies);
         self.note_governance();
         result
     }
 
     /// Begins a pass over all keys. Where one is under way, it begins anew, and no note can speak of all.
-    pub fn begin_pass(&mut self, at_ms: Option<i64>) {
+    pub(crate) fn begin_pass(&mut self, at_ms: Option<i64>) {
         let at_ms = at_ms.filter(|_| self.governance.pass.is_none());
         self.governance.pass = Some(Pass { at_ms });
         for db in &mut self.dbs {
@@ -48,19 +48,19 @@ impl Keyspace {
 
     /// Whether a pass is under way, or has found queues that are to be put in order.
     #[inline]
-    pub fn has_pass(&self) -> bool {
+    pub(crate) fn has_pass(&self) -> bool {
         self.governance.pass.is_some() || !self.governance.stranded.is_empty()
     }
 
     /// Whether a pass is so short that it can be done at once.
-    pub fn is_short_pass(&self) -> bool {
+    pub(crate) fn is_short_pass(&self) -> bool {
         let keys: usize = self.dbs.iter().map(|db| db.pass_left).sum();
         let matched = keys.saturating_mul(self.policies().comparisons_max().max(1));
         keys.max(matched) <= self.work.messages_at_once()
     }
 
     /// Reaches the next keys, as far as there is time for it, or all of them.
-    pub fn go_on_with_pass(&mut self, to_the_end: bool) {
+    pub(crate) fn go_on_with_pass(&mut self, to_the_end: bool) {
         for db in 0..self.dbs.len() {
             while let Some(index) =
                 self.dbs[db].pass_left.min(self.dbs[db].entries.len()).checked_sub(1)
@@ -95,7 +95,7 @@ impl Keyspace {
 
     /// While append files are loaded: puts a queue under the policy that holds, if it is under one that has
     /// gone and has nothing in flight or delayed any more. Where that was recorded it happened at once.
-    pub fn end_former_policy(&mut self, db: DbIndex, key: &[u8]) {
+    pub(crate) fn end_former_policy(&mut self, db: DbIndex, key: &[u8]) {
         if self.governance.stranded.is_empty() {
             return;
         }
@@ -118,12 +118,12 @@ impl Keyspace {
 
     /// A queue that has something in flight or delayed for which no policy provides any more; the first by
     /// database and name.
-    pub fn next_stranded(&self) -> Option<(DbIndex, Key)> {
+    pub(crate) fn next_stranded(&self) -> Option<(DbIndex, Key)> {
         self.governance.stranded.first().cloned()
     }
 
     /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
-    pub fn govern_again(&mut self, db: DbIndex, key: &Key) {
+    pub(crate) fn govern_again(&mut self, db: DbIndex, key: &Key) {
         self.governance.stranded.remove(&(db, key.clone()));
         if let Some(index) = self.find(db, key) {
             self.govern_anew(db, index, self.queue_ms);
@@ -148,7 +148,7 @@ impl Keyspace {
     }
 
     /// Lists that came under a policy in another way than by pushes, since the last call.
-    pub fn take_newly_stamped(&mut self) -> Vec<NewlyStamped> {
+    pub(crate) fn take_newly_stamped(&mut self) -> Vec<NewlyStamped> {
         std::mem::take(&mut self.governance.newly_stamped)
     }
 }

@@ -47,12 +47,12 @@ impl QueueClock {
 
 impl Keyspace {
     /// Begins to count time. What append files said of the calendar is known already.
-    pub fn start_queue_clock(&mut self, now: Now) {
+    pub(crate) fn start_queue_clock(&mut self, now: Now) {
         self.queue_clock.start(now);
     }
 
     /// Sets the time of the turn. Gives by how much the calendar was set since the last time, if it was.
-    pub fn set_time(&mut self, now: Now) -> Option<i64> {
+    pub(crate) fn set_time(&mut self, now: Now) -> Option<i64> {
         self.now_ms = now.unix_ms();
         // A long command may have let it pass already.
         self.queue_ms = self.queue_clock.at(now).max(self.queue_ms);
@@ -61,34 +61,34 @@ impl Keyspace {
 
     /// Lets the time of the turn go on by as long as a command took: who is served after it gets
     /// nothing whose life has ended meanwhile.
-    pub fn pass_time(&mut self, took_us: u64) {
+    pub(crate) fn pass_time(&mut self, took_us: u64) {
         let took_ms = (took_us / 1000).cast_signed();
         self.now_ms = self.now_ms.saturating_add(took_ms);
         self.queue_ms = self.queue_ms.saturating_add(took_ms);
     }
 
     /// The time of the turn by the clock of queues, in milliseconds; zero while append files are loaded.
-    pub fn queue_ms(&self) -> i64 {
+    pub(crate) fn queue_ms(&self) -> i64 {
         self.queue_ms
     }
 
     /// The time of the turn by the calendar, in Unix milliseconds.
-    pub fn unix_ms(&self) -> i64 {
+    pub(crate) fn unix_ms(&self) -> i64 {
         self.now_ms
     }
 
     /// By how many milliseconds the calendar is ahead of that clock.
-    pub fn calendar_ahead_ms(&self) -> i64 {
+    pub(crate) fn calendar_ahead_ms(&self) -> i64 {
         self.queue_clock.ahead_ms
     }
 
     /// Takes in what append files say of it.
-    pub fn set_calendar_ahead_ms(&mut self, ahead_ms: i64) {
+    pub(crate) fn set_calendar_ahead_ms(&mut self, ahead_ms: i64) {
         self.queue_clock.ahead_ms = ahead_ms;
     }
 
     /// Microseconds until a queue has something to do next; none if none has.
-    pub fn next_due_in_us(&self, now: Now) -> Option<u64> {
+    pub(crate) fn next_due_in_us(&self, now: Now) -> Option<u64> {
         let due_ms = self.next_due_ms()?.saturating_sub(self.queue_clock.base_ms);
         // What is due before the monotonic clock began is due at once.
         let due_us = due_ms.max(0).unsigned_abs().saturating_mul(1000);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// A kind of event, in the words that follow the number of messages.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum QueueEvent {
+pub(crate) enum QueueEvent {
     /// Policies hand a message to each other for ever.
     #[error("dead letters of dead letters, dropped by the last policy")]
     DeadLetterLoop,
@@ -21,13 +21,13 @@ pub enum QueueEvent {
 
 impl Keyspace {
     /// Whether an event may have a line in the log now; if not, it is counted.
-    pub fn admit_line(&mut self, event: QueueEvent) -> Option<LeftOut> {
+    pub(crate) fn admit_line(&mut self, event: QueueEvent) -> Option<LeftOut> {
         let now_us = self.now_us();
         self.told.admit(event, now_us)
     }
 
     /// How many events had no line, of those kinds that may have one again.
-    pub fn take_left_out(&mut self) -> Vec<(QueueEvent, u64)> {
+    pub(crate) fn take_left_out(&mut self) -> Vec<(QueueEvent, u64)> {
         let now_us = self.now_us();
         self.told.take_left_out(now_us)
     }

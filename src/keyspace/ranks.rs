@@ -23,25 +23,25 @@ pub(super) struct Ranks {
 
 impl Ranks {
     /// Counts these numbers.
-    pub fn of(numbers: impl Iterator<Item = u64>) -> Ranks {
+    pub(super) fn of(numbers: impl Iterator<Item = u64>) -> Ranks {
         let mut ranks = Ranks::default();
         numbers.for_each(|number| ranks.add(number));
         ranks
     }
 
-    pub fn allocated_bytes(&self) -> usize {
+    pub(super) fn allocated_bytes(&self) -> usize {
         self.counts.len() * BLOCK_BYTES
     }
 
     /// Counts a number that was not counted.
-    pub fn add(&mut self, number: u64) {
+    pub(super) fn add(&mut self, number: u64) {
         for level in 1..=LEVELS {
             *self.counts.entry((level, block(level, number))).or_default() += 1;
         }
     }
 
     /// Counts a number no more that was counted.
-    pub fn remove(&mut self, number: u64) {
+    pub(super) fn remove(&mut self, number: u64) {
         for level in 1..=LEVELS {
             let key = (level, block(level, number));
             let Some(count) = self.counts.get_mut(&key) else { continue };
@@ -53,7 +53,7 @@ impl Ranks {
     }
 
     /// How many numbers are in blocks before the smallest that `number` is in, whose first it gives.
-    pub fn below_block(&self, number: u64) -> (usize, u64) {
+    pub(super) fn below_block(&self, number: u64) -> (usize, u64) {
         let below = |level| {
             let own = block(level, number);
             let first = if level == LEVELS { 0 } else { own >> BITS << BITS };
@@ -64,7 +64,7 @@ impl Ranks {
 
     /// The first number of the smallest block that the one of this rank is in, and how many of the block are
     /// before it; none if there are not so many.
-    pub fn block_of_rank(&self, rank: usize) -> Option<(u64, usize)> {
+    pub(super) fn block_of_rank(&self, rank: usize) -> Option<(u64, usize)> {
         let (mut left, mut parent) = (rank, None);
         for level in (1..=LEVELS).rev() {
             let first = parent.map_or(0, |parent: u64| parent << BITS);

@@ -8,7 +8,7 @@ use super::{DbIndex, Keyspace};
 use std::collections::{HashMap, VecDeque};
 
 /// What stands for a message.
-pub type Fingerprint = (u64, u64);
+pub(crate) type Fingerprint = (u64, u64);
 
 /// The messages that a queue has had lately.
 #[derive(Debug, Default)]
@@ -59,13 +59,13 @@ impl Recent {
 
 impl Keyspace {
     /// What stands for a message.
-    pub fn fingerprint(&self, message: &[u8]) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, message: &[u8]) -> Fingerprint {
         let hasher = self.dbs[0].entries.hasher();
         (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
     }
 
     /// Whether a queue has stored this message in the last `window_ms`.
-    pub fn has_had(
+    pub(crate) fn has_had(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -77,7 +77,7 @@ impl Keyspace {
     }
 
     /// Remembers that a queue has stored messages, at `at_ms`.
-    pub fn remember(
+    pub(crate) fn remember(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -96,13 +96,13 @@ impl Keyspace {
 
     /// How many messages each queue under a policy remembers at the most, and how many of those queues
     /// that have no messages are remembered.
-    pub fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
+    pub(crate) fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
         self.governance.dedup_max = dedup_max;
         self.governance.idle_max = idle_max;
     }
 
     /// Forgets what a queue remembers, if the last of it is older than the window.
-    pub fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
+    pub(crate) fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
         let since_ms = self.queue_ms.saturating_sub(window_ms);
         let last_ms = self.governed(db, key).and_then(|governed| governed.recent.last_ms());
         if last_ms.is_some_and(|ms| ms <= since_ms) {

@@ -7,7 +7,7 @@ use crate::value::Kind;
 
 impl Governed {
     /// Since when new messages are ready, as a file has it.
-    pub fn noted_ms(&self) -> i64 {
+    pub(crate) fn noted_ms(&self) -> i64 {
         self.noted.1
     }
 }
@@ -15,14 +15,14 @@ impl Governed {
 impl Keyspace {
     /// Says that append files are being loaded: policies govern queues, so that these have stamps, but
     /// no command asks for them.
-    pub fn begin_replay(&mut self) {
+    pub(crate) fn begin_replay(&mut self) {
         self.governance.is_replaying = true;
         self.note_governance();
     }
 
     /// Says that all is loaded. Messages of which no file said since when they are ready are so since
     /// now; gives the queues that have such.
-    pub fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
+    pub(crate) fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
         self.start_queue_clock(now);
         self.set_time(now);
         self.governance.is_replaying = false;
@@ -65,7 +65,7 @@ impl Keyspace {
     }
 
     /// Whether a queue keeps what was delivered until it is acknowledged.
-    pub fn tracks_deliveries(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    pub(crate) fn tracks_deliveries(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let policy = self.policies().of(key);
         if policy.is_some_and(|policy| policy.is_at_least_once()) {
             self.find_or_create(db, key);
@@ -79,7 +79,7 @@ impl Keyspace {
     }
 
     /// Says since when messages of a queue are ready, of which nothing else is known.
-    pub fn set_ready_ms(&mut self, db: DbIndex, key: &[u8], ms: i64) {
+    pub(crate) fn set_ready_ms(&mut self, db: DbIndex, key: &[u8], ms: i64) {
         if self.policies().of(key).is_none() {
             return;
         }
@@ -97,7 +97,7 @@ impl Keyspace {
     }
 
     /// Gives the last deliveries of a queue these stamps.
-    pub fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
+    pub(crate) fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
         let Some(index) = self.find(db, key) else { return };
         let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return };
         let Some(governed) = &mut interest.governed else { return };

@@ -5,7 +5,13 @@ use crate::client_id::ClientId;
 
 impl Keyspace {
     /// Makes a producer wait for room in a queue. Tickets grow with time; a lower one is served first.
-    pub fn add_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64, client: ClientId) -> Key {
+    pub(crate) fn add_producer(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        ticket: u64,
+        client: ClientId,
+    ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
         entry.interest_or_default().producers.insert(ticket, client);
@@ -13,7 +19,7 @@ impl Keyspace {
     }
 
     /// Ends the wait that `add_producer` began. Who is behind may fit in where this one did not.
-    pub fn remove_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+    pub(crate) fn remove_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
         let Some(index) = self.find(db, key) else { return };
         self.drop_interest(db, key, |interest| {
             interest.producers.remove(&ticket);
@@ -23,13 +29,13 @@ impl Keyspace {
     }
 
     /// The producer that has waited longest for room in a queue, with its ticket.
-    pub fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
+    pub(crate) fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
         let interest = self.dbs[db].entries.get(key)?.interest()?;
         interest.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// How many producers wait for room in a queue.
-    pub fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
+    pub(crate) fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let interest = entry.and_then(|entry| entry.interest());
         interest.map_or(0, |interest| interest.producers.len())
@@ -50,7 +56,7 @@ impl Keyspace {
 
     /// Queues for which producers wait and where there may be room, since the last call: the one first
     /// for which somebody has waited longest.
-    pub fn take_roomy(&mut self) -> Vec<(DbIndex, Key)> {
+    pub(crate) fn take_roomy(&mut self) -> Vec<(DbIndex, Key)> {
         let mut roomy = std::mem::take(&mut self.roomy);
         roomy.sort_by_key(|(db, key)| self.first_producer(*db, key).map(|(ticket, _)| ticket));
         for (db, key) in &roomy {

@@ -13,7 +13,7 @@ use crate::value::Kind;
 impl Keyspace {
     /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
     /// those with a value to `visit`, and returns the cursor to go on with, 0 at the end.
-    pub fn scan<'a>(
+    pub(crate) fn scan<'a>(
         &'a self,
         db: DbIndex,
         cursor: u64,
@@ -29,7 +29,7 @@ impl Keyspace {
 
     /// One step over the queues, as `scan` goes over the keys: those that have messages, and those
     /// without that are under a policy.
-    pub fn scan_queues<'a>(
+    pub(crate) fn scan_queues<'a>(
         &'a self,
         db: DbIndex,
         cursor: u64,
@@ -64,14 +64,14 @@ impl Keyspace {
     }
 
     /// All keys of a database with their values.
-    pub fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
+    pub(crate) fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
         let entries = self.dbs[db].entries.iter();
         entries.filter_map(|entry| Some((entry.key(), entry.live_value(self.now_ms)?)))
     }
 
     /// All keys of all databases with their values and expiries, also what is due and not removed
     /// yet.
-    pub fn all(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Value, Option<i64>)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Value, Option<i64>)> {
         let entries = self
             .dbs
             .iter()
@@ -84,7 +84,7 @@ impl Keyspace {
     }
 
     /// What belongs to all governed queues.
-    pub fn all_governed(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Governed)> {
+    pub(crate) fn all_governed(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Governed)> {
         let entries = self
             .dbs
             .iter()
@@ -96,7 +96,7 @@ impl Keyspace {
     }
 
     /// A key of a database, chosen by a random number.
-    pub fn random_key(&self, db: DbIndex, random: u64) -> Option<&[u8]> {
+    pub(crate) fn random_key(&self, db: DbIndex, random: u64) -> Option<&[u8]> {
         let db = &self.dbs[db];
         if db.value_count == 0 {
             return None;

@@ -5,7 +5,7 @@ use super::key::DbIndex;
 /// Where a key's entry is. It holds until an entry of its database is removed, which another one then takes
 /// the place of; builds with debug assertions notice who uses it after that.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot {
+pub(crate) struct Slot {
     pub(super) db: DbIndex,
     pub(super) index: usize,
     /// How many entries had been removed from the database.
@@ -19,7 +19,7 @@ impl Slot {
     }
 
     /// The database of the key.
-    pub fn db(self) -> DbIndex {
+    pub(crate) fn db(self) -> DbIndex {
         self.db
     }
 

@@ -84,7 +84,7 @@ pub(super) struct Snapshot {
 
 impl Keyspace {
     /// Begins a snapshot of what is there now. One that was under way is forgotten.
-    pub fn begin_snapshot(&mut self) {
+    pub(crate) fn begin_snapshot(&mut self) {
         // Wraps after four billion snapshots; an entry untouched for exactly so many is no worry.
         self.epoch = self.epoch.wrapping_add(1);
         for (number, db) in self.dbs.iter_mut().enumerate() {
@@ -102,12 +102,12 @@ impl Keyspace {
     }
 
     /// Whether a snapshot is under way.
-    pub fn has_snapshot(&self) -> bool {
+    pub(crate) fn has_snapshot(&self) -> bool {
         self.snapshot.is_some()
     }
 
     /// Forgets the snapshot.
-    pub fn end_snapshot(&mut self) {
+    pub(crate) fn end_snapshot(&mut self) {
         self.snapshot = None;
         self.forget_walks_of_trash();
     }
@@ -123,7 +123,7 @@ impl Keyspace {
 
     /// The next keys of the snapshot: about `bytes_max` bytes of them, and all that had to be
     /// saved before they changed. None if all have been given; then the snapshot has ended.
-    pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
+    pub(crate) fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes: usize = saved.keys.iter().map(SavedKey::cost).sum();

@@ -36,13 +36,13 @@ impl Keyspace {
     }
 
     /// The keys with a value that end like that, in any database.
-    pub fn suffixed_keys(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn suffixed_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.governance.suffixed.iter().filter(|key| self.is_anywhere(key)).map(|key| &key[..])
     }
 
     /// Whether any policy needs names of lists in the append files.
     #[inline]
-    pub fn reserves_names(&self) -> bool {
+    pub(crate) fn reserves_names(&self) -> bool {
         self.governance.reserves_names
     }
 
@@ -55,7 +55,7 @@ impl Keyspace {
 
     /// The policy for whose queues the append files need a list of this name: one that holds, or one that has
     /// gone while what it provided for is still there.
-    pub fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
+    pub(crate) fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
         let holding = self.governance.policies.reserving(key);
         holding.or_else(|| if self.has_pass() { self.formerly_reserving(key) } else { None })
     }

@@ -9,7 +9,7 @@ impl Keyspace {
     ///
     /// `interesting` names the keys of both databases that clients wait for, the longest wait
     /// first, or watch. The caller knows them from the clients, of whom there are fewer than keys.
-    pub fn swap(&mut self, a: DbIndex, b: DbIndex, interesting: &[(DbIndex, Key)]) {
+    pub(crate) fn swap(&mut self, a: DbIndex, b: DbIndex, interesting: &[(DbIndex, Key)]) {
         if a == b {
             return;
         }

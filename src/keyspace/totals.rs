@@ -2,7 +2,7 @@
 
 /// Counts of messages since the start, or since CONFIG RESETSTAT for the sums of all queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
+pub(crate) struct Totals {
     /// Stored by a push, an insertion, a move or as a dead letter.
     pub pushed: u64,
     /// Given to a consumer, again or for the first time.
@@ -26,10 +26,10 @@ pub struct Totals {
 }
 
 /// One count, by the name that INFO and QUEUE INFO give it.
-pub type Count = (&'static str, fn(&Totals) -> u64);
+pub(super) type Count = (&'static str, fn(&Totals) -> u64);
 
 /// All of them, in the order in which they are shown.
-pub const COUNTS: &[Count] = &[
+pub(crate) const COUNTS: &[Count] = &[
     ("pushed", |totals| totals.pushed),
     ("delivered", |totals| totals.delivered),
     ("acknowledged", |totals| totals.acknowledged),

@@ -8,7 +8,7 @@ use crate::value::Kind;
 impl Keyspace {
     /// Whether there is something to do that commands do not wait for.
     #[inline]
-    pub fn has_chores(&self) -> bool {
+    pub(crate) fn has_chores(&self) -> bool {
         self.has_departed()
             || self.has_departing()
             || self.has_due()
@@ -18,20 +18,20 @@ impl Keyspace {
 
     /// Notes whether queues are due that have not been seen to, or policies have changed that have not
     /// reached all keys: then a look-up has to see to its own.
-    pub fn note_behind(&mut self) {
+    pub(crate) fn note_behind(&mut self) {
         let governance = &mut self.governance;
         governance.is_behind = governance.has_left_due || governance.pass.is_some();
     }
 
     /// Notes whether queues were left although they are due, since there was no time.
-    pub fn note_left_due(&mut self) {
+    pub(crate) fn note_left_due(&mut self) {
         self.governance.has_left_due = self.has_due();
         self.note_behind();
     }
 
     /// Whether any queue has something to do by the time of the turn.
     #[inline]
-    pub fn has_due(&self) -> bool {
+    pub(crate) fn has_due(&self) -> bool {
         self.next_due_ms().is_some_and(|due_ms| due_ms <= self.queue_ms)
     }
 
@@ -76,7 +76,7 @@ impl Keyspace {
 
     /// The queue that has had something to do for the longest time; it is taken off the list until
     /// something changes.
-    pub fn take_due(&mut self) -> Option<(DbIndex, Key)> {
+    pub(crate) fn take_due(&mut self) -> Option<(DbIndex, Key)> {
         while self.has_due() {
             let (_, db) = self.governance.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
             let (due_ms, key) = self.dbs[db].dues.pop_first()?;
@@ -97,7 +97,7 @@ impl Keyspace {
 
     /// When a queue has something to do next, by the clock of queues.
     #[inline]
-    pub fn next_due_ms(&self) -> Option<i64> {
+    pub(crate) fn next_due_ms(&self) -> Option<i64> {
         self.governance.due_dbs.next()
     }
 
@@ -128,21 +128,21 @@ impl Keyspace {
     }
 
     /// Does for a queue that was on the list what `note_due` does.
-    pub fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
+    pub(crate) fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
             self.note_due(db, index);
         }
     }
 
     /// Sees to an entry that was made for a message which was not stored.
-    pub fn drop_if_empty(&mut self, db: DbIndex, key: &[u8]) {
+    pub(crate) fn drop_if_empty(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
             self.drop_if_unused(db, index);
         }
     }
 
     /// As `drop_if_empty`, of a key that was found: the last use of its slot.
-    pub fn drop_if_empty_in(&mut self, at: Slot) {
+    pub(crate) fn drop_if_empty_in(&mut self, at: Slot) {
         self.drop_if_unused(at.db, at.index);
     }
 

@@ -7,13 +7,13 @@
 
 mod string;
 
-pub use string::StringValue;
+pub(crate) use string::StringValue;
 
 use crate::queue::Queue;
 use thiserror::Error;
 
 /// The reference counts before what an `Arc` holds.
-pub const ARC_BYTES: usize = 16;
+pub(crate) const ARC_BYTES: usize = 16;
 
 /// What a key holds.
 #[derive(Clone, Debug)]
@@ -34,10 +34,10 @@ pub enum Type {
 /// The command needs a value of another type.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
-pub struct WrongType;
+pub(crate) struct WrongType;
 
 /// What every type of value says of itself.
-pub trait Kind: Default {
+pub(crate) trait Kind: Default {
     const TYPE: Type;
 
     /// The value, if it is of this type.
