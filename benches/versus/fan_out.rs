@@ -36,7 +36,7 @@ pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
         let mut servers: Vec<Server> = kinds.iter().map(|kind| Server::start(*kind, &[])).collect();
         let rates = rate::in_turns(from_environment("ROUNDS", 5), &mut servers, |server| {
             let mut fan_out = FanOut::subscribe(server, row);
-            let rate = Rate::of(server, || fan_out.run(seconds()));
+            let rate = Rate::of(server.process(), || fan_out.run(seconds()));
             fan_out.finish();
             rate
         });

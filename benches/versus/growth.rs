@@ -137,7 +137,7 @@ fn load(server: &Server, connections: usize, pipelines: Vec<Pipeline>) -> (Rate,
     let mut generator = Generator::connect(server.address(), connections, pipelines);
     // What is only made at first use, such as queues, is there before the time begins.
     generator.send(tour);
-    let rate = Rate::of(server, || generator.run(seconds()));
+    let rate = Rate::of(server.process(), || generator.run(seconds()));
     (rate, generator.finish())
 }
 
@@ -214,7 +214,7 @@ fn with_subscribers(
 /// reached a client and that waits again.
 fn with_waiting_clients(server: &mut Server, count: usize) -> Rate {
     let mut waiting = WaitingClients::connect(server, count);
-    let rate = Rate::of(server, || waiting.run(seconds()));
+    let rate = Rate::of(server.process(), || waiting.run(seconds()));
     waiting.sockets.assert_quiet();
     assert_eq!(server.count_messages(["queue:0"]), 0);
     rate

@@ -31,6 +31,7 @@ mod memory_of_host;
 mod mixed;
 mod pings;
 mod policies;
+mod process;
 mod rate;
 mod repeating;
 mod rewriting;
@@ -107,7 +108,7 @@ fn measure_once(
     rest();
     let pipelines = vec![workload.pipeline(server.lines_per_reply(workload))];
     let mut generator = Generator::connect(server.address(), CONNECTIONS, pipelines);
-    let rate = Rate::of(server, || generator.run(duration));
+    let rate = Rate::of(server.process(), || generator.run(duration));
     server.check(workload, generator.finish());
     rate
 }

@@ -53,7 +53,7 @@ fn measure(server: &mut Server) -> (Rate, [f64; FIGURES.len()]) {
     server.empty();
     server.fill(QUEUES, MESSAGES);
     let mut load = Load::connect(server);
-    let rate = Rate::of(server, || load.run());
+    let rate = Rate::of(server.process(), || load.run());
     load.finish();
     let pushed = QUEUES * MESSAGES + load.answered[Request::Push as usize];
     let left = pushed - load.answered[Request::Pop as usize];

@@ -1,7 +1,7 @@
 //! A rate, and how busy the server was meanwhile: one that had time to spare could have done more
 //! than the generator asked of it.
 
-use crate::servers::Server;
+use crate::process::Process;
 use crate::{median, memory_of_host};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub struct Rate {
 
 impl Rate {
     /// Of a load that says its own rate in thousands a second.
-    pub fn of(server: &Server, load: impl FnOnce() -> f64) -> Rate {
+    pub fn of(server: &Process, load: impl FnOnce() -> f64) -> Rate {
         let busy_before = server.busy_time();
         let begun = Instant::now();
         let thousands = load();
@@ -38,10 +38,10 @@ impl Rate {
 }
 
 /// Servers take turns over several rounds; the median rate of each.
-pub fn in_turns(
+pub fn in_turns<T>(
     rounds: u64,
-    servers: &mut [Server],
-    mut measure: impl FnMut(&mut Server) -> Rate,
+    servers: &mut [T],
+    mut measure: impl FnMut(&mut T) -> Rate,
 ) -> Vec<Rate> {
     let mut rates: Vec<Vec<Rate>> = vec![Vec::new(); servers.len()];
     for _ in 0..rounds {

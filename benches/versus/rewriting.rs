@@ -114,14 +114,14 @@ struct Rewrite {
 
 fn rewrite(server: &Server) -> Rewrite {
     let connection = server.connect();
-    let before = server.resident_bytes();
+    let before = server.process().resident_bytes();
     let mut peak = before;
     let rewrites = info(&connection, "persistence", "aof_rewrites");
     let begun = Instant::now();
     let reply = ask(&connection, &[b"BGREWRITEAOF"]);
     assert_eq!(reply, "+Background append only file rewriting started");
     loop {
-        peak = peak.max(server.resident_bytes());
+        peak = peak.max(server.process().resident_bytes());
         let under_way = ["aof_rewrite_in_progress", "aof_rewrite_scheduled"];
         if under_way.iter().all(|name| info(&connection, "persistence", name) == "0") {
             break;

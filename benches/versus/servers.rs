@@ -1,14 +1,14 @@
 //! Starting the servers, filling them, and asking what they hold and how much memory they take.
 
 use crate::bare_loop;
+use crate::process::{self, PATIENCE, Process};
 use crate::workload::{Workload, encode};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const SERVER_CORE: &str = "0";
 /// Messages in one RPUSH of the filling.
 const FILL_BATCH: usize = 1000;
 /// Connections made at once. More than the server's backlog holds would have to try again after a
@@ -16,10 +16,6 @@ const FILL_BATCH: usize = 1000;
 const CONNECT_BATCH: usize = 256;
 /// Queues whose lengths are asked for together.
 const LENGTHS_BATCH: usize = 1000;
-/// What takes longer than this is not going to happen.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -73,42 +69,35 @@ pub fn pin_this_process(core: &str) -> bool {
 /// A server of our own on a free port; it ends with this value.
 pub struct Server {
     kind: Kind,
-    process: Child,
+    process: Process,
     address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about it here.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl Server {
     /// Starts one with more arguments; it is there when it answers PING.
     pub fn start(kind: Kind, more: &[String]) -> Server {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let [address] = process::free_addresses();
         let port = address.port().to_string();
-        let this = std::env::current_exe().expect("this program");
-        let mut command = Command::new("taskset");
-        command.args(["-c", SERVER_CORE]);
-        match kind {
+        let mut command = match kind {
             Kind::Tidegate => {
-                command.arg(env!("CARGO_BIN_EXE_tidegate"));
+                let mut command = Process::command(env!("CARGO_BIN_EXE_tidegate"));
                 command.args(["--bind", "127.0.0.1", "--port", &port]);
+                command
             }
             Kind::Redis | Kind::Redis8 | Kind::Valkey => {
-                command.arg(kind.program()).args(["--bind", "127.0.0.1", "--port", &port]);
-                command.args(["--save", ""]);
+                let mut command = Process::command(kind.program());
+                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
+                command
             }
             Kind::BareLoop => {
-                command.arg(this).args([bare_loop::COMMAND, &port]);
+                let this = std::env::current_exe().expect("this program");
+                let mut command = Process::command(this);
+                command.args([bare_loop::COMMAND, &port]);
+                command
             }
-        }
-        let process = command.args(more).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let mut server = Server { kind, process: process.expect("the server starts"), address };
+        };
+        let process = Process::start(command.args(more));
+        let mut server = Server { kind, process, address };
         server.wait_until_ready();
         server
     }
@@ -132,13 +121,13 @@ impl Server {
 
     /// Ends it as an operator does, so that all is in its files.
     pub fn shut_down(mut self) {
-        let begun = Instant::now();
         let mut connection = self.connect();
         connection.write_all(&encode(&[b"SHUTDOWN"])).expect("the server reads");
-        while self.process.try_wait().expect("it is our child").is_none() {
-            assert!(begun.elapsed() < PATIENCE, "it does not shut down");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.process.wait();
+    }
+
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -146,18 +135,7 @@ impl Server {
     }
 
     pub fn connect(&self) -> TcpStream {
-        let begun = Instant::now();
-        loop {
-            match TcpStream::connect(self.address) {
-                Ok(stream) => {
-                    stream.set_nodelay(true).expect("TCP_NODELAY");
-                    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-                    return stream;
-                }
-                Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error}"),
-            }
-            std::thread::yield_now();
-        }
+        process::connect(self.address)
     }
 
     /// Empties the server and gives it what a measurement of the row needs that takes so long.
@@ -213,29 +191,6 @@ impl Server {
         if self.kind == Kind::BareLoop { 1 } else { workload.lines_per_reply }
     }
 
-    pub fn resident_bytes(&self) -> f64 {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(path).expect("the server runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-        kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
-    }
-
-    /// For how long the server ever had something to do: the time that it ran, and that it stood
-    /// in line for its core while another process had that.
-    pub fn busy_time(&self) -> Duration {
-        let read =
-            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.process.id()));
-        let stat = read("stat").expect("the server runs");
-        // The second field is the program's name, in which there may be spaces.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
-        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
-        let ran = ticks.sum::<Result<f64, _>>().expect("utime and stime") / TICKS_PER_SECOND;
-        // Of the main thread, which serves; a kernel may be without it.
-        let waited = read("schedstat").ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
-        Duration::from_secs_f64(ran) + Duration::from_nanos(waited.unwrap_or(0))
-    }
-
     /// Puts so many messages of 64 bytes into each of `queue:0`, `queue:1` and so on.
     pub fn fill(&mut self, queues: usize, messages: usize) {
         let mut connection = self.connect();
@@ -245,9 +200,9 @@ impl Server {
     }
 
     pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
-        let before = self.resident_bytes();
+        let before = self.process.resident_bytes();
         self.fill(queues, messages);
-        (self.resident_bytes() - before) / (queues * messages) as f64
+        (self.process.resident_bytes() - before) / (queues * messages) as f64
     }
 
     /// So many connections, which the server has taken in.
@@ -263,9 +218,9 @@ impl Server {
     }
 
     pub fn bytes_per_connection(&mut self, count: usize) -> f64 {
-        let before = self.resident_bytes();
+        let before = self.process.resident_bytes();
         let _connections = self.connect_many(count);
-        (self.resident_bytes() - before) / count as f64
+        (self.process.resident_bytes() - before) / count as f64
     }
 }
 

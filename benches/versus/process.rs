@@ -1,0 +1,97 @@
+//! The process of a server: on the servers' core, how busy it is, and that it ends.
+
+use std::ffi::OsStr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SERVER_CORE: &str = "0";
+/// What takes longer than this is not going to happen.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A process of our own; it ends with this value.
+pub struct Process {
+    child: Child,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nothing to do about it here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    /// A program on the servers' core, whose arguments are still to come.
+    pub fn command(program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("taskset");
+        command.args(["-c", SERVER_CORE]).arg(program);
+        command
+    }
+
+    pub fn start(command: &mut Command) -> Process {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process { child: quiet.spawn().expect("the process starts") }
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) {
+        let begun = Instant::now();
+        while !self.has_ended() {
+            assert!(begun.elapsed() < PATIENCE, "it does not shut down");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
+    pub fn resident_bytes(&self) -> f64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the server runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse().ok());
+        kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
+    }
+
+    /// For how long the server ever had something to do: the time that it ran, and that it stood
+    /// in line for its core while another process had that.
+    pub fn busy_time(&self) -> Duration {
+        let read =
+            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
+        let stat = read("stat").expect("the server runs");
+        // The second field is the program's name, in which there may be spaces.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
+        let ran = ticks.sum::<Result<f64, _>>().expect("utime and stime") / TICKS_PER_SECOND;
+        // Of the main thread, which serves; a kernel may be without it.
+        let waited = read("schedstat").ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
+        Duration::from_secs_f64(ran) + Duration::from_nanos(waited.unwrap_or(0))
+    }
+}
+
+/// Addresses of this machine that nobody listens at, each another one.
+pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("its address"))
+}
+
+/// A connection to a server that is about to accept, if it does not already.
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let begun = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Ok(stream) => {
+                stream.set_nodelay(true).expect("TCP_NODELAY");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                return stream;
+            }
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(10), "{error}"),
+        }
+        std::thread::yield_now();
+    }
+}
