@@ -5,7 +5,7 @@ use crate::scratch::Scratch;
 use crate::servers::{Kind, Server};
 use crate::table::{print_head, print_row};
 use crate::workload::{Workload, push};
-use crate::{from_environment, loading, measure, rewriting};
+use crate::{from_environment, loading, measure, rewriting, scratch};
 
 /// A row: the policy, whether we are measured without append files as well, and the load.
 const RATES: [(&str, bool, Workload); 3] = [
@@ -46,10 +46,9 @@ fn print_rates(policy: &str, is_beside_own: bool, workload: &Workload, kinds: &[
     if is_beside_own {
         servers.push(Server::start(Kind::Tidegate, &[]));
     }
-    let sync = || directories.iter().for_each(Scratch::sync);
     // Not marked where the server has time to spare: it is the disk that it waits for.
     let rates: Vec<f64> =
-        measure(workload, &mut servers, sync).iter().map(|rate| rate.thousands).collect();
+        measure(workload, &mut servers, scratch::sync).iter().map(|rate| rate.thousands).collect();
     print_row(workload.name, kinds, &rates[..kinds.len()], 0);
     let ours = kinds.iter().position(|kind| *kind == Kind::Tidegate).map(|at| rates[at]);
     if let (Some(ours), [own]) = (ours, &rates[kinds.len()..]) {

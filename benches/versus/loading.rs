@@ -2,7 +2,7 @@
 
 use crate::generator::Generator;
 use crate::median;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
 use crate::servers::{Kind, Server};
 use crate::table::print_row;
 use crate::workload::{CONNECTIONS, Workload, push};
@@ -38,6 +38,6 @@ fn written(kind: Kind) -> Scratch {
     Generator::connect(server.address(), CONNECTIONS, pipelines).send(PIPELINES);
     assert_eq!(server.count_messages(["queue"]), MESSAGES);
     server.shut_down();
-    directory.sync();
+    scratch::sync();
     directory
 }

@@ -5,7 +5,7 @@ use crate::generator::Generator;
 use crate::median;
 use crate::pings::{Pings, Waits};
 use crate::repeating::Repeating;
-use crate::scratch::Scratch;
+use crate::scratch::{self, Scratch};
 use crate::servers::{Kind, Server, ask, info};
 use crate::table::print_row;
 use crate::workload::{Pipeline, encode};
@@ -68,7 +68,7 @@ fn measure(kind: Kind, shape: Shape) -> [f64; ROWS.len()] {
     let directory = Scratch::new();
     let mut server = Server::start(kind, &directory.args("everysec"));
     server.fill(shape.queues, shape.messages);
-    directory.sync();
+    scratch::sync();
     let generator = Generator::connect(server.address(), LOAD_CONNECTIONS, load(shape));
     let load = Repeating::start(generator, |generator| {
         generator.send(LOAD_CONNECTIONS);
@@ -81,7 +81,7 @@ fn measure(kind: Kind, shape: Shape) -> [f64; ROWS.len()] {
     std::thread::sleep(AFTERMATH);
     let during = pings.stop();
 
-    directory.sync();
+    scratch::sync();
     let pings = Pings::start(server.connect());
     std::thread::sleep(rewrite.took + AFTERMATH);
     let without = pings.stop();

@@ -1,6 +1,6 @@
 //! A directory for the files of one server, which ends with this value.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -34,13 +34,9 @@ impl Scratch {
         let args = args.into_iter().chain(["--auto-aof-rewrite-percentage", "0"]);
         args.map(str::to_string).collect()
     }
+}
 
-    /// Waits until the disk has all, so that no server pays for what another one wrote.
-    pub fn sync(&self) {
-        let files = fs::read_dir(self.path.join("appendonlydir")).expect("append files");
-        for file in files {
-            let path = file.expect("an entry").path();
-            File::open(path).and_then(|file| file.sync_all()).expect("a sync");
-        }
-    }
+/// Waits until the disk has all that was written, so that no server pays for what another one wrote.
+pub fn sync() {
+    rustix::fs::sync();
 }
