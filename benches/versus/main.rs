@@ -3,14 +3,15 @@
 //! counts requests, under one load generator, in one run:
 //!
 //! ```sh
-//! cargo bench --bench versus                  # everything, about eleven minutes
+//! cargo bench --bench versus                  # everything, about fifteen minutes
 //! cargo bench --bench versus -- LPOP          # the rows whose names contain a word
 //! cargo bench --bench versus -- fan-out       # one publisher, many subscribers
 //! cargo bench --bench versus -- hand-off      # from a push to the reply of who waits
 //! cargo bench --bench versus -- mixed         # the latency under a mixture of requests
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
-//! cargo bench --bench versus -- policies      # what queue policies cost, five minutes
+//! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
+//! cargo bench --bench versus -- deliveries    # at least once, beside beanstalkd, RabbitMQ, streams
 //! ```
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
@@ -20,6 +21,7 @@
 //! it takes.
 
 mod bare_loop;
+mod deliveries;
 mod durability;
 mod fan_out;
 mod generator;
@@ -78,6 +80,7 @@ fn main() {
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
     policies::run(is_wanted);
+    deliveries::run(is_wanted);
     table::print_footnote();
 }
 

@@ -46,6 +46,16 @@ impl Process {
         }
     }
 
+    /// Waits until it takes connections, for what takes seconds to start.
+    pub fn wait_until_it_accepts(&mut self, address: SocketAddr) {
+        let begun = Instant::now();
+        while let Err(error) = TcpStream::connect(address) {
+            assert!(!self.has_ended(), "it has ended while it started");
+            assert!(begun.elapsed() < PATIENCE, "{error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_some()
     }

@@ -1,7 +1,7 @@
 //! A directory for the files of one server, which ends with this value.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub struct Scratch {
@@ -33,6 +33,10 @@ impl Scratch {
         let args = ["--dir", path, "--appendonly", "yes", "--appendfsync", appendfsync];
         let args = args.into_iter().chain(["--auto-aof-rewrite-percentage", "0"]);
         args.map(str::to_string).collect()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

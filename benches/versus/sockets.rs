@@ -18,6 +18,11 @@ pub struct Sockets {
 impl Sockets {
     /// They have the numbers from 0.
     pub fn connect(server: &Server, count: usize) -> Sockets {
+        Sockets::of(server.connect_many(count))
+    }
+
+    /// Of connections on which nothing is under way; they keep their order.
+    pub fn of(connections: Vec<std::net::TcpStream>) -> Sockets {
         let poll = Poll::new().expect("a poll");
         let register = |(number, stream): (usize, std::net::TcpStream)| {
             stream.set_nonblocking(true).expect("a non-blocking socket");
@@ -26,7 +31,7 @@ impl Sockets {
             poll.registry().register(&mut stream, token, Interest::READABLE).expect("registered");
             stream
         };
-        let streams = server.connect_many(count).into_iter().enumerate().map(register).collect();
+        let streams = connections.into_iter().enumerate().map(register).collect();
         Sockets { poll, events: Events::with_capacity(1024), streams, buffer: vec![0; 1 << 16] }
     }
 

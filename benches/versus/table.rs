@@ -26,12 +26,17 @@ pub fn print_row(name: &str, kinds: &[Kind], values: &[f64], decimals: usize) {
 
 /// A row of rates; those that say less about the server than about the generator are marked.
 pub fn print_rates(name: &str, kinds: &[Kind], rates: &[Rate], decimals: usize) {
-    let mark = |rate: &Rate| if rate.server_had_time_to_spare() { MARK } else { "" };
     let values: Vec<_> = rates.iter().map(|rate| (rate.thousands, mark(rate))).collect();
-    if values.iter().any(|(_, mark)| *mark == MARK) {
-        IS_MARKED.store(true, Ordering::Relaxed);
-    }
     print_marked(name, kinds, &values, decimals);
+}
+
+/// What follows a rate; `print_footnote` says what it means.
+pub fn mark(rate: &Rate) -> &'static str {
+    if !rate.server_had_time_to_spare() {
+        return "";
+    }
+    IS_MARKED.store(true, Ordering::Relaxed);
+    MARK
 }
 
 /// What the mark means, if a rate has it.

@@ -76,13 +76,25 @@ pub const WORKLOADS: &[Workload] = &[
 
 /// A request as clients send it.
 pub fn encode(args: &[&[u8]]) -> Vec<u8> {
-    let mut request = format!("*{}\r\n", args.len()).into_bytes();
-    for arg in args {
-        request.extend(format!("${}\r\n", arg.len()).bytes());
-        request.extend_from_slice(arg);
-        request.extend_from_slice(b"\r\n");
-    }
+    let mut request = Vec::new();
+    add_request(args, &mut request);
     request
+}
+
+/// Adds a request to what is to be sent. Nothing is allocated for it: some loads make requests as they go.
+pub fn add_request(args: &[&[u8]], out: &mut Vec<u8>) {
+    add_length(b'*', args.len(), out);
+    for arg in args {
+        add_length(b'$', arg.len(), out);
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn add_length(kind: u8, length: usize, out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Requests that are sent together.

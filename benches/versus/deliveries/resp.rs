@@ -1,0 +1,57 @@
+//! What clients of the Redis protocol need besides: requests as a person types them, and replies, read in
+//! place.
+
+/// The arguments of a request in which none has a space.
+pub fn words(request: &str) -> Vec<&[u8]> {
+    request.split(' ').map(str::as_bytes).collect()
+}
+
+/// Reads from the front of what has come; each answer is none where the bytes end too early.
+pub struct Replies<'a> {
+    incoming: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Replies<'a> {
+    pub fn of(incoming: &'a [u8]) -> Replies<'a> {
+        Replies { incoming, at: 0 }
+    }
+
+    /// Bytes that were read.
+    pub fn read(&self) -> usize {
+        self.at
+    }
+
+    pub fn integer(&mut self) -> Option<usize> {
+        self.number(b':')
+    }
+
+    /// The number of elements that follow.
+    pub fn array(&mut self) -> Option<usize> {
+        self.number(b'*')
+    }
+
+    /// Makes sure that an array of such a length begins.
+    pub fn array_of(&mut self, expected: usize) -> Option<()> {
+        let length = self.array()?;
+        assert_eq!(length, expected, "elements");
+        Some(())
+    }
+
+    pub fn bulk(&mut self) -> Option<&'a [u8]> {
+        let length = self.number(b'$')?;
+        let bulk = self.incoming.get(self.at..self.at + length)?;
+        self.incoming.get(self.at + length..self.at + length + 2)?;
+        self.at += length + 2;
+        Some(bulk)
+    }
+
+    fn number(&mut self, kind: u8) -> Option<usize> {
+        let rest = &self.incoming[self.at..];
+        let line = &rest[..memchr::memchr(b'\n', rest)?];
+        let text = std::str::from_utf8(line).expect("a line of text").trim_end();
+        assert_eq!(line[0], kind, "another reply than was expected: {text}");
+        self.at += line.len() + 1;
+        Some(text[1..].parse().unwrap_or_else(|_| panic!("not a number: {text}")))
+    }
+}
