@@ -63,6 +63,7 @@
 //! | `engine` | what a command is: its row, the table made of rows; look-up, gates, call, and what it runs with |
 //! | `queueing` | what policies do to queues: pushes, deliveries, acknowledgements, delays, dead letters |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
+//! | `figures` | tables of all that is counted and measured, which INFO and MEMORY STATS show |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
 //! | `clients` | who is connected, what they are in the middle of, what they are owed |
@@ -153,6 +154,8 @@ mod work;
 pub mod broker;
 #[doc(hidden)]
 pub mod clock;
+#[doc(hidden)]
+pub mod figures;
 #[doc(hidden)]
 pub mod glob;
 #[doc(hidden)]

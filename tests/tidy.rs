@@ -16,7 +16,7 @@ const ROOMS: &[&[&str]] = &[
     &["note"],
     &["channels", "clients", "command_error", "effects"],
     &["state"],
-    &["queueing"],
+    &["queueing", "figures"],
     &["engine"],
     &["commands"],
     &["broker"],

@@ -1,24 +1,24 @@
 //! INFO: the broker's state and counters as text. <https://redis.io/docs/latest/commands/info/>
 //!
-//! The names of the fields are Redis', for those who parse them. A field that stands for something
-//! there is not (replicas, snapshots) has the value it has in a Redis without it.
+//! The names of the fields are Redis', for programs that parse them. The values are figures
+//! (`figures/`); a field of something that there is not (replicas, snapshots) has the value that a Redis
+//! without it shows.
 
 use super::connection::REDIS_VERSION;
-use crate::channels::Kind;
 use crate::clients::BlockedOn;
-use crate::clock::Now;
 use crate::engine::Arg::OptionalMany;
 use crate::engine::Group::Server;
 use crate::engine::syntax::ALL_CLIENTS;
 use crate::engine::tips::SHARDS_DIFFER;
 use crate::engine::{Command, CommandError, Context, Table, is_word};
-use crate::keyspace::COUNTS;
-use crate::persistence::Persistence;
+use crate::figures::{
+    self, DatabaseSize, EACH_CHANNEL_POLICY, EACH_COMMAND, EACH_DATABASE, EACH_ERROR, Each, Figure,
+    Reading, Value, named,
+};
 use crate::resp::Request;
-use crate::settings::Supervision;
 use crate::state::State;
 use std::collections::HashSet;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -32,30 +32,189 @@ struct Section {
     title: &'static str,
     /// Whether INFO without arguments shows it.
     is_default: bool,
-    write: fn(&mut Text, &State, Now),
+    lines: &'static [Line],
 }
 
-const fn section(title: &'static str, write: fn(&mut Text, &State, Now)) -> Section {
-    Section { title, is_default: true, write }
+const fn section(title: &'static str, lines: &'static [Line]) -> Section {
+    Section { title, is_default: true, lines }
+}
+
+/// A part of a section.
+enum Line {
+    /// A figure under this name.
+    Figure(&'static str, &'static Figure),
+    /// All figures of a table.
+    All(&'static [Figure]),
+    /// A number of bytes, and once more for people.
+    Bytes(&'static Figure),
+    /// A part of a whole, with the sign.
+    Percent(&'static Figure),
+    /// The same value under each of these names: of something that there is not.
+    Fixed(&'static str, &'static [&'static str]),
+    /// Lines that are shown at times only.
+    If(fn(&State) -> bool, &'static [Line]),
+    /// What is no figure, and figures of each of several things.
+    Written(fn(&mut Text, &Reading<'_>)),
+}
+
+use Line::{All, Fixed, If, Percent, Written};
+
+/// A figure under its own name.
+const fn figure(name: &'static str) -> Line {
+    Line::Figure(name, named(name))
+}
+
+/// A figure under another name.
+const fn renamed(name: &'static str, figure: &'static str) -> Line {
+    Line::Figure(name, named(figure))
+}
+
+const fn bytes(name: &'static str) -> Line {
+    Line::Bytes(named(name))
+}
+
+const fn zeros(names: &'static [&'static str]) -> Line {
+    Fixed("0", names)
 }
 
 /// All sections in their order.
 static SECTIONS: &[Section] = &[
-    section("Server", server),
-    section("Clients", clients),
-    section("Memory", memory),
-    section("Persistence", persistence),
-    section("Stats", stats),
-    section("Replication", replication),
-    section("CPU", cpu),
-    section("Modules", nothing),
-    Section { is_default: false, ..section("Commandstats", commandstats) },
-    section("Errorstats", errorstats),
-    Section { is_default: false, ..section("Latencystats", latencystats) },
-    section("Cluster", cluster),
-    section("Keyspace", keyspace),
-    section("Queues", queues),
-    section("Channels", channels),
+    section("Server", SERVER),
+    section("Clients", CLIENTS),
+    section("Memory", MEMORY),
+    section("Persistence", PERSISTENCE),
+    section("Stats", STATS),
+    section("Replication", REPLICATION),
+    section("CPU", CPU),
+    section("Modules", &[]),
+    Section { is_default: false, ..section("Commandstats", &[Written(commandstats)]) },
+    section("Errorstats", &[Written(errorstats)]),
+    Section { is_default: false, ..section("Latencystats", &[Written(latencystats)]) },
+    section("Cluster", &[zeros(&["cluster_enabled"])]),
+    section("Keyspace", &[Written(keyspace)]),
+    section("Queues", &[All(figures::QUEUES)]),
+    section("Channels", CHANNELS),
+];
+
+#[rustfmt::skip]
+static SERVER: &[Line] = &[
+    Fixed(REDIS_VERSION, &["redis_version"]), Fixed("tidegate", &["server_name"]), figure("tidegate_version"),
+    Fixed("00000000", &["redis_git_sha1"]), zeros(&["redis_git_dirty", "redis_build_id"]),
+    Fixed("standalone", &["redis_mode"]), figure("os"), figure("arch_bits"),
+    Fixed("POSIX clock_gettime", &["monotonic_clock"]), figure("multiplexing_api"),
+    // What is asked of a C program; the second is what one says that no GCC has made.
+    Fixed("c11-builtin", &["atomicvar_api"]), Fixed("0.0.0", &["gcc_version"]),
+    figure("process_id"), figure("process_supervised"), figure("run_id"), figure("tcp_port"),
+    figure("server_time_usec"), figure("uptime_in_seconds"), figure("uptime_in_days"),
+    Fixed("10", &["hz", "configured_hz"]), figure("lru_clock"), figure("executable"), figure("config_file"),
+    zeros(&["io_threads_active"]), Written(listeners),
+];
+
+#[rustfmt::skip]
+static CLIENTS: &[Line] = &[
+    figure("connected_clients"), zeros(&["cluster_connections"]), figure("maxclients"), Written(longest_buffers),
+    figure("blocked_clients"), zeros(&["tracking_clients"]), figure("clients_in_timeout_table"),
+    Written(blocking_keys), zeros(&["total_blocking_keys_on_nokey"]),
+];
+
+/// The allocator's sizes are as Redis has them with an allocator that does not tell: all that the process
+/// has is the allocator's, and what is in use is what was counted.
+#[rustfmt::skip]
+static MEMORY: &[Line] = &[
+    bytes("used_memory"), bytes("used_memory_rss"), bytes("used_memory_peak"),
+    Percent(named("used_memory_peak_perc")), figure("used_memory_overhead"), figure("used_memory_startup"),
+    figure("used_memory_dataset"), Percent(named("used_memory_dataset_perc")),
+    renamed("allocator_allocated", "used_memory"), renamed("allocator_active", "used_memory_rss"),
+    renamed("allocator_resident", "used_memory_rss"), bytes("total_system_memory"),
+    zeros(&["used_memory_lua", "used_memory_vm_eval"]), Fixed("0B", &["used_memory_lua_human"]),
+    zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions"]),
+    zeros(&["number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total"]),
+    Fixed("0B", &["used_memory_vm_total_human"]), zeros(&["used_memory_functions", "used_memory_scripts"]),
+    Fixed("0B", &["used_memory_scripts_human"]), bytes("maxmemory"), Fixed("noeviction", &["maxmemory_policy"]),
+    renamed("allocator_frag_ratio", "mem_fragmentation_ratio"), figure("allocator_frag_bytes"),
+    Fixed("1.00", &["allocator_rss_ratio"]), zeros(&["allocator_rss_bytes"]),
+    Fixed("1.00", &["rss_overhead_ratio"]), zeros(&["rss_overhead_bytes"]),
+    figure("mem_fragmentation_ratio"), figure("mem_fragmentation_bytes"),
+    zeros(&["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"]),
+    zeros(&["mem_clients_slaves"]), figure("mem_clients_normal"),
+    zeros(&["mem_cluster_links", "mem_aof_buffer"]), figure("mem_allocator"),
+    zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]),
+];
+
+#[rustfmt::skip]
+static PERSISTENCE: &[Line] = &[
+    figure("loading"), zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]),
+    Fixed("0.00", &["current_fork_perc"]), zeros(&["current_save_keys_processed", "current_save_keys_total"]),
+    // Without snapshots, since the start.
+    renamed("rdb_changes_since_last_save", "changes"), zeros(&["rdb_bgsave_in_progress"]),
+    renamed("rdb_last_save_time", "start_time"), Fixed("ok", &["rdb_last_bgsave_status"]),
+    Fixed("-1", &["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"]),
+    zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]),
+    figure("aof_enabled"), figure("aof_rewrite_in_progress"), figure("aof_rewrite_scheduled"),
+    figure("aof_last_rewrite_time_sec"), figure("aof_current_rewrite_time_sec"),
+    figure("aof_last_bgrewrite_status"), figure("aof_rewrites"), figure("aof_rewrites_consecutive_failures"),
+    figure("aof_last_write_status"),
+    If(|state| state.persistence.is_on, &[
+        figure("aof_current_size"), figure("aof_base_size"), zeros(&["aof_pending_rewrite"]),
+        figure("aof_buffer_length"), figure("aof_pending_bio_fsync"), figure("aof_delayed_fsync"),
+    ]),
+    zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]),
+    If(|state| state.persistence.loading.is_some(), &[
+        figure("loading_start_time"), figure("loading_total_bytes"), figure("loading_loaded_bytes"),
+        figure("loading_loaded_perc"), figure("loading_eta_seconds"),
+    ]),
+];
+
+#[rustfmt::skip]
+static STATS: &[Line] = &[
+    figure("total_connections_received"), figure("total_commands_processed"), figure("instantaneous_ops_per_sec"),
+    figure("total_net_input_bytes"), figure("total_net_output_bytes"),
+    zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]),
+    figure("instantaneous_input_kbps"), figure("instantaneous_output_kbps"),
+    Fixed("0.00", &["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"]),
+    figure("eventloop_cycles"), figure("eventloop_duration_sum"), figure("eventloop_duration_max"),
+    figure("rejected_connections"), zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]),
+    figure("expired_keys"), Fixed("0.00", &["expired_stale_perc"]),
+    zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]),
+    zeros(&["evicted_keys", "evicted_clients", "total_eviction_exceeded_time"]),
+    zeros(&["current_eviction_exceeded_time"]), figure("keyspace_hits"), figure("keyspace_misses"),
+    figure("pubsub_channels"), figure("pubsub_patterns"), figure("pubsubshard_channels"),
+    zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]),
+    zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]),
+    zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]),
+    zeros(&["total_active_defrag_time", "current_active_defrag_time"]),
+    zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]),
+    zeros(&["unexpected_error_replies"]), figure("total_error_replies"), zeros(&["dump_payload_sanitizations"]),
+    figure("total_reads_processed"), figure("total_writes_processed"),
+    zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]),
+    zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]),
+    figure("client_query_buffer_limit_disconnections"), figure("client_output_buffer_limit_disconnections"),
+    figure("acl_access_denied_auth"),
+    zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]),
+];
+
+#[rustfmt::skip]
+static REPLICATION: &[Line] = &[
+    Fixed("master", &["role"]), zeros(&["connected_slaves"]), Fixed("no-failover", &["master_failover_state"]),
+    // Nobody follows, so that the run and its history of changes are the same thing.
+    renamed("master_replid", "run_id"), Fixed("0000000000000000000000000000000000000000", &["master_replid2"]),
+    zeros(&["master_repl_offset"]), Fixed("-1", &["second_repl_offset"]), zeros(&["repl_backlog_active"]),
+    Fixed("1048576", &["repl_backlog_size"]), zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]),
+];
+
+#[rustfmt::skip]
+static CPU: &[Line] = &[
+    figure("used_cpu_sys"), figure("used_cpu_user"),
+    Fixed("0.000000", &["used_cpu_sys_children", "used_cpu_user_children"]),
+    figure("used_cpu_sys_main_thread"), figure("used_cpu_user_main_thread"),
+];
+
+/// What channel policies have done to slow subscribers. Not in Redis.
+#[rustfmt::skip]
+static CHANNELS: &[Line] = &[
+    figure("channel_policies"), figure("channel_messages_dropped_oldest"),
+    figure("channel_messages_dropped_newest"), figure("channel_subscribers_disconnected"),
+    Written(channel_policies),
 ];
 
 impl Section {
@@ -71,6 +230,7 @@ impl Section {
 
 fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     ctx.state.stats.sample(ctx.now.monotonic_us);
+    let reading = Reading::new(ctx.state, ctx.now);
     let mut text = Text { text: String::new(), table: ctx.table };
     for section in SECTIONS {
         let is_wanted = match request.len() {
@@ -79,7 +239,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         };
         if is_wanted {
             text.title(section.title);
-            (section.write)(&mut text, ctx.state, ctx.now);
+            text.lines(section.lines, &reading);
         }
     }
     ctx.reply.verbatim(text.text.as_bytes());
@@ -98,25 +258,53 @@ impl Text {
         if !self.text.is_empty() {
             self.text.push_str("\r\n");
         }
-        self.text.push_str(&format!("# {title}\r\n"));
+        self.text.push_str("# ");
+        self.text.push_str(title);
+        self.text.push_str("\r\n");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
-        self.text.push_str(&format!("{name}:{value}\r\n"));
-    }
-
-    /// Fields of things that are not there.
-    fn zeros(&mut self, names: &[&str]) {
-        for name in names {
-            self.field(name, 0);
+    fn lines(&mut self, lines: &[Line], reading: &Reading<'_>) {
+        for line in lines {
+            match line {
+                Line::Figure(name, figure) => self.field(name, (figure.read)(reading)),
+                All(figures) => {
+                    figures
+                        .iter()
+                        .for_each(|figure| self.field(figure.name, (figure.read)(reading)));
+                }
+                Line::Bytes(figure) => {
+                    let value = (figure.read)(reading);
+                    self.field(figure.name, &value);
+                    if let Value::Count(bytes) = value {
+                        self.field(format_args!("{}_human", figure.name), human_bytes(bytes));
+                    }
+                }
+                Percent(figure) => {
+                    self.field(figure.name, format_args!("{}%", (figure.read)(reading)));
+                }
+                Fixed(value, names) => names.iter().for_each(|name| self.field(name, value)),
+                If(is_so, lines) if is_so(reading.state) => self.lines(lines, reading),
+                If(..) => {}
+                Written(write) => write(self, reading),
+            }
         }
     }
 
-    /// A number of bytes, and once more for people.
-    fn bytes(&mut self, name: &str, bytes: u64) {
-        self.field(name, bytes);
-        self.field(&format!("{name}_human"), human_bytes(bytes));
+    fn field(&mut self, name: impl Display, value: impl Display) {
+        // Writing to a string does not fail.
+        let _ = write!(self.text, "{name}:{value}\r\n");
     }
+}
+
+/// Figures of one thing, as `name=value` with commas.
+fn joined<T>(figures: &[Each<T>], of: &T) -> String {
+    let mut text = String::new();
+    for figure in figures {
+        let comma = if text.is_empty() { "" } else { "," };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{comma}{}={}", figure.name, (figure.read)(of));
+    }
+    text
 }
 
 /// A number of bytes with its unit, as Redis shows it.
@@ -137,57 +325,9 @@ pub(super) fn human_bytes(bytes: u64) -> String {
     format!("{number:.2}{}", unit.unwrap_or(&""))
 }
 
-/// A part of a whole in per cent; 0 of nothing.
-pub(super) fn percent(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
-}
-
-/// Resident memory against counted memory; 0 if either is unknown.
-pub(super) fn fragmentation(resident_bytes: u64, used_bytes: usize) -> f64 {
-    if used_bytes == 0 { 0.0 } else { resident_bytes as f64 / used_bytes as f64 }
-}
-
-fn nothing(_: &mut Text, _: &State, _: Now) {}
-
-fn server(text: &mut Text, state: &State, now: Now) {
-    let uptime_s = now.monotonic_us.saturating_sub(state.started.monotonic_us) / 1_000_000;
-    let config_file = state.settings.config_file.as_ref();
-    let config_file = config_file.map(|path| path.display().to_string()).unwrap_or_default();
-    let poll = if cfg!(target_os = "linux") { "epoll" } else { "kqueue" };
-    text.field("redis_version", REDIS_VERSION);
-    text.field("server_name", "tidegate");
-    text.field("tidegate_version", env!("CARGO_PKG_VERSION"));
-    text.field("redis_git_sha1", "00000000");
-    text.field("redis_git_dirty", 0);
-    text.field("redis_build_id", 0);
-    text.field("redis_mode", "standalone");
-    text.field("os", format!("{} {}", os_name(), std::env::consts::ARCH));
-    text.field("arch_bits", usize::BITS);
-    text.field("monotonic_clock", "POSIX clock_gettime");
-    text.field("multiplexing_api", poll);
-    // What is asked of a C program; the second is what one says that no GCC has made.
-    text.field("atomicvar_api", "c11-builtin");
-    text.field("gcc_version", "0.0.0");
-    text.field("process_id", std::process::id());
-    let is_supervised = state.settings.supervised == Supervision::Systemd;
-    text.field("process_supervised", if is_supervised { "systemd" } else { "no" });
-    text.field("run_id", &state.run_id);
-    text.field("tcp_port", state.settings.port);
-    text.field("server_time_usec", now.unix_us);
-    text.field("uptime_in_seconds", uptime_s);
-    text.field("uptime_in_days", uptime_s / 86_400);
-    text.field("hz", 10);
-    text.field("configured_hz", 10);
-    text.field("lru_clock", (now.unix_us / 1_000_000) & 0xff_ffff);
-    text.field("executable", state.host.program());
-    text.field("config_file", config_file);
-    text.field("io_threads_active", 0);
-    listeners(text, state);
-}
-
 /// What is listened on, as the settings say it.
-fn listeners(text: &mut Text, state: &State) {
-    let settings = &state.settings;
+fn listeners(text: &mut Text, reading: &Reading<'_>) {
+    let settings = &reading.state.settings;
     let binds: String = settings.bind.iter().map(|address| format!("bind={address},")).collect();
     let tcp = Some(format!("name=tcp,{binds}port={}", settings.port));
     let unix = settings.unixsocket.as_ref();
@@ -195,243 +335,41 @@ fn listeners(text: &mut Text, state: &State) {
     let is_tcp_off = settings.port == 0 && unix.is_some();
     let open = tcp.filter(|_| !is_tcp_off).into_iter().chain(unix);
     for (number, listener) in open.enumerate() {
-        text.field(&format!("listener{number}"), listener);
+        text.field(format_args!("listener{number}"), listener);
     }
 }
 
-/// The system's name as `uname` has it.
-fn os_name() -> &'static str {
-    match std::env::consts::OS {
-        "linux" => "Linux",
-        "macos" => "Darwin",
-        "freebsd" => "FreeBSD",
-        other => other,
-    }
-}
-
-fn clients(text: &mut Text, state: &State, _: Now) {
-    let input_max = state.clients.iter().map(|client| client.input.capacity()).max();
-    let output_max = state.clients.iter().map(|client| client.output().len()).max();
-    text.field("connected_clients", state.clients.len());
-    text.field("cluster_connections", 0);
-    text.field("maxclients", state.settings.maxclients);
+/// The longest buffers of any client. Looks at all clients, so it is no figure.
+fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
+    let clients = &reading.state.clients;
+    let input_max = clients.iter().map(|client| client.input.capacity()).max();
+    let output_max = clients.iter().map(|client| client.output().len()).max();
     text.field("client_recent_max_input_buffer", input_max.unwrap_or(0));
     text.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
-    text.field("blocked_clients", state.clients.blocked_count());
-    text.field("tracking_clients", 0);
-    text.field("clients_in_timeout_table", state.wait_deadlines.len());
-    let waited = state.clients.iter().filter_map(|client| match &client.blocked.as_deref()?.on {
+}
+
+/// How many keys clients wait for. Looks at all clients, so it is no figure.
+fn blocking_keys(text: &mut Text, reading: &Reading<'_>) {
+    let clients = reading.state.clients.iter();
+    let waited = clients.filter_map(|client| match &client.blocked.as_deref()?.on {
         BlockedOn::Keys { db, keys, .. } => Some(keys.iter().map(|key| (*db, key))),
         _ => None,
     });
     text.field("total_blocking_keys", waited.flatten().collect::<HashSet<_>>().len());
-    text.field("total_blocking_keys_on_nokey", 0);
 }
 
-fn memory(text: &mut Text, state: &State, _: Now) {
-    let (startup, used) = (state.startup_bytes, state.process_bytes());
-    let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
-    let resident = state.host.resident_bytes();
-    let dataset = state.dataset_bytes();
-    text.bytes("used_memory", used as u64);
-    text.bytes("used_memory_rss", resident);
-    text.bytes("used_memory_peak", peak as u64);
-    text.field("used_memory_peak_perc", format_args!("{:.2}%", percent(used, peak)));
-    text.field("used_memory_overhead", used - dataset);
-    text.field("used_memory_startup", startup);
-    text.field("used_memory_dataset", dataset);
-    text.field(
-        "used_memory_dataset_perc",
-        format_args!("{:.2}%", percent(dataset, used - startup)),
-    );
-    allocator_sizes(text, used as u64, resident);
-    text.bytes("total_system_memory", state.host.machine_bytes());
-    scripts(text);
-    text.bytes("maxmemory", state.settings.maxmemory_bytes);
-    text.field("maxmemory_policy", "noeviction");
-    let unused = resident.saturating_sub(used as u64);
-    text.field("allocator_frag_ratio", format_args!("{:.2}", fragmentation(resident, used)));
-    text.field("allocator_frag_bytes", unused);
-    text.field("allocator_rss_ratio", "1.00");
-    text.field("allocator_rss_bytes", 0);
-    text.field("rss_overhead_ratio", "1.00");
-    text.field("rss_overhead_bytes", 0);
-    text.field("mem_fragmentation_ratio", format_args!("{:.2}", fragmentation(resident, used)));
-    text.field("mem_fragmentation_bytes", (resident as i64).saturating_sub(used as i64));
-    text.zeros(&[
-        "mem_not_counted_for_evict",
-        "mem_replication_backlog",
-        "mem_total_replication_buffers",
-        "mem_clients_slaves",
-    ]);
-    text.field("mem_clients_normal", state.clients.memory_bytes());
-    text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
-    text.field("mem_allocator", state.host.allocator_name());
-    text.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
-}
-
-/// As Redis has it with an allocator that does not tell: all that the process has is the allocator's,
-/// and what is in use is what was counted.
-fn allocator_sizes(text: &mut Text, used: u64, resident: u64) {
-    text.field("allocator_allocated", used);
-    text.field("allocator_active", resident);
-    text.field("allocator_resident", resident);
-}
-
-/// What scripts and functions take, of which there are none.
-fn scripts(text: &mut Text) {
-    text.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    text.field("used_memory_lua_human", human_bytes(0));
-    text.zeros(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions"]);
-    text.zeros(&["number_of_libraries", "used_memory_vm_functions"]);
-    text.bytes("used_memory_vm_total", 0);
-    text.field("used_memory_functions", 0);
-    text.bytes("used_memory_scripts", 0);
-}
-
-fn persistence(text: &mut Text, state: &State, now: Now) {
-    let Persistence { loading, .. } = &state.persistence;
-    text.field("loading", u8::from(loading.is_some()));
-    text.zeros(&["async_loading", "current_cow_peak", "current_cow_size"]);
-    text.field("current_cow_size_age", 0);
-    text.field("current_fork_perc", "0.00");
-    text.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    // Without snapshots, since the start.
-    text.field("rdb_changes_since_last_save", state.keyspace.changes());
-    text.field("rdb_bgsave_in_progress", 0);
-    text.field("rdb_last_save_time", state.started.unix_us / 1_000_000);
-    text.field("rdb_last_bgsave_status", "ok");
-    text.field("rdb_last_bgsave_time_sec", -1);
-    text.field("rdb_current_bgsave_time_sec", -1);
-    text.zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired"]);
-    text.field("rdb_last_load_keys_loaded", 0);
-    append_files(text, state, now);
-    text.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
-    if let Some(loading) = loading {
-        text.field("loading_start_time", loading.began_unix_s);
-        text.field("loading_total_bytes", loading.total_bytes);
-        text.field("loading_loaded_bytes", loading.loaded_bytes);
-        text.field("loading_loaded_perc", format_args!("{:.2}", loading.percent()));
-        text.field("loading_eta_seconds", loading.seconds_left(now.monotonic_us).unwrap_or(1));
-    }
-}
-
-fn append_files(text: &mut Text, state: &State, now: Now) {
-    let persistence = &state.persistence;
-    let seconds = |s: Option<u64>| s.map_or(-1, |s| s as i64);
-    let current_us = persistence.rewrite_began_us.map(|us| now.monotonic_us.saturating_sub(us));
-    let status = |is_bad: bool| if is_bad { "err" } else { "ok" };
-    let is_beginning = persistence.is_rewriting && state.settings.appendonly;
-    let is_on = persistence.is_on || is_beginning;
-    text.field("aof_enabled", u8::from(is_on));
-    text.field("aof_rewrite_in_progress", u8::from(persistence.is_rewriting));
-    text.field("aof_rewrite_scheduled", u8::from(persistence.is_rewrite_wanted));
-    text.field("aof_last_rewrite_time_sec", seconds(persistence.last_rewrite_s));
-    text.field("aof_current_rewrite_time_sec", seconds(current_us.map(|us| us / 1_000_000)));
-    text.field("aof_last_bgrewrite_status", status(persistence.failed_rewrites > 0));
-    text.field("aof_rewrites", persistence.rewrites);
-    text.field("aof_rewrites_consecutive_failures", persistence.failed_rewrites);
-    text.field("aof_last_write_status", status(persistence.refusal().is_some()));
-    if persistence.is_on {
-        text.field("aof_current_size", persistence.current_bytes);
-        text.field("aof_base_size", persistence.base_bytes);
-        text.field("aof_pending_rewrite", 0);
-        text.field("aof_buffer_length", persistence.pending_bytes);
-        text.field("aof_pending_bio_fsync", persistence.pending_syncs);
-        text.field("aof_delayed_fsync", persistence.delayed_syncs);
-    }
-}
-
-fn stats(text: &mut Text, state: &State, _: Now) {
-    let stats = &state.stats;
-    let rates = stats.rates();
-    let kilobytes = |bytes: f64| format!("{:.2}", bytes / 1024.0);
-    text.field("total_connections_received", stats.connections_received);
-    text.field("total_commands_processed", stats.commands_processed);
-    text.field("instantaneous_ops_per_sec", rates.commands as u64);
-    text.field("total_net_input_bytes", stats.input_bytes);
-    text.field("total_net_output_bytes", stats.output_bytes);
-    text.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
-    text.field("instantaneous_input_kbps", kilobytes(rates.input_bytes));
-    text.field("instantaneous_output_kbps", kilobytes(rates.output_bytes));
-    text.field("instantaneous_input_repl_kbps", "0.00");
-    text.field("instantaneous_output_repl_kbps", "0.00");
-    text.field("eventloop_cycles", stats.turns);
-    text.field("eventloop_duration_sum", stats.turn_usec);
-    text.field("eventloop_duration_max", stats.turn_longest_usec);
-    text.field("rejected_connections", stats.connections_rejected);
-    text.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
-    let expired = state.keyspace.expired_count();
-    text.field("expired_keys", expired.saturating_sub(stats.expired_before));
-    text.field("expired_stale_perc", "0.00");
-    text.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
-    text.zeros(&["evicted_keys", "evicted_clients", "total_eviction_exceeded_time"]);
-    text.field("current_eviction_exceeded_time", 0);
-    text.field("keyspace_hits", stats.keyspace_hits);
-    text.field("keyspace_misses", stats.keyspace_misses);
-    text.field("pubsub_channels", state.channels.len(Kind::Channel));
-    text.field("pubsub_patterns", state.channels.len(Kind::Pattern));
-    text.field("pubsubshard_channels", state.channels.len(Kind::Shard));
-    text.zeros(&["latest_fork_usec", "total_forks", "migrate_cached_sockets"]);
-    text.zeros(&["slave_expires_tracked_keys", "active_defrag_hits", "active_defrag_misses"]);
-    text.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
-    text.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
-    text.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
-    text.field("unexpected_error_replies", 0);
-    text.field("total_error_replies", stats.error_replies);
-    text.field("dump_payload_sanitizations", 0);
-    text.field("total_reads_processed", stats.reads);
-    text.field("total_writes_processed", stats.writes);
-    text.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
-    text.zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]);
-    text.field("client_query_buffer_limit_disconnections", stats.closed_by_query_limit);
-    text.field("client_output_buffer_limit_disconnections", stats.closed_by_output_limit);
-    text.field("acl_access_denied_auth", stats.denied);
-    text.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
-}
-
-fn replication(text: &mut Text, state: &State, _: Now) {
-    text.field("role", "master");
-    text.field("connected_slaves", 0);
-    text.field("master_failover_state", "no-failover");
-    // Nobody follows, so that the run and its history of changes are the same thing.
-    text.field("master_replid", &state.run_id);
-    text.field("master_replid2", "0".repeat(40));
-    text.field("master_repl_offset", 0);
-    text.field("second_repl_offset", -1);
-    text.field("repl_backlog_active", 0);
-    text.field("repl_backlog_size", 1_048_576);
-    text.zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]);
-}
-
-fn cpu(text: &mut Text, state: &State, _: Now) {
-    let (system_us, user_us) = state.host.cpu_us();
-    let seconds = |us: u64| format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
-    text.field("used_cpu_sys", seconds(system_us));
-    text.field("used_cpu_user", seconds(user_us));
-    text.field("used_cpu_sys_children", seconds(0));
-    text.field("used_cpu_user_children", seconds(0));
-    let (system_us, user_us) = state.host.thread_cpu_us();
-    text.field("used_cpu_sys_main_thread", seconds(system_us));
-    text.field("used_cpu_user_main_thread", seconds(user_us));
-}
-
-fn commandstats(text: &mut Text, state: &State, _: Now) {
+fn commandstats(text: &mut Text, reading: &Reading<'_>) {
     let table = text.table;
-    for (found, stats) in table.all().zip(&state.stats.commands) {
+    for (found, stats) in table.all().zip(&reading.state.stats.commands) {
         if stats.calls == 0 && stats.rejected == 0 && stats.failed == 0 {
             continue;
         }
-        let per_call = if stats.calls == 0 { 0.0 } else { stats.usec as f64 / stats.calls as f64 };
-        let value = format!(
-            "calls={},usec={},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}",
-            stats.calls, stats.usec, stats.rejected, stats.failed
-        );
-        text.field(&format!("cmdstat_{}", found.command.name), value);
+        text.field(format_args!("cmdstat_{}", found.command.name), joined(EACH_COMMAND, stats));
     }
 }
 
-fn latencystats(text: &mut Text, state: &State, _: Now) {
+fn latencystats(text: &mut Text, reading: &Reading<'_>) {
+    let state = reading.state;
     let percentiles = || state.settings.latency_percentiles.split(' ').filter(|p| !p.is_empty());
     let table = text.table;
     for (found, latencies) in table.all().zip(&state.stats.latencies) {
@@ -446,58 +384,36 @@ fn latencystats(text: &mut Text, state: &State, _: Now) {
             })
             .collect();
         let name = format!("latency_percentiles_usec_{}", found.command.name);
-        text.field(&name, values.join(","));
+        text.field(name, values.join(","));
     }
 }
 
-fn errorstats(text: &mut Text, state: &State, _: Now) {
-    for (name, count) in &state.stats.errors {
+fn errorstats(text: &mut Text, reading: &Reading<'_>) {
+    for (name, count) in &reading.state.stats.errors {
         // What an error echoes must not make lines of its own.
         let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
-        text.field(&format!("errorstat_{}", name.replace(':', "_")), format!("count={count}"));
+        let name = name.replace(':', "_");
+        text.field(format_args!("errorstat_{name}"), joined(EACH_ERROR, count));
     }
 }
 
-fn cluster(text: &mut Text, _: &State, _: Now) {
-    text.field("cluster_enabled", 0);
-}
-
-fn keyspace(text: &mut Text, state: &State, _: Now) {
-    let keyspace = &state.keyspace;
+fn keyspace(text: &mut Text, reading: &Reading<'_>) {
+    let keyspace = &reading.state.keyspace;
     for db in (0..keyspace.db_count()).filter(|&db| !keyspace.is_empty(db)) {
-        let (keys, expires) = (keyspace.len(db), keyspace.expiring_len(db));
+        let figures = joined(EACH_DATABASE, &DatabaseSize::of(keyspace, db));
         // Redis' avg_ttl is a sample of its expiry cycle, 0 before the first; there is no cycle.
-        text.field(&format!("db{db}"), format!("keys={keys},expires={expires},avg_ttl=0"));
+        text.field(format_args!("db{db}"), format_args!("{figures},avg_ttl=0"));
     }
 }
 
-/// What has happened to the messages of queues under policies. Not in Redis.
-fn queues(text: &mut Text, state: &State, _: Now) {
-    let keyspace = &state.keyspace;
-    text.field("queue_policies", keyspace.policies().iter().len());
-    text.field("queue_in_flight", keyspace.in_flight_len());
-    for (name, count) in COUNTS {
-        text.field(&format!("queue_{}", name.replace('-', "_")), count(keyspace.queue_sums()));
-    }
-}
-
-/// What channel policies have done to slow subscribers. Not in Redis.
-fn channels(text: &mut Text, state: &State, _: Now) {
-    let policies = &state.channel_policies;
-    let sums = policies.sums();
-    text.field("channel_policies", policies.iter().len());
-    text.field("channel_messages_dropped_oldest", sums.dropped_oldest);
-    text.field("channel_messages_dropped_newest", sums.dropped_newest);
-    text.field("channel_subscribers_disconnected", sums.disconnected);
-    for ranked in policies.iter() {
+fn channel_policies(text: &mut Text, reading: &Reading<'_>) {
+    for ranked in reading.state.channel_policies.iter() {
         // A name has printable characters only; a colon in it would end the field's name.
         let name = String::from_utf8_lossy(&ranked.policy.name).replace(':', "_");
-        let counts = ranked.counts;
-        let value = format!(
-            "dropped_oldest={},dropped_newest={},disconnected={}",
-            counts.dropped_oldest, counts.dropped_newest, counts.disconnected
+        text.field(
+            format_args!("channel_policy_{name}"),
+            joined(EACH_CHANNEL_POLICY, &ranked.counts),
         );
-        text.field(&format!("channel_policy_{name}"), value);
     }
 }
 

@@ -1,14 +1,14 @@
 //! MEMORY: what keys, clients and the process take.
 
-use super::info::{fragmentation, human_bytes, percent};
+use super::info::human_bytes;
 use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Server;
 use crate::engine::tips::{ALL_SHARDS_SUCCEED, SHARDS_DIFFER};
 use crate::engine::uses::READ;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
+use crate::figures::{DatabaseSize, EACH_DATABASE_BYTES, Figure, Reading, Value, named};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::resp::{Output, Request};
-use crate::state::State;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -51,93 +51,97 @@ fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 /// A value of MEMORY STATS.
-enum Figure {
+enum Shown {
+    Figure(&'static Figure),
+    /// What a Redis without scripts, replicas and a telling allocator shows.
     Count(usize),
     Part(f64),
 }
 
-use Figure::{Count, Part};
+use Shown::{Count, Part};
 
-impl Figure {
-    fn write(self, reply: &mut Output) {
-        match self {
-            Count(count) => reply.count(count),
-            Part(part) => reply.double(part),
-        }
-    }
+/// A row of MEMORY STATS: its name there, and the figure's.
+const fn row(name: &'static str, figure: &'static str) -> (&'static str, Shown) {
+    (name, Shown::Figure(named(figure)))
 }
 
-/// How many of them are of the buffers, and come before those of each database.
-const BUFFER_FIGURES: usize = 10;
+/// What comes before the maps of the databases.
+static BEFORE_DATABASES: &[(&str, Shown)] = &[
+    row("peak.allocated", "used_memory_peak"),
+    row("total.allocated", "used_memory"),
+    row("startup.allocated", "used_memory_startup"),
+    ("replication.backlog", Count(0)),
+    ("clients.slaves", Count(0)),
+    row("clients.normal", "mem_clients_normal"),
+    ("cluster.links", Count(0)),
+    ("aof.buffer", Count(0)),
+    ("lua.caches", Count(0)),
+    ("functions.caches", Count(0)),
+];
+
+/// What comes behind them. As Redis has it with an allocator that does not tell, all that the process
+/// has is the allocator's.
+static BEHIND_DATABASES: &[(&str, Shown)] = &[
+    row("overhead.total", "used_memory_overhead"),
+    row("keys.count", "keys"),
+    row("keys.bytes-per-key", "bytes_per_key"),
+    row("dataset.bytes", "used_memory_dataset"),
+    row("dataset.percentage", "used_memory_dataset_perc"),
+    row("peak.percentage", "used_memory_peak_perc"),
+    row("allocator.allocated", "used_memory"),
+    row("allocator.active", "used_memory_rss"),
+    row("allocator.resident", "used_memory_rss"),
+    row("allocator-fragmentation.ratio", "mem_fragmentation_ratio"),
+    row("allocator-fragmentation.bytes", "allocator_frag_bytes"),
+    ("allocator-rss.ratio", Part(1.0)),
+    ("allocator-rss.bytes", Count(0)),
+    ("rss-overhead.ratio", Part(1.0)),
+    ("rss-overhead.bytes", Count(0)),
+    row("fragmentation", "mem_fragmentation_ratio"),
+    row("fragmentation.bytes", "allocator_frag_bytes"),
+];
 
 fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let keyspace = &ctx.state.keyspace;
+    let reading = Reading::new(ctx.state, ctx.now);
+    let keyspace = &reading.state.keyspace;
     let dbs: Vec<DbIndex> = (0..keyspace.db_count()).filter(|db| !keyspace.is_empty(*db)).collect();
-    let figures = figures(ctx.state);
-    ctx.reply.map(figures.len() + dbs.len());
-    for (index, (name, figure)) in figures.into_iter().enumerate() {
-        if index == BUFFER_FIGURES {
-            dbs.iter().for_each(|db| write_db(ctx.reply, keyspace, *db));
-        }
-        ctx.reply.bulk(name.as_bytes());
-        figure.write(ctx.reply);
-    }
+    ctx.reply.map(BEFORE_DATABASES.len() + dbs.len() + BEHIND_DATABASES.len());
+    write_rows(ctx.reply, BEFORE_DATABASES, &reading);
+    dbs.iter().for_each(|db| write_db(ctx.reply, keyspace, *db));
+    write_rows(ctx.reply, BEHIND_DATABASES, &reading);
     Ok(())
 }
 
-fn write_db(reply: &mut Output, keyspace: &Keyspace, db: DbIndex) {
-    let figures = [
-        ("overhead.hashtable.main", keyspace.db_table_bytes(db)),
-        ("overhead.hashtable.expires", keyspace.db_expiry_bytes(db)),
-        ("overhead.hashtable.slot-to-keys", 0),
-    ];
-    reply.bulk(format!("db.{db}").as_bytes());
-    reply.map(figures.len());
-    for (name, bytes) in figures {
+fn write_rows(reply: &mut Output, rows: &[(&str, Shown)], reading: &Reading<'_>) {
+    for (name, shown) in rows {
         reply.bulk(name.as_bytes());
-        reply.count(bytes);
+        match shown {
+            Shown::Figure(figure) => write_value(reply, (figure.read)(reading)),
+            Count(count) => reply.count(*count),
+            Part(part) => reply.double(*part),
+        }
     }
 }
 
-fn figures(state: &State) -> [(&'static str, Figure); 27] {
-    let (startup, used) = (state.startup_bytes, state.process_bytes());
-    let peak = state.stats.peak_used_bytes.saturating_add(startup).max(used);
-    let dataset = state.dataset_bytes();
-    let keys: usize = (0..state.keyspace.db_count()).map(|db| state.keyspace.len(db)).sum();
-    let resident = state.host.resident_bytes();
-    // As Redis has it with an allocator that does not tell: all that the process has is its.
-    let active = usize::try_from(resident).unwrap_or(usize::MAX);
-    let unused = active.saturating_sub(used);
-    let ratio = fragmentation(resident, used);
-    [
-        ("peak.allocated", Count(peak)),
-        ("total.allocated", Count(used)),
-        ("startup.allocated", Count(startup)),
-        ("replication.backlog", Count(0)),
-        ("clients.slaves", Count(0)),
-        ("clients.normal", Count(state.clients.memory_bytes())),
-        ("cluster.links", Count(0)),
-        ("aof.buffer", Count(0)),
-        ("lua.caches", Count(0)),
-        ("functions.caches", Count(0)),
-        ("overhead.total", Count(used - dataset)),
-        ("keys.count", Count(keys)),
-        ("keys.bytes-per-key", Count(state.keyspace.bytes().checked_div(keys).unwrap_or(0))),
-        ("dataset.bytes", Count(dataset)),
-        ("dataset.percentage", Part(percent(dataset, used - startup))),
-        ("peak.percentage", Part(percent(used, peak))),
-        ("allocator.allocated", Count(used)),
-        ("allocator.active", Count(active)),
-        ("allocator.resident", Count(active)),
-        ("allocator-fragmentation.ratio", Part(ratio)),
-        ("allocator-fragmentation.bytes", Count(unused)),
-        ("allocator-rss.ratio", Part(1.0)),
-        ("allocator-rss.bytes", Count(0)),
-        ("rss-overhead.ratio", Part(1.0)),
-        ("rss-overhead.bytes", Count(0)),
-        ("fragmentation", Part(ratio)),
-        ("fragmentation.bytes", Count(unused)),
-    ]
+fn write_value(reply: &mut Output, value: Value<'_>) {
+    match value {
+        Value::Count(count) => reply.count(usize::try_from(count).unwrap_or(usize::MAX)),
+        Value::Part(part) => reply.double(part),
+        Value::Signed(number) => reply.integer(number),
+        Value::Seconds(_) | Value::Text(_) => reply.bulk(value.to_string().as_bytes()),
+    }
+}
+
+fn write_db(reply: &mut Output, keyspace: &Keyspace, db: DbIndex) {
+    let size = DatabaseSize::of(keyspace, db);
+    reply.bulk(format!("db.{db}").as_bytes());
+    reply.map(EACH_DATABASE_BYTES.len() + 1);
+    for figure in EACH_DATABASE_BYTES {
+        reply.bulk(figure.name.as_bytes());
+        write_value(reply, (figure.read)(&size));
+    }
+    reply.bulk(b"overhead.hashtable.slot-to-keys");
+    reply.count(0);
 }
 
 /// Below this nothing about the memory is worth a word.
@@ -145,7 +149,7 @@ const SMALL_BYTES: usize = 5 * 1024 * 1024;
 
 fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     let mut text = String::new();
-    for finding in findings(ctx.state) {
+    for finding in findings(&Reading::new(ctx.state, ctx.now)) {
         text.push_str(&format!(" * {finding}\n"));
     }
     if text.is_empty() {
@@ -157,11 +161,10 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn findings(state: &State) -> Vec<String> {
-    let used = state.process_bytes();
-    let peak = state.stats.peak_used_bytes.saturating_add(state.startup_bytes).max(used);
+fn findings(reading: &Reading<'_>) -> Vec<String> {
+    let state = reading.state;
+    let (used, peak) = (reading.used_bytes(), reading.peak_bytes());
     let buffers = state.clients.memory_bytes();
-    let resident = state.host.resident_bytes();
     let limit = state.settings.maxmemory_bytes;
     let mut findings = Vec::new();
     let mut add = |holds: bool, finding: String| {
@@ -175,10 +178,10 @@ fn findings(state: &State) -> Vec<String> {
         format!("Peak: at most {} were used, now {}.", human(peak), human(used)),
     );
     add(
-        used > SMALL_BYTES && fragmentation(resident, used) > 1.5,
+        used > SMALL_BYTES && reading.fragmentation() > 1.5,
         format!(
             "Fragmentation: the process takes {} for {} of data and buffers.",
-            human_bytes(resident),
+            human_bytes(reading.resident_bytes()),
             human(used)
         ),
     );

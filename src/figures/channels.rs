@@ -1,0 +1,30 @@
+//! Channels: how many have subscribers, and what policies have done to slow ones.
+
+use super::figure::Unit::Count;
+use super::figure::{Each, Figure, counter, gauge};
+use crate::channels::Kind;
+use crate::policy::ChannelCounts;
+
+#[rustfmt::skip]
+pub(super) static FIGURES: &[Figure] = &[
+    gauge("pubsub_channels", Count, "Channels with subscribers.", |r| r.state.channels.len(Kind::Channel).into()),
+    gauge("pubsub_patterns", Count, "Patterns with subscribers.", |r| r.state.channels.len(Kind::Pattern).into()),
+    gauge("pubsubshard_channels", Count, "Shard channels with subscribers.",
+        |r| r.state.channels.len(Kind::Shard).into()),
+
+    gauge("channel_policies", Count, "Channel policies in force.", |r| r.state.channel_policies.iter().len().into()),
+    counter("channel_messages_dropped_oldest", Count, "Messages dropped to send a later one to a slow subscriber.",
+        |r| r.channel_sums().dropped_oldest.into()),
+    counter("channel_messages_dropped_newest", Count, "Messages not sent to a slow subscriber.",
+        |r| r.channel_sums().dropped_newest.into()),
+    counter("channel_subscribers_disconnected", Count, "Slow subscribers that were disconnected.",
+        |r| r.channel_sums().disconnected.into()),
+];
+
+/// Of each channel policy.
+#[rustfmt::skip]
+pub static EACH_CHANNEL_POLICY: &[Each<ChannelCounts>] = &[
+    counter("dropped_oldest", Count, "Messages dropped to send a later one.", |counts| counts.dropped_oldest.into()),
+    counter("dropped_newest", Count, "Messages not sent.", |counts| counts.dropped_newest.into()),
+    counter("disconnected", Count, "Subscribers disconnected.", |counts| counts.disconnected.into()),
+];

@@ -1,0 +1,151 @@
+//! What a figure is: a row of one of the tables.
+
+use super::reading::Reading;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One value that the broker tells of itself.
+pub struct Figure<R = FromBroker> {
+    /// Redis' name for it in INFO, if it has one.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub unit: Unit,
+    /// One sentence that says what it is.
+    pub help: &'static str,
+    /// How it is found. It must not look at all keys or all clients.
+    pub read: R,
+}
+
+/// Finds a figure of the whole broker.
+pub type FromBroker = for<'a> fn(&Reading<'a>) -> Value<'a>;
+
+/// A figure that each of several things of one sort has: each database, each command.
+pub type Each<T> = Figure<fn(&T) -> Value<'static>>;
+
+/// How a value changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the broker ends or CONFIG RESETSTAT starts the counters anew.
+    Counter,
+    /// It rises and falls.
+    Gauge,
+    /// It names or describes something. It may be a number, but not one to calculate with.
+    Text,
+}
+
+/// What a value is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// The things that the help names.
+    Count,
+    /// 1 for yes, 0 for no.
+    Flag,
+    Bytes,
+    Seconds,
+    /// Seconds since 1970.
+    UnixSeconds,
+    Microseconds,
+    /// Microseconds since 1970.
+    UnixMicroseconds,
+    Days,
+    Ratio,
+    Percent,
+    PerSecond,
+    KilobytesPerSecond,
+    /// Of a text.
+    None,
+}
+
+/// A value. `Display` writes it as INFO does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    Count(u64),
+    Signed(i64),
+    /// A ratio, a rate or a part of a whole; INFO shows two digits of it.
+    Part(f64),
+    /// Seconds, in microseconds; INFO shows all six digits.
+    Seconds(u64),
+    Text(Cow<'a, str>),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Count(count) => write!(f, "{count}"),
+            Value::Signed(number) => write!(f, "{number}"),
+            Value::Part(part) => write!(f, "{part:.2}"),
+            Value::Seconds(us) => write!(f, "{}.{:06}", us / 1_000_000, us % 1_000_000),
+            Value::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(count: u64) -> Self {
+        Value::Count(count)
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(count: u32) -> Self {
+        Value::Count(count.into())
+    }
+}
+
+impl From<usize> for Value<'_> {
+    fn from(count: usize) -> Self {
+        Value::Count(count as u64)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(is_so: bool) -> Self {
+        Value::Count(is_so.into())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Signed(number)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(part: f64) -> Self {
+        Value::Part(part)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(text.into())
+    }
+}
+
+pub(super) const fn counter<R: Copy>(
+    name: &'static str,
+    unit: Unit,
+    help: &'static str,
+    read: R,
+) -> Figure<R> {
+    Figure { name, kind: Kind::Counter, unit, help, read }
+}
+
+pub(super) const fn gauge<R: Copy>(
+    name: &'static str,
+    unit: Unit,
+    help: &'static str,
+    read: R,
+) -> Figure<R> {
+    Figure { name, kind: Kind::Gauge, unit, help, read }
+}
+
+pub(super) const fn text<R: Copy>(name: &'static str, help: &'static str, read: R) -> Figure<R> {
+    Figure { name, kind: Kind::Text, unit: Unit::None, help, read }
+}
