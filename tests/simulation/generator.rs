@@ -41,6 +41,7 @@ const FAMILIES: &[(Family, usize)] = &[
     (Generator::client, 4),
     (Generator::pause, 1),
     (Generator::connection, 6),
+    (Generator::string_command, 10),
     // The last one: without it a run is what it was before there were policies.
     (Generator::queue, 10),
 ];
@@ -58,6 +59,8 @@ pub struct Generator {
     large_bytes: usize,
     odd_percent: usize,
     scene_percent: usize,
+    /// How many in a hundred commands about strings use keys of lists.
+    pub(super) shared_percent: usize,
     /// None in a run that knows no policies.
     pub(super) queues: Option<QueueMix>,
 }
@@ -86,6 +89,7 @@ impl Generator {
             large_bytes: rng.pick(&[10_000, 10_000, 40_000]),
             odd_percent: rng.pick(&[0, 2, 5]),
             scene_percent: rng.pick(&[0, 1, 4]),
+            shared_percent: rng.pick(&[5, 20, 60]),
             queues,
         }
     }
@@ -130,7 +134,7 @@ impl Generator {
     fn scene(&self, rng: &mut Rng, hint: &Hint) -> Vec<Input> {
         let key = self.key_name(rng);
         let key = key.as_str();
-        match rng.below(4) {
+        match rng.below(6) {
             // Databases change places when keys exist for which others wait.
             0 | 1 => {
                 let mut sent = script(&[&["SELECT", "1"]]);
@@ -141,6 +145,7 @@ impl Generator {
             }
             // A watched key expires.
             2 => script(&[&["WATCH", key], &["PEXPIRE", key, "1"]]),
+            3 | 4 => self.string_scene(rng, hint),
             // A waiter goes on with what others wait for.
             _ => {
                 let mut sent = vec![Input::Command(self.blocking(rng, hint))];
@@ -184,6 +189,9 @@ impl Generator {
         if self.queues.is_some() && rng.one_in(12) {
             return rng.pick(&["dead", "k0:dead"]).to_string();
         }
+        if rng.one_in(15) {
+            return "s0".to_string();
+        }
         ["k0", "k1", "k2", "", "k\0\n"][rng.below(self.key_count)].to_string()
     }
 
@@ -191,7 +199,7 @@ impl Generator {
         (0..rng.pick(&[1, 1, 2, 3])).map(|_| self.key_name(rng)).collect()
     }
 
-    fn message(&self, rng: &mut Rng) -> Vec<u8> {
+    pub(super) fn message(&self, rng: &mut Rng) -> Vec<u8> {
         if rng.below(1000) < self.large_in_thousand {
             return vec![rng.pick(b"xyz"); self.large_bytes + rng.below(300)];
         }
@@ -420,7 +428,7 @@ impl Generator {
     /// What a sane client would not send.
     fn odd(&self, rng: &mut Rng) -> Input {
         const WRONG: &[&str] =
-            &["RPUSH", "LLEN", "BLPOP", "WATCH", "SUBSCRIBE", "ECHO", "LMOVE", "nonsense"];
+            &["RPUSH", "LLEN", "SET", "BLPOP", "WATCH", "SUBSCRIBE", "ECHO", "LMOVE", "nonsense"];
         match rng.below(12) {
             0 | 1 => Input::Nothing,
             2 if rng.one_in(3) => Input::Broken("ERR Protocol error: invalid multibulk length"),

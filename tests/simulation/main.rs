@@ -12,6 +12,7 @@ mod queue_commands;
 mod queue_scenes;
 mod rng;
 mod runner;
+mod string_commands;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -401,7 +401,9 @@ impl Run {
             self.ask(who, &[b"SELECT", db.to_string().as_bytes()]);
             self.ask(who, &[b"DBSIZE"]);
             for key in keys {
+                self.ask(who, &[b"TYPE", &key]);
                 self.ask(who, &[b"LRANGE", &key, b"0", b"-1"]);
+                self.ask(who, &[b"GET", &key]);
                 self.ask(who, &[b"PEXPIRETIME", &key]);
             }
             for key in self.model.queue_keys(db) {

@@ -2,7 +2,7 @@
 
 use super::client::Side;
 use super::governed::Fate;
-use super::{Key, List, Message, Model, Who};
+use super::{Item, Key, Message, Model, Who};
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -269,7 +269,7 @@ impl Model {
         // A list that comes back expires when it would have.
         if !self.dbs[db].contains_key(key) {
             let expires_ms = self.record(db, key).and_then(|record| record.expires_ms.take());
-            self.dbs[db].insert(key.to_vec(), List { messages: Vec::new(), expires_ms });
+            self.dbs[db].insert(key.to_vec(), Item { expires_ms, ..Item::default() });
         }
         self.replace(db, key, messages);
     }

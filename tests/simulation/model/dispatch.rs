@@ -37,6 +37,15 @@ const WRITING: &[(&str, i32)] = &[
     ("pexpire", -3),
     ("pexpireat", -3),
     ("persist", 2),
+    ("set", -3),
+    ("setnx", 3),
+    ("getdel", 2),
+    ("getex", -2),
+    ("append", 3),
+    ("incr", 2),
+    ("decr", 2),
+    ("incrby", 3),
+    ("mset", -3),
     // A pause of writes holds these back, too: replicas hear of them.
     ("publish", 3),
     ("spublish", 3),
@@ -49,6 +58,9 @@ const OTHERS: &[(&str, i32)] = &[
     ("lindex", 3),
     ("lpos", -3),
     ("exists", -2),
+    ("get", 2),
+    ("strlen", 2),
+    ("mget", -2),
     ("echo", 2),
     ("multi", 1),
     ("exec", 1),
@@ -187,6 +199,7 @@ impl Model {
         }
         let has_run = self.run_transaction_command(who, words, reply)?
             || self.run_list_command(who, words, in_exec, reply)?
+            || self.run_string_command(who, words, reply)?
             || self.run_queue_command(who, words, reply)?
             || self.run_key_command(who, words, reply)?
             || self.run_pubsub_command(who, words, reply)

@@ -255,7 +255,7 @@ impl Model {
         let is_full = self.policy(&target).filter(rejects).is_some_and(|policy| {
             self.limit_passed(db, &target, &policy, 1, message.bytes.len()).is_some()
         });
-        if hops >= HOPS_MAX || is_full {
+        if hops >= HOPS_MAX || is_full || self.check_list(db, &target).is_err() {
             return false;
         }
         let mut letter = self.fresh(&target, message.bytes);

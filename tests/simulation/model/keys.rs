@@ -2,7 +2,7 @@
 
 use super::governed::Totals;
 use super::reply::Reply;
-use super::{DBS, List, Model, Who, Words};
+use super::{DBS, Item, Model, Who, Words};
 
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const SAME_OBJECT: &str = "ERR source and destination objects are the same";
@@ -40,8 +40,11 @@ impl Model {
                 reply.count(keys.filter(|key| self.dbs[db].contains_key(*key)).count());
             }
             b"TYPE" => {
-                let exists = self.dbs[db].contains_key(&words[1]);
-                reply.simple(if exists { "list" } else { "none" });
+                reply.simple(match self.dbs[db].get(&words[1]) {
+                    None => "none",
+                    Some(Item { string: None, .. }) => "list",
+                    Some(_) => "string",
+                });
             }
             b"RENAME" => {
                 self.rename(db, words, true)?;
@@ -79,7 +82,7 @@ impl Model {
         reply: &mut Reply,
     ) -> Result<bool, String> {
         let now_ms = self.now.unix_ms();
-        let expiry = words.get(1).and_then(|key| self.dbs[db].get(key)).map(|list| list.expires_ms);
+        let expiry = words.get(1).and_then(|key| self.dbs[db].get(key)).map(|item| item.expires_ms);
         let tell = |moment: &dyn Fn(i64) -> i64| match expiry {
             None => -2,
             Some(None) => -1,
@@ -91,8 +94,8 @@ impl Model {
             b"PEXPIREAT" => self.set_expiry(db, words, 0, 1, reply)?,
             b"PERSIST" => {
                 let expires = matches!(expiry, Some(Some(_)));
-                if expires && let Some(list) = self.dbs[db].get_mut(&words[1]) {
-                    list.expires_ms = None;
+                if expires && let Some(item) = self.dbs[db].get_mut(&words[1]) {
+                    item.expires_ms = None;
                     self.touch(db, &words[1]);
                 }
                 reply.integer(expires.into());
@@ -105,39 +108,44 @@ impl Model {
         Ok(true)
     }
 
-    fn delete(&mut self, db: usize, key: &[u8]) -> bool {
-        let Some(list) = self.dbs[db].remove(key) else { return false };
-        self.tally.removed += list.messages.len();
-        self.note_others(db, key, -(list.messages.len() as i64));
+    pub(super) fn delete(&mut self, db: usize, key: &[u8]) -> bool {
+        let Some(item) = self.dbs[db].remove(key) else { return false };
+        self.tally.removed += item.messages.len();
+        self.note_others(db, key, -(item.messages.len() as i64));
         self.touch(db, key);
         true
     }
 
-    /// Puts a list at a key in the place of what was there.
-    fn put(&mut self, db: usize, key: &[u8], mut list: List) {
+    /// Puts something at a key in the place of what was there; a string in the place of a queue with all
+    /// that it has.
+    pub(super) fn put(&mut self, db: usize, key: &[u8], mut item: Item) {
+        if item.string.is_some() {
+            self.clear_delayed(db, key);
+            self.clear_in_flight(db, key);
+        }
         self.delete(db, key);
         self.note_new_list(db, key);
-        list.messages.iter_mut().for_each(|message| self.stamp(key, message));
-        self.note_others(db, key, list.messages.len() as i64);
-        self.dbs[db].insert(key.to_vec(), list);
+        item.messages.iter_mut().for_each(|message| self.stamp(key, message));
+        self.note_others(db, key, item.messages.len() as i64);
+        self.dbs[db].insert(key.to_vec(), item);
         self.touch(db, key);
     }
 
-    /// Takes away a list that goes elsewhere.
+    /// Takes away what goes elsewhere.
     fn take_away(&mut self, db: usize, key: &[u8]) {
-        let Some(list) = self.dbs[db].remove(key) else { return };
-        self.note_others(db, key, -(list.messages.len() as i64));
+        let Some(item) = self.dbs[db].remove(key) else { return };
+        self.note_others(db, key, -(item.messages.len() as i64));
         self.touch(db, key);
     }
 
     fn rename(&mut self, db: usize, words: &Words, replaces: bool) -> Result<bool, String> {
         let (from, to) = (&words[1], &words[2]);
-        let list = self.dbs[db].get(from).cloned().ok_or("ERR no such key")?;
+        let item = self.dbs[db].get(from).cloned().ok_or("ERR no such key")?;
         if from == to || (!replaces && self.dbs[db].contains_key(to)) {
             return Ok(false);
         }
         self.take_away(db, from);
-        self.put(db, to, list);
+        self.put(db, to, item);
         Ok(true)
     }
 
@@ -146,11 +154,11 @@ impl Model {
         if to == db {
             return Err(SAME_OBJECT.into());
         }
-        let list = self.dbs[db].get(key).filter(|_| !self.dbs[to].contains_key(key)).cloned();
-        reply.integer(list.is_some().into());
-        if let Some(list) = list {
+        let item = self.dbs[db].get(key).filter(|_| !self.dbs[to].contains_key(key)).cloned();
+        reply.integer(item.is_some().into());
+        if let Some(item) = item {
             self.take_away(db, key);
-            self.put(to, key, list);
+            self.put(to, key, item);
         }
         Ok(())
     }
@@ -168,11 +176,11 @@ impl Model {
             return Err(SAME_OBJECT.into());
         }
         let is_free = replaces || !self.dbs[to_db].contains_key(&words[2]);
-        let list = self.dbs[db].get(&words[1]).filter(|_| is_free).cloned();
-        reply.integer(list.is_some().into());
-        if let Some(list) = list {
-            self.tally.copied += list.messages.len();
-            self.put(to_db, &words[2], list);
+        let item = self.dbs[db].get(&words[1]).filter(|_| is_free).cloned();
+        reply.integer(item.is_some().into());
+        if let Some(item) = item {
+            self.tally.copied += item.messages.len();
+            self.put(to_db, &words[2], item);
         }
         Ok(())
     }
@@ -236,8 +244,8 @@ impl Model {
                 self.clear_in_flight(db, &words[1]);
             }
             self.delete(db, &words[1]);
-        } else if let Some(list) = self.dbs[db].get_mut(&words[1]) {
-            list.expires_ms = Some(expires_ms);
+        } else if let Some(item) = self.dbs[db].get_mut(&words[1]) {
+            item.expires_ms = Some(expires_ms);
             self.touch(db, &words[1]);
         }
         reply.integer(exists.into());

@@ -84,14 +84,19 @@ impl Model {
         reply: &mut Reply,
     ) -> Result<bool, String> {
         match words[0].to_ascii_uppercase().as_slice() {
-            b"LLEN" => reply.count(self.list(db, &words[1]).len()),
+            b"LLEN" => {
+                self.check_list(db, &words[1])?;
+                reply.count(self.list(db, &words[1]).len());
+            }
             b"LRANGE" => {
                 let (start, stop) = (integer(&words[2])?, integer(&words[3])?);
+                self.check_list(db, &words[1])?;
                 let list = self.list(db, &words[1]);
                 let shown = &list[positions(start, stop, list.len())];
                 reply.bulks(shown.iter().map(|message| &message.bytes));
             }
             b"LINDEX" => {
+                self.check_list(db, &words[1])?;
                 let list = self.list(db, &words[1]);
                 if list.is_empty() {
                     reply.null();
@@ -108,6 +113,7 @@ impl Model {
             b"LREM" => self.remove_equal(db, words, reply)?,
             b"LTRIM" => {
                 let (start, stop) = (integer(&words[2])?, integer(&words[3])?);
+                self.check_list(db, &words[1])?;
                 let list = self.list(db, &words[1]);
                 let kept = list[positions(start, stop, list.len())].to_vec();
                 let removed = list.len() - kept.len();
@@ -181,6 +187,7 @@ impl Model {
         reply: &mut Reply,
     ) -> Result<(), String> {
         let (db, key, messages) = (self.clients[who].db, &words[1], &words[2..]);
+        self.check_list(db, key)?;
         match self.must_wait_for_room(db, key, messages) {
             Some(policy) if !in_exec => self.wait_for_room(who, db, key, side, messages, policy),
             _ => reply.count(self.push_new(db, key, side, messages)?),
@@ -196,6 +203,7 @@ impl Model {
         side: Side,
         messages: &[Vec<u8>],
     ) -> Result<usize, String> {
+        self.check_list(db, key)?;
         let new = self.new_messages(db, key, messages);
         if new.is_empty() {
             self.note_recent(db, key, &new, messages.len());
@@ -313,6 +321,7 @@ impl Model {
         if count != Some(0) {
             self.acknowledge_by_pop(who, db, &words[1..2], false);
         }
+        self.check_list(db, &words[1])?;
         let exists = self.has_messages(db, &words[1]);
         match count {
             None if !exists => reply.null(),
@@ -403,6 +412,7 @@ impl Model {
                 _ => len_max = value as usize,
             }
         }
+        self.check_list(db, &words[1])?;
         let list = self.list(db, &words[1]);
         let mut order: Vec<usize> = (0..list.len()).collect();
         if rank < 0 {
@@ -429,6 +439,7 @@ impl Model {
     }
 
     fn set(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
+        self.check_list(db, &words[1])?;
         let mut messages = self.list(db, &words[1]).to_vec();
         if messages.is_empty() {
             return Err("ERR no such key".into());
@@ -449,6 +460,7 @@ impl Model {
             b"AFTER" => 1,
             _ => return Err(SYNTAX.into()),
         };
+        self.check_list(db, &words[1])?;
         let mut messages = self.list(db, &words[1]).to_vec();
         match messages.iter().position(|message| message.bytes == words[3]) {
             None if messages.is_empty() => reply.integer(0),
@@ -467,6 +479,7 @@ impl Model {
 
     fn remove_equal(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
         let count = integer(&words[2])?;
+        self.check_list(db, &words[1])?;
         let messages = self.list(db, &words[1]).to_vec();
         let mut equal: Vec<usize> = (0..messages.len()).collect();
         equal.retain(|&index| messages[index].bytes == words[3]);

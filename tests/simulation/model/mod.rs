@@ -17,6 +17,7 @@ mod queues;
 mod recent;
 mod reply;
 mod room;
+mod strings;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -61,8 +62,10 @@ pub struct Message {
     pub stamp: Option<Stamp>,
 }
 
+/// What is at a key: a string, or else a list of messages.
 #[derive(Clone, Default)]
-pub struct List {
+pub struct Item {
+    pub string: Option<Vec<u8>>,
     pub messages: Vec<Message>,
     pub expires_ms: Option<i64>,
 }
@@ -82,7 +85,7 @@ pub struct Tally {
 
 pub struct Model {
     pub clients: Vec<Client>,
-    pub dbs: Vec<BTreeMap<Key, List>>,
+    pub dbs: Vec<BTreeMap<Key, Item>>,
     pub tally: Tally,
     /// What belongs to queues that are under a policy or paused.
     pub queues: BTreeMap<(usize, Key), Record>,
@@ -291,8 +294,8 @@ impl Model {
     fn expire(&mut self, now: Now) {
         self.now = now;
         for db in 0..DBS {
-            let is_due = |list: &List| list.expires_ms.is_some_and(|at| at <= now.unix_ms());
-            let due = self.dbs[db].iter().filter(|(_, list)| is_due(list));
+            let is_due = |item: &Item| item.expires_ms.is_some_and(|at| at <= now.unix_ms());
+            let due = self.dbs[db].iter().filter(|(_, item)| is_due(item));
             for key in due.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
                 self.expire_key(db, &key);
             }
@@ -302,11 +305,11 @@ impl Model {
         self.serve_ready();
     }
 
-    /// A list expires, with all that belongs to its queue.
+    /// What is at a key expires, with all that belongs to its queue.
     fn expire_key(&mut self, db: usize, key: &[u8]) {
-        let list = self.dbs[db].remove(key).unwrap_or_default();
-        self.tally.expired += list.messages.len();
-        self.note_others(db, key, -(list.messages.len() as i64));
+        let item = self.dbs[db].remove(key).unwrap_or_default();
+        self.tally.expired += item.messages.len();
+        self.note_others(db, key, -(item.messages.len() as i64));
         self.clear_delayed(db, key);
         self.clear_in_flight(db, key);
         self.touch(db, key);

@@ -56,14 +56,14 @@ impl Model {
     pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
         let is_waited_for = self.line.iter().any(|&who| self.clients[who].waits_for(db, key));
         let ready = (db, key.to_vec());
-        if is_waited_for && self.dbs[db].contains_key(key) && !self.ready.contains(&ready) {
+        if is_waited_for && self.is_list(db, key) && !self.ready.contains(&ready) {
             self.ready.push(ready);
         }
     }
 
     /// Whether a key has a list from which something may be taken.
     pub(super) fn has_messages(&self, db: usize, key: &[u8]) -> bool {
-        self.dbs[db].contains_key(key) && !self.is_read_paused(db, key)
+        self.is_list(db, key) && !self.is_read_paused(db, key)
     }
 
     /// Serves those who wait for keys that came to be, and for room, unless a pause forbids it.
@@ -113,11 +113,8 @@ impl Model {
             let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() else {
                 continue;
             };
-            for key in keys
-                .iter()
-                .filter(|key| self.dbs[db].contains_key(*key))
-                .cloned()
-                .collect::<Vec<Key>>()
+            for key in
+                keys.iter().filter(|key| self.is_list(db, key)).cloned().collect::<Vec<Key>>()
             {
                 self.note_ready(db, &key);
             }
@@ -134,6 +131,7 @@ impl Model {
         take: &Take,
         reply: &mut Reply,
     ) -> Result<bool, String> {
+        self.check_list(db, key)?;
         if !self.has_messages(db, key) {
             return Ok(false);
         }
@@ -151,6 +149,7 @@ impl Model {
                 reply.bulks(taken.iter());
             }
             Take::Move { from, to, destination } => {
+                self.check_list(db, destination)?;
                 let moved = self.move_one(db, key, destination, *from, *to)?;
                 reply.bulk(&moved);
             }
