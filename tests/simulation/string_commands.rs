@@ -37,6 +37,9 @@ impl Generator {
             &["SET", "KEY", "v", "KEEPTTL"],
             &["SETNX", "KEY", "v"],
             &["MSET", "s1", "1", "KEY", "2"],
+            &["MSETNX", "s1", "1", "KEY", "2"],
+            &["GETSET", "KEY", "v"],
+            &["PSETEX", "KEY", "20", "v"],
             &["APPEND", "KEY", "v"],
             &["INCR", "KEY"],
             &["RENAME", "s0", "KEY"],
@@ -69,7 +72,7 @@ impl Generator {
             false => String::from_utf8_lossy(&hint.in_flight[rng.below(hint.in_flight.len())])
                 .into_owned(),
         };
-        match rng.below(16) {
+        match rng.below(18) {
             0..=3 => self.set(rng, &key),
             4 => words(&["GET", &key]),
             5 => words(&["STRLEN", &key]),
@@ -81,15 +84,27 @@ impl Generator {
             }
             8 | 9 => [words(&["APPEND", &key]), vec![self.string(rng)]].concat(),
             10 => words(&[rng.pick(&["INCR", "DECR"]), &key]),
-            11 => words(&["INCRBY", &key, rng.pick(&["2", "-7", "9223372036854775807", "x"])]),
-            12 => [words(&["SETNX", &key]), vec![self.string(rng)]].concat(),
+            11 => words(&[
+                rng.pick(&["INCRBY", "DECRBY"]),
+                &key,
+                rng.pick(&["2", "-7", "9223372036854775807", "x"]),
+            ]),
+            12 => {
+                let command = rng.pick(&["SETNX", "GETSET"]);
+                [words(&[command, &key]), vec![self.string(rng)]].concat()
+            }
+            14 => {
+                let command = rng.pick(&["SETEX", "PSETEX"]);
+                let span = rng.pick(&["1", "20", "3000", "0", "x"]);
+                [words(&[command, &key, span]), vec![self.string(rng)]].concat()
+            }
             13 => {
                 let mut all = words(&["MGET", &key]);
                 all.extend((0..rng.below(3)).map(|_| self.string_key(rng).into_bytes()));
                 all
             }
             _ => {
-                let mut all = words(&["MSET", &key]);
+                let mut all = words(&[rng.pick(&["MSET", "MSETNX"]), &key]);
                 all.push(self.string(rng));
                 for _ in 0..rng.below(3) {
                     all.push(self.string_key(rng).into_bytes());

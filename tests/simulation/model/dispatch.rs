@@ -45,7 +45,12 @@ const WRITING: &[(&str, i32)] = &[
     ("incr", 2),
     ("decr", 2),
     ("incrby", 3),
+    ("decrby", 3),
     ("mset", -3),
+    ("msetnx", -3),
+    ("setex", 4),
+    ("psetex", 4),
+    ("getset", 3),
     // A pause of writes holds these back, too: replicas hear of them.
     ("publish", 3),
     ("spublish", 3),

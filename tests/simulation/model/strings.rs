@@ -138,14 +138,23 @@ impl Model {
                 }
                 reply.integer(is_free.into());
             }
+            b"SETEX" => self.set_for(db, words, ("setex", 1000), reply)?,
+            b"PSETEX" => self.set_for(db, words, ("psetex", 1), reply)?,
+            b"GETSET" => {
+                self.reply_string(db, &words[1], reply)?;
+                self.write_string(db, &words[1], words[2].clone(), Expiry::Never);
+            }
             b"MSET" => {
-                if words.len().is_multiple_of(2) {
-                    return Err("ERR wrong number of arguments for 'mset' command".into());
-                }
-                for pair in words[1..].chunks(2) {
-                    self.write_string(db, &pair[0], pair[1].clone(), Expiry::Never);
-                }
+                self.set_pairs(db, words, "mset")?;
                 reply.ok();
+            }
+            b"MSETNX" => {
+                let mut keys = words[1..].iter().step_by(2);
+                let is_free = !keys.any(|key| self.exists(db, key));
+                if is_free || words.len().is_multiple_of(2) {
+                    self.set_pairs(db, words, "msetnx")?;
+                }
+                reply.integer(is_free.into());
             }
             b"GETDEL" => {
                 self.reply_string(db, &words[1], reply)?;
@@ -161,6 +170,7 @@ impl Model {
             b"INCR" => self.add(db, &words[1], 1, reply)?,
             b"DECR" => self.add(db, &words[1], -1, reply)?,
             b"INCRBY" => self.add(db, &words[1], integer(&words[2])?, reply)?,
+            b"DECRBY" => self.add(db, &words[1], -integer(&words[2])?, reply)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -193,6 +203,34 @@ impl Model {
             _ if options.gives => {}
             true => reply.ok(),
             false => reply.null(),
+        }
+        Ok(())
+    }
+
+    /// SETEX and PSETEX: their names, and how many milliseconds their spans are counted in.
+    fn set_for(
+        &mut self,
+        db: usize,
+        words: &Words,
+        (command, unit_ms): (&str, i64),
+        reply: &mut Reply,
+    ) -> Result<(), String> {
+        let span = integer(&words[2])?;
+        if span <= 0 {
+            return Err(format!("ERR invalid expire time in '{command}' command"));
+        }
+        let expiry = Expiry::At(self.now.unix_ms() + span * unit_ms);
+        self.write_string(db, &words[1], words[3].clone(), expiry);
+        reply.ok();
+        Ok(())
+    }
+
+    fn set_pairs(&mut self, db: usize, words: &Words, command: &str) -> Result<(), String> {
+        if words.len().is_multiple_of(2) {
+            return Err(format!("ERR wrong number of arguments for '{command}' command"));
+        }
+        for pair in words[1..].chunks(2) {
+            self.write_string(db, &pair[0], pair[1].clone(), Expiry::Never);
         }
         Ok(())
     }
