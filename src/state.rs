@@ -19,9 +19,9 @@ use crate::stats::{Stats, Timer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// Microseconds of the monotonic clock.
-    pub until_us: u64,
+    pub(crate) until_us: u64,
     /// Only commands that change something wait.
-    pub writes_only: bool,
+    pub(crate) writes_only: bool,
 }
 
 /// What the shell around the broker is asked to do.
@@ -35,37 +35,37 @@ pub enum ShutdownRequest {
 
 /// The broker's state.
 pub struct State {
-    pub settings: Settings,
-    pub clients: Clients,
-    pub keyspace: Keyspace,
-    pub channels: Channels,
+    pub(crate) settings: Settings,
+    pub(crate) clients: Clients,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) channels: Channels,
     /// What holds for channels.
-    pub channel_policies: ChannelPolicies,
+    pub(crate) channel_policies: ChannelPolicies,
     /// What changed, for those who record it.
-    pub effects: Effects,
-    pub persistence: Persistence,
+    pub(crate) effects: Effects,
+    pub(crate) persistence: Persistence,
     /// When blocked clients give up, in microseconds of the monotonic clock.
-    pub wait_deadlines: Deadlines<ClientId>,
+    pub(crate) wait_deadlines: Deadlines<ClientId>,
     /// The place in line of the next client that blocks.
-    pub next_ticket: u64,
-    pub monitors: Vec<ClientId>,
-    pub pause: Option<Pause>,
-    pub stats: Stats,
-    pub timer: Timer,
-    pub slowlog: Slowlog,
-    pub latency: Latency,
+    pub(crate) next_ticket: u64,
+    pub(crate) monitors: Vec<ClientId>,
+    pub(crate) pause: Option<Pause>,
+    pub(crate) stats: Stats,
+    pub(crate) timer: Timer,
+    pub(crate) slowlog: Slowlog,
+    pub(crate) latency: Latency,
     /// Clients that were closed for a reason that the log tells of.
-    pub closed: LineLimit<CloseReason>,
+    pub(crate) closed: LineLimit<CloseReason>,
     /// When the broker began.
-    pub started: Now,
+    pub(crate) started: Now,
     /// Physical memory of the process when the broker began; 0 if unknown.
-    pub startup_bytes: usize,
+    pub(crate) startup_bytes: usize,
     /// 40 hexadecimal digits that no other run has.
-    pub run_id: String,
+    pub(crate) run_id: String,
     /// Set by SHUTDOWN.
-    pub shutdown: Option<ShutdownRequest>,
-    pub host: Box<dyn Host>,
-    pub random: Random,
+    pub(crate) shutdown: Option<ShutdownRequest>,
+    pub(crate) host: Box<dyn Host>,
+    pub(crate) random: Random,
 }
 
 impl State {

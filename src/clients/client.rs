@@ -243,7 +243,7 @@ pub struct Transaction {
     /// The commands queued since.
     pub queued: Vec<OwnedRequest>,
     /// Every property that any of them has.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
     /// Memory of `queued`.
     pub queued_bytes: usize,
     /// A command could not be queued: EXEC will refuse.

@@ -26,7 +26,7 @@ pub struct DatabaseSize {
 }
 
 impl DatabaseSize {
-    pub fn of(keyspace: &Keyspace, db: DbIndex) -> DatabaseSize {
+    pub(crate) fn of(keyspace: &Keyspace, db: DbIndex) -> DatabaseSize {
         DatabaseSize {
             keys: keyspace.len(db),
             expiring: keyspace.expiring_len(db),
