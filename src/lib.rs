@@ -55,7 +55,7 @@
 //! | room | what it is responsible for |
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
-//! | [`server`] | sockets, descriptors, the clock; the turn; clients of the same program |
+//! | [`server`] | sockets, descriptors, the clock; the turn; connections: how bytes get there, what is spoken; clients of the same program |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
@@ -84,8 +84,9 @@
 //!
 //! # The life of one command
 //!
-//! `RPUSH q a` arrives at a socket. The poll wakes; the turn (`server/turn.rs`) reads into its one
-//! buffer and calls [`Broker::receive`] with what came. The parser finds the request's arguments
+//! `RPUSH q a` arrives at a socket. The poll wakes; the turn (`server/turn.rs`) has the connection read
+//! into the turn's one buffer. Its transport takes the bytes from the socket, and its speaker calls
+//! [`Broker::receive`] with them. The parser finds the request's arguments
 //! as slices of that buffer: only an incomplete tail would be copied, to be put before what comes
 //! next. `commands` looks the name up in the table and asks the gates: arity, password, a pause,
 //! the memory limit, an open transaction. `commands/list.rs` looks the key up in the keyspace,

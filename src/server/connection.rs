@@ -1,147 +1,59 @@
-//! One connection: its socket, and what is known of it.
+//! One connection: reading and writing it, and what is known of it.
 
-use crate::client_id::ClientId;
+use super::speaker::Speaker;
+use super::transport::{Received, Sent, Transport};
+use crate::broker::Broker;
 use crate::clients::CloseReason;
-use crate::resp::Output;
-use mio::event::Source;
-use mio::net::{TcpStream, UnixStream};
-use mio::{Interest, Registry, Token};
-use socket2::{SockRef, TcpKeepalive};
-use std::io::{self, IoSlice, Read, Write};
-use std::time::Duration;
+use crate::clock::Now;
+use mio::{Registry, Token};
 
-/// Slices of one gathered write.
-const SLICES_PER_WRITE_MAX: usize = 64;
+/// Bytes written to one client in a turn, so that a large reply to a fast reader does not hold up
+/// the others.
+const TURN_WRITE_BYTES_MAX: usize = 1024 * 1024;
 
-/// A peer may stop reading for so long, however short `tcp-keepalive` is.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNACKNOWLEDGED_S_MIN: u64 = 20;
+/// How long a client that is to be closed may take none of its last bytes.
+const LINGER_US_MAX: u64 = 5_000_000;
 
-/// A socket that talks to one peer.
-#[derive(Debug)]
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    /// Reads what is there. An interruption is no result.
-    pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let result = match self {
-                Stream::Tcp(stream) => stream.read(bytes),
-                Stream::Unix(stream) => stream.read(bytes),
-            };
-            if !is_interruption(&result) {
-                return result;
-            }
-        }
-    }
-
-    /// Writes as much of the first `bytes_max` bytes of `output` as the socket takes at once.
-    pub(super) fn write(&mut self, output: &Output, bytes_max: usize) -> io::Result<usize> {
-        let socket: &mut dyn Write = match self {
-            Stream::Tcp(stream) => stream,
-            Stream::Unix(stream) => stream,
-        };
-        loop {
-            let result = match output.contiguous() {
-                Some(bytes) => socket.write(&bytes[..bytes.len().min(bytes_max)]),
-                None => {
-                    let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE_MAX];
-                    let filled = output.io_slices(&mut slices, bytes_max);
-                    socket.write_vectored(&slices[..filled])
-                }
-            };
-            if !is_interruption(&result) {
-                return result;
-            }
-        }
-    }
-
-    /// Sets what a TCP connection of a client is to be: small replies leave at once, and a peer
-    /// that vanished without a word is noticed after twice `keepalive_s`; 0 is never. Probes find one who
-    /// is owed nothing. For one that does not acknowledge what was sent there are no probes, but a time
-    /// after which the kernel gives up. It holds for a peer that reads nothing as well, so it is never
-    /// short.
-    pub(super) fn tune(&self, keepalive_s: u32) {
-        let Stream::Tcp(stream) = self else { return };
-        // Neither can fail but for a peer that has gone already, which reading will tell.
-        let _ = stream.set_nodelay(true);
-        if keepalive_s > 0 {
-            let interval_s = (keepalive_s / 3).max(1);
-            let keepalive = TcpKeepalive::new()
-                .with_time(Duration::from_secs(keepalive_s.into()))
-                .with_interval(Duration::from_secs(interval_s.into()))
-                .with_retries(3);
-            let socket = SockRef::from(stream);
-            let _ = socket.set_tcp_keepalive(&keepalive);
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            {
-                let probed_s = u64::from(keepalive_s) + 3 * u64::from(interval_s);
-                let timeout = Duration::from_secs(probed_s.max(UNACKNOWLEDGED_S_MIN));
-                let _ = socket.set_tcp_user_timeout(Some(timeout));
-            }
-        }
-    }
-
-    /// Sends a last word to a peer that is not taken in. It fits the empty buffer of a new
-    /// socket; if the peer has gone already, nobody misses it.
-    pub(super) fn dismiss(mut self, text: &str) {
-        let _ = match &mut self {
-            Stream::Tcp(stream) => stream.write(text.as_bytes()),
-            Stream::Unix(stream) => stream.write(text.as_bytes()),
-        };
-        self.discard_input(&mut [0; 1024]);
-    }
-
-    /// Reads once what the peer sent and nobody will run: closing a socket that holds unread
-    /// bytes resets the connection, and the peer would lose the last reply.
-    pub(super) fn discard_input(&mut self, buffer: &mut [u8]) {
-        let _ = self.read(buffer);
-    }
-
-    fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Stream::Tcp(stream) => stream,
-            Stream::Unix(stream) => stream,
-        }
-    }
-}
-
-fn is_interruption(result: &io::Result<usize>) -> bool {
-    matches!(result, Err(error) if error.kind() == io::ErrorKind::Interrupted)
-}
-
-/// A client's connection.
+/// A connection: what is spoken, and how it gets there.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub id: ClientId,
-    pub stream: Stream,
-    /// Whether the socket may hold bytes. Events come only when bytes arrive, so this is kept
+    pub speaker: Speaker,
+    pub transport: Transport,
+    /// Whether there may be bytes to be read. Events come only when bytes arrive, so this is kept
     /// while the client takes no input.
     pub is_readable: bool,
     /// Whether the connection is among those to be read.
     pub is_to_read: bool,
     /// Whether an event said that the peer sends no more.
     pub is_peer_done: bool,
-    /// Whether the socket takes bytes, as far as is known.
+    /// Whether the transport takes bytes, as far as is known.
     pub is_writable: bool,
-    /// Whether events say when the socket takes bytes again.
+    /// Whether events say when the transport takes bytes again.
     waits_for_writable: bool,
     /// Why the connection is closed once its last bytes are sent.
-    pub closing: Option<CloseReason>,
-    /// When the socket last took bytes, of a connection that is closed after them.
+    closing: Option<CloseReason>,
+    /// When the transport last took bytes, of a connection that is closed after them.
     pub progress_us: u64,
     /// The client is gone, and the slot about to be free.
     pub is_gone: bool,
 }
 
+/// What is next for a connection that was read or written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// Nothing until an event comes, or the broker says more.
+    Wait,
+    /// The same again, in the next turn: its share of this one is used up.
+    GoOn,
+    /// It is closed.
+    Close(CloseReason),
+}
+
 impl Connection {
-    pub(super) fn new(id: ClientId, stream: Stream) -> Connection {
+    pub(super) fn new(speaker: Speaker, transport: Transport) -> Connection {
         Connection {
-            id,
-            stream,
+            speaker,
+            transport,
             is_readable: false,
             is_to_read: false,
             is_peer_done: false,
@@ -153,26 +65,112 @@ impl Connection {
         }
     }
 
-    /// Notes that the socket takes no more, and asks for an event when it does.
+    /// Reads until nothing is there, the client takes no more, or its share of the turn is used up.
+    pub(super) fn read(&mut self, broker: &mut Broker, buffer: &mut [u8], now: Now) -> Next {
+        let mut share = broker.settings().turn_read_bytes_max.max(1);
+        loop {
+            if !self.speaker.wants_input(broker) {
+                // It has begun to wait after its peer was seen to have gone.
+                let is_left = self.is_peer_done && self.speaker.is_blocked(broker);
+                return if is_left { Next::Close(CloseReason::PeerClosed) } else { Next::Wait };
+            }
+            if share == 0 {
+                return Next::GoOn;
+            }
+            let asked = share.min(buffer.len());
+            match self.transport.receive(&mut buffer[..asked]) {
+                Received::Bytes { count, is_all } => {
+                    share -= count;
+                    // The end that was announced is not announced again: it is read.
+                    self.is_readable = !is_all || self.is_peer_done;
+                    self.speaker.receive(broker, &buffer[..count], now);
+                    if !self.is_readable {
+                        return Next::Wait;
+                    }
+                }
+                Received::WouldBlock => {
+                    self.is_readable = false;
+                    return Next::Wait;
+                }
+                Received::End => {
+                    self.is_readable = false;
+                    self.speaker.close(broker, CloseReason::PeerClosed);
+                    return Next::Wait;
+                }
+                Received::Failed => return Next::Close(CloseReason::ConnectionFailed),
+            }
+        }
+    }
+
+    /// Writes what may be sent, as far as the transport takes it and its share of the turn goes.
+    pub(super) fn write(
+        &mut self,
+        broker: &mut Broker,
+        registry: &Registry,
+        token: Token,
+        now: Now,
+    ) -> Next {
+        if !self.is_writable {
+            return Next::Wait;
+        }
+        let sendable = self.speaker.sendable(broker);
+        let Some(output) = self.speaker.output(broker) else { return Next::Wait };
+        let (mut sent, mut has_failed) = (0, false);
+        while self.is_writable && sent < sendable && sent < TURN_WRITE_BYTES_MAX {
+            match self.transport.send(output, sendable - sent) {
+                Sent::Bytes(count) => {
+                    output.advance(count);
+                    sent += count;
+                }
+                Sent::WouldBlock => self.is_writable = false,
+                Sent::Failed => {
+                    self.is_writable = false;
+                    has_failed = true;
+                }
+            }
+        }
+        let is_owed = !output.is_empty();
+        if sent > 0 {
+            self.progress_us = now.monotonic_us;
+            self.speaker.sent(broker, sent, now);
+        }
+        if has_failed || !(self.is_writable || self.wait_for_writable(registry, token)) {
+            // Nothing more is run for it in this turn.
+            self.speaker.close(broker, CloseReason::ConnectionFailed);
+            return Next::Close(CloseReason::ConnectionFailed);
+        }
+        match self.closing {
+            _ if sent < sendable && self.is_writable => Next::GoOn,
+            Some(reason) if !is_owed && !self.transport.has_unsent() => Next::Close(reason),
+            _ => Next::Wait,
+        }
+    }
+
+    /// Whether the peer is owed bytes that have not left.
+    pub(super) fn is_owed(&mut self, broker: &mut Broker) -> bool {
+        self.transport.has_unsent()
+            || self.speaker.output(broker).is_some_and(|output| !output.is_empty())
+    }
+
+    /// Has it closed once its last bytes are sent. Says until when it may take none.
+    pub(super) fn linger(&mut self, reason: CloseReason, now: Now) -> u64 {
+        self.closing = Some(reason);
+        self.progress_us = now.monotonic_us;
+        self.progress_us + LINGER_US_MAX
+    }
+
+    /// If it is closed once its last bytes are sent: until when it may take none, and why it is closed.
+    pub(super) fn lingers_until(&self) -> Option<(u64, CloseReason)> {
+        self.closing.map(|reason| (self.progress_us + LINGER_US_MAX, reason))
+    }
+
+    /// Asks for an event when the transport takes bytes again; whether that could be asked for.
     ///
     /// The first time costs a system call; after that the kernel goes on saying so. Asking for
     /// it from the start would cost everybody: a Unix socket mentions each time its peer reads.
-    pub(super) fn wait_for_writable(
-        &mut self,
-        registry: &Registry,
-        token: Token,
-    ) -> io::Result<()> {
-        self.is_writable = false;
-        if !self.waits_for_writable {
-            self.waits_for_writable = true;
-            let both = Interest::READABLE | Interest::WRITABLE;
-            registry.reregister(self.stream.source(), token, both)?;
-        }
-        Ok(())
+    fn wait_for_writable(&mut self, registry: &Registry, token: Token) -> bool {
+        let is_asked = self.waits_for_writable;
+        self.waits_for_writable = true;
+        is_asked || self.transport.register_full(registry, token).is_ok()
     }
-}
-
-/// Asks for events when bytes arrive.
-pub(super) fn register(stream: &mut Stream, registry: &Registry, token: Token) -> io::Result<()> {
-    registry.register(stream.source(), token, Interest::READABLE)
 }

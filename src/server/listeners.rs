@@ -1,8 +1,9 @@
 //! Listening sockets, and what to do when accepting fails.
 
-use super::connection::Stream;
 use super::descriptors::Spare;
 use super::error::ServerError;
+use super::socket;
+use super::transport::Transport;
 use super::unix_socket::{self, SocketFile};
 use crate::clients::Peer;
 use crate::settings::Settings;
@@ -58,7 +59,7 @@ enum Listening {
 /// A new connection.
 #[derive(Debug)]
 pub(super) struct Accepted {
-    pub stream: Stream,
+    pub transport: Transport,
     pub peer: Peer,
     /// Whether it lives on the descriptor in reserve: it can only be told that there are no more.
     pub is_on_spare: bool,
@@ -153,12 +154,12 @@ impl Listeners {
                 is_on_spare = true;
             }
             match result {
-                Ok((stream, peer)) => {
+                Ok((transport, peer)) => {
                     if is_on_spare {
                         self.log(now_us, "no descriptors left: raise `ulimit -n`");
                     }
                     self.next = index + 1;
-                    return Some(Accepted { stream, peer, is_on_spare });
+                    return Some(Accepted { transport, peer, is_on_spare });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.open[index].is_ready = false;
@@ -196,19 +197,19 @@ impl Listeners {
 }
 
 impl Listener {
-    fn accept(&self) -> io::Result<(Stream, Peer)> {
+    fn accept(&self) -> io::Result<(Transport, Peer)> {
         match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
                 // It fails only if the peer has gone already, which reading will tell.
                 let laddr = stream.local_addr().unwrap_or(addr);
                 let peer = Peer::Tcp { addr, laddr, fd: stream.as_raw_fd() };
-                Ok((Stream::Tcp(stream), peer))
+                Ok((Transport::Plain(socket::Socket::Tcp(stream)), peer))
             }
             Listening::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept()?;
                 let peer = Peer::Unix { path: path.clone(), fd: stream.as_raw_fd() };
-                Ok((Stream::Unix(stream), peer))
+                Ok((Transport::Plain(socket::Socket::Unix(stream)), peer))
             }
         }
     }

@@ -2,10 +2,13 @@
 //! clock. Everything else is told what arrived and what time it is.
 //!
 //! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
-//! accept, `client.rs` has the clients of the same program, `durability.rs` sees to the append files
-//! with the threads in `workers.rs`, `connection.rs` reads and writes one socket, `descriptors.rs` sees
-//! to it that there are enough of them, and `process.rs` answers what only the operating system knows.
+//! accept, `admission.rs` says who is taken in, and `client.rs` has the clients of the same program.
+//! `connection.rs` reads and writes one connection, which has two sides: the bytes of `transport.rs`, in and
+//! out of a socket (`socket.rs`), and what `speaker.rs` makes of them with the broker. `durability.rs` sees to
+//! the append files with the threads in `workers.rs`, `descriptors.rs` sees to it that there are enough
+//! descriptors, and `process.rs` answers what only the operating system knows.
 
+mod admission;
 mod client;
 mod clock;
 mod connection;
@@ -14,6 +17,9 @@ mod durability;
 mod error;
 mod listeners;
 mod process;
+mod socket;
+mod speaker;
+mod transport;
 mod turn;
 mod unix_socket;
 mod workers;
@@ -26,7 +32,6 @@ pub use process::log_filter;
 use crate::broker::Broker;
 use crate::broker::turn::Stages;
 use crate::broker::turn::TurnTime;
-use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
@@ -81,10 +86,10 @@ pub struct Server {
     to_write: Vec<usize>,
     /// Connections whose client is gone. Their slots become free at the end of the turn.
     gone: Vec<usize>,
-    /// Clients to be closed when they have been written to.
-    to_close: Vec<(ClientId, CloseReason)>,
+    /// Connections to be closed when they have been written to.
+    to_close: Vec<(usize, CloseReason)>,
     /// When those that are closed after their last bytes have waited long enough.
-    lingering: Deadlines<ClientId>,
+    lingering: Deadlines<usize>,
     next_idle_check_us: u64,
     /// When the allocator is asked to return memory, in microseconds of the monotonic clock.
     give_back_us: Option<u64>,
@@ -231,18 +236,17 @@ impl Server {
     fn finish(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.listeners.close();
         self.door = None;
-        let ids: Vec<ClientId> = self.connections.iter().map(|(_, open)| open.id).collect();
-        for id in ids {
-            self.broker.close(id, CloseReason::Shutdown);
+        for (_, open) in &mut self.connections {
+            open.speaker.close(&mut self.broker, CloseReason::Shutdown);
         }
         let stop_by_us = self.now.monotonic_us + STOP_US_MAX;
         self.stop_by_us = Some(stop_by_us);
         self.close();
         // Who waits for a change that cannot be written would wait in vain.
         let owes = |server: &Server| {
-            let is_owed = |id| server.broker.sendable(id) > 0;
             let mut all = server.connections.iter();
-            !server.durability.is_stuck() || all.any(|(_, open)| is_owed(open.id))
+            !server.durability.is_stuck()
+                || all.any(|(_, open)| open.speaker.sendable(&server.broker) > 0)
         };
         while !self.connections.is_empty() && owes(self) && self.now.monotonic_us < stop_by_us {
             self.turn(events)?;

@@ -271,7 +271,9 @@ fn small_replies_do_not_wait_for_company() {
     let mut driven = Driven::new("");
     let client = driven.client();
     let (_, connection) = driven.server.connections.iter().next().expect("a connection");
-    let connection::Stream::Tcp(stream) = &connection.stream else { panic!("it is TCP") };
+    let transport::Transport::Plain(socket::Socket::Tcp(stream)) = &connection.transport else {
+        panic!("it is TCP")
+    };
     assert!(stream.nodelay().expect("an option"));
     let keepalive = socket2::SockRef::from(stream).keepalive().expect("an option");
     assert!(keepalive, "a peer that has vanished is noticed");

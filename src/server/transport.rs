@@ -1,0 +1,138 @@
+//! How the bytes of a connection get to its peer and back. What differs between transports is asked
+//! here, in matches over all of them.
+
+use super::socket::Socket;
+use crate::clients::CloseReason;
+use crate::resp::Output;
+use mio::{Interest, Registry, Token};
+use std::io::{self, ErrorKind};
+
+/// On Linux a read from a stream socket that gives less than was asked for has emptied it
+/// (epoll(7)), and whatever arrives later makes an event: a request costs one read, not two.
+const SHORT_READ_EMPTIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// The way to one peer.
+#[derive(Debug)]
+pub(super) enum Transport {
+    /// The bytes are sent as they are.
+    Plain(Socket),
+}
+
+/// What came of reading.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Received {
+    /// So many bytes. `is_all` says that no more are there, neither in the socket nor kept by the
+    /// transport: none need to be asked for before the next event.
+    Bytes { count: usize, is_all: bool },
+    /// There is nothing now.
+    WouldBlock,
+    /// The peer sends no more.
+    End,
+    /// The connection is broken.
+    Failed,
+}
+
+/// What came of writing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent {
+    /// So many bytes were taken, at least one.
+    Bytes(usize),
+    /// None can be taken now.
+    WouldBlock,
+    /// The connection is broken.
+    Failed,
+}
+
+impl Transport {
+    /// Reads what is there into `buffer`, which is not empty.
+    #[inline]
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        match self {
+            Transport::Plain(socket) => match socket.read(buffer) {
+                Ok(0) => Received::End,
+                Ok(count) => {
+                    let is_all = SHORT_READ_EMPTIES && count < buffer.len();
+                    Received::Bytes { count, is_all }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Received::WouldBlock,
+                Err(_) => Received::Failed,
+            },
+        }
+    }
+
+    /// Writes as much of the first `bytes_max` bytes of `output` as is taken at once.
+    #[inline]
+    pub(super) fn send(&mut self, output: &Output, bytes_max: usize) -> Sent {
+        match self {
+            Transport::Plain(socket) => match socket.write(output, bytes_max) {
+                Ok(count) if count > 0 => Sent::Bytes(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Sent::WouldBlock,
+                _ => Sent::Failed,
+            },
+        }
+    }
+
+    /// Whether it keeps bytes that the socket has not taken: then the connection must not be closed yet.
+    #[inline]
+    pub(super) fn has_unsent(&self) -> bool {
+        match self {
+            // What it takes is the kernel's.
+            Transport::Plain(_) => false,
+        }
+    }
+
+    /// Asks for events of a new connection.
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = self.interest(false);
+        registry.register(self.socket().source(), token, interest)
+    }
+
+    /// Asks for events also of the moment at which bytes are taken again.
+    pub(super) fn register_full(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = self.interest(true);
+        registry.reregister(self.socket().source(), token, interest)
+    }
+
+    /// What events are asked for, of a transport that has not taken all bytes or has.
+    fn interest(&self, is_full: bool) -> Interest {
+        match (self, is_full) {
+            (Transport::Plain(_), false) => Interest::READABLE,
+            (Transport::Plain(_), true) => Interest::READABLE | Interest::WRITABLE,
+        }
+    }
+
+    /// Sets how the connection of a new client behaves: see [`Socket::tune`].
+    pub(super) fn tune(&mut self, keepalive_s: u32) {
+        self.socket().tune(keepalive_s);
+    }
+
+    /// Ends a new connection that is not taken in, with a last word.
+    pub(super) fn refuse(mut self, text: &str) {
+        match &mut self {
+            Transport::Plain(socket) => {
+                socket.say(text);
+                socket.discard_input(&mut [0; 1024]);
+            }
+        }
+    }
+
+    /// Says what a transport says at the end of a connection, whose socket is closed next.
+    ///
+    /// Nobody shuts down the writing half before: the socket is not read any more, and closing it ends
+    /// both halves.
+    pub(super) fn end(&mut self, reason: CloseReason, buffer: &mut [u8]) {
+        match self {
+            Transport::Plain(socket) => {
+                if reason.flushes_first() && reason != CloseReason::PeerClosed {
+                    socket.discard_input(buffer);
+                }
+            }
+        }
+    }
+
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Transport::Plain(socket) => socket,
+        }
+    }
+}
