@@ -1,4 +1,5 @@
-//! Things that are due at a moment, in the order of their moments.
+//! Things that are due at a moment, in the order of their moments; and what may be due in a part of the
+//! program, as an enum.
 
 use std::collections::BTreeSet;
 
@@ -88,6 +89,21 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
         self.ordered.clear();
     }
 }
+
+/// Makes an enum of all that may be due somewhere, which knows its variants as `ALL`: whoever goes over
+/// them forgets none, and whoever says when each is due, in a match, is asked for a new one.
+macro_rules! timers {
+    ($(#[$about:meta])* enum $Timer:ident { $($(#[$says:meta])* $timer:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug)]
+        enum $Timer { $($(#[$says])* $timer,)+ }
+
+        impl $Timer {
+            const ALL: &[$Timer] = &[$($Timer::$timer),+];
+        }
+    };
+}
+pub(crate) use timers;
 
 #[cfg(test)]
 mod tests {

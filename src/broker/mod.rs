@@ -6,10 +6,11 @@
 //! with `disconnect`, and look for input of each `next_resumed` client again. `next_deadline` says
 //! how long the turn after may wait.
 //!
-//! What a journal needs besides is in `broker/durability.rs`; [`turn`] has the order of a turn in which
-//! there is one.
+//! `broker/timers.rs` has what the time brings, and when it is due. What a journal needs besides is in
+//! `broker/durability.rs`; [`turn`] has the order of a turn in which there is one.
 
 mod durability;
+mod timers;
 pub mod turn;
 
 pub use durability::{Contents, ReplayError};
@@ -19,22 +20,15 @@ use turn::TurnTime;
 use crate::client_id::ClientId;
 use crate::clients::{BlockedOn, Client, CloseReason, Peer};
 use crate::clock::Now;
-use crate::commands::{self, after, blocking, dispatch, pubsub};
+use crate::commands::{self, after, dispatch, pubsub};
 use crate::engine::Table;
 use crate::engine::open_transaction;
-use crate::engine::{gates, monitor, timing, waits};
+use crate::engine::{monitor, timing, waits};
 use crate::host::Host;
-use crate::note::Note;
-use crate::queueing;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
-use log::{debug, info, warn};
-use std::time::Duration;
-
-/// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
-/// that a million keys with one expiry do not stop everybody.
-const EXPIRED_PER_TURN_MAX: usize = 2_000;
+use log::{debug, warn};
 
 /// Bytes of replies that a client without the password may leave unread before it is closed, as in
 /// Redis: 16 KiB of its buffer and 1 KiB beyond. It gets nothing but errors until it is known.
@@ -49,6 +43,8 @@ pub struct Broker {
     parser: RequestParser,
     /// Whether values that are due are left, so that the next turn must not wait.
     has_due_expiries: bool,
+    /// When idle clients are looked for, in microseconds of the monotonic clock.
+    next_idle_check_us: u64,
 }
 
 impl Broker {
@@ -60,6 +56,7 @@ impl Broker {
             table: commands::table(),
             parser: RequestParser::default(),
             has_due_expiries: false,
+            next_idle_check_us: 0,
         }
     }
 
@@ -297,18 +294,11 @@ impl Broker {
     }
 
     /// Does what the time brings: waits that are over, expiries, the end of a pause, readers that
-    /// are too slow; then runs what is left of the input of those who were waiting, each under the
-    /// budget of a turn.
+    /// are too slow, clients that are idle; then runs what is left of the input of those who were
+    /// waiting, each under the budget of a turn.
     pub fn settle(&mut self, now: Now) {
         self.state.keyspace.work.begin_turn(self.state.settings.turn_work_max);
-        self.expire(now);
-        self.end_pause(now);
-        while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
-            blocking::time_out(&mut self.state, id);
-        }
-        // Who was behind one that waited for more room than there is may fit in.
-        after::follow_up(&mut self.state);
-        self.state.clients.close_too_slow(now.monotonic_us);
+        self.run_timers(now);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };
             if !client.input.is_empty() && client.wants_input() {
@@ -332,21 +322,6 @@ impl Broker {
         self.state.stats.peak_used_bytes = self.state.stats.peak_used_bytes.max(used);
     }
 
-    fn expire(&mut self, now: Now) {
-        // What is loaded is as it was, until all of it is there.
-        if self.state.persistence.loading.is_some() {
-            return;
-        }
-        let State { keyspace, effects, .. } = &mut self.state;
-        if let Some(step_ms) = keyspace.set_time(now) {
-            info!("the calendar was set by {step_ms} ms; queues go on by the monotonic clock");
-            effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
-        }
-        self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
-        queueing::do_chores(&mut self.state);
-        after::follow_up(&mut self.state);
-    }
-
     /// Has what a client holds returned to its queues, together with what others held who leave in this
     /// turn. Who waited behind it in a line may be next.
     fn give_back(&mut self, id: ClientId) {
@@ -354,40 +329,6 @@ impl Broker {
             self.state.keyspace.depart_client(id);
         }
         after::follow_up(&mut self.state);
-    }
-
-    fn end_pause(&mut self, now: Now) {
-        if let Some(pause) = self.state.pause
-            && pause.until_us <= now.monotonic_us
-        {
-            after::end_pause(&mut self.state);
-        }
-    }
-
-    /// Whether `settle` has more to do: the next turn must not wait.
-    pub fn has_backlog(&self) -> bool {
-        // Those who wait may have been left alone because there was no space for the change.
-        let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
-        self.state.clients.has_backlog()
-            || self.has_due_expiries
-            || self.state.keyspace.has_chores()
-            || has_ready
-    }
-
-    /// How long nothing will happen by itself; none if it never will.
-    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
-        if self.has_backlog() {
-            return Some(Duration::ZERO);
-        }
-        let pause = self.state.pause.map(|pause| pause.until_us);
-        let waits = self.state.wait_deadlines.next();
-        let soft_limits = self.state.clients.next_soft_limit_us();
-        let monotonic = [pause, waits, soft_limits].into_iter().flatten().min();
-        let monotonic = monotonic.map(|at| at.saturating_sub(now.monotonic_us));
-        let queues = self.state.keyspace.next_due_in_us(now);
-        let expiry = self.state.keyspace.next_expiry_ms();
-        let expiry = expiry.map(|at| at.saturating_mul(1000).saturating_sub(now.unix_us));
-        [monotonic, queues, expiry].into_iter().flatten().min().map(Duration::from_micros)
     }
 
     /// The next client with output that its socket was not offered yet.
@@ -472,27 +413,6 @@ impl Broker {
     /// Counts a connection that was refused before it became a client.
     pub fn count_rejected_connection(&mut self) {
         self.state.stats.connections_rejected += 1;
-    }
-
-    /// Clients that have been idle longer than `timeout`, which does not hold for subscribers,
-    /// monitors, those who wait, and those who work on messages that they have in flight. Looks at all clients: for once in a while.
-    pub fn close_idle(&mut self, now: Now) {
-        let limit_us = u64::from(self.state.settings.timeout_s) * 1_000_000;
-        if limit_us == 0 {
-            return;
-        }
-        for id in self.state.clients.ids() {
-            let is_idle = self.state.clients.get(id).is_some_and(|client| {
-                client.blocked.is_none()
-                    && !client.is_subscriber()
-                    && !client.is_monitor
-                    && !self.state.keyspace.holds_any(id)
-                    && now.monotonic_us.saturating_sub(client.last_active_us) >= limit_us
-            });
-            if is_idle {
-                self.state.clients.close(id, CloseReason::Idle);
-            }
-        }
     }
 
     /// Panics if the parts of the state disagree: for tests and simulations, not for each turn.

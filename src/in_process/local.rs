@@ -19,9 +19,6 @@ use std::time::Duration;
 
 /// Slices of an output that are read at once.
 const SLICES_MAX: usize = 64;
-/// How often idle clients are looked for, if `timeout` says so.
-const IDLE_CHECK_US: u64 = 1_000_000;
-
 /// A [`Broker`] with clients in the same program. It has no thread and no clock: the time is passed
 /// in, and nothing happens between the calls.
 ///
@@ -71,7 +68,6 @@ struct Parts {
     clients: Slab<LocalConnection>,
     /// The time of the last call that said it.
     now: Now,
-    next_idle_check_us: u64,
 }
 
 struct LocalConnection {
@@ -116,7 +112,7 @@ impl LocalBroker {
 
     fn of(broker: Broker, journal: Option<LocalJournal>, now: Now) -> LocalBroker {
         let clients = Slab::new();
-        LocalBroker { parts: Parts { broker, journal, clients, now, next_idle_check_us: 0 } }
+        LocalBroker { parts: Parts { broker, journal, clients, now } }
     }
 
     /// The broker, to be looked at.
@@ -186,11 +182,7 @@ impl LocalBroker {
         let journal = self.parts.journal.as_ref();
         let journal = journal.and_then(|journal| journal.next_deadline(&self.parts.broker, now));
         let broker = self.parts.broker.next_deadline(now);
-        let idle = self.parts.checks_idle().then(|| {
-            let due_us = self.parts.next_idle_check_us.saturating_sub(now.monotonic_us);
-            Duration::from_micros(due_us)
-        });
-        [journal, broker, idle].into_iter().flatten().min()
+        [journal, broker].into_iter().flatten().min()
     }
 
     /// The next reply, or message, that a client is owed and may have.
@@ -231,10 +223,6 @@ impl LocalBroker {
 }
 
 impl Parts {
-    fn checks_idle(&self) -> bool {
-        self.broker.settings().timeout_s > 0 && !self.clients.is_empty()
-    }
-
     fn connection(&mut self, id: ClientId) -> Result<&mut LocalConnection, ClientError> {
         let found = self.clients.get_mut(id.slot()).filter(|connection| connection.id == id);
         found.ok_or(ClientError::Closed)
@@ -276,10 +264,6 @@ impl Stages for Parts {
     fn read(&mut self) {}
 
     fn settle(&mut self) {
-        if self.checks_idle() && self.now.monotonic_us >= self.next_idle_check_us {
-            self.next_idle_check_us = self.now.monotonic_us + IDLE_CHECK_US;
-            self.broker.close_idle(self.now);
-        }
         self.broker.settle(self.now);
         while self.broker.next_resumed().is_some() {}
     }

@@ -1,7 +1,7 @@
 //! The broker behind sockets: the only code that touches them, and the only code that reads the
 //! clock. Everything else is told what arrived and what time it is.
 //!
-//! `turn.rs` is the loop's body, readable from top to bottom. `listeners.rs` and `unix_socket.rs`
+//! `turn.rs` is the loop's body, readable from top to bottom; `timers.rs` says until when it sleeps. `listeners.rs` and `unix_socket.rs`
 //! accept, `admission.rs` says who is taken in, and `client.rs` has the clients of the same program.
 //! `connection.rs` reads and writes one connection, which has two sides: the bytes of `transport.rs`, in and
 //! out of a socket (`socket.rs`), and what `speaker.rs` makes of them with the broker. `durability.rs` sees to
@@ -19,6 +19,7 @@ mod listeners;
 mod process;
 mod socket;
 mod speaker;
+mod timers;
 mod transport;
 mod turn;
 mod unix_socket;
@@ -90,7 +91,6 @@ pub struct Server {
     to_close: Vec<(usize, CloseReason)>,
     /// When those that are closed after their last bytes have waited long enough.
     lingering: Deadlines<usize>,
-    next_idle_check_us: u64,
     /// When the allocator is asked to return memory, in microseconds of the monotonic clock.
     give_back_us: Option<u64>,
     /// When a server that stops gives up on those who do not read.
@@ -165,7 +165,6 @@ impl Server {
             gone: Vec::new(),
             to_close: Vec::new(),
             lingering: Deadlines::default(),
-            next_idle_check_us: 0,
             give_back_us: None,
             stop_by_us: None,
             read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),

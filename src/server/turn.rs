@@ -11,15 +11,11 @@ use crate::slack;
 use mio::{Events, Token};
 use slab::Slab;
 use std::io::ErrorKind;
-use std::time::Duration;
 
 /// How long after a turn the allocator is asked to return memory. mimalloc does it by itself a second
 /// after memory was freed, if it is called then, and in the time of the loop: this comes before.
 /// Sooner would return more that is about to be used again.
 const GIVE_BACK_US: u64 = 900_000;
-/// How often idle clients are looked for, if `timeout` says so.
-const IDLE_CHECK_US: u64 = 1_000_000;
-
 impl Server {
     /// Waits for something to do, and does it. New clients come last, when those who left have made
     /// room; what they sent already makes an event of the next turn.
@@ -42,31 +38,6 @@ impl Server {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(ServerError::Poll(error)),
             _ => Ok(self.clock.now()),
         }
-    }
-
-    /// How long nothing will happen by itself; none if it never will.
-    pub(super) fn wait_max(&self) -> Option<Duration> {
-        let may_read = !self.to_read.is_empty() && !self.durability.is_full(&self.broker);
-        if may_read || !self.to_write.is_empty() || self.listeners.is_ready() {
-            return Some(Duration::ZERO);
-        }
-        let checks_idle = self.broker.settings().timeout_s > 0 && !self.connections.is_empty();
-        let own = [
-            self.listeners.deadline_us(),
-            self.lingering.next(),
-            self.stop_by_us,
-            self.give_back_us,
-            checks_idle.then_some(self.next_idle_check_us),
-        ];
-        let own = own.into_iter().flatten().min();
-        let own = own.map(|at| Duration::from_micros(at.saturating_sub(self.now.monotonic_us)));
-        let durability = self.durability.next_deadline(&self.broker, self.now);
-        let wait = self.broker.next_deadline(self.now);
-        let wait = [wait, durability, own].into_iter().flatten().min()?;
-        // The turn has taken time itself. The poll rounds up to a millisecond, so it ends after
-        // the deadline and not in a series of short waits before it.
-        let spent_us = self.clock.monotonic_us().saturating_sub(self.now.monotonic_us);
-        Some(wait.saturating_sub(Duration::from_micros(spent_us)))
     }
 
     /// Notes what the events say, before anything is run.
@@ -151,11 +122,6 @@ impl Stages for Server {
     /// Lets the broker do what the time brings. Whoever takes input again is read in the next
     /// turn.
     fn settle(&mut self) {
-        if self.broker.settings().timeout_s > 0 && self.now.monotonic_us >= self.next_idle_check_us
-        {
-            self.next_idle_check_us = self.now.monotonic_us + IDLE_CHECK_US;
-            self.broker.close_idle(self.now);
-        }
         self.broker.settle(self.now);
         while let Some(id) = self.broker.next_resumed() {
             if let Some(slot) = self.slot_of(id).filter(|&slot| self.connections[slot].is_readable)

@@ -13,7 +13,7 @@
 //! | `+` | this many milliseconds pass |
 //! | `>` | time passes until the next deadline |
 //! | `=` | the calendar clock is set to this many seconds |
-//! | `.` | a turn, with a look for idle clients |
+//! | `.` | a turn |
 
 #[path = "replies.rs"]
 mod replies;
@@ -102,10 +102,7 @@ impl World {
                 self.now.unix_us = number(rest) * 1_000_000;
                 self.turn();
             }
-            b'.' => {
-                self.broker.close_idle(self.now);
-                self.turn();
-            }
+            b'.' => self.turn(),
             _ => {}
         }
     }

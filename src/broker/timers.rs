@@ -1,0 +1,146 @@
+//! What happens in a broker by itself: when each of it is due, and what is done then.
+
+use super::Broker;
+use crate::clients::CloseReason;
+use crate::clock::Now;
+use crate::commands::{after, blocking};
+use crate::deadlines::timers;
+use crate::engine::gates;
+use crate::note::Note;
+use crate::queueing;
+use crate::state::State;
+use log::info;
+use std::time::Duration;
+
+/// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
+/// that a million keys with one expiry do not stop everybody.
+const EXPIRED_PER_TURN_MAX: usize = 2_000;
+
+/// How often idle clients are looked for, if `timeout` says so.
+const IDLE_CHECK_US: u64 = 1_000_000;
+
+timers! {
+    /// What may be due, in the order in which it is seen to.
+    enum Timer {
+        /// A look for clients that are idle. Before waits end: who has waited was not idle.
+        Idle,
+        /// A value expires.
+        Expiry,
+        /// Something in a queue under a policy, such as the end of a message's life.
+        Queue,
+        /// The end of CLIENT PAUSE.
+        Pause,
+        /// A client has waited for long enough.
+        Wait,
+        /// A client has been above its soft limit of output for too long.
+        SoftLimit,
+    }
+}
+
+impl Broker {
+    /// Whether `settle` has more to do: the next turn must not wait.
+    pub fn has_backlog(&self) -> bool {
+        // Those who wait may have been left alone because there was no space for the change.
+        let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
+        self.state.clients.has_backlog()
+            || self.has_due_expiries
+            || self.state.keyspace.has_chores()
+            || has_ready
+    }
+
+    /// How long nothing will happen by itself; none if it never will.
+    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
+        if self.has_backlog() {
+            return Some(Duration::ZERO);
+        }
+        let due = Timer::ALL.iter().filter_map(|timer| self.due_in_us(*timer, now));
+        due.min().map(Duration::from_micros)
+    }
+
+    /// In how many microseconds something is due; none if it never is.
+    fn due_in_us(&self, timer: Timer, now: Now) -> Option<u64> {
+        let State { settings, clients, keyspace, pause, wait_deadlines, .. } = &self.state;
+        let at = match timer {
+            // These do not go by the monotonic clock alone.
+            Timer::Expiry => {
+                let expires_ms = keyspace.next_expiry_ms()?;
+                return Some(expires_ms.saturating_mul(1000).saturating_sub(now.unix_us));
+            }
+            Timer::Queue => return keyspace.next_due_in_us(now),
+            Timer::Idle if settings.timeout_s == 0 || clients.len() == 0 => None,
+            Timer::Idle => Some(self.next_idle_check_us),
+            Timer::Pause => pause.map(|pause| pause.until_us),
+            Timer::Wait => wait_deadlines.next(),
+            Timer::SoftLimit => clients.next_soft_limit_us(),
+        };
+        at.map(|at| at.saturating_sub(now.monotonic_us))
+    }
+
+    /// Does all that is due.
+    pub(super) fn run_timers(&mut self, now: Now) {
+        for timer in Timer::ALL {
+            match timer {
+                Timer::Idle => self.close_idle(now),
+                Timer::Expiry => self.expire(now),
+                // `expire` does both.
+                Timer::Queue => {}
+                Timer::Pause => self.end_pause(now),
+                Timer::Wait => self.end_waits(now),
+                Timer::SoftLimit => self.state.clients.close_too_slow(now.monotonic_us),
+            }
+        }
+    }
+
+    /// Gets rid of values that are due, and does what is due in queues under policies.
+    pub(super) fn expire(&mut self, now: Now) {
+        // What is loaded is as it was, until all of it is there.
+        if self.state.persistence.loading.is_some() {
+            return;
+        }
+        let State { keyspace, effects, .. } = &mut self.state;
+        if let Some(step_ms) = keyspace.set_time(now) {
+            info!("the calendar was set by {step_ms} ms; queues go on by the monotonic clock");
+            effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
+        }
+        self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
+        queueing::do_chores(&mut self.state);
+        after::follow_up(&mut self.state);
+    }
+
+    fn end_pause(&mut self, now: Now) {
+        if self.state.pause.is_some_and(|pause| pause.until_us <= now.monotonic_us) {
+            after::end_pause(&mut self.state);
+        }
+    }
+
+    fn end_waits(&mut self, now: Now) {
+        while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
+            blocking::time_out(&mut self.state, id);
+        }
+        // Who was behind one that waited for more room than there is may fit in.
+        after::follow_up(&mut self.state);
+    }
+
+    /// Closes clients that have been idle longer than `timeout`, which does not hold for subscribers,
+    /// monitors, those who wait, and those who work on messages that they have in flight. Looks at all
+    /// clients, and so only once in a while.
+    fn close_idle(&mut self, now: Now) {
+        let limit_us = u64::from(self.state.settings.timeout_s) * 1_000_000;
+        if limit_us == 0 || self.next_idle_check_us > now.monotonic_us {
+            return;
+        }
+        self.next_idle_check_us = now.monotonic_us + IDLE_CHECK_US;
+        for id in self.state.clients.ids() {
+            let is_idle = self.state.clients.get(id).is_some_and(|client| {
+                client.blocked.is_none()
+                    && !client.is_subscriber()
+                    && !client.is_monitor
+                    && !self.state.keyspace.holds_any(id)
+                    && now.monotonic_us.saturating_sub(client.last_active_us) >= limit_us
+            });
+            if is_idle {
+                self.state.clients.close(id, CloseReason::Idle);
+            }
+        }
+    }
+}
