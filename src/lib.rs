@@ -70,7 +70,7 @@
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | `effects` | what changed, as commands that change another broker in the same way |
 //! | `note` | what append files say beside plain commands |
-//! | `deadlines` | what is due when |
+//! | `deadlines` | what is due when; the enums of what may be due in a broker, a journal, a server |
 //! | `work` | how much is done in a turn, counted in steps |
 //! | `value` | the types of values, each of which says the same few things |
 //! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |

@@ -11,6 +11,7 @@
 //! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | what is done beside the loop, since it may wait for the disk |
+//! | `timers` | when the next turn has to come |
 //! | `rewrite`, `stage` | the steps of a rewrite; how far it is |
 //! | `lone_rewrite` | a rewrite while nothing is appended |
 //! | `run_time` | append files that are turned on and off while the broker runs |
@@ -48,6 +49,7 @@ mod space;
 mod stage;
 mod strays;
 pub mod tail;
+mod timers;
 mod writer;
 
 pub use error::LoadError;

@@ -30,7 +30,6 @@ use log::{info, warn};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 use thiserror::Error;
 
 /// How long after a change it is synced, with `everysec`; and how long after the last sync the file
@@ -98,7 +97,7 @@ pub struct Journal {
     pub(super) tail: Tail,
     /// Changes that no file has yet.
     pub(super) pending: Vec<u8>,
-    gathering: Gathering,
+    pub(super) gathering: Gathering,
     /// Where the last batch with a change ends in the tail: what is behind it need not be synced.
     changes_end: u64,
     /// The syncs of the tail that are under way.
@@ -108,7 +107,7 @@ pub struct Journal {
     /// The number of the last sync.
     pub(super) last_sync: u64,
     /// When the tail is to be synced, or told that it was.
-    sync_us: u64,
+    pub(super) sync_us: u64,
     /// Whether a sync was due while the one before had not ended.
     is_overdue: bool,
     /// Whether a batch says that the last one with changes is durable.
@@ -237,33 +236,6 @@ impl Journal {
         self.jobs.push_back(job);
     }
 
-    /// How long nothing has to be done, if no job ends and nothing changes.
-    pub fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
-        let is_writing_base = matches!(self.stage, Stage::Writing { base: Some(_), .. });
-        if is_writing_base || self.gathering.is_under_way() {
-            return Some(Duration::ZERO);
-        }
-        let trouble = match self.trouble {
-            Some(Trouble::Unwritten { retry_us }) => Some(retry_us),
-            // What is under way wakes the loop when it ends.
-            Some(Trouble::Distrust { retry_us }) => {
-                (self.stage.is_idle() && self.syncs.is_empty()).then_some(retry_us)
-            }
-            None => None,
-        };
-        let is_unsynced = self.syncs.is_empty()
-            && self.trouble.is_none()
-            && (self.wants_sync(self.policy(broker)) || self.wants_vouching());
-        let sync = is_unsynced.then_some(self.sync_us);
-        let overlap = self.overlap_us().filter(|_| {
-            !self.pending.is_empty()
-                && self.syncs.len() < self.syncs_max()
-                && !matches!(self.stage, Stage::Closing { .. })
-        });
-        let next = [trouble, self.shortage_us, sync, overlap].into_iter().flatten().min()?;
-        Some(Duration::from_micros(next.saturating_sub(now.monotonic_us)))
-    }
-
     /// Whether so much waits to be written that no more may be taken in. Not while changes are
     /// refused: then only reads come.
     pub fn is_full(&self, broker: &Broker) -> bool {
@@ -286,20 +258,21 @@ impl Journal {
         self.synced >= sync
     }
 
-    /// Whether changes may have a sync of their own now. One is left for a file that is to be
-    /// closed, which must not wait for ever.
+    /// Whether changes may have a sync of their own now.
     fn may_sync_changes(&self, now: Now) -> bool {
-        self.syncs.len() < self.syncs_max()
-            && self.overlap_us().is_none_or(|at| at <= now.monotonic_us)
+        self.has_free_sync() && self.overlap_us().is_none_or(|at| at <= now.monotonic_us)
     }
 
-    fn syncs_max(&self) -> usize {
-        SYNCS_MAX - usize::from(matches!(self.stage, Stage::Prepared { .. }))
+    /// Whether fewer syncs are under way than changes may have. One is left for a file that is to be
+    /// closed, which must not wait for ever.
+    pub(super) fn has_free_sync(&self) -> bool {
+        let is_one_kept = matches!(self.stage, Stage::Prepared { .. });
+        self.syncs.len() < SYNCS_MAX - usize::from(is_one_kept)
     }
 
     /// When the syncs under way have taken so long that another one is begun beside them; none if
     /// there are none.
-    fn overlap_us(&self) -> Option<u64> {
+    pub(super) fn overlap_us(&self) -> Option<u64> {
         self.syncs.iter().map(|sync| sync.begun_us + OVERLAP_US).max()
     }
 
@@ -455,11 +428,11 @@ impl Journal {
     }
 
     /// Whether no batch says yet that the last one with changes is durable, as it is.
-    fn wants_vouching(&self) -> bool {
+    pub(super) fn wants_vouching(&self) -> bool {
         self.is_synced() && !self.is_vouched_for
     }
 
-    fn wants_sync(&self, policy: FsyncPolicy) -> bool {
+    pub(super) fn wants_sync(&self, policy: FsyncPolicy) -> bool {
         policy != FsyncPolicy::No && !self.is_synced()
     }
 

@@ -1,0 +1,67 @@
+//! What may be due in a journal, and when.
+
+use super::stage::Stage;
+use super::writer::{Journal, Trouble};
+use crate::broker::Broker;
+use crate::clock::Now;
+use crate::deadlines::timers;
+use std::time::Duration;
+
+timers! {
+    /// What may be due. `commit` does it, in its own order.
+    enum Timer {
+        /// A look whether changes that wait for company have got some.
+        Gathering,
+        /// The next keys are written to the base.
+        Base,
+        /// What could not be written is tried again, or everything is written anew.
+        Retry,
+        /// Space on the disk is looked for again.
+        Space,
+        /// What was written is synced, or the file is told that it was.
+        Sync,
+        /// Changes that wait get a sync beside one that takes long.
+        Overlap,
+    }
+}
+
+/// A moment that is always over.
+const AT_ONCE: u64 = 0;
+
+impl Journal {
+    /// How long nothing has to be done, if no job ends and nothing changes.
+    pub fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
+        let due = Timer::ALL.iter().filter_map(|timer| self.due_us(*timer, broker)).min()?;
+        Some(Duration::from_micros(due.saturating_sub(now.monotonic_us)))
+    }
+
+    /// When something is due, in microseconds of the monotonic clock; none if only a job that ends, or
+    /// another change, makes it so.
+    fn due_us(&self, timer: Timer, broker: &Broker) -> Option<u64> {
+        match timer {
+            Timer::Gathering => self.gathering.is_under_way().then_some(AT_ONCE),
+            Timer::Base => {
+                matches!(self.stage, Stage::Writing { base: Some(_), .. }).then_some(AT_ONCE)
+            }
+            Timer::Retry => match self.trouble {
+                Some(Trouble::Unwritten { retry_us }) => Some(retry_us),
+                // What is under way wakes the loop when it ends.
+                Some(Trouble::Distrust { retry_us }) => {
+                    (self.stage.is_idle() && !self.is_syncing()).then_some(retry_us)
+                }
+                None => None,
+            },
+            Timer::Space => self.shortage_us,
+            Timer::Sync => {
+                let is_wanted = self.wants_sync(self.policy(broker)) || self.wants_vouching();
+                let is_possible = !self.is_syncing() && self.trouble.is_none();
+                (is_wanted && is_possible).then_some(self.sync_us)
+            }
+            Timer::Overlap => {
+                let is_wanted = !self.pending.is_empty() && self.has_free_sync();
+                let is_possible = !matches!(self.stage, Stage::Closing { .. });
+                self.overlap_us().filter(|_| is_wanted && is_possible)
+            }
+        }
+    }
+}
