@@ -136,3 +136,50 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::net::UnixStream;
+    use std::io::{Read, Write};
+
+    /// A transport and its peer, whose reads and writes do not wait either.
+    fn plain() -> (Transport, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        (Transport::Plain(Socket::Unix(ours)), theirs)
+    }
+
+    #[test]
+    fn bytes_silence_and_the_end_are_told_apart() {
+        let (mut transport, mut peer) = plain();
+        let mut buffer = [0; 4];
+        assert!(matches!(transport.receive(&mut buffer), Received::WouldBlock));
+        peer.write_all(b"abcdef").expect("it is taken");
+        let first = transport.receive(&mut buffer);
+        assert!(matches!(first, Received::Bytes { count: 4, is_all: false }), "{first:?}");
+        let second = transport.receive(&mut buffer);
+        let Received::Bytes { count: 2, is_all } = second else { panic!("{second:?}") };
+        assert_eq!(is_all, SHORT_READ_EMPTIES);
+        assert!(matches!(transport.receive(&mut buffer), Received::WouldBlock));
+        drop(peer);
+        assert!(matches!(transport.receive(&mut buffer), Received::End));
+    }
+
+    #[test]
+    fn a_full_socket_and_a_broken_one_are_told_apart() {
+        let (mut transport, mut peer) = plain();
+        let mut output = Output::default();
+        output.bulk(&vec![b'x'; 8 << 20]);
+        let Sent::Bytes(taken) = transport.send(&output, usize::MAX) else { panic!("it is empty") };
+        output.advance(taken);
+        while let Sent::Bytes(more) = transport.send(&output, usize::MAX) {
+            output.advance(more);
+        }
+        assert!(!output.is_empty(), "the socket takes it all");
+        assert!(matches!(transport.send(&output, 1), Sent::WouldBlock));
+        while peer.read(&mut [0; 65_536]).is_ok() {}
+        assert!(matches!(transport.send(&output, 1), Sent::Bytes(1)));
+        drop(peer);
+        assert!(matches!(transport.send(&output, 1), Sent::Failed));
+    }
+}
