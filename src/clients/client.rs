@@ -299,7 +299,7 @@ pub struct Client {
     pub last_active_us: u64,
     /// The full name of the last command, such as `client|list`.
     pub last_command: Option<&'static str>,
-    /// The number of the input that came last: see `consuming.rs`.
+    /// The number of the input that came last: see `inputs.rs`.
     pub input_number: u64,
     /// Whether bytes have come, while the client waited, that were not taken yet.
     pub(super) has_early_input: bool,
@@ -385,6 +385,11 @@ impl Client {
     #[inline]
     pub fn is_in_transaction(&self) -> bool {
         self.transaction.as_ref().is_some_and(|transaction| transaction.is_open)
+    }
+
+    /// Whether pops of the connection have overlapped, so that they acknowledge nothing.
+    pub fn is_shared(&self) -> bool {
+        self.consuming.as_ref().is_some_and(|consuming| consuming.is_shared)
     }
 
     /// Whether more input may be given: not while the client waits, closes, or has enough.

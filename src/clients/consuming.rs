@@ -1,16 +1,8 @@
-//! What a client can have seen, and whether several workers share its connection.
-//!
-//! A pop acknowledges what the client was given before. That is true only if the client had seen the
-//! reply when it sent the pop. So the bytes of a client are divided into *inputs*: bytes begin a new
-//! input when all replies to the bytes before have been sent, and nothing before is left to run. What
-//! is pipelined behind a pop, or comes while the pop waits, is of the same input.
+//! Who takes messages, and what is known of a client whose pops acknowledge. `inputs.rs` says what an
+//! input is.
 
-use super::{Client, Clients, ReplyMode, find_mut};
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
-
-/// The input of a delivery whose reply is not sent: no later one is above it.
-const NEVER_SEEN: u64 = u64::MAX;
 
 /// Who takes messages, in answer to which input.
 #[derive(Clone, Copy, Debug)]
@@ -31,118 +23,20 @@ impl Consumer {
 #[derive(Clone, Debug, Default)]
 pub struct Consuming {
     /// The input that was last answered with a message under such a policy; 0 for none.
-    delivered_in: u64,
+    pub(super) delivered_in: u64,
     /// The input in which a blocking pop last began to wait.
-    waited_in: u64,
+    pub(super) waited_in: u64,
     /// The input in which a pop last acknowledged all that it could, of which queue, and when that was.
-    acknowledged: Option<(u64, Acknowledged)>,
+    pub(super) acknowledged: Option<(u64, Acknowledged)>,
     /// Whether pops have overlapped: several workers use the connection.
     pub is_shared: bool,
 }
 
 /// A queue of which all was acknowledged that the client can have seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Acknowledged {
-    db: DbIndex,
-    key: Key,
+pub(super) struct Acknowledged {
+    pub(super) db: DbIndex,
+    pub(super) key: Key,
     /// How often databases had changed places.
-    swaps: u64,
-}
-
-impl Client {
-    /// Whether pops of the connection have overlapped, so that they acknowledge nothing.
-    pub fn is_shared(&self) -> bool {
-        self.consuming.as_ref().is_some_and(|consuming| consuming.is_shared)
-    }
-}
-
-impl Clients {
-    /// Says that bytes of a client have come; whether they begin a new input is found out here.
-    #[inline]
-    pub fn note_input(&mut self, id: ClientId) {
-        let Some(client) = self.get_mut(id) else { return };
-        let was_early = std::mem::take(&mut client.has_early_input);
-        if client.unanswered == 0
-            && client.input.is_empty()
-            && client.blocked.is_none()
-            && !was_early
-        {
-            client.input_number += 1;
-        }
-    }
-
-    /// Says that bytes of a client have come that nobody takes while it waits.
-    pub fn note_early_input(&mut self, id: ClientId) {
-        if let Some(client) = self.get_mut(id) {
-            client.has_early_input |= client.blocked.is_some();
-        }
-    }
-
-    /// Says that the output ends with a reply, so that what was sent is not answered until all of it
-    /// has been taken.
-    #[inline]
-    pub(super) fn note_answer(client: &mut Client) {
-        client.unanswered = client.output.len();
-    }
-
-    /// Who takes messages for a client now. What it is not shown (CLIENT REPLY) is of no input.
-    pub fn consumer(&self, id: ClientId) -> Consumer {
-        let input = self.get(id).map_or(0, |client| match client.reply_mode {
-            ReplyMode::Off | ReplyMode::Skip => NEVER_SEEN,
-            ReplyMode::On | ReplyMode::SkipNext => client.input_number,
-        });
-        Consumer { client: id, input }
-    }
-
-    /// Notes that a client was given a message that its next pop acknowledges.
-    pub fn note_delivered(&mut self, consumer: Consumer) {
-        self.change_consuming(consumer.client, |consuming| consuming.delivered_in = consumer.input);
-    }
-
-    /// Notes that a client waits for such a message.
-    pub fn note_waiting(&mut self, id: ClientId) {
-        let input = self.consumer(id).input;
-        self.change_consuming(id, |consuming| consuming.waited_in = input);
-    }
-
-    /// Finds out whether a pop, which may wait or not, overlaps with another one of its connection: the
-    /// other one waited when this one came, or this one may wait and the reply of the other one has
-    /// not been sent. True the first time only.
-    pub fn notices_sharing(&mut self, id: ClientId, may_wait: bool) -> bool {
-        let Some(client) = find_mut(&mut self.slots, id) else { return false };
-        let input = client.input_number;
-        let Some(consuming) = client.consuming.as_deref_mut() else { return false };
-        let overlaps =
-            consuming.waited_in == input || (may_wait && consuming.delivered_in == input);
-        let is_new = overlaps && !consuming.is_shared;
-        consuming.is_shared |= overlaps;
-        is_new
-    }
-
-    /// Notes that a pop has acknowledged all of a queue that its client can have seen.
-    pub fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
-        let Some(client) = self.get_mut(id) else { return };
-        let input = client.input_number;
-        if let Some(consuming) = client.consuming.as_deref_mut() {
-            let acknowledged = Acknowledged { db, key: Key::from(key), swaps };
-            consuming.acknowledged = Some((input, acknowledged));
-        }
-    }
-
-    /// Whether a pop that does not wait has nothing to acknowledge of a queue, since one before it in the same
-    /// input did. Whoever waited in it may share the connection, which has to be noticed.
-    #[inline]
-    pub fn has_acknowledged(&self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) -> bool {
-        let Some(client) = self.get(id) else { return false };
-        let Some(consuming) = &client.consuming else { return false };
-        let Some((input, last)) = &consuming.acknowledged else { return false };
-        let is_same = last.db == db && last.swaps == swaps && *last.key == *key;
-        *input == client.input_number && consuming.waited_in != *input && is_same
-    }
-
-    fn change_consuming(&mut self, id: ClientId, change: impl FnOnce(&mut Consuming)) {
-        if let Some(client) = self.get_mut(id) {
-            change(client.consuming.get_or_insert_default());
-        }
-    }
+    pub(super) swaps: u64,
 }

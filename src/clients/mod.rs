@@ -6,6 +6,7 @@
 mod client;
 mod consuming;
 mod holds;
+mod inputs;
 mod output_limit;
 mod slow_subscriber;
 
