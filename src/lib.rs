@@ -66,7 +66,7 @@
 //! | `figures` | tables of all that is counted and measured, which INFO and MEMORY STATS show |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
 //! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
-//! | `clients` | who is connected, what they are in the middle of, what they are owed |
+//! | `clients` | who is connected, what they are in the middle of; the outbox: what each is owed, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | `effects` | what changed, as commands that change another broker in the same way |
 //! | `note` | what append files say beside plain commands |
@@ -74,7 +74,7 @@
 //! | `work` | how much is done in a turn, counted in steps |
 //! | `value` | the types of values, each of which says the same few things |
 //! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
-//! | [`resp`] | requests in, replies out, in both protocols |
+//! | [`resp`] | requests in, replies out, in both protocols; a reply is a plain value, whoever gets it |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
 //! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
 //! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
@@ -90,8 +90,8 @@
 //! as slices of that buffer: only an incomplete tail would be copied, to be put before what comes
 //! next. `commands` looks the name up in the table and asks the gates: arity, password, a pause,
 //! the memory limit, an open transaction. `commands/list.rs` looks the key up in the keyspace,
-//! once, and the queue there takes the message: its only copy. The reply goes into the client's
-//! output, and going there puts the client on the list of those to be written. When all sockets
+//! once, and the queue there takes the message: its only copy. The reply is written into the client's
+//! outbox (`clients/outbox`), and that puts the client on the list of those to be written. When all sockets
 //! have been read and the broker has settled, the journal, if there is one, writes what the turn
 //! has changed as one batch; then each client on the list gets one write with all it is owed, but
 //! for replies that wait until that batch is durable.
@@ -191,11 +191,11 @@ pub use settings::{
 // A broker without a server.
 pub use broker::Broker;
 pub use client_id::ClientId;
-pub use clients::{CloseReason, Peer};
+pub use clients::{CloseReason, Outbox, Peer};
 pub use clock::Now;
 pub use host::{Allocator, Host, NoHost, SystemAllocator};
 pub use in_process::{LocalBroker, LocalClient};
-pub use resp::{Output, Protocol};
+pub use resp::Protocol;
 pub use state::ShutdownRequest;
 
 // Append files.

@@ -18,7 +18,7 @@ pub use durability::{Contents, ReplayError};
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{BlockedOn, Client, CloseReason, Peer};
+use crate::clients::{BlockedOn, Client, CloseReason, Outbox, Peer};
 use crate::clock::Now;
 use crate::commands::{self, after, dispatch, pubsub};
 use crate::engine::Table;
@@ -336,8 +336,9 @@ impl Broker {
         self.state.clients.next_dirty(now.monotonic_us)
     }
 
-    /// What a client is owed. After taking from it, `flushed` must be said.
-    pub fn output(&mut self, id: ClientId) -> Option<&mut Output> {
+    /// What a client is owed. After taking from it, `flushed` must be said; before, what becomes of the
+    /// replies to changes, if effects are recorded: see `has_changed`.
+    pub fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
         self.state.clients.output(id)
     }
 
@@ -345,7 +346,7 @@ impl Broker {
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
         self.state.stats.output_bytes += bytes as u64;
         self.state.stats.writes += 1;
-        self.state.clients.flushed(id, bytes, now.monotonic_us);
+        self.state.clients.flushed(id, now.monotonic_us);
     }
 
     /// The next client that is to be closed, each once. A reason that flushes first gives the

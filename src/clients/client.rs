@@ -1,13 +1,13 @@
 //! One client.
 
 use super::consuming::Consuming;
-use super::holds::Hold;
+use super::outbox::Outbox;
 use crate::client_id::ClientId;
 use crate::flags::Flags;
 use crate::keyspace::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
-use crate::resp::{Output, OwnedRequest, RequestParser};
+use crate::resp::{OwnedRequest, RequestParser};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -305,13 +305,7 @@ pub struct Client {
     pub(super) has_early_input: bool,
     /// What is known of it if it takes messages that have to be acknowledged.
     pub(super) consuming: Option<Box<Consuming>>,
-    /// Bytes of the output up to the end of the last reply in it.
-    pub(super) unanswered: usize,
-    pub(super) output: Output,
-    /// How much of the output waits for a sync, if any does.
-    pub(super) hold: Option<Box<Hold>>,
-    /// Whether a command of the client changed data in this turn.
-    pub(super) has_changed_data: bool,
+    pub(super) outbox: Outbox,
     /// When the client is closed if it stays above its soft limit of output until then.
     pub(super) soft_limit_due_us: Option<u64>,
     pub(super) counted_bytes: usize,
@@ -345,10 +339,7 @@ impl Client {
             input_number: 0,
             has_early_input: false,
             consuming: None,
-            unanswered: 0,
-            output: Output::default(),
-            hold: None,
-            has_changed_data: false,
+            outbox: Outbox::default(),
             soft_limit_due_us: None,
             counted_bytes: 0,
             is_dirty: false,
@@ -423,12 +414,12 @@ impl Client {
 
     /// Whether the client's socket was offered output that it did not take.
     pub fn is_slow(&self) -> bool {
-        !self.output.is_empty() && !self.is_dirty
+        !self.outbox.is_empty() && !self.is_dirty
     }
 
     /// What the client is owed, to look at.
-    pub fn output(&self) -> &Output {
-        &self.output
+    pub fn output(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Memory of the record and the buffers: input, output, queued commands, a push that waits.
@@ -442,7 +433,7 @@ impl Client {
             _ => 0,
         };
         let call = self.waiting_call.as_ref().map_or(0, |call| call.request.memory_bytes());
-        let output = self.output.memory_bytes();
+        let output = self.outbox.memory_bytes();
         size_of::<Client>() + input + parser + queued + waiting + call + output
     }
 }

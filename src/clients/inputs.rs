@@ -6,7 +6,7 @@
 //! is pipelined behind a pop, or comes while the pop waits, is of the same input.
 
 use super::consuming::{Acknowledged, Consumer, Consuming};
-use super::{Client, Clients, ReplyMode, find_mut};
+use super::{Clients, ReplyMode, find_mut};
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
 
@@ -19,7 +19,7 @@ impl Clients {
     pub fn note_input(&mut self, id: ClientId) {
         let Some(client) = self.get_mut(id) else { return };
         let was_early = std::mem::take(&mut client.has_early_input);
-        if client.unanswered == 0
+        if client.outbox.is_answered()
             && client.input.is_empty()
             && client.blocked.is_none()
             && !was_early
@@ -33,13 +33,6 @@ impl Clients {
         if let Some(client) = self.get_mut(id) {
             client.has_early_input |= client.blocked.is_some();
         }
-    }
-
-    /// Says that the output ends with a reply, so that what was sent is not answered until all of it
-    /// has been taken.
-    #[inline]
-    pub(super) fn note_answer(client: &mut Client) {
-        client.unanswered = client.output.len();
     }
 
     /// Who takes messages for a client now. What it is not shown (CLIENT REPLY) is of no input.

@@ -1,12 +1,14 @@
 //! Everybody who is connected: who they are, what they are in the middle of, what they are owed.
 //!
-//! The output of a client is private. The only ways to it put the client on the list of those to
+//! The outbox of a client is private. The only ways into it put the client on the list of those to
 //! be flushed, so that nothing written can be forgotten.
 
 mod client;
 mod consuming;
+mod durability;
 mod holds;
 mod inputs;
+mod outbox;
 mod output_limit;
 mod slow_subscriber;
 
@@ -15,6 +17,7 @@ pub use client::{
     Transaction, WaitingCall,
 };
 pub use consuming::Consumer;
+pub use outbox::Outbox;
 
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
@@ -159,16 +162,18 @@ impl Clients {
 
     /// Writes to a client that is not the one whose command runs: a message, a wake-up.
     pub fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+        self.add(id, |outbox| outbox.write(write));
+    }
+
+    /// Adds to what a client is owed.
+    #[inline]
+    fn add(&mut self, id: ClientId, add: impl FnOnce(&mut Outbox)) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         if client.closing.is_some() {
             return;
         }
-        if client.output.is_unallocated()
-            && let Some(buffer) = self.spare_buffers.pop()
-        {
-            client.output.adopt(buffer);
-        }
-        write(&mut client.output);
+        adopt_spare(&mut client.outbox, &mut self.spare_buffers);
+        add(&mut client.outbox);
         if !client.is_dirty {
             client.is_dirty = true;
             self.dirty.push_back(id);
@@ -186,66 +191,45 @@ impl Clients {
             }
             ReplyMode::On | ReplyMode::SkipNext => {
                 self.write(id, write);
-                self.get_mut(id).into_iter().for_each(Clients::note_answer);
+                self.get_mut(id).into_iter().for_each(|client| client.outbox.end_answer());
             }
         }
     }
 
-    /// Lends out the output of the client whose input is processed; `return_output` ends it.
+    /// Lends out the output of the client whose input is processed, for replies to be written into;
+    /// `return_output` ends it.
     pub fn lend_output(&mut self, id: ClientId) -> Output {
-        let spare = &mut self.spare_buffers;
         let Some(client) = find_mut(&mut self.slots, id) else { return Output::default() };
-        let placeholder = Output::new(client.output.protocol());
-        let mut output = std::mem::replace(&mut client.output, placeholder);
-        if output.is_unallocated()
-            && let Some(buffer) = spare.pop()
-        {
-            output.adopt(buffer);
-        }
-        output
+        adopt_spare(&mut client.outbox, &mut self.spare_buffers);
+        client.outbox.lend()
     }
 
     /// Appends what others wrote to a client while its output was lent out.
     #[inline]
-    pub fn collect_pushed(&mut self, id: ClientId, output: &mut Output) {
-        if let Some(client) = self.get_mut(id)
-            && !client.output.is_empty()
-        {
-            output.append(&mut client.output);
+    pub fn collect_pushed(&mut self, id: ClientId, lent: &mut Output) {
+        if let Some(client) = self.get_mut(id) {
+            client.outbox.collect(lent);
         }
     }
 
     /// Ends `lend_output`; whether it ends with a reply now.
-    pub fn return_output(&mut self, id: ClientId, mut output: Output, is_answered: bool) {
-        let unanswered = is_answered.then_some(output.len());
-        self.collect_pushed(id, &mut output);
-        let is_owed = !output.is_empty();
+    pub fn return_output(&mut self, id: ClientId, lent: Output, is_answered: bool) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
-        client.unanswered = unanswered.unwrap_or(client.unanswered);
-        if !is_owed && let Some(buffer) = output.release() {
-            keep_spare(&mut self.spare_buffers, buffer);
-        }
-        let used = std::mem::replace(&mut client.output, output).release();
-        if is_owed && !client.is_dirty {
-            client.is_dirty = true;
-            self.dirty.push_back(id);
-        }
-        if let Some(buffer) = used {
-            keep_spare(&mut self.spare_buffers, buffer);
-        }
+        let mut behind = client.outbox.take_back(lent, is_answered);
+        mark_dirty(client, &mut self.dirty);
+        let unused = [client.outbox.release(), behind.release()];
+        unused.into_iter().flatten().for_each(|buffer| keep_spare(&mut self.spare_buffers, buffer));
     }
 
-    /// The output of a client for its socket to take from; `flushed` follows.
-    pub fn output(&mut self, id: ClientId) -> Option<&mut Output> {
-        self.get_mut(id).map(|client| &mut client.output)
+    /// What a client is owed, for its socket to take from; `flushed` follows.
+    pub fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
+        self.get_mut(id).map(|client| &mut client.outbox)
     }
 
-    /// Says that a client's socket has taken `bytes`, as much as it could.
-    pub fn flushed(&mut self, id: ClientId, bytes: usize, now_us: u64) {
-        self.note_sent(id, bytes);
+    /// Says that a client's socket has taken as much as it could.
+    pub fn flushed(&mut self, id: ClientId, now_us: u64) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
-        client.unanswered = client.unanswered.saturating_sub(bytes);
-        if let Some(buffer) = client.output.release() {
+        if let Some(buffer) = client.outbox.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }
         self.recount(id, now_us);
@@ -405,14 +389,14 @@ impl Clients {
     /// Sets the protocol in which a client is answered from now on.
     pub fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
         if let Some(client) = self.get_mut(id) {
-            client.output.set_protocol(protocol);
+            client.outbox.set_protocol(protocol);
         }
     }
 
     /// The protocol in which a client is answered.
     #[inline]
     pub fn protocol(&self, id: ClientId) -> Protocol {
-        self.get(id).map_or(Protocol::default(), |client| client.output.protocol())
+        self.get(id).map_or(Protocol::default(), |client| client.outbox.protocol())
     }
 
     /// Panics if the lists and counts disagree with the clients.
@@ -427,7 +411,7 @@ impl Clients {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
             let is_listed = self.backlog.contains(&client.id) || self.deferred.contains(&client.id);
             assert_eq!(client.is_in_backlog, is_listed);
-            client.output.check_invariants();
+            client.outbox.check_invariants();
         }
     }
 }
@@ -437,6 +421,25 @@ impl Clients {
 fn find_mut(slots: &mut [Option<Client>], id: ClientId) -> Option<&mut Client> {
     // No other client, in this slot or elsewhere, ever has the number.
     slots.get_mut(id.slot())?.as_mut().filter(|client| client.id.number() == id.number())
+}
+
+/// Puts a client that is owed something on the list of those to be flushed.
+#[inline]
+fn mark_dirty(client: &mut Client, dirty: &mut VecDeque<ClientId>) {
+    if !client.outbox.is_empty() && !client.is_dirty {
+        client.is_dirty = true;
+        dirty.push_back(client.id);
+    }
+}
+
+/// Gives an outbox that will need a buffer one that is kept.
+#[inline]
+fn adopt_spare(outbox: &mut Outbox, spare: &mut Vec<Vec<u8>>) {
+    if outbox.is_unallocated()
+        && let Some(buffer) = spare.pop()
+    {
+        outbox.adopt(buffer);
+    }
 }
 
 fn keep_spare(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {

@@ -8,7 +8,7 @@ impl Client {
     /// one when it has lasted. As in Redis, what is shared with others counts in full.
     pub(super) fn check_output_limit(&mut self, limits: &[OutputLimit; 3], now_us: u64) -> bool {
         let limit = if self.is_subscriber() { &limits[2] } else { &limits[0] };
-        let owed = self.output.len() as u64;
+        let owed = self.outbox.len() as u64;
         if limit.hard_bytes > 0 && owed > limit.hard_bytes {
             return true;
         }

@@ -246,7 +246,7 @@ fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 fn delivery<'a>(ctx: &'a mut Context<'_>, channel: &[u8]) -> (&'a Channels, Delivery<'a>) {
     let State { clients, channels, channel_policies, .. } = &mut *ctx.state;
     let policy = channel_policies.of(channel);
-    (channels, Delivery { clients, policy, publisher: ctx.client, reply: ctx.reply })
+    (channels, Delivery { clients, policy })
 }
 
 fn pubsub_channels(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

@@ -1,4 +1,4 @@
-use super::{after, debug, table};
+use super::{after, debug, dispatch, table};
 use crate::clients::Peer;
 use crate::clock::Now;
 use crate::engine::secrets;
@@ -102,6 +102,21 @@ fn run_anyway(
     after::follow_up(state);
     state.keyspace.check_invariants();
     (reply.take_all().to_vec(), result)
+}
+
+/// Who asks need not be a connection: what a client is owed stays out of a reply that somebody else gets.
+#[test]
+fn a_reply_may_be_built_apart_from_its_client() {
+    let mut state = State::new(Settings::default(), 1, Box::new(NoHost), Now::default());
+    let id = state.clients.connect(0, Peer::in_process(), 0);
+    state.clients.get_mut(id).expect("just connected").is_authenticated = true;
+    state.clients.write(id, |output| output.raw(b"owed"));
+    let request = OwnedRequest::from_args([&b"ECHO"[..], b"hello"]);
+    let request = request.as_request();
+    let (mut reply, named) = (Output::default(), table().find(request.name()));
+    dispatch::dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default());
+    assert_eq!(reply.take_all(), b"$5\r\nhello\r\n");
+    assert_eq!(state.clients.output(id).expect("connected").take_all(), b"owed");
 }
 
 /// A state without keys, one with a plain list at `k`, one where a policy holds for that list, and one with a

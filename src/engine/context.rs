@@ -18,7 +18,9 @@ pub struct Context<'a> {
     /// The database the client has selected.
     pub db: DbIndex,
     pub now: Now,
-    /// Where the reply goes. What other clients are to hear goes through `state.clients.write`.
+    /// Where the reply is written: what a client is owed, lent out of its outbox, or an output of whoever
+    /// asks. What others are to hear, and this client beside its reply, goes through
+    /// `state.clients.write`.
     pub reply: &'a mut Output,
     /// Who asks for it.
     pub origin: Origin,

@@ -1,14 +1,17 @@
-//! Bytes owed to one client: its own buffer, and messages shared with other clients between. A reply
-//! larger than a buffer is a series of full ones, each of which is freed when it is sent.
+//! Bytes in order: added at the back as replies, read and taken from the front. They are in a buffer, with
+//! shared messages between. A reply larger than a buffer is a series of full ones, each of which is freed
+//! when it is taken.
+//!
+//! It knows no client: a reply may be built in an `Output` of its own, read by whoever asked for it, or
+//! appended to another one. What a client is owed, and when, is the matter of `clients/outbox`.
 
-use super::lanes::Lanes;
 use super::protocol::Protocol;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::num::NonZeroUsize;
 
-/// Sent bytes are cut from the front of a buffer once they are this many and half of it.
+/// Taken bytes are cut from the front of a buffer once they are this many and half of it.
 const COMPACT_BYTES: usize = 64 * 1024;
 
 /// A buffer of this many bytes is not made larger for the next message of a reply: it is full, and a
@@ -19,22 +22,37 @@ pub(super) const NEXT_BUFFER_BYTES: usize = 64 * 1024 - 16;
 /// Bytes that are written beside those of a bulk string, at the most.
 pub(super) const BULK_FRAME_BYTES: usize = 24;
 
-/// What is owed to a client, in order, and the protocol its replies are written in.
+/// So few gaps are cheaper to step over than to remove.
+const GAPS_MIN: usize = 8;
+
+/// Replies in order, and the protocol in which they are written.
 ///
-/// Replies are written into one buffer. A large published message is not copied there: a
-/// reference to it stands at its position. So it does for a message of any size that counts in a
-/// *lane*, so that it can be taken out again without moving what is around it.
+/// They are written into one buffer. A large published message is not copied there: a
+/// reference to it stands at its position. So it does for a message of any size that may have to be
+/// taken out again, without moving what is around it: it is known by its *place* among the
+/// shared messages, and leaves a *gap* there.
 #[derive(Debug, Default)]
 pub struct Output {
     pub(super) buffer: Vec<u8>,
-    /// How much of `buffer` is sent.
-    sent: usize,
+    /// How much of `buffer` is taken.
+    taken: usize,
     /// Shared messages and full buffers, each with the position in `buffer` before which it goes.
     shared: VecDeque<(usize, Bytes)>,
     shared_bytes: usize,
-    /// Which of the shared messages can be counted and taken out again; none for most clients.
-    lanes: Option<Box<Lanes>>,
+    /// How many shared messages were taken out: an empty one stands in the place of each.
+    gaps: usize,
     protocol: Protocol,
+    /// Whether somebody knows messages by their places, so that nothing may be put between them.
+    keeps_places: bool,
+}
+
+/// What became of the shared messages when bytes were taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken {
+    /// So many places are gone from the front.
+    pub places: usize,
+    /// Whether a part was taken of the message that is in front now.
+    pub is_partial: bool,
 }
 
 impl Output {
@@ -53,21 +71,21 @@ impl Output {
         self.protocol = protocol;
     }
 
-    /// Bytes owed.
+    /// How many bytes there are.
     #[inline]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.sent + self.shared_bytes
+        self.buffer.len() - self.taken + self.shared_bytes
     }
 
-    /// Whether nothing is owed.
+    /// Whether there is nothing.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many shared messages and full buffers are owed.
+    /// How many shared messages and full buffers there are.
     pub fn shared_count(&self) -> usize {
-        self.shared.len() - self.lanes.as_ref().map_or(0, |lanes| lanes.emptied())
+        self.shared.len() - self.gaps
     }
 
     /// Bytes of memory that it takes; a shared message counts in full for each who shares it.
@@ -80,15 +98,14 @@ impl Output {
         self.buffer.capacity()
     }
 
-    /// Puts a full buffer among what is owed before the next one.
+    /// Puts a full buffer among the shared messages, and begins the next one.
     pub(super) fn begin_next(&mut self) {
-        // Lanes count places, which are not to change under them.
-        if self.buffer.len() - self.sent < FULL_BYTES || self.lanes.is_some() {
+        if self.buffer.len() - self.taken < FULL_BYTES || self.keeps_places {
             return;
         }
         let next = Vec::with_capacity(NEXT_BUFFER_BYTES);
         let full = Bytes::from(std::mem::replace(&mut self.buffer, next));
-        let mut at = std::mem::take(&mut self.sent);
+        let mut at = std::mem::take(&mut self.taken);
         // What goes before all of the buffer stays where it is; only that has position 0 already.
         let between = self.shared.partition_point(|(position, _)| *position <= at);
         let between = self.shared.split_off(between);
@@ -119,14 +136,15 @@ impl Output {
         }
     }
 
-    /// Takes the buffer back when nothing is owed.
+    /// Takes the buffer back when there is nothing in it.
     pub fn release(&mut self) -> Option<Vec<u8>> {
         if !self.is_empty() {
             return None;
         }
-        self.sent = 0;
+        self.taken = 0;
         self.shared = VecDeque::new();
-        self.lanes = None;
+        self.gaps = 0;
+        self.keeps_places = false;
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         (buffer.capacity() > 0).then_some(buffer)
@@ -147,55 +165,61 @@ impl Output {
         self.shared.push_back((self.buffer.len(), message));
     }
 
-    /// Adds an encoded message that counts in a lane until it is sent or taken out.
-    pub fn share_in(&mut self, lane: u64, message: Bytes) {
-        if message.is_empty() {
-            return;
-        }
-        self.lanes.get_or_insert_default().add(lane, self.shared.len());
+    /// As `share`, for a message that may be taken out again; its place.
+    pub fn share_in_place(&mut self, message: Bytes) -> usize {
+        debug_assert!(!message.is_empty(), "an empty message would be a gap");
+        self.keeps_places = true;
         self.share(message);
+        self.shared.len() - 1
     }
 
-    /// How many messages of a lane have not been sent completely.
-    pub fn waiting_in(&mut self, lane: u64) -> usize {
-        self.lanes.as_mut().map_or(0, |lanes| lanes.waiting(lane))
+    /// The place of the next shared message.
+    pub fn next_place(&self) -> usize {
+        self.shared.len()
     }
 
-    /// How many bytes are owed before the message that `take_oldest` would take.
-    pub fn offset_of_oldest(&mut self, lane: u64) -> Option<usize> {
-        let index = self.lanes.as_mut()?.oldest(lane)?;
-        let (position, _) = self.shared.get(index)?;
-        let shared: usize = self.shared.range(..index).map(|(_, message)| message.len()).sum();
-        Some(position - self.sent + shared)
+    /// Whether there is a message in a place, and not a gap.
+    pub fn has_message(&self, place: usize) -> bool {
+        self.shared.get(place).is_some_and(|(_, message)| !message.is_empty())
     }
 
-    /// Takes the oldest message of a lane out, unless a part of it has been sent: then the next
-    /// one. Marks stay valid.
-    pub fn take_oldest(&mut self, lane: u64) -> Option<Bytes> {
-        let lanes = self.lanes.as_mut()?;
-        let (_, message) = self.shared.get_mut(lanes.oldest(lane)?)?;
-        lanes.forget_oldest(lane);
+    /// How many bytes are before the message in a place. Takes time for all that is before it.
+    pub fn offset_of(&self, place: usize) -> usize {
+        let shared: usize = self.shared.range(..place).map(|(_, message)| message.len()).sum();
+        self.shared[place].0 - self.taken + shared
+    }
+
+    /// Takes the message out that is in a place, where a gap stays. Other places and marks stay valid.
+    pub fn take_out(&mut self, place: usize) -> Bytes {
+        assert!(self.keeps_places, "places are not kept");
+        let message = std::mem::take(&mut self.shared[place].1);
+        debug_assert!(!message.is_empty(), "it was taken out before");
         self.shared_bytes -= message.len();
-        Some(std::mem::take(message))
+        self.gaps += 1;
+        message
     }
 
-    /// Keeps the places of messages that were taken out from growing in number. For the end of a
-    /// change: marks are no longer valid.
-    pub fn tidy(&mut self) {
-        if let Some(lanes) = &mut self.lanes
-            && lanes.is_sparse(self.shared.len())
-        {
-            lanes.remove_emptied(&mut self.shared);
-        }
+    /// Whether more than half of the places are gaps.
+    pub fn is_sparse(&self) -> bool {
+        self.gaps >= GAPS_MIN && self.gaps > self.shared.len() / 2
     }
 
-    /// Adds all that `other` owes, and leaves it empty. Nothing of `other` may have been sent in
-    /// part.
+    /// Removes the gaps; which places they were, in order. Marks are no longer valid.
+    pub fn close_gaps(&mut self) -> Vec<usize> {
+        let is_gap =
+            |(place, (_, message)): (usize, &(usize, Bytes))| message.is_empty().then_some(place);
+        let gaps = self.shared.iter().enumerate().filter_map(is_gap).collect();
+        self.shared.retain(|(_, message)| !message.is_empty());
+        self.gaps = 0;
+        gaps
+    }
+
+    /// Adds all that is in `other`, and leaves that empty. The places of `other` follow those that are
+    /// here.
     pub fn append(&mut self, other: &mut Output) {
-        if let Some(lanes) = other.lanes.take() {
-            self.lanes.get_or_insert_default().append(*lanes, self.shared.len());
-        }
-        let mut at = other.sent;
+        self.keeps_places |= other.keeps_places;
+        self.gaps += other.gaps;
+        let mut at = other.taken;
         for (position, message) in other.shared.drain(..) {
             self.buffer.extend_from_slice(&other.buffer[at..position]);
             at = position;
@@ -203,54 +227,44 @@ impl Output {
             self.shared.push_back((self.buffer.len(), message));
         }
         self.buffer.extend_from_slice(&other.buffer[at..]);
-        other.buffer.clear();
-        other.sent = 0;
-        other.shared_bytes = 0;
-        self.tidy();
+        other.clear();
     }
 
-    /// Forgets everything that is owed.
+    /// Forgets everything.
     pub fn clear(&mut self) {
         self.buffer.clear();
-        self.sent = 0;
+        self.taken = 0;
         self.shared.clear();
         self.shared_bytes = 0;
-        self.lanes = None;
+        self.gaps = 0;
+        self.keeps_places = false;
     }
 
     /// A mark for `truncate`.
     pub fn mark(&self) -> OutputMark {
-        // Without lanes nothing is taken out of what is before the mark, and so its length will do; a
-        // buffer may become full. With lanes it is the other way round.
-        match &self.lanes {
-            None => OutputMark { at: self.len(), shared: None },
-            Some(_) => OutputMark {
-                at: self.buffer.len(),
-                shared: NonZeroUsize::new(self.shared.len() + 1),
-            },
+        // Without places nothing is taken out of what is before the mark, and so its length will do; a
+        // buffer may become full. With places it is the other way round.
+        if !self.keeps_places {
+            return OutputMark { at: self.len(), shared: None };
         }
+        OutputMark { at: self.buffer.len(), shared: NonZeroUsize::new(self.shared.len() + 1) }
     }
 
-    /// Forgets what was added since `mark`; nothing may have been sent meanwhile.
+    /// Forgets what was added since `mark`; no bytes may have been taken from the front meanwhile.
     pub fn truncate(&mut self, mark: OutputMark) {
         let Some(shared) = mark.shared else { return self.shorten(mark.at) };
         let shared = shared.get() - 1;
         self.buffer.truncate(mark.at);
-        let mut emptied = 0;
         for (_, message) in self.shared.drain(shared..) {
             self.shared_bytes -= message.len();
-            emptied += usize::from(message.is_empty());
-        }
-        if let Some(lanes) = &mut self.lanes {
-            lanes.truncate(shared, emptied);
+            self.gaps -= usize::from(message.is_empty());
         }
     }
 
-    /// Forgets what is owed beyond the first `len` bytes.
+    /// Forgets what is beyond the first `len` bytes.
     fn shorten(&mut self, len: usize) {
-        let mut emptied = 0;
         loop {
-            let behind = self.shared.back().map_or(0, |(position, _)| *position).max(self.sent);
+            let behind = self.shared.back().map_or(0, |(position, _)| *position).max(self.taken);
             let excess = self.len().saturating_sub(len);
             let own = excess.min(self.buffer.len() - behind);
             self.buffer.truncate(self.buffer.len() - own);
@@ -262,20 +276,17 @@ impl Output {
                 break;
             }
             self.shared_bytes -= last.len();
-            emptied += usize::from(last.is_empty());
+            self.gaps -= usize::from(last.is_empty());
             self.shared.pop_back();
-        }
-        if let Some(lanes) = &mut self.lanes {
-            lanes.truncate(self.shared.len(), emptied);
         }
     }
 
-    /// The first `bytes_max` bytes owed, as slices for one gathered write; says how many slices
+    /// The first `bytes_max` bytes, as slices for one gathered write; says how many slices
     /// were filled.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut filled = 0;
         let mut left = bytes_max;
-        let mut at = self.sent;
+        let mut at = self.taken;
         let last = (self.buffer.len(), &[][..]);
         let shared = self.shared.iter().map(|(position, message)| (*position, &message[..]));
         for (position, message) in shared.chain([last]) {
@@ -296,16 +307,18 @@ impl Output {
         filled
     }
 
-    /// Everything owed in one slice, where no shared message is among it: the usual case.
+    /// All bytes in one slice, where no shared message is among it: the usual case.
     pub fn contiguous(&self) -> Option<&[u8]> {
-        self.shared.is_empty().then(|| &self.buffer[self.sent..])
+        self.shared.is_empty().then(|| &self.buffer[self.taken..])
     }
 
-    /// Forgets the first `count` bytes, which have been sent.
-    pub fn advance(&mut self, mut count: usize) {
+    /// Forgets the first `count` bytes, which whoever reads them has taken.
+    pub fn advance(&mut self, mut count: usize) -> Taken {
+        debug_assert!(count <= self.len(), "more is taken than there is");
+        let mut taken = Taken::default();
         while let Some((position, message)) = self.shared.front_mut() {
-            let own = (*position - self.sent).min(count);
-            self.sent += own;
+            let own = (*position - self.taken).min(count);
+            self.taken += own;
             count -= own;
             if count == 0 {
                 break;
@@ -314,40 +327,37 @@ impl Output {
             bytes::Buf::advance(message, of_message);
             self.shared_bytes -= of_message;
             count -= of_message;
-            let is_done = message.is_empty();
-            if let Some(lanes) = &mut self.lanes {
-                if is_done { lanes.pop_front(of_message == 0) } else { lanes.begin_front() }
+            if !message.is_empty() {
+                taken.is_partial = true;
+                break;
             }
-            if is_done {
-                self.shared.pop_front();
-            }
+            self.gaps -= usize::from(of_message == 0);
+            self.shared.pop_front();
+            taken.places += 1;
         }
-        self.sent = (self.sent + count).min(self.buffer.len());
+        self.taken = (self.taken + count).min(self.buffer.len());
         if self.is_empty() {
-            self.buffer.clear();
-            self.sent = 0;
-            if self.lanes.take().is_some() {
-                // What is left of the shared messages was taken out.
-                self.shared.clear();
-            }
-        } else if self.sent >= COMPACT_BYTES && self.sent * 2 >= self.buffer.len() {
+            // Of the shared messages, gaps may be left.
+            self.clear();
+        } else if self.taken >= COMPACT_BYTES && self.taken * 2 >= self.buffer.len() {
             self.compact();
         }
+        taken
     }
 
-    /// Moves what is owed to the start of the buffer.
+    /// Moves what is left to the start of the buffer.
     fn compact(&mut self) {
-        self.buffer.drain(..self.sent);
+        self.buffer.drain(..self.taken);
         for (position, _) in &mut self.shared {
-            *position -= self.sent;
+            *position -= self.taken;
         }
-        self.sent = 0;
+        self.taken = 0;
     }
 
-    /// Takes everything owed as one piece: for those who drive the broker without sockets.
+    /// Takes everything as one piece.
     pub fn take_all(&mut self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
-        let mut at = self.sent;
+        let mut at = self.taken;
         for (position, message) in &self.shared {
             all.extend_from_slice(&self.buffer[at..*position]);
             all.extend_from_slice(message);
@@ -363,19 +373,19 @@ impl Output {
         let shared: usize = self.shared.iter().map(|(_, message)| message.len()).sum();
         assert_eq!(self.shared_bytes, shared);
         assert!(self.shared.iter().is_sorted_by_key(|(position, _)| *position));
-        assert!(self.shared.iter().all(|(at, _)| (self.sent..=self.buffer.len()).contains(at)));
-        if let Some(lanes) = &self.lanes {
-            lanes.check_invariants(&self.shared);
-        }
+        assert!(self.shared.iter().all(|(at, _)| (self.taken..=self.buffer.len()).contains(at)));
+        let gaps = self.shared.iter().filter(|(_, message)| message.is_empty()).count();
+        assert_eq!(self.gaps, gaps);
+        assert!(self.gaps == 0 || self.keeps_places);
     }
 }
 
 /// A position in an output.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputMark {
-    /// Bytes owed; with lanes, bytes in the buffer.
+    /// Bytes; if places are kept, those in the buffer.
     at: usize,
-    /// With lanes, one more than the number of shared messages.
+    /// If places are kept, one more than the number of shared messages.
     shared: Option<NonZeroUsize>,
 }
 
@@ -394,7 +404,7 @@ mod tests {
         output.raw(b"ccc");
         output.share(vec![b'd'; 10].into());
         output.advance(COMPACT_BYTES + 500);
-        assert_eq!(output.sent, 0, "it was compacted");
+        assert_eq!(output.taken, 0, "it was compacted");
         output.check_invariants();
         let expected = [&[b'a'; 500][..], &[b'b'; 2000], b"ccc", &[b'd'; 10]].concat();
         assert_eq!(output.take_all(), expected);
@@ -428,23 +438,23 @@ mod tests {
                     expected.extend_from_slice(&large);
                     expected.extend_from_slice(b"\r\n");
                 }
-                if kind == 3 {
+                if kind == 3 && length > 0 {
                     let mark = output.mark();
-                    output.share_in(7, piece.clone().into());
+                    let place = output.share_in_place(piece.clone().into());
+                    output.take_out(place);
                     output.truncate(mark);
                 }
-                if kind == 4 {
+                if kind == 4 && length > 0 {
                     let mark = output.mark();
                     output.bulk(&large);
                     output.share(piece.clone().into());
                     output.bulk(&large);
                     output.bulk_shared(piece.clone().into());
-                    output.share_in(7, piece.clone().into());
-                    output.share_in(7, piece.into());
-                    output.take_oldest(7);
+                    let place = output.share_in_place(piece.clone().into());
+                    output.share_in_place(piece.into());
+                    output.take_out(place);
                     output.truncate(mark);
                 }
-                output.tidy();
                 output.check_invariants();
                 if number % 3 == 0 {
                     send(&mut output, &mut got, sends.next().unwrap_or(1));
@@ -458,124 +468,22 @@ mod tests {
         }
     }
 
-    /// What an output with lanes must be: pieces in order, each with its lane.
-    #[derive(Default)]
-    struct Model {
-        pieces: VecDeque<(Option<u64>, Vec<u8>, bool)>,
-    }
-
-    impl Model {
-        fn waiting(&self, lane: u64) -> usize {
-            self.pieces.iter().filter(|piece| piece.0 == Some(lane)).count()
-        }
-
-        fn take_oldest(&mut self, lane: u64) -> Option<(usize, Vec<u8>)> {
-            let at = self.pieces.iter().position(|(of, _, begun)| *of == Some(lane) && !begun)?;
-            let offset = self.pieces.range(..at).map(|(_, bytes, _)| bytes.len()).sum();
-            self.pieces.remove(at).map(|(_, bytes, _)| (offset, bytes))
-        }
-
-        fn send(&mut self, mut count: usize) {
-            while let Some((_, bytes, begun)) = self.pieces.front_mut().filter(|_| count > 0) {
-                let sent = bytes.len().min(count);
-                bytes.drain(..sent);
-                *begun = true;
-                count -= sent;
-                if bytes.is_empty() {
-                    self.pieces.pop_front();
-                }
-            }
-        }
-    }
-
-    proptest! {
-        /// Whatever is added, sent and taken out, what is left is what was to be left, in order.
-        #[test]
-        fn what_is_taken_out_leaves_the_rest_in_order(
-            steps in prop::collection::vec((0u8..12, 1usize..90), 0..300),
-        ) {
-            let (mut output, mut model) = (Output::new(Protocol::Resp2), Model::default());
-            // What is added while the output is lent out, and comes behind it.
-            let mut beside = Output::new(Protocol::Resp2);
-            for (number, (step, length)) in steps.into_iter().enumerate() {
-                let piece = vec![number as u8; length];
-                let lane = u64::from(step % 2);
-                match step {
-                    0..=3 => {
-                        output.share_in(lane, piece.clone().into());
-                        model.pieces.push_back((Some(lane), piece, false));
-                    }
-                    4 | 5 => {
-                        let at = output.offset_of_oldest(lane);
-                        let expected = model.take_oldest(lane);
-                        prop_assert_eq!(at, expected.as_ref().map(|(at, _)| *at));
-                        let taken = output.take_oldest(lane).map(|message| message.to_vec());
-                        prop_assert_eq!(taken, expected.map(|(_, bytes)| bytes));
-                    }
-                    6 | 7 => {
-                        let count = length.min(output.len());
-                        let mut got = Vec::new();
-                        send(&mut output, &mut got, count);
-                        model.send(got.len());
-                    }
-                    8 => {
-                        output.share(piece.clone().into());
-                        model.pieces.push_back((None, piece, false));
-                    }
-                    9 => {
-                        output.raw(&piece);
-                        model.pieces.push_back((None, piece, false));
-                    }
-                    10 => {
-                        beside.raw(b"-");
-                        beside.share_in(lane, piece.clone().into());
-                        beside.share_in(lane, piece.clone().into());
-                        beside.take_oldest(lane);
-                        model.pieces.push_back((None, b"-".to_vec(), false));
-                        model.pieces.push_back((Some(lane), piece, false));
-                        output.append(&mut beside);
-                    }
-                    _ => {
-                        let mark = output.mark();
-                        output.raw(&piece);
-                        if let Some((_, bytes)) = model.take_oldest(lane) {
-                            prop_assert_eq!(output.take_oldest(lane), Some(bytes.into()));
-                        }
-                        output.share_in(lane, piece.into());
-                        output.truncate(mark);
-                    }
-                }
-                output.tidy();
-                output.check_invariants();
-                for lane in 0..2 {
-                    prop_assert_eq!(output.waiting_in(lane), model.waiting(lane));
-                }
-                let left = model.pieces.iter().flat_map(|piece| &piece.1);
-                let left: Vec<u8> = left.copied().collect();
-                prop_assert_eq!(output.len(), left.len());
-                let mut slices = vec![IoSlice::new(&[]); 1000];
-                let filled = output.io_slices(&mut slices, usize::MAX);
-                let owed = slices[..filled].iter().flat_map(|slice| slice.iter());
-                prop_assert_eq!(owed.copied().collect::<Vec<u8>>(), left);
-            }
-        }
-    }
-
+    /// A reply of its own is read as it is, or goes behind another one, whatever was taken of it before.
     #[test]
-    fn the_places_of_what_was_taken_out_do_not_pile_up() {
+    fn a_reply_that_is_built_apart_is_appended() {
+        let mut apart = Output::new(Protocol::Resp2);
+        apart.array(2);
+        apart.bulk_shared(vec![b'a'; 3].into());
+        let place = apart.share_in_place(b"taken out".to_vec().into());
+        apart.bulk(b"b");
+        apart.take_out(place);
         let mut output = Output::new(Protocol::Resp2);
-        output.share_in(1, b"first".to_vec().into());
-        output.advance(1);
-        for number in 0..10_000 {
-            output.share_in(1, b"later".to_vec().into());
-            assert!(output.take_oldest(1).is_some(), "{number}");
-            output.tidy();
-            assert!(output.shared.len() < 100, "{} places", output.shared.len());
-        }
-        assert_eq!((output.waiting_in(1), output.shared_count(), output.len()), (1, 1, 4));
-        assert_eq!(output.take_oldest(1), None, "the rest of the first has to be sent");
-        assert_eq!(output.take_all(), b"irst");
-        assert!(output.lanes.is_none());
+        output.ok();
+        output.append(&mut apart);
+        apart.check_invariants();
+        output.check_invariants();
+        assert!(apart.is_empty());
+        assert_eq!(output.take_all(), b"+OK\r\n*2\r\n$3\r\naaa\r\n$1\r\nb\r\n");
     }
 
     /// Takes up to `count` bytes by way of gathered slices, as a socket would.

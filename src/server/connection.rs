@@ -114,12 +114,12 @@ impl Connection {
             return Next::Wait;
         }
         let sendable = self.speaker.sendable(broker);
-        let Some(output) = self.speaker.output(broker) else { return Next::Wait };
+        let Some(outbox) = self.speaker.outbox(broker) else { return Next::Wait };
         let (mut sent, mut has_failed) = (0, false);
         while self.is_writable && sent < sendable && sent < TURN_WRITE_BYTES_MAX {
-            match self.transport.send(output, sendable - sent) {
+            match self.transport.send(outbox.owed(), sendable - sent) {
                 Sent::Bytes(count) => {
-                    output.advance(count);
+                    outbox.advance(count);
                     sent += count;
                 }
                 Sent::WouldBlock => self.is_writable = false,
@@ -129,7 +129,7 @@ impl Connection {
                 }
             }
         }
-        let is_owed = !output.is_empty();
+        let is_owed = !outbox.is_empty();
         if sent > 0 {
             self.progress_us = now.monotonic_us;
             self.speaker.sent(broker, sent, now);
@@ -149,7 +149,7 @@ impl Connection {
     /// Whether the peer is owed bytes that have not left.
     pub(super) fn is_owed(&mut self, broker: &mut Broker) -> bool {
         self.transport.has_unsent()
-            || self.speaker.output(broker).is_some_and(|output| !output.is_empty())
+            || self.speaker.outbox(broker).is_some_and(|outbox| !outbox.is_empty())
     }
 
     /// Has it closed once its last bytes are sent. Says until when it may take none.

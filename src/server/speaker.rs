@@ -3,9 +3,10 @@
 
 use crate::broker::Broker;
 use crate::client_id::ClientId;
+use crate::clients::Outbox;
 use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
-use crate::resp::{Output, Protocol};
+use crate::resp::Protocol;
 
 /// Who speaks on a connection, between its transport and the broker.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Speaker {
 
     /// What the peer is owed, to be taken from. `sent` follows.
     #[inline]
-    pub(super) fn output<'a>(&'a mut self, broker: &'a mut Broker) -> Option<&'a mut Output> {
+    pub(super) fn outbox<'a>(&'a mut self, broker: &'a mut Broker) -> Option<&'a mut Outbox> {
         match self {
             Speaker::Resp(id) => broker.output(*id),
         }

@@ -147,6 +147,8 @@ impl World {
     /// Lets a client's socket take what it takes in a turn.
     fn write(&mut self, id: ClientId) {
         let Some(slot) = self.slot(id) else { return };
+        // There is no journal that a reply could wait for.
+        self.broker.release_changed();
         let client = &mut self.clients[slot];
         let output = self.broker.output(id).expect("a client that is connected");
         let mut room = client.takes;

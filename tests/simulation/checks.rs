@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::IoSlice;
 
+use tidegate::Outbox;
 use tidegate::clock::Now;
-use tidegate::resp::Output;
 use tidegate::{Broker, ClientId};
 
 use crate::model::{Model, Who};
@@ -95,7 +95,7 @@ fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], ch
 }
 
 /// All that an output holds, by way of the slices that a socket would be offered.
-pub fn bytes_of(output: &Output) -> Vec<u8> {
+pub fn bytes_of(output: &Outbox) -> Vec<u8> {
     let mut slices = vec![IoSlice::new(&[]); 2 * output.shared_count() + 1];
     let filled = output.io_slices(&mut slices, usize::MAX);
     slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()

@@ -4,7 +4,6 @@
 //! policy has been looked up once, by whoever publishes.
 
 use crate::channels::Subscribers;
-use crate::client_id::ClientId;
 use crate::clients::Clients;
 use crate::policy::RankedChannelPolicy;
 use crate::resp::{Output, Protocol};
@@ -19,9 +18,6 @@ pub(super) struct Delivery<'a> {
     pub(super) clients: &'a mut Clients,
     /// What holds for the channel.
     pub(super) policy: Option<&'a mut RankedChannelPolicy>,
-    /// Who publishes, and its output, which is lent out while its command runs.
-    pub(super) publisher: ClientId,
-    pub(super) reply: &'a mut Output,
 }
 
 impl Delivery<'_> {
@@ -44,8 +40,7 @@ impl Delivery<'_> {
                 Protocol::Resp3 => &mut resp3,
             };
             let encoded = encoded.get_or_insert_with(|| encode(protocol, parts));
-            let lent = (id == self.publisher).then_some(&mut *self.reply);
-            receivers += usize::from(self.clients.write_under(policy, id, encoded, lent));
+            receivers += usize::from(self.clients.write_under(policy, id, encoded));
         }
         receivers
     }
