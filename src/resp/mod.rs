@@ -15,7 +15,7 @@ mod request;
 pub use encode::{write_arg, write_command, write_header};
 pub use inline::{UnbalancedQuotes, split_quoted};
 pub use number::parse_integer;
-pub use output::{Output, OutputMark, Taken};
+pub use output::{BULK_FRAME_BYTES, Output, OutputMark, Taken};
 pub use protocol::Protocol;
 pub use reply_parser::{Reply, ReplyError, ReplyParser};
 pub use request::{Arg, Args, Limits, OwnedRequest, Parsed, ProtocolError, Request, RequestParser};

@@ -20,7 +20,7 @@ const FULL_BYTES: usize = 32 * 1024;
 /// Room of the buffer after a full one: twice as much, and 16 short, which is what the allocator adds.
 pub(super) const NEXT_BUFFER_BYTES: usize = 64 * 1024 - 16;
 /// Bytes that are written beside those of a bulk string, at the most.
-pub(super) const BULK_FRAME_BYTES: usize = 24;
+pub const BULK_FRAME_BYTES: usize = 24;
 
 /// So few gaps are cheaper to step over than to remove.
 const GAPS_MIN: usize = 8;
@@ -59,6 +59,11 @@ impl Output {
     /// An empty output that writes replies in `protocol`.
     pub fn new(protocol: Protocol) -> Output {
         Output { protocol, ..Output::default() }
+    }
+
+    /// The same, with a buffer of so many bytes: for one whose size is known.
+    pub fn with_capacity(protocol: Protocol, bytes: usize) -> Output {
+        Output { buffer: Vec::with_capacity(bytes), ..Output::new(protocol) }
     }
 
     /// The protocol in which replies are written.

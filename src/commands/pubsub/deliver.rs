@@ -6,7 +6,7 @@
 use crate::channels::Subscribers;
 use crate::clients::Clients;
 use crate::policy::RankedChannelPolicy;
-use crate::resp::{Output, Protocol};
+use crate::resp::{BULK_FRAME_BYTES, Output, Protocol};
 use bytes::Bytes;
 
 /// A larger message is shared between its subscribers; a smaller one is cheaper to copy than to
@@ -71,7 +71,9 @@ fn send_to_all(clients: &mut Clients, subscribers: &Subscribers, parts: &[&[u8]]
 }
 
 fn encode(protocol: Protocol, parts: &[&[u8]]) -> Bytes {
-    let mut output = Output::new(protocol);
+    // A buffer that grows as the parts are written would cost more than all the rest.
+    let bytes: usize = parts.iter().map(|part| part.len() + BULK_FRAME_BYTES).sum();
+    let mut output = Output::with_capacity(protocol, bytes + BULK_FRAME_BYTES);
     output.push(parts.len());
     for part in parts {
         output.bulk(part);
