@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 /// The three kinds of subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// SUBSCRIBE: one channel.
     Channel,
     /// PSUBSCRIBE: all channels whose names match a glob pattern.
@@ -20,13 +20,13 @@ pub enum Kind {
 
 /// The subscribers of one channel or pattern, in the order in which they came, but for the last
 /// one taking the place of one that leaves.
-pub type Subscribers = IndexSet<ClientId, RandomState>;
+pub(crate) type Subscribers = IndexSet<ClientId, RandomState>;
 
 type Topics = IndexMap<Key, Subscribers, RandomState>;
 
 /// All channels and patterns that have subscribers.
 #[derive(Debug)]
-pub struct Channels {
+pub(crate) struct Channels {
     channels: Topics,
     patterns: Topics,
     shard_channels: Topics,
@@ -35,7 +35,7 @@ pub struct Channels {
 
 impl Channels {
     /// Nobody subscribed; hashes with `seed`.
-    pub fn new(seed: u64) -> Channels {
+    pub(crate) fn new(seed: u64) -> Channels {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x6761_7465);
         let topics = || IndexMap::with_hasher(hasher.clone());
         Channels { channels: topics(), patterns: topics(), shard_channels: topics(), hasher }
@@ -58,7 +58,7 @@ impl Channels {
     }
 
     /// Adds a subscriber; gives the name in its shared form.
-    pub fn subscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) -> Key {
+    pub(crate) fn subscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) -> Key {
         let hasher = self.hasher.clone();
         let topics = self.topics_mut(kind);
         if let Some((_, key, subscribers)) = topics.get_full_mut(name) {
@@ -73,7 +73,7 @@ impl Channels {
     }
 
     /// Removes a subscriber; a channel without any is forgotten.
-    pub fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
+    pub(crate) fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         let topics = self.topics_mut(kind);
         if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
             subscribers.swap_remove(&client);
@@ -91,32 +91,35 @@ impl Channels {
 
     /// Who is subscribed under exactly this name.
     #[inline]
-    pub fn subscribers(&self, kind: Kind, name: &[u8]) -> Option<&Subscribers> {
+    pub(crate) fn subscribers(&self, kind: Kind, name: &[u8]) -> Option<&Subscribers> {
         self.topics(kind).get(name)
     }
 
     /// The patterns that a channel matches, with their subscribers.
-    pub fn matching_patterns(&self, channel: &[u8]) -> impl Iterator<Item = (&Key, &Subscribers)> {
+    pub(crate) fn matching_patterns(
+        &self,
+        channel: &[u8],
+    ) -> impl Iterator<Item = (&Key, &Subscribers)> {
         self.patterns.iter().filter(move |(pattern, _)| glob_matches(pattern, channel))
     }
 
     /// The names of one kind that have subscribers.
-    pub fn names(&self, kind: Kind) -> impl Iterator<Item = &Key> {
+    pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &Key> {
         self.topics(kind).keys()
     }
 
     /// How many names of one kind have subscribers.
-    pub fn len(&self, kind: Kind) -> usize {
+    pub(crate) fn len(&self, kind: Kind) -> usize {
         self.topics(kind).len()
     }
 
     /// Whether no name of one kind has subscribers.
-    pub fn is_empty(&self, kind: Kind) -> bool {
+    pub(crate) fn is_empty(&self, kind: Kind) -> bool {
         self.topics(kind).is_empty()
     }
 
     /// Panics if a name is kept without subscribers.
-    pub fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             assert!(self.topics(kind).values().all(|subscribers| !subscribers.is_empty()));
         }

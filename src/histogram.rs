@@ -12,7 +12,7 @@ const FIRST_BORDER: u64 = 1024;
 
 /// The counts. Empty, it takes no memory but its own.
 #[derive(Clone, Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     /// By bucket, up to the longest time so far.
     counts: Vec<u64>,
     total: u64,
@@ -20,7 +20,7 @@ pub struct Histogram {
 
 impl Histogram {
     /// Adds `count` times of this length.
-    pub fn add(&mut self, nanos: u64, count: u64) {
+    pub(crate) fn add(&mut self, nanos: u64, count: u64) {
         let bucket = bucket_of(nanos.clamp(1, NANOS_MAX));
         if self.counts.len() <= bucket {
             self.counts.resize(bucket + 1, 0);
@@ -30,12 +30,12 @@ impl Histogram {
     }
 
     /// How many times were added.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// The time below or at which so many per cent of all are, in nanoseconds.
-    pub fn percentile(&self, percent: f64) -> u64 {
+    pub(crate) fn percentile(&self, percent: f64) -> u64 {
         // Between 0 and the total, which is far below 2^52.
         let wanted = (percent.clamp(0.0, 100.0) / 100.0 * self.total as f64 + 0.5) as u64;
         let wanted = wanted.max(1);
@@ -51,7 +51,7 @@ impl Histogram {
 
     /// Borders in microseconds, each about twice the one before, with the number of times up to it:
     /// only where there are more than up to the last one.
-    pub fn borders(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn borders(&self) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         let (mut next, mut below, mut border) = (0, 0, FIRST_BORDER);
         while below < self.total {

@@ -121,31 +121,22 @@ mod host;
 mod in_process;
 mod persistence;
 
-// Here `pub` does not yet mean more than `pub(crate)`.
-#[allow(unreachable_pub)]
 mod channels;
-#[allow(unreachable_pub)]
 mod clients;
 mod command_error;
-#[allow(unreachable_pub)]
 mod commands;
 mod deadlines;
 mod effects;
-#[allow(unreachable_pub)]
 mod engine;
 mod flags;
-#[allow(unreachable_pub)]
 mod histogram;
 mod keyspace;
 mod line_limit;
 mod note;
 mod quotes;
 mod slack;
-#[allow(unreachable_pub)]
 mod slowlog;
-#[allow(unreachable_pub)]
 mod state;
-#[allow(unreachable_pub)]
 mod stats;
 mod value;
 mod work;

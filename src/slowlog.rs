@@ -8,7 +8,7 @@ const ARG_BYTES_MAX: usize = 128;
 
 /// One slow command.
 #[derive(Clone, Debug)]
-pub struct SlowlogEntry {
+pub(crate) struct SlowlogEntry {
     pub id: u64,
     pub unix_s: u64,
     pub duration_us: u64,
@@ -19,14 +19,14 @@ pub struct SlowlogEntry {
 
 /// The newest slow commands, newest first.
 #[derive(Debug, Default)]
-pub struct Slowlog {
+pub(crate) struct Slowlog {
     pub entries: VecDeque<SlowlogEntry>,
     next_id: u64,
 }
 
 impl Slowlog {
     /// Keeps a command, and of all only the newest `len_max`.
-    pub fn add<'a>(
+    pub(crate) fn add<'a>(
         &mut self,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
         mut entry: SlowlogEntry,
@@ -45,7 +45,7 @@ impl Slowlog {
     }
 
     /// Forgets the oldest beyond `len_max`.
-    pub fn trim(&mut self, len_max: usize) {
+    pub(crate) fn trim(&mut self, len_max: usize) {
         self.entries.truncate(len_max);
     }
 }
@@ -64,13 +64,13 @@ const SAMPLES_MAX: usize = 160;
 
 /// Moments at which the loop was held up, by what (`command`, `fast-command`).
 #[derive(Debug, Default)]
-pub struct Latency {
+pub(crate) struct Latency {
     pub events: Vec<LatencyEvent>,
 }
 
 /// One kind of hold-up.
 #[derive(Debug)]
-pub struct LatencyEvent {
+pub(crate) struct LatencyEvent {
     pub name: &'static str,
     /// Unix seconds and milliseconds, oldest first.
     pub samples: VecDeque<(u64, u64)>,
@@ -79,7 +79,7 @@ pub struct LatencyEvent {
 
 impl Latency {
     /// Notes that `name` held the loop up.
-    pub fn add(&mut self, name: &'static str, unix_s: u64, took_ms: u64) {
+    pub(crate) fn add(&mut self, name: &'static str, unix_s: u64, took_ms: u64) {
         let found = self.events.iter().position(|event| event.name == name);
         let index = found.unwrap_or_else(|| {
             self.events.push(LatencyEvent { name, samples: VecDeque::new(), worst_ms: 0 });

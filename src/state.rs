@@ -17,7 +17,7 @@ use crate::stats::{Stats, Timer};
 
 /// CLIENT PAUSE: which commands wait, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub(crate) struct Pause {
     /// Microseconds of the monotonic clock.
     pub(crate) until_us: u64,
     /// Only commands that change something wait.
@@ -142,14 +142,14 @@ impl State {
 }
 
 /// A limit of the settings as a count; one beyond memory is none.
-pub fn count_max(limit: u64) -> usize {
+pub(crate) fn count_max(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Adds the keys that expired to the effects: to be called before the effect of a command is
 /// added, which may come from their being gone.
 #[inline(always)]
-pub fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
+pub(crate) fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
     if keyspace.has_expired() {
         add_all_expired(keyspace, effects);
     }
@@ -167,7 +167,7 @@ fn add_all_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
 
 /// A small generator for choices that need no secrecy (RANDOMKEY): splitmix64.
 #[derive(Debug)]
-pub struct Random {
+pub(crate) struct Random {
     state: u64,
 }
 
@@ -177,7 +177,7 @@ impl Random {
     }
 
     /// The next number, evenly spread over all of `u64`.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -20,7 +20,7 @@ pub struct CommandStats {
 /// What of the input that is run now was not timed yet. How commands are timed, `commands/timing.rs`
 /// says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Timer {
+pub(crate) struct Timer {
     /// The command of the run of calls that is timed as a whole, by its position in the table.
     pub run: Option<usize>,
     /// How many calls of the run there were.
@@ -33,7 +33,7 @@ pub struct Timer {
 
 /// Counters of the whole broker.
 #[derive(Debug, Default)]
-pub struct Stats {
+pub(crate) struct Stats {
     pub connections_received: u64,
     pub connections_rejected: u64,
     pub commands_processed: u64,
@@ -82,7 +82,7 @@ const SAMPLES_MAX: usize = 16;
 
 /// How fast counters grow, per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Rates {
+pub(crate) struct Rates {
     pub commands: f64,
     pub input_bytes: f64,
     pub output_bytes: f64,
@@ -91,7 +91,7 @@ pub struct Rates {
 impl Stats {
     /// The counters of the command at a position of the table.
     #[inline]
-    pub fn command(&mut self, index: usize) -> &mut CommandStats {
+    pub(crate) fn command(&mut self, index: usize) -> &mut CommandStats {
         if self.commands.len() <= index {
             self.commands.resize(index + 1, CommandStats::default());
         }
@@ -99,7 +99,7 @@ impl Stats {
     }
 
     /// How long calls of the command at a position of the table took.
-    pub fn latencies(&mut self, index: usize) -> &mut Histogram {
+    pub(crate) fn latencies(&mut self, index: usize) -> &mut Histogram {
         if self.latencies.len() <= index {
             self.latencies.resize_with(index + 1, Histogram::default);
         }
@@ -107,7 +107,7 @@ impl Stats {
     }
 
     /// Counts a look-up of a key to read it.
-    pub fn count_lookup(&mut self, is_hit: bool) {
+    pub(crate) fn count_lookup(&mut self, is_hit: bool) {
         if is_hit {
             self.keyspace_hits += 1;
         } else {
@@ -116,7 +116,7 @@ impl Stats {
     }
 
     /// Counts an error reply under its first word, as INFO errorstats shows it.
-    pub fn count_error(&mut self, text: &[u8]) {
+    pub(crate) fn count_error(&mut self, text: &[u8]) {
         self.error_replies += 1;
         let word = text.split(|&byte| byte == b' ').next().unwrap_or_default();
         let word = String::from_utf8_lossy(word).into_owned();
@@ -128,7 +128,7 @@ impl Stats {
 
     /// Notes the counters for `rates`, now and then: may be called at any time of the monotonic
     /// clock.
-    pub fn sample(&mut self, now_us: u64) {
+    pub(crate) fn sample(&mut self, now_us: u64) {
         let last_us = self.samples.back().map(|last| last.at_us);
         let since_us = last_us.map_or(u64::MAX, |last_us| now_us.saturating_sub(last_us));
         if since_us < SAMPLE_EVERY_US {
@@ -149,7 +149,7 @@ impl Stats {
     }
 
     /// How fast counters grew between the samples kept.
-    pub fn rates(&self) -> Rates {
+    pub(crate) fn rates(&self) -> Rates {
         let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
             return Rates::default();
         };
@@ -165,7 +165,7 @@ impl Stats {
     }
 
     /// CONFIG RESETSTAT: all but the peak, which starts at what is used now.
-    pub fn reset(&mut self, used_bytes: usize) {
+    pub(crate) fn reset(&mut self, used_bytes: usize) {
         *self = Stats { peak_used_bytes: used_bytes, ..Stats::default() };
     }
 }

@@ -163,7 +163,7 @@ impl CloseReason {
 
 /// What a blocked client wants to take when a key gets a value.
 #[derive(Clone, Debug)]
-pub enum Take {
+pub(crate) enum Take {
     /// BLPOP, BRPOP: one message, answered with the key.
     Pop { end: End },
     /// BLMPOP: up to `count` messages, answered with the key.
@@ -174,7 +174,7 @@ pub enum Take {
 
 /// What a client waits for.
 #[derive(Debug)]
-pub enum BlockedOn {
+pub(crate) enum BlockedOn {
     /// Keys of a database. The ticket gives the place in every key's line.
     Keys { db: DbIndex, keys: Vec<Key>, ticket: u64, take: Take },
     /// Room in a full queue, for the messages of this push.
@@ -195,7 +195,7 @@ pub enum BlockedOn {
 
 /// A client's wait.
 #[derive(Debug)]
-pub struct Blocked {
+pub(crate) struct Blocked {
     pub on: BlockedOn,
     /// Microseconds of the monotonic clock at which the wait ends without a result.
     pub deadline_us: Option<u64>,
@@ -203,7 +203,7 @@ pub struct Blocked {
 
 /// The call of a client that waits. It counts when the wait ends.
 #[derive(Debug)]
-pub struct WaitingCall {
+pub(crate) struct WaitingCall {
     /// The command's position in the table.
     pub command: usize,
     /// Microseconds until the wait began.
@@ -214,7 +214,7 @@ pub struct WaitingCall {
 
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReplyMode {
+pub(crate) enum ReplyMode {
     #[default]
     On,
     Off,
@@ -226,7 +226,7 @@ pub enum ReplyMode {
 
 /// What a client says of itself.
 #[derive(Debug, Default)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// CLIENT SETNAME
     pub name: Vec<u8>,
     /// CLIENT SETINFO lib-name
@@ -237,7 +237,7 @@ pub struct Identity {
 
 /// MULTI and WATCH.
 #[derive(Debug, Default)]
-pub struct Transaction {
+pub(crate) struct Transaction {
     /// Whether MULTI was given.
     pub is_open: bool,
     /// The commands queued since.
@@ -256,7 +256,7 @@ pub struct Transaction {
 
 /// What a client is subscribed to.
 #[derive(Debug, Default)]
-pub struct Subscriptions {
+pub(crate) struct Subscriptions {
     pub channels: BTreeSet<Key>,
     pub patterns: BTreeSet<Key>,
     pub shard_channels: BTreeSet<Key>,
@@ -264,7 +264,7 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
     }
 }
@@ -272,7 +272,7 @@ impl Subscriptions {
 /// One connected client. What only some clients need is behind a pointer: an idle connection
 /// costs a few hundred bytes.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     pub id: ClientId,
     pub peer: Peer,
     pub db: DbIndex,
@@ -349,7 +349,7 @@ impl Client {
     }
 
     /// Number, address and name, for the log. A name has printable characters only.
-    pub fn described(&self) -> String {
+    pub(crate) fn described(&self) -> String {
         let (id, addr) = (self.id.number(), self.peer.addr());
         match self.identity.as_deref().map(|identity| &identity.name) {
             Some(name) if !name.is_empty() => {
@@ -361,37 +361,37 @@ impl Client {
 
     /// Whether the client is subscribed to anything.
     #[inline]
-    pub fn is_subscriber(&self) -> bool {
+    pub(crate) fn is_subscriber(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
     }
 
     /// Whether the client must give the password before anything else; if none is asked for any
     /// more, it need not.
     #[inline]
-    pub fn must_authenticate(&self, requirepass: &str) -> bool {
+    pub(crate) fn must_authenticate(&self, requirepass: &str) -> bool {
         !self.is_authenticated && !requirepass.is_empty()
     }
 
     /// Whether MULTI was given and neither EXEC nor DISCARD.
     #[inline]
-    pub fn is_in_transaction(&self) -> bool {
+    pub(crate) fn is_in_transaction(&self) -> bool {
         self.transaction.as_ref().is_some_and(|transaction| transaction.is_open)
     }
 
     /// Whether pops of the connection have overlapped, so that they acknowledge nothing.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.consuming.as_ref().is_some_and(|consuming| consuming.is_shared)
     }
 
     /// Whether more input may be given: not while the client waits, closes, or has enough.
     #[inline]
-    pub fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         self.blocked.is_none() && self.closing.is_none() && !self.is_in_backlog
     }
 
     /// Keeps input that cannot run yet. The buffer is made for all of a large argument as soon as a part
     /// of it is there, so that it is not copied each time it doubles.
-    pub fn keep_input(&mut self, bytes: &[u8]) {
+    pub(crate) fn keep_input(&mut self, bytes: &[u8]) {
         let needed = self.parser.as_ref().map_or(0, |parser| parser.bytes_needed());
         let len = self.input.len() + bytes.len();
         if len > self.input.capacity() && needed >= LARGE_ARGUMENT_BYTES {
@@ -405,7 +405,7 @@ impl Client {
     }
 
     /// Whether the client is as good as gone: it is sent nothing more and only its slot is left.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(
             self.closing,
             Some(CloseReason::Killed | CloseReason::Idle | CloseReason::ConnectionFailed)
@@ -413,17 +413,17 @@ impl Client {
     }
 
     /// Whether the client's socket was offered output that it did not take.
-    pub fn is_slow(&self) -> bool {
+    pub(crate) fn is_slow(&self) -> bool {
         !self.outbox.is_empty() && !self.is_dirty
     }
 
     /// What the client is owed, to look at.
-    pub fn output(&self) -> &Outbox {
+    pub(crate) fn output(&self) -> &Outbox {
         &self.outbox
     }
 
     /// Memory of the record and the buffers: input, output, queued commands, a push that waits.
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
         // Room for what of a large argument has not come yet takes no memory.

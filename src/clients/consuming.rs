@@ -6,7 +6,7 @@ use crate::keyspace::{DbIndex, Key};
 
 /// Who takes messages, in answer to which input.
 #[derive(Clone, Copy, Debug)]
-pub struct Consumer {
+pub(crate) struct Consumer {
     pub client: ClientId,
     /// The number of the input; it rises.
     pub input: u64,
@@ -14,14 +14,14 @@ pub struct Consumer {
 
 impl Consumer {
     /// Nobody: append files are loaded.
-    pub fn nobody() -> Consumer {
+    pub(crate) fn nobody() -> Consumer {
         Consumer { client: ClientId::nobody(), input: 0 }
     }
 }
 
 /// What is known of a client whose pops acknowledge.
 #[derive(Clone, Debug, Default)]
-pub struct Consuming {
+pub(super) struct Consuming {
     /// The input that was last answered with a message under such a policy; 0 for none.
     pub(super) delivered_in: u64,
     /// The input in which a blocking pop last began to wait.

@@ -13,7 +13,7 @@ use crate::client_id::ClientId;
 impl Clients {
     /// Marks a client as one whose command changed data.
     #[inline]
-    pub fn note_change(&mut self, id: ClientId) {
+    pub(crate) fn note_change(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && client.outbox.note_change()
         {
@@ -22,7 +22,7 @@ impl Clients {
     }
 
     /// The turn's changes are durable enough: forgets who made them.
-    pub fn release_changed(&mut self) {
+    pub(crate) fn release_changed(&mut self) {
         let mut changed = std::mem::take(&mut self.holds.changed);
         for id in changed.drain(..) {
             if let Some(client) = self.get_mut(id) {
@@ -34,7 +34,7 @@ impl Clients {
     }
 
     /// The turn's changes are not durable yet: what those who made them are owed is held.
-    pub fn hold_changed(&mut self) {
+    pub(crate) fn hold_changed(&mut self) {
         let mut changed = std::mem::take(&mut self.holds.changed);
         for id in changed.drain(..) {
             if let Some(client) = self.get_mut(id)
@@ -47,7 +47,7 @@ impl Clients {
     }
 
     /// A sync begins that covers all that is held until now. Its number is above those before.
-    pub fn begin_sync(&mut self, sync: u64) {
+    pub(crate) fn begin_sync(&mut self, sync: u64) {
         let waiting = std::mem::take(&mut self.holds.waiting);
         for &id in &waiting {
             if let Some(client) = self.get_mut(id) {
@@ -61,7 +61,7 @@ impl Clients {
 
     /// A sync has ended well: what it covers may be sent, and what those before it do, whether they
     /// have ended or not.
-    pub fn finish_sync(&mut self, sync: u64) {
+    pub(crate) fn finish_sync(&mut self, sync: u64) {
         while self.holds.in_sync.front().is_some_and(|(number, _)| *number <= sync) {
             let ids = self.holds.in_sync.pop_front().map(|(_, ids)| ids);
             for id in ids.unwrap_or_default() {
@@ -74,7 +74,7 @@ impl Clients {
     }
 
     /// Syncs under way are of no use any more: what they were to cover waits for another one.
-    pub fn fail_syncs(&mut self) {
+    pub(crate) fn fail_syncs(&mut self) {
         for (_, ids) in std::mem::take(&mut self.holds.in_sync) {
             for id in ids {
                 if let Some(client) = self.get_mut(id)
@@ -87,25 +87,25 @@ impl Clients {
     }
 
     /// Nobody waits for a sync any more.
-    pub fn release_all(&mut self) {
+    pub(crate) fn release_all(&mut self) {
         self.release_changed();
         self.begin_sync(u64::MAX);
         self.finish_sync(u64::MAX);
     }
 
     /// Whether anyone's output is held.
-    pub fn has_held(&self) -> bool {
+    pub(crate) fn has_held(&self) -> bool {
         !self.holds.waiting.is_empty() || !self.holds.in_sync.is_empty()
     }
 
     /// Whether anyone's command changed data since the journal was last told of changes.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         !self.holds.changed.is_empty()
     }
 
     /// Bytes of a client's output that may be sent now. Not to be asked between a change of the client
     /// and the journal's answer to it.
-    pub fn sendable(&self, id: ClientId) -> usize {
+    pub(crate) fn sendable(&self, id: ClientId) -> usize {
         self.get(id).map_or(0, |client| client.outbox.sendable())
     }
 

@@ -16,7 +16,7 @@ const NEVER_SEEN: u64 = u64::MAX;
 impl Clients {
     /// Says that bytes of a client have come; whether they begin a new input is found out here.
     #[inline]
-    pub fn note_input(&mut self, id: ClientId) {
+    pub(crate) fn note_input(&mut self, id: ClientId) {
         let Some(client) = self.get_mut(id) else { return };
         let was_early = std::mem::take(&mut client.has_early_input);
         if client.outbox.is_answered()
@@ -29,14 +29,14 @@ impl Clients {
     }
 
     /// Says that bytes of a client have come that nobody takes while it waits.
-    pub fn note_early_input(&mut self, id: ClientId) {
+    pub(crate) fn note_early_input(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id) {
             client.has_early_input |= client.blocked.is_some();
         }
     }
 
     /// Who takes messages for a client now. What it is not shown (CLIENT REPLY) is of no input.
-    pub fn consumer(&self, id: ClientId) -> Consumer {
+    pub(crate) fn consumer(&self, id: ClientId) -> Consumer {
         let input = self.get(id).map_or(0, |client| match client.reply_mode {
             ReplyMode::Off | ReplyMode::Skip => NEVER_SEEN,
             ReplyMode::On | ReplyMode::SkipNext => client.input_number,
@@ -45,12 +45,12 @@ impl Clients {
     }
 
     /// Notes that a client was given a message that its next pop acknowledges.
-    pub fn note_delivered(&mut self, consumer: Consumer) {
+    pub(crate) fn note_delivered(&mut self, consumer: Consumer) {
         self.change_consuming(consumer.client, |consuming| consuming.delivered_in = consumer.input);
     }
 
     /// Notes that a client waits for such a message.
-    pub fn note_waiting(&mut self, id: ClientId) {
+    pub(crate) fn note_waiting(&mut self, id: ClientId) {
         let input = self.consumer(id).input;
         self.change_consuming(id, |consuming| consuming.waited_in = input);
     }
@@ -58,7 +58,7 @@ impl Clients {
     /// Finds out whether a pop, which may wait or not, overlaps with another one of its connection: the
     /// other one waited when this one came, or this one may wait and the reply of the other one has
     /// not been sent. True the first time only.
-    pub fn notices_sharing(&mut self, id: ClientId, may_wait: bool) -> bool {
+    pub(crate) fn notices_sharing(&mut self, id: ClientId, may_wait: bool) -> bool {
         let Some(client) = find_mut(&mut self.slots, id) else { return false };
         let input = client.input_number;
         let Some(consuming) = client.consuming.as_deref_mut() else { return false };
@@ -70,7 +70,7 @@ impl Clients {
     }
 
     /// Notes that a pop has acknowledged all of a queue that its client can have seen.
-    pub fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
+    pub(crate) fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
         let Some(client) = self.get_mut(id) else { return };
         let input = client.input_number;
         if let Some(consuming) = client.consuming.as_deref_mut() {
@@ -82,7 +82,13 @@ impl Clients {
     /// Whether a pop that does not wait has nothing to acknowledge of a queue, since one before it in the same
     /// input did. Whoever waited in it may share the connection, which has to be noticed.
     #[inline]
-    pub fn has_acknowledged(&self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) -> bool {
+    pub(crate) fn has_acknowledged(
+        &self,
+        id: ClientId,
+        db: DbIndex,
+        key: &[u8],
+        swaps: u64,
+    ) -> bool {
         let Some(client) = self.get(id) else { return false };
         let Some(consuming) = &client.consuming else { return false };
         let Some((input, last)) = &consuming.acknowledged else { return false };

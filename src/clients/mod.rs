@@ -12,11 +12,11 @@ mod outbox;
 mod output_limit;
 mod slow_subscriber;
 
-pub use client::{
-    Blocked, BlockedOn, Client, CloseReason, Identity, Peer, ReplyMode, Subscriptions, Take,
-    Transaction, WaitingCall,
+pub(crate) use client::{
+    Blocked, BlockedOn, Client, Identity, ReplyMode, Subscriptions, Take, Transaction, WaitingCall,
 };
-pub use consuming::Consumer;
+pub use client::{CloseReason, Peer};
+pub(crate) use consuming::Consumer;
 pub use outbox::Outbox;
 
 use crate::client_id::ClientId;
@@ -34,7 +34,7 @@ const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// All connected clients.
 #[derive(Debug, Default)]
-pub struct Clients {
+pub(crate) struct Clients {
     slots: Vec<Option<Client>>,
     by_number: BTreeMap<u64, ClientId>,
     last_number: u64,
@@ -60,7 +60,7 @@ pub struct Clients {
 
 impl Clients {
     /// Takes in a client; `slot` must not be in use.
-    pub fn connect(&mut self, slot: usize, peer: Peer, now_us: u64) -> ClientId {
+    pub(crate) fn connect(&mut self, slot: usize, peer: Peer, now_us: u64) -> ClientId {
         self.last_number += 1;
         let id = ClientId::new(self.last_number, slot);
         if self.slots.len() <= slot {
@@ -73,7 +73,7 @@ impl Clients {
     }
 
     /// Forgets a client. The caller has ended its waits, watches and subscriptions.
-    pub fn remove(&mut self, id: ClientId) -> Option<Client> {
+    pub(crate) fn remove(&mut self, id: ClientId) -> Option<Client> {
         self.get(id)?;
         let client = self.slots[id.slot()].take()?;
         self.by_number.remove(&id.number());
@@ -87,7 +87,7 @@ impl Clients {
 
     /// Gives up spare buffers, and the room of clients that have gone. Takes time for as many clients as
     /// there were at once, if most of them have gone.
-    pub fn give_memory_back(&mut self) {
+    pub(crate) fn give_memory_back(&mut self) {
         // One that is in use keeps those around it from being returned.
         self.spare_buffers = Vec::new();
         if let Some(capacity) = slack::smaller(self.by_number.len(), self.slots.capacity()) {
@@ -105,50 +105,50 @@ impl Clients {
 
     /// A client, if it is still connected.
     #[inline]
-    pub fn get(&self, id: ClientId) -> Option<&Client> {
+    pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
         // No other client, in this slot or elsewhere, ever has the number.
         self.slots.get(id.slot())?.as_ref().filter(|client| client.id.number() == id.number())
     }
 
     /// A client, if it is still connected.
     #[inline]
-    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+    pub(crate) fn get_mut(&mut self, id: ClientId) -> Option<&mut Client> {
         find_mut(&mut self.slots, id)
     }
 
     /// The client with this number.
-    pub fn find(&self, number: u64) -> Option<ClientId> {
+    pub(crate) fn find(&self, number: u64) -> Option<ClientId> {
         self.by_number.get(&number).copied()
     }
 
     /// All clients, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Client> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.by_number.values().filter_map(|&id| self.get(id))
     }
 
     /// The ids of all clients, oldest first.
-    pub fn ids(&self) -> Vec<ClientId> {
+    pub(crate) fn ids(&self) -> Vec<ClientId> {
         self.by_number.values().copied().collect()
     }
 
     /// How many clients there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_number.len()
     }
 
     /// Memory of all records and buffers in bytes.
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
     /// How many clients are blocked on keys.
-    pub fn blocked_count(&self) -> usize {
+    pub(crate) fn blocked_count(&self) -> usize {
         self.blocked_count
     }
 
     /// Sets the limits of output: normal, replica, pubsub. They hold at once, and the time that
     /// soft ones allow begins anew.
-    pub fn set_output_limits(&mut self, limits: [OutputLimit; 3], now_us: u64) {
+    pub(crate) fn set_output_limits(&mut self, limits: [OutputLimit; 3], now_us: u64) {
         if limits == self.output_limits {
             return;
         }
@@ -161,7 +161,7 @@ impl Clients {
     }
 
     /// Writes to a client that is not the one whose command runs: a message, a wake-up.
-    pub fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+    pub(crate) fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
         self.add(id, |outbox| outbox.write(write));
     }
 
@@ -181,7 +181,7 @@ impl Clients {
     }
 
     /// Answers a client that was waiting. As with any reply, CLIENT REPLY OFF and SKIP drop it.
-    pub fn answer(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+    pub(crate) fn answer(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
         let Some(client) = self.get_mut(id) else { return };
         match client.reply_mode {
             ReplyMode::Off => write(&mut Output::default()),
@@ -198,7 +198,7 @@ impl Clients {
 
     /// Lends out the output of the client whose input is processed, for replies to be written into;
     /// `return_output` ends it.
-    pub fn lend_output(&mut self, id: ClientId) -> Output {
+    pub(crate) fn lend_output(&mut self, id: ClientId) -> Output {
         let Some(client) = find_mut(&mut self.slots, id) else { return Output::default() };
         adopt_spare(&mut client.outbox, &mut self.spare_buffers);
         client.outbox.lend()
@@ -206,14 +206,14 @@ impl Clients {
 
     /// Appends what others wrote to a client while its output was lent out.
     #[inline]
-    pub fn collect_pushed(&mut self, id: ClientId, lent: &mut Output) {
+    pub(crate) fn collect_pushed(&mut self, id: ClientId, lent: &mut Output) {
         if let Some(client) = self.get_mut(id) {
             client.outbox.collect(lent);
         }
     }
 
     /// Ends `lend_output`; whether it ends with a reply now.
-    pub fn return_output(&mut self, id: ClientId, lent: Output, is_answered: bool) {
+    pub(crate) fn return_output(&mut self, id: ClientId, lent: Output, is_answered: bool) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         let mut behind = client.outbox.take_back(lent, is_answered);
         mark_dirty(client, &mut self.dirty);
@@ -222,12 +222,12 @@ impl Clients {
     }
 
     /// What a client is owed, for its socket to take from; `flushed` follows.
-    pub fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
+    pub(crate) fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
         self.get_mut(id).map(|client| &mut client.outbox)
     }
 
     /// Says that a client's socket has taken as much as it could.
-    pub fn flushed(&mut self, id: ClientId, now_us: u64) {
+    pub(crate) fn flushed(&mut self, id: ClientId, now_us: u64) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         if let Some(buffer) = client.outbox.release() {
             keep_spare(&mut self.spare_buffers, buffer);
@@ -236,7 +236,7 @@ impl Clients {
     }
 
     /// The next client with output that its socket has not been offered yet.
-    pub fn next_dirty(&mut self, now_us: u64) -> Option<ClientId> {
+    pub(crate) fn next_dirty(&mut self, now_us: u64) -> Option<ClientId> {
         while let Some(id) = self.dirty.pop_front() {
             if let Some(client) = self.get_mut(id) {
                 client.is_dirty = false;
@@ -248,7 +248,7 @@ impl Clients {
     }
 
     /// Counts a client's buffers anew and closes it if it is owed more than its limit.
-    pub fn recount(&mut self, id: ClientId, now_us: u64) {
+    pub(crate) fn recount(&mut self, id: ClientId, now_us: u64) {
         let limits = self.output_limits;
         let Some(client) = self.get_mut(id) else { return };
         let counted = client.counted_bytes;
@@ -269,20 +269,20 @@ impl Clients {
 
     /// Closes those who have stayed above their soft limit of output, also if nothing more is sent
     /// to them.
-    pub fn close_too_slow(&mut self, now_us: u64) {
+    pub(crate) fn close_too_slow(&mut self, now_us: u64) {
         while let Some(id) = self.soft_limits.pop_due(now_us) {
             self.recount(id, now_us);
         }
     }
 
     /// When `close_too_slow` has something to do.
-    pub fn next_soft_limit_us(&self) -> Option<u64> {
+    pub(crate) fn next_soft_limit_us(&self) -> Option<u64> {
         self.soft_limits.next()
     }
 
     /// Marks a client to be closed; the first reason counts. Only one who is closed but still
     /// owed something can be killed, so that its socket is not waited for.
-    pub fn close(&mut self, id: ClientId, reason: CloseReason) {
+    pub(crate) fn close(&mut self, id: ClientId, reason: CloseReason) {
         let Some(client) = self.get_mut(id) else { return };
         let is_new = match client.closing {
             None => true,
@@ -296,7 +296,7 @@ impl Clients {
 
     /// The next client that is to be closed: each once, and once more if it was killed
     /// meanwhile.
-    pub fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
+    pub(crate) fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
         while let Some(id) = self.closing.pop_front() {
             if let Some(reason) = self.get(id).and_then(|client| client.closing) {
                 return Some((id, reason));
@@ -306,7 +306,7 @@ impl Clients {
     }
 
     /// Puts a client with parseable input on the backlog.
-    pub fn add_backlog(&mut self, id: ClientId) {
+    pub(crate) fn add_backlog(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && !client.is_in_backlog
         {
@@ -316,7 +316,7 @@ impl Clients {
     }
 
     /// Leaves the input of a client until `resume_deferred`.
-    pub fn defer(&mut self, id: ClientId) {
+    pub(crate) fn defer(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && !client.is_in_backlog
         {
@@ -326,12 +326,12 @@ impl Clients {
     }
 
     /// Has the input of those who were deferred looked at again.
-    pub fn resume_deferred(&mut self) {
+    pub(crate) fn resume_deferred(&mut self) {
         self.backlog.extend(self.deferred.drain(..));
     }
 
     /// The clients of the backlog, to be worked on once each.
-    pub fn take_backlog(&mut self) -> VecDeque<ClientId> {
+    pub(crate) fn take_backlog(&mut self) -> VecDeque<ClientId> {
         let backlog = std::mem::take(&mut self.backlog);
         for &id in &backlog {
             if let Some(client) = self.get_mut(id) {
@@ -342,12 +342,12 @@ impl Clients {
     }
 
     /// Whether a client has input that can be parsed.
-    pub fn has_backlog(&self) -> bool {
+    pub(crate) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
     }
 
     /// Notes that a client takes input again.
-    pub fn add_resumed(&mut self, id: ClientId) {
+    pub(crate) fn add_resumed(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && !client.is_resumed
         {
@@ -357,7 +357,7 @@ impl Clients {
     }
 
     /// A client that takes input again after it did not, in the order in which they do.
-    pub fn next_resumed(&mut self) -> Option<ClientId> {
+    pub(crate) fn next_resumed(&mut self) -> Option<ClientId> {
         while let Some(id) = self.resumed.pop_front() {
             if let Some(client) = self.get_mut(id) {
                 client.is_resumed = false;
@@ -368,7 +368,7 @@ impl Clients {
     }
 
     /// Makes a client wait for keys.
-    pub fn block(&mut self, id: ClientId, blocked: Blocked) {
+    pub(crate) fn block(&mut self, id: ClientId, blocked: Blocked) {
         if let Some(client) = self.get_mut(id)
             && client.blocked.is_none()
         {
@@ -378,7 +378,7 @@ impl Clients {
     }
 
     /// Ends a client's wait; what it waited for. Its input is looked at again.
-    pub fn unblock(&mut self, id: ClientId) -> Option<Box<Blocked>> {
+    pub(crate) fn unblock(&mut self, id: ClientId) -> Option<Box<Blocked>> {
         let blocked = self.get_mut(id)?.blocked.take()?;
         self.blocked_count -= 1;
         self.add_backlog(id);
@@ -387,7 +387,7 @@ impl Clients {
     }
 
     /// Sets the protocol in which a client is answered from now on.
-    pub fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
+    pub(crate) fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
         if let Some(client) = self.get_mut(id) {
             client.outbox.set_protocol(protocol);
         }
@@ -395,12 +395,12 @@ impl Clients {
 
     /// The protocol in which a client is answered.
     #[inline]
-    pub fn protocol(&self, id: ClientId) -> Protocol {
+    pub(crate) fn protocol(&self, id: ClientId) -> Protocol {
         self.get(id).map_or(Protocol::default(), |client| client.outbox.protocol())
     }
 
     /// Panics if the lists and counts disagree with the clients.
-    pub fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         assert_eq!(self.by_number.len(), self.slots.iter().flatten().count());
         let counted: usize = self.iter().map(|client| client.counted_bytes).sum();
         assert_eq!(counted, self.memory_bytes);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 impl Clients {
     /// Sends a message to a subscriber if the policy allows it, and counts what the policy did;
     /// false if the subscriber will not get it.
-    pub fn write_under(
+    pub(crate) fn write_under(
         &mut self,
         policy: &mut RankedChannelPolicy,
         id: ClientId,

@@ -9,7 +9,7 @@ use crate::state::{State, add_expired};
 /// After a command outside EXEC, or a whole EXEC: watches that the changes broke, and clients
 /// that wait for what came.
 #[inline(always)]
-pub fn follow_up(state: &mut State) {
+pub(crate) fn follow_up(state: &mut State) {
     add_expired(&mut state.keyspace, &mut state.effects);
     if state.keyspace.has_signals() {
         follow_signals(state);
@@ -29,7 +29,7 @@ fn follow_signals(state: &mut State) {
 }
 
 /// Ends CLIENT PAUSE when its time is over: held-back commands run, ready keys are served.
-pub fn end_pause(state: &mut State) {
+pub(crate) fn end_pause(state: &mut State) {
     gates::lift_pause(state);
     follow_up(state);
 }

@@ -200,7 +200,7 @@ fn wait<'a>(
 
 /// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, who
 /// waits for replicas their number, a producer the error that there is no room. A client that waits for the end of a pause is left alone.
-pub fn time_out(state: &mut State, client: ClientId) -> bool {
+pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     let error = producers::no_room_error(state, client);
     let blocked = state.clients.get(client).and_then(|client| client.blocked.as_deref());
     let counts_replicas = matches!(blocked, Some(Blocked { on: BlockedOn::Replicas, .. }));
@@ -212,7 +212,7 @@ pub fn time_out(state: &mut State, client: ClientId) -> bool {
 }
 
 /// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
-pub fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
+pub(crate) fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
     const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
     let is_unblocked = end_wait(state, client, true, |reply| reply.error(ERROR));
     if is_unblocked {
@@ -239,7 +239,7 @@ fn end_wait(
 
 /// Serves the clients in line at keys that got values, until nobody can be served. Moving a
 /// message may make another key ready, which is then served too.
-pub fn serve_ready_keys(state: &mut State) {
+pub(crate) fn serve_ready_keys(state: &mut State) {
     loop {
         let ready = state.keyspace.take_ready();
         if ready.is_empty() {

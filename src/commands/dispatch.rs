@@ -14,7 +14,7 @@ use crate::state::State;
 
 /// Runs one request, whose first word names what was `named` in the table, and writes its reply; false
 /// if a pause holds it back, or there may be no space for it, to be tried again.
-pub fn dispatch(
+pub(crate) fn dispatch(
     state: &mut State,
     table: &'static Table,
     named: Option<Found>,
@@ -70,7 +70,7 @@ pub fn dispatch(
 }
 
 /// An empty request: it is no command, but to CLIENT REPLY SKIP it counts as one.
-pub fn pass_over(state: &mut State, id: ClientId) {
+pub(crate) fn pass_over(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && client.reply_mode == ReplyMode::Skip
     {

@@ -5,8 +5,8 @@
 //! all come from the row.
 
 mod absent;
-pub mod after;
-pub mod blocking;
+pub(crate) mod after;
+pub(crate) mod blocking;
 mod categories;
 mod client;
 mod client_kill;
@@ -17,7 +17,7 @@ mod config;
 mod connection;
 mod debug;
 mod deeds;
-pub mod dispatch;
+pub(crate) mod dispatch;
 mod document;
 mod expiry;
 mod help;
@@ -28,16 +28,16 @@ mod list;
 mod memory;
 mod object;
 mod producers;
-pub mod pubsub;
+pub(crate) mod pubsub;
 mod queue;
 mod queue_policy;
-pub mod replay;
+pub(crate) mod replay;
 mod scan;
 mod server;
 mod slowlog;
 mod string;
 mod take;
-pub mod transaction;
+pub(crate) mod transaction;
 
 pub use document::{command_names, commands_markdown};
 
@@ -74,7 +74,7 @@ static FAMILIES: &[&[Command]] = &[
 ];
 
 /// The table of all commands; it never changes.
-pub fn table() -> &'static Table {
+pub(crate) fn table() -> &'static Table {
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(FAMILIES));
     &TABLE
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// The policy under which a push to a queue whose producers wait for room has to wait: there is none, or
 /// others wait already. None if it may be made, or never could.
-pub fn must_wait<'a>(
+pub(super) fn must_wait<'a>(
     keyspace: &mut Keyspace,
     to: Place<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
@@ -55,7 +55,7 @@ fn room_wanted<'a>(
 }
 
 /// Puts a producer in line.
-pub fn wait_for_room(
+pub(super) fn wait_for_room(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
     key: &[u8],
@@ -74,7 +74,7 @@ pub fn wait_for_room(
 }
 
 /// Lets producers push that wait for queues where there is room now.
-pub fn serve_producers(state: &mut State) {
+pub(super) fn serve_producers(state: &mut State) {
     for (db, key) in state.keyspace.take_roomy() {
         serve_line(state, db, &key);
     }
@@ -132,7 +132,7 @@ fn fits(state: &mut State, db: DbIndex, key: &[u8], client: ClientId) -> bool {
 }
 
 /// What a producer is told that has waited too long; none if the client is not one.
-pub fn no_room_error(state: &mut State, client: ClientId) -> Option<CommandError> {
+pub(super) fn no_room_error(state: &mut State, client: ClientId) -> Option<CommandError> {
     let State { clients, keyspace, .. } = state;
     let blocked = clients.get(client).and_then(|client| client.blocked.as_deref())?;
     let BlockedOn::Room { db, key, request, policy, .. } = &blocked.on else { return None };

@@ -196,7 +196,7 @@ fn unsubscribe_from(
 }
 
 /// Ends all subscriptions of a client without a word (RESET, the end of the connection).
-pub fn forget(state: &mut State, id: ClientId) {
+pub(crate) fn forget(state: &mut State, id: ClientId) {
     let State { clients, channels, .. } = state;
     let Some(client) = clients.get_mut(id) else { return };
     let Some(mut subscriptions) = client.subscriptions.take() else { return };

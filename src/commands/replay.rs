@@ -15,7 +15,7 @@ use crate::state::State;
 /// Runs one command in `db`, which a SELECT changes. `reply` is left empty.
 ///
 /// Only what changes data is expected, and what stands around it.
-pub fn replay(
+pub(crate) fn replay(
     state: &mut State,
     table: &'static Table,
     db: &mut DbIndex,

@@ -8,38 +8,38 @@ use std::iter::Take;
 
 /// The arguments that are left.
 #[derive(Clone, Debug)]
-pub struct Arguments<'a> {
+pub(crate) struct Arguments<'a> {
     left: Args<'a>,
 }
 
 impl<'a> Arguments<'a> {
     /// Those behind the command's name, or behind that of its subcommand if `at` is 2.
     #[inline]
-    pub fn from(request: &Request<'a>, at: usize) -> Arguments<'a> {
+    pub(crate) fn from(request: &Request<'a>, at: usize) -> Arguments<'a> {
         Arguments { left: request.args_from(at) }
     }
 
     /// Those behind the command's name.
     #[inline]
-    pub fn of(request: &Request<'a>) -> Arguments<'a> {
+    pub(crate) fn of(request: &Request<'a>) -> Arguments<'a> {
         Arguments::from(request, 1)
     }
 
     /// How many are left.
     #[inline]
-    pub fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.left.len()
     }
 
     /// All that are left.
     #[inline]
-    pub fn rest(self) -> Args<'a> {
+    pub(crate) fn rest(self) -> Args<'a> {
         self.left
     }
 
     /// The next one, if there is one.
     #[inline]
-    pub fn optional(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn optional(&mut self) -> Option<&'a [u8]> {
         self.left.next()
     }
 
@@ -48,7 +48,7 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// There is none.
     #[inline]
-    pub fn required(&mut self) -> Result<&'a [u8], CommandError> {
+    pub(crate) fn required(&mut self) -> Result<&'a [u8], CommandError> {
         self.optional().ok_or(CommandError::Syntax)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// There is none.
-    pub fn last(&mut self) -> Result<&'a [u8], CommandError> {
+    pub(crate) fn last(&mut self) -> Result<&'a [u8], CommandError> {
         self.left.next_back().ok_or(CommandError::Syntax)
     }
 
@@ -64,7 +64,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// There are fewer.
-    pub fn several(&mut self, count: usize) -> Result<Take<Args<'a>>, CommandError> {
+    pub(crate) fn several(&mut self, count: usize) -> Result<Take<Args<'a>>, CommandError> {
         if count > self.left() {
             return Err(CommandError::Syntax);
         }
@@ -79,7 +79,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// There is none, or it is no integer.
-    pub fn integer(&mut self) -> Result<i64, CommandError> {
+    pub(crate) fn integer(&mut self) -> Result<i64, CommandError> {
         integer(self.required()?)
     }
 
@@ -87,7 +87,7 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// There is none; or `error`, if it is no such integer.
-    pub fn integer_within(
+    pub(crate) fn integer_within(
         &mut self,
         min: i64,
         max: i64,
@@ -100,14 +100,14 @@ impl<'a> Arguments<'a> {
     ///
     /// # Errors
     /// There is none, or it is another word.
-    pub fn choice<T: Copy>(&mut self, words: &[(&str, T)]) -> Result<T, CommandError> {
+    pub(crate) fn choice<T: Copy>(&mut self, words: &[(&str, T)]) -> Result<T, CommandError> {
         let next = self.required()?;
         let chosen = words.iter().find(|(word, _)| is_word(next, word));
         chosen.map(|(_, meaning)| *meaning).ok_or(CommandError::Syntax)
     }
 
     /// Takes the next one, if it is this word in any case; whether it was.
-    pub fn takes(&mut self, word: &str) -> bool {
+    pub(crate) fn takes(&mut self, word: &str) -> bool {
         let mut behind = self.left.clone();
         let is_next = behind.next().is_some_and(|next| is_word(next, word));
         if is_next {

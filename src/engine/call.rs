@@ -14,7 +14,7 @@ use crate::state::{State, add_expired};
 const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 
 /// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
-pub fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
+pub(crate) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
     let command = found.command;
     let begun_us = timing::begin_call(ctx.state, found, request.len());
     let waiting_before = ctx.state.clients.blocked_count();
@@ -100,7 +100,7 @@ fn pass_time(state: &mut State, took_us: u64) {
     }
 }
 
-pub fn write_error(state: &mut State, error: &CommandError, reply: &mut Output) {
+pub(crate) fn write_error(state: &mut State, error: &CommandError, reply: &mut Output) {
     let bytes = error.to_bytes();
     state.stats.count_error(&bytes);
     reply.error(&bytes);

@@ -8,10 +8,10 @@ use crate::flags::{Flags, each_flag};
 use crate::resp::Request;
 
 /// The function of a command. It writes one reply, or returns the error that is the reply.
-pub type Run = fn(&mut Context<'_>, &Request<'_>) -> Result<(), CommandError>;
+pub(crate) type Run = fn(&mut Context<'_>, &Request<'_>) -> Result<(), CommandError>;
 
 /// Finds the arguments of a request that are passwords.
-pub type Secrets = fn(&Request<'_>) -> Vec<usize>;
+pub(super) type Secrets = fn(&Request<'_>) -> Vec<usize>;
 
 /// One row of the command table. It is made by a builder, in the family's file, right above the
 /// function:
@@ -22,7 +22,7 @@ pub type Secrets = fn(&Request<'_>) -> Vec<usize>;
 ///     .says("Adds messages at the right end.")
 /// ```
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     /// Lower case. A subcommand has its container's name before it: `client|list`.
     pub name: &'static str,
     /// How many arguments, the name included; negative means at least so many.
@@ -51,7 +51,7 @@ pub struct Command {
 impl Command {
     /// A command of this name and number of arguments; negative means at least so many, the name
     /// included.
-    pub const fn new(name: &'static str, arity: i32, run: Run) -> Command {
+    pub(crate) const fn new(name: &'static str, arity: i32, run: Run) -> Command {
         Command {
             name,
             arity,
@@ -71,7 +71,7 @@ impl Command {
     }
 
     /// A name that is called only with one of these.
-    pub const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
+    pub(crate) const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
         const fn never(_: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             Ok(())
         }
@@ -79,63 +79,68 @@ impl Command {
     }
 
     /// The same command with these subcommands; it is called by itself as well.
-    pub const fn subcommands(self, subcommands: &'static [Command]) -> Command {
+    pub(crate) const fn subcommands(self, subcommands: &'static [Command]) -> Command {
         Command { subcommands, ..self }
     }
 
-    pub const fn group(self, group: Group) -> Command {
+    pub(crate) const fn group(self, group: Group) -> Command {
         Command { group, ..self }
     }
 
     /// In this ACL category instead of that of its group.
-    pub const fn category(self, category: &'static str) -> Command {
+    pub(crate) const fn category(self, category: &'static str) -> Command {
         Command { category: Some(category), ..self }
     }
 
-    pub const fn since(self, since: &'static str) -> Command {
+    pub(crate) const fn since(self, since: &'static str) -> Command {
         Command { since, ..self }
     }
 
     /// What it does, in a sentence.
-    pub const fn says(self, summary: &'static str) -> Command {
+    pub(crate) const fn says(self, summary: &'static str) -> Command {
         Command { summary, ..self }
     }
 
-    pub const fn cost(self, cost: &'static str) -> Command {
+    pub(crate) const fn cost(self, cost: &'static str) -> Command {
         Command { cost, ..self }
     }
 
-    pub const fn args(self, args: &'static [Arg]) -> Command {
+    pub(crate) const fn args(self, args: &'static [Arg]) -> Command {
         Command { args, ..self }
     }
 
-    pub const fn tips(self, tips: &'static [&'static str]) -> Command {
+    pub(crate) const fn tips(self, tips: &'static [&'static str]) -> Command {
         Command { tips, ..self }
     }
 
     /// Passwords among its arguments, which neither MONITOR, SLOWLOG nor the log may show.
-    pub const fn secrets(self, secrets: Secrets) -> Command {
+    pub(crate) const fn secrets(self, secrets: Secrets) -> Command {
         Command { secrets: Some(secrets), ..self }
     }
 
     /// One key, at this argument.
-    pub const fn key(self, at: usize, uses: &'static [&'static str]) -> Command {
+    pub(crate) const fn key(self, at: usize, uses: &'static [&'static str]) -> Command {
         self.key_spec(KeySpec::one(at, uses))
     }
 
     /// Keys from this argument on up to the last one, or to another one that is counted from the
     /// end: -1 is the last.
-    pub const fn keys(self, first: usize, last: i32, uses: &'static [&'static str]) -> Command {
+    pub(crate) const fn keys(
+        self,
+        first: usize,
+        last: i32,
+        uses: &'static [&'static str],
+    ) -> Command {
         self.key_spec(KeySpec::range(first, last, uses))
     }
 
     /// Keys behind this argument, which says how many.
-    pub const fn numkeys(self, at: usize, uses: &'static [&'static str]) -> Command {
+    pub(crate) const fn numkeys(self, at: usize, uses: &'static [&'static str]) -> Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::counted(at, uses))
     }
 
     /// Of the arguments that were named last only every `step`th is a key.
-    pub const fn every(self, step: usize) -> Command {
+    pub(crate) const fn every(self, step: usize) -> Command {
         Command { keys: self.keys.every(step), ..self }
     }
 
@@ -144,7 +149,7 @@ impl Command {
     }
 
     /// Answered at any time: while data is loaded, and by a replica whose data is old.
-    pub const fn anytime(self) -> Command {
+    pub(crate) const fn anytime(self) -> Command {
         self.with(Flags::LOADING.with(Flags::STALE))
     }
 
@@ -153,19 +158,19 @@ impl Command {
     }
 
     /// The name by which the command is called, without its container.
-    pub fn short_name(&self) -> &'static str {
+    pub(crate) fn short_name(&self) -> &'static str {
         self.name.rsplit('|').next().unwrap_or(self.name)
     }
 
     /// Whether `len` arguments, the name included, are right in number.
     #[inline]
-    pub fn accepts(&self, len: usize) -> bool {
+    pub(crate) fn accepts(&self, len: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity >= 0 { len == wanted } else { len >= wanted }
     }
 
     /// The ACL category that follows from what the command is about, without `@`.
-    pub fn own_category(&self) -> Option<&'static str> {
+    pub(crate) fn own_category(&self) -> Option<&'static str> {
         self.category.or(self.group.category())
     }
 }
@@ -175,7 +180,7 @@ macro_rules! builder_methods {
         /// Properties, one by one.
         #[expect(dead_code, reason = "no row needs some of them by themselves")]
         impl Command {
-            $($(#[$doc])* pub const fn $method(self) -> Command { self.with(Flags::$flag) })*
+            $($(#[$doc])* pub(crate) const fn $method(self) -> Command { self.with(Flags::$flag) })*
         }
     };
 }
@@ -184,7 +189,7 @@ each_flag!(builder_methods);
 
 /// Groups of commands, as COMMAND DOCS names them. All but `Queue` are Redis'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     Connection,
     Generic,
     List,
@@ -198,7 +203,7 @@ pub enum Group {
 
 impl Group {
     /// Redis' name of the group.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Group::Connection => "connection",
             Group::Generic => "generic",

@@ -11,7 +11,7 @@ use crate::resp::Output;
 use crate::state::State;
 
 /// What a command runs with.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     pub state: &'a mut State,
     /// Who gave the command.
     pub client: ClientId,
@@ -33,12 +33,12 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The client's record. None only if the client was removed while its command ran, which
     /// the broker does not do.
-    pub fn client(&self) -> Option<&Client> {
+    pub(crate) fn client(&self) -> Option<&Client> {
         self.state.clients.get(self.client)
     }
 
     /// The client's record, to change.
-    pub fn client_mut(&mut self) -> Option<&mut Client> {
+    pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
         self.state.clients.get_mut(self.client)
     }
 }

@@ -5,7 +5,7 @@ use crate::keyspace::DbIndex;
 use crate::state::State;
 
 /// The database that an argument names.
-pub fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
+pub(crate) fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
     const BEYOND_INT: &str =
         "ERR value is out of range, value must between -2147483648 and 2147483647";
     integer(arg)?;

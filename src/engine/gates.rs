@@ -16,7 +16,7 @@ use crate::state::{Pause, State};
 
 /// What to do with a command that nothing forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// Run it in this database, and note that it uses its keys, or not.
     Run { db: DbIndex, notes_use: bool },
     /// Keep it for EXEC.
@@ -31,7 +31,7 @@ const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// Whether a command of `len` arguments, its name included, may run now.
-pub fn pass(
+pub(crate) fn pass(
     state: &mut State,
     id: ClientId,
     command: &'static Command,
@@ -127,7 +127,7 @@ fn is_write(command: &Command, client: &Client) -> bool {
 ///
 /// # Errors
 /// The append files cannot be written to.
-pub fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
+pub(crate) fn refuse_unwritable(persistence: &Persistence) -> Result<(), CommandError> {
     persistence.refusal().map_or(Ok(()), |reason| Err(unwritable(reason)))
 }
 
@@ -145,7 +145,7 @@ const REQUEST_BYTES: u64 = 1024;
 /// # Errors
 /// There was none.
 #[inline]
-pub fn mind_space(
+pub(crate) fn mind_space(
     state: &mut State,
     id: ClientId,
     command: &'static Command,
@@ -195,7 +195,7 @@ fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
 
 /// Whether waiting clients are left alone for now: serving them changes data, which a pause forbids, or
 /// for which there may be no space.
-pub fn is_serving_paused(state: &State) -> bool {
+pub(crate) fn is_serving_paused(state: &State) -> bool {
     let persistence = &state.persistence;
     state.pause.is_some()
         || persistence.refusal().is_some()
@@ -204,7 +204,7 @@ pub fn is_serving_paused(state: &State) -> bool {
 
 /// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:
 /// not before, since it may be one of a transaction.
-pub fn lift_pause(state: &mut State) {
+pub(crate) fn lift_pause(state: &mut State) {
     state.pause = None;
     for id in state.clients.ids() {
         let is_paused = state.clients.get(id).is_some_and(|client| {

@@ -3,26 +3,26 @@
 use crate::resp::{Request, parse_integer};
 
 /// What is done with keys.
-pub mod uses {
-    pub const READ: &[&str] = &["RO"];
-    pub const READ_VALUE: &[&str] = &["RO", "access"];
-    pub const INSERT: &[&str] = &["RW", "insert"];
-    pub const DELETE: &[&str] = &["RW", "delete"];
-    pub const UPDATE: &[&str] = &["RW", "update"];
-    pub const TAKE: &[&str] = &["RW", "access", "delete"];
-    pub const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
+pub(crate) mod uses {
+    pub(crate) const READ: &[&str] = &["RO"];
+    pub(crate) const READ_VALUE: &[&str] = &["RO", "access"];
+    pub(crate) const INSERT: &[&str] = &["RW", "insert"];
+    pub(crate) const DELETE: &[&str] = &["RW", "delete"];
+    pub(crate) const UPDATE: &[&str] = &["RW", "update"];
+    pub(crate) const TAKE: &[&str] = &["RW", "access", "delete"];
+    pub(crate) const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
     /// It depends on other arguments.
-    pub const READ_AND_MAYBE_UPDATE: &[&str] = &["RW", "access", "update", "variable_flags"];
-    pub const OVERWRITE: &[&str] = &["OW", "update"];
-    pub const CREATE: &[&str] = &["OW", "insert"];
-    pub const REMOVE: &[&str] = &["RM", "delete"];
+    pub(crate) const READ_AND_MAYBE_UPDATE: &[&str] = &["RW", "access", "update", "variable_flags"];
+    pub(crate) const OVERWRITE: &[&str] = &["OW", "update"];
+    pub(crate) const CREATE: &[&str] = &["OW", "insert"];
+    pub(crate) const REMOVE: &[&str] = &["RM", "delete"];
     /// Shard channels: a cluster would place them as it places keys.
-    pub const NOT_KEY: &[&str] = &["not_key"];
+    pub(crate) const NOT_KEY: &[&str] = &["not_key"];
 }
 
 /// Keys that lie together in a request and are used alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySpec {
+pub(crate) struct KeySpec {
     /// What is done with the keys.
     pub uses: &'static [&'static str],
     /// The argument at which the search begins.
@@ -32,7 +32,7 @@ pub struct KeySpec {
 
 /// How keys are found from the beginning of the search on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindKeys {
+pub(crate) enum FindKeys {
     /// Up to `last`, counted from the beginning or, negative, from the end of the request.
     Range { last: i32, step: usize },
     /// The first argument says how many keys follow it.
@@ -55,7 +55,7 @@ impl KeySpec {
 
 /// The key specifications of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeySpecs {
+pub(crate) struct KeySpecs {
     specs: [KeySpec; KeySpecs::MAX],
     len: usize,
 }
@@ -81,18 +81,18 @@ impl KeySpecs {
         self
     }
 
-    pub fn as_slice(&self) -> &[KeySpec] {
+    pub(crate) fn as_slice(&self) -> &[KeySpec] {
         &self.specs[..self.len]
     }
 
     /// Whether the command has keys. Shard channels are none.
-    pub fn has_keys(&self) -> bool {
+    pub(crate) fn has_keys(&self) -> bool {
         self.as_slice().iter().any(|spec| spec.uses != uses::NOT_KEY)
     }
 
     /// The first key, the last key and the step, as COMMAND has shown them since its beginning; zeros
     /// if the places of the keys depend on other arguments.
-    pub fn legacy_range(&self) -> (i64, i64, i64) {
+    pub(crate) fn legacy_range(&self) -> (i64, i64, i64) {
         let ([first, ..], [.., last]) = (self.as_slice(), self.as_slice()) else {
             return (0, 0, 0);
         };
@@ -110,7 +110,7 @@ impl KeySpecs {
 
     /// The keys of a request, with what is done with them; none if its arguments make no sense. The
     /// command must accept so many arguments.
-    pub fn of<'a>(
+    pub(crate) fn of<'a>(
         &self,
         request: &Request<'a>,
     ) -> Option<Vec<(&'a [u8], &'static [&'static str])>> {

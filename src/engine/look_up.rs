@@ -6,7 +6,7 @@ use crate::command_error::CommandError;
 use crate::resp::Request;
 
 /// Finds the command or subcommand that a request names and checks the number of arguments.
-pub fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
+pub(crate) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, CommandError> {
     let found = find(table, table.find(request.name()), request)?;
     if !found.command.accepts(request.len()) {
         return Err(CommandError::Arity(found.command.name.to_string()));
@@ -16,7 +16,7 @@ pub fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Found, Co
 
 /// The command or subcommand that a request names, whose first word names what was `named`.
 #[inline(always)]
-pub fn find(
+pub(crate) fn find(
     table: &'static Table,
     named: Option<Found>,
     request: &Request<'_>,

@@ -18,32 +18,32 @@
 //! | `waits` | the end of a client's wait |
 
 mod arguments;
-pub mod call;
+pub(crate) mod call;
 mod command;
 mod context;
 mod database;
-pub mod gates;
+pub(crate) mod gates;
 mod key_spec;
-pub mod look_up;
-pub mod monitor;
-pub mod open_transaction;
+pub(crate) mod look_up;
+pub(crate) mod monitor;
+pub(crate) mod open_transaction;
 mod origin;
-pub mod secrets;
-pub mod syntax;
+pub(crate) mod secrets;
+pub(crate) mod syntax;
 mod table;
-pub mod timing;
-pub mod tips;
-pub mod waits;
+pub(crate) mod timing;
+pub(crate) mod tips;
+pub(crate) mod waits;
 
 pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub(crate) use crate::flags::Flags;
-pub use arguments::Arguments;
-pub use command::{Command, Group, Run};
-pub use context::Context;
-pub use database::db_index;
-pub use key_spec::{FindKeys, KeySpec, uses};
-pub use origin::Origin;
-pub use syntax::Arg;
+pub(crate) use arguments::Arguments;
+pub(crate) use command::{Command, Group, Run};
+pub(crate) use context::Context;
+pub(crate) use database::db_index;
+pub(crate) use key_spec::{FindKeys, KeySpec, uses};
+pub(crate) use origin::Origin;
+pub(crate) use syntax::Arg;
 #[cfg(test)]
-pub use table::NAME_BYTES_MAX;
-pub use table::{Found, Table};
+pub(crate) use table::NAME_BYTES_MAX;
+pub(crate) use table::{Found, Table};

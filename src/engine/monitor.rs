@@ -9,7 +9,7 @@ use crate::state::State;
 /// Shows a command to all monitors before it runs.
 ///
 /// `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
-pub fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
+pub(crate) fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
     let addr = match ctx.client() {
         Some(client) => match &client.peer {
             Peer::Unix { path, .. } => format!("unix:{}", path.display()),
@@ -48,7 +48,7 @@ fn quote(bytes: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Makes a client a monitor.
-pub fn start(state: &mut State, id: ClientId) {
+pub(crate) fn start(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && !client.is_monitor
     {
@@ -58,7 +58,7 @@ pub fn start(state: &mut State, id: ClientId) {
 }
 
 /// Ends what `start` began.
-pub fn stop(state: &mut State, id: ClientId) {
+pub(crate) fn stop(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && client.is_monitor
     {

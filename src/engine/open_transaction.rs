@@ -8,7 +8,7 @@ use crate::resp::{Output, Request};
 use crate::state::State;
 
 /// Keeps a command for EXEC.
-pub fn queue(
+pub(crate) fn queue(
     state: &mut State,
     id: ClientId,
     command: &Command,
@@ -28,7 +28,7 @@ pub fn queue(
 }
 
 /// Notes that a command of the client's transaction, if one is open, was refused.
-pub fn abort(state: &mut State, id: ClientId) {
+pub(crate) fn abort(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && let Some(transaction) = &mut client.transaction
         && transaction.is_open
@@ -38,12 +38,12 @@ pub fn abort(state: &mut State, id: ClientId) {
 }
 
 /// Whether one of the client's queued commands has any of these flags.
-pub fn has_command(client: &Client, flags: Flags) -> bool {
+pub(crate) fn has_command(client: &Client, flags: Flags) -> bool {
     client.transaction.as_ref().is_some_and(|transaction| transaction.flags.intersects(flags))
 }
 
 /// Takes a client's transaction and watches away.
-pub fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
+pub(crate) fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
     let transaction = state.clients.get_mut(id)?.transaction.take()?;
     for (db, key) in &transaction.watched {
         state.keyspace.unwatch(*db, key, id);
@@ -52,12 +52,12 @@ pub fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
 }
 
 /// Forgets a client's transaction and watches (RESET, the end of the connection).
-pub fn forget(state: &mut State, id: ClientId) {
+pub(crate) fn forget(state: &mut State, id: ClientId) {
     end(state, id);
 }
 
 /// Tells the clients whose watched keys changed.
-pub fn break_watches(state: &mut State) {
+pub(crate) fn break_watches(state: &mut State) {
     for id in state.keyspace.take_broken_watches() {
         if let Some(client) = state.clients.get_mut(id)
             && let Some(transaction) = &mut client.transaction

@@ -2,7 +2,7 @@
 
 /// Where a call comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A client, by itself.
     Client,
     /// An EXEC of so many commands.
@@ -17,12 +17,12 @@ pub enum Origin {
 impl Origin {
     /// Whether the command may wait for something: a transaction is done in one go, and files have waited
     /// already.
-    pub fn may_wait(self) -> bool {
+    pub(crate) fn may_wait(self) -> bool {
         matches!(self, Origin::Client)
     }
 
     /// Whether the call is one of a transaction's: part of its time, and no call to itself.
-    pub fn is_exec(self) -> bool {
+    pub(crate) fn is_exec(self) -> bool {
         matches!(self, Origin::Exec { .. })
     }
 }

@@ -6,7 +6,7 @@ use crate::resp::{OwnedRequest, Request};
 const HIDDEN: &[u8] = b"(redacted)";
 
 /// The request with its passwords hidden, as Redis hides them; none if it has none.
-pub fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequest> {
+pub(crate) fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequest> {
     let hidden = (command.secrets?)(request);
     if hidden.is_empty() {
         return None;

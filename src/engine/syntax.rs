@@ -3,7 +3,7 @@
 
 /// One argument as it is written.
 #[derive(Clone, Copy, Debug)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// `count`
     One(&'static str),
     /// `key [key ...]`
@@ -37,12 +37,12 @@ pub enum Arg {
 }
 
 // Words that several families have.
-pub const ENDS: Arg = Arg::Choice(&["LEFT", "RIGHT"]);
-pub const SYNC: Arg = Arg::OptionalChoice(&["ASYNC", "SYNC"]);
+pub(crate) const ENDS: Arg = Arg::Choice(&["LEFT", "RIGHT"]);
+pub(crate) const SYNC: Arg = Arg::OptionalChoice(&["ASYNC", "SYNC"]);
 
 // What commands of several families cost.
-pub const PER_KEY: &str = "O(1) for each key";
-pub const TAKE_MANY: &str =
+pub(crate) const PER_KEY: &str = "O(1) for each key";
+pub(crate) const TAKE_MANY: &str =
     "O(N+M) where N is the number of keys and M the number of messages taken";
-pub const ALL_KEYS: &str = "O(N) where N is the number of keys";
-pub const ALL_CLIENTS: &str = "O(N) where N is the number of clients";
+pub(crate) const ALL_KEYS: &str = "O(N) where N is the number of keys";
+pub(crate) const ALL_CLIENTS: &str = "O(N) where N is the number of clients";

@@ -5,10 +5,10 @@ use ahash::RandomState;
 use std::collections::HashMap;
 
 /// Names are shorter than this, which a test of the rows sees to.
-pub const NAME_BYTES_MAX: usize = 32;
+pub(crate) const NAME_BYTES_MAX: usize = 32;
 
 /// All commands, by name and by position. Subcommands have positions of their own.
-pub struct Table {
+pub(crate) struct Table {
     families: &'static [&'static [Command]],
     commands: Vec<&'static Command>,
     by_name: HashMap<&'static [u8], usize, RandomState>,
@@ -18,14 +18,14 @@ pub struct Table {
 
 /// A command and its position in the table.
 #[derive(Clone, Copy)]
-pub struct Found {
+pub(crate) struct Found {
     pub command: &'static Command,
     pub index: usize,
 }
 
 impl Table {
     /// The table of these families' rows.
-    pub fn new(families: &'static [&'static [Command]]) -> Table {
+    pub(crate) fn new(families: &'static [&'static [Command]]) -> Table {
         let mut commands = Vec::new();
         // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
@@ -48,7 +48,7 @@ impl Table {
 
     /// The command with this name in any case; not a subcommand.
     #[inline(always)]
-    pub fn find(&self, name: &[u8]) -> Option<Found> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<Found> {
         let index = match packed(name) {
             Some(packed) => self.by_packed_name.get(packed)?,
             None => self.find_long(name)?,
@@ -67,7 +67,7 @@ impl Table {
     }
 
     /// The subcommand of a container, by its short name in any case.
-    pub fn find_subcommand(&self, container: Found, name: &[u8]) -> Option<Found> {
+    pub(crate) fn find_subcommand(&self, container: Found, name: &[u8]) -> Option<Found> {
         let mut subcommands = container.command.subcommands.iter();
         let matches =
             |command: &Command| name.eq_ignore_ascii_case(command.short_name().as_bytes());
@@ -77,18 +77,18 @@ impl Table {
     }
 
     /// The command or subcommand with this full name (`client|list`), in any case.
-    pub fn find_full(&self, name: &[u8]) -> Option<Found> {
+    pub(crate) fn find_full(&self, name: &[u8]) -> Option<Found> {
         let index = *self.by_name.get(name.to_ascii_lowercase().as_slice())?;
         Some(Found { command: self.commands[index], index })
     }
 
     /// All commands in the order of the table, without subcommands.
-    pub fn commands(&self) -> impl Iterator<Item = &'static Command> {
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &'static Command> {
         self.families.iter().copied().flatten()
     }
 
     /// All commands and subcommands with their positions.
-    pub fn all(&self) -> impl Iterator<Item = Found> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = Found> {
         self.commands.iter().enumerate().map(|(index, command)| Found { command, index })
     }
 }

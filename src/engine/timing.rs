@@ -25,13 +25,13 @@ const FINE_US: i64 = 100;
 
 /// An input begins. Whether its first request is all of it decides how that one is timed.
 #[inline]
-pub fn begin_input(state: &mut State, is_one_request: bool) {
+pub(crate) fn begin_input(state: &mut State, is_one_request: bool) {
     state.timer = Timer { is_one_request, ..Timer::default() };
 }
 
 /// An input ends.
 #[inline]
-pub fn end_input(state: &mut State) {
+pub(crate) fn end_input(state: &mut State) {
     if state.timer.calls > 0 {
         let now_us = state.host.monotonic_us();
         end_run(state, now_us);
@@ -41,7 +41,7 @@ pub fn end_input(state: &mut State) {
 
 /// A call begins; when, if it is timed by itself.
 #[inline(always)]
-pub fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
+pub(crate) fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
     let timer = &state.timer;
     if timer.run == Some(found.index) && len <= FEW_ARGS {
         return None;
@@ -69,7 +69,7 @@ fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
 
 /// A call ends; how many microseconds it took, if it was timed by itself.
 #[inline(always)]
-pub fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
+pub(crate) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
     let Some(begun_us) = begun_us else {
         state.timer.calls += 1;
         return None;
@@ -110,7 +110,7 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
 
 /// The client whose call this is has begun to wait: the call counts when it is answered.
 #[cold]
-pub fn begin_wait(
+pub(crate) fn begin_wait(
     state: &mut State,
     client: ClientId,
     found: Found,
@@ -127,7 +127,7 @@ pub fn begin_wait(
 }
 
 /// Who waited is answered, which took so long: its call counts now, and may be slow.
-pub fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
+pub(crate) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
     let Some(waiting) = state.clients.get_mut(client) else { return };
     let Some(call) = waiting.waiting_call.take() else { return };
     let WaitingCall { command: index, took_us, request } = *call;
@@ -143,7 +143,7 @@ pub fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: 
 }
 
 /// Keeps a call in the slow log, if it was slow.
-pub fn note_slow(
+pub(crate) fn note_slow(
     state: &mut State,
     client: ClientId,
     command: &Command,
@@ -180,7 +180,7 @@ fn keep_slow(state: &mut State, client: ClientId, shown: &Request<'_>, took_us: 
 }
 
 /// Keeps a hold-up of everybody for LATENCY, if it was one.
-pub fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
+pub(crate) fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
     let threshold_ms = state.settings.latency_threshold_ms;
     if threshold_ms > 0 && took_us / 1000 >= threshold_ms {
         let unix_s = (state.keyspace.unix_ms() / 1000).max(0).unsigned_abs();

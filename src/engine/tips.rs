@@ -1,19 +1,21 @@
 //! Tips of COMMAND that several commands have: what proxies that spread commands over several servers
 //! need to know. <https://redis.io/docs/latest/develop/reference/command-tips/>
 
-pub const SUM_OF_SHARDS: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
-pub const SUM_OF_ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:agg_sum"];
-pub const ALL_SHARDS_SUCCEED: &[&str] =
+pub(crate) const SUM_OF_SHARDS: &[&str] =
+    &["request_policy:multi_shard", "response_policy:agg_sum"];
+pub(crate) const SUM_OF_ALL_SHARDS: &[&str] =
+    &["request_policy:all_shards", "response_policy:agg_sum"];
+pub(crate) const ALL_SHARDS_SUCCEED: &[&str] =
     &["request_policy:all_shards", "response_policy:all_succeeded"];
-pub const ALL_NODES_SUCCEED: &[&str] =
+pub(crate) const ALL_NODES_SUCCEED: &[&str] =
     &["request_policy:all_nodes", "response_policy:all_succeeded"];
-pub const ONE_SHARD_SUCCEEDS: &[&str] =
+pub(crate) const ONE_SHARD_SUCCEEDS: &[&str] =
     &["request_policy:all_shards", "response_policy:one_succeeded"];
-pub const SHARDS_DIFFER: &[&str] =
+pub(crate) const SHARDS_DIFFER: &[&str] =
     &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
-pub const NODES_DIFFER: &[&str] =
+pub(crate) const NODES_DIFFER: &[&str] =
     &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
 /// Two servers answer differently.
-pub const VARIES: &[&str] = &["nondeterministic_output"];
+pub(crate) const VARIES: &[&str] = &["nondeterministic_output"];
 /// Two servers answer in another order.
-pub const ORDER_VARIES: &[&str] = &["nondeterministic_output_order"];
+pub(crate) const ORDER_VARIES: &[&str] = &["nondeterministic_output_order"];

@@ -6,7 +6,7 @@ use crate::state::State;
 
 /// Takes a client out of every line it stands in; its further input is looked at again. What it
 /// waited for.
-pub fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
+pub(crate) fn stop_waiting(state: &mut State, client: ClientId) -> Option<BlockedOn> {
     let blocked = state.clients.unblock(client)?;
     if let Some(deadline_us) = blocked.deadline_us {
         state.wait_deadlines.remove(deadline_us, client);

@@ -29,7 +29,7 @@ pub(super) struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// Takes an option about the expiry, if one is next that may be given beside those before it; whether
     /// one was. `other` is the word for something else than a moment.
-    pub fn take(&mut self, args: &mut Arguments<'a>, other: &str) -> bool {
+    pub(super) fn take(&mut self, args: &mut Arguments<'a>, other: &str) -> bool {
         if self.at.is_none() && args.takes(other) {
             self.is_other = true;
             return true;
@@ -51,12 +51,17 @@ impl<'a> Wish<'a> {
 }
 
 impl Form {
-    pub fn is_span(self) -> bool {
+    pub(super) fn is_span(self) -> bool {
         self.is_span
     }
 
     /// The Unix time in milliseconds that a number means, for the command of this name.
-    pub fn unix_ms(self, number: &[u8], now: Now, command: &str) -> Result<i64, CommandError> {
+    pub(super) fn unix_ms(
+        self,
+        number: &[u8],
+        now: Now,
+        command: &str,
+    ) -> Result<i64, CommandError> {
         let number = crate::engine::integer(number)?;
         let base_ms = if self.is_span { now.unix_ms() } else { 0 };
         let span_ms = if self.in_seconds { number.checked_mul(1000) } else { Some(number) };

@@ -24,11 +24,11 @@ pub(super) enum Extended {
 }
 
 impl Extended {
-    pub const ZERO: Extended = Extended::Finite { significand: BigInt::ZERO, exponent: 0 };
+    pub(super) const ZERO: Extended = Extended::Finite { significand: BigInt::ZERO, exponent: 0 };
 
     /// Reads a number as C's `strtold` does, but without spaces; none if it is none, too large, or so
     /// small that nothing is left of it.
-    pub fn parse(text: &[u8]) -> Option<Extended> {
+    pub(super) fn parse(text: &[u8]) -> Option<Extended> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX)?;
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let lower = unsigned.to_ascii_lowercase();
@@ -54,7 +54,7 @@ impl Extended {
     }
 
     /// The sum, rounded; none if it is no number, or infinite.
-    pub fn plus(&self, other: &Extended) -> Option<Extended> {
+    pub(super) fn plus(&self, other: &Extended) -> Option<Extended> {
         let (
             Extended::Finite { significand, exponent },
             Extended::Finite { significand: other, exponent: other_exponent },
@@ -70,7 +70,7 @@ impl Extended {
     }
 
     /// In decimal digits with at most 17 behind the point, without zeros at the end.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         const DECIMALS: usize = 17;
         let Extended::Finite { significand, exponent } = self else { return "inf".to_string() };
         let scaled = significand.magnitude() * BigUint::from(10_u32).pow(DECIMALS as u32);
