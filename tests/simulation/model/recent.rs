@@ -45,7 +45,10 @@ impl Model {
                 record.recent.remove(0);
             }
         }
-        self.note_room(db, key);
+        // A push of which nothing is stored changes nothing.
+        if !stored.is_empty() {
+            self.note_room(db, key);
+        }
     }
 
     /// Forgets what a queue has had, if the last of it is older than the window.
