@@ -264,6 +264,11 @@ mod tests {
         let stamp =
             Stamp { ready_ms: -1, order: u64::MAX, taken_from: End::Back, deliveries: 3, hops: 4 };
         let words = [&b"p"[..], b"jobs:\r\n*", b"max-length", b"3"];
+        let departing = |fate, first| {
+            let (key, list) = (Key::from(&b"q"[..]), Key::from(&b"l"[..]));
+            let policy = Arc::new(QueuePolicy::parse(&words).expect("valid"));
+            Note::Departing { departure: Departure { db: 0, key, list, policy, fate, first } }
+        };
         let notes = [
             Note::PolicySet { at_ms: 7, policy: QueuePolicy::parse(&words).expect("valid") },
             Note::PolicyDeleted { name: b"p".to_vec() },
@@ -274,26 +279,9 @@ mod tests {
             Note::PolicyForgotten { name: b"".to_vec() },
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Calendar { ahead_ms: -5 },
-            Note::Departing {
-                departure: Departure {
-                    db: 0,
-                    key: Key::from(&b"q"[..]),
-                    list: Key::from(&b"l"[..]),
-                    policy: Arc::new(QueuePolicy::parse(&words).expect("valid")),
-                    fate: Fate::Expired,
-                    first: End::Front,
-                },
-            },
-            Note::Departing {
-                departure: Departure {
-                    db: 0,
-                    key: Key::from(&b"q"[..]),
-                    list: Key::from(&b"l"[..]),
-                    policy: Arc::new(QueuePolicy::parse(&words).expect("valid")),
-                    fate: Fate::DeadLetter,
-                    first: End::Back,
-                },
-            },
+            departing(Fate::Expired, End::Front),
+            departing(Fate::DeadLetter, End::Front),
+            departing(Fate::DeadLetter, End::Back),
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
             Note::Stamped {

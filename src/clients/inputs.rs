@@ -74,8 +74,10 @@ impl Clients {
         let Some(client) = self.get_mut(id) else { return };
         let input = client.input_number;
         if let Some(consuming) = client.consuming.as_deref_mut() {
-            let acknowledged = Acknowledged { db, key: Key::from(key), swaps };
-            consuming.acknowledged = Some((input, acknowledged));
+            // Nearly always the queue is the one of last time, whose name is here.
+            let before = consuming.acknowledged.take().map(|(_, last)| last.key);
+            let key = before.filter(|last| **last == *key).unwrap_or_else(|| Key::from(key));
+            consuming.acknowledged = Some((input, Acknowledged { db, key, swaps }));
         }
     }
 

@@ -158,10 +158,7 @@ impl Keyspace {
                     broken.append(&mut interest.watchers);
                 }
                 freed += interest.flush();
-                if !interest.producers.is_empty() && !interest.is_roomy {
-                    interest.is_roomy = true;
-                    roomy.push((db, key.clone()));
-                }
+                interest.tell_producers(db, key, roomy);
                 if interest.is_unused() {
                     entry.set_interest(None);
                 }

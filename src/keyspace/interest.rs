@@ -1,6 +1,6 @@
 //! Who waits for a key, who watches it, and how they hear of a change.
 
-use super::{DbIndex, Governed, Key, Keyspace};
+use super::{DbIndex, Governed, Key, Keyspace, Value};
 use crate::client_id::ClientId;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -30,6 +30,38 @@ impl Interest {
             && self.producers.is_empty()
             && self.governed.is_none()
     }
+
+    /// Puts the key on the list of those that are ready, if clients wait and there is a message.
+    #[inline]
+    fn tell_waiters(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        value: &Value,
+        ready: &mut Vec<(DbIndex, Key)>,
+    ) {
+        if !self.waiters.is_empty()
+            && !self.is_ready
+            && Queue::of(value).is_some_and(|queue| !queue.is_empty())
+        {
+            self.is_ready = true;
+            ready.push((db, key.clone()));
+        }
+    }
+
+    /// Puts the key on the list of those where there may be room, if producers wait.
+    #[inline]
+    pub(super) fn tell_producers(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        roomy: &mut Vec<(DbIndex, Key)>,
+    ) {
+        if !self.producers.is_empty() && !self.is_roomy {
+            self.is_roomy = true;
+            roomy.push((db, key.clone()));
+        }
+    }
 }
 
 impl Keyspace {
@@ -42,17 +74,8 @@ impl Keyspace {
         if !interest.watchers.is_empty() {
             self.broken_watches.append(&mut interest.watchers);
         }
-        if !interest.waiters.is_empty()
-            && !interest.is_ready
-            && Queue::of(&full.value).is_some_and(|queue| !queue.is_empty())
-        {
-            interest.is_ready = true;
-            self.ready.push((db, full.key.clone()));
-        }
-        if !interest.producers.is_empty() && !interest.is_roomy {
-            interest.is_roomy = true;
-            self.roomy.push((db, full.key.clone()));
-        }
+        interest.tell_waiters(db, &full.key, &full.value, &mut self.ready);
+        interest.tell_producers(db, &full.key, &mut self.roomy);
         match &interest.governed {
             Some(governed) if governed.is_noted_early_enough(&full.value) => {}
             Some(_) => self.note_due(db, index),
@@ -163,13 +186,8 @@ impl Keyspace {
     pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        if let Some(interest) = &mut entry.interest
-            && Queue::of(&entry.value).is_some_and(|queue| !queue.is_empty())
-            && !interest.waiters.is_empty()
-            && !interest.is_ready
-        {
-            interest.is_ready = true;
-            self.ready.push((db, entry.key.clone()));
+        if let Some(interest) = &mut entry.interest {
+            interest.tell_waiters(db, &entry.key, &entry.value, &mut self.ready);
         }
     }
 }

@@ -45,12 +45,8 @@ impl Keyspace {
     pub(super) fn note_room(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        if let Some(interest) = &mut entry.interest
-            && !interest.producers.is_empty()
-            && !interest.is_roomy
-        {
-            interest.is_roomy = true;
-            self.roomy.push((db, entry.key.clone()));
+        if let Some(interest) = &mut entry.interest {
+            interest.tell_producers(db, &entry.key, &mut self.roomy);
         }
     }
 
