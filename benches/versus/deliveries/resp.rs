@@ -1,6 +1,8 @@
 //! What clients of the Redis protocol need besides: requests as a person types them, and replies, read in
 //! place.
 
+use super::client::Push;
+use super::tally::Message;
 /// The arguments of a request in which none has a space.
 pub fn words(request: &str) -> Vec<&[u8]> {
     request.split(' ').map(str::as_bytes).collect()
@@ -53,5 +55,27 @@ impl<'a> Replies<'a> {
         assert_eq!(line[0], kind, "another reply than was expected: {text}");
         self.at += line.len() + 1;
         Some(text[1..].parse().unwrap_or_else(|_| panic!("not a number: {text}")))
+    }
+}
+
+/// Pushes messages by a command whose last argument is the message.
+pub struct RespPush {
+    /// The command as it is sent, up to the bytes of the message.
+    pub head: &'static [u8],
+    /// Reads the reply to one message.
+    pub confirmation: fn(&mut Replies<'_>) -> Option<()>,
+}
+
+impl Push for RespPush {
+    fn push(&mut self, message: &Message, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.head);
+        out.extend_from_slice(message);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn confirmation(&mut self, incoming: &[u8]) -> Option<(usize, usize)> {
+        let mut replies = Replies::of(incoming);
+        (self.confirmation)(&mut replies)?;
+        Some((replies.read(), 1))
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Entries that are acknowledged stay in the stream: to delete them would be one more command each.
 
-use super::client::{Client, Producer, Push};
+use super::client::{Client, Producer};
 use super::peer::{Peer, Work};
-use super::resp::{Replies, words};
-use super::tally::{Message, Tally};
+use super::resp::{Replies, RespPush, words};
+use super::tally::Tally;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::servers::{Kind, Server, ask};
@@ -42,7 +42,7 @@ impl Peer for Streams {
     }
 
     fn producer(&self) -> (TcpStream, Box<dyn Client>) {
-        (self.server.connect(), Box::new(Producer::new(Xadd, self.batch)))
+        (self.server.connect(), Box::new(Producer::new(XADD, self.batch)))
     }
 
     fn consumer(&self, number: usize) -> (TcpStream, Box<dyn Client>) {
@@ -63,21 +63,10 @@ impl Peer for Streams {
     }
 }
 
-struct Xadd;
-
-impl Push for Xadd {
-    fn push(&mut self, message: &Message, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"*5\r\n$4\r\nXADD\r\n$5\r\nqueue\r\n$1\r\n*\r\n$1\r\nm\r\n$64\r\n");
-        out.extend_from_slice(message);
-        out.extend_from_slice(b"\r\n");
-    }
-
-    fn confirmation(&mut self, incoming: &[u8]) -> Option<(usize, usize)> {
-        let mut replies = Replies::of(incoming);
-        replies.bulk()?;
-        Some((replies.read(), 1))
-    }
-}
+const XADD: RespPush = RespPush {
+    head: b"*5\r\n$4\r\nXADD\r\n$5\r\nqueue\r\n$1\r\n*\r\n$1\r\nm\r\n$64\r\n",
+    confirmation: |replies| replies.bulk().map(drop),
+};
 
 struct Consumer {
     read: Vec<u8>,

@@ -1,10 +1,10 @@
 //! A queue under a policy: RPUSH and BLPOP. Either the next pop acknowledges, or QUEUE ACK does, by the
 //! message's value.
 
-use super::client::{Client, Producer, Push};
+use super::client::{Client, Producer};
 use super::peer::{Acknowledge, Peer, Work};
-use super::resp::{Replies, words};
-use super::tally::{Message, Tally};
+use super::resp::{Replies, RespPush, words};
+use super::tally::Tally;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::servers::{Kind, Server, ask};
@@ -41,7 +41,7 @@ impl Peer for Tidegate {
     }
 
     fn producer(&self) -> (TcpStream, Box<dyn Client>) {
-        (self.server.connect(), Box::new(Producer::new(Rpush, self.work.batch)))
+        (self.server.connect(), Box::new(Producer::new(RPUSH, self.work.batch)))
     }
 
     fn consumer(&self, _: usize) -> (TcpStream, Box<dyn Client>) {
@@ -64,21 +64,10 @@ impl Peer for Tidegate {
     }
 }
 
-struct Rpush;
-
-impl Push for Rpush {
-    fn push(&mut self, message: &Message, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"*3\r\n$5\r\nRPUSH\r\n$5\r\nqueue\r\n$64\r\n");
-        out.extend_from_slice(message);
-        out.extend_from_slice(b"\r\n");
-    }
-
-    fn confirmation(&mut self, incoming: &[u8]) -> Option<(usize, usize)> {
-        let mut replies = Replies::of(incoming);
-        replies.integer()?;
-        Some((replies.read(), 1))
-    }
-}
+const RPUSH: RespPush = RespPush {
+    head: b"*3\r\n$5\r\nRPUSH\r\n$5\r\nqueue\r\n$64\r\n",
+    confirmation: |replies| replies.integer().map(drop),
+};
 
 struct Consumer {
     acknowledge: Acknowledge,
