@@ -18,12 +18,11 @@ pub use durability::{Contents, ReplayError};
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{BlockedOn, Client, CloseReason, Outbox, Peer};
+use crate::clients::{Client, CloseReason, Outbox, Peer, Wants};
 use crate::clock::Now;
-use crate::commands::{self, after, dispatch, pubsub};
+use crate::commands::{self, pubsub};
 use crate::engine::Table;
-use crate::engine::open_transaction;
-use crate::engine::{monitor, timing, waits};
+use crate::engine::{dispatch, monitor, open_transaction, timing, wait, wake};
 use crate::host::Host;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
@@ -74,11 +73,11 @@ impl Broker {
 
     /// Forgets a client: its waits, watches and subscriptions end, what it is owed is dropped.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
-        waits::stop_waiting(&mut self.state, id);
+        wait::stop(&mut self.state, id);
         open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
-        self.give_back(id);
+        self.give_back(id, now);
         match reason {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
@@ -324,11 +323,11 @@ impl Broker {
 
     /// Has what a client holds returned to its queues, together with what others held who leave in this
     /// turn. Who waited behind it in a line may be next.
-    fn give_back(&mut self, id: ClientId) {
+    fn give_back(&mut self, id: ClientId, now: Now) {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.depart_client(id);
         }
-        after::follow_up(&mut self.state);
+        wake::follow_up(&mut self.state, self.table, now);
     }
 
     /// The next client with output that its socket was not offered yet.
@@ -427,14 +426,14 @@ impl Broker {
         let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
         assert!(is_paused || !self.state.keyspace.has_signals(), "a signal was left");
         for client in self.state.clients.iter() {
-            if let Some(blocked) = &client.blocked
-                && let BlockedOn::Keys { db, keys, ticket, .. } = &blocked.on
-            {
-                for key in keys {
-                    let after = ticket.checked_sub(1);
-                    let found = self.state.keyspace.next_waiter(*db, key, after);
-                    assert_eq!(found, Some((*ticket, client.id)), "a waiter out of line");
-                }
+            let Some(wait) = client.wait().filter(|wait| matches!(wait.wants, Wants::Message))
+            else {
+                continue;
+            };
+            for key in &wait.keys {
+                let after = wait.ticket.checked_sub(1);
+                let found = self.state.keyspace.next_waiter(wait.db, key, after);
+                assert_eq!(found, Some((wait.ticket, client.id)), "a waiter out of line");
             }
         }
     }

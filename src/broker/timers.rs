@@ -3,9 +3,8 @@
 use super::Broker;
 use crate::clients::CloseReason;
 use crate::clock::Now;
-use crate::commands::{after, blocking};
 use crate::deadlines::timers;
-use crate::engine::gates;
+use crate::engine::{gates, wait, wake};
 use crate::note::Note;
 use crate::queueing;
 use crate::state::State;
@@ -104,21 +103,21 @@ impl Broker {
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
         queueing::do_chores(&mut self.state);
-        after::follow_up(&mut self.state);
+        wake::follow_up(&mut self.state, self.table, now);
     }
 
     fn end_pause(&mut self, now: Now) {
         if self.state.pause.is_some_and(|pause| pause.until_us <= now.monotonic_us) {
-            after::end_pause(&mut self.state);
+            wake::end_pause(&mut self.state, self.table, now);
         }
     }
 
     fn end_waits(&mut self, now: Now) {
         while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
-            blocking::time_out(&mut self.state, id);
+            wait::time_out(&mut self.state, id);
         }
         // Who was behind one that waited for more room than there is may fit in.
-        after::follow_up(&mut self.state);
+        wake::follow_up(&mut self.state, self.table, now);
     }
 
     /// Closes clients that have been idle longer than `timeout`, which does not hold for subscribers,

@@ -2,11 +2,10 @@
 
 use super::consuming::Consuming;
 use super::outbox::Outbox;
+use super::wait::{Blocked, Wait};
 use crate::client_id::ClientId;
 use crate::flags::Flags;
 use crate::keyspace::{DbIndex, Key};
-use crate::policy::QueuePolicy;
-use crate::queue::End;
 use crate::resp::{OwnedRequest, RequestParser};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -161,57 +160,6 @@ impl CloseReason {
     }
 }
 
-/// What a blocked client wants to take when a key gets a value.
-#[derive(Clone, Debug)]
-pub(crate) enum Take {
-    /// BLPOP, BRPOP: one message, answered with the key.
-    Pop { end: End },
-    /// BLMPOP: up to `count` messages, answered with the key.
-    PopMany { end: End, count: usize },
-    /// BLMOVE, BRPOPLPUSH: one message, put into another list.
-    Move { from: End, to: End, destination: Key },
-}
-
-/// What a client waits for.
-#[derive(Debug)]
-pub(crate) enum BlockedOn {
-    /// Keys of a database. The ticket gives the place in every key's line.
-    Keys { db: DbIndex, keys: Vec<Key>, ticket: u64, take: Take },
-    /// Room in a full queue, for the messages of this push.
-    Room {
-        db: DbIndex,
-        key: Key,
-        ticket: u64,
-        end: End,
-        request: OwnedRequest,
-        /// The policy under which it was full.
-        policy: Arc<QueuePolicy>,
-    },
-    /// Acknowledgements of replicas (WAIT), of which there are none: the end of its time.
-    Replicas,
-    /// The end of CLIENT PAUSE. The command that came is still in its input.
-    Pause,
-}
-
-/// A client's wait.
-#[derive(Debug)]
-pub(crate) struct Blocked {
-    pub on: BlockedOn,
-    /// Microseconds of the monotonic clock at which the wait ends without a result.
-    pub deadline_us: Option<u64>,
-}
-
-/// The call of a client that waits. It counts when the wait ends.
-#[derive(Debug)]
-pub(crate) struct WaitingCall {
-    /// The command's position in the table.
-    pub command: usize,
-    /// Microseconds until the wait began.
-    pub took_us: u64,
-    /// What the slow log may show.
-    pub request: OwnedRequest,
-}
-
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ReplyMode {
@@ -284,8 +232,7 @@ pub(crate) struct Client {
     pub no_touch: bool,
     pub reply_mode: ReplyMode,
     pub identity: Option<Box<Identity>>,
-    pub blocked: Option<Box<Blocked>>,
-    pub waiting_call: Option<Box<WaitingCall>>,
+    pub blocked: Option<Blocked>,
     pub transaction: Option<Box<Transaction>>,
     pub subscriptions: Option<Box<Subscriptions>>,
     /// Why the connection is about to end; nothing of its input is run any more.
@@ -327,7 +274,6 @@ impl Client {
             reply_mode: ReplyMode::On,
             identity: None,
             blocked: None,
-            waiting_call: None,
             transaction: None,
             subscriptions: None,
             closing: None,
@@ -422,19 +368,23 @@ impl Client {
         &self.outbox
     }
 
-    /// Memory of the record and the buffers: input, output, queued commands, a push that waits.
+    /// The call that waits, if one does.
+    pub(crate) fn wait(&self) -> Option<&Wait> {
+        match &self.blocked {
+            Some(Blocked::Call(wait)) => Some(wait),
+            Some(Blocked::Pause) | None => None,
+        }
+    }
+
+    /// Memory of the record and the buffers: input, output, queued commands, a call that waits.
     pub(crate) fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
         // Room for what of a large argument has not come yet takes no memory.
         let input = self.input.capacity().min(self.input.len() + LARGE_ARGUMENT_BYTES);
-        let waiting = match self.blocked.as_deref().map(|blocked| &blocked.on) {
-            Some(BlockedOn::Room { request, .. }) => request.memory_bytes(),
-            _ => 0,
-        };
-        let call = self.waiting_call.as_ref().map_or(0, |call| call.request.memory_bytes());
+        let waiting = self.wait().map_or(0, Wait::memory_bytes);
         let output = self.outbox.memory_bytes();
-        size_of::<Client>() + input + parser + queued + waiting + call + output
+        size_of::<Client>() + input + parser + queued + waiting + output
     }
 }
 

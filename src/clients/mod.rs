@@ -11,13 +11,13 @@ mod inputs;
 mod outbox;
 mod output_limit;
 mod slow_subscriber;
+mod wait;
 
-pub(crate) use client::{
-    Blocked, BlockedOn, Client, Identity, ReplyMode, Subscriptions, Take, Transaction, WaitingCall,
-};
+pub(crate) use client::{Client, Identity, ReplyMode, Subscriptions, Transaction};
 pub use client::{CloseReason, Peer};
 pub(crate) use consuming::Consumer;
 pub use outbox::Outbox;
+pub(crate) use wait::{Blocked, Wait, Wants};
 
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
@@ -55,6 +55,8 @@ pub(crate) struct Clients {
     /// When clients above their soft limit of output are closed.
     soft_limits: Deadlines<ClientId>,
     blocked_count: usize,
+    /// Clients that CLIENT PAUSE holds back, by number.
+    paused: BTreeMap<u64, ClientId>,
     holds: Holds,
 }
 
@@ -79,6 +81,7 @@ impl Clients {
         self.by_number.remove(&id.number());
         self.memory_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
+        self.paused.remove(&id.number());
         if let Some(due_us) = client.soft_limit_due_us {
             self.soft_limits.remove(due_us, id);
         }
@@ -141,7 +144,7 @@ impl Clients {
         self.memory_bytes
     }
 
-    /// How many clients are blocked on keys.
+    /// How many clients are blocked.
     pub(crate) fn blocked_count(&self) -> usize {
         self.blocked_count
     }
@@ -202,6 +205,23 @@ impl Clients {
         let Some(client) = find_mut(&mut self.slots, id) else { return Output::default() };
         adopt_spare(&mut client.outbox, &mut self.spare_buffers);
         client.outbox.lend()
+    }
+
+    /// An empty output in a client's protocol, for a reply that is built apart. `keep_spare_output`
+    /// takes it back.
+    pub(crate) fn spare_output(&mut self, id: ClientId) -> Output {
+        let mut output = Output::new(self.protocol(id));
+        if let Some(buffer) = self.spare_buffers.pop() {
+            output.adopt(buffer);
+        }
+        output
+    }
+
+    /// Keeps the buffer of an output that is empty.
+    pub(crate) fn keep_spare_output(&mut self, mut output: Output) {
+        if let Some(buffer) = output.release() {
+            keep_spare(&mut self.spare_buffers, buffer);
+        }
     }
 
     /// Appends what others wrote to a client while its output was lent out.
@@ -367,23 +387,62 @@ impl Clients {
         None
     }
 
-    /// Makes a client wait for keys.
+    /// Leaves a client's input alone from now on. One that is blocked already stays as it is.
     pub(crate) fn block(&mut self, id: ClientId, blocked: Blocked) {
-        if let Some(client) = self.get_mut(id)
-            && client.blocked.is_none()
-        {
-            client.blocked = Some(Box::new(blocked));
-            self.blocked_count += 1;
+        let Some(client) = find_mut(&mut self.slots, id).filter(|client| client.blocked.is_none())
+        else {
+            return;
+        };
+        if matches!(blocked, Blocked::Pause) {
+            self.paused.insert(id.number(), id);
+        }
+        client.blocked = Some(blocked);
+        self.blocked_count += 1;
+    }
+
+    /// Has a client's input looked at again; the call that waited, if one did.
+    pub(crate) fn unblock(&mut self, id: ClientId) -> Option<Box<Wait>> {
+        let blocked = self.get_mut(id)?.blocked.take()?;
+        self.end_block(id);
+        match blocked {
+            Blocked::Call(wait) => Some(wait),
+            Blocked::Pause => {
+                self.paused.remove(&id.number());
+                None
+            }
         }
     }
 
-    /// Ends a client's wait; what it waited for. Its input is looked at again.
-    pub(crate) fn unblock(&mut self, id: ClientId) -> Option<Box<Blocked>> {
-        let blocked = self.get_mut(id)?.blocked.take()?;
+    /// Ends the blocks of all clients that CLIENT PAUSE holds back, of the oldest client first.
+    pub(crate) fn unblock_paused(&mut self) {
+        while let Some((_, id)) = self.paused.pop_first() {
+            self.unblock(id);
+        }
+    }
+
+    /// Takes the call that waits out of a client, to run it again. `put_wait_back` or `end_block`
+    /// follows: until then the client still counts as blocked.
+    pub(crate) fn take_wait(&mut self, id: ClientId) -> Option<Box<Wait>> {
+        let client = self.get_mut(id)?;
+        client.wait()?;
+        match client.blocked.take() {
+            Some(Blocked::Call(wait)) => Some(wait),
+            Some(Blocked::Pause) | None => None,
+        }
+    }
+
+    /// Has a call that ran again in vain wait as before.
+    pub(crate) fn put_wait_back(&mut self, id: ClientId, wait: Box<Wait>) {
+        if let Some(client) = self.get_mut(id) {
+            client.blocked = Some(Blocked::Call(wait));
+        }
+    }
+
+    /// Ends the block of a client whose wait was taken out.
+    pub(crate) fn end_block(&mut self, id: ClientId) {
         self.blocked_count -= 1;
         self.add_backlog(id);
         self.add_resumed(id);
-        Some(blocked)
     }
 
     /// Sets the protocol in which a client is answered from now on.
@@ -406,6 +465,9 @@ impl Clients {
         assert_eq!(counted, self.memory_bytes);
         let blocked = self.iter().filter(|client| client.blocked.is_some()).count();
         assert_eq!(blocked, self.blocked_count);
+        let is_paused = |client: &&Client| matches!(client.blocked, Some(Blocked::Pause));
+        let paused = self.iter().filter(is_paused).map(|client| client.id);
+        assert!(paused.eq(self.paused.values().copied()), "who is held back is not known");
         self.check_holds();
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));

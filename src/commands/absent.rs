@@ -3,19 +3,21 @@
 //! redis-server that has none.
 
 use super::help;
-use crate::clients::{Blocked, BlockedOn};
+use crate::clients::Wants;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Scripting, Server};
 use crate::engine::syntax::SYNC;
 use crate::engine::tips::{
     ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES, VARIES,
 };
+use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, is_word};
 use crate::resp::{Request, parse_integer};
+use std::iter;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    Command::new("wait", 3, wait).group(Generic).since("3.0.0").blocking().category("connection")
+    Command::new("wait", 3, wait_for_replicas).group(Generic).since("3.0.0").blocking().category("connection")
         .args(&[One("numreplicas"), One("timeout")])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .says("Waits for replicas, of which there are none."),
@@ -77,7 +79,7 @@ static SCRIPT: &[Command] = &[
 ];
 
 /// No replica acknowledges anything, so that whoever waits for one waits until the time is over.
-fn wait(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+fn wait_for_replicas(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const NO_TIMEOUT: CommandError =
         CommandError::text("ERR timeout is not an integer or out of range");
     // Redis keeps the number in 32 bits: of some large ones nothing or less is left.
@@ -91,11 +93,7 @@ fn wait(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     }
     let timeout_us = timeout_ms.saturating_mul(1000);
     let deadline_us = (timeout_us > 0).then(|| ctx.now.monotonic_us.saturating_add(timeout_us));
-    let state = &mut *ctx.state;
-    if let Some(deadline_us) = deadline_us {
-        state.wait_deadlines.insert(deadline_us, ctx.client);
-    }
-    state.clients.block(ctx.client, Blocked { on: BlockedOn::Replicas, deadline_us });
+    wait::begin(ctx, request, Wants::Replicas, iter::empty(), deadline_us);
     Ok(())
 }
 

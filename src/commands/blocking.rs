@@ -1,27 +1,22 @@
-//! Queues: the list commands that wait, and how waiting clients are served.
+//! Queues: the list commands that wait.
 //!
-//! A command first tries to take, as its non-blocking form does. If nothing is there, the client
-//! is put in line at each of its keys and its further input waits. A change that gives such a key
-//! a value puts the key on the keyspace's ready list; after the command the broker serves the
-//! clients in line, the longest-waiting first, with the same `take`.
+//! A command first tries to take, as its non-blocking form does. If nothing is there, it waits in line
+//! at each of its keys, and the client's further input waits too. A change that gives such a key
+//! messages puts the key on the keyspace's ready list; after the command that did it, the calls in line
+//! run again, the longest-waiting first (see `engine/wake.rs`).
 
-use super::producers;
-use super::take::{Taker, end_of, has_messages, many_arguments, take, take_first};
-use crate::client_id::ClientId;
-use crate::clients::{Blocked, BlockedOn, Take};
+use super::take::{Take, end_of, many_arguments, take_first};
+use crate::clients::Wants;
 use crate::clock::Now;
 use crate::engine::Arg::{Many, One, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, PER_KEY, TAKE_MANY};
-use crate::engine::timing;
 use crate::engine::uses::{INSERT, TAKE};
-use crate::engine::waits::stop_waiting;
+use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context};
-use crate::keyspace::Key;
 use crate::queue::End;
-use crate::queueing::{self, Taken};
-use crate::resp::{Output, Request};
-use crate::state::State;
+use crate::queueing;
+use crate::resp::Request;
 use std::iter;
 
 #[rustfmt::skip]
@@ -61,7 +56,7 @@ fn blocking_pop(
 ) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let deadline_us = deadline(args.last()?, ctx.now)?;
-    take_or_wait(ctx, args.rest(), Take::Pop { end }, deadline_us)
+    take_or_wait(ctx, request, args.rest(), Take::Pop { end }, deadline_us)
 }
 
 pub(super) fn blmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -69,7 +64,7 @@ pub(super) fn blmpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
     let timeout = args.required()?;
     let (keys, end, count) = many_arguments(args)?;
     let deadline_us = deadline(timeout, ctx.now)?;
-    take_or_wait(ctx, keys, Take::PopMany { end, count }, deadline_us)
+    take_or_wait(ctx, request, keys, Take::PopMany { end, count }, deadline_us)
 }
 
 pub(super) fn blmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -77,16 +72,27 @@ pub(super) fn blmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
     let (source, destination) = (args.required()?, args.required()?);
     let (from, to) = (end_of(&mut args)?, end_of(&mut args)?);
     let deadline_us = deadline(args.required()?, ctx.now)?;
-    let destination = Key::from(destination);
-    take_or_wait(ctx, iter::once(source), Take::Move { from, to, destination }, deadline_us)
+    take_or_wait(
+        ctx,
+        request,
+        iter::once(source),
+        Take::Move { from, to, destination },
+        deadline_us,
+    )
 }
 
 pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (source, destination) = (args.required()?, args.required()?);
     let deadline_us = deadline(args.required()?, ctx.now)?;
-    let (from, to, destination) = (End::Back, End::Front, Key::from(destination));
-    take_or_wait(ctx, iter::once(source), Take::Move { from, to, destination }, deadline_us)
+    let (from, to, destination) = (End::Back, End::Front, destination);
+    take_or_wait(
+        ctx,
+        request,
+        iter::once(source),
+        Take::Move { from, to, destination },
+        deadline_us,
+    )
 }
 
 /// When a wait of so many seconds, given as a decimal fraction, is over; none for 0.
@@ -148,146 +154,48 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
 
 fn take_or_wait<'a>(
     ctx: &mut Context<'_>,
+    request: &Request<'_>,
     keys: impl Iterator<Item = &'a [u8]> + Clone,
-    wanted: Take,
+    wanted: Take<'_>,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
+    // A call that runs again looks at the key that is ready, and has acknowledged before.
+    if let Some(key) = ctx.ready_key {
+        if !take_first(ctx, iter::once(key), &wanted)? {
+            wait::begin(ctx, request, Wants::Message, keys, deadline_us);
+        }
+        return Ok(());
+    }
     let may_wait = ctx.origin.may_wait();
-    if !matches!(wanted, Take::Move { .. }) {
+    let acknowledges = !matches!(wanted, Take::Move { .. });
+    if acknowledges {
         queueing::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, may_wait);
     }
     if take_first(ctx, keys.clone(), &wanted)? {
         return Ok(());
     }
-    if !may_wait {
-        match wanted {
-            Take::Move { .. } => ctx.reply.null(),
-            Take::Pop { .. } | Take::PopMany { .. } => ctx.reply.null_array(),
+    if may_wait {
+        wait::begin(ctx, request, Wants::Message, keys.clone(), deadline_us);
+        if acknowledges && is_any_acknowledged_by_pop(ctx, keys) {
+            ctx.state.clients.note_waiting(ctx.client);
         }
-        return Ok(());
+    } else if acknowledges {
+        ctx.reply.null_array();
+    } else {
+        ctx.reply.null();
     }
-    wait(ctx, keys, wanted, deadline_us);
     Ok(())
 }
 
-/// Puts the client in line at each key.
-fn wait<'a>(
+/// Whether pops of any of these keys acknowledge.
+fn is_any_acknowledged_by_pop<'a>(
     ctx: &mut Context<'_>,
-    keys: impl Iterator<Item = &'a [u8]>,
-    take: Take,
-    deadline_us: Option<u64>,
-) {
-    let state = &mut *ctx.state;
-    let ticket = state.next_ticket;
-    state.next_ticket += 1;
-    let mut is_acknowledged_by_pop = false;
-    let in_line = |name| {
-        let key = state.keyspace.add_waiter(ctx.db, name, ticket, ctx.client);
-        let policy = state.keyspace.policy_of(ctx.db, &key);
-        is_acknowledged_by_pop |= policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
-        key
-    };
-    let keys: Vec<Key> = keys.map(in_line).collect();
-    if is_acknowledged_by_pop && !matches!(take, Take::Move { .. }) {
-        state.clients.note_waiting(ctx.client);
-    }
-    if let Some(deadline_us) = deadline_us {
-        state.wait_deadlines.insert(deadline_us, ctx.client);
-    }
-    let on = BlockedOn::Keys { db: ctx.db, keys, ticket, take };
-    state.clients.block(ctx.client, Blocked { on, deadline_us });
-}
-
-/// Ends a client's wait as if its time were over: a consumer gets a null array, whatever it waits for, who
-/// waits for replicas their number, a producer the error that there is no room. A client that waits for the end of a pause is left alone.
-pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
-    let error = producers::no_room_error(state, client);
-    let blocked = state.clients.get(client).and_then(|client| client.blocked.as_deref());
-    let counts_replicas = matches!(blocked, Some(Blocked { on: BlockedOn::Replicas, .. }));
-    end_wait(state, client, error.is_some(), |reply| match &error {
-        Some(error) => reply.error(&error.to_bytes()),
-        None if counts_replicas => reply.integer(0),
-        None => reply.null_array(),
-    })
-}
-
-/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR).
-pub(crate) fn end_wait_with_error(state: &mut State, client: ClientId) -> bool {
-    const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
-    let is_unblocked = end_wait(state, client, true, |reply| reply.error(ERROR));
-    if is_unblocked {
-        state.stats.count_error(ERROR);
-    }
-    is_unblocked
-}
-
-fn end_wait(
-    state: &mut State,
-    client: ClientId,
-    has_failed: bool,
-    answer: impl FnOnce(&mut Output),
+    mut keys: impl Iterator<Item = &'a [u8]>,
 ) -> bool {
-    let waits = state.clients.get(client).and_then(|client| client.blocked.as_deref());
-    if matches!(waits, None | Some(Blocked { on: BlockedOn::Pause, .. })) {
-        return false;
-    }
-    stop_waiting(state, client);
-    state.clients.answer(client, answer);
-    timing::end_wait(state, client, 0, has_failed);
-    true
-}
-
-/// Serves the clients in line at keys that got values, until nobody can be served. Moving a
-/// message may make another key ready, which is then served too.
-pub(crate) fn serve_ready_keys(state: &mut State) {
-    loop {
-        let ready = state.keyspace.take_ready();
-        if ready.is_empty() {
-            return;
-        }
-        for (db, key) in ready {
-            serve_key(state, db, &key);
-        }
-    }
-}
-
-fn serve_key(state: &mut State, db: usize, key: &[u8]) {
-    let mut last = None;
-    while has_messages(&mut state.keyspace, db, key) == Ok(true)
-        && let Some((ticket, client)) = state.keyspace.next_waiter(db, key, last)
-    {
-        last = Some(ticket);
-        // Who is about to be closed must not be handed a message.
-        let is_closing = state.clients.get(client).is_none_or(|client| client.closing.is_some());
-        if is_closing {
-            stop_waiting(state, client);
-        } else if let Some(BlockedOn::Keys { take: wanted, .. }) = stop_waiting(state, client) {
-            let begun_us = state.host.monotonic_us();
-            let State { clients, keyspace, effects, stats, .. } = state;
-            if effects.is_on() {
-                clients.note_change(client);
-            }
-            let consumer = clients.consumer(client);
-            let mut is_to_acknowledge = false;
-            let mut has_failed = false;
-            clients.answer(client, |reply| {
-                let taker = Taker { db, consumer, take: &wanted };
-                match take(keyspace, effects, taker, key, reply) {
-                    Ok(taken) => is_to_acknowledge = taken == Taken::ToAcknowledge,
-                    Err(error) => {
-                        has_failed = true;
-                        stats.count_error(&error.to_bytes());
-                        reply.error(&error.to_bytes());
-                    }
-                }
-            });
-            if is_to_acknowledge {
-                clients.note_delivered(consumer);
-            }
-            let took_us = state.host.monotonic_us().saturating_sub(begun_us);
-            timing::end_wait(state, client, took_us, has_failed);
-        }
-    }
+    keys.any(|key| {
+        let policy = ctx.state.keyspace.policy_of(ctx.db, key);
+        policy.is_some_and(|policy| policy.is_acknowledged_by_pop())
+    })
 }
 
 #[cfg(test)]

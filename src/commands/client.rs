@@ -3,14 +3,14 @@
 
 use super::client_list::shown_id;
 use super::help::wrong_arguments;
-use super::{blocking, client_kill, client_list};
+use super::{client_kill, client_list};
 use crate::clients::{Identity, ReplyMode};
 use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
 use crate::engine::Group::Connection;
-use crate::engine::gates;
 use crate::engine::syntax::ALL_CLIENTS;
 use crate::engine::tips::{ALL_NODES_SUCCEED, VARIES};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};
+use crate::engine::{gates, wait};
 use crate::resp::{Request, parse_integer};
 use crate::state::Pause;
 
@@ -160,8 +160,8 @@ fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let number = integer(number)?;
     let target = u64::try_from(number).ok().and_then(|number| ctx.state.clients.find(number));
     let is_unblocked = match target {
-        Some(target) if with_error => blocking::end_wait_with_error(ctx.state, target),
-        Some(target) => blocking::time_out(ctx.state, target),
+        Some(target) if with_error => wait::end_with_error(ctx.state, target),
+        Some(target) => wait::time_out(ctx.state, target),
         None => false,
     };
     ctx.reply.flag(is_unblocked);

@@ -8,7 +8,7 @@ use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
 use crate::engine::open_transaction;
 use crate::engine::{Arguments, CommandError, Context, is_word};
-use crate::engine::{monitor, waits};
+use crate::engine::{monitor, wait};
 use crate::resp::{Request, parse_integer};
 use crate::state::State;
 
@@ -98,7 +98,7 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
 fn kill_other(state: &mut State, id: ClientId) {
     // First, so that input that waited is not run when the wait ends.
     state.clients.close(id, CloseReason::Killed);
-    waits::stop_waiting(state, id);
+    wait::stop(state, id);
     open_transaction::forget(state, id);
     pubsub::forget(state, id);
     monitor::stop(state, id);

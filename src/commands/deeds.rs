@@ -21,7 +21,7 @@ pub(super) fn log_deed(ctx: &Context<'_>, request: &Request<'_>) {
 
 /// The request without its passwords, on one line whatever is in it.
 fn spelled(ctx: &Context<'_>, request: &Request<'_>) -> String {
-    let hidden = secrets::hide(ctx.command, request);
+    let hidden = secrets::hide(ctx.found.command, request);
     let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
     let words = shown.args().take(ARGS_MAX).map(|arg| {
         let rest = if arg.len() > ARG_BYTES_MAX { "…" } else { "" };

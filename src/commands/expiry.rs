@@ -131,7 +131,7 @@ fn set(
         Unit::Milliseconds => Some(given),
     };
     let expires_ms = given_ms.and_then(|given_ms| given_ms.checked_add(base_ms));
-    let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.command))?;
+    let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.found.command))?;
 
     let State { keyspace, effects, .. } = &mut *ctx.state;
     let is_set = keyspace.get(ctx.db, key).is_some()

@@ -5,7 +5,7 @@
 //! without it shows.
 
 use super::connection::REDIS_VERSION;
-use crate::clients::BlockedOn;
+use crate::clients::{Client, Wants};
 use crate::engine::Arg::OptionalMany;
 use crate::engine::Group::Server;
 use crate::engine::syntax::ALL_CLIENTS;
@@ -351,10 +351,9 @@ fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
 /// How many keys clients wait for. Looks at all clients, so it is no figure.
 fn blocking_keys(text: &mut Text, reading: &Reading<'_>) {
     let clients = reading.state.clients.iter();
-    let waited = clients.filter_map(|client| match &client.blocked.as_deref()?.on {
-        BlockedOn::Keys { db, keys, .. } => Some(keys.iter().map(|key| (*db, key))),
-        _ => None,
-    });
+    let waits = clients.filter_map(Client::wait);
+    let for_messages = waits.filter(|wait| matches!(wait.wants, Wants::Message));
+    let waited = for_messages.map(|wait| wait.keys.iter().map(|key| (wait.db, key)));
     text.field("total_blocking_keys", waited.flatten().collect::<HashSet<_>>().len());
 }
 

@@ -2,7 +2,7 @@
 //! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
 use super::deeds::log_deed;
-use crate::clients::{BlockedOn, Client, Clients};
+use crate::clients::{Client, Clients};
 use crate::effects::Effects;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Server};
@@ -256,19 +256,10 @@ fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 /// The keys for which clients wait, those of the longest wait first and in the order in which it
 /// named them, then those they watch; some may be there twice.
 fn interesting_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
-    let mut waits: Vec<_> = clients.iter().filter_map(wait).collect();
-    waits.sort_by_key(|(ticket, ..)| *ticket);
-    let waited = waits.iter().flat_map(|(_, db, keys)| keys.iter().map(|key| (*db, key.clone())));
+    let mut waits: Vec<_> = clients.iter().filter_map(Client::wait).collect();
+    waits.sort_by_key(|wait| wait.ticket);
+    let waited = waits.iter().flat_map(|wait| wait.keys.iter().map(|key| (wait.db, key.clone())));
     waited.chain(clients.iter().flat_map(watched)).collect()
-}
-
-/// A client's ticket, the database and the keys it waits for.
-fn wait(client: &Client) -> Option<(u64, DbIndex, &[Key])> {
-    match &client.blocked.as_deref()?.on {
-        BlockedOn::Keys { db, keys, ticket, .. } => Some((*ticket, *db, keys)),
-        BlockedOn::Room { db, key, ticket, .. } => Some((*ticket, *db, std::slice::from_ref(key))),
-        BlockedOn::Replicas | BlockedOn::Pause => None,
-    }
 }
 
 fn watched(client: &Client) -> impl Iterator<Item = (DbIndex, Key)> + '_ {
@@ -280,7 +271,8 @@ mod tests {
     use crate::client_id::ClientId;
     use crate::clients::Peer;
     use crate::clock::Now;
-    use crate::commands::{dispatch, table};
+    use crate::commands::table;
+    use crate::engine::dispatch::dispatch;
     use crate::host::NoHost;
     use crate::resp::{Output, OwnedRequest};
     use crate::settings::Settings;
@@ -312,7 +304,7 @@ mod tests {
             let (id, table) = (self.clients[client], table());
             let mut reply = Output::default();
             let (state, named) = (&mut self.state, table.find(request.name()));
-            dispatch::dispatch(state, table, named, id, &request, &mut reply, self.now);
+            dispatch(state, table, named, id, &request, &mut reply, self.now);
             self.state.keyspace.check_invariants();
             String::from_utf8_lossy(&reply.take_all()).into_owned()
         }

@@ -1,19 +1,19 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
-use super::producers;
-use super::take::{count_of, end_of, many_arguments, move_between, take_first};
-use crate::clients::Take;
+use super::take::{Take, count_of, end_of, many_arguments, move_between, take_first};
+use crate::clients::Wants;
 use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, TAKE_MANY};
 use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
+use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_within, is_word};
 use crate::keyspace::{DbIndex, Plain, Slot};
-use crate::policy::Overflow;
 use crate::queue::{End, Queue};
 use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
 use crate::resp::{Output, Request};
 use crate::state::{State, add_expired};
+use std::iter;
 
 const PER_MESSAGE: &str = "O(1) for each message";
 const WITHIN: &str = "O(N) where N is the number of messages up to the place, by blocks of them";
@@ -124,11 +124,13 @@ fn push_governed(
     let State { keyspace, effects, .. } = &mut *ctx.state;
     // In a transaction nobody waits.
     let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
-    if to.rules.overflow == Overflow::Block
-        && ctx.origin.may_wait()
-        && let Some(policy) = producers::must_wait(keyspace, to, messages.clone())
+    let is_first = ctx.origin.is_woken();
+    if ctx.origin.may_wait()
+        && let Some(policy) = queueing::must_wait(keyspace, &to, messages.clone(), is_first)
     {
-        producers::wait_for_room(ctx, request, key, end, policy);
+        let wait_us = policy.block_timeout_ms.saturating_mul(1000);
+        let deadline_us = ctx.now.monotonic_us.saturating_add(wait_us);
+        wait::begin(ctx, request, Wants::Capacity(policy), iter::once(key), Some(deadline_us));
         return Ok(());
     }
     let len = Queues::new(keyspace, effects).push(&to, messages)?;
@@ -150,7 +152,8 @@ fn push_existing(
     end: End,
 ) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    if ctx.state.keyspace.list(ctx.db, key)?.is_none() {
+    // The list was there when a push began to wait for capacity; without it there is capacity.
+    if ctx.state.keyspace.list(ctx.db, key)?.is_none() && !ctx.origin.is_woken() {
         ctx.reply.integer(0);
         return Ok(());
     }
@@ -167,7 +170,7 @@ fn rpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 
 fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
     if request.len() > 3 {
-        return Err(CommandError::Arity(ctx.command.name.into()));
+        return Err(CommandError::Arity(ctx.found.command.name.into()));
     }
     let count = match request.get(2) {
         None => None,

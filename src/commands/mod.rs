@@ -1,12 +1,11 @@
-//! The command table, made of the families' rows, and the way of a request through it.
+//! The commands: one family a file or folder, and the table made of their rows.
 //!
 //! Adding a command is one place: a row and the function beneath it in the family's file. Look-up,
 //! arity errors, what is allowed when, COMMAND and its DOCS, counters and the documentation's table
 //! all come from the row.
 
 mod absent;
-pub(crate) mod after;
-pub(crate) mod blocking;
+mod blocking;
 mod categories;
 mod client;
 mod client_kill;
@@ -17,7 +16,6 @@ mod config;
 mod connection;
 mod debug;
 mod deeds;
-pub(crate) mod dispatch;
 mod document;
 mod expiry;
 mod help;
@@ -27,7 +25,6 @@ mod latency;
 mod list;
 mod memory;
 mod object;
-mod producers;
 pub(crate) mod pubsub;
 mod queue;
 mod queue_policy;
@@ -37,7 +34,7 @@ mod server;
 mod slowlog;
 mod string;
 mod take;
-pub(crate) mod transaction;
+mod transaction;
 
 pub use document::{command_names, commands_markdown};
 

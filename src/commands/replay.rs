@@ -52,7 +52,9 @@ pub(crate) fn replay(
         now: Now::default(),
         reply,
         origin: Origin::Replay,
-        command: found.command,
+        ready_key: None,
+        is_waiting: false,
+        found,
         table,
     };
     let result = run(&mut context, request);

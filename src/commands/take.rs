@@ -1,7 +1,6 @@
-//! Taking messages from a list: what a command that finds some does, and what a client that
-//! waited for some gets. Both are the same functions. And how such commands say what to take.
+//! Taking messages from a list, at once or after a wait, and how commands say what to take.
 
-use crate::clients::{Consumer, Take};
+use crate::clients::Consumer;
 use crate::effects::Effects;
 use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
@@ -11,12 +10,23 @@ use crate::resp::{Args, Output};
 use crate::state::{State, add_expired};
 use std::iter;
 
+/// What a command wants to take.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Take<'a> {
+    /// BLPOP, BRPOP: one message, answered with the key.
+    Pop { end: End },
+    /// LMPOP, BLMPOP: up to `count` messages, answered with the key.
+    PopMany { end: End, count: usize },
+    /// BLMOVE, BRPOPLPUSH: one message, put into another list.
+    Move { from: End, to: End, destination: &'a [u8] },
+}
+
 /// Who takes what, in which database.
 #[derive(Clone, Copy)]
-pub(super) struct Taker<'a> {
-    pub db: DbIndex,
-    pub consumer: Consumer,
-    pub take: &'a Take,
+struct Taker<'a> {
+    db: DbIndex,
+    consumer: Consumer,
+    take: &'a Take<'a>,
 }
 
 /// An argument that counts messages, at least `min`.
@@ -51,7 +61,7 @@ pub(super) fn many_arguments(
 pub(super) fn take_first<'a>(
     ctx: &mut Context<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
-    wanted: &Take,
+    wanted: &Take<'_>,
 ) -> Result<bool, CommandError> {
     let State { clients, keyspace, effects, .. } = &mut *ctx.state;
     let consumer = clients.consumer(ctx.client);
@@ -68,7 +78,7 @@ pub(super) fn take_first<'a>(
 }
 
 /// Takes from the list at `key` what a client wants and writes the reply.
-pub(super) fn take(
+fn take(
     keyspace: &mut Keyspace,
     effects: &mut Effects,
     taker: Taker<'_>,
@@ -106,17 +116,6 @@ pub(super) fn take(
     add_expired(keyspace, effects);
     effects.state_pop(db, *end, key, count);
     Ok(Taken::Some)
-}
-
-/// Whether a client would find a message at a key now, not whether it may have it.
-pub(super) fn has_messages(
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
-) -> Result<bool, CommandError> {
-    let is_paused = keyspace.is_governed(db, key)
-        && keyspace.governed(db, key).is_some_and(|governed| governed.is_read_paused);
-    Ok(keyspace.list(db, key)?.is_some() && !is_paused)
 }
 
 /// BLPOP's reply: the key and one message.
@@ -169,7 +168,8 @@ pub(super) fn move_between(
     if is_other {
         queueing::check_name(keyspace, destination)?;
     }
-    if !has_messages(keyspace, db, source)? {
+    keyspace.list(db, source)?;
+    if !keyspace.has_messages(db, source) {
         return Ok(None);
     }
     // A destination of another type must be found out before anything is taken.

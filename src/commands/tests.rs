@@ -1,8 +1,9 @@
-use super::{after, debug, dispatch, table};
+use super::{debug, table};
 use crate::clients::Peer;
 use crate::clock::Now;
-use crate::engine::secrets;
+use crate::engine::dispatch::dispatch;
 use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Origin, Run};
+use crate::engine::{secrets, wake};
 use crate::host::NoHost;
 use crate::resp::{Output, OwnedRequest};
 use crate::settings::Settings;
@@ -96,10 +97,21 @@ fn run_anyway(
     state.clients.get_mut(client).expect("just connected").is_authenticated = true;
     let owned = OwnedRequest::from_args(words.iter().map(|word| word.as_bytes()));
     let mut reply = Output::default();
-    let (origin, table) = (Origin::Client, table());
-    let mut ctx = Context { state, client, db: 0, now, reply: &mut reply, origin, command, table };
+    let table = table();
+    let mut ctx = Context {
+        state,
+        client,
+        db: 0,
+        now,
+        reply: &mut reply,
+        origin: Origin::Client,
+        ready_key: None,
+        is_waiting: false,
+        found: table.find_full(command.name.as_bytes()).expect("it is in the table"),
+        table,
+    };
     let result = run(&mut ctx, &owned.as_request());
-    after::follow_up(state);
+    wake::follow_up(state, table, now);
     state.keyspace.check_invariants();
     (reply.take_all().to_vec(), result)
 }
@@ -114,7 +126,7 @@ fn a_reply_may_be_built_apart_from_its_client() {
     let request = OwnedRequest::from_args([&b"ECHO"[..], b"hello"]);
     let request = request.as_request();
     let (mut reply, named) = (Output::default(), table().find(request.name()));
-    dispatch::dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default());
+    dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default());
     assert_eq!(reply.take_all(), b"$5\r\nhello\r\n");
     assert_eq!(state.clients.output(id).expect("connected").take_all(), b"owed");
 }

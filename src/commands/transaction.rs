@@ -71,10 +71,11 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
                 now: ctx.now,
                 reply: ctx.reply,
                 origin: Origin::Exec { commands: transaction.queued.len() },
-                command: found.command,
+                ready_key: None,
+                is_waiting: false,
+                found,
                 table: ctx.table,
             },
-            found,
             &request,
         );
     }

@@ -2,7 +2,6 @@
 //! log, the monitors.
 
 use super::context::Context;
-use super::table::Found;
 use super::{monitor, secrets, timing};
 use crate::command_error::CommandError;
 use crate::flags::Flags;
@@ -14,10 +13,27 @@ use crate::state::{State, add_expired};
 const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 
 /// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
-pub(crate) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
-    let command = found.command;
-    let begun_us = timing::begin_call(ctx.state, found, request.len());
-    let waiting_before = ctx.state.clients.blocked_count();
+pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
+    let command = ctx.found.command;
+    let begun_us = timing::begin_call(ctx.state, ctx.found, request.len());
+    let result = run(ctx, request);
+    ctx.state.stats.commands_processed += 1;
+    if ctx.is_waiting {
+        timing::begin_wait(ctx.state, ctx.client, begun_us);
+    } else {
+        end_call(ctx, request, result, begun_us);
+    }
+    if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
+        let hidden = secrets::hide(command, request);
+        let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
+        monitor::feed(ctx, &shown);
+    }
+}
+
+/// Runs a command, and adds what it changes to the effects.
+#[inline(always)]
+pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let command = ctx.found.command;
     let changes_before = ctx.state.keyspace.changes();
     ctx.state.effects.begin_command();
     let result = match command.run {
@@ -28,46 +44,37 @@ pub(crate) fn call(ctx: &mut Context<'_>, found: Found, request: &Request<'_>) {
         add_effect(ctx, request);
         ctx.state.clients.note_change(ctx.client);
     }
-    ctx.state.stats.commands_processed += 1;
-    if ctx.state.clients.blocked_count() > waiting_before {
-        timing::begin_wait(ctx.state, ctx.client, found, request, begun_us);
-    } else {
-        end_call(ctx, found, request, result, begun_us);
-    }
-    if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
-        let hidden = secrets::hide(command, request);
-        let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);
-        monitor::feed(ctx, &shown);
-    }
+    result
 }
 
 /// Counts a call that has been answered, or is with its error.
 #[inline(always)]
 fn end_call(
     ctx: &mut Context<'_>,
-    found: Found,
     request: &Request<'_>,
     result: Result<(), CommandError>,
     begun_us: Option<u64>,
 ) {
-    let took_us = timing::end_call(ctx.state, found.index, begun_us);
-    let stats = ctx.state.stats.command(found.index);
+    let index = ctx.found.index;
+    let took_us = timing::end_call(ctx.state, index, begun_us);
+    let stats = ctx.state.stats.command(index);
     stats.calls += 1;
     if let Err(error) = result {
         stats.failed += 1;
         write_error(ctx.state, &error, ctx.reply);
     }
     if let Some(took_us) = took_us {
-        end_single(ctx, found, request, took_us);
+        end_single(ctx, request, took_us);
     }
 }
 
 /// What follows from the time that a call took: nothing of it concerns a small one in a pipeline.
 #[inline(never)]
-fn end_single(ctx: &mut Context<'_>, found: Found, request: &Request<'_>, took_us: u64) {
-    let is_fast = found.command.flags.contains(Flags::FAST);
+fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
+    let command = ctx.found.command;
+    let is_fast = command.flags.contains(Flags::FAST);
     let event = if is_fast { "fast-command" } else { "command" };
-    timing::note_slow(ctx.state, ctx.client, found.command, request, took_us);
+    timing::note_slow(ctx.state, ctx.client, command, request, took_us);
     timing::note_latency(ctx.state, event, took_us);
     // Those of an EXEC are part of its time.
     if took_us >= LONG_US && !ctx.origin.is_exec() {
@@ -80,7 +87,7 @@ fn end_single(ctx: &mut Context<'_>, found: Found, request: &Request<'_>, took_u
 fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
     let State { keyspace, effects, .. } = &mut *ctx.state;
     // EXEC itself changes nothing: its commands have been added one by one.
-    if !effects.is_stated() && ctx.command.flags.contains(Flags::WRITE) {
+    if !effects.is_stated() && ctx.found.command.flags.contains(Flags::WRITE) {
         add_expired(keyspace, effects);
         effects.add(ctx.db, request.args());
     }

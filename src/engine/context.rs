@@ -1,8 +1,7 @@
 //! What a command runs with.
 
-use super::command::Command;
 use super::origin::Origin;
-use super::table::Table;
+use super::table::{Found, Table};
 use crate::client_id::ClientId;
 use crate::clients::Client;
 use crate::clock::Now;
@@ -24,8 +23,12 @@ pub(crate) struct Context<'a> {
     pub reply: &'a mut Output,
     /// Who asks for it.
     pub origin: Origin,
-    /// The command's own row.
-    pub command: &'static Command,
+    /// The key that is ready, for a call that waited: it looks at no other.
+    pub ready_key: Option<&'a [u8]>,
+    /// Whether the call waits, and writes no reply.
+    pub is_waiting: bool,
+    /// The command's own row, and its position in the table.
+    pub found: Found,
     /// All commands.
     pub table: &'static Table,
 }

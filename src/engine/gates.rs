@@ -5,7 +5,7 @@
 use super::command::Command;
 use super::open_transaction;
 use crate::client_id::ClientId;
-use crate::clients::{Blocked, BlockedOn, Client};
+use crate::clients::{Blocked, Client};
 use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::keyspace::DbIndex;
@@ -85,7 +85,7 @@ pub(crate) fn pass(
     if let Some(pause) = *pause
         && is_held_back(&pause, command, client)
     {
-        clients.block(id, Blocked { on: BlockedOn::Pause, deadline_us: None });
+        clients.block(id, Blocked::Pause);
         return Ok(Gate::Wait);
     }
     if in_transaction && !flags.contains(Flags::NEVER_QUEUED) {
@@ -206,12 +206,5 @@ pub(crate) fn is_serving_paused(state: &State) -> bool {
 /// not before, since it may be one of a transaction.
 pub(crate) fn lift_pause(state: &mut State) {
     state.pause = None;
-    for id in state.clients.ids() {
-        let is_paused = state.clients.get(id).is_some_and(|client| {
-            matches!(client.blocked.as_deref(), Some(Blocked { on: BlockedOn::Pause, .. }))
-        });
-        if is_paused {
-            state.clients.unblock(id);
-        }
-    }
+    state.clients.unblock_paused();
 }

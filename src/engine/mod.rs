@@ -15,13 +15,16 @@
 //! | `open_transaction` | what MULTI has begun: commands that are kept, watches |
 //! | `call` | running a command: its reply, effects, counters |
 //! | `timing`, `monitor`, `secrets` | how long it took, who watches it, and what of it nobody may see |
-//! | `waits` | the end of a client's wait |
+//! | `wait` | the one way to wait: beginning, deadlines, ends |
+//! | `wake` | what follows from a change: broken watches, and calls that waited and run again |
+//! | `dispatch` | the way of one request from its name to its reply |
 
 mod arguments;
 pub(crate) mod call;
 mod command;
 mod context;
 mod database;
+pub(crate) mod dispatch;
 pub(crate) mod gates;
 mod key_spec;
 pub(crate) mod look_up;
@@ -33,7 +36,8 @@ pub(crate) mod syntax;
 mod table;
 pub(crate) mod timing;
 pub(crate) mod tips;
-pub(crate) mod waits;
+pub(crate) mod wait;
+pub(crate) mod wake;
 
 pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub(crate) use crate::flags::Flags;

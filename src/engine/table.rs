@@ -82,6 +82,11 @@ impl Table {
         Some(Found { command: self.commands[index], index })
     }
 
+    /// The command at a position that a look-up gave.
+    pub(crate) fn at(&self, index: usize) -> Found {
+        Found { command: self.commands[index], index }
+    }
+
     /// All commands in the order of the table, without subcommands.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &'static Command> {
         self.families.iter().copied().flatten()

@@ -9,7 +9,7 @@ use super::command::Command;
 use super::secrets;
 use super::table::Found;
 use crate::client_id::ClientId;
-use crate::clients::WaitingCall;
+use crate::clients::{Blocked, Wait};
 use crate::flags::Flags;
 use crate::resp::{OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
@@ -110,34 +110,30 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
 
 /// The client whose call this is has begun to wait: the call counts when it is answered.
 #[cold]
-pub(crate) fn begin_wait(
-    state: &mut State,
-    client: ClientId,
-    found: Found,
-    request: &Request<'_>,
-    begun_us: Option<u64>,
-) {
+pub(crate) fn begin_wait(state: &mut State, client: ClientId, begun_us: Option<u64>) {
     let took_us = begun_us.map_or(0, |begun_us| time_single(state, begun_us));
-    if let Some(client) = state.clients.get_mut(client) {
-        // What waits has no passwords, and the slow log keeps all of it.
-        let request = request.to_owned();
-        let command = found.index;
-        client.waiting_call = Some(Box::new(WaitingCall { command, took_us, request }));
+    if let Some(client) = state.clients.get_mut(client)
+        && let Some(Blocked::Call(wait)) = &mut client.blocked
+    {
+        wait.took_us = took_us;
     }
 }
 
-/// Who waited is answered, which took so long: its call counts now, and may be slow.
-pub(crate) fn end_wait(state: &mut State, client: ClientId, reply_us: u64, has_failed: bool) {
-    let Some(waiting) = state.clients.get_mut(client) else { return };
-    let Some(call) = waiting.waiting_call.take() else { return };
-    let WaitingCall { command: index, took_us, request } = *call;
-    let took_us = took_us.saturating_add(reply_us);
-    record(state, index, took_us, 1);
-    let stats = state.stats.command(index);
+/// A client that waited is answered, which took `reply_us`: its call counts now, and may be slow.
+pub(crate) fn end_wait(
+    state: &mut State,
+    client: ClientId,
+    wait: &Wait,
+    reply_us: u64,
+    has_failed: bool,
+) {
+    let took_us = wait.took_us.saturating_add(reply_us);
+    record(state, wait.command, took_us, 1);
+    let stats = state.stats.command(wait.command);
     stats.calls += 1;
     stats.failed += u64::from(has_failed);
     if is_slow(state, took_us) {
-        keep_slow(state, client, &request.as_request(), took_us);
+        keep_slow(state, client, &wait.request.as_request(), took_us);
     }
     note_latency(state, "command-unblocking", reply_us);
 }

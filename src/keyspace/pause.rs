@@ -3,6 +3,13 @@
 use super::{DbIndex, Key, Keyspace};
 
 impl Keyspace {
+    /// Whether a message is at a key, and its queue is not paused. Policies may still refuse it.
+    pub(crate) fn has_messages(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let is_paused = self.is_governed(db, key)
+            && self.governed(db, key).is_some_and(|governed| governed.is_read_paused);
+        !is_paused && matches!(self.list(db, key), Ok(Some(_)))
+    }
+
     /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
     /// long as that lasts.
     pub(crate) fn set_paused(

@@ -8,9 +8,9 @@ use crate::policy::{Overflow, QueuePolicy};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PushRules {
     /// The queue takes nothing now.
-    is_paused: bool,
+    pub(super) is_paused: bool,
     /// What becomes of pushes beyond the limits.
-    pub(crate) overflow: Overflow,
+    pub(super) overflow: Overflow,
     /// No limit is the largest number.
     max_length: u64,
     max_length_bytes: u64,
@@ -106,7 +106,7 @@ fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
 }
 
 /// Whether a queue would be beyond its limits with so much more.
-pub(crate) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
+pub(super) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
     let (len, held) = keyspace.ready_in(at);
     PushRules::of(keyspace, at).is_beyond((len + count, held + bytes))
 }
@@ -120,7 +120,7 @@ fn limit_passed(keyspace: &Keyspace, at: Slot, policy: &QueuePolicy, count: usiz
     }
 }
 
-pub(crate) fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
+pub(super) fn full(key: &[u8], limit: &str, policy: &QueuePolicy) -> CommandError {
     let text = [b"QUEUEFULL queue '", key, b"' has reached ", limit.as_bytes(), b" of policy '"];
     CommandError::Bytes([&text.concat()[..], &policy.name, b"'"].concat())
 }

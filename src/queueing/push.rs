@@ -76,7 +76,7 @@ impl Queues<'_> {
 }
 
 /// The messages that a queue has not had in the window, each once, with what stands for them.
-pub(crate) fn new_messages<'a>(
+pub(super) fn new_messages<'a>(
     keyspace: &mut Keyspace,
     db: DbIndex,
     key: &[u8],

@@ -218,7 +218,7 @@ fn msetnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 /// All of them can be set, or none is.
 fn check_pairs(ctx: &Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     if request.len().is_multiple_of(2) {
-        return Err(CommandError::Arity(ctx.command.name.into()));
+        return Err(CommandError::Arity(ctx.found.command.name.into()));
     }
     request.args_from(1).step_by(2).try_for_each(|key| check_name(&ctx.state.keyspace, key))
 }

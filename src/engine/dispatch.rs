@@ -1,14 +1,19 @@
 //! The way of one request: look-up, gates, call, and what follows from it; or why it is not called.
 
-use super::after::follow_up;
+use super::call::{call, write_error};
+use super::command::Command;
+use super::context::Context;
+use super::gates::{self, Gate};
+use super::look_up::find;
+use super::open_transaction;
+use super::origin::Origin;
+use super::table::{Found, Table};
+use super::wake::follow_up;
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
-use crate::engine::call::{call, write_error};
-use crate::engine::gates::{self, Gate};
-use crate::engine::look_up::find;
-use crate::engine::open_transaction;
-use crate::engine::{Command, CommandError, Context, Flags, Found, Origin, Table};
+use crate::command_error::CommandError;
+use crate::flags::Flags;
 use crate::resp::{Output, OutputMark, Request};
 use crate::state::State;
 
@@ -44,7 +49,6 @@ pub(crate) fn dispatch(
     match gate.and_then(|gate| gates::mind_space(state, id, found.command, request, gate)) {
         Ok(Gate::Run { db, notes_use }) => {
             state.keyspace.set_use_time(now, notes_use);
-            let command = found.command;
             let mut ctx = Context {
                 state,
                 client: id,
@@ -52,11 +56,13 @@ pub(crate) fn dispatch(
                 now,
                 reply,
                 origin: Origin::Client,
-                command,
+                ready_key: None,
+                is_waiting: false,
+                found,
                 table,
             };
-            call(&mut ctx, found, request);
-            follow_up(state);
+            call(&mut ctx, request);
+            follow_up(state, table, now);
             if confirms_subscription(found.command) {
                 mark = reply.mark();
             }

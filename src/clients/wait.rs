@@ -1,0 +1,53 @@
+//! What a client waits for, and the call that waits.
+
+use crate::keyspace::{DbIndex, Key};
+use crate::policy::QueuePolicy;
+use crate::resp::OwnedRequest;
+use std::sync::Arc;
+
+/// Why a client's input is left alone.
+#[derive(Debug)]
+pub(crate) enum Blocked {
+    /// CLIENT PAUSE holds back its next command, which is still in the input.
+    Pause,
+    /// A call waits, and runs again when what it wants may be there.
+    Call(Box<Wait>),
+}
+
+/// A call that waits. It counts when the wait ends.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub wants: Wants,
+    pub db: DbIndex,
+    /// The keys in whose lines the client stands.
+    pub keys: Vec<Key>,
+    /// The place in every line: the lowest ticket is served first.
+    pub ticket: u64,
+    /// Microseconds of the monotonic clock at which the wait ends without a result.
+    pub deadline_us: Option<u64>,
+    /// What runs again.
+    pub request: OwnedRequest,
+    /// The command's position in the table.
+    pub command: usize,
+    /// Microseconds that the call took until it began to wait.
+    pub took_us: u64,
+}
+
+/// What a call waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Wants {
+    /// A message in one of its keys.
+    Message,
+    /// Capacity for the messages of a push, in a queue that was full under this policy.
+    Capacity(Arc<QueuePolicy>),
+    /// Acknowledgements of replicas (WAIT). There are none, so only its deadline ends the wait.
+    Replicas,
+}
+
+impl Wait {
+    /// Memory of the request and the names of the keys, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let keys: usize = self.keys.iter().map(|key| key.len()).sum();
+        size_of::<Wait>() + keys + self.request.memory_bytes()
+    }
+}

@@ -1,0 +1,110 @@
+//! The one way to wait. A command that does not find what it wants says so with [`begin`]; its
+//! request is kept, and runs again when what it wants may be there (see `wake`). It ends
+//! with an answer, at its deadline, by CLIENT UNBLOCK, or with the client.
+
+use super::context::Context;
+use super::timing;
+use crate::client_id::ClientId;
+use crate::clients::{Blocked, Wait, Wants};
+use crate::queueing;
+use crate::resp::{Output, Request};
+use crate::state::State;
+
+/// Has the call wait in the lines of these keys until `deadline_us`, in microseconds of the monotonic
+/// clock, or for ever. A call that has run again stays where it is in its lines, with its first deadline.
+pub(crate) fn begin<'a>(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    wants: Wants,
+    keys: impl Iterator<Item = &'a [u8]>,
+    deadline_us: Option<u64>,
+) {
+    debug_assert!(ctx.origin.may_wait());
+    ctx.is_waiting = true;
+    if ctx.origin.is_woken() {
+        return;
+    }
+    let state = &mut *ctx.state;
+    let ticket = state.next_ticket;
+    state.next_ticket += 1;
+    let stand_in_line = |key| match wants {
+        Wants::Capacity(_) => state.keyspace.add_producer(ctx.db, key, ticket, ctx.client),
+        Wants::Message | Wants::Replicas => {
+            state.keyspace.add_waiter(ctx.db, key, ticket, ctx.client)
+        }
+    };
+    let keys = keys.map(stand_in_line).collect();
+    if let Some(deadline_us) = deadline_us {
+        state.wait_deadlines.insert(deadline_us, ctx.client);
+    }
+    // What waits has no passwords, and the slow log keeps all of it.
+    let request = request.to_owned();
+    let (db, command) = (ctx.db, ctx.found.index);
+    let wait = Wait { wants, db, keys, ticket, deadline_us, request, command, took_us: 0 };
+    state.clients.block(ctx.client, Blocked::Call(Box::new(wait)));
+}
+
+/// Takes a client out of every line it stands in, and has its further input looked at; what waited, if
+/// anything did.
+pub(crate) fn stop(state: &mut State, client: ClientId) -> Option<Box<Wait>> {
+    let wait = state.clients.unblock(client)?;
+    leave_lines(state, client, &wait);
+    Some(wait)
+}
+
+/// Takes a client out of the lines in which its wait has put it.
+pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
+    if let Some(deadline_us) = wait.deadline_us {
+        state.wait_deadlines.remove(deadline_us, client);
+    }
+    for key in &wait.keys {
+        match wait.wants {
+            Wants::Capacity(_) => state.keyspace.remove_producer(wait.db, key, wait.ticket),
+            Wants::Message | Wants::Replicas => {
+                state.keyspace.remove_waiter(wait.db, key, wait.ticket);
+            }
+        }
+    }
+}
+
+/// Ends a client's wait as its deadline does: for a message with a null array, for replicas with the
+/// number of those that acknowledged, for capacity with the error that there is none. Whether it waited:
+/// a client that CLIENT PAUSE holds back does not.
+pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
+    let Some(wait) = stop(state, client) else { return false };
+    match &wait.wants {
+        Wants::Message => answer(state, client, &wait, false, Output::null_array),
+        Wants::Replicas => answer(state, client, &wait, false, |reply| reply.integer(0)),
+        Wants::Capacity(policy) => {
+            let messages = wait.request.as_request().args_from(2).len();
+            let full = queueing::refuse_waiting(
+                &mut state.keyspace,
+                (wait.db, wait.keys.first().map_or(&[], |key| key)),
+                messages,
+                policy,
+            );
+            answer(state, client, &wait, true, |reply| reply.error(&full.to_bytes()));
+        }
+    }
+    true
+}
+
+/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR). Whether it waited.
+pub(crate) fn end_with_error(state: &mut State, client: ClientId) -> bool {
+    const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
+    let Some(wait) = stop(state, client) else { return false };
+    answer(state, client, &wait, true, |reply| reply.error(ERROR));
+    state.stats.count_error(ERROR);
+    true
+}
+
+fn answer(
+    state: &mut State,
+    client: ClientId,
+    wait: &Wait,
+    has_failed: bool,
+    write: impl FnOnce(&mut Output),
+) {
+    state.clients.answer(client, write);
+    timing::end_wait(state, client, wait, 0, has_failed);
+}

@@ -1,0 +1,71 @@
+//! `overflow block`: producers that wait for capacity.
+//!
+//! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
+//! messages leave the queue, the first in line push theirs, as long as they fit.
+
+use super::limits::{full, is_beyond};
+use super::push::{Place, new_messages};
+use crate::command_error::CommandError;
+use crate::keyspace::{DbIndex, Keyspace};
+use crate::policy::{Overflow, QueuePolicy};
+use std::sync::Arc;
+
+/// The policy under which a push has to wait for capacity: there is too little, or others are in line
+/// before it. None if it may be made, or never could. `is_first` says that the push is the first in
+/// line; it goes on waiting while the queue is paused.
+pub(crate) fn must_wait<'a>(
+    keyspace: &mut Keyspace,
+    to: &Place<'_>,
+    messages: impl ExactSizeIterator<Item = &'a [u8]>,
+    is_first: bool,
+) -> Option<Arc<QueuePolicy>> {
+    if to.rules.overflow != Overflow::Block {
+        return None;
+    }
+    let at = to.at;
+    let policy = Arc::clone(keyspace.policy_in(at)?);
+    if is_first && to.rules.is_paused {
+        return Some(policy);
+    }
+    let (count, bytes) = capacity_wanted(keyspace, at.db(), to.key, &policy, messages);
+    // What is not stored needs no capacity.
+    let may_ever_fit = count > 0
+        && policy.max_length.is_none_or(|max| count as u64 <= max)
+        && policy.max_length_bytes.is_none_or(|max| bytes as u64 <= max);
+    let has_others = !is_first && keyspace.has_producers_in(at);
+    let waits = may_ever_fit && (has_others || is_beyond(keyspace, at, count, bytes));
+    waits.then_some(policy)
+}
+
+/// How many messages of a push a queue would store, and their bytes.
+fn capacity_wanted<'a>(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    key: &[u8],
+    policy: &QueuePolicy,
+    messages: impl ExactSizeIterator<Item = &'a [u8]>,
+) -> (usize, usize) {
+    match policy.dedup_window_ms {
+        None => (messages.len(), messages.map(<[u8]>::len).sum()),
+        Some(window_ms) => {
+            let new = new_messages(keyspace, db, key, messages, window_ms);
+            (new.len(), new.iter().map(|(message, _)| message.len()).sum())
+        }
+    }
+}
+
+/// What a producer is told that has waited too long to push so many messages, which are counted as
+/// rejected.
+pub(crate) fn refuse_waiting(
+    keyspace: &mut Keyspace,
+    (db, key): (DbIndex, &[u8]),
+    messages: usize,
+    policy: &QueuePolicy,
+) -> CommandError {
+    keyspace.count(db, key, |totals| totals.rejected += messages as u64);
+    let limit = match (policy.max_length, policy.max_length_bytes) {
+        (Some(max), _) => format!("max-length {max}"),
+        (None, max) => format!("max-length-bytes {}", max.unwrap_or_default()),
+    };
+    full(key, &limit, policy)
+}
