@@ -1,5 +1,5 @@
-//! A broker inside a program: its own threads use it without TCP, and any Redis client could use it
-//! meanwhile.
+//! A broker inside a program. Threads of the program use it without TCP, and any Redis client can use it
+//! as well.
 //!
 //!     cargo run --example embedded
 
@@ -11,7 +11,7 @@ const PRODUCERS: usize = 3;
 const MESSAGES_EACH: usize = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // With `Server::in_process` it would listen nowhere.
+    // `Server::in_process` would have no listening socket.
     let settings = Settings::default().with("port", "0")?.with("bind", "127.0.0.1")?;
     let server = Server::bind(settings)?.spawn()?;
     println!("a broker listens on {} in this process", server.local_addrs()[0]);
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Pushes the numbers, and publishes that it has.
+/// Pushes the numbers, and then publishes that they are there.
 fn produce(client: &mut Client, name: usize) -> Result<(), ClientError> {
     for number in 1..=MESSAGES_EACH {
         client.push("numbers", number.to_string())?;
@@ -48,7 +48,7 @@ fn produce(client: &mut Client, name: usize) -> Result<(), ClientError> {
     Ok(())
 }
 
-/// Takes so many messages, and waits for each.
+/// Pops `count` messages and waits for each.
 fn sum_of(client: &mut Client, count: usize) -> Result<usize, ClientError> {
     let mut sum = 0;
     for _ in 0..count {

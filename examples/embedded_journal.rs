@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tidegate::{Calls, DiskDirectory, LocalBroker, Settings, SystemClock};
 
-/// A worker that ends in the middle of a job leaves it to the next.
+/// A job whose worker ends before it is done goes to the next worker.
 const POLICY: &str = "safe jobs delivery at-least-once acknowledge next-pop";
 const JOBS: u64 = 10;
 
@@ -46,7 +46,7 @@ fn run_twice(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("after a restart: {}", done.join(", "));
     let expected: Vec<String> = (2..=JOBS).map(|number| format!("job {number}")).collect();
     assert_eq!(done, expected);
-    // A loop of its own would call `turn` by then: lives that end, rewrites that go on.
+    // A program with a loop would call `turn` by then, to expire messages and continue rewrites.
     println!("the next turn is due in {:?}", local.next_deadline(clock.now()));
     local.turn(clock.now())?;
     local.close()?;
@@ -59,7 +59,7 @@ fn open(path: &Path, clock: SystemClock) -> Result<LocalBroker, Box<dyn Error>> 
         .with("appendfsync", "always")?
         .with("queue-policy", POLICY)?;
     let directory = Arc::new(DiskDirectory::open_or_create(path)?);
-    // Only this program gives names to queues, so nobody chooses colliding ones.
+    // Only this program names queues, so nobody can choose colliding names.
     let seed = 1;
     Ok(LocalBroker::open(settings, seed, directory, clock.now())?)
 }

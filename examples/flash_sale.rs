@@ -3,25 +3,24 @@
 //!
 //!     cargo run --release --example flash_sale
 //!
-//! Without a limit the queue would take all of it, and the last customer would hear after 22 seconds
-//! that nothing is left. So the queue has a policy, and each part of it answers a question:
+//! Without a limit the queue would take all requests, and the last customer would learn after 22 seconds
+//! that everything is sold out. So the queue has a policy. Each part of it answers a question:
 //!
-//! - *How many may wait?* `max-length 1000 overflow reject`: whoever comes to a full queue hears
-//!   `-QUEUEFULL` at once, can be told to try later, and costs nobody anything.
-//! - *For how long?* `message-ttl-ms 2000 dead-letter too-late`: who has waited for two seconds has
-//!   gone away. The request does not reach a worker any more, but is kept in the list `too-late`, so
-//!   that somebody can write an apology.
-//! - *What if a worker dies?* `delivery at-least-once`: a request stays known to the broker until the
-//!   worker's next pop says that it is done. One worker here loses its connection while it holds a
-//!   request. That goes back to the head of the queue, and another worker gets it.
+//! - *How many may wait?* `max-length 1000 overflow reject`: a push to a full queue gets `-QUEUEFULL` at
+//!   once. The customer can try again later, and nothing is stored.
+//! - *For how long?* `message-ttl-ms 2000 dead-letter too-late`: after two seconds the customer has gone
+//!   away. The request reaches no worker any more, but is kept in the list `too-late` for an apology.
+//! - *What if a worker dies?* `delivery at-least-once`: a request stays in flight until the worker's
+//!   next pop acknowledges it. One worker here loses its connection while it holds a request. The
+//!   request returns to the head of the queue, and another worker gets it.
 //!
-//! Producers and workers are plain Redis clients, which push and pop and know of no policy. The stock
-//! is a list as well: who pops an item has it, and nobody else does.
+//! Producers and workers are plain Redis clients: they push and pop, and know of no policy. The stock is
+//! a list as well: an item that is popped belongs to one worker.
 //!
-//! While it runs, for about four seconds, there is a line every 100 ms; then a picture of the queue's
-//! length, and the sums.
-//! How many are served depends on the machine. That every request has exactly one end does not, and
-//! is asserted: from what producers and workers saw, and from what `QUEUE INFO` counted.
+//! It runs for about four seconds and prints a line every 100 ms; then a chart of the queue's length,
+//! and the totals. How many requests are served depends on the machine. But every request has exactly
+//! one outcome. This is asserted from what producers and workers saw, and from the counters of `QUEUE
+//! INFO`.
 
 use redis::{Client, Commands, Connection, RedisError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -33,29 +32,30 @@ use std::time::{Duration, Instant};
 use tidegate::{Server, Settings};
 
 const PRODUCERS: usize = 10;
-/// Each producer sends so many pipelines, at an interval, of so many requests.
+/// Pipelines of each producer, their interval, and the requests in each.
 const WAVES: usize = 20;
 const WAVE_INTERVAL: Duration = Duration::from_millis(100);
 const WAVE_REQUESTS: usize = 50;
 const REQUESTS: usize = PRODUCERS * WAVES * WAVE_REQUESTS;
 
-/// May wait at once.
+/// Limit on waiting requests.
 const WAITING_MAX: usize = 1_000;
-/// May wait for so long.
+/// The TTL of a request.
 const LIFE: Duration = Duration::from_secs(2);
 
 const WORKERS: usize = 50;
-/// A payment, or a letter of regret. In a life 50 workers do 50 × 2,000 / 120 ≈ 830 of them: of a full
-/// queue some are too late on any machine, since no sleep is shorter than it was asked to be.
+/// A payment, or a message of regret. In one TTL, 50 workers handle 50 × 2,000 / 120 ≈ 830 requests. So
+/// some requests of a full queue are too late on any machine, since a sleep is never shorter than asked.
 const WORK: Duration = Duration::from_millis(120);
 const STOCK: usize = 500;
 
-/// This worker dies while it holds its third request, when the queue has long been full.
+/// This worker dies while it holds its third request. The queue is full by then.
 const DYING_WORKER: usize = 7;
 const DYING_REQUEST: usize = 3;
 
 const TICK: Duration = Duration::from_millis(100);
-/// Nothing takes so long unless something is broken; then it is an error and not a program that hangs.
+/// Longer than anything takes. When it is over, something is broken, and the program ends with an error
+/// instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const QUEUE: &str = "requests";
@@ -75,7 +75,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// All that is known of a sale when it is over.
+/// Everything known of a sale when it is over.
 struct Sale {
     ledger: Ledger,
     rows: Vec<Row>,
@@ -83,7 +83,7 @@ struct Sale {
     too_late: Vec<Request>,
 }
 
-/// Runs a broker, the producers and the workers until nothing waits and nothing is in flight.
+/// Runs a broker, the producers and the workers until nothing waits or is in flight.
 fn hold_sale() -> Outcome<Sale> {
     let policy = format!(
         "queue-policy sale {QUEUE} max-length {WAITING_MAX} overflow reject \
@@ -118,7 +118,7 @@ fn hold_sale() -> Outcome<Sale> {
 
         let all_is_sent = || producers.iter().all(|producer| producer.is_finished());
         let watched = watch(&mut connection, &heard, begin, all_is_sent);
-        // A message of its own tells each worker to go home, also if there was an error.
+        // Each worker gets one message that tells it to stop, after an error too.
         let _: usize = connection.rpush(CLOSING, &["go home"; WORKERS])?;
         for thread in workers.into_iter().chain(producers) {
             thread.join().map_err(|_| "a worker or a producer panicked")??;
@@ -127,13 +127,13 @@ fn hold_sale() -> Outcome<Sale> {
     })?;
 
     let info = Info::of_queue(&mut connection)?;
-    let letters: Vec<String> = connection.lrange(TOO_LATE, 0, -1)?;
-    let too_late = letters.iter().map(|letter| letter.parse()).collect::<Outcome<_>>()?;
+    let dead_letters: Vec<String> = connection.lrange(TOO_LATE, 0, -1)?;
+    let too_late = dead_letters.iter().map(|message| message.parse()).collect::<Outcome<_>>()?;
     server.stop()?;
     Ok(Sale { ledger, rows, info, too_late })
 }
 
-/// One customer's request, and when it was sent, counted from the beginning of the sale.
+/// One customer's request, with the time since the start of the sale when it was sent.
 #[derive(Clone, Copy, Debug)]
 struct Request {
     producer: usize,
@@ -141,7 +141,7 @@ struct Request {
     sent: Duration,
 }
 
-/// What makes a request this one and no other. Of one producer, later ones are greater.
+/// Identifies a request. Later requests of a producer have greater ids.
 type RequestId = (usize, usize);
 
 impl Request {
@@ -165,7 +165,7 @@ impl FromStr for Request {
     }
 }
 
-/// What producers and workers tell about themselves.
+/// Reports from producers and workers.
 #[derive(Debug)]
 enum Event {
     Accepted(Request),
@@ -174,17 +174,17 @@ enum Event {
     Died { worker: usize, request: Request, at: Duration },
 }
 
-/// A request that was answered.
+/// A request that a worker handled.
 #[derive(Debug)]
 struct Service {
     request: Request,
     worker: usize,
     taken: Duration,
-    /// The item that was sold, unless all were.
+    /// The item sold; none if the stock was empty.
     item: Option<usize>,
 }
 
-/// Sends requests in waves, whatever the answers are: customers do not ask how many others there are.
+/// Sends requests in waves, whatever the replies: customers do not coordinate.
 fn produce(
     producer: usize,
     mut connection: Connection,
@@ -198,7 +198,7 @@ fn produce(
         let requests: Vec<_> = numbers.map(|number| Request { producer, number, sent }).collect();
 
         let mut pipeline = redis::pipe();
-        // An error is the answer to one request; those after it have answers of their own.
+        // An error belongs to one request; the requests after it have replies of their own.
         pipeline.ignore_errors();
         for request in &requests {
             pipeline.rpush(QUEUE, request.to_message());
@@ -219,7 +219,7 @@ fn produce(
     Ok(())
 }
 
-/// Serves one request after another, until it is told to go home.
+/// Handles one request after another, until it is told to stop.
 fn work(
     worker: usize,
     mut connection: Connection,
@@ -228,7 +228,7 @@ fn work(
 ) -> Outcome<()> {
     let mut count = 0;
     loop {
-        // This is also what acknowledges the request before.
+        // This pop also acknowledges the previous request.
         let popped: Option<(String, String)> =
             connection.blpop(&[QUEUE, CLOSING], PATIENCE.as_secs_f64())?;
         let Some((queue, message)) = popped else {
@@ -243,11 +243,11 @@ fn work(
         if worker == DYING_WORKER && count == DYING_REQUEST {
             thread::sleep(WORK / 2);
             events.send(Event::Died { worker, request, at: begin.elapsed() })?;
-            // The connection ends here, as it does when the system closes it for a dead process.
+            // The connection closes here, as the system does for a dead process.
             return Ok(());
         }
         thread::sleep(WORK);
-        // Only now, so that a worker who dies takes no item into the grave.
+        // Only now, so that a dying worker has taken no item.
         let item: Option<usize> = connection.lpop(ITEMS, None)?;
         events.send(Event::Served(Service { request, worker, taken, item }))?;
     }
@@ -257,7 +257,7 @@ fn sleep_until(moment: Instant) {
     thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
-/// What was heard from producers and workers so far.
+/// All reports so far.
 #[derive(Default)]
 struct Ledger {
     accepted: Vec<Request>,
@@ -280,14 +280,14 @@ impl Ledger {
         self.served.iter().filter_map(|service| service.item)
     }
 
-    /// How the request was served after all that a dying worker held, if it was.
+    /// The second delivery of the request that the dying worker held, if there was one.
     fn second_service(&self) -> Option<&Service> {
         let (_, lost, _) = self.died.as_ref()?;
         self.served.iter().find(|service| service.request.id() == lost.id())
     }
 }
 
-/// What QUEUE INFO says of the queue.
+/// The reply of QUEUE INFO.
 struct Info(HashMap<String, Option<String>>);
 
 impl Info {
@@ -297,7 +297,7 @@ impl Info {
 
     fn count(&self, field: &str) -> usize {
         let text = self.0.get(field).and_then(Option::as_deref);
-        // A field that is missing fails whatever is asserted of it.
+        // A missing field fails every assertion about it.
         text.and_then(|text| text.parse().ok()).unwrap_or(usize::MAX)
     }
 
@@ -306,7 +306,7 @@ impl Info {
     }
 }
 
-/// The sale at one moment; the waiting times are those since the moment before.
+/// The sale at one moment; waiting times are those since the row before.
 struct Row {
     at: Duration,
     waiting: usize,
@@ -318,7 +318,7 @@ struct Row {
     median_and_worst: Option<(Duration, Duration)>,
 }
 
-/// Collects what happens and prints a line at each tick, until everything has come to rest.
+/// Collects reports and prints a row at each tick, until the queue is at rest.
 fn watch(
     connection: &mut Connection,
     heard: &Receiver<Event>,
@@ -330,8 +330,8 @@ fn watch(
     );
     let (mut ledger, mut rows) = (Ledger::default(), Vec::new());
     loop {
-        // In this order, a queue at rest is one after the last request, and a worker has told of all
-        // that it has acknowledged.
+        // The order matters: the queue is at rest only after the last request, and a worker has reported
+        // everything that it acknowledged.
         let is_last = all_is_sent();
         let info = Info::of_queue(connection)?;
         let known = ledger.served.len();
@@ -380,12 +380,12 @@ fn print_row(row: &Row) {
 const PICTURE_LINES: usize = 10;
 const PICTURE_TICKS_PER_SECOND: usize = 10;
 
-/// How many waited: a column for each tick, a line for each tenth of what the queue may hold.
+/// The number of waiting requests: a column for each tick, a line for each tenth of the limit.
 fn print_picture(rows: &[Row]) {
     println!("\nwaiting");
     let step = WAITING_MAX / PICTURE_LINES;
     for line in (1..=PICTURE_LINES).rev() {
-        // A column reaches a line from half a step below it on.
+        // A column is rounded to the nearest line.
         let mark = |row: &Row| if row.waiting + step / 2 >= line * step { '#' } else { ' ' };
         let columns: String = rows.iter().map(mark).collect();
         println!("{:5} |{}", line * step, columns.trim_end());
@@ -420,7 +420,7 @@ fn print_sums(sale: &Sale) {
     println!("QUEUE INFO: {}", counts.join(", "));
 }
 
-/// What producers and workers saw adds up, and the broker has counted the same.
+/// The reports of producers and workers add up, and the broker has counted the same.
 fn check_sums(sale: &Sale) {
     let Sale { ledger, rows, info, too_late } = sale;
     let (served, sold) = (ledger.served.len(), ledger.items().count());
@@ -435,9 +435,9 @@ fn check_sums(sale: &Sale) {
         ("dead-lettered", too_late.len()),
         ("acknowledged", served),
         ("redelivered", again),
-        // Each is delivered once, but for the one that a worker died with.
+        // Each is delivered once, except the one that the dying worker held.
         ("delivered", served + usize::from(ledger.died.is_some())),
-        // Those are counted here that go nowhere.
+        // These count only messages that are not dead-lettered.
         ("expired", 0),
         ("dropped", 0),
         ("length", 0),
@@ -446,14 +446,14 @@ fn check_sums(sale: &Sale) {
         assert_eq!(info.count(field), expected, "{field}");
     }
 
-    // What comes back from a dead worker has its place already, and is not refused.
+    // A message returned by a dead worker is accepted even above the limit.
     let returned = usize::from(ledger.died.is_some());
     assert!(rows.iter().all(|row| row.waiting <= WAITING_MAX + returned));
     assert!(rows.iter().all(|row| row.in_flight <= WORKERS));
 }
 
-/// No request has two ends, and none that was accepted has none; no item is sold twice, and none is
-/// kept from a customer who could have had it.
+/// No request has two outcomes, and every accepted request has one. No item is sold twice, and no
+/// customer misses an item that was left.
 fn check_ends(sale: &Sale) {
     let Sale { ledger, too_late, .. } = sale;
     let served = ledger.served.iter().map(|service| service.request.id());
@@ -469,12 +469,12 @@ fn check_ends(sale: &Sale) {
     assert_eq!(items, (1..=sold).collect(), "the stock is sold from its head, as far as it goes");
 
     if let (Some((worker, ..)), Some(service)) = (ledger.died, ledger.second_service()) {
-        assert_ne!(service.worker, worker, "the dead serve nobody");
+        assert_ne!(service.worker, worker, "a dead worker handles nothing");
     }
 }
 
-/// The queue has kept its order. Workers tell at different moments when they took a request, but
-/// each alone, and whoever reads the dead letters, sees the requests of a producer in their order.
+/// The queue has kept its order. Workers report at different times, but each worker, and the reader of
+/// the dead letters, sees the requests of a producer in order.
 fn check_order(sale: &Sale) {
     let Sale { ledger, too_late, .. } = sale;
     let lost = ledger.died.map(|(_, request, _)| request.id());
@@ -486,7 +486,7 @@ fn check_order(sale: &Sale) {
 
     for requests in seen.into_values() {
         let mut last_of: HashMap<usize, usize> = HashMap::new();
-        // What was returned comes again behind younger ones, since it was taken before them.
+        // The returned request comes after younger ones, because it was delivered before them.
         for (producer, number) in requests.into_iter().filter(|id| Some(*id) != lost) {
             let last = last_of.insert(producer, number);
             assert!(last < Some(number), "{number} of producer {producer} came after {last:?}");

@@ -1,4 +1,4 @@
-//! Observers hear what publishers say, each all of it: by channel, or by a pattern.
+//! Observers receive all messages of publishers, by channel or by pattern.
 //!
 //!     cargo run --example observer
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::bind(settings)?.spawn()?;
     let client = redis::Client::open(format!("redis://{}/", server.local_addrs()[0]))?;
 
-    // A subscription is confirmed before this goes on, so nothing is missed.
+    // `observe` returns after the subscription is confirmed, so no message is missed.
     let observers = [
         ("tea", observe(&client, "prices.tea", 2)?),
         ("all prices", observe(&client, "prices.*", 3)?),
@@ -44,14 +44,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 type Observer = thread::JoinHandle<RedisResult<Vec<String>>>;
 
-/// Subscribes, and hears `count` messages on a thread of its own.
+/// Subscribes, and receives `count` messages on a thread of its own.
 fn observe(client: &redis::Client, pattern: &'static str, count: usize) -> RedisResult<Observer> {
     let mut connection = client.get_connection()?;
     let (ready, is_ready) = std::sync::mpsc::channel();
     let observer = thread::spawn(move || {
         let mut subscription = connection.as_pubsub();
         subscription.psubscribe(pattern)?;
-        // Nobody listens if the program gave up in between.
+        // The receiver is gone if the program gave up meanwhile.
         let _ = ready.send(());
         (0..count)
             .map(|_| {
@@ -60,7 +60,7 @@ fn observe(client: &redis::Client, pattern: &'static str, count: usize) -> Redis
             })
             .collect()
     });
-    // An error instead of the subscription is found when the observer is joined.
+    // A failed subscription is reported when the observer is joined.
     let _ = is_ready.recv();
     Ok(observer)
 }

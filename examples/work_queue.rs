@@ -1,5 +1,5 @@
-//! Jobs that several workers share, without losing the one whose worker dies: a worker moves each
-//! job to a list of its own while it works on it, and removes it there when it is done.
+//! Several workers share jobs, and no job is lost when a worker dies. A worker moves each job to a list
+//! of its own while it works on it, and removes it there when it is done.
 //!
 //!     cargo run --example work_queue
 
@@ -21,11 +21,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for number in 0..JOBS {
         let _: usize = connection.rpush("jobs", format!("job {number}"))?;
     }
-    // One takes a job and dies with it.
+    // One worker takes a job and dies with it.
     let lost = take(&mut client.get_connection()?, "working:0")?;
     println!("a worker died with {lost:?} in its hands");
 
-    // Whoever notices puts back what a dead worker was at.
+    // A supervisor would put the dead worker's job back.
     let found: Option<String> =
         connection.lmove("working:0", "jobs", Direction::Left, Direction::Right)?;
     assert_eq!(found, lost);
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Works until no job has come for a while; the jobs that it did.
+/// Works until no job has come for a while; returns the jobs it did.
 fn work(mut connection: Connection, own: &str) -> RedisResult<Vec<String>> {
     let mut done = Vec::new();
     while let Some(job) = take(&mut connection, own)? {
@@ -61,7 +61,7 @@ fn work(mut connection: Connection, own: &str) -> RedisResult<Vec<String>> {
     Ok(done)
 }
 
-/// Waits for a job and moves it to the worker's own list in the same step.
+/// Waits for a job, and moves it to the worker's own list in the same step.
 fn take(connection: &mut Connection, own: &str) -> RedisResult<Option<String>> {
     connection.blmove("jobs", own, Direction::Left, Direction::Right, 0.2)
 }

@@ -72,7 +72,7 @@ pub(super) static USED: &[Directive] = &[
          100 would make a turn per message, more than a billion would be no limit."),
     used("appendonly", Kind::Flag, "no", field!(appendonly),
         "Whether changes are written to append files, and loaded from them at the start. `CONFIG SET` \
-         turns them on, which writes everything down first, or off. See *What survives*."),
+         turns them on, which writes everything down first, or off. See *Durability*."),
     used("appendfsync", FSYNC, "everysec", field!(appendfsync),
         "When a change is durable: `always` before it is answered, `everysec` a second later at \
          the most, `no` when the system likes. In any case it is with the system before it is \
