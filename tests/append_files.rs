@@ -155,7 +155,7 @@ fn files_that_lie_unused_are_told_of() {
     };
     let has = |lines: &[String], part: &str| lines.iter().any(|line| line.contains(part));
     let lines = start(&["--maxmemory", "1gb"]);
-    assert!(has(&lines, "no append files: what is here ends with the process; "), "{lines:?}");
+    assert!(has(&lines, "no append files: data is lost when the process ends; "), "{lines:?}");
     assert!(has(&lines, "maxmemory 1gb"), "{lines:?}");
     let unused = " append files that are not loaded, since appendonly is off";
     assert!(has(&lines, &format!("appendonly.aof.manifest:{unused}")), "{lines:?}");

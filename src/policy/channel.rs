@@ -1,32 +1,32 @@
-//! Channel policies: how many messages may wait for a subscriber that is slow, and what happens
-//! beyond, as ZeroMQ's sockets have it (`ZMQ_SNDHWM`, <https://zguide.zeromq.org/docs/chapter2/>).
+//! Channel policies: how many messages may wait for a slow subscriber, and what happens above that. As
+//! with ZeroMQ's sockets (`ZMQ_SNDHWM`, <https://zguide.zeromq.org/docs/chapter2/>).
 
 use super::row::{self, Policy, Takes, chosen, digits};
 
-/// What happens when one more message would be too many for a subscriber.
+/// What happens when a message would exceed a subscriber's high-water mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowSubscriber {
     /// The message is not sent to it.
     #[default]
     DropNewest,
-    /// The oldest message that waits for it makes room.
+    /// The oldest waiting message is dropped.
     DropOldest,
     /// Its connection is closed.
     Disconnect,
 }
 
-/// What holds for the channels whose names match a pattern.
+/// The policy for the channels whose names match a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelPolicy {
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub name: Vec<u8>,
-    /// A glob pattern, as PSUBSCRIBE has it.
+    /// A glob pattern, as for PSUBSCRIBE.
     pub pattern: Vec<u8>,
-    /// Of several policies that match, the highest applies; of equal ones the first by name.
+    /// The matching policy with the highest priority applies; among equals, the first by name.
     pub priority: i64,
-    /// Messages that wait for one subscriber, at the most; 1 or more.
+    /// Maximum number of messages that wait for one subscriber; 1 or more.
     pub high_water_mark: u64,
-    /// What happens beyond.
+    /// What happens above the mark.
     pub slow_subscriber: SlowSubscriber,
 }
 
@@ -59,7 +59,7 @@ impl Policy for ChannelPolicy {
             name: name.to_vec(),
             pattern: pattern.to_vec(),
             priority: 0,
-            // `check` sees to it that one is given.
+            // `check` makes sure that one is given.
             high_water_mark: u64::MAX,
             slow_subscriber: SlowSubscriber::default(),
         }
@@ -69,7 +69,7 @@ impl Policy for ChannelPolicy {
         if given.contains(&"high-water-mark") {
             return Ok(());
         }
-        Err("a channel policy says how many messages may wait for a slow subscriber: it needs the \
+        Err("a channel policy limits the messages that wait for a slow subscriber: it needs the \
              option 'high-water-mark N'"
             .into())
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_shown_the_same() {
+    fn a_parsed_policy_prints_the_same() {
         for text in [
             "a * high-water-mark 1",
             "a prices:* priority -3 high-water-mark 1000 slow-subscriber drop-oldest",
@@ -107,8 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_what_would_be_right() {
-        let no_mark = "a channel policy says how many messages may wait for a slow subscriber: it \
+    fn errors_say_what_would_be_valid() {
+        let no_mark = "a channel policy limits the messages that wait for a slow subscriber: it \
                        needs the option 'high-water-mark N'";
         for (text, error) in [
             ("a *", no_mark),

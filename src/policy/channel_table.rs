@@ -1,14 +1,14 @@
-//! All channel policies, which of them holds for a channel, and what each has done.
+//! All channel policies, which one applies to a channel, and their counters.
 
 use super::ChannelPolicy;
 use super::pattern_index::PatternIndex;
 use crate::glob::glob_matches;
 use std::cmp::Reverse;
 
-/// What policies have done to slow subscribers.
+/// Effects of policies on slow subscribers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ChannelCounts {
-    /// Messages that made room for later ones.
+    /// Messages dropped for newer ones.
     pub dropped_oldest: u64,
     /// Messages that were not sent.
     pub dropped_newest: u64,
@@ -16,15 +16,15 @@ pub struct ChannelCounts {
     pub disconnected: u64,
 }
 
-/// A policy that is in force.
+/// A policy in effect.
 #[derive(Clone, Debug)]
 pub struct RankedChannelPolicy {
-    /// What it says.
+    /// The policy.
     pub policy: ChannelPolicy,
-    /// The number under which messages wait. It stays while there is a policy of the name, whatever
-    /// it says, and no other policy ever has it.
+    /// Identifies the policy for waiting messages. It stays the same while there is a policy of this
+    /// name, whatever its options, and is never reused.
     pub number: u64,
-    /// What it has done.
+    /// Its counters.
     pub counts: ChannelCounts,
 }
 
@@ -33,9 +33,9 @@ pub struct RankedChannelPolicy {
 pub struct ChannelPolicies {
     /// The highest priority first; of equal ones the first by name.
     ranked: Vec<RankedChannelPolicy>,
-    /// The patterns of these.
+    /// The patterns of `ranked`.
     patterns: PatternIndex,
-    /// What those did that are no more.
+    /// The counters of policies that no longer exist.
     past: ChannelCounts,
     last_number: u64,
 }
@@ -49,7 +49,7 @@ impl ChannelCounts {
 }
 
 impl ChannelPolicies {
-    /// Puts those of the settings in the place of what the settings said before.
+    /// Replaces the policies by those of the settings.
     pub fn configure(&mut self, configured: &[ChannelPolicy]) {
         let mut before = std::mem::take(&mut self.ranked);
         for policy in configured {
@@ -74,15 +74,15 @@ impl ChannelPolicies {
         self.patterns = PatternIndex::new(patterns);
     }
 
-    /// What holds, the highest priority first.
+    /// The policies in effect, the highest priority first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &RankedChannelPolicy> {
         self.ranked.iter()
     }
 
-    /// The policy that holds for a channel.
+    /// The policy that applies to a channel.
     #[inline]
     pub fn of(&mut self, channel: &[u8]) -> Option<&mut RankedChannelPolicy> {
-        // Hardly anybody has a policy, and those who have none are not to pay for it.
+        // Most users have no policy, and must not pay for the look-up.
         if self.ranked.is_empty() { None } else { self.find(channel) }
     }
 
@@ -92,14 +92,14 @@ impl ChannelPolicies {
         self.ranked.get_mut(rank)
     }
 
-    /// What all of them have done, with those that are no more.
+    /// The counters of all policies, including those that no longer exist.
     pub fn sums(&self) -> ChannelCounts {
         let mut sums = self.past;
         self.ranked.iter().for_each(|ranked| sums.add(ranked.counts));
         sums
     }
 
-    /// Starts the counters anew.
+    /// Resets the counters.
     pub fn reset_counts(&mut self) {
         self.past = ChannelCounts::default();
         self.ranked.iter_mut().for_each(|ranked| ranked.counts = ChannelCounts::default());
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_priority_alone_holds() {
+    fn only_the_highest_priority_applies() {
         let mut table = ChannelPolicies::default();
         assert_eq!(name_of(&mut table, "c1"), "");
         table.configure(&policies(&[

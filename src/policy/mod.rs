@@ -1,9 +1,9 @@
-//! Policies: what holds for the queues whose keys match a pattern, in RabbitMQ's words, and for the
-//! channels whose names match one, in ZeroMQ's.
+//! Policies for the queues whose keys match a pattern, with RabbitMQ's terms, and for the channels whose
+//! names match one, with ZeroMQ's.
 //!
-//! Of the policies that match a key or a channel the one with the highest priority alone applies to
-//! it (<https://www.rabbitmq.com/docs/policies>). Here is what a policy says and how it is read and
-//! shown; nothing of this knows a key's value or a client.
+//! Only the matching policy with the highest priority applies to a key or a channel
+//! (<https://www.rabbitmq.com/docs/policies>). This module defines policies, and reads and prints them.
+//! It knows nothing of values or clients.
 
 mod channel;
 mod channel_table;
@@ -18,9 +18,8 @@ pub use options::{Acknowledge, Delivery, Overflow, QueuePolicy, options_help};
 pub use row::{Given, Policy, Row, Takes};
 pub use table::Policies;
 
-/// What the name of the list ends with in which the append files have a queue's messages while they are
-/// in flight.
+/// Suffix of the list in the append files that has a queue's messages in flight.
 pub const IN_FLIGHT: &[u8] = b":inflight";
 
-/// And while they are delayed.
+/// Suffix of the list with its delayed messages.
 pub const DELAYED: &[u8] = b":delayed";

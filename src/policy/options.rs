@@ -1,29 +1,29 @@
-//! The options of a queue policy: one row for each drives reading, showing and the help.
+//! The options of a queue policy: one row each for reading, printing and the help.
 
 use super::row::{self, Given, PLACEHOLDER, Policy, Takes, chosen, digits};
 use crate::glob::glob_matches;
 
-/// What happens to a push that makes a queue longer than its policy allows.
+/// What happens to a push that would exceed the policy's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
     /// It is refused as a whole.
     #[default]
     Reject,
-    /// The oldest messages make room.
+    /// The oldest messages are dropped.
     DropHead,
-    /// The oldest messages make room, and go to the dead-letter queue.
+    /// The oldest messages are dead-lettered.
     DeadLetter,
-    /// The producer waits for room.
+    /// The producer waits for capacity.
     Block,
 }
 
-/// How often a message reaches a consumer.
+/// The delivery guarantee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Once, or not at all if the consumer dies with it.
+    /// At most once: a message is lost if its consumer dies with it.
     #[default]
     AtMostOnce,
-    /// Until it is acknowledged.
+    /// Repeated until the message is acknowledged.
     AtLeastOnce,
 }
 
@@ -36,49 +36,49 @@ pub enum Acknowledge {
     Explicit,
 }
 
-/// What holds for the queues whose keys match a pattern.
+/// The policy for the queues whose keys match a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuePolicy {
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub name: Vec<u8>,
-    /// A glob pattern, as KEYS has it.
+    /// A glob pattern, as for KEYS.
     pub pattern: Vec<u8>,
-    /// Of several policies that match, the highest applies; of equal ones the first by name.
+    /// The matching policy with the highest priority applies; among equals, the first by name.
     pub priority: i64,
-    /// Messages that are ready or delayed, at the most.
+    /// Maximum number of ready and delayed messages.
     pub max_length: Option<u64>,
-    /// Bytes of those messages, at the most.
+    /// Maximum bytes of these messages.
     pub max_length_bytes: Option<u64>,
-    /// What happens beyond.
+    /// What happens above the limits.
     pub overflow: Overflow,
-    /// Milliseconds that a producer waits for room.
+    /// Milliseconds that a producer waits for capacity.
     pub block_timeout_ms: u64,
-    /// Milliseconds that a message waits, at the most.
+    /// Milliseconds until a waiting message expires.
     pub message_ttl_ms: Option<i64>,
-    /// Milliseconds until a message that was pushed can be taken.
+    /// Milliseconds until a pushed message can be popped.
     pub delay_ms: Option<i64>,
-    /// How often a message reaches a consumer.
+    /// The delivery guarantee.
     pub delivery: Delivery,
-    /// What acknowledges a message. Who sets a policy has to say it; where older files do not, it is the
-    /// next pop.
+    /// What acknowledges a message. New policies must set it; in older files without it, it is the next
+    /// pop.
     pub acknowledge: Option<Acknowledge>,
-    /// Milliseconds after which a message that was not acknowledged goes back.
+    /// Milliseconds until a message that was not acknowledged returns to its queue.
     pub ack_timeout_ms: Option<i64>,
-    /// Deliveries without acknowledgement, at the most.
+    /// Maximum number of deliveries without acknowledgement.
     pub delivery_limit: Option<u32>,
-    /// Milliseconds in which the same message is not stored twice.
+    /// Milliseconds within which an equal message is not stored again.
     pub dedup_window_ms: Option<i64>,
-    /// The key of the list to which messages go that expired, overflowed or could not be delivered;
-    /// `{queue}` in it stands for the key from which they come.
+    /// The key of the list for messages that expired, overflowed or reached the delivery limit;
+    /// `{queue}` in it stands for the key of their queue.
     pub dead_letter: Option<Vec<u8>>,
 }
 
-/// Ten years: later moments are an error in units, and earlier ones never overflow a sum.
+/// Ten years. Later times are probably a mistake in units, and sums of earlier ones never overflow.
 const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
-/// How long a producer waits for room unless the policy says otherwise: longer than a burst, and shorter
-/// than clients wait for an answer.
+/// How long a producer waits for capacity by default: longer than a burst, and shorter than the timeouts
+/// of clients.
 const BLOCK_TIMEOUT_MS: u64 = 5_000;
-/// More deliveries than anybody waits for.
+/// Beyond any practical use.
 const DELIVERIES_MAX: i64 = 1_000_000;
 const COUNT_MAX: i64 = i64::MAX;
 
@@ -205,39 +205,40 @@ impl QueuePolicy {
     /// Reads a policy: name, pattern, then options with their values.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what would be valid.
+    /// A sentence with the error and what would be valid.
     pub fn parse(words: &[&[u8]]) -> Result<QueuePolicy, String> {
         Policy::parse(words)
     }
 
-    /// The policy as the words that `parse` reads: name, pattern, and the options that are not the
+    /// The policy as words that `parse` reads: name, pattern, and the options with values other than the
     /// default.
     pub fn to_words(&self) -> Vec<Vec<u8>> {
         Policy::to_words(self)
     }
 
-    /// The options that are not the default.
+    /// The options with values other than the default.
     pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
         Policy::options(self)
     }
 
-    /// Whether the policy holds for a key. Never for the keys of its own dead letters: what is there
-    /// is a plain list, and nothing goes in a circle.
+    /// Whether the policy applies to a key. It never applies to the keys of its own dead letters: these
+    /// are plain lists, so that no message goes in a circle.
     pub fn matches(&self, key: &[u8]) -> bool {
-        // As KEYS has it: all keys, also the empty one, which no other pattern matches.
+        // As for KEYS: `*` matches all keys, even the empty one, which no other pattern matches.
         (self.pattern == b"*" || glob_matches(&self.pattern, key)) && !self.fills(key)
     }
 
-    /// Whether a key can be one of its dead-letter keys.
+    /// Whether the policy may dead-letter to this key.
     fn fills(&self, key: &[u8]) -> bool {
         let Some(template) = &self.dead_letter else { return false };
         let Some(at) = placeholder(template) else { return template == key };
         let (before, after) = (&template[..at], &template[at + PLACEHOLDER.len()..]);
-        // A template that is the source itself fills every key, and so matches none.
+        // If the template is the source's own key, every key could be filled, so the policy matches
+        // none.
         key.len() > before.len() + after.len() && key.starts_with(before) && key.ends_with(after)
     }
 
-    /// The key of the dead letters of a queue.
+    /// The key of the dead-letter list of a queue.
     pub fn dead_letter_key(&self, queue: &[u8]) -> Option<Vec<u8>> {
         let template = self.dead_letter.as_ref()?;
         Some(match placeholder(template) {
@@ -246,37 +247,37 @@ impl QueuePolicy {
         })
     }
 
-    /// Whether a push beyond the limits is not stored; else the oldest messages make room.
+    /// Whether a push above the limits is not stored. Otherwise the oldest messages are dropped.
     pub fn refuses_overflow(&self) -> bool {
         matches!(self.overflow, Overflow::Reject | Overflow::Block)
     }
 
-    /// Refuses a policy that leaves open what acknowledges: no default is right for all clients.
+    /// Refuses a policy without `acknowledge`: no default is right for all clients.
     ///
     /// # Errors
-    /// Two sentences that say what there is to choose, and for whom it is.
+    /// The choices, and which clients each is for.
     pub fn check_acknowledge(&self) -> Result<(), String> {
         if !self.is_at_least_once() || self.acknowledge.is_some() {
             return Ok(());
         }
         let choice = "delivery at-least-once needs `acknowledge next-pop` or `acknowledge explicit`. \
-            next-pop is for workers that have a connection each and pop one message after the other; \
-            explicit is for all others (pools, threads, tasks), who say QUEUE ACK key VALUE message";
+            next-pop is for workers that have their own connection and pop one message at a time; \
+            explicit is for all others (pools, threads, tasks), which send QUEUE ACK key VALUE message";
         Err(choice.into())
     }
 
-    /// Whether the next pop of a connection acknowledges what it was given before.
+    /// Whether the next pop on a connection acknowledges its previous messages.
     pub fn is_acknowledged_by_pop(&self) -> bool {
         self.is_at_least_once() && self.acknowledge != Some(Acknowledge::Explicit)
     }
 
-    /// Whether messages that were taken are in flight until they are acknowledged.
+    /// Whether popped messages are in flight until they are acknowledged.
     pub fn is_at_least_once(&self) -> bool {
         self.delivery == Delivery::AtLeastOnce
     }
 }
 
-/// Where the first placeholder of a dead-letter key is.
+/// The position of the first placeholder in a dead-letter key.
 fn placeholder(template: &[u8]) -> Option<usize> {
     template.windows(PLACEHOLDER.len()).position(|window| window == PLACEHOLDER)
 }
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_shown_the_same() {
+    fn a_parsed_policy_prints_the_same() {
         for text in [
             "all *",
             "a jobs:* priority -3 max-length 1000 overflow drop-head",
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_what_would_be_right() {
+    fn errors_say_what_would_be_valid() {
         for (text, error) in [
             ("a", "a policy has a name, a pattern, and options with values"),
             ("a;b *", "a policy's name has 1 to 128 printable characters, without spaces"),
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_does_not_hold_for_its_own_dead_letters() {
+    fn a_policy_does_not_apply_to_its_own_dead_letters() {
         let policy = parse("a * dead-letter dead:{queue}:x").expect("valid");
         assert_eq!(policy.dead_letter_key(b"q"), Some(b"dead:q:x".to_vec()));
         assert!(policy.matches(b"q") && policy.matches(b"dead::x") && !policy.matches(b"dead:q:x"));

@@ -1,20 +1,20 @@
-//! Finds the first of many patterns that a name matches, without asking all of them.
+//! Finds the first of many patterns that matches a name, without trying all of them.
 
 use ahash::RandomState;
 use std::collections::HashMap;
 
-/// Patterns in the order of their rank, by the bytes that they begin with before anything that is
-/// special in a pattern: a name can only match those that it begins with.
+/// Patterns in the order of their rank, indexed by their literal beginning, that is, the bytes before
+/// any special character. A name can only match patterns with whose beginning it starts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PatternIndex {
-    /// The ranks of the patterns with the same beginning, the highest first.
+    /// The ranks of the patterns with the same beginning, in the order of their rank.
     ranks: HashMap<Box<[u8]>, Vec<usize>, RandomState>,
     /// The lengths of the beginnings, each once.
     lengths: Vec<usize>,
 }
 
 impl PatternIndex {
-    /// Of these patterns, the highest rank first.
+    /// Indexes these patterns, given in the order of their rank.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a [u8]>) -> PatternIndex {
         let mut index = PatternIndex::default();
         for (rank, pattern) in patterns.enumerate() {
@@ -28,7 +28,7 @@ impl PatternIndex {
         index
     }
 
-    /// The highest rank whose pattern the name matches, as `matches` says of those that can.
+    /// The first matching pattern by rank; `matches` is called only for patterns that can match.
     pub(super) fn first(&self, name: &[u8], matches: impl Fn(usize) -> bool) -> Option<usize> {
         let mut first = None;
         for &length in &self.lengths {
@@ -41,7 +41,7 @@ impl PatternIndex {
         first
     }
 
-    /// How many beginnings and patterns a name is compared with at most.
+    /// Maximum number of beginnings and patterns that a name is compared with.
     pub(super) fn comparisons_max(&self) -> usize {
         // A name has one beginning of each length.
         self.lengths.len() + self.ranks.values().map(Vec::len).max().unwrap_or(0)
@@ -55,7 +55,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn patterns_that_begin_otherwise_are_not_asked() {
+    fn patterns_with_another_beginning_are_not_tried() {
         let patterns: Vec<String> = (0..1000).map(|number| format!("queue{number}:*")).collect();
         let index = PatternIndex::new(patterns.iter().map(String::as_bytes));
         assert!(index.comparisons_max() <= 4, "{} comparisons", index.comparisons_max());
@@ -65,7 +65,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_asking_all_finds(
+        fn it_agrees_with_trying_all(
             patterns in prop::collection::vec(r"[ab]{0,3}[*?\\a]{0,2}[ab\[\]]{0,2}", 0..12),
             name in "[ab]{0,5}",
         ) {

@@ -1,45 +1,45 @@
-//! What all kinds of policies have in common: a name, a pattern, and options, of which one row each
-//! drives reading, showing and the help.
+//! Common to all kinds of policies: a name, a pattern, and options, with one row each for reading,
+//! printing and the help.
 
-/// A name is read by people, and is part of errors.
+/// Names are read by people and appear in errors.
 const NAME_BYTES_MAX: usize = 128;
-/// Names are matched against the pattern, which takes longer the longer it is.
+/// Matching takes longer with longer patterns.
 const PATTERN_BYTES_MAX: usize = 1024;
-/// What stands for the source's name in a dead-letter key.
+/// Stands for the queue's key in a dead-letter key.
 pub(super) const PLACEHOLDER: &[u8] = b"{queue}";
 
-/// What an option's value is.
+/// The type of an option's value.
 pub enum Takes {
     /// A whole number in a range.
     Number {
-        /// The least.
+        /// The minimum.
         min: i64,
-        /// The most.
+        /// The maximum.
         max: i64,
     },
     /// One of these words.
     Word(&'static [&'static str]),
-    /// A key, in which the placeholder may stand for another one.
+    /// A key, which may contain the placeholder.
     Key,
 }
 
-/// A value of the right shape.
+/// A parsed value.
 pub enum Given<'a> {
     /// A whole number in the range.
     Number(i64),
-    /// The place of a word among the choices.
+    /// The index of a word among the choices.
     Word(usize),
     /// A key.
     Key(&'a [u8]),
 }
 
 impl Given<'_> {
-    /// The number. Rows that take a number are given one.
+    /// The number. Only for rows that take a number.
     pub(super) fn number(&self) -> i64 {
         if let Given::Number(number) = self { *number } else { 0 }
     }
 
-    /// The place of the word. Rows that take a word are given one.
+    /// The index of the word. Only for rows that take a word.
     pub(super) fn word(&self) -> usize {
         if let Given::Word(place) = self { *place } else { 0 }
     }
@@ -47,11 +47,11 @@ impl Given<'_> {
 
 /// One option of the policies of a kind.
 pub struct Row<P> {
-    /// What the operator writes.
+    /// The option's name.
     pub name: &'static str,
-    /// What its value is.
+    /// The type of its value.
     pub takes: Takes,
-    /// Stores a value of the right shape.
+    /// Stores a parsed value.
     pub write: fn(&mut P, Given<'_>),
     /// The value, if it is not the default.
     pub show: fn(&P) -> Option<Vec<u8>>,
@@ -62,7 +62,7 @@ pub(super) fn digits(number: Option<impl ToString>) -> Option<Vec<u8>> {
     number.map(|number| number.to_string().into_bytes())
 }
 
-/// The word at a place, unless it is the first: that is the default.
+/// The word at an index, unless it is the first, which is the default.
 pub(super) fn chosen(words: &[&str], place: usize) -> Option<Vec<u8>> {
     (place > 0).then(|| words[place].as_bytes().to_vec())
 }
@@ -72,25 +72,25 @@ pub trait Policy: Clone + 'static {
     /// The options.
     fn rows() -> &'static [Row<Self>];
 
-    /// One whose options are all the default.
+    /// A policy with default options.
     fn without_options(name: &[u8], pattern: &[u8]) -> Self;
 
-    /// Refuses options that miss another one; `given` are their names.
+    /// Refuses options that require another one; `given` are the names of the options given.
     ///
     /// # Errors
-    /// A sentence that says what is missing.
+    /// A sentence that names the missing option.
     fn check(&self, given: &[&str]) -> Result<(), String>;
 
-    /// What the operator calls it.
+    /// The operator's name for it.
     fn name(&self) -> &[u8];
 
-    /// A glob pattern, as KEYS has it.
+    /// A glob pattern, as for KEYS.
     fn pattern(&self) -> &[u8];
 
     /// Reads a policy: name, pattern, then options with their values.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what would be valid.
+    /// A sentence with the error and what would be valid.
     fn parse(words: &[&[u8]]) -> Result<Self, String> {
         let [name, pattern, options @ ..] = words else {
             return Err("a policy has a name, a pattern, and options with values".into());
@@ -116,12 +116,12 @@ pub trait Policy: Clone + 'static {
         Ok(policy)
     }
 
-    /// The options that are not the default.
+    /// The options with values other than the default.
     fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
         Self::rows().iter().filter_map(|row| Some((row.name, (row.show)(self)?))).collect()
     }
 
-    /// The policy as the words that `parse` reads: name, pattern, and the options that are not the
+    /// The policy as words that `parse` reads: name, pattern, and the options with values other than the
     /// default.
     fn to_words(&self) -> Vec<Vec<u8>> {
         let mut words = vec![self.name().to_vec(), self.pattern().to_vec()];
@@ -142,7 +142,7 @@ pub trait Policy: Clone + 'static {
     }
 }
 
-/// Reads one option and its value; gives the option's name.
+/// Reads one option and its value; returns the option's name.
 fn read_option<P: Policy>(policy: &mut P, option: &[&[u8]]) -> Result<&'static str, String> {
     let name = option.first().copied().unwrap_or_default();
     let row = P::rows().iter().find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()));
@@ -165,7 +165,7 @@ fn read_option<P: Policy>(policy: &mut P, option: &[&[u8]]) -> Result<&'static s
     Ok(row.name)
 }
 
-/// Whether bytes can stand as one word in a settings file and in a list of policies.
+/// Whether bytes can be one word in a settings file and in a list of policies.
 fn is_word(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| byte.is_ascii_graphic() && !b";\"'".contains(byte))
 }

@@ -1,4 +1,4 @@
-//! All policies, and which of them holds for a key.
+//! All policies, and which one applies to a key.
 
 use super::pattern_index::PatternIndex;
 use super::{DELAYED, IN_FLIGHT, QueuePolicy};
@@ -9,21 +9,21 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
     configured: Vec<QueuePolicy>,
-    /// By name; none for one that was deleted.
+    /// By name; `None` for a deleted policy.
     runtime: BTreeMap<Vec<u8>, Option<QueuePolicy>>,
-    /// What holds, the highest priority first; of equal ones the first by name.
+    /// The policies in effect, the highest priority first; among equals, the first by name.
     ranked: Vec<Arc<QueuePolicy>>,
-    /// The patterns of these.
+    /// The patterns of `ranked`.
     patterns: PatternIndex,
 }
 
-/// Each new key may have to be matched against all of them.
+/// A new key may have to be compared with all of them.
 const POLICIES_MAX: usize = 1_000;
 
 impl Policies {
-    /// Makes these hold, and no others, as those of the settings. What was said while the server ran
-    /// is forgotten as far as they say something else: the last word counts. Gives the names of the
-    /// policies of which something was forgotten.
+    /// Replaces the policies of the settings. Policies set or deleted while the server ran are forgotten
+    /// if the settings now say something else about them: the last word counts. Returns the names of the
+    /// forgotten ones.
     pub fn configure(&mut self, configured: &[QueuePolicy]) -> Vec<Vec<u8>> {
         let now = |name: &[u8]| configured.iter().find(|policy| policy.name == name);
         let forgotten = self.runtime.iter().filter(|(name, said)| now(name) != said.as_ref());
@@ -34,14 +34,14 @@ impl Policies {
         names
     }
 
-    /// Makes what holds the policies of the settings, since they are written there now. Gives the
-    /// names of those of which nothing else remembers that they were set or deleted.
+    /// Makes the policies in effect those of the settings, which now contain them. Returns the names of
+    /// those that were set or deleted while the server ran.
     pub fn adopt(&mut self) -> Vec<Vec<u8>> {
         self.configured = self.effective();
         std::mem::take(&mut self.runtime).into_keys().collect()
     }
 
-    /// What holds, in the order of the settings, and then of the names.
+    /// The policies in effect, in the order of the settings, then by name.
     pub fn effective(&self) -> Vec<QueuePolicy> {
         let configured = self.configured.iter().map(|policy| &policy.name);
         let is_new = |name: &&Vec<u8>| self.configured_as(name).is_none();
@@ -49,32 +49,30 @@ impl Policies {
         names.filter_map(|name| self.find(name).map(|policy| QueuePolicy::clone(policy))).collect()
     }
 
-    /// What the settings say of a policy, whether it holds or not.
+    /// The settings' version of a policy, whether it is in effect or not.
     pub fn configured_as(&self, name: &[u8]) -> Option<&QueuePolicy> {
         self.configured.iter().find(|policy| policy.name == name)
     }
 
-    /// Whether the settings have this policy.
+    /// Whether the settings contain exactly this policy.
     pub fn is_configured(&self, policy: &QueuePolicy) -> bool {
         self.configured.contains(policy)
     }
 
-    /// Forgets what was said of a policy while the server ran.
+    /// Forgets what was set for a policy while the server ran.
     pub fn forget(&mut self, name: &[u8]) {
         self.runtime.remove(name);
         self.rank();
     }
 
-    /// Sets a policy, in the place of the one with its name if there is one.
+    /// Sets a policy; it replaces one of the same name.
     ///
     /// # Errors
     /// There are too many.
     pub fn set(&mut self, policy: QueuePolicy) -> Result<(), String> {
         let is_new = self.find(&policy.name).is_none();
         if is_new && self.ranked.len() >= POLICIES_MAX {
-            return Err(format!(
-                "there are {POLICIES_MAX} policies, which is the most there can be"
-            ));
+            return Err(format!("there are already {POLICIES_MAX} policies, the maximum"));
         }
         self.runtime.insert(policy.name.clone(), Some(policy));
         self.rank();
@@ -107,23 +105,23 @@ impl Policies {
             };
         }
         self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
-        // Stable: equal ones stay in the order of their names.
+        // A stable sort: equal priorities stay in the order of names.
         self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
         self.patterns = PatternIndex::new(self.ranked.iter().map(|policy| &policy.pattern[..]));
     }
 
-    /// Warns of each policy in older files that does not say what acknowledges: it is the next pop.
+    /// Warns of each policy from older files without `acknowledge`, which means the next pop.
     pub fn warn_of_assumptions(&self) {
         for policy in self.ranked.iter().filter(|policy| policy.check_acknowledge().is_err()) {
             log::warn!(
-                "queue policy '{}' does not say what acknowledges, which older versions took for \
+                "queue policy '{}' has no option 'acknowledge', which older versions took for \
                  `acknowledge next-pop`; set it to that, or to `acknowledge explicit`",
                 policy.name.escape_ascii()
             );
         }
     }
 
-    /// Whether any of them needs names of lists in the append files.
+    /// Whether any policy needs list names in the append files.
     pub fn reserve_names(&self) -> bool {
         self.ranked.iter().any(|policy| policy.is_at_least_once() || policy.delay_ms.is_some())
     }
@@ -139,13 +137,13 @@ impl Policies {
             .map(|policy| &**policy)
     }
 
-    /// Whether there is none.
+    /// Whether there are no policies.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.ranked.is_empty()
     }
 
-    /// What holds, the highest priority first.
+    /// The policies in effect, the highest priority first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<QueuePolicy>> {
         self.ranked.iter()
     }
@@ -155,18 +153,18 @@ impl Policies {
         self.ranked.iter().find(|policy| policy.name == name)
     }
 
-    /// The policy that holds for a key.
+    /// The policy that applies to a key.
     pub fn of(&self, key: &[u8]) -> Option<&Arc<QueuePolicy>> {
         let rank = self.patterns.first(key, |rank| self.ranked[rank].matches(key))?;
         self.ranked.get(rank)
     }
 
-    /// With how many patterns a key is compared at most.
+    /// Maximum number of patterns that a key is compared with.
     pub fn comparisons_max(&self) -> usize {
         self.patterns.comparisons_max()
     }
 
-    /// What was set, or deleted, while the server ran: it outlives the process in the append files.
+    /// Policies set or deleted while the server ran. The append files keep them.
     pub fn runtime(&self) -> impl Iterator<Item = (&[u8], Option<&QueuePolicy>)> {
         self.runtime.iter().map(|(name, policy)| (&name[..], policy.as_ref()))
     }
@@ -186,31 +184,31 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_priority_alone_holds() {
+    fn only_the_highest_priority_applies() {
         let mut policies = Policies::default();
         policies.configure(&[policy("b q*"), policy("a q*"), policy("low q1 priority -1")]);
         assert_eq!(name_of(&policies, b"q1").as_deref(), Some("a"));
-        policies.set(policy("high q1 priority 1")).expect("room");
+        policies.set(policy("high q1 priority 1")).expect("below the limit");
         assert_eq!(name_of(&policies, b"q1").as_deref(), Some("high"));
         assert_eq!(name_of(&policies, b"x"), None);
     }
 
     #[test]
-    fn what_was_set_at_run_time_overlays_the_settings() {
+    fn policies_set_at_run_time_override_the_settings() {
         let mut policies = Policies::default();
         policies.configure(&[policy("a q max-length 1")]);
-        policies.set(policy("a q max-length 2")).expect("room");
+        policies.set(policy("a q max-length 2")).expect("below the limit");
         policies.configure(&[policy("a q max-length 2")]);
         assert_eq!(policies.runtime().count(), 1, "it is the same");
         policies.configure(&[policy("a q max-length 1")]);
         assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(1));
-        policies.set(policy("a q max-length 2")).expect("room");
+        policies.set(policy("a q max-length 2")).expect("below the limit");
         let forgotten = policies.configure(&[policy("a q max-length 3")]);
         assert_eq!(forgotten, [b"a"]);
         assert_eq!(policies.of(b"q").and_then(|policy| policy.max_length), Some(3));
-        policies.set(policy("b x")).expect("room");
+        policies.set(policy("b x")).expect("below the limit");
         assert!(policies.delete(b"b"));
-        assert_eq!(policies.runtime().count(), 0, "nothing is left of it");
+        assert_eq!(policies.runtime().count(), 0, "nothing remains of it");
         assert!(policies.delete(b"a"));
         assert!(!policies.delete(b"a"));
         assert!(policies.is_empty());
@@ -218,11 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_is_what_the_settings_show() {
+    fn effective_policies_are_what_the_settings_show() {
         let mut policies = Policies::default();
         policies.configure(&[policy("b x"), policy("a x")]);
-        policies.set(policy("b y")).expect("room");
-        policies.set(policy("c z")).expect("room");
+        policies.set(policy("b y")).expect("below the limit");
+        policies.set(policy("c z")).expect("below the limit");
         assert!(policies.delete(b"a"));
         let effective = [policy("b y"), policy("c z")];
         assert_eq!(policies.effective(), effective);
@@ -239,7 +237,7 @@ mod tests {
     fn there_is_a_limit() {
         let mut policies = Policies::default();
         for number in 0..POLICIES_MAX {
-            policies.set(policy(&format!("p{number} q"))).expect("room");
+            policies.set(policy(&format!("p{number} q"))).expect("below the limit");
         }
         assert!(policies.set(policy("another q")).is_err());
         policies.set(policy("p1 other")).expect("not a new one");

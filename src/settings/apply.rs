@@ -1,4 +1,4 @@
-//! Settings from the table's defaults, and from words.
+//! Fills settings from the table's defaults, and from words.
 
 use super::definition::Settings;
 use super::row::Effect;
@@ -20,7 +20,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Applies one line of a file or one option; the error is the reason alone.
+    /// Applies one line of a file or one option. The error is only the reason.
     pub(super) fn apply_words(&mut self, name: &str, args: &[Vec<u8>]) -> Result<(), String> {
         let Some(directive) = table::find(name) else {
             return Err(document::unknown_directive(name));

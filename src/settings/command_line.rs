@@ -12,20 +12,20 @@ use std::path::PathBuf;
 pub enum Invocation {
     /// Serve with these settings.
     Run(Box<Settings>),
-    /// Look at the append files in this directory and leave.
+    /// Check the append files in this directory, then exit.
     Check(PathBuf),
-    /// Cut off what cannot be loaded of the append files in this directory and leave.
+    /// Repair the append files in this directory by cutting off what cannot be loaded, then exit.
     Repair(PathBuf),
-    /// Print [`help`](super::help) and leave.
+    /// Print [`help`](super::help), then exit.
     Help,
-    /// Print the version and leave.
+    /// Print the version, then exit.
     Version,
 }
 
-/// The name of options in errors.
+/// Names the options as a source in errors.
 const COMMAND_LINE: &str = "command line";
 
-/// Reads the arguments: the file first, then standard input if `-` is there, then the options.
+/// Reads the arguments: the file first, then standard input for `-`, then the options.
 pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation, SettingsError> {
     if let Some(invocation) = without_settings(&args) {
         return invocation;
@@ -42,7 +42,7 @@ pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation
         settings.config_file = std::path::absolute(path).ok();
         rest = after;
     }
-    // Redis takes the dash at either end, and always before the options.
+    // Redis accepts the dash at either end, and always reads it before the options.
     let options = match rest {
         [dash, options @ ..] | [options @ .., dash] if dash == "-" => {
             let text = read(Input::Stdin)
@@ -56,7 +56,7 @@ pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation
     Ok(Invocation::Run(Box::new(settings)))
 }
 
-/// What asks for something else than to serve. A file of such a name is `./check`.
+/// Words that ask for something other than to serve. Write `./check` for a file of that name.
 fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>> {
     let (first, rest) = args.split_first()?;
     Some(match (first.as_str(), rest) {
@@ -69,7 +69,7 @@ fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>
             Ok(Invocation::Repair(directory.into()))
         }
         ("check" | "repair", _) => {
-            let reason = format!("expected one directory of append files: tidegate {first} DIR");
+            let reason = format!("expected one directory with append files: tidegate {first} DIR");
             Err(fail(&args.join(" "), reason))
         }
         _ => return None,
@@ -86,11 +86,11 @@ fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), Sett
         {
             let value = if is_secret(&name[2..]) { "VALUE" } else { value };
             let reason =
-                format!("a directive and its value are words of their own: {name} {value}");
+                format!("write a directive and its value as separate words: {name} {value}");
             return Err(fail(name, reason));
         }
         let Some(name) = option.strip_prefix("--") else {
-            let reason = "an option begins with '--' and the file comes before all options";
+            let reason = "an option begins with '--', and the file comes before all options";
             return Err(fail(option, reason.to_owned()));
         };
         let count = after.iter().take_while(|word| !word.starts_with("--")).count();
@@ -175,21 +175,21 @@ mod tests {
             (&["repair", "d"], "Repair(\"d\")"),
             (
                 &["check"],
-                "command line: 'check': expected one directory of append files: tidegate check DIR",
+                "command line: 'check': expected one directory with append files: tidegate check DIR",
             ),
             (
                 &["repair", "a", "b"],
-                "command line: 'repair a b': expected one directory of append files: tidegate \
+                "command line: 'repair a b': expected one directory with append files: tidegate \
                  repair DIR",
             ),
             (
                 &["--port=7101"],
-                "command line: '--port': a directive and its value are words of their own: --port \
+                "command line: '--port': write a directive and its value as separate words: --port \
                  7101",
             ),
             (
                 &["--port", "1", "--requirepass=x"],
-                "command line: '--requirepass': a directive and its value are words of their own: \
+                "command line: '--requirepass': write a directive and its value as separate words: \
                  --requirepass VALUE",
             ),
         ];

@@ -1,4 +1,4 @@
-//! What can be decided: one field a directive that does something.
+//! The settings as fields, one for each directive with an effect.
 
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 use super::value::Value;
@@ -6,15 +6,15 @@ use crate::policy::{ChannelPolicy, QueuePolicy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-/// Everything the operator can decide, each with the unit last in its name.
+/// The settings, each with its unit last in its name.
 ///
-/// The fields are read directly by the rooms above; they change only through [`Settings::set`]
-/// once the server runs.
+/// The modules above read the fields directly. Once the server runs, they change only through
+/// [`Settings::set`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// TCP port to listen on; 0 for none.
     pub port: u16,
-    /// Addresses to listen on; one with a leading `-` may fail to bind.
+    /// Addresses to listen on; an address with a leading `-` may fail to bind.
     pub bind: Vec<String>,
     /// Path of the Unix socket to listen on.
     pub unixsocket: Option<PathBuf>,
@@ -26,51 +26,51 @@ pub struct Settings {
     pub tcp_keepalive_s: u32,
     /// Seconds after which an idle client is closed; 0 for never.
     pub timeout_s: u32,
-    /// Clients at once.
+    /// Maximum number of clients.
     pub maxclients: u32,
-    /// Memory above which commands that may grow the data are refused; 0 for no limit.
+    /// Memory limit; above it, commands that may grow the data are refused. 0 for no limit.
     pub maxmemory_bytes: u64,
     /// Number of databases that SELECT can choose from.
     pub databases: u32,
     /// Password of the default user; empty for none.
     pub requirepass: String,
-    /// Longest single argument of a request.
+    /// Maximum length of one argument of a request.
     pub proto_max_bulk_bytes: u64,
-    /// Longest unparsed input of one client.
+    /// Maximum unparsed input of one client.
     pub query_buffer_bytes_max: u64,
-    /// Longest unread output: of normal clients, of replicas, of subscribers.
+    /// Maximum unread output of normal clients, of replicas, of subscribers.
     pub output_limits: [OutputLimit; 3],
-    /// Whether only clients of this machine are served while there is no password.
+    /// Whether to serve only clients of this machine while there is no password.
     pub protected_mode: bool,
     /// Who may use DEBUG.
     pub enable_debug_command: LocalAccess,
-    /// Commands that take longer are kept in the slow log; 0 keeps all, negative none.
+    /// Commands that take longer are recorded in the slow log; 0 records all, negative none.
     pub slowlog_threshold_us: i64,
-    /// Entries in the slow log.
+    /// Maximum number of entries in the slow log.
     pub slowlog_len_max: u64,
-    /// Events that take longer are kept by LATENCY; 0 for none.
+    /// Events that take longer are recorded by LATENCY; 0 for none.
     pub latency_threshold_ms: u64,
-    /// Whether the times of commands are kept.
+    /// Whether the times of commands are recorded.
     pub latency_tracking: bool,
-    /// The percentiles of these times that INFO shows, with spaces between them.
+    /// The percentiles of these times in INFO, separated by spaces.
     pub latency_percentiles: String,
-    /// The least severe log lines that are written.
+    /// The lowest severity of log lines that are written.
     pub loglevel: LogLevel,
     /// File for log lines; empty for standard error.
     pub logfile: String,
-    /// Whether the program goes into the background.
+    /// Whether the program continues in the background.
     pub daemonize: bool,
-    /// Which service manager is told what the server does.
+    /// Service manager to notify.
     pub supervised: Supervision,
-    /// File for the number of the process.
+    /// File for the process id.
     pub pidfile: Option<PathBuf>,
     /// Directory that relative paths start from.
     pub dir: PathBuf,
-    /// Bytes read from one client in a turn.
+    /// Maximum bytes read from one client in a turn.
     pub turn_read_bytes_max: usize,
-    /// Bytes of replies made for one client in a turn.
+    /// Maximum bytes of replies to one client in a turn.
     pub turn_output_bytes_max: usize,
-    /// Steps of work for one client in a turn, and for chores.
+    /// Maximum steps of work for one client in a turn, and for chores.
     pub turn_work_max: u64,
     /// Whether changes are written to append files.
     pub appendonly: bool,
@@ -78,40 +78,40 @@ pub struct Settings {
     pub appendfsync: FsyncPolicy,
     /// Directory of the append files, in `dir`.
     pub appenddirname: String,
-    /// What the names of the append files begin with.
+    /// First part of the names of the append files.
     pub appendfilename: String,
-    /// Growth of the append files in per cent at which a rewrite begins by itself; 0 for never.
+    /// Growth of the append files in percent that starts a rewrite automatically; 0 for never.
     pub rewrite_percentage: u32,
-    /// Bytes of append files below which no rewrite begins by itself.
+    /// Bytes of append files below which no rewrite starts automatically.
     pub rewrite_min_bytes: u64,
-    /// Whether files that end in the middle of a batch are loaded.
+    /// Whether to load files that end in the middle of a batch.
     pub load_truncated: bool,
-    /// Whether what another program appended is loaded.
+    /// Whether to load what another program appended.
     pub load_unverified: bool,
-    /// Bytes of changes that may wait to be written.
+    /// Maximum bytes of changes that wait to be written.
     pub append_buffer_bytes_max: u64,
-    /// Bytes of room made at once behind the last batch, with `always`.
+    /// Bytes preallocated at once behind the last batch, with `always`.
     pub append_room_bytes: u64,
-    /// Bytes of disk space kept behind the last change.
+    /// Bytes of disk space reserved behind the last change.
     pub append_reserve_bytes: u64,
-    /// What holds for the queues whose keys match a pattern.
+    /// Policies for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
-    /// What holds for the channels whose names match a pattern.
+    /// Policies for the channels whose names match a pattern.
     pub channel_policies: Vec<ChannelPolicy>,
-    /// Messages that each queue remembers so as not to store them again.
+    /// Messages that each queue remembers for deduplication.
     pub dedup_messages_max: u64,
-    /// Queues under policies without messages whose counts are remembered.
+    /// Empty queues under a policy whose counters are kept.
     pub idle_queues_max: u64,
-    /// The file the settings came from; CONFIG REWRITE writes it.
+    /// The file that the settings came from. CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
-    /// Values of directives that have no effect here; kept because CONFIG GET answers them.
+    /// Values of directives without effect, kept for CONFIG GET.
     pub(super) foreign: BTreeMap<&'static str, Value>,
-    /// Names that the file or the command line gave.
+    /// Names given in the file or on the command line.
     pub(super) given: BTreeSet<&'static str>,
 }
 
 impl Settings {
-    /// Every field empty: the state before the table's defaults are written into it.
+    /// All fields empty, before the table's defaults are applied.
     pub(super) fn blank() -> Self {
         Self {
             port: 0,

@@ -1,4 +1,4 @@
-//! The table as text for people: `--help`, the README, and the hint at a misspelt name.
+//! The table as text for users: `--help`, the README, and the suggestion for a misspelt name.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::directives::USED;
 use super::row::{Directive, Runtime};
 use super::table;
 
-/// Names shown as "did you mean".
+/// Maximum number of suggested names.
 const SUGGESTIONS_MAX: usize = 3;
 
 /// The text of `--help`.
@@ -18,13 +18,13 @@ pub fn help() -> String {
          \x20 FILE             read directives from a file in the syntax of redis.conf\n\
          \x20 -                read directives from standard input\n\
          \x20 --name value     any directive; applies after the file\n\
-         \x20 check DIR        verify the append files in DIR; it ends with 0 if they are whole, with\n\
-         \x20                  1 if the end is torn and will be left out, with 2 if they will not\n\
-         \x20                  load, with 3 if they cannot be read\n\
-         \x20 repair DIR       cut off what will not load and keep it beside; it ends with 0 if the\n\
-         \x20                  rest is whole, with 3 if that cannot be done\n\
+         \x20 check DIR        verify the append files in DIR; exit code 0 if they are whole, 1 if\n\
+         \x20                  the end is torn and a start would cut it off, 2 if they cannot\n\
+         \x20                  be loaded, 3 if they cannot be read\n\
+         \x20 repair DIR       cut off what cannot be loaded and save it in separate files; exit\n\
+         \x20                  code 0 if the rest is whole, 3 if the repair failed\n\
          \x20 -h, --help       show this text\n\
-         \x20 -v, --version    show the version; so does the word `version`, and `help` this text\n\n\
+         \x20 -v, --version    show the version (also: `version`, and `help` for this text)\n\n\
          Directives and their defaults:\n\n",
     );
     for directive in USED {
@@ -38,8 +38,8 @@ pub fn help() -> String {
         );
     }
     text.push_str(
-        "\nRedis' other directives are accepted where nothing is lost by their having no effect,\n\
-         and refused with the reason otherwise.\n",
+        "\nThe other directives of Redis have no effect: they are accepted if nothing is lost by that,\n\
+         and otherwise refused with a reason.\n",
     );
     text
 }
@@ -68,20 +68,20 @@ fn default_text(directive: &Directive) -> &'static str {
     if directive.default.is_empty() { "\"\"" } else { directive.default }
 }
 
-/// The error for a name that is in no row, with the names nearest to it.
+/// The error for an unknown name, with the most similar names.
 pub(super) fn unknown_directive(name: &str) -> String {
     let name = name.to_ascii_lowercase();
     let mut near: Vec<(usize, &str)> = table::all()
         .flat_map(|d| std::iter::once(d.name).chain(d.alias))
         .map(|known| (distance(&name, known), known))
-        // Two letters, or a third of a long name: more than that is another word.
+        // At most two letters, or a third of a long name: more would be a different word.
         .filter(|(d, known)| *d < known.len() && *d <= (known.len() / 3).max(2))
         .collect();
     near.sort_unstable();
     let names: Vec<&str> = near.iter().take(SUGGESTIONS_MAX).map(|(_, known)| *known).collect();
     match names.as_slice() {
-        [] => "Bad directive or wrong number of arguments (no such directive; --help lists those \
-               that have an effect)"
+        [] => "Bad directive or wrong number of arguments (no such directive; --help lists the \
+               directives with an effect)"
             .to_owned(),
         names => format!(
             "Bad directive or wrong number of arguments (no such directive; did you mean {}?)",
@@ -90,7 +90,7 @@ pub(super) fn unknown_directive(name: &str) -> String {
     }
 }
 
-/// Letters to insert, remove or replace to make one name the other.
+/// The edit distance: letters to insert, remove or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b = b.as_bytes();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,8 +1,8 @@
-//! What is said of settings that cannot be used.
+//! Errors about settings.
 
 use std::fmt;
 
-/// A file or command line that cannot be used: where, what, and what would be valid.
+/// An error in a file or on the command line: where, what, and what would be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
     /// The file's name, or `command line`.
@@ -15,7 +15,7 @@ pub struct SettingsError {
     pub reason: String,
 }
 
-/// Why CONFIG SET changed nothing; its `Display` is the reply after `ERR `.
+/// Why CONFIG SET changed nothing. Its `Display` is the reply after `ERR `.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetError {
@@ -24,11 +24,11 @@ pub enum SetError {
         /// The name as the client wrote it.
         name: String,
     },
-    /// The directive does not take this value, or not at runtime.
+    /// The directive does not accept this value, or cannot be changed at runtime.
     Failed {
         /// The name as the client wrote it.
         name: String,
-        /// In Redis' words where Redis has words for it.
+        /// In Redis' words, if Redis has this error.
         reason: String,
     },
 }

@@ -8,12 +8,12 @@ use crate::policy::{ChannelPolicy, QueuePolicy};
 use super::definition::Settings;
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 
-/// Reads and writes one field; made by the [`field!`] macro from the field's name alone.
+/// Reads and writes one field. The [`field!`] macro makes it from the field's name.
 #[derive(Clone, Copy)]
 pub(super) struct Field {
     /// The field's value.
     pub(super) read: fn(&Settings) -> Value,
-    /// Stores a value; false if the field cannot hold it, which the row's kind rules out.
+    /// Stores a value. False if it does not fit the field; the row's kind rules that out.
     pub(super) write: fn(&mut Settings, &Value) -> bool,
 }
 
@@ -27,11 +27,11 @@ macro_rules! field {
 }
 pub(super) use field;
 
-/// A type that a field of [`Settings`] can have.
+/// A type of the fields of [`Settings`].
 pub(super) trait FieldType: Sized {
     /// The value to show.
     fn to_value(&self) -> Value;
-    /// The field from a value, if the value has the right shape and range.
+    /// The field from a value, if its type and range are right.
     fn from_value(value: &Value) -> Option<Self>;
 }
 
@@ -96,7 +96,7 @@ impl FieldType for Option<PathBuf> {
     }
 }
 
-/// Permission bits, where 0 stands for "not given".
+/// Permission bits; 0 stands for "not given".
 impl FieldType for Option<u32> {
     fn to_value(&self) -> Value {
         self.unwrap_or(0).to_value()

@@ -6,7 +6,7 @@ use super::input::{Input, ReadInput};
 use super::table::is_secret;
 use super::words::{NOT_TEXT, split};
 
-/// How deep `include` may nest: a file that includes itself must end in an error.
+/// Maximum depth of `include`: a file that includes itself must end in an error.
 const INCLUDE_DEPTH_MAX: usize = 16;
 
 /// Applies the lines of a file in order.
@@ -31,7 +31,7 @@ fn apply_nested(
         let fail = |reason: String| SettingsError {
             source_name: source_name.to_owned(),
             line: Some(at + 1),
-            // Errors are logged, and a file's passwords are not for the log.
+            // Errors are logged, and passwords must not be.
             text: match line.split_whitespace().next().filter(|name| is_secret(name)) {
                 Some(name) => format!("{name} (hidden)"),
                 None => line.to_owned(),
@@ -43,7 +43,7 @@ fn apply_nested(
         }
         let words = split(line.as_bytes())
             .ok_or_else(|| fail("Unbalanced quotes in configuration line".to_owned()))?;
-        // Bytes that were not text have been replaced: a password would be another one.
+        // Bytes that were not UTF-8 have been replaced: a password would be a different one.
         if line.contains(char::REPLACEMENT_CHARACTER) {
             return Err(fail(NOT_TEXT.to_owned()));
         }
@@ -61,7 +61,9 @@ fn apply_nested(
             return Err(fail(format!("include nests deeper than {INCLUDE_DEPTH_MAX} files")));
         }
         if path.contains(['*', '?', '[']) {
-            return Err(fail("include takes no pattern; name each file in a line".to_owned()));
+            return Err(fail(
+                "include takes no pattern; name each file on its own line".to_owned(),
+            ));
         }
         let included = read(Input::File(path.as_ref()))
             .map_err(|error| fail(format!("can't open config file '{path}': {error}")))?;

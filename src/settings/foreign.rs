@@ -1,4 +1,4 @@
-//! Redis' directives without effect here: how data is kept, saved, replicated and evicted.
+//! Redis' directives without effect here: storage, replication and eviction of data.
 
 use super::row::{Directive, ignored, refused};
 use super::value::{Kind, LENGTH_MAX};
@@ -15,10 +15,10 @@ const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
 const TEXT: Kind = Kind::Text;
 
 const STORAGE: &str = "There are no snapshots in Redis' binary format.";
-const APPENDING: &str = "Append files are always written so, or never.";
-const ENCODING: &str = "A value has one form whatever its size.";
+const APPENDING: &str = "Append files always or never work this way.";
+const ENCODING: &str = "A value has one encoding, whatever its size.";
 const REPLICATION: &str = "There is no replication.";
-const EVICTION: &str = "Nothing is evicted and no memory is moved.";
+const EVICTION: &str = "Nothing is evicted, and memory is not defragmented.";
 const NO_REPLICAS: &str = "Tidegate has no replicas to wait for: remove the line, or set it to 0";
 
 /// Rows about the data.
@@ -39,7 +39,7 @@ pub(super) static DATA: &[Directive] = &[
     ignored("rdbcompression", FLAG, "yes", STORAGE),
     ignored("stop-writes-on-bgsave-error", FLAG, "yes", STORAGE),
     ignored("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", STORAGE),
-    // Forms of values.
+    // Encodings of values.
     ignored("hash-max-listpack-entries", COUNT, "512", ENCODING).alias("hash-max-ziplist-entries"),
     ignored("hash-max-listpack-value", LENGTH, "64", ENCODING).alias("hash-max-ziplist-value"),
     ignored("hll-sparse-max-bytes", LENGTH, "3000", ENCODING),
@@ -58,11 +58,11 @@ pub(super) static DATA: &[Directive] = &[
     refused("maxmemory-policy", Kind::Choice(&["volatile-lru", "volatile-lfu", "volatile-random",
         "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"]),
         "noeviction", &["noeviction"],
-        "Tidegate never evicts data: use maxmemory-policy noeviction, under which writes beyond \
+        "Tidegate never evicts data: use maxmemory-policy noeviction; writes above \
          maxmemory get an error"),
     refused("maxmemory-clients", Kind::MemoryOrPercent, "0", &["0", "0%"],
-        "Tidegate closes no client for the memory of all clients: use 0, and \
-         client-output-buffer-limit and client-query-buffer-limit, which bound each client"),
+        "Tidegate has no limit on the memory of all clients together: use 0, and \
+         client-output-buffer-limit and client-query-buffer-limit, which limit each client"),
     ignored("maxmemory-eviction-tenacity", Kind::Number { min: 0, max: 100 }, "10", EVICTION),
     ignored("maxmemory-samples", INT_FROM_1, "5", EVICTION),
     ignored("lfu-decay-time", INT, "1", EVICTION),
@@ -81,7 +81,7 @@ pub(super) static DATA: &[Directive] = &[
     ignored("lazyfree-lazy-user-flush", FLAG, "no", EVICTION),
     // Replication.
     refused("replicaof", Kind::Primary, "", &[""],
-        "Tidegate cannot be a replica: remove the line, and let clients connect to the one server")
+        "Tidegate cannot be a replica: remove the line, and connect clients to the primary")
         .alias("slaveof").immutable(),
     refused("min-replicas-to-write", INT, "0", &["0"], NO_REPLICAS).alias("min-slaves-to-write"),
     ignored("min-replicas-max-lag", INT, "10", REPLICATION).alias("min-slaves-max-lag"),

@@ -18,10 +18,10 @@ const FACILITIES: Kind = Kind::Choice(&[
 
 const CLUSTER: &str = "There is no cluster.";
 const TLS: &str = "There is no TLS.";
-const ACCESS: &str = "There is one user and no access lists.";
-const PROCESS: &str = "The operating system's tools decide this about the process.";
-const THREADS: &str = "One thread does the work, when there is work.";
-const ABSENT: &str = "What it tunes is not there.";
+const ACCESS: &str = "There is one user, and there are no access lists.";
+const PROCESS: &str = "Use the tools of the operating system for this.";
+const THREADS: &str = "One thread does the work, on demand.";
+const ABSENT: &str = "The feature it tunes does not exist here.";
 
 /// Rows about the server.
 #[rustfmt::skip]
@@ -77,7 +77,7 @@ pub(super) static SERVER: &[Directive] = &[
         "Tidegate has one user and no access lists: remove the line and use requirepass").file_only(),
     refused("rename-command", WORDS, "", &[],
         "Tidegate does not rename or disable commands: remove the line, and use requirepass or \
-         the network to keep out who must not use them").file_only(),
+         the network to control access").file_only(),
     refused("loadmodule", WORDS, "", &[],
         "Tidegate loads no modules: remove the line").file_only(),
     ignored("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", ACCESS),
@@ -117,7 +117,7 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("shutdown-on-sigterm", SHUTDOWN, "default", PROCESS),
     ignored("shutdown-timeout", INT, "10", PROCESS),
     ignored("socket-mark-id", Kind::Number { min: 0, max: u32::MAX as i64 }, "0", PROCESS),
-    // Threads and the pace of background work.
+    // Threads and the rate of background work.
     ignored("io-threads", Kind::Number { min: 1, max: 128 }, "1", THREADS).immutable(),
     ignored("io-threads-do-reads", FLAG, "no", THREADS).immutable(),
     ignored("hz", INT, "10", THREADS),

@@ -1,10 +1,10 @@
-//! Where text comes from: the one place of this module that touches files.
+//! Reads files and standard input. No other file of this module does.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Where text comes from.
+/// A source of text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Input<'a> {
     /// A file by its path.
@@ -13,7 +13,7 @@ pub(super) enum Input<'a> {
     Stdin,
 }
 
-/// Reads an input to its end; tests put texts of their own in its place.
+/// Reads an input to its end. Tests replace it with their own texts.
 pub(super) type ReadInput<'a> = &'a mut dyn FnMut(Input<'_>) -> io::Result<String>;
 
 /// Reads the real input. Bytes that are not UTF-8, as in old comments, are replaced.

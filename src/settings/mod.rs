@@ -1,12 +1,11 @@
-//! What the operator decides: one table of directives drives the command line, the file,
-//! CONFIG GET, SET and REWRITE, and the documentation.
+//! Settings: one table of directives drives the command line, the file, CONFIG GET, SET and REWRITE, and
+//! the documentation.
 //!
-//! A directive is one row in `directives` (it does something here) or in `foreign` (Redis has
-//! it and Tidegate does not). Every Redis directive is in one of the two, so that an existing
-//! `redis.conf` either works or is refused with a sentence that says why; nothing that an operator
-//! relies on is dropped in silence.
+//! A directive is one row in `directives` (with an effect here) or in `foreign` (Redis has it, Tidegate
+//! does not). Every directive of Redis is in one of the two. So an existing `redis.conf` either works or
+//! is refused with a reason; nothing that an operator relies on is dropped silently.
 //!
-//! Only `input` touches files: it reads those that were named.
+//! Only `input` touches files, and only those named.
 
 mod apply;
 mod command_line;
@@ -41,8 +40,8 @@ pub use types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 impl Settings {
     /// Reads a command line without the program's name: `[FILE | -] [--name value …]…`.
     ///
-    /// Reads the named file (or standard input for `-`) and what it includes; the options apply
-    /// after the file. `--help`, `-h`, `--version` and `-v` count only as the first argument.
+    /// Reads the named file (or standard input for `-`) and its includes, then applies the options.
+    /// `--help`, `-h`, `--version` and `-v` count only as the first argument.
     pub fn from_args<I: IntoIterator<Item = String>>(args: I) -> Result<Invocation, SettingsError> {
         command_line::parse(args.into_iter().collect(), &mut input::read_input)
     }
@@ -54,9 +53,9 @@ impl Settings {
         Ok(settings)
     }
 
-    /// These settings with another value of one directive. The value is one text, as in CONFIG SET;
-    /// directives that CONFIG SET refuses are allowed. Policies and output limits are added to those
-    /// before.
+    /// Returns these settings with one directive changed. The value is one text, as in CONFIG SET, but
+    /// directives that CONFIG SET refuses are allowed. Policies and output limits are added to the
+    /// existing ones.
     ///
     /// ```
     /// use tidegate::Settings;
@@ -67,7 +66,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// There is no such directive, or it does not take this value.
+    /// There is no such directive, or the value is not valid.
     pub fn with(mut self, name: &str, value: &str) -> Result<Settings, SettingsError> {
         let words = match table::find(name) {
             Some(directive) => directive.kind.split(value.as_bytes()),
@@ -78,17 +77,17 @@ impl Settings {
             Err(reason) => Err(SettingsError {
                 source_name: "settings".to_owned(),
                 line: None,
-                // Errors are logged, and passwords are not for the log.
+                // Errors are logged, and passwords must not be.
                 text: format!("{name} {}", if is_secret(name) { "(hidden)" } else { value }),
                 reason,
             }),
         }
     }
 
-    /// CONFIG GET: name and value of each directive that a pattern names, in the table's order.
+    /// CONFIG GET: name and value of each directive whose name matches a pattern, in the table's order.
     ///
-    /// `matches` is the glob matcher, called with the pattern in lower case, since directive names
-    /// are case-insensitive. Like Redis, a name without wildcards is answered as it was asked.
+    /// `matches` is the glob matcher. It gets the pattern in lower case, since directive names are
+    /// case-insensitive. As in Redis, a name without wildcards is echoed as the client wrote it.
     pub fn get(
         &self,
         patterns: &[&[u8]],
@@ -113,10 +112,10 @@ impl Settings {
         found
     }
 
-    /// CONFIG SET: all of the pairs or none; returns the directives whose value is another now.
+    /// CONFIG SET: sets all pairs or none, and returns the directives whose value changed.
     ///
-    /// The checks come in Redis' order: names, mutability and duplicates of all pairs first, then
-    /// the values.
+    /// The checks are in Redis' order: first names, mutability and duplicates of all pairs, then the
+    /// values.
     pub fn set(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<Vec<&'static str>, SetError> {
         let mut rows = Vec::with_capacity(pairs.len());
         for (name, _) in pairs {
@@ -155,15 +154,15 @@ impl Settings {
         Ok(changed)
     }
 
-    /// CONFIG REWRITE: the old text of the file with these settings in it.
+    /// CONFIG REWRITE: the old text of the file, updated to these settings.
     ///
-    /// Comments and order stay, lines with other values are replaced, and what differs from the
-    /// default without a line of its own is appended.
+    /// Comments and order stay. Lines whose value changed are replaced. Directives without a line that
+    /// differ from the default are appended.
     pub fn rewritten(&self, old_text: &str) -> String {
         rewrite::rewritten(self, old_text)
     }
 
-    /// Directives that the operator gave and that mean nothing here, in the table's order.
+    /// Directives that the operator gave but that have no effect here, in the table's order.
     pub fn without_effect(&self) -> Vec<&'static str> {
         table::all()
             .filter(|d| !matches!(d.effect, Effect::Used(_)) && self.given.contains(d.name))

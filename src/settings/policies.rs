@@ -1,14 +1,14 @@
-//! Policies of any kind as the words of a directive, `;` between two of them.
+//! Policies of any kind as the words of a directive, separated by `;`.
 
 use crate::policy::Policy;
 
 use super::words::quote_bytes;
 
-/// What stands between two policies in one value. A word of a policy is never this alone.
+/// Separates policies in one value. No word of a policy is equal to it.
 const SEPARATOR: &str = ";";
 
-/// Adds the policies in `args` to those before, each in the place of the one with its name; no words
-/// at all take all away.
+/// Adds the policies in `args` to those before, replacing policies of the same name. No words at all
+/// remove all policies.
 pub(super) fn parse<P: Policy>(args: &[Vec<u8>], before: &[P]) -> Result<Vec<P>, String> {
     if args.is_empty() {
         return Ok(Vec::new());
@@ -35,7 +35,7 @@ pub(super) fn lines<P: Policy>(name: &str, policies: &[P]) -> Vec<String> {
     policies.iter().map(|policy| format!("{name} {}", text(policy))).collect()
 }
 
-/// A policy's words, in quotes where they would not be read back otherwise.
+/// A policy's words, quoted if they would not read back otherwise.
 pub(crate) fn text<P: Policy>(policy: &P) -> String {
     let shown = |word: Vec<u8>| match String::from_utf8(word) {
         Ok(plain) if !plain.is_empty() && plain.chars().all(is_plain) => plain,

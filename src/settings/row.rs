@@ -1,4 +1,4 @@
-//! What a row of the table is, and how its value is read, shown and stored.
+//! A row of the table, and how its value is read, shown and stored.
 
 use super::definition::Settings;
 use super::field::Field;
@@ -7,21 +7,22 @@ use super::value::{Kind, Value};
 /// One row of the table.
 #[derive(Clone, Copy)]
 pub(super) struct Directive {
-    /// The name that Redis documents now.
+    /// The name in Redis' current documentation.
     pub(super) name: &'static str,
-    /// The name it had before; CONFIG GET answers it as a directive of its own, as Redis does.
+    /// Its former name. CONFIG GET answers it as a separate directive, as Redis does.
     pub(super) alias: Option<&'static str>,
     /// How a value is read and shown.
     pub(super) kind: Kind,
-    /// Written as in a file.
+    /// As written in a file.
     pub(super) default: &'static str,
     /// Whether CONFIG SET may change it.
     pub(super) runtime: Runtime,
     /// What a value does.
     pub(super) effect: Effect,
-    /// Whether its value is a password, which no log and no list of commands shows.
+    /// Whether its value is a password, which must appear in no log and no list of commands.
     pub(super) is_secret: bool,
-    /// Used: what it does, the unit, the reason of its limits. Otherwise: why it does nothing.
+    /// For used rows: what it does, the unit, the reason for its limits. Otherwise: why it has no
+    /// effect.
     pub(super) doc: &'static str,
 }
 
@@ -32,9 +33,9 @@ pub(super) enum Runtime {
     Mutable,
     /// Only the file and the command line set it.
     Immutable,
-    /// As immutable; Redis guards these since they choose where files are written.
+    /// Immutable too. Redis protects these because they choose where files are written.
     Protected,
-    /// A line of the file that CONFIG neither shows nor sets.
+    /// Only a line in the file; CONFIG neither shows nor sets it.
     FileOnly,
 }
 
@@ -43,19 +44,18 @@ pub(super) enum Runtime {
 pub(super) enum Effect {
     /// It is a field of the settings.
     Used(Field),
-    /// It is checked, kept and shown.
+    /// It is checked, stored and shown.
     Ignored,
-    /// Only the values that ask for nothing are taken, since doing without the rest would change
-    /// what the operator relies on.
+    /// Only neutral values are accepted. Ignoring the others would change what the operator relies on.
     Refused {
-        /// The values that ask for nothing, as CONFIG GET shows them.
+        /// The neutral values, as CONFIG GET shows them.
         accepts: &'static [&'static str],
         /// Why, and what to do instead.
         why: &'static str,
     },
 }
 
-/// A row that does something.
+/// A row with an effect.
 pub(super) const fn used(
     name: &'static str,
     kind: Kind,
@@ -67,7 +67,7 @@ pub(super) const fn used(
     Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
 }
 
-/// A row that does nothing, and nothing is lost by that.
+/// A row without effect, where nothing is lost by that.
 pub(super) const fn ignored(
     name: &'static str,
     kind: Kind,
@@ -78,7 +78,7 @@ pub(super) const fn ignored(
     Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
 }
 
-/// A row of which only the values that ask for nothing are taken.
+/// A row that accepts only neutral values.
 pub(super) const fn refused(
     name: &'static str,
     kind: Kind,
@@ -91,25 +91,25 @@ pub(super) const fn refused(
 }
 
 impl Directive {
-    /// With an older name.
+    /// Adds the former name.
     pub(super) const fn alias(mut self, alias: &'static str) -> Self {
         self.alias = Some(alias);
         self
     }
 
-    /// Whose value is a password.
+    /// Marks the value as a password.
     pub(super) const fn secret(mut self) -> Self {
         self.is_secret = true;
         self
     }
 
-    /// Fixed once the server runs.
+    /// Cannot be changed once the server runs.
     pub(super) const fn immutable(mut self) -> Self {
         self.runtime = Runtime::Immutable;
         self
     }
 
-    /// Fixed once the server runs, with Redis' other wording.
+    /// Cannot be changed once the server runs; with Redis' other error text.
     pub(super) const fn protected(mut self) -> Self {
         self.runtime = Runtime::Protected;
         self
@@ -121,7 +121,7 @@ impl Directive {
         self
     }
 
-    /// The default as a value; `None` only if the row is wrong, which a test rules out.
+    /// The default as a value. `None` only for a wrong row, which a test rules out.
     pub(super) fn parse_default(&self) -> Option<Value> {
         self.kind.parse(&self.kind.split(self.default.as_bytes()).ok()?, &self.kind.empty()).ok()
     }
@@ -133,7 +133,7 @@ impl Directive {
         self.kind.print(&self.value(settings))
     }
 
-    /// The value now: the field's, or what was kept, or the default.
+    /// The current value: the field's, or the stored one, or the default.
     pub(super) fn value(&self, settings: &Settings) -> Value {
         match self.effect {
             Effect::Used(field) => (field.read)(settings),
@@ -146,12 +146,12 @@ impl Directive {
         }
     }
 
-    /// Reads words as a value of this directive; the error is in Redis' words.
+    /// Reads words as a value of this directive. The error is in Redis' words.
     pub(super) fn parse(&self, args: &[Vec<u8>], settings: &Settings) -> Result<Value, String> {
         self.kind.parse(args, &self.value(settings))
     }
 
-    /// Stores a value that `parse` made, unless it asks for what is not there.
+    /// Stores a value that `parse` made, unless the row refuses it.
     pub(super) fn write(&self, settings: &mut Settings, value: Value) -> Result<(), String> {
         match self.effect {
             Effect::Used(field) => {

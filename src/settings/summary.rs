@@ -1,15 +1,14 @@
-//! What holds, in one line for the log.
+//! The configuration in one line for the log.
 
 use super::definition::Settings;
 use super::value::short_memory;
 use crate::policy::Policy;
 
-/// Names of policies in the line; of more there is a count.
+/// Policies named in the line; the others are counted.
 const NAMES_MAX: usize = 10;
 
 impl Settings {
-    /// What an operator has to know of these settings, in one line: where they are from, what becomes
-    /// of the messages, which policies there are, what is limited.
+    /// The main settings in one line: the file, where messages are stored, the policies, the limits.
     pub fn summary(&self) -> String {
         let file = self.config_file.as_ref();
         let file = file.map_or("no file".into(), |path| path.display().to_string());
@@ -19,10 +18,10 @@ impl Settings {
                 let fsync = word.text().unwrap_or_default().to_owned();
                 format!("append files in {} with appendfsync {fsync}", self.appenddirname)
             }
-            false => "no append files: what is here ends with the process".into(),
+            false => "no append files: data is lost when the process ends".into(),
         };
         let maxmemory = match self.maxmemory_bytes {
-            0 => "no limit of memory".into(),
+            0 => "no memory limit".into(),
             bytes => format!("maxmemory {}", short_memory(bytes)),
         };
         let queues = names("queue policies", &self.queue_policies);
@@ -59,8 +58,8 @@ mod tests {
             Settings::from_text("maxmemory 1gb\nmaxclients 7\ndir /tmp", "a").expect("valid");
         assert_eq!(
             settings.summary(),
-            "configuration: no file; directory: /tmp; no append files: what is here ends with the \
-             process; no queue policies; no channel policies; maxmemory 1gb, maxclients 7, \
+            "configuration: no file; directory: /tmp; no append files: data is lost when the \
+             process ends; no queue policies; no channel policies; maxmemory 1gb, maxclients 7, \
              client-query-buffer-limit 1gb"
         );
         let mut text =
@@ -70,7 +69,7 @@ mod tests {
         let parts = [
             "; append files in appendonlydir with appendfsync no; ",
             "; queue policies: p1, p2, p3, p4, p5, p6, p7, p8, p9, p10 and 2 more; ",
-            "; channel policies: c; no limit of memory, ",
+            "; channel policies: c; no memory limit, ",
         ];
         assert!(parts.iter().all(|part| summary.contains(part)), "{summary}");
     }

@@ -1,4 +1,4 @@
-//! The whole table, and how a row of it is found.
+//! The whole table, and look-up of a row.
 
 use super::row::Directive;
 use super::{directives, foreign, foreign_server};
@@ -8,14 +8,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
     directives::USED.iter().chain(foreign::DATA).chain(foreign_server::SERVER)
 }
 
-/// The row of a name or alias, in any case.
+/// The row with this name or alias, in any case.
 pub(super) fn find(name: &str) -> Option<&'static Directive> {
     all().find(|d| {
         d.name.eq_ignore_ascii_case(name) || d.alias.is_some_and(|a| a.eq_ignore_ascii_case(name))
     })
 }
 
-/// Whether the value of a directive is a password, which nobody else may see.
+/// Whether the value of a directive is a password, which must not be shown.
 pub fn is_secret(name: &str) -> bool {
     find(name).is_some_and(|directive| directive.is_secret)
 }

@@ -1,4 +1,4 @@
-//! Tests of the whole room; the error texts are those of redis-server 7.0.15.
+//! Tests of the whole module; the error texts are those of redis-server 7.0.15.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -101,7 +101,7 @@ fn policies_are_added_by_name_and_rewritten() {
         assert_eq!(changed, Ok(vec![name]));
         let shown = format!("a x {other} ; b b* {options} ; c * {options}");
         assert_eq!(get(&settings, name), shown);
-        assert_eq!(set(&mut settings, &[(name, &shown)]), Ok(vec![]), "nothing has changed");
+        assert_eq!(set(&mut settings, &[(name, &shown)]), Ok(vec![]), "nothing changed");
 
         let text = settings.rewritten(&file);
         assert!(text.starts_with(&format!("{name} a x {other}\n# between\n{name} b b*")), "{text}");
@@ -158,7 +158,7 @@ fn a_channel_policy_that_is_wrong_changes_nothing() {
     for (value, reason) in [
         (
             "b * high-water-mark 1 ; a *",
-            "a channel policy says how many messages may wait for a slow subscriber: it needs the \
+            "a channel policy limits the messages that wait for a slow subscriber: it needs the \
              option 'high-water-mark N'",
         ),
         ("a \"x y high-water-mark 1", "unbalanced quotes"),
@@ -185,7 +185,7 @@ fn get_answers_names_as_asked_and_each_once() {
     assert_eq!(settings.get(&[b"rename-command", b"include", b"user"], glob), vec![]);
 }
 
-/// Directive, value, and what redis-server 7.0.15 says to it.
+/// Directive, value, and the error of redis-server 7.0.15.
 const BAD_VALUES: &[(&str, &str, &str)] = &[
     ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
     ("maxclients", "abc", "argument couldn't be parsed into an integer"),
@@ -287,7 +287,7 @@ fn a_value_that_is_not_text_is_an_error() {
 }
 
 #[test]
-fn what_would_change_what_is_relied_on_is_refused() {
+fn a_setting_that_cannot_be_ignored_is_refused() {
     for (line, benign) in [
         ("save 60 1000", "save \"\""),
         ("maxmemory-policy allkeys-lru", "maxmemory-policy noeviction"),
@@ -358,7 +358,7 @@ fn file_errors_say_where_what_and_what_would_be_valid() {
 }
 
 #[test]
-fn every_number_ends_where_its_row_says() {
+fn numbers_outside_a_row_s_range_are_refused() {
     let settings = Settings::default();
     let mut count = 0;
     for directive in table::all() {
@@ -368,7 +368,7 @@ fn every_number_ends_where_its_row_says() {
             _ => continue,
         };
         count += 1;
-        // More bytes than can be counted are as many as can.
+        // A count of bytes above the maximum saturates.
         let is_all = max == i128::from(u64::MAX);
         for (value, is_taken) in [(min, true), (max, true), (min - 1, false), (max + 1, is_all)] {
             let words = [value.to_string().into_bytes()];
@@ -380,7 +380,7 @@ fn every_number_ends_where_its_row_says() {
 }
 
 #[test]
-fn addresses_end_at_sixteen() {
+fn at_most_sixteen_addresses_are_accepted() {
     for (count, is_taken) in [(16, true), (17, false)] {
         let addresses = vec!["127.0.0.1"; count].join(" ");
         let read = Settings::from_text(&format!("bind {addresses}"), "test");

@@ -1,6 +1,6 @@
 //! Types of single settings.
 
-/// How much unread output a client may have before it is closed; 0 bytes for no limit.
+/// Limits on the unread output of a client; 0 bytes for no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputLimit {
     /// Closed at once above this.
@@ -11,19 +11,19 @@ pub struct OutputLimit {
     pub soft_seconds: u64,
 }
 
-/// When a change is durable, that is, survives a loss of power.
+/// When a change is durable, that is, survives a power failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FsyncPolicy {
-    /// Before it is answered.
+    /// Before its reply.
     Always,
-    /// About a second after it was answered, at the most.
+    /// At most about a second after its reply.
     #[default]
     EverySecond,
-    /// When the system likes.
+    /// When the operating system decides.
     No,
 }
 
-/// Who may use a command that can harm the server.
+/// Access to commands that can harm the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LocalAccess {
     /// Nobody.
@@ -35,26 +35,26 @@ pub enum LocalAccess {
     Yes,
 }
 
-/// Which service manager is told when the server is ready, and when it stops.
+/// Service manager to notify when the server is ready and when it stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Supervision {
     /// None.
     #[default]
     No,
-    /// systemd, or what speaks as it does.
+    /// systemd, or a program with the same protocol.
     Systemd,
-    /// The same, if there is one.
+    /// systemd, if there is one.
     Auto,
 }
 
-/// The least severe log lines that are written.
+/// The lowest severity of log lines that are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Everything.
     Debug,
     /// Much that is rarely useful.
     Verbose,
-    /// What one wants to see in production.
+    /// What is useful in production.
     #[default]
     Notice,
     /// Only what is important.

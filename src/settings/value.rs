@@ -1,10 +1,10 @@
-//! The kinds of values: how each is read, shown, and written to a file.
+//! The kinds of values: how each is read, shown and written to a file.
 
 use super::types::OutputLimit;
 use super::{policies, words};
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
-/// What a directive's value is, as far as reading it is concerned.
+/// How a directive's value is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     /// `yes` or `no`.
@@ -13,7 +13,7 @@ pub(super) enum Kind {
     Number { min: i64, max: i64 },
     /// Bytes, with Redis' units.
     Memory { min: u64, max: u64 },
-    /// Bytes, or percent of the memory limit.
+    /// Bytes, or a percentage of the memory limit.
     MemoryOrPercent,
     /// Permission bits in octal.
     Octal,
@@ -27,13 +27,13 @@ pub(super) enum Kind {
     Addresses,
     /// Any number of words.
     Words,
-    /// Host and port of a primary, or `no one`, which is shown as nothing.
+    /// Host and port of a primary, or `no one`, which is shown as an empty value.
     Primary,
     /// Classes, each with hard bytes, soft bytes and soft seconds.
     OutputLimits,
-    /// Queue policies, `;` between two of them.
+    /// Queue policies, separated by `;`.
     QueuePolicies,
-    /// Channel policies, `;` between two of them.
+    /// Channel policies, separated by `;`.
     ChannelPolicies,
     /// Pairs of seconds and changes.
     SavePoints,
@@ -45,7 +45,7 @@ pub(super) enum Kind {
     EventClasses,
 }
 
-/// A value that was read.
+/// A parsed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Flag(bool),
@@ -58,10 +58,10 @@ pub(super) enum Value {
     ChannelPolicies(Vec<ChannelPolicy>),
 }
 
-/// Redis' limit on `bind`; more addresses than a machine sensibly has.
+/// Redis' limit on `bind`; more than a machine sensibly has.
 const ADDRESSES_MAX: usize = 16;
 
-/// Largest memory value that may also be used as a signed length.
+/// The largest memory value that fits a signed length.
 pub(super) const LENGTH_MAX: u64 = i64::MAX as u64;
 
 /// The classes of `client-output-buffer-limit` in the order of [`super::Settings::output_limits`].
@@ -102,8 +102,8 @@ impl Kind {
         }
     }
 
-    /// One text as words, as CONFIG SET splits it: at each space, and none in an empty text. The
-    /// words of a policy may be in quotes, as in a file.
+    /// Splits one text into words as CONFIG SET does: at each space; an empty text has none. Words of a
+    /// policy may be quoted, as in a file.
     pub(super) fn split(self, text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         match (self, text) {
             (Self::QueuePolicies | Self::ChannelPolicies, _) => {
@@ -115,7 +115,7 @@ impl Kind {
         }
     }
 
-    /// What stands for "nothing yet" where a value is read on top of another.
+    /// The initial value on which the first words build.
     pub(super) fn empty(self) -> Value {
         match self {
             Self::OutputLimits => Value::Limits([OutputLimit::default(); 3]),
@@ -125,12 +125,11 @@ impl Kind {
         }
     }
 
-    /// Reads the words of a value; `current` is the value before, which output limits and policies build
-    /// upon.
-    /// The error is in Redis' words.
+    /// Parses the words of a value. `current` is the value before, on which output limits and policies
+    /// build. The error is in Redis' words.
     pub(super) fn parse(self, args: &[Vec<u8>], current: &Value) -> Result<Value, String> {
         match args {
-            // A file or command line may give all the words in one pair of quotes.
+            // A file or command line may give all words in one pair of quotes.
             [one] if self.takes_words() && (one.contains(&b' ') || one.is_empty()) => {
                 self.parse_words(&self.split(one)?, current)
             }
@@ -190,7 +189,7 @@ impl Kind {
     fn parse_text_words(self, args: &[String], current: &Value) -> Result<Value, String> {
         match self {
             Self::Choices(choices) => {
-                // No word at all is no choice.
+                // No words are not a valid choice.
                 let words = if args.is_empty() { &[String::new()][..] } else { args };
                 let chosen: Result<Vec<_>, _> = words.iter().map(|w| choice(w, choices)).collect();
                 Ok(Value::Text(chosen?.join(" ")))
@@ -232,7 +231,7 @@ impl Kind {
         }
     }
 
-    /// What would be valid, as the end of an error and a column of the documentation.
+    /// What would be valid, for errors and the documentation.
     pub(super) fn describe(self) -> String {
         match self {
             Self::Flag => "yes or no".to_owned(),
@@ -267,7 +266,7 @@ impl Kind {
     }
 }
 
-/// Bytes with the largest unit that divides them, as CONFIG REWRITE writes them.
+/// Bytes in the largest unit that divides them, as CONFIG REWRITE writes them.
 pub(super) fn short_memory(bytes: u64) -> String {
     for (unit, size) in [("gb", 1 << 30), ("mb", 1 << 20), ("kb", 1 << 10)] {
         if bytes != 0 && bytes.is_multiple_of(size) {
@@ -277,15 +276,15 @@ pub(super) fn short_memory(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// A whole number in the one form Redis takes: no sign but `-`, no leading zero, no space.
+/// A whole number in Redis' only form: no sign but `-`, no leading zero, no space.
 fn whole_number(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let canonical = text == "0" || !(digits.starts_with(['0', '+', '-']));
-    // A number too large for Redis' integers is "no integer" to it as well.
+    // Redis also reports a number beyond 64 bits as "no integer".
     text.parse().ok().filter(|_| canonical)
 }
 
-/// Digits and a unit; like Redis, no digits are 0 and too many saturate.
+/// Digits and a unit. As in Redis, no digits mean 0, and too large a number saturates.
 fn memory(text: &str) -> Option<u64> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(unit_at);
@@ -331,7 +330,7 @@ fn choice(text: &str, choices: &[&'static str]) -> Result<&'static str, String> 
         .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", ")))
 }
 
-/// No address has a space in it, so one is an end even within quotes.
+/// Addresses contain no spaces, so a space separates them even within quotes.
 fn addresses(args: &[String]) -> Result<Value, String> {
     let words = args.iter().flat_map(|arg| arg.split(' ')).filter(|word| !word.is_empty());
     let words: Vec<String> = words.map(str::to_owned).collect();

@@ -2,11 +2,11 @@
 
 use crate::quotes::read_quoted;
 
-/// What is said of bytes where text has to be.
+/// The error for bytes that are not text.
 pub(super) const NOT_TEXT: &str = "this is not UTF-8 text";
 
-/// Splits a text into words: "…" with escapes, '…' with `\'` alone, or up to the next space.
-/// `None` if a quote is not closed or is followed by anything but a space.
+/// Splits a text into words: "…" with escapes, '…' with only `\'`, or up to the next space. `None` if a
+/// quote is not closed or not followed by a space.
 pub(super) fn split(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = text;
@@ -21,13 +21,13 @@ pub(super) fn split(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// As [`split`]. Escaped bytes that are not UTF-8 together become the replacement character.
+/// Like [`split`], for text. Escaped bytes that are not valid UTF-8 become the replacement character.
 pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
     let words = split(line.as_bytes())?.into_iter();
     Some(words.map(|word| String::from_utf8_lossy(&word).into_owned()).collect())
 }
 
-/// The first word of a text that does not begin with space, and what is after it.
+/// The first word of a text that does not begin with a space, and the rest.
 fn next_word(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut word = Vec::new();
     let mut rest = text;
@@ -78,7 +78,7 @@ fn quote_chars(text: &str, quoted: &mut String) {
             c if u32::from(c) < 0x20 || c == '\u{7f}' => {
                 quoted.push_str(&format!("\\x{:02x}", u32::from(c)));
             }
-            // As it stands it would be taken for bytes that were no text.
+            // Escaped: otherwise it would be taken for bytes that were not text.
             char::REPLACEMENT_CHARACTER => quoted.push_str("\\xef\\xbf\\xbd"),
             c => quoted.push(c),
         }

@@ -70,8 +70,8 @@ impl Policy {
             && value("acknowledge").is_none()
         {
             let text = "ERR delivery at-least-once needs `acknowledge next-pop` or `acknowledge \
-                explicit`. next-pop is for workers that have a connection each and pop one message \
-                after the other; explicit is for all others (pools, threads, tasks), who say QUEUE ACK \
+                explicit`. next-pop is for workers that have their own connection and pop one message \
+                at a time; explicit is for all others (pools, threads, tasks), which send QUEUE ACK \
                 key VALUE message";
             return Err(text.into());
         }
