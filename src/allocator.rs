@@ -1,9 +1,9 @@
 //! The allocator of the binary.
 //!
-//! mimalloc returns freed pages to the operating system when it is called again after a while, and
-//! a broker that sleeps does not call it. So a thread waits here to be told that memory was freed,
-//! and has mimalloc return it. The loop does not wait for the thread: a megabyte takes a quarter of
-//! a millisecond.
+//! mimalloc returns freed pages to the operating system when it is called again after a while, and a
+//! sleeping broker does not call it. So a thread waits here until it is told that memory was freed, and
+//! makes mimalloc return it. The loop does not wait for the thread: a megabyte takes a quarter of a
+//! millisecond.
 
 use std::ffi::c_int;
 use std::hint::black_box;
@@ -21,7 +21,7 @@ unsafe extern "C" {
     safe fn mi_version() -> c_int;
 }
 
-/// mimalloc, and the thread that has it return memory.
+/// mimalloc, and the thread that makes it return memory.
 pub struct Mimalloc {
     name: String,
     thread: Thread,
@@ -34,7 +34,7 @@ impl Mimalloc {
         let name =
             format!("mimalloc-{}.{}.{}", version / 10_000, version / 100 % 100, version % 100);
         let thread = thread::Builder::new().name("memory".into()).spawn(|| {
-            // mimalloc does nothing for a thread that never had memory of it.
+            // mimalloc does nothing for a thread that never allocated.
             drop(black_box(Box::new(0)));
             loop {
                 thread::park();

@@ -1,13 +1,13 @@
-//! What time it is, as a value: whoever drives the broker reads the clocks and passes both in,
-//! so that tests and simulations decide what time it is.
+//! The time as a value. The driver of the broker reads both clocks and passes them in, so that tests and
+//! simulations decide what time it is.
 
 /// One reading of both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Now {
-    /// Microseconds since 1970-01-01 UTC, for what is said in calendar time: key expiry, TIME.
-    /// May jump when an operator or NTP sets the clock.
+    /// Microseconds since 1970-01-01 UTC, for calendar times: key expiry, TIME. May jump when an
+    /// operator or NTP sets the clock.
     pub unix_us: u64,
-    /// Microseconds since any fixed moment, never going back: blocking timeouts, idle times.
+    /// Microseconds since any fixed moment; never goes back. For blocking timeouts and idle times.
     pub monotonic_us: u64,
 }
 
@@ -18,7 +18,7 @@ impl Now {
         (self.unix_us / 1000) as i64
     }
 
-    /// Both clocks moved on by `us` microseconds.
+    /// Both clocks advanced by `us` microseconds.
     pub fn plus_us(self, us: u64) -> Now {
         Now { unix_us: self.unix_us + us, monotonic_us: self.monotonic_us + us }
     }

@@ -2,12 +2,13 @@
 
 use std::ops::BitOr;
 
-/// Properties of a command, as a set. Names and meaning are Redis' (`COMMAND` page), up to those that
+/// Properties of a command, as a set. Names and meaning are Redis' (`COMMAND` page), except those not
+/// shown by COMMAND.
 /// COMMAND does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u32);
 
-/// Gives each flag to a macro: what it means, its builder's method, Redis' name if COMMAND shows it.
+/// Passes each flag to a macro: its meaning, its builder's method, Redis' name if COMMAND shows it.
 macro_rules! each_flag {
     ($use:ident) => {
         $use! {
@@ -15,7 +16,7 @@ macro_rules! each_flag {
             WRITE write Some("write");
             /// Reads data and changes none.
             READONLY read_only Some("readonly");
-            /// Refused when no memory is left.
+            /// Refused above the memory limit.
             DENYOOM deny_oom Some("denyoom");
             /// For administrators.
             ADMIN admin Some("admin");
@@ -31,29 +32,30 @@ macro_rules! each_flag {
             STALE stale Some("stale");
             /// Not shown by MONITOR.
             SKIP_MONITOR skip_monitor Some("skip_monitor");
-            /// Not kept by SLOWLOG.
+            /// Not recorded by SLOWLOG.
             SKIP_SLOWLOG skip_slowlog Some("skip_slowlog");
-            /// Costs little, whatever there is.
+            /// Costs little, however much data there is.
             FAST fast Some("fast");
-            /// For whoever has not authenticated as well.
+            /// Allowed without authentication.
             NO_AUTH no_auth Some("no_auth");
-            /// Not while data is loaded beside.
+            /// Not while data is loaded in the background.
             NO_ASYNC_LOADING no_async_loading Some("no_async_loading");
             /// Not in a transaction.
             NO_MULTI no_multi Some("no_multi");
-            /// Where its keys are depends on other arguments.
+            /// The positions of its keys depend on other arguments.
             MOVABLEKEYS movable_keys Some("movablekeys");
             /// Answered while a script runs for too long.
             ALLOW_BUSY allow_busy Some("allow_busy");
-            /// May be for replicas without changing data. PUBLISH may in Redis too, and it is not said.
+            /// May be sent to replicas without changing data. Redis does not show this for PUBLISH
+            /// either.
             MAY_REPLICATE may_replicate None;
             /// Needs `enable-debug-command`.
             PROTECTED protected None;
-            /// Of the category `dangerous` although it is not for administrators.
+            /// In the category `dangerous` although it is not for administrators.
             DANGEROUS dangerous None;
-            /// Of the category `admin` although it is for everybody.
+            /// In the category `admin` although every client may use it.
             COUNTS_AS_ADMIN counts_as_admin None;
-            /// For subscribers too, in RESP2, where replies and messages look alike.
+            /// Allowed for subscribers in RESP2, where replies and messages look alike.
             FOR_SUBSCRIBERS for_subscribers None;
             /// Run at once in a transaction, which queues all others.
             NEVER_QUEUED never_queued None;
@@ -61,7 +63,7 @@ macro_rules! each_flag {
             ENDS_TRANSACTION ends_transaction None;
             /// Runs the commands of a transaction, and so does what any of them does.
             RUNS_QUEUED runs_queued None;
-            /// Refused while nothing can be written, so that whoever watches over the server notices.
+            /// Refused while nothing can be written, so that monitoring notices.
             PROBES probes None;
         }
     };
@@ -78,7 +80,7 @@ macro_rules! constants {
         impl Flags {
             $($(#[$doc])* pub(crate) const $flag: Flags = Flags(1 << Bit::$flag as u32);)*
 
-            /// With the names that COMMAND shows, in its order.
+            /// The names that COMMAND shows, in its order.
             const NAMES: &[(Flags, Option<&'static str>)] = &[$((Flags::$flag, $shown),)*];
         }
     };

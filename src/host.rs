@@ -1,5 +1,5 @@
-//! What only the program around the broker can know or do. The broker has no clock, file or
-//! thread of its own; where a command needs one, it asks the host.
+//! What only the surrounding program can know or do. The broker has no clock, file or thread of its own;
+//! a command that needs one asks the host.
 
 use crate::settings::Settings;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub trait Host: Send {
     /// Processor time of the process in microseconds: in the kernel, in the program.
     fn cpu_us(&self) -> (u64, u64);
 
-    /// The same of the thread that serves.
+    /// Processor time of the server's thread, likewise.
     fn thread_cpu_us(&self) -> (u64, u64) {
         (0, 0)
     }
@@ -33,17 +33,17 @@ pub trait Host: Send {
     /// Writes the settings back to the file they came from (CONFIG REWRITE).
     fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String>;
 
-    /// Applies settings that live in the host, such as the log level, after CONFIG SET.
+    /// Applies settings of the host, such as the log level, after CONFIG SET.
     fn settings_changed(&mut self, settings: &Settings);
 
     /// Checks that append files can be written with these settings (CONFIG SET appendonly,
-    /// BGREWRITEAOF). If so, those in the directory are this process's own from now on.
+    /// BGREWRITEAOF). If so, the files in the directory belong to this process from now on.
     ///
     /// # Errors
-    /// A clause that says why not.
+    /// A clause with the reason.
     fn claim_append_files(&mut self, settings: &Settings) -> Result<(), String>;
 
-    /// Stops the world for a while (DEBUG SLEEP).
+    /// Blocks everything for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
 
     /// Name and version of the allocator, for `mem_allocator` of INFO.
@@ -51,24 +51,22 @@ pub trait Host: Send {
         SystemAllocator.name()
     }
 
-    /// Has the allocator return free memory to the operating system.
+    /// Asks the allocator to return free memory to the operating system.
     fn give_memory_back(&mut self) {}
 }
 
-/// What a broker asks of the allocator of the program around it. The library takes whatever
-/// allocator that program has.
+/// What a broker asks of the program's allocator. The library uses whatever allocator the program has.
 pub trait Allocator: Send {
     /// Its name and version, as `mem_allocator` of INFO shows it.
     fn name(&self) -> &str;
 
-    /// Returns memory that is free to the operating system, or has another thread do so. The server
-    /// calls it a second after it had something to do, and MEMORY PURGE at once. It is called
-    /// on the thread that serves all clients, so it must return within about a millisecond.
+    /// Returns free memory to the operating system, or has another thread do so. The server calls it a
+    /// second after it was busy, and MEMORY PURGE at once. It is called on the thread that serves all
+    /// clients, so it must return within about a millisecond.
     fn give_memory_back(&mut self);
 }
 
-/// The allocator of the C library, or one of which nothing is known: it returns memory when it sees
-/// fit.
+/// The C library's allocator, or an unknown one: it returns memory by its own rules.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemAllocator;
 
@@ -104,7 +102,7 @@ impl Host for NoHost {
     fn settings_changed(&mut self, _settings: &Settings) {}
 
     fn claim_append_files(&mut self, _settings: &Settings) -> Result<(), String> {
-        Err("this broker has no server, which writes the append files".into())
+        Err("this broker has no server to write the append files".into())
     }
 
     fn sleep(&mut self, _duration: Duration) {}

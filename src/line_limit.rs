@@ -1,28 +1,28 @@
-//! How often the log says what strangers can cause as often as they like: once a minute for each
-//! kind of event, with the number of those that were left out.
+//! Limits log lines that strangers could cause as often as they like: one a minute for each kind of
+//! event, with the number of suppressed ones.
 
 use std::fmt;
 
-/// How long a kind is silent after a line.
+/// How long a kind is suppressed after a line.
 const SILENCE_US: u64 = 60_000_000;
 
-/// Which kinds of events were told of in the last minute. There are few kinds.
+/// The kinds of events logged in the last minute. There are few kinds.
 #[derive(Debug)]
 pub(crate) struct LineLimit<K> {
     told: Vec<Told<K>>,
-    /// When the first silence is over.
+    /// When the first suppression ends.
     next_us: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Told<K> {
     kind: K,
-    /// When the silence is over.
+    /// When the suppression ends.
     until_us: u64,
     left_out: u64,
 }
 
-/// How many events of a kind had no line of their own. Shown behind the line of the next one.
+/// How many events of a kind were suppressed. Shown at the end of the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeftOut(pub u64);
 
@@ -30,7 +30,7 @@ impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => Ok(()),
-            count => write!(f, "; and {count} more like it before, within a minute"),
+            count => write!(f, "; {count} more like it were suppressed in the last minute"),
         }
     }
 }
@@ -42,7 +42,7 @@ impl<K> Default for LineLimit<K> {
 }
 
 impl<K: Copy + PartialEq> LineLimit<K> {
-    /// Whether an event of this kind may have a line now, at a time in microseconds; if not, it is
+    /// Whether an event of this kind may be logged now, at a time in microseconds. If not, it is
     /// counted.
     pub(crate) fn admit(&mut self, kind: K, now_us: u64) -> Option<LeftOut> {
         let until_us = now_us.saturating_add(SILENCE_US);
@@ -59,8 +59,8 @@ impl<K: Copy + PartialEq> LineLimit<K> {
         Some(LeftOut(std::mem::take(&mut told.left_out)))
     }
 
-    /// Kinds whose silence is over, with the number of events that had no line: to be called now
-    /// and then, so that the last ones are told of as well.
+    /// The kinds whose suppression has ended, with their numbers of suppressed events. Call it now and
+    /// then, so that the last ones are logged as well.
     pub(crate) fn take_left_out(&mut self, now_us: u64) -> Vec<(K, u64)> {
         if self.next_us.is_none_or(|next_us| now_us < next_us) {
             return Vec::new();
@@ -81,7 +81,7 @@ mod tests {
     const SECOND_US: u64 = 1_000_000;
 
     #[test]
-    fn a_kind_has_a_line_a_minute_and_nothing_is_forgotten() {
+    fn a_kind_has_one_line_a_minute_and_the_rest_is_counted() {
         let mut limit = LineLimit::default();
         assert_eq!(limit.admit('a', 5), Some(LeftOut(0)));
         for _ in 0..1000 {
@@ -98,8 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_said_in_words() {
+    fn the_number_of_suppressed_events_is_shown() {
         assert_eq!(LeftOut(0).to_string(), "");
-        assert_eq!(LeftOut(7).to_string(), "; and 7 more like it before, within a minute");
+        assert_eq!(LeftOut(7).to_string(), "; 7 more like it were suppressed in the last minute");
     }
 }

@@ -31,12 +31,12 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = launch::hide(&words) {
-        eprintln!("tidegate: ps shows the passwords of the command line: {error}");
+        eprintln!("tidegate: ps shows the passwords on the command line: {error}");
     }
     let words = match launch::restored(words) {
         Ok(words) => words,
         Err(error) => {
-            eprintln!("tidegate: cannot read the passwords of the command line: {error}");
+            eprintln!("tidegate: cannot read the passwords on the command line: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         Ok(Role::Server(background)) => background,
         Ok(Role::Starter(code)) => return code,
         Err(error) => {
-            eprintln!("tidegate: cannot go into the background: {error}");
+            eprintln!("tidegate: cannot continue in the background: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         eprintln!("tidegate: cannot change to the directory {}: {error}", settings.dir.display());
         return ExitCode::FAILURE;
     }
-    // As it is shown from now on, and where relative paths start, wherever it was named from.
+    // As an absolute path, to be shown, and for relative paths to start from.
     if let Ok(dir) = std::env::current_dir() {
         settings.dir = dir;
     }
@@ -96,7 +96,7 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
     let mut server = Server::bind_with(settings, Box::new(allocator))?;
     let _pid_file = PidFile::write(pidfile.as_deref());
     if port_is_free && let Some(address) = server.local_addrs().first() {
-        // For whoever starts us, also where the log is elsewhere or silent. Nobody may be reading.
+        // For the program that started us, even if the log is elsewhere or off. The pipe may be closed.
         let _ = writeln!(io::stdout(), "port {}", address.port());
     }
     stop_on_signals(server.handle())?;
@@ -116,8 +116,8 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
-/// The first SIGINT or SIGTERM stops the server, the second the process. SIGHUP, which a closed
-/// terminal sends, does nothing.
+/// The first SIGINT or SIGTERM stops the server, the second the process. SIGHUP, sent when a terminal
+/// closes, is ignored.
 fn stop_on_signals(handle: StopHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -137,7 +137,7 @@ fn stop_on_signals(handle: StopHandle) -> io::Result<()> {
 /// Log lines go to stderr, or to the file that `logfile` names.
 fn start_log(settings: &Settings) -> io::Result<()> {
     let mut builder = env_logger::Builder::new();
-    // `loglevel` decides, below and in CONFIG SET; what libraries have to say only if it is bad.
+    // `loglevel` filters later, and can be changed with CONFIG SET. Libraries log warnings only.
     builder.filter_level(log::LevelFilter::Warn);
     builder.filter_module("tidegate", log::LevelFilter::Trace);
     if !settings.logfile.is_empty() {
@@ -146,7 +146,7 @@ fn start_log(settings: &Settings) -> io::Result<()> {
         builder.target(env_logger::Target::Pipe(Box::new(file)));
     }
     builder.format(|out, record| {
-        // In UTC, which the `Z` at its end says.
+        // In UTC, marked by the final `Z`.
         let time = out.timestamp_millis().to_string().replace('T', " ");
         writeln!(out, "{time} {} {}", record.level(), record.args())
     });
@@ -155,7 +155,7 @@ fn start_log(settings: &Settings) -> io::Result<()> {
     Ok(())
 }
 
-/// A log file that is opened for every line, so that it can be moved away while we run.
+/// A log file, opened for each line, so that it can be moved away at any time.
 struct LogFile {
     path: PathBuf,
 }
@@ -176,7 +176,7 @@ impl Write for LogFile {
     }
 }
 
-/// Prints what was asked for; a reader that went away is its own business.
+/// Prints a text. A closed pipe is not an error.
 fn print(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,

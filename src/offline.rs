@@ -1,4 +1,4 @@
-//! `tidegate check` and `tidegate repair`: what can be done with append files while no broker runs.
+//! `tidegate check` and `tidegate repair`: diagnosis and repair of append files while no broker runs.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -11,14 +11,14 @@ use tidegate::journal::inspect;
 
 /// All files are whole.
 const WHOLE: u8 = 0;
-/// The end of the last one is torn: it will be left out.
+/// The end of the last file is torn: a start would cut it off.
 const TORN: u8 = 1;
-/// They will not load.
+/// They cannot be loaded.
 const DAMAGED: u8 = 2;
-/// Nothing can be said, or done.
+/// The check or repair itself failed.
 const FAILED: u8 = 3;
 
-/// Says what state the files are in.
+/// Reports the state of the files.
 pub fn check(path: &Path) -> ExitCode {
     let (directory, prefix) = match open(path) {
         Ok(opened) => opened,
@@ -45,8 +45,8 @@ pub fn check(path: &Path) -> ExitCode {
         }
         Some(file) => {
             println!(
-                "torn: {}: {} bytes from byte {} on: {}. The next start puts them aside and goes on \
-                 from there",
+                "torn: {}: {} bytes from byte {} on: {}. The next start saves them in a separate file \
+                 and continues from there",
                 file.entry.name, file.torn, file.kept, file.reason
             );
             ExitCode::from(TORN)
@@ -76,15 +76,15 @@ pub fn repair(path: &Path) -> ExitCode {
                 println!("cut off: {bytes} bytes, now in {name}");
             }
             let (lost, kept) = (repair.lost_batches, repair.kept_bytes);
-            println!("lost: {lost} whole batches of changes, and what was not whole");
-            println!("kept: {kept} bytes, which load");
+            println!("lost: {lost} whole batches of changes, and everything incomplete");
+            println!("kept: {kept} bytes, which can be loaded");
             ExitCode::from(WHOLE)
         }
     }
 }
 
-/// The directory with its lock, and what the names of its files begin with. The directory of the
-/// broker will do as well, if it has the append files under their usual name.
+/// Opens and locks the directory; also returns the prefix of its file names. It may be the broker's
+/// directory, if the append files within it have their usual name.
 fn open(path: &Path) -> Result<(Arc<DiskDirectory>, String), String> {
     let found = [path.to_path_buf(), path.join("appendonlydir")]
         .into_iter()
@@ -98,7 +98,7 @@ fn open(path: &Path) -> Result<(Arc<DiskDirectory>, String), String> {
     }
 }
 
-/// Looks before anything is locked, which leaves a file.
+/// Checked before locking, which creates a file.
 fn has_manifest(path: &Path) -> bool {
     let entries = path.read_dir().into_iter().flatten().flatten();
     let mut names = entries.map(|entry| entry.file_name());
@@ -107,7 +107,7 @@ fn has_manifest(path: &Path) -> bool {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    // It is hidden where standard error is no terminal. The template is a constant.
+    // The bar is hidden if standard error is no terminal. The template is a constant.
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")
     {
         bar.set_style(style);
@@ -120,7 +120,7 @@ fn show(bar: &ProgressBar, done: u64, total: u64) {
     bar.set_position(done);
 }
 
-/// Something is wrong with the files themselves.
+/// Reports an error in the files themselves.
 fn report(error: &LoadError) -> ExitCode {
     if let LoadError::Io { .. } = error {
         return fail(&error.to_string());

@@ -1,10 +1,10 @@
-//! What stands in quotes, where people write words: in inline requests and in settings, as Redis has it
-//! in both. Which spaces part words is not the same there.
+//! Quoted text, in inline requests and in settings, with Redis' rules. Which spaces separate words
+//! differs between the two.
 
-/// Reads up to the closing `quote`, `"` or `'`, from behind the opening one on, and adds what stands there
-/// to `word`; gives what is after it. `None` if it is not closed.
+/// Reads from after the opening `quote`, `"` or `'`, up to the closing one, and adds the text to `word`.
+/// Returns the rest, or `None` if the quote is not closed.
 ///
-/// `"…"` knows `\n \r \t \b \a \xHH` and `\` before any other character; `'…'` knows only `\'`.
+/// `"…"` has `\n \r \t \b \a \xHH`, and `\` before any other character; `'…'` has only `\'`.
 pub(crate) fn read_quoted<'a>(quote: u8, text: &'a [u8], word: &mut Vec<u8>) -> Option<&'a [u8]> {
     let mut rest = text;
     loop {

@@ -1,18 +1,17 @@
-//! When a table or a deque that was once much fuller gives its room back.
+//! When a table or a deque that was once much fuller shrinks.
 //!
-//! Moving what is left into a smaller one takes time, so it is done when little is left, and pays for
-//! itself: before the next time, three of four of those must have gone.
+//! Moving the remaining entries takes time, so it is done only when few are left. Removals pay for it:
+//! before the next time, three of four entries must be removed.
 
-/// Entries that are moved at once, at the most. Of a table that had 3.6 million places, moving as many
+/// Maximum number of entries moved at once. For a table with a capacity of 3.6 million, moving them
 /// takes about 3 ms.
 const MOVED_MAX: usize = 32_768;
-/// Room for so many is always kept.
+/// The capacity that is always kept.
 const KEPT: usize = 64;
-/// What is at most this part of the room is little.
+/// A table shrinks when at most this fraction of the capacity is used.
 const LITTLE: usize = 8;
 
-/// The capacity to which something is to shrink after a removal, of which `len` of `capacity` places
-/// are in use; none if it is to stay as it is.
+/// The capacity to shrink to after a removal, with `len` of `capacity` in use; `None` to keep it.
 #[inline]
 pub(crate) fn smaller(len: usize, capacity: usize) -> Option<usize> {
     let is_little = capacity > KEPT * LITTLE && len <= capacity / LITTLE && len <= MOVED_MAX;

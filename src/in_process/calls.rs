@@ -1,4 +1,4 @@
-//! Calls that every in-process client has, and what their replies mean.
+//! Calls of all in-process clients, and the meaning of their replies.
 
 use crate::journal::JournalError;
 use crate::resp::{Reply, ReplyError, write_command};
@@ -6,16 +6,16 @@ use std::io;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The longest wait of a pop that has a deadline. Redis refuses much longer ones.
+/// The longest timeout of a waiting pop. Redis refuses much longer ones.
 const WAIT_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-/// The shortest one: zero would wait for ever.
+/// The shortest timeout: zero would wait for ever.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// Why a call has no result.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The broker's error reply, such as `WRONGTYPE ...`. The connection goes on.
+    /// The broker's error reply, such as `WRONGTYPE ...`. The connection stays open.
     #[error("{}", String::from_utf8_lossy(.0))]
     Refused(Vec<u8>),
     /// A reply that the call does not expect, such as `QUEUED` in a transaction.
@@ -24,16 +24,16 @@ pub enum ClientError {
     /// A call without a command's name.
     #[error("expected a command, got no word")]
     NoCommand,
-    /// The command waits: a [`LocalBroker`](super::LocalBroker) has no reply to it yet.
-    #[error("the reply is not there yet")]
+    /// The command waits: a [`LocalBroker`](super::LocalBroker) has no reply yet.
+    #[error("there is no reply yet")]
     Unanswered,
-    /// The connection has ended: the server has stopped, or has closed it.
-    #[error("the connection has ended")]
+    /// The connection is closed: the server has stopped, or has closed it.
+    #[error("the connection is closed")]
     Closed,
-    /// The connection broke, or could not be made.
+    /// The connection failed, or could not be made.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
-    /// What came is no reply.
+    /// The received bytes are not a reply.
     #[error("cannot read a reply: {0}")]
     Reply(#[from] ReplyError),
     /// A change could not be written to the append files.
@@ -41,34 +41,33 @@ pub enum ClientError {
     Journal(#[from] JournalError),
 }
 
-/// A message that was published.
+/// A published message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The channel.
     pub channel: Vec<u8>,
-    /// The pattern that matches the channel, if it was a pattern that was subscribed to.
+    /// The pattern that matches the channel, for a subscription to a pattern.
     pub pattern: Option<Vec<u8>>,
-    /// What was published.
+    /// The message itself.
     pub payload: Vec<u8>,
 }
 
-/// What every in-process client can do.
+/// Calls of all in-process clients.
 ///
-/// In a transaction only [`call`](Calls::call) is of use, since commands are answered with `QUEUED`.
+/// In a transaction only [`call`](Calls::call) is useful, since commands are answered with `QUEUED`.
 pub trait Calls {
-    /// Runs a command, given as its words; the reply.
+    /// Runs a command, given as its words, and returns its reply.
     ///
-    /// Not for commands that have another number of replies than one: SUBSCRIBE, MONITOR,
-    /// CLIENT REPLY.
+    /// Not for commands whose number of replies is not one: SUBSCRIBE, MONITOR, CLIENT REPLY.
     ///
     /// # Errors
     /// The broker refuses the command, or there is no reply.
     fn call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, ClientError>;
 
-    /// Adds a message at the end of a queue (RPUSH); how many there are then.
+    /// Adds a message at the end of a queue (RPUSH); returns the new length.
     ///
     /// # Errors
-    /// As of [`call`](Calls::call).
+    /// As [`call`](Calls::call).
     fn push(
         &mut self,
         queue: impl AsRef<[u8]>,
@@ -77,10 +76,10 @@ pub trait Calls {
         count_of(self.call(&[b"RPUSH", queue.as_ref(), message.as_ref()])?)
     }
 
-    /// Takes the first message of a queue (LPOP), if there is one.
+    /// Pops the first message of a queue (LPOP), if there is one.
     ///
     /// # Errors
-    /// As of [`call`](Calls::call).
+    /// As [`call`](Calls::call).
     fn pop(&mut self, queue: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>, ClientError> {
         match self.call(&[b"LPOP", queue.as_ref()])? {
             Reply::Bulk(message) => Ok(Some(message)),
@@ -89,10 +88,10 @@ pub trait Calls {
         }
     }
 
-    /// Publishes a message (PUBLISH); how many subscribers get it.
+    /// Publishes a message (PUBLISH); returns how many subscribers get it.
     ///
     /// # Errors
-    /// As of [`call`](Calls::call).
+    /// As [`call`](Calls::call).
     fn publish(
         &mut self,
         channel: impl AsRef<[u8]>,
@@ -102,7 +101,7 @@ pub trait Calls {
     }
 }
 
-/// A request of these words.
+/// A request with these words.
 pub(crate) fn encode<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<u8>, ClientError> {
     if words.is_empty() {
         return Err(ClientError::NoCommand);
@@ -112,7 +111,7 @@ pub(crate) fn encode<W: AsRef<[u8]>>(words: &[W]) -> Result<Vec<u8>, ClientError
     Ok(request)
 }
 
-/// A pop that waits (BLPOP): so long, or for ever.
+/// A waiting pop (BLPOP) with this timeout, or for ever.
 pub(crate) fn pop_wait_words(queue: &[u8], timeout: Option<Duration>) -> [Vec<u8>; 3] {
     let timeout = timeout.map_or(Duration::ZERO, |timeout| timeout.clamp(WAIT_MIN, WAIT_MAX));
     let timeout = timeout.as_secs_f64().to_string();
@@ -124,7 +123,7 @@ fn count_of(reply: Reply) -> Result<u64, ClientError> {
     count.ok_or(ClientError::Unexpected(reply))
 }
 
-/// The published message that a reply is, if it is one.
+/// The published message in a reply, if it is one.
 pub(crate) fn message_of(reply: &Reply) -> Option<Message> {
     let words: Option<Vec<&[u8]>> = reply.items()?.iter().map(Reply::bytes).collect();
     let (channel, pattern, payload) = match *words? {

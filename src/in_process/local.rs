@@ -19,8 +19,8 @@ use std::time::Duration;
 
 /// Slices of an output that are read at once.
 const SLICES_MAX: usize = 64;
-/// A [`Broker`] with clients in the same program. It has no thread and no clock: the time is passed
-/// in, and nothing happens between the calls.
+/// A [`Broker`] with clients in the same program. It has no thread and no clock: the caller passes the
+/// time, and nothing happens between calls.
 ///
 /// ```
 /// use tidegate::{Broker, Calls, LocalBroker, NoHost, Now, Settings};
@@ -35,7 +35,7 @@ const SLICES_MAX: usize = 64;
 /// # Ok::<(), tidegate::ClientError>(())
 /// ```
 ///
-/// A command that waits, such as BLPOP, is sent, and its reply is asked for after each turn:
+/// A waiting command, such as BLPOP, is sent; ask for its reply after each turn:
 ///
 /// ```
 /// # use tidegate::{Broker, Calls, LocalBroker, NoHost, Now, Settings};
@@ -46,7 +46,7 @@ const SLICES_MAX: usize = 64;
 /// local.send(worker, &["BLPOP", "jobs", "2.5"], now)?;
 /// local.turn(now)?;
 /// assert_eq!(local.receive(worker)?, None);
-/// // The next turn has to come by then.
+/// The next turn must come by then.
 /// assert_eq!(local.next_deadline(now), Some(Duration::from_millis(2500)));
 ///
 /// local.client(producer, now).push("jobs", "paint")?;
@@ -54,26 +54,25 @@ const SLICES_MAX: usize = 64;
 /// # Ok::<(), tidegate::ClientError>(())
 /// ```
 ///
-/// The limits of the settings hold. What a client is owed stays in its output until
-/// [`receive`](LocalBroker::receive) takes it: a subscriber that does not is closed by
-/// `client-output-buffer-limit`.
+/// The limits of the settings apply. A client's output is kept until [`receive`](LocalBroker::receive)
+/// takes it. A subscriber that does not is closed by `client-output-buffer-limit`.
 pub struct LocalBroker {
     parts: Parts,
 }
 
-/// What takes turns.
+/// Everything that takes part in turns.
 struct Parts {
     broker: Broker,
     journal: Option<LocalJournal>,
     clients: Slab<LocalConnection>,
-    /// The time of the last call that said it.
+    /// The time of the latest call with a time.
     now: Now,
 }
 
 struct LocalConnection {
     id: ClientId,
     parser: ReplyParser,
-    /// Whether the broker has closed it. What it was owed is in the parser.
+    /// Whether the broker has closed it. The rest of its output is in the parser.
     is_closed: bool,
 }
 
@@ -85,17 +84,17 @@ pub struct LocalClient<'a> {
 }
 
 impl LocalBroker {
-    /// A broker whose changes are not written anywhere. It must have no clients yet.
+    /// A broker whose changes are not stored. It must have no clients yet.
     pub fn new(broker: Broker) -> LocalBroker {
-        assert_eq!(broker.client_count(), 0, "clients connect here");
+        assert_eq!(broker.client_count(), 0, "clients must connect through LocalBroker");
         LocalBroker::of(broker, None, Now::default())
     }
 
-    /// A broker that has what the append files of this directory hold, and writes its changes there,
-    /// whatever `appendonly` says. `seed` is that of [`Broker::new`].
+    /// A broker that loads the append files of this directory, and writes its changes to them, whatever
+    /// `appendonly` says. `seed` is that of [`Broker::new`].
     ///
-    /// A turn waits for the disk: a reply that promises that a change is durable
-    /// (`appendfsync always`) is there when the turn ends.
+    /// A turn waits for the disk: with `appendfsync always`, the reply to a change is available when the
+    /// turn ends.
     ///
     /// # Errors
     /// The files cannot be loaded.
@@ -115,15 +114,15 @@ impl LocalBroker {
         LocalBroker { parts: Parts { broker, journal, clients, now } }
     }
 
-    /// The broker, to be looked at.
+    /// The broker, read-only.
     pub fn broker(&self) -> &Broker {
         &self.parts.broker
     }
 
-    /// Takes in a client. It speaks version 3 of the protocol.
+    /// Connects a client. It uses version 3 of the protocol.
     ///
     /// # Errors
-    /// There are as many clients as `maxclients` allows.
+    /// There are already `maxclients` clients.
     pub fn connect(&mut self, now: Now) -> Result<ClientId, ClientError> {
         if self.parts.broker.client_count() >= self.parts.broker.settings().maxclients as usize {
             self.parts.broker.count_rejected_connection();
@@ -139,7 +138,7 @@ impl LocalBroker {
         Ok(id)
     }
 
-    /// Ends a client, as the end of its connection does: what it has in flight goes back.
+    /// Disconnects a client: its messages in flight return to their queues.
     pub fn disconnect(&mut self, id: ClientId, now: Now) {
         self.parts.now = now;
         if self.parts.connection(id).is_err() {
@@ -150,7 +149,8 @@ impl LocalBroker {
         }
     }
 
-    /// Gives the broker a command of a client. The next turn has the reply, unless it waits.
+    /// Sends a client's command to the broker. The reply comes with the next turn, unless the command
+    /// waits.
     ///
     /// # Errors
     /// The client is closed.
@@ -168,16 +168,16 @@ impl LocalBroker {
         Ok(())
     }
 
-    /// Does what the time brings, writes what changed, and closes whoever has to be closed.
+    /// Does what is due, writes changes, and closes clients that must be closed.
     ///
     /// # Errors
-    /// A change could not be written. Nothing may be promised any more: this is the end.
+    /// A change could not be written. Nothing can be promised any more: stop using the broker.
     pub fn turn(&mut self, now: Now) -> Result<(), JournalError> {
         self.parts.now = now;
         turn(&mut self.parts)
     }
 
-    /// How long no turn is needed, unless something is sent; none for ever.
+    /// Time until the next turn is needed, unless a command is sent; `None` for ever.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let journal = self.parts.journal.as_ref();
         let journal = journal.and_then(|journal| journal.next_deadline(&self.parts.broker, now));
@@ -185,10 +185,10 @@ impl LocalBroker {
         [journal, broker].into_iter().flatten().min()
     }
 
-    /// The next reply, or message, that a client is owed and may have.
+    /// The next reply or message for a client that may be sent now.
     ///
     /// # Errors
-    /// The client is closed, and has had all replies.
+    /// The client is closed, and has received everything.
     pub fn receive(&mut self, id: ClientId) -> Result<Option<Reply>, ClientError> {
         let connection = self.parts.connection(id)?;
         if let Some(reply) = connection.parser.next_reply()? {
@@ -197,7 +197,7 @@ impl LocalBroker {
         if connection.is_closed {
             return Err(ClientError::Closed);
         }
-        // A reply to a change comes after the turn that writes the change.
+        // The reply to a change comes after the turn that writes the change.
         if self.parts.broker.has_changed() {
             return Ok(None);
         }
@@ -205,15 +205,15 @@ impl LocalBroker {
         Ok(self.parts.connection(id)?.parser.next_reply()?)
     }
 
-    /// A client, for calls at this moment.
+    /// A client, for calls at this time.
     pub fn client(&mut self, id: ClientId, now: Now) -> LocalClient<'_> {
         LocalClient { local: self, id, now }
     }
 
-    /// Ends the broker, and writes what is not written yet.
+    /// Closes the broker, and writes the remaining changes.
     ///
     /// # Errors
-    /// That cannot be written.
+    /// They cannot be written.
     pub fn close(mut self) -> Result<(), JournalError> {
         match self.parts.journal.take() {
             Some(journal) => journal.close(&mut self.parts.broker),
@@ -228,7 +228,7 @@ impl Parts {
         found.ok_or(ClientError::Closed)
     }
 
-    /// Moves what a client may be sent to its parser.
+    /// Moves the sendable output of a client to its parser.
     fn take_output(&mut self, id: ClientId) {
         let sendable = self.broker.sendable(id);
         if sendable == 0 {
@@ -260,7 +260,7 @@ impl Stages for Parts {
         self.broker.has_changed()
     }
 
-    /// `send` has given it all.
+    /// `send` has already passed all input.
     fn read(&mut self) {}
 
     fn settle(&mut self) {
@@ -275,7 +275,7 @@ impl Stages for Parts {
         }
     }
 
-    /// Clients fetch what they are owed.
+    /// Clients fetch their output themselves.
     fn write(&mut self) {
         while self.broker.next_dirty(self.now).is_some() {}
     }
@@ -294,9 +294,9 @@ impl Stages for Parts {
 }
 
 impl Calls for LocalClient<'_> {
-    /// Sends the command, takes turns, and returns what [`LocalBroker::receive`] returns first: so not for
-    /// a client that has unread replies or messages. If the command waits, the error is
-    /// [`Unanswered`](ClientError::Unanswered), and `receive` has the reply later.
+    /// Sends the command, runs turns, and returns the next result of [`LocalBroker::receive`]. So it is
+    /// not for a client with unread replies or messages. If the command waits, the error is
+    /// [`Unanswered`](ClientError::Unanswered), and `receive` returns the reply later.
     fn call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Reply, ClientError> {
         self.local.send(self.id, words, self.now)?;
         loop {

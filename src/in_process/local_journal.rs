@@ -1,4 +1,4 @@
-//! The append files of a broker without a server: whoever drives it waits for the disk itself.
+//! The append files of a broker without a server: the caller's thread waits for the disk.
 
 use crate::broker::Broker;
 use crate::clock::Now;
@@ -13,7 +13,7 @@ pub(super) struct LocalJournal {
 }
 
 impl LocalJournal {
-    /// Loads what the directory holds, and begins to record.
+    /// Loads the directory, and begins to record.
     pub(super) fn open(
         directory: Arc<dyn Directory>,
         broker: &mut Broker,
@@ -30,7 +30,7 @@ impl LocalJournal {
         Ok(LocalJournal { directory, journal })
     }
 
-    /// Writes what changed, and does at once all that a server has other threads do.
+    /// Writes changes, and does all jobs at once for which a server has threads.
     pub(super) fn commit(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
         let mut has_run = true;
         while has_run {
@@ -44,7 +44,7 @@ impl LocalJournal {
         Ok(())
     }
 
-    /// How long there is nothing to write or to sync.
+    /// Time until something must be written or synced.
     pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
         self.journal.next_deadline(broker, now)
     }

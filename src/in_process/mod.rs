@@ -1,5 +1,4 @@
-//! Clients within the program that has the broker: typed calls, and a broker without a server that
-//! has such clients.
+//! In-process clients: typed calls, and a broker without a server for such clients.
 
 mod calls;
 mod local;

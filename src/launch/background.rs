@@ -1,36 +1,36 @@
-//! `daemonize yes`: the program starts itself once more, in a session of its own and away from the
-//! terminal, and ends when the new one listens or has failed.
+//! `daemonize yes`: the program starts a second process in a session of its own, without the terminal,
+//! and ends when that process listens or has failed.
 
 use super::secret_words;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
 
-/// The variable by which the one in the background knows that it is.
+/// The variable that tells the second process what it is.
 const VARIABLE: &str = "TIDEGATE_IN_BACKGROUND";
-/// What it says when it listens.
+/// What it prints once it listens.
 const READY: &str = "ready";
 
-/// Which of the two this process is.
+/// The role of this process.
 #[derive(Debug)]
 pub enum Role {
-    /// The one that serves, in the background or not.
+    /// It serves, in the background or not.
     Server(Background),
-    /// The one that has started another and ends with this.
+    /// It has started the second process, and ends with this code.
     Starter(ExitCode),
 }
 
-/// What has to be done when the server listens.
+/// What must be done once the server listens.
 #[derive(Debug)]
 pub struct Background {
     is_in_background: bool,
 }
 
-/// Goes into the background, if that is asked for.
+/// Continues in the background, if wanted.
 pub fn enter(words: &[String], is_wanted: bool) -> io::Result<Role> {
     let is_in_background = std::env::var_os(VARIABLE).is_some();
     if is_in_background {
-        // The terminal and its signals are those of the session that is left.
+        // Leaves the terminal and its signals.
         rustix::process::setsid()?;
     }
     if is_in_background || !is_wanted {
@@ -42,7 +42,7 @@ pub fn enter(words: &[String], is_wanted: bool) -> io::Result<Role> {
 fn start(words: &[String]) -> io::Result<ExitCode> {
     if words.iter().any(|word| word == "-") {
         return Err(io::Error::other(
-            "the settings come from standard input, which the background has not: use a file, or \
+            "the settings come from standard input, which does not exist in the background: use a file, or \
              daemonize no",
         ));
     }
@@ -51,22 +51,22 @@ fn start(words: &[String]) -> io::Result<ExitCode> {
     command.env(VARIABLE, "1").stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     drop(secrets);
-    // Lines such as that of the port are for whoever starts us.
+    // Lines such as the port's are for the program that started us.
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
         let line = line?;
         if line == READY {
             return Ok(ExitCode::SUCCESS);
         }
-        // Nobody may be reading.
+        // The pipe may be closed.
         let _ = writeln!(io::stdout(), "{line}");
     }
-    // It has said why on standard error, or in its log.
+    // It has given the reason on standard error, or in its log.
     child.wait()?;
     Ok(ExitCode::FAILURE)
 }
 
 impl Background {
-    /// Says that the server listens, and lets go of the terminal.
+    /// Reports that the server listens, and closes the terminal.
     pub fn is_ready(&self) -> io::Result<()> {
         if !self.is_in_background {
             return Ok(());

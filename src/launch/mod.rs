@@ -1,5 +1,5 @@
-//! How the program is started: in the background, under a service manager, with passwords on its
-//! command line that `ps` must not show. None of it concerns the broker.
+//! How the program is started: in the background, under a service manager, with passwords on the command
+//! line that `ps` must not show. None of it concerns the broker.
 
 mod background;
 mod pid_file;
@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// This program once more, with other words.
+/// A command for this program, with other arguments.
 fn ourselves() -> io::Result<Command> {
     let path: PathBuf = std::env::current_exe()?;
     let mut command = Command::new(path);

@@ -1,19 +1,18 @@
-//! `pidfile`: the number of the process, for scripts that stop it.
+//! `pidfile`: the process id, for scripts that stop the server.
 
 use log::warn;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The file. It goes with this value.
+/// The file. Dropping this value removes it.
 #[derive(Debug)]
 pub struct PidFile {
-    /// None if nothing was written.
+    /// `None` if nothing was written.
     path: Option<PathBuf>,
 }
 
 impl PidFile {
-    /// Writes the file, if there is to be one. As with Redis, the server goes on without it if that
-    /// fails.
+    /// Writes the file, if configured. As in Redis, the server continues without it if that fails.
     pub fn write(path: Option<&Path>) -> PidFile {
         let path = path.filter(|path| match fs::write(path, text()) {
             Ok(()) => true,
@@ -32,7 +31,7 @@ fn text() -> String {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Another server may have written its own meanwhile.
+        // Another server may have replaced it meanwhile.
         if let Some(path) = &self.path
             && fs::read_to_string(path).is_ok_and(|written| written == text())
             && let Err(error) = fs::remove_file(path)

@@ -1,5 +1,5 @@
-//! Passwords on the command line: every user of the machine could read them with `ps`. So the
-//! program executes itself again with other words in their place, and hands them over in a pipe.
+//! Passwords on the command line: every user of the machine could read them with `ps`. So the program
+//! executes itself again with placeholders, and passes the passwords through a pipe.
 
 use std::fs;
 use std::io::{self, PipeReader, Write};
@@ -9,22 +9,22 @@ use std::path::Path;
 use std::process::Command;
 use tidegate::settings::is_secret;
 
-/// What `ps` shows in the place of a password.
+/// Shown by `ps` in place of a password.
 const HIDDEN: &str = "(hidden)";
-/// The variable that names the descriptor from which the passwords can be read.
+/// The variable with the descriptor of the pipe.
 const VARIABLE: &str = "TIDEGATE_SECRETS_FD";
-/// Where descriptors have names.
+/// The directory of descriptors as files.
 const DESCRIPTORS: &str = "/dev/fd";
-/// What a pipe holds in any case before somebody reads it.
+/// The capacity of a pipe on any system.
 const PIPE_BYTES_MAX: usize = 4096;
 
-/// The words with the passwords that the execution before has handed over.
+/// The arguments, with the passwords from the previous execution restored.
 pub fn restored(words: Vec<String>) -> io::Result<Vec<String>> {
     let Some(fd) = std::env::var_os(VARIABLE) else { return Ok(words) };
     let fd: u32 = fd.to_str().and_then(|fd| fd.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
     let text = fs::read_to_string(format!("{DESCRIPTORS}/{fd}"))?;
     let mut secrets = text.split('\0').map(str::to_owned);
-    let is_hidden = places(&words);
+    let is_hidden = are_secret(&words);
     let restored = words.into_iter().zip(is_hidden).map(|(word, is_hidden)| {
         let secret = if is_hidden { secrets.next() } else { None };
         secret.unwrap_or(word)
@@ -32,10 +32,10 @@ pub fn restored(words: Vec<String>) -> io::Result<Vec<String>> {
     Ok(restored.collect())
 }
 
-/// Replaces this program by itself with hidden words, if there are passwords among them that `ps`
-/// can see. It returns where there are none, or where that cannot be done.
+/// Replaces this program by itself with placeholders, if it has visible passwords. Returns if there are
+/// none, or if that cannot be done.
 pub fn hide(words: &[String]) -> io::Result<()> {
-    let has_secrets = places(words).contains(&true);
+    let has_secrets = are_secret(words).contains(&true);
     if !has_secrets || std::env::var_os(VARIABLE).is_some() {
         return Ok(());
     }
@@ -44,10 +44,10 @@ pub fn hide(words: &[String]) -> io::Result<()> {
     Err(command.exec())
 }
 
-/// Gives a command these words, the passwords among them through a pipe. The pipe must live until
-/// the command has begun.
+/// Gives a command these arguments, with the passwords in a pipe. The pipe must live until the command
+/// has begun.
 pub(super) fn hand_over(command: &mut Command, words: &[String]) -> io::Result<Option<PipeReader>> {
-    let is_hidden = places(words);
+    let is_hidden = are_secret(words);
     let shown = words.iter().zip(&is_hidden);
     command.args(shown.map(|(word, is_hidden)| if *is_hidden { HIDDEN } else { word }));
     if !is_hidden.contains(&true) {
@@ -59,7 +59,7 @@ pub(super) fn hand_over(command: &mut Command, words: &[String]) -> io::Result<O
     if text.len() > PIPE_BYTES_MAX {
         return Err(io::Error::other("they are too long"));
     }
-    // It is not there where `/proc` is not.
+    // It does not exist without `/proc`.
     if !Path::new(DESCRIPTORS).exists() {
         return Err(io::Error::other(format!("there is no {DESCRIPTORS}")));
     }
@@ -70,8 +70,8 @@ pub(super) fn hand_over(command: &mut Command, words: &[String]) -> io::Result<O
     Ok(Some(reader))
 }
 
-/// Which words are passwords: those that follow the name of such a directive.
-fn places(words: &[String]) -> Vec<bool> {
+/// Which words are passwords: those after the name of such a directive.
+fn are_secret(words: &[String]) -> Vec<bool> {
     let mut follows_secret = false;
     let is_secret = words.iter().map(|word| match word.strip_prefix("--") {
         Some(name) => {
@@ -91,6 +91,6 @@ mod tests {
     fn passwords_follow_their_directives() {
         let words = ["a.conf", "--port", "1", "--RequirePass", "x", "--masteruser", "y", "-"];
         let words: Vec<String> = words.map(str::to_owned).to_vec();
-        assert_eq!(places(&words), [false, false, false, false, true, false, true, false]);
+        assert_eq!(are_secret(&words), [false, false, false, false, true, false, true, false]);
     }
 }

@@ -1,5 +1,5 @@
-//! `supervised systemd`: a service manager is told when the server is ready and when it stops, as
-//! sd_notify(3) says.
+//! `supervised systemd`: notifies a service manager when the server is ready and when it stops, as
+//! described in sd_notify(3).
 
 use log::warn;
 use std::ffi::OsString;
@@ -8,34 +8,34 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use tidegate::settings::Supervision;
 
-/// The variable in which a service manager names its socket.
+/// The variable with the service manager's socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// Who is told, if anybody is.
+/// The service manager to notify, if any.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     socket: Option<OsString>,
 }
 
 impl Supervisor {
-    /// Whoever the settings and the environment say.
+    /// The service manager according to the settings and the environment.
     pub fn find(supervision: Supervision) -> Supervisor {
         let socket = match supervision {
             Supervision::No => None,
             Supervision::Auto | Supervision::Systemd => std::env::var_os(VARIABLE),
         };
         if supervision == Supervision::Systemd && socket.is_none() {
-            warn!("supervised systemd: {VARIABLE} is not set, so nobody is told of anything");
+            warn!("supervised systemd: {VARIABLE} is not set, so there is nothing to notify");
         }
         Supervisor { socket }
     }
 
-    /// Clients are served.
+    /// Clients are served now.
     pub fn ready(&self) {
         self.tell(&format!("READY=1\nSTATUS=serves\nMAINPID={}\n", std::process::id()));
     }
 
-    /// Clients are served no more.
+    /// Clients are no longer served.
     pub fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=stops\n");
     }
@@ -53,7 +53,7 @@ fn send(address: &SocketAddr, text: &str) -> io::Result<()> {
     if sent < text.len() { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
 }
 
-/// A path, or, after an `@`, a name outside of the file system, which only Linux has.
+/// A path or, after `@`, an abstract name, which only Linux has.
 fn address(socket: &OsString) -> io::Result<SocketAddr> {
     match socket.as_bytes() {
         [b'@', name @ ..] => abstract_address(name),

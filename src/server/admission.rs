@@ -1,4 +1,4 @@
-//! New connections: who is taken in, and what the others are told.
+//! New connections: which are accepted, and what the others are told.
 
 use super::Server;
 use super::connection::Connection;
@@ -10,8 +10,8 @@ use super::transport::Transport;
 use crate::clients::Peer;
 use std::sync::mpsc::Receiver;
 
-/// Connections accepted in a turn; the others wait for the next, so that a storm of them does not
-/// hold up those who are connected.
+/// Connections accepted in a turn. The others wait for the next turn, so that a burst of connections
+/// does not delay existing clients.
 const ACCEPTS_PER_TURN_MAX: usize = 128;
 
 const MAX_CLIENTS_TEXT: &str = "-ERR max number of clients reached\r\n";
@@ -30,7 +30,7 @@ const PROTECTED_TEXT: &str = "-DENIED Redis is running in protected mode because
     outside.\r\n";
 
 impl Server {
-    /// Takes in those who wait at the door, as far as there is room.
+    /// Accepts waiting connections, within the limits.
     pub(super) fn accept(&mut self) {
         self.accept_in_process();
         for _ in 0..ACCEPTS_PER_TURN_MAX {
@@ -49,20 +49,20 @@ impl Server {
         }
     }
 
-    /// Takes in clients of this program. They wait while append files are loaded: no call of theirs is
+    /// Accepts clients of this program. They wait while append files are loaded: none of their calls is
     /// refused for that.
     fn accept_in_process(&mut self) {
         if matches!(self.durability, Durability::Loading { .. }) {
             return;
         }
-        while let Some(Ok(stream)) = self.door.as_ref().map(Receiver::try_recv) {
+        while let Some(Ok(stream)) = self.entrance.as_ref().map(Receiver::try_recv) {
             let transport = Transport::Plain(Socket::Unix(stream));
             let accepted = Accepted { transport, peer: Peer::in_process(), is_on_spare: false };
             self.admit(accepted);
         }
     }
 
-    /// Why a connection is not taken in, in Redis' words.
+    /// Why a connection is refused, in Redis' words.
     fn refusal(&self, accepted: &Accepted) -> Option<&'static str> {
         let settings = self.broker.settings();
         let count = self.broker.client_count();

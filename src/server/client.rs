@@ -1,6 +1,6 @@
-//! Clients of the program that has the server. Each has one end of a pair of sockets, and the loop
-//! the other: so all limits and all ends of a connection are those of any other client, and the loop
-//! has one kind of connection. A pair needs no address and no listener.
+//! In-process clients. Each has one end of a socket pair, and the loop has the other. So they have the
+//! limits and the life cycle of any other client, and the loop has one kind of connection. A pair needs
+//! no address and no listener.
 
 use crate::in_process::{Calls, ClientError, Message, encode, message_of, pop_wait_words};
 use crate::resp::{Reply, ReplyParser};
@@ -11,15 +11,15 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-/// Bytes read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Connects clients of this program to a [`Server`](super::Server), from any thread.
+/// Connects in-process clients to a [`Server`](super::Server), from any thread.
 ///
-/// Clients may be connected before the server runs: they are served when it does.
+/// Clients may be connected before the server runs: they are served once it does.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    /// Not bounded, since each that waits there has two descriptors, which are.
+    /// Unbounded, since each waiting client has two descriptors, which are bounded.
     enter: Sender<mio::net::UnixStream>,
     waker: Arc<Waker>,
 }
@@ -29,7 +29,7 @@ impl Connector {
         Connector { enter, waker }
     }
 
-    /// A new client.
+    /// Connects a new client.
     ///
     /// # Errors
     /// The server has stopped, or there are no descriptors left.
@@ -43,11 +43,11 @@ impl Connector {
     }
 }
 
-/// A client in the program that has the server, without TCP. It takes two descriptors.
+/// An in-process client, without TCP. It takes two descriptors.
 ///
-/// Calls block the thread until the reply is there. Dropping the client ends its connection: what it
-/// has in flight goes back to its queue. Where `requirepass` is set, `AUTH` comes first, as for
-/// all clients. More than `maxclients` are refused at their first call.
+/// Calls block the thread until the reply arrives. Dropping the client closes its connection: its
+/// messages in flight return to their queues. If `requirepass` is set, send `AUTH` first, as with any
+/// client. Above `maxclients`, the first call is refused.
 ///
 /// ```
 /// use tidegate::{Calls, Server, Settings};
@@ -65,16 +65,16 @@ impl Connector {
 pub struct Client {
     stream: UnixStream,
     parser: ReplyParser,
-    /// How long the socket waits for bytes; none for ever.
+    /// How long the socket waits for bytes; `None` for ever.
     timeout: Option<Duration>,
 }
 
 impl Client {
-    /// Takes the first message of a queue, and waits for one so long, or as long as it takes (BLPOP).
-    /// None if none came.
+    /// Pops the first message of a queue (BLPOP), and waits up to `timeout` for one, or for ever. `None`
+    /// on a timeout.
     ///
     /// # Errors
-    /// The broker refuses that, or the connection ends meanwhile, as when the server stops.
+    /// The broker refuses the command, or the connection closes meanwhile, as when the server stops.
     pub fn pop_wait(
         &mut self,
         queue: impl AsRef<[u8]>,
@@ -89,10 +89,10 @@ impl Client {
         }
     }
 
-    /// Subscribes to channels. The connection is for messages from then on.
+    /// Subscribes to channels. From then on the connection only receives messages.
     ///
     /// # Errors
-    /// The broker refuses that, or the connection has ended.
+    /// The broker refuses the command, or the connection is closed.
     pub fn subscribe<C: AsRef<[u8]>>(self, channels: &[C]) -> Result<Subscription, ClientError> {
         self.begin_subscription("SUBSCRIBE", channels)
     }
@@ -100,7 +100,7 @@ impl Client {
     /// Subscribes to all channels that match one of these patterns.
     ///
     /// # Errors
-    /// The broker refuses that, or the connection has ended.
+    /// The broker refuses the command, or the connection is closed.
     pub fn subscribe_patterns<C: AsRef<[u8]>>(
         self,
         patterns: &[C],
@@ -116,7 +116,7 @@ impl Client {
         let mut words = vec![command.as_bytes()];
         words.extend(names.iter().map(AsRef::as_ref));
         self.send(&words)?;
-        // Each name is confirmed, and there is an error if there is none.
+        // Each name is confirmed; without names there is one error.
         for _ in 0..names.len().max(1) {
             refused(self.receive()?)?;
         }
@@ -125,7 +125,7 @@ impl Client {
 
     fn send<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<(), ClientError> {
         match self.stream.write_all(&encode(words)?) {
-            // What the broker said last can still be read.
+            // Replies that were already sent can still be read.
             Err(error) if is_end(&error) => Ok(()),
             result => Ok(result?),
         }
@@ -141,7 +141,7 @@ impl Client {
         }
     }
 
-    /// Waits for bytes, and gives them to the parser.
+    /// Waits for bytes, and passes them to the parser.
     fn read(&mut self) -> Result<(), ClientError> {
         let mut bytes = [0; READ_BYTES];
         match self.stream.read(&mut bytes) {
@@ -172,19 +172,19 @@ impl Calls for Client {
     }
 }
 
-/// A client that is sent messages.
+/// A client that receives published messages.
 ///
-/// Dropping it ends its connection.
+/// Dropping it closes its connection.
 #[derive(Debug)]
 pub struct Subscription {
     client: Client,
 }
 
 impl Subscription {
-    /// The next message. Waits for one so long, or as long as it takes; none if none came.
+    /// Returns the next message. Waits up to `timeout` for one, or for ever; `None` on a timeout.
     ///
     /// # Errors
-    /// The connection has ended: the server has stopped, or this client was too slow.
+    /// The connection is closed: the server has stopped, or this client was too slow.
     pub fn next_message(
         &mut self,
         timeout: Option<Duration>,
@@ -207,7 +207,7 @@ impl Subscription {
     }
 }
 
-/// Errors of the broker are errors of the call.
+/// Turns an error reply of the broker into an error of the call.
 fn refused(reply: Reply) -> Result<Reply, ClientError> {
     match reply {
         Reply::Error(text) => Err(ClientError::Refused(text)),

@@ -3,8 +3,8 @@
 use crate::clock::Now;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Reads both clocks of the machine; the monotonic one counts from the start. For whoever drives a
-/// [`Broker`](crate::Broker) without a server: one clock for one broker.
+/// Reads both clocks of the machine; the monotonic one counts from the start. For programs that drive a
+/// [`Broker`](crate::Broker) without a server: use one clock for one broker.
 ///
 /// ```
 /// let clock = tidegate::SystemClock::start();
@@ -17,21 +17,21 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that starts now, at one second: so that 0 is a moment before all others.
+    /// A clock that starts now, at one second, so that 0 is before all other times.
     pub fn start() -> SystemClock {
         let now = Instant::now();
         SystemClock { start: now.checked_sub(Duration::from_secs(1)).unwrap_or(now) }
     }
 
-    /// Lets time go by that has not.
+    /// Advances the clock without waiting.
     #[cfg(test)]
     pub fn advance(&mut self, by: Duration) {
         self.start = self.start.checked_sub(by).expect("a time that the machine knows");
     }
 
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> Now {
-        // A clock that is set before 1970 shows 1970.
+        // A system time before 1970 is read as 1970.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { unix_us: unix.as_micros() as u64, monotonic_us: self.monotonic_us() }
     }

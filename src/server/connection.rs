@@ -1,4 +1,4 @@
-//! One connection: reading and writing it, and what is known of it.
+//! One connection: its state, and reading and writing it.
 
 use super::speaker::Speaker;
 use super::transport::{Received, Sent, Transport};
@@ -7,45 +7,45 @@ use crate::clients::CloseReason;
 use crate::clock::Now;
 use mio::{Registry, Token};
 
-/// Bytes written to one client in a turn, so that a large reply to a fast reader does not hold up
-/// the others.
+/// Bytes written to one client in a turn, so that a large reply to a fast reader does not delay the
+/// others.
 const TURN_WRITE_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long a client that is to be closed may take none of its last bytes.
+/// How long a closing client may accept none of its last bytes.
 const LINGER_US_MAX: u64 = 5_000_000;
 
-/// A connection: what is spoken, and how it gets there.
+/// A connection: its transport and its speaker.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub speaker: Speaker,
     pub transport: Transport,
-    /// Whether there may be bytes to be read. Events come only when bytes arrive, so this is kept
-    /// while the client takes no input.
+    /// Whether there may be bytes to read. Events come only when bytes arrive, so this is kept while the
+    /// client takes no input.
     pub is_readable: bool,
-    /// Whether the connection is among those to be read.
+    /// Whether the connection is in the list of those to be read.
     pub is_to_read: bool,
     /// Whether an event said that the peer sends no more.
     pub is_peer_done: bool,
-    /// Whether the transport takes bytes, as far as is known.
+    /// Whether the transport accepts bytes, as far as is known.
     pub is_writable: bool,
-    /// Whether events say when the transport takes bytes again.
+    /// Whether events are requested for when the transport accepts bytes again.
     waits_for_writable: bool,
-    /// Why the connection is closed once its last bytes are sent.
+    /// Why the connection will be closed after its last bytes.
     closing: Option<CloseReason>,
-    /// When the transport last took bytes, of a connection that is closed after them.
+    /// When the transport last accepted bytes, for a connection that closes after its last bytes.
     pub progress_us: u64,
-    /// The client is gone, and the slot about to be free.
+    /// The client is gone, and the slot will be freed at the end of the turn.
     pub is_gone: bool,
 }
 
-/// What is next for a connection that was read or written.
+/// The next step of a connection after a read or write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
-    /// Nothing until an event comes, or the broker says more.
+    /// Nothing, until an event comes or the broker has more to send.
     Wait,
-    /// The same again, in the next turn: its share of this one is used up.
+    /// The same again in the next turn: its share of this turn is used up.
     GoOn,
-    /// It is closed.
+    /// Close it.
     Close(CloseReason),
 }
 
@@ -65,12 +65,12 @@ impl Connection {
         }
     }
 
-    /// Reads until nothing is there, the client takes no more, or its share of the turn is used up.
+    /// Reads until there is no more, the client takes no more, or its share of the turn is used up.
     pub(super) fn read(&mut self, broker: &mut Broker, buffer: &mut [u8], now: Now) -> Next {
         let mut share = broker.settings().turn_read_bytes_max.max(1);
         loop {
             if !self.speaker.wants_input(broker) {
-                // It has begun to wait after its peer was seen to have gone.
+                // It began to wait after its peer had closed.
                 let is_left = self.is_peer_done && self.speaker.is_blocked(broker);
                 return if is_left { Next::Close(CloseReason::PeerClosed) } else { Next::Wait };
             }
@@ -81,7 +81,7 @@ impl Connection {
             match self.transport.receive(&mut buffer[..asked]) {
                 Received::Bytes { count, is_all } => {
                     share -= count;
-                    // The end that was announced is not announced again: it is read.
+                    // A peer's end that was announced once is not announced again, so it stays readable.
                     self.is_readable = !is_all || self.is_peer_done;
                     self.speaker.receive(broker, &buffer[..count], now);
                     if !self.is_readable {
@@ -102,7 +102,7 @@ impl Connection {
         }
     }
 
-    /// Writes what may be sent, as far as the transport takes it and its share of the turn goes.
+    /// Writes what may be sent, until the transport accepts no more or the share of the turn is used up.
     pub(super) fn write(
         &mut self,
         broker: &mut Broker,
@@ -135,7 +135,7 @@ impl Connection {
             self.speaker.sent(broker, sent, now);
         }
         if has_failed || !(self.is_writable || self.wait_for_writable(registry, token)) {
-            // Nothing more is run for it in this turn.
+            // No more of its commands run in this turn.
             self.speaker.close(broker, CloseReason::ConnectionFailed);
             return Next::Close(CloseReason::ConnectionFailed);
         }
@@ -146,28 +146,31 @@ impl Connection {
         }
     }
 
-    /// Whether the peer is owed bytes that have not left.
+    /// Whether there are unsent bytes for the peer.
     pub(super) fn is_owed(&mut self, broker: &mut Broker) -> bool {
         self.transport.has_unsent()
             || self.speaker.outbox(broker).is_some_and(|outbox| !outbox.is_empty())
     }
 
-    /// Has it closed once its last bytes are sent. Says until when it may take none.
+    /// Closes the connection once its last bytes are sent. Returns the time limit for a peer that
+    /// accepts none.
     pub(super) fn linger(&mut self, reason: CloseReason, now: Now) -> u64 {
         self.closing = Some(reason);
         self.progress_us = now.monotonic_us;
         self.progress_us + LINGER_US_MAX
     }
 
-    /// If it is closed once its last bytes are sent: until when it may take none, and why it is closed.
+    /// For a connection that closes after its last bytes: the time limit for a peer that accepts none,
+    /// and why it closes.
     pub(super) fn lingers_until(&self) -> Option<(u64, CloseReason)> {
         self.closing.map(|reason| (self.progress_us + LINGER_US_MAX, reason))
     }
 
-    /// Asks for an event when the transport takes bytes again; whether that could be asked for.
+    /// Requests an event for when the transport accepts bytes again; false if that failed.
     ///
-    /// The first time costs a system call; after that the kernel goes on saying so. Asking for
-    /// it from the start would cost everybody: a Unix socket mentions each time its peer reads.
+    /// The first time costs a system call; after that the kernel continues to send such events.
+    /// Requesting them from the start would cost every client: a Unix socket has one each time its peer
+    /// reads.
     fn wait_for_writable(&mut self, registry: &Registry, token: Token) -> bool {
         let is_asked = self.waits_for_writable;
         self.waits_for_writable = true;

@@ -1,24 +1,24 @@
-//! Descriptors: the limit on open files is raised at the start so that `maxclients` fit, and one
-//! is kept in reserve, so that a client can still be told when there are no more.
+//! Descriptors: raises the limit on open files at the start so that `maxclients` fit, and keeps one in
+//! reserve, so that a client can still be refused with an error when there are no more.
 
 use super::error::ServerError;
 use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
 
-/// Descriptors that are not clients: listeners, log, the poll itself, files of the program around.
+/// Descriptors for other uses: listeners, log, the poll, files of the embedding program.
 const RESERVED: u64 = 32;
 
-/// Raises the limit as far as it takes and the system allows. Says how many clients fit.
-pub(super) fn make_room(maxclients: u32) -> Result<u32, ServerError> {
+/// Raises the limit as far as needed and allowed. Returns how many clients fit.
+pub(super) fn raise_limit(maxclients: u32) -> Result<u32, ServerError> {
     let wanted = u64::from(maxclients) + RESERVED;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // No limit is one that nobody reaches.
+    // No limit counts as a very large one.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     if soft >= wanted {
         return Ok(maxclients);
     }
-    // Only a privileged process may raise the hard limit; any may go up to it.
+    // Only a privileged process may raise the hard limit; any process may raise its soft limit to it.
     let raise = |soft: u64, hard: u64| {
         let [current, maximum] = [soft, hard].map(|limit| (limit < u64::MAX).then_some(limit));
         setrlimit(Resource::Nofile, Rlimit { current, maximum }).is_ok()
@@ -33,7 +33,7 @@ pub(super) fn make_room(maxclients: u32) -> Result<u32, ServerError> {
     if limit <= RESERVED {
         return Err(ServerError::TooFewDescriptors { limit });
     }
-    // Less than `wanted`, which is a u32 and a few.
+    // Less than `wanted`, which is a u32 plus a small number.
     let fitting = (limit - RESERVED) as u32;
     warn!(
         "the limit of {limit} open files is too low for maxclients {maxclients}: it is {fitting} \
@@ -44,22 +44,22 @@ pub(super) fn make_room(maxclients: u32) -> Result<u32, ServerError> {
 
 /// A descriptor in reserve.
 ///
-/// When the last one is used up, a new connection can be neither accepted nor refused and waits
-/// in the kernel's queue for ever. Giving the reserve back for a moment lets it be refused.
+/// When the last descriptor is used up, a new connection can be neither accepted nor refused: it waits
+/// in the kernel's queue for ever. Releasing the reserve for a moment lets it be refused.
 #[derive(Debug, Default)]
 pub(super) struct Spare {
     file: Option<File>,
 }
 
 impl Spare {
-    /// Takes a descriptor in reserve, if there is none.
+    /// Opens the reserve, unless it is open.
     pub(super) fn refill(&mut self) {
         if self.file.is_none() {
             self.file = File::open("/dev/null").ok();
         }
     }
 
-    /// Frees the reserve; whether there was one.
+    /// Closes the reserve; false if there was none.
     pub(super) fn release(&mut self) -> bool {
         self.file.take().is_some()
     }

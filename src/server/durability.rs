@@ -1,5 +1,5 @@
-//! The append files in the turn: loading before anything is served, the commit before anything is
-//! sent. `workers.rs` has the threads that wait for the disk in the loop's place.
+//! The append files in the turn: loading before anything is served, the commit before anything is sent.
+//! `workers.rs` has the threads that wait for the disk.
 
 use super::error::ServerError;
 use super::workers::Workers;
@@ -16,19 +16,19 @@ use std::time::Duration;
 
 /// The append files of a server.
 pub(super) enum Durability {
-    /// There are none. If they are wanted, they are begun at this moment of the monotonic clock.
+    /// There are none. If `appendonly` is set, they are begun at this time of the monotonic clock.
     Off { begin_us: u64 },
-    /// They are written once (BGREWRITEAOF), and nothing is appended.
+    /// They are being written once (BGREWRITEAOF), and nothing is appended.
     WrittenOnce { directory: Arc<dyn Directory>, rewrite: Box<LoneRewrite>, workers: Workers },
-    /// They are about to be begun: an increment is being made.
+    /// They are about to be begun: a new incremental file is being made.
     Beginning { directory: Arc<dyn Directory>, workers: Workers },
     /// They are being loaded.
     Loading { directory: Arc<dyn Directory>, loader: Box<Loader> },
-    /// They are written.
+    /// They are open, and changes are appended.
     On { directory: Arc<dyn Directory>, journal: Box<Journal>, workers: Workers },
 }
 
-/// How long after append files could not be turned on the next attempt is made.
+/// Time until the next attempt to turn append files on.
 const BEGIN_RETRY_US: u64 = 10_000_000;
 
 /// The directory of the append files, locked.
@@ -45,7 +45,7 @@ pub(super) fn open_directory(settings: &Settings) -> Result<Arc<DiskDirectory>, 
 }
 
 impl Durability {
-    /// Opens the directory, if the settings say so, and locks it.
+    /// Opens and locks the directory, if the settings ask for append files.
     pub(super) fn open(broker: &mut Broker, now: Now) -> Result<Durability, ServerError> {
         let settings = broker.settings();
         if !settings.appendonly {
@@ -62,7 +62,7 @@ impl Durability {
         Ok(Durability::Loading { directory, loader: Box::new(loader) })
     }
 
-    /// Turns append files on or off as the settings say now.
+    /// Turns append files on or off according to the current settings.
     fn turn(
         &mut self,
         broker: &mut Broker,
@@ -88,7 +88,7 @@ impl Durability {
                 None => Durability::Beginning { directory, workers },
                 Some(Done::Started(Ok((manifest, tail)))) if is_wanted => {
                     let settings = broker.settings();
-                    info!("append files: everything is written to {}", settings.appenddirname);
+                    info!("append files: writing all data to {}", settings.appenddirname);
                     let prefix = settings.appendfilename.clone();
                     let journal = Journal::begin_at_run_time(&prefix, manifest, tail, broker, now);
                     Durability::On { directory, journal: Box::new(journal), workers }
@@ -116,7 +116,7 @@ impl Durability {
         Ok(())
     }
 
-    /// Whether so many changes wait for the disk that no input may be read.
+    /// Whether input must wait because too many changes wait for the disk.
     pub(super) fn is_full(&self, broker: &Broker) -> bool {
         match self {
             Durability::On { journal, .. } => journal.is_full(broker),
@@ -124,12 +124,12 @@ impl Durability {
         }
     }
 
-    /// Whether changes that were made cannot be written.
+    /// Whether there are changes that cannot be written.
     pub(super) fn is_stuck(&self) -> bool {
         matches!(self, Durability::On { journal, .. } if journal.is_stuck())
     }
 
-    /// Takes what came of the jobs that have ended; whether there were any.
+    /// Handles the results of finished jobs; false if there were none.
     pub(super) fn finish_jobs(
         &mut self,
         broker: &mut Broker,
@@ -154,7 +154,7 @@ impl Durability {
         Ok(has_ended)
     }
 
-    /// Loads a piece, or takes what changed in this turn, in which something came or nothing did.
+    /// Loads a piece, or commits the changes of this turn.
     pub(super) fn commit(
         &mut self,
         broker: &mut Broker,
@@ -184,7 +184,7 @@ impl Durability {
                     workers.give(job);
                 }
                 if journal.has_failed_to_begin() {
-                    // Nobody is to wait for what is not promised yet.
+                    // No reply may wait for a promise that does not hold yet.
                     self.turn(broker, waker, now)?;
                 }
             }
@@ -192,7 +192,7 @@ impl Durability {
         Ok(())
     }
 
-    /// How long there is nothing to do.
+    /// Time until the next work on append files.
     pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
         match self {
             Durability::Off { begin_us } if broker.settings().appendonly => {
@@ -210,7 +210,7 @@ impl Durability {
         }
     }
 
-    /// Waits for what is under way, and writes and syncs the rest.
+    /// Waits for the jobs in progress, and writes and syncs the rest.
     pub(super) fn close(self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
         let (directory, mut journal, workers) = match self {
             Durability::On { directory, journal, workers } => (directory, journal, workers),
@@ -227,7 +227,7 @@ impl Durability {
             journal.finish(done, broker, now)?;
         }
         if journal.is_beginning() {
-            warn!("append files were not all written yet: what is here ends with the process");
+            warn!("append files were not complete yet: data is lost when the process ends");
             journal.give_up(broker, &*directory);
             return Ok(());
         }
@@ -235,7 +235,7 @@ impl Durability {
     }
 }
 
-/// The directory, locked, and threads for it.
+/// Opens and locks the directory, and starts its threads.
 fn open(broker: &Broker, waker: &Arc<Waker>) -> Result<(Arc<dyn Directory>, Workers), ServerError> {
     let directory: Arc<dyn Directory> = open_directory(broker.settings())?;
     let workers = Workers::start(&directory, waker)?;
@@ -251,7 +251,7 @@ fn write_once(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
             Durability::WrittenOnce { directory, rewrite, workers }
         }
         Err(error) => {
-            warn!("append files: they could not be written: {error}");
+            warn!("append files could not be written: {error}");
             let persistence = broker.persistence_mut();
             persistence.is_rewrite_wanted = false;
             persistence.fail_rewrite();
@@ -262,12 +262,12 @@ fn write_once(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
 
 /// Begins to turn append files on.
 fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
-    // What is written first is what a rewrite would write.
+    // The first files are written as by a rewrite.
     broker.persistence_mut().is_rewrite_wanted = false;
     match open(broker, waker) {
         Ok((directory, workers)) => {
             workers.give(Journal::prepare(&broker.settings().appendfilename, broker));
-            // For whoever asks until it is over.
+            // So that INFO reports it until it is over.
             broker.persistence_mut().is_rewriting = true;
             Durability::Beginning { directory, workers }
         }
@@ -282,7 +282,7 @@ fn retry(error: &dyn std::fmt::Display, broker: &mut Broker, now: Now) -> Durabi
     Durability::Off { begin_us: now.monotonic_us + BEGIN_RETRY_US }
 }
 
-/// Ends the append files, or an attempt to begin them. Waits for the disk, as Redis does.
+/// Closes the append files, or ends an attempt to begin them. Waits for the disk, as Redis does.
 fn turn_off(
     directory: &dyn Directory,
     mut journal: Box<Journal>,
@@ -297,12 +297,12 @@ fn turn_off(
         let has_failed = journal.has_failed_to_begin();
         journal.give_up(broker, directory);
         return Ok(match has_failed {
-            true => retry(&"what changed could not be written", broker, now),
+            true => retry(&"the changes could not be written", broker, now),
             false => Durability::Off { begin_us: 0 },
         });
     }
     match journal.turn_off(broker) {
-        Ok(()) => info!("append files are turned off; they hold what there was until now"),
+        Ok(()) => info!("append files are turned off; they contain all data up to now"),
         Err(error) => warn!("append files are turned off: {error}"),
     }
     Ok(Durability::Off { begin_us: 0 })
@@ -333,9 +333,9 @@ mod tests {
         (broker, Durability::On { directory, journal, workers })
     }
 
-    /// What came of the last jobs counts, although nobody is there to be told.
+    /// The results of the last jobs count, although no client is left.
     #[test]
-    fn a_sync_that_fails_at_the_end_is_not_passed_over() {
+    fn a_failed_last_sync_is_reported() {
         let poll = Poll::new().expect("events");
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).expect("a waker"));
         for (policy, error) in [("always", "nothing more can be promised"), ("everysec", "trusted")]
@@ -355,7 +355,7 @@ mod tests {
         }
     }
 
-    /// A directory with a defect: a new file of a rewrite makes it panic.
+    /// A directory with a bug: a new file of a rewrite makes it panic.
     struct Broken(MemoryDirectory);
 
     impl Directory for Broken {
@@ -405,7 +405,7 @@ mod tests {
         (broker, durability)
     }
 
-    /// The loop is woken and told: it does not wait for a thread that is gone.
+    /// The loop wakes with an error, and does not wait for the dead thread.
     #[test]
     fn a_thread_that_panics_ends_the_server() {
         let expected = "the thread `rewrite` has panicked, and the append files with it";
@@ -414,12 +414,12 @@ mod tests {
         let mut events = Events::with_capacity(1);
         while events.is_empty() {
             poll.poll(&mut events, Some(Duration::from_secs(30))).expect("events");
-            assert!(!events.is_empty(), "nobody wakes the loop");
+            assert!(!events.is_empty(), "the loop is not woken");
         }
         let error = durability.finish_jobs(&mut broker, NOW).expect_err("it is gone");
         assert_eq!(error.to_string(), expected);
 
-        // Also where nobody asks before the end.
+        // Also without a call before the end.
         let (mut broker, durability) = panicking(&Poll::new().expect("events"));
         let error = durability.close(&mut broker, NOW).expect_err("it is gone");
         assert_eq!(error.to_string(), expected);

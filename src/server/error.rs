@@ -6,19 +6,19 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Why a server could not begin, or cannot go on.
+/// Why a server could not start, or cannot continue.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// An address of `bind` cannot be listened on.
+    /// An address of `bind` cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address as far as it is known.
+        /// The address, as far as it is known.
         address: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Neither an address nor a Unix socket is left to listen on.
+    /// No address and no Unix socket is left to listen on.
     #[error("nothing to listen on: no address of `bind` could be used and `unixsocket` is not set")]
     NothingToListenOn,
     /// Another process listens on the Unix socket.
@@ -27,27 +27,27 @@ pub enum ServerError {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// The path of the Unix socket names something that is not one. It is left as it is.
+    /// The path of the Unix socket is not a socket. It is left as it is.
     #[error("cannot listen on {}: the path exists and is not a socket", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
     },
     /// The process may not open enough files to serve even one client.
-    #[error("the limit of {limit} open files leaves no room for clients; raise `ulimit -n`")]
+    #[error("the limit of {limit} open files leaves no descriptors for clients; raise `ulimit -n`")]
     TooFewDescriptors {
         /// The limit.
         limit: u64,
     },
-    /// The operating system does not give readiness events.
+    /// The operating system does not provide readiness events.
     #[error("cannot wait for events: {0}")]
     Poll(#[source] io::Error),
-    /// A setting is to be the name of a file or directory, and is not.
+    /// A setting must be the name of a file or directory without a path.
     #[error("{directive}: expected a name without a path, got '{name}'")]
     FileName {
         /// The setting.
         directive: &'static str,
-        /// What it says.
+        /// Its value.
         name: String,
     },
     /// The directory of the append files cannot be used.
@@ -56,11 +56,11 @@ pub enum ServerError {
     /// The append files cannot be loaded.
     #[error("cannot load the append files: {0}")]
     Load(#[from] LoadError),
-    /// What was promised cannot be kept.
+    /// The durability that was promised cannot be kept.
     #[error("cannot write the append files: {0}")]
     Journal(#[from] JournalError),
-    /// A thread that writes append files has panicked, which is a defect. What it was asked for is not
-    /// done, and nothing can be promised any more.
+    /// A thread that writes append files has panicked, which is a bug. Its job is not done, and nothing
+    /// can be promised any more.
     #[error("the thread `{thread}` has panicked, and the append files with it")]
     Panicked {
         /// The thread's name.

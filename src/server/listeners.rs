@@ -1,4 +1,4 @@
-//! Listening sockets, and what to do when accepting fails.
+//! Listening sockets, and failures to accept.
 
 use super::descriptors::Spare;
 use super::error::ServerError;
@@ -17,28 +17,28 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How long nobody is accepted after a failure that would come again at once.
+/// How long no connections are accepted after a failure that would repeat at once.
 const BACK_OFF_US: u64 = 100_000;
-/// A failure is logged once in this time, however often it comes.
+/// A repeated failure is logged once in this time.
 const LOG_EVERY_US: u64 = 1_000_000;
-/// Failures in a row after which the turn goes on without new clients.
+/// Failures in a row after which the turn continues without new clients.
 const FAILURES_PER_CALL_MAX: usize = 16;
-/// How often a port that is free on the first address may be taken on another one.
+/// Tries to find a port that is free on all addresses.
 const FREE_PORT_TRIES: usize = 16;
 
-/// `errno` values that the standard library has no name for; the same on every Unix.
+/// `errno` values without a name in the standard library; the same on every Unix.
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// Everything that is listened on.
+/// All listening sockets.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     open: Vec<Listener>,
     local_addrs: Vec<SocketAddr>,
-    /// The listener whose turn it is, so that none starves the others.
+    /// The next listener to accept from, so that no listener starves.
     next: usize,
     spare: Spare,
-    /// After a failure: when accepting is tried again.
+    /// After a failure: when to accept again.
     retry_at_us: Option<u64>,
     next_log_us: u64,
 }
@@ -46,7 +46,7 @@ pub(super) struct Listeners {
 #[derive(Debug)]
 struct Listener {
     socket: Listening,
-    /// Whether connections may wait: the event that said so comes once.
+    /// Whether connections may be waiting: the event comes only once.
     is_ready: bool,
 }
 
@@ -61,7 +61,7 @@ enum Listening {
 pub(super) struct Accepted {
     pub transport: Transport,
     pub peer: Peer,
-    /// Whether it lives on the descriptor in reserve: it can only be told that there are no more.
+    /// Whether it uses the reserve descriptor: then it can only be refused.
     pub is_on_spare: bool,
 }
 
@@ -91,12 +91,12 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// Listens nowhere.
+    /// No listening sockets.
     pub(super) fn none() -> Listeners {
         Listeners::default()
     }
 
-    /// Asks for events, under tokens that begin with `first`. Says how many.
+    /// Requests events, with tokens from `first` on. Returns how many.
     pub(super) fn register(&mut self, registry: &Registry, first: usize) -> io::Result<usize> {
         for (index, listener) in self.open.iter_mut().enumerate() {
             let token = Token(first + index);
@@ -110,7 +110,7 @@ impl Listeners {
         Ok(self.open.len())
     }
 
-    /// The TCP addresses, with the ports that were picked.
+    /// The TCP addresses, with the actual ports.
     pub(super) fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
     }
@@ -120,24 +120,24 @@ impl Listeners {
         self.open.clear();
     }
 
-    /// Notes an event of the listener at `index`.
+    /// Marks the listener at `index` as ready after an event.
     pub(super) fn set_ready(&mut self, index: usize) {
         if let Some(listener) = self.open.get_mut(index) {
             listener.is_ready = true;
         }
     }
 
-    /// Whether connections may wait that `accept` would give at once.
+    /// Whether `accept` may return a connection at once.
     pub(super) fn is_ready(&self) -> bool {
         self.retry_at_us.is_none() && self.open.iter().any(|listener| listener.is_ready)
     }
 
-    /// When accepting is to be tried again after a failure.
+    /// When to accept again after a failure.
     pub(super) fn deadline_us(&self) -> Option<u64> {
         self.retry_at_us
     }
 
-    /// The next connection, if one waits. No failure ends the listening.
+    /// The next waiting connection. No failure ends the listening.
     pub(super) fn accept(&mut self, now_us: u64) -> Option<Accepted> {
         if self.retry_at_us.is_some_and(|at| now_us < at) {
             return None;
@@ -149,7 +149,7 @@ impl Listeners {
             let mut result = self.open[index].accept();
             let mut is_on_spare = false;
             if matches!(&result, Err(error) if is_shortage(error)) && self.spare.release() {
-                // The shortage is reported even if nobody waits, so this may be WouldBlock.
+                // The shortage is reported even if no connection waits, so this may be WouldBlock.
                 result = self.open[index].accept();
                 is_on_spare = true;
             }
@@ -176,7 +176,7 @@ impl Listeners {
         None
     }
 
-    /// Accepts nobody for a while.
+    /// Pauses accepting for a while.
     pub(super) fn back_off(&mut self, now_us: u64) {
         self.retry_at_us = Some(now_us + BACK_OFF_US);
     }
@@ -201,7 +201,7 @@ impl Listener {
         match &self.socket {
             Listening::Tcp(listener) => {
                 let (stream, addr) = listener.accept()?;
-                // It fails only if the peer has gone already, which reading will tell.
+                // This fails only if the peer has gone, which a read will report.
                 let laddr = stream.local_addr().unwrap_or(addr);
                 let peer = Peer::Tcp { addr, laddr, fd: stream.as_raw_fd() };
                 Ok((Transport::Plain(socket::Socket::Tcp(stream)), peer))
@@ -220,8 +220,8 @@ fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }
 
-/// Whether an error of `accept` is that of the connection which was about to be accepted, so that
-/// the next one may be fine: accept(2) hands out errors that are pending on the new socket.
+/// Whether an error of `accept` concerns only that connection, so that the next one may be fine:
+/// accept(2) reports errors that are pending on the new socket.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -248,7 +248,7 @@ fn bind_free_port(addresses: &[String], backlog: i32) -> Result<Vec<Bound>, Serv
     bind_all(addresses, 0, backlog)
 }
 
-/// Listens on all addresses. A port that the first one picked holds for the others.
+/// Listens on all addresses. A port that was chosen for the first one is used for the others.
 fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, ServerError> {
     let mut bound: Vec<Bound> = Vec::new();
     for name in addresses.iter().filter(|name| !name.is_empty()) {
@@ -259,8 +259,7 @@ fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>,
         };
         match resolve(name, port).and_then(|address| bind_one(address, backlog)) {
             Ok(listener) => bound.push(listener),
-            // An optional address is one that this machine may not have. That somebody else
-            // listens there is another matter.
+            // An optional address may not exist on this machine. But an address in use is an error.
             Err(error) if is_optional && error.kind() != ErrorKind::AddrInUse => {
                 log::debug!("not listening on {name}: {error}");
             }
@@ -290,10 +289,10 @@ fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
 
 fn bind_one(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart need not wait for the connections of the run before to be forgotten.
+    // A restart need not wait until the system has forgotten the connections of the previous run.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // `::` and `0.0.0.0` are two listeners, on every system.
+        // `::` and `0.0.0.0` are two listeners on every system.
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;

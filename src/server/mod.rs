@@ -1,12 +1,13 @@
-//! The broker behind sockets: the only code that touches them, and the only code that reads the
-//! clock. Everything else is told what arrived and what time it is.
+//! The broker behind sockets. Only this code touches them, and only this code reads the clock.
+//! Everything else gets the bytes and the time.
 //!
-//! `turn.rs` is the loop's body, readable from top to bottom; `timers.rs` says until when it sleeps. `listeners.rs` and `unix_socket.rs`
-//! accept, `admission.rs` says who is taken in, and `client.rs` has the clients of the same program.
-//! `connection.rs` reads and writes one connection, which has two sides: the bytes of `transport.rs`, in and
-//! out of a socket (`socket.rs`), and what `speaker.rs` makes of them with the broker. `durability.rs` sees to
-//! the append files with the threads in `workers.rs`, `descriptors.rs` sees to it that there are enough
-//! descriptors, and `process.rs` answers what only the operating system knows.
+//! `turn.rs` is the body of the loop, readable from top to bottom; `timers.rs` decides how long it
+//! sleeps. `listeners.rs` and `unix_socket.rs` accept, `admission.rs` decides which connections are
+//! kept, and `client.rs` has the in-process clients. `connection.rs` reads and writes one connection,
+//! which has two sides: `transport.rs` moves bytes in and out of a socket (`socket.rs`), and
+//! `speaker.rs` interprets them for the broker. `durability.rs` handles the append files with the
+//! threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
+//! only the operating system knows.
 
 mod admission;
 mod client;
@@ -54,70 +55,69 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
-/// Events taken from the operating system at once.
+/// Maximum number of events taken from the operating system at once.
 const EVENTS_PER_TURN_MAX: usize = 1024;
-/// One buffer for the reads of all connections. A request that is larger is put together by the
-/// broker.
+/// Size of the one buffer for the reads of all connections. The broker assembles larger requests.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-/// How long a server that was told to stop goes on sending what it owes.
+/// How long a stopping server continues to send its last replies.
 const STOP_US_MAX: u64 = 5_000_000;
 
 const WAKER: Token = Token(0);
 const FIRST_LISTENER: usize = 1;
 
-/// A broker that listens.
+/// A broker that listens on sockets.
 ///
-/// Dropping it closes its sockets. Nothing is served before [`run`](Server::run) or
-/// [`spawn`](Server::spawn), but clients may connect already and are served then.
+/// Dropping it closes its sockets. Clients may connect already, but are served only once
+/// [`run`](Server::run) or [`spawn`](Server::spawn) is called.
 pub struct Server {
     broker: Broker,
     durability: Durability,
     poll: Poll,
     listeners: Listeners,
-    /// New clients of this program; none when no more are accepted.
-    door: Option<Receiver<UnixStream>>,
+    /// New in-process clients; `None` once no more are accepted.
+    entrance: Option<Receiver<UnixStream>>,
     connector: Connector,
-    /// The token of the connection in slot 0; below it are the waker and the listeners.
+    /// The token of the connection in slot 0. Below it are the waker and the listeners.
     first_connection: usize,
     connections: Slab<Connection>,
-    /// Connections to be read in this turn or, once it read its share, the next: no event will
-    /// mention again what they hold.
+    /// Connections to be read in this turn or, after their share of it, in the next: no further event
+    /// will mention the bytes they hold.
     to_read: Vec<usize>,
-    /// Connections to be written besides those whose client has new output.
+    /// Connections to be written, besides those whose client has new output.
     to_write: Vec<usize>,
-    /// Connections whose client is gone. Their slots become free at the end of the turn.
+    /// Connections whose client is gone. Their slots are freed at the end of the turn.
     gone: Vec<usize>,
-    /// Connections to be closed when they have been written to.
+    /// Connections to be closed after they were written to.
     to_close: Vec<(usize, CloseReason)>,
-    /// When those that are closed after their last bytes have waited long enough.
+    /// Time limits of connections that close after their last bytes.
     lingering: Deadlines<usize>,
     /// When the allocator is asked to return memory, in microseconds of the monotonic clock.
     give_back_us: Option<u64>,
-    /// When a server that stops gives up on those who do not read.
+    /// When a stopping server gives up on clients that do not read.
     stop_by_us: Option<u64>,
     read_buffer: Box<[u8]>,
     clock: SystemClock,
     /// The time of the turn.
     now: Now,
-    /// Whether anything came in this turn.
+    /// Whether there was any input in this turn.
     is_busy: bool,
-    /// What the turn spends its time on.
+    /// How the turn spends its time.
     turn_time: TurnTime,
     handle: StopHandle,
-    /// Called once what is on disk has been loaded.
+    /// Called once the data on disk is loaded.
     when_ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Server {
-    /// Listens on every address that the settings name.
+    /// Listens on all addresses of the settings.
     ///
-    /// Port 0 is a free port that the operating system picks, the same for every address, unless
-    /// there is a Unix socket: then it means no TCP, as in Redis.
+    /// Port 0 is a free port that the operating system chooses, the same for all addresses. With a Unix
+    /// socket it means no TCP, as in Redis.
     pub fn bind(settings: Settings) -> Result<Server, ServerError> {
         Server::bind_with(settings, Box::new(SystemAllocator))
     }
 
-    /// As [`bind`](Server::bind), in a program whose allocator can be asked to return memory to the
+    /// Like [`bind`](Server::bind), in a program whose allocator can be asked to return memory to the
     /// operating system.
     pub fn bind_with(
         settings: Settings,
@@ -126,7 +126,7 @@ impl Server {
         Server::new(settings, allocator, Listeners::bind)
     }
 
-    /// A server that listens nowhere: only [`Client`]s of this program reach it.
+    /// A server without listening sockets: only in-process [`Client`]s reach it.
     pub fn in_process(settings: Settings) -> Result<Server, ServerError> {
         Server::new(settings, Box::new(SystemAllocator), |_| Ok(Listeners::none()))
     }
@@ -136,7 +136,7 @@ impl Server {
         allocator: Box<dyn Allocator>,
         listen: impl FnOnce(&Settings) -> Result<Listeners, ServerError>,
     ) -> Result<Server, ServerError> {
-        settings.maxclients = descriptors::make_room(settings.maxclients)?;
+        settings.maxclients = descriptors::raise_limit(settings.maxclients)?;
         let poll = Poll::new().map_err(ServerError::Poll)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ServerError::Poll)?;
         let waker = Arc::new(waker);
@@ -146,17 +146,17 @@ impl Server {
         let clock = SystemClock::start();
         let now = clock.now();
         let host = Process::new(clock, allocator, &settings);
-        // The standard library's keys for hash maps are random and not to be guessed by clients.
+        // The standard library's keys for hash maps are random, so clients cannot guess them.
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
         let durability = Durability::open(&mut broker, now)?;
-        let (enter, door) = mpsc::channel();
+        let (enter, entrance) = mpsc::channel();
         Ok(Server {
             broker,
             durability,
             poll,
             listeners,
-            door: Some(door),
+            entrance: Some(entrance),
             connector: Connector::new(enter, Arc::clone(&waker)),
             first_connection: FIRST_LISTENER + count,
             connections: Slab::new(),
@@ -177,35 +177,35 @@ impl Server {
         })
     }
 
-    /// The TCP addresses on which it listens, with the ports that were picked.
+    /// The TCP addresses on which it listens, with the actual ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.listeners.local_addrs()
     }
 
-    /// The settings that hold.
+    /// The current settings.
     pub fn settings(&self) -> &Settings {
         self.broker.settings()
     }
 
-    /// A way to stop it from elsewhere.
+    /// A handle that stops it from elsewhere.
     pub fn handle(&self) -> StopHandle {
         self.handle.clone()
     }
 
-    /// Connects clients of this program, from any thread.
+    /// Connects in-process clients, from any thread.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
     }
 
-    /// Has this called once, on the thread that serves, when all commands are served: what append
-    /// files hold has been loaded by then. It holds everybody up, and so should be short.
+    /// Sets a function that is called once, on the server's thread, when the append files are loaded and
+    /// all commands are served. It delays all clients, so it should be short.
     pub fn when_ready(&mut self, call: impl FnOnce() + Send + 'static) {
         self.when_ready = Some(Box::new(call));
     }
 
     /// Serves on this thread until a [`StopHandle`] or a client's SHUTDOWN stops it.
     ///
-    /// What clients are owed by then is still sent, for at most five seconds.
+    /// Pending replies are still sent, for at most five seconds.
     pub fn run(mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
@@ -231,17 +231,17 @@ impl Server {
         Ok(RunningServer { local_addrs, handle, connector, thread: Some(thread) })
     }
 
-    /// Accepts nobody any more and closes everybody, each after what it is owed.
+    /// Stops accepting, and closes all connections, each after its pending replies.
     fn finish(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.listeners.close();
-        self.door = None;
+        self.entrance = None;
         for (_, open) in &mut self.connections {
             open.speaker.close(&mut self.broker, CloseReason::Shutdown);
         }
         let stop_by_us = self.now.monotonic_us + STOP_US_MAX;
         self.stop_by_us = Some(stop_by_us);
         self.close();
-        // Who waits for a change that cannot be written would wait in vain.
+        // A reply that waits for a change that cannot be written would never be sent.
         let owes = |server: &Server| {
             let mut all = server.connections.iter();
             !server.durability.is_stuck()
@@ -262,7 +262,7 @@ pub struct StopHandle {
 }
 
 impl StopHandle {
-    /// Tells the server to stop and does not wait for it.
+    /// Tells the server to stop, without waiting.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
         if let Err(error) = self.waker.wake() {
@@ -290,17 +290,17 @@ impl RunningServer {
         &self.local_addrs
     }
 
-    /// A way to stop it from elsewhere.
+    /// A handle that stops it from elsewhere.
     pub fn handle(&self) -> StopHandle {
         self.handle.clone()
     }
 
-    /// Connects clients of this program, from any thread.
+    /// Connects in-process clients, from any thread.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
     }
 
-    /// A new client of this program. It is served when append files, if there are any, are loaded.
+    /// Connects an in-process client. It is served once the append files, if any, are loaded.
     ///
     /// # Errors
     /// The server has stopped, or there are no descriptors left.
@@ -325,7 +325,7 @@ impl Drop for RunningServer {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             self.handle.stop();
-            // Whoever wants to know how it ended calls `stop` or `join`.
+            // To learn how it ended, call `stop` or `join`.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! What the broker asks of the process around it.
+//! What the broker asks of the surrounding process.
 
 use super::clock::SystemClock;
 use super::{descriptors, durability};
@@ -11,21 +11,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Microseconds in a clock tick of /proc: Linux shows 100 of them a second on every machine.
+/// Microseconds per clock tick of /proc: Linux shows 100 ticks a second on every machine.
 const TICK_US: u64 = 10_000;
 
-/// The process as the broker's host.
+/// The process as the host of the broker.
 pub(super) struct Process {
     clock: SystemClock,
     allocator: Box<dyn Allocator>,
     config_file: Option<PathBuf>,
     loglevel: LogLevel,
     maxclients: u32,
-    /// Whether this process has had append files: those that lie there are its own.
+    /// Whether this process has had append files: then the existing ones are its own.
     has_appended: bool,
 }
 
-/// The `log` levels that a `loglevel` shows.
+/// The `log` levels that a `loglevel` includes.
 pub fn log_filter(level: LogLevel) -> LevelFilter {
     match level {
         LogLevel::Debug => LevelFilter::Trace,
@@ -93,13 +93,13 @@ impl Host for Process {
     }
 
     fn settings_changed(&mut self, settings: &Settings) {
-        // A program that embeds the broker keeps its own level until a client changes ours.
+        // A program that embeds the broker keeps its own log level until a client changes ours.
         if settings.loglevel != self.loglevel {
             self.loglevel = settings.loglevel;
             log::set_max_level(log_filter(settings.loglevel));
         }
         if settings.maxclients > self.maxclients
-            && let Err(error) = descriptors::make_room(settings.maxclients)
+            && let Err(error) = descriptors::raise_limit(settings.maxclients)
         {
             log::warn!("{error}");
         }
@@ -133,15 +133,15 @@ impl Host for Process {
     }
 }
 
-/// What a line such as `VmRSS:      5120 kB` of /proc says, in bytes.
+/// The value of a line such as `VmRSS:      5120 kB` of /proc, in bytes.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
 }
 
-/// Fields 15 (kernel) and 14 (program) of /proc/self/stat. The second one is the program's name
-/// in parentheses, which may hold anything, so counting begins behind it.
+/// Fields 15 (kernel) and 14 (program) of /proc/self/stat. The second field is the program's name in
+/// parentheses. It may contain anything, so fields are counted after it.
 fn cpu_us(stat: &str) -> Option<(u64, u64)> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     let mut fields = behind_name.split_whitespace().skip(11);
@@ -150,9 +150,9 @@ fn cpu_us(stat: &str) -> Option<(u64, u64)> {
     Some((kernel * TICK_US, program * TICK_US))
 }
 
-/// Replaces the text of a file at once: after a crash it is the old or the new one, not a part.
+/// Replaces the text of a file atomically: after a crash it is the old or the new text, not a part.
 fn replace_file(path: &Path, change: impl FnOnce(&str) -> String) -> io::Result<()> {
-    // A link stays a link.
+    // A symbolic link stays a link.
     let path = path.canonicalize()?;
     let old = fs::read_to_string(&path)?;
     let mut temporary = path.clone().into_os_string();
@@ -161,7 +161,7 @@ fn replace_file(path: &Path, change: impl FnOnce(&str) -> String) -> io::Result<
     let written = write_file(&temporary, &change(&old), fs::metadata(&path)?.permissions())
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
-        // It may be that there is none.
+        // There may be none.
         let _ = fs::remove_file(&temporary);
     }
     written?;
@@ -185,7 +185,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn the_processes_own_numbers_are_read() {
+    fn numbers_of_the_process_are_read() {
         assert_eq!(kibibytes("Name:\tx\nVmRSS:\t    5120 kB\n", "VmRSS:"), Some(5120 * 1024));
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 34 0 0 20 0 1 0 5 6 7";
         assert_eq!(cpu_us(stat), Some((340_000, 120_000)));

@@ -1,4 +1,4 @@
-//! The socket of one peer: bytes in and out of the kernel.
+//! The socket of one peer: moves bytes in and out of the kernel.
 
 use crate::resp::Output;
 use mio::event::Source;
@@ -7,14 +7,14 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, IoSlice, Read, Write};
 use std::time::Duration;
 
-/// Slices of one gathered write.
+/// Maximum number of slices of one gathered write.
 const SLICES_PER_WRITE_MAX: usize = 64;
 
-/// A peer may stop reading for so long, however short `tcp-keepalive` is.
+/// How long a peer may stop reading at least, however short `tcp-keepalive` is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNACKNOWLEDGED_S_MIN: u64 = 20;
 
-/// A socket that talks to one peer.
+/// A socket connected to one peer.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
@@ -22,7 +22,7 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    /// Reads what is there. An interruption is no result.
+    /// Reads available bytes; retries after an interruption.
     pub(super) fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             let result = match self {
@@ -35,7 +35,7 @@ impl Socket {
         }
     }
 
-    /// Writes as much of the first `bytes_max` bytes of `output` as the socket takes at once.
+    /// Writes as many of the first `bytes_max` bytes of `output` as the socket accepts at once.
     pub(super) fn write(&mut self, output: &Output, bytes_max: usize) -> io::Result<usize> {
         let socket: &mut dyn Write = match self {
             Socket::Tcp(stream) => stream,
@@ -56,14 +56,13 @@ impl Socket {
         }
     }
 
-    /// Sets what a TCP connection of a client is to be: small replies leave at once, and a peer
-    /// that vanished without a word is noticed after twice `keepalive_s`; 0 is never. Probes find one who
-    /// is owed nothing. For one that does not acknowledge what was sent there are no probes, but a time
-    /// after which the kernel gives up. It holds for a peer that reads nothing as well, so it is never
-    /// short.
+    /// Sets the options of a client's TCP connection. Small replies are sent at once. A vanished peer is
+    /// detected after twice `keepalive_s`; 0 is never. Probes detect an idle peer. While sent bytes are
+    /// not acknowledged there are no probes, but a time after which the kernel gives up. That time also
+    /// applies to a peer that reads nothing, so it is never short.
     pub(super) fn tune(&self, keepalive_s: u32) {
         let Socket::Tcp(stream) = self else { return };
-        // Neither can fail but for a peer that has gone already, which reading will tell.
+        // Both fail only if the peer has gone, which a read will report.
         let _ = stream.set_nodelay(true);
         if keepalive_s > 0 {
             let interval_s = (keepalive_s / 3).max(1);
@@ -82,8 +81,8 @@ impl Socket {
         }
     }
 
-    /// Sends a last word. It fits the empty buffer of a new socket; if the peer has gone already, nobody
-    /// misses it.
+    /// Sends a last text. It fits the empty buffer of a new socket. If the peer has gone, it does not
+    /// matter.
     pub(super) fn say(&mut self, text: &str) {
         let _ = match self {
             Socket::Tcp(stream) => stream.write(text.as_bytes()),
@@ -91,13 +90,13 @@ impl Socket {
         };
     }
 
-    /// Reads once what the peer sent and nobody will run: closing a socket that holds unread
-    /// bytes resets the connection, and the peer would lose the last reply.
+    /// Reads once, and discards, what the peer sent but will not run. Closing a socket with unread bytes
+    /// resets the connection, and the peer would lose the last reply.
     pub(super) fn discard_input(&mut self, buffer: &mut [u8]) {
         let _ = self.read(buffer);
     }
 
-    /// What events are asked for.
+    /// The source for which events are requested.
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             Socket::Tcp(stream) => stream,

@@ -1,5 +1,5 @@
-//! What is spoken on a connection. All that the loop asks of the broker for a connection, or tells it,
-//! goes through here, in matches over all that may be spoken.
+//! The protocol of a connection. Everything that the loop asks the broker, or tells it, for a connection
+//! goes through here, in matches over all protocols.
 
 use crate::broker::Broker;
 use crate::client_id::ClientId;
@@ -8,15 +8,15 @@ use crate::clients::{CloseReason, Peer};
 use crate::clock::Now;
 use crate::resp::Protocol;
 
-/// Who speaks on a connection, between its transport and the broker.
+/// The protocol's side of a connection, between its transport and the broker.
 #[derive(Debug)]
 pub(super) enum Speaker {
-    /// A client that speaks Redis' protocol. The broker itself understands it.
+    /// A client with Redis' protocol, which the broker itself interprets.
     Resp(ClientId),
 }
 
 impl Speaker {
-    /// Begins to speak with a peer. `slot` is the slot of its connection.
+    /// Begins with a peer. `slot` is the slot of its connection.
     pub(super) fn begin(broker: &mut Broker, slot: usize, peer: Peer, now: Now) -> Speaker {
         let is_in_process = matches!(peer, Peer::InProcess);
         let id = broker.connect(slot, peer, now);
@@ -26,7 +26,7 @@ impl Speaker {
         Speaker::Resp(id)
     }
 
-    /// Whether it is this client of the broker. Its slot may have been another client's before.
+    /// Whether it is this client of the broker. The slot may have belonged to another client.
     #[inline]
     pub(super) fn is_client(&self, id: ClientId) -> bool {
         match self {
@@ -34,7 +34,7 @@ impl Speaker {
         }
     }
 
-    /// Whether it should be given more input now.
+    /// Whether it accepts more input now.
     #[inline]
     pub(super) fn wants_input(&self, broker: &Broker) -> bool {
         match self {
@@ -42,7 +42,7 @@ impl Speaker {
         }
     }
 
-    /// Whether a command waits for a message, or for something else.
+    /// Whether a command waits for a message or for anything else.
     #[inline]
     pub(super) fn is_blocked(&self, broker: &Broker) -> bool {
         match self {
@@ -50,14 +50,14 @@ impl Speaker {
         }
     }
 
-    /// Bytes have come that are left in the socket, since a command waits.
+    /// Bytes have arrived, but stay in the socket because a command waits.
     pub(super) fn input_waits(&mut self, broker: &mut Broker) {
         match self {
             Speaker::Resp(id) => broker.input_waits(*id),
         }
     }
 
-    /// Bytes have come.
+    /// Passes bytes to the broker.
     #[inline]
     pub(super) fn receive(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) {
         match self {
@@ -65,7 +65,7 @@ impl Speaker {
         }
     }
 
-    /// How many bytes of the output may be sent now: not those that wait for a sync.
+    /// How many bytes of the output may be sent now. Replies that wait for a sync are excluded.
     #[inline]
     pub(super) fn sendable(&self, broker: &Broker) -> usize {
         match self {
@@ -73,7 +73,7 @@ impl Speaker {
         }
     }
 
-    /// What the peer is owed, to be taken from. `sent` follows.
+    /// The output for the peer. Take from it, then call `sent`.
     #[inline]
     pub(super) fn outbox<'a>(&'a mut self, broker: &'a mut Broker) -> Option<&'a mut Outbox> {
         match self {
@@ -81,7 +81,7 @@ impl Speaker {
         }
     }
 
-    /// So many bytes of the output were sent, as many as could be.
+    /// That many bytes of the output were sent; no more could be.
     #[inline]
     pub(super) fn sent(&mut self, broker: &mut Broker, bytes: usize, now: Now) {
         match self {
@@ -89,14 +89,14 @@ impl Speaker {
         }
     }
 
-    /// The connection is to be closed: nothing more is run for it.
+    /// The connection is to be closed: no more of its commands run.
     pub(super) fn close(&mut self, broker: &mut Broker, reason: CloseReason) {
         match self {
             Speaker::Resp(id) => broker.close(*id, reason),
         }
     }
 
-    /// The connection is closed, and what was held for it is given up.
+    /// The connection is closed; releases what was kept for it.
     pub(super) fn closed(&mut self, broker: &mut Broker, reason: CloseReason, now: Now) {
         match self {
             Speaker::Resp(id) => broker.disconnect(*id, reason, now),

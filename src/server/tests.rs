@@ -1,4 +1,4 @@
-//! Turns of a server whose clock the tests move: nothing lasts as long as its deadline.
+//! Turns of a server whose clock is moved by the tests, so that no test waits for a deadline.
 
 use super::*;
 use std::io::{ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long anything may take on a busy machine.
+/// Time limit for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Driven {
@@ -32,20 +32,20 @@ impl Driven {
         stream
     }
 
-    /// A turn that waits for nothing.
+    /// A turn that does not wait.
     fn turn(&mut self) {
         self.server.handle.waker.wake().expect("an event");
         self.server.turn(&mut self.events).expect("a turn");
     }
 
-    /// Turns until something is so, which comes without time going by.
+    /// Runs turns until a condition holds that does not depend on time.
     fn turn_until(&mut self, is_so: impl Fn(&Server) -> bool) {
         while !is_so(&self.server) {
             self.turn();
         }
     }
 
-    /// Has requests run, and gives as many bytes of the reply as are expected.
+    /// Sends requests, and checks the reply.
     fn ask(&mut self, client: &mut TcpStream, requests: &str, expected: &str) {
         client.write_all(requests.as_bytes()).expect("the server reads");
         client.set_nonblocking(true).expect("a socket that does not wait");
@@ -62,20 +62,20 @@ impl Driven {
         client.set_nonblocking(false).expect("a socket that waits");
     }
 
-    /// Lets time go by; the next turn must not wait for it.
+    /// Advances the clock; the next turn must not wait.
     fn advance(&mut self, by: Duration) {
         self.server.clock.advance(by);
         self.turn();
     }
 
-    /// How long the loop would wait now, in whole milliseconds; none for ever. Not for memory to be
-    /// given back, which is due whenever some was freed.
+    /// How long the loop would wait now, in whole milliseconds; `None` for ever. Ignores the return of
+    /// memory, which is due whenever some was freed.
     fn wait_ms(&mut self) -> Option<u128> {
         self.server.give_back_us = None;
         self.server.wait_max().map(|wait| wait.as_millis())
     }
 
-    /// The same, of a loop that has nothing to do at once.
+    /// Checks the same, for a loop without pending work.
     #[track_caller]
     fn check_wait_ms(&mut self, at_least: u128, at_most: u128) {
         let wait_ms = self.wait_ms();
@@ -84,10 +84,10 @@ impl Driven {
     }
 }
 
-/// More than sockets take at once, for a client that does not read.
+/// More than sockets accept at once, for a client that does not read.
 const REPLY_BYTES: usize = 32 << 20;
 
-/// A client that says QUIT behind a reply that its socket does not take.
+/// A client that sends QUIT after a command whose reply its socket does not accept.
 fn lingering(driven: &mut Driven) -> TcpStream {
     let mut client = driven.client();
     let header = format!("*2\r\n$4\r\nECHO\r\n${REPLY_BYTES}\r\n");
@@ -128,7 +128,7 @@ fn a_client_that_takes_its_last_bytes_slowly_gets_them_all() {
     let (mut received, mut progress_us) = (0, 0);
     loop {
         driven.turn();
-        // Each part comes before the time is over, all together long after it.
+        // Each part comes within the time limit, all together long after it.
         let connection = driven.server.connections.iter().next();
         if let Some((_, connection)) = connection
             && connection.progress_us > progress_us
@@ -154,7 +154,7 @@ fn the_wait_ends_with_what_is_due_first() {
     assert_eq!(driven.wait_ms(), None);
     let mut client = driven.client();
     driven.turn();
-    assert_eq!(driven.wait_ms(), None, "nobody waits for anything");
+    assert_eq!(driven.wait_ms(), None, "nothing waits");
     client.write_all(b"BLPOP q 2.5\r\n").expect("the server reads");
     driven.turn_until(|server| server.broker.next_deadline(server.now).is_some());
     driven.check_wait_ms(1_000, 2_500);
@@ -186,7 +186,7 @@ fn a_wait_is_shorter_by_what_the_turn_took() {
 #[test]
 fn idle_clients_are_looked_for_once_a_second() {
     let mut driven = Driven::new("timeout 10");
-    assert_eq!(driven.wait_ms(), None, "there is nobody");
+    assert_eq!(driven.wait_ms(), None, "there are no clients");
     let mut client = driven.client();
     driven.ask(&mut client, "PING\r\n", "+PONG\r\n");
     driven.check_wait_ms(0, 1_000);
@@ -197,10 +197,9 @@ fn idle_clients_are_looked_for_once_a_second() {
     assert_eq!(client.read(&mut [0; 10]).expect("an end in good order"), 0);
 }
 
-/// What stands behind QUIT in the socket, more than one read takes, resets the connection when it is
-/// closed, unless it is read.
+/// Unread input after QUIT, more than one read takes, would reset the connection when it is closed.
 #[test]
-fn the_last_reply_is_not_lost_to_what_came_behind_quit() {
+fn input_after_quit_does_not_lose_the_last_reply() {
     let mut driven = Driven::new("turn-read-bytes-max 1kb");
     let mut client = driven.client();
     // A little more than a turn reads: the rest is in the socket when it closes.
@@ -246,7 +245,7 @@ fn nobody_is_accepted_until_the_back_off_is_over() {
     assert_eq!(listeners.deadline_us(), None);
 }
 
-/// Who sends much gets no more than a share of each turn, and others theirs meanwhile.
+/// A client that sends a lot gets only its share of each turn, and the others get theirs.
 #[test]
 fn a_turn_reads_a_share_of_what_a_client_sent() {
     let mut driven = Driven::new("turn-read-bytes-max 1kb");
@@ -254,7 +253,7 @@ fn a_turn_reads_a_share_of_what_a_client_sent() {
     driven.turn();
     busy.write_all(&b"RPUSH q x\r\n".repeat(1_000)).expect("it is taken");
     driven.turn();
-    // 1 KiB are 93 requests of 11 bytes.
+    // 1 KiB has 93 requests of 11 bytes.
     assert_eq!(driven.server.broker.message_count(), 93);
     assert_eq!(driven.wait_ms(), Some(0), "there is more to read");
     other.write_all(b"RPUSH q y\r\n").expect("it is taken");
@@ -267,7 +266,7 @@ fn a_turn_reads_a_share_of_what_a_client_sent() {
 }
 
 #[test]
-fn small_replies_do_not_wait_for_company() {
+fn small_replies_are_sent_at_once() {
     let mut driven = Driven::new("");
     let client = driven.client();
     let (_, connection) = driven.server.connections.iter().next().expect("a connection");
@@ -280,7 +279,7 @@ fn small_replies_do_not_wait_for_company() {
     client.shutdown(Shutdown::Both).expect("an end");
 }
 
-/// A server with append files in a directory that is to be removed, when they are loaded.
+/// A server with append files in a directory, once they are loaded. The test removes the directory.
 fn durable(name: &str, lines: &str) -> (Driven, PathBuf) {
     let name = format!("tidegate-turn-{name}-{}", std::process::id());
     let directory = std::env::temp_dir().join(name);
@@ -291,13 +290,13 @@ fn durable(name: &str, lines: &str) -> (Driven, PathBuf) {
     (driven, directory)
 }
 
-/// Where the disk is slower than the clients, these wait: what is to be written does not grow.
+/// If the disk is slower than the clients, they wait: the buffer of changes does not grow.
 #[test]
 fn nothing_is_read_while_too_much_waits_for_the_disk() {
     let (mut driven, directory) =
         durable("full", "appendfsync always\nappend-buffer-limit 1mb\nappend-reserve 0");
     let (mut client, mut other) = (driven.client(), driven.client());
-    // No sync ends until its end can be heard of again.
+    // No sync ends until the loop can hear of it again.
     let (_silent, nothing) = mpsc::channel();
     let hear_at = |driven: &mut Driven, reports| match &mut driven.server.durability {
         Durability::On { workers, .. } => std::mem::replace(&mut workers.reports, reports),
@@ -312,7 +311,7 @@ fn nothing_is_read_while_too_much_waits_for_the_disk() {
         assert!(count < 100, "it is never full");
         client.write_all(push.as_bytes()).expect("it is taken");
         driven.turn_until(|server| server.broker.message_count() == count);
-        // Another sync begins only beside one that takes long.
+        // A second sync begins only while one takes long.
         driven.advance(Duration::from_millis(10));
     }
     client.write_all(b"RPUSH q last\r\n").expect("it is taken");
@@ -339,7 +338,7 @@ fn changes_are_synced_within_a_second_although_nothing_comes() {
     driven.ask(&mut client, "RPUSH q a\r\n", ":1\r\n");
     driven.check_wait_ms(0, 1_000);
     driven.advance(Duration::from_millis(1_001));
-    // The sync, and the word in the file that it was.
+    // The sync, and the mark in the file that it is done.
     let is_synced = |server: &Server| server.broker.persistence().pending_syncs == 0;
     driven.turn_until(is_synced);
     driven.advance(Duration::from_millis(1_001));

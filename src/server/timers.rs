@@ -11,11 +11,11 @@ timers! {
         Broker,
         /// Something with the append files.
         Durability,
-        /// New connections are accepted again after a failure.
+        /// Accepting resumes after a failure.
         Accept,
-        /// A connection that is to be closed has taken none of its last bytes for too long.
+        /// A closing connection has accepted none of its last bytes for too long.
         Linger,
-        /// A server that stops gives up on those who do not read.
+        /// A stopping server gives up on clients that do not read.
         Stop,
         /// The allocator is asked to return memory.
         GiveBack,
@@ -23,20 +23,20 @@ timers! {
 }
 
 impl Server {
-    /// How long nothing will happen by itself; none if it never will.
+    /// Time until something is due; `None` if nothing ever is.
     pub(super) fn wait_max(&self) -> Option<Duration> {
         let may_read = !self.to_read.is_empty() && !self.durability.is_full(&self.broker);
         if may_read || !self.to_write.is_empty() || self.listeners.is_ready() {
             return Some(Duration::ZERO);
         }
         let wait = Timer::ALL.iter().filter_map(|timer| self.due_in(*timer)).min()?;
-        // The turn has taken time itself. The poll rounds up to a millisecond, so it ends after
-        // the deadline and not in a series of short waits before it.
+        // Subtracts the time spent in the turn. The poll rounds up to a millisecond, so it ends after
+        // the deadline instead of in a series of short waits before it.
         let spent_us = self.clock.monotonic_us().saturating_sub(self.now.monotonic_us);
         Some(wait.saturating_sub(Duration::from_micros(spent_us)))
     }
 
-    /// How long after the begin of the turn something is due; none if it never is.
+    /// Time from the start of the turn until this is due; `None` if it never is.
     fn due_in(&self, timer: Timer) -> Option<Duration> {
         let at = match timer {
             Timer::Broker => return self.broker.next_deadline(self.now),

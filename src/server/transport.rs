@@ -1,5 +1,5 @@
-//! How the bytes of a connection get to its peer and back. What differs between transports is asked
-//! here, in matches over all of them.
+//! Moves the bytes of a connection to its peer and back. The differences between transports are here, in
+//! matches over all of them.
 
 use super::socket::Socket;
 use crate::clients::CloseReason;
@@ -7,22 +7,22 @@ use crate::resp::Output;
 use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind};
 
-/// On Linux a read from a stream socket that gives less than was asked for has emptied it
-/// (epoll(7)), and whatever arrives later makes an event: a request costs one read, not two.
+/// On Linux, a read from a stream socket that returns fewer bytes than requested has emptied it
+/// (epoll(7)), and later bytes make a new event: so a request costs one read, not two.
 const SHORT_READ_EMPTIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// The way to one peer.
+/// The transport to one peer.
 #[derive(Debug)]
 pub(super) enum Transport {
     /// The bytes are sent as they are.
     Plain(Socket),
 }
 
-/// What came of reading.
+/// The result of a read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Received {
-    /// So many bytes. `is_all` says that no more are there, neither in the socket nor kept by the
-    /// transport: none need to be asked for before the next event.
+    /// This many bytes. `is_all`: there are no more, neither in the socket nor in the transport, so
+    /// there is nothing to read before the next event.
     Bytes { count: usize, is_all: bool },
     /// There is nothing now.
     WouldBlock,
@@ -32,19 +32,19 @@ pub(super) enum Received {
     Failed,
 }
 
-/// What came of writing.
+/// The result of a write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sent {
-    /// So many bytes were taken, at least one.
+    /// This many bytes were accepted, at least one.
     Bytes(usize),
-    /// None can be taken now.
+    /// None can be accepted now.
     WouldBlock,
     /// The connection is broken.
     Failed,
 }
 
 impl Transport {
-    /// Reads what is there into `buffer`, which is not empty.
+    /// Reads available bytes into `buffer`, which is not empty.
     #[inline]
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
         match self {
@@ -60,7 +60,7 @@ impl Transport {
         }
     }
 
-    /// Writes as much of the first `bytes_max` bytes of `output` as is taken at once.
+    /// Writes as many of the first `bytes_max` bytes of `output` as are accepted at once.
     #[inline]
     pub(super) fn send(&mut self, output: &Output, bytes_max: usize) -> Sent {
         match self {
@@ -72,28 +72,29 @@ impl Transport {
         }
     }
 
-    /// Whether it keeps bytes that the socket has not taken: then the connection must not be closed yet.
+    /// Whether it holds bytes that the socket has not accepted: then the connection must not be closed
+    /// yet.
     #[inline]
     pub(super) fn has_unsent(&self) -> bool {
         match self {
-            // What it takes is the kernel's.
+            // Accepted bytes are in the kernel.
             Transport::Plain(_) => false,
         }
     }
 
-    /// Asks for events of a new connection.
+    /// Requests events for a new connection.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = self.interest(false);
         registry.register(self.socket().source(), token, interest)
     }
 
-    /// Asks for events also of the moment at which bytes are taken again.
+    /// Also requests events for when bytes are accepted again.
     pub(super) fn register_full(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = self.interest(true);
         registry.reregister(self.socket().source(), token, interest)
     }
 
-    /// What events are asked for, of a transport that has not taken all bytes or has.
+    /// The requested events, while the transport is full or not.
     fn interest(&self, is_full: bool) -> Interest {
         match (self, is_full) {
             (Transport::Plain(_), false) => Interest::READABLE,
@@ -101,12 +102,12 @@ impl Transport {
         }
     }
 
-    /// Sets how the connection of a new client behaves: see [`Socket::tune`].
+    /// Sets the options of a new client's connection: see [`Socket::tune`].
     pub(super) fn tune(&mut self, keepalive_s: u32) {
         self.socket().tune(keepalive_s);
     }
 
-    /// Ends a new connection that is not taken in, with a last word.
+    /// Refuses a new connection, with a last text.
     pub(super) fn refuse(mut self, text: &str) {
         match &mut self {
             Transport::Plain(socket) => {
@@ -116,9 +117,9 @@ impl Transport {
         }
     }
 
-    /// Says what a transport says at the end of a connection, whose socket is closed next.
+    /// Ends the transport; the socket is closed next.
     ///
-    /// Nobody shuts down the writing half before: the socket is not read any more, and closing it ends
+    /// The writing half is not shut down first: the socket is not read any more, and closing it ends
     /// both halves.
     pub(super) fn end(&mut self, reason: CloseReason, buffer: &mut [u8]) {
         match self {
@@ -143,7 +144,7 @@ mod tests {
     use mio::net::UnixStream;
     use std::io::{Read, Write};
 
-    /// A transport and its peer, whose reads and writes do not wait either.
+    /// A transport and its peer, both non-blocking.
     fn plain() -> (Transport, UnixStream) {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         (Transport::Plain(Socket::Unix(ours)), theirs)

@@ -1,4 +1,4 @@
-//! One turn of the loop: what arrived goes into the broker, what it answers goes out.
+//! One turn of the loop: passes input to the broker, and sends its output.
 
 use super::connection::{Connection, Next};
 use super::error::ServerError;
@@ -13,12 +13,12 @@ use slab::Slab;
 use std::io::ErrorKind;
 
 /// How long after a turn the allocator is asked to return memory. mimalloc does it by itself a second
-/// after memory was freed, if it is called then, and in the time of the loop: this comes before.
-/// Sooner would return more that is about to be used again.
+/// after memory was freed, if it is called then, and in the loop's time: this comes earlier. A shorter
+/// time would return more memory that is about to be used again.
 const GIVE_BACK_US: u64 = 900_000;
 impl Server {
-    /// Waits for something to do, and does it. New clients come last, when those who left have made
-    /// room; what they sent already makes an event of the next turn.
+    /// Waits for something to do, and does it. New clients come last, after closed ones have freed their
+    /// slots. What they already sent makes an event in the next turn.
     pub(super) fn turn(&mut self, events: &mut Events) -> Result<(), ServerError> {
         self.now = self.wait(events)?;
         self.note(events);
@@ -32,7 +32,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits for something to do; what time it is then.
+    /// Waits for something to do; returns the time afterwards.
     fn wait(&mut self, events: &mut Events) -> Result<Now, ServerError> {
         match self.poll.poll(events, self.wait_max()) {
             Err(error) if error.kind() != ErrorKind::Interrupted => Err(ServerError::Poll(error)),
@@ -40,10 +40,10 @@ impl Server {
         }
     }
 
-    /// Notes what the events say, before anything is run.
+    /// Records what the events say, before any command runs.
     ///
-    /// A client that waits for a message and whose peer is known to have gone is closed here: no
-    /// push of this turn may hand it one.
+    /// A client that waits for a message and whose peer has gone is closed here, so that no push of this
+    /// turn can deliver a message to it.
     fn note(&mut self, events: &Events) {
         for event in events {
             if event.token() == WAKER {
@@ -58,7 +58,7 @@ impl Server {
                 connection.is_writable = true;
                 self.to_write.push(slot);
             }
-            // What an error is, reading tells.
+            // The read will report the error.
             let is_peer_done = event.is_read_closed() || event.is_error();
             if !is_peer_done && !event.is_readable() {
                 continue;
@@ -79,7 +79,7 @@ impl Server {
 }
 
 impl Server {
-    /// Notes that a stage of the turn has ended.
+    /// Records the end of a stage of the turn.
     fn end_stage(&mut self, stage: usize) {
         self.turn_time.ends_us[stage] = self.clock.monotonic_us();
     }
@@ -96,8 +96,8 @@ impl Stages for Server {
         self.broker.has_changed()
     }
 
-    /// Reads every connection that may hold bytes. Those that hold more than their share are left
-    /// for the next turn, which then does not wait.
+    /// Reads all connections that may hold bytes. Those with more than their share stay for the next
+    /// turn, which then does not wait.
     fn read(&mut self) {
         if self.durability.is_full(&self.broker) {
             return;
@@ -113,14 +113,13 @@ impl Stages for Server {
             }
         }
         if self.to_read.is_empty() {
-            // Keeps the allocation.
+            // Reuses the allocation.
             self.to_read = slots;
         }
         self.end_stage(0);
     }
 
-    /// Lets the broker do what the time brings. Whoever takes input again is read in the next
-    /// turn.
+    /// Lets the broker do what is due. Clients that accept input again are read in the next turn.
     fn settle(&mut self) {
         self.broker.settle(self.now);
         while let Some(id) = self.broker.next_resumed() {
@@ -140,7 +139,7 @@ impl Stages for Server {
         Ok(())
     }
 
-    /// Writes to each client that is owed something, once.
+    /// Writes once to each client with pending output.
     fn write(&mut self) {
         for slot in std::mem::take(&mut self.to_write) {
             self.write_connection(slot);
@@ -153,8 +152,8 @@ impl Stages for Server {
         self.end_stage(3);
     }
 
-    /// Closes those whose end has come, and frees their slots. Nobody comes before the
-    /// turn's end, so a slot means one connection throughout a turn.
+    /// Closes connections that have ended, and frees their slots. New connections come only after this,
+    /// so a slot means one connection throughout a turn.
     fn close(&mut self) {
         while let Some((slot, reason)) = self.next_closing() {
             self.to_close.push((slot, reason));
@@ -203,7 +202,7 @@ impl Server {
         }
     }
 
-    /// Closes those who are sent nothing more, such as the killed: before CLIENT KILL is answered
+    /// Closes clients that are sent nothing more, such as killed ones: before CLIENT KILL is answered
     /// their connections are gone, as in Redis.
     fn close_at_once(&mut self) {
         while let Some((slot, reason)) = self.next_closing() {
@@ -226,8 +225,8 @@ impl Server {
         }
     }
 
-    /// Has the allocator return memory some time after a turn, once for all turns until then. The turn
-    /// that does it does not count, so that an idle server sleeps.
+    /// Asks the allocator to return memory some time after a turn, once for all turns until then. The
+    /// turn that does it does not count, so that an idle server sleeps.
     fn give_memory_back(&mut self) {
         match self.give_back_us {
             Some(due_us) if due_us <= self.now.monotonic_us => {
@@ -243,7 +242,7 @@ impl Server {
         }
     }
 
-    /// The slot of a client's connection, while it has one.
+    /// The slot of a client's connection, while there is one.
     fn slot_of(&self, id: ClientId) -> Option<usize> {
         let connection = self.connections.get(id.slot())?;
         (connection.speaker.is_client(id) && !connection.is_gone).then_some(id.slot())

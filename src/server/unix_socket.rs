@@ -1,5 +1,5 @@
-//! The Unix socket's file: made so that nobody connects before its permissions are set, replaced
-//! if its broker is dead, and removed at the end.
+//! The file of the Unix socket. Clients can connect only after its permissions are set; it replaces the
+//! file of a dead broker, and is removed at the end.
 
 use super::error::ServerError;
 use mio::net::UnixListener;
@@ -10,11 +10,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 
-/// A socket file that is ours. Dropping it removes the file.
+/// Our socket file. Dropping this value removes it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and number of the file, to know it again.
+    /// Device and inode, to recognize the file.
     identity: (u64, u64),
 }
 
@@ -33,7 +33,7 @@ fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(UnixListene
     socket.bind(&SockAddr::unix(path)?)?;
     let metadata = fs::symlink_metadata(path)?;
     let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
-    // Before `listen` nobody can connect, so nobody slips in under the umask's permissions.
+    // Clients cannot connect before `listen`, so the umask's permissions are never used.
     if let Some(mode) = mode {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
@@ -42,7 +42,7 @@ fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(UnixListene
     Ok((UnixListener::from_std(StdUnixListener::from(socket)), file))
 }
 
-/// Removes the socket of a broker that did not live to do so. Anything else stays.
+/// Removes the socket of a broker that ended without doing so. Other files stay.
 fn remove_stale(path: &Path) -> Result<(), ServerError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -56,7 +56,7 @@ fn remove_stale(path: &Path) -> Result<(), ServerError> {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|error| listen_error(path, error))
         }
-        // A full queue of a living one answers WouldBlock.
+        // A living broker with a full queue answers WouldBlock.
         Ok(()) => Err(ServerError::SocketInUse { path: path.to_owned() }),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
             Err(ServerError::SocketInUse { path: path.to_owned() })
@@ -77,7 +77,7 @@ fn listen_error(path: &Path, source: io::Error) -> ServerError {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another broker may have put its own in this place.
+        // Another broker may have replaced the file.
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
         if is_ours && let Err(error) = fs::remove_file(&self.path) {

@@ -1,5 +1,5 @@
-//! Threads that wait for the disk in the loop's place. One that panics tells the loop, which ends the
-//! server: what the journal has asked for would never come.
+//! Threads that wait for the disk instead of the loop. A thread that panics tells the loop, which ends
+//! the server: the result that the journal waits for would never come.
 
 use super::error::ServerError;
 use crate::journal::files::Directory;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-/// The name of the thread whose work can wait.
+/// The name of the thread for long jobs.
 const REWRITE: &str = "rewrite";
 
-/// Some threads for syncs, one for all that takes long.
+/// Several threads for syncs, one for long jobs.
 pub(super) struct Workers {
     syncs: Vec<Worker>,
     rewrite: Worker,
@@ -25,14 +25,14 @@ struct Worker {
     thread: JoinHandle<()>,
 }
 
-/// What a thread tells the loop.
+/// A thread's report to the loop.
 pub(super) enum Report {
     Done(Done),
-    /// It has panicked; its name.
+    /// It has panicked; this is its name.
     Panicked(&'static str),
 }
 
-/// A thread's way to tell the loop.
+/// Sends reports to the loop.
 struct Reporter {
     thread: &'static str,
     reports: Sender<Report>,
@@ -55,25 +55,25 @@ impl Workers {
 
     pub(super) fn give(&self, job: Job) {
         let worker = match job {
-            // Each that may be under way has a thread of its own.
+            // Each sync in progress has its own thread.
             Job::Sync { slot, .. } => &self.syncs[slot],
             _ => &self.rewrite,
         };
-        // A worker takes jobs until its sender is dropped, or it panics: `next_done` tells.
+        // A worker takes jobs until its sender is dropped. If it panicked, `next_done` reports it.
         let _ = worker.jobs.send(job);
     }
 
-    /// What came of a job that has ended, if one has.
+    /// The result of a finished job, if there is one.
     pub(super) fn next_done(&self) -> Result<Option<Done>, ServerError> {
         self.reports.try_recv().ok().map(Report::done).transpose()
     }
 
-    /// Ends the threads when they have done what they were given; what came of that.
+    /// Ends the threads once they have finished their jobs; returns the results.
     pub(super) fn join(self) -> Result<Vec<Done>, ServerError> {
         let Workers { syncs, rewrite, reports } = self;
         for Worker { jobs, thread } in syncs.into_iter().chain([rewrite]) {
             drop(jobs);
-            // A panic has been reported by the thread itself.
+            // The thread itself has reported its panic.
             let _ = thread.join();
         }
         reports.try_iter().map(Report::done).collect()
@@ -107,7 +107,7 @@ impl Report {
 
 impl Reporter {
     fn report(&self, report: Report) {
-        // The loop has gone only if the server has, and then nobody wants to know.
+        // Fails only when the server has gone, and then the report does not matter.
         if self.reports.send(report).is_ok()
             && let Err(error) = self.waker.wake()
         {
@@ -124,8 +124,8 @@ impl Drop for Reporter {
     }
 }
 
-/// Lets all others go before this thread where they share a core. Elsewhere than on Linux that is
-/// a property of the process.
+/// Gives the other threads priority over this one on a shared core. On systems other than Linux,
+/// priority is a property of the process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
