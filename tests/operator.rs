@@ -1,5 +1,5 @@
-//! What an operator is told, and what a change while the server runs leads to: the binary with its
-//! configuration file, its log and its directory.
+//! What an operator sees, and changes while the server runs: the binary with its configuration file, its
+//! log and its directory.
 
 mod server_support;
 
@@ -7,7 +7,7 @@ use server_support::{Client, Directory, Process};
 use std::fs;
 use std::path::PathBuf;
 
-/// A directory with a configuration file, and what may be in it.
+/// A directory with a configuration file, and space for more.
 struct Place {
     directory: Directory,
     file: PathBuf,
@@ -36,7 +36,7 @@ impl Place {
     }
 }
 
-/// Asks once the append files are loaded.
+/// A client, once the append files are loaded.
 fn loaded(process: &Process) -> Client {
     let mut client = process.client();
     while client.ask("LLEN no-such-queue") != ":0" {}
@@ -50,7 +50,7 @@ fn end(process: Process) -> Vec<String> {
     log
 }
 
-/// The second line of a reply with one field and its value.
+/// The value in a reply with one field.
 fn value(client: &mut Client, command: &str) -> String {
     client.send(format!("{command}\r\n"));
     client.lines(5).pop().unwrap_or_default()
@@ -67,7 +67,7 @@ fn queue_policies_in_the_file_and_in_append_files_are_compared() {
     assert_eq!(client.ask("QUEUE POLICY SET only y max-length 3"), "+OK");
     end(process);
 
-    // What was said while it ran holds, and the log tells what the file says.
+    // Policies set while it ran apply, and the log shows what the file says.
     place.write("appendonly yes\nqueue-policy a x max-length 7\nqueue-policy b z max-length 8");
     let process = place.start();
     let line = process.line_with("queue policy a: ");
@@ -81,7 +81,7 @@ fn queue_policies_in_the_file_and_in_append_files_are_compared() {
     assert_eq!(client.ask("QUEUE POLICY DEL b"), ":1");
     end(process);
 
-    // What holds is written, and from then on the file is the one place.
+    // The policies in effect are written, and from then on the file is the only source.
     let process = place.start();
     assert!(process.line_with("queue policy b: ").contains("QUEUE POLICY DEL has deleted it"));
     let mut client = loaded(&process);
@@ -99,7 +99,7 @@ fn queue_policies_in_the_file_and_in_append_files_are_compared() {
     assert!(log.iter().all(|line| !line.contains("queue policy")), "{log:?}");
 }
 
-/// Until the files are all there: what INFO says of the rewrite that makes them.
+/// Waits until the first append files are complete, according to INFO.
 fn wait_for_append_files(client: &mut Client) {
     while !client.info("persistence").contains("aof_rewrite_in_progress:0") {}
 }
@@ -112,11 +112,11 @@ fn append_files_are_turned_on_and_off_while_it_runs() {
     assert_eq!(client.ask("RPUSH q before"), ":1");
     assert_eq!(client.ask("CONFIG SET appendonly yes"), "+OK");
     assert_eq!(client.ask("RPUSH q meanwhile"), ":2");
-    process.line_with("append files: everything is in them");
+    process.line_with("append files: complete, and all further");
     wait_for_append_files(&mut client);
     assert!(client.info("persistence").contains("aof_enabled:1"));
     assert_eq!(client.ask("RPUSH q after"), ":3");
-    // The process is killed; the file of settings does not know.
+    // The process is killed; the configuration file still says off.
     process.signal("KILL");
     process.wait();
     place.write("appendonly yes");
@@ -134,7 +134,7 @@ fn append_files_are_turned_on_and_off_while_it_runs() {
     let mut client = loaded(&process);
     assert_eq!(client.ask("LLEN q"), ":3", "what there was when they were turned off");
 
-    // Off and on again: all of it is written anew.
+    // Off and on again: everything is rewritten.
     for length in 4..7 {
         assert_eq!(client.ask("CONFIG SET appendonly no"), "+OK");
         assert_eq!(client.ask("RPUSH q more"), format!(":{length}"));
@@ -150,7 +150,7 @@ fn append_files_are_turned_on_and_off_while_it_runs() {
     end(process);
 }
 
-/// Files of another run would be replaced by what is here now.
+/// Otherwise the files of an earlier run would be replaced by the current data.
 #[test]
 fn append_files_that_were_not_loaded_are_not_replaced() {
     let place = Place::new("not-replaced", "appendonly yes");

@@ -1,6 +1,6 @@
-//! Commands in batches, each closed by a trailer that says whether it is whole.
+//! Commands in batches, each with a trailer that shows whether it is whole.
 //!
-//! A batch is any number of commands as clients send them, and one more:
+//! A batch is any number of commands as sent by clients, and a trailer:
 //!
 //! ```text
 //! *3\r\n$5\r\nRPUSH\r\n$4\r\njobs\r\n$5\r\npaint\r\n
@@ -8,52 +8,50 @@
 //! TG1+000000000000005d 0000000000000024 000000000000005d e6300f8b 88ffc3bf\r\n
 //! ```
 //!
-//! To Redis the trailer is a PING that changes nothing, so it loads the file, and cuts a torn
-//! trailer off as it cuts any torn command. The fields of its payload, in lower-case hexadecimal:
+//! To Redis the trailer is a PING that changes nothing. So Redis loads the file, and cuts off a torn
+//! trailer like any torn command. The fields of its payload, in lower-case hexadecimal:
 //!
 //! | field | digits | meaning |
 //! |---|---|---|
-//! | version | `TG1` | what the rest means |
+//! | version | `TG1` | format of the other fields |
 //! | kind | `+` `.` | `+`: more may follow; `.`: the file is finished |
-//! | start | 16 | offset of the batch in its file, in bytes: tells a misplaced block |
+//! | start | 16 | offset of the batch in its file, in bytes: detects a misplaced block |
 //! | length | 16 | bytes of the commands, without the trailer |
 //! | durable | 16 | up to here the file was known to be synced when the batch was written |
-//! | previous | 8 | checksum in the trailer before; of the file's name and version in the first |
+//! | previous | 8 | checksum in the previous trailer; in the first one, of the file's name and version |
 //! | checksum | 8 | CRC-32C of the commands and of the payload up to here |
 //!
-//! A batch that overwrites [room](super::room) has a pad between its commands and its trailer, and
-//! its length and checksum cover that too.
+//! A batch that overwrites [preallocated space](super::preallocated) has a pad between its commands and
+//! its trailer. Its length and checksum include the pad.
 //!
-//! Each batch can be verified by itself, and `previous` says that none is lost between two. A file
-//! begins with an empty batch, so that it can be told from one that Redis has written, and whoever
-//! comes upon a file without it knows that its beginning is gone.
+//! Each batch can be verified by itself, and `previous` shows that none is missing between two. A file
+//! begins with an empty batch, the opening. It distinguishes the file from one of Redis, and shows that
+//! the beginning is not lost.
 //!
 //! # A torn tail or damage
 //!
-//! A loss of power leaves any part of what was not synced: a file may end in the middle, but it
-//! may as well have a hole and whole batches behind it. That is no reason to refuse it; a bit
-//! that fell over in what was durable is. What tells one from the other is `durable`: if a whole
-//! batch behind the break knew that something from the break on was durable, it is damage. If
-//! none did, then nobody was promised that the broken batch would be there, and
-//! [`Rest::judge`](super::rest::Rest::judge) calls
-//! it a torn tail. Damage in the last batch, or in such as no later batch vouches for, therefore
-//! looks like a torn tail; a writer that syncs before it ends can vouch for all with an empty
-//! batch. In a file that is finished, or that another follows, there is no torn tail: its last
-//! batch must be there, and be of the finished kind.
+//! After a power failure, any part of what was not synced may be missing: a file may end in the middle,
+//! or have a hole with whole batches behind it. That is a torn tail, and no reason to refuse the file. A
+//! flipped bit in durable data is damage. `durable` distinguishes the two: if a whole batch behind the
+//! break knew that something after the break was durable, it is damage. If none did, no reply promised
+//! the broken batch, and [`Rest::judge`](super::rest::Rest::judge) calls it a torn tail. So damage in
+//! the last batch, or in batches that no later batch confirms, looks like a torn tail. A writer that
+//! syncs before it ends can confirm all batches with an empty one. A finished file, or one with another
+//! file after it, has no torn tail: its last batch must exist and be of the finished kind.
 
-use super::room::is_room;
+use super::preallocated::is_preallocated;
 use crate::resp::{Limits, Parsed, ProtocolError, RequestParser};
 use std::ops::Range;
 use thiserror::Error;
 
-/// Bytes that a trailer adds to each batch.
+/// Size of a trailer.
 pub const TRAILER_BYTES: usize = TEMPLATE.len();
 
-/// A trailer with nothing in its fields.
+/// A trailer with empty fields.
 const TEMPLATE: &[u8; 93] = b"*2\r\n$4\r\nPING\r\n$72\r\nTG1+\
     0000000000000000 0000000000000000 0000000000000000 00000000 00000000\r\n";
 
-/// What all trailers begin with: a command that is nobody else's.
+/// Beginning of all trailers: a command that no one else sends.
 pub(super) const PREFIX: &[u8] = TEMPLATE.first_chunk::<22>().expect("a trailer is longer");
 
 const PAYLOAD_START: usize = 19;
@@ -64,22 +62,21 @@ const DURABLE: Range<usize> = 57..73;
 const PREVIOUS: Range<usize> = 74..82;
 const CHECKSUM: Range<usize> = 83..91;
 
-/// What the first trailer of a file refers to as the one before, so that a file under another
-/// file's name is noticed.
+/// The `previous` field of a file's first trailer. It detects a file under another file's name.
 pub fn first_chain(file_name: &str) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(b"TG1 "), file_name.as_bytes())
 }
 
-/// Whether a file that begins with these bytes, as long as a trailer if it is so long, begins as ours
-/// do.
+/// Whether a file with these first bytes begins with our opening. Pass at least a trailer's length, if
+/// the file has it.
 pub fn is_opening(bytes: &[u8]) -> bool {
     bytes.starts_with(PREFIX)
 }
 
-/// Closes one batch after another of one file.
+/// Seals the batches of one file, one after another.
 ///
-/// A clone taken before `seal` is the way back, if the batch could not be written and what was
-/// written of it has been cut off.
+/// Clone it before `seal`: the clone is the state to return to when the batch could not be written and
+/// the written part was cut off.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     at: u64,
@@ -87,8 +84,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// For a new file of this name, and the opening that the file begins with. It must be durable
-    /// before a manifest names the file.
+    /// For a new file of this name; also returns the file's opening, which must be durable before a
+    /// manifest names the file.
     pub fn begin(file_name: &str) -> (Sealer, Vec<u8>) {
         let mut sealer = Sealer { at: 0, chain: first_chain(file_name) };
         let mut opening = Vec::new();
@@ -96,19 +93,19 @@ impl Sealer {
         (sealer, opening)
     }
 
-    /// To go on behind the last batch of a file: its [`Batch::end`] and [`Batch::chain`]. If
-    /// something was cut off there, the file must be synced before anything is called durable.
+    /// Continues after the last batch of a file: its [`Batch::end`] and [`Batch::chain`]. If something
+    /// was cut off there, sync the file before calling anything durable.
     pub fn resume(at: u64, chain: u32) -> Sealer {
         Sealer { at, chain }
     }
 
-    /// The offset in the file where the next batch begins, in bytes.
+    /// The offset in the file of the next batch, in bytes.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// Puts the trailer behind whole commands, which together are to be written at `at()`.
-    /// There may be none: then the batch only tells what is durable.
+    /// Appends the trailer to whole commands, to be written together at `at()`. Without commands the
+    /// batch only records what is durable.
     ///
     /// The file is known to be synced up to `durable`, the end of an earlier batch.
     ///
@@ -118,8 +115,8 @@ impl Sealer {
         self.close(commands, durable, false);
     }
 
-    /// The same for the last batch of a file. Without it, a file that lost its last batches looks
-    /// as if they had never been.
+    /// The same for the last batch of a file. Without it, the loss of a file's last batches would go
+    /// unnoticed.
     ///
     /// # Panics
     /// As [`Sealer::seal`].
@@ -140,21 +137,21 @@ impl Sealer {
     }
 }
 
-/// What is next in a file.
+/// The next part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<'a> {
     /// A whole batch that follows the one before.
     Batch(Batch<'a>),
-    /// The window ends in the middle of a batch. With more bytes, ask again; if the file has no
-    /// more, this is where it breaks.
+    /// The window ends in the middle of a batch. With more bytes, ask again. If the file has no more, it
+    /// breaks here.
     Partial,
-    /// The window is empty. If the file has no more, it ends with a whole batch, or has not even
-    /// an opening.
+    /// The window is empty. If the file has no more, it ends with a whole batch, or lacks even an
+    /// opening.
     End,
-    /// What is there is not the batch that follows the one before.
+    /// These bytes are not the batch that follows the one before.
     Broken {
-        /// Offset in the file where that was noticed. What is wrong may be anywhere between the
-        /// end of the last batch and here.
+        /// Offset in the file where this was noticed. The error may be anywhere between the end of the
+        /// last batch and here.
         at: u64,
         /// What was noticed.
         reason: Reason,
@@ -166,17 +163,17 @@ pub enum Next<'a> {
 pub struct Batch<'a> {
     /// The commands, without pad and trailer.
     pub commands: &'a [u8],
-    /// Offset in the file where the next batch begins.
+    /// Offset of the next batch in the file.
     pub end: u64,
-    /// What the next batch refers to.
+    /// The `previous` field of the next batch.
     pub chain: u32,
     /// Up to here the file was known to be synced when the batch was written.
     pub durable: u64,
-    /// Whether the file is finished with this batch.
+    /// Whether this batch finishes the file.
     pub is_last: bool,
 }
 
-/// Why something is not the next batch of its file.
+/// Why bytes are not the next batch of their file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -186,55 +183,54 @@ pub enum Reason {
     /// A command without a name.
     #[error("expected a command, got an array of no elements")]
     EmptyCommand,
-    /// A command that is wrong further on.
+    /// A command with an error further on.
     #[error("expected a command: {0}")]
     Protocol(ProtocolError),
-    /// A trailer with something else in its fields than a writer puts there.
+    /// A trailer with fields that no writer makes.
     #[error("expected a trailer of {TRAILER_BYTES} bytes, got one with impossible fields")]
     Trailer,
-    /// A batch that belongs elsewhere.
+    /// A batch from another place.
     #[error("expected a batch that begins at {expected}, got the end of one that began at {found}")]
     Misplaced {
-        /// Where the batch before ends.
+        /// Where the previous batch ends.
         expected: u64,
         /// Where this one began, according to its trailer.
         found: u64,
     },
-    /// A batch with another length than its trailer says.
+    /// The length differs from the trailer's.
     #[error("expected {expected} bytes of commands, as the trailer says, got {found}")]
     Length {
         /// Bytes according to the trailer.
         expected: u64,
-        /// Bytes between the batch before and the trailer.
+        /// Bytes between the previous batch and the trailer.
         found: u64,
     },
-    /// Something in the batch is not as it was written.
+    /// The batch differs from what was written.
     #[error("expected checksum {expected:08x}, as the trailer says, got {found:08x}")]
     Checksum {
         /// According to the trailer.
         expected: u32,
-        /// Of what is there.
+        /// Of the actual bytes.
         found: u32,
     },
-    /// A whole batch that follows another one than that before it, or is of another file.
+    /// A whole batch, but it follows a different batch, or is from another file.
     #[error(
         "expected a batch that follows checksum {expected:08x}, got one that follows {found:08x}"
     )]
     Chain {
-        /// That of the batch before.
+        /// Of the previous batch.
         expected: u32,
-        /// That which the batch follows, according to its trailer.
+        /// Of the batch that it follows, according to its trailer.
         found: u32,
     },
 }
 
-/// Looks for the batch at the start of `window`, which is what the file holds from offset `at`
-/// on, or the first part of that. `at` and `chain` are the end and the chain of the batch before,
-/// or 0 and [`first_chain`].
+/// Looks for the batch at the start of `window`, which has the file's bytes from offset `at` on, or the
+/// first part of them. `at` and `chain` are the end and the chain of the previous batch, or 0 and
+/// [`first_chain`].
 ///
-/// Commands are walked from one to the next, so that nothing inside an argument is taken for a
-/// trailer. After [`Next::Partial`] the walk begins anew: a caller that doubles its window pays
-/// for that at most once again.
+/// It walks from command to command, so that nothing inside an argument is taken for a trailer. After
+/// [`Next::Partial`] the walk starts again: with a doubling window the total cost at most doubles.
 pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
     if window.is_empty() {
         return Next::End;
@@ -262,7 +258,7 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
                 Err(reason) => broken(reason),
             };
         }
-        if is_room(rest) {
+        if is_preallocated(rest) {
             pad.get_or_insert(position);
         }
         match parser.parse(rest, Limits::NONE) {
@@ -274,7 +270,7 @@ pub fn next_batch(window: &[u8], at: u64, chain: u32) -> Next<'_> {
     }
 }
 
-/// The batch of these commands and trailer, if it is the one that has to be here.
+/// The batch of these commands and trailer, if it is the expected one.
 fn verified<'a>(
     commands: &'a [u8],
     bytes: &[u8; TRAILER_BYTES],
@@ -300,7 +296,7 @@ fn verified<'a>(
     Ok(Batch { commands, end: trailer.end(), chain: checksum, durable, is_last })
 }
 
-/// Of the commands, whose own checksum is `commands`, and of the payload without the checksum itself.
+/// Of the commands, whose own checksum is `commands`, and of the payload without its checksum.
 pub(super) fn checksum_of(commands: u32, trailer: &[u8; TRAILER_BYTES]) -> u32 {
     crc32c::crc32c_append(commands, &trailer[PAYLOAD_START..CHECKSUM.start])
 }
@@ -334,7 +330,7 @@ impl Trailer {
         bytes
     }
 
-    /// The trailer that has exactly these bytes, if a writer can have made it.
+    /// Parses a trailer; `None` if no writer can have made it.
     pub(super) fn from_bytes(bytes: &[u8; TRAILER_BYTES]) -> Option<Trailer> {
         let trailer = Trailer {
             is_last: bytes[KIND] == b'.',
@@ -344,13 +340,13 @@ impl Trailer {
             previous: hex(&bytes[PREVIOUS])?.try_into().ok()?,
             checksum: hex(&bytes[CHECKSUM])?.try_into().ok()?,
         };
-        // The end must be an offset too.
+        // The end must be a valid offset too.
         let end = trailer.start.checked_add(trailer.length)?.checked_add(TRAILER_BYTES as u64);
         let is_possible = end.is_some() && trailer.durable <= trailer.start;
         (is_possible && trailer.to_bytes() == *bytes).then_some(trailer)
     }
 
-    /// Where the batch ends: behind the trailer.
+    /// Where the batch ends: after the trailer.
     fn end(&self) -> u64 {
         self.start + self.length + TRAILER_BYTES as u64
     }

@@ -4,20 +4,20 @@ use super::manifest::ManifestError;
 use std::io;
 use thiserror::Error;
 
-/// Why the append files cannot be loaded. Nothing is changed.
+/// Why the append files cannot be loaded. No file was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The manifest cannot be read, or is not one.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// There are files, but nothing says which of them are the data.
+    /// There are append files but no manifest, which says which of them are the data.
     #[error(
         "{manifest}: expected a manifest, since there are append files ({found}); put it back, or \
          move the files away"
     )]
     NoManifest {
-        /// The name that it should have.
+        /// The name it should have.
         manifest: String,
         /// One of the files.
         found: String,
@@ -33,7 +33,7 @@ pub enum LoadError {
     Io {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -47,7 +47,7 @@ pub enum LoadError {
         /// The file.
         file: String,
     },
-    /// What was durable is not as it was written.
+    /// Durable data differs from what was written.
     #[error(
         "{file}: damaged at byte {at}: {reason}; {proof}. `tidegate check` tells more, `tidegate \
              repair` keeps what is before it"
@@ -55,26 +55,26 @@ pub enum LoadError {
     Damage {
         /// The file.
         file: String,
-        /// The offset up to which it is whole.
+        /// The offset up to which the file is whole.
         at: u64,
         /// What was noticed there.
         reason: String,
-        /// How we know that this is no torn tail.
+        /// Why it is not a torn tail.
         proof: String,
     },
-    /// The end of the last file is missing, and `aof-load-truncated no` says that this is an error.
+    /// The end of the last file is torn, and `aof-load-truncated no` makes that an error.
     #[error(
         "{file}: torn at byte {at}: {reason}; with aof-load-truncated yes it is loaded up to there"
     )]
     Torn {
         /// The file.
         file: String,
-        /// The offset up to which it is whole.
+        /// The offset up to which the file is whole.
         at: u64,
         /// What was noticed there.
         reason: String,
     },
-    /// Another program went on where we stopped.
+    /// Another program has appended commands.
     #[error(
         "{file}: from byte {at} on there are {bytes} bytes without checksums, which another program \
          wrote, such as redis-server; with aof-load-unverified yes they are loaded as they are"
@@ -82,17 +82,17 @@ pub enum LoadError {
     Unverified {
         /// The file.
         file: String,
-        /// Where they begin.
+        /// Their offset.
         at: u64,
-        /// How many they are.
+        /// Their number.
         bytes: u64,
     },
-    /// A command that is not one of ours.
+    /// A command that Tidegate does not write.
     #[error("{file}: byte {at}: {reason}")]
     Command {
         /// The file.
         file: String,
-        /// Where it is.
+        /// Its offset.
         at: u64,
         /// What is wrong with it.
         reason: String,
@@ -100,8 +100,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The file with the problem, and the offset up to which it is whole; none where no file is at
-    /// fault, or nothing can be cut off it.
+    /// The file with the problem, and the offset up to which it is whole; `None` if no file is at fault,
+    /// or cutting it off would not help.
     pub fn place(&self) -> Option<(&str, u64)> {
         match self {
             LoadError::Damage { file, at, .. }

@@ -1,9 +1,8 @@
 //! The directory of the append files, as two small traits and their real implementation.
 //!
-//! The traits say what is durable when, since that is what the journal is about: bytes are
-//! durable once their file has been synced, and a name (created, renamed or removed) once the
-//! directory has been. Neither implies the other. [`super::memory`] takes these sentences at
-//! their word.
+//! The traits define what is durable when, since that is the journal's subject: bytes are durable once
+//! their file has been synced, and names (created, renamed or removed) once the directory has been.
+//! Neither implies the other. [`super::memory`] takes this literally.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,56 +10,56 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
 
-/// The file whose lock says that a process uses the directory. It is empty, stays there, and is
-/// not among what [`Directory::list`] tells.
+/// The lock file. Its lock shows that a process uses the directory. It is empty, is never removed, and
+/// is not in [`Directory::list`].
 pub const LOCK_NAME: &str = "tidegate.lock";
 
-/// One directory of append files. Names are plain file names, see [`is_file_name`]; any other
-/// is refused as `InvalidInput`.
+/// A directory of append files. Names are plain file names, see [`is_file_name`]; others are refused as
+/// `InvalidInput`.
 pub trait Directory: Send + Sync {
-    /// A new empty file, to write to. An existing one is an error (`AlreadyExists`): what may
-    /// hold data is never emptied by opening it.
+    /// Creates an empty file and opens it for writing. It must not exist (`AlreadyExists`): opening
+    /// never empties a file that may hold data.
     fn create(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
 
-    /// An existing file, to write to.
+    /// Opens an existing file for writing.
     fn open(&self, name: &str) -> io::Result<Arc<dyn AppendFile>>;
 
-    /// An existing file, to read from offset `from` on; from its end on there is nothing.
+    /// Opens an existing file for reading from offset `from`; after its end there is nothing.
     fn read(&self, name: &str, from: u64) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Bytes in an existing file.
+    /// Size of an existing file in bytes.
     fn length(&self, name: &str) -> io::Result<u64>;
 
-    /// Gives a file another name, in one step; a file that had that name is gone.
+    /// Renames a file in one step, replacing a file of the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Takes a name away. Whoever has the file open can go on using it.
+    /// Removes a name. An open file can still be used.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// The names of all files, in order. Whatever else is there (directories, names that are not
-    /// UTF-8) is none of ours and left out.
+    /// The names of all files, in order. Everything else (directories, names that are not UTF-8) is
+    /// omitted.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Makes durable which names there are. After an error it is unknown which of them are.
+    /// Makes all changes of names durable. After an error it is unknown which of them are.
     fn sync(&self) -> io::Result<()>;
 }
 
 /// A file open for writing. One thread may sync it while another writes.
 pub trait AppendFile: Send + Sync {
-    /// Writes from offset `at` on, which is not beyond the end of the file, and returns how many
-    /// bytes it took, which may be fewer than were given. After an error an unknown part of them may
-    /// be there.
+    /// Writes from offset `at`, which must not be after the end of the file, and returns the number of
+    /// bytes written, which may be less than given. After an error an unknown part of them may have been
+    /// written.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize>;
 
-    /// Has `bytes` of space from offset `at` on kept for the file, whose length stays: what is written
-    /// there later finds space. `truncate` gives back what is behind the new end.
+    /// Reserves `bytes` of disk space from offset `at` on, without changing the length, for later
+    /// writes. `truncate` releases reserved space after the new end.
     ///
     /// # Errors
-    /// `StorageFull` or `QuotaExceeded` if there is none, and anything else where space cannot be kept.
+    /// `StorageFull` or `QuotaExceeded` if there is none; another error where space cannot be reserved.
     fn keep_space(&self, at: u64, bytes: u64) -> io::Result<()>;
 
-    /// Cuts the file to `length` bytes; more than there are is an error (`InvalidInput`). Behind the
-    /// end no space is kept then.
+    /// Cuts the file to `length` bytes; a length above the current one is an error (`InvalidInput`).
+    /// Also releases reserved space after the new end.
     fn truncate(&self, length: u64) -> io::Result<()>;
 
     /// Bytes in the file.
@@ -69,16 +68,16 @@ pub trait AppendFile: Send + Sync {
     /// Whether the file has a name, in this directory or, by a hard link, elsewhere.
     fn is_named(&self) -> io::Result<bool>;
 
-    /// Makes durable what was written, or cut off, before the call began.
+    /// Makes everything durable that was written, or cut off, before the call began.
     ///
-    /// After an error, what was to be made durable may be lost, and no later sync of this file
-    /// says anything about it: the system may have dropped the bytes and forgotten that it did.
+    /// After an error these changes may be lost, and later syncs of this file do not say so: the system
+    /// may have dropped the bytes and forgotten it.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Writes all of `bytes` from offset `at` on, in as many pieces as the file takes them.
+/// Writes all of `bytes` from offset `at` on, in as many pieces as needed.
 ///
-/// After an error an unknown part is there; whoever wants none truncates to `at`.
+/// After an error an unknown part is written; to remove it, truncate to `at`.
 pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, at) {
@@ -94,23 +93,23 @@ pub fn write_all(file: &dyn AppendFile, mut bytes: &[u8], mut at: u64) -> io::Re
     Ok(())
 }
 
-/// Whether an error says that there is no space, and not that something is broken or unknown.
+/// Whether an error means a full disk, and not a fault or something unknown.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether this names a file in the directory itself, on every system: not empty, neither `.`
-/// nor `..`, without `/`, `\` and NUL.
+/// Whether this is a plain file name on every system: not empty, not `.` or `..`, without `/`, `\` and
+/// NUL.
 pub fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
 }
 
-/// The name, if it is one of a file in the directory itself.
+/// The name, if it is a plain file name.
 pub(super) fn checked(name: &str) -> io::Result<&str> {
     if is_file_name(name) {
         return Ok(name);
     }
-    let text = format!("expected the name of a file without a path, got {name:?}");
+    let text = format!("expected a file name without a path, got {name:?}");
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
@@ -124,22 +123,22 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
-    /// The system said no.
+    /// The system refused it.
     #[error("{}: {error}", .path.display())]
     Io {
         /// The directory, or the file of its lock.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
 }
 
-/// Opens a file, if it is one: a FIFO would wait for somebody at its other end, and a device has no
-/// end. A link to a file is one.
+/// Opens a regular file, or a link to one. Refuses other kinds: a FIFO would wait for its other end, and
+/// a device has no end.
 pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Looked at before it is opened, which may do something to a device; and again, since it may
-    // have been replaced.
+    // Checked before opening, which may have an effect on a device; and again, since it may have been
+    // replaced.
     match fs::metadata(path) {
         Ok(found) => check_regular(&found)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -152,7 +151,7 @@ pub(super) fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result
     Ok(file)
 }
 
-/// Means nothing to a file; a FIFO is not waited for.
+/// No effect on a file; avoids waiting for a FIFO.
 #[cfg(unix)]
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
@@ -165,14 +164,14 @@ fn check_regular(found: &fs::Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, got {kind}")))
 }
 
-/// A directory of the file system. As long as this value lives, it is locked: no second process
-/// gets one for the same directory.
+/// A directory of the file system. It is locked as long as this value lives: no second process can open
+/// it.
 #[derive(Debug)]
 pub struct DiskDirectory {
     path: PathBuf,
     /// The directory itself, for its sync.
     handle: File,
-    /// The end of the process releases the lock, also when it is killed.
+    /// The lock is released when the process ends, even when it is killed.
     lock: File,
 }
 
@@ -191,7 +190,7 @@ impl DiskDirectory {
         }
     }
 
-    /// The directory at `path`, made if it is missing. Its parent must exist.
+    /// The directory at `path`, created if it is missing. Its parent must exist.
     pub fn open_or_create(path: &Path) -> Result<DiskDirectory, OpenError> {
         let failed = |error| OpenError::Io { path: path.to_path_buf(), error };
         match fs::create_dir(path) {
@@ -202,7 +201,7 @@ impl DiskDirectory {
         DiskDirectory::open(path)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -217,7 +216,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
-        // The root has no parent, and was not made just now either.
+        // The root has no parent, and was not created just now.
         None => return Ok(()),
     };
     File::open(parent)?.sync_all()
@@ -225,7 +224,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 
 impl Drop for DiskDirectory {
     fn drop(&mut self) {
-        // Closing the file does not release the lock while a child that is being started has it too.
+        // Closing the file does not release the lock while a child that is being started also has it.
         if let Err(error) = self.lock.unlock() {
             log::warn!("{}: cannot unlock it: {error}", self.path.display());
         }
@@ -330,7 +329,7 @@ impl AppendFile for DiskFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Times need not be durable; the length is, as far as reading the bytes needs it.
+        // Times need not be durable. The length is, as far as reading the bytes needs it.
         self.0.sync_data()
     }
 }

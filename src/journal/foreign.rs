@@ -1,30 +1,30 @@
-//! What another program wrote, such as Redis: commands without checksums.
+//! Commands without checksums, written by another program such as Redis.
 
-use super::room::is_room;
+use super::preallocated::is_preallocated;
 use super::skim::{Skimmed, Skimmer};
 use crate::resp::{Limits, Parsed, RequestParser};
 use std::io;
 
-/// What another program wrote, cut so that each part can be run.
+/// A piece of another program's commands that can be run.
 pub(super) enum Unit {
-    /// A line that begins with `#`, such as the time stamps of Redis, or room that we left.
+    /// A line that begins with `#`, such as Redis' time stamps, or our preallocated space.
     Nothing { end: usize },
     /// Whole commands, and whole transactions.
     Commands { end: usize },
-    /// More is needed.
+    /// More bytes are needed.
     Partial,
-    /// No command.
+    /// Not a command.
     Wrong { at: usize, reason: String },
 }
 
-/// Commands that are given together, since each piece costs a little.
+/// Commands are passed on in pieces of this size, since each piece has a small cost.
 const UNIT_BYTES: usize = 256 * 1024;
 
-/// What a time stamp of Redis begins with.
+/// Beginning of Redis' time stamps.
 const TIME_STAMP: &[u8] = b"#TS:";
 
-/// Whether another program wrote something of what begins behind our last whole batch: as far as
-/// it is commands, there is one that we never write.
+/// Whether another program has written after our last whole batch: whether the commands there include
+/// one that we never write.
 pub(super) fn goes_on(mut rest: Skimmer) -> io::Result<bool> {
     loop {
         match rest.next_command()? {
@@ -36,7 +36,7 @@ pub(super) fn goes_on(mut rest: Skimmer) -> io::Result<bool> {
     }
 }
 
-/// Whether commands that can be run are whole before the bytes end: the first, or a transaction.
+/// Whether there is a whole unit that can be run: a command or a transaction.
 pub(super) fn has_whole_unit(mut rest: Skimmer) -> io::Result<bool> {
     let mut is_in_transaction = false;
     while let Skimmed::Command(name) = rest.next_command()? {
@@ -48,7 +48,7 @@ pub(super) fn has_whole_unit(mut rest: Skimmer) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether what follows this command is in a transaction.
+/// Whether the next command is inside a transaction.
 fn after(name: &[u8], is_in_transaction: bool) -> bool {
     match name {
         name if name.eq_ignore_ascii_case(b"multi") => true,
@@ -57,7 +57,7 @@ fn after(name: &[u8], is_in_transaction: bool) -> bool {
     }
 }
 
-/// What is next in `bytes`.
+/// The next unit in `bytes`.
 pub(super) fn next_unit(bytes: &[u8]) -> Unit {
     if bytes.first() == Some(&b'#') {
         return match memchr::memchr(b'\n', bytes) {
@@ -77,7 +77,7 @@ pub(super) fn next_unit(bytes: &[u8]) -> Unit {
         }
         match parser.parse(&bytes[at..], Limits::NONE) {
             Ok(Parsed::Request { end }) => {
-                if is_room(&bytes[at..]) && !is_in_transaction {
+                if is_preallocated(&bytes[at..]) && !is_in_transaction {
                     return if whole > 0 { break } else { Unit::Nothing { end: at + end } };
                 }
                 let request = parser.request(&bytes[at..]);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn redis_is_known_by_what_we_never_write() {
+    fn redis_is_recognized_by_commands_we_never_write() {
         for theirs in [SELECT, b"#TS:1795542607\r\n", &[MULTI, SELECT].concat()] {
             assert!(goes_on(theirs));
             // Redis has cut off the trailer of our last batch.
@@ -131,7 +131,7 @@ mod tests {
         for end in 0..=ours.len() {
             assert!(!goes_on(&ours[..end]), "the first {end} bytes");
         }
-        // A hole, and what was written behind it.
+        // A hole, and bytes written after it.
         assert!(!goes_on(&[OURS, &[0; 100], SELECT].concat()));
     }
 }

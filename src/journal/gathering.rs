@@ -1,24 +1,24 @@
-//! How long changes wait for company before they are synced.
+//! How long changes wait for more changes before they are synced together.
 //!
-//! A sync costs the disk and the processor much the same whether it covers one change or a hundred.
-//! So with `always` a batch is not closed while turn after turn brings something, but when a turn
-//! brought nothing and the loop would have to wait anyway: one client alone loses no more than a look
-//! at the sockets. PostgreSQL's `commit_delay` has the same purpose, and a fixed length.
+//! A sync costs the disk and the processor about the same for one change as for a hundred. So with
+//! `always` a batch stays open while each turn brings something. It is closed when a turn brought
+//! nothing and the loop would have to wait anyway. A single client loses no more than one look at the
+//! sockets. PostgreSQL's `commit_delay` has the same purpose, with a fixed length.
 
 use crate::clock::Now;
 
-/// The longest that a change waits for company: about a quick sync. Beyond that the delay would be
-/// felt, and the sync has enough to cover.
+/// The longest wait, about the time of a quick sync. A longer delay would be noticeable, and the sync
+/// has enough to cover.
 const GATHERING_US_MAX: u64 = 300;
 
-/// The wait of the changes that no batch has yet.
+/// The wait of changes that are not yet in a batch.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     since_us: Option<u64>,
 }
 
 impl Gathering {
-    /// Whether changes go on waiting, as of this turn, in which something came or nothing did.
+    /// Whether changes continue to wait, after a turn with or without input.
     pub(super) fn goes_on(&mut self, is_busy: bool, now: Now) -> bool {
         let since_us = self.since_us.unwrap_or(now.monotonic_us);
         let goes_on = is_busy && now.monotonic_us - since_us < GATHERING_US_MAX;
@@ -26,13 +26,13 @@ impl Gathering {
         goes_on
     }
 
-    /// Nothing waits for company.
+    /// Ends the wait.
     pub(super) fn stop(&mut self) {
         self.since_us = None;
     }
 
-    /// Whether the last turn left changes waiting: then the next must come at once, to see whether
-    /// more has come.
+    /// Whether the last turn left changes waiting: then the next must come at once, to see whether more
+    /// has come.
     pub(super) fn is_under_way(&self) -> bool {
         self.since_us.is_some()
     }

@@ -1,4 +1,4 @@
-//! Looks at the append files of a broker that does not run, and cuts off what cannot be loaded.
+//! Checks the append files while no broker runs, and repairs them by cutting off what cannot be loaded.
 
 use super::batch::Sealer;
 use super::error::LoadError;
@@ -15,56 +15,55 @@ use crate::host::NoHost;
 use crate::settings::Settings;
 use std::sync::Arc;
 
-/// What the name of a manifest ends with.
+/// Suffix of a manifest's name.
 const MANIFEST_SUFFIX: &str = ".manifest";
 
-/// The most that `databases` allows.
+/// The maximum of `databases`.
 const DATABASES_MAX: u32 = 65_536;
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Findings {
     /// How each file ended, up to the one with the problem.
     pub files: Vec<FileEnd>,
     /// Why the rest cannot be loaded.
     pub problem: Option<LoadError>,
-    /// What of the data can be kept, if a cut is of use.
+    /// How much of the data can be kept, if a cut helps.
     cut: Option<Place>,
     /// Bytes of all files.
     pub total_bytes: u64,
 }
 
-/// The end of what can be loaded.
+/// The end of the data that can be loaded.
 #[derive(Clone, Debug)]
 struct Place {
     file: String,
-    /// Bytes of the file that stay.
+    /// Bytes of the file that are kept.
     kept: u64,
-    /// The checksum of the last batch that stays; none if the file is not ours, or nothing of it
-    /// stays.
+    /// The checksum of the last kept batch; `None` if the file is not ours, or nothing of it is kept.
     chain: Option<u32>,
 }
 
 impl Place {
-    /// So many bytes of this file.
+    /// This many bytes of this file.
     fn of(end: &FileEnd, kept: u64) -> Place {
         Place { file: end.entry.name.clone(), kept, chain: end.chain.filter(|_| kept > 0) }
     }
 }
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Default)]
 pub struct Repair {
-    /// Bytes that stay.
+    /// Bytes that are kept.
     pub kept_bytes: u64,
-    /// Files that hold what was cut off, with its length in bytes.
+    /// Files with the parts cut off, and their lengths in bytes.
     pub aside: Vec<(String, u64)>,
-    /// Whole batches among what was cut off.
+    /// Number of whole batches that were cut off.
     pub lost_batches: u64,
 }
 
-/// What the names of the append files in a directory begin with, as its manifest says; none if
-/// there is no manifest, or more than one.
+/// The prefix of the append files in a directory, according to its manifest; `None` without a manifest,
+/// or with more than one.
 pub fn prefix_of(directory: &dyn Directory) -> Result<Option<String>, LoadError> {
     let names = directory.list().map_err(|error| LoadError::io("the directory", error))?;
     let is_manifest = |name: &&String| !name.starts_with("temp-");
@@ -76,11 +75,11 @@ pub fn prefix_of(directory: &dyn Directory) -> Result<Option<String>, LoadError>
     }
 }
 
-/// Loads everything into a broker of its own, as a start would, and changes nothing: that takes as
-/// much memory. `progress` is told how many bytes are done, of how many.
+/// Loads everything into a temporary broker, as a start would, without changing files. It needs as much
+/// memory as a start. `progress` gets the number of bytes done, and of all bytes.
 ///
 /// # Errors
-/// What is wrong with the files as a whole: then no file has been looked into.
+/// A problem of the files as a whole: then no file was read.
 pub fn check(
     directory: Arc<dyn Directory>,
     prefix: &str,
@@ -100,7 +99,7 @@ pub fn check(
             Ok(Piece::FileBegins) => db = 0,
             Ok(Piece::Commands { range, at }) => {
                 if let Err(error) = replay_piece(&mut broker, &mut db, &scanner, &range, at) {
-                    // A batch of ours stays or goes as a whole.
+                    // One of our batches is kept or cut off as a whole.
                     begun_batch = scanner.chain_before().map(|chain| (at, chain));
                     break Some(error);
                 }
@@ -111,7 +110,7 @@ pub fn check(
     };
     let files: Vec<FileEnd> = scanner.ends().cloned().collect();
     let cut = match (&problem, begun_batch) {
-        // A torn tail that is nothing worse may have empty files behind it, which stay.
+        // After a mere torn tail there may be empty files, which are kept.
         (None, _) => files.iter().find(|end| end.torn > 0).map(|end| Place::of(end, end.kept)),
         (Some(_), Some((at, chain))) => {
             files.last().map(|end| Place { chain: Some(chain), ..Place::of(end, at) })
@@ -125,18 +124,18 @@ pub fn check(
     Ok(Findings { files, problem, cut, total_bytes })
 }
 
-/// A broker that takes whatever one with any settings has written.
+/// A broker that accepts the files of any settings.
 fn broker() -> Broker {
     let mut settings = Settings::default();
     settings.databases = DATABASES_MAX;
     Broker::new(settings, 0, Box::new(NoHost), Now::default())
 }
 
-/// Cuts off what cannot be loaded, behind the last batch that can; all of it is kept in files
-/// beside. What is left loads, and is what there was at one moment.
+/// Cuts off what cannot be loaded, after the last batch that can; all of it is saved in separate files.
+/// The rest can be loaded, and is a state the broker was really in.
 ///
 /// # Errors
-/// What no cut can mend, such as a damaged manifest, or what the system said.
+/// A problem that no cut can repair, such as a damaged manifest, or an error of the system.
 pub fn repair(
     directory: Arc<dyn Directory>,
     prefix: &str,
@@ -154,26 +153,25 @@ pub fn repair(
     }
 }
 
-/// Where the data is to end.
+/// Where to cut.
 struct Cut<'a> {
     directory: &'a dyn Directory,
     prefix: &'a str,
-    /// What tells this repair from others in the names of files.
+    /// Distinguishes the files of this repair from those of others.
     stamp: &'a str,
     file: String,
     kept: u64,
-    /// The checksum of the last batch that stays; none if the file is not ours, or nothing of it
-    /// stays.
+    /// The checksum of the last kept batch; `None` if the file is not ours, or nothing of it is kept.
     chain: Option<u32>,
 }
 
 impl Cut<'_> {
-    /// Every step leaves a directory that this repair, made again, brings to the same end.
+    /// After an interruption at any step, repeating the repair gives the same result.
     fn make(&self, manifest: Manifest) -> Result<Repair, LoadError> {
         let mut repair = Repair::default();
         let is_base = manifest.base.as_ref().is_some_and(|base| base.name == self.file);
         let at = manifest.increments.iter().position(|entry| entry.name == self.file);
-        // With nothing left of it, a file goes as a whole, like those behind it.
+        // A file of which nothing is kept is removed, like those after it.
         let stays = usize::from(self.kept > 0);
         let mut left = manifest.clone();
         let mut gone: Vec<Entry> = left.increments.split_off(at.map_or(0, |at| at + stays));
@@ -217,7 +215,7 @@ impl Cut<'_> {
         self.directory.length(name).map_err(|error| LoadError::io(name, error))
     }
 
-    /// A base file must be finished.
+    /// Marks a base file as finished, which it must be.
     fn finish_base(&self, manifest: &Manifest, chain: u32) -> Result<(), LoadError> {
         let Some(entry) = manifest.base.clone() else { return Ok(()) };
         let failed = |error| LoadError::io(&entry.name, error);
@@ -226,7 +224,7 @@ impl Cut<'_> {
         Tail::new(entry.clone(), file, Vec::new(), sealer).finish().map_err(failed)
     }
 
-    /// Whole batches in a file behind `kept`.
+    /// Counts the whole batches in a file after `kept`.
     fn count_batches(&self, name: &str, kept: u64) -> Result<u64, LoadError> {
         let count = || {
             let mut rest = Rest::begin(self.directory, name, kept)?;

@@ -1,8 +1,8 @@
-//! What is done beside the loop, since it may wait for the disk: syncs, new files, the base file of
-//! a rewrite, deletions.
+//! Work outside the loop, since it may wait for the disk: syncs, new files, the base file of a rewrite,
+//! deletions.
 //!
-//! The journal hands out jobs and is told what came of them. Who runs them, on which thread and
-//! when, is not its business.
+//! The journal returns jobs and receives their results. It does not know which thread runs them, or
+//! when.
 
 use super::base::BaseWriter;
 use super::batch::Sealer;
@@ -13,49 +13,48 @@ use crate::keyspace::SavedPart;
 use std::io;
 use std::sync::Arc;
 
-/// Syncs that may be under way at once. Of more, each would serve fewer clients.
+/// Maximum number of concurrent syncs. With more, each would serve fewer clients.
 pub const SYNCS_MAX: usize = 3;
 
-/// Something to do.
+/// A job.
 pub enum Job {
-    /// Makes a file durable up to `end`. Of these, and only of these, several may be run at once,
-    /// up to [`SYNCS_MAX`].
+    /// Makes a file durable up to `end`. Only syncs may run concurrently, up to [`SYNCS_MAX`].
     Sync {
         /// The file.
         file: Arc<dyn AppendFile>,
-        /// Which of those that may be under way it is, from 0.
+        /// Its slot among the concurrent syncs, from 0.
         slot: usize,
-        /// Its number, above that of the syncs before.
+        /// Its number, above those of earlier syncs.
         sync: u64,
-        /// What is reported as durable then.
+        /// Reported as durable afterwards.
         end: u64,
     },
-    /// Makes a new increment and puts it into the manifest.
+    /// Makes a new increment and adds it to the manifest.
     NewIncrement {
-        /// The manifest as it is.
+        /// The current manifest.
         manifest: Manifest,
-        /// What its files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
-        /// Bytes of space that it must have for what comes.
+        /// Bytes of disk space to reserve for it.
         space: u64,
     },
     /// Makes a new increment that no manifest names yet, and a first manifest if there is none.
     Start {
-        /// What the files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
-        /// Bytes of space that it must have for what comes.
+        /// Bytes of disk space to reserve for it.
         space: u64,
     },
-    /// Reads the manifest, and makes a first one if there is none.
+    /// Reads the manifest, or makes a first one if there is none.
     ReadManifest {
-        /// What its files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
     },
     /// Begins a base file.
     BeginBase {
-        /// The manifest as it is.
+        /// The current manifest.
         manifest: Manifest,
-        /// What its files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
     },
     /// Adds a part of a snapshot to a base file.
@@ -65,60 +64,59 @@ pub enum Job {
         /// The part.
         part: SavedPart,
     },
-    /// Completes a base file, and puts it into the manifest in the place of everything before the
-    /// increment that is written to now.
+    /// Completes a base file. In the manifest it replaces everything before the current increment.
     FinishBase {
         /// The base file.
         base: BaseWriter,
-        /// The manifest as it is.
+        /// The current manifest.
         manifest: Manifest,
-        /// What its files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
-        /// Whether none of the manifest's files is written to any more: then a new increment is made
-        /// as well, with so many bytes of space for what comes.
+        /// Set if none of the manifest's files is written to any more: then a new increment is made as
+        /// well, with this many bytes of reserved space.
         starts_anew: Option<u64>,
     },
-    /// Gives up a base file.
+    /// Abandons a base file.
     AbandonBase(BaseWriter),
-    /// Deletes the files that are history.
+    /// Deletes the files marked as history.
     DeleteHistory {
-        /// The manifest as it is.
+        /// The current manifest.
         manifest: Manifest,
-        /// What its files' names begin with.
+        /// Prefix of the files' names.
         prefix: String,
     },
 }
 
-/// What came of a job.
+/// The result of a job.
 pub enum Done {
     /// Of a sync.
     Synced {
         /// Its number.
         sync: u64,
-        /// Up to where the file is durable, if it is.
+        /// Up to where the file is durable, on success.
         end: u64,
-        /// What the system said.
+        /// The result from the system.
         result: io::Result<()>,
     },
     /// Of a new increment.
     Increment(Result<(Manifest, Tail), ManifestError>),
-    /// Of one that no manifest names yet: the manifest as it is to be with it, and the increment.
+    /// Of an increment that no manifest names yet: the increment, and the future manifest with it.
     Started(Result<(Manifest, Tail), ManifestError>),
-    /// The manifest that is there.
+    /// The manifest that was read.
     Manifest(Result<Manifest, ManifestError>),
     /// Of a base file that was begun or added to.
     Base(Result<BaseWriter, ManifestError>),
-    /// Of a base file that was finished: the manifest, the base's length, a new increment if one was
-    /// to be made.
+    /// Of a finished base file: the manifest, the base's length, and a new increment if one was
+    /// requested.
     Finished(Result<(Manifest, u64, Option<Tail>), ManifestError>),
-    /// Of a base file that was given up.
+    /// Of an abandoned base file.
     Abandoned,
     /// Of a deletion.
     Deleted(Result<Manifest, ManifestError>),
 }
 
 impl Job {
-    /// Does it. May take as long as the disk does.
+    /// Runs the job. May take as long as the disk does.
     pub fn run(self, directory: &dyn Directory) -> Done {
         match self {
             Job::Sync { file, sync, end, .. } => Done::Synced { sync, end, result: file.sync() },
@@ -136,7 +134,7 @@ impl Job {
             }
             Job::AddToBase { mut base, part } => {
                 let added = base.add(&part);
-                // The last that hold on to what was popped meanwhile: freed here, not in the loop.
+                // The last reference to what was popped meanwhile: freed here, not in the loop.
                 drop(part);
                 match added {
                     Ok(()) => Done::Base(Ok(base)),
@@ -160,8 +158,8 @@ impl Job {
     }
 }
 
-/// The first entry from this one on whose name no file has: a crash may have left files that no
-/// manifest names.
+/// The first entry from this one on whose name is free: a crash may have left files that no manifest
+/// names.
 fn first_free(
     directory: &dyn Directory,
     mut entry: Entry,
@@ -174,7 +172,7 @@ fn first_free(
     entry
 }
 
-/// Makes a new increment with its opening, durable before the manifest names it.
+/// Makes a new increment with its opening. It is durable before the manifest names it.
 pub fn new_increment(
     directory: &dyn Directory,
     mut manifest: Manifest,
@@ -188,8 +186,8 @@ pub fn new_increment(
     Ok((manifest, tail))
 }
 
-/// Takes away new files after the manifest that was to name them could not be saved. Beyond its
-/// temporary name it is not known which manifest is there: then they stay.
+/// Removes new files after the manifest that should name them could not be saved. After the rename it is
+/// unknown which manifest is in place: then they stay.
 fn remove_unnamed<'a>(
     directory: &dyn Directory,
     names: impl IntoIterator<Item = &'a String>,
@@ -216,7 +214,7 @@ fn create_increment(
         let sync_files = open_for_syncs(directory, &entry.name)?;
         let mut tail = Tail::new(entry.clone(), file, sync_files, sealer);
         match tail.keep_space(space, 0) {
-            // What would be written to it next must find space.
+            // The next writes must find space.
             Err(error) if is_full(&error) => Err(error),
             _ => Ok(tail),
         }
@@ -227,8 +225,8 @@ fn create_increment(
     filled.map_err(failed)
 }
 
-/// The manifest. Where there is none yet, one of an empty increment is made: files without a manifest
-/// are not loaded, nor passed over, since nobody knows what they are.
+/// The manifest. If there is none, makes one with an empty increment: files without a manifest are
+/// neither loaded nor ignored, since it is unknown what they are.
 fn load_or_begin(directory: &dyn Directory, prefix: &str) -> Result<Manifest, ManifestError> {
     match Manifest::load(directory, prefix)? {
         Some(manifest) => Ok(manifest),
@@ -236,7 +234,7 @@ fn load_or_begin(directory: &dyn Directory, prefix: &str) -> Result<Manifest, Ma
     }
 }
 
-/// A new increment behind what the manifest names, which is left as it is.
+/// A new increment after those of the manifest, which stays unchanged.
 fn start(
     directory: &dyn Directory,
     prefix: &str,
@@ -248,7 +246,7 @@ fn start(
     Ok((manifest, tail))
 }
 
-/// A file, opened as often as syncs of it may be under way.
+/// Opens a file once for each concurrent sync.
 pub fn open_for_syncs(
     directory: &dyn Directory,
     name: &str,
@@ -268,7 +266,7 @@ fn finish_base(
     starts_anew: Option<u64>,
 ) -> Result<(Manifest, u64, Option<Tail>), ManifestError> {
     let names = base.names();
-    // Whatever fails: what takes space and is named nowhere goes. If that fails too, it stays.
+    // On any failure, removes the files, which no manifest names. If that fails too, they stay.
     let give_up = || names.iter().for_each(|name| drop(directory.remove(name)));
     let (entry, length) = base.finish(directory).inspect_err(|_| give_up()).map_err(base_failed)?;
     manifest.history.extend(manifest.base.replace(entry));
@@ -298,12 +296,12 @@ fn finish_base(
     }
 }
 
-/// Bytes cut off at once of a file that has no name any more. The system may hold on to the core for
-/// as long as it takes to free them, and a large file in one piece takes a tenth of a second.
+/// Bytes cut off at once from a file without a name. The system may occupy the core while it frees them:
+/// a large file in one piece takes a tenth of a second.
 const CUT_BYTES: u64 = 2 << 20;
 
-/// Deletes a file, and frees what it takes piece by piece. One that has another name elsewhere, such
-/// as in a backup, stays as it is there.
+/// Deletes a file, and frees its space piece by piece. If it has another name elsewhere, as in a backup,
+/// it is kept there.
 fn delete(directory: &dyn Directory, name: &str) -> io::Result<()> {
     let file = directory.open(name)?;
     directory.remove(name)?;
@@ -319,7 +317,7 @@ fn delete(directory: &dyn Directory, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Deletes what the manifest calls history, and then strikes it from the manifest.
+/// Deletes the history files, and then removes them from the manifest.
 fn delete_history(
     directory: &dyn Directory,
     mut manifest: Manifest,

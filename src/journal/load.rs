@@ -1,6 +1,6 @@
-//! Loads the append files into a broker, a piece at a time, so that clients get an answer
-//! meanwhile, if only that they have to wait. At the end the directory is made fit to go on: a torn
-//! tail is put aside and cut off, and there is a file to append to.
+//! Loads the append files into a broker, a piece at a time, so that clients get replies meanwhile, even
+//! if only that they must wait. Then it prepares the directory for appending: a torn tail is saved in a
+//! separate file and cut off, and there is a file to append to.
 
 use super::base::temporary_name;
 use super::batch::Sealer;
@@ -24,21 +24,21 @@ use std::sync::Arc;
 /// Bytes loaded in one step: a few milliseconds.
 const STEP_BYTES: u64 = 2 << 20;
 
-/// How often the log tells how far it is.
+/// Interval of log lines about the progress.
 const LOG_INTERVAL_US: u64 = 1_000_000;
 
 /// Loads the files of a directory.
 pub struct Loader {
     directory: Arc<dyn Directory>,
     prefix: String,
-    /// None if there are no files yet.
+    /// `None` if there are no files yet.
     scanner: Option<Scanner>,
     db: DbIndex,
     log_us: u64,
 }
 
 impl Loader {
-    /// Begins. The broker refuses to serve until [`Loader::step`] says that all is loaded.
+    /// Begins. The broker serves no data until [`Loader::step`] has loaded everything.
     pub fn begin(
         directory: Arc<dyn Directory>,
         prefix: &str,
@@ -59,8 +59,8 @@ impl Loader {
         Ok(Loader { directory, prefix: prefix.to_string(), scanner, db: 0, log_us })
     }
 
-    /// Loads a piece. When there is no more, the broker serves, and the journal can begin with what
-    /// is returned.
+    /// Loads a piece. After the last one the broker serves, and the result is what the journal begins
+    /// with.
     pub fn step(&mut self, broker: &mut Broker, now: Now) -> Result<Option<Start>, LoadError> {
         let Some(scanner) = &mut self.scanner else { return self.begin_empty(broker).map(Some) };
         let stop_at = scanner.done_bytes() + STEP_BYTES;
@@ -110,7 +110,7 @@ impl Loader {
     }
 
     fn complete(&mut self, broker: &mut Broker, now: Now) -> Result<Start, LoadError> {
-        // `step` has just asked it.
+        // `step` has just used it.
         let Some(scanner) = self.scanner.take() else { return self.begin_empty(broker) };
         let took_us = broker.persistence().loading.map_or(0, |l| now.monotonic_us - l.began_us);
         let (total, messages) = (scanner.total_bytes(), broker.message_count());
@@ -123,7 +123,7 @@ impl Loader {
         Ok(start)
     }
 
-    /// Removes what an interrupted rewrite or save has left under a temporary name.
+    /// Removes temporary files of an interrupted rewrite or save.
     fn clean_up(&self) -> Result<(), LoadError> {
         let names = self.directory.list().map_err(|error| LoadError::io("the directory", error))?;
         let begins = temporary_name(&format!("{}.", self.prefix));
@@ -137,7 +137,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Sees to it that there is a file to append to, and that every file before it is finished.
+    /// Makes sure that there is a file to append to, and that all files before it are finished.
     fn make_fit(
         &self,
         manifest: Manifest,
@@ -148,7 +148,7 @@ impl Loader {
         let base = manifest.base.as_ref();
         let base_bytes = ends.iter().filter(|end| base == Some(&end.entry)).map(bytes).sum();
         let total: u64 = ends.iter().map(bytes).sum();
-        // What is not ours cannot be verified the next time either: it is written anew.
+        // Foreign commands cannot be verified the next time either: they must be rewritten.
         let wants_rewrite = ends.iter().any(|end| end.chain.is_none());
         let mut tail = None;
         for (index, end) in ends.iter().enumerate() {
@@ -157,8 +157,8 @@ impl Loader {
                 self.cut_off(end, now)?;
             }
             let Some(chain) = end.chain.filter(|_| !end.is_finished) else {
-                // A process that was killed may have left it written and not synced, and what is
-                // answered from now on builds on it.
+                // A killed process may have written but not synced it, and replies from now on depend on
+                // it.
                 let synced = self.directory.open(&end.entry.name).and_then(|file| file.sync());
                 synced.map_err(|error| LoadError::io(&end.entry.name, error))?;
                 continue;
@@ -170,7 +170,7 @@ impl Loader {
                 open.finish().map_err(|error| LoadError::io(&end.entry.name, error))?;
             }
         }
-        // The same goes for the names, that of the manifest among them.
+        // Likewise for the names, including the manifest's.
         self.directory.sync().map_err(|error| LoadError::io("the directory", error))?;
         let (manifest, tail) = match tail {
             Some(tail) => (manifest, tail),
@@ -186,22 +186,22 @@ impl Loader {
         let sync_files = open_for_syncs(&*self.directory, &end.entry.name).map_err(failed)?;
         let sealer = Sealer::resume(end.kept, chain);
         let mut tail = Tail::new(end.entry.clone(), file, sync_files, sealer);
-        if end.room > 0 {
+        if end.preallocated > 0 {
             tail.cut_off().map_err(failed)?;
         }
-        // What was there may never have been synced, and is about to be called durable.
+        // This may never have been synced, and is about to be called durable.
         tail.sync().map_err(failed)?;
         Ok(tail)
     }
 
-    /// Keeps a torn tail in a file beside, and cuts it off.
+    /// Saves a torn tail in a separate file, and cuts it off.
     fn cut_off(&self, end: &FileEnd, now: Now) -> Result<(), LoadError> {
         let name = &end.entry.name;
         let kind = format!("torn-{}", now.unix_us / 1_000_000);
         let aside = put_aside(&*self.directory, name, end.kept, &kind);
         let aside = aside.map_err(|error| LoadError::io(name, error))?;
         warn!(
-            "{name}: the last {} bytes are torn: {}. They are in {aside} now; what was loaded ends \
+            "{name}: the last {} bytes are torn: {}. They are in {aside} now; the loaded data ends \
              at byte {}",
             end.torn, end.reason, end.kept
         );
@@ -209,7 +209,7 @@ impl Loader {
     }
 }
 
-/// Runs a piece of the files, which begins at `at` of its own.
+/// Runs a piece of the files; it begins at offset `at` of its file.
 pub(super) fn replay_piece(
     broker: &mut Broker,
     db: &mut DbIndex,
@@ -225,8 +225,8 @@ pub(super) fn replay_piece(
     })
 }
 
-/// Copies what a file holds from `kept` on to a new file beside, and then cuts it off; both are
-/// durable then. Returns the new file's name.
+/// Copies a file's bytes from `kept` on to a new file, and then cuts them off; both are durable
+/// afterwards. Returns the new file's name.
 pub fn put_aside(
     directory: &dyn Directory,
     name: &str,

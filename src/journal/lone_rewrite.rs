@@ -1,8 +1,8 @@
-//! A rewrite while nothing is appended: `BGREWRITEAOF` with `appendonly no`.
+//! A rewrite without appending: `BGREWRITEAOF` with `appendonly no`.
 //!
-//! All data is written to a base file as it is at one moment, and the broker goes on meanwhile. Then
-//! one manifest names the base and an increment without data, and what the old manifest named is
-//! deleted. Until then the old manifest would load. No change is recorded, and no reply held.
+//! Writes all data of one moment to a base file, while the broker continues. Then one manifest names the
+//! base and an empty increment, and the files of the old manifest are deleted. Until then a start would
+//! load the old manifest. No change is recorded, and no reply is held.
 
 use super::base::BaseWriter;
 use super::files::Directory;
@@ -13,13 +13,13 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use log::{info, warn};
 
-/// A rewrite under way.
+/// A rewrite in progress.
 pub struct LoneRewrite {
     prefix: String,
     stage: Stage,
-    /// The manifest as it was found.
+    /// The manifest before the rewrite.
     manifest: Manifest,
-    /// The base, while it waits for more keys; otherwise a job has it.
+    /// The base while it waits for more keys; at other times a job has it.
     base: Option<BaseWriter>,
     /// The next job, if it is not for the base.
     job: Option<Job>,
@@ -39,9 +39,9 @@ enum Stage {
 }
 
 impl LoneRewrite {
-    /// Begins it: what is written is the data as it is now.
+    /// Begins with the current data.
     pub fn begin(prefix: &str, broker: &mut Broker, now: Now) -> LoneRewrite {
-        info!("append files: all data is written to them once, since appendonly is off");
+        info!("append files: writing all data once, since appendonly is off");
         broker.begin_snapshot();
         let persistence = broker.persistence_mut();
         persistence.begin_rewrite(now.monotonic_us);
@@ -52,8 +52,7 @@ impl LoneRewrite {
         LoneRewrite { prefix, stage, manifest, base: None, job }
     }
 
-    /// The next job, to be run elsewhere; what comes of it is given to `finish`. They are run one
-    /// after the other.
+    /// The next job, to be run elsewhere; pass its result to `finish`. Jobs run one after another.
     pub fn next_job(&mut self, broker: &mut Broker) -> Option<Job> {
         let Some(base) = self.base.take() else { return self.job.take() };
         match broker.next_saved(PIECE_BYTES) {
@@ -65,14 +64,14 @@ impl LoneRewrite {
             None => {
                 self.stage = Stage::Finishing;
                 let (manifest, prefix) = (std::mem::take(&mut self.manifest), self.prefix.clone());
-                // Nothing is written to the new increment, which so needs no space.
+                // Nothing is written to the new increment, so it needs no space.
                 let starts_anew = Some(0);
                 Some(Job::FinishBase { base, manifest, prefix, starts_anew })
             }
         }
     }
 
-    /// Takes what came of a job.
+    /// Handles the result of a job.
     pub fn finish(&mut self, done: Done, broker: &mut Broker, now: Now) {
         match done {
             Done::Manifest(Ok(manifest)) => {
@@ -91,20 +90,20 @@ impl LoneRewrite {
             }
             Done::Deleted(deleted) => {
                 if let Err(error) = deleted {
-                    warn!("append files: old ones stay: {error}");
+                    warn!("append files: old files cannot be deleted: {error}");
                 }
                 self.end(broker);
             }
             Done::Manifest(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail(&error, broker);
             }
-            // Of jobs that only a journal has.
+            // Results of jobs that only a journal has.
             Done::Synced { .. } | Done::Increment(_) | Done::Started(_) | Done::Abandoned => {}
         }
     }
 
     fn fail(&mut self, error: &ManifestError, broker: &mut Broker) {
-        warn!("append files: they could not be written: {error}");
+        warn!("append files could not be written: {error}");
         broker.persistence_mut().fail_rewrite();
         self.end(broker);
     }
@@ -115,7 +114,7 @@ impl LoneRewrite {
         broker.persistence_mut().is_rewriting = false;
     }
 
-    /// Whether it has ended, well or not.
+    /// Whether it has ended, successfully or not.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }
@@ -125,11 +124,11 @@ impl LoneRewrite {
         self.base.is_some()
     }
 
-    /// Gives it up, when no job is under way. Old files that were to be deleted are deleted by the
-    /// next rewrite, or the next start with `appendonly yes`.
+    /// Abandons it, when no job is in progress. Old files marked for deletion are deleted by the next
+    /// rewrite, or the next start with `appendonly yes`.
     pub fn give_up(mut self, broker: &mut Broker, directory: &dyn Directory) {
         if !matches!(self.stage, Stage::Deleting | Stage::Over) {
-            warn!("append files: they were not all written, and the old ones stay");
+            warn!("append files were not complete; the old files stay");
         }
         if let Some(base) = self.base.take() {
             base.abandon(directory);

@@ -1,4 +1,4 @@
-//! Which files make up the data, and in which order: Redis' manifest.
+//! The manifest of Redis: which files make up the data, and in which order.
 //!
 //! ```text
 //! file appendonly.aof.2.base.aof seq 2 type b checks TG1-5a0e4a0b
@@ -6,17 +6,16 @@
 //! file appendonly.aof.4.incr.aof seq 4 type i checks TG1-b1f6a1c7
 //! ```
 //!
-//! `checks` is ours: the file has checksums, see [`super::batch`], so one that begins otherwise has
-//! lost its beginning; behind the kind of those stands a checksum of the line. Redis passes over it,
-//! and leaves it out when it writes the manifest itself.
+//! `checks` is ours: it shows that the file has checksums, see [`super::batch`], so such a file without
+//! an opening has lost its beginning. Its value is the kind of checksums and a checksum of the line.
+//! Redis ignores it, and omits it when it writes the manifest itself.
 //!
-//! The data is the base file (`b`), then the increments (`i`) in order. What a rewrite has made
-//! superfluous is history (`h`) until it is deleted. A file that the manifest does not name is
-//! none of the data.
+//! The data is the base file (`b`), then the increments (`i`) in order. Files replaced by a rewrite are
+//! history (`h`) until they are deleted. Files that the manifest does not name are not part of the data.
 //!
-//! Reading is as strict as Redis, and stricter where Redis would guess: a manifest that was cut
-//! off, doubled or mixed up must not load as another state than was saved. In its place, only
-//! one that is whole and durable ever comes: see [`Manifest::save`].
+//! Reading is as strict as Redis, and stricter where Redis would guess: a truncated, doubled or mixed-up
+//! manifest must not load as a different state. Only a whole and durable manifest ever replaces it: see
+//! [`Manifest::save`].
 
 use super::files::{Directory, is_file_name, write_all};
 use crate::resp::split_quoted;
@@ -25,17 +24,17 @@ use std::fmt::{self, Display, Formatter};
 use std::io::{self, Read};
 use thiserror::Error;
 
-/// The longest line with its end, in bytes. As in Redis.
+/// Maximum length of a line with its end, in bytes. As in Redis.
 const LINE_BYTES_MAX: usize = 1024;
 
-/// The longest manifest, in bytes: some hundred thousand files. Another file under its name
-/// shall not fill the memory.
+/// Maximum size of a manifest in bytes: some hundred thousand files. A different file under its name
+/// must not fill the memory.
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// The highest number of a file. Counting on from it never overflows.
+/// The highest number of a file. Counting up from it never overflows.
 const SEQ_MAX: u64 = 1 << 62;
 
-/// What the name begins with under which a manifest is written.
+/// Prefix of the temporary name while a manifest is written.
 const TEMPORARY: &str = "temp-";
 
 /// The name of the manifest of files with this prefix (`appendfilename`).
@@ -56,7 +55,7 @@ pub fn increment_name(prefix: &str, seq: u64) -> String {
 /// One file of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name in the directory; [`is_file_name`] holds.
+    /// Its name in the directory, valid by [`is_file_name`].
     pub name: String,
     /// Its number among the base files, or among the increments; from 1.
     pub seq: u64,
@@ -64,14 +63,14 @@ pub struct Entry {
     pub is_checked: bool,
 }
 
-/// Which files make up the data.
+/// The files that make up the data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// Everything up to the last rewrite.
+    /// All data up to the last rewrite.
     pub base: Option<Entry>,
-    /// Not needed any more, and still to be deleted.
+    /// No longer needed, and still to be deleted.
     pub history: Vec<Entry>,
-    /// What came after the base; `seq` rises.
+    /// The changes since the base; `seq` increases.
     pub increments: Vec<Entry>,
 }
 
@@ -84,7 +83,7 @@ pub enum ManifestError {
     Io {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -114,25 +113,25 @@ pub struct ParseError {
 #[non_exhaustive]
 pub enum Problem {
     /// There is no line at all.
-    #[error("expected the name of a file, got an empty manifest")]
+    #[error("expected a file name, got an empty manifest")]
     Empty,
     /// The text ends without a line end.
-    #[error("expected the end of the line; the manifest may have been cut off")]
+    #[error("expected the end of the line; the manifest may be truncated")]
     CutOff,
     /// A line that Redis could not read.
     #[error("expected at most {LINE_BYTES_MAX} bytes, got {0}")]
     TooLong(usize),
-    /// A line that is not made of words.
+    /// A line that does not consist of words.
     #[error("expected pairs of a key and a value, with every quote closed")]
     NotPairs,
-    /// A key that each line must have is not there.
+    /// A required key is missing.
     #[error("expected 'file NAME seq NUMBER type b|h|i', got no '{0}'")]
     Missing(&'static str),
-    /// A key that is there twice.
+    /// A key that appears twice.
     #[error("expected one '{0}', got two")]
     Doubled(&'static str),
-    /// A path, or what else cannot be a file in this directory.
-    #[error("expected the name of a file without a path, got '{0}'")]
+    /// A path, or another text that is not a file name.
+    #[error("expected a file name without a path, got '{0}'")]
     Name(String),
     /// Not the number of a file.
     #[error("expected a number from 1 to {SEQ_MAX}, got '{0}'")]
@@ -140,45 +139,45 @@ pub enum Problem {
     /// Neither base, nor history, nor increment.
     #[error("expected the type b (base), h (history) or i (increment), got '{0}'")]
     Type(String),
-    /// A line that is not as it was written, or of a newer version.
+    /// A line that was altered, or of a newer version.
     #[error("expected 'checks {expected}', got '{found}'")]
     Checks {
-        /// For what the line says.
+        /// For this line.
         expected: String,
         /// In the line.
         found: String,
     },
-    /// The word before what tells that a file has checksums.
+    /// The key before the checksum kind was altered.
     #[error("expected 'checks', got '{0}'")]
     Key(String),
     /// A second base.
     #[error("expected one base file, got a second")]
     SecondBase,
-    /// An increment that does not come after that before it.
-    #[error("expected a number above {before}, that of the increment before, got {found}")]
+    /// An increment whose number is not above the previous one.
+    #[error("expected a number above {before}, the previous increment's, got {found}")]
     NotRising {
-        /// The number before.
+        /// The previous number.
         before: u64,
-        /// The number here.
+        /// This number.
         found: u64,
     },
-    /// A file that was named in an earlier line.
+    /// A file that an earlier line names.
     #[error("expected each file once, got '{0}' again")]
     Again(String),
 }
 
 impl ManifestError {
-    /// Whether [`Manifest::save`] failed so early that the old manifest is still there.
+    /// Whether [`Manifest::save`] failed before replacing the old manifest.
     pub(super) fn is_before_replacing(&self) -> bool {
         matches!(self, ManifestError::Io { file, .. } if file.starts_with(TEMPORARY))
     }
 }
 
 impl Manifest {
-    /// Reads a manifest's text.
+    /// Parses a manifest.
     ///
-    /// Lines that begin with `#` are comments. Keys are known in any case and order, and other
-    /// pairs than the three known ones are left out, as in Redis.
+    /// Lines that begin with `#` are comments. Keys are case-insensitive and in any order, and unknown
+    /// pairs are ignored, as in Redis.
     pub fn parse(text: &[u8]) -> Result<Manifest, ParseError> {
         let mut manifest = Manifest::default();
         let mut names = HashSet::new();
@@ -214,7 +213,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Whether a file of this name is in the manifest.
+    /// Whether the manifest names this file.
     pub fn names(&self, name: &str) -> bool {
         self.entries().any(|(_, entry)| entry.name == name)
     }
@@ -229,7 +228,7 @@ impl Manifest {
         self.next(self.increments.last(), |seq| increment_name(prefix, seq))
     }
 
-    /// One number up, and more while that is a name in the history.
+    /// The next number, skipping names in the history.
     fn next(&self, last: Option<&Entry>, name_of: impl Fn(u64) -> String) -> Entry {
         let mut seq = last.map_or(0, |entry| entry.seq);
         loop {
@@ -247,7 +246,7 @@ impl Manifest {
         base.chain(history).chain(self.increments.iter().map(|entry| (Kind::Increment, entry)))
     }
 
-    /// The manifest of the files with this prefix, if there is one.
+    /// Reads the manifest of the files with this prefix, if there is one.
     pub fn load(
         directory: &dyn Directory,
         prefix: &str,
@@ -264,12 +263,11 @@ impl Manifest {
         }
     }
 
-    /// Puts this manifest in the place of the one there is, if any, and returns when that is
-    /// durable. The files it names must be durable before, and their names as well. A manifest
-    /// that could not be read back, such as an empty one, is refused and nothing changed.
+    /// Replaces the manifest durably. The files it names, and their names, must be durable before. A
+    /// manifest that could not be read back, such as an empty one, is refused, and nothing changes.
     ///
-    /// At every moment in between, and after an error, a loss of power leaves either the old
-    /// manifest or this one, whole. After an error it is not known which.
+    /// At every moment in between, and after an error, a power failure leaves either the old or the new
+    /// manifest, whole. After an error it is unknown which.
     pub fn save(&self, directory: &dyn Directory, prefix: &str) -> Result<(), ManifestError> {
         let name = manifest_name(prefix);
         let text = self.to_string();
@@ -323,7 +321,7 @@ impl Display for Manifest {
     }
 }
 
-/// What a file is to the data.
+/// The role of a file.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Base,
@@ -341,7 +339,7 @@ impl Kind {
     }
 }
 
-/// What a line says, given with its end; nothing if it is a comment.
+/// Parses a line, given with its end; `None` for a comment.
 fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
     let is_comment = line.starts_with(b"#");
     if line.len() > LINE_BYTES_MAX {
@@ -354,7 +352,7 @@ fn parse_line(line: &[u8]) -> Result<Option<(Kind, Entry)>, Problem> {
         return Ok(None);
     }
     let mut words = Vec::new();
-    // Redis' lines end at a NUL, wherever it stands.
+    // In Redis, lines end at a NUL.
     let is_split = !line.contains(&0) && split_quoted(line, |word| words.push(word)).is_ok();
     if !is_split || words.is_empty() || words.len() % 2 != 0 {
         return Err(Problem::NotPairs);
@@ -404,13 +402,13 @@ fn parse_seq(value: &[u8]) -> Result<u64, Problem> {
     seq.filter(|seq| (1..=SEQ_MAX).contains(seq)).ok_or_else(|| Problem::Seq(shown(value)))
 }
 
-/// The kind of checksums of our files, and a checksum of a line.
+/// The kind of checksums of our files, and a checksum of the line.
 fn checks_of(name: &str, seq: u64, kind: Kind) -> String {
     let line = format!("{name} {seq} {}", kind.letter());
     format!("TG1-{:08x}", crc32c::crc32c(line.as_bytes()))
 }
 
-/// Whether a value is what stands behind `checks`: then a bit of the key has fallen over.
+/// Whether this is a value for `checks`: then a bit of the key was flipped.
 fn is_of_checks(value: &[u8]) -> bool {
     let digits = value.strip_prefix(b"TG1-");
     digits.is_some_and(|digits| digits.len() == 8 && digits.iter().all(u8::is_ascii_hexdigit))
@@ -425,12 +423,12 @@ fn parse_kind(value: &[u8]) -> Result<Kind, Problem> {
     }
 }
 
-/// A value in an error's text.
+/// A value in an error text.
 fn shown(value: &[u8]) -> String {
     value.escape_ascii().to_string()
 }
 
-/// A name as a word of a line: in quotes if Redis would put it in quotes, or needs them.
+/// A name as a word of a line, quoted where Redis would quote it or needs quotes.
 struct Quoted<'a>(&'a str);
 
 impl Display for Quoted<'_> {

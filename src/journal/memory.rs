@@ -1,12 +1,11 @@
-//! A directory in memory that loses power, runs out of space and breaks on demand.
+//! A directory in memory that loses power, runs out of space and fails on demand.
 //!
-//! It keeps apart what is durable and what is only there: bytes that were synced and bytes that
-//! were not, names that the directory's sync covers and names that it does not yet.
-//! [`MemoryDirectory::crash`] then throws dice, of a seed, over what was not durable. The result
-//! is as bad as the rules in [`super::files`] allow, which is worse than most file systems are:
-//! what passes here does not lean on the kindness of one of them.
+//! It separates durable data from other data: synced bytes from unsynced ones, names covered by the
+//! directory's sync from newer ones. [`MemoryDirectory::crash`] decides at random, from a seed, what
+//! remains of the rest. The result is as bad as the rules in [`super::files`] allow, which is worse than
+//! with most file systems: code that works here does not depend on a particular one.
 //!
-//! Not only for our own tests: whoever simulates a broker with its journal starts here.
+//! It is also the starting point for other simulations of a broker with its journal.
 
 use super::files::{AppendFile, Directory, checked};
 use std::collections::BTreeMap;
@@ -15,23 +14,22 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What can be made to go wrong.
+/// Faults on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A write takes only the first half of its bytes (all, if there is but one).
+    /// A write takes only the first half of its bytes (or its only byte).
     ShortWrite,
-    /// A write, the creation of a file, or the keeping of space finds none, and changes nothing. What
-    /// is written where space is kept finds it.
+    /// A write, the creation of a file, or the reservation of space finds no space, and changes nothing.
+    /// Writes to reserved space succeed.
     NoSpace,
-    /// A write fails, and the first half of its bytes is there all the same.
+    /// A write fails, but the first half of its bytes was written.
     WriteError,
     /// The sync of a file or of the directory fails, and made nothing durable.
     ///
-    /// As in Linux, each that had the file open hears of it once, and nobody again: later syncs of
-    /// that file succeed, and make nothing durable either. For names, a later sync of the directory
-    /// does.
+    /// As in Linux, the error is reported once to each opener of the file, and never again: later syncs
+    /// of the file succeed, but make nothing durable. For names, a later sync of the directory does.
     SyncError,
-    /// The process is dead: whatever it would change, it does not.
+    /// The process is dead: none of its changes happen.
     PowerOff,
 }
 
@@ -47,7 +45,7 @@ impl MemoryDirectory {
         MemoryDirectory::default()
     }
 
-    /// A directory that holds these files, all of it durable. Names are taken as they are.
+    /// A directory with these files, all durable. Names are not checked.
     pub fn with_files<N: Into<String>, B: Into<Vec<u8>>>(
         files: impl IntoIterator<Item = (N, B)>,
     ) -> MemoryDirectory {
@@ -60,30 +58,30 @@ impl MemoryDirectory {
         MemoryDirectory { disk: Arc::new(Mutex::new(disk)) }
     }
 
-    /// Lets `fault` happen to every operation in `operations` to which it can happen.
+    /// Applies `fault` to every operation in `operations` that it can affect.
     ///
-    /// What changes something is an operation: create, write, truncate, sync, rename, remove.
-    /// They are counted from 0, whether they succeed or not.
+    /// Operations are changes: create, write, truncate, sync, rename, remove. They are counted from 0,
+    /// whether they succeed or not.
     pub fn inject(&self, operations: Range<u64>, fault: Fault) {
         self.disk().faults.push((operations, fault));
     }
 
-    /// How many operations there were.
+    /// The number of operations so far.
     pub fn operations(&self) -> u64 {
         self.disk().operations
     }
 
-    /// The directory as it may look after a loss of power now; same seed, same look.
+    /// A possible state of the directory after a power failure now; the same seed gives the same state.
     ///
-    /// - Of the changes of names since the directory was last synced, each has happened or not,
-    ///   whatever happened to the others.
-    /// - A file ends anywhere between the shortest and the longest that it was since its last
-    ///   sync.
-    /// - What is not durable in it is torn, in blocks of 512 or 4096 bytes: each is new, or as it
-    ///   was in an earlier state since the last sync, or, where the file had an end since, zero.
+    /// - Each change of a name since the last sync of the directory has happened or not, independently
+    ///   of the others.
+    /// - The length of a file is anything between the shortest and the longest since its last sync.
+    /// - Its bytes that are not durable are torn in blocks of 512 or 4096 bytes: each block is new, or
+    ///   as in an earlier state since the last sync, or zero, if the file ended there at some point
+    ///   since.
     ///
-    /// Everything in the new directory is durable, and it has no faults. This one stays as it
-    /// is, so that many seeds can be tried on it.
+    /// Everything in the new directory is durable, and it has no faults. This one does not change, so
+    /// that many seeds can be tried.
     pub fn crash(&self, seed: u64) -> MemoryDirectory {
         let disk = self.disk();
         let mut dice = Dice(seed);
@@ -100,8 +98,8 @@ impl MemoryDirectory {
         )
     }
 
-    /// The directory as it is, all of it durable and without faults: the process has ended and the
-    /// system has not. This one stays as it is.
+    /// The directory with everything durable and without faults, as after the process ended but not the
+    /// system. This one does not change.
     pub fn after_kill(&self) -> MemoryDirectory {
         let disk = self.disk();
         let files = disk.names.iter();
@@ -110,15 +108,15 @@ impl MemoryDirectory {
         )
     }
 
-    /// The directory as the next process finds it after this one was killed, without faults: what is
-    /// not durable is there, and may be lost yet. This one stays as it is.
+    /// The directory as the next process finds it after this one was killed, without faults: changes
+    /// that are not durable are visible, and may still be lost. This one does not change.
     pub fn survivor(&self) -> MemoryDirectory {
         let mut disk = self.disk().clone();
         disk.faults.clear();
         MemoryDirectory { disk: Arc::new(Mutex::new(disk)) }
     }
 
-    /// Whether a file of this name is there after a loss of power, whatever it holds then.
+    /// Whether a file of this name exists after a power failure, with any content.
     pub fn has_durable_name(&self, name: &str) -> bool {
         let disk = self.disk();
         let is_changed = |change: &NameChange| change.gone.as_deref() == Some(name);
@@ -130,7 +128,7 @@ impl MemoryDirectory {
     }
 }
 
-/// No code that holds the lock leaves the state half changed where it could panic.
+/// No code with the lock can panic while the state is half changed.
 fn locked(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
     disk.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -210,12 +208,12 @@ impl Directory for MemoryDirectory {
     }
 }
 
-/// A file of the directory, whatever its name has become.
+/// A file of the directory, whatever its name is now.
 #[derive(Debug)]
 struct MemoryFile {
     disk: Arc<Mutex<Disk>>,
     number: usize,
-    /// Failed syncs of the file that were reported here, or were before it was opened.
+    /// Failed syncs of the file that were reported here, or happened before it was opened.
     failures_known: AtomicU64,
 }
 
@@ -258,7 +256,7 @@ impl AppendFile for MemoryFile {
             None => {}
         }
         let content = &mut disk.files[self.number];
-        // What is in the file already has its space.
+        // Bytes within the file already have space.
         if at <= content.kept.max(content.bytes.len() as u64) {
             content.kept = content.kept.max(at.saturating_add(bytes));
         }
@@ -313,10 +311,10 @@ fn power_off() -> io::Error {
 
 #[derive(Clone, Debug, Default)]
 struct Disk {
-    /// Files by number. One without a name stays for those who have it open.
+    /// Files by number. A file without a name stays for its openers.
     files: Vec<Content>,
     names: BTreeMap<String, usize>,
-    /// The names at the directory's last sync, and what changed since.
+    /// The names at the directory's last sync, and the changes since.
     durable_names: BTreeMap<String, usize>,
     pending_names: Vec<NameChange>,
     operations: u64,
@@ -324,7 +322,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// Counts an operation, and says what goes wrong with it: one of `possible`, or the power.
+    /// Counts an operation; returns its fault: one of `possible`, or the power's.
     fn next_fault(&mut self, possible: &[Fault]) -> Option<Fault> {
         let operation = self.operations;
         self.operations += 1;
@@ -343,7 +341,7 @@ impl Disk {
     }
 }
 
-/// A name that goes, one that comes, or both in one step.
+/// A name that is removed, one that is added, or both in one step.
 #[derive(Clone, Debug)]
 struct NameChange {
     gone: Option<String>,
@@ -361,20 +359,20 @@ impl NameChange {
     }
 }
 
-/// What a file holds, now and durably.
+/// The content of a file, current and durable.
 #[derive(Clone, Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// What it held at its last sync, and what was done to it since.
+    /// The content at its last sync, and the changes since.
     synced: Vec<u8>,
     changes: Vec<Change>,
-    /// Up to here there is space for it.
+    /// Up to here space is reserved.
     kept: u64,
-    /// Syncs that failed: after the first no other makes anything durable.
+    /// Failed syncs: after the first, no other makes anything durable.
     failures: u64,
 }
 
-/// What was done to a file.
+/// A change of a file.
 #[derive(Clone, Debug)]
 enum Change {
     Write { at: usize, bytes: Vec<u8> },
@@ -411,7 +409,7 @@ impl Content {
     }
 
     /// The states since the last sync that a block may be in after a crash: that of the sync, the
-    /// present one, and one between.
+    /// current one, and one between.
     fn possible_states(&self, dice: &mut Dice) -> [Vec<u8>; 3] {
         let between = dice.below(self.changes.len() + 1);
         let [mut now, mut then] = [self.synced.clone(), self.synced.clone()];
@@ -424,8 +422,8 @@ impl Content {
         [now, then, self.synced.clone()]
     }
 
-    /// The shortest that the file was since its last sync, and the longest: what is before the
-    /// first has never been a hole.
+    /// The shortest and the longest length since its last sync: bytes before the first were never a
+    /// hole.
     fn lengths(&self) -> (usize, usize) {
         let (mut length, mut shortest, mut longest) =
             (self.synced.len(), self.synced.len(), self.synced.len());
@@ -472,7 +470,7 @@ impl Content {
 struct Dice(u64);
 
 impl Dice {
-    /// A number below `limit`, which is not 0. Slightly uneven, which does not matter here.
+    /// A number below `limit`, which is not 0. Slightly uneven, which is fine here.
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

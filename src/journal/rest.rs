@@ -1,70 +1,71 @@
-//! What a file holds behind the last batch that can be kept: whole batches, room, or a torn tail.
+//! The part of a file after the last batch that is kept: whole batches, preallocated space, or a torn
+//! tail.
 //!
-//! It may be as long as the file, so it is read in parts of which few are held at once.
+//! It may be as long as the file, so it is read in parts, of which few are held at once.
 
 use super::batch::{PREFIX, TRAILER_BYTES, Trailer, checksum_of};
 use super::files::Directory;
-use super::room::RoomAtEnd;
+use super::preallocated::PreallocatedAtEnd;
 use memchr::memmem;
 use std::io::{self, Read};
 
-/// Bytes read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
-/// What a break in a file means.
+/// The meaning of a break in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// What a loss of power leaves: nothing from the break on was known to be durable when any
-    /// whole batch behind it was written.
+    /// The result of a power failure: when the whole batches after the break were written, nothing from
+    /// the break on was known to be durable.
     TornTail,
-    /// Something that was durable is not there any more; this batch proves it.
+    /// Durable data is missing; this batch proves it.
     Damage(LaterBatch),
     /// There is no opening, and no proof that there was one: Redis has written the file, or it is
-    /// damaged. A loss of power cannot be the reason.
+    /// damaged. A power failure cannot be the reason.
     NoOpening,
 }
 
-/// A whole batch behind a break.
+/// A whole batch after a break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaterBatch {
-    /// Offset in the file where it begins.
+    /// Its offset in the file.
     pub start: u64,
-    /// Offset in the file where it ends.
+    /// The offset of its end.
     pub end: u64,
     /// Up to here the file was known to be synced when it was written, according to its trailer.
     pub durable: u64,
 }
 
-/// Bytes behind the last batch that can be kept.
+/// Bytes after the last batch that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
-    /// Those before the room.
+    /// Those before the preallocated space.
     pub torn: u64,
-    /// Those of the room that the file ends with.
-    pub room: u64,
+    /// The preallocated space at the end of the file.
+    pub preallocated: u64,
 }
 
-/// Reads what a file holds from offset `kept` on, once from there to its end.
+/// Reads a file from offset `kept` to its end, once.
 pub struct Rest<'a> {
     directory: &'a dyn Directory,
     name: &'a str,
     kept: u64,
     reader: Box<dyn Read + Send>,
-    /// A part of the file: what is searched now, and some of what was.
+    /// A part of the file: what is searched now, and some of the part before.
     window: Vec<u8>,
     /// Bytes of the rest before the window.
     dropped: u64,
     /// Up to here the window was searched for trailers.
     searched: usize,
     is_at_end: bool,
-    room: RoomAtEnd,
+    preallocated: PreallocatedAtEnd,
 }
 
 impl<'a> Rest<'a> {
-    /// Begins at offset `kept`, where the last batch ends that can be kept.
+    /// Begins at offset `kept`, where the last kept batch ends.
     ///
     /// # Errors
-    /// What the system said.
+    /// An error of the system.
     pub fn begin(directory: &'a dyn Directory, name: &'a str, kept: u64) -> io::Result<Rest<'a>> {
         Ok(Rest {
             directory,
@@ -75,19 +76,18 @@ impl<'a> Rest<'a> {
             dropped: 0,
             searched: 0,
             is_at_end: false,
-            room: RoomAtEnd::default(),
+            preallocated: PreallocatedAtEnd::default(),
         })
     }
 
-    /// Decides about a break at `kept`. Where the proof is near in a long file, no more than that is
-    /// read.
+    /// Decides about a break at `kept`. It reads no further than the proof.
     ///
     /// # Errors
-    /// What the system said.
+    /// An error of the system.
     pub fn judge(&mut self) -> io::Result<Verdict> {
         while let Some(batch) = self.next_batch()? {
-            // A whole batch at the very break is not torn, and yet does not follow: what was between
-            // is lost, or this is not its place.
+            // A whole batch exactly at the break is not torn, but does not follow: batches before it are
+            // lost, or it is misplaced.
             if batch.start == self.kept || batch.durable > self.kept {
                 return Ok(Verdict::Damage(batch));
             }
@@ -97,13 +97,13 @@ impl<'a> Rest<'a> {
 
     /// The next whole batch.
     ///
-    /// Each is verified by itself, for after a break nobody knows where a command begins. It must be
-    /// at its own offset, or begin at the very break: what else looks like a batch may be a message
-    /// that somebody made to look like one. A message that holds a piece of this very file, at the
-    /// very offset that the piece had there, would still be mistaken for it.
+    /// Each is verified by itself, since after a break it is unknown where a command begins. It must be
+    /// at its own offset, or begin exactly at the break: anything else may be a message crafted to look
+    /// like a batch. A message that contains a piece of this very file, at the same offset, would still
+    /// be taken for it.
     ///
     /// # Errors
-    /// What the system said.
+    /// An error of the system.
     pub fn next_batch(&mut self) -> io::Result<Option<LaterBatch>> {
         loop {
             let Some(found) = memmem::find(&self.window[self.searched..], PREFIX) else {
@@ -131,17 +131,17 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// How much of it is room. Whoever asks has no more questions: it reads to the end.
+    /// How much of it is preallocated. This reads to the end, so it is the last question.
     ///
     /// # Errors
-    /// What the system said.
+    /// An error of the system.
     pub fn lengths(mut self) -> io::Result<Lengths> {
         while !self.is_at_end {
             self.searched = self.window.len();
             self.read_more()?;
         }
-        let torn = self.room.begins_at();
-        Ok(Lengths { torn, room: self.dropped + self.window.len() as u64 - torn })
+        let torn = self.preallocated.begins_at();
+        Ok(Lengths { torn, preallocated: self.dropped + self.window.len() as u64 - torn })
     }
 
     /// The batch that ends with this trailer, if there is one.
@@ -168,7 +168,7 @@ impl<'a> Rest<'a> {
         Ok(is_whole.then_some(LaterBatch { start, end, durable: trailer.durable }))
     }
 
-    /// Reads on, and drops what was searched, but for a part: most batches begin in it.
+    /// Reads on. Drops what was searched, except a part in which most batches begin.
     fn read_more(&mut self) -> io::Result<()> {
         let dropped = self.searched.saturating_sub(READ_BYTES);
         self.window.drain(..dropped);
@@ -177,7 +177,7 @@ impl<'a> Rest<'a> {
         let before = self.window.len();
         (&mut self.reader).take(READ_BYTES as u64).read_to_end(&mut self.window)?;
         self.is_at_end = self.window.len() < before + READ_BYTES;
-        self.room.add(&self.window[before..]);
+        self.preallocated.add(&self.window[before..]);
         Ok(())
     }
 }
@@ -203,11 +203,11 @@ mod tests {
     use crate::journal::batch::{Sealer, first_chain};
     use crate::journal::files::write_all;
     use crate::journal::memory::MemoryDirectory;
-    use crate::journal::room::add_room;
+    use crate::journal::preallocated::add_preallocated;
 
     const NAME: &str = "appendonly.aof.1.incr.aof";
 
-    /// Batches longer than what is held, at every place of the borders between the parts.
+    /// Batches longer than the window, at all positions relative to the parts.
     #[test]
     fn batches_are_found_wherever_the_parts_end() {
         let mut file = Sealer::begin(NAME).1;
@@ -222,8 +222,8 @@ mod tests {
             file.extend_from_slice(&batch);
         }
         let end = file.len();
-        add_room(&mut file, 4 * READ_BYTES);
-        // The opening is torn: then everything behind it is found.
+        add_preallocated(&mut file, 4 * READ_BYTES);
+        // The opening is torn: then everything after it is found.
         let kept = 1;
         let directory = MemoryDirectory::new();
         let written = directory.create(NAME).and_then(|to| write_all(&*to, &file, 0));
@@ -235,7 +235,7 @@ mod tests {
             assert!(rest.window.len() <= 3 * READ_BYTES, "{} bytes are held", rest.window.len());
         }
         assert_eq!(rest.next_batch().expect("memory"), None);
-        let lengths = Lengths { torn: end as u64 - kept, room: 4 << 20 };
+        let lengths = Lengths { torn: end as u64 - kept, preallocated: 4 << 20 };
         assert_eq!(rest.lengths().expect("memory"), lengths);
         assert_eq!(begin().lengths().expect("memory"), lengths);
         assert!(matches!(begin().judge().expect("memory"), Verdict::Damage(_)));

@@ -1,13 +1,13 @@
-//! Append files that are turned on and off while the broker runs (`CONFIG SET appendonly`).
+//! Turns append files on and off while the broker runs (`CONFIG SET appendonly`).
 //!
-//! To turn them on, everything is written to a base file, as in a rewrite, and what changes meanwhile
-//! goes to an increment beside it. Only when both are there does the manifest name them: until then
-//! whatever the directory held before is what would load, and nothing is promised. So nothing is held or
-//! refused either: replies leave when their change is written, as with `everysec`; what cannot be
-//! written ends the attempt, and the next begins later. From then on all is promised that
-//! `appendfsync` says; what changed in the meantime is durable within a second.
+//! To turn them on, all data is written to a base file, as in a rewrite, and changes meanwhile go to an
+//! increment beside it. Only when both are complete does the manifest name them: until then a start
+//! would load what the directory held before, and nothing is promised. So no reply is held and no
+//! command refused: replies are sent when their change is written, as with `everysec`. A failed write
+//! ends the attempt, and the next begins later. From then on the promise of `appendfsync` holds; changes
+//! made in between are durable within a second.
 //!
-//! To turn them off, what is pending is written and synced. The files stay as they are then.
+//! To turn them off, pending changes are written and synced. The files stay as they are then.
 
 use super::files::Directory;
 use super::job::Job;
@@ -21,14 +21,14 @@ use crate::settings::FsyncPolicy;
 use log::{info, warn};
 
 impl Journal {
-    /// The job that makes the increment for what changes from now on, which no manifest names yet.
+    /// The job that makes the increment for future changes, which no manifest names yet.
     pub fn prepare(prefix: &str, broker: &Broker) -> Job {
         let space = broker.settings().append_reserve_bytes;
         Job::Start { prefix: prefix.to_string(), space }
     }
 
-    /// Begins to record what changes, and to write down what is there. The manifest ends with the
-    /// increment, as the job has given both.
+    /// Begins to record changes, and to write the existing data. Takes the increment, and the manifest
+    /// that ends with it, as made by the job.
     pub fn begin_at_run_time(
         prefix: &str,
         manifest: Manifest,
@@ -50,7 +50,7 @@ impl Journal {
         journal
     }
 
-    /// What is promised now.
+    /// The promise that holds now.
     pub(super) fn policy(&self, broker: &Broker) -> FsyncPolicy {
         match self.is_named {
             true => broker.settings().appendfsync,
@@ -58,36 +58,35 @@ impl Journal {
         }
     }
 
-    /// The manifest names the files.
+    /// The manifest names the files now.
     pub(super) fn note_named(&mut self) {
         if !self.is_named {
             self.is_named = true;
-            info!("append files: everything is in them, and from now on all that changes");
+            info!("append files: complete, and all further changes are recorded");
         }
     }
 
-    /// Whether an attempt to turn append files on has failed, and is to be given up.
+    /// Whether an attempt to turn append files on has failed, and must be abandoned.
     pub fn has_failed_to_begin(&self) -> bool {
         !self.is_named && (self.trouble.is_some() || self.stage.is_idle())
     }
 
-    /// Whether append files were turned on while the broker ran, and are not all there yet.
+    /// Whether append files were turned on while the broker ran, and are not yet complete.
     pub fn is_beginning(&self) -> bool {
         !self.is_named
     }
 
-    /// Gives up an attempt to turn append files on: everybody is answered, and nothing is recorded any
-    /// more. Takes its increment away, unless the manifest names it: an error does not say that it does
-    /// not.
+    /// Abandons an attempt to turn append files on: all replies are sent, and nothing is recorded any
+    /// more. Removes its increment, unless the manifest names it: that is possible even after an error.
     pub fn give_up(self, broker: &mut Broker, directory: &dyn Directory) {
         end_recording(broker);
         remove_unnamed(directory, &self.prefix, &self.tail.entry.name);
     }
 
-    /// Writes and syncs what is left, and records nothing any more.
+    /// Writes and syncs pending changes, and stops recording.
     ///
     /// # Errors
-    /// As [`Journal::close`]; nothing is recorded all the same.
+    /// As [`Journal::close`]; recording stops all the same.
     pub fn turn_off(self, broker: &mut Broker) -> Result<(), super::JournalError> {
         let closed = self.close(broker);
         end_recording(broker);
@@ -95,8 +94,7 @@ impl Journal {
     }
 }
 
-/// Takes away a file, if the manifest does not name it. If that fails, it takes space and does no other
-/// harm.
+/// Removes a file, unless the manifest names it. If that fails, the file only takes space.
 pub fn remove_unnamed(directory: &dyn Directory, prefix: &str, name: &str) {
     let manifest = Manifest::load(directory, prefix);
     let is_unnamed = manifest.is_ok_and(|found| !found.is_some_and(|found| found.names(name)));
@@ -105,7 +103,7 @@ pub fn remove_unnamed(directory: &dyn Directory, prefix: &str, name: &str) {
     }
 }
 
-/// The broker is as one that never had append files, but for its counters.
+/// The broker becomes like one that never had append files, except for its counters.
 fn end_recording(broker: &mut Broker) {
     broker.record_effects(false);
     broker.end_snapshot();

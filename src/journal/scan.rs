@@ -1,21 +1,21 @@
-//! Reads the append files from the first to the last and gives their commands, as long as all is
-//! well. Loading and checking are the same walk.
+//! Reads the append files in order and returns their commands, as long as they are valid. Loading and
+//! checking share this walk.
 //!
-//! Files that we wrote come batch by batch, each verified. A file that Redis wrote has no batches:
-//! its commands come as they are, and nothing can tell whether they are all there.
+//! Our files come batch by batch, each verified. Redis' files have no batches: their commands are
+//! returned as they are, and missing ones cannot be detected.
 //!
 //! # What may be missing
 //!
-//! A loss of power may leave a torn tail, but only behind all that is durable. The last batch of a
-//! file is durable before the next file gets its first. So a torn or unfinished file is the last, or
-//! those behind it hold nothing but their opening; everything else is damage.
+//! A power failure may leave a torn tail, but only after all durable data. The last batch of a file is
+//! durable before the next file gets its first. So a torn or unfinished file is the last, or the files
+//! after it have nothing but their opening. Everything else is damage.
 //!
 //! # What Redis appended
 //!
-//! A Redis that was started on our files goes on in the last one, without checksums. That must not
-//! pass as a torn tail, or what Redis took in would be dropped; nor may it pass as ours. Redis begins
-//! with `SELECT` in capitals, which we never write, or with a time stamp. It may stand behind
-//! commands of ours: where the trailer of a batch was torn, Redis cuts off the trailer alone.
+//! When Redis is started on our files, it appends to the last one, without checksums. That must not be
+//! taken for a torn tail, or Redis' changes would be dropped; nor for ours. Redis begins with `SELECT`
+//! in capitals, which we never write, or with a time stamp. This may follow commands of ours: where the
+//! trailer of a batch was torn, Redis cuts off only the trailer.
 
 use super::batch::TRAILER_BYTES;
 use super::error::LoadError;
@@ -30,14 +30,14 @@ pub use super::scan_file::{FileEnd, Leniency};
 /// The next piece of the data.
 #[derive(Debug)]
 pub enum Piece {
-    /// Whole commands: a batch, or what another program wrote. [`Scanner::bytes`] gives them.
+    /// Whole commands: a batch, or another program's commands. [`Scanner::bytes`] returns them.
     Commands {
-        /// Where they lie in what was read.
+        /// Their position in the buffer.
         range: Range<usize>,
-        /// Where they begin in the file.
+        /// Their offset in the file.
         at: u64,
     },
-    /// A file begins: what was selected before means nothing in it.
+    /// A file begins: the database selected before does not apply to it.
     FileBegins,
     /// There is no more.
     End,
@@ -48,7 +48,7 @@ pub struct Scanner {
     directory: Arc<dyn Directory>,
     leniency: Leniency,
     manifest: Manifest,
-    /// Files to come, the next one last.
+    /// The next files, in reverse order.
     to_come: Vec<Entry>,
     file: Option<OpenFile>,
     ends: Vec<FileEnd>,
@@ -57,17 +57,17 @@ pub struct Scanner {
     done_bytes: u64,
 }
 
-/// What is known of the files that are done, of which there may be many.
+/// Summary of the files that are done, of which there may be many.
 #[derive(Default)]
 struct Before {
-    /// The place of the first of ours that is not finished.
+    /// The index of the first of our files that is not finished.
     unfinished: Option<usize>,
     /// Whether any of them has batches.
     has_batches: bool,
 }
 
 impl Scanner {
-    /// Begins with the files that the manifest names; none if there are no files at all.
+    /// Begins with the files of the manifest; `None` if there are no files at all.
     pub fn begin(
         directory: Arc<dyn Directory>,
         prefix: &str,
@@ -77,7 +77,7 @@ impl Scanner {
             refuse_strays(&*directory, prefix)?;
             return Ok(None);
         };
-        // Ours never has less; the last file would have been lost unnoticed.
+        // Our files are never shorter; otherwise the loss of the last file would go unnoticed.
         if let Some(base) = manifest.base.as_ref().filter(|base| base.is_checked)
             && manifest.increments.is_empty()
         {
@@ -116,28 +116,27 @@ impl Scanner {
         self.done_bytes + self.file.as_ref().map_or(0, |file| file.end.kept)
     }
 
-    /// The file that is being read.
+    /// The current file.
     pub fn file_name(&self) -> &str {
         self.file.as_ref().map_or("", |file| &file.end.entry.name)
     }
 
-    /// The commands of a piece, until the next one is asked for.
+    /// The commands of a piece, valid until the next one is requested.
     pub fn bytes(&self, range: &Range<usize>) -> &[u8] {
         self.file.as_ref().and_then(|file| file.window.get(range.clone())).unwrap_or_default()
     }
 
-    /// The manifest, and how each of its files ended, once all have.
+    /// The manifest, and how each of its files ended, after all were read.
     pub fn finish(self) -> (Manifest, Vec<FileEnd>) {
         (self.manifest, self.ends)
     }
 
-    /// The checksum that the batch which was given last goes on from; none if another program wrote
-    /// what was given.
+    /// The checksum before the most recent batch; `None` if the most recent piece is another program's.
     pub fn chain_before(&self) -> Option<u32> {
         self.file.as_ref().filter(|file| file.end.chain.is_some()).map(|file| file.chain_before)
     }
 
-    /// How the files that are done ended, and the one that is being read so far.
+    /// How the finished files ended, and the current one so far.
     pub fn ends(&self) -> impl Iterator<Item = &FileEnd> {
         self.ends.iter().chain(self.file.as_ref().map(|file| &file.end))
     }
@@ -162,7 +161,7 @@ impl Scanner {
                     }
                 }
                 Step::FileEnd => {
-                    self.done_bytes += file.end.kept + file.end.torn + file.end.room;
+                    self.done_bytes += file.end.kept + file.end.torn + file.end.preallocated;
                     let end = self.file.take().map(|file| file.end);
                     if let Some(end) = end {
                         self.before.has_batches |= end.batches > 0;
@@ -189,7 +188,7 @@ impl Scanner {
     }
 }
 
-/// Without a manifest there may be what a crash left of a first start: files without data.
+/// Without a manifest there may be remains of an interrupted first start: files without data.
 fn refuse_strays(directory: &dyn Directory, prefix: &str) -> Result<(), LoadError> {
     let manifest = manifest_name(prefix);
     let names = directory.list().map_err(|error| LoadError::io("the directory", error))?;
@@ -207,7 +206,7 @@ fn refuse_strays(directory: &dyn Directory, prefix: &str) -> Result<(), LoadErro
     Ok(())
 }
 
-/// A file with data means that all before it were complete, and durable.
+/// A file with data shows that all files before it were complete and durable.
 fn refuse_gap(unfinished: Option<&FileEnd>, now: &FileEnd) -> Result<(), LoadError> {
     match unfinished {
         Some(end) => {

@@ -1,5 +1,5 @@
-//! Reads one append file from its start to its end: batches of ours, commands of another program, and
-//! what it means where neither goes on.
+//! Reads one append file from start to end: our batches, another program's commands, and the meaning of
+//! a break.
 
 use super::batch::{Next, Reason, TRAILER_BYTES, first_chain, is_opening, next_batch};
 use super::error::LoadError;
@@ -12,22 +12,22 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes read at once.
+/// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
-/// So much of a batch is held before it is asked whether it is whole: a length that was damaged may
-/// say that it goes on to the end of a file of any length.
+/// Up to this many bytes of a batch are held before checking that it is whole: a damaged length may
+/// claim the rest of the file, however long.
 const UNASKED_BYTES: usize = 16 << 20;
 
-/// What a snapshot in Redis' binary format begins with.
+/// Beginning of a snapshot in Redis' binary format.
 pub(super) const RDB_MAGIC: &[u8] = b"REDIS";
 
-/// What is taken although it is not perfect.
+/// Which imperfections are accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Leniency {
-    /// A torn tail: it is left out.
+    /// A torn tail, which is cut off.
     pub torn: bool,
-    /// What another program appended: it is taken as it is.
+    /// Commands appended by another program, which are used as they are.
     pub unverified: bool,
 }
 
@@ -36,17 +36,17 @@ pub struct Leniency {
 pub struct FileEnd {
     /// The file.
     pub entry: Entry,
-    /// Bytes that are whole.
+    /// Whole bytes.
     pub kept: u64,
-    /// Bytes behind those: a torn tail.
+    /// Bytes after those: a torn tail.
     pub torn: u64,
-    /// Bytes behind those: room for more.
-    pub room: u64,
-    /// The checksum to go on with behind the kept ones; none if they are not all ours.
+    /// Bytes after those: preallocated space.
+    pub preallocated: u64,
+    /// The checksum to continue with after the kept bytes; `None` if they are not all ours.
     pub chain: Option<u32>,
-    /// Whether its last batch says that it is finished.
+    /// Whether its last batch is of the finished kind.
     pub is_finished: bool,
-    /// Whether it holds anything but an opening.
+    /// Whether it has anything besides an opening.
     pub has_data: bool,
     /// Whole batches.
     pub batches: u64,
@@ -55,7 +55,7 @@ pub struct FileEnd {
 }
 
 impl FileEnd {
-    /// What was durable is not there any more; `proof` says how that is known.
+    /// Durable data is missing; `proof` says how that is known.
     pub(super) fn damage(&self, proof: &str) -> LoadError {
         let reason = match self.reason.as_str() {
             "" => "the last batches are missing",
@@ -70,31 +70,31 @@ impl FileEnd {
     }
 }
 
-/// A file that is being read.
+/// A file being read.
 pub(super) struct OpenFile {
     directory: Arc<dyn Directory>,
     reader: Box<dyn Read + Send>,
-    /// What was read and is not dropped yet.
+    /// Bytes that were read and not yet dropped.
     pub window: Vec<u8>,
-    /// Up to here the window is done; in the file that is byte `end.kept`.
+    /// Up to here the window is done; this is byte `end.kept` of the file.
     start: usize,
-    /// Up to this byte of the file the window may grow, however much it holds: what is next is whole
-    /// there.
+    /// The window may grow up to this byte of the file, whatever its size: the next item is whole there.
     whole_at: u64,
     is_at_end: bool,
     /// The checksum before the last batch.
     pub chain_before: u32,
-    /// How the file ends, as far as it was read. Without a `chain` another program wrote what comes.
+    /// How the file ends, as far as it was read. Without a `chain`, the next commands are another
+    /// program's.
     pub end: FileEnd,
 }
 
-/// What is to be done with what a file holds next.
+/// The next step.
 pub(super) enum Step {
     Commands {
         range: Range<usize>,
         at: u64,
     },
-    /// The file has ended, well or torn.
+    /// The file has ended, whole or torn.
     FileEnd,
 }
 
@@ -109,7 +109,7 @@ impl OpenFile {
             entry,
             kept: 0,
             torn: 0,
-            room: 0,
+            preallocated: 0,
             chain: Some(chain),
             is_finished: false,
             has_data: false,
@@ -128,7 +128,7 @@ impl OpenFile {
         })
     }
 
-    /// Goes on to the next commands, or to the end. `has_batches` says whether a file before is ours.
+    /// Continues to the next commands, or to the end. `has_batches`: whether an earlier file is ours.
     pub(super) fn step(
         &mut self,
         leniency: Leniency,
@@ -167,7 +167,7 @@ impl OpenFile {
                         self.read_more()?;
                         continue;
                     }
-                    if at > 0 && self.has_only_room()? {
+                    if at > 0 && self.has_only_preallocated()? {
                         return Ok(Step::FileEnd);
                     }
                     let reason = match self.is_at_end {
@@ -186,8 +186,8 @@ impl OpenFile {
         }
     }
 
-    /// Whether the file does not begin with an opening. If it is ours all the same, and damaged, it
-    /// has checksums further on, which are no commands that change data and so refused.
+    /// Whether the file has no opening. If it is ours nevertheless, and damaged, it has checksums
+    /// further on. These are not commands that change data, so they are refused.
     fn is_of_another_program(&mut self) -> Result<bool, LoadError> {
         while self.window.len() < TRAILER_BYTES && !self.is_at_end {
             self.read_more()?;
@@ -199,7 +199,7 @@ impl OpenFile {
         if self.window.starts_with(RDB_MAGIC) {
             return Err(LoadError::Rdb { file: self.end.entry.name.clone() });
         }
-        // After a file of ours, only another program can have gone on without an opening.
+        // After one of our files, only another program can have continued without an opening.
         if has_batches {
             return self.go_on_as_foreign(leniency);
         }
@@ -212,7 +212,7 @@ impl OpenFile {
         self.end.kept += bytes as u64;
     }
 
-    /// Reads on; what is done is dropped first. The window grows as long as nothing in it is done.
+    /// Reads on, after dropping what is done. The window grows while nothing in it is done.
     fn read_more(&mut self) -> Result<(), LoadError> {
         self.window.drain(..self.start);
         self.start = 0;
@@ -224,8 +224,8 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Whether to read on although what is next is not whole yet. `whole` tells where it is, if
-    /// nothing was damaged: what is more than a little has to be somewhere.
+    /// Whether to read on although the next item is not whole yet. `whole` finds its end: above a
+    /// certain size it must be whole somewhere.
     fn may_grow(
         &mut self,
         whole: fn(&OpenFile, u64) -> io::Result<Option<u64>>,
@@ -240,8 +240,8 @@ impl OpenFile {
         Ok(found.is_some())
     }
 
-    /// Where a batch ends that begins here and is whole behind `held_to`. One that is whole before
-    /// that was part of a message, or it would have been found.
+    /// The end of a batch that begins here and is whole after `held_to`. A shorter one would have been
+    /// found, or is part of a message.
     fn end_of_whole_batch(&self, held_to: u64) -> io::Result<Option<u64>> {
         let mut rest = self.rest()?;
         while let Some(batch) = rest.next_batch()? {
@@ -252,12 +252,12 @@ impl OpenFile {
         Ok(None)
     }
 
-    /// What another program wrote is whole at the end, if it is anywhere.
+    /// Another program's commands can only be whole at the end.
     fn end_of_whole_unit(&self, _: u64) -> io::Result<Option<u64>> {
         Ok(has_whole_unit(self.skimmer()?)?.then_some(u64::MAX))
     }
 
-    /// All that stands behind what is done, to be looked at without holding it.
+    /// Everything after the part that is done, for a look without holding it.
     fn rest(&self) -> io::Result<Rest<'_>> {
         Rest::begin(&*self.directory, &self.end.entry.name, self.end.kept)
     }
@@ -270,14 +270,14 @@ impl OpenFile {
         LoadError::io(&self.end.entry.name, error)
     }
 
-    /// Whether another program wrote something of the rest.
+    /// Whether another program wrote some of the rest.
     fn is_continued(&self) -> Result<bool, LoadError> {
         self.skimmer().and_then(goes_on).map_err(|error| self.failed(error))
     }
 
-    /// Behind the last batch there may be nothing but room, which need not be durable.
+    /// After the last batch there may be only preallocated space, which need not be durable.
     fn end_of_finished(&mut self, leniency: Leniency) -> Result<Step, LoadError> {
-        if self.has_only_room()? {
+        if self.has_only_preallocated()? {
             return Ok(Step::FileEnd);
         }
         self.end.reason = "something stands behind the last batch".into();
@@ -289,19 +289,19 @@ impl OpenFile {
         Ok(Step::FileEnd)
     }
 
-    /// How much of the rest of the file is room.
+    /// How much of the rest of the file is preallocated.
     fn lengths(&self) -> Result<Lengths, LoadError> {
         self.rest().and_then(Rest::lengths).map_err(|error| self.failed(error))
     }
 
-    /// Whether the rest of the file is room, and nothing else.
-    fn has_only_room(&mut self) -> Result<bool, LoadError> {
-        let Lengths { torn, room } = self.lengths()?;
-        self.end.room = room;
+    /// Whether the rest of the file is only preallocated space.
+    fn has_only_preallocated(&mut self) -> Result<bool, LoadError> {
+        let Lengths { torn, preallocated } = self.lengths()?;
+        self.end.preallocated = preallocated;
         Ok(torn == 0)
     }
 
-    /// Something is not the next batch: finds out what that means.
+    /// The bytes are not the next batch: finds out what that means.
     fn break_off(
         &mut self,
         reason: String,
@@ -340,8 +340,8 @@ impl OpenFile {
 
     /// The rest is torn.
     fn tear(&mut self, leniency: Leniency) -> Result<(), LoadError> {
-        let Lengths { torn, room } = self.lengths()?;
-        (self.end.torn, self.end.room) = (torn, room);
+        let Lengths { torn, preallocated } = self.lengths()?;
+        (self.end.torn, self.end.preallocated) = (torn, preallocated);
         if leniency.torn {
             return Ok(());
         }
@@ -350,7 +350,7 @@ impl OpenFile {
         Err(LoadError::Torn { file, at, reason })
     }
 
-    /// The next commands of another program; nothing if more had to be read.
+    /// The next commands of another program; `None` if more had to be read.
     fn foreign_step(&mut self, leniency: Leniency) -> Result<Option<Step>, LoadError> {
         let rest = &self.window[self.start..];
         let at = self.end.kept;

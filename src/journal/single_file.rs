@@ -1,5 +1,5 @@
-//! The one append file that Redis had before version 7, beside the directory of today's: it becomes the
-//! base file of a new manifest, as in Redis.
+//! The single append file of Redis before version 7, in the parent directory: it becomes the base file
+//! of a new manifest, as in Redis.
 
 use super::error::LoadError;
 use super::files::{Directory, DiskDirectory, open_regular};
@@ -10,12 +10,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Takes the file `name` of `parent` into the directory of append files, if there is one and nothing
-/// else to load. Its text is judged when it is loaded; only its beginning is looked at before it is
-/// moved. After a crash in between, this goes on where it ended.
+/// Moves the file `name` of `parent` into the directory of append files, if it exists and there is
+/// nothing else to load. Only its beginning is checked first; the rest is checked when it is loaded.
+/// After a crash in between, this continues.
 ///
 /// # Errors
-/// The file is no text of commands, or the system's answer.
+/// The file does not consist of commands, or an error of the system.
 pub fn take_in(parent: &Path, directory: &DiskDirectory, name: &str) -> Result<(), LoadError> {
     let old = parent.join(name);
     let failed = |error| LoadError::io(&old.display().to_string(), error);
@@ -45,7 +45,7 @@ pub fn take_in(parent: &Path, directory: &DiskDirectory, name: &str) -> Result<(
     Ok(())
 }
 
-/// Whether append files lie there that a server without such does not load: what to say of them.
+/// A warning for a server without append files, if there are append files that it does not load.
 pub fn unused(parent: &Path, directory_name: &str, name: &str) -> Option<String> {
     let manifest = parent.join(directory_name).join(format!("{name}.manifest"));
     let old = parent.join(name);
@@ -57,7 +57,7 @@ pub fn unused(parent: &Path, directory_name: &str, name: &str) -> Option<String>
     ))
 }
 
-/// Whether there is a file with anything in it.
+/// Whether the file exists and is not empty.
 fn has_bytes(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(found.len() > 0),
@@ -67,7 +67,7 @@ fn has_bytes(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether it begins as commands do, or with a time stamp of Redis.
+/// Whether it begins like commands, or with a time stamp of Redis.
 fn check_beginning(path: &Path) -> Result<(), LoadError> {
     let file = path.display().to_string();
     let failed = |error| LoadError::io(&file, error);

@@ -1,25 +1,25 @@
-//! Walks over commands without holding them: what stands in a damaged file may be of any length, or
-//! say that it is.
+//! Walks over commands without holding them: in a damaged file they may be, or claim to be, of any
+//! length.
 
 use crate::resp::parse_integer;
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The longest line of a count or of a length, as in the parser.
+/// Maximum length of a line with a count or a length, as in the parser.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Of a command's name no more is of interest.
+/// Bytes of a command's name that are kept.
 const NAME_BYTES_MAX: u64 = 16;
 
-/// What comes next.
+/// The next item.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Skimmed {
-    /// A whole command: the first bytes of its name, as they are.
+    /// A whole command: the first bytes of its name, unchanged.
     Command(Vec<u8>),
-    /// The bytes end behind a command.
+    /// The bytes end after a command.
     End,
     /// The bytes end in the middle of a command.
     Partial,
-    /// No command: the first bytes of what is there instead.
+    /// Not a command: its first bytes.
     Other(Vec<u8>),
 }
 
@@ -40,7 +40,7 @@ impl Skimmer {
         Skimmer { reader: BufReader::with_capacity(1 << 18, reader) }
     }
 
-    /// The next command. After anything else there is no more.
+    /// The next command. After any other result there is no more.
     pub(super) fn next_command(&mut self) -> io::Result<Skimmed> {
         match self.reader.fill_buf()? {
             [] => return Ok(Skimmed::End),
@@ -61,7 +61,7 @@ impl Skimmer {
             };
             let of_name = if index == 0 { length.min(NAME_BYTES_MAX) } else { 0 };
             (&mut self.reader).take(of_name).read_to_end(&mut name)?;
-            // With the two bytes behind it.
+            // Including the two bytes after it.
             let left = length - of_name + 2;
             if io::copy(&mut (&mut self.reader).take(left), &mut io::sink())? < left {
                 return Ok(Skimmed::Partial);
@@ -78,7 +78,7 @@ impl Skimmer {
         let Some(digits) = line.strip_suffix(b"\r") else {
             return Ok(if is_long { Header::Other } else { Header::Partial });
         };
-        // The byte behind is there, whatever it is.
+        // The byte after it exists, whatever it is.
         if (&mut self.reader).take(1).read_to_end(&mut Vec::new())? == 0 {
             return Ok(Header::Partial);
         }
@@ -102,7 +102,7 @@ mod tests {
         skimmer.next_command().expect("memory")
     }
 
-    /// Both walk over the same commands, however the bytes are broken.
+    /// Both find the same commands, however the bytes are broken.
     fn compare_with_parser(bytes: &[u8]) -> Result<(), TestCaseError> {
         let mut skimmer = skimmer(bytes);
         let mut at = 0;

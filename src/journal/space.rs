@@ -1,19 +1,19 @@
-//! Space on the disk that is kept behind the last batch, so that a full disk is met before a change is
-//! made and not after it.
+//! Disk space reserved after the last batch, so that a full disk is noticed before a change is made, not
+//! after it.
 //!
-//! A change that has been made cannot be taken back: a consumer has been served, a watch is broken. So
-//! what one turn changes has to fit into space that the append file owns already, whoever else fills
-//! the disk. At the end of each turn the journal sees to it that so much is there (`append-reserve`),
-//! and tells the broker how much the next turn may change. A request that is larger than that waits for
-//! one turn, in which space is found for it alone, or gets `-MISCONF`. If not even the reserve can be
-//! had, all changes are refused until it can; what was made before still fits.
+//! A change cannot be undone: a consumer has its message, a watch is broken. So the changes of one turn
+//! must fit into space that the append file already owns, whoever else fills the disk. At the end of
+//! each turn the journal makes sure of that (`append-reserve`), and tells the broker how much the next
+//! turn may change. A larger request waits for one turn, which reserves space for it alone, or gets
+//! `-MISCONF`. If not even the reserve is available, all changes are refused until it is; earlier
+//! changes still fit.
 //!
-//! Besides requests, policies change queues (lives that end, dead letters), and nobody is answered for
-//! that. It goes into a margin, and beyond that into what is left; only if more of it comes than the
-//! reserve holds, while the disk is full, is a batch left that waits for space.
+//! Policies also change queues without a request (expiry, dead letters), and such changes cannot be
+//! refused. They use a margin, and beyond that the rest of the reserve. Only if they exceed the reserve
+//! while the disk is full does a batch wait for space.
 //!
-//! Not all file systems can keep space. There, and with `append-reserve 0`, a full disk is met by a
-//! write: see [`super::writer`].
+//! Some file systems cannot reserve space. There, and with `append-reserve 0`, a write finds the disk
+//! full: see [`super::writer`].
 
 use super::files::is_full;
 use super::stage::Stage;
@@ -23,17 +23,16 @@ use crate::clock::Now;
 use log::{info, warn};
 use std::io;
 
-/// For what comes without a request, and for the trailers of batches.
+/// For changes without a request, and for the trailers of batches.
 const MARGIN_BYTES: u64 = 64 * 1024;
 
 impl Journal {
-    /// Sees to it that what the next turn changes finds space, and tells the broker how much that may
-    /// be.
+    /// Reserves space for the next turn's changes, and tells the broker how much they may be.
     pub(super) fn keep_space(&mut self, broker: &mut Broker, now: Now) {
         let kept = broker.settings().append_reserve_bytes;
         let wanted = broker.take_wanted_space();
         let must_wait = self.shortage_us.is_some_and(|retry_us| retry_us > now.monotonic_us);
-        // While changes are refused anyway, nobody makes any.
+        // While changes are refused anyway, there are none.
         if self.trouble.is_some() || must_wait {
             return broker.allow_changes(u64::MAX, None, None);
         }
@@ -43,7 +42,7 @@ impl Journal {
         }
         let used = self.pending.len() as u64 + MARGIN_BYTES;
         let tail = match &mut self.stage {
-            // What comes now is not for the old file any more.
+            // New changes no longer go to the old file.
             Stage::Closing { next, .. } => next,
             _ => &mut self.tail,
         };
@@ -72,14 +71,12 @@ impl Journal {
     fn note_shortage(&mut self, broker: &mut Broker, error: &io::Error, now: Now) {
         let file = &self.tail.entry.name;
         if !is_full(error) {
-            info!("{file}: space cannot be kept for changes here: {error}");
+            info!("{file}: this file system cannot reserve space for changes: {error}");
             self.can_keep_space = false;
             return self.end_shortage(broker);
         }
         if self.shortage_us.is_none() {
-            warn!(
-                "{file}: no space can be kept for changes: {error}: they are refused until it can"
-            );
+            warn!("{file}: no space for changes: {error}: they are refused until there is");
         }
         self.shortage_us = Some(now.monotonic_us + RETRY_US);
         broker.persistence_mut().shortage = Some(reason(error));
@@ -87,7 +84,7 @@ impl Journal {
 
     fn end_shortage(&mut self, broker: &mut Broker) {
         if self.shortage_us.take().is_some() {
-            info!("{}: there is space again: changes are taken", self.tail.entry.name);
+            info!("{}: there is space again: changes are accepted", self.tail.entry.name);
             broker.persistence_mut().shortage = None;
         }
     }

@@ -1,16 +1,16 @@
-//! How far a rewrite is.
+//! The progress of a rewrite.
 
 use super::base::BaseWriter;
 use super::tail::Tail;
 
-/// How far a rewrite is.
+/// The progress of a rewrite.
 pub(super) enum Stage {
     /// There is none.
     Idle,
     /// The new increment is being made.
     Preparing,
-    /// The new increment is there. The old one is synced first while it is still written to, so
-    /// that its last batch takes little time.
+    /// The new increment exists. The old one is synced first while it is still written to, so that its
+    /// last batch takes little time.
     Prepared {
         /// The new increment.
         next: Tail,
@@ -21,12 +21,12 @@ pub(super) enum Stage {
     Closing {
         /// The new increment.
         next: Tail,
-        /// The number of the sync that does it.
+        /// The number of the sync for that.
         sync: u64,
     },
     /// The base is being written.
     Writing {
-        /// Here it waits for more keys; or a job has it.
+        /// Set while it waits for more keys; otherwise a job has it.
         base: Option<BaseWriter>,
         /// Whether it replaces a file that cannot be trusted.
         starts_anew: bool,
@@ -36,14 +36,14 @@ pub(super) enum Stage {
         /// Whether it replaces a file that cannot be trusted.
         starts_anew: bool,
     },
-    /// The base is being given up.
+    /// The base is being abandoned.
     Abandoning,
-    /// What is history is being deleted.
+    /// History files are being deleted.
     Deleting,
 }
 
 impl Stage {
-    /// Whether nothing is under way.
+    /// Whether no rewrite is in progress.
     pub(super) fn is_idle(&self) -> bool {
         matches!(self, Stage::Idle)
     }

@@ -1,5 +1,5 @@
-//! Append files that no manifest names, as a process leaves them that is killed before it has saved the
-//! manifest. Nothing in them is loaded. Those that hold nothing are removed at the start.
+//! Append files that no manifest names, left by a process killed before it saved the manifest. They are
+//! not loaded. Empty ones are removed at the start.
 
 use super::batch::Sealer;
 use super::files::Directory;
@@ -7,10 +7,10 @@ use super::manifest::Manifest;
 use log::{info, warn};
 use std::io::{self, Read};
 
-/// Removes the files that the manifest does not name and that hold nothing but our opening. Others
-/// stay, and the log names them. The manifest must be durable: an older one may name more.
+/// Removes files that the manifest does not name and that have only our opening. Others stay, and the
+/// log names them. The manifest must be durable: an older one may name more.
 pub(super) fn remove_strays(directory: &dyn Directory, prefix: &str, manifest: &Manifest) {
-    // If it cannot be listed, everything stays.
+    // If the directory cannot be listed, everything stays.
     for name in directory.list().unwrap_or_default() {
         if !is_append_file(prefix, &name) || manifest.names(&name) {
             continue;
@@ -20,13 +20,13 @@ pub(super) fn remove_strays(directory: &dyn Directory, prefix: &str, manifest: &
                 Ok(()) => info!("{name}: no manifest names it, and it is empty: removed"),
                 Err(error) => warn!("{name}: cannot be removed: {error}"),
             },
-            Ok(false) => warn!("{name}: no manifest names it: it is not loaded, and not needed"),
+            Ok(false) => warn!("{name}: no manifest names it: it is not loaded and not needed"),
             Err(error) => warn!("{name}: cannot be read: {error}"),
         }
     }
 }
 
-/// Whether this is a name that we give to a file.
+/// Whether this could be the name of one of our files.
 fn is_append_file(prefix: &str, name: &str) -> bool {
     let behind = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
     let number = behind.and_then(|rest| {
@@ -37,7 +37,7 @@ fn is_append_file(prefix: &str, name: &str) -> bool {
     })
 }
 
-/// Whether the file holds what a new one of this name begins with, and no more.
+/// Whether the file has only the opening of a new file of this name.
 fn is_opening_alone(directory: &dyn Directory, name: &str) -> io::Result<bool> {
     let (_, opening) = Sealer::begin(name);
     let mut found = Vec::new();
@@ -74,7 +74,7 @@ mod tests {
         write("a.4.incr.aof", &with_data("a.4.incr.aof"));
         write("a.5.incr.aof", &[opening("a.5.incr.aof"), b"*".to_vec()].concat());
         write("a.6.incr.aof", &opening("a.6.incr.aof")[..92]);
-        // Of Redis, or whoever.
+        // From Redis, or another program.
         write("a.7.incr.aof", b"");
         for other in ["a.8.incr.aof.torn-1", "a.x.incr.aof", "a..incr.aof", "b.1.incr.aof"] {
             write(other, &opening(other));

@@ -1,35 +1,34 @@
-//! The file that changes are appended to.
+//! The file to which changes are appended.
 
 use super::batch::{Sealer, TRAILER_BYTES};
 use super::files::{AppendFile, is_full, write_all};
 use super::manifest::Entry;
-use super::room::{add_pad, add_room};
+use super::preallocated::{add_pad, add_preallocated};
 use std::io;
 use std::sync::Arc;
 
-/// An append file at its end.
+/// An append file and its end.
 #[derive(Clone)]
 pub struct Tail {
-    /// Its place in the manifest.
+    /// Its entry in the manifest.
     pub entry: Entry,
-    /// The file, opened once for each sync that may be under way: Linux tells of a failure once for
-    /// each time that a file was open then, and every sync that was to cover what is lost has to
-    /// hear of it.
+    /// The file, opened once for each concurrent sync: Linux reports a failure once to each opener, and
+    /// every sync that covers the lost bytes must hear of it.
     pub sync_files: Vec<Arc<dyn AppendFile>>,
     /// Up to here it is known to be durable.
     pub durable: u64,
-    /// The file, to write to.
+    /// The file, for writing.
     file: Arc<dyn AppendFile>,
-    /// Closes its batches.
+    /// Seals its batches.
     sealer: Sealer,
-    /// Bytes of the file: what is behind the last batch is room.
+    /// Bytes of the file: those after the last batch are preallocated.
     length: u64,
-    /// Up to here there is space on the disk.
+    /// Up to here disk space is reserved.
     kept: u64,
 }
 
 impl Tail {
-    /// A file that ends with what the sealer closed last, and is durable.
+    /// A file that ends with the sealer's last batch, and is durable.
     pub fn new(
         entry: Entry,
         file: Arc<dyn AppendFile>,
@@ -45,14 +44,14 @@ impl Tail {
         self.sealer.at()
     }
 
-    /// Writes commands as a batch, and takes them out of `commands`. If there is no room for it in
-    /// the file, it gets so much behind the batch, in whole units.
+    /// Writes commands as a batch, and empties `commands`. If the file has too little preallocated space
+    /// for it, preallocates this many bytes after the batch, in whole units.
     ///
     /// # Errors
-    /// Whatever the system said. The commands are as they were; of the batch an unknown part is
-    /// there, until `cut_off`.
-    pub fn append(&mut self, commands: &mut Vec<u8>, room_bytes: usize) -> io::Result<()> {
-        self.write(commands, room_bytes, Sealer::seal)
+    /// An error of the system. The commands are unchanged; an unknown part of the batch is written,
+    /// until `cut_off`.
+    pub fn append(&mut self, commands: &mut Vec<u8>, preallocate_bytes: usize) -> io::Result<()> {
+        self.write(commands, preallocate_bytes, Sealer::seal)
     }
 
     /// The same for the last batch of the file.
@@ -63,18 +62,18 @@ impl Tail {
     fn write(
         &mut self,
         commands: &mut Vec<u8>,
-        room_bytes: usize,
+        preallocate_bytes: usize,
         seal: impl FnOnce(&mut Sealer, &mut Vec<u8>, u64),
     ) -> io::Result<()> {
         let (at, before, commands_bytes) = (self.end(), self.sealer.clone(), commands.len());
         let end = at + (commands_bytes + TRAILER_BYTES) as u64;
         if let Some(gap) = self.length.checked_sub(end) {
-            // Room is far less than what an address space holds.
+            // Preallocated space is far smaller than an address space.
             add_pad(commands, gap as usize);
         }
         seal(&mut self.sealer, commands, self.durable);
         if self.length < end {
-            add_room(commands, room_bytes);
+            add_preallocated(commands, preallocate_bytes);
         }
         let written = write_all(&*self.file, commands, at);
         match written {
@@ -90,8 +89,8 @@ impl Tail {
         written
     }
 
-    /// Keeps space for `bytes` behind the last batch; if it has to ask the system for that, for some
-    /// more, so that it asks seldom.
+    /// Reserves disk space for `bytes` after the last batch. If it must ask the system, it asks for
+    /// `more` as well, to ask less often.
     ///
     /// # Errors
     /// As [`AppendFile::keep_space`].
@@ -111,23 +110,23 @@ impl Tail {
         Ok(())
     }
 
-    /// Bytes behind the last batch for which there is space.
+    /// Bytes of reserved space after the last batch.
     pub fn kept_bytes(&self) -> u64 {
         self.kept.saturating_sub(self.end())
     }
 
-    /// Gives back the space behind the end of the file, to which nothing is written any more. If the
-    /// system does not want to, that is no harm but to the space.
+    /// Releases the space after the end of the file, which is not written to any more. A failure only
+    /// costs space.
     pub fn give_back_space(&mut self) {
         if self.kept > self.length && self.file.truncate(self.length).is_ok() {
             self.kept = self.length;
         }
     }
 
-    /// Cuts off what is behind the last batch.
+    /// Cuts off everything after the last batch.
     ///
     /// # Errors
-    /// Whatever the system said: then it is unknown what the file holds.
+    /// An error of the system: then the content of the file is unknown.
     pub fn cut_off(&mut self) -> io::Result<()> {
         self.file.truncate(self.end())?;
         self.length = self.end();
@@ -142,18 +141,18 @@ impl Tail {
         Ok(())
     }
 
-    /// Has the file end with its last batch, durably, so that it says of all its batches that they
-    /// are durable. May take as long as the disk does.
+    /// Ends the file durably with a batch that records all other batches as durable. May take as long as
+    /// the disk does.
     pub fn close(&mut self, commands: &mut Vec<u8>) -> io::Result<()> {
         let closed = self.append(commands, 0).and_then(|()| {
             self.sync()?;
-            // One more, which says that all the others are durable.
+            // One more batch, which records that all others are durable.
             self.append(&mut Vec::new(), 0)?;
             self.cut_off()?;
             self.sync()
         });
         closed.inspect_err(|_| {
-            // What was written in part must not look like damage; if that fails, it is a torn tail.
+            // A partly written batch must not look like damage. If the cut fails, it is a torn tail.
             let _ = self.cut_off();
         })
     }

@@ -8,34 +8,34 @@ use crate::deadlines::timers;
 use std::time::Duration;
 
 timers! {
-    /// What may be due. `commit` does it, in its own order.
+    /// The possible timers. `commit` handles them, in its own order.
     enum Timer {
-        /// A look whether changes that wait for company have got some.
+        /// Check whether gathered changes have got more.
         Gathering,
         /// The next keys are written to the base.
         Base,
-        /// What could not be written is tried again, or everything is written anew.
+        /// A failed write is retried, or all data is written anew.
         Retry,
-        /// Space on the disk is looked for again.
+        /// Disk space is looked for again.
         Space,
-        /// What was written is synced, or the file is told that it was.
+        /// Written changes are synced, or recorded as synced.
         Sync,
-        /// Changes that wait get a sync beside one that takes long.
+        /// Waiting changes get a second sync beside a slow one.
         Overlap,
     }
 }
 
-/// A moment that is always over.
+/// A time in the past.
 const AT_ONCE: u64 = 0;
 
 impl Journal {
-    /// How long nothing has to be done, if no job ends and nothing changes.
+    /// Time until something must be done, if no job ends and nothing changes.
     pub fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
         let due = Timer::ALL.iter().filter_map(|timer| self.due_us(*timer, broker)).min()?;
         Some(Duration::from_micros(due.saturating_sub(now.monotonic_us)))
     }
 
-    /// When something is due, in microseconds of the monotonic clock; none if only a job that ends, or
+    /// When this is due, in microseconds of the monotonic clock; `None` if only the end of a job, or
     /// another change, makes it so.
     fn due_us(&self, timer: Timer, broker: &Broker) -> Option<u64> {
         match timer {
@@ -45,7 +45,7 @@ impl Journal {
             }
             Timer::Retry => match self.trouble {
                 Some(Trouble::Unwritten { retry_us }) => Some(retry_us),
-                // What is under way wakes the loop when it ends.
+                // Jobs in progress wake the loop when they end.
                 Some(Trouble::Distrust { retry_us }) => {
                     (self.stage.is_idle() && !self.is_syncing()).then_some(retry_us)
                 }

@@ -1,22 +1,22 @@
-//! The journal at work: it takes the changes of each turn, sees to it that they are as durable as
-//! `appendfsync` promises before their replies leave, and has the files written anew.
+//! The journal: takes the changes of each turn, makes them as durable as `appendfsync` promises before
+//! their replies are sent, and has the files rewritten.
 //!
-//! It never waits for the disk: a turn's batch is handed to the system in the turn, and everything
+//! It never waits for the disk. A turn's batch is passed to the system within the turn, and everything
 //! else is a [`Job`] for another thread; see [`Journal::next_job`] and [`Journal::finish`].
 //!
-//! What it promises, by policy:
+//! The promises by policy:
 //!
-//! - `always`: replies to what changed data are held until a sync returned that began after its
-//!   batch was written. What comes meanwhile waits for the next, which begins when nothing more
-//!   comes: the busier it is, the more one sync serves. If the disk is slow, a few overlap. If a
-//!   write or a sync fails, [`JournalError`]: the server must stop, since nobody knows what is
-//!   durable.
-//! - `everysec`: the batch is written before the replies leave, and synced within a second.
-//! - `no`: the batch is written before the replies leave.
+//! - `always`: replies to changes are held until a sync has finished that began after their batch was
+//!   written. Later changes wait for the next sync, which begins when input pauses: the busier the
+//!   server, the more one sync serves. On a slow disk, a few syncs overlap. A failed write or sync is a
+//!   [`JournalError`]: the server must stop, since it is unknown what is durable.
+//! - `everysec`: the batch is written before the replies are sent, and synced within a second.
+//! - `no`: the batch is written before the replies are sent.
 //!
-//! A full disk is met before a change is made: see `space`. If a write fails all the same, without
-//! `always`, what was written in part is cut off, the replies of that turn are held, and commands that change data are refused until it succeeds. If a file cannot be
-//! trusted any more, they are refused until all data has been written anew.
+//! A full disk is noticed before a change is made: see `space`. If a write fails nevertheless, without
+//! `always`, its written part is cut off, the replies of that turn are held, and commands that change
+//! data are refused until it succeeds. If a file can no longer be trusted, they are refused until all
+//! data has been rewritten.
 
 use super::gathering::Gathering;
 use super::job::{Done, Job, SYNCS_MAX};
@@ -32,23 +32,22 @@ use std::io;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// How long after a change it is synced, with `everysec`; and how long after the last sync the file
-/// is told that it is durable.
+/// With `everysec`, time from a change to its sync, and from the last sync to its record in the file.
 const SYNC_INTERVAL_US: u64 = 1_000_000;
 
-/// How long after a failure the next attempt is made.
+/// Time from a failure to the next attempt.
 pub(super) const RETRY_US: u64 = 100_000;
 
-/// How long a sync may take until the next one is not waited for. Where syncs are quick, one after
-/// the other serves more clients each, and costs less; on a slow disk, several at once have it do
-/// more in the same time.
+/// How long to wait for a sync before the next one begins beside it. With quick syncs, one after another
+/// serves more clients each, and costs less. A slow disk does more in the same time with several at
+/// once.
 const OVERLAP_US: u64 = 1_000;
 
-/// A batch gets room behind it only if that is room for so many like it: the bytes are written twice,
-/// so that syncs are shorter.
-const BATCHES_IN_ROOM_MIN: usize = 16;
+/// Space is preallocated after a batch only if that is enough for this many like it: the bytes are
+/// written twice to make syncs shorter.
+const BATCHES_PREALLOCATED_MIN: usize = 16;
 
-/// A buffer that a burst made larger than this is not kept.
+/// A buffer above this size, after a burst, is freed.
 const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// A promise cannot be kept: the server must stop.
@@ -57,31 +56,32 @@ const KEPT_BUFFER_BYTES_MAX: usize = 4 << 20;
 pub struct JournalError {
     /// The append file.
     file: String,
-    /// What the system said.
+    /// The error of the system.
     #[source]
     error: io::Error,
-    /// What that means.
+    /// The consequence.
     consequence: &'static str,
 }
 
-/// What a failure means while the server runs, and when it ends.
-const NO_PROMISE: &str = "with appendfsync always nothing more can be promised, so this is the end";
+/// The consequence of a failure while the server runs, and at its end.
+const NO_PROMISE: &str =
+    "with appendfsync always nothing more can be promised, so the server stops";
 const NOT_WRITTEN: &str =
-    "what changed last is not written; nobody was told that it was, and it is gone";
+    "the last changes are not written and are lost; no reply had confirmed them";
 
 /// Why changes are refused.
 pub(super) enum Trouble {
-    /// The last batch could not be written, and is tried again.
+    /// The last batch could not be written, and will be retried.
     Unwritten { retry_us: u64 },
-    /// The file cannot be trusted: all data is written anew, or will be.
+    /// The file cannot be trusted: all data is being rewritten, or will be.
     Distrust { retry_us: u64 },
 }
 
-/// A sync under way.
+/// A sync in progress.
 struct Sync {
     /// Its number.
     sync: u64,
-    /// Which of the tail's `sync_files` it has.
+    /// The index of its file in the tail's `sync_files`.
     slot: usize,
     /// When it began, in microseconds of the monotonic clock.
     begun_us: u64,
@@ -89,49 +89,49 @@ struct Sync {
 
 /// The append files of a running broker.
 pub struct Journal {
-    /// What the names of the files begin with.
+    /// Prefix of the files' names.
     pub(super) prefix: String,
-    /// Whether the manifest on the disk names the files that are written: see `run_time`.
+    /// Whether the manifest on the disk names the current files: see `run_time`.
     pub(super) is_named: bool,
     pub(super) manifest: Manifest,
     pub(super) tail: Tail,
-    /// Changes that no file has yet.
+    /// Changes not yet in a file.
     pub(super) pending: Vec<u8>,
     pub(super) gathering: Gathering,
-    /// Where the last batch with a change ends in the tail: what is behind it need not be synced.
+    /// Where the last batch with a change ends in the tail: later bytes need no sync.
     changes_end: u64,
-    /// The syncs of the tail that are under way.
+    /// The syncs of the tail in progress.
     syncs: Vec<Sync>,
-    /// The highest number of one of them that has ended well.
+    /// The highest number of a successful one.
     synced: u64,
     /// The number of the last sync.
     pub(super) last_sync: u64,
-    /// When the tail is to be synced, or told that it was.
+    /// When the tail must be synced, or a sync recorded in it.
     pub(super) sync_us: u64,
-    /// Whether a sync was due while the one before had not ended.
+    /// Whether a sync became due while the previous one was in progress.
     is_overdue: bool,
-    /// Whether a batch says that the last one with changes is durable.
+    /// Whether a batch records that the last one with changes is durable.
     is_vouched_for: bool,
     pub(super) trouble: Option<Trouble>,
-    /// When space is looked for again, if there is none for changes.
+    /// When to look for disk space again, if there is none for changes.
     pub(super) shortage_us: Option<u64>,
-    /// Whether space can be kept here at all.
+    /// Whether the file system can reserve space.
     pub(super) can_keep_space: bool,
     pub(super) stage: Stage,
-    /// Whether the rewrite under way is of no use any more.
+    /// Whether the rewrite in progress has become useless.
     pub(super) is_doomed: bool,
-    /// Bytes of all files but the tail.
+    /// Bytes of all files except the tail.
     pub(super) other_bytes: u64,
     /// Bytes of the base file.
     pub(super) base_bytes: u64,
-    /// Whether a rewrite is needed to make all files our own.
+    /// Whether only a rewrite makes all files our own.
     pub(super) must_rewrite: bool,
-    /// Before this no rewrite begins by itself, since one has failed.
+    /// After a failed rewrite: no automatic rewrite before this time.
     pub(super) rewrite_us: u64,
     jobs: VecDeque<Job>,
 }
 
-/// What the journal begins with: what the loader found.
+/// What the journal begins with, as found by the loader.
 pub struct Start {
     /// The manifest.
     pub manifest: Manifest,
@@ -139,14 +139,14 @@ pub struct Start {
     pub tail: Tail,
     /// Bytes of the base file.
     pub base_bytes: u64,
-    /// Bytes of all files but the tail.
+    /// Bytes of all files except the tail.
     pub other_bytes: u64,
-    /// Whether there is something in the files that only a rewrite makes our own.
+    /// Whether the files have parts that only a rewrite makes our own.
     pub wants_rewrite: bool,
 }
 
 impl Journal {
-    /// Begins to record what changes in the broker, whose data is that of the files.
+    /// Begins to record the broker's changes. Its data must be that of the files.
     pub fn begin(prefix: &str, start: Start, broker: &mut Broker, now: Now) -> Journal {
         broker.record_effects(true);
         broker.end_replay(now);
@@ -188,9 +188,9 @@ impl Journal {
         }
     }
 
-    /// Takes what changed in this turn. To be called when everything of a turn has run, and before
-    /// any reply is sent; `Broker::sendable` then says what may be. `is_busy` says whether anything
-    /// came in this turn, so that more is likely to.
+    /// Takes the changes of this turn. Call it after everything of a turn has run, and before any reply
+    /// is sent; `Broker::sendable` then decides what may be. `is_busy`: there was input in this turn, so
+    /// more is likely.
     pub fn commit(
         &mut self,
         broker: &mut Broker,
@@ -226,8 +226,8 @@ impl Journal {
         Ok(())
     }
 
-    /// The next job, to be run elsewhere; what comes of it is given to `finish`. Syncs may be run at
-    /// once and in any order, all others one after the other in this order.
+    /// The next job, to be run elsewhere; pass its result to `finish`. Syncs may run concurrently and in
+    /// any order; all others run one after another, in this order.
     pub fn next_job(&mut self) -> Option<Job> {
         self.jobs.pop_front()
     }
@@ -236,48 +236,47 @@ impl Journal {
         self.jobs.push_back(job);
     }
 
-    /// Whether so much waits to be written that no more may be taken in. Not while changes are
-    /// refused: then only reads come.
+    /// Whether so much waits to be written that no more input may be read. False while changes are
+    /// refused: then there are only reads.
     pub fn is_full(&self, broker: &Broker) -> bool {
         self.trouble.is_none()
             && self.pending.len() as u64 > broker.settings().append_buffer_bytes_max
     }
 
-    /// Whether any sync is under way.
+    /// Whether a sync is in progress.
     pub(super) fn is_syncing(&self) -> bool {
         !self.syncs.is_empty()
     }
 
-    /// Whether one more may be begun.
+    /// Whether another sync may begin.
     pub(super) fn may_sync(&self) -> bool {
         self.syncs.len() < SYNCS_MAX
     }
 
-    /// Whether what this sync covers is durable.
+    /// Whether everything covered by this sync is durable.
     pub(super) fn has_synced(&self, sync: u64) -> bool {
         self.synced >= sync
     }
 
-    /// Whether changes may have a sync of their own now.
+    /// Whether changes may have their own sync now.
     fn may_sync_changes(&self, now: Now) -> bool {
         self.has_free_sync() && self.overlap_us().is_none_or(|at| at <= now.monotonic_us)
     }
 
-    /// Whether fewer syncs are under way than changes may have. One is left for a file that is to be
-    /// closed, which must not wait for ever.
+    /// Whether fewer syncs are in progress than changes may have. One is left for closing a file, which
+    /// must not wait for ever.
     pub(super) fn has_free_sync(&self) -> bool {
         let is_one_kept = matches!(self.stage, Stage::Prepared { .. });
         self.syncs.len() < SYNCS_MAX - usize::from(is_one_kept)
     }
 
-    /// When the syncs under way have taken so long that another one is begun beside them; none if
-    /// there are none.
+    /// When another sync begins because those in progress take too long; `None` if there are none.
     pub(super) fn overlap_us(&self) -> Option<u64> {
         self.syncs.iter().map(|sync| sync.begun_us + OVERLAP_US).max()
     }
 
-    /// Hands the pending changes to the system, as the last batch of the file or as one of many.
-    /// False if that failed, and nothing of it is there; then whoever made them waits.
+    /// Passes the pending changes to the system, as the last batch of the file or as any other. False if
+    /// that failed and nothing of it remains; then their clients wait.
     pub(super) fn write(
         &mut self,
         broker: &mut Broker,
@@ -285,9 +284,9 @@ impl Journal {
         now: Now,
     ) -> Result<bool, JournalError> {
         let was_synced = self.is_synced();
-        let room_bytes = self.room_bytes(broker);
+        let preallocate_bytes = self.preallocate_bytes(broker);
         let written = match is_last {
-            false => self.tail.append(&mut self.pending, room_bytes),
+            false => self.tail.append(&mut self.pending, preallocate_bytes),
             true => self.tail.append_last(&mut self.pending),
         };
         match written {
@@ -303,22 +302,22 @@ impl Journal {
             }
             Err(error) => {
                 broker.hold_changed();
-                self.note_failed_write(broker, error, now)?;
+                self.handle_failed_write(broker, error, now)?;
                 Ok(false)
             }
         }
     }
 
-    /// How much room the pending batch is to have behind it, if there is none for itself: where a
-    /// sync is waited for, and as long as that costs little beside what is written anyway.
-    fn room_bytes(&self, broker: &Broker) -> usize {
+    /// How much space to preallocate after the pending batch, if the batch itself finds none: only where
+    /// a sync is waited for, and where it costs little compared to the batch.
+    fn preallocate_bytes(&self, broker: &Broker) -> usize {
         let settings = broker.settings();
         let bytes = settings.append_room_bytes as usize;
-        let is_small = self.pending.len() <= bytes / BATCHES_IN_ROOM_MIN;
+        let is_small = self.pending.len() <= bytes / BATCHES_PREALLOCATED_MIN;
         if self.policy(broker) == FsyncPolicy::Always && is_small { bytes } else { 0 }
     }
 
-    /// All changes are written: as the policy is now, their replies may go or wait for a sync.
+    /// All changes are written: by the current policy, their replies are sent or wait for a sync.
     fn answer(&mut self, broker: &mut Broker, now: Now) {
         if self.policy(broker) == FsyncPolicy::Always {
             broker.hold_changed();
@@ -328,8 +327,8 @@ impl Journal {
         }
     }
 
-    /// Lets all replies go: of this turn, and of those before who waited for a file to be closed or
-    /// for space.
+    /// Sends all replies: of this turn, and of earlier ones that waited for a file to be closed or for
+    /// space.
     fn release(&mut self, broker: &mut Broker) {
         broker.release_changed();
         if broker.has_held() {
@@ -339,7 +338,7 @@ impl Journal {
         }
     }
 
-    /// As `sync`, and the replies that were held until now wait for it: everything is written.
+    /// Like `sync`, for replies that were held until now: everything is written.
     pub(super) fn sync_for_held(&mut self, broker: &mut Broker, now: Now) -> u64 {
         assert!(self.pending.is_empty(), "a reply would wait for the wrong sync");
         let sync = self.sync(now);
@@ -347,12 +346,12 @@ impl Journal {
         sync
     }
 
-    /// Has all that is written synced, by a job. Gives the number of the sync.
+    /// Has a job sync everything written. Returns the number of the sync.
     pub(super) fn sync(&mut self, now: Now) -> u64 {
         self.last_sync += 1;
         let sync = self.last_sync;
-        // Each has the file open for itself until it is known how it ended: a failure is told to
-        // each but once.
+        // Each sync needs its own open file until its result is known: a failure is reported only once
+        // to each.
         let is_free = |slot: &usize| self.syncs.iter().all(|other| other.slot != *slot);
         let slot = (0..SYNCS_MAX).find(is_free).expect("callers see to it that one is free");
         self.syncs.push(Sync { sync, slot, begun_us: now.monotonic_us });
@@ -361,8 +360,8 @@ impl Journal {
         sync
     }
 
-    /// After a write that failed: what was written of the batch is cut off again.
-    fn note_failed_write(
+    /// After a failed write: cuts off the written part of the batch.
+    fn handle_failed_write(
         &mut self,
         broker: &mut Broker,
         error: io::Error,
@@ -381,18 +380,18 @@ impl Journal {
         Ok(())
     }
 
-    /// Cuts off what was written of a batch, which `error` ended. False if that fails too: then the
-    /// file is not trusted any more.
+    /// Cuts off the written part of a batch, which `error` ended. False if that fails too: then the file
+    /// is no longer trusted.
     fn cut_off(&mut self, broker: &mut Broker, error: &io::Error, now: Now) -> bool {
         let cut = self.tail.cut_off();
         if let Err(second) = &cut {
-            let why = format!("{error}; and what was written of it cannot be cut off: {second}");
+            let why = format!("{error}; and the written part cannot be cut off: {second}");
             self.distrust(broker, &why, now);
         }
         cut.is_ok()
     }
 
-    /// With `always` a failure is the end.
+    /// With `always`, a failure stops the server.
     fn stop_if_promised(&self, broker: &Broker, error: &io::Error) -> Result<(), JournalError> {
         if self.policy(broker) != FsyncPolicy::Always {
             return Ok(());
@@ -402,7 +401,7 @@ impl Journal {
         Err(JournalError { file, error, consequence: NO_PROMISE })
     }
 
-    /// Ends what `note_failed_write` began, if it did.
+    /// Ends the trouble after a failed write, if there is one.
     fn recover(&mut self, broker: &mut Broker) {
         if self.trouble.take().is_some() {
             info!("{}: can be written to again", self.tail.entry.name);
@@ -410,12 +409,12 @@ impl Journal {
         }
     }
 
-    /// Tries again what could not be written.
+    /// Retries a failed write.
     fn retry(&mut self, broker: &mut Broker, now: Now) -> Result<(), JournalError> {
         let is_due = matches!(self.trouble, Some(Trouble::Unwritten { retry_us })
             if retry_us <= now.monotonic_us);
         if is_due && !self.may_sync() {
-            // If the policy is `always` now, the replies will want one.
+            // If the policy is `always` now, the replies will need a sync.
             self.trouble = Some(Trouble::Unwritten { retry_us: now.monotonic_us + RETRY_US });
         } else if is_due && self.write(broker, false, now)? {
             self.answer(broker, now);
@@ -427,7 +426,7 @@ impl Journal {
         self.tail.durable >= self.changes_end
     }
 
-    /// Whether no batch says yet that the last one with changes is durable, as it is.
+    /// Whether the last batch with changes is durable but no batch records it yet.
     pub(super) fn wants_vouching(&self) -> bool {
         self.is_synced() && !self.is_vouched_for
     }
@@ -436,8 +435,8 @@ impl Journal {
         policy != FsyncPolicy::No && !self.is_synced()
     }
 
-    /// Once a second: syncs what was written since the last time; and when nothing was, says so in
-    /// the file, since only what is known to have been durable is told from a torn tail.
+    /// Once a second: syncs the latest changes, or records in the file that the last ones are durable.
+    /// Only bytes recorded as durable are distinguished from a torn tail.
     fn sync_if_due(&mut self, broker: &mut Broker, policy: FsyncPolicy, now: Now) {
         let is_possible = self.trouble.is_none() && !matches!(self.stage, Stage::Closing { .. });
         if self.sync_us > now.monotonic_us || !is_possible {
@@ -456,7 +455,7 @@ impl Journal {
         }
     }
 
-    /// Appends an empty batch, which says what is durable.
+    /// Appends an empty batch, which records what is durable.
     fn vouch(&mut self, broker: &mut Broker, now: Now) {
         self.is_vouched_for = true;
         if let Err(error) = self.tail.append(&mut Vec::new(), 0) {
@@ -464,7 +463,7 @@ impl Journal {
         }
     }
 
-    /// Takes what came of a job.
+    /// Handles the result of a job.
     pub fn finish(
         &mut self,
         done: Done,
@@ -473,7 +472,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         match done {
             Done::Synced { sync, end, result: Ok(()) } => self.note_synced(broker, sync, end, now),
-            // One of a file that was closed and is durable, or is not trusted any more, says nothing.
+            // Results for a file that was closed and is durable, or is no longer trusted, do not matter.
             Done::Synced { result: Err(error), sync, .. } if self.has_begun(sync) => {
                 self.stop_if_promised(broker, &error)?;
                 self.syncs.clear();
@@ -487,19 +486,19 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether this sync is one of those of the tail that are under way.
+    /// Whether this is one of the tail's syncs in progress.
     fn has_begun(&self, sync: u64) -> bool {
         self.syncs.iter().any(|other| other.sync == sync)
     }
 
     fn note_synced(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
-        // Of a file that is not written to any more, or was found to be broken meanwhile.
+        // For a file that is no longer written to, or was found to be broken meanwhile.
         let Some(at) = self.syncs.iter().position(|other| other.sync == sync) else { return };
         self.syncs.swap_remove(at);
-        // What earlier ones cover was written before this one began.
+        // Bytes covered by earlier ones were written before this one began.
         self.synced = self.synced.max(sync);
         self.tail.durable = self.tail.durable.max(end);
-        // What changed meanwhile is due a second after this one began, which may be over.
+        // Later changes are due a second after this sync began, which may be over.
         if self.is_synced() {
             self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
         } else if self.is_overdue {
@@ -510,8 +509,7 @@ impl Journal {
         self.switch_if_closed(sync);
     }
 
-    /// Goes on with another file. Syncs of the one before that are still under way do not matter
-    /// any more.
+    /// Continues with another file. The syncs of the previous one no longer matter.
     pub(super) fn switch_to(&mut self, tail: Tail) {
         self.syncs.clear();
         self.changes_end = tail.durable;
@@ -519,36 +517,36 @@ impl Journal {
         self.tail = tail;
     }
 
-    /// Notes that nobody knows what the tail holds: changes are refused until all data has been
-    /// written anew.
+    /// Records that the content of the tail is unknown: changes are refused until all data has been
+    /// rewritten.
     pub(super) fn distrust(&mut self, broker: &mut Broker, why: &str, now: Now) {
         if self.is_named {
             let file = &self.tail.entry.name;
-            warn!("{file}: {why}: changes are refused until all data is written anew");
+            warn!("{file}: {why}: changes are refused until all data is rewritten");
             broker.persistence_mut().write_error = Some(why.to_string());
         }
         self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us });
         self.doom_rewrite(broker);
     }
 
-    /// Whether changes that were made cannot be written, so that their replies wait in vain.
+    /// Whether changes cannot be written, so that their replies would never be sent.
     pub fn is_stuck(&self) -> bool {
         self.trouble.is_some()
     }
 
-    /// Writes and syncs what is left, when nothing is served any more and no job is under way.
+    /// Writes and syncs pending changes, when nothing is served any more and no job is in progress.
     pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
         broker.take_effects(&mut self.pending);
         let file = self.tail.entry.name.clone();
         let failed = |error| JournalError { file, error, consequence: NOT_WRITTEN };
         if let Some(Trouble::Distrust { .. }) = self.trouble {
-            return Err(failed(io::Error::other("cannot be trusted, and was not written anew")));
+            return Err(failed(io::Error::other("cannot be trusted, and was not rewritten")));
         }
         let closed = self.tail.close(&mut self.pending);
         closed.map_err(failed)
     }
 
-    /// What INFO shows.
+    /// Updates the figures of INFO.
     pub(super) fn report(&self, broker: &mut Broker) {
         let persistence = broker.persistence_mut();
         persistence.current_bytes = self.other_bytes + self.tail.end();
@@ -559,7 +557,7 @@ impl Journal {
     }
 }
 
-/// What the system said, without the number that Rust adds: Redis' text for clients.
+/// The error of the system without Rust's error number: Redis' text for clients.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {

@@ -1,4 +1,4 @@
-//! What the journal does by itself while nothing fails.
+//! The journal's own work while nothing fails.
 
 use super::script::{play, seeds, steps};
 use super::small_directory::{files, small_directory};
@@ -6,7 +6,7 @@ use super::trouble::{accepts, tail_of};
 use super::world::{World, contents};
 use crate::{NEW_SEEDS, SEEDS, STEPS};
 use tidegate::journal::memory::MemoryDirectory;
-use tidegate::journal::room::without_room;
+use tidegate::journal::preallocated::without_preallocated;
 
 #[test]
 fn at_rest_there_is_nothing_to_do() {
@@ -21,9 +21,9 @@ fn at_rest_there_is_nothing_to_do() {
     }
 }
 
-/// With `always`, who goes on changing data has each reply one sync later, and not two.
+/// With `always`, a client that continues to change data gets each reply one sync later, not two.
 #[test]
-fn replies_that_are_free_leave_before_the_next_change_holds_them() {
+fn released_replies_are_sent_before_the_next_change_holds_them() {
     let settings = "appendfsync always";
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH q 1\r\n"));
@@ -36,9 +36,9 @@ fn replies_that_are_free_leave_before_the_next_change_holds_them() {
     }
 }
 
-/// Whoever is served by what another client does is told of a change as well, and waits for its sync.
+/// A client served by another one's command also learns of a change, and waits for its sync.
 #[test]
-fn those_who_are_served_by_others_wait_for_the_same_sync() {
+fn clients_served_by_others_wait_for_the_same_sync() {
     let blocks = "queue-policy p q max-length 1 overflow block";
     let acknowledges = "queue-policy p q delivery at-least-once acknowledge explicit";
     for (policy, before, waits, serves) in [
@@ -65,7 +65,7 @@ fn those_who_are_served_by_others_wait_for_the_same_sync() {
     }
 }
 
-/// A rewrite begins by itself when the files have grown by so much, and are larger than so much.
+/// A rewrite begins automatically when the files exceed both limits, on growth and on size.
 #[test]
 fn rewrites_begin_by_themselves_at_their_limits() {
     let rewrites = |settings: &str, growth: usize| {
@@ -95,9 +95,9 @@ fn rewrites_begin_by_themselves_at_their_limits() {
     }
 }
 
-/// What an interrupted rewrite has left is gone after the next start, and nothing else.
+/// The remains of an interrupted rewrite are removed at the next start, and nothing else.
 #[test]
-fn a_start_takes_away_what_was_left_under_temporary_names() {
+fn a_start_removes_temporary_files() {
     let (directory, expected) = small_directory();
     let all = files(&directory);
     let mut left = all.clone();
@@ -112,14 +112,14 @@ fn a_start_takes_away_what_was_left_under_temporary_names() {
     assert_eq!(there, expected);
 }
 
-/// Room is written where a sync is waited for; elsewhere it would be bytes for nothing.
+/// Space is preallocated where a sync is waited for; elsewhere it would be wasted.
 #[test]
-fn only_always_writes_room() {
-    for (policy, has_room) in [("always", true), ("everysec", false), ("no", false)] {
+fn only_always_preallocates() {
+    for (policy, is_preallocated) in [("always", true), ("everysec", false), ("no", false)] {
         let settings = format!("appendfsync {policy}");
         let mut world = World::new(MemoryDirectory::new(), &settings).expect("a new directory");
         assert!(world.turn(0, "RPUSH q x\r\n"));
         let (_, bytes) = files(&world.directory).remove(0);
-        assert_eq!(without_room(&bytes) < bytes.len(), has_room, "{policy}");
+        assert_eq!(without_preallocated(&bytes) < bytes.len(), is_preallocated, "{policy}");
     }
 }

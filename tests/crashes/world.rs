@@ -1,5 +1,5 @@
-//! A broker with its journal on a directory in memory: no thread, no clock. Jobs of the journal wait
-//! until the test has them run.
+//! A broker with its journal on a directory in memory: no thread, no clock. The journal's jobs wait
+//! until the test runs them.
 
 use super::watchful::Watchful;
 use std::collections::{BTreeSet, VecDeque};
@@ -12,7 +12,7 @@ use tidegate::journal::files::Directory;
 use tidegate::journal::job::{Done, Job};
 use tidegate::journal::manifest::{Entry, Manifest, manifest_name};
 use tidegate::journal::memory::MemoryDirectory;
-use tidegate::journal::room::without_room;
+use tidegate::journal::preallocated::without_preallocated;
 use tidegate::journal::{Journal, JournalError, LoadError, Loader};
 use tidegate::settings::Settings;
 use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
@@ -27,7 +27,7 @@ pub fn load(
     settings: &str,
     now: Now,
 ) -> Result<(Broker, Journal), LoadError> {
-    // Room for some small batches, and for no large one; space for a few.
+    // Preallocated space for some small batches, and for no large one; reserved space for a few.
     let text =
         format!("appendonly yes\ndatabases 2\nappend-room 2560\nappend-reserve 4kb\n{settings}");
     let settings = Settings::from_text(&text, "the test's settings").expect("valid settings");
@@ -42,13 +42,13 @@ pub fn load(
     }
 }
 
-/// What loads from a directory.
+/// The data that loads from a directory.
 pub fn contents(directory: &MemoryDirectory, settings: &str) -> Result<Contents, LoadError> {
     load(directory, settings, START).map(|(broker, _)| state_of(&broker))
 }
 
-/// All data. Under policies that includes what is in flight, which is in the queue again when it has
-/// been loaded; in which order is another test's question.
+/// All data. Under policies it includes messages in flight, which are in the queue again after loading;
+/// other tests check their order.
 pub fn state_of(broker: &Broker) -> Contents {
     let mut contents = broker.contents();
     if broker.settings().queue_policies.is_empty() {
@@ -61,14 +61,14 @@ pub fn state_of(broker: &Broker) -> Contents {
         let is_empty = !lists.contains(&(db, key.clone()));
         let merged = contents.entry((db, key)).or_default();
         merged.0.extend(messages);
-        // A list that comes back expires when it would have.
+        // A list that returns expires when it would have.
         merged.1 = if is_empty { merged.1.or(expires_ms) } else { merged.1 };
     }
     contents.values_mut().for_each(|(messages, _)| messages.sort());
     contents
 }
 
-/// What a file holds.
+/// The content of a file.
 pub fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     directory.read(name, 0).and_then(|mut file| file.read_to_end(&mut bytes)).expect("bytes");
@@ -82,35 +82,34 @@ pub struct World {
     pub now: Now,
     clients: Vec<ClientId>,
     jobs: [VecDeque<(Job, usize)>; 2],
-    /// What came of jobs, and the journal does not know yet.
+    /// Results of jobs not yet passed to the journal.
     results: Vec<Done>,
-    /// What it is told in this turn, and what comes in it.
+    /// Results passed in this turn.
     told: Vec<Done>,
     input: Option<(usize, String)>,
     is_busy: bool,
-    /// Whether what a turn has no time for is left for the next.
+    /// Whether work beyond a turn's budget is left for the next.
     has_single_turns: bool,
-    /// Bytes that each client was owed before that.
+    /// Pending bytes of each client before that.
     owed_before: Option<Vec<usize>>,
-    /// What the data was after each turn; the first entry is the start.
+    /// The data after each turn; the first entry is the start.
     pub states: Vec<Contents>,
-    /// Bytes that each client was owed by each turn that changed data and answered it, and is owed
-    /// still.
+    /// For each client, the turns that confirmed changes, with the pending bytes up to that reply.
     promises: Vec<VecDeque<(usize, usize)>>,
-    /// The last turn that was answered.
+    /// The last confirmed turn.
     pub acknowledged: usize,
-    /// The last turn that a sync which ended well must have made durable.
+    /// The last turn that a successful sync must have made durable.
     pub synced: usize,
     /// All replies, as text.
     pub replies: String,
-    /// Files that were there at the start and that no manifest named: what a crash has left.
+    /// Files at the start that no manifest named: remains of a crash.
     strays: BTreeSet<String>,
-    /// Whether the sync of a manifest's name may have failed: then nobody knows which one is there, and
-    /// what either names stays.
+    /// Whether the sync of a manifest's name may have failed: then it is unknown which one is in place,
+    /// and files of both stay.
     pub has_unsure_manifest: bool,
 }
 
-/// The files that are there and that no manifest names; and those that have data, and the manifest.
+/// The files that no manifest names; and those with data, including the manifest.
 fn names(directory: &MemoryDirectory) -> (BTreeSet<String>, BTreeSet<String>) {
     let there: BTreeSet<String> = directory.list().expect("names").into_iter().collect();
     let manifest = Manifest::load(directory, PREFIX).expect("a manifest that can be read");
@@ -129,14 +128,14 @@ impl World {
         World::at(START, directory, settings)
     }
 
-    /// The same, at another time than the usual.
+    /// The same, at another time.
     pub fn at(now: Now, directory: MemoryDirectory, settings: &str) -> Result<World, LoadError> {
         let (broker, journal) = load(&directory, settings, now)?;
         Ok(World::of(now, directory, broker, journal))
     }
 
-    /// Append files that are turned on when these requests have changed a broker without; none if that
-    /// fails at once.
+    /// Append files turned on after these requests changed a broker without them; `None` if that fails
+    /// at once.
     #[allow(dead_code, reason = "not all tests that have a world use it")]
     pub fn begun_at_run_time(
         directory: MemoryDirectory,
@@ -191,20 +190,19 @@ impl World {
         }
     }
 
-    /// A turn in which one client sends something, and nobody has anything more to say. False if the
-    /// journal says that this is the end.
+    /// A turn in which one client sends something. False if the journal fails.
     pub fn turn(&mut self, client: usize, request: &str) -> bool {
         self.turn_of_several(client, request, false)
     }
 
-    /// The same, and the journal may be told that more is likely to come.
+    /// The same; the journal may be told that more input is likely.
     pub fn turn_of_several(&mut self, client: usize, request: &str, is_busy: bool) -> bool {
         self.input = Some((client, request.to_string()));
         self.turn_that_answers(is_busy) && self.end_deferred()
     }
 
-    /// A turn in which one client sends something, or nothing comes. Here and from now on what a turn has no
-    /// time for is left for the next.
+    /// A turn in which one client sends something, or nothing comes. From now on, work beyond a turn's
+    /// budget is left for the next.
     #[allow(dead_code, reason = "not all tests that have a world use it")]
     pub fn single_turn(&mut self, request: Option<&str>) -> bool {
         self.has_single_turns = true;
@@ -212,7 +210,7 @@ impl World {
         self.turn_that_answers(false)
     }
 
-    /// What had to wait for space comes in a turn of its own, at once.
+    /// Requests that had to wait for space run in a turn of their own, at once.
     fn end_deferred(&mut self) -> bool {
         while self.broker.has_backlog() {
             if !self.turn_that_answers(false) {
@@ -222,28 +220,28 @@ impl World {
         true
     }
 
-    /// A turn in which somebody may be told that data was changed.
+    /// A turn that may confirm changes.
     fn turn_that_answers(&mut self, is_busy: bool) -> bool {
         self.is_busy = is_busy;
         self.owed_before = Some(vec![0; self.clients.len()]);
         turn(self).is_ok()
     }
 
-    /// A turn in which nothing comes; time has gone by.
+    /// A turn without input, after some time.
     pub fn wait(&mut self, us: u64) -> bool {
         self.now = self.now.plus_us(us);
         self.is_busy = false;
         turn(self).is_ok() && self.end_deferred()
     }
 
-    /// Waits as long as the journal would: no time that nobody asked for. False if that is for ever.
+    /// Waits for the journal's deadline, and no longer. False if there is none.
     #[allow(dead_code, reason = "not all tests that have a world use it")]
     pub fn wait_for_deadline(&mut self) -> bool {
         let wait = self.journal.next_deadline(&self.broker, self.now);
         wait.is_some_and(|wait| self.wait(wait.as_micros() as u64))
     }
 
-    /// All clients leave, and none of them gets what the others leave to it.
+    /// All clients disconnect, and none of them gets messages that the others return.
     #[allow(dead_code, reason = "not all tests that have a world use it")]
     pub fn disconnect_all(&mut self, reason: CloseReason) {
         let clients = std::mem::take(&mut self.clients);
@@ -262,8 +260,8 @@ impl World {
         self.jobs.iter().any(|jobs| !jobs.is_empty()) || !self.results.is_empty()
     }
 
-    /// Runs a job of a lane, if there is one: the next one, but syncs are run in any order. The
-    /// journal is not told yet.
+    /// Runs a job of a lane, if there is one: the next one, except that syncs run in any order. The
+    /// journal does not get the result yet.
     pub fn run_job(&mut self, lane: usize, choice: usize) {
         let jobs = &mut self.jobs[lane];
         let at = if lane == 0 { choice % jobs.len().max(1) } else { 0 };
@@ -275,23 +273,23 @@ impl World {
         self.results.push(done);
     }
 
-    /// A turn in which the journal is told what came of one of the jobs that were run, if one was.
-    /// False if that is the end.
+    /// A turn in which the journal gets the result of one finished job, if there is one. False if the
+    /// journal fails.
     pub fn tell(&mut self, choice: usize) -> bool {
         self.will_tell(choice);
-        // What wakes the loop is an event, too.
+        // An event that wakes the loop counts as input, too.
         self.is_busy = !self.told.is_empty();
         !self.is_busy || turn(self).is_ok()
     }
 
-    /// The next turn begins with what came of one of the jobs that were run, if one was.
+    /// The next turn begins with the result of one finished job, if there is one.
     pub fn will_tell(&mut self, choice: usize) {
         if !self.results.is_empty() {
             self.told.push(self.results.swap_remove(choice % self.results.len()));
         }
     }
 
-    /// Has a job of each lane run, and the journal told of all.
+    /// Runs a job of each lane, and passes all results to the journal.
     pub fn work(&mut self) -> bool {
         self.run_job(0, 0);
         self.run_job(1, 0);
@@ -303,19 +301,19 @@ impl World {
         true
     }
 
-    /// Lets everything come to rest: no faults any more, all jobs run, time goes by.
+    /// Lets everything come to rest: no more faults, all jobs run, time passes.
     pub fn rest(&mut self) {
         for _ in 0..200 {
             assert!(self.work(), "nothing fails any more");
             assert!(self.wait(50_000), "nothing fails any more");
         }
-        // A loop that has nothing to do must not turn for ever.
+        // A loop without work must not turn for ever.
         let deadline = self.journal.next_deadline(&self.broker, self.now);
         assert_eq!(deadline, None, "something is still to be done");
         self.check_at_rest();
     }
 
-    /// Nothing is left over when everything has been done: neither files nor what only a rewrite needs.
+    /// When everything is done, nothing is left over: no files, and nothing that needs a rewrite.
     fn check_at_rest(&self) {
         assert!(!self.broker.has_snapshot(), "a snapshot goes on collecting");
         assert!(!self.broker.has_held() && !self.broker.has_changed(), "replies are held for ever");
@@ -326,13 +324,14 @@ impl World {
         assert!(!persistence.is_rewriting && persistence.pending_bytes == 0);
         assert_eq!(persistence.pending_syncs, 0);
         let data = named.iter().filter(|name| **name != manifest_name(PREFIX));
-        let bytes: usize = data.map(|name| without_room(&read(&self.directory, name))).sum();
+        let bytes: usize =
+            data.map(|name| without_preallocated(&read(&self.directory, name))).sum();
         if !self.has_unsure_manifest {
             assert_eq!(persistence.current_bytes, bytes as u64, "aof_current_size");
         }
     }
 
-    /// The end of the process in good order.
+    /// The orderly end of the process.
     pub fn close(mut self) -> MemoryDirectory {
         while self.has_jobs() {
             self.work();
@@ -376,12 +375,12 @@ impl Stages for World {
         }
         let turn = self.states.len();
         let state = state_of(&self.broker);
-        // What a turn of waiting answers is that nothing came: no promise.
+        // The reply at the end of a wait is empty, and promises nothing.
         if let Some(before) = self.owed_before.take().filter(|_| self.states.last() != Some(&state))
         {
             for (client, before) in before.into_iter().enumerate() {
                 let answered = owed_from(&mut self.broker, self.clients[client], before);
-                // An error promises nothing: whoever gets it has changed nothing, while another did.
+                // An error promises nothing: its client changed nothing, though another did.
                 let is_promise = answered
                     .split(|byte| *byte == b'\n')
                     .any(|line| line.first().is_some_and(|first| *first != b'-'));
@@ -400,7 +399,7 @@ impl Stages for World {
         committed
     }
 
-    /// Takes what may be sent, and notes which turns are answered by it.
+    /// Takes sendable output, and records which turns it confirms.
     fn write(&mut self) {
         for (client, &id) in self.clients.iter().enumerate() {
             let sendable = self.broker.sendable(id);
@@ -413,7 +412,7 @@ impl Stages for World {
             output.advance(sendable);
             self.broker.flushed(id, sendable, self.now);
             let promises = &mut self.promises[client];
-            // The positions count from the front of what is owed, which has moved.
+            // The positions count from the front of the output, which has moved.
             while let Some((turn, end)) = promises.front().copied()
                 && end <= sendable
             {
@@ -429,7 +428,7 @@ impl Stages for World {
     fn close(&mut self) {}
 }
 
-/// What a client is owed, without the first bytes.
+/// A client's pending output, without the first bytes.
 fn owed_from(broker: &mut Broker, id: ClientId, from: usize) -> Vec<u8> {
     let Some(output) = broker.output(id) else { return Vec::new() };
     let mut slices = [std::io::IoSlice::new(&[]); 64];

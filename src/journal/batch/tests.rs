@@ -21,13 +21,13 @@ fn push(message: &[u8]) -> Vec<u8> {
     command(&[b"RPUSH", b"jobs", message])
 }
 
-/// A file, and where each batch in it ends, the opening first.
+/// A file, and where each of its batches ends, the opening first.
 struct Written {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-/// Batches of these commands, each written when all before it were durable, or none.
+/// Batches of these commands. Each is written when all before it are durable, or all without a sync.
 fn written(batches: &[Vec<u8>], is_synced: bool) -> Written {
     let (mut sealer, opening) = Sealer::begin(NAME);
     let mut file = Written { ends: vec![opening.len()], bytes: opening };
@@ -53,8 +53,8 @@ fn small_file(is_synced: bool) -> Written {
     written(&batches, is_synced)
 }
 
-/// What a loader makes of a file: the commands of all batches up to a break, where that is, and
-/// what it means.
+/// What a loader gets from a file: the commands of all batches up to a break, its offset, and its
+/// meaning.
 #[derive(Debug, PartialEq)]
 struct Loaded {
     commands: Vec<u8>,
@@ -86,7 +86,7 @@ fn load(bytes: &[u8], name: &str) -> Loaded {
     loaded
 }
 
-/// A file that holds `rest` behind `kept` bytes, which do not matter.
+/// A file with `rest` after `kept` arbitrary bytes.
 fn stored(rest: &[u8], kept: u64) -> MemoryDirectory {
     let directory = MemoryDirectory::new();
     let bytes = [&vec![0; kept as usize], rest].concat();
@@ -127,7 +127,7 @@ fn the_format_is_as_documented() {
     let example = trailer[19..].replace('\r', "\\r").replace('\n', "\\n");
     assert!(include_str!("../batch.rs").contains(&format!("//! {example}\n")), "{example}");
 
-    // The checksum is the plain one, which other programs can compute: a known value of it.
+    // The plain checksum, which other programs can compute: a known value.
     assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
     let covered = [&batch[..36], &batch[55..119]].concat();
     assert_eq!(sealer.chain, crc32c::crc32c(&covered));
@@ -208,7 +208,7 @@ fn cut_anywhere_the_whole_batches_before_stay() {
 }
 
 #[test]
-fn a_bit_that_fell_over_anywhere_is_noticed() {
+fn a_flipped_bit_anywhere_is_noticed() {
     let file = small_file(true);
     let last = file.ends[file.ends.len() - 2];
     for at in 0..file.bytes.len() {
@@ -219,7 +219,7 @@ fn a_bit_that_fell_over_anywhere_is_noticed() {
             let start = file.ends.iter().copied().filter(|end| *end <= at).max().unwrap_or(0);
             assert_eq!(loaded.kept, start, "bit {bit} of byte {at}");
             let verdict = loaded.verdict.expect("a break");
-            // Nobody vouches for the last batch.
+            // No later batch confirms the last one.
             assert_eq!(verdict == Verdict::TornTail, at >= last, "bit {bit} of byte {at}");
         }
     }
@@ -250,7 +250,7 @@ fn the_proof_of_damage_is_shown() {
     bytes[file.ends[0] + 10] ^= 1;
     let proof = LaterBatch { start: first, end: second, durable: first };
     assert_eq!(load(&bytes, NAME).verdict, Some(Verdict::Damage(proof)));
-    // A first part of what is behind the break is enough, once the proof is in it.
+    // A first part of the rest is enough, once it has the proof.
     let rest = &bytes[file.ends[0]..file.ends[2]];
     assert_eq!(judge(rest, kept), Verdict::Damage(proof));
     assert_eq!(judge(&rest[..rest.len() - 1], kept), Verdict::TornTail);
@@ -277,18 +277,18 @@ fn lost_moved_and_foreign_batches_are_damage() {
         let chain = Trailer::from_bytes(bytes[first - TRAILER_BYTES..].first_chunk().expect("one"));
         reason(&bytes[first..], first as u64, chain.expect("a trailer").checksum)
     };
-    // One is lost, and what follows has moved up.
+    // One is lost, and the rest has moved up.
     let lost = [&same.bytes[..first], &same.bytes[second..]].concat();
     let moved = Reason::Misplaced { expected: first as u64, found: second as u64 };
     assert_eq!(after_first(&lost), moved);
     assert!(is_damage(&lost, NAME));
 
-    // One is there twice, in the place of another.
+    // One is there twice, in place of another.
     let mut doubled = same.bytes.clone();
     doubled.copy_within(first..second, second);
     assert!(is_damage(&doubled[..third], NAME));
 
-    // The file of another name, and a batch of another history in the right place.
+    // A file with another name, and a batch from another history in the right place.
     assert!(is_damage(&same.bytes[..opening], "appendonly.aof.2.incr.aof"));
     let other = written(&[push(b"diff")], true);
     let mixed = [&other.bytes[..first], &same.bytes[first..second]].concat();
@@ -297,8 +297,8 @@ fn lost_moved_and_foreign_batches_are_damage() {
 }
 
 #[test]
-fn what_messages_hold_is_not_taken_for_a_trailer() {
-    // A piece of a file, as a message in that file: even at its own offset it closes nothing.
+fn a_message_is_not_taken_for_a_trailer() {
+    // A piece of a file as a message in that file: even at its own offset it closes nothing.
     let header = b"*3\r\n$5\r\nRPUSH\r\n$4\r\njobs\r\n$93\r\n";
     let (mut sealer, opening) = Sealer::begin(NAME);
     let mut forged = header.to_vec();
@@ -312,7 +312,7 @@ fn what_messages_hold_is_not_taken_for_a_trailer() {
 }
 
 #[test]
-fn what_is_no_command_is_named() {
+fn errors_name_what_is_not_a_command() {
     let long = [b'*'].repeat(70_000);
     let reason = |bytes: &[u8]| reason(bytes, 7, 0).to_string();
     assert_eq!(reason(b"\0\0\0"), "expected '*' and a command, got byte 0x00");
@@ -347,7 +347,7 @@ fn impossible_trailers_are_refused() {
     }
 }
 
-/// Writes batches and syncs now and then, loses power, and loads what is left.
+/// Writes batches, syncs now and then, loses power, and loads the rest.
 fn check_power_loss(steps: &[(Vec<u8>, bool)], seed: u64) {
     let directory = MemoryDirectory::new();
     let file = directory.create(NAME).expect("a new file");
@@ -381,7 +381,7 @@ fn check_power_loss(steps: &[(Vec<u8>, bool)], seed: u64) {
 
 proptest! {
     #[test]
-    fn a_loss_of_power_leaves_a_prefix_and_never_looks_like_damage(
+    fn a_power_failure_leaves_a_prefix_and_never_looks_like_damage(
         steps in prop::collection::vec(
             (prop::collection::vec(any::<u8>(), 0..2000), prop::bool::weighted(0.2)),
             0..20,

@@ -4,7 +4,7 @@ use crate::journal::manifest::{Entry, Manifest};
 use crate::journal::memory::MemoryDirectory;
 use std::process;
 
-/// A directory of its own for one test, gone afterwards.
+/// A directory for one test, removed afterwards.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -29,7 +29,7 @@ fn read(directory: &dyn Directory, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// What every implementation has to do.
+/// What every implementation must do.
 fn check_directory(directory: &dyn Directory) {
     let kind = |result: io::Result<()>| result.expect_err("refused").kind();
     assert_eq!(directory.list().expect("a list"), [""; 0]);
@@ -173,14 +173,14 @@ fn a_file_has_a_name_until_its_last_one_is_removed() {
         directory.remove("b").expect("removed");
         assert!(!file.is_named().expect("known"));
     }
-    // A hard link, as a backup may be.
+    // A hard link, such as a backup.
     let file = disk.create("a").expect("a file");
     std::fs::hard_link(path.join("a"), path.join("backup")).expect("linked");
     disk.remove("a").expect("removed");
     assert!(file.is_named().expect("known"));
 }
 
-/// Whatever else stands in the place of a file is refused at once, also by the lock.
+/// Anything else in place of a file is refused at once, also by the lock.
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_refused() {

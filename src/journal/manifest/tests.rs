@@ -8,7 +8,7 @@ fn entry(name: &str, seq: u64) -> Entry {
     Entry { name: name.to_string(), seq, is_checked: false }
 }
 
-/// A file of ours.
+/// One of our files.
 fn checked(name: &str, seq: u64) -> Entry {
     Entry { is_checked: true, ..entry(name, seq) }
 }
@@ -67,7 +67,7 @@ fn names_are_quoted_where_they_must_be() {
         assert_eq!(manifest.to_string(), text);
         assert_eq!(parse(&text), manifest);
     }
-    // As Redis prints it.
+    // As Redis writes it.
     assert_eq!(parse("file \"a\\tb\" seq 1 type i\n").increments[0].name, "a\tb");
 }
 
@@ -77,14 +77,14 @@ fn errors_say_where_and_what_was_expected() {
     let pairs = "expected pairs of a key and a value, with every quote closed";
     let seq = "expected a number from 1 to 4611686018427387904, got";
     let cases: &[(&[u8], &str)] = &[
-        (b"", "line 1: expected the name of a file, got an empty manifest"),
+        (b"", "line 1: expected a file name, got an empty manifest"),
         (
             b"file a seq 1 type b\nfile b seq 1 type",
-            "line 2: expected the end of the line; the manifest may have been cut off",
+            "line 2: expected the end of the line; the manifest may be truncated",
         ),
         (
             b"file a seq 1 type b",
-            "line 1: expected the end of the line; the manifest may have been cut off",
+            "line 1: expected the end of the line; the manifest may be truncated",
         ),
         (b"file a seq 1 type b\n\nfile b seq 1 type i\n", &format!("line 2: {pairs}")),
         (b" \r\n", &format!("line 1: {pairs}")),
@@ -127,7 +127,7 @@ fn errors_say_where_and_what_was_expected() {
         ),
         (
             b"file a seq 2 type i\nfile b seq 1 type h\nfile c seq 2 type i\n",
-            "line 3: expected a number above 2, that of the increment before, got 2",
+            "line 3: expected a number above 2, the previous increment's, got 2",
         ),
         (
             b"file a seq 1 type b\nfile a seq 1 type i\n",
@@ -141,7 +141,7 @@ fn errors_say_where_and_what_was_expected() {
         ["/etc/passwd", "../a", "a/b", "..", ".", "\"\"", "a\\\\b", "\"\\xff\"", "\"\\x00\""]
     {
         let text = error(format!("file {name} seq 1 type b\n").as_bytes());
-        let expected = "line 1: expected the name of a file without a path, got '";
+        let expected = "line 1: expected a file name without a path, got '";
         assert!(text.starts_with(expected), "{name}: {text}");
     }
     let line = |length: usize| {
@@ -291,7 +291,8 @@ fn cut_anywhere_no_other_manifest_appears() {
     let text = new().to_string();
     for cut in 0..text.len() {
         match Manifest::parse(&text.as_bytes()[..cut]) {
-            // At a line's end nothing shows that there was more; but `save` leaves no such file.
+            // At the end of a line nothing shows that there was more; but `save` never leaves such a
+            // file.
             Ok(_) => assert_eq!(text.as_bytes()[cut - 1], b'\n'),
             Err(error) => assert!(text.as_bytes()[..cut].last() != Some(&b'\n'), "{error}"),
         }
@@ -325,14 +326,14 @@ fn every_flipped_bit_of_the_word_checks_is_noticed() {
     for position in 20 * 8..26 * 8 {
         let mut flipped = line.to_vec();
         flipped[position / 8] ^= 1 << (position % 8);
-        // Keys are known in any case.
+        // Keys are case-insensitive.
         let means_the_same = position % 8 == 5;
         let parsed = Manifest::parse(&flipped);
         assert_eq!(parsed.is_ok(), means_the_same, "{}", String::from_utf8_lossy(&flipped));
     }
 }
 
-/// As many files as a manifest of this size can name: a second look at each would take minutes.
+/// As many files as a manifest of this size can name: comparing each with all others would take minutes.
 #[test]
 fn a_manifest_of_300000_lines_is_read_at_once() {
     let mut text = String::new();

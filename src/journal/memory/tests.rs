@@ -9,7 +9,7 @@ fn read(directory: &MemoryDirectory, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// All looks that a directory can have after a loss of power, as far as so many seeds show them.
+/// All states that a directory can have after a power failure, as far as this many seeds show.
 fn looks(directory: &MemoryDirectory, name: &str) -> BTreeSet<Option<Vec<u8>>> {
     let after = (0..2000).map(|seed| directory.crash(seed));
     after.map(|after| after.length(name).ok().map(|_| read(&after, name))).collect()
@@ -146,7 +146,7 @@ fn faults_happen_when_they_are_due() {
     assert_eq!(read(&directory, "a"), b"abc", "half of what failed is there");
     directory.sync().expect_err("a fault");
     assert_eq!(directory.operations(), 5);
-    // A fault waits for nothing: it happens to what can have it, when that is due, or not at all.
+    // A fault does not wait: it affects an operation that is due now, or none.
     directory.inject(5..6, Fault::SyncError);
     file.write_at(b"d", 3).expect("a write");
     file.sync().expect("a sync");
@@ -161,11 +161,11 @@ fn a_sync_that_failed_is_not_made_good_by_another() {
     file.write_at(b"a", 0).expect("a write");
     directory.inject(1..2, Fault::SyncError);
     file.sync().expect_err("a fault");
-    file.sync().expect("nobody says so");
+    file.sync().expect("the second sync reports nothing");
     file.write_at(b"b", 1).expect("a write");
-    file.sync().expect("nobody says so");
+    file.sync().expect("the second sync reports nothing");
     assert!(looks(&directory, "a").contains(&Some(Vec::new())));
-    // The names of a directory are.
+    // But it is for the names of a directory.
     directory.remove("a").expect("removed");
     directory.inject(6..7, Fault::SyncError);
     directory.sync().expect_err("a fault");
