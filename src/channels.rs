@@ -1,4 +1,4 @@
-//! Publish/subscribe: which clients hear what is said on which channel.
+//! Publish/subscribe: the subscribers of each channel.
 
 use crate::client_id::ClientId;
 use crate::glob::glob_matches;
@@ -14,12 +14,12 @@ pub(crate) enum Kind {
     Channel,
     /// PSUBSCRIBE: all channels whose names match a glob pattern.
     Pattern,
-    /// SSUBSCRIBE: one shard channel; these have names of their own.
+    /// SSUBSCRIBE: one shard channel; their names are separate.
     Shard,
 }
 
-/// The subscribers of one channel or pattern, in the order in which they came, but for the last
-/// one taking the place of one that leaves.
+/// The subscribers of one channel or pattern, in their order of arrival, except that the last one
+/// replaces a leaving one.
 pub(crate) type Subscribers = IndexSet<ClientId, RandomState>;
 
 type Topics = IndexMap<Key, Subscribers, RandomState>;
@@ -34,7 +34,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// Nobody subscribed; hashes with `seed`.
+    /// Without subscribers; hashes with `seed`.
     pub(crate) fn new(seed: u64) -> Channels {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x6761_7465);
         let topics = || IndexMap::with_hasher(hasher.clone());
@@ -57,7 +57,7 @@ impl Channels {
         }
     }
 
-    /// Adds a subscriber; gives the name in its shared form.
+    /// Adds a subscriber; returns the name in its shared form.
     pub(crate) fn subscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) -> Key {
         let hasher = self.hasher.clone();
         let topics = self.topics_mut(kind);
@@ -72,7 +72,7 @@ impl Channels {
         key
     }
 
-    /// Removes a subscriber; a channel without any is forgotten.
+    /// Removes a subscriber; a channel without subscribers is removed.
     pub(crate) fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         let topics = self.topics_mut(kind);
         if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
@@ -89,13 +89,13 @@ impl Channels {
         }
     }
 
-    /// Who is subscribed under exactly this name.
+    /// The subscribers of exactly this name.
     #[inline]
     pub(crate) fn subscribers(&self, kind: Kind, name: &[u8]) -> Option<&Subscribers> {
         self.topics(kind).get(name)
     }
 
-    /// The patterns that a channel matches, with their subscribers.
+    /// The patterns that match a channel, with their subscribers.
     pub(crate) fn matching_patterns(
         &self,
         channel: &[u8],
@@ -103,12 +103,12 @@ impl Channels {
         self.patterns.iter().filter(move |(pattern, _)| glob_matches(pattern, channel))
     }
 
-    /// The names of one kind that have subscribers.
+    /// The names of one kind with subscribers.
     pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &Key> {
         self.topics(kind).keys()
     }
 
-    /// How many names of one kind have subscribers.
+    /// The number of names of one kind with subscribers.
     pub(crate) fn len(&self, kind: Kind) -> usize {
         self.topics(kind).len()
     }
@@ -118,7 +118,7 @@ impl Channels {
         self.topics(kind).is_empty()
     }
 
-    /// Panics if a name is kept without subscribers.
+    /// Panics if a name without subscribers is kept.
     pub(crate) fn check_invariants(&self) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             assert!(self.topics(kind).values().all(|subscribers| !subscribers.is_empty()));

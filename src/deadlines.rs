@@ -1,5 +1,4 @@
-//! Things that are due at a moment, in the order of their moments; and what may be due in a part of the
-//! program, as an enum.
+//! Deadlines in order; and a macro for enums of timers.
 
 use std::collections::BTreeSet;
 
@@ -16,28 +15,28 @@ impl<T: Ord, At: Ord> Default for Deadlines<T, At> {
 }
 
 impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
-    /// Makes `what` due at `at`. The same thing may be due at several moments.
+    /// Adds a deadline `at` for `what`. The same thing may have several deadlines.
     pub(crate) fn insert(&mut self, at: At, what: T) {
         self.ordered.insert((at, what));
     }
 
-    /// Takes back what `insert` was given.
+    /// Removes a deadline that `insert` added.
     pub(crate) fn remove(&mut self, at: At, what: T) {
         self.ordered.remove(&(at, what));
     }
 
-    /// The earliest moment at which something is due.
+    /// The earliest deadline.
     #[inline]
     pub(crate) fn next(&self) -> Option<At> {
         self.ordered.first().map(|(at, _)| *at)
     }
 
-    /// What is due first, and when.
+    /// The earliest deadline, and what is due then.
     pub(crate) fn first(&self) -> Option<(At, &T)> {
         self.ordered.first().map(|(at, what)| (*at, what))
     }
 
-    /// Takes out the earliest thing that is due at `now`.
+    /// Removes and returns the earliest thing that is due at `now`.
     pub(crate) fn pop_due(&mut self, now: At) -> Option<T> {
         if self.next()? > now {
             return None;
@@ -53,12 +52,12 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
         self.ordered.contains(&(at, what.clone()))
     }
 
-    /// Takes out the earliest thing.
+    /// Removes and returns the earliest deadline.
     pub(crate) fn pop_first(&mut self) -> Option<(At, T)> {
         self.ordered.pop_first()
     }
 
-    /// Moves what was due at `before`, if at all, to `after`.
+    /// Moves the deadline of `what` from `before`, if it has one, to `after`.
     pub(crate) fn shift(&mut self, before: Option<At>, after: Option<At>, what: T)
     where
         T: Copy,
@@ -74,7 +73,7 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
         }
     }
 
-    /// How many deadlines there are.
+    /// The number of deadlines.
     pub(crate) fn len(&self) -> usize {
         self.ordered.len()
     }
@@ -84,14 +83,14 @@ impl<T: Ord, At: Ord + Copy> Deadlines<T, At> {
         self.ordered.iter().map(|(at, what)| (*at, what))
     }
 
-    /// Forgets all deadlines.
+    /// Removes all deadlines.
     pub(crate) fn clear(&mut self) {
         self.ordered.clear();
     }
 }
 
-/// Makes an enum of all that may be due somewhere, which knows its variants as `ALL`: whoever goes over
-/// them forgets none, and whoever says when each is due, in a match, is asked for a new one.
+/// Makes an enum of the timers of a module, with the list `ALL`: code that iterates over it forgets
+/// none, and code that matches on it must handle a new one.
 macro_rules! timers {
     ($(#[$about:meta])* enum $Timer:ident { $($(#[$says:meta])* $timer:ident,)+ }) => {
         $(#[$about])*

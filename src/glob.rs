@@ -1,20 +1,19 @@
-//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a-z]` and `\` to take a character as it is.
+//! Redis' glob patterns: `*`, `?`, `[abc]`, `[^a-z]`, and `\` for a literal character.
 //!
-//! The matcher is iterative: on a mismatch it goes back only to the last `*`, since an earlier
-//! one could not match more. The cost is at most the product of both lengths; no pattern drives
-//! it into exponential time.
+//! The matcher is iterative: on a mismatch it returns only to the last `*`, since an earlier one could
+//! not match more. The cost is at most the product of both lengths; no pattern takes exponential time.
 
 /// Whether `text` as a whole matches `pattern`.
 ///
-/// Follows Redis (`KEYS` command page) in the corner cases: a class without its `]` ends with
-/// the pattern, a `\` at the end stands for itself, a range may be given high to low, and nothing
-/// but the empty pattern matches the empty text.
+/// Follows Redis (`KEYS` command page) in the corner cases: a class without its `]` ends with the
+/// pattern, a `\` at the end is literal, a range may be given high to low, and only the empty pattern
+/// matches the empty text.
 pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
     let (mut p, mut t) = (0, 0);
-    // After the last star: where the pattern goes on, and the text position to try next.
+    // After the last star: where the pattern continues, and the next text position to try.
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
@@ -42,7 +41,7 @@ pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
-/// Matches one byte against the element a pattern begins with; how many pattern bytes that was.
+/// Matches one byte against the first element of a pattern; returns the element's length.
 fn match_one(pattern: &[u8], byte: u8) -> Option<usize> {
     match *pattern {
         [] => None,
@@ -56,7 +55,7 @@ fn match_one(pattern: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// Matches one byte against a class (after its `[`); whether, and how many bytes the class has.
+/// Matches one byte against a class (after its `[`); returns the result, and the length of the class.
 fn match_class(class: &[u8], byte: u8) -> (bool, usize) {
     let negated = class.first() == Some(&b'^');
     let mut at = usize::from(negated);

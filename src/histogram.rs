@@ -1,16 +1,16 @@
-//! How long something took, as counts in buckets whose width grows with the time: any time is known
-//! to within a hundredth. The buckets are those of an HdrHistogram with two digits, as in Redis, so
-//! that percentiles and borders are the same. <http://hdrhistogram.org/>
+//! Times counted in buckets whose width grows with the time: any time is known to within one percent.
+//! The buckets are those of an HdrHistogram with two digits, as in Redis, so that percentiles and
+//! borders are the same. <http://hdrhistogram.org/>
 
-/// Buckets of equal width, of which the upper half is used: below twice as many nanoseconds each
+/// Buckets of equal width, of which the upper half is used. Below twice as many nanoseconds, each bucket
 /// is one wide.
 const HALF: u64 = 128;
-/// Longer times count as this one, as in Redis: a second.
+/// Longer times count as this one, a second, as in Redis.
 const NANOS_MAX: u64 = 1_000_000_000;
-/// The first border that LATENCY HISTOGRAM shows; each is twice the one before.
+/// The first border in LATENCY HISTOGRAM; each is twice the previous one.
 const FIRST_BORDER: u64 = 1024;
 
-/// The counts. Empty, it takes no memory but its own.
+/// The counts. When empty, it allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histogram {
     /// By bucket, up to the longest time so far.
@@ -29,12 +29,12 @@ impl Histogram {
         self.total += count;
     }
 
-    /// How many times were added.
+    /// The number of times added.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The time below or at which so many per cent of all are, in nanoseconds.
+    /// The time that this percentage of all times does not exceed, in nanoseconds.
     pub(crate) fn percentile(&self, percent: f64) -> u64 {
         // Between 0 and the total, which is far below 2^52.
         let wanted = (percent.clamp(0.0, 100.0) / 100.0 * self.total as f64 + 0.5) as u64;
@@ -49,8 +49,8 @@ impl Histogram {
         0
     }
 
-    /// Borders in microseconds, each about twice the one before, with the number of times up to it:
-    /// only where there are more than up to the last one.
+    /// Borders in microseconds, each about twice the previous one, with the number of times up to it.
+    /// Borders without additional times are omitted.
     pub(crate) fn borders(&self) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         let (mut next, mut below, mut border) = (0, 0, FIRST_BORDER);
@@ -71,7 +71,7 @@ impl Histogram {
 
 /// The bucket of a time.
 fn bucket_of(nanos: u64) -> usize {
-    // Bits beyond those that a bucket of width 1 needs.
+    // Bits beyond those of a bucket of width 1.
     let shift = (u64::BITS - (nanos | (2 * HALF - 1)).leading_zeros()) - (2 * HALF).ilog2();
     // The time in units of the bucket's width: below 256.
     let place = nanos >> shift;
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// As a redis-server 7.0.15 showed them.
+    /// As shown by redis-server 7.0.15.
     #[test]
     fn percentiles_and_borders_are_those_of_redis() {
         let mut histogram = Histogram::default();

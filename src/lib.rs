@@ -1,7 +1,7 @@
 //! A message broker that any Redis client can use: queues, publish/subscribe, transactions.
 //!
-//! The binary `tidegate` is a thin `main` around this library; any other program can do the same
-//! and have the broker inside itself:
+//! The binary `tidegate` is a thin `main` around this library. Any other program can embed the broker in
+//! the same way:
 //!
 //! ```
 //! use tidegate::{Calls, Server, Settings};
@@ -21,14 +21,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`LocalBroker`] is a broker with clients and without a server: it has no thread, and append files if
-//! they are wanted.
+//! [`LocalBroker`] is a broker with clients but without a server. It has no thread; append files are
+//! optional.
 //!
 //! # The broker is a plain value
 //!
-//! [`Broker`] has no socket, file, clock or thread. Request bytes and the time go in; reply bytes,
-//! the next deadline and the clients to close come out. [`Server`] drives it from sockets; tests
-//! and simulations drive it from memory and decide themselves what time it is:
+//! [`Broker`] has no socket, file, clock or thread. Request bytes and the time go in; reply bytes, the
+//! next deadline and the clients to close come out. [`Server`] drives it from sockets. Tests and
+//! simulations drive it from memory, and decide what time it is:
 //!
 //! ```
 //! use tidegate::{Broker, NoHost, Now, Peer, Settings};
@@ -48,70 +48,76 @@
 //! assert_eq!(broker.next_deadline(now.plus_us(1_000_000)), None);
 //! ```
 //!
-//! # The rooms
+//! # The modules
 //!
 //! Imports go one way, from the top of this table to its bottom.
 //!
-//! | room | what it is responsible for |
+//! | module | responsibility |
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
-//! | [`server`] | sockets, descriptors, the clock; the turn; connections: how bytes get there, what is spoken; clients of the same program |
+//! | [`server`] | sockets, descriptors, the clock; the turn; connections: transport and protocol;
+//! in-process clients |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
-//! | [`journal`] | append files: what is promised, loading, rewriting; batches that are checked |
-//! | [`broker`] | connect, receive, settle, close, the next deadline; what a journal needs |
+//! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
+//! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
 //! | `commands` | one table of commands, made of the families' rows; dispatch; waiting for keys |
-//! | `engine` | what a command is: its row, the table made of rows; look-up, gates, call, and what it runs with |
-//! | `queueing` | what policies do to queues: pushes, deliveries, acknowledgements, delays, dead letters |
+//! | `engine` | the definition of a command: its row, the table of rows; look-up, gates, call, and its
+//! context |
+//! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead
+//! letters |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
-//! | `figures` | tables of all that is counted and measured, which INFO and MEMORY STATS show |
-//! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | what commands read and change; counters, times |
-//! | `keyspace` | key → value, waiters and expiry in one entry, so that one look-up answers what is here and who waits |
-//! | `clients` | who is connected, what they are in the middle of; the outbox: what each is owed, and how much of it may be sent |
+//! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
+//! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
+//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of
+//! them |
+//! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much
+//! of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
-//! | `effects` | what changed, as commands that change another broker in the same way |
-//! | `note` | what append files say beside plain commands |
-//! | `deadlines` | what is due when; the enums of what may be due in a broker, a journal, a server |
-//! | `work` | how much is done in a turn, counted in steps |
-//! | `value` | the types of values, each of which says the same few things |
-//! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
-//! | [`resp`] | requests in, replies out, in both protocols; a reply is a plain value, whoever gets it |
+//! | `effects` | changes, as commands that change another broker in the same way |
+//! | `note` | the content of append files besides plain commands |
+//! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
+//! | `work` | the work of a turn, counted in steps |
+//! | `value` | the types of values, which share one small trait |
+//! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of
+//! clients |
+//! | [`resp`] | requests in, replies out, in both protocol versions; a reply is a plain value |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
-//! | [`policy`] | what operators decide about the queues and channels whose names match a pattern |
-//! | [`clock`], `host` | what time it is, as a value; what only the process around can do |
-//! | `line_limit` | how often the log tells of what strangers can cause |
-//! | `quotes` | what stands in quotes, in inline requests and in settings |
+//! | [`policy`] | the operator's policies for queues and channels whose names match a pattern |
+//! | [`clock`], `host` | the time, as a value; what only the surrounding process can do |
+//! | `line_limit` | limits log lines that strangers can cause |
+//! | `quotes` | quoted text, in inline requests and in settings |
 //! | `slack` | when a table that has become much too large shrinks |
 //!
 //! # The life of one command
 //!
-//! `RPUSH q a` arrives at a socket. The poll wakes; the turn (`server/turn.rs`) has the connection read
-//! into the turn's one buffer. Its transport takes the bytes from the socket, and its speaker calls
-//! [`Broker::receive`] with them. The parser finds the request's arguments
-//! as slices of that buffer: only an incomplete tail would be copied, to be put before what comes
-//! next. `commands` looks the name up in the table and asks the gates: arity, password, a pause,
-//! the memory limit, an open transaction. `commands/list.rs` looks the key up in the keyspace,
-//! once, and the queue there takes the message: its only copy. The reply is written into the client's
-//! outbox (`clients/outbox`), and that puts the client on the list of those to be written. When all sockets
-//! have been read and the broker has settled, the journal, if there is one, writes what the turn
-//! has changed as one batch; then each client on the list gets one write with all it is owed, but
-//! for replies that wait until that batch is durable.
+//! `RPUSH q a` arrives at a socket. The poll wakes, and the turn (`server/turn.rs`) reads the connection
+//! into its one buffer: the transport takes the bytes from the socket, and the speaker passes them to
+//! [`Broker::receive`]. The parser finds the request's arguments as slices of that buffer; only an
+//! incomplete tail would be copied, to be put before the next bytes. `commands` looks the name up in the
+//! table and asks the gates: arity, password, a pause, the memory limit, an open transaction.
+//! `commands/list.rs` looks the key up in the keyspace, once, and the queue there takes the message: its
+//! only copy. The reply is written into the client's outbox (`clients/outbox`), which puts the client on
+//! the list of those to be written. When all sockets have been read and the broker has settled, the
+//! journal, if there is one, writes the turn's changes as one batch. Then each client on the list gets
+//! one write with all its pending output, except replies that wait until that batch is durable.
 //!
-//! `BLPOP q 5` finds nothing. It leaves the client in line in the key's entry, with a deadline
-//! which shortens the next poll's wait; whatever else the client sends is left unread. A later push
-//! marks `q` as ready. After the command that pushed, the broker serves the one who has waited
-//! longest, with the same function that would have answered at once. No command wakes anyone
-//! itself. If the deadline comes first, `settle` answers that there was nothing.
+//! `BLPOP q 5` finds nothing. It puts the client in line in the key's entry, with a deadline that
+//! shortens the next poll's wait; the client's further input stays unread. A later push marks `q` as
+//! ready. After the command that pushed, the broker serves the client that has waited longest, with the
+//! same function as for an immediate reply. No command wakes clients itself. If the deadline comes
+//! first, `settle` sends the empty reply.
 //!
-//! If a policy governs `q`, its entry has more than the list: what is in flight and to whom, what is
-//! delayed, counts. `RPUSH` and `LPOP` see that when they have found the entry and go to
-//! `queueing`, which does what the policy says and states it as plain list commands for the
-//! journal. When something is due in a queue - a life is over, a delay, an acknowledgement is missing -
-//! the poll's wait ends, and the same room sees to it. A client that leaves takes nothing with it.
+//! If `q` is under a policy, its entry has more than the list: messages in flight with their consumers,
+//! delayed messages, counters. `RPUSH` and `LPOP` see that when they have found the entry, and call
+//! `queueing`, which applies the policy and records its effects as plain list commands for the journal.
+//! When something is due in a queue - a TTL, a delay, an acknowledgement timeout - the poll's wait ends,
+//! and the same module handles it. When a client disconnects, its messages return.
 //!
-//! What nobody waits for is a chore (`queueing/chores.rs`): what is due, what a lost connection
-//! held, dead letters on their way, a policy that has to reach all keys, what a flush leaves to be freed.
-//! A turn does as much of it as `turn-work-max` says, counted in steps (`work.rs`), and the next turn comes
-//! at once. Until then a look-up sees to its own key, so that no command can tell.
+//! Work that no client waits for is a chore (`queueing/chores.rs`): what is due, what a lost connection
+//! held, dead letters on their way, a policy change that must reach all keys, memory to free after a
+//! flush. A turn does as much of it as `turn-work-max` allows, counted in steps (`work.rs`), and the
+//! next turn follows at once. Until then each look-up brings its own key up to date, so that no command
+//! sees a difference.
 
 #![warn(missing_docs, unreachable_pub)]
 #![deny(unsafe_code)]
@@ -141,7 +147,7 @@ mod stats;
 mod value;
 mod work;
 
-// For the program, tests, benches and the fuzzer. Nothing is promised of what is only here.
+// For the program, tests, benches and the fuzzer. No promises about what is public only here.
 #[doc(hidden)]
 pub mod broker;
 #[doc(hidden)]
@@ -166,7 +172,7 @@ pub mod settings;
 #[doc(hidden)]
 pub use commands::{command_names, commands_markdown};
 
-// A server, and clients of it within the same program.
+// A server, and in-process clients of it.
 pub use in_process::{Calls, ClientError, Message};
 pub use resp::{Reply, ReplyError, ReplyParser};
 pub use server::{

@@ -1,9 +1,9 @@
-//! What the broker knows of its append files: told by the journal, shown by INFO, minded by the
-//! gates. And what commands ask of the journal. The files themselves are none of its business.
+//! The state of the append files as the broker knows it: set by the journal, shown by INFO, checked by
+//! the gates. Also the requests of commands to the journal. The files themselves are not its concern.
 
 use crate::client_id::ClientId;
 
-/// What the journal and the commands tell each other.
+/// State shared by the journal and the commands.
 #[derive(Clone, Debug)]
 pub struct Persistence {
     /// Whether there are append files.
@@ -12,19 +12,19 @@ pub struct Persistence {
     pub loading: Option<Loading>,
     /// Why changes cannot be written now: commands that change data are refused with it.
     pub write_error: Option<String>,
-    /// Why there is no space for changes: they are refused with it as well.
+    /// Why there is no space for changes: commands that change data are refused with this too.
     pub shortage: Option<String>,
-    /// Bytes of changes for which there is space until the journal is asked again.
+    /// Bytes of changes for which space is reserved until the journal is asked again.
     pub writable_bytes: u64,
     /// The first client whose request needs more than that, and how much.
     pub wanted: Option<(ClientId, u64)>,
-    /// The client for which that was found, and nobody else may use it.
+    /// The client for which that much was reserved; no other client may use it.
     pub granted: Option<(ClientId, u64)>,
-    /// The client for which there was none, and why.
+    /// The client for which there was no space, and why.
     pub denied: Option<(ClientId, String)>,
-    /// BGREWRITEAOF asks for a rewrite; whoever begins one takes the wish away.
+    /// BGREWRITEAOF requests a rewrite; beginning one clears this.
     pub is_rewrite_wanted: bool,
-    /// Whether a rewrite is under way.
+    /// Whether a rewrite is in progress.
     pub is_rewriting: bool,
     /// Bytes of the base file after the last rewrite, or when the files were loaded.
     pub base_bytes: u64,
@@ -32,17 +32,17 @@ pub struct Persistence {
     pub current_bytes: u64,
     /// Bytes of changes that wait to be written.
     pub pending_bytes: u64,
-    /// Syncs under way.
+    /// Syncs in progress.
     pub pending_syncs: u32,
-    /// Times that a sync was due while the one before had not ended.
+    /// Times that a sync was due while the previous one was in progress.
     pub delayed_syncs: u64,
-    /// Rewrites that were begun.
+    /// Rewrites begun.
     pub rewrites: u64,
-    /// Rewrites that failed since the last one that did not.
+    /// Failed rewrites since the last successful one.
     pub failed_rewrites: u64,
     /// How long the last rewrite took, in seconds.
     pub last_rewrite_s: Option<u64>,
-    /// When the rewrite under way began, in microseconds of the monotonic clock.
+    /// When the current rewrite began, in microseconds of the monotonic clock.
     pub rewrite_began_us: Option<u64>,
 }
 
@@ -73,19 +73,19 @@ impl Default for Persistence {
 }
 
 impl Persistence {
-    /// Why commands that change data are refused now, if they are.
+    /// Why commands that change data are refused now; `None` if they are not.
     pub fn refusal(&self) -> Option<&str> {
         self.write_error.as_deref().or(self.shortage.as_deref())
     }
 
-    /// A rewrite begins at this moment of the monotonic clock.
+    /// A rewrite begins at this time of the monotonic clock.
     pub fn begin_rewrite(&mut self, now_us: u64) {
         self.is_rewrite_wanted = false;
         self.rewrites += 1;
         self.rewrite_began_us = Some(now_us);
     }
 
-    /// The rewrite has ended well. Gives how long it took, in microseconds.
+    /// The rewrite has succeeded. Returns its duration in microseconds.
     pub fn complete_rewrite(&mut self, now_us: u64) -> u64 {
         let began_us = self.rewrite_began_us.take().unwrap_or(now_us);
         let took_us = now_us.saturating_sub(began_us);
@@ -101,7 +101,7 @@ impl Persistence {
     }
 }
 
-/// How far the loading has come.
+/// The progress of loading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loading {
     /// When it began: seconds since 1970.
@@ -115,7 +115,7 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// The part that is loaded, in per cent.
+    /// The loaded part, in percent.
     pub fn percent(&self) -> f64 {
         if self.total_bytes == 0 {
             return 100.0;
@@ -123,7 +123,7 @@ impl Loading {
         self.loaded_bytes as f64 * 100.0 / self.total_bytes as f64
     }
 
-    /// Seconds until the rest is loaded at the pace so far; none before there is a pace.
+    /// Seconds until the rest is loaded at the speed so far; `None` before that is known.
     pub fn seconds_left(&self, now_us: u64) -> Option<u64> {
         let spent_us = now_us.saturating_sub(self.began_us);
         if self.loaded_bytes == 0 {

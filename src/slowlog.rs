@@ -1,8 +1,8 @@
-//! Commands that took long: SLOWLOG and LATENCY.
+//! Slow commands: SLOWLOG and LATENCY.
 
 use std::collections::VecDeque;
 
-/// Redis shows this many arguments of a slow command, and this many bytes of each.
+/// As in Redis, at most this many arguments of a command are shown, and this many bytes of each.
 const ARGS_MAX: usize = 32;
 const ARG_BYTES_MAX: usize = 128;
 
@@ -25,7 +25,7 @@ pub(crate) struct Slowlog {
 }
 
 impl Slowlog {
-    /// Keeps a command, and of all only the newest `len_max`.
+    /// Records a command; only the newest `len_max` are kept.
     pub(crate) fn add<'a>(
         &mut self,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
@@ -44,7 +44,7 @@ impl Slowlog {
         self.trim(len_max);
     }
 
-    /// Forgets the oldest beyond `len_max`.
+    /// Removes the oldest beyond `len_max`.
     pub(crate) fn trim(&mut self, len_max: usize) {
         self.entries.truncate(len_max);
     }
@@ -62,13 +62,13 @@ fn shorten(arg: &[u8]) -> Vec<u8> {
 /// Samples kept for one event, as in Redis.
 const SAMPLES_MAX: usize = 160;
 
-/// Moments at which the loop was held up, by what (`command`, `fast-command`).
+/// Delays of the loop, by cause (`command`, `fast-command`).
 #[derive(Debug, Default)]
 pub(crate) struct Latency {
     pub events: Vec<LatencyEvent>,
 }
 
-/// One kind of hold-up.
+/// One cause of delays.
 #[derive(Debug)]
 pub(crate) struct LatencyEvent {
     pub name: &'static str,
@@ -78,7 +78,7 @@ pub(crate) struct LatencyEvent {
 }
 
 impl Latency {
-    /// Notes that `name` held the loop up.
+    /// Records that `name` delayed the loop.
     pub(crate) fn add(&mut self, name: &'static str, unix_s: u64, took_ms: u64) {
         let found = self.events.iter().position(|event| event.name == name);
         let index = found.unwrap_or_else(|| {
@@ -88,7 +88,7 @@ impl Latency {
         let event = &mut self.events[index];
         event.worst_ms = event.worst_ms.max(took_ms);
         match event.samples.back_mut() {
-            // Within one second the worst counts, as in Redis.
+            // The worst within a second counts, as in Redis.
             Some((second, worst)) if *second == unix_s => *worst = (*worst).max(took_ms),
             _ => event.samples.push_back((unix_s, took_ms)),
         }

@@ -1,4 +1,4 @@
-//! All that commands read and change, in one place.
+//! Everything that commands read and change.
 
 use crate::channels::Channels;
 use crate::client_id::ClientId;
@@ -20,16 +20,16 @@ use crate::stats::{Stats, Timer};
 pub(crate) struct Pause {
     /// Microseconds of the monotonic clock.
     pub(crate) until_us: u64,
-    /// Only commands that change something wait.
+    /// Only commands that change data wait.
     pub(crate) writes_only: bool,
 }
 
-/// What the shell around the broker is asked to do.
+/// A request to the program around the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownRequest {
     /// Stop as for SIGTERM.
     Stop,
-    /// Stop at once, without flushing what is owed.
+    /// Stop at once, without sending pending output.
     Now,
 }
 
@@ -39,14 +39,14 @@ pub struct State {
     pub(crate) clients: Clients,
     pub(crate) keyspace: Keyspace,
     pub(crate) channels: Channels,
-    /// What holds for channels.
+    /// The channel policies in effect.
     pub(crate) channel_policies: ChannelPolicies,
-    /// What changed, for those who record it.
+    /// Changes, for recording.
     pub(crate) effects: Effects,
     pub(crate) persistence: Persistence,
-    /// When blocked clients give up, in microseconds of the monotonic clock.
+    /// Timeouts of blocked clients, in microseconds of the monotonic clock.
     pub(crate) wait_deadlines: Deadlines<ClientId>,
-    /// The place in line of the next client that blocks.
+    /// The ticket of the next client that blocks.
     pub(crate) next_ticket: u64,
     pub(crate) monitors: Vec<ClientId>,
     pub(crate) pause: Option<Pause>,
@@ -54,13 +54,13 @@ pub struct State {
     pub(crate) timer: Timer,
     pub(crate) slowlog: Slowlog,
     pub(crate) latency: Latency,
-    /// Clients that were closed for a reason that the log tells of.
+    /// Clients closed for a reason that is logged.
     pub(crate) closed: LineLimit<CloseReason>,
     /// When the broker began.
     pub(crate) started: Now,
     /// Physical memory of the process when the broker began; 0 if unknown.
     pub(crate) startup_bytes: usize,
-    /// 40 hexadecimal digits that no other run has.
+    /// 40 hexadecimal digits, unique to this run.
     pub(crate) run_id: String,
     /// Set by SHUTDOWN.
     pub(crate) shutdown: Option<ShutdownRequest>,
@@ -77,7 +77,7 @@ impl State {
         let mut keyspace = Keyspace::new(settings.databases as usize, random.next());
         keyspace.start_queue_clock(now);
         keyspace.work.begin_turn(settings.turn_work_max);
-        // There is no key yet that one of them could govern.
+        // There is no key yet to which they could apply.
         keyspace.set_policies(|policies| drop(policies.configure(&settings.queue_policies)));
         keyspace.policies().warn_of_assumptions();
         let mut channel_policies = ChannelPolicies::default();
@@ -112,19 +112,19 @@ impl State {
         }
     }
 
-    /// Turns the recording of effects on, from an empty stream, or off.
+    /// Starts the recording of effects with an empty stream, or stops it.
     pub fn record_effects(&mut self, is_on: bool) {
         self.effects.turn(is_on);
         self.keyspace.record_expired(is_on);
     }
 
-    /// Makes the settings show the queue policies that hold, wherever they were set.
+    /// Updates the settings to the queue policies in effect, wherever they were set.
     pub fn show_policies(&mut self) {
         self.settings.queue_policies = self.keyspace.policies().effective();
     }
 
-    /// Memory in use as INFO shows it: what the process took before there was any data, and what
-    /// counts against `maxmemory`.
+    /// Memory in use as shown by INFO: the process before there was any data, and what counts against
+    /// `maxmemory`.
     pub fn process_bytes(&self) -> usize {
         self.startup_bytes.saturating_add(self.used_bytes())
     }
@@ -135,19 +135,19 @@ impl State {
         self.keyspace.bytes() + self.clients.memory_bytes()
     }
 
-    /// Memory of the names and values of keys, without the tables that they are in.
+    /// Memory of the names and values of keys, without their tables.
     pub fn dataset_bytes(&self) -> usize {
         self.keyspace.bytes() - self.keyspace.table_bytes()
     }
 }
 
-/// A limit of the settings as a count; one beyond memory is none.
+/// A limit of the settings as a count; one beyond memory means no limit.
 pub(crate) fn count_max(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
-/// Adds the keys that expired to the effects: to be called before the effect of a command is
-/// added, which may come from their being gone.
+/// Adds expired keys to the effects. Call it before adding a command's effect, which may depend on their
+/// absence.
 #[inline(always)]
 pub(crate) fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
     if keyspace.has_expired() {

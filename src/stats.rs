@@ -1,15 +1,15 @@
-//! Counters since the start, for INFO. CONFIG RESETSTAT clears them.
+//! Counters since the start, for INFO. CONFIG RESETSTAT resets them.
 
 use crate::histogram::Histogram;
 use std::collections::VecDeque;
 
-/// What happened to one command so far.
+/// Counters of one command.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandStats {
     pub calls: u64,
     /// Microseconds in those calls.
     pub usec: u64,
-    /// Whether the last ones took so long that each is to be timed by itself.
+    /// Whether recent calls were so slow that each must be timed alone.
     pub is_slow: bool,
     /// Calls refused before they ran.
     pub rejected: u64,
@@ -17,17 +17,17 @@ pub struct CommandStats {
     pub failed: u64,
 }
 
-/// What of the input that is run now was not timed yet. How commands are timed, `commands/timing.rs`
-/// says.
+/// The part of the current input that is not yet timed. `engine/timing.rs` explains the timing of
+/// commands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timer {
-    /// The command of the run of calls that is timed as a whole, by its position in the table.
+    /// The command of a run of calls that are timed together, by its position in the table.
     pub run: Option<usize>,
-    /// How many calls of the run there were.
+    /// The number of calls in the run.
     pub calls: u64,
     /// When the run began, in microseconds of the monotonic clock.
     pub since_us: u64,
-    /// Whether the input is one request.
+    /// Whether the input is a single request.
     pub is_one_request: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Stats {
     pub commands_processed: u64,
     pub input_bytes: u64,
     pub output_bytes: u64,
-    /// Pieces of input and of output that sockets gave and took.
+    /// Reads from sockets, and writes to them.
     pub reads: u64,
     pub writes: u64,
     /// Wrong passwords.
@@ -50,17 +50,17 @@ pub(crate) struct Stats {
     pub closed_by_output_limit: u64,
     pub closed_by_query_limit: u64,
     pub peak_used_bytes: usize,
-    /// Turns of the loop, the microseconds that they took, and the longest of them.
+    /// Turns of the loop, their total microseconds, and those of the longest.
     pub turns: u64,
     pub turn_usec: u64,
     pub turn_longest_usec: u64,
-    /// Pub/sub messages handed to clients.
+    /// Published messages sent to subscribers.
     pub messages_delivered: u64,
-    /// How many keys had expired before the counters began.
+    /// Keys that had expired before the counters were reset.
     pub expired_before: u64,
     /// By position in the command table.
     pub commands: Vec<CommandStats>,
-    /// How long calls took, by position in the command table.
+    /// Times of calls, by position in the command table.
     pub latencies: Vec<Histogram>,
     /// Error replies by their first word.
     pub errors: std::collections::BTreeMap<String, u64>,
@@ -76,11 +76,11 @@ struct Sample {
     output_bytes: u64,
 }
 
-/// Rates come from samples this far apart and at most so many, as in Redis.
+/// Rates are computed from this many samples at most, this far apart, as in Redis.
 const SAMPLE_EVERY_US: u64 = 100_000;
 const SAMPLES_MAX: usize = 16;
 
-/// How fast counters grow, per second.
+/// Growth of counters per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Rates {
     pub commands: f64,
@@ -98,7 +98,7 @@ impl Stats {
         &mut self.commands[index]
     }
 
-    /// How long calls of the command at a position of the table took.
+    /// The times of calls of the command at a position of the table.
     pub(crate) fn latencies(&mut self, index: usize) -> &mut Histogram {
         if self.latencies.len() <= index {
             self.latencies.resize_with(index + 1, Histogram::default);
@@ -120,21 +120,20 @@ impl Stats {
         self.error_replies += 1;
         let word = text.split(|&byte| byte == b' ').next().unwrap_or_default();
         let word = String::from_utf8_lossy(word).into_owned();
-        // The words are ours, but for errors that echo; a bound keeps them from filling memory.
+        // The words are ours, except in errors that echo input; a limit keeps those from filling memory.
         if self.errors.len() < 128 || self.errors.contains_key(&word) {
             *self.errors.entry(word).or_default() += 1;
         }
     }
 
-    /// Notes the counters for `rates`, now and then: may be called at any time of the monotonic
-    /// clock.
+    /// Samples the counters for `rates`. May be called at any time of the monotonic clock.
     pub(crate) fn sample(&mut self, now_us: u64) {
         let last_us = self.samples.back().map(|last| last.at_us);
         let since_us = last_us.map_or(u64::MAX, |last_us| now_us.saturating_sub(last_us));
         if since_us < SAMPLE_EVERY_US {
             return;
         }
-        // After a silence what was before it says nothing of now.
+        // After a pause, earlier samples say nothing about the present.
         let kept_max =
             if since_us > SAMPLE_EVERY_US * SAMPLES_MAX as u64 { 1 } else { SAMPLES_MAX - 1 };
         while self.samples.len() > kept_max {
@@ -148,7 +147,7 @@ impl Stats {
         });
     }
 
-    /// How fast counters grew between the samples kept.
+    /// The growth of counters between the samples.
     pub(crate) fn rates(&self) -> Rates {
         let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
             return Rates::default();
@@ -164,7 +163,7 @@ impl Stats {
         }
     }
 
-    /// CONFIG RESETSTAT: all but the peak, which starts at what is used now.
+    /// CONFIG RESETSTAT: resets all except the peak, which restarts at the current use.
     pub(crate) fn reset(&mut self, used_bytes: usize) {
         *self = Stats { peak_used_bytes: used_bytes, ..Stats::default() };
     }

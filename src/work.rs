@@ -1,27 +1,27 @@
-//! How much is done, counted in steps.
+//! Work done, counted in steps.
 //!
-//! A turn is bounded by what it does, not only by what it reads, so that one client or one moment at which
-//! much is due does not hold up everybody. The broker reads no clock, so it counts: a step is about a tenth
-//! of a microsecond on a machine of 2026. What is not done when the steps of a turn are used up is done in
+//! A turn is bounded by its work, not only by its input, so that one client, or one moment at which much
+//! is due, does not delay all others. The broker reads no clock, so it counts: a step is about a tenth
+//! of a microsecond on a machine of 2026. What is left when the steps of a turn are used up is done in
 //! the next one.
 
-/// Messages that are looked at in a step: to be compared or skipped.
+/// Messages compared or skipped per step.
 const LOOKED_AT_PER_STEP: usize = 32;
-/// Steps for a message that goes from one place to another, and is stated.
+/// Steps for a message that is moved and recorded.
 const MOVED_STEPS: u64 = 5;
-/// Steps for a key that is made, freed or looked through.
+/// Steps for a key that is created, freed or examined.
 const KEY_STEPS: u64 = 2;
-/// Bytes that are copied in a step.
+/// Bytes copied per step.
 const COPIED_PER_STEP: usize = 1024;
 
-/// What has been done since the start, and how much may still be done for chores in this turn: what time
-/// brings, what lost connections leave behind, what a change of policy or a flush has left to do.
+/// Work since the start, and the rest of this turn's budget for chores: what is due, what lost
+/// connections held, the rest of a policy change or a flush.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Work {
     spent: u64,
-    /// Steps that are left for chores, while none is done.
+    /// Steps left for chores, while none is running.
     chores_left: u64,
-    /// Where those end that are done now.
+    /// The count at which the running chores must stop.
     chores_end: u64,
     /// Steps for chores in a turn.
     chores_max: u64,
@@ -34,42 +34,42 @@ impl Work {
         self.spent
     }
 
-    /// Counts messages that were compared or skipped.
+    /// Counts messages compared or skipped.
     #[inline]
     pub(crate) fn looked_at(&mut self, messages: usize) {
         self.spent += (messages / LOOKED_AT_PER_STEP) as u64;
     }
 
-    /// Counts messages that went from one place to another.
+    /// Counts messages moved.
     #[inline]
     pub(crate) fn moved(&mut self, messages: usize) {
         self.spent += messages as u64 * MOVED_STEPS;
     }
 
-    /// Counts keys that were made, freed or looked through.
+    /// Counts keys created, freed or examined.
     #[inline]
     pub(crate) fn keys(&mut self, keys: usize) {
         self.spent += keys as u64 * KEY_STEPS;
     }
 
-    /// Counts patterns that a key was matched against.
+    /// Counts patterns compared with a key.
     #[inline]
     pub(crate) fn matched(&mut self, patterns: usize) {
         self.spent += patterns as u64;
     }
 
-    /// Counts bytes that were copied.
+    /// Counts bytes copied.
     #[inline]
     pub(crate) fn copied(&mut self, bytes: usize) {
         self.spent += (bytes / COPIED_PER_STEP) as u64;
     }
 
-    /// Allows so many steps for chores in the turn that begins.
+    /// Sets the budget for chores of a new turn.
     pub(crate) fn begin_turn(&mut self, chores_max: u64) {
         (self.chores_max, self.chores_left) = (chores_max, chores_max);
     }
 
-    /// Chores begin. What commands have done meanwhile does not count against them.
+    /// Chores begin. Work of commands meanwhile does not count against them.
     pub(crate) fn begin_chores(&mut self) {
         self.chores_end = self.spent.saturating_add(self.chores_left);
     }
@@ -79,23 +79,23 @@ impl Work {
         self.chores_left = self.chores_end.saturating_sub(self.spent);
     }
 
-    /// Whether chores may go on.
+    /// Whether chores may continue.
     #[inline]
     pub(crate) fn has_time(&self) -> bool {
         self.spent < self.chores_end
     }
 
-    /// How many messages a chore may move now; at least one, so that it comes to an end.
+    /// How many messages a chore may move now; at least one, so that it makes progress.
     pub(crate) fn messages_left(&self) -> usize {
         messages(self.chores_end.saturating_sub(self.spent))
     }
 
-    /// Whether no more has been done since then, when `spent` was this, than a turn has for chores.
+    /// Whether the work since then, when `spent` was this, is at most a turn's budget for chores.
     pub(crate) fn is_little_since(&self, spent_before: u64) -> bool {
         self.spent - spent_before < self.chores_max
     }
 
-    /// How many messages may be moved at once as a consequence of something else; more are a chore.
+    /// How many messages may be moved at once as a consequence of a command; the rest is a chore.
     pub(crate) fn messages_at_once(&self) -> usize {
         messages(self.chores_max)
     }

@@ -1,4 +1,4 @@
-//! What has a limit: clients, descriptors, unread output.
+//! Limits on clients, descriptors and unread output.
 
 mod server_support;
 
@@ -20,7 +20,7 @@ fn clients_beyond_the_limit_are_told_so() {
     assert_eq!(Client::connect(address).rest(), FULL);
     assert_eq!(second.ask("PING"), "+PONG");
     drop(first);
-    // Those who left made room before anybody new is looked at.
+    // Closed clients free their slots before new ones are accepted.
     assert_eq!(Client::connect(address).ask("PING"), "+PONG");
 }
 
@@ -42,15 +42,15 @@ fn limit_open_files(pid: u32, soft: u64, hard: u64) {
     prlimit(pid, Resource::Nofile, limit).expect("a limit");
 }
 
-/// Without descriptors nobody hangs: newcomers are told, the others are served, and there is room
-/// again when somebody leaves.
+/// Without descriptors nothing hangs: new clients are refused, the others are served, and a slot is free
+/// again when a client disconnects.
 #[cfg(target_os = "linux")]
 #[test]
 fn clients_without_a_descriptor_are_told_so() {
     let process = Process::start(&[]);
     let mut first = process.client();
     assert_eq!(first.ask("PING"), "+PONG");
-    // Room for two more than are open now: the limit is on the number, and there may be gaps.
+    // Descriptors for two more than are open now: the limit is on the number, and there may be gaps.
     let pid = process.pid();
     let is_free = |number: &u64| !Path::new(&format!("/proc/{pid}/fd/{number}")).exists();
     let limit = (0..).filter(is_free).nth(2).expect("a free number");
@@ -74,7 +74,7 @@ fn clients_without_a_descriptor_are_told_so() {
     assert!((1..=5).contains(&complaints), "logged at most once a second: {log:?}");
 }
 
-/// When not even the reserve helps, newcomers wait until there are descriptors again, although no
+/// When not even the reserve helps, new clients wait until there are descriptors again, although no
 /// event mentions them a second time.
 #[cfg(target_os = "linux")]
 #[test]
@@ -129,8 +129,8 @@ fn a_slow_subscriber_is_closed_and_the_others_get_everything() {
     assert!(got < published * text.len(), "the slow one lost its connection");
 }
 
-/// A subscriber that does not read, for a while, of whose messages the oldest make room: what it
-/// gets in the end is whole, in order, and ends with the newest.
+/// A subscriber does not read for a while, and its oldest messages are dropped. What it finally gets is
+/// whole, in order, and ends with the newest.
 #[test]
 fn a_slow_subscriber_gets_the_newest_messages() {
     let server = serve("channel-policy p news high-water-mark 5 slow-subscriber drop-oldest");
@@ -143,7 +143,7 @@ fn a_slow_subscriber_gets_the_newest_messages() {
     let mut publisher = Client::connect(address);
     let padding = "x".repeat(64 * 1024);
     let mut published = 0;
-    // Until the socket has been full for so long that some have made room.
+    // Until the socket has been full long enough for some to be dropped.
     while !publisher.info("channels").contains("channel_messages_dropped_oldest:2") {
         let text = format!("{published:06}{padding}");
         let length = text.len();
@@ -169,7 +169,7 @@ fn a_slow_subscriber_gets_the_newest_messages() {
         numbers.push(number.parse().expect("a number"));
     }
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
-    // Of the five, one may have been partly sent, and one is the end.
+    // Of the five, one may be partly sent, and one is the end.
     assert!(numbers.ends_with(&[published - 3, published - 2, published - 1]), "{numbers:?}");
     assert_eq!(numbers.len(), published - dropped, "{numbers:?}");
     assert_eq!(slow.ask("PING"), "*2", "it goes on");
@@ -193,7 +193,7 @@ fn a_slow_subscriber_is_disconnected_by_a_policy() {
     }
     assert!(publisher.info("channels").contains("channel_subscribers_disconnected:1"));
     let log = std::iter::from_fn(|| process.next_log_line());
-    let reason = "too slow for the channel policy that says `slow-subscriber disconnect`";
+    let reason = "too slow for its channel policy with `slow-subscriber disconnect`";
     assert!(log.into_iter().any(|line| line.ends_with(reason)));
     slow.rest();
 }
@@ -251,7 +251,7 @@ fn strangers_are_kept_out_while_there_is_no_password() {
         let line = stranger.line().unwrap_or_default();
         assert_eq!(!line.starts_with("-DENIED Redis is running in protected mode"), is_let_in);
         assert!(line.len() > 4, "{line}");
-        // The machine itself is never a stranger.
+        // A client on the same machine is never a stranger.
         let mut local = Client::connect(([127, 0, 0, 1], port).into());
         assert!(!local.ask("PING").starts_with("-DENIED"));
     }

@@ -1,4 +1,4 @@
-//! One client.
+//! The record of one client.
 
 use super::consuming::Consuming;
 use super::outbox::Outbox;
@@ -13,12 +13,12 @@ use std::path::Path;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// An argument from this size on has the buffer of its client's input made for it.
+/// From this size on, the input buffer is allocated for the whole argument.
 const LARGE_ARGUMENT_BYTES: usize = 256 * 1024;
-/// Room that is made for so many times the bytes that have come, at the most: a client that announces
-/// what it never sends reserves no more of the address space.
+/// Limit on the allocated input buffer, as a multiple of the received bytes: announcing a large argument
+/// must not reserve more address space.
 const PROMISED_INPUT_MAX: usize = 64;
-/// Room for what comes with the end of a large argument.
+/// Extra capacity for what follows a large argument.
 const BEHIND_ARGUMENT_BYTES: usize = 64 * 1024;
 
 /// How a client is connected.
@@ -84,7 +84,7 @@ impl Peer {
     }
 }
 
-/// Redis writes IPv6 addresses without a zone and without shortening the brackets.
+/// Redis writes IPv6 addresses without a zone and without shortening.
 fn show_address(addr: &SocketAddr) -> String {
     match addr.ip() {
         std::net::IpAddr::V4(ip) => format!("{ip}:{}", addr.port()),
@@ -92,7 +92,7 @@ fn show_address(addr: &SocketAddr) -> String {
     }
 }
 
-/// Why a connection ends.
+/// Why a connection closes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -102,31 +102,31 @@ pub enum CloseReason {
     /// Reading or writing failed, or the peer took nothing for too long.
     #[error("the connection failed")]
     ConnectionFailed,
-    /// The client said QUIT.
+    /// The client sent QUIT.
     #[error("QUIT")]
     Quit,
-    /// What came is not the protocol, and where the next request begins is not known.
+    /// The input is not valid protocol, so the start of the next request is unknown.
     #[error("the request broke the protocol")]
     ProtocolError,
-    /// A browser was made to send us a form.
-    #[error("POST or Host: in the place of a command: a web browser was made to talk to us")]
+    /// A web page made a browser send us a form.
+    #[error("POST or Host: instead of a command: a web browser was tricked into connecting")]
     CrossProtocolScripting,
     /// CLIENT KILL by another client.
     #[error("CLIENT KILL")]
     Killed,
-    /// CLIENT KILL by the client itself, which is answered first.
+    /// CLIENT KILL by the client itself, which gets its reply first.
     #[error("CLIENT KILL by the client itself")]
     KilledItself,
-    /// More is owed than `client-output-buffer-limit` allows.
+    /// The unsent output exceeds `client-output-buffer-limit`.
     #[error("client-output-buffer-limit exceeded")]
     OutputLimit,
-    /// More messages wait than the policy of a channel allows.
-    #[error("too slow for the channel policy that says `slow-subscriber disconnect`")]
+    /// More messages wait than a channel policy allows.
+    #[error("too slow for its channel policy with `slow-subscriber disconnect`")]
     SlowSubscriber,
-    /// More input is kept than `client-query-buffer-limit` allows.
+    /// The unprocessed input exceeds `client-query-buffer-limit`.
     #[error("client-query-buffer-limit exceeded")]
     QueryLimit,
-    /// Nothing came for `timeout` seconds.
+    /// No input for `timeout` seconds.
     #[error("idle for longer than `timeout`")]
     Idle,
     /// The server stops.
@@ -135,7 +135,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether an operator should know: the client was closed by a rule, not by its own will.
+    /// Whether an operator should know: a rule closed the client, not the client itself.
     pub fn is_for_the_log(self) -> bool {
         matches!(
             self,
@@ -147,7 +147,7 @@ impl CloseReason {
         )
     }
 
-    /// Whether what is owed is still sent before the connection closes.
+    /// Whether pending output is still sent before the connection closes.
     pub fn flushes_first(self) -> bool {
         matches!(
             self,
@@ -166,13 +166,13 @@ pub(crate) enum ReplyMode {
     #[default]
     On,
     Off,
-    /// Not that of the next command.
+    /// Skips the reply of the next command.
     SkipNext,
-    /// Not that of the command that runs now.
+    /// Skips the reply of the current command.
     Skip,
 }
 
-/// What a client says of itself.
+/// What a client reports about itself.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
     /// CLIENT SETNAME
@@ -186,15 +186,15 @@ pub(crate) struct Identity {
 /// MULTI and WATCH.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    /// Whether MULTI was given.
+    /// Whether there was a MULTI.
     pub is_open: bool,
     /// The commands queued since.
     pub queued: Vec<OwnedRequest>,
-    /// Every property that any of them has.
+    /// The union of their properties.
     pub(crate) flags: Flags,
     /// Memory of `queued`.
     pub queued_bytes: usize,
-    /// A command could not be queued: EXEC will refuse.
+    /// A command could not be queued: EXEC will fail.
     pub is_aborted: bool,
     /// The watched keys.
     pub watched: Vec<(DbIndex, Key)>,
@@ -202,7 +202,7 @@ pub(crate) struct Transaction {
     pub is_watch_broken: bool,
 }
 
-/// What a client is subscribed to.
+/// The subscriptions of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Subscriptions {
     pub channels: BTreeSet<Key>,
@@ -211,14 +211,14 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// Whether there is none.
+    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
     }
 }
 
-/// One connected client. What only some clients need is behind a pointer: an idle connection
-/// costs a few hundred bytes.
+/// The record of one connected client. Parts that only some clients need are behind a pointer: an idle
+/// connection costs a few hundred bytes.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub id: ClientId,
@@ -226,34 +226,34 @@ pub(crate) struct Client {
     pub db: DbIndex,
     pub is_authenticated: bool,
     pub is_monitor: bool,
-    /// CLIENT NO-EVICT: shown by CLIENT LIST; a broker evicts nobody.
+    /// CLIENT NO-EVICT: shown by CLIENT LIST; no client is ever evicted.
     pub no_evict: bool,
-    /// CLIENT NO-TOUCH: its commands leave the last use of keys as it was.
+    /// CLIENT NO-TOUCH: its commands do not update the last use of keys.
     pub no_touch: bool,
     pub reply_mode: ReplyMode,
     pub identity: Option<Box<Identity>>,
     pub blocked: Option<Blocked>,
     pub transaction: Option<Box<Transaction>>,
     pub subscriptions: Option<Box<Subscriptions>>,
-    /// Why the connection is about to end; nothing of its input is run any more.
+    /// Why the connection is closing; no more of its input is run.
     pub closing: Option<CloseReason>,
-    /// Input not run yet: the start of a request, or requests that have to wait.
+    /// Input not yet run: the start of a request, or requests that must wait.
     pub input: Vec<u8>,
-    /// How far the parser has come in the first request of `input`.
+    /// The parser's progress in the first request of `input`.
     pub parser: Option<Box<RequestParser>>,
     /// Microseconds of the monotonic clock.
     pub connected_us: u64,
     pub last_active_us: u64,
     /// The full name of the last command, such as `client|list`.
     pub last_command: Option<&'static str>,
-    /// The number of the input that came last: see `inputs.rs`.
+    /// The number of the latest input: see `inputs.rs`.
     pub input_number: u64,
-    /// Whether bytes have come, while the client waited, that were not taken yet.
+    /// Whether bytes arrived while the client waited, and were not read yet.
     pub(super) has_early_input: bool,
-    /// What is known of it if it takes messages that have to be acknowledged.
+    /// State for at-least-once delivery, if the client takes such messages.
     pub(super) consuming: Option<Box<Consuming>>,
     pub(super) outbox: Outbox,
-    /// When the client is closed if it stays above its soft limit of output until then.
+    /// When the client is closed if its output stays above the soft limit.
     pub(super) soft_limit_due_us: Option<u64>,
     pub(super) counted_bytes: usize,
     pub(super) is_dirty: bool,
@@ -294,7 +294,7 @@ impl Client {
         }
     }
 
-    /// Number, address and name, for the log. A name has printable characters only.
+    /// Number, address and name, for the log. A name has only printable characters.
     pub(crate) fn described(&self) -> String {
         let (id, addr) = (self.id.number(), self.peer.addr());
         match self.identity.as_deref().map(|identity| &identity.name) {
@@ -305,52 +305,51 @@ impl Client {
         }
     }
 
-    /// Whether the client is subscribed to anything.
+    /// Whether the client has any subscription.
     #[inline]
     pub(crate) fn is_subscriber(&self) -> bool {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
     }
 
-    /// Whether the client must give the password before anything else; if none is asked for any
-    /// more, it need not.
+    /// Whether the client must first authenticate. No longer true if there is no password any more.
     #[inline]
     pub(crate) fn must_authenticate(&self, requirepass: &str) -> bool {
         !self.is_authenticated && !requirepass.is_empty()
     }
 
-    /// Whether MULTI was given and neither EXEC nor DISCARD.
+    /// Whether the client is between MULTI and EXEC or DISCARD.
     #[inline]
     pub(crate) fn is_in_transaction(&self) -> bool {
         self.transaction.as_ref().is_some_and(|transaction| transaction.is_open)
     }
 
-    /// Whether pops of the connection have overlapped, so that they acknowledge nothing.
+    /// Whether pops on the connection have overlapped, so that they acknowledge nothing.
     pub(crate) fn is_shared(&self) -> bool {
         self.consuming.as_ref().is_some_and(|consuming| consuming.is_shared)
     }
 
-    /// Whether more input may be given: not while the client waits, closes, or has enough.
+    /// Whether more input may be read: not while the client waits, closes, or has enough input.
     #[inline]
     pub(crate) fn wants_input(&self) -> bool {
         self.blocked.is_none() && self.closing.is_none() && !self.is_in_backlog
     }
 
-    /// Keeps input that cannot run yet. The buffer is made for all of a large argument as soon as a part
-    /// of it is there, so that it is not copied each time it doubles.
+    /// Stores input that cannot run yet. Once a part of a large argument has arrived, the buffer is
+    /// allocated for all of it, so that it is not copied at each doubling.
     pub(crate) fn keep_input(&mut self, bytes: &[u8]) {
         let needed = self.parser.as_ref().map_or(0, |parser| parser.bytes_needed());
         let len = self.input.len() + bytes.len();
         if len > self.input.capacity() && needed >= LARGE_ARGUMENT_BYTES {
-            let room = needed.min(len.saturating_mul(PROMISED_INPUT_MAX)).max(len);
-            // Growing in place would copy what is not used yet as well.
-            let mut larger = Vec::with_capacity(room + BEHIND_ARGUMENT_BYTES);
+            let capacity = needed.min(len.saturating_mul(PROMISED_INPUT_MAX)).max(len);
+            // Growing in place would also copy unused capacity.
+            let mut larger = Vec::with_capacity(capacity + BEHIND_ARGUMENT_BYTES);
             larger.extend_from_slice(&self.input);
             self.input = larger;
         }
         self.input.extend_from_slice(bytes);
     }
 
-    /// Whether the client is as good as gone: it is sent nothing more and only its slot is left.
+    /// Whether the client is closed except for its slot: nothing more is sent to it.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(
             self.closing,
@@ -358,17 +357,17 @@ impl Client {
         )
     }
 
-    /// Whether the client's socket was offered output that it did not take.
+    /// Whether the client's socket did not accept all output it was offered.
     pub(crate) fn is_slow(&self) -> bool {
         !self.outbox.is_empty() && !self.is_dirty
     }
 
-    /// What the client is owed, to look at.
+    /// The pending output, read-only.
     pub(crate) fn output(&self) -> &Outbox {
         &self.outbox
     }
 
-    /// The call that waits, if one does.
+    /// The waiting call, if there is one.
     pub(crate) fn wait(&self) -> Option<&Wait> {
         match &self.blocked {
             Some(Blocked::Call(wait)) => Some(wait),
@@ -376,11 +375,11 @@ impl Client {
         }
     }
 
-    /// Memory of the record and the buffers: input, output, queued commands, a call that waits.
+    /// Memory of the record and the buffers: input, output, queued commands, a waiting call.
     pub(crate) fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());
-        // Room for what of a large argument has not come yet takes no memory.
+        // Capacity for the part of a large argument that has not arrived takes no memory.
         let input = self.input.capacity().min(self.input.len() + LARGE_ARGUMENT_BYTES);
         let waiting = self.wait().map_or(0, Wait::memory_bytes);
         let output = self.outbox.memory_bytes();
@@ -408,7 +407,7 @@ mod tests {
                 moved += before;
             }
             assert!(client.input.capacity() <= 65 * client.input.len(), "far more than has come");
-            // As the broker does it: what is whole is run, of what is not the parser is kept.
+            // As the broker does: complete requests run, and the parser's state is kept for the rest.
             let limits = Limits { bulk_bytes_max: u64::MAX, is_stranger: false };
             let mut kept = client.parser.take().map_or_else(RequestParser::default, |kept| *kept);
             kept.parse(&client.input, limits).expect("no error");

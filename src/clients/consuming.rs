@@ -1,42 +1,43 @@
-//! Who takes messages, and what is known of a client whose pops acknowledge. `inputs.rs` says what an
-//! input is.
+//! The consumer of a message, and the state of a client whose pops acknowledge. `inputs.rs` explains
+//! inputs.
 
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
 
-/// Who takes messages, in answer to which input.
+/// The client that takes messages, and the input that asked for them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consumer {
     pub client: ClientId,
-    /// The number of the input; it rises.
+    /// The number of the input; it increases.
     pub input: u64,
 }
 
 impl Consumer {
-    /// Nobody: append files are loaded.
+    /// No client: append files are being loaded.
     pub(crate) fn nobody() -> Consumer {
         Consumer { client: ClientId::nobody(), input: 0 }
     }
 }
 
-/// What is known of a client whose pops acknowledge.
+/// The state of a client whose pops acknowledge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Consuming {
-    /// The input that was last answered with a message under such a policy; 0 for none.
+    /// The latest input that received a message under such a policy; 0 for none.
     pub(super) delivered_in: u64,
-    /// The input in which a blocking pop last began to wait.
+    /// The latest input in which a blocking pop began to wait.
     pub(super) waited_in: u64,
-    /// The input in which a pop last acknowledged all that it could, of which queue, and when that was.
+    /// The latest input in which a pop acknowledged all it could, of which queue, and at which swap
+    /// count.
     pub(super) acknowledged: Option<(u64, Acknowledged)>,
     /// Whether pops have overlapped: several workers use the connection.
     pub is_shared: bool,
 }
 
-/// A queue of which all was acknowledged that the client can have seen.
+/// A queue of which everything was acknowledged that the client can have seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Acknowledged {
     pub(super) db: DbIndex,
     pub(super) key: Key,
-    /// How often databases had changed places.
+    /// The number of SWAPDBs before.
     pub(super) swaps: u64,
 }

@@ -1,17 +1,17 @@
-//! Replies that wait until what they promise is durable.
+//! Replies that wait until their changes are durable.
 //!
-//! A command that changes data marks its client. At the end of the turn the journal knows whether
-//! the turn's changes are as durable as `appendfsync` promises: if so the marks are forgotten, and
-//! if not the marked clients' output is held. Replies leave in order, so whatever a held client is
-//! owed behind the first reply that has to wait, waits as well; all other clients go on.
+//! A command that changes data marks its client. At the end of the turn the journal knows whether the
+//! turn's changes are as durable as `appendfsync` promises. If so, the marks are cleared; if not, the
+//! output of the marked clients is held. Replies are sent in order, so a held client's later replies
+//! wait as well. All other clients continue.
 //!
-//! Here is who waits. How much of what each is owed waits, and for which sync, its outbox knows.
+//! This file records which clients wait. Each outbox knows how much of it waits, and for which sync.
 
 use super::{Clients, find_mut, mark_dirty};
 use crate::client_id::ClientId;
 
 impl Clients {
-    /// Marks a client as one whose command changed data.
+    /// Marks a client whose command changed data.
     #[inline]
     pub(crate) fn note_change(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
@@ -21,7 +21,7 @@ impl Clients {
         }
     }
 
-    /// The turn's changes are durable enough: forgets who made them.
+    /// The turn's changes are durable enough: clears the marks.
     pub(crate) fn release_changed(&mut self) {
         let mut changed = std::mem::take(&mut self.holds.changed);
         for id in changed.drain(..) {
@@ -29,11 +29,11 @@ impl Clients {
                 client.outbox.release_change();
             }
         }
-        // Keeps the allocation.
+        // Reuses the allocation.
         self.holds.changed = changed;
     }
 
-    /// The turn's changes are not durable yet: what those who made them are owed is held.
+    /// The turn's changes are not durable yet: holds the output of the marked clients.
     pub(crate) fn hold_changed(&mut self) {
         let mut changed = std::mem::take(&mut self.holds.changed);
         for id in changed.drain(..) {
@@ -46,7 +46,7 @@ impl Clients {
         self.holds.changed = changed;
     }
 
-    /// A sync begins that covers all that is held until now. Its number is above those before.
+    /// A sync begins that covers everything held so far. Its number is above all earlier ones.
     pub(crate) fn begin_sync(&mut self, sync: u64) {
         let waiting = std::mem::take(&mut self.holds.waiting);
         for &id in &waiting {
@@ -59,8 +59,8 @@ impl Clients {
         }
     }
 
-    /// A sync has ended well: what it covers may be sent, and what those before it do, whether they
-    /// have ended or not.
+    /// A sync has succeeded: what it covers may be sent, including what earlier syncs cover, finished or
+    /// not.
     pub(crate) fn finish_sync(&mut self, sync: u64) {
         while self.holds.in_sync.front().is_some_and(|(number, _)| *number <= sync) {
             let ids = self.holds.in_sync.pop_front().map(|(_, ids)| ids);
@@ -73,7 +73,7 @@ impl Clients {
         }
     }
 
-    /// Syncs under way are of no use any more: what they were to cover waits for another one.
+    /// The syncs in progress have become useless: what they cover waits for another one.
     pub(crate) fn fail_syncs(&mut self) {
         for (_, ids) in std::mem::take(&mut self.holds.in_sync) {
             for id in ids {
@@ -86,25 +86,25 @@ impl Clients {
         }
     }
 
-    /// Nobody waits for a sync any more.
+    /// No client waits for a sync any more.
     pub(crate) fn release_all(&mut self) {
         self.release_changed();
         self.begin_sync(u64::MAX);
         self.finish_sync(u64::MAX);
     }
 
-    /// Whether anyone's output is held.
+    /// Whether any client's output is held.
     pub(crate) fn has_held(&self) -> bool {
         !self.holds.waiting.is_empty() || !self.holds.in_sync.is_empty()
     }
 
-    /// Whether anyone's command changed data since the journal was last told of changes.
+    /// Whether any command changed data since the journal last took the changes.
     pub(crate) fn has_changed(&self) -> bool {
         !self.holds.changed.is_empty()
     }
 
-    /// Bytes of a client's output that may be sent now. Not to be asked between a change of the client
-    /// and the journal's answer to it.
+    /// Bytes of a client's output that may be sent now. Must not be called between a change by the
+    /// client and the journal's decision about it.
     pub(crate) fn sendable(&self, id: ClientId) -> usize {
         self.get(id).map_or(0, |client| client.outbox.sendable())
     }
@@ -207,7 +207,7 @@ mod tests {
         clients.note_change(id);
         clients.hold_changed();
         clients.remove(id);
-        // Another one in the same place is not held for it.
+        // A later client in the same slot is not held because of it.
         let next = clients.connect(0, Peer::InProcess, 0);
         owe(&mut clients, next, b"x");
         clients.begin_sync(1);

@@ -1,20 +1,20 @@
 //! What a client can have seen, and whether several workers share its connection.
 //!
-//! A pop acknowledges what the client was given before. That is true only if the client had seen the
+//! A pop acknowledges the client's previous messages. That is correct only if the client had seen the
 //! reply when it sent the pop. So the bytes of a client are divided into *inputs*: bytes begin a new
-//! input when all replies to the bytes before have been sent, and nothing before is left to run. What
-//! is pipelined behind a pop, or comes while the pop waits, is of the same input.
+//! input when all replies to earlier bytes have been sent, and no earlier request is left to run.
+//! Requests pipelined after a pop, or arriving while it waits, belong to the same input.
 
 use super::consuming::{Acknowledged, Consumer, Consuming};
 use super::{Clients, ReplyMode, find_mut};
 use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Key};
 
-/// The input of a delivery whose reply is not sent: no later one is above it.
+/// The input of a delivery whose reply is not sent; no input is above it.
 const NEVER_SEEN: u64 = u64::MAX;
 
 impl Clients {
-    /// Says that bytes of a client have come; whether they begin a new input is found out here.
+    /// Bytes of a client have arrived: decides whether they begin a new input.
     #[inline]
     pub(crate) fn note_input(&mut self, id: ClientId) {
         let Some(client) = self.get_mut(id) else { return };
@@ -28,14 +28,14 @@ impl Clients {
         }
     }
 
-    /// Says that bytes of a client have come that nobody takes while it waits.
+    /// Bytes of a client have arrived that are not read while it waits.
     pub(crate) fn note_early_input(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id) {
             client.has_early_input |= client.blocked.is_some();
         }
     }
 
-    /// Who takes messages for a client now. What it is not shown (CLIENT REPLY) is of no input.
+    /// The consumer for a client's messages now. A message without a reply (CLIENT REPLY) has no input.
     pub(crate) fn consumer(&self, id: ClientId) -> Consumer {
         let input = self.get(id).map_or(0, |client| match client.reply_mode {
             ReplyMode::Off | ReplyMode::Skip => NEVER_SEEN,
@@ -44,20 +44,20 @@ impl Clients {
         Consumer { client: id, input }
     }
 
-    /// Notes that a client was given a message that its next pop acknowledges.
+    /// Records that a client was given a message that its next pop acknowledges.
     pub(crate) fn note_delivered(&mut self, consumer: Consumer) {
         self.change_consuming(consumer.client, |consuming| consuming.delivered_in = consumer.input);
     }
 
-    /// Notes that a client waits for such a message.
+    /// Records that a client waits for such a message.
     pub(crate) fn note_waiting(&mut self, id: ClientId) {
         let input = self.consumer(id).input;
         self.change_consuming(id, |consuming| consuming.waited_in = input);
     }
 
-    /// Finds out whether a pop, which may wait or not, overlaps with another one of its connection: the
-    /// other one waited when this one came, or this one may wait and the reply of the other one has
-    /// not been sent. True the first time only.
+    /// Decides whether a pop, blocking or not, overlaps with another pop of its connection: the other
+    /// one waited when this one arrived, or this one may wait and the other's reply has not been sent.
+    /// True only the first time.
     pub(crate) fn notices_sharing(&mut self, id: ClientId, may_wait: bool) -> bool {
         let Some(client) = find_mut(&mut self.slots, id) else { return false };
         let input = client.input_number;
@@ -69,20 +69,21 @@ impl Clients {
         is_new
     }
 
-    /// Notes that a pop has acknowledged all of a queue that its client can have seen.
+    /// Records that a pop has acknowledged everything of a queue that its client can have seen.
     pub(crate) fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
         let Some(client) = self.get_mut(id) else { return };
         let input = client.input_number;
         if let Some(consuming) = client.consuming.as_deref_mut() {
-            // Nearly always the queue is the one of last time, whose name is here.
+            // Nearly always it is the previous queue, whose name is already here.
             let before = consuming.acknowledged.take().map(|(_, last)| last.key);
             let key = before.filter(|last| **last == *key).unwrap_or_else(|| Key::from(key));
             consuming.acknowledged = Some((input, Acknowledged { db, key, swaps }));
         }
     }
 
-    /// Whether a pop that does not wait has nothing to acknowledge of a queue, since one before it in the same
-    /// input did. Whoever waited in it may share the connection, which has to be noticed.
+    /// Whether a non-blocking pop has nothing to acknowledge of a queue, because an earlier one in the
+    /// same input did. False after a wait in this input: the connection may be shared, which must be
+    /// noticed.
     #[inline]
     pub(crate) fn has_acknowledged(
         &self,

@@ -1,7 +1,7 @@
-//! Everybody who is connected: who they are, what they are in the middle of, what they are owed.
+//! All connected clients: their records, what they are doing, and their pending output.
 //!
-//! The outbox of a client is private. The only ways into it put the client on the list of those to
-//! be flushed, so that nothing written can be forgotten.
+//! The outbox of a client is private. Every way to write to it puts the client on the list to be
+//! flushed, so that no output is forgotten.
 
 mod client;
 mod consuming;
@@ -27,9 +27,9 @@ use crate::slack;
 use holds::Holds;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Buffers kept for clients that will have output; each saves an allocation.
+/// Buffers kept for later output; each saves an allocation.
 const SPARE_BUFFERS_MAX: usize = 64;
-/// A larger buffer goes back to the allocator, so that one large reply is not remembered.
+/// A larger buffer is freed, so that one large reply does not occupy memory.
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// All connected clients.
@@ -38,15 +38,15 @@ pub(crate) struct Clients {
     slots: Vec<Option<Client>>,
     by_number: BTreeMap<u64, ClientId>,
     last_number: u64,
-    /// Clients with output that their socket has not been offered, each once.
+    /// Clients with output not yet offered to their socket, each once.
     dirty: VecDeque<ClientId>,
     /// Clients to be closed, each once.
     closing: VecDeque<ClientId>,
     /// Clients with input that can be parsed, each once.
     backlog: VecDeque<ClientId>,
-    /// Clients with input that waits for the end of the turn, each once.
+    /// Clients with input that waits until the end of the turn, each once.
     deferred: Vec<ClientId>,
-    /// Clients that take input again after they did not, each once.
+    /// Clients that accept input again, each once.
     resumed: VecDeque<ClientId>,
     spare_buffers: Vec<Vec<u8>>,
     /// Memory of all records and buffers.
@@ -61,7 +61,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Takes in a client; `slot` must not be in use.
+    /// Adds a client; `slot` must be free.
     pub(crate) fn connect(&mut self, slot: usize, peer: Peer, now_us: u64) -> ClientId {
         self.last_number += 1;
         let id = ClientId::new(self.last_number, slot);
@@ -74,7 +74,7 @@ impl Clients {
         id
     }
 
-    /// Forgets a client. The caller has ended its waits, watches and subscriptions.
+    /// Removes a client. The caller has ended its waits, watches and subscriptions.
     pub(crate) fn remove(&mut self, id: ClientId) -> Option<Client> {
         self.get(id)?;
         let client = self.slots[id.slot()].take()?;
@@ -88,10 +88,10 @@ impl Clients {
         Some(client)
     }
 
-    /// Gives up spare buffers, and the room of clients that have gone. Takes time for as many clients as
-    /// there were at once, if most of them have gone.
+    /// Frees spare buffers, and unused capacity. The time depends on the peak number of clients, if most
+    /// of them have gone.
     pub(crate) fn give_memory_back(&mut self) {
-        // One that is in use keeps those around it from being returned.
+        // A buffer in use prevents the memory around it from being returned.
         self.spare_buffers = Vec::new();
         if let Some(capacity) = slack::smaller(self.by_number.len(), self.slots.capacity()) {
             while self.slots.last().is_some_and(Option::is_none) {
@@ -109,7 +109,7 @@ impl Clients {
     /// A client, if it is still connected.
     #[inline]
     pub(crate) fn get(&self, id: ClientId) -> Option<&Client> {
-        // No other client, in this slot or elsewhere, ever has the number.
+        // No other client ever has this number.
         self.slots.get(id.slot())?.as_ref().filter(|client| client.id.number() == id.number())
     }
 
@@ -134,7 +134,7 @@ impl Clients {
         self.by_number.values().copied().collect()
     }
 
-    /// How many clients there are.
+    /// The number of clients.
     pub(crate) fn len(&self) -> usize {
         self.by_number.len()
     }
@@ -144,13 +144,13 @@ impl Clients {
         self.memory_bytes
     }
 
-    /// How many clients are blocked.
+    /// The number of blocked clients.
     pub(crate) fn blocked_count(&self) -> usize {
         self.blocked_count
     }
 
-    /// Sets the limits of output: normal, replica, pubsub. They hold at once, and the time that
-    /// soft ones allow begins anew.
+    /// Sets the limits of output: normal, replica, pubsub. They apply at once, and the times of soft
+    /// limits start again.
     pub(crate) fn set_output_limits(&mut self, limits: [OutputLimit; 3], now_us: u64) {
         if limits == self.output_limits {
             return;
@@ -163,12 +163,12 @@ impl Clients {
         }
     }
 
-    /// Writes to a client that is not the one whose command runs: a message, a wake-up.
+    /// Writes to a client other than the one whose command runs: a message, a wake-up.
     pub(crate) fn write(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
         self.add(id, |outbox| outbox.write(write));
     }
 
-    /// Adds to what a client is owed.
+    /// Adds to a client's output.
     #[inline]
     fn add(&mut self, id: ClientId, add: impl FnOnce(&mut Outbox)) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
@@ -183,7 +183,7 @@ impl Clients {
         }
     }
 
-    /// Answers a client that was waiting. As with any reply, CLIENT REPLY OFF and SKIP drop it.
+    /// Replies to a waiting client. CLIENT REPLY OFF and SKIP apply, as to any reply.
     pub(crate) fn answer(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
         let Some(client) = self.get_mut(id) else { return };
         match client.reply_mode {
@@ -199,16 +199,16 @@ impl Clients {
         }
     }
 
-    /// Lends out the output of the client whose input is processed, for replies to be written into;
-    /// `return_output` ends it.
+    /// Lends the output of the client whose input is processed, for replies to be written into it. End
+    /// it with `return_output`.
     pub(crate) fn lend_output(&mut self, id: ClientId) -> Output {
         let Some(client) = find_mut(&mut self.slots, id) else { return Output::default() };
         adopt_spare(&mut client.outbox, &mut self.spare_buffers);
         client.outbox.lend()
     }
 
-    /// An empty output in a client's protocol, for a reply that is built apart. `keep_spare_output`
-    /// takes it back.
+    /// An empty output in a client's protocol, for a separately built reply. Return it with
+    /// `keep_spare_output`.
     pub(crate) fn spare_output(&mut self, id: ClientId) -> Output {
         let mut output = Output::new(self.protocol(id));
         if let Some(buffer) = self.spare_buffers.pop() {
@@ -217,14 +217,14 @@ impl Clients {
         output
     }
 
-    /// Keeps the buffer of an output that is empty.
+    /// Keeps the buffer of an empty output.
     pub(crate) fn keep_spare_output(&mut self, mut output: Output) {
         if let Some(buffer) = output.release() {
             keep_spare(&mut self.spare_buffers, buffer);
         }
     }
 
-    /// Appends what others wrote to a client while its output was lent out.
+    /// Appends what others wrote to a client while its output was lent.
     #[inline]
     pub(crate) fn collect_pushed(&mut self, id: ClientId, lent: &mut Output) {
         if let Some(client) = self.get_mut(id) {
@@ -232,7 +232,7 @@ impl Clients {
         }
     }
 
-    /// Ends `lend_output`; whether it ends with a reply now.
+    /// Ends `lend_output`. `is_answered`: the output now ends with a reply.
     pub(crate) fn return_output(&mut self, id: ClientId, lent: Output, is_answered: bool) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         let mut behind = client.outbox.take_back(lent, is_answered);
@@ -241,12 +241,12 @@ impl Clients {
         unused.into_iter().flatten().for_each(|buffer| keep_spare(&mut self.spare_buffers, buffer));
     }
 
-    /// What a client is owed, for its socket to take from; `flushed` follows.
+    /// A client's output, for its socket. Call `flushed` afterwards.
     pub(crate) fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
         self.get_mut(id).map(|client| &mut client.outbox)
     }
 
-    /// Says that a client's socket has taken as much as it could.
+    /// A client's socket has accepted as much as it could.
     pub(crate) fn flushed(&mut self, id: ClientId, now_us: u64) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         if let Some(buffer) = client.outbox.release() {
@@ -267,7 +267,7 @@ impl Clients {
         None
     }
 
-    /// Counts a client's buffers anew and closes it if it is owed more than its limit.
+    /// Updates the memory of a client's buffers, and closes the client above its limit.
     pub(crate) fn recount(&mut self, id: ClientId, now_us: u64) {
         let limits = self.output_limits;
         let Some(client) = self.get_mut(id) else { return };
@@ -287,21 +287,21 @@ impl Clients {
         }
     }
 
-    /// Closes those who have stayed above their soft limit of output, also if nothing more is sent
-    /// to them.
+    /// Closes clients that stayed above their soft limit of output, even if nothing more was written to
+    /// them.
     pub(crate) fn close_too_slow(&mut self, now_us: u64) {
         while let Some(id) = self.soft_limits.pop_due(now_us) {
             self.recount(id, now_us);
         }
     }
 
-    /// When `close_too_slow` has something to do.
+    /// When `close_too_slow` is due.
     pub(crate) fn next_soft_limit_us(&self) -> Option<u64> {
         self.soft_limits.next()
     }
 
-    /// Marks a client to be closed; the first reason counts. Only one who is closed but still
-    /// owed something can be killed, so that its socket is not waited for.
+    /// Marks a client to be closed; the first reason counts. A client that closes after its last output
+    /// can still be killed, so that its socket is not waited for.
     pub(crate) fn close(&mut self, id: ClientId, reason: CloseReason) {
         let Some(client) = self.get_mut(id) else { return };
         let is_new = match client.closing {
@@ -314,8 +314,7 @@ impl Clients {
         }
     }
 
-    /// The next client that is to be closed: each once, and once more if it was killed
-    /// meanwhile.
+    /// The next client to be closed: each once, and again if it was killed meanwhile.
     pub(crate) fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
         while let Some(id) = self.closing.pop_front() {
             if let Some(reason) = self.get(id).and_then(|client| client.closing) {
@@ -335,7 +334,7 @@ impl Clients {
         }
     }
 
-    /// Leaves the input of a client until `resume_deferred`.
+    /// Postpones the input of a client until `resume_deferred`.
     pub(crate) fn defer(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && !client.is_in_backlog
@@ -345,12 +344,12 @@ impl Clients {
         }
     }
 
-    /// Has the input of those who were deferred looked at again.
+    /// Puts the postponed clients on the backlog.
     pub(crate) fn resume_deferred(&mut self) {
         self.backlog.extend(self.deferred.drain(..));
     }
 
-    /// The clients of the backlog, to be worked on once each.
+    /// The clients of the backlog, to be processed once each.
     pub(crate) fn take_backlog(&mut self) -> VecDeque<ClientId> {
         let backlog = std::mem::take(&mut self.backlog);
         for &id in &backlog {
@@ -366,7 +365,7 @@ impl Clients {
         !self.backlog.is_empty()
     }
 
-    /// Notes that a client takes input again.
+    /// Records that a client accepts input again.
     pub(crate) fn add_resumed(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
             && !client.is_resumed
@@ -376,7 +375,7 @@ impl Clients {
         }
     }
 
-    /// A client that takes input again after it did not, in the order in which they do.
+    /// The next client that accepts input again, in order.
     pub(crate) fn next_resumed(&mut self) -> Option<ClientId> {
         while let Some(id) = self.resumed.pop_front() {
             if let Some(client) = self.get_mut(id) {
@@ -387,7 +386,7 @@ impl Clients {
         None
     }
 
-    /// Leaves a client's input alone from now on. One that is blocked already stays as it is.
+    /// Stops processing a client's input from now on. No effect on a blocked client.
     pub(crate) fn block(&mut self, id: ClientId, blocked: Blocked) {
         let Some(client) = find_mut(&mut self.slots, id).filter(|client| client.blocked.is_none())
         else {
@@ -400,7 +399,7 @@ impl Clients {
         self.blocked_count += 1;
     }
 
-    /// Has a client's input looked at again; the call that waited, if one did.
+    /// Resumes processing a client's input; returns the waiting call, if there was one.
     pub(crate) fn unblock(&mut self, id: ClientId) -> Option<Box<Wait>> {
         let blocked = self.get_mut(id)?.blocked.take()?;
         self.end_block(id);
@@ -413,15 +412,15 @@ impl Clients {
         }
     }
 
-    /// Ends the blocks of all clients that CLIENT PAUSE holds back, of the oldest client first.
+    /// Unblocks all clients held back by CLIENT PAUSE, the oldest client first.
     pub(crate) fn unblock_paused(&mut self) {
         while let Some((_, id)) = self.paused.pop_first() {
             self.unblock(id);
         }
     }
 
-    /// Takes the call that waits out of a client, to run it again. `put_wait_back` or `end_block`
-    /// follows: until then the client still counts as blocked.
+    /// Takes the waiting call from a client, to run it again. Call `put_wait_back` or `end_block`
+    /// afterwards: until then the client still counts as blocked.
     pub(crate) fn take_wait(&mut self, id: ClientId) -> Option<Box<Wait>> {
         let client = self.get_mut(id)?;
         client.wait()?;
@@ -431,28 +430,28 @@ impl Clients {
         }
     }
 
-    /// Has a call that ran again in vain wait as before.
+    /// Lets a call wait as before, after it ran again without a result.
     pub(crate) fn put_wait_back(&mut self, id: ClientId, wait: Box<Wait>) {
         if let Some(client) = self.get_mut(id) {
             client.blocked = Some(Blocked::Call(wait));
         }
     }
 
-    /// Ends the block of a client whose wait was taken out.
+    /// Unblocks a client whose wait was taken.
     pub(crate) fn end_block(&mut self, id: ClientId) {
         self.blocked_count -= 1;
         self.add_backlog(id);
         self.add_resumed(id);
     }
 
-    /// Sets the protocol in which a client is answered from now on.
+    /// Sets the protocol of a client's replies from now on.
     pub(crate) fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
         if let Some(client) = self.get_mut(id) {
             client.outbox.set_protocol(protocol);
         }
     }
 
-    /// The protocol in which a client is answered.
+    /// The protocol of a client's replies.
     #[inline]
     pub(crate) fn protocol(&self, id: ClientId) -> Protocol {
         self.get(id).map_or(Protocol::default(), |client| client.outbox.protocol())
@@ -478,14 +477,14 @@ impl Clients {
     }
 }
 
-/// As `Clients::get_mut`, for those who use other parts of `Clients` meanwhile.
+/// As `Clients::get_mut`, but borrows only the slots.
 #[inline]
 fn find_mut(slots: &mut [Option<Client>], id: ClientId) -> Option<&mut Client> {
-    // No other client, in this slot or elsewhere, ever has the number.
+    // No other client ever has this number.
     slots.get_mut(id.slot())?.as_mut().filter(|client| client.id.number() == id.number())
 }
 
-/// Puts a client that is owed something on the list of those to be flushed.
+/// Puts a client with output on the list to be flushed.
 #[inline]
 fn mark_dirty(client: &mut Client, dirty: &mut VecDeque<ClientId>) {
     if !client.outbox.is_empty() && !client.is_dirty {
@@ -494,7 +493,7 @@ fn mark_dirty(client: &mut Client, dirty: &mut VecDeque<ClientId>) {
     }
 }
 
-/// Gives an outbox that will need a buffer one that is kept.
+/// Gives a spare buffer to an outbox that will need one.
 #[inline]
 fn adopt_spare(outbox: &mut Outbox, spare: &mut Vec<Vec<u8>>) {
     if outbox.is_unallocated()

@@ -1,11 +1,11 @@
-//! `client-output-buffer-limit`: closing readers that are too slow before they fill the memory.
+//! `client-output-buffer-limit`: closes slow readers before they fill the memory.
 
 use super::Client;
 use crate::settings::OutputLimit;
 
 impl Client {
-    /// Whether the client is owed more than its class allows: the hard limit at once, the soft
-    /// one when it has lasted. As in Redis, what is shared with others counts in full.
+    /// Whether the client's output exceeds the limits of its class: the hard limit at once, the soft one
+    /// after its time. As in Redis, shared messages count in full.
     pub(super) fn check_output_limit(&mut self, limits: &[OutputLimit; 3], now_us: u64) -> bool {
         let limit = if self.is_subscriber() { &limits[2] } else { &limits[0] };
         let owed = self.outbox.len() as u64;
@@ -16,7 +16,7 @@ impl Client {
             self.soft_limit_due_us = None;
             return false;
         }
-        // The first moment that is later than the limit allows.
+        // The first time that is later than the limit allows.
         let allowed_us = limit.soft_seconds.saturating_mul(1_000_000);
         let due_us = now_us.saturating_add(allowed_us).saturating_add(1);
         now_us >= *self.soft_limit_due_us.get_or_insert(due_us)

@@ -1,8 +1,8 @@
-//! What a channel policy does to a subscriber for whom as many messages wait as it allows.
+//! Applies a channel policy to a subscriber that has reached its high-water mark.
 //!
-//! Messages under a policy are in the lane of the outbox that has the policy's number: there they
-//! are counted until the socket has taken them completely, and the oldest can be dropped. Nothing
-//! else that is owed is touched, or changes its order.
+//! Messages under a policy are in the outbox's lane with the policy's number. There they are counted
+//! until the socket has accepted them completely, and the oldest can be dropped. Other output is not
+//! touched, and keeps its order.
 
 use super::{Clients, CloseReason, find_mut};
 use crate::client_id::ClientId;
@@ -10,8 +10,8 @@ use crate::policy::{RankedChannelPolicy, SlowSubscriber};
 use bytes::Bytes;
 
 impl Clients {
-    /// Sends a message to a subscriber if the policy allows it, and counts what the policy did;
-    /// false if the subscriber will not get it.
+    /// Sends a message to a subscriber if the policy allows it, and counts what the policy did. False if
+    /// the subscriber will not get it.
     pub(crate) fn write_under(
         &mut self,
         policy: &mut RankedChannelPolicy,
@@ -20,7 +20,7 @@ impl Clients {
     ) -> bool {
         let Some(client) = find_mut(&mut self.slots, id) else { return true };
         if let Some(reason) = client.closing {
-            // Others who leave are counted as long as they are here, as in Redis.
+            // Clients closing for other reasons are counted while they exist, as in Redis.
             return reason != CloseReason::SlowSubscriber;
         }
         let lane = policy.number;
@@ -37,7 +37,7 @@ impl Clients {
                     self.close(id, CloseReason::SlowSubscriber);
                     return false;
                 }
-                // More than one, if the policy allowed more before.
+                // More than one, if an earlier policy allowed more.
                 SlowSubscriber::DropOldest => {
                     let too_many = waiting - high_water_mark + 1;
                     policy.counts.dropped_oldest += client.outbox.drop_oldest(lane, too_many);

@@ -1,35 +1,35 @@
-//! What a client waits for, and the call that waits.
+//! Blocked clients: the waiting call, and what it waits for.
 
 use crate::keyspace::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::resp::OwnedRequest;
 use std::sync::Arc;
 
-/// Why a client's input is left alone.
+/// Why a client's input is not processed.
 #[derive(Debug)]
 pub(crate) enum Blocked {
     /// CLIENT PAUSE holds back its next command, which is still in the input.
     Pause,
-    /// A call waits, and runs again when what it wants may be there.
+    /// A call waits, and runs again when what it wants may be available.
     Call(Box<Wait>),
 }
 
-/// A call that waits. It counts when the wait ends.
+/// A waiting call. It is counted when the wait ends.
 #[derive(Debug)]
 pub(crate) struct Wait {
     pub wants: Wants,
     pub db: DbIndex,
-    /// The keys in whose lines the client stands.
+    /// The keys in whose lines the client waits.
     pub keys: Vec<Key>,
-    /// The place in every line: the lowest ticket is served first.
+    /// The place in each line: the lowest ticket is served first.
     pub ticket: u64,
-    /// Microseconds of the monotonic clock at which the wait ends without a result.
+    /// When the wait ends without a result, in microseconds of the monotonic clock.
     pub deadline_us: Option<u64>,
-    /// What runs again.
+    /// The request that runs again.
     pub request: OwnedRequest,
     /// The command's position in the table.
     pub command: usize,
-    /// Microseconds that the call took until it began to wait.
+    /// Microseconds that the call took before it began to wait.
     pub took_us: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Channels: how many have subscribers, and what policies have done to slow ones.
+//! Channels: those with subscribers, and the effects of policies on slow subscribers.
 
 use super::figure::Unit::Count;
 use super::figure::{Each, Figure, counter, gauge};
@@ -21,7 +21,7 @@ pub(super) static FIGURES: &[Figure] = &[
         |r| r.channel_sums().disconnected.into()),
 ];
 
-/// Of each channel policy.
+/// For each channel policy.
 #[rustfmt::skip]
 pub static EACH_CHANNEL_POLICY: &[Each<ChannelCounts>] = &[
     counter("dropped_oldest", Count, "Messages dropped to send a later one.", |counts| counts.dropped_oldest.into()),

@@ -1,4 +1,4 @@
-//! Clients: how many there are, what they send and are sent, why some were closed.
+//! Clients: their number, their traffic, and why some were closed.
 
 use super::figure::Unit::{Bytes, Count, KilobytesPerSecond};
 use super::figure::{Figure, counter, gauge};
@@ -7,29 +7,29 @@ use super::figure::{Figure, counter, gauge};
 pub(super) static FIGURES: &[Figure] = &[
     gauge("connected_clients", Count, "Connected clients.", |r| r.state.clients.len().into()),
     gauge("maxclients", Count, "Limit on connected clients.", |r| r.state.settings.maxclients.into()),
-    gauge("blocked_clients", Count, "Clients that wait, such as for a message or for capacity in a queue.",
+    gauge("blocked_clients", Count, "Clients that wait, for example for a message or for capacity in a queue.",
         |r| r.state.clients.blocked_count().into()),
     gauge("clients_in_timeout_table", Count, "Waiting clients whose wait has a deadline.",
         |r| r.state.wait_deadlines.len().into()),
     gauge("mem_clients_normal", Bytes, "Memory of the clients' records and buffers.",
         |r| r.state.clients.memory_bytes().into()),
 
-    counter("total_connections_received", Count, "Connections that were accepted.",
+    counter("total_connections_received", Count, "Connections accepted.",
         |r| r.state.stats.connections_received.into()),
-    counter("rejected_connections", Count, "Connections that were refused, since there were too many.",
+    counter("rejected_connections", Count, "Connections refused because there were too many.",
         |r| r.state.stats.connections_rejected.into()),
-    counter("client_query_buffer_limit_disconnections", Count, "Clients closed since a request was too long.",
+    counter("client_query_buffer_limit_disconnections", Count, "Clients closed because a request was too long.",
         |r| r.state.stats.closed_by_query_limit.into()),
-    counter("client_output_buffer_limit_disconnections", Count, "Clients closed since they read too slowly.",
+    counter("client_output_buffer_limit_disconnections", Count, "Clients closed because they read too slowly.",
         |r| r.state.stats.closed_by_output_limit.into()),
     counter("acl_access_denied_auth", Count, "Authentications with a wrong name or password.",
         |r| r.state.stats.denied.into()),
 
-    counter("total_net_input_bytes", Bytes, "Bytes that clients have sent.", |r| r.state.stats.input_bytes.into()),
-    counter("total_net_output_bytes", Bytes, "Bytes that clients were sent.", |r| r.state.stats.output_bytes.into()),
-    gauge("instantaneous_input_kbps", KilobytesPerSecond, "What clients send at present.",
+    counter("total_net_input_bytes", Bytes, "Bytes received from clients.", |r| r.state.stats.input_bytes.into()),
+    counter("total_net_output_bytes", Bytes, "Bytes sent to clients.", |r| r.state.stats.output_bytes.into()),
+    gauge("instantaneous_input_kbps", KilobytesPerSecond, "Current input from clients.",
         |r| (r.state.stats.rates().input_bytes / 1024.0).into()),
-    gauge("instantaneous_output_kbps", KilobytesPerSecond, "What clients are sent at present.",
+    gauge("instantaneous_output_kbps", KilobytesPerSecond, "Current output to clients.",
         |r| (r.state.stats.rates().output_bytes / 1024.0).into()),
     counter("total_reads_processed", Count, "Reads from sockets.", |r| r.state.stats.reads.into()),
     counter("total_writes_processed", Count, "Writes to sockets.", |r| r.state.stats.writes.into()),

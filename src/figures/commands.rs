@@ -1,4 +1,4 @@
-//! Commands: how many were run, how fast, how they ended.
+//! Commands: how many ran, how fast, and how they ended.
 
 use super::figure::Unit::{Count, Microseconds, PerSecond};
 use super::figure::{Each, Figure, counter, gauge};
@@ -6,14 +6,14 @@ use crate::stats::CommandStats;
 
 #[rustfmt::skip]
 pub(super) static FIGURES: &[Figure] = &[
-    counter("total_commands_processed", Count, "Commands that were run.",
+    counter("total_commands_processed", Count, "Commands run.",
         |r| r.state.stats.commands_processed.into()),
-    gauge("instantaneous_ops_per_sec", PerSecond, "Commands that are run at present.",
+    gauge("instantaneous_ops_per_sec", PerSecond, "Commands run per second at present.",
         |r| (r.state.stats.rates().commands as u64).into()),
     counter("total_error_replies", Count, "Error replies.", |r| r.state.stats.error_replies.into()),
 ];
 
-/// Of each command. How long its calls took is known more closely: `Stats::latencies`.
+/// For each command. `Stats::latencies` has the distribution of the times.
 #[rustfmt::skip]
 pub static EACH_COMMAND: &[Each<CommandStats>] = &[
     counter("calls", Count, "Calls of the command.", |stats| stats.calls.into()),
@@ -26,6 +26,6 @@ pub static EACH_COMMAND: &[Each<CommandStats>] = &[
         |stats| stats.failed.into()),
 ];
 
-/// Of each first word of error replies, such as `ERR` and `WRONGTYPE`.
+/// For each first word of error replies, such as `ERR` and `WRONGTYPE`.
 pub static EACH_ERROR: &[Each<u64>] =
     &[counter("count", Count, "Error replies that begin with the word.", |count| (*count).into())];

@@ -1,42 +1,42 @@
-//! What a figure is: a row of one of the tables.
+//! The definition of a figure: a row of one of the tables.
 
 use super::reading::Reading;
 use std::borrow::Cow;
 use std::fmt;
 
-/// One value that the broker tells of itself.
+/// One value that the broker reports about itself.
 pub struct Figure<R = FromBroker> {
     /// Redis' name for it in INFO, if it has one.
     pub name: &'static str,
     pub kind: Kind,
     pub unit: Unit,
-    /// One sentence that says what it is.
+    /// One sentence of explanation.
     pub help: &'static str,
-    /// How it is found. It must not look at all keys or all clients.
+    /// Computes the value. It must not walk all keys or all clients.
     pub read: R,
 }
 
-/// Finds a figure of the whole broker.
+/// Computes a figure of the whole broker.
 pub type FromBroker = for<'a> fn(&Reading<'a>) -> Value<'a>;
 
-/// A figure that each of several things of one sort has: each database, each command.
+/// A figure of each of several similar things: each database, each command.
 pub type Each<T> = Figure<fn(&T) -> Value<'static>>;
 
 /// How a value changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows, until the broker ends or CONFIG RESETSTAT starts the counters anew.
+    /// It only increases, until the broker ends or CONFIG RESETSTAT resets it.
     Counter,
-    /// It rises and falls.
+    /// It increases and decreases.
     Gauge,
     /// It names or describes something. It may be a number, but not one to calculate with.
     Text,
 }
 
-/// What a value is counted in.
+/// The unit of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// The things that the help names.
+    /// The things named in the help.
     Count,
     /// 1 for yes, 0 for no.
     Flag,
@@ -52,7 +52,7 @@ pub enum Unit {
     Percent,
     PerSecond,
     KilobytesPerSecond,
-    /// Of a text.
+    /// For a text.
     None,
 }
 
@@ -61,9 +61,9 @@ pub enum Unit {
 pub enum Value<'a> {
     Count(u64),
     Signed(i64),
-    /// A ratio, a rate or a part of a whole; INFO shows two digits of it.
+    /// A ratio, a rate or a fraction; INFO shows two digits of it.
     Part(f64),
-    /// Seconds, in microseconds; INFO shows all six digits.
+    /// Seconds, in microseconds; INFO shows six digits.
     Seconds(u64),
     Text(Cow<'a, str>),
 }

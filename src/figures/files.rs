@@ -1,4 +1,4 @@
-//! Append files: whether they are written, how long they are, rewrites, how far they are loaded.
+//! Append files: whether they are written, their size, rewrites, the progress of loading.
 
 use super::figure::Unit::{Bytes, Count, Flag, Percent, Seconds, UnixSeconds};
 use super::figure::{Figure, counter, gauge, text};
@@ -15,34 +15,34 @@ pub(super) static FIGURES: &[Figure] = &[
         |r| r.state.persistence.base_bytes.into()),
     gauge("aof_buffer_length", Bytes, "Bytes of changes that wait to be written.",
         |r| r.state.persistence.pending_bytes.into()),
-    gauge("aof_pending_bio_fsync", Count, "Syncs under way.", |r| r.state.persistence.pending_syncs.into()),
-    counter("aof_delayed_fsync", Count, "Times that a sync was due before the last one had ended.",
+    gauge("aof_pending_bio_fsync", Count, "Syncs in progress.", |r| r.state.persistence.pending_syncs.into()),
+    counter("aof_delayed_fsync", Count, "Times that a sync was due while the previous one was in progress.",
         |r| r.state.persistence.delayed_syncs.into()),
 
     gauge("aof_rewrite_in_progress", Flag, "Whether the files are being rewritten.",
         |r| r.state.persistence.is_rewriting.into()),
-    gauge("aof_rewrite_scheduled", Flag, "Whether a rewrite was asked for and has not begun.",
+    gauge("aof_rewrite_scheduled", Flag, "Whether a rewrite was requested and has not begun.",
         |r| r.state.persistence.is_rewrite_wanted.into()),
     gauge("aof_last_rewrite_time_sec", Seconds, "Time that the last rewrite took; -1 if there was none.",
         |r| or_minus_one(r.state.persistence.last_rewrite_s).into()),
-    gauge("aof_current_rewrite_time_sec", Seconds, "Time since the rewrite under way began; -1 without one.",
+    gauge("aof_current_rewrite_time_sec", Seconds, "Time since the current rewrite began; -1 without one.",
         |r| or_minus_one(rewriting_s(r)).into()),
     text("aof_last_bgrewrite_status", "How the last rewrite ended: ok or err.",
         |r| status(r.state.persistence.failed_rewrites > 0).into()),
-    counter("aof_rewrites", Count, "Rewrites that were begun.", |r| r.state.persistence.rewrites.into()),
-    gauge("aof_rewrites_consecutive_failures", Count, "Rewrites that failed since the last one that did not.",
+    counter("aof_rewrites", Count, "Rewrites begun.", |r| r.state.persistence.rewrites.into()),
+    gauge("aof_rewrites_consecutive_failures", Count, "Failed rewrites since the last successful one.",
         |r| r.state.persistence.failed_rewrites.into()),
 
     gauge("loading", Flag, "Whether append files are being loaded.", |r| r.state.persistence.loading.is_some().into()),
     gauge("loading_start_time", UnixSeconds, "Calendar time at which loading began.",
         |r| r.state.persistence.loading.unwrap_or_default().began_unix_s.into()),
-    gauge("loading_total_bytes", Bytes, "Bytes of the files that are being loaded.",
+    gauge("loading_total_bytes", Bytes, "Bytes of the files being loaded.",
         |r| r.state.persistence.loading.unwrap_or_default().total_bytes.into()),
-    gauge("loading_loaded_bytes", Bytes, "How many of those bytes are loaded.",
+    gauge("loading_loaded_bytes", Bytes, "Bytes already loaded.",
         |r| r.state.persistence.loading.unwrap_or_default().loaded_bytes.into()),
-    gauge("loading_loaded_perc", Percent, "The part of the files that is loaded.",
+    gauge("loading_loaded_perc", Percent, "Loaded part of the files.",
         |r| r.state.persistence.loading.unwrap_or_default().percent().into()),
-    gauge("loading_eta_seconds", Seconds, "Time until the rest is loaded, at the pace so far.",
+    gauge("loading_eta_seconds", Seconds, "Time until the rest is loaded, at the speed so far.",
         |r| seconds_left(r).into()),
 ];
 
@@ -64,7 +64,7 @@ fn rewriting_s(r: &Reading<'_>) -> Option<u64> {
     Some(r.now.monotonic_us.saturating_sub(began_us) / 1_000_000)
 }
 
-/// As in Redis, a second before there is a pace.
+/// As in Redis, one second until the speed is known.
 fn seconds_left(r: &Reading<'_>) -> u64 {
     let loading = r.state.persistence.loading.as_ref();
     loading.map_or(0, |loading| loading.seconds_left(r.now.monotonic_us).unwrap_or(1))

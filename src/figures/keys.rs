@@ -1,4 +1,4 @@
-//! Keys: how many there are and what they take, look-ups, changes, expiry.
+//! Keys: their number and memory, look-ups, changes, expiry.
 
 use super::figure::Unit::{Bytes, Count};
 use super::figure::{Each, Figure, counter, gauge};
@@ -12,12 +12,12 @@ pub(super) static FIGURES: &[Figure] = &[
     counter("keyspace_hits", Count, "Look-ups for reading that found the key.", |r| r.state.stats.keyspace_hits.into()),
     counter("keyspace_misses", Count, "Look-ups for reading that found no key.",
         |r| r.state.stats.keyspace_misses.into()),
-    counter("changes", Count, "Changes that commands have made.", |r| r.state.keyspace.changes().into()),
-    counter("expired_keys", Count, "Keys that have expired.",
+    counter("changes", Count, "Changes made by commands.", |r| r.state.keyspace.changes().into()),
+    counter("expired_keys", Count, "Keys that expired.",
         |r| r.state.keyspace.expired_count().saturating_sub(r.state.stats.expired_before).into()),
 ];
 
-/// How large a database is.
+/// The size of a database.
 pub struct DatabaseSize {
     keys: usize,
     expiring: usize,
@@ -36,14 +36,14 @@ impl DatabaseSize {
     }
 }
 
-/// Of each database, as INFO shows it.
+/// For each database, as INFO shows it.
 #[rustfmt::skip]
 pub static EACH_DATABASE: &[Each<DatabaseSize>] = &[
     gauge("keys", Count, "Keys in the database.", |size| size.keys.into()),
     gauge("expires", Count, "Keys in the database that will expire.", |size| size.expiring.into()),
 ];
 
-/// Of each database, as MEMORY STATS shows it.
+/// For each database, as MEMORY STATS shows it.
 #[rustfmt::skip]
 pub static EACH_DATABASE_BYTES: &[Each<DatabaseSize>] = &[
     gauge("overhead.hashtable.main", Bytes, "Memory of the database's table of keys.",

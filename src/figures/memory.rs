@@ -1,4 +1,4 @@
-//! Memory: what is in use, what of it is data, what the process takes.
+//! Memory: how much is in use, how much of it is data, how much the process takes.
 
 use super::figure::Unit::{Bytes, Percent, Ratio};
 use super::figure::{Figure, gauge, text};
@@ -25,7 +25,7 @@ pub(super) static FIGURES: &[Figure] = &[
         |r| r.state.host.machine_bytes().into()),
 
     text("mem_allocator", "The allocator, and its version.", |r| r.state.host.allocator_name().into()),
-    gauge("mem_fragmentation_ratio", Ratio, "Physical memory of the process against memory in use.",
+    gauge("mem_fragmentation_ratio", Ratio, "Physical memory of the process relative to memory in use.",
         |r| r.fragmentation().into()),
     gauge("mem_fragmentation_bytes", Bytes, "Physical memory beyond the memory in use; may be negative.",
         |r| (r.resident_bytes() as i64).saturating_sub(r.used_bytes() as i64).into()),

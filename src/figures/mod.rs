@@ -1,9 +1,10 @@
-//! All that the broker counts and measures of itself, in tables by subject. INFO and MEMORY STATS show
-//! these figures; they say in which order and under which names.
+//! Everything that the broker counts and measures about itself, in tables by subject. INFO and MEMORY
+//! STATS show these figures, each in its own order and under its own names.
 //!
-//! A figure is a row: its name, whether it is a counter, a gauge or a text, its unit, a sentence of help, and
-//! how it is found from the state. What walks all keys or all clients is no figure. Figures that each of
-//! several things has, such as each command, stand in a table of their own whose name begins with `EACH`.
+//! A figure is a row: its name, its kind (counter, gauge or text), its unit, a sentence of help, and how
+//! to compute it from the state. A value that needs a walk over all keys or clients is no figure.
+//! Figures of each of several things, such as each command, are in separate tables whose names begin
+//! with `EACH`.
 
 mod channels;
 mod clients;
@@ -42,8 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Figure> {
     TABLES.iter().copied().flatten()
 }
 
-/// The figure of this name. It is looked up while the program is compiled: a name that no table has is an
-/// error there.
+/// The figure of this name, looked up at compile time: an unknown name does not compile.
 pub(crate) const fn named(name: &str) -> &'static Figure {
     let mut table = 0;
     while table < TABLES.len() {
@@ -60,7 +60,7 @@ pub(crate) const fn named(name: &str) -> &'static Figure {
     panic!("there is no figure of this name")
 }
 
-/// `==`, which does not run while the program is compiled.
+/// `==` for compile time.
 const fn is_same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

@@ -1,4 +1,4 @@
-//! The process: what it is, since when it runs, what it takes of the processor, its turns.
+//! The process: its identity, its uptime, its processor time, its turns.
 
 use super::figure::Unit::{Count, Days, Microseconds, Seconds, UnixMicroseconds, UnixSeconds};
 use super::figure::{Figure, Value, counter, gauge, text};
@@ -10,12 +10,12 @@ pub(super) static FIGURES: &[Figure] = &[
     text("os", "Operating system and processor architecture.",
         |_| format!("{} {}", os_name(), std::env::consts::ARCH).into()),
     text("arch_bits", "Bits of an address.", |_| usize::BITS.into()),
-    text("multiplexing_api", "What the server waits for its sockets with.",
+    text("multiplexing_api", "The system's interface to wait for sockets.",
         |_| if cfg!(target_os = "linux") { "epoll" } else { "kqueue" }.into()),
-    text("process_id", "Number of the process.", |_| std::process::id().into()),
+    text("process_id", "Id of the process.", |_| std::process::id().into()),
     text("process_supervised", "The program that supervises the process, or no.",
         |r| match r.state.settings.supervised { Supervision::Systemd => "systemd", _ => "no" }.into()),
-    text("run_id", "Forty hexadecimal digits that no other run has.", |r| r.state.run_id.as_str().into()),
+    text("run_id", "Forty hexadecimal digits, unique to this run.", |r| r.state.run_id.as_str().into()),
     text("tcp_port", "Port for TCP connections; 0 if there is none.", |r| u32::from(r.state.settings.port).into()),
     text("executable", "Path of the program.", |r| r.state.host.program().into()),
     text("config_file", "Path of the configuration file; empty without one.",
@@ -26,26 +26,26 @@ pub(super) static FIGURES: &[Figure] = &[
         |r| (r.state.started.unix_us / 1_000_000).into()),
     gauge("uptime_in_seconds", Seconds, "Time since the broker began.", |r| r.uptime_s().into()),
     gauge("uptime_in_days", Days, "Whole days since the broker began.", |r| (r.uptime_s() / 86_400).into()),
-    gauge("lru_clock", Seconds, "Calendar time in seconds, of which the lower 24 bits.",
+    gauge("lru_clock", Seconds, "Lower 24 bits of the calendar time in seconds.",
         |r| ((r.now.unix_us / 1_000_000) & 0xff_ffff).into()),
 
     counter("used_cpu_sys", Seconds, "Processor time of the process in the kernel.",
         |r| Value::Seconds(r.cpu_us().0)),
     counter("used_cpu_user", Seconds, "Processor time of the process in the program.",
         |r| Value::Seconds(r.cpu_us().1)),
-    counter("used_cpu_sys_main_thread", Seconds, "Processor time in the kernel of the thread that serves.",
+    counter("used_cpu_sys_main_thread", Seconds, "Processor time in the kernel of the server's thread.",
         |r| Value::Seconds(r.thread_cpu_us().0)),
-    counter("used_cpu_user_main_thread", Seconds, "Processor time in the program of the thread that serves.",
+    counter("used_cpu_user_main_thread", Seconds, "Processor time in the program of the server's thread.",
         |r| Value::Seconds(r.thread_cpu_us().1)),
 
-    counter("eventloop_cycles", Count, "Turns of the loop that serves.", |r| r.state.stats.turns.into()),
-    counter("eventloop_duration_sum", Microseconds, "Time that all turns took, without waiting for sockets.",
+    counter("eventloop_cycles", Count, "Turns of the event loop.", |r| r.state.stats.turns.into()),
+    counter("eventloop_duration_sum", Microseconds, "Time of all turns, without waiting for sockets.",
         |r| r.state.stats.turn_usec.into()),
-    gauge("eventloop_duration_max", Microseconds, "Time that the longest turn took.",
+    gauge("eventloop_duration_max", Microseconds, "Time of the longest turn.",
         |r| r.state.stats.turn_longest_usec.into()),
 ];
 
-/// The system's name as `uname` has it.
+/// The system's name as in `uname`.
 fn os_name() -> &'static str {
     match std::env::consts::OS {
         "linux" => "Linux",

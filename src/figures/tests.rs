@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::state::State;
 use std::collections::BTreeSet;
 
-/// Names are such as a metric may have, and helps are one sentence.
+/// Names are valid metric names, and helps are one sentence.
 fn check_row<R>(figure: &Figure<R>) {
     let Figure { name, kind, unit, help, .. } = figure;
     assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
@@ -58,7 +58,7 @@ fn values_are_of_their_kind() {
     assert_eq!(shown("aof_last_rewrite_time_sec")(&reading).to_string(), "-1");
 }
 
-/// QUEUE INFO shows these counts of one queue, the figures show their sums.
+/// QUEUE INFO shows these counts of one queue, the figures their totals.
 #[test]
 fn every_count_of_queues_has_a_figure() {
     let named =

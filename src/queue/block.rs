@@ -1,16 +1,16 @@
-//! A small buffer that is known by one thin pointer: its length and capacity lie in front of its bytes.
+//! A small buffer behind one thin pointer: its length and capacity are stored before its bytes.
 //!
-//! This is the only file of the library with `unsafe` in it. A `Vec<u8>` is three words, which would lie
-//! beside its allocation, and what else has to be known of the bytes would be two more: of 120 bytes that a
-//! queue with one message of 64 takes, that is 24.
+//! This is the only file of the library with `unsafe`. A `Vec<u8>` takes three words beside its
+//! allocation, and the rest of the state two more: 24 of the 120 bytes of a queue with one message of 64
+//! bytes.
 
 use std::alloc::{self, Layout};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-/// What lies in front of the bytes. Not aligned: of an allocation that is, mimalloc leaves some bytes
-/// unused, and with them often a fifth.
+/// Stored before the bytes. Not aligned: mimalloc would leave some bytes of an aligned allocation
+/// unused, often a fifth of it.
 #[repr(C, packed)]
 struct Head {
     meta: Meta,
@@ -18,7 +18,7 @@ struct Head {
     len: u16,
 }
 
-/// What the owner keeps with the bytes. It means nothing here.
+/// Data that the owner stores with the bytes. It has no meaning here.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, packed)]
 pub(super) struct Meta {
@@ -27,17 +27,17 @@ pub(super) struct Meta {
     pub(super) count: u16,
 }
 
-/// Bytes that lie in front of those that can be used.
+/// Bytes before the usable ones.
 pub(super) const HEAD_BYTES: usize = size_of::<Head>();
 
-/// So many bytes can be used at the most.
+/// Maximum number of usable bytes.
 pub(super) const CAPACITY_MAX: usize = u16::MAX as usize;
 
 /// A buffer of a fixed capacity.
 ///
-/// What always holds: the pointer is of an allocation with `layout(head.capacity)`, which is this
-/// block's alone and begins with a `Head`; `head.len` bytes behind that are initialized; `head.len` is not
-/// above `head.capacity`; and nothing changes `head.capacity` once it is allocated.
+/// Invariants: the pointer is of an allocation with `layout(head.capacity)` that only this block owns
+/// and that begins with a `Head`; the `head.len` bytes after it are initialized; `head.len` is at most
+/// `head.capacity`; and `head.capacity` never changes after the allocation.
 #[derive(Debug)]
 pub(super) struct Block {
     head: NonNull<Head>,
@@ -50,34 +50,35 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    /// An empty block with room for `capacity` bytes, at most `CAPACITY_MAX`.
+    /// An empty block with capacity for `capacity` bytes, at most `CAPACITY_MAX`.
     pub(super) fn with_capacity(capacity: usize, meta: Meta) -> Block {
         let stored = u16::try_from(capacity).expect("at most CAPACITY_MAX");
         let layout = layout(capacity);
-        // SAFETY: the layout has a size, that of a `Head` at the least.
+        // SAFETY: the layout's size is not zero: it is at least that of a `Head`.
         let pointer = unsafe { alloc::alloc(layout) }.cast::<Head>();
         let Some(head) = NonNull::new(pointer) else { alloc::handle_alloc_error(layout) };
-        // SAFETY: the allocation has room for a `Head`, which needs no alignment, and is nobody else's.
+        // SAFETY: the allocation can hold a `Head`, which needs no alignment, and only this block owns
+        // it.
         unsafe { head.write(Head { meta, capacity: stored, len: 0 }) };
         Block { head, owns: PhantomData }
     }
 
     #[inline]
     fn head(&self) -> &Head {
-        // SAFETY: there is a `Head`, and it is borrowed as the block is.
+        // SAFETY: there is a `Head`, and it is borrowed with the block.
         unsafe { self.head.as_ref() }
     }
 
     #[inline]
     fn head_mut(&mut self) -> &mut Head {
-        // SAFETY: as in `head`; the block is borrowed for as long, and is nobody else's.
+        // SAFETY: as in `head`; the block is borrowed as long, and only this block owns the allocation.
         unsafe { self.head.as_mut() }
     }
 
     /// Where the bytes begin.
     #[inline]
     fn start(&self) -> *mut u8 {
-        // SAFETY: there is a `Head` in the allocation, so that what is behind it is not beyond its end.
+        // SAFETY: the allocation contains a `Head`, so the address after it is at most its end.
         unsafe { self.head.as_ptr().add(1).cast::<u8>() }
     }
 
@@ -103,17 +104,17 @@ impl Block {
 
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: so many bytes are initialized, and they are borrowed as the block is.
+        // SAFETY: that many bytes are initialized, and they are borrowed with the block.
         unsafe { slice::from_raw_parts(self.start(), self.len()) }
     }
 
     #[inline]
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`; the block is borrowed for as long, and is nobody else's.
+        // SAFETY: as in `bytes`; the block is borrowed as long, and only this block owns the allocation.
         unsafe { slice::from_raw_parts_mut(self.start(), self.len()) }
     }
 
-    /// Forgets what is behind the first `len` bytes.
+    /// Removes the bytes after the first `len`.
     #[inline]
     pub(super) fn truncate(&mut self, len: usize) {
         if len < self.len() {
@@ -121,18 +122,18 @@ impl Block {
         }
     }
 
-    /// Adds bytes, for which there must be room.
+    /// Adds bytes; they must fit.
     #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         let len = self.len();
         assert!(bytes.len() <= self.capacity() - len, "the block is full");
-        // SAFETY: the allocation has so many bytes behind the ones that are in use; `bytes` is borrowed,
-        // and the block's own are borrowed mutably, so that the two do not overlap.
+        // SAFETY: the allocation has that many bytes after the used ones; `bytes` is borrowed, and the
+        // block's own bytes are borrowed mutably, so the two do not overlap.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.start().add(len), bytes.len()) };
         self.head_mut().len = (len + bytes.len()) as u16;
     }
 
-    /// As `extend`, with the same byte before and behind.
+    /// As `extend`, with the same byte before and after.
     #[inline]
     pub(super) fn extend_between(&mut self, byte: u8, bytes: &[u8]) {
         let len = self.len();
@@ -147,11 +148,11 @@ impl Block {
         self.head_mut().len = (len + bytes.len() + 2) as u16;
     }
 
-    /// Adds so many zeros, for which there must be room.
+    /// Adds zeros; they must fit.
     pub(super) fn extend_zeros(&mut self, count: usize) {
         let len = self.len();
         assert!(count <= self.capacity() - len, "the block is full");
-        // SAFETY: the allocation has so many bytes behind the ones that are in use.
+        // SAFETY: the allocation has that many bytes after the used ones.
         unsafe { self.start().add(len).write_bytes(0, count) };
         self.head_mut().len = (len + count) as u16;
     }
@@ -160,12 +161,12 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let layout = layout(self.capacity());
-        // SAFETY: the allocation has this layout, and nobody has it after the block.
+        // SAFETY: the allocation has this layout, and is not used after the block.
         unsafe { alloc::dealloc(self.head.as_ptr().cast::<u8>(), layout) }
     }
 }
 
-/// That of the allocation of a block.
+/// The layout of a block's allocation.
 fn layout(capacity: usize) -> Layout {
     Layout::from_size_align(HEAD_BYTES + capacity, align_of::<Head>()).expect("a small size")
 }
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_has_its_bytes_and_what_is_kept_with_them() {
+    fn a_block_has_its_bytes_and_its_meta() {
         assert_eq!((size_of::<Option<Block>>(), HEAD_BYTES), (size_of::<usize>(), 16));
         for capacity in [0, 1, 7, 64, 4000, CAPACITY_MAX] {
             let meta = Meta { numbers: [1, 2], start: 3, count: 4 };

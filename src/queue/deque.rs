@@ -1,4 +1,4 @@
-//! The messages of a queue that is not small: a deque of packed segments.
+//! The messages of a larger queue: a deque of packed segments.
 
 use super::End;
 use super::segment::Segment;
@@ -8,31 +8,32 @@ use super::stored::{Messages, stored_bytes};
 use crate::slack;
 use std::collections::VecDeque;
 
-/// Bytes of a full segment: small beside the processor's caches, large beside the 40 bytes of
-/// bookkeeping, and 16 short of two pages, which is what the allocator adds.
+/// Bytes of a full segment: small compared with the processor's caches, large compared with the 40 bytes
+/// of bookkeeping, and two pages less the 16 bytes that the allocator adds.
 pub(super) const SEGMENT_BYTES: usize = 8192 - 16;
 
-/// Bytes of a full segment of a long queue, so that a snapshot of it has few segments to share:
-/// at the pace of a tenth of a microsecond each, a gigabyte takes two milliseconds.
+/// Bytes of a full segment of a long queue, so that a snapshot has few segments to share: at a tenth of
+/// a microsecond each, a gigabyte takes two milliseconds.
 pub(super) const LONG_SEGMENT_BYTES: usize = 65_536 - 16;
 
-/// A queue is long from so many bytes on. An eighth of it, at the most, is then in its segments at
-/// either end.
+/// A queue is long from this many bytes on. Its segments at either end then have at most an eighth of
+/// it.
 const LONG_BYTES: usize = 1 << 20;
 
-/// A segment begins with this much room at the least, and grows as it fills, by as little as an allocator
-/// can tell apart.
+/// The minimum size of a new segment. It grows as it fills, in the smallest steps that an allocator
+/// distinguishes.
 const NEW_SEGMENT_BYTES: usize = 256;
 
-/// It begins with this part of what is in the others, if that is more. Those of a long queue have their full
-/// size at once, a sixteenth of the queue at the most, so that nothing in them is copied.
+/// If larger, the new segment begins with this fraction of the bytes in the others. Segments of a long
+/// queue have their full size at once, at most a sixteenth of the queue, so that nothing in them is
+/// copied.
 const NEW_SEGMENT_PART: usize = 64;
 
-/// A last or first segment with fewer live bytes is copied when it is shared and pushed to; with
-/// more, the push begins a segment of its own.
+/// On a push to a shared last or first segment, the segment is copied if it has fewer live bytes than
+/// this; otherwise the push begins a new one.
 const COPIED_BYTES_MAX: usize = 1024;
 
-/// A deque of messages, and what else there is of their queue.
+/// A deque of messages, with the rest of the queue's state.
 #[derive(Debug, Default)]
 pub(super) struct Deque {
     /// No segment is empty.
@@ -47,7 +48,7 @@ pub(super) struct Deque {
 }
 
 impl Deque {
-    /// The same messages and stamps once more, as `Queue::share`.
+    /// Shares the messages and stamps, as `Queue::share`.
     pub(super) fn share(&mut self) -> Deque {
         Deque {
             segments: self.segments.iter_mut().map(Segment::share).collect(),
@@ -68,7 +69,7 @@ impl Deque {
         self.stamps.as_deref().map_or(0, Stamps::allocated_bytes)
     }
 
-    /// What one takes that has no messages.
+    /// Memory without messages.
     #[inline]
     pub(super) fn fixed_bytes(name: &[u8]) -> usize {
         size_of::<Deque>() + name.len()
@@ -91,7 +92,7 @@ impl Deque {
     fn push_back(&mut self, message: &[u8], growth: Growth) {
         let stored = stored_bytes(message.len());
         let last = self.segments.back_mut();
-        if !last.is_some_and(|last| last.push_back_into_room(message, stored)) {
+        if !last.is_some_and(|last| last.push_back_into_slack(message, stored)) {
             self.push_back_growing(message, stored, growth);
         }
         self.len += 1;
@@ -117,7 +118,7 @@ impl Deque {
     fn push_front(&mut self, message: &[u8], growth: Growth) {
         let stored = stored_bytes(message.len());
         match self.segments.front_mut() {
-            Some(first) if first.room_at_front() >= stored => first.push_front(message),
+            Some(first) if first.slack_at_front() >= stored => first.push_front(message),
             _ => self.push_front_growing(message, stored, growth),
         }
         self.len += 1;
@@ -140,10 +141,10 @@ impl Deque {
         self.add_segment(End::Front, segment);
     }
 
-    /// Adds a segment with its messages, which the caller counts.
+    /// Adds a segment with its messages; the caller counts them.
     pub(super) fn add_segment(&mut self, end: End, segment: Segment) {
         self.segment_bytes += segment.capacity();
-        // A deque that grows by itself would have room for four at once.
+        // A deque that grows by itself would allocate for four at once.
         if self.segments.capacity() < 4 && self.segments.len() == self.segments.capacity() {
             self.segments.reserve_exact(1);
         }
@@ -153,7 +154,7 @@ impl Deque {
         }
     }
 
-    /// Bytes of a full segment of this queue, if it is for messages of this size.
+    /// Bytes of a full segment of this queue, for messages of this size.
     fn full_segment_bytes(&self, stored: usize) -> usize {
         let is_long = self.segment_bytes >= LONG_BYTES;
         segment_bytes_for(stored, if is_long { LONG_SEGMENT_BYTES } else { SEGMENT_BYTES })
@@ -168,7 +169,7 @@ impl Deque {
         fitting(first.max(stored))
     }
 
-    /// Gives back what the segments at both ends have not used; of a long queue that is little.
+    /// Frees the slack of the segments at both ends; in a long queue that is little.
     pub(super) fn fit(&mut self) {
         if self.segment_bytes >= LONG_BYTES {
             return;
@@ -186,7 +187,7 @@ impl Deque {
         }
     }
 
-    /// Takes the message at one end away, after `read` has seen it.
+    /// Pops the message at one end, after passing it to `read`.
     #[inline]
     pub(super) fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let (seen, is_drained) = match end {
@@ -206,7 +207,7 @@ impl Deque {
         Some(seen)
     }
 
-    /// Gives the segment at one end, which is of no use any more, back to the allocator.
+    /// Frees the segment at one end, which is no longer needed.
     #[cold]
     pub(super) fn drop_segment(&mut self, end: End) {
         let segment = match end {
@@ -219,7 +220,7 @@ impl Deque {
         }
     }
 
-    /// The segment that holds message `index`, and the index within it. `index` is below `len`.
+    /// The segment with message `index`, and the index within it. `index` is below `len`.
     fn locate(&self, index: usize) -> (usize, usize) {
         if index < self.len / 2 {
             let mut left = index;
@@ -247,7 +248,7 @@ impl Deque {
         self.segments[number].get(within)
     }
 
-    /// The runs of messages from the one on that has message `index`, and the index within that.
+    /// The runs of messages from the one with message `index` on, and the index within that.
     pub(super) fn runs_from(
         &self,
         index: usize,
@@ -257,22 +258,22 @@ impl Deque {
         (self.segments.range(number..).map(Segment::iter), within)
     }
 
-    /// Puts `message` in the place of the one at `index`, which is below `len`.
+    /// Replaces the message at `index`, which is below `len`.
     pub(super) fn set(&mut self, index: usize, message: &[u8]) {
         let (number, within) = self.locate(index);
         self.edit(number, |segment| segment.set(within, message));
     }
 
-    /// Puts `message` before the one at `index`, which is below `len`.
+    /// Inserts `message` before the one at `index`, which is below `len`.
     pub(super) fn insert(&mut self, index: usize, message: &[u8]) {
         let (number, within) = self.locate(index);
         self.edit(number, |segment| segment.insert(within, message));
         self.len += 1;
     }
 
-    /// Changes one segment's messages, keeping the count of memory and the bound on its size.
+    /// Changes one segment's messages, updates the memory count, and keeps its size bounded.
     fn edit(&mut self, number: usize, change: impl FnOnce(&mut Segment)) {
-        // One that insertions made larger than two full ones is cut in two.
+        // A segment that insertions made larger than two full ones is split.
         let bytes_max = 2 * self.full_segment_bytes(0);
         let segment = &mut self.segments[number];
         self.segment_bytes -= segment.capacity();
@@ -286,7 +287,7 @@ impl Deque {
         }
     }
 
-    /// Forgets the messages that `keep` refuses, asked in order from one end on; says how many.
+    /// Removes the messages that `keep` refuses, asked in order from one end; returns their number.
     pub(super) fn retain(&mut self, from: End, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
         let mut removed = 0;
         match from {
@@ -309,7 +310,7 @@ impl Deque {
         removed
     }
 
-    /// Forgets `count` messages, not none, from `start` on; there are others on both sides.
+    /// Removes `count` messages, at least one, from `start` on; there are others on both sides.
     pub(super) fn cut_out(&mut self, start: usize, count: usize) {
         let (number, within) = self.locate(start);
         let mut left = count;
@@ -329,7 +330,7 @@ impl Deque {
             self.segment_bytes -= segment.capacity();
             end += 1;
         }
-        // Dropping the first messages of a segment leaves its buffer as it is.
+        // Removing the first messages of a segment leaves its buffer as it is.
         if let Some(segment) = self.segments.get_mut(end) {
             segment.cut(0, left);
         }
@@ -337,7 +338,7 @@ impl Deque {
         self.len -= count;
     }
 
-    /// Forgets `count` messages at one end, whole segments at a time where that is possible.
+    /// Removes `count` messages at one end, whole segments at a time where possible.
     pub(super) fn drop_many(&mut self, end: End, mut count: usize) {
         while count > 0 {
             let segment = match end {
@@ -356,7 +357,7 @@ impl Deque {
         }
     }
 
-    /// Panics if the counts disagree with what the segments hold.
+    /// Panics if the counts disagree with the segments.
     pub(super) fn check_invariants(&self) {
         assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
         assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
@@ -369,8 +370,8 @@ impl Deque {
     }
 }
 
-/// The capacity to which a segment at the end of a queue may grow to take `stored` bytes more;
-/// none where a new segment is due. What was popped from the other side counts as room.
+/// The capacity to which a segment at the end of a queue may grow for `stored` more bytes; `None` if a
+/// new segment is due. Space of messages popped from the other side counts as slack.
 fn grown_capacity(
     segment: &Segment,
     stored: usize,
@@ -379,8 +380,8 @@ fn grown_capacity(
 ) -> Option<usize> {
     let live = segment.live_bytes();
     let needed = live + stored;
-    // Of a segment that is taken from meanwhile, a fifth is room at the least, so that what is copied is paid
-    // for by many pushes.
+    // A segment that is also popped from keeps at least a fifth of slack, so that many pushes pay for a
+    // copy.
     let is_used = segment.capacity() - live >= stored;
     let wanted = if is_used { needed + needed / 4 } else { needed };
     if wanted > full_bytes || (live > COPIED_BYTES_MAX && segment.is_shared()) {

@@ -1,17 +1,17 @@
-//! Large messages, which leave a queue without a copy.
+//! Large messages, which are popped without a copy.
 
 use super::deque::{Deque, LONG_SEGMENT_BYTES};
 use super::{End, Packed, Queue};
 use bytes::Bytes;
 
 impl Queue {
-    /// Takes the message at one end away, if it is so large that it has a segment of its own, which
-    /// goes with it. None, and nothing done, for any other one, and for those of queues with stamps.
+    /// Pops the message at one end with its segment, if it is so large that it has its own. `None`, and
+    /// no change, for any other message, and for queues with stamps.
     #[inline]
     pub fn pop_large(&mut self, end: End) -> Option<Bytes> {
         let Packed::Deque { deque, .. } = &mut self.messages else { return None };
-        // Most queues show without a look at a segment that they have none. One that is rare among
-        // others is not found, and is copied.
+        // For most queues this excludes large messages without looking at a segment. A rare large one
+        // among others is not found, and is copied.
         let is_usual = deque.segment_bytes <= deque.segments.len() * LONG_SEGMENT_BYTES;
         if is_usual { None } else { deque.take_large(end) }
     }
@@ -28,12 +28,12 @@ impl Deque {
             End::Back => self.segments.back_mut(),
         }?;
         let capacity = segment.capacity();
-        // Of one that had others beside it, too little is left to keep its buffer.
+        // It shared the segment with others, and too little of the buffer is its own.
         if capacity <= LONG_SEGMENT_BYTES || segment.live_bytes() < capacity / 2 {
             return None;
         }
         let message = segment.take_only_message()?;
-        // The buffer has gone with the message.
+        // The buffer is gone with the message.
         self.segment_bytes = self.segment_bytes - capacity + segment.capacity();
         self.len -= 1;
         self.drop_segment(end);

@@ -1,16 +1,16 @@
-//! A queue of messages: packed, in one allocation or in a deque of segments.
+//! A queue of messages, packed in one allocation or in a deque of segments.
 //!
-//! Messages lie back to back, so a small message costs two bytes beside its own and no allocation. A small
-//! queue is one block, in which there is its name as well; a larger one has segments of a few kilobytes.
-//! Pushing and popping at both ends is O(1); reading at an index skips whole segments; changing the middle
-//! rewrites one segment. A large message has a segment of its own. A drained segment goes back to the
-//! allocator at once.
+//! Messages are stored back to back, so a small message costs two bytes besides its own and no
+//! allocation. A small queue is one block that includes its name; a larger one has segments of a few
+//! kilobytes. Pushing and popping at both ends is O(1); reading at an index skips whole segments;
+//! changing the middle rewrites one segment. A large message has its own segment. A drained segment is
+//! freed at once.
 //!
-//! A queue that is asked to keeps a stamp for each message: what is known of it beside its bytes. It also
-//! keeps for its owner a name, a hash and two numbers, which mean nothing here: an owner of very many small
+//! On request, a queue keeps a stamp for each message: its state besides its bytes. It also stores a
+//! name, a hash and two numbers for its owner, which have no meaning here: an owner of very many small
 //! queues has no better place for them.
 //!
-//! Knows nothing of Redis or of clients.
+//! This module knows nothing of Redis or of clients.
 
 #[allow(unsafe_code)]
 mod block;
@@ -31,17 +31,17 @@ use sizes::Growth;
 use small::Small;
 use stored::{Messages, stored_bytes};
 
-/// Which end of a queue.
+/// An end of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// The left end, index 0, where LPOP takes.
+    /// The left end, index 0, where LPOP pops.
     #[default]
     Front,
-    /// The right end, index -1, where RPUSH puts.
+    /// The right end, index -1, where RPUSH pushes.
     Back,
 }
 
-/// In the memory mark of a queue that is not small. No buffer is as large as this.
+/// Set in the memory mark of a queue that is not small. No buffer is this large.
 const DEQUE_MARK: usize = 1 << (usize::BITS - 1);
 
 /// A deque of messages.
@@ -50,7 +50,7 @@ pub struct Queue {
     messages: Packed,
 }
 
-/// Where the messages are. The hash lies beside the tag, where it takes no memory.
+/// The storage of the messages. The hash is beside the tag, where it takes no extra memory.
 #[derive(Debug)]
 enum Packed {
     /// Without stamps.
@@ -75,8 +75,7 @@ impl Default for Queue {
 }
 
 impl Clone for Queue {
-    /// A copy packed anew: without the room to grow that the original has, nor its count of it, nor its
-    /// name.
+    /// A newly packed copy: without the original's slack, memory mark and name.
     fn clone(&self) -> Queue {
         let mut copy = Queue::new();
         for message in self.iter() {
@@ -95,10 +94,10 @@ impl Queue {
         Queue::default()
     }
 
-    /// An empty queue with what its owner keeps in it, and with room for a few messages that take so many
+    /// An empty queue with its owner's data, and with capacity for a few messages that take this many
     /// bytes (`room_for`).
-    pub fn named(name: &[u8], hash: u32, numbers: [u32; 2], room: usize) -> Queue {
-        let messages = match Small::named(name, numbers, room) {
+    pub fn named(name: &[u8], hash: u32, numbers: [u32; 2], capacity: usize) -> Queue {
+        let messages = match Small::named(name, numbers, capacity) {
             Some(small) => Packed::Small { hash, growth: Growth::Fitting, small },
             None => {
                 let deque = Deque { name: name.into(), numbers, ..Deque::default() };
@@ -114,7 +113,7 @@ impl Queue {
         stored_bytes(length)
     }
 
-    /// The same messages and stamps, with what another owner keeps in it.
+    /// The same messages and stamps, with another owner's data.
     pub fn renamed(mut self, name: &[u8], hash: u32, numbers: [u32; 2]) -> Queue {
         if let Packed::Small { small, .. } = &self.messages {
             let run = std::iter::once((small.stored(), small.len()));
@@ -130,7 +129,7 @@ impl Queue {
         self
     }
 
-    /// The name that its owner gave it.
+    /// The name set by the owner.
     #[inline]
     pub fn name(&self) -> &[u8] {
         match &self.messages {
@@ -139,7 +138,7 @@ impl Queue {
         }
     }
 
-    /// The hash that its owner gave it.
+    /// The hash set by the owner.
     #[inline]
     pub fn hash(&self) -> u32 {
         match self.messages {
@@ -147,7 +146,7 @@ impl Queue {
         }
     }
 
-    /// The numbers that its owner keeps in it.
+    /// The owner's numbers.
     #[inline]
     pub fn numbers(&self) -> [u32; 2] {
         match &self.messages {
@@ -156,7 +155,7 @@ impl Queue {
         }
     }
 
-    /// Changes one of those. A queue that was not made with them has none.
+    /// Changes one of the owner's numbers. A queue made without them has none.
     #[inline]
     pub fn set_number(&mut self, at: usize, number: u32) {
         match &mut self.messages {
@@ -165,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     #[inline]
     pub fn len(&self) -> usize {
         match &self.messages {
@@ -174,8 +173,8 @@ impl Queue {
         }
     }
 
-    /// The same messages once more, without a copy of them: their segments are shared until one
-    /// of both queues changes them. Takes time for each segment, not for each message; a small queue is
+    /// A second queue with the same messages, without copying them: their segments are shared until one
+    /// of the queues changes them. Takes time for each segment, not for each message; a small queue is
     /// copied. Stamps are copied, which takes time for each run of equal ones.
     pub fn share(&mut self) -> Queue {
         let messages = match &mut self.messages {
@@ -192,13 +191,13 @@ impl Queue {
         Queue { messages }
     }
 
-    /// Whether there is no message.
+    /// Whether there are no messages.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of memory that the queue takes, with room to grow, stamps and name.
+    /// Bytes of memory of the queue, with slack, stamps and name.
     #[inline]
     pub fn allocated_bytes(&self) -> usize {
         match &self.messages {
@@ -207,7 +206,7 @@ impl Queue {
         }
     }
 
-    /// A number of which `allocated_at` makes `allocated_bytes`. It takes less time.
+    /// A number from which `allocated_at` computes `allocated_bytes`. It is faster to get.
     #[inline]
     pub fn memory_mark(&self) -> usize {
         match &self.messages {
@@ -218,7 +217,7 @@ impl Queue {
         }
     }
 
-    /// What `allocated_bytes` was when `memory_mark` was this, if the queue has still the same name.
+    /// The value of `allocated_bytes` when `memory_mark` was this, if the queue still has the same name.
     pub fn allocated_at(&self, memory_mark: usize) -> usize {
         match memory_mark & DEQUE_MARK {
             0 => memory_mark,
@@ -226,7 +225,7 @@ impl Queue {
         }
     }
 
-    /// The deque; one is made of a small queue.
+    /// The deque; a small queue becomes one.
     fn deque_mut(&mut self) -> &mut Deque {
         if let Packed::Small { hash, growth, small } = &self.messages {
             let deque = Box::new(small.to_deque());
@@ -238,7 +237,7 @@ impl Queue {
         }
     }
 
-    /// Makes a queue small again that may be.
+    /// Makes a queue small again if it fits.
     fn pack(&mut self) {
         if let Packed::Deque { hash, growth, deque } = &self.messages
             && deque.stamps.is_none()
@@ -250,8 +249,9 @@ impl Queue {
         }
     }
 
-    /// Says whether the queue is being filled: then it grows twofold, so that little is copied. Otherwise it
-    /// grows by as little as an allocator can tell apart, and what it has beyond that is given back now.
+    /// Sets whether the queue is being filled: then it doubles when it grows, so that little is copied.
+    /// Otherwise it grows in the smallest steps that an allocator distinguishes, and its excess is freed
+    /// now.
     pub fn set_filling(&mut self, is_filling: bool) {
         let now = if is_filling { Growth::Eager } else { Growth::Fitting };
         match &mut self.messages {
@@ -279,7 +279,7 @@ impl Queue {
                 }
             }
             Packed::Small { small, .. } => {
-                if !small.push_into_room(end, message) {
+                if !small.push_into_slack(end, message) {
                     self.push_growing(end, message);
                 }
             }
@@ -291,14 +291,14 @@ impl Queue {
         match &mut self.messages {
             Packed::Deque { deque, growth, .. } => deque.push(end, message, *growth),
             Packed::Small { small, .. } => {
-                if !small.push_into_room(end, message) {
+                if !small.push_into_slack(end, message) {
                     self.push_growing(end, message);
                 }
             }
         }
     }
 
-    /// Adds a message to a small queue that has no room for it.
+    /// Adds a message to a small queue without enough slack.
     #[cold]
     #[inline(never)]
     fn push_growing(&mut self, end: End, message: &[u8]) {
@@ -314,7 +314,7 @@ impl Queue {
         self.deque_mut().push(end, message, growth);
     }
 
-    /// Takes the message at one end away, after `read` has seen it.
+    /// Pops the message at one end, after passing it to `read`.
     #[inline]
     pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         match &mut self.messages {
@@ -333,7 +333,7 @@ impl Queue {
         }
     }
 
-    /// As `pop`, but leaving the stamp: the caller takes it away.
+    /// As `pop`, but leaves the stamp: the caller removes it.
     #[inline]
     fn pop_message<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         match &mut self.messages {
@@ -364,7 +364,7 @@ impl Queue {
         self.runs_from(0).0.flatten()
     }
 
-    /// The runs of messages from the one on that has message `index`, and the index within that.
+    /// The runs of messages from the one with message `index` on, and the index within that.
     fn runs_from(&self, index: usize) -> (impl DoubleEndedIterator<Item = Messages<'_>>, usize) {
         let (small, (runs, within)) = match &self.messages {
             Packed::Small { small, .. } => (Some(small.iter()), (None, index)),
@@ -376,8 +376,7 @@ impl Queue {
         (small.into_iter().chain(runs.into_iter().flatten()), within)
     }
 
-    /// Puts `message` in the place of the one at `index`, whose stamp it keeps; false, and nothing
-    /// done, if there is none.
+    /// Replaces the message at `index`, which keeps its stamp; false, and no change, if there is none.
     pub fn set(&mut self, index: usize, message: &[u8]) -> bool {
         if index >= self.len() {
             return false;
@@ -390,7 +389,7 @@ impl Queue {
         true
     }
 
-    /// Puts `message` before the one at `index`; at `len` and beyond it becomes the last one.
+    /// Inserts `message` before the one at `index`; from `len` on it becomes the last one.
     pub fn insert(&mut self, index: usize, message: &[u8]) {
         self.insert_stamped(index, message, self.fresh_stamp());
     }
@@ -401,12 +400,12 @@ impl Queue {
         self.pack();
     }
 
-    /// Takes away up to `limit` messages equal to `message`, looking from `from`; says how many.
+    /// Removes up to `limit` messages equal to `message`, searching from `from`; returns their number.
     pub fn remove(&mut self, from: End, message: &[u8], limit: usize) -> usize {
         let (is_stamped, len) = (self.is_stamped(), self.len());
         let mut left = limit;
         let mut seen = 0;
-        // Where those that go are, counted from `from`, if their stamps go as well.
+        // The positions of removed messages, counted from `from`, if their stamps must be removed too.
         let mut places = Vec::new();
         let keep = |other: &[u8]| {
             let matches = left > 0 && other == message;
@@ -431,7 +430,7 @@ impl Queue {
         removed
     }
 
-    /// Keeps only the `count` messages from `start` on.
+    /// Keeps only `count` messages from `start` on.
     pub fn trim(&mut self, start: usize, count: usize) {
         let start = start.min(self.len());
         let end = start.saturating_add(count).min(self.len());
@@ -440,8 +439,7 @@ impl Queue {
         self.drop_many(End::Back, behind);
     }
 
-    /// Forgets the `count` messages from `start` on, whole segments at a time where that is
-    /// possible.
+    /// Removes `count` messages from `start` on, whole segments at a time where possible.
     pub fn trim_out(&mut self, start: usize, count: usize) {
         let len = self.len();
         let start = start.min(len);
@@ -461,8 +459,7 @@ impl Queue {
         }
     }
 
-    /// Takes `count` messages from `start` on out, as a queue of their own, whole segments at a time where
-    /// that is possible.
+    /// Moves `count` messages from `start` on to a new queue, whole segments at a time where possible.
     pub fn detach(&mut self, start: usize, count: usize) -> Queue {
         let mut taken = self.share();
         taken.trim(start, count);
@@ -470,7 +467,7 @@ impl Queue {
         taken
     }
 
-    /// Forgets `count` messages at one end, whole segments at a time where that is possible.
+    /// Removes `count` messages at one end, whole segments at a time where possible.
     fn drop_many(&mut self, end: End, count: usize) {
         if self.is_stamped() {
             let start = if end == End::Front { 0 } else { self.len() - count };
@@ -482,7 +479,7 @@ impl Queue {
         }
     }
 
-    /// Panics if the counts disagree with what there is.
+    /// Panics if the counts disagree with the content.
     pub fn check_invariants(&self) {
         if !self.is_stamped() {
             assert_eq!(self.allocated_at(self.memory_mark()), self.allocated_bytes());

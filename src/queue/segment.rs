@@ -5,8 +5,8 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A run of messages; the live ones begin at `start` (what is before it was popped, or is room
-/// for pushes at the front).
+/// A run of messages. The live ones begin at `start`; the bytes before it were popped, or are slack for
+/// pushes at the front.
 #[derive(Debug)]
 pub(super) struct Segment {
     buffer: Buffer,
@@ -14,12 +14,12 @@ pub(super) struct Segment {
     count: usize,
 }
 
-/// Where the bytes are. A shared buffer is never written to: popping moves `start` and `end`,
-/// pushing goes elsewhere, and what changes in the middle is copied first.
+/// The bytes. A shared buffer is never written to: popping moves `start` and `end`, pushing goes
+/// elsewhere, and a change in the middle copies first.
 #[derive(Debug)]
 enum Buffer {
     Owned(Vec<u8>),
-    /// Also part of a snapshot. The live messages end at `end`.
+    /// Shared with a snapshot. The live messages end at `end`.
     Shared {
         bytes: Arc<Vec<u8>>,
         end: usize,
@@ -45,8 +45,8 @@ impl Buffer {
         }
     }
 
-    /// The bytes, to be changed. If they are shared, they are copied, up to the end of the live
-    /// ones; if the snapshot has gone meanwhile, they are taken back.
+    /// The bytes, for changes. Shared bytes are copied up to the end of the live messages, or taken back
+    /// if the snapshot is gone.
     #[inline]
     fn to_mut(&mut self) -> &mut Vec<u8> {
         if let Buffer::Shared { bytes, end } = self {
@@ -67,22 +67,22 @@ impl Buffer {
 }
 
 impl Segment {
-    /// An empty segment with room for `capacity` bytes of stored messages after its end.
+    /// An empty segment with slack for `capacity` bytes of stored messages after its end.
     pub(super) fn for_back(capacity: usize) -> Segment {
         Segment::owned(Vec::with_capacity(capacity), 0, 0)
     }
 
-    /// An empty segment whose room of `capacity` bytes is before its start.
+    /// An empty segment with slack of `capacity` bytes before its start.
     pub(super) fn for_front(capacity: usize) -> Segment {
         Segment::owned(vec![0; capacity], capacity, 0)
     }
 
-    /// `count` messages that begin at `start` and end where the bytes do.
+    /// `count` messages that begin at `start` and end where the bytes end.
     pub(super) fn owned(bytes: Vec<u8>, start: usize, count: usize) -> Segment {
         Segment { buffer: Buffer::Owned(bytes), start, count }
     }
 
-    /// The same messages once more, without a copy of them.
+    /// A second segment with the same messages, without copying them.
     pub(super) fn share(&mut self) -> Segment {
         if let Buffer::Owned(bytes) = &mut self.buffer {
             let end = bytes.len();
@@ -95,7 +95,7 @@ impl Segment {
         Segment { buffer, start: self.start, count: self.count }
     }
 
-    /// Whether a snapshot has the same bytes.
+    /// Whether a snapshot shares the bytes.
     pub(super) fn is_shared(&self) -> bool {
         matches!(&self.buffer, Buffer::Shared { bytes, .. } if Arc::strong_count(bytes) > 1)
     }
@@ -109,12 +109,12 @@ impl Segment {
         self.count
     }
 
-    /// Bytes of the live messages with their lengths.
+    /// Bytes of the live messages, including their lengths.
     pub(super) fn live_bytes(&self) -> usize {
         self.bytes().len() - self.start
     }
 
-    /// Bytes the segment's buffer takes from the allocator.
+    /// Bytes that the segment's buffer takes from the allocator.
     pub(super) fn capacity(&self) -> usize {
         match &self.buffer {
             Buffer::Owned(bytes) => bytes.capacity(),
@@ -123,14 +123,14 @@ impl Segment {
     }
 
     #[inline]
-    pub(super) fn room_at_front(&self) -> usize {
+    pub(super) fn slack_at_front(&self) -> usize {
         match &self.buffer {
             Buffer::Owned(_) => self.start,
             Buffer::Shared { .. } => 0,
         }
     }
 
-    /// Moves the live messages into a buffer of `capacity` bytes, with all its room at the back.
+    /// Moves the live messages to a buffer of `capacity` bytes, with all slack at the back.
     pub(super) fn regrow_for_back(&mut self, capacity: usize) {
         if self.start == 0 && !self.is_shared() {
             let bytes = self.buffer.to_mut();
@@ -143,7 +143,7 @@ impl Segment {
         self.start = 0;
     }
 
-    /// Moves the live messages into a buffer that has no more bytes.
+    /// Moves the live messages to a buffer without slack.
     pub(super) fn fit(&mut self) {
         self.buffer = Buffer::Owned(self.stored().to_vec());
         self.start = 0;
@@ -159,10 +159,10 @@ impl Segment {
         self.start = start;
     }
 
-    /// Adds a message, which takes `stored` bytes, at the back, if there is room for it without a copy
-    /// of what is there.
+    /// Adds a message, which takes `stored` bytes, at the back, if there is slack for it without copying
+    /// the others.
     #[inline]
-    pub(super) fn push_back_into_room(&mut self, message: &[u8], stored: usize) -> bool {
+    pub(super) fn push_back_into_slack(&mut self, message: &[u8], stored: usize) -> bool {
         match &mut self.buffer {
             Buffer::Owned(bytes) if bytes.capacity() - bytes.len() >= stored => {
                 append(bytes, message);
@@ -178,7 +178,7 @@ impl Segment {
         self.count += 1;
     }
 
-    /// The caller has made sure of the room at the front.
+    /// The caller has made sure of the slack at the front.
     pub(super) fn push_front(&mut self, message: &[u8]) {
         let stored = stored_bytes(message.len());
         let at = self.start - stored;
@@ -201,7 +201,7 @@ impl Segment {
         read_before(self.bytes(), end)
     }
 
-    /// Takes the first message away, after `read` has seen it; none if there is none.
+    /// Pops the first message, after passing it to `read`; `None` if there is none.
     #[inline]
     pub(super) fn pop_front<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         self.count = self.count.checked_sub(1)?;
@@ -211,7 +211,7 @@ impl Segment {
         Some(seen)
     }
 
-    /// Takes the last message away, after `read` has seen it; none if there is none.
+    /// Pops the last message, after passing it to `read`; `None` if there is none.
     #[inline]
     pub(super) fn pop_back<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         self.count = self.count.checked_sub(1)?;
@@ -221,8 +221,8 @@ impl Segment {
         Some(seen)
     }
 
-    /// The only message, with the buffer; none, and nothing done, if there are others, or if a snapshot
-    /// has the buffer too.
+    /// Takes the only message, with the buffer; `None`, and no change, if there are others, or if a
+    /// snapshot shares the buffer.
     pub(super) fn take_only_message(&mut self) -> Option<Bytes> {
         let start = self.start;
         let (message, _) = self.read_at(start);
@@ -256,16 +256,16 @@ impl Segment {
         (index < self.count).then(|| self.read_at(self.offset_of(index)).0)
     }
 
-    /// Puts `message` before message `index`; at `count` it becomes the last one.
+    /// Inserts `message` before message `index`; at `count` it becomes the last one.
     pub(super) fn insert(&mut self, index: usize, message: &[u8]) {
         let at = self.offset_of(index);
-        let room = std::iter::repeat_n(0, stored_bytes(message.len()));
-        self.buffer.to_mut().splice(at..at, room);
+        let space = std::iter::repeat_n(0, stored_bytes(message.len()));
+        self.buffer.to_mut().splice(at..at, space);
         self.write_at(at, message);
         self.count += 1;
     }
 
-    /// Puts `message` in the place of message `index`.
+    /// Replaces message `index`.
     pub(super) fn set(&mut self, index: usize, message: &[u8]) {
         let at = self.offset_of(index);
         let end = self.read_at(at).1;
@@ -276,7 +276,7 @@ impl Segment {
         self.write_at(at, message);
     }
 
-    /// Cuts the segment before message `index`; what follows is returned as a segment.
+    /// Splits the segment before message `index`; returns the second part.
     pub(super) fn split_off(&mut self, index: usize) -> Segment {
         let at = self.offset_of(index);
         let bytes = self.buffer.to_mut();
@@ -287,8 +287,8 @@ impl Segment {
         Segment::owned(rest, 0, count)
     }
 
-    /// Forgets up to `count` messages from message `index` on; says how many those were. Only what
-    /// has messages on both sides is moved, or copied if it is shared.
+    /// Removes up to `count` messages from message `index` on; returns their number. Messages are moved,
+    /// or copied if shared, only if others remain on both sides.
     pub(super) fn cut(&mut self, index: usize, count: usize) -> usize {
         let count = count.min(self.count - index);
         let at = self.offset_of(index);
@@ -304,7 +304,7 @@ impl Segment {
         count
     }
 
-    /// Forgets the messages that `keep` refuses, in order; says how many those were.
+    /// Removes the messages that `keep` refuses, in order; returns their number.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
         let before = self.count;
         let mut kept_end = self.start;
@@ -325,7 +325,7 @@ impl Segment {
         before - self.count
     }
 
-    /// As `retain`, but asking from the last message to the first.
+    /// As `retain`, but from the last message to the first.
     pub(super) fn retain_from_back(&mut self, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
         let before = self.count;
         let mut kept_start = self.bytes().len();
@@ -344,8 +344,8 @@ impl Segment {
         before - self.count
     }
 
-    /// Moves a stored message to another place, if that is another: until one was dropped, nothing
-    /// moves, and nothing shared has to be copied.
+    /// Moves a stored message to another position, unless it is the same: until one was removed, nothing
+    /// moves, and nothing shared must be copied.
     fn move_stored(&mut self, from: Range<usize>, to: usize) {
         if from.start != to {
             self.buffer.to_mut().copy_within(from, to);

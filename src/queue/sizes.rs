@@ -1,22 +1,22 @@
-//! Sizes of buffers in which little is left unused.
+//! Sizes of buffers that leave little unused.
 
-/// Messages of so many bytes and more may leave much of a segment unused.
+/// Messages of at least this size may leave much of a segment unused.
 const LARGE_MESSAGE_BYTES: usize = 2048;
 
-/// Bytes of a full segment for large messages, at the most.
+/// Maximum bytes of a full segment for large messages.
 const LARGE_SEGMENT_BYTES_MAX: usize = 128 * 1024;
 
 /// How a buffer grows that is too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Growth {
-    /// By as little as an allocator can tell apart.
+    /// In the smallest steps that an allocator distinguishes.
     Fitting,
-    /// Twofold, so that little is copied.
+    /// By doubling, so that little is copied.
     Eager,
 }
 
 impl Growth {
-    /// The size of a buffer that has to have `bytes` at the least.
+    /// The size of a buffer for at least `bytes`.
     pub(super) fn size(self, bytes: usize) -> usize {
         match self {
             Growth::Fitting => fitting(bytes),
@@ -25,21 +25,21 @@ impl Growth {
     }
 }
 
-/// The smallest size from `bytes` on that an allocator can tell from others: those of mimalloc, and of
-/// jemalloc, are a quarter apart from one power of two to the next. Smaller ones are multiples of eight.
+/// The smallest size from `bytes` on that an allocator distinguishes: the sizes of mimalloc and of
+/// jemalloc are a quarter apart from one power of two to the next. Smaller ones are multiples of eight.
 pub(super) fn fitting(bytes: usize) -> usize {
     match bytes {
         0..=64 => bytes.next_multiple_of(8),
         _ => {
             let step = 1usize << ((bytes - 1).ilog2() - 2);
-            // What is as large as this cannot be allocated anyway.
+            // A larger size cannot be allocated anyway.
             bytes.checked_next_multiple_of(step).unwrap_or(bytes)
         }
     }
 }
 
-/// Bytes of a full segment of a queue whose segments have `usual` bytes, if it is to be filled with
-/// messages of this size: as many large ones as leave the least part of it unused.
+/// Bytes of a full segment for messages of this size, in a queue whose segments have `usual` bytes: for
+/// large messages, the number that leaves the least unused.
 pub(super) fn segment_bytes_for(stored: usize, usual: usize) -> usize {
     if !(LARGE_MESSAGE_BYTES..=LARGE_SEGMENT_BYTES_MAX / 2).contains(&stored) {
         return usual;

@@ -1,4 +1,4 @@
-//! The messages of a small queue: one allocation, which has the queue's name as well.
+//! The messages of a small queue: one allocation that includes the queue's name.
 //!
 //! Its bytes are the length of the name, the name, and the messages from `start` on.
 
@@ -11,10 +11,10 @@ use super::stored::{
     Messages, encode_length, offset_of, read_at, read_before, stored_bytes, write_at,
 };
 
-/// Bytes of the allocation at the most.
+/// Maximum size of the allocation.
 pub(super) const SMALL_BYTES_MAX: usize = 4096;
 
-/// A name that is longer than this is not here.
+/// Longer names are not stored here.
 const NAME_BYTES_MAX: usize = 255;
 
 const _: () = assert!(SMALL_BYTES_MAX <= CAPACITY_MAX);
@@ -22,23 +22,23 @@ const _: () = assert!(SMALL_BYTES_MAX <= CAPACITY_MAX);
 /// A few messages.
 #[derive(Debug, Default)]
 pub(super) struct Small {
-    /// None for a queue without a name and numbers that has no message.
+    /// `None` for an empty queue without a name and numbers.
     block: Option<Block>,
 }
 
 impl Small {
-    /// No messages, of a queue with this name, and room for so many bytes of them if it is small with
-    /// those; none if the name is too long.
-    pub(super) fn named(name: &[u8], numbers: [u32; 2], room: usize) -> Option<Small> {
+    /// A queue without messages, with this name, and with capacity for this many bytes of messages if it
+    /// stays small; `None` if the name is too long.
+    pub(super) fn named(name: &[u8], numbers: [u32; 2], capacity: usize) -> Option<Small> {
         (name.len() <= NAME_BYTES_MAX).then(|| {
             let least = HEAD_BYTES + 1 + name.len();
-            let wanted = fitting(least.saturating_add(room));
+            let wanted = fitting(least.saturating_add(capacity));
             let allocated = if wanted > SMALL_BYTES_MAX { least } else { wanted };
             Small { block: Some(Small::block(name, numbers, allocated)) }
         })
     }
 
-    /// A block of so many bytes, with a name that is not too long.
+    /// A block of this size, with a name that is not too long.
     fn block(name: &[u8], numbers: [u32; 2], allocated: usize) -> Block {
         let start = (1 + name.len()) as u16;
         let meta = Meta { numbers, start, count: 0 };
@@ -48,7 +48,7 @@ impl Small {
         block
     }
 
-    /// A queue with these messages, in their stored form; none if it would not be small.
+    /// A queue with these messages, in their stored form; `None` if it would not be small.
     pub(super) fn of<'a>(
         name: &[u8],
         numbers: [u32; 2],
@@ -59,7 +59,7 @@ impl Small {
         if name.len() > NAME_BYTES_MAX || bytes > SMALL_BYTES_MAX {
             return None;
         }
-        // A queue of no key. That of the empty key has numbers, which are kept.
+        // A queue without a key. That of the empty key has numbers, which are kept.
         if name.is_empty() && stored == 0 && numbers == [0; 2] {
             return Some(Small::default());
         }
@@ -123,9 +123,9 @@ impl Small {
         read_at(self.stored(), self.offset_of(index)).0
     }
 
-    /// Adds a message, if the block has room for it at that end.
+    /// Adds a message, if the block has slack for it at that end.
     #[inline]
-    pub(super) fn push_into_room(&mut self, end: End, message: &[u8]) -> bool {
+    pub(super) fn push_into_slack(&mut self, end: End, message: &[u8]) -> bool {
         let Some(block) = &mut self.block else { return false };
         let stored = stored_bytes(message.len());
         match end {
@@ -150,12 +150,12 @@ impl Small {
         true
     }
 
-    /// Adds a message where `push_into_room` did not, in another block; false, and nothing done, if the
-    /// queue would not be small any more.
+    /// Adds a message that did not fit the slack, in a new block; false, and no change, if the queue
+    /// would not stay small.
     pub(super) fn push_growing(&mut self, end: End, message: &[u8], growth: Growth) -> bool {
         let live = self.stored().len();
         let needed = HEAD_BYTES + 1 + self.name().len() + live + stored_bytes(message.len());
-        // A queue that is taken from meanwhile has room, so that what is copied is paid for by many pushes.
+        // A queue that is also popped from gets slack, so that many pushes pay for a copy.
         let is_used = needed <= self.allocated_bytes();
         let wanted = if is_used { needed + needed / 2 } else { needed };
         if wanted > SMALL_BYTES_MAX {
@@ -170,10 +170,10 @@ impl Small {
         block.extend(self.stored());
         block.meta_mut().count = self.len() as u16;
         self.block = Some(block);
-        self.push_into_room(end, message)
+        self.push_into_slack(end, message)
     }
 
-    /// Gives back what is left of the block.
+    /// Frees the slack of the block.
     pub(super) fn fit(&mut self) {
         let live = HEAD_BYTES + 1 + self.name().len() + self.stored().len();
         if fitting(live) < self.allocated_bytes() {
@@ -182,7 +182,7 @@ impl Small {
         }
     }
 
-    /// Takes the message at one end away, after `read` has seen it.
+    /// Pops the message at one end, after passing it to `read`.
     #[inline]
     pub(super) fn pop<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let block = self.block.as_mut()?;
@@ -205,7 +205,7 @@ impl Small {
         }
     }
 
-    /// Forgets `count` messages at one end, of which there are as many.
+    /// Removes `count` messages at one end; there are at least as many.
     pub(super) fn drop_many(&mut self, end: End, count: usize) {
         let cut = match end {
             End::Front => self.offset_of(count),
@@ -220,7 +220,7 @@ impl Small {
         block.meta_mut().count -= count as u16;
     }
 
-    /// The same queue as one that need not be small, its messages in a segment.
+    /// The same queue as a deque, its messages in a segment.
     pub(super) fn to_deque(&self) -> Deque {
         let mut deque =
             Deque { name: self.name().into(), numbers: self.numbers(), ..Deque::default() };
@@ -231,7 +231,7 @@ impl Small {
         deque
     }
 
-    /// Panics if the counts disagree with what there is.
+    /// Panics if the counts disagree with the content.
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.len(), self.iter().count());
         let mut stored = self.stored();

@@ -1,34 +1,34 @@
-//! A queue's messages with their stamps, for queues that were asked to keep them.
+//! A queue's messages with their stamps, for queues that keep stamps.
 //!
-//! The stamps are always those of the messages that are there, whatever changes the queue. A queue
-//! without stamps behaves as if each message had the default one, and forgets those it is given.
+//! The stamps always match the messages, however the queue changes. A queue without stamps behaves as if
+//! each message had the default one, and ignores those it is given.
 
 use super::stamps::{Stamp, Stamps};
 use super::{End, Packed, Queue};
 
-/// Messages in a row that were taken out of a queue.
+/// Consecutive messages removed from a queue.
 #[derive(Debug)]
 pub struct TakenOut {
-    /// Where the first of them was.
+    /// The index of the first.
     pub index: usize,
-    /// How many there were.
+    /// Their number.
     pub count: usize,
-    /// How many messages are behind them.
+    /// The number of messages behind them.
     pub behind: usize,
-    /// The messages with their stamps, if they were wanted.
+    /// The messages with their stamps, if requested.
     pub messages: Vec<(Box<[u8]>, Stamp)>,
 }
 
-/// Messages that were taken out one row after the other.
+/// Messages removed in several rows, one after another.
 #[derive(Debug, Default)]
 pub struct Gathered {
     messages: Vec<(Box<[u8]>, Stamp)>,
-    /// Those of the row at the back, which is taken before others that are in front of it.
+    /// The row at the back, which is removed before others in front of it.
     at_back: Vec<(Box<[u8]>, Stamp)>,
 }
 
 impl Gathered {
-    /// Adds what `Queue::take_older_than` has given next.
+    /// Adds the next result of `Queue::take_older_than`.
     pub fn add(&mut self, taken: TakenOut) {
         let is_at_back = taken.index > 0 && taken.behind == 0;
         if is_at_back { &mut self.at_back } else { &mut self.messages }.extend(taken.messages);
@@ -43,7 +43,8 @@ impl Gathered {
         self.messages
     }
 
-    /// All of them, those first that were ready first; of one moment in the order of the queue.
+    /// All of them, in the order in which they became ready; of the same time, in the order of the
+    /// queue.
     pub fn into_sorted(mut self) -> Vec<(Box<[u8]>, Stamp)> {
         self.messages.append(&mut self.at_back);
         self.messages.sort_by_key(|(_, stamp)| stamp.ready_ms);
@@ -52,9 +53,9 @@ impl Gathered {
 }
 
 impl Queue {
-    /// Keeps a stamp for each message from now on. Those that are there are ready since
-    /// `fresh_ms`, and so will be those that are pushed without a stamp. Of a queue that has
-    /// stamps already, only the latter changes.
+    /// Keeps a stamp for each message from now on. Existing messages are ready since `fresh_ms`, and so
+    /// are later ones pushed without a stamp. In a queue that already has stamps, this only affects
+    /// later messages.
     pub fn begin_stamps(&mut self, fresh_ms: i64) {
         let (is_new, len) = (!self.is_stamped(), self.len());
         let bytes = if is_new { self.iter().map(<[u8]>::len).sum() } else { 0 };
@@ -66,7 +67,7 @@ impl Queue {
         }
     }
 
-    /// Forgets all stamps, and keeps none from now on.
+    /// Drops all stamps, and keeps none from now on.
     pub fn end_stamps(&mut self) {
         if self.is_stamped() {
             self.deque_mut().stamps = None;
@@ -95,8 +96,7 @@ impl Queue {
         }
     }
 
-    /// Messages that are pushed without a stamp are ready since `ms` from now on; nothing without
-    /// stamps.
+    /// From now on, messages pushed without a stamp are ready since `ms`. No effect without stamps.
     pub fn set_fresh_ms(&mut self, ms: i64) {
         if let Some(stamps) = self.stamps_mut() {
             stamps.set_fresh_ms(ms);
@@ -112,8 +112,8 @@ impl Queue {
         }
     }
 
-    /// Puts `message` with its stamp before the one at `index`; at `len` and beyond it becomes
-    /// the last one.
+    /// Inserts `message` with its stamp before the one at `index`; from `len` on it becomes the last
+    /// one.
     pub fn insert_stamped(&mut self, index: usize, message: &[u8], stamp: Stamp) {
         if index >= self.len() {
             return self.push_stamped(End::Back, message, stamp);
@@ -126,7 +126,7 @@ impl Queue {
         self.insert_message(index, message);
     }
 
-    /// Takes the message at one end away, after `read` has seen it, with its stamp.
+    /// Pops the message at one end with its stamp, after passing it to `read`.
     #[inline]
     pub fn pop_stamped<R>(
         &mut self,
@@ -148,8 +148,7 @@ impl Queue {
         Some((seen, stamp))
     }
 
-    /// The stamp of the message at `index`, counted from the front; the default one if there is
-    /// none.
+    /// The stamp of the message at `index`, counted from the front; the default one without stamps.
     pub fn stamp_at(&self, index: usize) -> Stamp {
         match self.stamps() {
             Some(stamps) if index < self.len() => stamps.at(index, self.len()),
@@ -157,15 +156,15 @@ impl Queue {
         }
     }
 
-    /// All stamps, front to back, each with the number of neighbours that have it; nothing without
-    /// stamps.
+    /// All stamps, front to back, each with the number of consecutive messages that have it; empty
+    /// without stamps.
     pub fn stamp_runs(&self) -> impl Iterator<Item = (Stamp, usize)> {
         self.stamps().into_iter().flat_map(|stamps| stamps.runs())
     }
 
-    /// Gives all messages the stamps in `runs`, front to back, each with the number of neighbours
-    /// that have it; false, and nothing done, if those are not as many as there are messages, or
-    /// if the queue keeps no stamps.
+    /// Replaces all stamps by those in `runs`, front to back, each with its number of consecutive
+    /// messages; false, and no change, if the numbers do not add up to the messages, or if the queue
+    /// keeps no stamps.
     pub fn restamp(&mut self, runs: &[(Stamp, usize)]) -> bool {
         let total = runs.iter().try_fold(0usize, |sum, &(_, count)| sum.checked_add(count));
         let len = self.len();
@@ -189,7 +188,7 @@ impl Queue {
         }
     }
 
-    /// Gives the message at `index` this stamp; nothing if there is none.
+    /// Gives the message at `index` this stamp; no effect if there is none.
     pub fn restamp_at(&mut self, index: usize, stamp: Stamp) {
         let len = self.len();
         if let Some(stamps) = self.stamps_mut()
@@ -203,33 +202,32 @@ impl Queue {
         }
     }
 
-    /// Makes all messages that are ready since `from` ready since `to`. Takes time for each run
-    /// of equal stamps, unless there is no such message.
+    /// Changes the ready time `from` to `to` in all messages. Takes time for each run of equal stamps,
+    /// unless no message has it.
     pub fn replace_ready_ms(&mut self, from: i64, to: i64) {
         if let Some(stamps) = self.stamps_mut() {
             stamps.replace_ready_ms(from, to);
         }
     }
 
-    /// Since when the message that has been ready for the longest time is ready; none without
-    /// messages or stamps.
+    /// The earliest ready time of all messages; `None` without messages or stamps.
     pub fn oldest_ms(&self) -> Option<i64> {
         self.stamps()?.oldest_ms()
     }
 
-    /// Messages in a row, as many as there are, that are ready since `limit_ms` or longer: the
-    /// index of the first, and their number. Those at the front come first, then those at the
-    /// back, then the ones nearest to the front. If there are none, that is known at once.
+    /// The next row of messages that have been ready since `limit_ms` or longer: the index of the first,
+    /// and their number. Those at the front come first, then those at the back, then the ones nearest to
+    /// the front. It is fast if there are none.
     pub fn next_older_than(&self, limit_ms: i64) -> Option<(usize, usize)> {
         self.stamps()?.next_older_than(limit_ms, self.len())
     }
 
-    /// Takes out those that `next_older_than` gives, with their bytes if those are wanted.
+    /// Removes the messages found by `next_older_than`; returns their bytes if requested.
     pub fn take_older_than(&mut self, limit_ms: i64, are_wanted: bool) -> Option<TakenOut> {
         self.take_some_older_than(limit_ms, are_wanted, usize::MAX)
     }
 
-    /// As `take_older_than`, but `count_max` of them at the most.
+    /// As `take_older_than`, but at most `count_max` of them.
     pub fn take_some_older_than(
         &mut self,
         limit_ms: i64,
@@ -257,7 +255,7 @@ impl Queue {
         }
     }
 
-    /// Counts that a message is about to be replaced by one of so many bytes.
+    /// Updates the count of bytes for a message that is about to be replaced by one of this size.
     pub(super) fn resize_message(&mut self, index: usize, bytes: usize) {
         let before = self.get(index).map_or(0, <[u8]>::len);
         if let Some(stamps) = self.stamps_mut() {
@@ -266,7 +264,7 @@ impl Queue {
         }
     }
 
-    /// Copies of `count` messages from `index` on, with their stamps; none without stamps.
+    /// Copies of `count` messages from `index` on, with their stamps; empty without stamps.
     pub fn copy_stamped(&self, index: usize, count: usize) -> Vec<(Box<[u8]>, Stamp)> {
         let stamps = self.stamp_runs().flat_map(|(stamp, run)| std::iter::repeat_n(stamp, run));
         let messages = self.iter_from(index).take(count).map(Box::from);
@@ -280,8 +278,8 @@ impl Queue {
         self.iter().take(count).map(Box::from).zip(stamps).collect()
     }
 
-    /// Where to insert a message with this order for it to be back in its old place: as seen from
-    /// this end, behind the outermost messages that came back and were taken from there before it.
+    /// The index at which a returned message with this order gets its old position: seen from this end,
+    /// behind the outermost returned messages that were taken from there before it.
     pub fn place_of(&self, end: End, order: u64) -> usize {
         let is_before =
             |stamp: Stamp| stamp.order != 0 && stamp.order < order && stamp.taken_from == end;
@@ -292,7 +290,7 @@ impl Queue {
         }
     }
 
-    /// The part of `push` that only a queue with stamps needs.
+    /// The part of `push` for queues with stamps.
     #[cold]
     #[inline(never)]
     pub(super) fn push_fresh_stamp(&mut self, end: End, bytes: usize) {
@@ -302,8 +300,8 @@ impl Queue {
         }
     }
 
-    /// The part of taking `count` messages, of so many bytes together, at one end away that only a
-    /// queue with stamps needs.
+    /// The part of removing `count` messages, with this many bytes in total, at one end, for queues with
+    /// stamps.
     #[cold]
     #[inline(never)]
     pub(super) fn drop_stamps(&mut self, end: End, count: usize, bytes: usize) {
@@ -313,7 +311,7 @@ impl Queue {
         }
     }
 
-    /// The stamp of messages that come without one.
+    /// The stamp of messages pushed without one.
     pub(super) fn fresh_stamp(&self) -> Stamp {
         self.stamps().map_or_else(Stamp::default, |stamps| stamps.fresh())
     }

@@ -1,32 +1,31 @@
-//! What is known of the messages of a queue beside their bytes: how long each one waits, where it
-//! belongs if it comes back, how often it was taken.
+//! The state of a queue's messages besides their bytes: since when each one waits, its position if it
+//! returns, how often it was delivered.
 //!
-//! Neighbours mostly have the same stamp, so stamps are kept as runs: a stamp, and how many
-//! messages in a row have it. No run is empty, and no two neighbours are equal. The smallest
-//! `ready_ms` of all is known at once. What lengthens or shortens a run at either end touches
-//! nothing but that run.
+//! Neighbours mostly have the same stamp, so stamps are stored as runs: a stamp, and the number of
+//! consecutive messages that have it. No run is empty, and no two neighbours are equal. The smallest
+//! `ready_ms` is available at once. Changes at either end touch only the outermost run.
 //!
-//! Knows nothing of the messages themselves: the queue tells it how many there are.
+//! This file knows nothing of the messages: the queue passes their number.
 
 use super::End;
 use std::collections::{BTreeMap, VecDeque};
 
-/// An entry of a `BTreeMap<i64, u32>`, with its share of the nodes and of their unused places.
+/// An entry of a `BTreeMap<i64, u32>`, with its share of the nodes and of their unused slots.
 const READY_ENTRY_BYTES: usize = 32;
 
-/// A list of runs with room for no more than this is not made smaller.
+/// A list of runs with at most this capacity does not shrink.
 const KEPT_RUNS: usize = 64;
 
-/// What is known of a message beside its bytes.
+/// The state of a message besides its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Stamp {
-    /// Since when it can be taken, in milliseconds of the owner's clock.
+    /// Since when it can be popped, in milliseconds of the owner's clock.
     pub ready_ms: i64,
-    /// Its place among those that were taken and came back, from 1; 0 for one never taken.
+    /// Its position among the messages that were taken and returned, from 1; 0 for one never taken.
     pub order: u64,
-    /// The end from which it was taken, where it has that place.
+    /// The end from which it was taken, to which that position refers.
     pub taken_from: End,
-    /// How often it was taken and came back or may come back.
+    /// How often it was delivered with the possibility to return.
     pub deliveries: u32,
     /// How often it was moved to a dead-letter queue.
     pub hops: u16,
@@ -44,12 +43,11 @@ struct Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stamps {
     runs: VecDeque<Run>,
-    /// That of messages that come without one.
+    /// The stamp of messages pushed without one.
     fresh: Stamp,
-    /// How many runs there are of each `ready_ms`. As many as a `u32` cannot count would take
-    /// 128 GiB.
+    /// The number of runs with each `ready_ms`. More than a `u32` can count would take 128 GiB.
     ready_runs: BTreeMap<i64, u32>,
-    /// Bytes of the messages, which the queue counts here.
+    /// Bytes of the messages, counted by the queue.
     message_bytes: usize,
 }
 
@@ -88,8 +86,8 @@ impl Stamps {
         self.runs.iter().map(|run| (run.stamp, run.count))
     }
 
-    /// The run that has the stamp of message `index`, and the index within it. `index` is below
-    /// `len`, the number of messages.
+    /// The run with message `index`, and the index within it. `index` is below `len`, the number of
+    /// messages.
     fn locate(&self, index: usize, len: usize) -> (usize, usize) {
         if index < len / 2 {
             let mut left = index;
@@ -117,7 +115,7 @@ impl Stamps {
         self.runs.get(number).map_or_else(Stamp::default, |run| run.stamp)
     }
 
-    /// Adds `count` messages, not none, at one end.
+    /// Adds `count` messages, at least one, at one end.
     pub(super) fn push(&mut self, end: End, stamp: Stamp, count: usize) {
         let outermost = match end {
             End::Front => self.runs.front_mut(),
@@ -135,7 +133,7 @@ impl Stamps {
         }
     }
 
-    /// Takes away up to `count` messages at one end; says what the last of them had.
+    /// Removes up to `count` messages at one end; returns the stamp of the last of them.
     pub(super) fn drop_many(&mut self, end: End, mut count: usize) -> Stamp {
         let mut seen = Stamp::default();
         while count > 0 {
@@ -155,12 +153,12 @@ impl Stamps {
                 End::Back => self.runs.pop_back(),
             };
             self.count_out(seen);
-            self.give_back_room();
+            self.give_back_capacity();
         }
         seen
     }
 
-    /// Adds a message before the one at `index`, which is below `len`, the number of messages.
+    /// Inserts a message before the one at `index`, which is below `len`, the number of messages.
     pub(super) fn insert(&mut self, index: usize, len: usize, stamp: Stamp) {
         let (number, within) = self.locate(index, len);
         let before = if within == 0 { number.checked_sub(1) } else { None };
@@ -185,7 +183,7 @@ impl Stamps {
         self.count_in(stamp);
     }
 
-    /// Takes away the `count` messages from `start` on, of `len`.
+    /// Removes `count` messages from `start` on, of `len`.
     pub(super) fn remove_range(&mut self, start: usize, mut count: usize, len: usize) {
         let (number, within) = self.locate(start, len);
         let mut first = number;
@@ -212,10 +210,10 @@ impl Stamps {
         if let Some(before) = first.checked_sub(1) {
             self.join_next(before);
         }
-        self.give_back_room();
+        self.give_back_capacity();
     }
 
-    /// Takes away the messages at these places, which are in order.
+    /// Removes the messages at these positions, which are in order.
     pub(super) fn remove_places(&mut self, places: &[usize]) {
         let mut places = places.iter().peekable();
         let mut end = 0;
@@ -228,14 +226,14 @@ impl Stamps {
         self.compact();
     }
 
-    /// Gives all messages other stamps; there are as many in `runs`.
+    /// Replaces the stamps of all messages; `runs` has as many.
     pub(super) fn replace(&mut self, runs: &[(Stamp, usize)]) {
         self.runs.clear();
         self.ready_runs.clear();
         for &(stamp, count) in runs.iter().filter(|(_, count)| *count > 0) {
             self.push(End::Back, stamp, count);
         }
-        self.give_back_room();
+        self.give_back_capacity();
     }
 
     pub(super) fn replace_ready_ms(&mut self, from: i64, to: i64) {
@@ -252,7 +250,7 @@ impl Stamps {
         self.compact();
     }
 
-    /// How many messages there are at one end, up to the first that is not `wanted`.
+    /// The number of messages at one end before the first that is not `wanted`.
     pub(super) fn count_at(&self, end: End, wanted: impl Fn(Stamp) -> bool) -> usize {
         let is_wanted = |run: &&Run| wanted(run.stamp);
         match end {
@@ -284,7 +282,7 @@ impl Stamps {
         Some((start, old))
     }
 
-    /// Makes one run of this one and the next, if they are equal.
+    /// Joins this run with the next, if they are equal.
     fn join_next(&mut self, number: usize) {
         if let (Some(&run), Some(&next)) = (self.runs.get(number), self.runs.get(number + 1))
             && run.stamp == next.stamp
@@ -295,7 +293,7 @@ impl Stamps {
         }
     }
 
-    /// Drops runs that have become empty and joins neighbours that have become equal.
+    /// Removes empty runs, and joins neighbours that have become equal.
     fn compact(&mut self) {
         let mut kept = 0usize;
         for number in 0..self.runs.len() {
@@ -313,15 +311,15 @@ impl Stamps {
             self.count_out(run.stamp);
         }
         self.runs.truncate(kept);
-        self.give_back_room();
+        self.give_back_capacity();
     }
 
-    /// A run with this stamp has come.
+    /// Counts a new run with this stamp.
     fn count_in(&mut self, stamp: Stamp) {
         *self.ready_runs.entry(stamp.ready_ms).or_insert(0) += 1;
     }
 
-    /// A run with this stamp has gone.
+    /// Removes a run with this stamp from the count.
     fn count_out(&mut self, stamp: Stamp) {
         match self.ready_runs.get_mut(&stamp.ready_ms) {
             Some(count) if *count > 1 => *count -= 1,
@@ -331,17 +329,17 @@ impl Stamps {
         }
     }
 
-    /// A list of runs that uses less than a quarter of its room keeps twice what it uses, so that
-    /// what is copied is paid for by as many runs that have gone.
-    fn give_back_room(&mut self) {
+    /// A list of runs that uses less than a quarter of its capacity shrinks to twice what it uses: as
+    /// many removed runs pay for the copy.
+    fn give_back_capacity(&mut self) {
         let capacity = self.runs.capacity();
         if capacity > KEPT_RUNS && self.runs.len() < capacity / 4 {
             self.runs.shrink_to((2 * self.runs.len()).max(KEPT_RUNS));
         }
     }
 
-    /// Panics if these are not the stamps of `len` messages, or what the head of this file says
-    /// of the runs is not so.
+    /// Panics if these are not the stamps of `len` messages, or if an invariant of this file does not
+    /// hold.
     pub(super) fn check_invariants(&self, len: usize) {
         assert_eq!(len, self.runs.iter().map(|run| run.count).sum::<usize>(), "stamps");
         assert!(self.runs.iter().all(|run| run.count > 0), "an empty run");

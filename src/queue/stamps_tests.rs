@@ -1,4 +1,4 @@
-//! Stamps stay those of their messages: by example, and against a plain deque of both.
+//! Stamps stay with their messages: by example, and compared with a plain deque of both.
 
 use super::stamps::Stamps;
 use super::tests::deque;
@@ -76,7 +76,7 @@ fn stamps_begin_once_and_end() {
 }
 
 #[test]
-fn one_that_came_back_goes_behind_those_taken_before_it() {
+fn a_returned_message_goes_behind_those_taken_before_it() {
     let (front, back) = (|order| returned(FRONT, order), |order| returned(BACK, order));
     let mut queue = stamped(&[front(2), front(5), ready(1), back(3)]);
     assert_eq!(queue.place_of(FRONT, 1), 0);
@@ -95,7 +95,7 @@ fn one_that_came_back_goes_behind_those_taken_before_it() {
 }
 
 #[test]
-fn all_that_were_taken_come_back_in_their_order() {
+fn returned_messages_keep_their_order() {
     for end in [FRONT, BACK] {
         for shuffled in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
             let mut queue = stamped(&[ready(0); 4]);
@@ -253,7 +253,7 @@ impl Dice {
         if self.below(2) == 0 { FRONT } else { BACK }
     }
 
-    /// Mostly small, so that some are equal; now and then as large as a segment.
+    /// Mostly small, so that some are equal; occasionally as large as a segment.
     fn message(&mut self) -> Vec<u8> {
         let length = match self.below(20) {
             0 => 3000 + self.below(6000),
@@ -263,7 +263,7 @@ impl Dice {
         vec![self.below(2) as u8; length]
     }
 
-    /// One of few, so that neighbours are often equal.
+    /// One of a few, so that neighbours are often equal.
     fn stamp(&mut self) -> Stamp {
         let order = self.below(3) as u64;
         Stamp {
@@ -288,19 +288,19 @@ impl Dice {
     }
 }
 
-/// A queue and the plainest thing that behaves like it.
+/// A queue and the simplest model of it.
 struct Pair {
     queue: Queue,
     model: VecDeque<(Vec<u8>, Stamp)>,
     fresh: Stamp,
     is_stamped: bool,
-    /// The last snapshot, and what it is to hold.
+    /// The last snapshot, and its expected content.
     snapshot: Queue,
     model_then: VecDeque<(Vec<u8>, Stamp)>,
 }
 
 impl Pair {
-    /// The stamp that the model is to have for one that the queue is given.
+    /// The expected stamp for one passed to the queue.
     fn kept(&self, stamp: Stamp) -> Stamp {
         if self.is_stamped { stamp } else { Stamp::default() }
     }
@@ -370,7 +370,7 @@ impl Pair {
         }
     }
 
-    /// Small parts are trimmed off more often than large ones, so that queues grow.
+    /// Trims small parts more often than large ones, so that queues grow.
     fn trim(&mut self, dice: &mut Dice) {
         let start = dice.below(self.model.len() + 1);
         let bound = if dice.below(8) == 0 { self.model.len() } else { 6 };
@@ -456,7 +456,7 @@ impl Pair {
         }
     }
 
-    /// Takes a snapshot and forgets the one before, which has to be as it was.
+    /// Takes a snapshot, after checking that the previous one is unchanged.
     fn share(&mut self, dice: &mut Dice) {
         self.snapshot.check_invariants();
         let messages = self.model_then.iter().map(|(message, _)| message.as_slice());

@@ -1,10 +1,10 @@
-//! How messages lie in memory, one behind the other.
+//! How messages are stored in memory, one after another.
 //!
-//! Each message lies between two copies of its length: `length data htgnel`. The first is a
-//! LEB128 number, the second the same bytes in reverse order, so that the run can be walked and
-//! cut from both ends in constant time. A message below 128 bytes costs two bytes.
+//! Each message is between two copies of its length: `length data htgnel`. The first is a LEB128 number,
+//! the second the same bytes in reverse order, so that the run can be walked and cut from both ends in
+//! constant time. A message below 128 bytes costs two extra bytes.
 
-/// A buffer holds `u64` lengths of at most this many LEB128 bytes.
+/// Maximum LEB128 bytes of a length, a `u64`.
 const LENGTH_BYTES_MAX: usize = 10;
 
 /// A length in its stored form.
@@ -60,7 +60,7 @@ pub(super) fn stored_bytes(length: usize) -> usize {
 pub(super) fn append(bytes: &mut Vec<u8>, message: &[u8]) {
     if message.len() < 0x80 {
         let length = message.len() as u8;
-        // Says to the compiler that there is room.
+        // Tells the compiler that the capacity suffices.
         bytes.reserve(message.len() + 2);
         bytes.push(length);
         bytes.extend_from_slice(message);
@@ -73,8 +73,8 @@ pub(super) fn append(bytes: &mut Vec<u8>, message: &[u8]) {
     }
 }
 
-/// Reads a length from an iterator of its bytes, least significant first: the value and how many
-/// bytes it took. They are written by this file only, so a length is always whole.
+/// Reads a length from an iterator of its bytes, least significant first; returns the value and the
+/// number of bytes. Only this file writes them, so a length is always complete.
 #[inline]
 fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
     let mut value = 0;
@@ -89,7 +89,7 @@ fn decode<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
     (value, used)
 }
 
-/// Writes a message in its stored form from `at` on, over what was there.
+/// Writes a message in its stored form at `at`, over the existing bytes.
 #[inline]
 pub(super) fn write_at(bytes: &mut [u8], at: usize, message: &[u8]) {
     if message.len() < 0x80 {
@@ -153,7 +153,7 @@ pub(super) struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// The `count` messages whose stored forms these bytes are.
+    /// The `count` messages stored in these bytes.
     pub(super) fn new(bytes: &'a [u8], count: usize) -> Messages<'a> {
         Messages { bytes, front: 0, back: bytes.len(), left: count }
     }

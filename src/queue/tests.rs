@@ -4,7 +4,7 @@ use crate::queue::segment::Segment;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
-/// One operation on a queue; numbers are taken modulo what makes sense when it runs.
+/// An operation on a queue; numbers are reduced to what is valid when it runs.
 #[derive(Clone, Debug)]
 enum Step {
     Push(bool, Vec<u8>),
@@ -13,11 +13,11 @@ enum Step {
     Insert(usize, Vec<u8>),
     Remove(bool, Vec<u8>, usize),
     Trim(usize, usize),
-    /// Takes a snapshot, and forgets the one before.
+    /// Takes a snapshot, and drops the previous one.
     Share,
-    /// Begins or ends to be filled.
+    /// Begins or ends filling.
     Fill(bool),
-    /// Takes some out, which are forgotten.
+    /// Removes some messages.
     TrimOut(usize, usize),
 }
 
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// That of a queue which is not small.
+/// The deque of a queue that is not small.
 pub(super) fn deque(queue: &Queue) -> &Deque {
     match &queue.messages {
         Packed::Small { .. } => panic!("a small queue"),
@@ -55,7 +55,7 @@ fn end(front: bool) -> End {
     if front { End::Front } else { End::Back }
 }
 
-/// The same step on a plain deque; what it returns is compared too.
+/// The same step on a plain deque; results are compared too.
 fn apply(queue: &mut Queue, model: &mut VecDeque<Vec<u8>>, step: Step) {
     match step {
         Step::Push(front, m) => {
@@ -113,9 +113,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
         probe: usize,
         name in prop::collection::vec(any::<u8>(), 0..300),
-        room in 0usize..300,
+        capacity in 0usize..300,
     ) {
-        let mut queue = Queue::named(&name, 7, [8, 9], room);
+        let mut queue = Queue::named(&name, 7, [8, 9], capacity);
         let mut model = VecDeque::new();
         let (mut snapshot, mut model_then) = (queue.share(), model.clone());
         for step in steps {
@@ -175,13 +175,13 @@ fn a_snapshot_costs_little_more_than_what_changes() {
     assert!(copied <= 4, "{copied} segments are not shared");
     assert_eq!(snapshot.len(), 100_000);
     drop(snapshot);
-    // The room at the end is used again.
+    // The slack at the end is used again.
     queue.push(End::Back, &[1; 64]);
     queue.check_invariants();
 }
 
 #[test]
-fn what_is_popped_is_given_back() {
+fn memory_of_popped_messages_is_freed() {
     let mut queue = Queue::new();
     for _ in 0..10_000 {
         queue.push(End::Front, &[0; 64]);
@@ -205,7 +205,7 @@ fn a_queue_that_stays_short_stays_small() {
     assert!(bytes < 2 * SEGMENT_BYTES, "{bytes} bytes");
 }
 
-/// One queue with all that it has is one allocation, as large as it has to be.
+/// A queue with all its data is one allocation, no larger than needed.
 #[test]
 fn a_small_queue_takes_little_beside_its_messages() {
     let mut queue = Queue::named(b"queue:12345", 0, [0; 2], 0);
@@ -222,7 +222,7 @@ fn a_small_queue_takes_little_beside_its_messages() {
 }
 
 #[test]
-fn what_a_queue_had_for_its_filling_is_given_back() {
+fn slack_for_filling_is_freed() {
     for count in [3, 30, 100, 1000] {
         let mut queue = Queue::named(b"q", 0, [0; 2], 0);
         queue.set_filling(true);
@@ -251,7 +251,7 @@ fn a_small_queue_that_stays_as_long_is_seldom_copied() {
 }
 
 #[test]
-fn rows_of_one_moment_are_gathered_in_the_order_of_the_queue() {
+fn rows_of_the_same_time_are_gathered_in_queue_order() {
     let mut queue = Queue::new();
     queue.begin_stamps(0);
     for (message, ready_ms) in [(b"a", 1), (b"b", 9), (b"c", 1), (b"d", 9), (b"e", 1)] {
@@ -268,7 +268,7 @@ fn rows_of_one_moment_are_gathered_in_the_order_of_the_queue() {
     assert_eq!(messages.collect::<Vec<_>>(), [&b"a"[..], b"c", b"e"].map(Box::from));
 }
 
-/// The segments of a queue that is no small one.
+/// The segments of a queue that is not small.
 fn segments(queue: &Queue) -> &VecDeque<Segment> {
     match &queue.messages {
         Packed::Deque { deque, .. } => &deque.segments,
@@ -290,7 +290,7 @@ fn insertions_do_not_make_a_segment_larger_and_larger() {
 }
 
 #[test]
-fn a_drained_queue_gives_back_the_list_of_its_segments() {
+fn a_drained_queue_frees_its_list_of_segments() {
     let mut queue = Queue::new();
     queue.push(End::Back, &[b'm'; SEGMENT_BYTES]);
     while segments(&queue).capacity() < 1_000 {
@@ -318,7 +318,7 @@ fn a_push_beside_a_large_shared_segment_copies_nothing_of_it() {
     }
 }
 
-/// The empty key is one as any other: what is known of its entry must not go with its last message.
+/// The empty key is like any other: its entry's data must not be lost with its last message.
 #[test]
 fn a_queue_with_an_empty_name_keeps_its_numbers() {
     for messages in 0..3 {

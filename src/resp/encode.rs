@@ -1,10 +1,10 @@
-//! Commands as clients send them: what is written to append files, and what replicas will be sent.
+//! Commands as clients send them, for append files and for replicas.
 
-/// From here on an argument is long.
+/// From this size on an argument is long.
 const LONG_BYTES: usize = 1 << 20;
 
-/// Room behind a long one, for what ends it and the batch that it may be in: without it the buffer
-/// would have to grow for that, by a copy of all it holds.
+/// Extra capacity after a long argument, for its end and the batch it may be in: otherwise the buffer
+/// would grow for that, copying everything.
 const SPARE_BYTES: usize = 4096;
 
 /// Appends a command: an array of bulk strings.
@@ -20,7 +20,7 @@ where
     }
 }
 
-/// Appends the beginning of a command whose `count` arguments follow by [`write_arg`].
+/// Appends the beginning of a command; its `count` arguments follow by [`write_arg`].
 #[inline]
 pub fn write_header(out: &mut Vec<u8>, kind: u8, count: usize) {
     out.push(kind);

@@ -1,19 +1,19 @@
-//! Lines that people type: words, with quotes where a word holds spaces or odd bytes.
+//! Typed lines: words, quoted if they contain spaces or odd bytes.
 
 use crate::quotes::read_quoted;
 use thiserror::Error;
 
-/// A quote was not closed, or was followed by something else than a space.
+/// A quote was not closed, or not followed by a space.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("unbalanced quotes")]
 pub struct UnbalancedQuotes;
 
-/// Splits a line into words and hands each to `word`.
+/// Splits a line into words and passes each to `word`.
 ///
-/// What stands in quotes is read by `read_quoted`. A closing quote must be followed by a space or the end,
-/// as in Redis.
+/// Quoted text is read by `read_quoted`. A closing quote must be followed by a space or the end, as in
+/// Redis.
 pub fn split_quoted(line: &[u8], mut word: impl FnMut(Vec<u8>)) -> Result<(), UnbalancedQuotes> {
-    // The C string functions of Redis end a line at a NUL.
+    // In Redis, C string functions end a line at a NUL.
     let mut rest = memchr::memchr(0, line).map_or(line, |end| &line[..end]);
     loop {
         rest = skip_spaces(rest);
@@ -31,16 +31,16 @@ fn skip_spaces(line: &[u8]) -> &[u8] {
     &line[spaces..]
 }
 
-/// As C's `isspace`, which also knows the vertical tab.
+/// As C's `isspace`, which includes the vertical tab.
 fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b
 }
 
-/// Reads one word from the start of `rest` and returns what follows it.
+/// Reads one word from the start of `rest`; returns what follows it.
 fn read_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], UnbalancedQuotes> {
     loop {
         match rest {
-            // Redis takes vertical tabs and form feeds for space between words, not within one.
+            // In Redis, vertical tabs and form feeds count as space between words, but not within one.
             [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => return Ok(rest),
             [quote @ (b'"' | b'\''), tail @ ..] => {
                 return closed(read_quoted(*quote, tail, word).ok_or(UnbalancedQuotes)?);
@@ -53,7 +53,7 @@ fn read_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unb
     }
 }
 
-/// What follows a closing quote must be a space or the end.
+/// A closing quote must be followed by a space or the end.
 fn closed(rest: &[u8]) -> Result<&[u8], UnbalancedQuotes> {
     match rest {
         [byte, ..] if !is_space(*byte) => Err(UnbalancedQuotes),

@@ -1,5 +1,5 @@
-//! The Redis serialization protocol, versions 2 and 3: requests in, replies out; and
-//! replies as a client reads them.
+//! The Redis serialization protocol, versions 2 and 3: parses requests, writes replies, and parses
+//! replies for clients.
 //!
 //! Specification: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 

@@ -1,7 +1,7 @@
 //! Integers as Redis accepts them on the wire.
 
-/// Reads a decimal integer in its one canonical form: no spaces, no `+`, no leading zeros, no
-/// `-0`, within `i64`.
+/// Parses a decimal integer in its only canonical form: no spaces, no `+`, no leading zeros, no `-0`,
+/// within `i64`.
 pub fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -18,7 +18,7 @@ pub fn parse_integer(text: &[u8]) -> Option<i64> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        // Counting downwards reaches i64::MIN, which has no positive twin.
+        // Counting downwards reaches i64::MIN, whose absolute value does not fit.
         value = value.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))?;
     }
     if negative { Some(value) } else { value.checked_neg() }

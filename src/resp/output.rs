@@ -1,9 +1,9 @@
-//! Bytes in order: added at the back as replies, read and taken from the front. They are in a buffer, with
-//! shared messages between. A reply larger than a buffer is a series of full ones, each of which is freed
-//! when it is taken.
+//! A byte queue: replies are added at the back, and bytes are taken from the front. The bytes are in a
+//! buffer, with shared messages in between. A reply larger than a buffer is a series of full ones, each
+//! freed when it is taken.
 //!
-//! It knows no client: a reply may be built in an `Output` of its own, read by whoever asked for it, or
-//! appended to another one. What a client is owed, and when, is the matter of `clients/outbox`.
+//! It knows no client: a reply may be built in a separate `Output`, read by its requester, or appended
+//! to another one. What is pending for a client, and when it may be sent, is up to `clients/outbox`.
 
 use super::protocol::Protocol;
 use bytes::Bytes;
@@ -11,47 +11,47 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::num::NonZeroUsize;
 
-/// Taken bytes are cut from the front of a buffer once they are this many and half of it.
+/// Taken bytes are removed from the front of a buffer once there are this many and they are half of it.
 const COMPACT_BYTES: usize = 64 * 1024;
 
-/// A buffer of this many bytes is not made larger for the next message of a reply: it is full, and a
-/// new one begins. So a large reply is never copied as it grows, and takes no room that it does not use.
+/// A buffer of this many bytes does not grow for the next message of a reply: it is full, and a new one
+/// begins. So a large reply is never copied as it grows, and wastes no capacity.
 const FULL_BYTES: usize = 32 * 1024;
-/// Room of the buffer after a full one: twice as much, and 16 short, which is what the allocator adds.
+/// Capacity of the buffer after a full one: twice as much, less the 16 bytes that the allocator adds.
 pub(super) const NEXT_BUFFER_BYTES: usize = 64 * 1024 - 16;
-/// Bytes that are written beside those of a bulk string, at the most.
+/// Maximum bytes written in addition to those of a bulk string.
 pub const BULK_FRAME_BYTES: usize = 24;
 
-/// So few gaps are cheaper to step over than to remove.
+/// Up to this many gaps are cheaper to skip than to remove.
 const GAPS_MIN: usize = 8;
 
-/// Replies in order, and the protocol in which they are written.
+/// Replies in order, in one protocol version.
 ///
-/// They are written into one buffer. A large published message is not copied there: a
-/// reference to it stands at its position. So it does for a message of any size that may have to be
-/// taken out again, without moving what is around it: it is known by its *place* among the
-/// shared messages, and leaves a *gap* there.
+/// They are written into one buffer. A large published message is not copied: a reference to it has a
+/// position among the bytes. The same is done for any message that may have to be removed later, without
+/// moving what is around it: it is identified by its *place* among the shared messages, and leaves a
+/// *gap* there.
 #[derive(Debug, Default)]
 pub struct Output {
     pub(super) buffer: Vec<u8>,
-    /// How much of `buffer` is taken.
+    /// How many bytes of `buffer` are taken.
     taken: usize,
-    /// Shared messages and full buffers, each with the position in `buffer` before which it goes.
+    /// Shared messages and full buffers, each with its position in `buffer`.
     shared: VecDeque<(usize, Bytes)>,
     shared_bytes: usize,
-    /// How many shared messages were taken out: an empty one stands in the place of each.
+    /// Number of removed shared messages: an empty one is in the place of each.
     gaps: usize,
     protocol: Protocol,
-    /// Whether somebody knows messages by their places, so that nothing may be put between them.
+    /// Whether places are in use elsewhere, so that nothing may be inserted between messages.
     keeps_places: bool,
 }
 
-/// What became of the shared messages when bytes were taken.
+/// The effect on shared messages when bytes were taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Taken {
-    /// So many places are gone from the front.
+    /// This many places are gone from the front.
     pub places: usize,
-    /// Whether a part was taken of the message that is in front now.
+    /// Whether a part of the message that is now at the front was taken.
     pub is_partial: bool,
 }
 
@@ -61,22 +61,22 @@ impl Output {
         Output { protocol, ..Output::default() }
     }
 
-    /// The same, with a buffer of so many bytes: for one whose size is known.
+    /// The same, with a buffer of this capacity, if the size is known.
     pub fn with_capacity(protocol: Protocol, bytes: usize) -> Output {
         Output { buffer: Vec::with_capacity(bytes), ..Output::new(protocol) }
     }
 
-    /// The protocol in which replies are written.
+    /// The protocol of the replies.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Changes the protocol of the replies to come.
+    /// Changes the protocol of later replies.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.buffer.len() - self.taken + self.shared_bytes
@@ -88,22 +88,22 @@ impl Output {
         self.len() == 0
     }
 
-    /// How many shared messages and full buffers there are.
+    /// The number of shared messages and full buffers.
     pub fn shared_count(&self) -> usize {
         self.shared.len() - self.gaps
     }
 
-    /// Bytes of memory that it takes; a shared message counts in full for each who shares it.
+    /// Memory in bytes; a shared message counts in full for each output.
     pub fn memory_bytes(&self) -> usize {
         self.buffer.capacity() + self.shared_bytes
     }
 
-    /// Bytes that the buffer takes from the allocator.
+    /// Allocated bytes of the buffer.
     pub fn capacity(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// Puts a full buffer among the shared messages, and begins the next one.
+    /// Moves a full buffer to the shared messages, and begins the next one.
     pub(super) fn begin_next(&mut self) {
         if self.buffer.len() - self.taken < FULL_BYTES || self.keeps_places {
             return;
@@ -111,7 +111,7 @@ impl Output {
         let next = Vec::with_capacity(NEXT_BUFFER_BYTES);
         let full = Bytes::from(std::mem::replace(&mut self.buffer, next));
         let mut at = std::mem::take(&mut self.taken);
-        // What goes before all of the buffer stays where it is; only that has position 0 already.
+        // Messages before the whole buffer keep their place; only they have position 0 already.
         let between = self.shared.partition_point(|(position, _)| *position <= at);
         let between = self.shared.split_off(between);
         for (position, _) in self.shared.iter_mut().rev().take_while(|(position, _)| *position > 0)
@@ -128,12 +128,12 @@ impl Output {
         }
     }
 
-    /// Whether there is no buffer yet, so that a used one can be handed in.
+    /// Whether there is no buffer yet, so that a spare one can be used.
     pub fn is_unallocated(&self) -> bool {
         self.buffer.capacity() == 0
     }
 
-    /// Gives an empty buffer to an output that has none, to save an allocation.
+    /// Gives an empty buffer to an output without one, to save an allocation.
     pub fn adopt(&mut self, buffer: Vec<u8>) {
         if self.is_unallocated() {
             self.buffer = buffer;
@@ -141,7 +141,7 @@ impl Output {
         }
     }
 
-    /// Takes the buffer back when there is nothing in it.
+    /// Takes the buffer back if it is empty.
     pub fn release(&mut self) -> Option<Vec<u8>> {
         if !self.is_empty() {
             return None;
@@ -155,13 +155,13 @@ impl Output {
         (buffer.capacity() > 0).then_some(buffer)
     }
 
-    /// Adds bytes that are already in the form the protocol wants.
+    /// Adds bytes that are already encoded.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Adds an encoded message that other clients get too, without a copy.
+    /// Adds an encoded message that is shared with other clients, without a copy.
     pub fn share(&mut self, message: Bytes) {
         if message.is_empty() {
             return;
@@ -170,7 +170,7 @@ impl Output {
         self.shared.push_back((self.buffer.len(), message));
     }
 
-    /// As `share`, for a message that may be taken out again; its place.
+    /// As `share`, for a message that may be removed later; returns its place.
     pub fn share_in_place(&mut self, message: Bytes) -> usize {
         debug_assert!(!message.is_empty(), "an empty message would be a gap");
         self.keeps_places = true;
@@ -183,18 +183,18 @@ impl Output {
         self.shared.len()
     }
 
-    /// Whether there is a message in a place, and not a gap.
+    /// Whether there is a message at a place, and not a gap.
     pub fn has_message(&self, place: usize) -> bool {
         self.shared.get(place).is_some_and(|(_, message)| !message.is_empty())
     }
 
-    /// How many bytes are before the message in a place. Takes time for all that is before it.
+    /// The number of bytes before the message at a place. The time depends on what is before it.
     pub fn offset_of(&self, place: usize) -> usize {
         let shared: usize = self.shared.range(..place).map(|(_, message)| message.len()).sum();
         self.shared[place].0 - self.taken + shared
     }
 
-    /// Takes the message out that is in a place, where a gap stays. Other places and marks stay valid.
+    /// Removes the message at a place, and leaves a gap. Other places and marks stay valid.
     pub fn take_out(&mut self, place: usize) -> Bytes {
         assert!(self.keeps_places, "places are not kept");
         let message = std::mem::take(&mut self.shared[place].1);
@@ -209,7 +209,7 @@ impl Output {
         self.gaps >= GAPS_MIN && self.gaps > self.shared.len() / 2
     }
 
-    /// Removes the gaps; which places they were, in order. Marks are no longer valid.
+    /// Removes the gaps; returns their places, in order. Marks become invalid.
     pub fn close_gaps(&mut self) -> Vec<usize> {
         let is_gap =
             |(place, (_, message)): (usize, &(usize, Bytes))| message.is_empty().then_some(place);
@@ -219,8 +219,7 @@ impl Output {
         gaps
     }
 
-    /// Adds all that is in `other`, and leaves that empty. The places of `other` follow those that are
-    /// here.
+    /// Moves everything from `other` to here. The places of `other` follow those here.
     pub fn append(&mut self, other: &mut Output) {
         self.keeps_places |= other.keeps_places;
         self.gaps += other.gaps;
@@ -235,7 +234,7 @@ impl Output {
         other.clear();
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.taken = 0;
@@ -247,15 +246,15 @@ impl Output {
 
     /// A mark for `truncate`.
     pub fn mark(&self) -> OutputMark {
-        // Without places nothing is taken out of what is before the mark, and so its length will do; a
-        // buffer may become full. With places it is the other way round.
+        // Without places nothing is removed before the mark, so its length suffices, and a buffer may
+        // become full. With places it is the other way round.
         if !self.keeps_places {
             return OutputMark { at: self.len(), shared: None };
         }
         OutputMark { at: self.buffer.len(), shared: NonZeroUsize::new(self.shared.len() + 1) }
     }
 
-    /// Forgets what was added since `mark`; no bytes may have been taken from the front meanwhile.
+    /// Removes what was added since `mark`; no bytes may have been taken meanwhile.
     pub fn truncate(&mut self, mark: OutputMark) {
         let Some(shared) = mark.shared else { return self.shorten(mark.at) };
         let shared = shared.get() - 1;
@@ -266,7 +265,7 @@ impl Output {
         }
     }
 
-    /// Forgets what is beyond the first `len` bytes.
+    /// Removes what is after the first `len` bytes.
     fn shorten(&mut self, len: usize) {
         loop {
             let behind = self.shared.back().map_or(0, |(position, _)| *position).max(self.taken);
@@ -286,8 +285,8 @@ impl Output {
         }
     }
 
-    /// The first `bytes_max` bytes, as slices for one gathered write; says how many slices
-    /// were filled.
+    /// The first `bytes_max` bytes as slices for one gathered write; returns how many slices were
+    /// filled.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         let mut filled = 0;
         let mut left = bytes_max;
@@ -297,7 +296,7 @@ impl Output {
         for (position, message) in shared.chain([last]) {
             for slice in [&self.buffer[at..position], message] {
                 let slice = &slice[..slice.len().min(left)];
-                // Of many messages most are beyond what one write takes.
+                // With many messages, most are beyond one write.
                 if left == 0 || filled == slices.len() {
                     return filled;
                 }
@@ -312,12 +311,12 @@ impl Output {
         filled
     }
 
-    /// All bytes in one slice, where no shared message is among it: the usual case.
+    /// All bytes in one slice, if there is no shared message: the usual case.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.shared.is_empty().then(|| &self.buffer[self.taken..])
     }
 
-    /// Forgets the first `count` bytes, which whoever reads them has taken.
+    /// Removes the first `count` bytes, which the reader has taken.
     pub fn advance(&mut self, mut count: usize) -> Taken {
         debug_assert!(count <= self.len(), "more is taken than there is");
         let mut taken = Taken::default();
@@ -342,7 +341,7 @@ impl Output {
         }
         self.taken = (self.taken + count).min(self.buffer.len());
         if self.is_empty() {
-            // Of the shared messages, gaps may be left.
+            // Only gaps may be left of the shared messages.
             self.clear();
         } else if self.taken >= COMPACT_BYTES && self.taken * 2 >= self.buffer.len() {
             self.compact();
@@ -350,7 +349,7 @@ impl Output {
         taken
     }
 
-    /// Moves what is left to the start of the buffer.
+    /// Moves the rest to the start of the buffer.
     fn compact(&mut self) {
         self.buffer.drain(..self.taken);
         for (position, _) in &mut self.shared {
@@ -373,7 +372,7 @@ impl Output {
         all
     }
 
-    /// Panics if the parts disagree after a change that has ended: for tests and simulations.
+    /// Panics if the parts disagree between two changes: for tests and simulations.
     pub fn check_invariants(&self) {
         let shared: usize = self.shared.iter().map(|(_, message)| message.len()).sum();
         assert_eq!(self.shared_bytes, shared);
@@ -400,7 +399,7 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
-    /// What has been sent is cut off, and shared messages stay where they are between the others.
+    /// Sent bytes are removed, and shared messages stay at their positions.
     #[test]
     fn compacting_moves_nothing_in_the_order() {
         let mut output = Output::new(Protocol::Resp2);
@@ -416,7 +415,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is added and however little is sent at a time, the bytes arrive in order.
+        /// Whatever is added, and however little is sent at a time, the bytes arrive in order.
         #[test]
         fn bytes_leave_in_order(
             pieces in prop::collection::vec((0u8..6, 0usize..300), 0..30),
@@ -473,7 +472,7 @@ mod tests {
         }
     }
 
-    /// A reply of its own is read as it is, or goes behind another one, whatever was taken of it before.
+    /// A separate reply can be read directly or appended to another, even after a part was taken.
     #[test]
     fn a_reply_that_is_built_apart_is_appended() {
         let mut apart = Output::new(Protocol::Resp2);
@@ -491,7 +490,7 @@ mod tests {
         assert_eq!(output.take_all(), b"+OK\r\n*2\r\n$3\r\naaa\r\n$1\r\nb\r\n");
     }
 
-    /// Takes up to `count` bytes by way of gathered slices, as a socket would.
+    /// Takes up to `count` bytes with gathered slices, as a socket would.
     fn send(output: &mut Output, got: &mut Vec<u8>, count: usize) {
         let mut slices = [IoSlice::new(&[]); 4];
         let filled = output.io_slices(&mut slices, count);

@@ -1,4 +1,4 @@
-//! Reply encoders: one method a type of the protocol, each in the client's version of it.
+//! Reply encoders: one method for each type of the protocol, in the client's version.
 
 use super::output::Output;
 use super::output::{BULK_FRAME_BYTES, NEXT_BUFFER_BYTES};
@@ -16,14 +16,13 @@ impl Output {
         self.raw(b"+OK\r\n");
     }
 
-    /// A simple string; bytes that would end its line become spaces.
+    /// A simple string; line ends in it become spaces.
     pub fn simple(&mut self, text: &str) {
         self.raw(b"+");
         self.line(text.as_bytes());
     }
 
-    /// An error with its code, such as `ERR no such key`; bytes that would end its line become
-    /// spaces.
+    /// An error with its code, such as `ERR no such key`; line ends in it become spaces.
     pub fn error(&mut self, text: &[u8]) {
         self.raw(b"-");
         self.line(text);
@@ -40,10 +39,10 @@ impl Output {
         self.raw(b"\r\n");
     }
 
-    /// A line of a type and a number.
+    /// A line with a type and a number.
     #[inline(always)]
     fn header(&mut self, kind: u8, number: i64) {
-        // The length of a short message, or how many are left of a few.
+        // The length of a short message, or a small count.
         match number {
             0..10 => self.raw(&[kind, b'0' + number as u8, b'\r', b'\n']),
             10..100 => {
@@ -82,19 +81,19 @@ impl Output {
     /// A bulk string: any bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        let room = bytes.len() + BULK_FRAME_BYTES;
-        if self.buffer.capacity() - self.buffer.len() < room {
+        let needed = bytes.len() + BULK_FRAME_BYTES;
+        if self.buffer.capacity() - self.buffer.len() < needed {
             return self.bulk_in_next(bytes);
         }
-        // Says to the compiler as well that there is room.
-        self.buffer.reserve(room);
+        // Also tells the compiler that the capacity suffices.
+        self.buffer.reserve(needed);
         self.header(b'$', bytes.len() as i64);
         self.raw(bytes);
         self.raw(b"\r\n");
     }
 
-    /// As `bulk` where the buffer has no room for it. A large one does not go into a buffer, which would
-    /// grow for whatever comes behind it.
+    /// As `bulk`, if the buffer lacks capacity. A large message gets no buffer, which would grow for the
+    /// following bytes.
     #[cold]
     fn bulk_in_next(&mut self, bytes: &[u8]) {
         if bytes.len() > NEXT_BUFFER_BYTES {
@@ -114,13 +113,13 @@ impl Output {
         self.raw(b"\r\n");
     }
 
-    /// The null that stands for a missing string.
+    /// The null for a missing string.
     #[inline]
     pub fn null(&mut self) {
         self.raw(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
     }
 
-    /// The null that stands for a missing array.
+    /// The null for a missing array.
     pub fn null_array(&mut self) {
         self.raw(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
     }
@@ -131,8 +130,8 @@ impl Output {
         self.header(b'*', len as i64);
     }
 
-    /// The header of a map of `len` pairs; keys and values follow in turn. In RESP2 an array of
-    /// twice the length.
+    /// The header of a map of `len` pairs; keys and values follow in turn. In RESP2 an array of twice
+    /// the length.
     pub fn map(&mut self, len: usize) {
         if self.is_resp3() { self.header(b'%', len as i64) } else { self.array(2 * len) }
     }
@@ -147,7 +146,7 @@ impl Output {
         self.header(if self.is_resp3() { b'>' } else { b'*' }, len as i64);
     }
 
-    /// A text for people. In RESP2 a bulk string.
+    /// Text for people. In RESP2 a bulk string.
     pub fn verbatim(&mut self, text: &[u8]) {
         if !self.is_resp3() {
             return self.bulk(text);

@@ -1,19 +1,20 @@
-//! Replies as a client reads them, in both versions of the protocol. The parser goes on where it
-//! stopped, however the bytes are cut.
+//! Parses replies for a client, in both protocol versions. It continues where it stopped, however the
+//! bytes are split.
 
 use super::parse_integer;
 use thiserror::Error;
 
-/// Replies within replies. Our own have three levels at the most.
+/// Maximum nesting of replies. Our own have at most three levels.
 const DEPTH_MAX: usize = 32;
-/// Bytes of one reply, unless somebody says otherwise.
+/// Default limit on the bytes of one reply.
 const REPLY_BYTES_MAX: usize = 1 << 30;
-/// Items for which there is memory before they have come.
+/// Limit on items allocated before they have arrived.
 const RESERVED_ITEMS_MAX: usize = 1024;
-/// Parsed bytes are cut from the front of the buffer once they are this many and half of it.
+/// Parsed bytes are removed from the front of the buffer once there are this many and they are half of
+/// it.
 const COMPACT_BYTES: usize = 64 * 1024;
 
-/// A reply, or a message that comes by itself.
+/// A reply, or an out-of-band message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// A short text such as `OK`.
@@ -24,7 +25,7 @@ pub enum Reply {
     Integer(i64),
     /// Any bytes.
     Bulk(Vec<u8>),
-    /// Nothing: each of the three nulls of both versions.
+    /// Null: any of the three nulls of both versions.
     Null,
     /// True or false.
     Boolean(bool),
@@ -32,7 +33,7 @@ pub enum Reply {
     Double(f64),
     /// An integer of any length, in decimal digits.
     BigNumber(Vec<u8>),
-    /// A text for people, without the three letters of its format.
+    /// Text for people, without the three letters of its format.
     Verbatim(Vec<u8>),
     /// Replies in order.
     Array(Vec<Reply>),
@@ -40,12 +41,12 @@ pub enum Reply {
     Set(Vec<Reply>),
     /// Keys and values.
     Map(Vec<(Reply, Reply)>),
-    /// What no request asked for, such as a published message.
+    /// An out-of-band message, such as a published message.
     Push(Vec<Reply>),
 }
 
 impl Reply {
-    /// The bytes of a text.
+    /// The bytes of a text reply.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Reply::Simple(bytes) | Reply::Bulk(bytes) | Reply::Verbatim(bytes) => Some(bytes),
@@ -53,7 +54,7 @@ impl Reply {
         }
     }
 
-    /// The bytes of a text, without a copy.
+    /// The bytes of a text reply, without a copy.
     pub fn into_bytes(self) -> Option<Vec<u8>> {
         match self {
             Reply::Simple(bytes) | Reply::Bulk(bytes) | Reply::Verbatim(bytes) => Some(bytes),
@@ -61,7 +62,7 @@ impl Reply {
         }
     }
 
-    /// The number of an integer.
+    /// The value of an integer.
     pub fn integer(&self) -> Option<i64> {
         match self {
             Reply::Integer(number) => Some(*number),
@@ -78,20 +79,20 @@ impl Reply {
     }
 }
 
-/// Why bytes are not a reply. Nothing that follows can be read.
+/// Why bytes are not a reply. Nothing after them can be read.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// A byte that no type begins with.
+    /// A byte that begins no type.
     #[error("expected the first byte of a reply, got 0x{0:02x}")]
     Type(u8),
-    /// A number, a length or a truth value that is none.
+    /// An invalid number, length or boolean.
     #[error("expected a number, a length or a truth value, got '{}'", .0.escape_ascii())]
     Line(Vec<u8>),
-    /// A text that does not end where its length says.
+    /// A text whose end does not match its length.
     #[error("expected a line end after a text")]
     TextEnd,
-    /// Too many replies within each other.
+    /// Nesting is too deep.
     #[error("expected at most {DEPTH_MAX} levels of replies, got more")]
     Depth,
     /// A reply that is too long.
@@ -103,23 +104,23 @@ pub enum ReplyError {
 #[derive(Debug)]
 pub struct ReplyParser {
     buffer: Vec<u8>,
-    /// How much of `buffer` is parsed.
+    /// How many bytes of `buffer` are parsed.
     at: usize,
-    /// How much of it has no line end behind `at`.
+    /// How many bytes after `at` contain no line end.
     searched: usize,
-    /// Replies that have begun, each within the one before.
+    /// Incomplete replies, each within the one before.
     open: Vec<Open>,
-    /// Bytes of the reply that were parsed.
+    /// Parsed bytes of the current reply.
     parsed_bytes: usize,
     bytes_max: usize,
 }
 
-/// A reply of which items are missing.
+/// A reply with missing items.
 #[derive(Debug)]
 struct Open {
     kind: Kind,
     items: Vec<Reply>,
-    /// Items that are missing.
+    /// Number of missing items.
     missing: usize,
 }
 
@@ -129,11 +130,11 @@ enum Kind {
     Set,
     Map,
     Push,
-    /// What says something of the reply behind it. It is dropped.
+    /// Metadata about the next reply. It is dropped.
     Attribute,
 }
 
-/// What one line has given, with the text behind it.
+/// One line, with the text after it.
 enum Part {
     Reply(Reply),
     Open(Kind, usize),
@@ -166,13 +167,13 @@ impl ReplyParser {
     /// The next whole reply, or none until more bytes arrive.
     ///
     /// # Errors
-    /// The bytes are no reply. The parser is of no use any more.
+    /// The bytes are not a reply. The parser cannot be used any more.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyError> {
         loop {
             let before = self.at;
             let Some(part) = self.part()? else {
                 let unparsed = self.buffer.len() - self.at;
-                // What is missing of a text whose length is too long would be in vain.
+                // Waiting for the rest of a text above the limit would be useless.
                 return self.check_length(unparsed).map(|()| None);
             };
             self.parsed_bytes += self.at - before;
@@ -196,7 +197,7 @@ impl ReplyParser {
         }
     }
 
-    /// Begins a reply of several items. One without items is whole at once.
+    /// Begins a reply with several items. One without items is complete at once.
     fn begin(&mut self, kind: Kind, missing: usize) -> Result<Option<Reply>, ReplyError> {
         if missing == 0 {
             return Ok(kind.close(Vec::new()).and_then(|reply| self.close(reply)));
@@ -209,7 +210,7 @@ impl ReplyParser {
         Ok(None)
     }
 
-    /// Puts a whole reply where it belongs. It is given back if that is in no other one.
+    /// Adds a complete reply to the one that contains it, or returns it.
     fn close(&mut self, reply: Reply) -> Option<Reply> {
         let mut whole = reply;
         loop {
@@ -224,7 +225,7 @@ impl ReplyParser {
         }
     }
 
-    /// The next line and the text behind it, if they are there.
+    /// The next line and the text after it, if they have arrived.
     fn part(&mut self) -> Result<Option<Part>, ReplyError> {
         let rest = &self.buffer[self.at..];
         let Some(&first) = rest.first() else { return Ok(None) };
@@ -246,7 +247,7 @@ impl ReplyParser {
                 };
                 let end = line_end + length;
                 let Some(text_end) = rest.get(end..end + 2) else {
-                    // The line is read again when more has come.
+                    // The line is read again when more has arrived.
                     self.searched = line_end - 1;
                     return Ok(None);
                 };
@@ -266,11 +267,11 @@ impl ReplyParser {
         self.searched = 0;
     }
 
-    /// Forgets what is parsed, if it is much or all.
+    /// Removes parsed bytes, if there are many or no others.
     fn compact(&mut self) {
         if self.at == self.buffer.len() {
             self.buffer.clear();
-            // One long reply is not remembered.
+            // One long reply must not keep its memory.
             self.buffer.shrink_to(COMPACT_BYTES);
             self.at = 0;
         } else if self.at >= COMPACT_BYTES && self.at * 2 >= self.buffer.len() {
@@ -281,7 +282,7 @@ impl ReplyParser {
 }
 
 impl Kind {
-    /// The reply that these items make; none for what is dropped.
+    /// The reply made of these items; `None` if it is dropped.
     fn close(self, items: Vec<Reply>) -> Option<Reply> {
         match self {
             Kind::Array => Some(Reply::Array(items)),
@@ -300,10 +301,10 @@ impl Kind {
     }
 }
 
-/// What a type that is one line says.
+/// The value of a type that is only a line.
 fn line_part(first: u8, line: &[u8], bytes_max: usize) -> Result<Part, ReplyError> {
     let items = |kind, each: usize| {
-        // Each item has three bytes at least, and a null is one too.
+        // Each item has at least three bytes, even a null.
         let count = length(line, bytes_max / 3 / each)?;
         Ok(count.map_or(Part::Reply(Reply::Null), |count| Part::Open(kind, count * each)))
     };
@@ -335,7 +336,7 @@ fn line_part(first: u8, line: &[u8], bytes_max: usize) -> Result<Part, ReplyErro
     Ok(Part::Reply(reply))
 }
 
-/// A length or a count; none for the null of version 2.
+/// A length or a count; `None` for the null of version 2.
 fn length(line: &[u8], max: usize) -> Result<Option<usize>, ReplyError> {
     match parse_integer(line) {
         Some(-1) => Ok(None),
@@ -348,7 +349,7 @@ fn length(line: &[u8], max: usize) -> Result<Option<usize>, ReplyError> {
     }
 }
 
-/// What a type with a text behind its line says.
+/// The value of a type with text after its line.
 fn text(first: u8, text: &[u8]) -> Result<Reply, ReplyError> {
     match first {
         b'!' => Ok(Reply::Error(text.to_vec())),

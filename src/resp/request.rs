@@ -1,39 +1,39 @@
-//! The request parser: resumable at any byte, without a copy of what it finds.
+//! The request parser: resumable at any byte, without copying arguments.
 //!
-//! A request is an array of bulk strings (`*2\r\n$4\r\nLLEN\r\n$1\r\nq\r\n`) or a line that
-//! somebody typed. The parser keeps positions into the caller's buffer; when the buffer ends in
-//! the middle of a request, it remembers how far it came, so that no byte is looked at twice
-//! however the bytes arrive. Limits and error texts are those of Redis 7.
+//! A request is an array of bulk strings (`*2\r\n$4\r\nLLEN\r\n$1\r\nq\r\n`) or a typed line. The parser
+//! keeps positions in the caller's buffer. If the buffer ends in the middle of a request, the parser
+//! remembers its position, so that no byte is read twice however the bytes arrive. Limits and error
+//! texts are those of Redis 7.
 //!
-//! Of a pipeline's requests most differ from the one before in their last argument only: those are
+//! In a pipeline, most requests differ from the previous one only in their last argument. Those are
 //! compared, not parsed.
 
 use super::{parse_integer, split_quoted};
 use std::slice;
 use thiserror::Error;
 
-/// The longest line: an inline request, or the digits of a length. As in Redis.
+/// Maximum length of a line: an inline request, or the digits of a length. As in Redis.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// What a client that has not authenticated may send, as in Redis: it keeps strangers from
-/// filling the memory.
+/// Limits on a client that has not authenticated, as in Redis: they keep strangers from filling the
+/// memory.
 const STRANGER_ARGS_MAX: i64 = 10;
 const STRANGER_BULK_BYTES_MAX: i64 = 16 * 1024;
 
-/// Room for so many arguments is kept from request to request.
+/// Capacity for this many arguments is kept between requests.
 const KEPT_ARGS_MAX: usize = 1024;
 
-/// Limits that depend on the settings and on the client.
+/// Limits from the settings and the client's state.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest argument (`proto-max-bulk-len`).
+    /// Maximum length of an argument (`proto-max-bulk-len`).
     pub bulk_bytes_max: u64,
     /// Whether the client must still authenticate.
     pub is_stranger: bool,
 }
 
 impl Limits {
-    /// For what comes from a file: as long as can be.
+    /// For input from a file: no limits.
     pub const NONE: Limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
 }
 
@@ -58,7 +58,7 @@ pub enum ProtocolError {
     /// The line of an argument's length has no end within 64 KiB.
     #[error("too big bulk count string")]
     BulkLengthTooLong,
-    /// An argument that does not begin as one; the byte it begins with.
+    /// An argument that does not begin with `$`; its first byte.
     #[error("expected '$', got '{}'", *.0 as char)]
     ExpectedBulk(u8),
     /// The length of an argument is not a number, negative, or above the limit.
@@ -70,7 +70,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The text as the bytes of a reply, which shows a byte of the request as it came.
+    /// The text as the bytes of a reply; a byte of the request is shown unchanged.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
             ProtocolError::ExpectedBulk(byte) => {
@@ -81,14 +81,14 @@ impl ProtocolError {
     }
 }
 
-/// Where an argument lies in its buffer.
+/// The position of an argument in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arg {
     start: usize,
     end: usize,
 }
 
-/// A whole request: the command's name and its arguments, as slices of a buffer.
+/// A complete request: the command's name and its arguments, as slices of a buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     buffer: &'a [u8],
@@ -96,7 +96,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// How many arguments there are, the command's name included.
+    /// The number of arguments, including the command's name.
     #[expect(clippy::len_without_is_empty, reason = "a request has at least its name")]
     pub fn len(&self) -> usize {
         self.args.len()
@@ -202,7 +202,7 @@ impl OwnedRequest {
         OwnedRequest { buffer: buffer.into(), args: ranges.into() }
     }
 
-    /// The request, to look at.
+    /// The request, borrowed.
     pub fn as_request(&self) -> Request<'_> {
         Request { buffer: &self.buffer, args: &self.args }
     }
@@ -213,15 +213,15 @@ impl OwnedRequest {
     }
 }
 
-/// What `RequestParser::parse` found.
+/// The result of `RequestParser::parse`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// A whole request that ends at this position in the buffer; `request` gives it.
+    /// A complete request that ends at this position of the buffer; `request` returns it.
     Request {
         /// Where it ends.
         end: usize,
     },
-    /// Nothing to run (an empty line, an array of no elements) up to this position.
+    /// Nothing to run (an empty line or array) up to this position.
     Nothing {
         /// Where that ends.
         end: usize,
@@ -234,28 +234,28 @@ pub enum Parsed {
 #[derive(Debug, Default)]
 pub struct RequestParser {
     args: Vec<Arg>,
-    /// The next byte to look at.
+    /// The next byte to read.
     position: usize,
-    /// Arguments still to come; 0 means that the request's first line is not read yet.
+    /// Missing arguments; 0 before the request's first line was read.
     args_left: usize,
-    /// The length of the argument whose bytes come next, once its line is read.
+    /// The length of the next argument, once its line was read.
     bulk_length: Option<usize>,
-    /// Up to here the line under way has no end.
+    /// Up to here the current line has no end.
     searched: usize,
-    /// Arguments of an inline request, whose quoting is undone.
+    /// Arguments of an inline request, without its quoting.
     inline: Option<OwnedRequest>,
-    /// How the last request began.
+    /// The beginning of the previous request.
     template: Template,
 }
 
-/// The bytes of a request up to its last argument. In a pipeline the next request mostly begins with
-/// the same (`RPUSH`, a queue), and then its arguments but for the last are where they were.
+/// The bytes of a request before its last argument. In a pipeline the next request usually begins with
+/// the same bytes (`RPUSH`, a queue), and then its arguments except the last have the same positions.
 #[derive(Debug)]
 struct Template {
     bytes: [u8; Template::BYTES_MAX],
-    /// How many of them; 0 if there is no template.
+    /// Their number; 0 if there is no template.
     len: usize,
-    /// Whether the request under way began with it.
+    /// Whether the current request began with it.
     is_used: bool,
 }
 
@@ -269,7 +269,7 @@ impl Template {
     /// Enough for a command and a key.
     const BYTES_MAX: usize = 64;
 
-    /// Whether `buffer` begins with it.
+    /// Whether `buffer` begins with the template.
     #[inline]
     fn begins(&self, buffer: &[u8]) -> bool {
         self.len > 0 && buffer.get(..self.len) == Some(&self.bytes[..self.len])
@@ -280,7 +280,7 @@ impl Template {
         self.is_used = false;
     }
 
-    /// Takes the first bytes of `buffer` for it, if they are not too many.
+    /// Makes the first bytes of `buffer` the template, unless there are too many.
     fn learn(&mut self, buffer: &[u8], len: usize) {
         if len <= Template::BYTES_MAX {
             self.bytes[..len].copy_from_slice(&buffer[..len]);
@@ -290,10 +290,10 @@ impl Template {
 }
 
 impl RequestParser {
-    /// Looks for a whole request at the start of `buffer`.
+    /// Looks for a complete request at the start of `buffer`.
     ///
-    /// After `Incomplete` the call is repeated with the same bytes and more behind them; after
-    /// anything else, with what begins at `end`.
+    /// After `Incomplete`, call again with the same bytes and more; otherwise, with the bytes from `end`
+    /// on.
     #[inline]
     pub fn parse(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
         if !limits.is_stranger
@@ -304,8 +304,8 @@ impl RequestParser {
         self.parse_any(buffer, limits)
     }
 
-    /// Finds a whole request at the start of `buffer` that begins as the one before it, if its last
-    /// argument has a usual length; where it ends.
+    /// Finds a complete request at the start of `buffer` that begins like the previous one, if the
+    /// length of its last argument is usual; returns its end.
     #[inline]
     fn repeated(&mut self, buffer: &[u8]) -> Option<usize> {
         let at = self.template.len;
@@ -363,33 +363,32 @@ impl RequestParser {
         }
     }
 
-    /// Whether the request that `parse` just found has the name of the one before it. If not, it may have
-    /// it nevertheless.
+    /// Whether the request that `parse` just found has the same name as the previous one. False does not
+    /// mean that the names differ.
     #[inline]
     pub fn repeats_name(&self) -> bool {
-        // The last argument is not of the template, and a lone one is the name.
+        // The last argument is not part of the template, and a lone one is the name.
         self.template.is_used && self.args.len() > 1
     }
 
-    /// Whether `parse` would have to begin again without this parser.
+    /// Whether `parse` depends on the state of this parser.
     pub fn is_partial(&self) -> bool {
         self.args_left > 0 || self.searched > 0
     }
 
-    /// Bytes that the buffer will hold at least before the request under way is whole, as far as is
-    /// known.
+    /// Minimum size of the buffer once the current request is complete, as far as known.
     pub fn bytes_needed(&self) -> usize {
         self.bulk_length.map_or(0, |length| self.position.saturating_add(length + 2))
     }
 
-    /// Forgets the room that a request with many arguments needed, unless one is under way.
+    /// Frees the capacity for requests with many arguments, unless one is in progress.
     pub fn give_memory_back(&mut self) {
         if !self.is_partial() && self.args.capacity() > KEPT_ARGS_MAX {
             *self = RequestParser::default();
         }
     }
 
-    /// Bytes of memory kept for a request under way.
+    /// Bytes of memory for a request in progress.
     pub fn memory_bytes(&self) -> usize {
         self.args.capacity() * size_of::<Arg>()
     }
@@ -413,13 +412,13 @@ impl RequestParser {
             Some(count) if count > STRANGER_ARGS_MAX && limits.is_stranger => {
                 Err(ProtocolError::StrangerArgCount)
             }
-            // Bounded by i32::MAX; what is negative counts as nothing, as in Redis.
+            // Bounded by i32::MAX; a negative count means no elements, as in Redis.
             Some(count) => Ok(Some((count.max(0) as usize, end))),
             None => Err(ProtocolError::ArgCount),
         }
     }
 
-    /// Reads one argument at `position`; false if the buffer ends before it does.
+    /// Reads one argument at `position`; false if it is incomplete.
     #[inline]
     fn parse_bulk(&mut self, buffer: &[u8], limits: Limits) -> Result<bool, ProtocolError> {
         let length = match self.bulk_length {
@@ -432,7 +431,7 @@ impl RequestParser {
                 None => return Ok(false),
             },
         };
-        // The two bytes after an argument are not looked at, as in Redis.
+        // The two bytes after an argument are not checked, as in Redis.
         let data_end = self.position + length;
         if buffer.len() < data_end + 2 {
             self.bulk_length = Some(length);
@@ -444,7 +443,8 @@ impl RequestParser {
         Ok(true)
     }
 
-    /// Reads the line with an argument's length at `position`: the length, and where the bytes begin.
+    /// Reads the line with an argument's length at `position`; returns the length, and where the bytes
+    /// begin.
     #[inline]
     fn bulk_header(
         &mut self,
@@ -472,7 +472,7 @@ impl RequestParser {
             return Ok(Parsed::Incomplete);
         };
         let newline = from + newline;
-        // Also when it came in one piece: a limit does not depend on how the network cuts.
+        // Even when it came in one piece: a limit must not depend on how the network splits the bytes.
         if newline > LINE_BYTES_MAX {
             return Err(ProtocolError::InlineTooLong);
         }
@@ -488,7 +488,7 @@ impl RequestParser {
         Ok(Parsed::Request { end })
     }
 
-    /// The line at `at` without its end, and where the next begins; none if it is not whole yet.
+    /// The line at `at` without its end, and where the next begins; `None` if it is incomplete.
     #[inline(never)]
     fn line_at<'a>(
         &mut self,
@@ -509,18 +509,18 @@ impl RequestParser {
         if end - at > LINE_BYTES_MAX {
             return Err(too_long);
         }
-        // The byte after the carriage return must be there; Redis does not ask what it is.
+        // The byte after the carriage return must exist; Redis does not check its value.
         Ok((buffer.len() >= end + 2).then(|| (&buffer[at..end], end + 2)))
     }
 }
 
-/// The number that stands in the line at `at`, behind its first byte, and where the next line begins:
-/// if it has one to four digits without a leading zero and at least six bytes are behind `at`, as in
-/// nearly every line of a request. No limit is below that, but for strangers' arguments.
+/// The number in the line at `at`, after its first byte, and where the next line begins. Only for one to
+/// four digits without a leading zero and at least six bytes after `at`, as in nearly every line of a
+/// request. No limit is lower, except on strangers' arguments.
 #[inline(always)]
 fn short_number(buffer: &[u8], at: usize) -> Option<(usize, usize)> {
-    // With four digits, the last is the byte after the carriage return: it must be there, and Redis
-    // does not ask what it is.
+    // With four digits, the last byte is the one after the carriage return: it must exist, and Redis
+    // does not check its value.
     let bytes: &[u8; 6] = buffer.get(at + 1..)?.first_chunk()?;
     let mut number = 0;
     for (index, &byte) in bytes[..5].iter().enumerate() {
@@ -550,7 +550,7 @@ fn bulk_length(line: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
         Some(length) if length > STRANGER_BULK_BYTES_MAX && limits.is_stranger => {
             Err(ProtocolError::StrangerBulkLength)
         }
-        // Not negative; 64-bit systems hold every i64 length, and others fail in the limit.
+        // Not negative. 64-bit systems hold every i64 length; on others the limit fails.
         Some(length) => usize::try_from(length).map_err(|_| ProtocolError::BulkLength),
         None => Err(ProtocolError::BulkLength),
     }

@@ -1,33 +1,32 @@
-//! Which of the shared messages in an outbox count in which lane, so that those of a lane that wait can
-//! be counted, and the oldest be taken out, in a time that does not depend on how many there are.
+//! The lanes of the shared messages in an outbox: waiting messages of a lane can be counted, and the
+//! oldest found, in constant time.
 //!
-//! Shared messages are numbered in their order; `first` is the number of the one in front, so that
-//! nothing has to be told here when a message without a lane is added. A lane is the queue of its
-//! messages' numbers. Those below `first` have been sent; they are forgotten when the lane is next
-//! looked at.
+//! Shared messages are numbered in order; `first` is the number of the one at the front, so that
+//! messages without a lane need no update here. A lane is the queue of its messages' numbers. Numbers
+//! below `first` have been sent; they are removed when the lane is next used.
 //!
-//! While the output is lent out, its end is not known here. So messages that come meanwhile are
-//! numbered from `BEHIND` on, until they are collected.
+//! While the output is lent, its end is unknown here. So messages added meanwhile are numbered from
+//! `BEHIND` on, until they are collected.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// Far above all numbers of messages in an output that is not lent out.
+/// Far above all numbers of messages in an output that is not lent.
 const BEHIND: u64 = 1 << 63;
 
 /// The lanes of one outbox.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    /// The number of the message in front.
+    /// The number of the message at the front.
     first: u64,
-    /// Whether a part of the message in front has been sent.
+    /// Whether a part of the message at the front has been sent.
     is_front_begun: bool,
-    /// The numbers of the messages of each lane; they rise.
+    /// The numbers of the messages of each lane; they increase.
     numbers: BTreeMap<u64, VecDeque<u64>>,
-    /// Places of messages that have to be taken out of the output when it is no longer lent out.
+    /// Places of messages that must be removed from the output when it is returned.
     dropped: Vec<usize>,
 }
 
-/// Where a message is: its place in the output, or in what has come while that is lent out.
+/// The position of a message: in the output, or in what was added while that was lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     InOutput(usize),
@@ -35,7 +34,7 @@ pub(super) enum Place {
 }
 
 impl Lanes {
-    /// Notes that a new message, the last one, counts in a lane.
+    /// Adds a new message, the last one, to a lane.
     pub(super) fn add(&mut self, lane: u64, place: Place) {
         let first = self.first;
         let number = match place {
@@ -43,15 +42,15 @@ impl Lanes {
             Place::Behind(at) => BEHIND + at as u64,
         };
         if !self.numbers.contains_key(&lane) {
-            // Lanes come and go with what names them; those that are done with are not kept.
+            // Lanes come and go with their policies; finished ones are removed.
             self.numbers.retain(|_, numbers| numbers.back().is_some_and(|last| *last >= first));
         }
         let numbers = self.numbers.entry(lane).or_default();
-        debug_assert!(numbers.back().is_none_or(|last| *last < number), "the numbers rise");
+        debug_assert!(numbers.back().is_none_or(|last| *last < number), "the numbers increase");
         numbers.push_back(number);
     }
 
-    /// How many messages of a lane wait, the one that is partly sent included.
+    /// How many messages of a lane wait, including a partly sent one.
     pub(super) fn waiting(&mut self, lane: u64) -> usize {
         let first = self.first;
         let Some(numbers) = self.numbers.get_mut(&lane) else { return 0 };
@@ -61,7 +60,7 @@ impl Lanes {
         numbers.len()
     }
 
-    /// Forgets the oldest message of a lane of which nothing has been sent; the caller takes it out.
+    /// Removes a lane's oldest message of which nothing was sent; the caller removes it from the output.
     pub(super) fn take_oldest(&mut self, lane: u64) -> Option<Place> {
         self.waiting(lane);
         let numbers = self.numbers.get_mut(&lane)?;
@@ -73,25 +72,24 @@ impl Lanes {
         })
     }
 
-    /// Notes that a message of the output that is lent out has to be taken out of it.
+    /// Records that a message must be removed from the lent output.
     pub(super) fn drop_later(&mut self, place: usize) {
         self.dropped.push(place);
     }
 
-    /// The places that were given to `drop_later`.
+    /// The places passed to `drop_later`.
     pub(super) fn take_dropped(&mut self) -> impl Iterator<Item = usize> {
         self.dropped.drain(..)
     }
 
-    /// Says that so many messages are gone from the front, and whether a part has been sent of the one
-    /// that is in front now.
+    /// This many messages left the front; `is_partial`: a part of the new front message was sent.
     pub(super) fn advance(&mut self, places: usize, is_partial: bool) {
         self.first += places as u64;
         debug_assert!(self.first < BEHIND);
         self.is_front_begun = is_partial || (places == 0 && self.is_front_begun);
     }
 
-    /// Says that what came behind now follows in the output, from a place on.
+    /// Messages added while the output was lent now follow in it, from a place on.
     pub(super) fn collect(&mut self, place: usize) {
         debug_assert!(self.dropped.is_empty(), "what was dropped is there still");
         let start = self.first + place as u64;
@@ -102,12 +100,12 @@ impl Lanes {
         }
     }
 
-    /// Says that these places of the output, which rise, are gone.
+    /// These places of the output, in increasing order, were removed.
     pub(super) fn close_gaps(&mut self, gaps: &[usize]) {
         self.close_gaps_from(self.first, gaps);
     }
 
-    /// The same for what came behind.
+    /// The same for messages added while the output was lent.
     pub(super) fn close_gaps_behind(&mut self, gaps: &[usize]) {
         self.close_gaps_from(BEHIND, gaps);
     }
@@ -119,7 +117,7 @@ impl Lanes {
         }
     }
 
-    /// The places that are in a lane, when nothing is behind; for tests and simulations.
+    /// The places that are in a lane, when the output is not lent; for tests and simulations.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> {
         assert!(self.dropped.is_empty());
         assert!(self.numbers.values().all(|numbers| numbers.iter().is_sorted()));

@@ -1,16 +1,16 @@
-//! What one client is owed, and how much of it may be sent. The only place that computes with offsets in
+//! A client's pending output, and how much of it may be sent. The only place that computes offsets in
 //! it:
 //!
 //! - the bytes and the shared messages, in their order;
-//! - the *lanes*, in which messages under a policy are counted until they are sent or dropped;
-//! - the *hold*: replies leave in order, so what is owed behind the first reply that has to wait for a sync
+//! - the *lanes*, which count messages under a policy until they are sent or dropped;
+//! - the *hold*: replies are sent in order, so output after the first reply that must wait for a sync
 //!   waits as well;
-//! - where the last answer ends: until that is sent, the client cannot have seen all answers.
+//! - the end of the last reply: until that is sent, the client cannot have seen all replies.
 //!
-//! While requests of the client run, the output is lent out and replies are written straight into it.
-//! What others write to the client meanwhile is kept here, and comes behind. Until the output is back,
-//! nothing is sent, held or released. Messages may be dropped: those in what is lent out are taken out
-//! of it when it is next seen.
+//! While requests of the client run, the output is lent, and replies are written directly into it. What
+//! others write to the client meanwhile is kept here, and appended afterwards. Until the output is
+//! returned, nothing is sent, held or released. Messages may be dropped: those in the lent output are
+//! removed when it is next seen.
 
 mod hold;
 mod lanes;
@@ -23,86 +23,86 @@ use hold::Hold;
 use lanes::{Lanes, Place};
 use std::io::IoSlice;
 
-/// What one client is owed, and how much of it may be sent.
+/// A client's pending output, and how much of it may be sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// What is owed; while that is lent out, what comes behind it.
+    /// The output; while it is lent, what will be appended to it.
     output: Output,
-    /// None for most clients.
+    /// `None` for most clients.
     lanes: Option<Box<Lanes>>,
-    /// None if nothing is held.
+    /// `None` if nothing is held.
     hold: Option<Box<Hold>>,
-    /// Bytes up to the end of the last answer.
+    /// Bytes up to the end of the last reply.
     unanswered: usize,
     is_lent: bool,
-    /// Whether an answer tells of a change of which the journal has not said whether it is durable.
+    /// Whether a reply reports a change about whose durability the journal has not decided.
     has_new_change: bool,
 }
 
 impl Outbox {
-    /// The protocol in which replies are written.
+    /// The protocol of the replies.
     pub fn protocol(&self) -> Protocol {
         self.output.protocol()
     }
 
-    /// Changes the protocol of the replies to come.
+    /// Changes the protocol of later replies.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.output.set_protocol(protocol);
     }
 
-    /// Bytes owed.
+    /// Bytes of pending output.
     #[inline]
     pub fn len(&self) -> usize {
         self.output.len()
     }
 
-    /// Whether nothing is owed.
+    /// Whether there is no pending output.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.output.is_empty()
     }
 
-    /// How many shared messages and full buffers are owed.
+    /// The number of shared messages and full buffers.
     pub fn shared_count(&self) -> usize {
         self.output.shared_count()
     }
 
-    /// Bytes of memory that it takes; a shared message counts in full for each who shares it.
+    /// Memory in bytes; a shared message counts in full for each client.
     pub fn memory_bytes(&self) -> usize {
         self.output.memory_bytes()
     }
 
-    /// Bytes that the buffer takes from the allocator.
+    /// Allocated bytes of the buffer.
     pub fn capacity(&self) -> usize {
         self.output.capacity()
     }
 
-    /// How many of the bytes may be sent.
+    /// How many bytes may be sent.
     ///
     /// # Panics
-    /// If an answer tells of a change of which nobody has said yet whether it is durable.
+    /// If a reply reports a change about whose durability nothing was decided yet.
     pub fn sendable(&self) -> usize {
-        assert!(!self.has_new_change, "a reply would leave before its change is recorded");
+        assert!(!self.has_new_change, "a reply would be sent before its change is recorded");
         self.hold.as_ref().map_or(self.output.len(), |hold| hold.sendable())
     }
 
-    /// The first `bytes_max` bytes owed, as slices for one gathered write; says how many slices
-    /// were filled.
+    /// The first `bytes_max` bytes as slices for one gathered write; returns how many slices were
+    /// filled.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bytes_max: usize) -> usize {
         self.output.io_slices(slices, bytes_max)
     }
 
-    /// All that is owed, for whoever sends: as far as [`sendable`](Outbox::sendable) says.
+    /// All pending output, for the sender: send at most [`sendable`](Outbox::sendable) bytes.
     pub fn owed(&self) -> &Output {
         &self.output
     }
 
-    /// Everything owed in one slice, where no shared message is among it: the usual case.
+    /// All pending output as one slice, if it has no shared message: the usual case.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.output.contiguous()
     }
 
-    /// Says that the first `count` bytes have been sent.
+    /// The first `count` bytes were sent.
     ///
     /// # Panics
     /// If they were not [`sendable`](Outbox::sendable).
@@ -122,8 +122,8 @@ impl Outbox {
         }
     }
 
-    /// Takes everything owed as one piece, whether it may be sent or not: for those who drive the broker
-    /// without sockets.
+    /// Takes all pending output, whether it may be sent or not: for drivers of the broker without
+    /// sockets.
     pub fn take_all(&mut self) -> Vec<u8> {
         debug_assert!(!self.is_lent, "what is taken is lent out");
         self.unanswered = 0;
@@ -136,7 +136,7 @@ impl Outbox {
 
     /// Panics if the parts disagree between two requests: for tests and simulations.
     pub fn check_invariants(&self) {
-        assert!(!self.is_lent, "nobody has given it back");
+        assert!(!self.is_lent, "it was not returned");
         self.output.check_invariants();
         assert!(!self.output.is_sparse(), "more than half of the places are gaps");
         assert!(self.unanswered <= self.output.len());
@@ -150,19 +150,19 @@ impl Outbox {
     }
 }
 
-// What is owed grows.
+// Adding output.
 impl Outbox {
-    /// Whether there is no buffer yet, so that a used one can be handed in.
+    /// Whether there is no buffer yet, so that a spare one can be used.
     pub(super) fn is_unallocated(&self) -> bool {
         self.output.is_unallocated()
     }
 
-    /// Gives an empty buffer to an outbox that has none, to save an allocation.
+    /// Gives an empty buffer to an outbox without one, to save an allocation.
     pub(super) fn adopt(&mut self, buffer: Vec<u8>) {
         self.output.adopt(buffer);
     }
 
-    /// Takes the buffer back when nothing is owed.
+    /// Takes the buffer back when there is no pending output.
     pub(super) fn release(&mut self) -> Option<Vec<u8>> {
         if self.output.is_empty() {
             self.lanes = None;
@@ -170,7 +170,7 @@ impl Outbox {
         self.output.release()
     }
 
-    /// Adds what is written.
+    /// Adds output.
     #[inline]
     pub(super) fn write(&mut self, write: impl FnOnce(&mut Output)) {
         let owed = self.output.len();
@@ -178,19 +178,19 @@ impl Outbox {
         debug_assert!(self.output.len() >= owed, "what is owed was taken back");
     }
 
-    /// Says that what is owed ends with an answer.
+    /// The output now ends with a reply.
     #[inline]
     pub(super) fn end_answer(&mut self) {
         self.unanswered = self.output.len();
     }
 
-    /// Whether all answers have been sent.
+    /// Whether all replies have been sent.
     #[inline]
     pub(super) fn is_answered(&self) -> bool {
         self.unanswered == 0
     }
 
-    /// Lends the output out, for the replies to requests; `take_back` ends it.
+    /// Lends the output, for the replies to requests. End it with `take_back`.
     #[inline]
     pub(super) fn lend(&mut self) -> Output {
         debug_assert!(!self.is_lent, "it is lent out already");
@@ -199,8 +199,8 @@ impl Outbox {
         std::mem::replace(&mut self.output, behind)
     }
 
-    /// Appends what came behind to what is lent out. To any other output, such as a reply that is built
-    /// apart, nothing is appended.
+    /// Appends the output added meanwhile to the lent output. Does nothing for any other output, such as
+    /// a separately built reply.
     pub(super) fn collect(&mut self, lent: &mut Output) {
         if !self.is_lent {
             return;
@@ -219,8 +219,8 @@ impl Outbox {
         }
     }
 
-    /// Ends `lend`; `is_answered` says whether an answer was written. What comes back is empty, but may
-    /// have a buffer.
+    /// Ends `lend`; `is_answered`: a reply was written. The returned output is empty, but may have a
+    /// buffer.
     #[inline]
     pub(super) fn take_back(&mut self, mut lent: Output, is_answered: bool) -> Output {
         debug_assert!(self.is_lent, "it is not lent out");
@@ -261,8 +261,8 @@ impl Outbox {
         self.lanes.as_mut().map_or(0, |lanes| lanes.waiting(lane))
     }
 
-    /// Drops the `count` oldest messages of a lane; says how many it were. One that is partly sent has to
-    /// stay, so that it may be one less.
+    /// Drops the `count` oldest messages of a lane; returns how many were dropped. A partly sent message
+    /// must stay, so it may be one less.
     pub(super) fn drop_oldest(&mut self, lane: u64, count: u64) -> u64 {
         let Some(lanes) = &mut self.lanes else { return 0 };
         let mut dropped = 0;
@@ -275,7 +275,8 @@ impl Outbox {
                     let answered = (&mut self.hold, &mut self.unanswered);
                     take_out(&mut self.output, at, answered);
                 }
-                // Behind what is lent out there is no answer, and nothing is held.
+                // Output added while the other part is lent contains no reply, and nothing of it is
+                // held.
                 Place::Behind(at) => drop(self.output.take_out(at)),
             }
             dropped += 1;
@@ -284,7 +285,7 @@ impl Outbox {
         dropped
     }
 
-    /// Takes out of what was lent out what was dropped meanwhile.
+    /// Removes messages from the lent output that were dropped meanwhile.
     #[inline]
     fn take_dropped(&mut self, lent: &mut Output) {
         let Some(lanes) = &mut self.lanes else { return };
@@ -293,7 +294,7 @@ impl Outbox {
         }
     }
 
-    /// Keeps the gaps that dropped messages leave from growing in number.
+    /// Limits the number of gaps left by dropped messages.
     fn tidy(&mut self) {
         if self.output.is_sparse()
             && let Some(lanes) = &mut self.lanes
@@ -304,13 +305,13 @@ impl Outbox {
     }
 }
 
-/// Takes the message in a place out of what is owed, of which parts may be held and unanswered.
+/// Removes the message at a place from output of which parts may be held and unanswered.
 fn take_out(
     output: &mut Output,
     place: usize,
     (hold, unanswered): (&mut Option<Box<Hold>>, &mut usize),
 ) {
-    // To find the offset costs as much as there is in front of it.
+    // Finding the offset costs as much as there is before it.
     let is_counted = hold.is_some() || *unanswered > 0;
     let at = is_counted.then(|| output.offset_of(place));
     let bytes = output.take_out(place).len();
@@ -324,16 +325,16 @@ fn take_out(
     }
 }
 
-// Answers that tell of changes wait until these are durable.
+// Replies about changes wait until these are durable.
 impl Outbox {
-    /// Says that an answer will tell of a change; whether it is the first since the journal has said
-    /// whether changes are durable.
+    /// A reply will report a change; true if it is the first since the journal last decided about
+    /// durability.
     #[inline]
     pub(super) fn note_change(&mut self) -> bool {
         !std::mem::replace(&mut self.has_new_change, true)
     }
 
-    /// Whether `note_change` was said since.
+    /// Whether `note_change` was called since.
     pub(super) fn has_new_change(&self) -> bool {
         self.has_new_change
     }
@@ -343,15 +344,15 @@ impl Outbox {
         self.has_new_change = false;
     }
 
-    /// The change is not durable: all that is owed, and comes behind, waits for a sync that has not begun.
-    /// Whether it did not wait for one before.
+    /// The change is not durable: all pending and later output waits for a sync that has not begun. True
+    /// if it did not wait for one before.
     pub(super) fn hold_change(&mut self) -> bool {
         debug_assert!(!self.is_lent && self.has_new_change);
         self.has_new_change = false;
         self.hold.get_or_insert_default().wait()
     }
 
-    /// A sync begins that covers all that is owed.
+    /// A sync begins that covers all pending output.
     pub(super) fn begin_sync(&mut self, sync: u64) {
         debug_assert!(!self.is_lent);
         if let Some(hold) = &mut self.hold {
@@ -359,20 +360,20 @@ impl Outbox {
         }
     }
 
-    /// A sync has ended well: what it covers may be sent, and what those before it do.
+    /// A sync has succeeded: what it covers may be sent, including what earlier syncs cover.
     pub(super) fn finish_sync(&mut self, sync: u64) {
         debug_assert!(!self.is_lent);
         let Some(hold) = &mut self.hold else { return };
         hold.finish_sync(sync);
         if hold.is_over() {
-            // What is behind came after all changes that waited.
-            assert!(hold.sendable() <= self.output.len(), "the sync covers more than is owed");
+            // Output added meanwhile came after all waiting changes.
+            assert!(hold.sendable() <= self.output.len(), "the sync covers more than the output");
             self.hold = None;
         }
     }
 
-    /// Syncs under way are of no use any more: what they were to cover waits for one that has not begun.
-    /// Whether it did not wait for one before.
+    /// The syncs in progress have become useless: what they cover waits for one that has not begun. True
+    /// if it did not wait for one before.
     pub(super) fn fail_syncs(&mut self) -> bool {
         self.hold.as_mut().is_some_and(|hold| hold.fail_syncs())
     }
@@ -382,7 +383,7 @@ impl Outbox {
         self.hold.as_ref().is_some_and(|hold| hold.waits())
     }
 
-    /// The syncs under way that anything waits for.
+    /// The syncs in progress that anything waits for.
     pub(super) fn syncs(&self) -> impl Iterator<Item = u64> {
         self.hold.iter().flat_map(|hold| hold.syncs())
     }

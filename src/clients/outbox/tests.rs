@@ -1,26 +1,26 @@
-//! An outbox against a naive one.
+//! An outbox compared with a naive one.
 
 use super::*;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
-/// A piece of what is owed.
+/// A piece of output.
 #[derive(Clone, Debug, Default)]
 struct Piece {
     lane: Option<u64>,
     bytes: Vec<u8>,
     is_begun: bool,
-    /// Whether an answer ends with it.
+    /// Whether a reply ends with it.
     ends_answer: bool,
-    /// The sync that covers it; 0 if it may be sent. None if nothing is held, or it waits.
+    /// The sync that covers it; 0 if it may be sent. `None` if nothing is held, or it waits.
     sync: Option<u64>,
 }
 
-/// What an outbox must be: pieces in order, each of which knows about itself.
+/// A naive outbox: pieces in order, each with its own state.
 #[derive(Default)]
 struct Model {
     pieces: VecDeque<Piece>,
-    /// What came while the output was lent out.
+    /// Output added while the rest was lent.
     behind: VecDeque<Piece>,
     is_held: bool,
     waits: bool,
@@ -88,7 +88,7 @@ impl Model {
     }
 }
 
-/// Both, and what is lent out.
+/// Both, and the lent output.
 #[derive(Default)]
 struct World {
     outbox: Outbox,
@@ -97,7 +97,7 @@ struct World {
 }
 
 impl World {
-    /// What comes from others.
+    /// Output from other clients.
     fn add(&mut self, lane: Option<u64>, bytes: &[u8]) {
         let piece = Piece { lane, bytes: bytes.to_vec(), ..Piece::default() };
         let is_lent = self.lent.is_some();
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// A request runs; its reply may be taken back.
+    /// Runs a request; its reply may be taken back.
     fn answer(&mut self, step: u8, piece: &[u8]) {
         let Some(lent) = &mut self.lent else { return };
         match step {
@@ -229,10 +229,10 @@ impl World {
 }
 
 proptest! {
-    /// Whatever is added, sent, dropped, lent out and held: what is left is what was to be left, in order,
-    /// and what may be sent is what may be.
+    /// Whatever is added, sent, dropped, lent and held: the remaining output is the expected one, in
+    /// order, and so is its sendable part.
     #[test]
-    fn what_is_owed_is_as_a_naive_outbox_has_it(
+    fn it_agrees_with_a_naive_outbox(
         steps in prop::collection::vec((0u8..19, 1usize..90), 0..300),
     ) {
         let mut world = World::default();
@@ -244,7 +244,7 @@ proptest! {
 }
 
 #[test]
-fn the_places_of_what_was_dropped_do_not_pile_up() {
+fn places_of_dropped_messages_do_not_accumulate() {
     let mut outbox = Outbox::default();
     outbox.write_in(1, b"first".to_vec().into());
     outbox.advance(1);
@@ -262,7 +262,7 @@ fn the_places_of_what_was_dropped_do_not_pile_up() {
 
 #[test]
 #[should_panic(expected = "more was sent than may be")]
-fn what_is_held_is_not_sent() {
+fn held_output_is_not_sent() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
     outbox.note_change();
@@ -272,17 +272,17 @@ fn what_is_held_is_not_sent() {
 }
 
 #[test]
-#[should_panic(expected = "a reply would leave before its change is recorded")]
-fn a_change_that_is_not_recorded_is_not_answered() {
+#[should_panic(expected = "a reply would be sent before its change is recorded")]
+fn an_unrecorded_change_is_not_confirmed() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
     outbox.note_change();
     outbox.advance(5);
 }
 
-/// A reply that is built apart is no output that was lent out: what a client is owed does not go there.
+/// A separately built reply is not the lent output: a client's pending output is not added to it.
 #[test]
-fn a_reply_apart_collects_nothing() {
+fn a_separate_reply_collects_nothing() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.raw(b"owed"));
     let mut apart = Output::default();

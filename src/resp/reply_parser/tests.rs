@@ -2,7 +2,7 @@ use super::*;
 use crate::resp::{Output, Protocol};
 use proptest::prelude::*;
 
-/// What the encoder can write.
+/// Everything the encoder can write.
 fn replies() -> impl Strategy<Value = Reply> {
     let bytes = prop::collection::vec(any::<u8>(), 0..40);
     let text = "[ -~]{0,20}".prop_map(String::into_bytes);
@@ -47,7 +47,7 @@ fn write(output: &mut Output, reply: &Reply) {
     }
 }
 
-/// What version 2 makes of it.
+/// The same reply in version 2.
 fn in_version_2(reply: Reply) -> Reply {
     match reply {
         Reply::Double(number) => Reply::Bulk(number.to_string().into_bytes()),
@@ -100,7 +100,7 @@ proptest! {
         }
     }
 
-    /// Whatever comes, it means the same in one piece and in many.
+    /// Any bytes mean the same in one piece and in many.
     #[test]
     fn any_bytes_are_read_alike_however_they_are_cut(
         words in prop::collection::vec("[-+:$!=*~>%|_#,(0-9tfa\r\n]{0,4}(\r\n)?", 0..12),
@@ -154,8 +154,7 @@ fn what_is_no_reply() {
     }
 }
 
-/// No server makes a client hold more than it allows: neither by a line without an end nor by many
-/// items.
+/// No server makes a client exceed its limit: neither with an endless line nor with many items.
 #[test]
 fn a_long_reply_ends_at_the_limit() {
     let mut parser = ReplyParser::new(1000);

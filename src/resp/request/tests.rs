@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 const LIMITS: Limits = Limits { bulk_bytes_max: 512 << 20, is_stranger: false };
 
-/// Requests and the error that ended them, with the bytes given in pieces of these sizes.
+/// The requests, and the error after them, with the bytes in pieces of these sizes.
 fn parse_in_pieces(
     input: &[u8],
     mut sizes: impl Iterator<Item = usize>,
@@ -32,7 +32,7 @@ fn parse_in_pieces(
     (requests, None)
 }
 
-/// As with a parser that has seen no request before.
+/// The same with a new parser for each request.
 fn parse_each_afresh(mut input: &[u8]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
     let mut requests = Vec::new();
     loop {
@@ -64,7 +64,7 @@ fn arrays_and_lines() {
     assert_eq!(requests, expected);
 }
 
-/// Whether each of these requests is found to repeat the name of the one before it.
+/// For each of these requests, whether it was found to repeat the previous one's name.
 fn repeats_name<const N: usize>(requests: [&str; N]) -> [bool; N] {
     let mut parser = RequestParser::default();
     requests.map(|request| {
@@ -144,7 +144,7 @@ fn memory_follows_bytes_received_not_lengths_announced() {
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12),
-        // Either any arguments, or such as many requests of a pipeline have.
+        // Either any arguments, or those of typical pipelined requests.
         prop_oneof![
             prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..5),
             prop::collection::vec("[ab]{0,2}|[c]{30}".prop_map(String::into_bytes), 1..4),
