@@ -1,5 +1,5 @@
-//! What parsing, storing and answering cost without sockets: the whole broker, fed with
-//! pipelines. `cargo bench --bench broker`. Each bench checks its answer before it times.
+//! The cost of parsing, storing and replying without sockets: the whole broker, fed with pipelines.
+//! `cargo bench --bench broker`. Each bench checks its result before it times.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -32,7 +32,7 @@ fn encode(args: &[&[u8]]) -> Vec<u8> {
     request
 }
 
-/// One turn: the pipeline goes in, the replies come out; how many bytes those were.
+/// One turn: the pipeline goes in, the replies come out; returns their number of bytes.
 fn turn(broker: &mut Broker, client: ClientId, pipeline: &[u8], now: Now) -> usize {
     broker.receive(client, pipeline, now);
     broker.settle(now);
@@ -79,7 +79,7 @@ fn publish(bencher: Bencher, subscribers: usize) {
         .bench_local(|| turn(&mut broker, client, &publish, now));
 }
 
-/// As `publish`, with a policy that holds for the channel and subscribers that read.
+/// As `publish`, with a policy for the channel and subscribers that read.
 #[divan::bench(args = [1, 100])]
 fn publish_under_a_policy(bencher: Bencher, subscribers: usize) {
     let (mut broker, client, now) = broker();
@@ -98,7 +98,7 @@ fn publish_under_a_policy(bencher: Bencher, subscribers: usize) {
         .bench_local(|| turn(&mut broker, client, &publish, now));
 }
 
-/// A subscriber that does not read: each message makes room for another.
+/// A subscriber that does not read: each message replaces another.
 #[divan::bench(args = [1, 1_000, 100_000])]
 fn publish_to_a_slow_subscriber(bencher: Bencher, high_water_mark: usize) {
     let (mut broker, client, now) = broker();

@@ -1,6 +1,6 @@
-//! What the parts cost by themselves: the parser, the queue, patterns. `cargo bench --bench parts`.
-//! Each bench checks its answer before it times. The whole broker is in `broker.rs`, and the server
-//! beside others in `versus`.
+//! The cost of single parts: the parser, the queue, patterns. `cargo bench --bench parts`. Each bench
+//! checks its result before it times. `broker.rs` measures the whole broker, `versus` the server beside
+//! others.
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -10,14 +10,14 @@ use tidegate::resp::{Limits, Parsed, RequestParser, write_command};
 
 /// Requests in one pipeline.
 const PIPELINE: usize = 100;
-/// Messages in a queue that is read.
+/// Messages in the queue for reading.
 const MESSAGES: usize = 100_000;
 
 fn main() {
     divan::main();
 }
 
-/// Parses all requests of a buffer; how many arguments they have.
+/// Parses all requests of a buffer; returns their number of arguments.
 fn parse_all(parser: &mut RequestParser, mut buffer: &[u8]) -> usize {
     let mut args = 0;
     while !buffer.is_empty() {
@@ -55,7 +55,7 @@ fn parse_inline(bencher: Bencher) {
     parse_requests_of_three(bencher, &pipeline);
 }
 
-/// A megabyte that comes in pieces of 16 KiB must not be looked at again with each.
+/// A megabyte in pieces of 16 KiB must not be parsed again with each piece.
 #[divan::bench]
 fn parse_large_message_in_pieces(bencher: Bencher) {
     let mut request = Vec::new();
@@ -83,7 +83,7 @@ fn filled(messages: usize, size: usize) -> Queue {
     queue
 }
 
-/// One message in at the back, one out at the front of a queue that is neither empty nor tiny.
+/// A push at the back and a pop at the front of a queue that is neither empty nor tiny.
 #[divan::bench(args = [64, 1024])]
 fn queue_push_and_pop(bencher: Bencher, size: usize) {
     let mut queue = filled(1_000, size);
@@ -96,7 +96,7 @@ fn queue_push_and_pop(bencher: Bencher, size: usize) {
     });
 }
 
-/// What LRANGE of a hundred in the middle of a long queue reads.
+/// The messages of an LRANGE of a hundred in the middle of a long queue.
 #[divan::bench]
 fn queue_range_in_the_middle(bencher: Bencher) {
     let queue = filled(MESSAGES, 64);
@@ -112,7 +112,7 @@ fn queue_range_in_the_middle(bencher: Bencher) {
     bencher.counter(ItemsCount::new(100_usize)).bench_local(|| range(black_box(&queue)));
 }
 
-/// A message of the middle: segments before it are skipped, not walked.
+/// A message in the middle: segments before it are skipped, not walked.
 #[divan::bench]
 fn queue_index_in_the_middle(bencher: Bencher) {
     let queue = filled(MESSAGES, 64);

@@ -1,8 +1,8 @@
-//! Append files that are turned on while the broker runs, on a directory in memory that loses power at
-//! every operation: until the manifest names them, what was there before loads, and from then on what
-//! was answered.
+//! Append files turned on while the broker runs, on a directory in memory that loses power at every
+//! operation. Until the manifest names them, a start loads the old files; from then on, everything
+//! confirmed.
 
-// They have the world and the steps of the crash tests.
+// They share the world and the steps of the crash tests.
 #[allow(dead_code, reason = "it is a part of what they need")]
 mod crashes {
     pub mod policies;
@@ -28,7 +28,7 @@ fn settings(policy: &str) -> String {
     format!("appendfsync {policy}\nappend-reserve 4kb")
 }
 
-/// A directory of files that were turned off: they hold something else.
+/// A directory with files that were turned off: their data is different.
 fn used_directory() -> (MemoryDirectory, Contents) {
     let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
     assert!(world.turn(0, "RPUSH old x y z\r\n"));
@@ -36,7 +36,7 @@ fn used_directory() -> (MemoryDirectory, Contents) {
     (world.close().after_kill(), old)
 }
 
-/// Loads what is left, and checks that it is one of what may be there.
+/// Loads the rest, and checks that it is one of the possible states.
 fn check(
     world: &World,
     left: &MemoryDirectory,
@@ -56,7 +56,7 @@ fn check(
 }
 
 #[test]
-fn what_was_answered_is_there_once_the_manifest_names_it() {
+fn confirmed_changes_are_there_once_the_manifest_names_the_files() {
     let (used, old) = used_directory();
     for (policy, seed) in ["always", "everysec", "no"]
         .into_iter()
@@ -91,7 +91,7 @@ fn what_was_answered_is_there_once_the_manifest_names_it() {
                 }
                 world.directory.operations() > last
             });
-            // A kill loses nothing of what was answered; a loss of power what was answered before, too.
+            // A kill loses nothing confirmed since then; a power failure nothing confirmed before.
             let killed = named.map(|_| world.acknowledged);
             check(&world, &directory.after_kill(), &before, killed, &format!("{what}, killed"));
             let always = |named| if world.acknowledged > named { world.acknowledged } else { 0 };
@@ -104,9 +104,9 @@ fn what_was_answered_is_there_once_the_manifest_names_it() {
     }
 }
 
-/// Nobody waits for what is not promised yet, nor is refused.
+/// No reply waits for a promise that does not hold yet, and nothing is refused.
 #[test]
-fn until_then_replies_leave_at_once() {
+fn until_then_replies_are_sent_at_once() {
     for policy in ["always", "everysec"] {
         let directory = MemoryDirectory::new();
         let mut world = World::begun_at_run_time(directory.clone(), &settings(policy), BEFORE)
@@ -119,7 +119,7 @@ fn until_then_replies_leave_at_once() {
         assert!(!world.journal.is_beginning());
         let expected = state_of(&world.broker);
         assert_eq!(contents(&directory.crash(3), "").expect("it loads"), expected, "{policy}");
-        // And from now on it is as promised.
+        // From now on the promise holds.
         world.replies.clear();
         assert!(world.turn(0, "RPUSH a y\r\n"));
         assert_eq!(world.replies.is_empty(), policy == "always");
@@ -136,7 +136,7 @@ fn unnamed(directory: &MemoryDirectory) -> Vec<String> {
 }
 
 #[test]
-fn what_a_killed_first_start_leaves_is_taken_away() {
+fn remains_of_a_killed_first_start_are_removed() {
     let mut removed = 0;
     for last in 0..10 {
         let directory = MemoryDirectory::new();
@@ -152,10 +152,10 @@ fn what_a_killed_first_start_leaves_is_taken_away() {
     assert!(removed > 3, "{removed} were there");
 }
 
-/// A kill leaves an increment that no manifest names. If nothing is in it, the next start takes it away;
-/// what else there is stays.
+/// A kill leaves an increment that no manifest names. If it is empty, the next start removes it; other
+/// files stay.
 #[test]
-fn what_a_kill_leaves_is_taken_away_if_it_is_empty() {
+fn remains_of_a_kill_are_removed_if_empty() {
     let (mut removed, mut kept) = (0, 0);
     for start in [used_directory().0, MemoryDirectory::new()] {
         let whole = start.after_kill();
@@ -192,7 +192,7 @@ fn what_a_kill_leaves_is_taken_away_if_it_is_empty() {
                 assert!(there.iter().all(|name| read(&loaded, name).len() != TRAILER_BYTES));
                 removed += usize::from(has_whole);
                 kept += with_data.len();
-                // And what was there is there still.
+                // The old data is still there.
                 assert!(world.turn(0, "RPUSH later x\r\n"));
                 world.rest();
                 let state = state_of(&world.broker);
@@ -203,7 +203,7 @@ fn what_a_kill_leaves_is_taken_away_if_it_is_empty() {
     assert!(removed > 3 && kept > 3, "{removed} were empty, {kept} were not");
 }
 
-/// What fails meanwhile ends the attempt and nothing else.
+/// A failure meanwhile ends the attempt, and nothing else.
 #[test]
 fn a_failure_ends_the_attempt() {
     let mut failures = 0;

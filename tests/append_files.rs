@@ -1,5 +1,5 @@
-//! Append files that others wrote, damaged or left behind: what the binary says of them at the start,
-//! and `tidegate check` and `repair` say the same.
+//! Append files that other programs wrote, damaged or left behind: the binary at the start, and
+//! `tidegate check` and `repair`, say the same about them.
 
 mod server_support;
 
@@ -14,7 +14,7 @@ const MANIFEST: &str = "file a.1.incr.aof seq 1 type i\n";
 const RPUSH: &[u8] = b"*3\r\n$5\r\nRPUSH\r\n$1\r\nk\r\n$1\r\nv\r\n";
 const HSET: &[u8] = b"*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$1\r\nf\r\n$1\r\nv\r\n";
 
-/// A directory with append files of this manifest.
+/// A directory with append files and this manifest.
 struct Files {
     directory: Directory,
 }
@@ -31,7 +31,7 @@ impl Files {
         self.directory.join("appendonlydir").join(name)
     }
 
-    /// `tidegate check` or `repair`: how it ends and what it prints.
+    /// Runs `tidegate check` or `repair`; returns its exit code and output.
     fn run(&self, word: &str) -> (Option<i32>, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         let output = command.arg(word).arg(self.directory.join("")).output().expect("it runs");
@@ -46,7 +46,7 @@ impl Files {
         started.expect_err("it does not load").to_string()
     }
 
-    /// What LLEN of a queue says once all is loaded.
+    /// The reply of LLEN after loading.
     fn length_after_start(&self, queue: &str) -> String {
         let directory = self.directory.join("");
         let directory = directory.to_str().expect("a path in UTF-8");
@@ -64,8 +64,8 @@ impl Files {
 }
 
 #[test]
-fn a_command_that_loading_refuses_is_not_whole() {
-    // In a file of another program what is before it stays, in one of ours its batch goes.
+fn a_file_with_a_refused_command_is_not_whole() {
+    // In another program's file everything before it is kept; in one of ours its whole batch is cut off.
     let foreign = [RPUSH, RPUSH, HSET, RPUSH].concat();
     let (mut sealer, mut own) = Sealer::begin("a.1.incr.aof");
     let batches: [&[&[u8]]; 4] = [&[RPUSH], &[RPUSH], &[RPUSH, HSET], &[RPUSH]];
@@ -91,10 +91,10 @@ fn a_command_that_loading_refuses_is_not_whole() {
     }
 }
 
-/// A FIFO would be waited for, a device has no end.
+/// A FIFO would block, a device has no end.
 #[cfg(unix)]
 #[test]
-fn what_is_no_file_is_refused_by_all() {
+fn all_refuse_what_is_not_a_file() {
     let files = Files::new("no-file", MANIFEST);
     let path = files.path("a.1.incr.aof");
     let made = Command::new("mkfifo").arg(&path).status();
@@ -112,7 +112,7 @@ fn what_is_no_file_is_refused_by_all() {
     }
 }
 
-/// The one file of Redis before version 7 is taken in, also after a crash in the middle of that.
+/// The single file of Redis before version 7 is moved in, even after a crash in the middle of that.
 #[test]
 fn the_single_file_of_older_redis_is_loaded() {
     for is_moved_already in [false, true] {
@@ -144,9 +144,9 @@ fn a_single_file_that_cannot_be_loaded_is_refused_and_stays() {
     }
 }
 
-/// What holds is said in a line, and that files which would be loaded are not.
+/// The log has one line about the configuration in effect, and a warning about unused files.
 #[test]
-fn files_that_lie_unused_are_told_of() {
+fn unused_files_are_reported() {
     let files = Files::new("unused", MANIFEST);
     let directory = files.directory.join("");
     let start = |more: &[&str]| {

@@ -1,8 +1,8 @@
-//! Append files that are written once while nothing is appended (BGREWRITEAOF with `appendonly no`), on
-//! a directory in memory: whatever happens meanwhile, what loads is what the old ones held, or all data
-//! as it was at the beginning.
+//! Append files written once without appending (BGREWRITEAOF with `appendonly no`), on a directory in
+//! memory. Whatever happens meanwhile, a start loads either the old data or all data as of the
+//! beginning.
 
-// They have the world of the crash tests.
+// They share the world of the crash tests.
 #[allow(dead_code, reason = "it is a part of what they need")]
 mod crashes {
     pub mod watchful;
@@ -51,7 +51,7 @@ impl Bench {
         bench
     }
 
-    /// Writes everything; whether that succeeded. What changes meanwhile is not in it.
+    /// Writes all data; returns whether that succeeded. Changes meanwhile are not included.
     fn rewrite(&mut self, directory: &MemoryDirectory) -> bool {
         let before = self.broker.persistence().clone();
         let mut rewrite = LoneRewrite::begin(PREFIX, &mut self.broker, START);
@@ -80,7 +80,7 @@ impl Bench {
     }
 }
 
-/// A directory of files that were turned off, and nothing or something in it.
+/// A directory with files that were turned off, and an empty one.
 fn directories() -> [(MemoryDirectory, Contents); 2] {
     let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
     assert!(world.turn(0, "RPUSH old x y z\r\n"));
@@ -88,7 +88,7 @@ fn directories() -> [(MemoryDirectory, Contents); 2] {
     [(MemoryDirectory::new(), Contents::new()), (world.close().after_kill(), old)]
 }
 
-/// Loads, goes on, and loads again.
+/// Loads, continues, and loads again.
 fn check_goes_on(directory: &MemoryDirectory) {
     let mut world = World::new(directory.clone(), "appendfsync always").expect("it loads");
     assert!(world.turn(0, "RPUSH later x\r\n"));
@@ -101,7 +101,7 @@ fn check_goes_on(directory: &MemoryDirectory) {
 fn it_holds_everything_as_it_was_at_the_beginning() {
     for (directory, _) in directories() {
         let mut bench = Bench::filled();
-        // Each takes the place of the one before.
+        // Each replaces the one before.
         for _ in 0..3 {
             let expected = state_of(&bench.broker);
             assert!(bench.rewrite(&directory));
@@ -122,7 +122,7 @@ fn it_holds_everything_as_it_was_at_the_beginning() {
 }
 
 #[test]
-fn a_loss_of_power_leaves_the_old_or_the_new() {
+fn a_power_failure_leaves_the_old_or_the_new() {
     for (start, old) in directories() {
         let whole = start.after_kill();
         assert!(Bench::filled().rewrite(&whole));
@@ -139,7 +139,7 @@ fn a_loss_of_power_leaves_the_old_or_the_new() {
                 let found = contents(&left, "").unwrap_or_else(|e| panic!("{what}: {e}"));
                 assert!(found == new || (found == old && !is_there), "{what}: {found:?}");
                 found_old += usize::from(found == old);
-                // What is left of it is in nobody's way.
+                // The remains do not get in the way.
                 assert!(Bench::filled().rewrite(&left), "{what}");
                 assert_eq!(contents(&left.crash(last), "").expect("it loads"), new, "{what}");
             }
@@ -170,7 +170,7 @@ fn a_failure_leaves_the_old_or_the_new() {
 }
 
 #[test]
-fn who_stops_in_between_leaves_the_old() {
+fn an_abandoned_rewrite_leaves_the_old() {
     for (directory, old) in directories() {
         for jobs in 0..4 {
             let mut bench = Bench::filled();

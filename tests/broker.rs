@@ -24,7 +24,7 @@ fn the_longest_waiting_client_is_served_first() {
 }
 
 #[test]
-fn a_waiter_that_leaves_takes_nothing() {
+fn a_waiting_client_that_disconnects_takes_nothing() {
     let mut bench = Bench::new();
     let (gone, killed, producer) = (bench.client(), bench.client(), bench.client());
     bench.send(gone, "BLPOP q 0");
@@ -36,7 +36,7 @@ fn a_waiter_that_leaves_takes_nothing() {
     assert_eq!(bench.owed(killed), NOTHING);
 }
 
-/// What is read is not counted, and what is left unread is bounded also within one turn.
+/// Output that was read does not count, and unread output is limited even within one turn.
 #[test]
 fn a_client_without_the_password_may_leave_17_kib_unread() {
     let reply_bytes = "-NOAUTH Authentication required.\r\n".len();
@@ -56,7 +56,7 @@ fn a_client_without_the_password_may_leave_17_kib_unread() {
         let owed = bench.broker.output(stranger).map_or(0, |output| output.len());
         assert!(owed <= (most + 1) * reply_bytes, "{owed} bytes");
     }
-    // Whoever has given it is bounded by client-output-buffer-limit alone.
+    // An authenticated client is limited only by client-output-buffer-limit.
     let mut bench = Bench::with(settings);
     let known = bench.client();
     assert_eq!(bench.call(known, "AUTH secret"), "+OK\r\n");
@@ -108,7 +108,7 @@ fn input_behind_a_wait_runs_after_it() {
 fn pipelines_of_several_clients_do_not_mix() {
     let mut bench = Bench::new();
     let clients = [bench.client(), bench.client()];
-    // Each client's requests begin alike, and are cut where the other one's follow.
+    // Each client's requests begin alike, and are split where the other one's continue.
     let push = |message: u8| format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\n{message}\r\n");
     let pop = "*3\r\n$4\r\nLPOP\r\n$1\r\nr\r\n$1\r\n1\r\n";
     let pushes = [push(1), push(2), push(3)].concat();
@@ -220,8 +220,7 @@ fn a_query_beyond_its_limit_closes_the_client() {
     assert_eq!(bench.broker.next_closing(), Some((client, CloseReason::QueryLimit)));
 }
 
-/// Nothing more has to be sent to a subscriber that has been too slow for too long.
-/// Also where the read that brings its end brings it over the limit.
+/// The limit also applies when the last read brings both the end of the request and the excess.
 #[test]
 fn a_request_is_as_long_as_its_limit_and_no_longer() {
     const LIMIT: usize = 10_000;
@@ -248,6 +247,7 @@ fn a_request_is_as_long_as_its_limit_and_no_longer() {
     }
 }
 
+/// It applies although nothing more is sent to the slow subscriber.
 #[test]
 fn a_soft_limit_ends_by_itself() {
     let mut settings = Settings::default();
@@ -289,7 +289,7 @@ fn a_lower_output_limit_holds_at_once() {
     assert_eq!(bench.broker.next_closing(), Some((slow, CloseReason::OutputLimit)));
 }
 
-/// Larger than any buffer: what comes in parts goes out without a copy.
+/// Larger than any buffer: it arrives in parts, and is sent without a copy.
 #[test]
 fn a_large_message_is_the_same_when_it_comes_back() {
     let mut bench = Bench::new();
@@ -315,7 +315,7 @@ fn a_large_message_is_the_same_when_it_comes_back() {
 }
 
 #[test]
-fn a_client_that_is_to_be_closed_sends_in_vain() {
+fn input_of_a_closing_client_is_ignored() {
     let mut bench = Bench::new();
     let (leaving, asker) = (bench.client(), bench.client());
     bench.send(leaving, "QUIT");

@@ -95,7 +95,7 @@ fn the_newest_are_dropped_without_another_word() {
 }
 
 #[test]
-fn the_oldest_make_room() {
+fn the_oldest_are_dropped() {
     let mut bench = bench("channel-policy p c high-water-mark 2 slow-subscriber drop-oldest");
     let slow = client(&mut bench, &["SUBSCRIBE c"]);
     let publisher = bench.client();
@@ -114,7 +114,7 @@ fn the_oldest_make_room() {
 }
 
 #[test]
-fn a_message_that_is_partly_sent_is_never_taken_back() {
+fn a_partly_sent_message_is_never_dropped() {
     for high_water_mark in [1, 3] {
         let mut bench = bench(&format!(
             "channel-policy p c high-water-mark {high_water_mark} slow-subscriber drop-oldest"
@@ -126,7 +126,7 @@ fn a_message_that_is_partly_sent_is_never_taken_back() {
         send_bytes(&mut bench, slow, 9);
         let answers = publish(&mut bench, publisher, "c", &["2", "3", "4", "5"]);
         assert_eq!(answers, ":1\r\n".repeat(4));
-        // Of one that may wait, the newest does, behind the rest of the one that is under way.
+        // With a mark of one, the newest is kept, behind the rest of the partly sent one.
         let kept: &[&str] = if high_water_mark == 1 { &["5"] } else { &["4", "5"] };
         assert_eq!(bench.owed(slow), all[9..].to_string() + &messages("c", kept));
     }
@@ -150,7 +150,7 @@ fn a_slow_subscriber_is_disconnected_and_gets_nothing_more() {
     assert!(counters(&mut bench).ends_with("dropped_oldest=0,dropped_newest=0,disconnected=1"));
 }
 
-/// Replies, confirmations and messages of other channels stay where they are.
+/// Replies, confirmations and messages of other channels are not touched.
 #[test]
 fn nothing_else_is_dropped_or_moved() {
     let mut bench = bench("channel-policy p hot high-water-mark 1 slow-subscriber drop-oldest");
@@ -173,9 +173,9 @@ fn nothing_else_is_dropped_or_moved() {
     assert!(bench.owed(slow) == expected);
 }
 
-/// A monitor that subscribes is shown commands between its messages.
+/// A monitor that subscribes sees commands between its messages.
 #[test]
-fn what_monitors_are_shown_is_no_message() {
+fn output_of_monitor_is_no_message() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
     let monitor = client(&mut bench, &["HELLO 3", "SUBSCRIBE c", "MONITOR"]);
     let publisher = bench.client();
@@ -193,10 +193,10 @@ fn the_channel_that_was_published_to_decides() {
          channel-policy high c1 high-water-mark 1 priority 1\n\
          channel-policy pattern n* high-water-mark 1",
     );
-    // A pattern is no channel: the policy that its text matches has no say.
+    // A pattern is not a channel: a policy that matches its text does not apply.
     let slow = client(&mut bench, &["PSUBSCRIBE *", "SSUBSCRIBE c1", "SUBSCRIBE c1"]);
     let publisher = bench.client();
-    // The channel and the pattern: two messages, of which one may wait.
+    // By channel and by pattern: two messages, of which one may wait.
     assert_eq!(bench.call(publisher, "PUBLISH c1 a"), ":1\r\n");
     assert_eq!(bench.call(publisher, "SPUBLISH c1 b"), ":0\r\n");
     assert_eq!(publish(&mut bench, publisher, "c2", &["d", "e"]), ":1\r\n:1\r\n");
@@ -226,7 +226,7 @@ fn subscribers_of_both_protocols_share_one_policy() {
     let publisher = bench.client();
     let large = "x".repeat(60_000);
     publish(&mut bench, publisher, "c", &["1", "2"]);
-    // What waits keeps the protocol of its time, and counts.
+    // Waiting messages keep the protocol of their time, and count.
     bench.send(new, "HELLO 2");
     assert_eq!(publish(&mut bench, publisher, "c", &[&large]), ":2\r\n");
     assert!(bench.owed(old) == message("c", "2") + &message("c", &large));
@@ -237,7 +237,7 @@ fn subscribers_of_both_protocols_share_one_policy() {
     assert!(owed.ends_with(&message("c", &large)) && owed.matches("message").count() == 2);
 }
 
-/// What waits is delivered after UNSUBSCRIBE, and counts when the client comes back.
+/// Waiting messages are delivered after UNSUBSCRIBE, and count when the client subscribes again.
 #[test]
 fn messages_of_a_subscription_that_ended_still_wait() {
     let mut bench = bench("channel-policy p c high-water-mark 1");
@@ -253,7 +253,7 @@ fn messages_of_a_subscription_that_ended_still_wait() {
     assert_eq!(bench.owed(slow), expected);
 }
 
-/// The output of a client whose command runs is lent out; what it publishes to itself counts too.
+/// The output of a client whose command runs is lent; messages to itself count too.
 #[test]
 fn a_client_may_publish_to_itself() {
     for (behaviour, kept, answers) in
@@ -276,7 +276,7 @@ fn a_client_may_publish_to_itself() {
             .collect();
         assert_eq!(bench.owed(own), owed, "{behaviour}");
 
-        // Within a transaction, and when replies are not wanted.
+        // Within a transaction, and without replies.
         let transaction = "CLIENT REPLY OFF\r\nMULTI\r\nPUBLISH c 1\r\nPUBLISH c 2\r\n\
                            PUBLISH c 3\r\nPUBLISH c 4\r\nEXEC\r\nPING\r\nCLIENT REPLY ON\r\n";
         bench.broker.receive(own, transaction.as_bytes(), bench.now);
@@ -292,9 +292,9 @@ fn a_client_may_publish_to_itself() {
     assert_eq!(bench.call(other, "LLEN q"), ":0\r\n", "it closed before");
 }
 
-/// What a client is owed may become less while its own commands run.
+/// A client's pending output may shrink while its own commands run.
 #[test]
-fn a_client_may_make_room_for_its_own_messages() {
+fn a_client_s_own_messages_replace_each_other() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
     let own = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
     bench.send(own, &format!("PUBLISH c {}", "x".repeat(5000)));
@@ -304,7 +304,7 @@ fn a_client_may_make_room_for_its_own_messages() {
     assert_eq!(bench.owed(own), ":1\r\n".repeat(101) + &pushed(&message("c", "100")));
 }
 
-/// What a message left behind that made room belongs to no sync.
+/// A dropped message leaves nothing in any sync's part.
 #[test]
 fn held_output_stays_whole() {
     let mut bench = bench("channel-policy p c high-water-mark 2 slow-subscriber drop-oldest");
@@ -314,7 +314,7 @@ fn held_output_stays_whole() {
     let publisher = bench.client();
     let waiting = |text: &str| pushed(&message("c", text)).len();
 
-    // In what one sync covers, in what the next one does, and behind both.
+    // In the part of one sync, in that of the next, and behind both.
     publish(&mut bench, publisher, "c", &["in-first"]);
     bench.send(slow, "RPUSH q x");
     bench.broker.hold_changed();
@@ -331,7 +331,7 @@ fn held_output_stays_whole() {
     assert_eq!(bench.broker.sendable(slow), ":1\r\n".len());
     publish(&mut bench, publisher, "c", &["last"]);
     bench.broker.check_invariants();
-    // Also if the client's own command makes the room, while its output is lent out.
+    // Also if the client's own command drops it, while its output is lent.
     bench.send(slow, "PUBLISH c own");
     bench.broker.check_invariants();
     assert_eq!(bench.broker.sendable(slow), ":1\r\n".len());
@@ -344,9 +344,9 @@ fn held_output_stays_whole() {
     assert_eq!(bench.owed(slow), expected.concat());
 }
 
-/// The part that may be sent shrinks with what was taken out of it.
+/// The sendable part shrinks by the dropped messages.
 #[test]
-fn what_may_be_sent_shrinks_with_what_made_room() {
+fn sendable_output_shrinks_with_dropped_messages() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
     bench.broker.record_effects(true);
     let own = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
@@ -366,9 +366,9 @@ fn what_may_be_sent_shrinks_with_what_made_room() {
     assert_eq!(bench.broker.sendable(own), ":1\r\n:1\r\n".len());
 }
 
-/// What came and went while the output was lent out is in no part of what is held.
+/// Messages added and dropped while the output was lent are in no held part.
 #[test]
-fn a_transaction_replaces_its_own_messages_behind_what_is_held() {
+fn a_transaction_replaces_its_own_messages_behind_held_output() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
     bench.broker.record_effects(true);
     let own = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
@@ -397,7 +397,7 @@ fn a_policy_changes_at_once() {
     assert_eq!(bench.call(publisher, set), "+OK\r\n");
     assert_eq!(publish(&mut bench, publisher, "c", &["7"]), ":1\r\n");
     assert!(counters(&mut bench).ends_with("dropped_oldest=4,dropped_newest=1,disconnected=0"));
-    // Without a policy nothing is dropped, not even what came under one.
+    // Without a policy nothing is dropped, not even earlier messages under one.
     assert_eq!(bench.call(publisher, "CONFIG SET channel-policy \"\""), "+OK\r\n");
     publish(&mut bench, publisher, "c", &["8", "9"]);
     assert_eq!(bench.call(publisher, &set.replace(" 2 ", " 1 ")), "+OK\r\n");
@@ -412,7 +412,7 @@ fn a_policy_changes_at_once() {
 }
 
 #[test]
-fn the_limit_of_output_holds_besides() {
+fn the_output_limit_applies_as_well() {
     let mut bench = bench(
         "channel-policy p c high-water-mark 3 slow-subscriber drop-oldest\n\
          client-output-buffer-limit pubsub 5000 0 0",
@@ -420,7 +420,7 @@ fn the_limit_of_output_holds_besides() {
     let slow = client(&mut bench, &["SUBSCRIBE c"]);
     let publisher = bench.client();
     let text = "x".repeat(1500);
-    // What made room is not owed any more.
+    // Dropped messages do not count as output.
     publish(&mut bench, publisher, "c", &[&text, &text, &text, &text, &text]);
     while bench.broker.next_dirty(bench.now).is_some() {}
     assert_eq!(bench.broker.next_closing(), None);

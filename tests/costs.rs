@@ -1,6 +1,6 @@
-//! What an operation costs grows with what it returns or changes, never with its square, never with all
-//! keys, clients or policies. Each is done with N and with ten times as much of what it must not depend on,
-//! and counted: allocations, steps of work, recorded bytes. No clock is read.
+//! The cost of an operation grows with what it returns or changes, never with its square, nor with all
+//! keys, clients or policies. Each runs with N and with ten times as much of what it must not depend on.
+//! Allocations, steps of work and recorded bytes are counted; no clock is read.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -11,14 +11,14 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 struct Counting;
 
 thread_local! {
-    /// Those that are given back count again.
+    /// Freed ones count too.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: all of it is done by the system's allocator; counting touches nothing of what it gives.
+// SAFETY: the system's allocator does all of it; counting does not touch the memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // While a thread ends there is nothing to count in.
+        // While a thread ends, the counter may be gone.
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
@@ -36,21 +36,21 @@ static ALLOCATOR: Counting = Counting;
 
 const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
 const N: usize = 400;
-/// What allocations and steps may differ by where they do not depend on N: vectors that grow, runs of
-/// stamps, pages of an ordered map.
+/// Allowed difference in allocations and steps that do not depend on N: growing vectors, runs of stamps,
+/// nodes of an ordered map.
 const SLACK: u64 = 40;
 const RECORDED_SLACK: u64 = 300;
 
 const EXPLICIT: &str = "QUEUE POLICY SET p q delivery at-least-once acknowledge explicit";
 
-/// An operation: what comes before it, of which there is N, and the operation itself.
+/// An operation, and the preparation, which depends on N.
 struct Operation {
     name: &'static str,
     before: fn(&mut World, usize),
     act: fn(&mut World, usize),
 }
 
-/// These cost the same whatever N is.
+/// Their cost does not depend on N.
 const CONSTANT: &[Operation] = &[
     Operation { name: "a push", before: World::fill, act: |world, _| world.ask("RPUSH q x") },
     Operation {
@@ -62,7 +62,7 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("RPUSH q x"),
     },
     Operation {
-        name: "a push to a full queue that makes room",
+        name: "a push to a full queue that drops the oldest",
         before: |world, n| {
             world.fill(n);
             world.ask(&format!("QUEUE POLICY SET p q max-length {n} overflow drop-head"));
@@ -70,7 +70,7 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("RPUSH q x"),
     },
     Operation {
-        name: "a pop of another queue by whoever holds many",
+        name: "a pop from another queue with many in flight",
         before: |world, n| {
             world.ask("QUEUE POLICY SET o o delivery at-least-once acknowledge next-pop");
             world.hold(n);
@@ -87,7 +87,7 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE ACK q VALUE 7"),
     },
     Operation {
-        name: "a message that comes back between many others",
+        name: "a message that returns between many others",
         before: |world, n| {
             world.hold(n);
             let others = (0..n).filter(|number| *number != n / 2).map(|number| number.to_string());
@@ -128,12 +128,12 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("RPUSH other7 b"),
     },
     Operation {
-        name: "SWAPDB of many queues with lives",
+        name: "SWAPDB of many queues with TTLs",
         before: World::fill_many,
         act: |world, _| world.receive("SWAPDB 0 1"),
     },
     Operation {
-        name: "FLUSHALL of many queues with lives",
+        name: "FLUSHALL of many queues with TTLs",
         before: World::fill_many,
         act: |world, _| world.receive("FLUSHALL"),
     },
@@ -155,7 +155,7 @@ const CONSTANT: &[Operation] = &[
     },
 ];
 
-/// These cost ten times as much with ten times as many messages, and not a hundred times.
+/// Their cost grows tenfold with ten times as many messages, not a hundredfold.
 const LINEAR: &[Operation] = &[
     Operation {
         name: "a connection ends with many in flight",
@@ -168,7 +168,7 @@ const LINEAR: &[Operation] = &[
         act: |world, n| world.ask(&format!("QUEUE NACK q COUNT {n}")),
     },
     Operation {
-        name: "two workers that took turns leave together",
+        name: "two workers with alternate messages disconnect together",
         before: World::take_turns,
         act: |world, _| {
             world.broker.disconnect(world.worker, CloseReason::PeerClosed, world.now);
@@ -176,7 +176,7 @@ const LINEAR: &[Operation] = &[
         },
     },
     Operation {
-        name: "one of two workers that took turns leaves, then the other",
+        name: "two workers with alternate messages disconnect one after the other",
         before: World::take_turns,
         act: |world, _| {
             world.leave();
@@ -210,7 +210,7 @@ const LINEAR: &[Operation] = &[
         act: |world, _| world.wait(1_000_000),
     },
     Operation {
-        name: "many are dead letters",
+        name: "many are dead-lettered",
         before: |world, n| {
             world.ask("QUEUE POLICY SET p q message-ttl-ms 1000 dead-letter dead");
             world.fill(n);
@@ -236,7 +236,7 @@ struct World {
     recorded: Vec<u8>,
 }
 
-/// What an operation took.
+/// The cost of an operation.
 #[derive(Debug)]
 struct Cost {
     allocations: u64,
@@ -255,7 +255,7 @@ impl World {
         World { broker, now: START, worker, other, recorded: Vec::new() }
     }
 
-    /// A request alone, without what is done in the turns after it.
+    /// Only the request, without the turns after it.
     fn receive(&mut self, request: &str) {
         self.broker.receive(self.worker, format!("{request}\r\n").as_bytes(), self.now);
     }
@@ -283,7 +283,7 @@ impl World {
         }
     }
 
-    /// So many queues that no flush empties in their places.
+    /// That many queues, which no flush removes in place.
     fn fill_many(&mut self, n: usize) {
         self.ask("QUEUE POLICY SET p q* message-ttl-ms 100000");
         for number in 0..4 * n {
@@ -295,7 +295,7 @@ impl World {
         self.hold_under(EXPLICIT, n);
     }
 
-    /// All messages are in flight, and go back after a second.
+    /// All messages are in flight, and return after a second.
     fn hold_for_a_second(&mut self, n: usize) {
         self.hold_under(&format!("{EXPLICIT} ack-timeout-ms 1000"), n);
     }
@@ -306,7 +306,7 @@ impl World {
         self.ask(&format!("LPOP q {n}"));
     }
 
-    /// Two workers have all messages in flight, each the next one after the other's.
+    /// Two workers have all messages in flight, alternately.
     fn take_turns(&mut self, n: usize) {
         self.ask(EXPLICIT);
         self.fill(n);
@@ -359,7 +359,7 @@ fn cost(operation: &Operation, n: usize) -> Cost {
 }
 
 #[test]
-fn what_does_not_depend_on_n_costs_the_same() {
+fn constant_costs_do_not_grow_with_n() {
     for operation in CONSTANT {
         let (few, many) = (cost(operation, N), cost(operation, 10 * N));
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
@@ -370,7 +370,7 @@ fn what_does_not_depend_on_n_costs_the_same() {
 }
 
 #[test]
-fn what_is_done_to_n_messages_costs_n_and_not_its_square() {
+fn costs_for_n_messages_grow_with_n_and_not_its_square() {
     for operation in LINEAR {
         let (few, many) = (cost(operation, N), cost(operation, 10 * N));
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);

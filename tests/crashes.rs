@@ -1,7 +1,7 @@
-//! The journal against a disk that does its worst: after any end, what loads is a state that there
-//! was, and not older than what was promised.
+//! The journal on the worst possible disk: after any crash, what loads is always a state the broker was
+//! really in, and not older than promised.
 //!
-//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays so many, `TIDEGATE_CRASH_SEED=n` one.
+//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays that many, `TIDEGATE_CRASH_SEED=n` one.
 
 mod crashes {
     // The tests.
@@ -11,7 +11,7 @@ mod crashes {
     mod loss_of_power;
     mod trouble;
 
-    // What they need.
+    // Their support.
     mod checks;
     pub mod policies;
     pub mod script;

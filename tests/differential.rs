@@ -1,13 +1,12 @@
-//! The same generated commands, sent to Tidegate and to the original, 7.0 and 8.2: the answers are
-//! the same, byte for byte, apart from numbers of clients, times, addresses and the order of sets.
-//! What differs on purpose is listed in `differential/compare.rs`.
+//! The same generated commands are sent to Tidegate and to the original, 7.0 and 8.2. The replies must
+//! be the same, byte for byte, except client numbers, times, addresses and the order of sets. Intended
+//! differences are listed in `differential/compare.rs`.
 //!
-//! A seed decides on everything. Some seeds are always played, those that once failed among them,
-//! and some new ones each time. A run that fails names its seed and the shortest part of it that
-//! still fails.
+//! A seed decides everything. Some seeds are always played, including those that once failed, and some
+//! new ones each time. A failing run names its seed and the shortest part of it that still fails.
 //!
-//! - `TIDEGATE_DIFF_SEEDS=1000` plays so many new seeds.
-//! - `TIDEGATE_DIFF_COMMANDS=500` sends so many commands for each seed.
+//! - `TIDEGATE_DIFF_SEEDS=1000` plays that many new seeds.
+//! - `TIDEGATE_DIFF_COMMANDS=500` sends that many commands for each seed.
 //! - `TIDEGATE_DIFF_SEED=n` plays one seed and prints what happens.
 //!
 //! `originals/mod.rs` says where the original is looked for.
@@ -37,7 +36,7 @@ use differential::step::Step;
 use differential::{generator, server, shrink, vocabulary};
 use originals::{Original, Version};
 
-/// Seeds that failed once, and how many commands it took.
+/// Seeds that once failed, and how many commands it took.
 const REGRESSIONS: &[(u64, usize)] = &[
     (1795538055118245, 500),
     (1795538055118262, 500),
@@ -54,13 +53,13 @@ const FIXED_SEEDS: u64 = 12;
 const NEW_SEEDS: u64 = 4;
 const COMMANDS: usize = 300;
 
-/// Beyond this many failures the next ones teach little.
+/// After this many failures, more of them tell little.
 const FAILURES_MAX: usize = 5;
 
 fn main() -> ExitCode {
-    // Answers change from version to version; these are compared with two.
+    // Replies differ between versions; these are compared with two.
     let judges = [("7_0", originals::redis_7(&[Version::V7_0])), ("8_2", originals::redis_8())];
-    let mut trials = vec![Trial::test("every_command_is_spoken", every_command_is_spoken)];
+    let mut trials = vec![Trial::test("every_command_is_generated", every_command_is_generated)];
     for (version, judge) in judges {
         let name = format!("answers_are_those_of_redis_{version}");
         trials.push(originals::trial(name, &judge, answers_are_the_same));
@@ -102,7 +101,7 @@ fn answers_are_the_same(original: &Original) -> Result<(), String> {
     }
 }
 
-/// The least that still fails of what failed.
+/// The shortest part of a failure that still fails.
 fn report(pair: &mut Pair, seed: u64, commands: usize, steps: Vec<Step>, first: &str) -> String {
     let headline = format!("TIDEGATE_DIFF_SEED={seed} TIDEGATE_DIFF_COMMANDS={commands} differs");
     let steps = shrink::shrink(pair, steps);
@@ -126,8 +125,8 @@ fn number(variable: &str) -> Option<u64> {
     Some(value.parse().unwrap_or_else(|_| panic!("{variable}={value} is no number")))
 }
 
-/// A new command belongs into the vocabulary, or there is a reason.
-fn every_command_is_spoken() -> Result<(), Failed> {
+/// A new command must be in the vocabulary, or there must be a reason.
+fn every_command_is_generated() -> Result<(), Failed> {
     let mut spoken = BTreeSet::new();
     for template in vocabulary::FAMILIES.iter().flat_map(|family| family.templates) {
         let mut words = template.split_whitespace().map(|word| word.trim_matches(['[', ']']));
@@ -146,6 +145,6 @@ fn every_command_is_spoken() -> Result<(), Failed> {
     let missing: Vec<String> = tidegate::command_names()
         .filter(|name| !spoken.contains(name) && !is_excused(name) && !name.ends_with(" HELP"))
         .collect();
-    assert!(missing.is_empty(), "neither spoken nor excused: {missing:?}");
+    assert!(missing.is_empty(), "neither generated nor excused: {missing:?}");
     Ok(())
 }

@@ -27,7 +27,7 @@ fn owed(broker: &mut Broker, id: ClientId, now: Now) -> String {
     String::from_utf8_lossy(&owed).into_owned()
 }
 
-/// Everything that two databases hold, with expiries, as text.
+/// The content of two databases, with expiries, as text.
 fn dump(broker: &mut Broker, now: Now) -> String {
     let id = broker.connect(CLIENTS, Peer::in_process(), now);
     let mut dump = String::new();
@@ -121,7 +121,7 @@ proptest! {
             settle(&mut original, now);
             original.take_effects(&mut effects);
         }
-        // What was set with a moment that has passed goes in the next turn.
+        // What was set with a time in the past is removed in the next turn.
         settle(&mut original, now);
         original.take_effects(&mut effects);
 

@@ -1,6 +1,6 @@
-//! A policy that has gone, while what it provided for is still being returned to its queue, in parts:
-//! whatever clients do meanwhile, and whenever the files are written anew or the process is killed, the end
-//! is the same.
+//! A deleted policy, while its delayed messages and messages in flight return to the queue in parts.
+//! Whatever clients do meanwhile, and whenever the files are rewritten or the process is killed, the
+//! result is the same.
 
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod crashes {
@@ -18,7 +18,7 @@ use tidegate::{Broker, CloseReason, Peer};
 const SETTINGS: &str = "turn-work-max 100";
 const MESSAGES: usize = 400;
 
-/// What a queue has beside its list, by policy.
+/// The other messages of a queue, by policy.
 const POLICIES: &[(&str, &str)] = &[
     ("p q delay-ms 100000", "LLEN q"),
     ("p q delay-ms 100000 max-length 500", "LPUSH q f1 f2"),
@@ -27,14 +27,14 @@ const POLICIES: &[(&str, &str)] = &[
     ("p * delivery at-least-once acknowledge explicit delay-ms 100000", "SELECT 0"),
 ];
 
-/// What holds then.
+/// The policies afterwards.
 const CHANGES: &[&str] = &[
     "QUEUE POLICY DEL p",
     "QUEUE POLICY SET p q max-length 1000",
     "QUEUE POLICY SET o z max-length 3\r\nQUEUE POLICY DEL p",
 ];
 
-/// What clients do meanwhile.
+/// Requests of clients meanwhile.
 const REQUESTS: &[&str] = &[
     "PING",
     "RPUSH q new",
@@ -73,7 +73,7 @@ fn settle(broker: &mut Broker, mut now: Now) {
     assert!(!broker.has_backlog(), "it comes to an end");
 }
 
-/// All that there is, in words.
+/// All data, as text.
 fn all(broker: &Broker) -> String {
     let lists = broker.contents().into_iter().chain(broker.hidden_contents());
     let text = |message: &Vec<u8>| String::from_utf8_lossy(message).into_owned();
@@ -81,8 +81,8 @@ fn all(broker: &Broker) -> String {
     lists.map(|((db, key), (m, _))| format!("{db} {}={}\n", text(&key), list(&m))).collect()
 }
 
-/// Plays a story of so many turns. The policy changes in the first, requests come in the second, and the
-/// files are written anew from another one on, if at all.
+/// Plays a story of this many turns. The policy changes in the first, requests come in the second, and
+/// the files are rewritten from another turn on, if at all.
 fn play(policy: (&str, &str), change: &str, request: &str, rewrite: Option<usize>, turns: usize) {
     let told = format!("{policy:?}, {change}, {request}, a rewrite in turn {rewrite:?} of {turns}");
     let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
@@ -101,14 +101,14 @@ fn play(policy: (&str, &str), change: &str, request: &str, rewrite: Option<usize
     let (killed, now) = (world.directory.after_kill(), world.now);
     let (mut loaded, _) = load(&killed, SETTINGS, now).expect("it loads");
     settle(&mut loaded, now);
-    // The same happens where the connections are lost and the broker is not.
+    // The same happens if the connections are lost but not the broker.
     world.disconnect_all(CloseReason::PeerClosed);
     settle(&mut world.broker, now);
     assert_eq!(all(&loaded), all(&world.broker), "{told}: loaded, and as it was");
 }
 
 #[test]
-fn what_it_provided_for_comes_back_whatever_happens() {
+fn its_messages_return_whatever_happens() {
     for policy in POLICIES {
         for change in CHANGES {
             for request in REQUESTS {

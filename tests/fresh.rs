@@ -1,6 +1,5 @@
-//! What brings something back brings back all of it: RESET leaves what a new client has, CONFIG
-//! RESETSTAT what a new server has, both compared as a whole. And no place that shows commands shows a
-//! secret.
+//! Resets are complete: RESET leaves the state of a new client, CONFIG RESETSTAT that of a new server,
+//! both compared as a whole. And no command that shows commands shows a secret.
 
 mod broker_support;
 
@@ -14,7 +13,7 @@ fn bench(lines: &str) -> Bench {
     Bench::with(Settings::from_text(lines, "the test's settings").expect("valid settings"))
 }
 
-/// A client's line, as another one sees it, without its number.
+/// A client's line as seen by another client, without its number.
 fn seen(bench: &mut Bench, id: ClientId) -> String {
     let asker = bench.client();
     let list = bench.call(asker, &format!("CLIENT LIST ID {}", id.number()));
@@ -24,7 +23,7 @@ fn seen(bench: &mut Bench, id: ClientId) -> String {
     seen
 }
 
-/// What puts a client into another state than a new one's, a way each.
+/// Ways to change the state of a client.
 const STATES: &[&[&str]] = &[
     &["HELLO 3"],
     &["CLIENT SETNAME me"],
@@ -64,7 +63,7 @@ fn reset_leaves_what_a_new_client_has() {
             state.iter().for_each(|line| drop(bench.call(used, line)));
             assert_eq!(bench.call(used, "RESET"), "+RESET\r\n", "{state:?}");
             assert_eq!(bench.call(new, "RESET"), "+RESET\r\n");
-            // The list is not for strangers.
+            // CLIENT LIST needs authentication.
             if has_password {
                 asks(&mut bench, "CONFIG SET requirepass \"\"");
             }
@@ -76,14 +75,14 @@ fn reset_leaves_what_a_new_client_has() {
                     assert_eq!(bench.call(id, "PING"), "-NOAUTH Authentication required.\r\n");
                 }
             }
-            // And others have nothing of it any more.
+            // Nothing of it is left for other clients.
             assert_eq!(asks(&mut bench, "PUBLISH a x"), ":0\r\n", "{state:?}");
             assert_eq!(asks(&mut bench, "PUBSUB NUMPAT"), ":0\r\n", "{state:?}");
             assert_eq!(asks(&mut bench, "PUBSUB SHARDCHANNELS"), "*0\r\n", "{state:?}");
             assert_eq!(asks(&mut bench, "QUEUE INFLIGHT held"), "*0\r\n", "{state:?}");
             assert_eq!(bench.owed(used), "", "{state:?}: it is told of what others do");
             if !has_password {
-                // A watch that is broken, or a transaction that is aborted, would be seen here.
+                // A broken watch or an aborted transaction would show here.
                 assert_eq!(bench.call(used, "MULTI"), "+OK\r\n", "{state:?}");
                 assert_eq!(bench.call(used, "EXEC"), "*0\r\n", "{state:?}");
             }
@@ -91,7 +90,7 @@ fn reset_leaves_what_a_new_client_has() {
     }
 }
 
-/// Whatever a client was in the middle of, nothing of it is left when its connection is gone.
+/// Whatever a client was doing, nothing of it is left when its connection is gone.
 #[test]
 fn a_connection_that_ends_leaves_nothing() {
     for state in STATES {
@@ -110,7 +109,7 @@ fn a_connection_that_ends_leaves_nothing() {
     }
 }
 
-/// The sections of INFO that count, without what depends on which memory is where.
+/// The sections of INFO with counters, without what depends on the memory layout.
 const COUNTING: &[&str] = &[
     "clients",
     "persistence",
@@ -123,13 +122,13 @@ const COUNTING: &[&str] = &[
     "channels",
 ];
 
-/// What has just been reset.
+/// The counters after a reset.
 fn counters(bench: &mut Bench) -> Vec<String> {
     let id = bench.client();
     let sections = COUNTING.join(" ");
     assert_eq!(bench.call(id, "CONFIG RESETSTAT"), "+OK\r\n");
     let info = bench.call(id, &format!("INFO {sections}"));
-    // What changed since the last save is no counter of what happened, and stays, as in Redis.
+    // Changes since the last save are not reset, as in Redis.
     let is_compared =
         |line: &&str| !line.starts_with('$') && !line.starts_with("rdb_changes_since_last_save:");
     info.lines().filter(is_compared).map(str::to_string).collect()
@@ -174,7 +173,7 @@ fn resetstat_leaves_what_a_new_server_has() {
     let publisher = used.client();
     (0..4).for_each(|_| drop(used.call(publisher, "PUBLISH news x")));
     used.advance(Duration::from_millis(500));
-    // Clients that are closed by limits.
+    // Clients closed by limits.
     let greedy = used.client();
     used.broker.receive(greedy, &vec![b'*'; 60_000], used.now);
     let filler = format!("*2\r\n$4\r\nECHO\r\n$3000000\r\n{}", "x".repeat(1_100_000));
@@ -192,7 +191,7 @@ fn resetstat_leaves_what_a_new_server_has() {
     let last = used.client();
     used.call(last, "FLUSHALL");
     used.broker.disconnect(last, CloseReason::PeerClosed, used.now);
-    // Rates are of the last moments.
+    // Rates are those of the last moments.
     used.advance(Duration::from_secs(100));
     let mut new = bench(settings);
     new.advance(
@@ -224,7 +223,7 @@ impl log::Log for Keep {
     fn flush(&self) {}
 }
 
-/// Commands that give a secret.
+/// Commands that contain a secret.
 const SECRETS: &[&str] = &[
     "AUTH topsecret",
     "AUTH default topsecret",

@@ -1,7 +1,7 @@
 //! A full disk, on a directory in memory: a change that does not fit is never made, its client gets
-//! `-MISCONF` at once, and what was answered is there.
+//! `-MISCONF` at once, and everything confirmed is there.
 
-// It has the world of the crash tests.
+// It shares the world of the crash tests.
 mod crashes {
     pub mod watchful;
     pub mod world;
@@ -19,7 +19,7 @@ fn large(letter: &str) -> String {
     letter.repeat(3000)
 }
 
-/// A push that is too long for a line.
+/// A push that is too long for an inline request.
 fn push(message: &str) -> String {
     let length = message.len();
     format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n${length}\r\n{message}\r\n")
@@ -31,20 +31,20 @@ fn world(more: &str) -> World {
 }
 
 impl World {
-    /// From now on the disk is full, for so many operations.
+    /// The disk is full from now on, for this many operations.
     fn fill_disk(&self, operations: u64) {
         let now = self.directory.operations();
         self.directory.inject(now..now.saturating_add(operations), Fault::NoSpace);
     }
 
-    /// What one client gets in a turn of its own.
+    /// The reply to one client in a turn of its own.
     fn ask(&mut self, client: usize, request: &str) -> String {
         let before = self.replies.len();
         assert!(self.turn(client, &format!("{request}\r\n")), "nothing is the end");
         self.replies[before..].to_string()
     }
 
-    /// Pushes until that is refused; every push is answered in its own turn.
+    /// Pushes until a push is refused; each is answered in its own turn.
     fn push_until_full(&mut self) -> usize {
         for count in 1..1000 {
             let reply = self.ask(0, &format!("RPUSH q {}", large("m")));
@@ -56,7 +56,7 @@ impl World {
         panic!("the disk is never full");
     }
 
-    /// What would load now is what is here.
+    /// A start would load the current data.
     fn check_files(&self) {
         let found = contents(&self.directory.after_kill(), "").expect("it loads");
         assert_eq!(found, world::state_of(&self.broker));
@@ -69,7 +69,7 @@ fn the_change_that_meets_it_is_never_made() {
         let mut world = World::new(MemoryDirectory::new(), &format!("appendfsync {policy}"))
             .expect("a new directory");
         if policy == "always" {
-            // Answers come one sync later.
+            // Replies come one sync later.
             world.fill_disk(u64::MAX);
             for _ in 0..1000 {
                 assert!(world.turn(0, &format!("RPUSH q {}\r\n", large("m"))), "no failure");
@@ -85,7 +85,7 @@ fn the_change_that_meets_it_is_never_made() {
         assert_eq!(world.ask(1, "LPOP q"), MISCONF);
         assert!(world.broker.persistence().refusal().is_some());
         world.check_files();
-        // An end in good order needs space as well.
+        // An orderly end needs space as well.
         let expected = world::state_of(&world.broker);
         let directory = world.close();
         assert_eq!(contents(&directory.crash(1), "").expect("it loads"), expected);
@@ -93,7 +93,7 @@ fn the_change_that_meets_it_is_never_made() {
 }
 
 #[test]
-fn changes_are_taken_when_there_is_space_again() {
+fn changes_are_accepted_when_there_is_space_again() {
     let mut world = world("");
     world.fill_disk(100);
     let pushed = world.push_until_full();
@@ -109,7 +109,7 @@ fn changes_are_taken_when_there_is_space_again() {
     world.rest();
 }
 
-/// Each gate is asked for a command, for one that is queued, and for an EXEC of it.
+/// Each gate is checked for a command, for a queued one, and for its EXEC.
 #[test]
 fn transactions_are_refused_as_a_whole() {
     let mut world = world("");
@@ -130,7 +130,7 @@ fn transactions_are_refused_as_a_whole() {
     world.check_files();
 }
 
-/// A request that is larger than the space waits for a turn, and alone is refused if there is none.
+/// A request larger than the space waits for a turn, and is refused alone if there is none.
 #[test]
 fn a_large_request_is_refused_alone() {
     let mut world = world("");
@@ -144,7 +144,7 @@ fn a_large_request_is_refused_alone() {
     let told = "+PONG\r\n:1\r\n+PONG\r\n+PONG\r\n+OK\r\n+QUEUED\r\n*1\r\n:2\r\n+PONG\r\n";
     assert_eq!(&world.replies[before..], told);
 
-    // The space for it is not there; that for small ones is.
+    // There is no space for it, but for small ones.
     let larger = push(&"l".repeat(2_000_000));
     world.fill_disk(2);
     let before = world.replies.len();
@@ -154,9 +154,9 @@ fn a_large_request_is_refused_alone() {
     world.check_files();
 }
 
-/// Who waits is not served with what could not be written, and is served when it can.
+/// A waiting consumer does not get a message that could not be recorded; it gets it once there is space.
 #[test]
-fn consumers_that_wait_are_served_when_there_is_space() {
+fn waiting_consumers_are_served_when_there_is_space() {
     let mut world = world("queue-policy p d* delay-ms 500");
     assert_eq!(world.ask(0, "RPUSH d later"), ":1\r\n");
     assert_eq!(world.ask(1, "BLPOP d 0"), "");
@@ -173,7 +173,7 @@ fn consumers_that_wait_are_served_when_there_is_space() {
     world.rest();
 }
 
-/// A rewrite needs space of its own. It fails, leaves nothing behind, and what is there goes on.
+/// A rewrite needs its own space. It fails and leaves nothing behind, and the server continues.
 #[test]
 fn a_rewrite_fails_and_leaves_nothing() {
     use tidegate::journal::files::Directory;
@@ -188,7 +188,7 @@ fn a_rewrite_fails_and_leaves_nothing() {
         assert!(world.ask(0, "BGREWRITEAOF").starts_with("+Background"));
         world.rest();
         let mut left = world.directory.list().expect("names");
-        // If it succeeded, the numbers have grown.
+        // If it succeeded, the numbers have increased.
         left.retain(|name| !name.contains(".base.") && !name.contains(".incr."));
         assert_eq!(left, ["appendonly.aof.manifest"], "{operations} operations");
         world.check_files();
@@ -197,7 +197,7 @@ fn a_rewrite_fails_and_leaves_nothing() {
 }
 
 #[test]
-fn every_end_of_the_space_keeps_what_was_answered() {
+fn a_disk_full_at_any_point_keeps_confirmed_changes() {
     for operations in (1..40).step_by(3) {
         let mut world = world("");
         world.fill_disk(operations);
@@ -207,7 +207,7 @@ fn every_end_of_the_space_keeps_what_was_answered() {
             assert!(world.wait(40_000));
         }
         world.rest();
-        // Everybody has been told what became of each push.
+        // Every push has had its reply.
         let pushed = world.replies.lines().filter(|line| line.starts_with(':')).count();
         let refused = world.replies.matches(MISCONF).count();
         assert_eq!(pushed + refused, 60, "{operations} operations");

@@ -1,5 +1,5 @@
-//! The properties that the fuzzer looks for exceptions from, on a few generated inputs each:
-//! `cargo test` notices when one is broken, `fuzz/` searches (see CONTRIBUTING.md).
+//! The fuzzer's properties, checked with a few generated inputs each: `cargo test` notices a broken one,
+//! `fuzz/` searches (see CONTRIBUTING.md).
 
 #[path = "fuzz_properties/broker.rs"]
 mod broker;
@@ -37,7 +37,7 @@ fn the_seeds_hold() {
     }
 }
 
-/// Pieces of a kind put together at random, with a few odd bytes.
+/// Random combinations of pieces, with a few odd bytes.
 fn pieces(pieces: &'static [&'static str], count: usize) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         9 => prop::sample::select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
@@ -66,7 +66,7 @@ const EVENTS: &[&str] = &[
     "WATCH q", "SUBSCRIBE q", "PUBLISH ", "PEXPIRE q 50", "HELLO 3", "CLIENT KILL ID ",
     "CLIENT PAUSE 60", "MONITOR", "SELECT 1", "SWAPDB 0 1", "q ", "r ", "1 ", "0 ", "|",
 ];
-/// Subscribers whose sockets take little, and publishers that are among them.
+/// Subscribers whose sockets accept little, some of which publish.
 #[rustfmt::skip]
 const PUBLICATIONS: &[&str] = &[
     "\naHELLO 3", "\nbHELLO 3", "\nbHELLO 2", "\nm7", "\nm99", "\nn0", "\nn40", "\no5000",

@@ -1,4 +1,4 @@
-//! Clients of the program that has the server: what they ask, how they wait, and how they end.
+//! In-process clients: their calls, their waits, and their ends.
 
 use std::fs;
 use std::sync::mpsc;
@@ -8,7 +8,7 @@ use tidegate::resp::Reply;
 use tidegate::settings::Settings;
 use tidegate::{Calls, Client, ClientError, Message, RunningServer, Server};
 
-/// How long anything may take on a busy machine.
+/// Time limit for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn serve(lines: &str) -> RunningServer {
@@ -24,7 +24,7 @@ fn bulk(text: &str) -> Reply {
     Reply::Bulk(text.into())
 }
 
-/// Waits until so many clients wait for keys.
+/// Waits until this many clients are blocked on keys.
 fn wait_for_blocked(client: &mut Client, count: usize) {
     let expected = format!("blocked_clients:{count}\r\n");
     let deadline = Instant::now() + PATIENCE;
@@ -57,7 +57,7 @@ fn calls_have_types() {
     let list = client.call(&["CLIENT", "LIST"]).expect("CLIENT LIST");
     let list = String::from_utf8_lossy(list.bytes().expect("a text")).into_owned();
     assert!(list.contains("addr=in-process:0") && list.contains("resp=3"), "{list}");
-    // Longer than a socket holds.
+    // More than a socket holds.
     let long = vec![b'm'; 5_000_000];
     client.push("q", &long).expect("a push");
     assert_eq!(client.pop("q").expect("a pop"), Some(long));
@@ -119,9 +119,9 @@ fn subscribers_get_messages() {
     assert!(matches!(matching.next_message(None), Err(ClientError::Closed)));
 }
 
-/// A client that is dropped is one whose connection has ended.
+/// Dropping a client closes its connection.
 #[test]
-fn what_a_dropped_client_had_in_flight_comes_back() {
+fn messages_in_flight_of_a_dropped_client_return() {
     let policy = r#"queue-policy safe "q" delivery at-least-once acknowledge next-pop"#;
     let server = serve(policy);
     let (mut first, mut second) = (connect(&server), connect(&server));
@@ -131,13 +131,13 @@ fn what_a_dropped_client_had_in_flight_comes_back() {
     assert_eq!(first.pop("q").expect("a pop"), Some(b"a".to_vec()));
     assert_eq!(second.pop("q").expect("a pop"), Some(b"b".to_vec()));
     drop(first);
-    // The next pop acknowledges the one before.
+    // The next pop acknowledges the previous message.
     assert_eq!(second.pop_wait("q", Some(PATIENCE)).expect("a pop"), Some(b"a".to_vec()));
     assert_eq!(second.pop("q").expect("a pop"), None);
 }
 
 #[test]
-fn a_server_that_stops_ends_those_who_wait() {
+fn a_stopping_server_ends_waits() {
     let server = serve("");
     let (mut observer, mut worker) = (connect(&server), connect(&server));
     let connector = server.connector();
@@ -152,7 +152,7 @@ fn a_server_that_stops_ends_those_who_wait() {
     assert!(matches!(result, Err(ClientError::Closed)), "{result:?}");
     assert!(matches!(waiting.join().expect("no panic"), ClientError::Closed));
     assert!(matches!(connector.connect(), Err(ClientError::Closed)));
-    // As one that never ran does.
+    // Likewise for a server that never ran.
     let server = Server::in_process(Settings::default()).expect("a server");
     let mut client = server.connector().connect().expect("it may run yet");
     drop(server);
@@ -189,7 +189,7 @@ fn limits_hold() {
     assert!(matches!(end, Some(ClientError::Closed)), "{end:?}");
 }
 
-/// Nobody is refused because append files are still being loaded.
+/// No client is refused because append files are still being loaded.
 #[test]
 fn clients_wait_until_append_files_are_loaded() {
     let path = std::env::temp_dir().join(format!("tidegate-in-process-{}", std::process::id()));

@@ -1,5 +1,5 @@
-//! How the program is started: in the background, under a service manager, with a file for its
-//! number, with passwords on its command line.
+//! How the program is started: in the background, under a service manager, with a pid file, with
+//! passwords on its command line.
 
 mod server_support;
 
@@ -16,20 +16,20 @@ fn tidegate() -> Command {
     command
 }
 
-/// The address behind the line `port N`.
+/// The address in the line `port N`.
 fn address_in(text: &str) -> SocketAddr {
     let port = text.lines().find_map(|line| line.strip_prefix("port ")).expect("the port");
     ([127, 0, 0, 1], port.parse().expect("a number")).into()
 }
 
 #[test]
-fn in_the_background_it_lets_go_of_the_terminal_when_it_listens() {
+fn in_the_background_it_closes_the_terminal_once_it_listens() {
     let directory = Directory::new("background");
     let (pid_file, log) = (directory.join("pid"), directory.join("log"));
     let mut command = tidegate();
     command.args(["--port", "0", "--daemonize", "yes", "--requirepass", "topsecret"]);
     command.arg("--pidfile").arg(&pid_file).arg("--logfile").arg(&log);
-    // It returns when nobody has its standard output and error any more.
+    // It returns once no process has its standard output and error open.
     let output = command.output().expect("the binary runs");
     assert!(output.status.success(), "{output:?}");
     let mut client = Client::connect(address_in(&String::from_utf8_lossy(&output.stdout)));
@@ -38,7 +38,7 @@ fn in_the_background_it_lets_go_of_the_terminal_when_it_listens() {
     assert!(client.info("server").contains(&format!("process_id:{}\r\n", pid.trim())));
     client.send("SHUTDOWN\r\n");
     assert_eq!(client.line(), None);
-    // The file goes last but one, the line comes before.
+    // The pid file is removed before the process ends.
     let begun = std::time::Instant::now();
     while pid_file.exists() && begun.elapsed() < PATIENCE {
         std::thread::yield_now();
@@ -106,7 +106,7 @@ fn the_command_line_overrides_the_file_of_a_distribution() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_password_on_the_command_line_is_nobodys() {
+fn a_password_on_the_command_line_is_hidden() {
     let arguments = ["--requirepass", "top secret", "--maxclients", "50", "--MASTERAUTH", "other"];
     let process = Process::start(&arguments);
     let of_process = |name: &str| {
@@ -129,7 +129,7 @@ fn a_password_on_the_command_line_is_nobodys() {
 }
 
 #[test]
-fn words_that_are_no_settings_get_an_answer() {
+fn wrong_arguments_are_explained() {
     let cases: &[(&[&str], i32, &str)] = &[
         (&["help"], 0, "Usage: tidegate"),
         (&["version"], 0, env!("CARGO_PKG_VERSION")),

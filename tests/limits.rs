@@ -1,7 +1,7 @@
-//! Limits, one row each: up to the limit all is well, and one more is refused.
+//! Limits, one row each: everything works up to the limit, and one more is refused.
 //!
-//! What the settings and the options of policies take is tested with them; how many clients, files and
-//! bytes of a socket there may be, with the server.
+//! Ranges of settings and of policy options are tested with them; limits on clients, files and socket
+//! bytes with the server.
 
 mod broker_support;
 
@@ -14,9 +14,9 @@ use tidegate::settings::Settings;
 struct Limit {
     what: &'static str,
     settings: &'static str,
-    /// The most that passes.
+    /// The limit.
     max: u64,
-    /// Goes as far as that; whether nothing was refused.
+    /// Goes up to this number; returns whether nothing was refused.
     passes: fn(&mut Bench, u64) -> bool,
 }
 
@@ -89,7 +89,7 @@ const LIMITS: &[Limit] = &[
         max: 1000,
         passes: |bench, n| {
             let id = bench.client();
-            // `$nnn`, two ends of lines, and the text.
+            // `$nnn`, two line ends, and the text.
             bench.send(id, &format!("ECHO {}", "x".repeat(n as usize - 8)));
             assert_eq!(bench.broker.output(id).map(|output| output.len()), Some(n as usize));
             bench.broker.next_closing().is_none()
@@ -118,7 +118,7 @@ const LIMITS: &[Limit] = &[
         max: 1 << 10,
         passes: |bench, n| {
             let id = bench.client();
-            // `$nnnn`, two ends of lines, and the text.
+            // `$nnnn`, two line ends, and the text.
             let requests = format!("ECHO {}\r\nPING\r\n", "x".repeat(n as usize - 9));
             bench.broker.receive(id, requests.as_bytes(), bench.now);
             !bench.broker.has_backlog()
@@ -193,7 +193,7 @@ const LIMITS: &[Limit] = &[
         },
     },
     Limit {
-        what: "max-length, whose oldest make room",
+        what: "max-length, with drop-head",
         settings: "queue-policy p q max-length 3 overflow drop-head",
         max: 3,
         passes: |bench, n| {
@@ -378,25 +378,25 @@ fn call_bytes(bench: &mut Bench, bytes: &str) -> String {
     bench.owed(id)
 }
 
-/// So many bytes, and no request is complete.
+/// This many bytes without a complete request.
 fn unfinished(bytes: u64) -> String {
     let header = "*2\r\n$4\r\nECHO\r\n$9000000\r\n";
     format!("{header}{}", "x".repeat(bytes as usize - header.len()))
 }
 
-/// The first number behind these words that is not 0.
+/// The first non-zero number after this name.
 fn field(text: &str, name: &str) -> u64 {
     let numbers = text.split(name).skip(1).filter_map(|rest| rest.split(' ').next()?.parse().ok());
     numbers.into_iter().find(|number| *number > 0).expect("a number")
 }
 
-/// The replies to so many pushes of a message each.
+/// The replies to this many pushes of one message.
 fn push_each(bench: &mut Bench, count: u64) -> String {
     let id = bench.client();
     (1..=count).map(|number| bench.call(id, &format!("RPUSH q {number}"))).collect()
 }
 
-/// The replies to so many messages for a subscriber that does not read.
+/// The replies to this many messages for a subscriber that does not read.
 fn publish_each(bench: &mut Bench, count: u64) -> String {
     let subscriber = bench.client();
     bench.call(subscriber, "SUBSCRIBE c");
@@ -412,7 +412,7 @@ fn is_blocked_after(bench: &mut Bench, line: &str, us: u64) -> bool {
 }
 
 #[test]
-fn up_to_the_limit_all_is_well_and_one_more_is_refused() {
+fn everything_works_up_to_the_limit_and_one_more_is_refused() {
     for limit in LIMITS {
         let bench = || {
             let settings = Settings::from_text(limit.settings, "the test's settings");
@@ -424,7 +424,7 @@ fn up_to_the_limit_all_is_well_and_one_more_is_refused() {
     }
 }
 
-/// The time above a soft limit begins anew when the client has been below it.
+/// The time above a soft limit starts again when the client was below it.
 #[test]
 fn a_soft_limit_is_for_one_time_above_it() {
     let settings = "client-output-buffer-limit normal 0 100 5";
@@ -443,7 +443,7 @@ fn a_soft_limit_is_for_one_time_above_it() {
     assert!(bench.broker.next_closing().is_some());
 }
 
-/// The memory that is used changes with what is asked, so the limit is looked for.
+/// The memory in use changes with each request, so the test searches for the limit.
 #[test]
 fn maxmemory_is_what_may_be_used() {
     let mut bench = Bench::new();
@@ -453,7 +453,7 @@ fn maxmemory_is_what_may_be_used() {
         let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
         line.expect("the field").parse::<u64>().expect("a number")
     };
-    // The next command may take memory as long as no more is used than this.
+    // The next command may take memory as long as no more than this is in use.
     bench.call(id, "RPUSH q x");
     let before = used(&mut bench);
     assert_eq!(used(&mut bench), before, "nothing changes by itself");
@@ -471,7 +471,7 @@ fn check_options<P: Policy>(what: &str) {
         for (value, is_taken) in [(min, true), (max, true), (min - 1, false), (max + 1, false)] {
             let text = value.to_string();
             let words = [&b"p"[..], b"x", row.name.as_bytes(), text.as_bytes()];
-            // Some need other options, which is said when the value is right.
+            // Some need other options; that error comes only when the value is right.
             let error = P::parse(&words).err().unwrap_or_default();
             let is_refused = error.starts_with(&format!("option '{}' takes ", row.name));
             assert_eq!(!is_refused, is_taken, "{what}, {} {value}: {error}", row.name);
@@ -480,7 +480,7 @@ fn check_options<P: Policy>(what: &str) {
 }
 
 #[test]
-fn options_of_policies_take_their_least_and_their_most() {
+fn options_of_policies_accept_their_minimum_and_maximum() {
     check_options::<QueuePolicy>("queue policy");
     check_options::<ChannelPolicy>("channel policy");
 }

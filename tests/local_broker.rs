@@ -78,7 +78,7 @@ fn messages_come_without_a_request() {
     assert_eq!(local.receive(subscriber).expect("it is open"), Some(message));
     assert_eq!(local.receive(subscriber).expect("it is open"), None);
 
-    // Whoever does not fetch them is closed by the limit.
+    // A client that does not fetch them is closed by the limit.
     let message = [b'm'; 1000];
     let told = std::iter::from_fn(|| local.client(producer, START).publish("c", message).ok());
     assert_eq!(told.take_while(|&count| count > 0).count(), 10);
@@ -97,7 +97,7 @@ fn the_last_reply_is_read_after_the_end() {
     let ok = local.client(id, START).call(&["QUIT"]).expect("QUIT");
     assert_eq!(ok, Reply::Simple(b"OK".to_vec()));
     assert!(matches!(local.receive(id), Err(ClientError::Closed)));
-    // The slot is free when the client is dropped, and its old id finds nobody.
+    // The slot is freed when the client is dropped, and its old id finds no client.
     local.disconnect(id, START);
     let next = local.connect(START).expect("room");
     assert!(matches!(local.client(id, START).pop("q"), Err(ClientError::Closed)));
@@ -122,7 +122,7 @@ fn idle_clients_are_closed() {
 }
 
 #[test]
-fn what_a_client_had_in_flight_comes_back_when_it_ends() {
+fn messages_in_flight_return_when_the_client_ends() {
     let mut local = local(AT_LEAST_ONCE);
     let first = local.connect(START).expect("a client");
     let second = local.connect(START).expect("a client");
@@ -133,9 +133,9 @@ fn what_a_client_had_in_flight_comes_back_when_it_ends() {
     assert_eq!(local.client(second, START).pop("q").expect("a pop"), Some(b"a".to_vec()));
 }
 
-/// With `always`, what was answered is there after a crash; with the others after an end.
+/// With `always`, confirmed changes are there after a crash; with the others, after an orderly end.
 #[test]
-fn what_was_answered_is_in_the_append_files() {
+fn confirmed_changes_are_in_the_append_files() {
     let directory = MemoryDirectory::new();
     let lines = format!("appendfsync always\n{AT_LEAST_ONCE}");
     let mut local = open(&directory, &lines);
@@ -150,7 +150,7 @@ fn what_was_answered_is_in_the_append_files() {
 
     let mut local = open(&crashed, &lines);
     let id = local.connect(START).expect("a client");
-    // The first was acknowledged by the second pop, and the second was not.
+    // The second pop acknowledged the first message, and the second was not acknowledged.
     let mut client = local.client(id, START);
     let left = client.call(&["LRANGE", "q", "0", "-1"]).expect("all messages");
     assert_eq!(left, Reply::Array(vec![bulk("b"), bulk("c")]));
@@ -167,7 +167,7 @@ fn what_was_answered_is_in_the_append_files() {
     local.close().expect("the end is written");
 }
 
-/// A reply is not shown before the turn that keeps what it promises.
+/// A reply is not visible before the turn that makes its change durable.
 #[test]
 fn a_promise_that_cannot_be_kept_is_an_error() {
     let directory = MemoryDirectory::new();

@@ -1,11 +1,11 @@
-//! What the log says: of strangers once a minute, of everything at `loglevel verbose`, and of
-//! passwords nothing.
+//! The log: events caused by strangers at most once a minute, everything at `loglevel verbose`, and
+//! never a password.
 
 mod server_support;
 
 use server_support::{Client, Process};
 
-/// A client that breaks the protocol, and is closed.
+/// A client that breaks the protocol and is closed.
 fn break_protocol(process: &Process, bytes: &str) {
     let mut client = process.client();
     client.send(bytes);
@@ -13,7 +13,7 @@ fn break_protocol(process: &Process, bytes: &str) {
 }
 
 #[test]
-fn what_strangers_cause_has_a_line_a_minute() {
+fn events_caused_by_strangers_have_a_line_a_minute() {
     let process = Process::start(&[]);
     for _ in 0..20 {
         break_protocol(&process, "POST / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -27,7 +27,7 @@ fn what_strangers_cause_has_a_line_a_minute() {
 }
 
 #[test]
-fn messages_that_policies_hand_to_each_other_have_a_line_a_minute() {
+fn messages_passed_between_policies_have_a_line_a_minute() {
     let process = Process::start(&[]);
     let mut client = process.client();
     for (name, queue, other) in [("there", "a", "b"), ("back", "b", "a")] {

@@ -1,7 +1,7 @@
-//! Queues under policies are the same after a kill: order, lives, what was in flight and how often it
-//! was delivered, and the policies themselves. And any other server finds each message in a list.
+//! Queues under policies are the same after a kill: order, TTLs, messages in flight and their delivery
+//! counts, and the policies themselves. And any other server finds each message in a list.
 //!
-//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays so many, `TIDEGATE_CRASH_SEED=n` one.
+//! Runs are made from seeds. `TIDEGATE_CRASH_SEEDS=1000` plays that many, `TIDEGATE_CRASH_SEED=n` one.
 
 #[expect(dead_code, reason = "the crash tests use the rest")]
 mod crashes {
@@ -39,7 +39,7 @@ fn policy(dice: &mut Dice, drawn: &mut Drawn) -> String {
     format!("QUEUE POLICY SET {words}")
 }
 
-/// Two messages that were pushed not long ago.
+/// Two recently pushed messages.
 fn recent(dice: &mut Dice, number: usize) -> String {
     let first = number.saturating_sub(dice.below(8) as usize);
     format!("{first} {}", first.saturating_sub(1))
@@ -78,7 +78,7 @@ fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) ->
     }
 }
 
-/// Plays a run, and has the journal write all of it.
+/// Plays a run, and lets the journal write everything.
 fn play(seed: u64, drawn: &mut Drawn, rewrites: bool) -> World {
     let mut dice = Dice(seed);
     let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
@@ -104,7 +104,7 @@ fn play(seed: u64, drawn: &mut Drawn, rewrites: bool) -> World {
             assert!(world.wait(0));
         }
     }
-    // A rewrite under way may keep changes back, unanswered.
+    // A rewrite in progress may hold changes back, unanswered.
     while world.has_jobs() {
         assert!(world.work());
     }
@@ -121,8 +121,8 @@ fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String {
     String::from_utf8_lossy(&owed).replace("\r\n", " ")
 }
 
-/// What becomes of messages that were pushed before: they may be remembered. Each has a producer of
-/// its own, which does not wait for room.
+/// Pushes earlier messages again: they may be remembered. Each has its own producer, which does not wait
+/// for capacity.
 fn push_again(broker: &mut Broker, now: Now) -> String {
     let mut story = String::new();
     for key in ["a", "b", "c"] {
@@ -135,9 +135,9 @@ fn push_again(broker: &mut Broker, now: Now) -> String {
     story
 }
 
-/// All that can be seen of the queues as time goes on, and in the end who was delivered how often.
+/// The visible behaviour of the queues over time, and the delivery counts at the end.
 fn story(broker: &mut Broker, now: Now, repeats: bool) -> String {
-    // No journal says any more for how much there is space.
+    // There is no journal any more to say how much space there is.
     broker.allow_changes(u64::MAX, None, None);
     let id = broker.connect(7, Peer::in_process(), now);
     let mut story = ask(broker, id, "QUEUE POLICY LIST", now);
@@ -150,9 +150,9 @@ fn story(broker: &mut Broker, now: Now, repeats: bool) -> String {
             ask(broker, id, &format!("SELECT {db}"), now);
             for key in KEYS {
                 let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
-                // What was counted before is forgotten with the process.
+                // Earlier counts are lost with the process.
                 let info = info.split("$6 pushed").next().unwrap_or_default().to_string();
-                // In which order several queues hand over what is due at once is not promised.
+                // The order between queues for messages due at the same time is not defined.
                 let until = if *key == "dead" { -1000 } else { -1 };
                 let list = ask(broker, id, &format!("LRANGE {key} 0 {until}"), now);
                 story += &format!("\n+{ms} {db} {key}: {list} | {info}");
@@ -173,14 +173,14 @@ fn story(broker: &mut Broker, now: Now, repeats: bool) -> String {
 }
 
 #[test]
-fn a_kill_changes_nothing_but_what_was_in_flight() {
+fn a_kill_changes_only_messages_in_flight() {
     let mut drawn = Drawn::default();
     for seed in seeds(SEEDS, NEW_SEEDS) {
         // A rewrite forgets which messages were there, as README says.
         let repeats = seed.is_multiple_of(2);
         let mut world = play(seed, &mut drawn, !repeats);
         let killed = world.directory.after_kill();
-        // The same happens where the connections are lost and the broker is not.
+        // The same happens if the connections are lost but not the broker.
         world.disconnect_all(CloseReason::PeerClosed);
         let now = world.now;
         let (mut loaded, _) = load(&killed, SETTINGS, now).expect("it loads");
@@ -193,8 +193,8 @@ fn a_kill_changes_nothing_but_what_was_in_flight() {
     drawn.check();
 }
 
-/// What another server has that does not know what a note is: all messages by list, those in flight and
-/// delayed ones in lists beside.
+/// What another server sees that ignores notes: all messages by list, with messages in flight and
+/// delayed ones in separate lists.
 fn as_plain_lists(broker: &Broker) -> BTreeMap<(usize, Vec<u8>), Vec<Vec<u8>>> {
     let lists = broker.contents().into_iter().chain(broker.hidden_contents());
     lists.map(|(key, (messages, _))| (key, messages)).collect()
@@ -209,7 +209,7 @@ fn another_server_finds_every_message_in_a_list() {
         let mut stream = Vec::new();
         world.broker.take_effects(&mut stream);
         assert!(world.turn(0, &format!("{}\r\n", policy(&mut dice, drawn))));
-        // A broker without policies runs the effects as requests, its calendar at zero.
+        // A broker without policies runs the effects as requests, with its system time at zero.
         let start = Now { unix_us: 0, monotonic_us: 0 };
         let mut other = Broker::new(Settings::default(), 3, Box::new(NoHost), start);
         let id = other.connect(0, Peer::in_process(), start);
@@ -236,8 +236,8 @@ fn another_server_finds_every_message_in_a_list() {
     }
 }
 
-/// Equal messages in flight, of which each must keep its place: with a wrong one gone, the last in the files
-/// is not the last here, and to acknowledge that loses another.
+/// Equal messages in flight must each keep their position: if the wrong one was removed, the last one in
+/// the files is not the last one here, and acknowledging it loses another.
 #[test]
 fn equal_messages_in_flight_are_not_taken_for_each_other() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
@@ -245,7 +245,7 @@ fn equal_messages_in_flight_are_not_taken_for_each_other() {
         println!("TIDEGATE_CRASH_SEED={seed}");
         let mut dice = Dice(seed);
         let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
-        // Among more than 64 they are looked up in another way.
+        // Above 64, they are looked up differently.
         let len = [8, 150][dice.below(2) as usize];
         let long = "l".repeat(200);
         for number in 0..len {
@@ -263,7 +263,7 @@ fn equal_messages_in_flight_are_not_taken_for_each_other() {
         }
         world.rest();
         let (killed, now) = (world.directory.after_kill(), world.now);
-        // Without the policy of the settings these are plain lists.
+        // Without the policy these are plain lists.
         let (other, _) = load(&killed, "", now).expect("it loads");
         assert_eq!(as_plain_lists(&other), as_plain_lists(&world.broker));
         world.disconnect_all(CloseReason::PeerClosed);
@@ -286,7 +286,7 @@ fn what_was_stored_before_a_kill_is_not_stored_again() {
     assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), ":1 ", "the window is over");
 }
 
-/// Since it was pushed, and not since it was ready.
+/// The window starts with the push, not with the end of the delay.
 #[test]
 fn what_was_delayed_before_a_kill_is_not_stored_again() {
     let settings = "queue-policy d a dedup-window-ms 10000 delay-ms 3000";
@@ -301,7 +301,7 @@ fn what_was_delayed_before_a_kill_is_not_stored_again() {
     }
 }
 
-/// What was counted was counted by the process that is gone.
+/// The counters belonged to the old process.
 #[test]
 fn counts_begin_anew_after_a_kill() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
@@ -317,9 +317,9 @@ fn counts_begin_anew_after_a_kill() {
     assert!(info.contains(" queue_pushed:0 ") && info.contains(" queue_delivered:0 "), "{info}");
 }
 
-/// What comes back into an empty queue brings back when that expires.
+/// A message returned to an empty queue restores the queue's expiry.
 #[test]
-fn the_expiry_of_what_came_back_is_there_after_a_kill() {
+fn the_expiry_of_returned_messages_survives_a_kill() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH a x\r\nPEXPIRE a 100000\r\nLPOP a\r\nQUEUE NACK a\r\n"));
@@ -327,13 +327,13 @@ fn the_expiry_of_what_came_back_is_there_after_a_kill() {
     let contents = world.broker.contents();
     assert!(contents.values().all(|(_, expires_ms)| expires_ms.is_some()));
     assert_eq!((loaded.contents(), contents.len()), (contents, 1));
-    // A rewrite knows it while the queue is empty.
+    // A rewrite keeps it while the queue is empty.
     let (loaded, _) = rewritten(settings, "RPUSH a x\r\nPEXPIRE a 100000\r\nLPOP a");
     assert!(loaded.contents().values().all(|(_, expires_ms)| expires_ms.is_some()));
     assert_eq!(loaded.message_count(), 1);
 }
 
-/// One that comes back between many others, or behind them, which are not written anew for it.
+/// For a message returned between many others, or behind them, which are not rewritten for it.
 #[test]
 fn a_kill_keeps_how_often_one_among_others_was_delivered() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 2";
@@ -356,19 +356,19 @@ fn a_kill_keeps_how_often_one_among_others_was_delivered() {
     }
 }
 
-/// Plays requests, has the files written anew, and loads them after a kill.
+/// Plays requests, rewrites the files, and loads them after a kill.
 fn rewritten(settings: &str, requests: &str) -> (Broker, Now) {
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     assert!(world.turn(0, &format!("{requests}\r\nBGREWRITEAOF\r\n")));
     world.rest();
     let killed = world.directory.after_kill();
     let (mut loaded, _) = load(&killed, settings, world.now).expect("it loads");
-    // No journal says any more for how much there is space.
+    // There is no journal any more to say how much space there is.
     loaded.allow_changes(u64::MAX, None, None);
     (loaded, world.now)
 }
 
-/// Those in flight are more than one command of a file has.
+/// More messages in flight than fit one command of a file.
 #[test]
 fn a_rewrite_keeps_how_often_each_was_delivered() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 3";
@@ -383,7 +383,7 @@ fn a_rewrite_keeps_how_often_each_was_delivered() {
     assert!(ask(&mut loaded, id, "LRANGE a 0 -1", now).starts_with("*30 $2 70 $2 71 "));
 }
 
-/// What is delivered first after it comes back behind what was delivered before.
+/// The next delivery returns behind earlier ones.
 #[test]
 fn a_rewrite_keeps_the_number_of_deliveries() {
     let settings = "queue-policy f a delivery at-least-once acknowledge explicit";
@@ -407,9 +407,9 @@ fn what_was_not_stored_is_not_there_after_a_kill() {
     assert_eq!(loaded.message_count(), 1);
 }
 
-/// What a flush takes is gone, also where nothing is ready.
+/// A flush removes everything, even if nothing is ready.
 #[test]
-fn what_only_waits_is_flushed_for_good() {
+fn delayed_messages_are_flushed_for_good() {
     let settings = "queue-policy d a delay-ms 10000\n\
                     queue-policy f b delivery at-least-once acknowledge next-pop";
     for push in ["RPUSH a x", "RPUSH b x\r\nLPOP b"] {
@@ -424,9 +424,9 @@ fn what_only_waits_is_flushed_for_good() {
     }
 }
 
-/// What is delayed goes with the key, also where that is loaded.
+/// Delayed messages are removed with the key, also during loading.
 #[test]
-fn the_expiry_of_a_key_takes_what_is_delayed() {
+fn the_expiry_of_a_key_removes_delayed_messages() {
     let settings = "queue-policy d a delay-ms 500";
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH a early\r\n") && world.wait(600_000));
@@ -441,7 +441,7 @@ fn the_expiry_of_a_key_takes_what_is_delayed() {
 }
 
 #[test]
-fn with_always_a_policy_is_on_the_disk_before_that_is_answered() {
+fn with_always_a_policy_is_on_the_disk_before_its_reply() {
     let settings = "appendfsync always\nqueue-policy fixed q";
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     let mut expected = String::new();
@@ -460,7 +460,7 @@ fn with_always_a_policy_is_on_the_disk_before_that_is_answered() {
 }
 
 #[test]
-fn with_always_a_push_that_waited_for_room_is_on_the_disk_before_that_is_answered() {
+fn with_always_a_blocked_push_is_on_the_disk_before_its_reply() {
     let settings = "appendfsync always\nqueue-policy b a max-length 1 overflow block";
     let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH a x\r\n"));
@@ -472,7 +472,7 @@ fn with_always_a_push_that_waited_for_room_is_on_the_disk_before_that_is_answere
     assert!(world.replies.contains(":1\r\n") && world.replies.contains("$1\r\nx\r\n"));
 }
 
-/// What the settings say of a policy anew holds, also after a kill, although another was set before.
+/// A policy changed in the settings stays changed after a kill, although it was set differently before.
 #[test]
 fn a_policy_that_was_set_is_forgotten_for_good() {
     let mut world =
@@ -487,9 +487,9 @@ fn a_policy_that_was_set_is_forgotten_for_good() {
     assert!(policy.contains("max-length $1 2 "), "{policy}");
 }
 
-/// A redis-server that has written the files anew has left the lists, and no notes.
+/// A redis-server that rewrote the files kept the lists, but not the notes.
 #[test]
-fn what_is_not_noted_is_ready_when_it_is_loaded() {
+fn messages_without_notes_are_ready_when_loaded() {
     let text = "queue-policy work q delivery at-least-once acknowledge next-pop message-ttl-ms 1000 ; \
                 later l delay-ms 1000 message-ttl-ms 1000";
     let settings = Settings::from_text(text, "the test's settings").expect("valid settings");
@@ -514,9 +514,9 @@ fn what_is_not_noted_is_ready_when_it_is_loaded() {
     }
 }
 
-/// Since when it is ready is recorded then: it does not wait anew after each start.
+/// The ready time is then recorded: it does not start again with each start.
 #[test]
-fn what_is_not_noted_is_noted_when_it_is_loaded() {
+fn messages_without_notes_get_notes_when_loaded() {
     let text = "queue-policy work q message-ttl-ms 1000";
     let settings = Settings::from_text(text, "the test's settings").expect("valid settings");
     let mut stream = b"RPUSH q a\r\n".to_vec();
@@ -532,9 +532,9 @@ fn what_is_not_noted_is_noted_when_it_is_loaded() {
     }
 }
 
-/// Another program that appended to the files knows nothing of what these lists are.
+/// Another program that appended to the files does not know the meaning of these lists.
 #[test]
-fn what_another_server_did_to_the_lists_beside_is_done() {
+fn changes_of_another_server_to_the_separate_lists_apply() {
     let settings = "queue-policy f q delivery at-least-once acknowledge next-pop delay-ms 50";
     let now = crashes::world::START;
     for (appended, expected) in [

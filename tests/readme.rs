@@ -1,6 +1,6 @@
-//! README says what the code does. Its tables are made from the code:
-//! `UPDATE_README=1 cargo test --test readme` writes them. What it says Redis has and Tidegate lacks
-//! is compared with a `redis-server`; `originals/mod.rs` says where that is looked for.
+//! README matches the code. Its tables are made from the code: `UPDATE_README=1 cargo test --test
+//! readme` writes them. Its list of what Redis has and Tidegate lacks is compared with a `redis-server`;
+//! `originals/mod.rs` says where that is looked for.
 
 mod originals;
 
@@ -47,19 +47,20 @@ fn tables_are_up_to_date() -> Result<(), Failed> {
     }
     match text == expected {
         true => Ok(()),
-        false => Err("README's tables are old: UPDATE_README=1 cargo test --test readme".into()),
+        false => {
+            Err("README's tables are outdated: UPDATE_README=1 cargo test --test readme".into())
+        }
     }
 }
 
-/// Redis' groups of the commands that Tidegate is about. What `generic` does only to other types
-/// is there too.
+/// Redis' groups of the commands that Tidegate covers. `generic` includes commands for other types only.
 const FAMILIES: &[&str] =
     &["list", "string", "pubsub", "transactions", "generic", "connection", "server", "cluster"];
 
-/// What README lists and 7.0 has not.
+/// Listed in README, but not in 7.0.
 const SINCE_7_2: &[&str] = &["WAITAOF"];
 
-/// Cluster is no family of ours, but these few are sent to any server.
+/// We have no cluster, but any server may get these few.
 fn is_of_families(name: &str, group: &str) -> bool {
     let sent_to_all = ["READONLY", "READWRITE", "ASKING"].contains(&name);
     FAMILIES.contains(&group) && (group != "cluster" || sent_to_all)
@@ -92,7 +93,7 @@ fn what_redis_has_and_we_lack_is_listed(original: &Original) -> Result<(), Strin
     );
     let known: BTreeSet<&str> = theirs.iter().map(|(name, _)| name.as_str()).collect();
     for name in listed {
-        // An answer that is always the same error, and DEBUG, whose subcommands are no commands.
+        // A reply that is always the same error; and DEBUG, whose subcommands are not commands.
         let is_partly_there = ["OBJECT FREQ", "DEBUG"].contains(&name);
         let is_later = original.version == Version::V7_0 && SINCE_7_2.contains(&name);
         assert!(known.contains(name) || is_later, "{name}: Redis has no such command");
@@ -101,7 +102,7 @@ fn what_redis_has_and_we_lack_is_listed(original: &Original) -> Result<(), Strin
     Ok(())
 }
 
-/// A `redis-server` of this test's own.
+/// A `redis-server` for this test alone.
 struct Server {
     process: Child,
     port: u16,
@@ -141,13 +142,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It fails only if the process has gone already.
+        // This fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// From a list of names and their descriptions, with those of subcommands inside.
+/// Collects names from command descriptions, including subcommands.
 fn collect(docs: &Value, commands: &mut Vec<(String, String)>) {
     let Value::Array(pairs) = docs else { return };
     for pair in pairs.chunks_exact(2) {

@@ -1,4 +1,4 @@
-//! Clients on sockets: those of a client library, greedy ones, half-closed ones, vanished ones.
+//! Clients on sockets: of a client library, greedy, half-closed, vanished.
 
 mod server_support;
 
@@ -81,7 +81,7 @@ fn a_client_library_pipelines_and_transacts() -> RedisResult<()> {
     Ok(())
 }
 
-/// One client pipelines without end; another one's questions are answered meanwhile.
+/// One client pipelines endlessly; another one still gets its replies.
 #[test]
 fn a_firehose_starves_nobody() {
     let server = serve("");
@@ -111,7 +111,7 @@ fn a_firehose_starves_nobody() {
             panic!("the firehose is read to its end");
         });
         let mut client = Client::connect(address);
-        // Twenty questions, and more until the firehose has certainly been served meanwhile.
+        // Twenty requests, and more until the firehose has certainly been served meanwhile.
         let mut asked = 0;
         let mut before = 0;
         while asked < 20 || answered.load(Ordering::Relaxed) - before < 1 << 18 {
@@ -140,7 +140,7 @@ fn a_half_closed_client_gets_its_replies() {
     assert_eq!(client.line(), None);
 }
 
-/// The request and the end arrive at once: no later event mentions the end again.
+/// The request and the end arrive together: no later event mentions the end again.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_end_that_comes_with_the_last_request_is_seen() {
@@ -172,8 +172,8 @@ fn a_client_that_quits_gets_its_last_reply_whatever_it_sent_behind() {
     }
 }
 
-/// A client that waits and vanishes while the server is stopped, just after somebody pushed: the
-/// server learns of both at once, and the message stays for those who are there.
+/// A client waits, and vanishes while the server is stopped, just after a push. The server learns of
+/// both at once, and the message stays for other clients.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_vanished_client_takes_nothing() {
@@ -181,7 +181,7 @@ fn a_vanished_client_takes_nothing() {
     let mut producer = process.client();
     let mut waiting = process.client();
     assert_eq!(producer.ask("PING"), "+PONG");
-    // Both are run at once, so that the reply to the first says that the second waits.
+    // Both run at once, so the first reply shows that the second command waits.
     waiting.send("PING\r\nBLPOP q 0\r\n");
     assert_eq!(waiting.line().as_deref(), Some("+PONG"));
     process.pause();
@@ -208,8 +208,8 @@ fn a_client_that_closes_while_it_waits_is_forgotten() {
     }
 }
 
-/// Bytes behind a command that waits stay in the socket and run when it has ended, although no
-/// event mentions them again.
+/// Bytes after a waiting command stay in the socket and run when it has ended, although no event
+/// mentions them again.
 #[test]
 fn what_a_waiting_client_sent_is_run_afterwards() {
     let server = serve("");

@@ -1,5 +1,5 @@
-//! Append files under a real server: loading is answered, restarts keep everything, two servers do
-//! not share a directory, check and repair end as they say.
+//! Append files with a real server: requests during loading, restarts, exclusive use of the directory,
+//! exit codes of check and repair.
 
 mod server_support;
 
@@ -25,7 +25,7 @@ fn info(client: &mut Client) -> String {
     text
 }
 
-/// Asks until INFO has these lines: what they tell of happens on another thread.
+/// Asks until INFO has these lines: the work is done by another thread.
 fn ask_until(client: &mut Client, lines: &str) {
     loop {
         client.send("INFO persistence\r\n");
@@ -52,7 +52,7 @@ fn a_restart_keeps_everything() {
         assert_eq!(client.ask("RPUSH jobs one two"), ":2");
         assert_eq!(waiting.lines(5)[4], "one");
         ask_until(&mut client, "aof_last_bgrewrite_status:ok\r\naof_rewrites:1");
-        // Old files are deleted behind it.
+        // Old files are deleted afterwards.
         ask_until(&mut client, "aof_rewrite_in_progress:0");
         ask_until(&mut client, "aof_rewrite_in_progress:0");
         assert_eq!(client.ask("PEXPIREAT q 4000000000000"), ":1");
@@ -81,11 +81,11 @@ fn append_files_are_written_once_while_they_are_off() {
     assert_eq!(client.ask("RPUSH q d"), ":4");
     ask_until(&mut client, "aof_enabled:0\r\naof_rewrite_in_progress:0");
     ask_until(&mut client, "aof_last_bgrewrite_status:ok\r\naof_rewrites:1");
-    // Old files are deleted behind it.
+    // Old files are deleted afterwards.
     ask_until(&mut client, "aof_rewrite_in_progress:0");
     client.send("CONFIG GET appendonly\r\n");
     assert_eq!(client.lines(5)[4], "no");
-    // They may be written again, and be turned on then, even while they are written.
+    // They may be written again, or be turned on, even during a rewrite.
     assert_eq!(client.ask("BGREWRITEAOF"), started);
     ask_until(&mut client, "aof_rewrites:2");
     ask_until(&mut client, "aof_rewrite_in_progress:0");
@@ -131,7 +131,7 @@ fn loading_is_answered() {
     let directory = Directory::new("loading");
     let files = directory.join("appendonlydir");
     fs::create_dir(&files).expect("a directory");
-    // As Redis writes it, and more than is loaded in the turns until a client is heard.
+    // As Redis writes it, and more than is loaded before a client is heard.
     let command = format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1000\r\n{}\r\n", "m".repeat(1000));
     let count = 40_000;
     fs::write(files.join("appendonly.aof.1.base.aof"), command.repeat(count)).expect("a file");
@@ -152,7 +152,7 @@ fn loading_is_answered() {
     assert!(has("loading:1"), "{info}");
     assert!(has(&format!("loading_total_bytes:{}", command.len() * count)), "{info}");
     assert!(has("loading_loaded_perc:") && has("loading_eta_seconds:"), "{info}");
-    // What is not ours is written anew as soon as it is loaded.
+    // Foreign files are rewritten as soon as they are loaded.
     let mut client = Client::connect(running.local_addrs()[0]);
     ask_until(&mut client, "loading:0");
     assert_eq!(client.ask("LLEN q"), format!(":{count}"));
@@ -164,7 +164,7 @@ fn loading_is_answered() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_the_reason() {
+fn unusable_directories_are_refused_with_the_reason() {
     let directory = Directory::new("refused");
     let refused = |more: &str| {
         let error = Server::bind(settings(&lines(&directory, more))).err().expect("an error");

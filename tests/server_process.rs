@@ -64,7 +64,7 @@ fn an_address_that_is_taken_is_an_error_even_if_it_is_optional() {
 fn the_unix_socket_has_its_permissions_and_goes_with_the_server() {
     let directory = Directory::new("unix-socket");
     let path = directory.join("broker.sock");
-    // One whose broker died is replaced.
+    // The socket of a dead broker is replaced.
     drop(UnixListener::bind(&path).expect("a socket"));
     let server = serve(&format!("unixsocket {}\nunixsocketperm 700", path.display()));
     assert!(server.local_addrs().is_empty(), "port 0 beside a Unix socket is no TCP");
@@ -95,7 +95,7 @@ fn what_is_not_a_socket_is_left_alone() {
     assert_eq!(fs::read_to_string(&path).expect("the file"), "text");
 }
 
-/// What is owed when SIGTERM comes is still sent.
+/// Pending output is still sent after SIGTERM.
 #[test]
 fn sigterm_flushes_and_exits_with_0() {
     let process = Process::start(&[]);
@@ -107,7 +107,7 @@ fn sigterm_flushes_and_exits_with_0() {
         client.send(b"\r\n");
         assert_eq!(client.line(), Some(format!(":{number}")));
     }
-    // More than all buffers between us take.
+    // More than all buffers between us hold.
     client.send("LRANGE q 0 -1\r\n");
     assert_eq!(client.line().as_deref(), Some("*32"));
     process.signal("TERM");
@@ -125,13 +125,13 @@ fn the_second_signal_ends_the_process_at_once() {
         .send(format!("*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$33554432\r\n{}\r\n", "z".repeat(1 << 25)));
     assert_eq!(client.line().as_deref(), Some(":1"));
     client.send("LRANGE q 0 -1\r\n");
-    // It is owed more than it reads, so that the first signal alone would take seconds.
+    // Its pending output is more than it reads, so the first signal alone would take seconds.
     assert_eq!(client.line().as_deref(), Some("*1"));
     process.signal("HUP");
     process.signal("INT");
     let mut other = None;
     while other.is_none() {
-        // Nobody is accepted any more once the first signal has arrived.
+        // No connection is accepted after the first signal.
         other = std::net::TcpStream::connect(process.address).err();
     }
     process.signal("TERM");
@@ -187,7 +187,7 @@ fn a_log_file_that_cannot_be_written_exits_with_1() {
     let directory = Directory::new("log");
     let path = directory.join("missing/log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-    // The port does not exist, so that the process ends also if the log file is no obstacle.
+    // The address does not exist, so the process also ends if the log file works.
     command.args(["--bind", "192.0.2.123", "--logfile"]).arg(&path);
     let output = command.output().expect("the binary runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -215,8 +215,8 @@ fn settings_without_effect_are_named_once() {
     assert!(lines[0].contains("hz") && lines[0].contains("save"), "{lines:?}");
 }
 
-/// While nothing happens the loop sleeps in one system call: in half a second that a client waits
-/// for a message it is woken by the request and by the deadline, not by a clock tick.
+/// While nothing happens the loop sleeps in one system call. In half a second of a waiting pop it is
+/// woken by the request and by the deadline, not by a clock tick.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_broker_makes_no_system_calls() {
@@ -235,11 +235,11 @@ fn an_idle_broker_makes_no_system_calls() {
     assert!(woken <= 4, "it slept {woken} times");
 }
 
-/// A queue is popped at its old end, and what was pushed last stays: memory below it must go back to
-/// the system as well.
+/// A queue is popped at its old end, and the newest messages stay: the memory below them must be
+/// returned to the system as well.
 #[cfg(all(target_os = "linux", feature = "mimalloc"))]
 #[test]
-fn what_was_popped_is_given_back() {
+fn memory_of_popped_messages_is_returned() {
     let process = Process::start(&[]);
     let mut client = process.client();
     let path = format!("/proc/{}/statm", process.pid());
@@ -266,7 +266,7 @@ fn what_was_popped_is_given_back() {
     assert!(memory.contains("mem_allocator:mimalloc-"), "{memory}");
 }
 
-/// Passes on that it was called.
+/// Reports that it was called.
 struct Told(Sender<()>);
 
 impl Allocator for Told {

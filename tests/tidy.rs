@@ -1,12 +1,12 @@
-//! What a newcomer relies on when finding the way: imports go one way, names say what things
-//! are, files and functions stay small. Reads the sources as text.
+//! Rules that help newcomers find their way: imports go one way, names are descriptive, files and
+//! functions stay small. Reads the sources as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms from the lowest to the highest; those in one line do not know each other.
-const ROOMS: &[&[&str]] = &[
+/// The modules from the lowest to the highest; those in one line do not import each other.
+const MODULES: &[&[&str]] = &[
     &["slack"],
     &["clock", "glob", "histogram", "line_limit", "queue", "client_id", "work", "flags", "quotes"],
     &["policy"],
@@ -27,9 +27,9 @@ const ROOMS: &[&[&str]] = &[
     &["main"],
 ];
 
-/// Files that import each other, in a circle. This list only gets shorter.
+/// Files that import each other in a circle. This list only gets shorter.
 const CIRCLES_LEFT: &[&[&str]] = &[
-    // A row names its function, and a function is given its row and the table.
+    // A row names its function, and a function gets its row and the table.
     &["engine/command", "engine/context", "engine/table"],
     &[
         "keyspace",
@@ -47,9 +47,9 @@ const CIRCLES_LEFT: &[&[&str]] = &[
     &["queue", "queue/deque", "queue/small", "queue/stamps"],
 ];
 
-/// How high a room is.
-fn rank(room: &str) -> Option<usize> {
-    ROOMS.iter().position(|line| line.contains(&room))
+/// The rank of a module.
+fn rank(module: &str) -> Option<usize> {
+    MODULES.iter().position(|line| line.contains(&module))
 }
 
 const FILE_LINES_MAX: usize = 600;
@@ -74,15 +74,15 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The room that a file belongs to: its folder in `src`, or its own name.
-fn room_of(path: &Path) -> String {
+/// The module of a file: its folder in `src`, or its own name.
+fn top_module_of(path: &Path) -> String {
     let within = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let first = within.expect("a source file").components().next().expect("a name");
     first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string()
 }
 
-/// The rooms that a line names after `crate::`.
-fn rooms_named(line: &str) -> impl Iterator<Item = &str> {
+/// The modules named after `crate::` in a line.
+fn modules_named(line: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| !c.is_alphanumeric() && c != '_';
     line.split("crate::").skip(1).filter_map(move |rest| rest.split(ends).next())
 }
@@ -90,21 +90,22 @@ fn rooms_named(line: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn imports_go_one_way() {
     for (path, text) in sources("src") {
-        let room = room_of(&path);
-        if room == "lib" {
+        let module = top_module_of(&path);
+        if module == "lib" {
             continue;
         }
-        let own = rank(&room).unwrap_or_else(|| panic!("{room} has no place among the rooms"));
+        let own =
+            rank(&module).unwrap_or_else(|| panic!("{module} has no place among the modules"));
         for (number, line) in text.lines().enumerate() {
             if line.trim_start().starts_with("//") {
                 continue;
             }
-            for named in rooms_named(line).filter(|named| *named != room) {
-                // `crate::Name` is the public API, which only `main` and tests use.
+            for named in modules_named(line).filter(|named| *named != module) {
+                // `crate::Name` is the public API, used only by `main` and tests.
                 let Some(other) = rank(named) else { continue };
                 assert!(
                     other < own,
-                    "{}:{}: {room} must not know {named}",
+                    "{}:{}: {module} must not import {named}",
                     path.display(),
                     number + 1
                 );
@@ -113,7 +114,7 @@ fn imports_go_one_way() {
     }
 }
 
-/// What a file imports: whether it passes it on, and the path from the root of the library.
+/// The imports of a file: whether it re-exports it, and the path from the root of the library.
 type Imports = Vec<(bool, String)>;
 
 /// A file as others import it: `settings/value`, or `settings` for `settings/mod.rs`.
@@ -141,7 +142,7 @@ fn paths_in(tree: &str) -> Vec<String> {
     branches.flat_map(paths_in).map(|path| format!("{prefix}{path}")).collect()
 }
 
-/// A path from the root of the library, in slashes; none for what is of another crate.
+/// A path from the root of the library, with slashes; `None` for another crate.
 fn from_root(module: &str, path: &str, modules: &BTreeSet<String>) -> Option<String> {
     let mut parts = path.split("::").peekable();
     let mut base: Vec<&str> = module.split('/').collect();
@@ -163,13 +164,13 @@ fn from_root(module: &str, path: &str, modules: &BTreeSet<String>) -> Option<Str
     Some(base.into_iter().chain(parts).collect::<Vec<_>>().join("/"))
 }
 
-/// What the code of a file imports, without its tests.
+/// The imports of a file's code, without its tests.
 fn imports_of(module: &str, text: &str, modules: &BTreeSet<String>) -> Imports {
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
     let code: String = code.lines().map(|line| line.split("//").next().unwrap_or(line)).collect();
     let mut imports = Imports::new();
     for statement in code.split(';') {
-        // A statement may stand behind others that end with a brace.
+        // A statement may follow others that end with a brace.
         let Some(at) = statement.rfind("use ") else { continue };
         let before = statement[..at].trim_end();
         let visibility = before.rsplit([' ', '}', ']']).next().unwrap_or("");
@@ -185,7 +186,7 @@ fn imports_of(module: &str, text: &str, modules: &BTreeSet<String>) -> Imports {
     imports
 }
 
-/// The file in which what a path names is made, behind those that only import it.
+/// The file that defines what a path names, beyond those that re-export it.
 fn source_of(path: &str, all: &BTreeMap<String, Imports>) -> Option<String> {
     let mut path = path.to_string();
     for _ in 0..10 {
@@ -203,7 +204,7 @@ fn source_of(path: &str, all: &BTreeMap<String, Imports>) -> Option<String> {
     None
 }
 
-/// All files that a file imports, and that those import.
+/// All files that a file imports, directly or indirectly.
 fn reachable<'a>(
     from: &'a str,
     edges: &'a BTreeMap<String, BTreeSet<String>>,
@@ -232,7 +233,7 @@ fn files_do_not_import_each_other_in_circles() {
     let edges: BTreeMap<String, BTreeSet<String>> = all
         .iter()
         .map(|(module, imports)| {
-            // What a folder passes on of its own files, it does not use.
+            // Re-exporting a folder's own files is not using them.
             let own = format!("{module}/");
             let used =
                 imports.iter().filter(|(passes_on, path)| !passes_on || !path.starts_with(&own));
@@ -268,7 +269,7 @@ fn names_say_what_things_are() {
 #[test]
 fn files_and_functions_stay_small() {
     for (path, text) in sources("src") {
-        // A table of cases may be long.
+        // Tables of cases may be long.
         if path.ends_with("tests.rs") {
             continue;
         }
@@ -282,7 +283,7 @@ fn files_and_functions_stay_small() {
             if !is_function {
                 continue;
             }
-            // rustfmt closes a function in the column in which it opens.
+            // rustfmt closes a function in the column where it opens.
             let closing = format!("{}}}", &line[..line.len() - code.len()]);
             let length = lines[start..].iter().position(|line| *line == closing).unwrap_or(0);
             assert!(
@@ -295,8 +296,8 @@ fn files_and_functions_stay_small() {
     }
 }
 
-/// A value's type is asked for by name (`Queue::of`), so that a new type is met everywhere: only a match
-/// over all of them may name the variants.
+/// A value's type is requested by name (`Queue::of`), so that a new type is handled everywhere: only a
+/// match over all variants may name them.
 #[test]
 fn values_are_matched_as_a_whole() {
     for (path, text) in sources("src") {

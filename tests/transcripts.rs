@@ -1,13 +1,12 @@
-//! One set of transcripts, several servers: Tidegate and the original answer the same text.
+//! One set of transcripts for several servers: Tidegate and the original must give the same replies.
 //!
-//! The format is described in `support/transcript.rs`, the notation of replies in
-//! `support/pattern.rs`. Each transcript is a test for each of these, named `DRIVER::TRANSCRIPT`:
+//! `support/transcript.rs` describes the format, `support/pattern.rs` the notation of replies. Each
+//! transcript is a test with each of these, named `DRIVER::TRANSCRIPT`:
 //!
-//! - `redis`: the `redis-server` on the path; `redis_8`: a later one (see `originals/mod.rs`).
-//!   Ignored where there is none, unless `TIDEGATE_REQUIRE_REDIS=1`
+//! - `redis`: the `redis-server` on the path; `redis_8`: a later one (see `originals/mod.rs`). Ignored
+//!   without one, unless `TIDEGATE_REQUIRE_REDIS=1`
 //! - `server`: our own binary behind a socket
-//! - `broker_…`: the broker in this process, fed with requests whole, byte by byte, or in odd
-//!   chunks
+//! - `broker_…`: the broker in this process, fed whole requests, single bytes, or odd chunks
 
 mod originals;
 mod support;
@@ -52,7 +51,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// How often a transcript is played on a machine that is busy with other things.
+/// How often a transcript is repeated on a busy machine.
 const ATTEMPTS_MAX: usize = 5;
 
 fn play_on_redis(name: &str, original: &Original) -> Result<(), String> {
@@ -63,8 +62,8 @@ fn play_on_tidegate(name: &str) -> Result<(), Failed> {
     Ok(play_on_socket(name, |transcript| SocketDriver::tidegate(&transcript.config))?)
 }
 
-/// On a busy machine time goes by that a transcript with moments in it does not know of: if that fails
-/// then, it is played again on another server.
+/// On a busy machine more time passes than a transcript expects: if it fails then, it is repeated on
+/// another server.
 fn play_on_socket(name: &str, start: impl Fn(&Transcript) -> SocketDriver) -> Result<(), String> {
     let transcript = player::load(name);
     let mut steps = transcript.cases.iter().flat_map(|case| &case.steps);
@@ -87,7 +86,7 @@ fn play_in_process(name: &str, feeding: Feeding) -> Result<(), Failed> {
     Ok(player::play(name, &transcript, &mut broker)?)
 }
 
-/// What `a> LPUSH q x` says in capitals: `LPUSH`, and for containers `CLIENT LIST`.
+/// The capitalized command in `a> LPUSH q x`: `LPUSH`, and for containers `CLIENT LIST`.
 fn spoken_commands() -> (BTreeSet<String>, usize) {
     let mut spoken = BTreeSet::new();
     let mut replies = 0;

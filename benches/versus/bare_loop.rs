@@ -1,5 +1,5 @@
-//! The least a server can do: a loop over the same sockets that counts the requests it gets and
-//! answers `:1` to each, without parsing, storing or thinking. What sockets allow.
+//! The minimum work of a server: a loop over the same sockets that counts requests and answers `:1` to
+//! each, without parsing or storing. It shows the limit that sockets set.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -43,15 +43,15 @@ fn accept(listener: &TcpListener, poll: &Poll, streams: &mut Vec<Option<TcpStrea
     }
 }
 
-/// Answers all that has come; false at the end of the connection. A request begins with `*`,
-/// which no message of the generator holds.
+/// Answers everything received; false at the end of the connection. A request begins with `*`, which no
+/// generated message contains.
 fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
     loop {
         match stream.read(buffer) {
             Ok(0) => return false,
             Ok(got) => {
                 let requests = memchr::memchr_iter(b'*', &buffer[..got]).count();
-                // Replies of a pipeline fit a socket's buffer, so nothing has to wait.
+                // Replies of a pipeline fit a socket's buffer, so no write blocks.
                 if stream.write_all(&b":1\r\n".repeat(requests)).is_err() {
                     return false;
                 }

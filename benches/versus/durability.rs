@@ -1,5 +1,5 @@
-//! The rows about append files: what it costs to write them, what a rewrite does to clients, how
-//! long loading takes.
+//! The rows about append files: the cost of writing them, the effect of a rewrite on clients, the time
+//! of loading.
 
 use crate::scratch::Scratch;
 use crate::servers::{Kind, Server};
@@ -7,7 +7,7 @@ use crate::table::{print_head, print_row};
 use crate::workload::{Workload, push};
 use crate::{from_environment, loading, measure, rewriting, scratch};
 
-/// A row: the policy, whether we are measured without append files as well, and the load.
+/// A row: the policy, whether we are also measured without append files, and the load.
 const RATES: [(&str, bool, Workload); 3] = [
     ("everysec", true, push("durability: RPUSH everysec, pipeline 16", 64, 16)),
     ("always", false, push("durability: RPUSH always, pipeline 1", 64, 1)),
@@ -24,7 +24,7 @@ pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
     for (policy, is_beside_own, workload) in rates {
         print_rates(policy, *is_beside_own, workload, &kinds);
     }
-    // A round of these takes long.
+    // Each of these rounds takes long.
     let rounds = from_environment("ROUNDS", 3);
     type Row = fn(&[Kind], u64);
     let others: [(&str, Row); 2] =
@@ -46,7 +46,7 @@ fn print_rates(policy: &str, is_beside_own: bool, workload: &Workload, kinds: &[
     if is_beside_own {
         servers.push(Server::start(Kind::Tidegate, &[]));
     }
-    // Not marked where the server has time to spare: it is the disk that it waits for.
+    // Not marked if the server has time to spare: it waits for the disk.
     let rates: Vec<f64> =
         measure(workload, &mut servers, scratch::sync).iter().map(|rate| rate.thousands).collect();
     print_row(workload.name, kinds, &rates[..kinds.len()], 0);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 struct Row {
     name: &'static str,
     subscribers: usize,
-    /// Messages that are published together; the next when all subscribers have them all.
+    /// Messages published together; the next ones follow when all subscribers have them.
     under_way: usize,
 }
 
@@ -50,9 +50,9 @@ struct FanOut {
     deliveries: usize,
     /// The PUBLISH requests of one burst.
     burst: Vec<u8>,
-    /// What the publisher is answered.
+    /// The replies to the publisher.
     replies: Vec<u8>,
-    /// What each subscriber gets.
+    /// The output for each subscriber.
     messages: Vec<u8>,
 }
 
@@ -66,7 +66,7 @@ impl FanOut {
         let confirmation = b"*3\r\n$9\r\nsubscribe\r\n$7\r\nchannel\r\n:1\r\n";
         sockets.receive_exactly(of_each(b"", confirmation));
 
-        // Each message of a burst is another one, so that their order shows.
+        // The messages of a burst differ, so that their order is visible.
         let messages: Vec<[u8; 64]> = (0..row.under_way).map(|at| [b'a' + at as u8; 64]).collect();
         let all = |encoded: &dyn Fn(&[u8]) -> Vec<u8>| {
             messages.iter().flat_map(|message| encoded(message)).collect()
@@ -80,7 +80,7 @@ impl FanOut {
         }
     }
 
-    /// Publishes for so long; thousands of messages that were delivered a second.
+    /// Publishes for this time; returns thousands of delivered messages per second.
     fn run(&mut self, duration: Duration) -> f64 {
         let begun = Instant::now();
         let mut delivered = 0;
@@ -92,7 +92,7 @@ impl FanOut {
         delivered as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 
-    /// Makes sure that no subscriber gets more than it was to get.
+    /// Makes sure that no subscriber gets more than expected.
     fn finish(&mut self) {
         self.sockets.send(PUBLISHER, &encode(&[b"PING"]));
         self.sockets.receive_exactly(of_each(b"+PONG\r\n", b""));
@@ -100,7 +100,7 @@ impl FanOut {
     }
 }
 
-/// What each socket is to receive.
+/// The expected input of each socket.
 fn of_each<'a>(publisher: &'a [u8], subscriber: &'a [u8]) -> impl Fn(usize) -> &'a [u8] {
     move |number| if number == PUBLISHER { publisher } else { subscriber }
 }

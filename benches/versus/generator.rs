@@ -1,6 +1,6 @@
-//! A closed loop of connections: each sends its pipeline, waits for all its replies, sends again.
-//! Requests are made beforehand and replies are only counted by their line ends, so that the
-//! server and not the generator is what is measured.
+//! A closed loop of connections: each sends its pipeline, waits for all its replies, and repeats.
+//! Requests are prepared in advance and replies are only counted by their line ends, so that the server
+//! is measured and not the generator.
 
 use crate::workload::Pipeline;
 use mio::net::TcpStream;
@@ -19,7 +19,7 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// Its connections send the pipelines in turn, over and over.
+    /// Its connections send the pipelines in turn, again and again.
     pub fn connect(address: SocketAddr, connections: usize, pipelines: Vec<Pipeline>) -> Generator {
         let poll = Poll::new().expect("a poll");
         let connect = |number| {
@@ -41,7 +41,7 @@ impl Generator {
         }
     }
 
-    /// Loads the server for so long; thousands of answered requests a second.
+    /// Loads the server for this time; returns thousands of answered requests per second.
     pub fn run(&mut self, duration: Duration) -> f64 {
         let before = self.answered;
         let begun = Instant::now();
@@ -52,14 +52,14 @@ impl Generator {
         (self.answered - before) as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 
-    /// Sends so many pipelines and waits for all their replies.
+    /// Sends this many pipelines and waits for all their replies.
     pub fn send(&mut self, pipelines: usize) {
         self.begin(pipelines);
         self.wait();
     }
 
-    /// Sends nothing more, and waits for the replies under way; how many requests were ever
-    /// answered.
+    /// Sends nothing more, and waits for the outstanding replies; returns the total number of answered
+    /// requests.
     pub fn finish(&mut self) -> usize {
         self.work.left = 0;
         self.wait();
@@ -100,22 +100,22 @@ impl Generator {
     }
 }
 
-/// What is to be sent.
+/// The work of the generator.
 struct Work {
     pipelines: Vec<Pipeline>,
-    /// The pipeline whose turn it is.
+    /// The next pipeline.
     next: usize,
-    /// How many are to be sent still.
+    /// How many are still to be sent.
     left: usize,
 }
 
 struct Connection {
     stream: TcpStream,
-    /// Which one it sends.
+    /// The pipeline that it sends.
     pipeline: usize,
-    /// Bytes of the pipeline that are sent.
+    /// Sent bytes of the pipeline.
     sent: usize,
-    /// Line ends still to come; none if it has nothing to do.
+    /// Missing line ends; `None` if it is idle.
     lines_left: usize,
 }
 

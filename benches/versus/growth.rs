@@ -1,5 +1,5 @@
-//! How the rate changes with how much there is: connections, queues, messages, waiting clients,
-//! subscribers. A line that does not fall says that the cost of an operation does not grow.
+//! How the rate changes with the number of connections, queues, messages, waiting clients, subscribers.
+//! A line that does not fall shows that the cost of an operation does not grow.
 
 use crate::generator::Generator;
 use crate::rate::{self, Rate};
@@ -11,21 +11,21 @@ use crate::{from_environment, seconds};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::{Duration, Instant};
 
-/// Requests sent together, where there are not other connections that have to answer first.
+/// Requests sent together, unless other connections must reply first.
 const PIPELINE: usize = 16;
-/// More than the largest row has.
+/// Above the largest row.
 const MAXCLIENTS: u64 = 20_000;
-/// Files that are open beside the connections of a row.
+/// Open files besides the connections of a row.
 const OTHER_FILES: usize = 100 + CONNECTIONS;
 
 /// One way to grow.
 struct Growth {
     name: &'static str,
     sizes: &'static [usize],
-    /// Done once for each server, before the turns begin.
+    /// Run once for each server, before the turns begin.
     prepare: fn(&mut Server, usize),
     measure: fn(&mut Server, usize) -> Rate,
-    /// Whether each of the size is a connection, and so an open file.
+    /// Whether the size is a number of connections, and so of open files.
     is_of_connections: bool,
 }
 
@@ -74,7 +74,7 @@ const GROWTHS: [Growth; 6] = [
     },
 ];
 
-/// How many files may be open, after the limit was raised as far as it is useful.
+/// The limit on open files, raised as far as useful.
 fn raised_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let useful = limit.maximum.map_or(MAXCLIENTS, |hard| hard.min(MAXCLIENTS));
@@ -118,7 +118,7 @@ fn measure(growth: &Growth, size: usize, kinds: &[Kind]) -> Vec<Rate> {
     rate::in_turns(rounds, &mut servers, |server| (growth.measure)(server, size))
 }
 
-/// A number as people write it.
+/// A number with thousands separators.
 fn with_thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -131,17 +131,18 @@ fn with_thousands(number: usize) -> String {
     text
 }
 
-/// Loads the server with pipelines from so many connections; the rate, and how many were answered.
+/// Loads the server with pipelines from this many connections; returns the rate, and the number of
+/// replies.
 fn load(server: &Server, connections: usize, pipelines: Vec<Pipeline>) -> (Rate, usize) {
     let tour = pipelines.len();
     let mut generator = Generator::connect(server.address(), connections, pipelines);
-    // What is only made at first use, such as queues, is there before the time begins.
+    // Things created at first use, such as queues, exist before the time begins.
     generator.send(tour);
     let rate = Rate::of(server.process(), || generator.run(seconds()));
     (rate, generator.finish())
 }
 
-/// A push and a pop by turns, so that the length of the queue stays.
+/// Alternating pushes and pops, so that the queue keeps its length.
 fn pushes_and_pops() -> Pipeline {
     let push = encode(&[b"RPUSH", b"queue:0", &[b'm'; 64]]);
     let pop = encode(&[b"LPOP", b"queue:0"]);
@@ -167,7 +168,7 @@ fn with_queues(server: &mut Server, count: usize) -> Rate {
         lines: PIPELINE,
     };
     server.empty();
-    // As many tours as it takes for a pipeline to end where a tour does.
+    // As many rounds as needed for a pipeline to end at the end of a round.
     let pushes = (1..).map(|tours| tours * count).find(|pushes| pushes.is_multiple_of(PIPELINE));
     let firsts = (0..pushes.expect("after sixteen tours at most")).step_by(PIPELINE);
     let (rate, answered) = load(server, CONNECTIONS, firsts.map(pipeline).collect());
@@ -181,7 +182,7 @@ fn with_messages(server: &mut Server, count: usize) -> Rate {
     rate
 }
 
-/// So many clients subscribe to one name each, none of which is that of the channel published to.
+/// This many clients subscribe to one name each, none of which is the published channel.
 fn with_subscribers(
     server: &mut Server,
     count: usize,
@@ -210,8 +211,8 @@ fn with_subscribers(
     rate
 }
 
-/// So many clients wait at one queue, and each message is pushed when the one before it has
-/// reached a client and that waits again.
+/// This many clients wait at one queue. Each message is pushed when the previous one has reached a
+/// client that waits again.
 fn with_waiting_clients(server: &mut Server, count: usize) -> Rate {
     let mut waiting = WaitingClients::connect(server, count);
     let rate = Rate::of(server.process(), || waiting.run(seconds()));
@@ -251,7 +252,7 @@ impl WaitingClients {
         }
     }
 
-    /// Thousands of served clients a second.
+    /// Thousands of served clients per second.
     fn run(&mut self, duration: Duration) -> f64 {
         let begun = Instant::now();
         let mut served = 0;
@@ -262,7 +263,7 @@ impl WaitingClients {
         f64::from(served) / begun.elapsed().as_secs_f64() / 1000.0
     }
 
-    /// Pushes a message and waits until one client, and no other, has got it.
+    /// Pushes a message and waits until exactly one client has got it.
     fn serve_one(&mut self) {
         self.sockets.send(PRODUCER, &self.push);
         let (mut to_producer, mut to_client) = (Incoming::default(), Incoming::default());

@@ -1,10 +1,10 @@
-//! How long it takes from a push to the reply of the client that waits for it.
+//! The time from a push to the reply of the waiting client.
 //!
-//! Each pair has a queue of its own. The consumer sends BLPOP, and then the producer sends PING:
-//! when that is answered the server has read the BLPOP, which came before it. Only then does the
-//! producer push, and only from there on is time taken. With its push it asks for the queue's
-//! length: that is 0 if the consumer was waiting, since no server lets another client in between
-//! two requests that came together. So each round proves that it measured a hand-off.
+//! Each pair has its own queue. The consumer sends BLPOP, and then the producer sends PING: its reply
+//! shows that the server has read the earlier BLPOP. Only then does the producer push, and only then is
+//! the time taken. With its push it requests the queue's length: it is 0 if the consumer was waiting,
+//! since no server serves another client between two requests that came together. So each round proves
+//! that it measured a hand-off.
 
 use crate::latencies::Latencies;
 use crate::servers::{Kind, Server};
@@ -16,14 +16,17 @@ use std::time::{Duration, Instant};
 
 const ROWS: [(&str, usize); 2] = [("hand-off, 1 pair", 1), ("hand-off, 50 pairs", 50)];
 
-/// What is printed of each: a line each.
+/// The printed figures, one line each.
 const FIGURES: [(&str, f64); 2] = [("median", 0.5), ("p99", 0.99)];
 
 pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
     let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| *kind != Kind::BareLoop).collect();
     let rows: Vec<_> = ROWS.iter().filter(|(name, _)| is_wanted(name)).collect();
     if !rows.is_empty() {
-        print_head("from a push to the reply of who waits, microseconds (less is better)", &kinds);
+        print_head(
+            "from a push to the waiting client's reply, microseconds (less is better)",
+            &kinds,
+        );
     }
     for (name, pairs) in rows {
         let servers: Vec<Server> = kinds.iter().map(|kind| Server::start(*kind, &[])).collect();
@@ -67,23 +70,23 @@ fn measure(server: &Server, pairs: usize) -> [f64; FIGURES.len()] {
     latencies.quantiles(FIGURES.map(|(_, share)| share))
 }
 
-/// A consumer, whose socket has the even number, and a producer with the odd one after it.
+/// A consumer, whose socket has an even number, and a producer with the next odd one.
 struct Pair {
     queue: String,
     consumer: usize,
     pop: Vec<u8>,
     /// What the consumer gets.
     message: Vec<u8>,
-    /// The push, and the request for the length that follows it.
+    /// The push, and the following request for the length.
     push: Vec<u8>,
     ping: Vec<u8>,
     round: Round,
 }
 
-/// One hand-off: how far it is.
+/// The progress of one hand-off.
 #[derive(Default)]
 struct Round {
-    /// When the producer pushed; none while the server has not yet answered its PING.
+    /// When the producer pushed; `None` until its PING is answered.
     pushed: Option<Instant>,
     to_consumer: Incoming,
     to_producer: Incoming,
@@ -114,7 +117,7 @@ impl Pair {
         sockets.send(self.consumer + 1, &self.ping);
     }
 
-    /// Takes what has come for one of the two; how long the hand-off took, if that was its end.
+    /// Takes the input of one of the two; returns the time of the hand-off at its end.
     fn receive(&mut self, number: usize, sockets: &mut Sockets) -> Option<Duration> {
         let bytes = sockets.receive(number);
         if bytes.is_empty() {
@@ -134,7 +137,7 @@ impl Pair {
             round.has_message = round.to_consumer.take(&self.message, bytes);
             return round.has_message.then(|| pushed.elapsed());
         }
-        // One message when it was pushed, none after that: the consumer was waiting.
+        // One message after the push, none afterwards: the consumer was waiting.
         round.is_pushed = round.to_producer.take(b":1\r\n:0\r\n", bytes);
         None
     }

@@ -1,10 +1,10 @@
-//! How long each of many requests took.
+//! The times of many requests.
 
 use std::time::Duration;
 
 #[derive(Default)]
 pub struct Latencies {
-    /// In nanoseconds; more than four seconds would be another kind of failure.
+    /// In nanoseconds; more than four seconds would be a different kind of failure.
     nanos: Vec<u32>,
 }
 
@@ -17,7 +17,7 @@ impl Latencies {
         self.nanos.len()
     }
 
-    /// The microseconds that such shares of them did not exceed: 0.5 asks for the median.
+    /// The microseconds that these fractions of the requests did not exceed: 0.5 is the median.
     pub fn quantiles<const N: usize>(mut self, shares: [f64; N]) -> [f64; N] {
         self.nanos.sort_unstable();
         let last = self.nanos.len().checked_sub(1).expect("something was measured");

@@ -1,4 +1,4 @@
-//! How long a server takes to load its append file before it serves.
+//! How long a server takes to load its append file.
 
 use crate::generator::Generator;
 use crate::median;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 pub const NAME: &str = "durability: load of 5 M";
 
-/// How the messages come into the file: each by a request of its own.
+/// How the file is written: each message with its own request.
 const WRITING: Workload = push("", 64, 100);
 const PIPELINES: usize = 50_000;
 const MESSAGES: usize = PIPELINES * WRITING.pipeline;

@@ -1,24 +1,23 @@
-//! Tidegate beside redis-server (a later one too, if `TIDEGATE_REDIS_8` names it, and valkey-server, if it
-//! is there) and a bare loop that only
-//! counts requests, under one load generator, in one run:
+//! Tidegate compared with redis-server (also a later one, if `TIDEGATE_REDIS_8` names it, and
+//! valkey-server, if installed) and with a bare loop that only counts requests, under one load
+//! generator, in one run:
 //!
 //! ```sh
 //! cargo bench --bench versus                  # everything, about fifteen minutes
 //! cargo bench --bench versus -- LPOP          # the rows whose names contain a word
 //! cargo bench --bench versus -- fan-out       # one publisher, many subscribers
-//! cargo bench --bench versus -- hand-off      # from a push to the reply of who waits
-//! cargo bench --bench versus -- mixed         # the latency under a mixture of requests
+//! cargo bench --bench versus -- hand-off      # from a push to the waiting client's reply
+//! cargo bench --bench versus -- mixed         # the latency under mixed requests
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
-//! cargo bench --bench versus -- deliveries    # at least once, beside beanstalkd, RabbitMQ, streams
+//! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
 //! ```
 //!
-//! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row is
-//! the median of each, and the ratio of the medians. The server has one core, the generator
-//! another. A rate with a `*` is one during which the server had time to spare: it could have done
-//! more. `ROUNDS` and `SECONDS` (of one measurement of a rate) in the environment change how long
-//! it takes.
+//! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row shows the
+//! medians and their ratio. The server has one core, the generator another. A rate marked with `*` is
+//! one during which the server had time to spare: it could have done more. `ROUNDS` and `SECONDS` (of
+//! one measurement of a rate) in the environment change the duration.
 
 mod bare_loop;
 mod deliveries;
@@ -88,19 +87,19 @@ fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// How long one measurement of a rate takes.
+/// Duration of one measurement of a rate.
 fn seconds() -> Duration {
     Duration::from_secs(from_environment("SECONDS", 1))
 }
 
-/// The median rate of each server; `rest` is called before each has its turn.
+/// The median rate of each server; `rest` is called before each turn.
 fn measure(workload: &Workload, servers: &mut [Server], rest: impl Fn()) -> Vec<Rate> {
     rate::in_turns(from_environment("ROUNDS", 5), servers, |server| {
         measure_once(workload, server, seconds(), &rest)
     })
 }
 
-/// The rate of one server over so long; `rest` is called when it has what the row needs.
+/// The rate of one server over this time; `rest` is called when the row's data is ready.
 fn measure_once(
     workload: &Workload,
     server: &mut Server,

@@ -1,5 +1,5 @@
-//! A mixture as a broker gets it: clients that push, pop, look and publish, each one request at a
-//! time. The requests come in the same order in every run.
+//! A realistic mix: clients that push, pop, read and publish, each with one request at a time. The order
+//! of requests is the same in every run.
 
 use crate::latencies::Latencies;
 use crate::rate::Rate;
@@ -13,14 +13,14 @@ use std::time::Instant;
 const NAME: &str = "mixed load";
 
 const QUEUES: usize = 16;
-/// In each queue at the beginning. As many are pushed as popped, so none comes near its end.
+/// In each queue at the start. Pushes and pops are balanced, so no queue runs empty.
 const MESSAGES: usize = 1000;
 /// Messages that LRANGE asks for.
 const RANGE: usize = 100;
 /// Any number; another one gives another order of requests.
 const SEED: u64 = 0x7469_6465_6761_7465;
 
-/// What is printed of the latencies.
+/// The printed latencies.
 const FIGURES: [(&str, f64); 3] = [("median", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
 
 pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
@@ -76,7 +76,7 @@ enum Request {
 impl Request {
     const ALL: [Request; 4] = [Request::Push, Request::Pop, Request::Range, Request::Publish];
 
-    /// Of a hundred: 45 pushes, 45 pops, five looks, five messages to a channel.
+    /// Of a hundred: 45 pushes, 45 pops, five reads, five published messages.
     fn nth(number: u64) -> Request {
         match number {
             0..45 => Request::Push,
@@ -97,7 +97,7 @@ impl Request {
         }
     }
 
-    /// The reply; none to a push, whose number is not foreseen.
+    /// The expected reply; `None` for a push, whose reply is not predictable.
     fn reply(self) -> Option<Vec<u8>> {
         let message = [b'm'; 64];
         match self {
@@ -149,7 +149,7 @@ impl Load {
         }
     }
 
-    /// Loads the server; thousands of answered requests a second.
+    /// Loads the server; returns thousands of answered requests per second.
     fn run(&mut self) -> f64 {
         let (begun, duration) = (Instant::now(), seconds());
         (0..CONNECTIONS).for_each(|number| self.begin(number));
@@ -160,7 +160,7 @@ impl Load {
         self.latencies.count() as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 
-    /// Waits for the replies under way.
+    /// Waits for the outstanding replies.
     fn finish(&mut self) {
         let mut ready = Vec::new();
         while self.clients.iter().any(|client| client.is_waiting) {
@@ -186,7 +186,7 @@ impl Load {
         self.sockets.send(number, &self.requests[request as usize][queue]);
     }
 
-    /// Takes what has come for a client; whether that was the end of a reply.
+    /// Takes the input of a client; true at the end of a reply.
     fn receive(&mut self, number: usize) -> bool {
         let bytes = self.sockets.receive(number);
         if bytes.is_empty() {
@@ -207,7 +207,7 @@ impl Load {
     }
 }
 
-/// Whether it is the reply to a push; it is too short to come in parts.
+/// Whether it is the reply to a push; too short to arrive in parts.
 fn is_length(reply: &[u8]) -> bool {
     let number = reply.strip_prefix(b":").and_then(|rest| rest.strip_suffix(b"\r\n"));
     let is_number = number.is_some_and(|number| number.iter().all(u8::is_ascii_digit));
@@ -215,7 +215,7 @@ fn is_length(reply: &[u8]) -> bool {
     true
 }
 
-/// Numbers without an order to see, the same ones in each run (SplitMix64).
+/// Pseudorandom numbers, the same in each run (SplitMix64).
 struct Random(u64);
 
 impl Random {

@@ -1,11 +1,11 @@
-//! How long a client waits that only sends PING, one after the other.
+//! Measures how long a client waits for replies to consecutive PINGs.
 
 use crate::repeating::Repeating;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// A client that does, on a thread of its own.
+/// Such a client, on its own thread.
 pub struct Pings(Repeating<State>);
 
 struct State {
@@ -13,7 +13,7 @@ struct State {
     waits: Vec<Duration>,
 }
 
-/// Milliseconds that replies took.
+/// Reply times in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Waits {
     pub worst_ms: f64,

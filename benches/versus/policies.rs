@@ -1,10 +1,10 @@
-//! What queue policies cost: a Tidegate without any beside one whose policy matches no key, which is to
-//! be as fast, and beside ones whose policies govern the queue.
+//! The cost of queue policies: a Tidegate without any is compared with one whose policy matches no key,
+//! which should be as fast, and with others whose policies apply to the queue.
 //!
-//! What is looked for is smaller than what the machine does to a rate from one second to the next, and
-//! than the luck of a process with its memory. So measurements are short and many, each has a server of
-//! its own, neighbours in time are compared, in turns from the first to the last and back, and a second
-//! server without any policy shows what a difference means.
+//! The difference is smaller than the machine's variation from second to second, and than the luck of a
+//! process with its memory. So measurements are short and many, each has its own server, neighbours in
+//! time are compared, in turns from the first to the last and back, and a second server without any
+//! policy shows what a difference means.
 
 use crate::servers::{Kind, Server};
 use crate::workload::{Workload, pop, push};
@@ -21,13 +21,13 @@ const ROWS: [Workload; 4] = [
     pop("policies: LPOP, pipeline 100", 100, 20_000_000),
 ];
 
-/// Servers by what their policy is; the first has none.
+/// Servers by their policy; the first has none.
 const SERVERS: [(&str, Option<&str>); 6] = [
     ("no policy", None),
     ("none again", None),
     ("of others", Some("p other:* max-length 10 delivery at-least-once acknowledge next-pop")),
     ("a limit", Some("p queue max-length 1000000000")),
-    ("a life", Some("p queue message-ttl-ms 3600000")),
+    ("a TTL", Some("p queue message-ttl-ms 3600000")),
     ("acknowledged", Some("p queue delivery at-least-once acknowledge next-pop")),
 ];
 
@@ -53,7 +53,7 @@ pub fn run(is_wanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// The median rate of each server in thousands a second, and the median of its ratios to the first
+/// The median rate of each server in thousands per second, and the median of its ratios to the first
 /// server in the same round.
 fn compare(row: &Workload) -> [(f64, f64); SERVERS.len()] {
     let rounds: Vec<[f64; SERVERS.len()]> = (0..from_environment("ROUNDS", ROUNDS))

@@ -1,4 +1,4 @@
-//! The process of a server: on the servers' core, how busy it is, and that it ends.
+//! The process of a server: pinned to the servers' core, with its busy time, and ended with this value.
 
 use std::ffi::OsStr;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,26 +6,26 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const SERVER_CORE: &str = "0";
-/// What takes longer than this is not going to happen.
+/// Anything slower counts as a failure.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// A process of our own; it ends with this value.
+/// A child process; it ends with this value.
 pub struct Process {
     child: Child,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nothing to do about it here.
+        // It may have ended by itself; nothing to do about it here.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Process {
-    /// A program on the servers' core, whose arguments are still to come.
+    /// A program on the servers' core; arguments are added by the caller.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("taskset");
         command.args(["-c", SERVER_CORE]).arg(program);
@@ -46,7 +46,7 @@ impl Process {
         }
     }
 
-    /// Waits until it takes connections, for what takes seconds to start.
+    /// Waits until it accepts connections, for servers that take seconds to start.
     pub fn wait_until_it_accepts(&mut self, address: SocketAddr) {
         let begun = Instant::now();
         while let Err(error) = TcpStream::connect(address) {
@@ -68,29 +68,29 @@ impl Process {
         kilobytes.map(|kilobytes: f64| kilobytes * 1024.0).expect("a number")
     }
 
-    /// For how long the server ever had something to do: the time that it ran, and that it stood
-    /// in line for its core while another process had that.
+    /// The server's total busy time: the time that it ran, and that it waited for its core while another
+    /// process had it.
     pub fn busy_time(&self) -> Duration {
         let read =
             |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
         let stat = read("stat").expect("the server runs");
-        // The second field is the program's name, in which there may be spaces.
+        // The second field is the program's name, which may contain spaces.
         let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
         let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
         let ran = ticks.sum::<Result<f64, _>>().expect("utime and stime") / TICKS_PER_SECOND;
-        // Of the main thread, which serves; a kernel may be without it.
+        // Of the main thread, which serves; some kernels lack this file.
         let waited = read("schedstat").ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
         Duration::from_secs_f64(ran) + Duration::from_nanos(waited.unwrap_or(0))
     }
 }
 
-/// Addresses of this machine that nobody listens at, each another one.
+/// Free addresses of this machine, all different.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("its address"))
 }
 
-/// A connection to a server that is about to accept, if it does not already.
+/// A connection to a server that accepts now or soon.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let begun = Instant::now();
     loop {

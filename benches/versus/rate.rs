@@ -1,23 +1,23 @@
-//! A rate, and how busy the server was meanwhile: one that had time to spare could have done more
-//! than the generator asked of it.
+//! A rate, and how busy the server was meanwhile: one with time to spare could have done more than the
+//! generator asked for.
 
 use crate::process::Process;
 use crate::{median, memory_of_host};
 use std::time::Instant;
 
-/// Of the time; a server that was busy for less was not the limit.
+/// A server that was busy for less than this fraction of the time was not the limit.
 const BUSY_MIN: f64 = 0.9;
 
 #[derive(Clone, Copy)]
 pub struct Rate {
-    /// Thousands a second.
+    /// Thousands per second.
     pub thousands: f64,
-    /// For how much of the time the server had something to do.
+    /// The fraction of the time in which the server was busy.
     busy: f64,
 }
 
 impl Rate {
-    /// Of a load that says its own rate in thousands a second.
+    /// The rate of a load that returns it in thousands per second.
     pub fn of(server: &Process, load: impl FnOnce() -> f64) -> Rate {
         let busy_before = server.busy_time();
         let begun = Instant::now();

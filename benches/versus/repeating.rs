@@ -1,4 +1,4 @@
-//! A step that is repeated on a thread of its own.
+//! A step repeated on its own thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ impl<T: Send + 'static> Repeating<T> {
         Repeating { is_over, thread }
     }
 
-    /// Waits for the step under way; what the steps have made of the state.
+    /// Waits for the current step; returns the state.
     pub fn stop(self) -> T {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().expect("no step failed")

@@ -1,5 +1,4 @@
-//! What clients notice of a rewrite of the append files: how long a PING takes meanwhile, and how
-//! much memory.
+//! The effect of a rewrite of the append files on clients: the times of PING meanwhile, and the memory.
 
 use crate::generator::Generator;
 use crate::median;
@@ -18,24 +17,24 @@ const SHAPES: [(&str, Shape); 2] = [
     ("10k x 500", Shape { queues: 10_000, messages: 500 }),
 ];
 
-/// Clients that push and pop meanwhile, each a request and then a rest.
+/// Clients that push and pop meanwhile, each a request and then a pause.
 const LOAD_CONNECTIONS: usize = 20;
 const LOAD_REST: Duration = Duration::from_millis(1);
 
-/// How often the server is asked how far it is, and its memory looked at.
+/// Interval for checking the server's progress and memory.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// For what comes after the end, such as deleting the old files.
+/// For work after the end, such as deleting the old files.
 const AFTERMATH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How many queues there are, and messages in each.
+/// The number of queues, and of messages in each.
 #[derive(Clone, Copy)]
 struct Shape {
     queues: usize,
     messages: usize,
 }
 
-/// What is printed: a row each.
+/// The printed rows.
 const ROWS: [&str; 6] = [
     "worst PING, ms",
     "worst PING without a rewrite, ms",
@@ -95,7 +94,7 @@ fn measure(kind: Kind, shape: Shape) -> [f64; ROWS.len()] {
     [worst_ms, without.worst_ms, p999_ms, without.p999_ms, rewrite.extra_percent, seconds]
 }
 
-/// Pushes and pops at all queues in turn, so that what is being saved changes meanwhile.
+/// Pushes and pops at all queues in turn, so that the saved data changes meanwhile.
 fn load(shape: Shape) -> Vec<Pipeline> {
     let pair = |queue: usize| {
         let queue = format!("queue:{queue}");
@@ -108,7 +107,7 @@ fn load(shape: Shape) -> Vec<Pipeline> {
 
 struct Rewrite {
     took: Duration,
-    /// The most memory it took, as per cent of that before.
+    /// The maximum memory during the rewrite, in percent above that before.
     extra_percent: f64,
 }
 
@@ -132,7 +131,7 @@ fn rewrite(server: &Server) -> Rewrite {
     let took = begun.elapsed();
     assert_eq!(info(&connection, "persistence", "aof_last_bgrewrite_status"), "ok");
     assert_ne!(info(&connection, "persistence", "aof_rewrites"), rewrites);
-    // What a forked child has for itself alone; it counts that at its end, when it has the most.
+    // The memory of a forked child that is not shared; it reports that at its end, when it has the most.
     let copied: f64 =
         info(&connection, "persistence", "aof_last_cow_size").parse().expect("a number");
     Rewrite { took, extra_percent: (peak - before + copied) / before * 100.0 }

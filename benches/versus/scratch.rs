@@ -1,4 +1,4 @@
-//! A directory for the files of one server, which ends with this value.
+//! A directory for the files of one server, removed with this value.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub struct Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed stays in the build's directory, which is removed as a whole.
+        // Remains stay in the build's directory, which is removed as a whole.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
@@ -26,8 +26,7 @@ impl Scratch {
         Scratch { path }
     }
 
-    /// The arguments that make a server write its append files here. None begins a rewrite by
-    /// itself.
+    /// Arguments that make a server write its append files here. No rewrite begins automatically.
     pub fn args(&self, appendfsync: &str) -> Vec<String> {
         let path = self.path.to_str().expect("a path that is text");
         let args = ["--dir", path, "--appendonly", "yes", "--appendfsync", appendfsync];
@@ -40,7 +39,7 @@ impl Scratch {
     }
 }
 
-/// Waits until the disk has all that was written, so that no server pays for what another one wrote.
+/// Waits until all writes are on the disk, so that no server pays for another's.
 pub fn sync() {
     rustix::fs::sync();
 }

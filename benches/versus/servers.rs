@@ -1,4 +1,4 @@
-//! Starting the servers, filling them, and asking what they hold and how much memory they take.
+//! Starts the servers, fills them, and reads their data and memory.
 
 use crate::bare_loop;
 use crate::process::{self, PATIENCE, Process};
@@ -9,12 +9,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Messages in one RPUSH of the filling.
+/// Messages in one RPUSH while filling.
 const FILL_BATCH: usize = 1000;
-/// Connections made at once. More than the server's backlog holds would have to try again after a
-/// second.
+/// Connections made at once. Beyond the server's backlog they would have to retry after a second.
 const CONNECT_BATCH: usize = 256;
-/// Queues whose lengths are asked for together.
+/// Queues whose lengths are requested together.
 const LENGTHS_BATCH: usize = 1000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,7 @@ impl Kind {
         }
     }
 
-    /// The program of a server that is not ours.
+    /// The program of another server.
     fn program(&self) -> OsString {
         match self {
             Kind::Redis8 => std::env::var_os("TIDEGATE_REDIS_8").unwrap_or_default(),
@@ -59,14 +58,14 @@ impl Kind {
     }
 }
 
-/// Keeps this process on one core; false without taskset.
+/// Pins this process to one core; false without taskset.
 pub fn pin_this_process(core: &str) -> bool {
     let pid = std::process::id().to_string();
     let status = Command::new("taskset").args(["-cp", core, &pid]).stdout(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// A server of our own on a free port; it ends with this value.
+/// A server on a free port; it ends with this value.
 pub struct Server {
     kind: Kind,
     process: Process,
@@ -74,7 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one with more arguments; it is there when it answers PING.
+    /// Starts a server with additional arguments; returns when it answers PING.
     pub fn start(kind: Kind, more: &[String]) -> Server {
         let [address] = process::free_addresses();
         let port = address.port().to_string();
@@ -119,7 +118,7 @@ impl Server {
         }
     }
 
-    /// Ends it as an operator does, so that all is in its files.
+    /// Stops it as an operator does, so that all data is in its files.
     pub fn shut_down(mut self) {
         let mut connection = self.connect();
         connection.write_all(&encode(&[b"SHUTDOWN"])).expect("the server reads");
@@ -138,7 +137,7 @@ impl Server {
         process::connect(self.address)
     }
 
-    /// Empties the server and gives it what a measurement of the row needs that takes so long.
+    /// Empties the server, and adds the data that a measurement of this duration needs.
     pub fn prepare(&mut self, workload: &Workload, duration: Duration) {
         if self.kind == Kind::BareLoop {
             return;
@@ -156,7 +155,7 @@ impl Server {
         call(&mut self.connect(), &encode(&[b"FLUSHALL"]), b"+OK\r\n");
     }
 
-    /// Makes sure that all pushes are there, and that pops have always found something to pop.
+    /// Makes sure that all pushes are there, and that pops always found a message.
     pub fn check(&mut self, workload: &Workload, answered: usize) {
         if self.kind == Kind::BareLoop {
             return;
@@ -168,7 +167,7 @@ impl Server {
         }
     }
 
-    /// How many messages the queues hold.
+    /// The number of messages in the queues.
     pub fn count_messages<T: AsRef<[u8]>>(&self, queues: impl IntoIterator<Item = T>) -> usize {
         let mut connection = self.connect();
         let mut lines = BufReader::new(connection.try_clone().expect("a descriptor")).lines();
@@ -191,7 +190,7 @@ impl Server {
         if self.kind == Kind::BareLoop { 1 } else { workload.lines_per_reply }
     }
 
-    /// Puts so many messages of 64 bytes into each of `queue:0`, `queue:1` and so on.
+    /// Pushes this many messages of 64 bytes to each of `queue:0`, `queue:1` and so on.
     pub fn fill(&mut self, queues: usize, messages: usize) {
         let mut connection = self.connect();
         for queue in 0..queues {
@@ -205,13 +204,13 @@ impl Server {
         (self.process.resident_bytes() - before) / (queues * messages) as f64
     }
 
-    /// So many connections, which the server has taken in.
+    /// This many connections, accepted by the server.
     pub fn connect_many(&self, count: usize) -> Vec<TcpStream> {
         let mut connections = Vec::with_capacity(count);
         while connections.len() < count {
             let batch = CONNECT_BATCH.min(count - connections.len());
             connections.extend((0..batch).map(|_| self.connect()));
-            // The last one's answer says that all before it are taken in.
+            // The last one's reply shows that all before it are accepted.
             call(connections.last_mut().expect("one"), &encode(&[b"PING"]), b"+PONG\r\n");
         }
         connections
@@ -224,7 +223,7 @@ impl Server {
     }
 }
 
-/// Sends a request; the reply if it is of one line, or what is in it if it is a bulk string.
+/// Sends a request; returns a one-line reply, or the content of a bulk string.
 pub fn ask(mut connection: &TcpStream, args: &[&[u8]]) -> String {
     connection.write_all(&encode(args)).expect("the server reads");
     let mut reader = BufReader::new(connection);
@@ -236,7 +235,7 @@ pub fn ask(mut connection: &TcpStream, args: &[&[u8]]) -> String {
     String::from_utf8(text).expect("a text")
 }
 
-/// A field of INFO, in such a section.
+/// A field of INFO, in this section.
 pub fn info(connection: &TcpStream, section: &str, name: &str) -> String {
     let info = ask(connection, &[b"INFO", section.as_bytes()]);
     let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -251,7 +250,7 @@ fn call(connection: &mut TcpStream, request: &[u8], expected: &[u8]) {
     assert_eq!(reply, expected);
 }
 
-/// Puts so many messages of 64 bytes into a queue that is empty, in a few large requests.
+/// Pushes this many messages of 64 bytes to an empty queue, in a few large requests.
 fn fill(connection: &mut TcpStream, queue: &[u8], messages: usize) {
     let message = [b'm'; 64];
     let mut there = 0;

@@ -1,5 +1,5 @@
-//! Non-blocking connections in one loop, for loads in which one connection waits for what another
-//! one does. Who uses them knows each byte that is to come, and checks it.
+//! Non-blocking connections in one loop, for loads in which connections depend on each other. The user
+//! knows and checks each byte to come.
 
 use crate::servers::Server;
 use mio::net::TcpStream;
@@ -11,17 +11,17 @@ pub struct Sockets {
     poll: Poll,
     events: Events,
     streams: Vec<TcpStream>,
-    /// What was received last.
+    /// The most recent input.
     buffer: Vec<u8>,
 }
 
 impl Sockets {
-    /// They have the numbers from 0.
+    /// Their numbers start at 0.
     pub fn connect(server: &Server, count: usize) -> Sockets {
         Sockets::of(server.connect_many(count))
     }
 
-    /// Of connections on which nothing is under way; they keep their order.
+    /// For idle connections; they keep their order.
     pub fn of(connections: Vec<std::net::TcpStream>) -> Sockets {
         let poll = Poll::new().expect("a poll");
         let register = |(number, stream): (usize, std::net::TcpStream)| {
@@ -35,13 +35,13 @@ impl Sockets {
         Sockets { poll, events: Events::with_capacity(1024), streams, buffer: vec![0; 1 << 16] }
     }
 
-    /// Sends what a socket's buffer always has room for: the replies to all before are received.
+    /// Sends requests that always fit the socket's buffer: all earlier replies are received.
     pub fn send(&mut self, number: usize, requests: &[u8]) {
-        self.streams[number].write_all(requests).expect("room in the socket's buffer");
+        self.streams[number].write_all(requests).expect("it fits the socket's buffer");
     }
 
-    /// Waits until there is something to receive; the numbers of those that have it, in the order
-    /// in which it came. All of it has to be received before the next wait.
+    /// Waits for input; returns the numbers of connections that have it, in the order of arrival. All of
+    /// it must be received before the next wait.
     pub fn wait(&mut self, ready: &mut Vec<usize>) {
         self.poll(Duration::from_secs(5), ready);
         assert!(!ready.is_empty(), "the server does not answer");
@@ -53,7 +53,7 @@ impl Sockets {
         ready.extend(self.events.iter().map(|event| event.token().0));
     }
 
-    /// All that has come; it may be nothing.
+    /// All available input; it may be empty.
     pub fn receive(&mut self, number: usize) -> &[u8] {
         let mut filled = 0;
         loop {
@@ -63,7 +63,7 @@ impl Sockets {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("cannot receive: {error}"),
             }
-            // Room that is left says that there is no more.
+            // A buffer that is not full shows that there is no more.
             if filled < self.buffer.len() {
                 break;
             }
@@ -72,7 +72,7 @@ impl Sockets {
         &self.buffer[..filled]
     }
 
-    /// Waits until each has received exactly what is expected of its number.
+    /// Waits until each has received exactly the bytes expected for its number.
     pub fn receive_exactly<'a>(&mut self, expected: impl Fn(usize) -> &'a [u8]) {
         let mut incoming = vec![Incoming::default(); self.streams.len()];
         let is_open = |number: &usize| !expected(*number).is_empty();
@@ -87,7 +87,7 @@ impl Sockets {
         }
     }
 
-    /// Makes sure that nothing more has come.
+    /// Makes sure that there is no more input.
     pub fn assert_quiet(&mut self) {
         let mut ready = Vec::new();
         self.poll(Duration::ZERO, &mut ready);
@@ -98,14 +98,14 @@ impl Sockets {
     }
 }
 
-/// Of something that is expected: how much has come.
+/// The progress of expected input.
 #[derive(Clone, Copy, Default)]
 pub struct Incoming {
     got: usize,
 }
 
 impl Incoming {
-    /// Checks what has come; true if that was the end of it.
+    /// Checks input; true at the end of what is expected.
     pub fn take(&mut self, expected: &[u8], bytes: &[u8]) -> bool {
         let end = self.got + bytes.len();
         let is_right = expected.get(self.got..end) == Some(bytes);

@@ -4,12 +4,12 @@ use crate::rate::Rate;
 use crate::servers::Kind;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Columns of the rows' names.
+/// Width of the names' column.
 pub const NAME_WIDTH: usize = 48;
-/// Follows a rate that the generator limited.
+/// Marks a rate that the generator limited.
 const MARK: &str = "*";
 
-/// Whether a rate was marked, so that the mark has to be explained.
+/// Whether a rate was marked, so that the mark must be explained.
 static IS_MARKED: AtomicBool = AtomicBool::new(false);
 
 pub fn print_head(title: &str, kinds: &[Kind]) {
@@ -30,7 +30,7 @@ pub fn print_rates(name: &str, kinds: &[Kind], rates: &[Rate], decimals: usize) 
     print_marked(name, kinds, &values, decimals);
 }
 
-/// What follows a rate; `print_footnote` says what it means.
+/// The mark of a rate; `print_footnote` explains it.
 pub fn mark(rate: &Rate) -> &'static str {
     if !rate.server_had_time_to_spare() {
         return "";
@@ -39,7 +39,7 @@ pub fn mark(rate: &Rate) -> &'static str {
     MARK
 }
 
-/// What the mark means, if a rate has it.
+/// Explains the mark, if a rate has it.
 pub fn print_footnote() {
     if IS_MARKED.load(Ordering::Relaxed) {
         println!("\n{MARK} the server had time to spare: the generator was the limit");

@@ -1,17 +1,17 @@
-//! What the generator sends, and how it knows that it was answered.
+//! The generator's requests, and how replies are recognized.
 
 /// One row of the table.
 pub struct Workload {
     pub name: &'static str,
     /// The request that each connection repeats.
     pub request: &'static [&'static str],
-    /// Bytes of the message that follows the request's other arguments; none without one.
+    /// Bytes of the message after the request's other arguments; `None` without one.
     pub message_bytes: Option<usize>,
-    /// Requests sent together, before their replies are awaited.
+    /// Requests sent together.
     pub pipeline: usize,
     /// Line ends in one reply.
     pub lines_per_reply: usize,
-    /// Messages that the queue must hold before a round begins, for each second of it: more than can be
+    /// Messages that the queue must have before a round begins, for each second of it: more than can be
     /// popped.
     pub messages_a_second: usize,
 }
@@ -81,7 +81,7 @@ pub fn encode(args: &[&[u8]]) -> Vec<u8> {
     request
 }
 
-/// Adds a request to what is to be sent. Nothing is allocated for it: some loads make requests as they go.
+/// Adds a request without allocating: some loads make requests as they run.
 pub fn add_request(args: &[&[u8]], out: &mut Vec<u8>) {
     add_length(b'*', args.len(), out);
     for arg in args {
@@ -97,7 +97,7 @@ fn add_length(kind: u8, length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Requests that are sent together.
+/// Requests sent together.
 pub struct Pipeline {
     pub bytes: Vec<u8>,
     pub requests: usize,
@@ -106,7 +106,7 @@ pub struct Pipeline {
 }
 
 impl Workload {
-    /// One whole pipeline, for a server whose replies have so many line ends each.
+    /// One complete pipeline, for a server with this many line ends per reply.
     pub fn pipeline(&self, lines_per_reply: usize) -> Pipeline {
         let message = self.message_bytes.map(|bytes| vec![b'm'; bytes]);
         let args: Vec<&[u8]> =

@@ -1,16 +1,16 @@
-//! Much that comes at one moment: it is done in parts, in order, and nothing is lost over a kill.
+//! Much work at one moment: it is done in parts, in order, and a kill loses nothing.
 
 use super::world::*;
 use tidegate::clock::Now;
 
-/// A burst: what comes before it, and what is to come of it.
+/// A burst: its preparation, and the expected result.
 pub struct Burst {
     policies: &'static [&'static str],
     before: fn(&mut World),
     begin: fn(&mut World),
-    /// Where the messages are in the end, in their order.
+    /// Where the messages are in the end, in order.
     end: &'static str,
-    /// How many of them are shown at `q` as soon as it has begun.
+    /// How many of them `q` shows as soon as the burst has begun.
     shown: usize,
 }
 
@@ -40,7 +40,7 @@ pub const BURSTS: &[Burst] = &[
         end: "dead",
         shown: 1,
     },
-    // What makes room for a push to the front leaves from the back.
+    // For a push to the front, messages are dropped from the back.
     Burst {
         policies: &["p q max-length 100000 overflow dead-letter dead-letter dead"],
         before: World::push_to_the_front,
@@ -94,7 +94,7 @@ pub fn check_killed(burst: &Burst, stream: &[u8], now: Now, expected: &[usize]) 
     while next.has_backlog() {
         next.settle(now);
         turns += 1;
-        assert!(turns < COUNT, "it comes to rest");
+        assert!(turns < COUNT, "it does not come to rest");
     }
     next.check_invariants();
     assert_eq!(everything(&next), expected, "killed, and started again");
@@ -113,7 +113,7 @@ fn bursts_are_done_in_parts() {
         assert!(expected.len() >= COUNT);
         let shown = world.ask("LLEN q");
         if burst.shown < COUNT {
-            assert_eq!(shown, format!(":{}\r\n", burst.shown), "what is gone is not shown");
+            assert_eq!(shown, format!(":{}\r\n", burst.shown), "removed messages are still shown");
         }
         let mut turns = 0;
         while world.broker.has_backlog() {

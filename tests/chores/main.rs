@@ -1,5 +1,5 @@
-//! What is done in parts: a turn does no more than it may, nobody is shown what should be gone, and
-//! whatever moment the process is killed at, nothing is lost.
+//! Work done in parts: a turn does no more than its budget, no client sees what should be gone, and a
+//! kill at any moment loses nothing.
 
 mod bursts;
 mod world;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate::{Broker, Peer};
 use world::*;
 
-/// Many keys, of one message each.
+/// Many keys, with one message each.
 fn fill(world: &mut World) {
     for number in 0..COUNT {
         world.ask(&format!("RPUSH key:{number} {number}"));
@@ -17,7 +17,7 @@ fn fill(world: &mut World) {
     world.settle();
 }
 
-/// Settles until nothing is left to do, and says how many turns that took.
+/// Settles until nothing is left to do; returns the number of turns.
 fn settle_all(world: &mut World) -> usize {
     let mut turns = 0;
     while world.broker.has_backlog() {
@@ -29,12 +29,12 @@ fn settle_all(world: &mut World) -> usize {
 }
 
 #[test]
-fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
+fn a_policy_is_applied_to_many_keys_in_parts_unnoticed() {
     let mut world = World::new(&[]);
     fill(&mut world);
     assert_eq!(world.ask("QUEUE POLICY SET p key:* max-length 1 message-ttl-ms 1000"), "+OK\r\n");
     assert!(world.broker.has_backlog(), "it is not done at once");
-    // Whatever has not been reached is when it is named.
+    // A key that was not reached yet is brought up to date when it is named.
     for number in [0, COUNT / 2, COUNT - 1] {
         assert!(world.ask(&format!("RPUSH key:{number} more")).starts_with("-QUEUEFULL"));
     }
@@ -42,7 +42,7 @@ fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
     assert!(world.ask("RPUSH key:new b").starts_with("-QUEUEFULL"));
     world.ask("DEL key:7");
     assert!(settle_all(&mut world) > COUNT * 2 / STEPS_MAX as usize / 2);
-    // Another one while the first is under way, which the files have to tell apart.
+    // Another policy while the first is still being applied; the files must tell them apart.
     assert_eq!(world.ask("QUEUE POLICY SET p key:* message-ttl-ms 500"), "+OK\r\n");
     world.settle();
     world.now = world.now.plus_us(10_000);
@@ -65,7 +65,7 @@ fn a_policy_comes_to_many_keys_in_parts_and_nobody_can_tell() {
     assert_eq!(world.broker.message_count(), 0);
 }
 
-/// What a key is matched against counts as well: patterns that begin with anything, here.
+/// Comparing a key with patterns counts as well: here, patterns that match any beginning.
 #[test]
 fn a_turn_compares_keys_with_few_of_many_policies() {
     const POLICIES: usize = 20;
@@ -80,17 +80,17 @@ fn a_turn_compares_keys_with_few_of_many_policies() {
     assert!(turns >= COUNT * POLICIES / 2 / STEPS_MAX as usize, "{turns} turns");
 }
 
-/// Since when its messages are ready is recorded where it is then.
+/// The ready time of its messages is then recorded for the key itself.
 #[test]
-fn a_key_that_is_reached_late_has_the_same_life_after_a_kill() {
+fn a_key_that_is_reached_late_has_the_same_ttl_after_a_kill() {
     for (request, db) in [("LLEN key:0", 0), ("SWAPDB 0 1", 1), ("PING", 0)] {
         let mut world = World::new(&[]);
         fill(&mut world);
-        // A look-up for those who watch reaches it.
+        // The look-up of WATCH reaches it.
         world.ask_as(world.worker, "WATCH key:0");
         assert_eq!(world.ask("QUEUE POLICY SET p key:* message-ttl-ms 500"), "+OK\r\n");
         world.settle();
-        // The pass begins anew, so that no note can speak of all keys that it reaches.
+        // The pass starts again, so that no single note covers all keys it reaches.
         assert_eq!(world.ask("QUEUE POLICY SET q other message-ttl-ms 500"), "+OK\r\n");
         world.now = world.now.plus_us(100_000);
         world.settle();
@@ -114,7 +114,7 @@ fn a_key_that_is_reached_late_has_the_same_life_after_a_kill() {
 }
 
 #[test]
-fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
+fn a_deleted_policy_returns_messages_in_flight_in_parts() {
     let mut world = World::new(&[]);
     world.ask("QUEUE POLICY SET p q delivery at-least-once acknowledge explicit");
     world.pop();
@@ -125,9 +125,9 @@ fn a_policy_that_goes_returns_what_is_in_flight_in_parts() {
     check_killed(&BURSTS[0], &world.stream, world.now, &(0..COUNT).collect::<Vec<_>>());
 }
 
-/// The last one: files are loaded that have none any more.
+/// Including the last policy: then files are loaded without any.
 #[test]
-fn a_policy_that_goes_releases_what_is_delayed_in_parts() {
+fn a_deleted_policy_releases_delayed_messages_in_parts() {
     let mut world = World::new(&[]);
     world.ask("QUEUE POLICY SET p q delay-ms 100000");
     world.push();
@@ -142,7 +142,7 @@ fn a_policy_that_goes_releases_what_is_delayed_in_parts() {
 }
 
 #[test]
-fn a_policy_that_goes_is_followed_where_databases_change_places() {
+fn a_deleted_policy_is_followed_through_swapdb() {
     let mut world = World::new(&[]);
     world.ask("QUEUE POLICY SET p q delivery at-least-once acknowledge explicit");
     world.pop();
@@ -209,9 +209,9 @@ fn what_expires_in_many_queues_is_shown_in_none() {
     }
 }
 
-/// A queue's dead letters are in the order in which they left it, however few come behind many.
+/// A queue's dead letters keep their order, however few follow many.
 #[test]
-fn what_expires_later_comes_behind_what_is_on_its_way() {
+fn later_expirations_follow_earlier_ones() {
     let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
     world.push();
     world.now = world.now.plus_us(50_000);
@@ -226,9 +226,9 @@ fn what_expires_later_comes_behind_what_is_on_its_way() {
     assert_eq!(as_plain_lists(&world.stream).len(), COUNT + 1);
 }
 
-/// Messages that are fresh stay on both sides of those that leave.
+/// Messages that have not expired stay on both sides of those that do.
 #[test]
-fn what_leaves_from_the_middle_is_recorded_as_such() {
+fn expirations_from_the_middle_are_recorded_as_such() {
     let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
     world.push();
     world.now = world.now.plus_us(50_000);
@@ -245,7 +245,7 @@ fn what_leaves_from_the_middle_is_recorded_as_such() {
 }
 
 #[test]
-fn what_is_on_its_way_goes_along_with_its_database() {
+fn departing_messages_move_with_their_database() {
     let policies = &["p q message-ttl-ms 100 dead-letter dead"];
     let mut world = World::new(policies);
     world.push();
@@ -270,7 +270,7 @@ fn what_is_on_its_way_goes_along_with_its_database() {
 }
 
 #[test]
-fn there_is_room_as_soon_as_all_is_flushed() {
+fn there_is_capacity_as_soon_as_all_is_flushed() {
     let mut world = World::new(&["b full max-length 1 overflow block"]);
     fill(&mut world);
     assert_eq!(world.ask("RPUSH full a"), ":1\r\n");
@@ -282,7 +282,7 @@ fn there_is_room_as_soon_as_all_is_flushed() {
 }
 
 #[test]
-fn a_snapshot_has_what_is_on_its_way() {
+fn a_snapshot_has_departing_messages() {
     let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
     world.push();
     world.now = world.now.plus_us(100_000);
@@ -297,9 +297,9 @@ fn a_snapshot_has_what_is_on_its_way() {
     assert_eq!((departing + ready, departing > 0, ready > 0), (COUNT, true, true));
 }
 
-/// A step of a snapshot is of so many bytes, wherever they are, and walks over so much that is empty.
+/// A step of a snapshot covers a limited number of bytes, wherever they are, and of empty entries.
 #[test]
-fn a_snapshot_is_taken_in_steps_of_what_is_in_flight_and_of_what_is_empty() {
+fn a_snapshot_is_taken_in_steps_of_messages_in_flight_and_of_empty_entries() {
     let mut world = World::new(&["p * delivery at-least-once acknowledge explicit"]);
     for number in 0..100 {
         world.ask(&format!("RPUSH {number} {}", "m".repeat(1_000)));
@@ -322,7 +322,7 @@ fn a_snapshot_is_taken_in_steps_of_what_is_in_flight_and_of_what_is_empty() {
 }
 
 #[test]
-fn what_is_on_its_way_is_flushed() {
+fn departing_messages_are_flushed() {
     for has_many_keys in [false, true] {
         let mut world = World::new(&["p q message-ttl-ms 100 dead-letter dead"]);
         world.push();
@@ -340,9 +340,9 @@ fn what_is_on_its_way_is_flushed() {
     }
 }
 
-/// A pause is of the queue, and goes along with its database.
+/// A pause belongs to the queue, and moves with its database.
 #[test]
-fn a_queue_that_has_changed_its_database_is_paused_over_a_flush() {
+fn a_queue_in_a_swapped_database_stays_paused_over_a_flush() {
     let mut world = World::new(&[]);
     fill(&mut world);
     world.ask("QUEUE PAUSE key:9 READ");

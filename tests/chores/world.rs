@@ -1,4 +1,4 @@
-//! A broker with a small budget for chores, and what there is in it.
+//! A broker with a small budget for chores, and its content.
 
 use tidegate::broker::Contents;
 use tidegate::clock::Now;
@@ -9,7 +9,7 @@ pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000
 pub const COUNT: usize = 3_000;
 /// Steps for chores in a turn: some 40 messages.
 pub const STEPS_MAX: u64 = 200;
-/// What a turn may do beside: the messages that it begins with, and what it looks through for them.
+/// What a turn may do in addition: the messages it begins with, and the search for them.
 pub const SLACK: u64 = 1_500;
 
 pub struct World {
@@ -112,7 +112,7 @@ pub fn value(message: &str) -> usize {
     message.parse().expect("a number")
 }
 
-/// What a server has that runs the stream without policies.
+/// The messages on a server that runs the stream without policies.
 pub fn as_plain_lists(stream: &[u8]) -> Vec<usize> {
     let start = Now::default();
     let mut other = Broker::new(Settings::default(), 3, Box::new(NoHost), start);

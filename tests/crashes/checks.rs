@@ -1,15 +1,15 @@
-//! What was found after an end is a state that there was, and late enough.
+//! After a crash, the data is a state the broker was really in, and recent enough.
 
 use super::world::{World, contents, state_of};
 use tidegate::broker::Contents;
 use tidegate::journal::memory::MemoryDirectory;
 
-/// The latest turn after which the data was this.
+/// The latest turn with exactly this data.
 pub fn turn_of(states: &[Contents], found: &Contents) -> Option<usize> {
     states.iter().rposition(|state| state == found)
 }
 
-/// What the data is, for people: `0/a: [x, y…] until 1700`.
+/// The data as text: `0/a: [x, y…] until 1700`.
 fn shown(contents: &Contents) -> String {
     let beginning = |message: &Vec<u8>| {
         let text: String = String::from_utf8_lossy(message).chars().take(6).collect();
@@ -23,8 +23,7 @@ fn shown(contents: &Contents) -> String {
     keys.collect::<Vec<_>>().join("; ")
 }
 
-/// The latest turn after which the data was what was found, which must not be before the one that was
-/// promised.
+/// The latest turn with the data that was found, which must not be before the promised one.
 pub fn check_turn(states: &[Contents], found: &Contents, promised: usize, what: &str) {
     let turn = turn_of(states, found);
     if turn.is_none_or(|turn| turn < promised) {
@@ -39,7 +38,7 @@ pub fn check_turn(states: &[Contents], found: &Contents, promised: usize, what: 
     }
 }
 
-/// Loads what a crash left, checks it, and goes on with it.
+/// Loads the remains of a crash, checks them, and continues with them.
 pub fn check_crash(world: &World, crashed: &MemoryDirectory, promised: usize, what: &str) {
     let settings = policies_of(world);
     let found = contents(&crashed.after_kill(), &settings)

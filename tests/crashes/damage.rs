@@ -1,4 +1,4 @@
-//! Files that are damaged, torn or lost: it is noticed, and what can be repaired is.
+//! Damaged, torn or lost files: it is noticed, and repaired where possible.
 
 use super::checks::turn_of;
 use super::small_directory::{error_of, files, small_directory, small_directory_with_history};
@@ -20,9 +20,9 @@ fn every_flipped_bit_is_noticed() {
             let what = format!("{name}, bit {} of byte {}", position % 8, position / 8);
             match contents(&directory, "") {
                 Err(_) => {}
-                // What a flip in the manifest changes may mean nothing, such as a number.
+                // A flip in the manifest may have no meaning, such as in a number.
                 Ok(found) if name.ends_with("manifest") => assert_eq!(found, expected, "{what}"),
-                // The last batch is empty and says that all before it is durable.
+                // The last batch is empty, and records that all before it is durable.
                 Ok(found) => {
                     let is_aside =
                         files(&directory).iter().any(|(name, _)| name.contains(".torn-"));
@@ -34,8 +34,8 @@ fn every_flipped_bit_is_noticed() {
     }
 }
 
-/// Whatever is damaged: a repair keeps a state that there was, loses no byte, and what is left
-/// loads. Made once more, it has nothing to do.
+/// Whatever is damaged: a repair keeps a state the broker was really in, loses no byte, and the rest can
+/// be loaded. A second repair has nothing to do.
 #[test]
 fn what_is_repaired_loads() {
     let (directory, states) = small_directory_with_history();
@@ -57,7 +57,7 @@ fn what_is_repaired_loads() {
             assert!(bytes_of(&files(&directory)) >= bytes_of(&files_before), "{what}");
             let found =
                 contents(&directory.after_kill(), "").unwrap_or_else(|e| panic!("{what}: {e}"));
-            // A rewrite writes a state in a piece; one key of it is not a state that there was.
+            // A rewrite writes one state; a single key of it is not such a state.
             let is_part_of_base = name.contains(".base.");
             let is_known = turn_of(&states, &found).is_some();
             assert!(is_known || is_part_of_base, "{what}: {found:?}");
@@ -97,7 +97,7 @@ fn a_manifest_that_is_not_ours_is_refused() {
         contents(&MemoryDirectory::with_files(with(&order)), "").is_ok(),
         "order means nothing"
     );
-    // Each file under the name of the other.
+    // Two files with their names exchanged.
     let mut mixed = all.clone();
     let names = [all[0].0.clone(), all[1].0.clone()];
     mixed[0].0 = names[1].clone();
@@ -145,11 +145,11 @@ fn batch_ends(bytes: &[u8]) -> Vec<usize> {
     starts.map(|start| start + TRAILER_BYTES).collect()
 }
 
-/// A base is complete before it is named, also if nothing came after it.
+/// A base is complete before it is named, even if nothing came after it.
 #[test]
 fn a_base_without_its_last_batches_is_damaged() {
     let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
-    // Each is more than goes into a batch with others.
+    // Each is too large to share a batch.
     for key in ["a", "b", "c", "d"] {
         let text = "m".repeat(900_000);
         let request =
@@ -173,7 +173,7 @@ fn a_base_without_its_last_batches_is_damaged() {
 fn an_increment_without_its_last_batches_is_damaged_if_another_goes_on() {
     let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
     assert!(world.turn(0, "RPUSH q 1\r\n") && world.turn(0, "RPUSH q 2\r\nBGREWRITEAOF\r\n"));
-    // Up to where the next increment is written to, and the base is not there yet.
+    // Up to when the next increment is written to, and the base does not exist yet.
     let names = |world: &World| files(&world.directory);
     for number in 3.. {
         assert!(world.turn(0, &format!("RPUSH q {number}\r\n")));

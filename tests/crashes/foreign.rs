@@ -1,4 +1,4 @@
-//! Files that Redis wrote, or went on in.
+//! Files written by Redis, or continued by it.
 
 use super::small_directory::{error_of, files, small_directory};
 use super::world::{START, contents, load};
@@ -33,7 +33,7 @@ fn append_files_of_redis_are_loaded() {
 }
 
 #[test]
-fn what_redis_appended_needs_leave() {
+fn commands_appended_by_redis_need_a_setting() {
     let (directory, expected) = small_directory();
     let mut all = files(&directory);
     let last = all.iter_mut().find(|(name, _)| name.contains(".incr.")).expect("an increment");

@@ -1,5 +1,5 @@
-//! The power goes, or the process is killed, at every operation of a run: what loads is a state that
-//! there was, and not older than what was promised.
+//! The power fails, or the process is killed, at every operation of a run: what loads is always a state
+//! the broker was really in, and not older than promised.
 
 use super::checks::{check_crash, check_turn, policies_of};
 use super::policies::Drawn;
@@ -8,14 +8,14 @@ use super::world::{World, contents};
 use crate::{NEW_SEEDS, SEEDS, STEPS};
 use tidegate::journal::memory::{Fault, MemoryDirectory};
 
-/// Of so many ends of a life, one is followed by another life.
+/// One of this many ends is followed by another process.
 const LIVES: u64 = 8;
 const STEPS_OF_A_LIFE: usize = 12;
 
-/// How bad the loss of power is, several times for each moment.
+/// Variants of the power failure, tried for each moment.
 const DICE_PER_CRASH: u64 = 3;
 
-/// The power goes at every operation of a run. Its queues may be under policies.
+/// The power fails at every operation of a run. Its queues may be under policies.
 fn crash_everywhere(policy: &str, has_queue_policies: bool) {
     let mut drawn = Drawn { never_gives_up: true, ..Drawn::default() };
     for seed in seeds(SEEDS, NEW_SEEDS) {
@@ -28,7 +28,7 @@ fn crash_everywhere(policy: &str, has_queue_policies: bool) {
         for last in 0..whole.directory.operations() + 1 {
             let directory = MemoryDirectory::new();
             directory.inject(last..u64::MAX, Fault::PowerOff);
-            // The first start itself may be cut off.
+            // The first start itself may be interrupted.
             let Ok(mut world) = World::new(directory.clone(), &settings) else {
                 let left = contents(&directory.crash(seed), &queue_policies)
                     .expect("a first start can be repeated");
@@ -55,12 +55,12 @@ fn crash_everywhere(policy: &str, has_queue_policies: bool) {
     }
 }
 
-/// Policies of some queues, and often of one to which dead letters go.
+/// Policies of some queues, and often one for dead letters.
 fn queue_policies(seed: u64, drawn: &mut Drawn) -> String {
     let mut dice = Dice(!seed);
     let mut lines = String::new();
     for key in ["a", "b", "c"] {
-        // Producers that wait are served seldom enough.
+        // Blocked producers are rarely served.
         let policy = match dice.below(5) {
             0 => drawn.policy_with(&mut dice, key, key, "block-timeout-ms"),
             _ => drawn.policy(&mut dice, key, key),
@@ -76,14 +76,14 @@ fn queue_policies(seed: u64, drawn: &mut Drawn) -> String {
     lines
 }
 
-/// A process that is killed leaves what it has written to the system. Another one builds on that,
-/// answers, and then the power goes.
+/// A killed process leaves its writes to the system. A second one builds on them and replies, and then
+/// the power fails.
 fn check_second_life(world: &World, seed: u64, what: &str) {
     let policy = if seed.is_multiple_of(2) { "always" } else { "everysec" };
     let queue_policies = policies_of(world);
     let settings = format!("appendfsync {policy}\n{queue_policies}");
     let mut next = World::at(world.now, world.directory.survivor(), &settings).expect("it loads");
-    // The checks load at the usual time, at which less is too old.
+    // The checks load at the usual time, when fewer messages are too old.
     let first = contents(&world.directory.after_kill(), &queue_policies).expect("it loads");
     next.states[0] = first;
     // What has become due goes without anybody's doing, and is not promised.
@@ -101,17 +101,17 @@ fn check_second_life(world: &World, seed: u64, what: &str) {
 }
 
 #[test]
-fn what_was_answered_is_there_with_always() {
+fn confirmed_changes_are_there_with_always() {
     crash_everywhere("always", false);
 }
 
 #[test]
-fn what_was_synced_is_there_with_everysec() {
+fn synced_changes_are_there_with_everysec() {
     crash_everywhere("everysec", false);
 }
 
 #[test]
-fn what_was_answered_survives_a_kill_with_no() {
+fn confirmed_changes_survive_a_kill_with_no() {
     crash_everywhere("no", false);
 }
 
@@ -125,8 +125,7 @@ fn queues_under_policies_survive_a_kill() {
     crash_everywhere("no", true);
 }
 
-/// Whatever the policies, what was answered survives a kill, also in the middle of a change from
-/// one to another.
+/// Whatever the policies, confirmed changes survive a kill, even in the middle of a policy change.
 #[test]
 fn policies_may_change() {
     for seed in seeds(SEEDS, NEW_SEEDS) {

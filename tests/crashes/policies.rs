@@ -1,4 +1,4 @@
-//! Queue policies drawn from the table of their options, so that a new option is drawn as well.
+//! Queue policies drawn at random from the table of options, so that new options are included.
 
 use super::script::Dice;
 use std::collections::BTreeMap;
@@ -7,26 +7,26 @@ use tidegate::policy::{Policy, QueuePolicy, Takes};
 /// Draws until a policy is valid: most options need others.
 const DRAWS_MAX: usize = 100_000;
 
-/// The policies that were drawn.
+/// The policies drawn so far.
 #[derive(Default)]
 pub struct Drawn {
-    /// Whether no message is delivered too often: it would leave when the files are loaded, and what is
-    /// there then is no state that there was.
+    /// Whether delivery limits are never reached: otherwise messages would be removed during loading,
+    /// and the result would not be a state the broker was in.
     pub never_gives_up: bool,
-    /// How often each option was drawn with another value than its default.
+    /// How often each option was drawn with a value other than its default.
     pub counts: BTreeMap<&'static str, usize>,
 }
 
 impl Drawn {
     /// Words of a policy: its name, its pattern, and options with values. Each option has the same
-    /// chance to be among them, however much it needs.
+    /// chance, however many others it needs.
     pub fn policy(&mut self, dice: &mut Dice, name: &str, pattern: &str) -> String {
         let rows = QueuePolicy::rows();
         let wanted = rows[dice.below(rows.len() as u64) as usize].name;
         self.policy_with(dice, name, pattern, wanted)
     }
 
-    /// The same, and this option is among them.
+    /// The same, including this option.
     pub fn policy_with(
         &mut self,
         dice: &mut Dice,
@@ -54,7 +54,7 @@ impl Drawn {
         panic!("no valid policy with {wanted}")
     }
 
-    /// Panics if an option was never drawn, so that no run says anything about it.
+    /// Panics if an option was never drawn, so that no run covers it.
     pub fn check(&self) {
         if std::env::var("TIDEGATE_CRASH_SEED").is_ok() {
             return;

@@ -1,4 +1,4 @@
-//! What happens in a run: commands, waits and jobs, by a seed.
+//! The events of a run: commands, waits and jobs, from a seed.
 
 use super::world::{CLIENTS, World};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ impl Dice {
     }
 }
 
-/// The seeds of a test: always the same ones, and some new ones in each run, which are printed.
+/// The seeds of a test: some fixed ones, and some new ones in each run, which are printed.
 pub fn seeds(same: u64, new: u64) -> Vec<u64> {
     let number = |name| std::env::var(name).ok().and_then(|value: String| value.parse().ok());
     if let Some(seed) = number("TIDEGATE_CRASH_SEED") {
@@ -42,7 +42,7 @@ pub enum Step {
     Tell { choice: usize },
 }
 
-/// The steps of a seed, with changes of `appendfsync` among them.
+/// The steps of a seed, including changes of `appendfsync`.
 pub fn steps_with_changes_of_policy(seed: u64, count: usize) -> Vec<Step> {
     let mut dice = Dice(!seed);
     let mut steps = steps(seed, count);
@@ -59,7 +59,7 @@ pub fn steps_with_changes_of_policy(seed: u64, count: usize) -> Vec<Step> {
 /// The steps of a seed.
 pub fn steps(seed: u64, count: usize) -> Vec<Step> {
     let mut dice = Dice(seed);
-    // Some runs have a quick disk, some a slow one, some rewrite all the time.
+    // Some runs have a fast disk, some a slow one, some rewrite all the time.
     let job_weight = [2, 8, 24][dice.below(3) as usize];
     let rewrites = [1, 6][dice.below(2) as usize];
     (0..count)
@@ -128,7 +128,7 @@ fn command(dice: &mut Dice, number: usize) -> String {
     text + "\r\n"
 }
 
-/// Plays steps until they end or the journal does; whether it went on to the end.
+/// Plays steps until they end or the journal fails; returns whether all were played.
 pub fn play(world: &mut World, steps: &[Step], mut is_dead: impl FnMut(&World) -> bool) -> bool {
     for step in steps {
         let goes_on = match step {

@@ -1,17 +1,17 @@
-//! A directory that holds something of everything, to be damaged.
+//! A directory with every kind of content, to be damaged.
 
 use super::world::{World, contents, read};
 use tidegate::broker::Contents;
 use tidegate::journal::files::Directory;
 use tidegate::journal::memory::MemoryDirectory;
 
-/// A directory that holds something of everything, closed in good order; what it holds.
+/// A directory with every kind of content, closed in order; returns its data too.
 pub fn small_directory() -> (MemoryDirectory, Contents) {
     let (directory, states) = small_directory_with_history();
     (directory, states.last().cloned().unwrap_or_default())
 }
 
-/// The same, with all states that there were.
+/// The same, with all its past states.
 pub fn small_directory_with_history() -> (MemoryDirectory, Vec<Contents>) {
     let mut world = World::new(MemoryDirectory::new(), "appendfsync no").expect("a new directory");
     assert!(world.turn(0, "RPUSH q first second\r\nSELECT 1\r\nRPUSH other x\r\n"));

@@ -1,4 +1,4 @@
-//! A disk that is full, fails, or writes less than it was asked to, while the broker runs.
+//! A disk that is full, fails, or writes less than requested, while the broker runs.
 
 use super::checks::check_crash;
 use super::script::{Dice, play, seeds, steps};
@@ -10,7 +10,7 @@ pub fn tail_of(text: &str) -> &str {
     &text[text.len().saturating_sub(200)..]
 }
 
-/// Whether changes are taken.
+/// Whether changes are accepted.
 pub fn accepts(world: &mut World) -> bool {
     let before = world.replies.len();
     assert!(world.turn(0, "RESET\r\nRPUSH last word\r\n"));
@@ -20,7 +20,7 @@ pub fn accepts(world: &mut World) -> bool {
     world.replies[before..].contains("+RESET\r\n:")
 }
 
-/// Without `always` whatever goes wrong is over one day, and nothing that was answered is lost.
+/// Without `always`, every fault ends some time, and no confirmed change is lost.
 fn survive(policy: &str, fault: Fault) {
     for seed in seeds(SEEDS, NEW_SEEDS) {
         let mut dice = Dice(seed);
@@ -35,12 +35,12 @@ fn survive(policy: &str, fault: Fault) {
         check_crash(&world, &world.directory.after_kill(), world.acknowledged, &what);
         world.has_unsure_manifest = fault == Fault::SyncError;
         world.rest();
-        // What goes wrong may do so only now.
+        // The fault may happen only now.
         let is_over = (0..10).any(|_| accepts(&mut world));
         assert!(is_over, "{what}: {:?}", tail_of(&world.replies));
         world.rest();
         let expected = world.broker.contents();
-        // Nothing is promised for a loss of power with `no`.
+        // With `no`, nothing is promised for a power failure.
         let end = match policy {
             "no" => world.directory.after_kill(),
             _ => world.directory.crash(seed),
@@ -73,9 +73,9 @@ fn short_writes_are_nothing_special() {
     survive("always", Fault::ShortWrite);
 }
 
-/// With `always` a failure is the end, and everything that was answered is there.
+/// With `always`, a failure stops the server, and all confirmed changes are there.
 #[test]
-fn with_always_a_failure_is_the_end() {
+fn with_always_a_failure_stops_the_server() {
     let mut ends = 0;
     for seed in seeds(SEEDS, NEW_SEEDS) {
         for fault in [Fault::NoSpace, Fault::WriteError, Fault::SyncError] {
@@ -95,17 +95,17 @@ fn with_always_a_failure_is_the_end() {
     assert!(ends > 10, "only {ends} runs came to their end");
 }
 
-/// While nothing can be written, changes are refused with the reason, reads go on, and nobody is
-/// told that a change was made until it is written.
+/// While nothing can be written, changes are refused with the reason, reads continue, and no change is
+/// confirmed until it is written.
 #[test]
-fn what_cannot_be_written_is_refused() {
+fn changes_that_cannot_be_written_are_refused() {
     let directory = MemoryDirectory::new();
-    // Where no space can be kept.
+    // On a file system that cannot reserve space.
     let settings = "appendfsync everysec\nappend-reserve 0";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");
     assert!(world.turn(0, "RPUSH q first\r\n"));
     let now = directory.operations();
-    // A write, the cut after it, twice more each.
+    // A write, the cut after it, and both twice more.
     directory.inject(now..now + 5, Fault::NoSpace);
     assert!(world.turn(0, "RPUSH q second\r\n"));
     assert!(world.turn(1, "LPOP q\r\nLLEN q\r\nPING\r\n"));
@@ -120,9 +120,9 @@ fn what_cannot_be_written_is_refused() {
     assert_eq!(found, world.broker.contents());
 }
 
-/// The same for transactions: what is queued, and an EXEC of what was queued before.
+/// The same for transactions: when queueing, and for an EXEC of earlier commands.
 #[test]
-fn what_cannot_be_written_is_refused_in_a_transaction() {
+fn changes_that_cannot_be_written_are_refused_in_a_transaction() {
     let directory = MemoryDirectory::new();
     let settings = "appendfsync everysec\nappend-reserve 0";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");
@@ -134,7 +134,7 @@ fn what_cannot_be_written_is_refused_in_a_transaction() {
     world.replies.clear();
     let misconf = "MISCONF Errors writing to the AOF file: no storage space\r\n";
     let discarded = "-EXECABORT Transaction discarded because of";
-    // A write that was queued before; reads alone; a write that is to be queued.
+    // A write queued before; reads only; a write to be queued.
     assert!(world.turn(1, "EXEC\r\nLLEN q\r\n"));
     assert_eq!(world.replies, format!("{discarded}: {misconf}:2\r\n"));
     world.replies.clear();
@@ -147,9 +147,9 @@ fn what_cannot_be_written_is_refused_in_a_transaction() {
     assert_eq!(world.replies, format!("+OK\r\n-{misconf}{aborted}{read}"));
 }
 
-/// Nobody has to ask: whoever was answered nothing is, as soon as the journal itself looks again.
+/// No request is needed: pending replies are sent as soon as the journal retries.
 #[test]
-fn what_could_not_be_written_is_tried_again_by_itself() {
+fn a_failed_write_is_retried_automatically() {
     let directory = MemoryDirectory::new();
     let settings = "appendfsync everysec\nappend-reserve 0";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");
@@ -171,14 +171,14 @@ fn a_full_buffer_stops_input_until_it_is_written_or_refused() {
     let settings = "appendfsync always\nappend-reserve 0\nappend-buffer-limit 1mb";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");
     let pending = |world: &World| world.broker.persistence().pending_bytes as usize;
-    // A sync is under way, behind which all else waits.
+    // A sync is in progress, and everything else waits for it.
     assert!(world.turn(0, "RPUSH q first\r\n") && world.has_jobs());
     let push = |key: &str, bytes: usize| {
         format!("*3\r\n$5\r\nRPUSH\r\n$4\r\n{key}\r\n${bytes}\r\n{}\r\n", "m".repeat(bytes))
     };
     assert!(world.turn(1, &push("most", (1 << 20) - 150)));
     assert!(pending(&world) < 1 << 20 && !world.journal.is_full(&world.broker));
-    // `*3 $5 RPUSH $4 last $nn <text>` takes so many bytes beside the text.
+    // `*3 $5 RPUSH $4 last $nn <text>` takes this many bytes besides the text.
     let left = (1 << 20) - pending(&world) - (push("last", 10).len() - 10);
     assert!((10..100).contains(&left), "two digits, as was said: {left}");
     assert!(world.turn(1, &push("last", left)));
@@ -196,9 +196,9 @@ fn a_full_buffer_stops_input_until_it_is_written_or_refused() {
     assert!(!world.journal.is_full(&world.broker), "only reads come now");
 }
 
-/// What waits for space while the policy becomes `always` is answered as that promises.
+/// A change that waits for space while the policy becomes `always` gets its reply by the new policy.
 #[test]
-fn a_late_answer_is_as_good_as_the_policy_of_its_time() {
+fn a_late_reply_follows_the_policy_of_its_time() {
     let directory = MemoryDirectory::new();
     let settings = "appendfsync everysec\nappend-reserve 0";
     let mut world = World::new(directory.clone(), settings).expect("a new directory");

@@ -1,5 +1,5 @@
-//! A directory that minds the order in which things are done to it, where a loss of power would tell
-//! only now and then.
+//! A directory that checks the order of operations, where a power failure would only sometimes reveal a
+//! mistake.
 
 use super::world::PREFIX;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use tidegate::journal::memory::MemoryDirectory;
 pub struct Watchful(pub MemoryDirectory);
 
 impl Watchful {
-    /// Before a manifest takes its place, all that it names is there for good.
+    /// Before a manifest is replaced, everything the new one names must be durable.
     fn check_manifest(&self, from: &str) -> io::Result<()> {
         let mut text = String::new();
         self.0.read(from, 0)?.read_to_string(&mut text)?;

@@ -1,5 +1,5 @@
-//! What a server sends, taken apart into tokens rather than into nested replies: under CLIENT
-//! REPLY an EXEC announces more than follows, which no tree can hold.
+//! A server's output as tokens rather than nested replies: under CLIENT REPLY an EXEC announces more
+//! than follows, which no tree can represent.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ impl Token {
     }
 }
 
-/// All tokens. What is no whole token at the end is one of kind `?`.
+/// All tokens. An incomplete one at the end has the kind `?`.
 pub fn tokens(mut bytes: &[u8]) -> Vec<Token> {
     let mut tokens = Vec::new();
     while !bytes.is_empty() {
@@ -38,7 +38,7 @@ pub fn tokens(mut bytes: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// The length of the reply at the front, once it is whole.
+/// The length of the first reply, once it is complete.
 pub fn length_of_first(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     let mut missing = 1;
@@ -61,7 +61,7 @@ fn first_token(bytes: &[u8]) -> Option<(Token, &[u8])> {
     let rest = &bytes[end + 2..];
     let mut token = Token { kind: *kind, text: line.to_vec() };
     if !token.is_blob() || line == b"-1" {
-        // Null differs from a bulk string that says `-1`.
+        // Null differs from a bulk string with the text `-1`.
         token.kind = if token.is_blob() { b'N' } else { *kind };
         return Some((token, rest));
     }

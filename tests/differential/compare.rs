@@ -1,5 +1,5 @@
-//! Whether two answers are the same, apart from what may differ: numbers of clients, addresses,
-//! times, the order of sets, and the differences that are intended.
+//! Compares two replies, apart from allowed differences: client numbers, addresses, times, the order of
+//! sets, and intended differences.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use super::answer::{Token, tokens};
 use super::step::Command;
 use crate::originals::Version;
 
-/// Where an original says something else than Tidegate, which follows Redis 7.2: what it says, what
-/// Tidegate says, and why.
+/// Where an original differs from Tidegate, which follows Redis 7.2: its text, Tidegate's text, and the
+/// reason.
 const INTENDED: &[(Version, &str, &str, &str)] = &[
     (Version::V7_0, "quicklist", "listpack", "since 7.2 a short list is one listpack"),
     (
@@ -25,16 +25,16 @@ const INTENDED: &[(Version, &str, &str, &str)] = &[
     ),
 ];
 
-/// What may differ, by the commands that an answer may be to.
+/// Allowed differences, by the command of the reply.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tolerance {
-    /// Elements of arrays come in any order.
+    /// Elements of arrays in any order.
     any_order: bool,
-    /// Any string will do.
+    /// Any string is accepted.
     any_key: bool,
-    /// How far numbers that tell a time may lie apart.
+    /// Maximum difference of numbers that are times.
     time: i64,
-    /// Since 7.2 the reply to a command precedes a message that it sent to its own client.
+    /// Since 7.2, the reply to a command comes before a message that it sent to its own client.
     own_messages: bool,
 }
 
@@ -53,7 +53,7 @@ impl Tolerance {
     }
 }
 
-/// Which original it is, and the clients by the numbers that each server gave them.
+/// The version of the original, and the clients by the numbers that each server gave them.
 pub struct Sides {
     pub version: Version,
     pub theirs: HashMap<u64, usize>,
@@ -66,7 +66,7 @@ impl Sides {
     }
 }
 
-/// Whether `theirs` is what is left of `ours` when tokens are taken out.
+/// Whether `theirs` is `ours` without some tokens.
 pub fn is_part(theirs: &[u8], ours: &[u8], sides: &Sides, tolerance: Tolerance) -> bool {
     let ours = normalised(tokens(ours), sides, tolerance);
     let theirs = normalised(without_modules(theirs), sides, tolerance);
@@ -80,7 +80,7 @@ pub fn is_part(theirs: &[u8], ours: &[u8], sides: &Sides, tolerance: Tolerance) 
     })
 }
 
-/// Whether a token is the version that HELLO tells.
+/// Whether a token is the version in HELLO.
 fn is_version(tokens: &[Token], at: usize) -> bool {
     at > 0 && tokens[at - 1].text == b"version"
 }
@@ -132,8 +132,8 @@ fn is_client_list(text: &[u8]) -> bool {
     text.starts_with(b"id=") || text.starts_with(b"txt:id=")
 }
 
-/// What CLIENT LIST says of each of our clients, without what is the server's own. Sorted, since
-/// the original turns its list round as time goes by.
+/// The lines of CLIENT LIST about our clients, without the server's own fields. Sorted, since the
+/// original reorders its list over time.
 pub fn client_states(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
     let list = String::from_utf8_lossy(list);
     let list = list.trim_start_matches("txt:");
@@ -142,9 +142,9 @@ pub fn client_states(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
     states
 }
 
-/// As a client sees them that may be in the middle of an EXEC: there the original breaks the watches
-/// of others after each command, Tidegate at the end. One that is served, and says QUIT next, is
-/// closed sooner or later than another one that is served looks.
+/// The same, seen by a client that may be in an EXEC: there the original breaks watches of others after
+/// each command, Tidegate at the end. Also, a served client that sends QUIT next closes sooner or later
+/// than another served client asks.
 fn states_for_clients(list: &[u8], ids: &HashMap<u64, usize>) -> Vec<String> {
     let states = client_states(list, ids).into_iter();
     let states = states.filter(|state| !flags_of(state).contains('c'));
@@ -170,9 +170,9 @@ const COMPARED_FIELDS: &[&str] =
 fn client_state(line: &str, ids: &HashMap<u64, usize>) -> Option<String> {
     let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
     let (_, id) = fields.next()?;
-    // Without a number: the connection that judges, and whoever should be gone. What the judge
-    // did last when a waiting client asks depends on the machine: a client that is served looks
-    // at once in one server, and after the judge's next question in the other.
+    // Without a number: the judging connection, and clients that should be gone. The judge's last
+    // command, seen by a waiting client, depends on the machine: one server serves that client at once,
+    // the other after the judge's next request.
     let number = ids.get(&id.parse().ok()?);
     let client = number.map_or("?".to_owned(), usize::to_string);
     let compared = fields
@@ -185,8 +185,8 @@ fn client_state(line: &str, ids: &HashMap<u64, usize>) -> Option<String> {
     Some(format!("{client} {}", compared.join(" ")))
 }
 
-/// Without `u`, which the original shows between the end of a wait and the next command, and
-/// without `e`: since 7.2 RESET ends CLIENT NO-EVICT.
+/// Without `u`, which the original shows between the end of a wait and the next command, and without
+/// `e`: since 7.2 RESET ends CLIENT NO-EVICT.
 fn comparable_flags(flags: &str) -> String {
     without(flags, &['u', 'e'])
 }
@@ -196,8 +196,8 @@ fn without(flags: &str, ignored: &[char]) -> String {
     if flags.is_empty() { "N".to_owned() } else { flags }
 }
 
-/// Without the module that Redis 8 brings along, and HELLO tells of: a list of one, the module, and
-/// four names with their values.
+/// Without Redis 8's built-in module, which HELLO lists: a list of one, the module, and four names with
+/// their values.
 fn without_modules(bytes: &[u8]) -> Vec<Token> {
     let mut tokens = tokens(bytes);
     let is_told = |window: &[Token]| window[0].text == b"modules" && window[3].text == b"name";
@@ -209,7 +209,7 @@ fn without_modules(bytes: &[u8]) -> Vec<Token> {
     tokens
 }
 
-/// Tokens in one order where several are right.
+/// Sorts tokens where several orders are right.
 fn normalised(tokens: Vec<Token>, sides: &Sides, tolerance: Tolerance) -> Vec<Token> {
     let apart = tolerance.own_messages && sides.version == Version::V7_0;
     let (mut messages, mut rest) = take_events(tokens, b"message", apart);
@@ -239,7 +239,7 @@ fn sort_elements(tokens: &mut [Token]) {
 /// A token, or all tokens of what a subscriber is told.
 type Group = Vec<Token>;
 
-/// Groups the tokens of events. With `apart` those that are messages are taken out, in order.
+/// Groups the tokens of events. With `apart`, messages are taken out, in order.
 fn take_events(tokens: Vec<Token>, suffix: &[u8], apart: bool) -> (Vec<Group>, Vec<Group>) {
     let (mut messages, mut rest) = (Vec::new(), Vec::new());
     let mut tokens = tokens.as_slice();
@@ -268,7 +268,7 @@ fn event_length(tokens: &[Token]) -> usize {
     length.min(tokens.len())
 }
 
-/// A message that matches several patterns of a client comes for each in the order of a hash
+/// A message that matches several patterns of a client arrives once for each, in the order of a hash
 /// table.
 fn sort_pattern_messages(groups: &mut [Group]) {
     let same_message = |a: &Group, b: &Group| {
@@ -277,7 +277,7 @@ fn sort_pattern_messages(groups: &mut [Group]) {
     groups.chunk_by_mut(same_message).for_each(<[Group]>::sort);
 }
 
-/// Who unsubscribes from all hears of each in the order of a hash table.
+/// Unsubscribing from all confirms each in the order of a hash table.
 fn sort_unsubscribed(groups: &mut [Group]) {
     let same_kind = |a: &Group, b: &Group| {
         a.len() == 4 && b.len() == 4 && a[1].text.ends_with(b"unsubscribe") && a[1] == b[1]

@@ -4,10 +4,10 @@ use super::random::Random;
 use super::step::{Arg, Command, Step};
 use super::vocabulary as words;
 
-/// Clients, each on its own connection to either server.
+/// Clients, each with a connection to both servers.
 pub const CLIENTS: usize = 6;
 
-/// The same steps for the same seed, whatever the servers answer.
+/// The same seed gives the same steps, whatever the servers reply.
 pub fn steps(seed: u64, commands: usize) -> Vec<Step> {
     let mut generator = Generator::new(seed);
     let mut steps = Vec::new();
@@ -36,7 +36,7 @@ impl Generator {
             let weight = random.below(8);
             families.extend(std::iter::repeat_n(family, weight));
         }
-        // Lists are what all the rest is about.
+        // Lists are the main subject.
         families.extend([0, 0, 1, 4]);
         let keys = 1 + random.below(words::KEY_NAMES.len());
         let mistakes_percent = random.below(8);
@@ -97,7 +97,7 @@ impl Generator {
 
     fn short_times(&mut self) -> Vec<(usize, Command)> {
         let waits = self.random.percent(60);
-        // A move would serve a client whose time may be over on one server already.
+        // A move would serve a client whose wait may already be over on one server.
         let templates: &[&str] = match (waits, self.random.percent(30)) {
             (true, true) => &["BLMOVE key key LEFT RIGHT brief"],
             (true, false) => {
@@ -199,7 +199,7 @@ impl Generator {
         }
     }
 
-    /// Seconds from now to a time that is not near.
+    /// Seconds from now to a distant time.
     fn far(&mut self) -> i64 {
         [-1000, 1000, 2000, 100_000][self.random.below(4)]
     }
@@ -207,11 +207,11 @@ impl Generator {
     fn make_mistake(&mut self, command: &mut Command) {
         let args = &mut command.0;
         let place = self.random.below(args.len());
-        // Errors about unknown commands repeat what is said.
+        // Errors about unknown commands echo the input.
         let is_same_everywhere = args.iter().all(|arg| matches!(arg, Arg::Bytes(_)));
         // Since 7.2 a HELLO that fails sets no name.
         let is_hello = matches!(&args[0], Arg::Bytes(name) if name == b"HELLO");
-        // Without its subcommand it describes the server.
+        // Without a subcommand it describes the server.
         let is_command = matches!(&args[0], Arg::Bytes(name) if name == b"COMMAND");
         if is_command || place <= 1 && !is_same_everywhere || is_hello && args.len() > 2 {
             return;
@@ -237,7 +237,7 @@ impl Generator {
     }
 }
 
-/// Seconds; over long before a step that lets time go by.
+/// Seconds; over long before the time of a step has passed.
 const BRIEF: &[&[u8]] = &[b"0.001", b"0.004", b"0.008", b"0.0001", b"1e-3"];
 
 const ODD_BYTES: &[&[u8]] = &[

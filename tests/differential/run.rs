@@ -1,4 +1,4 @@
-//! Plays steps on both servers and compares what comes of each.
+//! Plays steps on both servers and compares the results.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,13 +13,12 @@ use super::step::{Command, Step};
 use super::vocabulary::KEY_NAMES;
 use crate::originals::{Original, Version};
 
-/// Round trips that are granted to a server in which something seems to be missing, and the time
-/// that they take at the least: on a busy machine the end of a connection may be on its way for
-/// longer than the requests of another one.
+/// Round trips, and the minimum time, granted to a server that seems to miss something: on a busy
+/// machine the end of a connection may arrive later than requests of another one.
 const ROUNDS_MIN: usize = 50;
 const ROUNDS: Duration = Duration::from_millis(500);
 
-/// Longer than the times of a step that lets time go by.
+/// Longer than the timeouts of a step in which time passes.
 const ELAPSED: Duration = Duration::from_millis(12);
 
 const DATABASES: usize = 4;
@@ -33,7 +32,7 @@ pub struct Pair {
     log: Option<Vec<String>>,
 }
 
-/// What is known of a client without asking.
+/// The known state of a client.
 #[derive(Clone, Default)]
 struct Client {
     is_blocked: bool,
@@ -68,19 +67,19 @@ const MAKES_STRINGS: &[&[u8]] = &[
     b"MOVE",
 ];
 
-/// What a blocked client has said beyond the command that it waits in.
+/// What a blocked client has sent after the command in which it waits.
 ///
-/// The original has read it all and runs it client by client in the order in which they are
-/// served. Tidegate reads no more of a client while it waits: what it has read it runs in this
-/// order, and then what it has not. Clients owe each other no order, so only one kind is let wait.
-/// Redis 8 takes turns among them: there only one client has something pending.
+/// The original has read all of it, and runs it client by client in the order in which they are served.
+/// Tidegate reads no more from a waiting client: it runs what it has read in this order, and then the
+/// rest. There is no required order between clients, so only one kind may wait. Redis 8 alternates
+/// between them: there only one client has something pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Pending {
     #[default]
     Nothing,
     Read,
     Unread,
-    /// Some of either, or it will wait again.
+    /// Both kinds, or it will wait again.
     Mixed,
 }
 
@@ -96,13 +95,13 @@ impl Pair {
         })
     }
 
-    /// New servers, for those that do not answer any more.
+    /// Starts new servers, if the old ones do not reply any more.
     pub fn restart(&mut self) -> io::Result<()> {
         *self = Pair::start(&self.original)?;
         Ok(())
     }
 
-    /// Plays a whole run from an empty state. The error tells where the servers differ.
+    /// Plays a whole run from an empty state. The error says where the servers differ.
     pub fn play(&mut self, steps: &[Step]) -> Result<(), String> {
         self.begin().map_err(|error| format!("a run does not begin: {error}"))?;
         for (index, step) in steps.iter().enumerate() {
@@ -168,8 +167,8 @@ impl Pair {
         self.compare()
     }
 
-    /// Whether the original leaves no choice about what comes of a step. The servers are at rest,
-    /// so both would leave it out.
+    /// Whether the original has only one possible result for a step. The servers are at rest, so
+    /// otherwise both omit the step.
     fn is_certain(&self, step: &Step) -> bool {
         let is_redis_8 = self.original.version == Version::V8_2;
         if is_redis_8 && is_misunderstood_by_redis_8(step) {
@@ -189,18 +188,19 @@ impl Pair {
                 let pending = self.pending_with(*client, commands, cut.is_some());
                 let others = (0..CLIENTS).filter(|other| other != client);
                 let mut others = others.map(|other| self.clients[other].pending);
-                // Of an EXEC that is muted the original sends parts.
+                // The original sends parts of a muted EXEC.
                 let mutes = commands.iter().any(|c| c.word(1) == b"REPLY");
                 let is_in_exec = commands.iter().any(|c| c.word(0) == b"MULTI");
                 let is_muted = self.clients[*client].is_muted;
-                // Whether one who quits is still there when one that is served looks.
+                // Whether a quitting client is still there when a served one looks.
                 let quits = commands.iter().any(|c| c.word(0) == b"QUIT");
                 if quits && others.clone().any(|other| other != Pending::Nothing) {
                     return false;
                 }
-                // Since 7.2 the first key of what waits serves, here the one that was filled first.
+                // Since 7.2 the first key of the waiting command serves, here the one that was filled
+                // first.
                 let executes = commands.iter().any(|c| c.word(0) == b"EXEC");
-                // And a string at another key than the one that was filled is an error.
+                // Then a string at another key than the filled one is an error.
                 let may_make_strings =
                     commands.iter().any(|c| MAKES_STRINGS.contains(&c.word(0).as_slice()));
                 let mut blocked = self.clients.iter().filter(|client| client.is_blocked);
@@ -215,7 +215,7 @@ impl Pair {
                     }))
                     && !(mutes && (!is_free(client) || is_in_exec) || is_muted && is_in_exec)
             }
-            // In Redis 8 an empty request is none that CLIENT REPLY SKIP would count.
+            // In Redis 8 CLIENT REPLY SKIP does not count an empty request.
             Step::Bytes { client, .. } => {
                 is_free(client) && !(is_redis_8 && self.clients[*client].is_muted)
             }
@@ -223,7 +223,7 @@ impl Pair {
         }
     }
 
-    /// What a client will have said in advance if it is blocked after these commands.
+    /// What a client will have sent in advance if these commands block it.
     fn pending_with(&self, client: usize, commands: &[Command], is_cut: bool) -> Pending {
         let client = &self.clients[client];
         let waits = commands.iter().filter(|c| c.awaited().next().is_some()).count();
@@ -255,14 +255,14 @@ impl Pair {
             server.clients[client].send(first)?;
             rests.push(rest.to_vec());
         }
-        // The tolerance for the rest is still needed after this.
+        // The tolerance for the rest is still needed afterwards.
         let before = self.clients[client].clone();
         let id = self.ours.clients[client].id;
         if let Err(difference) = self.compare()? {
             return Ok(Err(difference));
         }
         if self.ours.clients[client].id != id {
-            // It was closed, and there is a new one in its place.
+            // It was closed, and a new one has replaced it.
             return Ok(Ok(()));
         }
         self.clients[client].pending = before.pending;
@@ -304,7 +304,7 @@ impl Pair {
         Ok(())
     }
 
-    /// A key whose time is over may be there until somebody looks; then it is gone on both.
+    /// An expired key may exist until its next access; afterwards it is gone on both.
     fn notice_expired_keys(&mut self) -> io::Result<()> {
         for server in [&mut self.theirs, &mut self.ours] {
             for db in 0..DATABASES {
@@ -315,12 +315,11 @@ impl Pair {
         Ok(())
     }
 
-    /// Brings both servers to rest and compares what their clients got and how they are.
+    /// Brings both servers to rest and compares their clients' output and states.
     ///
-    /// What was sent before a round trip of another connection is handled in the turn of that
-    /// round trip or before, and the replies of a turn, those to waiting clients included, leave
-    /// before the next turn reads. So two round trips show everything; more are granted before
-    /// a difference is one.
+    /// Input sent before a round trip of another connection is handled in that round trip's turn or
+    /// before, and the replies of a turn, including those to waiting clients, are sent before the next
+    /// turn reads. So two round trips show everything; more are granted before a difference counts.
     fn compare(&mut self) -> io::Result<Result<(), String>> {
         let begun = Instant::now();
         for round in 0.. {
@@ -361,8 +360,8 @@ impl Pair {
             let tolerance = self.clients[index].tolerance;
             let is_same = closings.0 == closings.1
                 && (same(&theirs.unread, &ours.unread, &self.sides, tolerance)
-                    // What the original has not written when it kills a client is lost, and what a
-                    // client would be told after it has killed itself.
+                    // Unwritten output is lost when the original kills a client, and so is output to a
+                    // client after it has killed itself.
                     || closings.0 && is_part(&theirs.unread, &ours.unread, &self.sides, tolerance));
             if !is_same {
                 let closed = |is_closed| if is_closed { " (closed)" } else { "" };
@@ -388,7 +387,7 @@ impl Pair {
         })
     }
 
-    /// Forgets what was compared, remembers how the clients are, and replaces those closed.
+    /// Drops what was compared, records the clients' states, and replaces closed clients.
     fn take_note(&mut self, list: &str) -> io::Result<()> {
         let states = client_states(list.as_bytes(), &self.sides.ours);
         for index in 0..CLIENTS {
@@ -454,9 +453,9 @@ impl Pair {
     }
 }
 
-/// Steps that Redis 8.2 takes otherwise than those before it, and not on purpose. An LSET whose index
-/// has more than 32 bits sets the element at what is left of it. A refused AUTH has no reply unless
-/// it is the first command of what is read at once.
+/// Steps in which Redis 8.2 differs from earlier versions unintentionally. An LSET with an index of more
+/// than 32 bits sets the element at its low bits. A refused AUTH has no reply unless it is the first
+/// command of a read.
 fn is_misunderstood_by_redis_8(step: &Step) -> bool {
     let (Step::Send { commands, .. } | Step::Swap { commands, .. }) = step else { return false };
     let sets_far_off = |command: &Command| {
@@ -471,7 +470,7 @@ fn encode(server: &Server, commands: &[Command], now: Duration) -> Vec<u8> {
     commands.iter().flat_map(|command| server.encode(&command.0, now)).collect()
 }
 
-/// The keys that a full iteration finds.
+/// The keys found by a full iteration.
 fn scan(server: &mut Server, db: usize, options: &[Vec<u8>]) -> io::Result<BTreeSet<Vec<u8>>> {
     server.ask(&[b"SELECT", db.to_string().as_bytes()])?;
     let mut found = BTreeSet::new();

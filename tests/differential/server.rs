@@ -11,16 +11,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::answer::length_of_first;
 use super::step::Arg;
 
-/// How long a reply may take on a busy machine.
+/// Time limit for a reply, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// More than the numbers that commands make up.
+/// Above the numbers in generated commands.
 const FIRST_ID: u64 = 32;
 
 pub struct Server {
     process: Child,
     port: u16,
-    /// Sees what the clients do not: whether all is done, who waits, what the keys hold.
+    /// Sees what the clients cannot: whether everything is done, who waits, what the keys contain.
     judge: Option<Connection>,
     pub clients: Vec<Connection>,
 }
@@ -39,7 +39,7 @@ impl Server {
     }
 
     pub fn redis(program: &Path) -> io::Result<Server> {
-        // Timeouts are looked at a hundred times in a second.
+        // Timeouts are checked a hundred times per second.
         let options = ["--save", "", "--hz", "100"];
         Server::start(Command::new(program), &options, "Ready to accept connections")
     }
@@ -78,7 +78,7 @@ impl Server {
         Ok(())
     }
 
-    /// One round trip of the connection that judges.
+    /// One round trip of the judging connection.
     pub fn ask(&mut self, words: &[&[u8]]) -> io::Result<Vec<u8>> {
         let judge = self.judge.as_mut().ok_or(ErrorKind::NotConnected)?;
         judge.send(&encode(words))?;
@@ -90,7 +90,7 @@ impl Server {
         Ok(String::from_utf8_lossy(&reply).split_once("\r\n").unwrap_or_default().1.trim().into())
     }
 
-    /// Reads what has come for the clients.
+    /// Reads what has arrived for the clients.
     pub fn drain(&mut self) -> io::Result<bool> {
         let mut found = false;
         for client in self.clients.iter_mut().filter(|client| !client.is_closed) {
@@ -99,7 +99,7 @@ impl Server {
         Ok(found)
     }
 
-    /// The bytes of a request, with this server's numbers and addresses in it.
+    /// The bytes of a request, with this server's numbers and addresses.
     pub fn encode(&self, args: &[Arg], now: Duration) -> Vec<u8> {
         let words: Vec<Vec<u8>> = args
             .iter()
@@ -121,7 +121,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It fails only if the process has gone already.
+        // This fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -143,7 +143,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// A connection that the server has closed takes nothing, which the other one shows as well.
+    /// A connection closed by the server takes nothing; the other server shows that as well.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self.stream.write_all(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Err(error),
@@ -202,8 +202,8 @@ fn encode(words: &[&[u8]]) -> Vec<u8> {
     request
 }
 
-/// Reads the log until a line says that the server is ready, and the rest of it to no end, so
-/// that the process never waits for a reader. What a panicking server says is passed on.
+/// Reads the log until the server is ready, and then the rest, so that the process never blocks on it. A
+/// panic message is passed on.
 fn wait_for_line(log: impl Read + Send + 'static, ready: &'static str) -> bool {
     let (found, wait) = mpsc::channel();
     thread::spawn(move || {
@@ -214,7 +214,7 @@ fn wait_for_line(log: impl Read + Send + 'static, ready: &'static str) -> bool {
                 eprintln!("{line}");
             }
             if line.contains(ready) {
-                // Nobody listens any more once the first one was found.
+                // The receiver is gone after the first match.
                 let _ = found.send(());
             }
         }

@@ -1,9 +1,9 @@
-//! The least part of a failing run that still fails.
+//! The shortest part of a failing run that still fails.
 
 use super::run::Pair;
 use super::step::Step;
 
-/// Leaves out ever smaller parts, and then commands of what is left, as long as it fails.
+/// Removes ever smaller parts, and then single commands, while the run still fails.
 pub fn shrink(pair: &mut Pair, mut steps: Vec<Step>) -> Vec<Step> {
     let mut part = steps.len().div_ceil(2);
     loop {
@@ -46,7 +46,7 @@ fn shorten(pair: &mut Pair, steps: &mut [Step], index: usize) {
     }
 }
 
-/// A pair that does not answer any more is replaced.
+/// A pair that does not reply any more is replaced.
 fn fails(pair: &mut Pair, steps: &[Step]) -> bool {
     match pair.play(steps) {
         Ok(()) => false,

@@ -1,28 +1,28 @@
-//! What a run consists of.
+//! The steps of a run.
 
 use std::fmt;
 
-/// One thing that happens to both servers, and after which both have come to rest.
+/// An event on both servers, after which both are at rest.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Commands sent in one write, or in two if it is cut at so many thousandths.
+    /// Commands in one write, or in two if cut at this many thousandths.
     Send {
         client: usize,
         commands: Vec<Command>,
         cut: Option<usize>,
     },
-    /// Bytes that may be no request at all.
+    /// Bytes that may not be a request at all.
     Bytes {
         client: usize,
         bytes: &'static [u8],
     },
-    /// Commands with SWAPDB among them. The original serves keys that it makes ready in the order
-    /// of a hash table, so the step is left out where there may be more than one.
+    /// Commands including SWAPDB. The original serves the keys that it makes ready in the order of a
+    /// hash table, so the step is omitted if there may be more than one.
     Swap {
         client: usize,
         commands: Vec<Command>,
     },
-    /// Commands with short times, each to a client that is free, then that time goes by.
+    /// Commands with short timeouts, each to a free client; then time passes.
     Elapse {
         sends: Vec<(usize, Command)>,
     },
@@ -44,9 +44,9 @@ pub enum Arg {
     Bytes(Vec<u8>),
     /// The number that the server gave a client.
     IdOf(usize),
-    /// A client's own end of its connection.
+    /// A client's own address.
     AddressOf(usize),
-    /// The Unix time so many seconds from now.
+    /// The Unix time this many seconds from now.
     SecondsFromNow(i64),
     MillisecondsFromNow(i64),
 }
@@ -56,7 +56,7 @@ impl Command {
         Command(words.iter().map(|word| Arg::Bytes(word.to_vec())).collect())
     }
 
-    /// An argument in capitals, as far as it is known before it is sent.
+    /// An argument in capitals, as far as it is known before sending.
     pub fn word(&self, index: usize) -> Vec<u8> {
         match self.0.get(index) {
             Some(Arg::Bytes(bytes)) => bytes.to_ascii_uppercase(),

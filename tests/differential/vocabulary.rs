@@ -1,9 +1,9 @@
-//! What the generated clients say: templates of commands, and the words that fill them.
+//! The commands of generated clients: templates, and the words that fill them.
 //!
-//! In a template a lower-case word is a placeholder (see `word`), `A|B` a choice, `[…]` may be
-//! left out, and all the rest is said as it is.
+//! In a template a lower-case word is a placeholder (see `word`), `A|B` a choice, `[…]` is optional, and
+//! everything else is literal.
 
-/// A group of commands, which each seed gives a weight of its own, some none at all.
+/// A group of commands. Each seed gives it a weight, sometimes zero.
 pub struct Family {
     pub templates: &'static [&'static str],
 }
@@ -194,7 +194,7 @@ const CLIENTS: &[&str] = &[
     "CLIENT TRACKINGINFO",
 ];
 
-/// What neither server has.
+/// Commands that neither server has.
 const ABSENT: &[&str] = &[
     "ACL WHOAMI",
     "FUNCTION LIST [LIBRARYNAME value] [WITHCODE]",
@@ -214,7 +214,7 @@ const ODDITIES: &[&str] = &[
     "EXEC value",
 ];
 
-/// Commands that are not spoken here, and why. `every_command_is_spoken` holds the rest.
+/// Commands that are not generated here, and why. `every_command_is_generated` checks the rest.
 pub const UNSPOKEN: &[(&str, &str)] = &[
     ("QUEUE", "not a command of the original"),
     ("BGREWRITEAOF", "persistence is not compared"),
@@ -272,14 +272,14 @@ pub const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"0", b"1", b"7", b"-1"];
 /// For ever, or longer than a run takes.
 pub const PATIENCE: &[&[u8]] = &[b"0", b"0", b"0", b"300", b"250.75", b"0.0", b"1e6"];
 
-/// Far away or long ago: what happens in between depends on the clock.
+/// Far in the future or in the past: anything between depends on the clock.
 pub const SECONDS: &[&[u8]] =
     &[b"1000", b"2000", b"5000000", b"0", b"-1", b"9223372036854775807", b"-9223372036854775808"];
 pub const MILLISECONDS: &[&[u8]] =
     &[b"1000000", b"2000000", b"0", b"-5", b"9223372036854775807", b"-9223372036854775808"];
 
-/// What stands where something else should. No small positive numbers: as a time they would end
-/// during a run, as the number of a client they would be that of the connection that judges.
+/// Invalid values. No small positive numbers: as a time they would expire during a run, and as a client
+/// number they would be that of the judging connection.
 pub const JUNK: &[&[u8]] = &[
     b"",
     b"0",

@@ -1,18 +1,17 @@
-//! The whole broker, driven as a server drives it: several clients, time, sockets that take
-//! little, disconnects.
+//! The whole broker, driven as by a server: several clients, time, slow sockets, disconnects.
 //!
-//! The first byte chooses settings. Each line after it is an event, and its first byte says which:
+//! The first byte selects settings. Each line after it is an event; its first byte selects which:
 //!
 //! | byte | event |
 //! |---|---|
 //! | `a`–`d` | this client sends the rest as a line, and a turn follows |
 //! | `e`–`h` | the same with the last byte many times over |
 //! | `A`–`D` | the client sends the rest, `\|` standing for CRLF; no turn follows |
-//! | `i`–`l` | the client disconnects and another takes its place |
-//! | `m`–`p` | the client's socket takes this many bytes in a turn from now on |
+//! | `i`–`l` | the client disconnects and another replaces it |
+//! | `m`–`p` | the client's socket accepts this many bytes per turn from now on |
 //! | `+` | this many milliseconds pass |
 //! | `>` | time passes until the next deadline |
-//! | `=` | the calendar clock is set to this many seconds |
+//! | `=` | the system time is set to this many seconds |
 //! | `.` | a turn |
 
 #[path = "replies.rs"]
@@ -27,15 +26,15 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 const CLIENTS: usize = 4;
 /// More events show nothing new and take long.
 const EVENTS_MAX: usize = 300;
-/// Above what a published message must have to be shared instead of copied.
+/// Size above which a published message is shared instead of copied.
 const LARGE: usize = 3_000;
-/// A broker that has more to do after so many turns never ends.
+/// A broker that still has work after this many turns never ends.
 const TURNS_MAX: usize = 10_000;
 
 pub fn check(data: &[u8]) {
     let [flags, events @ ..] = data else { return };
     let mut world = World::new(*flags);
-    // Nobody asks for RESP3 without this digit.
+    // Without this digit no client asks for RESP3.
     world.may_be_resp3 = events.contains(&b'3');
     for event in events.split(|&byte| byte == b'\n').take(EVENTS_MAX) {
         if let [kind, rest @ ..] = event {
@@ -55,11 +54,11 @@ struct World {
 
 struct Client {
     id: ClientId,
-    /// Bytes that the socket takes in a turn.
+    /// Bytes that the socket accepts per turn.
     takes: usize,
-    /// The start of a reply that is not whole yet.
+    /// The start of an incomplete reply.
     received: Vec<u8>,
-    /// Why it is closed once it has been sent everything.
+    /// Why it will be closed after its last output.
     closing: Option<CloseReason>,
 }
 
@@ -116,7 +115,7 @@ impl World {
         self.turn();
     }
 
-    /// What a server does after it has read, until the broker lets it wait.
+    /// The server's actions after reading, until the broker lets it wait.
     fn turn(&mut self) {
         for _ in 0..TURNS_MAX {
             self.broker.settle(self.now);
@@ -136,7 +135,7 @@ impl World {
         panic!("the broker never comes to rest");
     }
 
-    /// Sockets that take everything were offered everything.
+    /// Sockets that accept everything were offered everything.
     fn check_flushed(&mut self) {
         for client in self.clients.iter().filter(|client| client.takes == usize::MAX) {
             let output = self.broker.output(client.id).expect("a client that is connected");
@@ -144,7 +143,7 @@ impl World {
         }
     }
 
-    /// Lets a client's socket take what it takes in a turn.
+    /// Lets a client's socket take its bytes for a turn.
     fn write(&mut self, id: ClientId) {
         let Some(slot) = self.slot(id) else { return };
         // There is no journal that a reply could wait for.
@@ -192,7 +191,7 @@ impl World {
         self.clients.iter().position(|client| client.id == id)
     }
 
-    /// Effects are requests, and whole ones.
+    /// Effects are complete requests.
     fn check_effects(&mut self) {
         let mut effects = Vec::new();
         self.broker.take_effects(&mut effects);
@@ -207,7 +206,7 @@ impl World {
         }
     }
 
-    /// Sockets take everything: nothing is left but whole replies.
+    /// Sockets accept everything: only complete replies remain.
     fn finish(mut self) {
         for slot in 0..CLIENTS {
             self.clients[slot].takes = usize::MAX;
@@ -234,7 +233,7 @@ impl Client {
     }
 }
 
-/// Settings that a fuzzed dialogue can come to the limits of.
+/// Settings with limits that a fuzzed dialogue can reach.
 fn settings(flags: u8) -> Settings {
     let mut settings = Settings::default();
     if flags & 1 != 0 {

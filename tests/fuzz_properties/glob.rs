@@ -1,10 +1,9 @@
-//! The glob matcher agrees with a naive one, and no pattern takes it more than the product of
-//! both lengths.
+//! The glob matcher agrees with a naive one, and its time is within the product of both lengths.
 
 use std::time::{Duration, Instant};
 use tidegate::glob::glob_matches;
 
-/// Longer patterns and texts show nothing new and take the naive matcher long.
+/// Longer patterns and texts show nothing new and are slow with the naive matcher.
 const LEN_MAX: usize = 512;
 
 /// A pattern, a zero byte, a text.
@@ -13,7 +12,7 @@ pub fn check(data: &[u8]) {
     let pattern = &data[..split.min(LEN_MAX)];
     let text = data.get(split + 1..).unwrap_or_default();
     let text = &text[..text.len().min(LEN_MAX)];
-    // To Redis an empty text is matched by nothing but an empty pattern, not even by a star.
+    // In Redis only an empty pattern matches an empty text, not even a star.
     let expected =
         if text.is_empty() { pattern.is_empty() } else { Naive::new(pattern, text).matches(0, 0) };
     assert_eq!(glob_matches(pattern, text), expected);
@@ -21,12 +20,12 @@ pub fn check(data: &[u8]) {
     let (pattern, text) = (pattern.repeat(4), text.repeat(4));
     let begin = Instant::now();
     glob_matches(&pattern, &text);
-    // A thousand times what a step takes, since others use the machine as well.
+    // A thousand times a step's time, since others use the machine as well.
     let bound = Duration::from_micros(pattern.len() as u64 * text.len() as u64);
     assert!(begin.elapsed() < bound + Duration::from_secs(5), "far beyond the product of lengths");
 }
 
-/// Tries everything a star can stand for, and remembers what did not match.
+/// Tries everything a star can stand for, and remembers mismatches.
 struct Naive<'a> {
     pattern: &'a [u8],
     text: &'a [u8],
@@ -56,7 +55,7 @@ impl<'a> Naive<'a> {
         found
     }
 
-    /// Whether a byte matches the element at `p` that is no star, and where the next begins.
+    /// Whether a byte matches the element at `p`, which is no star; and where the next begins.
     fn element(&self, p: usize, byte: u8) -> (bool, usize) {
         match (self.pattern[p], self.pattern.get(p + 1)) {
             (b'?', _) => (true, p + 1),

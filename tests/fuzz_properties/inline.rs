@@ -1,4 +1,4 @@
-//! Lines are split into words as Redis does it.
+//! Lines are split into words as in Redis.
 
 use tidegate::resp::{UnbalancedQuotes, split_quoted};
 
@@ -10,7 +10,7 @@ pub fn check(line: &[u8]) {
         (Err(UnbalancedQuotes), None) => {}
         (result, expected) => panic!("{result:?} with {words:?} instead of {expected:?}"),
     }
-    // Any words, each in quotes with its odd bytes escaped, read back.
+    // Any words, quoted with their odd bytes escaped, read back.
     let quoted: Vec<u8> = line.split(|&byte| byte == b' ').flat_map(quote).collect();
     let mut again = Vec::new();
     assert_eq!(split_quoted(&quoted, |word| again.push(word)), Ok(()));
@@ -30,7 +30,7 @@ fn quote(word: &[u8]) -> Vec<u8> {
     quoted
 }
 
-/// Redis' `sdssplitargs`, position by position. A line ends at its first NUL.
+/// Redis' `sdssplitargs`, step by step. A line ends at its first NUL.
 fn reference(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let at = |position: usize| line.get(position).copied().unwrap_or(0);
     let is_space = |byte: u8| matches!(byte, b' ' | b'\t'..=b'\r');

@@ -1,19 +1,19 @@
-//! The request parser gives the same however the bytes are cut.
+//! The request parser gives the same result however the bytes are split.
 
 use tidegate::resp::{Limits, Parsed, ProtocolError, RequestParser};
 
 type Requests = Vec<Vec<Vec<u8>>>;
 
-/// How many digits a `~` stands for where the flags say so: nearly as many as a line may have.
+/// Number of digits for a `~`, if the flags say so: nearly the maximum of a line.
 const LONG: usize = 65_530;
 
-/// Two bytes of limits and of a seed for the cuts, then what a client sends.
+/// Two bytes for limits and for a seed of the cuts, then a client's input.
 pub fn check(data: &[u8]) {
     let [flags, seed, input @ ..] = data else { return };
     let bulk_bytes_max = if flags & 2 == 0 { 512 << 20 } else { 1 << 20 };
     let limits = Limits { bulk_bytes_max, is_stranger: flags & 1 == 1 };
     let mut input = input.to_vec();
-    // The first piece: single bytes matter around the limit, and until there only take time.
+    // Size of the first piece: single bytes matter only near the limit.
     let mut first = 1;
     if flags & 4 != 0
         && let Some(at) = input.iter().position(|&byte| byte == b'~')
@@ -36,8 +36,8 @@ pub fn check(data: &[u8]) {
     assert_eq!(whole, parse_each_afresh(input, limits), "each by a parser of its own");
 }
 
-/// The requests, the error that ended them, and how many bytes were left of an unfinished one;
-/// `size` says how long the piece is that begins at a position.
+/// The requests, the error after them, and the number of bytes of an incomplete request; `size` gives
+/// the length of the piece at a position.
 fn parse(
     input: &[u8],
     limits: Limits,
@@ -72,7 +72,7 @@ fn parse(
     (requests, None, input.len() - start)
 }
 
-/// As `parse`, with a parser for each request, which has seen none before.
+/// As `parse`, with a new parser for each request.
 fn parse_each_afresh(mut input: &[u8], limits: Limits) -> (Requests, Option<ProtocolError>, usize) {
     let mut requests = Vec::new();
     loop {

@@ -1,7 +1,7 @@
-//! What a client may be sent: RESP2 and RESP3, judged without the broker's own encoder.
+//! Checks a client's output, RESP2 and RESP3, without the broker's own encoder.
 
-/// How many bytes at the start of `bytes` are whole replies. Panics at what is none, or none for
-/// a client that cannot have asked for RESP3.
+/// How many bytes at the start of `bytes` are complete replies. Panics on anything else, and on RESP3
+/// for a client that cannot have asked for it.
 pub fn whole_replies(bytes: &[u8], may_be_resp3: bool) -> usize {
     let mut end = 0;
     while let Some(next) = reply_end(bytes, end) {
@@ -12,7 +12,7 @@ pub fn whole_replies(bytes: &[u8], may_be_resp3: bool) -> usize {
     end
 }
 
-/// Where the reply ends that begins at `start`; none if it is not whole yet.
+/// Where the reply at `start` ends; `None` if it is incomplete.
 fn reply_end(bytes: &[u8], start: usize) -> Option<usize> {
     let kind = *bytes.get(start)?;
     let rest = &bytes[start + 1..];
@@ -39,7 +39,7 @@ fn reply_end(bytes: &[u8], start: usize) -> Option<usize> {
         b'$' | b'=' => text_end(bytes, end, count(&line)),
         b'*' | b'~' | b'>' => replies_end(bytes, end, count(&line)),
         b'%' => replies_end(bytes, end, 2 * count(&line)),
-        // Attributes go before the reply that they are of.
+        // Attributes come before their reply.
         b'|' => replies_end(bytes, end, 2 * count(&line) + 1),
         _ => panic!("no reply begins with {:?} {line:?}", char::from(kind)),
     }

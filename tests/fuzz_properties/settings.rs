@@ -1,4 +1,4 @@
-//! Any file is either refused or means the same after CONFIG REWRITE.
+//! Any file is either refused, or means the same after CONFIG REWRITE.
 
 use tidegate::resp::split_quoted;
 use tidegate::settings::Settings;
@@ -23,7 +23,7 @@ pub fn check(data: &[u8]) {
 /// Whether a line names another file, which a fuzzer must not choose.
 fn reads_a_file(line: &str) -> bool {
     let mut words = Vec::new();
-    // The words before an unbalanced quote are handed out as well.
+    // The words before an unbalanced quote are passed on as well.
     let _ = split_quoted(line.trim().as_bytes(), |word| words.push(word.to_ascii_lowercase()));
     words.first().is_some_and(|name| name.starts_with(b"include"))
 }
@@ -36,13 +36,13 @@ fn reads_back(settings: &Settings, old_text: &str) {
     };
     assert_eq!(shown(&again), shown(settings), "{text}");
     assert_eq!(again.bind, settings.bind, "{text}");
-    // Each rewrite takes one carriage return off the end of a line.
+    // Each rewrite removes one carriage return from the end of a line.
     if !text.contains('\r') {
         assert_eq!(again.rewritten(&text), text, "a second rewrite changes nothing");
     }
 }
 
-/// What CONFIG GET shows of all directives.
+/// All directives as shown by CONFIG GET.
 fn shown(settings: &Settings) -> Vec<(String, String)> {
     settings.get(&[b"*"], |_, _| true)
 }

@@ -1,17 +1,17 @@
-//! The redis-servers that judge, where they are there.
+//! The judges: redis-servers, where installed.
 //!
-//! - `redis-server` on the path, of version 7.0 or for some tests 7.2, is the first judge.
-//! - `TIDEGATE_REDIS_8` names the program of a second one, of version 8.2, by its whole path.
+//! - `redis-server` on the path, version 7.0 or for some tests 7.2, is the first judge.
+//! - `TIDEGATE_REDIS_8` gives the full path of a second one, version 8.2.
 //!
-//! What only they can judge is ignored without them; with `TIDEGATE_REQUIRE_REDIS=1` it fails, and
-//! so it does when `TIDEGATE_REDIS_8` names something else.
+//! Tests that need a judge are ignored without it. With `TIDEGATE_REQUIRE_REDIS=1` they fail, and so
+//! they do when `TIDEGATE_REDIS_8` is not such a program.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use libtest_mimic::Trial;
 
-/// A version whose answers the tests know.
+/// A version that the tests know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     V7_0,
@@ -25,9 +25,9 @@ pub struct Original {
     pub version: Version,
 }
 
-/// What the tests look for.
+/// A judge to look for.
 pub struct Judge {
-    /// Or why it is not there.
+    /// Or the reason why it is missing.
     original: Result<Original, String>,
     is_required: bool,
 }

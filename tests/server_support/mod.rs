@@ -1,4 +1,4 @@
-//! A server to talk to: inside the test, or Tidegate's binary as a process of its own.
+//! A server to talk to: inside the test, or Tidegate's binary as a separate process.
 
 // Each test file uses a part of this.
 #![allow(dead_code)]
@@ -14,10 +14,10 @@ use std::time::Duration;
 use tidegate::settings::Settings;
 use tidegate::{RunningServer, Server};
 
-/// How long anything may take on a busy machine.
+/// Time limit for anything, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Settings from the lines of a file; the port is free.
+/// Settings from the lines of a file, with a free port.
 pub fn settings(lines: &str) -> Settings {
     Settings::from_text(&format!("port 0\nbind 127.0.0.1\n{lines}"), "test").expect("settings")
 }
@@ -46,7 +46,7 @@ impl Client {
         self.stream.get_mut().write_all(bytes.as_ref()).expect("the server reads");
     }
 
-    /// The next line without its end; `None` at the end of the connection.
+    /// The next line without its end; `None` when the connection is closed.
     pub fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let length = self.stream.read_until(b'\n', &mut line).unwrap_or(0);
@@ -59,7 +59,7 @@ impl Client {
         (0..count).map(|_| self.line().expect("a line")).collect()
     }
 
-    /// Sends one command; the first line of the reply.
+    /// Sends one command; returns the first line of the reply.
     pub fn ask(&mut self, command: &str) -> String {
         self.send(format!("{command}\r\n"));
         self.line().expect("a reply")
@@ -74,7 +74,7 @@ impl Client {
         String::from_utf8(text).expect("INFO is text")
     }
 
-    /// Everything up to the end of the connection, be that an orderly one or a reset.
+    /// Everything until the connection closes, in order or by a reset.
     pub fn rest(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if let Err(error) = self.stream.read_to_end(&mut bytes) {
@@ -89,7 +89,7 @@ pub struct Process {
     child: Child,
     log: Receiver<String>,
     pub address: SocketAddr,
-    /// The log up to the line that says the address.
+    /// The log up to the line with the address.
     pub first_lines: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ impl Process {
         Process::start_with(&[&["--port", "0", "--bind", "127.0.0.1"], arguments].concat())
     }
 
-    /// The same with all of its arguments: a file comes before the others.
+    /// The same with all arguments: a file comes before the others.
     pub fn start_with(arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(arguments);
@@ -128,7 +128,7 @@ impl Process {
         self.child.id()
     }
 
-    /// The next line of the log, when it comes.
+    /// The next line of the log; waits for it.
     pub fn next_log_line(&self) -> Option<String> {
         self.log.recv_timeout(PATIENCE).ok()
     }
@@ -146,8 +146,7 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Stops the process until it gets the signal `CONT`, so that it learns at once of all that
-    /// happens meanwhile.
+    /// Stops the process until the signal `CONT`, so that it then learns of everything at once.
     #[cfg(target_os = "linux")]
     pub fn pause(&self) {
         self.signal("STOP");
@@ -157,7 +156,7 @@ impl Process {
         }
     }
 
-    /// The next line of the log that has this in it.
+    /// The next line of the log that contains this.
     pub fn line_with(&self, part: &str) -> String {
         let mut passed = Vec::new();
         loop {
@@ -169,7 +168,7 @@ impl Process {
         }
     }
 
-    /// Waits for the end; how it ended, and the lines of the log since the start.
+    /// Waits for the end; returns the exit status and all log lines.
     pub fn wait(mut self) -> (ExitStatus, Vec<String>) {
         let lines = std::iter::from_fn(|| self.next_log_line()).collect();
         (self.child.wait().expect("a status"), lines)
@@ -178,13 +177,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It fails only if the process has gone already.
+        // This fails only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// An empty directory of the test's own, which goes with it.
+/// An empty directory for one test, removed with this value.
 pub struct Directory {
     path: PathBuf,
 }
@@ -203,7 +202,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // What is left in the system's directory for such things harms nobody.
+        // Remains in the system's temporary directory do no harm.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

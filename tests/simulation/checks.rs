@@ -1,4 +1,4 @@
-//! What must hold after each step.
+//! Checks after each step.
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
@@ -9,18 +9,18 @@ use tidegate::{Broker, ClientId};
 
 use crate::model::{Model, Who};
 
-/// What the broker told of since the step before.
+/// What the broker reported since the previous step.
 #[derive(Default)]
 pub struct Told {
     pub dirty: BTreeSet<ClientId>,
     pub resumed: BTreeSet<ClientId>,
 }
 
-/// What a client was before the step.
+/// A client's state before the step.
 #[derive(Clone, Copy, Default)]
 pub struct Before {
     pub wanted_input: bool,
-    /// How much of the output stream was there.
+    /// The length of the output stream then.
     pub owed: usize,
 }
 
@@ -40,7 +40,7 @@ pub fn check(
     }
     let connected = model.clients.iter().filter(|client| client.is_connected).count();
     assert_eq!(broker.client_count(), connected, "connected clients");
-    // With policies the broker may look at a queue in vain.
+    // With policies the broker may look at a queue needlessly.
     let may_be = model.has_had_policies || model.has_backlog();
     assert!(broker.has_backlog() || !model.has_backlog(), "no backlog");
     assert!(may_be || !broker.has_backlog(), "backlog");
@@ -75,7 +75,7 @@ fn check_client(
     *before = Before { wanted_input: wants_input, owed: client.owed.len() };
 }
 
-/// Compares what a client is owed, of which `checked` bytes have been compared before.
+/// Compares a client's output, of which `checked` bytes have been compared before.
 fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], checked: usize) {
     let output = broker.output(id).unwrap_or_else(|| panic!("client {who} is not connected"));
     let got = bytes_of(output);
@@ -94,14 +94,14 @@ fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], ch
     }
 }
 
-/// All that an output holds, by way of the slices that a socket would be offered.
+/// All bytes of an output, read with a socket's slices.
 pub fn bytes_of(output: &Outbox) -> Vec<u8> {
     let mut slices = vec![IoSlice::new(&[]); 2 * output.shared_count() + 1];
     let filled = output.io_slices(&mut slices, usize::MAX);
     slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
 }
 
-/// With policies the broker may look at a queue too early, but never too late.
+/// With policies the broker's deadline may be too early, but never too late.
 fn check_deadline(got_us: Option<u64>, expected_us: Option<u64>, has_had_policies: bool) {
     if has_had_policies {
         let is_in_time = expected_us.is_none_or(|at| got_us.is_some_and(|got_us| got_us <= at));
@@ -111,7 +111,7 @@ fn check_deadline(got_us: Option<u64>, expected_us: Option<u64>, has_had_policie
     }
 }
 
-/// Every message that was pushed was taken, has left, or is there. A dead letter is pushed again.
+/// Every pushed message was popped, was removed, or is there. A dead letter is pushed again.
 fn check_conservation(model: &Model) {
     let tally = &model.tally;
     let done = tally.popped + tally.acknowledged;
@@ -123,7 +123,7 @@ fn check_conservation(model: &Model) {
     );
 }
 
-/// The same of each queue under a policy, by the totals that QUEUE INFO gives.
+/// The same for each queue under a policy, by the totals of QUEUE INFO.
 fn check_queues(model: &Model) {
     for ((db, key), record) in &model.queues {
         let totals = &record.totals;
@@ -140,7 +140,7 @@ fn check_queues(model: &Model) {
     }
 }
 
-/// Bytes for people, cut where they are many.
+/// Bytes as text, shortened if there are many.
 pub fn shown(bytes: &[u8]) -> String {
     const SHOWN_MAX: usize = 200;
     let cut = if bytes.len() > SHOWN_MAX { "…" } else { "" };

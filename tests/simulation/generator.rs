@@ -1,4 +1,4 @@
-//! What clients send: commands drawn by weights that the seed chose, and their bytes.
+//! The input of clients: commands drawn with the seed's weights, and their bytes.
 
 use crate::model::{DBS, Input, Key, Words, address};
 use crate::queue_commands::QueueMix;
@@ -6,20 +6,20 @@ use crate::rng::Rng;
 
 /// What the generator may know of a client, so that the run does not get stuck.
 pub struct Hint {
-    /// It may give few commands but those that end subscriptions.
+    /// It may send few commands except those that end subscriptions.
     pub is_restricted: bool,
     pub is_in_transaction: bool,
     pub is_watching: bool,
     pub client_count: usize,
-    /// Keys of queues of which it has something in flight.
+    /// Keys of queues with messages in flight to it.
     pub held: Vec<Key>,
-    /// Keys of queues of which anybody has something in flight.
+    /// Keys of queues with messages in flight to any client.
     pub in_flight: Vec<Key>,
-    /// Messages that anybody has in flight.
+    /// Messages in flight.
     pub messages: Vec<Vec<u8>>,
     /// Keys of queues that are paused.
     pub paused: Vec<Key>,
-    /// Keys of queues that somebody waits for room in.
+    /// Keys of queues in which a producer waits for capacity.
     pub full: Vec<Key>,
 }
 
@@ -42,32 +42,32 @@ const FAMILIES: &[(Family, usize)] = &[
     (Generator::pause, 1),
     (Generator::connection, 6),
     (Generator::string_command, 10),
-    // The last one: without it a run is what it was before there were policies.
+    // The last one: without it a run is the same as before there were policies.
     (Generator::queue, 10),
 ];
 
-/// Of ten families, how many are switched off.
+/// How many of ten families are switched off.
 const OFF_IN_TEN: usize = 2;
-/// Of ten seeds, how many know no policies.
+/// How many of ten seeds have no policies.
 const WITHOUT_POLICIES_IN_TEN: usize = 4;
 
 pub struct Generator {
     weights: Vec<usize>,
     key_count: usize,
-    /// How many in a thousand messages are large, and how large.
+    /// How many of a thousand messages are large, and how large.
     large_in_thousand: usize,
     large_bytes: usize,
     odd_percent: usize,
     scene_percent: usize,
-    /// How many in a hundred commands about strings use keys of lists.
+    /// Percentage of string commands that use keys of lists.
     pub(super) shared_percent: usize,
-    /// None in a run that knows no policies.
+    /// `None` in a run without policies.
     pub(super) queues: Option<QueueMix>,
 }
 
 impl Generator {
     pub fn new(rng: &mut Rng, seed: u64) -> Generator {
-        // Of its own, so that the run without policies is the same whatever is drawn for them.
+        // A generator of its own, so that a run without policies does not depend on them.
         let own = &mut Rng::new(seed ^ 0x7175_6575_6573);
         let queues = (own.below(10) >= WITHOUT_POLICIES_IN_TEN).then(|| QueueMix::new(own));
         let (last, others) = FAMILIES.split_last().expect("there are some");
@@ -94,7 +94,7 @@ impl Generator {
         }
     }
 
-    /// What a client sends at once.
+    /// The input that a client sends at once.
     pub fn inputs(&self, rng: &mut Rng, hint: &Hint) -> Vec<Input> {
         if rng.below(100) < self.odd_percent {
             return vec![self.odd(rng)];
@@ -130,12 +130,12 @@ impl Generator {
         sent
     }
 
-    /// Commands that together do what single ones seldom would.
+    /// Sequences of commands that rarely occur at random.
     fn scene(&self, rng: &mut Rng, hint: &Hint) -> Vec<Input> {
         let key = self.key_name(rng);
         let key = key.as_str();
         match rng.below(6) {
-            // Databases change places when keys exist for which others wait.
+            // Databases are swapped when keys exist for which others wait.
             0 | 1 => {
                 let mut sent = script(&[&["SELECT", "1"]]);
                 let pushes = rng.between(2, 4);
@@ -146,7 +146,7 @@ impl Generator {
             // A watched key expires.
             2 => script(&[&["WATCH", key], &["PEXPIRE", key, "1"]]),
             3 | 4 => self.string_scene(rng, hint),
-            // A waiter goes on with what others wait for.
+            // A waiting client continues with keys that others wait for.
             _ => {
                 let mut sent = vec![Input::Command(self.blocking(rng, hint))];
                 sent.extend((0..3).map(|_| Input::Command(self.push(rng, hint))));
@@ -159,7 +159,7 @@ impl Generator {
         self.queues.is_some()
     }
 
-    /// How many messages a queue remembers, so as not to store them again.
+    /// How many messages a queue remembers for deduplication.
     pub fn dedup_max(&self) -> u64 {
         self.queues.as_ref().map_or(1, |mix| mix.dedup_max)
     }
@@ -425,7 +425,7 @@ impl Generator {
         all
     }
 
-    /// What a sane client would not send.
+    /// Input that no sane client would send.
     fn odd(&self, rng: &mut Rng) -> Input {
         const WRONG: &[&str] =
             &["RPUSH", "LLEN", "SET", "BLPOP", "WATCH", "SUBSCRIBE", "ECHO", "LMOVE", "nonsense"];
@@ -457,10 +457,10 @@ pub fn words(all: &[&str]) -> Words {
     all.iter().map(|word| word.as_bytes().to_vec()).collect()
 }
 
-/// The longest line that is a request.
+/// Maximum length of a line that is a request.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// The bytes of what a client sends.
+/// The bytes of an input.
 pub fn encode(rng: &mut Rng, input: &Input) -> Vec<u8> {
     let words = match input {
         Input::Nothing => return rng.pick(&[&b"\r\n"[..], b"*0\r\n", b"*-1\r\n", b"\n"]).to_vec(),

@@ -1,9 +1,9 @@
-//! The broker beside a naive model, in runs that a seed decides in every detail: commands, how
-//! requests are cut, how slowly replies are read, clocks, who leaves when. Most of the seeds have queue
-//! policies as well.
+//! The broker compared with a naive model. A seed decides every detail of a run: commands, how requests
+//! are split, how slowly replies are read, clocks, disconnections. Most seeds use queue policies as
+//! well.
 //!
-//! `TIDEGATE_SIM_SEED=123` plays one seed and tells each step; `TIDEGATE_SIM_SEEDS=100000` plays
-//! so many; `TIDEGATE_SIM_STEPS` makes runs longer or shorter.
+//! `TIDEGATE_SIM_SEED=123` plays one seed and prints each step; `TIDEGATE_SIM_SEEDS=100000` plays that
+//! many; `TIDEGATE_SIM_STEPS` sets the length of runs.
 
 mod checks;
 mod generator;
@@ -19,13 +19,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use runner::Run;
 
-/// Seeds of every test run: 0 and those after it.
+/// Seeds of every test run: 0 and the following.
 const SEEDS: u64 = 300;
-/// New seeds in every test run beside them.
+/// New seeds in every test run in addition.
 const NEW_SEEDS: u64 = 20;
 const STEPS: u64 = 300;
 
-/// Seeds that found something wrong once, with the number of steps they need.
+/// Seeds that once failed, with the number of steps they need.
 const REGRESSIONS: &[(u64, usize)] = &[];
 
 fn variable(name: &str) -> Option<u64> {
@@ -37,8 +37,7 @@ fn steps() -> usize {
     variable("TIDEGATE_SIM_STEPS").unwrap_or(STEPS) as usize
 }
 
-/// Plays one seed; the hash of all that clients were sent. Panics with all that is needed to
-/// play it again.
+/// Plays one seed; returns the hash of all output. Panics with everything needed to play it again.
 fn play(seed: u64, steps: usize, is_verbose: bool) -> u64 {
     let mut run = Run::new(seed, steps, is_verbose);
     if let Err(reason) = catch_unwind(AssertUnwindSafe(|| run.play())) {

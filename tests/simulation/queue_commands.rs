@@ -1,4 +1,4 @@
-//! What clients send about queues: policies, acknowledgements, pauses, questions.
+//! Commands about queues: policies, acknowledgements, pauses, queries.
 
 use crate::generator::{Generator, Hint, words};
 use crate::model::{Input, Words};
@@ -8,12 +8,12 @@ use crate::rng::Rng;
 const NAMES: &[&str] = &["p", "p2", "q"];
 const PATTERNS: &[&str] = &["*", "k*", "k0", "k1", "k?", "dead", "k0:*"];
 const DEAD_LETTERS: &[&str] = &["dead", "{queue}:dead", "k0", "k1", "k2", "k{queue}"];
-/// Near what the runner lets pass, and what other deadlines are.
+/// Near the limits of the runner and of other deadlines.
 pub const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
 
-/// How the commands about queues are mixed: weights as the seed chose them.
+/// The mix of commands about queues: weights chosen by the seed.
 pub struct QueueMix {
-    /// POLICY SET, ACK, NACK, PAUSE and RESUME, questions, POLICY DEL.
+    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL.
     weights: [usize; 6],
     at_least_once_percent: usize,
     delay_percent: usize,
@@ -47,7 +47,7 @@ impl QueueMix {
 }
 
 impl Generator {
-    /// What the first client sends first.
+    /// The first input of the first client.
     pub fn opening(&self, rng: &mut Rng) -> Vec<Input> {
         let policies =
             self.queues.iter().flat_map(|mix| [self.policy(rng, mix), self.policy(rng, mix)]);
@@ -101,7 +101,7 @@ impl Generator {
             true => "block",
             false => rng.pick(&["reject", "drop-head", "drop-head", "dead-letter"]),
         };
-        // Without a limit, or a place for dead letters, some of these are refused.
+        // Without a limit or a dead-letter queue, some of these are refused.
         if (is_bounded && rng.percent(80)) || rng.one_in(50) {
             options.push(("overflow", overflow));
         }
@@ -146,7 +146,7 @@ impl Generator {
     }
 }
 
-/// What is done with messages in flight.
+/// A command for messages in flight.
 fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
     if !rng.percent(40) {
         return with_count(rng, command, key);

@@ -1,4 +1,4 @@
-//! Commands about queues that together do what single ones seldom would.
+//! Sequences of commands about queues that rarely occur at random.
 
 use crate::generator::{Generator, Hint, script};
 use crate::model::Input;
@@ -11,19 +11,19 @@ const SCENES: &[Scene] = &[
     circle,
     circle_later,
     full,
-    letters,
+    dead_letters,
     holds,
-    leaves,
+    disconnects_holding,
     waits_in_flight,
     paused,
     flushed,
-    waits_for_room,
+    waits_for_capacity,
     delayed,
     twice,
 ];
 
 impl Generator {
-    /// One of them, if it is time for one.
+    /// One of them, now and then.
     pub(super) fn queue_scene(&self, rng: &mut Rng, hint: &Hint) -> Option<Vec<Input>> {
         let mix = self.queues.as_ref()?;
         if !hint.full.is_empty() && rng.percent(20) {
@@ -46,13 +46,13 @@ impl Generator {
     }
 }
 
-/// POLICY SET for one key or pattern, before all others.
+/// POLICY SET for one key or pattern, with the highest priority.
 fn policy<'a>(name: &'a str, pattern: &'a str, options: &[&'a str]) -> Vec<&'a str> {
     let pattern = if pattern.is_empty() { "*" } else { pattern };
     [&["QUEUE", "POLICY", "SET", name, pattern, "priority", "2"], options].concat()
 }
 
-/// Two queues hand each other what is too much.
+/// Two queues dead-letter their overflow to each other.
 fn circle(_: &mut Rng, _: &str) -> Vec<Input> {
     let limit = |dead| ["max-length", "1", "overflow", "dead-letter", "dead-letter", dead];
     script(&[
@@ -63,7 +63,7 @@ fn circle(_: &mut Rng, _: &str) -> Vec<Input> {
     ])
 }
 
-/// Two queues hand each other what has waited for too long, after a while.
+/// Two queues dead-letter expired messages to each other, after a while.
 fn circle_later(_: &mut Rng, _: &str) -> Vec<Input> {
     let life = |dead| ["delay-ms", "2", "message-ttl-ms", "1", "dead-letter", dead];
     script(&[
@@ -73,7 +73,7 @@ fn circle_later(_: &mut Rng, _: &str) -> Vec<Input> {
     ])
 }
 
-/// A queue is full, also for what is put between, but not for what is put in the place of another.
+/// A queue is full: for insertions too, but not for replacements.
 fn full(rng: &mut Rng, key: &str) -> Vec<Input> {
     let ttl = rng.pick(SPANS_MS);
     script(&[
@@ -86,9 +86,8 @@ fn full(rng: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// Two queues have dead letters at one place; one of them may have nothing old any more when it would
-/// have been due.
-fn letters(rng: &mut Rng, _: &str) -> Vec<Input> {
+/// Two queues dead-letter to the same list; one may have no old message any more when it is due.
+fn dead_letters(rng: &mut Rng, _: &str) -> Vec<Input> {
     let old = policy("p", "k?", &["message-ttl-ms", "1000", "dead-letter", "dead"]);
     match rng.below(3) {
         0 => script(&[&old, &["LTRIM", "k1", "1", "0"], &["RPUSH", "k1", "a"]]),
@@ -109,8 +108,8 @@ fn holds(rng: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// A consumer goes with more than it may have.
-fn leaves(_: &mut Rng, key: &str) -> Vec<Input> {
+/// A consumer disconnects with too many deliveries.
+fn disconnects_holding(_: &mut Rng, key: &str) -> Vec<Input> {
     let ack = ["delivery", "at-least-once", "acknowledge", "explicit"];
     let options = [&ack[..], &["delivery-limit", "2", "dead-letter", "dead"]].concat();
     script(&[
@@ -123,7 +122,7 @@ fn leaves(_: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// A consumer waits for more while it has something.
+/// A consumer waits for more while it holds a message.
 fn waits_in_flight(rng: &mut Rng, key: &str) -> Vec<Input> {
     let options = ["delivery", "at-least-once", "acknowledge", "explicit"];
     script(&[
@@ -134,18 +133,18 @@ fn waits_in_flight(rng: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// Nothing is left but what somebody has in flight.
+/// Only messages in flight are left.
 fn nothing_left(rng: &mut Rng, key: &str) -> Vec<Input> {
     let wait = rng.pick(&["BLPOP", "BRPOP"]);
     script(&[&["LTRIM", key, "1", "0"], &[wait, key, rng.pick(&["0", "1"])]])
 }
 
-/// What a consumer has goes back.
+/// A consumer's messages return.
 fn returns(key: &str) -> Vec<Input> {
     script(&[&["QUEUE", "NACK", key, "COUNT", "9"], &["LRANGE", key, "0", "-1"]])
 }
 
-/// A queue gives nothing although it has something.
+/// A queue delivers nothing although it has messages.
 fn paused(rng: &mut Rng, key: &str) -> Vec<Input> {
     script(&[
         &["RPUSH", key, "a", "b"],
@@ -155,13 +154,13 @@ fn paused(rng: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// A key that is watched, and nothing else, when all is flushed.
+/// A key is watched, and nothing else, when everything is flushed.
 fn flushed(_: &mut Rng, key: &str) -> Vec<Input> {
     script(&[&["DEL", key], &["WATCH", key], &["FLUSHDB"], &["RPUSH", key, "a", "b"]])
 }
 
-/// A producer waits for room, which it may need more of than the next one.
-fn waits_for_room(rng: &mut Rng, key: &str) -> Vec<Input> {
+/// A producer waits for capacity, possibly for more than the next one needs.
+fn waits_for_capacity(rng: &mut Rng, key: &str) -> Vec<Input> {
     let mut options = vec!["max-length", rng.pick(&["2", "3"]), "overflow", "block"];
     if rng.percent(50) {
         options.extend(["block-timeout-ms", rng.pick(SPANS_MS)]);
@@ -175,7 +174,7 @@ fn waits_for_room(rng: &mut Rng, key: &str) -> Vec<Input> {
     ])
 }
 
-/// Somebody else pushes less than those need who wait for room, or makes some.
+/// Another client pushes less than the waiting producers need, or makes capacity.
 fn comes_to_a_line(rng: &mut Rng, key: &str) -> Vec<Input> {
     match rng.below(12) {
         0..6 => script(&[&["RPUSH", key, "e"]]),
@@ -187,7 +186,7 @@ fn comes_to_a_line(rng: &mut Rng, key: &str) -> Vec<Input> {
     }
 }
 
-/// Messages that come later than those pushed behind them, until none are delayed any more.
+/// Messages that become ready later than those pushed behind them, until none are delayed.
 fn delayed(rng: &mut Rng, key: &str) -> Vec<Input> {
     let policies = [
         policy("p", key, &["delay-ms", "1000"]),

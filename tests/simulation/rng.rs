@@ -1,4 +1,4 @@
-//! Random numbers from a seed: the only source of chance in a run.
+//! Random numbers from a seed: the only source of randomness in a run.
 
 pub struct Rng {
     state: u64,
@@ -40,7 +40,7 @@ impl Rng {
         choices[self.below(choices.len())]
     }
 
-    /// An index, each as often as its weight says. One weight at least is not 0.
+    /// An index, with a probability by its weight. At least one weight is not 0.
     pub fn weighted(&mut self, weights: &[usize]) -> usize {
         let mut left = self.below(weights.iter().sum());
         for (index, weight) in weights.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! One run: a seed decides what clients send, how it is cut, what is read, what time it is and
-//! who leaves. The broker and the model get the same, and must say the same.
+//! One run: a seed decides the input, how it is split, what is read, the time, and disconnections. The
+//! broker and the model get the same, and must reply the same.
 
 use std::collections::VecDeque;
 
@@ -13,18 +13,18 @@ use crate::model::{DBS, Input, Model, START, Who, address};
 use crate::rng::Rng;
 
 const CLIENTS_MAX: usize = 10;
-/// A client that has so many bytes on their way sends no more.
+/// A client with this many unread bytes sends no more.
 const UNREAD_BYTES_MAX: usize = 150_000;
-/// So many turns without a fault are enough for all to come to rest.
+/// This many turns without a fault suffice to come to rest.
 const LAST_STEPS_MAX: usize = 10_000;
-/// Steps that are told when a run fails.
+/// Steps that are printed when a run fails.
 const TOLD_STEPS: usize = 40;
 
 pub struct Run {
     pub step: usize,
-    /// The latest of what happened.
+    /// The latest events.
     pub story: VecDeque<String>,
-    /// Of all bytes that clients were sent, with their clients.
+    /// Hash of all output, with its clients.
     pub hash: u64,
     is_verbose: bool,
     rng: Rng,
@@ -33,11 +33,11 @@ pub struct Run {
     model: Model,
     now: Now,
     ids: Vec<ClientId>,
-    /// What each client has sent and the broker has not received.
+    /// Bytes that each client has sent and the broker has not received.
     pipes: Vec<VecDeque<u8>>,
     before: Vec<Before>,
     told: Told,
-    /// How often each thing happens.
+    /// The weight of each kind of event.
     weights: Vec<usize>,
     settle_percent: usize,
     steps: usize,
@@ -60,7 +60,7 @@ impl Run {
         let now = START;
         let mut settings = Settings::default();
         settings.databases = DBS as _;
-        // In parts it would be another story: tests of their own tell it.
+        // Work in parts would behave differently; it has its own tests.
         settings.turn_work_max = 1_000_000_000;
         settings.turn_output_bytes_max = rng.pick(&[30, 1000, 100_000_000]);
         let mut disconnects = rng.pick(&[0, 1, 1, 3]);
@@ -68,7 +68,7 @@ impl Run {
         settings.dedup_messages_max = generator.dedup_max();
         let model =
             Model::new(settings.turn_output_bytes_max, settings.dedup_messages_max as usize);
-        // What is in flight goes back when a connection ends.
+        // When a connection closes, its messages in flight return.
         disconnects += if generator.has_policies() { 2 } else { 0 };
         Run {
             step: 0,
@@ -99,7 +99,7 @@ impl Run {
         }
     }
 
-    /// Plays the whole run; panics where broker and model differ.
+    /// Plays the whole run; panics if broker and model differ.
     pub fn play(&mut self) {
         self.connect();
         self.connect();
@@ -133,7 +133,7 @@ impl Run {
         self.model.clients[who].is_connected
     }
 
-    /// One of the clients that are connected, if one is.
+    /// One of the connected clients, if there is one.
     fn someone(&mut self) -> Option<Who> {
         let connected: Vec<Who> =
             (0..self.ids.len()).filter(|&who| self.is_connected(who)).collect();
@@ -145,7 +145,7 @@ impl Run {
             .filter(|&who| self.is_connected(who))
             .map(|who| self.ids[who].slot())
             .collect();
-        // Slots are used again, numbers are not.
+        // Slots are reused, numbers are not.
         let Some(slot) = (0..CLIENTS_MAX).find(|slot| !slots.contains(slot)) else { return };
         let who = self.model.connect();
         let addr = address(who).parse().expect("an address");
@@ -162,14 +162,14 @@ impl Run {
     fn disconnect(&mut self) {
         if let Some(who) = self.someone() {
             self.drop_client(who, CloseReason::PeerClosed);
-            // What it had is with others at once, not only when the broker settles.
+            // Its messages go to others at once, not only when the broker settles.
             if self.generator.has_policies() {
                 self.end_turn();
             }
         }
     }
 
-    /// The server decides to drop a client; others go on until the turn ends.
+    /// The server decides to drop a client; others continue until the turn ends.
     fn close(&mut self) {
         let Some(who) = self.someone() else { return };
         self.tell(|| format!("client {who} is to be closed"));
@@ -202,7 +202,7 @@ impl Run {
             in_flight: self.model.keys_held(None),
             messages: self.model.messages_in_flight(),
             paused: self.model.keys_paused(),
-            full: self.model.keys_waited_for_room().into_iter().map(|(_, key)| key).collect(),
+            full: self.model.keys_waited_for_capacity().into_iter().map(|(_, key)| key).collect(),
         };
         for input in self.generator.inputs(&mut self.rng, &hint) {
             self.put_in_pipe(who, input);
@@ -227,7 +227,7 @@ impl Run {
         }
     }
 
-    /// Hands some of a client's bytes to the broker.
+    /// Passes some of a client's bytes to the broker.
     fn deliver(&mut self) {
         let Some(who) = self.someone() else { return };
         let all = self.pipes[who].len();
@@ -264,7 +264,7 @@ impl Run {
         client.owed.len() - client.taken
     }
 
-    /// A client's socket takes so many bytes, of those that `checks` found to be right.
+    /// A client's socket takes this many of the bytes that `checks` has compared.
     fn take(&mut self, who: Who, count: usize) {
         let Some(output) = self.broker.output(self.ids[who]) else { return };
         let bytes = checks::bytes_of(output);
@@ -298,7 +298,7 @@ impl Run {
         self.model.settle(self.now);
     }
 
-    /// Compares broker and model, and all that the broker told of since the last time.
+    /// Compares broker and model, and everything the broker reported since the last time.
     fn check(&mut self) {
         while let Some(id) = self.broker.next_dirty(self.now) {
             self.told.dirty.insert(id);
@@ -317,7 +317,7 @@ impl Run {
         self.told = Told::default();
     }
 
-    /// What a server does at the end of a turn, and all checks.
+    /// The server's actions at the end of a turn, and all checks.
     fn end_turn(&mut self) {
         self.check();
         let connected = self.broker.client_count();
@@ -328,7 +328,7 @@ impl Run {
                 self.drop_client(who, reason);
             }
         }
-        // Who is flushed first goes when all is taken, now or in a later turn.
+        // A flushing client is removed when all is taken, now or in a later turn.
         for who in 0..self.ids.len() {
             if let Some(reason) = self.model.clients[who].closing
                 && self.is_connected(who)
@@ -338,14 +338,14 @@ impl Run {
                 self.drop_client(who, reason);
             }
         }
-        // What they had in flight may be with others now.
+        // Their messages in flight may be with others now.
         if self.broker.client_count() != connected {
             self.check();
         }
     }
 
-    /// No more faults: everything on its way arrives, time passes until nobody waits with a
-    /// deadline, all is read; then a last client looks at what is left and removes it.
+    /// No more faults: all sent bytes arrive, time passes until no client waits with a deadline, all
+    /// output is read. Then a last client checks what is left and removes it.
     fn finish(&mut self) {
         self.tell(|| "no more faults".into());
         loop {
@@ -392,7 +392,7 @@ impl Run {
         self.inspect();
     }
 
-    /// A new client compares all that is left, then flushes.
+    /// A new client compares everything that is left, then flushes.
     fn inspect(&mut self) {
         self.connect();
         let who = self.ids.len() - 1;
@@ -420,7 +420,7 @@ impl Run {
         self.check_at_rest();
     }
 
-    /// Nobody is there and nothing is left: nothing is kept for anybody either.
+    /// Without clients and data, nothing is kept.
     fn check_at_rest(&mut self) {
         let broker = &mut self.broker;
         assert_eq!(broker.client_count(), 0);

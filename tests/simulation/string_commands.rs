@@ -1,11 +1,11 @@
-//! The commands about strings that clients send.
+//! Generated commands about strings.
 
 use crate::generator::{Generator, Hint, words};
 use crate::model::{Input, Words};
 use crate::rng::Rng;
 
 impl Generator {
-    /// The key of a string: now and then one that others use for lists, too.
+    /// The key of a string: occasionally one that is used for lists, too.
     fn string_key(&self, rng: &mut Rng) -> String {
         if rng.below(100) < self.shared_percent {
             return self.key_name(rng);
@@ -21,8 +21,8 @@ impl Generator {
         }
     }
 
-    /// A string comes where a queue is, or tries to: if there is one, where messages are in flight or
-    /// producers wait.
+    /// A string replaces a queue, or tries to: preferably one with messages in flight or waiting
+    /// producers.
     pub(super) fn string_scene(&self, rng: &mut Rng, hint: &Hint) -> Vec<Input> {
         let busy = [&hint.in_flight[..], &hint.full[..]].concat();
         let key = if busy.is_empty() {
@@ -68,7 +68,7 @@ impl Generator {
     pub(super) fn string_command(&self, rng: &mut Rng, hint: &Hint) -> Words {
         let key = match hint.in_flight.is_empty() || !rng.one_in(8) {
             true => self.string_key(rng),
-            // Those of the generator are text.
+            // The generator's messages are text.
             false => String::from_utf8_lossy(&hint.in_flight[rng.below(hint.in_flight.len())])
                 .into_owned(),
         };
@@ -132,14 +132,14 @@ impl Generator {
         all
     }
 
-    /// Adds what says when a string expires; `word` says something else.
+    /// Adds an expiry; `word` is an alternative.
     fn add_expiry(&self, rng: &mut Rng, word: &str, all: &mut Words) {
         match rng.below(12) {
             0 | 1 => all.extend(words(&[word])),
             2..=4 => all.extend(words(&["PX", rng.pick(&["1", "20", "500", "3000"])])),
             5 => all.extend(words(&["EX", rng.pick(&["1", "100", "0", "-1", "soon"])])),
-            // With a moment that has passed, SET makes a key that no command sees and DBSIZE counts until
-            // it is looked up; GETEX removes it at once.
+            // With a time in the past, SET makes a key that no command sees and DBSIZE counts until it
+            // is looked up; GETEX removes it at once.
             6 if all[0] == b"GETEX" => {
                 let moment = rng.pick(&["1", "1700000003000", "1900000000000"]);
                 all.extend(words(&["PXAT", moment]));

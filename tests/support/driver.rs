@@ -1,4 +1,4 @@
-//! What a transcript is played against.
+//! What a transcript is played on.
 
 use super::reply::Reply;
 use crate::originals::Version;
@@ -10,32 +10,32 @@ pub enum Received {
     Closed,
 }
 
-/// Clients are numbers that the driver gives.
+/// Clients are numbers assigned by the driver.
 pub trait Driver {
     /// As in a transcript's `not for …`.
     fn name(&self) -> &'static str;
 
-    /// Which original it is, if it is one.
+    /// The version of the original, if it is one.
     fn version(&self) -> Option<Version> {
         None
     }
 
-    /// Begins a case: no clients, no keys. Fails if a case that failed has left the server so that
-    /// it cannot.
+    /// Begins a case without clients and keys. Fails if an earlier failed case has left the server
+    /// unusable.
     fn begin(&mut self) -> Result<(), String>;
 
     fn connect(&mut self) -> usize;
 
-    /// Sends bytes and returns when the server has taken notice of them.
+    /// Sends bytes; returns when the server has processed them.
     fn send(&mut self, client: usize, bytes: &[u8]);
 
-    /// Disconnects and returns when the server has taken notice of it.
+    /// Disconnects; returns when the server has noticed.
     fn close(&mut self, client: usize);
 
-    /// The next reply, for which a driver may wait.
+    /// The next reply; a driver may wait for it.
     fn receive(&mut self, client: usize) -> Received;
 
-    /// The next reply if one is owed already.
+    /// The next reply, if it is there already.
     fn receive_now(&mut self, client: usize) -> Received;
 
     fn advance(&mut self, ms: u64);

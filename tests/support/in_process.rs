@@ -1,4 +1,4 @@
-//! The broker as a value, without a socket: time is passed in, and nothing ever waits.
+//! The broker as a value, without a socket: the test passes the time, and nothing ever waits.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 use super::driver::{Driver, Received};
 use super::reply::take_reply;
 
-/// How requests are cut before the broker sees them.
+/// How requests are split before the broker sees them.
 #[derive(Clone, Copy, Debug)]
 pub enum Feeding {
     Whole,
@@ -18,7 +18,7 @@ pub enum Feeding {
     OddChunks,
 }
 
-/// Only the end of what is longer comes byte by byte: every byte of it would only take time.
+/// Only the end of a longer request comes byte by byte: the rest would only take time.
 const LONG: usize = 4096;
 
 const ODD_CHUNKS: [usize; 8] = [3, 1, 17, 2, 64, 7, 1021, 5];
@@ -33,9 +33,9 @@ pub struct InProcessDriver {
 }
 
 struct Client {
-    /// None once it is closed.
+    /// `None` once it is closed.
     id: Option<ClientId>,
-    /// What it sent and the broker did not want yet.
+    /// Sent bytes that the broker did not want yet.
     unfed: VecDeque<u8>,
     unread: Vec<u8>,
 }
@@ -59,7 +59,7 @@ impl InProcessDriver {
         length.min(unfed)
     }
 
-    /// Feeds all that the broker wants, as long as it wants anything.
+    /// Feeds input as long as the broker wants any.
     fn feed(&mut self) {
         self.turn();
         while let Some((client, id)) = self.next_to_feed() {
@@ -71,7 +71,7 @@ impl InProcessDriver {
         self.note_unfed();
     }
 
-    /// What is not wanted stays where it is, as in a socket.
+    /// Unwanted input stays, as in a socket.
     fn note_unfed(&mut self) {
         for client in self.clients.iter().filter(|client| !client.unfed.is_empty()) {
             client.id.into_iter().for_each(|id| self.broker.input_waits(id));
@@ -86,7 +86,7 @@ impl InProcessDriver {
         })
     }
 
-    /// What a server does between two polls.
+    /// The server's actions between two polls.
     fn turn(&mut self) {
         loop {
             self.broker.settle(self.now);
@@ -101,7 +101,7 @@ impl InProcessDriver {
                     client.id = None;
                 }
             }
-            // Whoever takes input again is found by asking all.
+            // Clients that accept input again are found by asking all.
             while self.broker.next_resumed().is_some() {}
             if !self.broker.has_backlog() {
                 break;
@@ -171,7 +171,7 @@ impl Driver for InProcessDriver {
         let mut left = Duration::from_millis(ms);
         while !left.is_zero() {
             let deadline = self.broker.next_deadline(self.now).unwrap_or(left);
-            // A deadline that is due and stays so must not stop the time.
+            // A deadline that stays due must not stop the time.
             let step = deadline.clamp(Duration::from_micros(1), left);
             self.now = self.now.plus_us(step.as_micros() as u64);
             left -= step;

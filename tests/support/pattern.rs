@@ -1,4 +1,4 @@
-//! The notation for an expected reply, and whether an answer fits it.
+//! The notation for expected replies, and how replies are compared with it.
 //!
 //! | notation | reply |
 //! |---|---|
@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use super::reply::Reply;
 use super::words::Cursor;
 
-/// Names that a transcript gave to parts of earlier replies.
+/// Names given in a transcript to parts of earlier replies.
 pub type Names = HashMap<String, Vec<u8>>;
 
 #[derive(Debug)]
@@ -197,7 +197,7 @@ fn parse_pattern(cursor: &mut Cursor<'_>, depth: usize) -> Result<Pattern, Strin
     })
 }
 
-/// What follows `+` or `-`.
+/// The text after `+` or `-`.
 fn parse_line_text(cursor: &mut Cursor<'_>, depth: usize) -> Result<Text, String> {
     match cursor.rest().chars().next() {
         Some('"') => Ok(Text::Exactly(cursor.quoted()?)),

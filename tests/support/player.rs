@@ -30,7 +30,7 @@ pub fn load(name: &str) -> Transcript {
     Transcript::parse(&text).unwrap_or_else(|e| panic!("{name}.txt, {e}"))
 }
 
-/// Plays every case, and fails with all places that differ rather than with the first.
+/// Plays all cases, and fails with all differences rather than with the first.
 pub fn play(name: &str, transcript: &Transcript, driver: &mut dyn Driver) -> Result<(), String> {
     let mut failures = Vec::new();
     for case in &transcript.cases {

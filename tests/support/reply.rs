@@ -1,5 +1,5 @@
-//! What a server sends back: a RESP2 and RESP3 reader of the tests' own, so that the broker's
-//! encoder is not its own judge.
+//! A RESP2 and RESP3 reader for server output, separate from the broker, so that its encoder does not
+//! judge itself.
 
 use std::fmt;
 
@@ -91,7 +91,7 @@ impl Reader<'_> {
     }
 }
 
-/// Shown in the notation of the transcripts, so that an answer can be read beside what was expected.
+/// In the notation of the transcripts, for comparison with the expected reply.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

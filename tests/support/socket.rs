@@ -12,27 +12,27 @@ use super::driver::{Driver, Received};
 use super::reply::{Reply, take_reply};
 use crate::originals::{Original, Version};
 
-/// How long a reply may take on a busy machine.
+/// Time limit for a reply, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How late a case may be in all, of which transcripts with moments in them leave several times as much
-/// between two moments.
+/// Maximum total delay of a case. Transcripts that depend on time allow several times as much between
+/// two events.
 const DELAY_MAX: Duration = Duration::from_millis(20);
 
 type Directives = [(String, String)];
 
 pub struct SocketDriver {
-    /// None for Tidegate.
+    /// `None` for Tidegate.
     version: Option<Version>,
     process: Child,
     port: u16,
     password: Option<String>,
     clients: Vec<Option<Connection>>,
-    /// When the time that the transcript let go by will have gone by.
+    /// When the time passed in the transcript will have passed.
     time: Instant,
-    /// What the machine took in this case that no transcript asked for.
+    /// The delay of this case by the machine.
     delay: Duration,
-    /// Whether that was much in any case.
+    /// Whether that was too much in any case.
     was_held_up: bool,
 }
 
@@ -59,7 +59,7 @@ impl SocketDriver {
     }
 
     pub fn redis(original: &Original, config: &Directives) -> SocketDriver {
-        // The port that was free a moment ago may be taken by now: then another one.
+        // The port that was free a moment ago may be in use by now: then another one.
         let started = (0..5).find_map(|_| start_redis(&original.program, config));
         let (process, port) = started.expect("redis-server starts");
         SocketDriver::new(Some(original.version), process, port, config)
@@ -84,7 +84,7 @@ impl SocketDriver {
         }
     }
 
-    /// Whether the machine was so busy that a moment may have been missed.
+    /// Whether the machine was so busy that timing may have failed.
     pub fn was_held_up(&self) -> bool {
         self.was_held_up
     }
@@ -94,11 +94,11 @@ impl SocketDriver {
         self.was_held_up |= self.delay > DELAY_MAX;
     }
 
-    /// Returns when the server has handled all that was sent to it before.
+    /// Returns when the server has handled everything sent before.
     ///
-    /// A connection whose first bytes break the protocol is accepted, answered and closed in
-    /// turns of the server that come later than everything sent before. It needs no password,
-    /// is held up by no CLIENT PAUSE and shows in no MONITOR.
+    /// A connection whose first bytes break the protocol is accepted, answered and closed in turns of
+    /// the server after everything sent before. It needs no password, is not held by CLIENT PAUSE, and
+    /// is not shown by MONITOR.
     fn barrier(&mut self) {
         let begun = Instant::now();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server accepts");
@@ -188,7 +188,7 @@ impl Driver for SocketDriver {
         }
     }
 
-    /// Waits for the reply rather than for the time that is to go by before it.
+    /// Waits for the reply rather than for the time that should pass before it.
     fn receive(&mut self, client: usize) -> Received {
         let received = self.receive_until(client, self.time.max(Instant::now()) + PATIENCE);
         self.time = Instant::now();
@@ -208,14 +208,14 @@ impl Driver for SocketDriver {
 
 impl Drop for SocketDriver {
     fn drop(&mut self) {
-        // It fails only if the process has gone already.
+        // This fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 impl Connection {
-    /// Reads what comes within `patience`; with none left, only what is there already.
+    /// Reads what arrives within `patience`; with zero, only what is there already.
     fn read(&mut self, patience: Duration) -> std::io::Result<usize> {
         self.stream.set_nonblocking(patience.is_zero())?;
         if !patience.is_zero() {
@@ -227,7 +227,7 @@ impl Connection {
         Ok(length)
     }
 
-    /// Says that no more will be sent, and waits until the server has let go of the client.
+    /// Ends the output, and waits until the server has closed the client.
     fn close(mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
         let deadline = Instant::now() + PATIENCE;
@@ -243,8 +243,8 @@ impl Connection {
         }
     }
 
-    /// A server that closes after a protocol error need not read the rest, so an error here is
-    /// no failure: the transcript says what comes next.
+    /// A server that closes after a protocol error need not read the rest, so an error here is no
+    /// failure: the transcript decides.
     fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.set_nonblocking(false);
         let _ = self.stream.set_write_timeout(Some(PATIENCE));
@@ -262,7 +262,7 @@ fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {
     drop(free);
     let mut command = Command::new(program);
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-    // Timeouts are looked at this often in a second.
+    // Timeouts are checked this many times per second.
     command.args(["--hz", "100"]).args(arguments(config));
     command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().ok()?;
@@ -277,8 +277,7 @@ fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {
     }
 }
 
-/// Reads the log until a line has what is looked for, and the rest of it to no end, so that the
-/// process never waits for a reader.
+/// Reads the log until a line matches, and then the rest, so that the process never blocks on it.
 fn wait_for_line<T: Send + 'static>(
     log: impl Read + Send + 'static,
     find: impl Fn(&str) -> Option<T> + Send + 'static,
@@ -287,7 +286,7 @@ fn wait_for_line<T: Send + 'static>(
     thread::spawn(move || {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             if let Some(value) = find(&line) {
-                // Nobody listens any more once the first one was found.
+                // The receiver is gone after the first match.
                 let _ = found.send(value);
             }
         }

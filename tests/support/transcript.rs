@@ -1,4 +1,4 @@
-//! The transcript files: what clients send, what they get back, in the order of time.
+//! The transcript files: the input of clients and their replies, in the order of time.
 //!
 //! ```text
 //! config: requirepass secret   a directive of the server that this file runs against (file header)

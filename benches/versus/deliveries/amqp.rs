@@ -1,4 +1,4 @@
-//! The little of AMQP 0.9.1 that a producer and a consumer need: frames, the methods' arguments, and the
+//! The part of AMQP 0.9.1 that a producer and a consumer need: frames, arguments of methods, and the
 //! dialogue that opens a connection with one channel.
 
 use std::io::{Read, Write};
@@ -31,24 +31,24 @@ const METHOD: u8 = 1;
 pub const HEADER: u8 = 2;
 pub const BODY: u8 = 3;
 const FRAME_END: u8 = 0xCE;
-/// The type, the channel and the length come before what a frame carries, the end after it.
+/// The type, the channel and the length precede the content of a frame; an end byte follows.
 const FRAME_HEAD_BYTES: usize = 7;
 
 /// Channel 0 is the connection itself.
 const CONNECTION: u16 = 0;
 const CHANNEL: u16 = 1;
 
-/// Of a message's properties, that the delivery mode is there.
+/// The flag of a message's properties for the delivery mode.
 const HAS_DELIVERY_MODE: u16 = 1 << 12;
 
-/// A frame that has come.
+/// A received frame.
 pub struct Frame<'a> {
     kind: u8,
     pub payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// The first one of what has come and the bytes that it takes, once it is whole.
+    /// The first received frame and its size, once it is complete.
     pub fn first(incoming: &'a [u8]) -> Option<(Frame<'a>, usize)> {
         let length = payload_bytes(incoming.first_chunk()?);
         let payload = incoming.get(FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + length)?;
@@ -57,7 +57,7 @@ impl<'a> Frame<'a> {
         Some((Frame { kind: incoming[0], payload }, FRAME_HEAD_BYTES + length + 1))
     }
 
-    /// The arguments, if it is this method; another one is an error, which is shown.
+    /// The arguments, if it is this method; panics on another one.
     pub fn arguments(&self, method: Method) -> Arguments<'a> {
         assert_eq!(self.kind, METHOD, "another frame than a method");
         let mut arguments = Arguments { bytes: self.payload };
@@ -66,7 +66,7 @@ impl<'a> Frame<'a> {
         arguments
     }
 
-    /// What it carries, if it is of such a kind.
+    /// Its content, if it is of this kind.
     pub fn content(&self, kind: u8) -> &'a [u8] {
         assert_eq!(self.kind, kind, "another frame than was expected");
         self.payload
@@ -77,7 +77,7 @@ fn payload_bytes(head: &[u8; FRAME_HEAD_BYTES]) -> usize {
     u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize
 }
 
-/// Reads what follows in a method.
+/// Reads the arguments of a method.
 pub struct Arguments<'a> {
     bytes: &'a [u8],
 }
@@ -113,7 +113,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Adds a frame whose payload `write` adds.
+/// Adds a frame with the payload that `write` adds.
 fn frame(kind: u8, channel: u16, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
     out.push(kind);
@@ -142,13 +142,13 @@ fn long_text(text: &str) -> Vec<u8> {
     [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// A field that is there and not used, and a table with nothing in it.
+/// An unused field, and an empty table.
 const RESERVED: &[u8] = &[0; 2];
 const EMPTY_TABLE: &[u8] = &[0; 4];
 
-/// Adds what puts a message into a queue.
+/// Adds the frames that publish a message to a queue.
 pub fn publish(queue: &str, is_persistent: bool, message: &[u8], out: &mut Vec<u8>) {
-    // By the exchange without a name, to which each queue is bound by its own.
+    // To the default exchange, to which each queue is bound by its name.
     let arguments = [RESERVED, &short_text(""), &short_text(queue), &[0]];
     method(CHANNEL, BASIC_PUBLISH, out, &arguments);
     frame(HEADER, CHANNEL, out, |out| {
@@ -161,12 +161,12 @@ pub fn publish(queue: &str, is_persistent: bool, message: &[u8], out: &mut Vec<u
     frame(BODY, CHANNEL, out, |out| out.extend_from_slice(message));
 }
 
-/// Adds what acknowledges a delivery; with `and_before` those before it, too.
+/// Adds an acknowledgement of a delivery; with `and_before`, of earlier ones too.
 pub fn acknowledge(delivery: u64, and_before: bool, out: &mut Vec<u8>) {
     method(CHANNEL, BASIC_ACK, out, &[&delivery.to_be_bytes(), &[u8::from(and_before)]]);
 }
 
-/// A connection with an open channel, before it is part of the loop: each request waits for its reply.
+/// A connection with an open channel, before it joins the loop: each request waits for its reply.
 pub struct Dialogue {
     stream: TcpStream,
 }
@@ -176,7 +176,7 @@ impl Dialogue {
         let mut dialogue = Dialogue { stream };
         dialogue.send(b"AMQP\0\x00\x09\x01");
         dialogue.expect(CONNECTION_START, |_| ());
-        // The user that each new server has, who may come from its own machine.
+        // The default user of each new server, allowed from its own machine.
         let login =
             [EMPTY_TABLE, &short_text("PLAIN"), &long_text("\0guest\0guest"), &short_text("en_US")];
         dialogue.call(CONNECTION, CONNECTION_START_OK, &login);
@@ -193,7 +193,7 @@ impl Dialogue {
         dialogue
     }
 
-    /// Makes the queue if it is not there; how many messages wait in it, and how many consumers it has.
+    /// Declares the queue; returns its number of waiting messages and of consumers.
     pub fn declare(&mut self, queue: &str, is_durable: bool) -> (u32, u32) {
         let flags = [u8::from(is_durable) << 1];
         let arguments = [RESERVED, &short_text(queue), &flags, EMPTY_TABLE];
@@ -204,14 +204,14 @@ impl Dialogue {
         })
     }
 
-    /// From now on each message that is published is confirmed.
+    /// Turns on publisher confirms.
     pub fn confirm(mut self) -> TcpStream {
         self.call(CHANNEL, CONFIRM_SELECT, &[&[0]]);
         self.expect(CONFIRM_SELECT_OK, |_| ());
         self.stream
     }
 
-    /// From now on messages come, so many before one has to be acknowledged.
+    /// Starts consuming, with this prefetch.
     pub fn consume(mut self, queue: &str, prefetch: u16) -> TcpStream {
         let any_bytes = [0; 4];
         self.call(CHANNEL, BASIC_QOS, &[&any_bytes, &prefetch.to_be_bytes(), &[0]]);
@@ -232,9 +232,9 @@ impl Dialogue {
         self.stream.write_all(bytes).expect("the server reads");
     }
 
-    /// Waits for a method, and reads from its arguments.
+    /// Waits for a method, and reads its arguments.
     fn expect<T>(&mut self, method: Method, read: impl FnOnce(&mut Arguments<'_>) -> T) -> T {
-        // No more than one frame is read, since what follows belongs to the loop.
+        // Only one frame is read, since the rest belongs to the loop.
         let mut bytes = vec![0; FRAME_HEAD_BYTES];
         self.stream.read_exact(&mut bytes).expect("the server answers");
         let length = payload_bytes(bytes.first_chunk().expect("the head"));

@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 const PROGRAM: &str = "beanstalkd";
-/// Between two syncs of its files, as with `everysec`.
+/// Time between two syncs of its files, as with `everysec`.
 const SYNC_MS: &str = "1000";
 
 pub struct Beanstalkd {
@@ -42,7 +42,7 @@ impl Peer for Beanstalkd {
     }
 
     fn prepare(&mut self) {
-        // The last measurement has left nothing in it.
+        // The previous measurement has left it empty.
     }
 
     fn producer(&self) -> (TcpStream, Box<dyn Client>) {
@@ -77,7 +77,7 @@ struct Put;
 
 impl Push for Put {
     fn push(&mut self, message: &Message, out: &mut Vec<u8>) {
-        // Priority 0, no delay, and two minutes until it would be given to another consumer.
+        // Priority 0, no delay, and two minutes until redelivery to another consumer.
         out.extend_from_slice(b"put 0 0 120 64\r\n");
         out.extend_from_slice(message);
         out.extend_from_slice(b"\r\n");
@@ -90,14 +90,14 @@ impl Push for Put {
     }
 }
 
-/// Reserves so many messages, deletes them, and reserves again.
+/// Reserves a batch of messages, deletes them, and reserves again.
 struct Consumer {
-    /// What reserves a batch.
+    /// The requests that reserve a batch.
     reserve: Vec<u8>,
     batch: usize,
-    /// Of the reserves, those that have a reply.
+    /// How many of the reserves have a reply.
     answered: usize,
-    /// What deletes the messages of these replies.
+    /// The requests that delete the messages of these replies.
     delete: Vec<u8>,
 }
 
@@ -136,7 +136,7 @@ impl Client for Consumer {
     }
 }
 
-/// The first line with its end, once it is whole.
+/// The first line with its end, once it is complete.
 fn line(incoming: &[u8]) -> Option<&str> {
     let end = memchr::memchr(b'\n', incoming)?;
     Some(std::str::from_utf8(&incoming[..=end]).expect("a line of text"))

@@ -1,31 +1,31 @@
-//! What clients of all protocols have in common: they are given bytes and give bytes, and have
-//! neither a socket nor a clock.
+//! The interface of clients of all protocols: bytes in, bytes out, without a socket or a clock.
 
 use super::tally::{Message, Tally};
 
-/// One connection, after the greetings of its protocol.
+/// One connection, after its protocol's handshake.
 pub trait Client {
-    /// Adds what it sends first.
+    /// Adds its first requests.
     fn begin(&mut self, tally: &mut Tally, out: &mut Vec<u8>);
 
-    /// Takes the first reply of what has come, and adds what it sends then. Returns the bytes of the reply,
-    /// or none while it is not whole. What is in `out` already will be sent with it.
+    /// Takes the first received reply, and adds the next requests. Returns the size of the reply, or
+    /// `None` if it is incomplete. Anything already in `out` will be sent with it.
     fn take(&mut self, incoming: &[u8], tally: &mut Tally, out: &mut Vec<u8>) -> Option<usize>;
 }
 
-/// How a protocol puts a message into the queue.
+/// How a protocol pushes a message.
 pub trait Push {
     fn push(&mut self, message: &Message, out: &mut Vec<u8>);
 
-    /// The first confirmation of what has come, if it is whole: its bytes, and how many messages it is of.
+    /// The first received confirmation, if it is complete: its size, and the number of messages it
+    /// confirms.
     fn confirmation(&mut self, incoming: &[u8]) -> Option<(usize, usize)>;
 }
 
-/// Puts some messages into the queue, waits until all are confirmed, and begins again.
+/// Pushes some messages, waits until all are confirmed, and repeats.
 pub struct Producer<P> {
     protocol: P,
     batch: usize,
-    /// Messages that are not confirmed.
+    /// Messages not yet confirmed.
     under_way: usize,
 }
 

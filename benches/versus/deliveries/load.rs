@@ -1,4 +1,4 @@
-//! The loop that moves bytes between the clients and the sockets.
+//! The loop that moves bytes between clients and sockets.
 
 use super::client::Client;
 use super::peer::Peer;
@@ -7,7 +7,7 @@ use crate::sockets::Sockets;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// Of each: producers and consumers.
+/// Number of producers, and of consumers.
 const CLIENTS: usize = 50;
 
 pub struct Load {
@@ -20,12 +20,12 @@ pub struct Load {
 
 struct Connection {
     client: Box<dyn Client>,
-    /// What has come of a reply that is not whole.
+    /// Received bytes of an incomplete reply.
     incoming: Vec<u8>,
 }
 
 impl Load {
-    /// Consumers have the lower numbers: they wait when the first message comes.
+    /// Consumers have the lower numbers: they wait when the first message arrives.
     pub fn connect(peer: &dyn Peer) -> Load {
         let consumers = (0..CLIENTS).map(|number| peer.consumer(number));
         let producers = (0..CLIENTS).map(|_| peer.producer());
@@ -40,8 +40,8 @@ impl Load {
         }
     }
 
-    /// Loads the broker for so long; thousands of messages a second that were pushed, delivered and
-    /// acknowledged.
+    /// Loads the broker for this time; returns thousands of messages per second that were pushed,
+    /// delivered and acknowledged.
     pub fn run(&mut self, duration: Duration) -> f64 {
         let begun = Instant::now();
         for number in 0..self.connections.len() {
@@ -54,7 +54,7 @@ impl Load {
         self.tally.acknowledged() as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 
-    /// Makes no more messages, and waits until all are through.
+    /// Makes no more messages, and waits until all are acknowledged.
     pub fn finish(mut self) {
         self.tally.end();
         while !self.tally.is_settled() {
@@ -83,7 +83,7 @@ impl Load {
 }
 
 impl Connection {
-    /// Takes all whole replies that have come.
+    /// Takes all complete replies received.
     fn take(&mut self, tally: &mut Tally, out: &mut Vec<u8>) {
         let mut taken = 0;
         while taken < self.incoming.len()

@@ -1,14 +1,15 @@
-//! Delivery at least once beside its peers: a queue under a policy, beanstalkd, RabbitMQ, and a stream
-//! of redis-server.
+//! At-least-once delivery compared with other brokers: a queue under a policy, beanstalkd, RabbitMQ, and
+//! a stream of redis-server.
 //!
 //! 50 producers and 50 consumers work at once. A producer waits for the confirmation of its message
 //! before it sends the next. A consumer has one message at a time; its acknowledgement and its request
 //! for the next message are sent together. In the rows "by 16" a producer sends 16 messages together and
 //! waits for all confirmations, and a consumer takes up to 16 messages and acknowledges them together.
-//! These have no `next-pop`, which is for consumers that take one message after the other.
+//! These rows have no `next-pop`, which is for consumers that take one message at a time.
 //!
-//! A measurement ends when all messages are through. It fails if one came twice or not at all, or if the
-//! broker has any left. Each broker has one core, as in all rows; RabbitMQ could use more.
+//! A measurement ends when all messages are acknowledged. It fails if a message was delivered twice or
+//! never, or if the broker has any left. Each broker has one core, as in all rows; RabbitMQ could use
+//! more.
 
 mod amqp;
 mod beanstalkd;
@@ -52,7 +53,7 @@ struct Column {
     start: fn(Work, &Scratch) -> Box<dyn Peer>,
 }
 
-/// The first is what the others are compared with.
+/// The others are compared with the first.
 const COLUMNS: [Column; 4] = [
     Column { name: "tidegate", is_installed: || true, start: tidegate::start },
     Column { name: "beanstalkd", is_installed: beanstalkd::is_installed, start: beanstalkd::start },
@@ -86,7 +87,7 @@ pub fn run(is_wanted: impl Fn(&str) -> bool) {
 fn print_row(row: &Row, rates: &[Rate]) {
     print!("{:<width$}", row.name, width = table::NAME_WIDTH);
     for (at, rate) in rates.iter().enumerate() {
-        // With files it may be the disk that a broker waits for.
+        // With files, a broker may be waiting for the disk.
         let mark = if row.work.with_files { "" } else { table::mark(rate) };
         let ratio = match at {
             0 => String::new(),
@@ -97,7 +98,7 @@ fn print_row(row: &Row, rates: &[Rate]) {
     println!();
 }
 
-/// One that runs, and the directory that it has, which outlives it.
+/// A running broker and its directory, which outlives it.
 struct Broker {
     peer: Box<dyn Peer>,
     _scratch: Scratch,

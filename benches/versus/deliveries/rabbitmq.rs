@@ -1,6 +1,6 @@
 //! RabbitMQ: a classic queue, publisher confirms, a prefetch, basic.ack. With files the queue is durable
-//! and the messages are persistent. Its confirmation may then wait for a sync, which cannot be set; the
-//! others sync once a second and do not wait.
+//! and the messages are persistent. Its confirmation may then wait for a sync, which cannot be
+//! configured; the others sync once a second and do not wait.
 
 use super::amqp::{self, Dialogue, Frame};
 use super::client::{Client, Producer, Push};
@@ -13,9 +13,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-/// The one in the PATH would change to RabbitMQ's own user and directories.
+/// The script in the PATH would switch to RabbitMQ's own user and directories.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-/// The name server of Erlang nodes. RabbitMQ would start one that outlives it, if it had none.
+/// The name server of Erlang nodes. Without one, RabbitMQ would start one that outlives it.
 const NAMES: &str = "epmd";
 const LOCALHOST: &str = "127.0.0.1";
 
@@ -25,7 +25,7 @@ pub struct RabbitMq {
     _names: Process,
     address: SocketAddr,
     work: Work,
-    /// Each measurement has a queue of its own.
+    /// Each measurement has its own queue.
     queues: usize,
 }
 
@@ -50,18 +50,18 @@ pub fn start(work: Work, scratch: &Scratch) -> Box<dyn Peer> {
     Box::new(RabbitMq { process, _names: names_process, address, work, queues: 0 })
 }
 
-/// Keeps the node's files in the directory, and other machines from its second port.
+/// Keeps the node's files in the directory, and its second port closed to other machines.
 fn keep_to(directory: &Path, command: &mut Command) {
     command.env("RABBITMQ_NODENAME", "versus@localhost");
     command
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
     let places = [
-        // Where the node keeps its cookie.
+        // The directory of the node's cookie.
         ("HOME", ""),
         ("RABBITMQ_MNESIA_BASE", "data"),
         ("RABBITMQ_LOG_BASE", "log"),
         ("RABBITMQ_GENERATED_CONFIG_DIR", "config"),
-        // Files that do not exist: the defaults hold, whatever the machine's own node is set to.
+        // Files that do not exist: the defaults apply, whatever the machine's own node is configured to.
         ("RABBITMQ_CONFIG_FILE", "rabbitmq"),
         ("RABBITMQ_ADVANCED_CONFIG_FILE", "advanced.config"),
         ("RABBITMQ_CONF_ENV_FILE", "rabbitmq-env.conf"),
@@ -70,7 +70,7 @@ fn keep_to(directory: &Path, command: &mut Command) {
     for (name, place) in places {
         command.env(name, directory.join(place));
     }
-    // So the script becomes the server, instead of a parent that would be killed in its place.
+    // With this the script becomes the server, instead of a parent process that would be killed instead.
     command.env("RUNNING_UNDER_SYSTEMD", "true").env_remove("NOTIFY_SOCKET");
 }
 
@@ -109,7 +109,7 @@ impl Peer for RabbitMq {
     }
 
     fn count_left(&mut self) -> usize {
-        // What a consumer has not acknowledged is back when the consumer is gone.
+        // Unacknowledged messages return when their consumer is gone.
         let (messages, consumers) = self.dialogue().declare(&self.queue(), self.work.with_files);
         (messages + consumers) as usize
     }
@@ -134,8 +134,8 @@ impl Push for Publish {
     }
 }
 
-/// Which messages of a producer are confirmed. They are numbered from 1. A single message may be confirmed
-/// before earlier ones, and be confirmed again with these.
+/// The confirmed messages of a producer. They are numbered from 1. A message may be confirmed before
+/// earlier ones, and again together with them.
 #[derive(Default)]
 struct Confirmations {
     /// This one and all before it.
@@ -145,7 +145,8 @@ struct Confirmations {
 }
 
 impl Confirmations {
-    /// Takes the confirmation of a message, or of all before it as well; how many are newly confirmed.
+    /// Takes the confirmation of a message, or of all before it as well; returns how many are newly
+    /// confirmed.
     fn take(&mut self, number: u64, and_before: bool) -> usize {
         let before = self.count();
         if and_before {
@@ -169,7 +170,7 @@ struct Consumer;
 
 impl Client for Consumer {
     fn begin(&mut self, _: &mut Tally, _: &mut Vec<u8>) {
-        // The dialogue has asked for messages already.
+        // The dialogue has already asked for messages.
     }
 
     fn take(&mut self, incoming: &[u8], tally: &mut Tally, out: &mut Vec<u8>) -> Option<usize> {
@@ -183,7 +184,7 @@ impl Client for Consumer {
         header.content(amqp::HEADER);
         tally.deliver(body.content(amqp::BODY));
         tally.acknowledge(1);
-        // An acknowledgement that is not sent yet is of an earlier delivery. This one includes it.
+        // A pending acknowledgement is of an earlier delivery. This one includes it.
         let and_before = !out.is_empty();
         out.clear();
         amqp::acknowledge(delivery, and_before, out);

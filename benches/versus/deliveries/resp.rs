@@ -1,14 +1,13 @@
-//! What clients of the Redis protocol need besides: requests as a person types them, and replies, read in
-//! place.
+//! Additional support for clients of the Redis protocol: typed requests, and replies read in place.
 
 use super::client::Push;
 use super::tally::Message;
-/// The arguments of a request in which none has a space.
+/// The arguments of a request without spaces in them.
 pub fn words(request: &str) -> Vec<&[u8]> {
     request.split(' ').map(str::as_bytes).collect()
 }
 
-/// Reads from the front of what has come; each answer is none where the bytes end too early.
+/// Reads from the front of the received bytes; each method returns `None` if they end too early.
 pub struct Replies<'a> {
     incoming: &'a [u8],
     at: usize,
@@ -19,7 +18,7 @@ impl<'a> Replies<'a> {
         Replies { incoming, at: 0 }
     }
 
-    /// Bytes that were read.
+    /// Bytes read so far.
     pub fn read(&self) -> usize {
         self.at
     }
@@ -33,7 +32,7 @@ impl<'a> Replies<'a> {
         self.number(b'*')
     }
 
-    /// Makes sure that an array of such a length begins.
+    /// Checks that an array of this length begins.
     pub fn array_of(&mut self, expected: usize) -> Option<()> {
         let length = self.array()?;
         assert_eq!(length, expected, "elements");
@@ -58,9 +57,9 @@ impl<'a> Replies<'a> {
     }
 }
 
-/// Pushes messages by a command whose last argument is the message.
+/// Pushes messages with a command whose last argument is the message.
 pub struct RespPush {
-    /// The command as it is sent, up to the bytes of the message.
+    /// The encoded command up to the bytes of the message.
     pub head: &'static [u8],
     /// Reads the reply to one message.
     pub confirmation: fn(&mut Replies<'_>) -> Option<()>,

@@ -1,6 +1,6 @@
 //! A stream of redis-server with one consumer group: XADD, XREADGROUP, XACK.
 //!
-//! Entries that are acknowledged stay in the stream: to delete them would be one more command each.
+//! Acknowledged entries stay in the stream: deleting them would need another command for each.
 
 use super::client::{Client, Producer};
 use super::peer::{Peer, Work};
@@ -56,7 +56,7 @@ impl Peer for Streams {
 
     fn count_left(&mut self) -> usize {
         let connection = self.server.connect();
-        // Nothing is pending for anybody, and nothing is there that was not read.
+        // Nothing is pending for any consumer, and everything was read.
         let pending = ask(&connection, &words("XPENDING queue group - + 1"));
         let read = "XREADGROUP GROUP group check COUNT 1 STREAMS queue >";
         usize::from(pending != "*0") + usize::from(ask(&connection, &words(read)) != "*-1")

@@ -1,5 +1,5 @@
-//! The messages of one measurement. Each has a number, so that it shows whether each that went in
-//! came out, and none twice.
+//! The messages of one measurement. Each has a number, to check that every message was delivered exactly
+//! once.
 
 pub const MESSAGE_BYTES: usize = 64;
 
@@ -7,9 +7,9 @@ pub type Message = [u8; MESSAGE_BYTES];
 
 #[derive(Default)]
 pub struct Tally {
-    /// Whether there are no more messages to make.
+    /// Whether no more messages are made.
     is_over: bool,
-    /// Whether each message that was made has come out, by its number.
+    /// Whether each message was delivered, by its number.
     is_delivered: Vec<bool>,
     confirmed: usize,
     delivered: usize,
@@ -17,7 +17,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The next message, while there are any: its number, as text with zeros before it.
+    /// The next message, while there are any: its number, as text with leading zeros.
     pub fn make(&mut self) -> Option<Message> {
         if self.is_over {
             return None;
@@ -35,7 +35,7 @@ impl Tally {
         Some(message)
     }
 
-    /// So many more messages are safe with the broker, says the broker.
+    /// The broker has confirmed this many more messages.
     pub fn confirm(&mut self, messages: usize) {
         self.confirmed += messages;
         assert!(self.confirmed <= self.is_delivered.len(), "more confirmations than messages");
@@ -51,7 +51,7 @@ impl Tally {
         self.delivered += 1;
     }
 
-    /// So many more messages are acknowledged.
+    /// This many more messages are acknowledged.
     pub fn acknowledge(&mut self, messages: usize) {
         self.acknowledged += messages;
         assert!(self.acknowledged <= self.delivered, "more acknowledged than delivered");
@@ -61,12 +61,12 @@ impl Tally {
         self.acknowledged
     }
 
-    /// From now on there are no more messages to make.
+    /// No more messages are made from now on.
     pub fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// Whether all that was made is confirmed, delivered and acknowledged.
+    /// Whether all messages are confirmed, delivered and acknowledged.
     pub fn is_settled(&self) -> bool {
         let made = self.is_delivered.len();
         [self.confirmed, self.delivered, self.acknowledged].iter().all(|count| *count == made)

@@ -46,7 +46,7 @@ impl Peer for Tidegate {
 
     fn consumer(&self, _: usize) -> (TcpStream, Box<dyn Client>) {
         let Work { acknowledge, batch, .. } = self.work;
-        // A pop acknowledges all that its connection has seen.
+        // A pop acknowledges everything that its connection has seen.
         assert!(acknowledge == Acknowledge::Explicit || batch == 1, "next-pop takes one message");
         let pop = match batch {
             1 => encode(&words("BLPOP queue 0")),
@@ -94,7 +94,7 @@ impl Client for Consumer {
         let messages = (0..count).map(|_| replies.bulk()).collect::<Option<Vec<_>>>()?;
         messages.iter().for_each(|message| tally.deliver(message));
         match self.acknowledge {
-            // The pop that follows has no reply that says so. The check at the end does.
+            // The following pop has no reply that says so. The check at the end does.
             Acknowledge::NextPop => tally.acknowledge(1),
             Acknowledge::Explicit => {
                 let mut args: Vec<&[u8]> = vec![b"QUEUE", b"ACK", QUEUE, b"VALUE"];

@@ -1,4 +1,4 @@
-//! Producers that wait for room in a queue.
+//! Producers that wait for capacity in a queue.
 
 use super::client::{Side, Wait};
 use super::policies::Policy;
@@ -6,18 +6,18 @@ use super::reply::Reply;
 use super::{Key, Model, Who};
 
 impl Model {
-    /// Those who wait for room in a queue, the one who has waited longest first.
+    /// The producers that wait for capacity in a queue, the longest-waiting first.
     pub(super) fn producers_of(&self, db: usize, key: &[u8]) -> impl Iterator<Item = Who> {
         let line = self.line.iter().copied();
-        line.filter(move |&who| self.clients[who].waits_for_room(db, key))
+        line.filter(move |&who| self.clients[who].waits_for_capacity(db, key))
     }
 
     fn first_producer(&self, db: usize, key: &[u8]) -> Option<Who> {
         self.producers_of(db, key).next()
     }
 
-    /// The policy under which a push has to wait; none if it may be made, or never could.
-    pub(super) fn must_wait_for_room(
+    /// The policy under which a push must wait; `None` if it may run, or could never fit.
+    pub(super) fn must_wait_for_capacity(
         &self,
         db: usize,
         key: &[u8],
@@ -33,7 +33,7 @@ impl Model {
         (count > 0 && ever_fits && waits).then_some(policy)
     }
 
-    pub(super) fn wait_for_room(
+    pub(super) fn wait_for_capacity(
         &mut self,
         who: Who,
         db: usize,
@@ -45,44 +45,44 @@ impl Model {
         let timeout_ms = policy.number("block-timeout-ms").unwrap_or(5000);
         let deadline_us = self.now.monotonic_us + timeout_ms as u64 * 1000;
         let (key, messages) = (key.to_vec(), messages.to_vec());
-        self.start_waiting(who, Wait::Room { db, key, side, messages, policy, deadline_us });
+        self.start_waiting(who, Wait::Capacity { db, key, side, messages, policy, deadline_us });
     }
 
-    /// There may be room in a queue for those who wait for some.
-    pub(super) fn note_room(&mut self, db: usize, key: &[u8]) {
-        let roomy = (db, key.to_vec());
-        if self.first_producer(db, key).is_some() && !self.roomy.contains(&roomy) {
-            self.roomy.push(roomy);
+    /// A queue may have capacity for waiting producers.
+    pub(super) fn mark_capacity(&mut self, db: usize, key: &[u8]) {
+        let freed = (db, key.to_vec());
+        if self.first_producer(db, key).is_some() && !self.freed.contains(&freed) {
+            self.freed.push(freed);
         }
     }
 
-    /// The queues that somebody waits for room in; some may be there twice.
-    pub fn keys_waited_for_room(&self) -> Vec<(usize, Key)> {
+    /// The queues in which a producer waits for capacity; some may be listed twice.
+    pub fn keys_waited_for_capacity(&self) -> Vec<(usize, Key)> {
         let waits = self.line.iter().filter_map(|&who| match &self.clients[who].wait {
-            Some(Wait::Room { db, key, .. }) => Some((*db, key.clone())),
+            Some(Wait::Capacity { db, key, .. }) => Some((*db, key.clone())),
             _ => None,
         });
         waits.collect()
     }
 
-    /// There may be room in all queues of a database.
-    pub(super) fn note_room_in(&mut self, db: usize) {
-        for (other, key) in self.keys_waited_for_room() {
+    /// All queues of a database may have capacity.
+    pub(super) fn mark_capacity_in(&mut self, db: usize) {
+        for (other, key) in self.keys_waited_for_capacity() {
             if other == db {
-                self.note_room(db, &key);
+                self.mark_capacity(db, &key);
             }
         }
     }
 
-    /// Lets those push for whom there is room: of several queues the one first where somebody has
-    /// waited longest, and in each as many as fit.
+    /// Serves the producers that fit: among queues, first the one with the longest-waiting producer, and
+    /// in each as many as fit.
     pub(super) fn serve_producers(&mut self) {
-        let mut roomy = std::mem::take(&mut self.roomy);
-        roomy.sort_by_key(|(db, key)| {
+        let mut freed = std::mem::take(&mut self.freed);
+        freed.sort_by_key(|(db, key)| {
             let first = self.first_producer(*db, key);
             self.line.iter().position(|&who| Some(who) == first)
         });
-        for (db, key) in roomy {
+        for (db, key) in freed {
             self.serve_producers_of(db, &key);
         }
     }
@@ -90,11 +90,13 @@ impl Model {
     fn serve_producers_of(&mut self, db: usize, key: &Key) {
         while let Some(who) = self.first_producer(db, key) {
             let is_closing = self.clients[who].closing.is_some();
-            if !is_closing && !self.has_room_for(who) {
+            if !is_closing && !self.has_capacity_for(who) {
                 return;
             }
-            let Some(Wait::Room { side, messages, .. }) = self.stop_waiting(who) else { return };
-            // Who is about to be dropped pushes nothing.
+            let Some(Wait::Capacity { side, messages, .. }) = self.stop_waiting(who) else {
+                return;
+            };
+            // A client about to be dropped pushes nothing.
             if is_closing {
                 continue;
             }
@@ -107,8 +109,8 @@ impl Model {
         }
     }
 
-    fn has_room_for(&self, who: Who) -> bool {
-        let Some(Wait::Room { db, key, messages, .. }) = &self.clients[who].wait else {
+    fn has_capacity_for(&self, who: Who) -> bool {
+        let Some(Wait::Capacity { db, key, messages, .. }) = &self.clients[who].wait else {
             return false;
         };
         let record = self.queues.get(&(*db, key.clone()));
@@ -123,10 +125,10 @@ impl Model {
         new.is_empty() || self.limit_passed(*db, key, &policy, new.len(), bytes).is_none()
     }
 
-    /// What a producer is told that has waited too long, which is counted; none if the client is not
+    /// The error for a producer that has waited too long, which is counted; `None` if the client is not
     /// one.
-    pub(super) fn no_room_error(&mut self, who: Who) -> Option<String> {
-        let Some(Wait::Room { db, key, messages, policy, .. }) = self.clients[who].wait.clone()
+    pub(super) fn no_capacity_error(&mut self, who: Who) -> Option<String> {
+        let Some(Wait::Capacity { db, key, messages, policy, .. }) = self.clients[who].wait.clone()
         else {
             return None;
         };

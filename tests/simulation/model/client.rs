@@ -7,31 +7,31 @@ use tidegate::CloseReason;
 use super::policies::Policy;
 use super::{Key, Words};
 
-/// What a client sends as one unit.
+/// One unit of a client's input.
 #[derive(Clone, Debug)]
 pub enum Input {
     Command(Words),
-    /// Bytes that mean nothing: an empty line, an array without elements.
+    /// Bytes without effect: an empty line, an array without elements.
     Nothing,
-    /// Bytes that break the protocol, with the text of the answer.
+    /// Bytes that break the protocol, with the text of the error.
     Broken(&'static str),
 }
 
-/// Which end of a list.
+/// An end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Left,
     Right,
 }
 
-/// What a blocked client wants of a list.
+/// What a blocked client takes from a list.
 #[derive(Clone, Debug)]
 pub enum Take {
-    /// One message, answered with the key.
+    /// One message; the reply includes the key.
     One(Side),
-    /// Up to so many, answered with the key.
+    /// Up to this many; the reply includes the key.
     Many(Side, usize),
-    /// One message, put into another list.
+    /// One message, moved to another list.
     Move { from: Side, to: Side, destination: Key },
 }
 
@@ -44,8 +44,8 @@ pub enum Wait {
         take: Take,
         deadline_us: Option<u64>,
     },
-    /// Room in a queue that was full under this policy, for these messages.
-    Room {
+    /// Capacity in a queue that was full under this policy, for these messages.
+    Capacity {
         db: usize,
         key: Key,
         side: Side,
@@ -71,26 +71,26 @@ pub struct Client {
     pub is_resp3: bool,
     pub db: usize,
     pub wait: Option<Wait>,
-    /// Waits to have the rest of its input run.
+    /// Waits for the rest of its input to run.
     pub is_in_backlog: bool,
-    /// What was sent and has not run, each with the position in the stream at which it ends.
+    /// Input that has not run, each with its end position in the stream.
     pub inputs: VecDeque<(usize, Input)>,
     /// Positions in the stream of input: sent, received by the broker, run.
     pub sent: usize,
     pub received: usize,
     pub used: usize,
-    /// The stream of output since the connection began, and how much of it the client has taken.
+    /// The stream of output since the connection began, and how much of it the client has read.
     pub owed: Vec<u8>,
     pub taken: usize,
-    /// The number of the input that came last: bytes begin a new one if all that was sent has been run and
-    /// answered, and the client has taken the answers.
+    /// The number of the latest input: bytes begin a new one if all earlier input has run, and the
+    /// client has read the replies.
     pub input_number: usize,
-    /// Whether something came while the client waited that was not received.
+    /// Whether input arrived while the client waited and was not received.
     pub has_early_input: bool,
-    /// Where the last answer ends in the stream of output.
+    /// The end of the last reply in the stream of output.
     pub answered: usize,
-    /// The inputs that were last answered with a message to be acknowledged by a pop, and in which the
-    /// client last waited for one.
+    /// The latest inputs in which the client received, or began to wait for, a message that a pop
+    /// acknowledges.
     pub delivered_in: usize,
     pub waited_in: usize,
     /// Whether pops have overlapped.
@@ -114,7 +114,7 @@ impl Client {
         self.is_connected && self.closing.is_none() && self.wait.is_none() && !self.is_in_backlog
     }
 
-    /// Whether it is to be dropped without a further word.
+    /// Whether it will be dropped without further output.
     pub fn is_gone(&self) -> bool {
         matches!(self.closing, Some(CloseReason::Killed | CloseReason::Idle))
     }
@@ -128,16 +128,16 @@ impl Client {
         }
     }
 
-    pub fn waits_for_room(&self, wanted_db: usize, wanted: &[u8]) -> bool {
+    pub fn waits_for_capacity(&self, wanted_db: usize, wanted: &[u8]) -> bool {
         match &self.wait {
-            Some(Wait::Room { db, key, .. }) => *db == wanted_db && key == wanted,
+            Some(Wait::Capacity { db, key, .. }) => *db == wanted_db && key == wanted,
             _ => false,
         }
     }
 
-    /// Whether it waits for something that another client's command may give.
+    /// Whether it waits for something that another client's command may provide.
     pub fn waits_in_line(&self) -> bool {
-        matches!(self.wait, Some(Wait::Keys { .. } | Wait::Room { .. }))
+        matches!(self.wait, Some(Wait::Keys { .. } | Wait::Capacity { .. }))
     }
 
     pub fn names(&self, kind: Kind) -> &BTreeSet<Vec<u8>> {
@@ -156,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Forgets a transaction and the watches.
+    /// Drops a transaction and the watches.
     pub fn end_transaction(&mut self) {
         self.queued = None;
         self.is_aborted = false;

@@ -1,4 +1,4 @@
-//! The connection itself, and what one client does to others.
+//! Commands about the connection itself and about other clients.
 
 use tidegate::CloseReason;
 
@@ -16,7 +16,7 @@ pub fn address(who: Who) -> String {
 }
 
 impl Model {
-    /// Runs a command about connections; false if it is none. An error is the reply.
+    /// Runs a command about connections; false for other commands. An error is the reply.
     pub(super) fn run_connection_command(
         &mut self,
         who: Who,
@@ -100,7 +100,7 @@ impl Model {
                 let until_us = self.now.monotonic_us + integer(&words[2])? as u64 * 1000;
                 let writes_only = words.get(3).is_some_and(|word| word == b"WRITE");
                 let earlier = self.pause.filter(|(until_us, _)| *until_us > self.now.monotonic_us);
-                // A pause becomes longer or stronger by another one, never shorter or weaker.
+                // Another pause can make a pause longer or stronger, never shorter or weaker.
                 let (longest_us, is_weak) = earlier.unwrap_or((0, true));
                 self.pause = Some((until_us.max(longest_us), writes_only && is_weak));
                 reply.ok();
@@ -159,7 +159,7 @@ impl Model {
         self.forget_subscriptions(other);
     }
 
-    /// Lets all who wait for the end of a pause go on.
+    /// Ends a pause: the waiting clients continue.
     pub(super) fn lift_pause(&mut self) {
         self.pause = None;
         for who in 0..self.clients.len() {

@@ -1,20 +1,20 @@
-//! Messages that nobody can take yet.
+//! Delayed messages.
 
 use super::client::Side;
 use super::{Message, Model};
 
-/// A message that is delayed.
+/// A delayed message.
 #[derive(Clone, Debug)]
 pub struct Delayed {
     pub message: Message,
-    /// When it can be taken.
+    /// When it can be popped.
     pub ready_ms: i64,
-    /// Where in the queue it will be.
+    /// Its side of the queue.
     side: Side,
 }
 
 impl Model {
-    /// What is delayed of a queue.
+    /// The delayed messages of a queue.
     pub(super) fn delayed(&self, db: usize, key: &[u8]) -> &[Delayed] {
         let record = self.queues.get(&(db, key.to_vec()));
         record.map(|record| record.delayed.as_slice()).unwrap_or_default()
@@ -31,11 +31,11 @@ impl Model {
         let ready_ms = self.queue_ms() + delay_ms;
         let record = self.record(db, key).expect("its queue is under a policy");
         record.delayed.push(Delayed { message, ready_ms, side });
-        self.note_room(db, key);
+        self.mark_capacity(db, key);
     }
 
-    /// Makes messages ready that are by `until_ms`, in the order in which they come to be; they wait
-    /// since then, or since now if that is earlier.
+    /// Makes messages ready that are due by `until_ms`, in order; they wait since then, or since now if
+    /// that is earlier.
     pub(super) fn release(&mut self, db: usize, key: &[u8], until_ms: i64) {
         let now_ms = self.queue_ms();
         let Some(record) = self.queues.get_mut(&(db, key.to_vec())) else { return };
@@ -51,22 +51,22 @@ impl Model {
         }
     }
 
-    /// Takes the one that was pushed first. There is one.
+    /// Takes the message that was pushed first. There is one.
     pub(super) fn take_first_delayed(&mut self, db: usize, key: &[u8]) -> Message {
         let record = self.record(db, key).expect("it has something delayed");
         let first = record.delayed.remove(0);
-        self.note_room(db, key);
+        self.mark_capacity(db, key);
         first.message
     }
 
-    /// Forgets what is delayed of a queue that is deleted; whether there was anything.
+    /// Removes the delayed messages of a deleted queue; false if there were none.
     pub(super) fn clear_delayed(&mut self, db: usize, key: &[u8]) -> bool {
         let count = self.delayed(db, key).len();
         if count > 0 {
             self.tally.removed += count;
-            self.note_others(db, key, -(count as i64));
+            self.count_others(db, key, -(count as i64));
             self.record(db, key).expect("it has something delayed").delayed.clear();
-            self.note_room(db, key);
+            self.mark_capacity(db, key);
         }
         count > 0
     }

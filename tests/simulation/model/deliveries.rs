@@ -1,25 +1,25 @@
-//! Messages in flight: delivered, and not acknowledged yet.
+//! Messages in flight: delivered, but not yet acknowledged.
 
 use super::client::Side;
-use super::governed::Fate;
+use super::queue_state::Fate;
 use super::{Item, Key, Message, Model, Who};
 
 /// A message in flight.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Of all deliveries, which one this is.
+    /// The number of the delivery.
     pub number: u64,
     pub message: Message,
     pub owner: Who,
-    /// The input of its owner that it answered.
+    /// The input of its owner to which it was a reply.
     input: usize,
-    /// From which side it was taken.
+    /// The side from which it was popped.
     pub side: Side,
     pub delivered_ms: i64,
 }
 
 impl Model {
-    /// Gives the message at one side of a list to a client, who has to acknowledge it.
+    /// Delivers the message at one side of a list to a client, which must acknowledge it.
     pub(super) fn deliver(&mut self, who: Who, db: usize, key: &[u8], side: Side) -> Vec<u8> {
         let mut message = self.take_out(db, key, side, 1).remove(0);
         self.last_delivery += 1;
@@ -40,24 +40,24 @@ impl Model {
         record.in_flight.push(Delivery { number, message, owner: who, input, side, delivered_ms });
         record.totals.delivered += 1;
         record.totals.redelivered += i64::from(stamp.deliveries > 1);
-        self.note_room(db, key);
+        self.mark_capacity(db, key);
         bytes
     }
 
-    /// The queues that have something in flight.
+    /// The queues with messages in flight.
     pub(super) fn keys_in_flight(&self) -> Vec<(usize, Key)> {
         let busy = self.queues.iter().filter(|(_, record)| !record.in_flight.is_empty());
         busy.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The keys of queues of which a client, or anybody, has something in flight, in any database.
+    /// The keys of queues with messages in flight to a client, or to any, in any database.
     pub fn keys_held(&self, who: Option<Who>) -> Vec<Key> {
         let mut names = self.keys_in_flight();
         names.retain(|(db, key)| who.is_none_or(|who| !self.held(who, *db, key).is_empty()));
         names.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// The numbers of what a client has in flight of a queue, the oldest first.
+    /// The numbers of a client's messages in flight of a queue, the oldest first.
     fn held(&self, who: Who, db: usize, key: &[u8]) -> Vec<u64> {
         let record = self.queues.get(&(db, key.to_vec()));
         let all = record.map(|record| record.in_flight.as_slice()).unwrap_or_default();
@@ -71,11 +71,11 @@ impl Model {
         let record = self.queues.get_mut(&(db, key.to_vec())).expect("it has something in flight");
         let place = record.in_flight.iter().position(|delivery| delivery.number == number);
         let removed = record.in_flight.remove(place.expect("it is in flight"));
-        self.note_room(db, key);
+        self.mark_capacity(db, key);
         removed
     }
 
-    /// Acknowledges the oldest of what a client has in flight of a queue; how many.
+    /// Acknowledges a client's oldest messages in flight of a queue; returns their number.
     pub(super) fn acknowledge(&mut self, who: Who, db: usize, key: &[u8], count: usize) -> usize {
         let mut numbers = self.held(who, db, key);
         numbers.truncate(count);
@@ -87,8 +87,8 @@ impl Model {
         numbers.len()
     }
 
-    /// A client is about to pop from these keys: it is done with what it has of them, as far as it can have
-    /// seen it.
+    /// A client is about to pop from these keys: acknowledges its earlier messages from them, as far as
+    /// it can have seen them.
     pub(super) fn acknowledge_by_pop(&mut self, who: Who, db: usize, keys: &[Key], may_wait: bool) {
         if self.keys_held(Some(who)).is_empty() {
             return;
@@ -129,7 +129,7 @@ impl Model {
         }
     }
 
-    /// For each message the number of the oldest delivery of it, of equal ones each its own.
+    /// For each message the number of its oldest delivery; equal messages each have their own.
     pub(super) fn deliveries_of(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<u64> {
         let record = self.queues.get(&(db, key.to_vec()));
         let mut left = record.map(|record| record.in_flight.clone()).unwrap_or_default();
@@ -143,19 +143,19 @@ impl Model {
         numbers
     }
 
-    /// Forgets what is in flight of a queue that is deleted; whether there was anything.
+    /// Removes the messages in flight of a deleted queue; false if there were none.
     pub(super) fn clear_in_flight(&mut self, db: usize, key: &[u8]) -> bool {
         let Some(record) = self.queues.get_mut(&(db, key.to_vec())) else { return false };
         let count = std::mem::take(&mut record.in_flight).len();
         self.tally.removed += count;
         if count > 0 {
-            self.note_others(db, key, -(count as i64));
-            self.note_room(db, key);
+            self.count_others(db, key, -(count as i64));
+            self.mark_capacity(db, key);
         }
         count > 0
     }
 
-    /// Returns messages: those that may not come back leave first.
+    /// Returns messages: those that may not return are removed first.
     pub(super) fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
         let (leaving, staying): (Vec<u64>, Vec<u64>) =
             numbers.iter().partition(|number| self.must_leave(db, key, **number));
@@ -165,7 +165,7 @@ impl Model {
         self.expire_if_due(db, key);
     }
 
-    /// Returns the oldest of what a client has in flight of a queue; how many.
+    /// Returns a client's oldest messages in flight of a queue; gives their number.
     pub(super) fn give_back_held(
         &mut self,
         who: Who,
@@ -179,12 +179,12 @@ impl Model {
         numbers.len()
     }
 
-    /// Returns all that a client has in flight.
+    /// Returns all messages in flight to a client.
     pub(super) fn give_all_back(&mut self, who: Who) {
         self.give_back_all_of(&[who]);
     }
 
-    /// Returns what those have in flight who have left.
+    /// Returns the messages in flight to disconnected clients.
     pub(super) fn return_departed(&mut self) {
         let departed = std::mem::take(&mut self.departed);
         self.give_back_all_of(&departed);
@@ -199,7 +199,7 @@ impl Model {
         }
     }
 
-    /// Returns what has been in flight for too long.
+    /// Returns messages that have been in flight for too long.
     pub(super) fn return_overdue(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
         let Some(timeout_ms) = policy.number("ack-timeout-ms") else { return };
@@ -211,7 +211,7 @@ impl Model {
         self.give_back_all(db, key, &numbers);
     }
 
-    /// Why a message in flight must not go back: it was delivered too often, or has waited too long.
+    /// Why a message in flight must not return: it was delivered too often, or has waited too long.
     fn fate_of(&self, key: &[u8], message: &Message) -> Option<Fate> {
         let stamp = message.stamp.expect("it was in flight");
         let policy = self.policy(key).expect("what is in flight is under a policy");
@@ -232,7 +232,7 @@ impl Model {
         self.fate_of(key, &found.expect("it is in flight").message).is_some()
     }
 
-    /// Returns a message to its queue, unless it must not go back.
+    /// Returns a message to its queue, unless it must not return.
     fn give_back(&mut self, db: usize, key: &[u8], number: u64) {
         let Delivery { message, side, .. } = self.remove_delivery(db, key, number);
         let policy = self.policy(key).expect("what is in flight is under a policy");
@@ -242,7 +242,7 @@ impl Model {
         }
     }
 
-    /// Returns all that is in flight of a queue, come what may.
+    /// Returns all messages in flight of a queue unconditionally.
     pub(super) fn put_all_back(&mut self, db: usize, key: &[u8]) {
         let record = self.queues.get_mut(&(db, key.to_vec())).expect("it has something in flight");
         for delivery in std::mem::take(&mut record.in_flight) {
@@ -251,8 +251,8 @@ impl Model {
         self.expire_if_due(db, key);
     }
 
-    /// Puts a message back where it was: behind those that were taken before it from the same side,
-    /// and are back.
+    /// Returns a message to its position: behind returned messages that were popped before it from the
+    /// same side.
     fn put_back(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
         let number_of = |message: &Message| match message.stamp?.taken? {
             (other, number) if other == side => Some(number),
@@ -266,7 +266,7 @@ impl Model {
             Side::Right => messages.len() - messages.iter().rev().take_while(is_before).count(),
         };
         messages.insert(index, message);
-        // A list that comes back expires when it would have.
+        // A list that returns expires when it would have.
         if !self.dbs[db].contains_key(key) {
             let expires_ms = self.record(db, key).and_then(|record| record.expires_ms.take());
             self.dbs[db].insert(key.to_vec(), Item { expires_ms, ..Item::default() });

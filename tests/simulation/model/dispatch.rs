@@ -1,10 +1,10 @@
-//! The way of one command: what may stop it, transactions, its run.
+//! The execution of a command: what may refuse it, transactions, its run.
 
 use super::client::Wait;
 use super::reply::Reply;
 use super::{Model, Who, Words};
 
-/// Names of the commands that change data, with how many words they have; negative is at least.
+/// Names of the commands that change data, with their number of words; negative means at least.
 const WRITING: &[(&str, i32)] = &[
     ("rpush", -3),
     ("lpush", -3),
@@ -51,12 +51,12 @@ const WRITING: &[(&str, i32)] = &[
     ("setex", 4),
     ("psetex", 4),
     ("getset", 3),
-    // A pause of writes holds these back, too: replicas hear of them.
+    // A pause of writes holds these back, too: they are sent to replicas.
     ("publish", 3),
     ("spublish", 3),
 ];
 
-/// The others, of which the generator gives some too few or too many words.
+/// The other commands that the generator sometimes gives too few or too many words.
 const OTHERS: &[(&str, i32)] = &[
     ("llen", 2),
     ("lrange", 4),
@@ -89,14 +89,14 @@ const FOR_SUBSCRIBERS: &[&str] = &[
 ];
 const NOT_QUEUED: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
 
-/// What is unknown has this for a name.
+/// The name of an unknown command.
 const UNKNOWN: &str = "nonsense";
 
 fn name_of(words: &Words) -> String {
     String::from_utf8_lossy(&words[0]).to_ascii_lowercase()
 }
 
-/// As errors call a command: a subcommand with its container.
+/// A command's name in errors: a subcommand with its container.
 fn full_name(words: &Words) -> String {
     match name_of(words).as_str() {
         container @ ("client" | "pubsub" | "queue") => {
@@ -113,7 +113,7 @@ fn is_writing(words: &Words) -> bool {
     }
 }
 
-/// What is wrong with the command itself.
+/// Errors in the command itself.
 fn check(name: &str, words: &Words) -> Result<(), String> {
     if name == UNKNOWN {
         return Err(format!("ERR unknown command '{UNKNOWN}', with args beginning with: "));
@@ -154,7 +154,7 @@ impl Model {
         let client = &mut self.clients[who];
         match &mut client.queued {
             Some(queued) if !NOT_QUEUED.contains(&name.as_str()) => {
-                // Of what EXEC will not run anyway, nothing is kept.
+                // If EXEC will fail anyway, the command is not kept.
                 if !client.is_aborted && !client.is_watch_broken {
                     queued.push(words.clone());
                 }
@@ -185,7 +185,7 @@ impl Model {
         self.pause.is_some_and(|(_, writes_only)| !writes_only || changes)
     }
 
-    /// Runs a command that nothing stops.
+    /// Runs a command that nothing refuses.
     fn run(&mut self, who: Who, words: &Words, in_exec: bool, reply: &mut Reply) {
         if let Err(error) = self.try_run(who, words, in_exec, reply) {
             reply.error(&error);

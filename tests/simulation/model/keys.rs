@@ -1,6 +1,6 @@
-//! Keys whatever they hold, and whole databases.
+//! Commands on keys of any type, and on whole databases.
 
-use super::governed::Totals;
+use super::queue_state::Totals;
 use super::reply::Reply;
 use super::{DBS, Item, Model, Who, Words};
 
@@ -18,7 +18,7 @@ fn db_number(word: &[u8]) -> Result<usize, String> {
 }
 
 impl Model {
-    /// Runs a command about keys; false if it is none. An error is the reply.
+    /// Runs a command about keys; false for other commands. An error is the reply.
     pub(super) fn run_key_command(
         &mut self,
         who: Who,
@@ -28,7 +28,7 @@ impl Model {
         let db = self.clients[who].db;
         match words[0].to_ascii_uppercase().as_slice() {
             b"DEL" | b"UNLINK" => {
-                // A queue may have messages that are ready, delayed and in flight.
+                // A queue may have ready, delayed and in-flight messages.
                 let is_removed = |key: &&Vec<u8>| {
                     let is_cleared = self.clear_delayed(db, key) | self.clear_in_flight(db, key);
                     is_cleared | self.delete(db, key)
@@ -111,30 +111,29 @@ impl Model {
     pub(super) fn delete(&mut self, db: usize, key: &[u8]) -> bool {
         let Some(item) = self.dbs[db].remove(key) else { return false };
         self.tally.removed += item.messages.len();
-        self.note_others(db, key, -(item.messages.len() as i64));
+        self.count_others(db, key, -(item.messages.len() as i64));
         self.touch(db, key);
         true
     }
 
-    /// Puts something at a key in the place of what was there; a string in the place of a queue with all
-    /// that it has.
+    /// Replaces what is at a key; a string replaces a queue with everything it has.
     pub(super) fn put(&mut self, db: usize, key: &[u8], mut item: Item) {
         if item.string.is_some() {
             self.clear_delayed(db, key);
             self.clear_in_flight(db, key);
         }
         self.delete(db, key);
-        self.note_new_list(db, key);
+        self.mark_new_list(db, key);
         item.messages.iter_mut().for_each(|message| self.stamp(key, message));
-        self.note_others(db, key, item.messages.len() as i64);
+        self.count_others(db, key, item.messages.len() as i64);
         self.dbs[db].insert(key.to_vec(), item);
         self.touch(db, key);
     }
 
-    /// Takes away what goes elsewhere.
+    /// Removes what moves elsewhere.
     fn take_away(&mut self, db: usize, key: &[u8]) {
         let Some(item) = self.dbs[db].remove(key) else { return };
-        self.note_others(db, key, -(item.messages.len() as i64));
+        self.count_others(db, key, -(item.messages.len() as i64));
         self.touch(db, key);
     }
 
@@ -189,7 +188,7 @@ impl Model {
         for key in self.dbs[db].keys().cloned().collect::<Vec<_>>() {
             self.delete(db, &key);
         }
-        // A pause outlives it; what was counted does not.
+        // A pause survives a flush; counters do not.
         for ((other, _), record) in &mut self.queues {
             if *other == db {
                 self.tally.removed += record.in_flight.len() + record.delayed.len();
@@ -201,10 +200,10 @@ impl Model {
                 record.others = 0;
             }
         }
-        self.note_room_in(db);
+        self.mark_capacity_in(db);
     }
 
-    /// Who waits or watches does so in the database of the number it chose.
+    /// Waiting and watching clients stay with the database number they chose.
     fn swap(&mut self, a: usize, b: usize) {
         if a == b {
             return;
@@ -223,9 +222,9 @@ impl Model {
         };
         let queues = std::mem::take(&mut self.queues).into_iter();
         self.queues = queues.map(|((db, key), record)| ((other(db), key), record)).collect();
-        self.note_ready_after_swap();
-        self.note_room_in(a);
-        self.note_room_in(b);
+        self.mark_ready_after_swap();
+        self.mark_capacity_in(a);
+        self.mark_capacity_in(b);
     }
 
     fn set_expiry(

@@ -25,7 +25,7 @@ fn timeout_us(word: &[u8]) -> Result<u64, String> {
     }
 }
 
-/// The positions from `start` to `stop`, which count from the end where negative.
+/// The positions from `start` to `stop`; negative ones count from the end.
 fn positions(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
     let len = len as i64;
     let start = if start < 0 { (len + start).max(0) } else { start };
@@ -39,7 +39,7 @@ fn position(index: i64, len: usize) -> Option<usize> {
 }
 
 impl Model {
-    /// Runs a list command; false if it is none. An error is the reply.
+    /// Runs a list command; false for other commands. An error is the reply.
     pub(super) fn run_list_command(
         &mut self,
         who: Who,
@@ -76,7 +76,7 @@ impl Model {
         Ok(true)
     }
 
-    /// Commands that look into one list or change it in place.
+    /// Commands that read one list or change it in place.
     fn run_list_edit(
         &mut self,
         db: usize,
@@ -118,7 +118,7 @@ impl Model {
                 let kept = list[positions(start, stop, list.len())].to_vec();
                 let removed = list.len() - kept.len();
                 self.tally.removed += removed;
-                self.note_others(db, &words[1], -(removed as i64));
+                self.count_others(db, &words[1], -(removed as i64));
                 self.replace(db, &words[1], kept);
                 reply.ok();
             }
@@ -127,12 +127,12 @@ impl Model {
         Ok(true)
     }
 
-    /// The messages of a list; none if there is no list.
+    /// The messages of a list; empty if there is no list.
     pub(super) fn list(&self, db: usize, key: &[u8]) -> &[Message] {
         self.dbs[db].get(key).map(|list| list.messages.as_slice()).unwrap_or_default()
     }
 
-    /// Puts other messages in the place of a list's; a list without messages is gone.
+    /// Replaces a list's messages; an empty list is removed.
     pub(super) fn replace(&mut self, db: usize, key: &[u8], messages: Vec<Message>) {
         let Some(list) = self.dbs[db].get_mut(key) else { return };
         list.messages = messages;
@@ -150,7 +150,7 @@ impl Model {
 
     /// Adds a message at one end.
     pub(super) fn push(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
-        self.note_new_list(db, key);
+        self.mark_new_list(db, key);
         let list = self.dbs[db].entry(key.to_vec()).or_default();
         match side {
             Side::Left => list.messages.insert(0, message),
@@ -159,15 +159,15 @@ impl Model {
         self.touch(db, key);
     }
 
-    /// A list that is made anew has nothing of the one before.
-    pub(super) fn note_new_list(&mut self, db: usize, key: &[u8]) {
+    /// A newly created list has nothing of an earlier one.
+    pub(super) fn mark_new_list(&mut self, db: usize, key: &[u8]) {
         if let Some(record) = self.queues.get_mut(&(db, key.to_vec())) {
             record.expires_ms = None;
         }
     }
 
-    /// A client waits: what it sends meanwhile overlaps, if a pop of it acknowledges.
-    fn note_waiting(&mut self, who: Who, keys: &[Key], take: &Take) {
+    /// A client begins to wait: if its pops acknowledge, further ones overlap.
+    fn mark_waiting(&mut self, who: Who, keys: &[Key], take: &Take) {
         let is_by_pop = |policy: super::Policy| {
             policy.is("delivery", "at-least-once") && !policy.is("acknowledge", "explicit")
         };
@@ -188,14 +188,16 @@ impl Model {
     ) -> Result<(), String> {
         let (db, key, messages) = (self.clients[who].db, &words[1], &words[2..]);
         self.check_list(db, key)?;
-        match self.must_wait_for_room(db, key, messages) {
-            Some(policy) if !in_exec => self.wait_for_room(who, db, key, side, messages, policy),
+        match self.must_wait_for_capacity(db, key, messages) {
+            Some(policy) if !in_exec => {
+                self.wait_for_capacity(who, db, key, side, messages, policy)
+            }
             _ => reply.count(self.push_new(db, key, side, messages)?),
         }
         Ok(())
     }
 
-    /// Pushes messages, but for those that the queue has had lately; the length after.
+    /// Pushes messages except recent duplicates; returns the length afterwards.
     pub(super) fn push_new(
         &mut self,
         db: usize,
@@ -206,13 +208,13 @@ impl Model {
         self.check_list(db, key)?;
         let new = self.new_messages(db, key, messages);
         if new.is_empty() {
-            self.note_recent(db, key, &new, messages.len());
+            self.remember_stored(db, key, &new, messages.len());
             return Ok(self.list(db, key).len() + self.delayed(db, key).len());
         }
         self.check_push(db, key, new.len(), new.iter().map(Vec::len).sum())?;
         let delay_ms = self.policy(key).and_then(|policy| policy.number("delay-ms"));
         for message in &new {
-            let message = self.fresh(key, message.clone());
+            let message = self.new_message(key, message.clone());
             match delay_ms {
                 Some(delay_ms) => self.delay(db, key, side, message, delay_ms),
                 None => self.push(db, key, side, message),
@@ -220,7 +222,7 @@ impl Model {
         }
         self.tally.pushed += new.len();
         let len = self.finish_push(db, key, side, new.len());
-        self.note_recent(db, key, &new, messages.len() - new.len());
+        self.remember_stored(db, key, &new, messages.len() - new.len());
         Ok(len)
     }
 
@@ -265,7 +267,7 @@ impl Model {
         taken
     }
 
-    /// Moves a message from one list, which exists, to another or the same.
+    /// Moves a message from an existing list to another or the same.
     pub(super) fn move_one(
         &mut self,
         db: usize,
@@ -275,14 +277,14 @@ impl Model {
         to: Side,
     ) -> Result<Vec<u8>, String> {
         if source == destination {
-            // The list stays, with its expiry, even if it has no other message.
+            // The list stays, with its expiry, even if this is its only message.
             let mut messages = self.list(db, source).to_vec();
             let message = match from {
                 Side::Left => messages.remove(0),
                 Side::Right => messages.remove(messages.len() - 1),
             };
             let at = if to == Side::Left { 0 } else { messages.len() };
-            // It has been waiting there before, but not in this place.
+            // It has waited there before, but in another position.
             let mut moved = message.clone();
             if let Some(stamp) = &mut moved.stamp {
                 stamp.taken = None;
@@ -296,8 +298,8 @@ impl Model {
         let bytes = message.map_or(0, |message| message.bytes.len());
         self.check_push(db, destination, 1, bytes)?;
         let message = self.take_out(db, source, from, 1).remove(0);
-        self.note_others(db, source, -1);
-        let moved = self.fresh(destination, message.bytes.clone());
+        self.count_others(db, source, -1);
+        let moved = self.new_message(destination, message.bytes.clone());
         self.push(db, destination, to, moved);
         self.finish_push(db, destination, to, 1);
         Ok(message.bytes)
@@ -347,7 +349,7 @@ impl Model {
         Ok(())
     }
 
-    /// Takes from the first key that has a list; false if none has.
+    /// Takes from the first key with a list; false if there is none.
     fn take_first(
         &mut self,
         who: Who,
@@ -392,7 +394,7 @@ impl Model {
         if self.take_first(who, &keys, &take, reply)? {
         } else if !in_exec {
             let deadline_us = (timeout_us > 0).then_some(self.now.monotonic_us + timeout_us);
-            self.note_waiting(who, &keys, &take);
+            self.mark_waiting(who, &keys, &take);
             self.start_waiting(who, Wait::Keys { db, keys, take, deadline_us });
         } else if matches!(take, Take::Move { .. }) {
             reply.null();
@@ -467,10 +469,10 @@ impl Model {
             None => reply.integer(-1),
             Some(index) => {
                 self.check_push(db, &words[1], 1, words[4].len())?;
-                messages.insert(index + after, self.fresh(&words[1], words[4].clone()));
+                messages.insert(index + after, self.new_message(&words[1], words[4].clone()));
                 self.tally.pushed += 1;
                 self.replace(db, &words[1], messages);
-                // The oldest are where LPOP takes.
+                // The oldest are where LPOP pops.
                 reply.count(self.finish_push(db, &words[1], Side::Right, 1));
             }
         }
@@ -495,7 +497,7 @@ impl Model {
             self.replace(db, &words[1], kept);
         }
         self.tally.removed += equal.len();
-        self.note_others(db, &words[1], -(equal.len() as i64));
+        self.count_others(db, &words[1], -(equal.len() as i64));
         reply.count(equal.len());
         Ok(())
     }

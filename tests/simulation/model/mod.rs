@@ -1,22 +1,22 @@
-//! A broker as naive as can be: a vector for each key, one line of waiters for all, sets of
-//! names. It says what each client must be sent, to the byte.
+//! A naive broker: a vector for each key, one line for all waiting clients, sets of names. It computes
+//! the exact output of each client.
 //!
 //! It knows the commands' meaning from their documentation and shares no code with the broker.
 
+mod capacity;
 mod client;
 mod connection;
 mod delayed;
 mod deliveries;
 mod dispatch;
-mod governed;
 mod keys;
 mod lists;
 mod policies;
 mod pubsub;
+mod queue_state;
 mod queues;
 mod recent;
 mod reply;
-mod room;
 mod strings;
 mod waiting;
 
@@ -28,31 +28,31 @@ use tidegate::clock::Now;
 use client::Side;
 pub use client::{Client, Input};
 pub use connection::address;
-pub use governed::Record;
 use policies::Policy;
+pub use queue_state::Record;
 use reply::Reply;
 
 pub type Key = Vec<u8>;
 /// A command's name and arguments.
 pub type Words = Vec<Vec<u8>>;
-/// A client's place in `Model::clients`; its number for CLIENT ID is one more.
+/// A client's index in `Model::clients`; its CLIENT ID is one more.
 pub type Who = usize;
 
 pub const DBS: usize = 3;
-/// When runs begin.
+/// The time at the start of runs.
 pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
 const QUEUE_BASE_MS: i64 = ((START.unix_us - START.monotonic_us) / 1000) as i64;
 
-/// What is known of a message in a queue under a policy.
+/// The state of a message in a queue under a policy.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stamp {
     /// Since when it waits.
     pub ready_ms: i64,
-    /// The side from which it was taken last, and the number of its first delivery from there; none
+    /// The side from which it was last popped, and the number of its first delivery from there; `None`
     /// before.
     pub taken: Option<(Side, u64)>,
     pub deliveries: u32,
-    /// How often it was a dead letter.
+    /// How often it was dead-lettered.
     pub hops: u32,
 }
 
@@ -62,7 +62,7 @@ pub struct Message {
     pub stamp: Option<Stamp>,
 }
 
-/// What is at a key: a string, or else a list of messages.
+/// The value of a key: a string, or else a list of messages.
 #[derive(Clone, Default)]
 pub struct Item {
     pub string: Option<Vec<u8>>,
@@ -70,7 +70,7 @@ pub struct Item {
     pub expires_ms: Option<i64>,
 }
 
-/// Where messages came from and went.
+/// Sources and destinations of messages.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub pushed: usize,
@@ -87,26 +87,26 @@ pub struct Model {
     pub clients: Vec<Client>,
     pub dbs: Vec<BTreeMap<Key, Item>>,
     pub tally: Tally,
-    /// What belongs to queues that are under a policy or paused.
+    /// The state of queues that are under a policy or paused.
     pub queues: BTreeMap<(usize, Key), Record>,
-    /// The highest priority first; of equal ones the first by name.
+    /// The highest priority first; among equals, the first by name.
     policies: Vec<Policy>,
     pub has_had_policies: bool,
     /// The number of the last delivery.
     last_delivery: u64,
-    /// Clients that wait for keys or for room, the one who has waited longest first.
+    /// Clients that wait for keys or for capacity, the longest-waiting first.
     line: Vec<Who>,
-    /// Keys that changed while somebody waited for them.
+    /// Keys that changed while a client waited for them.
     ready: Vec<(usize, Key)>,
-    /// Queues that changed while somebody waited for room in them.
-    roomy: Vec<(usize, Key)>,
+    /// Queues that changed while a producer waited for capacity in them.
+    freed: Vec<(usize, Key)>,
     /// Clients with input to run, in the order in which they stopped waiting.
     backlog: VecDeque<Who>,
-    /// Clients that have left with something in flight.
+    /// Disconnected clients that had messages in flight.
     departed: Vec<Who>,
-    /// Patterns with subscribers, in the order in which they are matched.
+    /// Patterns with subscribers, in matching order.
     patterns: Vec<Vec<u8>>,
-    /// Until when, and whether only writing commands wait.
+    /// The end of a pause, and whether only writing commands wait.
     pause: Option<(u64, bool)>,
     /// The client whose command runs, and messages to itself, which follow the reply.
     running: Option<Who>,
@@ -129,7 +129,7 @@ impl Model {
             last_delivery: 0,
             line: Vec::new(),
             ready: Vec::new(),
-            roomy: Vec::new(),
+            freed: Vec::new(),
             backlog: VecDeque::new(),
             departed: Vec::new(),
             patterns: Vec::new(),
@@ -142,7 +142,7 @@ impl Model {
         }
     }
 
-    /// What time it is for queues: the calendar at the start, and from then on the monotonic clock.
+    /// The time for queues: the system time at the start, and from then on the monotonic clock.
     pub(super) fn queue_ms(&self) -> i64 {
         QUEUE_BASE_MS + (self.now.monotonic_us / 1000) as i64
     }
@@ -156,7 +156,7 @@ impl Model {
         self.stop_waiting(who);
         self.clients[who].end_transaction();
         self.forget_subscriptions(who);
-        // What it has in flight goes back with what others have who leave now.
+        // Its messages in flight return together with those of others that disconnect now.
         if !self.keys_held(Some(who)).is_empty() {
             self.departed.push(who);
         }
@@ -164,19 +164,19 @@ impl Model {
         self.clients[who].is_connected = false;
     }
 
-    /// A client puts something on its way to the broker.
+    /// A client sends something.
     pub fn send(&mut self, who: Who, input: Input, byte_count: usize) {
         let client = &mut self.clients[who];
         client.sent += byte_count;
         client.inputs.push_back((client.sent, input));
     }
 
-    /// Something has come that the broker does not receive, since the client waits.
+    /// Input has arrived that the broker does not receive, since the client waits.
     pub fn input_waits(&mut self, who: Who) {
         self.clients[who].has_early_input |= self.clients[who].wait.is_some();
     }
 
-    /// The broker receives so many of the bytes on their way.
+    /// The broker receives this many of the sent bytes.
     pub fn receive(&mut self, who: Who, byte_count: usize, now: Now) {
         self.expire(now);
         let client = &mut self.clients[who];
@@ -215,7 +215,7 @@ impl Model {
         }
     }
 
-    /// Runs what a client sent until that ends, the client waits, or it was owed enough.
+    /// Runs a client's input until it ends, the client waits, or its output is large enough.
     fn run_input(&mut self, who: Who) {
         let owed_before = self.clients[who].owed.len();
         loop {
@@ -271,7 +271,7 @@ impl Model {
         }
     }
 
-    /// The first reason counts, but for a client that is being flushed and then killed.
+    /// The first reason counts, except for a flushing client that is then killed.
     pub fn close(&mut self, who: Who, reason: CloseReason) {
         let client = &mut self.clients[who];
         if client.closing.is_none() || (reason == CloseReason::Killed && !client.is_gone()) {
@@ -279,7 +279,7 @@ impl Model {
         }
     }
 
-    /// Sends a client something that is no reply to what it runs now.
+    /// Sends a client something other than a reply to its current command.
     fn write(&mut self, who: Who, bytes: &[u8]) {
         if self.clients[who].closing.is_some() {
             return;
@@ -305,17 +305,17 @@ impl Model {
         self.serve_ready();
     }
 
-    /// What is at a key expires, with all that belongs to its queue.
+    /// Expires a key, with everything of its queue.
     fn expire_key(&mut self, db: usize, key: &[u8]) {
         let item = self.dbs[db].remove(key).unwrap_or_default();
         self.tally.expired += item.messages.len();
-        self.note_others(db, key, -(item.messages.len() as i64));
+        self.count_others(db, key, -(item.messages.len() as i64));
         self.clear_delayed(db, key);
         self.clear_in_flight(db, key);
         self.touch(db, key);
     }
 
-    /// A list that has come back may have to expire at once.
+    /// A list that has returned may have to expire at once.
     fn expire_if_due(&mut self, db: usize, key: &[u8]) {
         let expires_ms = self.dbs[db].get(key).and_then(|list| list.expires_ms);
         if expires_ms.is_some_and(|at| at <= self.now.unix_ms()) {
@@ -323,10 +323,10 @@ impl Model {
         }
     }
 
-    /// What follows from the change of a key: it is ready for those who wait, and watches on it break.
+    /// Handles the change of a key: it is ready for waiting clients, and watches on it break.
     fn touch(&mut self, db: usize, key: &[u8]) {
-        self.note_ready(db, key);
-        self.note_room(db, key);
+        self.mark_ready(db, key);
+        self.mark_capacity(db, key);
         self.break_watches(db, key);
     }
 
@@ -338,7 +338,7 @@ impl Model {
         }
     }
 
-    /// How long nothing happens by itself, in microseconds.
+    /// Time until something happens by itself, in microseconds.
     pub fn next_deadline_us(&self, now: Now) -> Option<u64> {
         if self.has_backlog() {
             return Some(0);
@@ -358,13 +358,13 @@ impl Model {
         !self.backlog.is_empty() || !self.departed.is_empty() || self.has_due()
     }
 
-    /// The keys of a database's queues that something is known of.
+    /// The keys of a database's queues that have a state.
     pub fn queue_keys(&self, db: usize) -> Vec<Key> {
         let names = self.queues.keys().filter(|(other, _)| *other == db);
         names.map(|(_, key)| key.clone()).collect()
     }
 
-    /// What is in flight of all queues.
+    /// The messages in flight of all queues.
     pub fn messages_in_flight(&self) -> Vec<Vec<u8>> {
         let deliveries = self.queues.values().flat_map(|record| &record.in_flight);
         deliveries.map(|delivery| delivery.message.bytes.clone()).collect()
@@ -375,7 +375,7 @@ impl Model {
         self.queues.values().map(|record| record.in_flight.len()).sum()
     }
 
-    /// Messages in all lists, and those that are delayed.
+    /// Messages in all lists, and delayed ones.
     pub fn left(&self) -> usize {
         let ready = self.dbs.iter().flat_map(BTreeMap::values).map(|list| list.messages.len());
         ready.sum::<usize>()

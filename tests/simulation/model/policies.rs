@@ -1,11 +1,11 @@
-//! Queue policies: which one a key has, and how they are set and shown.
+//! Queue policies: which one applies to a key, and how they are set and shown.
 
 use super::keys::integer;
 use super::pubsub::matches;
 use super::reply::Reply;
 use super::{Key, Model, Words};
 
-/// The options in the order in which they are shown, with what is shown of none: the default.
+/// The options in their order in replies, with their defaults.
 const OPTIONS: &[(&str, &str)] = &[
     ("priority", "0"),
     ("max-length", ""),
@@ -22,7 +22,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("dedup-window-ms", ""),
 ];
 
-/// What an option means nothing without: one of these options, with this value if there is one.
+/// What an option requires: one of these options, with this value if there is one.
 type Needed = &'static [(&'static str, &'static str)];
 const NEEDS: &[(&str, Needed, &str)] = &[
     ("overflow", &[("max-length", ""), ("max-length-bytes", "")], "max-length or max-length-bytes"),
@@ -41,7 +41,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Of name, pattern and options. An error is the reply.
+    /// Parses name, pattern and options. An error is the reply.
     fn parse(words: &[Vec<u8>]) -> Result<Policy, String> {
         if words[1].is_empty() {
             return Err("ERR a policy's pattern has 1 to 1024 bytes".into());
@@ -96,8 +96,7 @@ impl Policy {
         self.option(name).is_some_and(|given| given == value.as_bytes())
     }
 
-    /// What is before and behind the place of the source's name in the dead letters' key; all of the
-    /// key without one.
+    /// The parts of the dead-letter key before and after the placeholder; the whole key without one.
     fn dead_letter_parts(&self) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         let text = String::from_utf8_lossy(self.option("dead-letter")?).into_owned();
         Some(match text.split_once("{queue}") {
@@ -113,8 +112,8 @@ impl Policy {
         })
     }
 
-    /// Whether it holds for a key: never for one that a queue's dead letters go to.
-    pub fn holds_for(&self, key: &[u8]) -> bool {
+    /// Whether it applies to a key: never to one of its own dead-letter keys.
+    pub fn applies_to(&self, key: &[u8]) -> bool {
         let is_for_dead_letters = match self.dead_letter_parts() {
             None => false,
             Some((dead, None)) => dead == key,
@@ -143,9 +142,9 @@ impl Policy {
 }
 
 impl Model {
-    /// The policy that a key has.
+    /// The policy that applies to a key.
     pub(super) fn policy(&self, key: &[u8]) -> Option<Policy> {
-        self.policies.iter().find(|policy| policy.holds_for(key)).cloned()
+        self.policies.iter().find(|policy| policy.applies_to(key)).cloned()
     }
 
     /// QUEUE POLICY. An error is the reply.
@@ -179,9 +178,8 @@ impl Model {
         Ok(())
     }
 
-    /// Puts a policy, or none, in the place of the one with this name. What is in flight and need
-    /// not be acknowledged any more goes back, as if its queue were still what it was, and so does
-    /// what is delayed without a reason.
+    /// Replaces the policy of this name, or deletes it. Messages in flight that need no acknowledgement
+    /// any more return to their unchanged queue, and so do messages delayed without a reason.
     fn change_policies(&mut self, policy: Option<Policy>, name: &[u8]) {
         let mut policies = self.policies.clone();
         policies.retain(|other| other.name != name);
@@ -201,11 +199,11 @@ impl Model {
             }
             self.policies = after;
         }
-        self.govern_all();
-        let policy_before = |key: &[u8]| before.iter().find(|policy| policy.holds_for(key));
-        for (db, key) in self.keys_waited_for_room() {
+        self.apply_policies();
+        let policy_before = |key: &[u8]| before.iter().find(|policy| policy.applies_to(key));
+        for (db, key) in self.keys_waited_for_capacity() {
             if policy_before(&key) != self.policy(&key).as_ref() {
-                self.note_room(db, &key);
+                self.mark_capacity(db, &key);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::client::{Client, Kind};
 use super::reply::Reply;
 use super::{Model, Who, Words};
 
-/// Whether a name matches a pattern of which only `*` and `?` mean more than themselves.
+/// Whether a name matches a pattern with only `*` and `?` as special characters.
 pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     match (pattern, name) {
         ([], []) => true,
@@ -23,7 +23,7 @@ fn counted(client: &Client, kind: Kind) -> usize {
 }
 
 impl Model {
-    /// Runs a command about channels; false if it is none.
+    /// Runs a command about channels; false for other commands.
     pub(super) fn run_pubsub_command(
         &mut self,
         who: Who,
@@ -85,7 +85,7 @@ impl Model {
     fn leave(&mut self, who: Who, kind: Kind, name: &[u8]) {
         let was_subscribed = self.clients[who].names_mut(kind).remove(name);
         if was_subscribed && kind == Kind::Pattern && self.subscribers(kind, name).is_empty() {
-            // The last pattern takes its place.
+            // The last pattern takes its position.
             let place = self.patterns.iter().position(|pattern| pattern == name);
             place.map(|place| self.patterns.swap_remove(place));
         }
@@ -119,7 +119,7 @@ impl Model {
         all.filter(|&who| self.clients[who].names(kind).contains(name)).collect()
     }
 
-    /// Sends `words`, a PUBLISH, to those who subscribed to `name`; says to how many.
+    /// Sends `words`, a PUBLISH, to the subscribers of `name`; returns their number.
     fn publish_to(&mut self, kind: Kind, name: &[u8], words: &Words, word: &[u8]) -> usize {
         let subscribers = self.subscribers(kind, name);
         for &who in &subscribers {

@@ -1,5 +1,5 @@
-//! Queues that are under a policy or paused: what is known of each beside its messages, what becomes
-//! of a push, how messages leave without a consumer, what time brings.
+//! Queues under a policy or paused: their state besides the messages, the effects of pushes, expiry and
+//! overflow, timers.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::deliveries::Delivery;
 use super::policies::Policy;
 use super::{Key, Message, Model, Stamp};
 
-/// A message that was so often a dead letter is none any more.
+/// A message that was dead-lettered this often is dropped.
 const HOPS_MAX: u32 = 16;
 
 /// The counts of QUEUE INFO.
@@ -27,21 +27,21 @@ pub struct Totals {
     pub shared: i64,
 }
 
-/// What is known of a queue that is under a policy or paused.
+/// The state of a queue that is under a policy or paused.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
-    /// In the order in which they were delivered.
+    /// In the order of their delivery.
     pub in_flight: Vec<Delivery>,
-    /// In the order in which they were pushed.
+    /// In the order of their pushes.
     pub delayed: Vec<Delayed>,
-    /// When which messages were stored, in that order, so that they are not stored again.
+    /// When which messages were stored, in order, for deduplication.
     pub recent: Vec<(i64, Vec<u8>)>,
     pub is_read_paused: bool,
     pub is_write_paused: bool,
     pub totals: Totals,
-    /// Messages that came, less those that went, in ways that the totals do not count.
+    /// Messages added less messages removed, in ways that the totals do not count.
     pub others: i64,
-    /// When the list expires that has become empty while its messages may be in flight.
+    /// The expiry of a list that became empty while messages may be in flight.
     pub expires_ms: Option<i64>,
 }
 
@@ -51,7 +51,7 @@ impl Record {
     }
 }
 
-/// Why a message leaves a queue without a consumer.
+/// Why a message is removed from a queue without a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Dropped,
@@ -60,7 +60,7 @@ pub enum Fate {
 }
 
 impl Model {
-    /// What is known of a queue; none if it is neither under a policy nor paused.
+    /// The state of a queue; `None` if it is neither under a policy nor paused.
     pub(super) fn record(&mut self, db: usize, key: &[u8]) -> Option<&mut Record> {
         let name = (db, key.to_vec());
         if self.policy(key).is_some() {
@@ -73,14 +73,14 @@ impl Model {
         self.queues.get(&(db, key.to_vec())).is_some_and(|record| record.is_read_paused)
     }
 
-    /// The keys of queues that are paused, in any database.
+    /// The keys of paused queues, in any database.
     pub fn keys_paused(&self) -> Vec<Key> {
         let paused = self.queues.iter().filter(|(_, record)| record.is_paused());
         paused.map(|((_, key), _)| key.clone()).collect()
     }
 
-    /// Notes that messages came to a queue, or went from it, in a way that its totals do not count.
-    pub(super) fn note_others(&mut self, db: usize, key: &[u8], difference: i64) {
+    /// Counts messages added or removed in a way that the totals do not count.
+    pub(super) fn count_others(&mut self, db: usize, key: &[u8], difference: i64) {
         if let Some(record) = self.record(db, key) {
             record.others += difference;
         }
@@ -92,14 +92,14 @@ impl Model {
         }
     }
 
-    /// A message that comes to a queue now.
-    pub(super) fn fresh(&self, key: &[u8], bytes: Vec<u8>) -> Message {
+    /// A message that is pushed now.
+    pub(super) fn new_message(&self, key: &[u8], bytes: Vec<u8>) -> Message {
         let mut message = Message { bytes, stamp: None };
         self.stamp(key, &mut message);
         message
     }
 
-    /// A message has a stamp where its queue is under a policy, and nowhere else.
+    /// Gives a message a stamp if its queue is under a policy, and only then.
     pub(super) fn stamp(&self, key: &[u8], message: &mut Message) {
         if self.policy(key).is_none() {
             message.stamp = None;
@@ -108,21 +108,21 @@ impl Model {
         }
     }
 
-    /// What follows for all queues when the policies have changed.
-    pub(super) fn govern_all(&mut self) {
+    /// Updates all queues after a change of policies.
+    pub(super) fn apply_policies(&mut self) {
         for db in 0..self.dbs.len() {
             for (key, mut list) in self.dbs[db].clone() {
                 list.messages.iter_mut().for_each(|message| self.stamp(&key, message));
                 let len = list.messages.len();
                 self.dbs[db].insert(key.clone(), list);
                 if !self.queues.contains_key(&(db, key.clone())) {
-                    self.note_others(db, &key, len as i64);
+                    self.count_others(db, &key, len as i64);
                 }
             }
         }
         let policies = self.policies.clone();
         self.queues.retain(|(_, key), record| {
-            record.is_paused() || policies.iter().any(|policy| policy.holds_for(key))
+            record.is_paused() || policies.iter().any(|policy| policy.applies_to(key))
         });
     }
 
@@ -147,11 +147,11 @@ impl Model {
                 self.queues.remove(&(db, key.to_vec()));
             }
         }
-        self.note_ready(db, key);
-        self.note_room(db, key);
+        self.mark_ready(db, key);
+        self.mark_capacity(db, key);
     }
 
-    /// Whether so many messages of so many bytes together may come to a queue. An error is the reply.
+    /// Whether this many messages with this many bytes in total may be pushed. An error is the reply.
     pub(super) fn check_push(
         &mut self,
         db: usize,
@@ -180,7 +180,7 @@ impl Model {
         }
     }
 
-    /// The limit that a queue is beyond, with so much more in it.
+    /// The limit that a queue would exceed with this much more in it.
     pub(super) fn limit_passed(
         &self,
         db: usize,
@@ -203,8 +203,8 @@ impl Model {
         None
     }
 
-    /// What follows from a push at one side: those at the other side, the oldest, make room. The
-    /// length after.
+    /// Finishes a push at one side: above the limit, the oldest, at the other side, are dropped. Returns
+    /// the length afterwards.
     pub(super) fn finish_push(&mut self, db: usize, key: &[u8], side: Side, count: usize) -> usize {
         self.count(db, key, |totals| totals.pushed += count as i64);
         let oldest = if side == Side::Left { Side::Right } else { Side::Left };
@@ -225,7 +225,7 @@ impl Model {
         self.list(db, key).len() + self.delayed(db, key).len()
     }
 
-    /// What becomes of a message that has left a queue without a consumer.
+    /// Handles a message removed from a queue without a consumer.
     pub(super) fn part_with(
         &mut self,
         db: usize,
@@ -234,7 +234,7 @@ impl Model {
         message: Message,
         fate: Fate,
     ) {
-        let is_dead_letter = fate != Fate::Dropped && self.bury(db, key, policy, message);
+        let is_dead_letter = fate != Fate::Dropped && self.dead_letter(db, key, policy, message);
         let tally = &mut self.tally;
         if is_dead_letter {
             tally.dead_lettered += 1;
@@ -248,8 +248,8 @@ impl Model {
         }
     }
 
-    /// Makes a message a dead letter; false if nothing takes it.
-    fn bury(&mut self, db: usize, key: &[u8], policy: &Policy, message: Message) -> bool {
+    /// Dead-letters a message; false if no queue takes it.
+    fn dead_letter(&mut self, db: usize, key: &[u8], policy: &Policy, message: Message) -> bool {
         let Some(target) = policy.dead_letter_key(key) else { return false };
         let hops = message.stamp.map_or(0, |stamp| stamp.hops);
         let is_full = self.policy(&target).filter(rejects).is_some_and(|policy| {
@@ -258,7 +258,7 @@ impl Model {
         if hops >= HOPS_MAX || is_full || self.check_list(db, &target).is_err() {
             return false;
         }
-        let mut letter = self.fresh(&target, message.bytes);
+        let mut letter = self.new_message(&target, message.bytes);
         letter.stamp = letter.stamp.map(|stamp| Stamp { hops: hops + 1, ..stamp });
         self.tally.pushed += 1;
         if let Some(delay_ms) = self.policy(&target).and_then(|policy| policy.number("delay-ms")) {
@@ -277,7 +277,7 @@ impl Model {
         let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
         let expiry = policy.number("message-ttl-ms").and_then(|ttl_ms| Some(oldest_ms? + ttl_ms));
         let record = self.queues.get(&(db, key.to_vec()));
-        // The one after it is not looked at before, also where the calendar was set back meanwhile.
+        // The next one is not checked earlier, even if the system time was set back meanwhile.
         let first = record.and_then(|record| record.in_flight.first());
         let timeout = policy.number("ack-timeout-ms");
         let overdue = timeout.and_then(|timeout_ms| Some(first?.delivered_ms + timeout_ms));
@@ -289,7 +289,7 @@ impl Model {
         expiry.into_iter().chain(overdue).chain(ripe).chain(forgotten).min()
     }
 
-    /// Which queue has something to do first, and when.
+    /// The queue that has something to do first, and when.
     pub(super) fn next_due(&self) -> Option<(i64, usize, Key)> {
         if self.policies.is_empty() {
             return None;
@@ -307,7 +307,7 @@ impl Model {
         self.next_due().is_some_and(|(due_ms, ..)| due_ms <= self.queue_ms())
     }
 
-    /// Does all that time brings to queues, the one that has waited longest first.
+    /// Does everything that is due in queues, the longest overdue first.
     pub(super) fn tend_queues(&mut self) {
         let now_ms = self.queue_ms();
         while let Some((due_ms, db, key)) = self.next_due()
@@ -320,7 +320,7 @@ impl Model {
         }
     }
 
-    /// Takes out what has waited too long; of those the ones that are ready longest go first.
+    /// Expires messages, those that were ready first first.
     fn expire_messages(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
         let Some(ttl_ms) = policy.number("message-ttl-ms") else { return };
@@ -342,7 +342,7 @@ impl Model {
     }
 }
 
-/// Whether a policy's queue takes no more than its limits allow, rather than to make room.
+/// Whether a policy refuses pushes above its limits, rather than dropping the oldest.
 fn rejects(policy: &Policy) -> bool {
     !policy.is("overflow", "drop-head") && !policy.is("overflow", "dead-letter")
 }

@@ -1,7 +1,7 @@
 //! The commands about queues: QUEUE.
 
-use super::governed::Totals;
 use super::keys::integer;
+use super::queue_state::Totals;
 use super::reply::Reply;
 use super::{Model, Who, Words};
 
@@ -26,7 +26,7 @@ fn directions(words: &Words) -> (bool, bool) {
 }
 
 impl Model {
-    /// Runs a command about queues; false if it is none. An error is the reply.
+    /// Runs a command about queues; false for other commands. An error is the reply.
     pub(super) fn run_queue_command(
         &mut self,
         who: Who,

@@ -1,4 +1,4 @@
-//! Which messages a queue has had lately: the same are not stored again.
+//! Deduplication: recent messages of a queue are not stored again.
 
 use super::Model;
 
@@ -7,7 +7,7 @@ impl Model {
         self.policy(key)?.number("dedup-window-ms")
     }
 
-    /// Of these messages those that the queue has not had lately, each once.
+    /// Those of these messages that the queue has not stored recently, each once.
     pub(super) fn new_messages(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let Some(window_ms) = self.dedup_window_ms(key) else { return messages.to_vec() };
         let since_ms = self.queue_ms() - window_ms;
@@ -15,7 +15,7 @@ impl Model {
         let recent = record.map(|record| record.recent.as_slice()).unwrap_or_default();
         let mut new: Vec<Vec<u8>> = Vec::new();
         for message in messages {
-            // When it was stored last; the calendar may have been set back since.
+            // When it was last stored; the system time may have been set back since.
             let last = recent.iter().rev().find(|(_, other)| other == message);
             let is_had = last.is_some_and(|(stored_ms, _)| *stored_ms > since_ms);
             if !is_had && !new.contains(message) {
@@ -25,8 +25,8 @@ impl Model {
         new
     }
 
-    /// Remembers that messages were stored, and counts those that were not since others had been.
-    pub(super) fn note_recent(
+    /// Remembers stored messages, and counts the duplicates.
+    pub(super) fn remember_stored(
         &mut self,
         db: usize,
         key: &[u8],
@@ -45,13 +45,13 @@ impl Model {
                 record.recent.remove(0);
             }
         }
-        // A push of which nothing is stored changes nothing.
+        // A push that stores nothing changes nothing.
         if !stored.is_empty() {
-            self.note_room(db, key);
+            self.mark_capacity(db, key);
         }
     }
 
-    /// Forgets what a queue has had, if the last of it is older than the window.
+    /// Forgets the recent messages of a queue, if the last one is older than the window.
     pub(super) fn forget_recent(&mut self, db: usize, key: &[u8]) {
         let Some(window_ms) = self.dedup_window_ms(key) else { return };
         let since_ms = self.queue_ms() - window_ms;
@@ -59,7 +59,7 @@ impl Model {
             && record.recent.last().is_some_and(|(at_ms, _)| *at_ms <= since_ms)
         {
             record.recent.clear();
-            self.note_room(db, key);
+            self.mark_capacity(db, key);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Replies as bytes, in the version of the protocol that a client speaks.
+//! Replies as bytes, in a client's protocol version.
 
 #[derive(Default)]
 pub struct Reply {
@@ -23,7 +23,7 @@ impl Reply {
         self.line('+', text);
     }
 
-    /// An error, its code first; what would end its line is a space.
+    /// An error, with its code first; line ends become spaces.
     pub fn error(&mut self, text: &str) {
         self.line('-', &text.replace(['\r', '\n'], " "));
     }

@@ -1,4 +1,4 @@
-//! The string commands, and which keys have lists.
+//! The string commands, and the check for keys with lists.
 
 use super::keys::{NOT_AN_INTEGER, integer};
 use super::reply::Reply;
@@ -7,11 +7,11 @@ use super::{Item, Model, Who, Words};
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const SYNTAX: &str = "ERR syntax error";
 
-/// When a string that is written expires.
+/// The expiry of a written string.
 #[derive(Clone, Copy)]
 enum Expiry {
     Never,
-    /// As what was there before.
+    /// Unchanged.
     Stays,
     At(i64),
 }
@@ -29,7 +29,7 @@ struct Options {
 }
 
 impl Options {
-    /// Each form of the expiry excludes the others. An error is the reply.
+    /// Forms of the expiry exclude each other. An error is the reply.
     fn parse(words: &[Vec<u8>], is_set: bool) -> Result<Options, String> {
         let mut options = Options::default();
         let mut words = words.iter();
@@ -51,7 +51,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The moment that was given, for the command of this name.
+    /// The given expiry, for the command of this name.
     fn expires_ms(&self, now_ms: i64, command: &str) -> Result<Option<i64>, String> {
         let Some((form, number)) = &self.at else { return Ok(None) };
         let number = integer(number)?;
@@ -72,7 +72,7 @@ impl Model {
         self.dbs[db].get(key).is_some_and(|item| item.string.is_none())
     }
 
-    /// A key that has something else than a list is an error, which is the reply.
+    /// An error, which is the reply, if a key has something other than a list.
     pub(super) fn check_list(&self, db: usize, key: &[u8]) -> Result<(), String> {
         let is_other = self.dbs[db].contains_key(key) && !self.is_list(db, key);
         if is_other { Err(WRONG_TYPE.into()) } else { Ok(()) }
@@ -84,15 +84,15 @@ impl Model {
         item.map(|item| item.string.clone().ok_or(WRONG_TYPE.into())).transpose()
     }
 
-    /// The string at a key that is about to be changed, or made in the place of nothing: a queue whose
-    /// messages are all in flight or delayed is something.
+    /// The string at a key that will be changed or created. A queue with only delayed messages or
+    /// messages in flight counts as existing.
     fn string_to_change(&self, db: usize, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
         let string = self.string(db, key)?;
         let may_be = string.is_some() || !self.exists(db, key);
         if may_be { Ok(string) } else { Err(WRONG_TYPE.into()) }
     }
 
-    /// Whether there is something at a key, if only a queue whose messages are in flight or delayed.
+    /// Whether a key exists, even as a queue with only delayed messages or messages in flight.
     fn exists(&self, db: usize, key: &[u8]) -> bool {
         let record = self.queues.get(&(db, key.to_vec()));
         let has_hidden =
@@ -110,7 +110,7 @@ impl Model {
         self.put(db, key, Item { string: Some(string), expires_ms, ..Item::default() });
     }
 
-    /// Runs a string command; false if it is none. An error is the reply.
+    /// Runs a string command; false for other commands. An error is the reply.
     pub(super) fn run_string_command(
         &mut self,
         who: Who,
@@ -207,7 +207,7 @@ impl Model {
         Ok(())
     }
 
-    /// SETEX and PSETEX: their names, and how many milliseconds their spans are counted in.
+    /// SETEX and PSETEX: their names, and their unit in milliseconds.
     fn set_for(
         &mut self,
         db: usize,
@@ -265,7 +265,7 @@ impl Model {
     fn add(&mut self, db: usize, key: &[u8], number: i64, reply: &mut Reply) -> Result<(), String> {
         let before = match self.string_to_change(db, key)? {
             None => 0,
-            // Only the shortest way to write a number is one.
+            // Only the shortest form of a number is valid.
             Some(string) => integer(&string)
                 .ok()
                 .filter(|number| number.to_string().as_bytes() == string)

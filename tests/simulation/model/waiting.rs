@@ -1,4 +1,4 @@
-//! Waiting for keys, or for room: one line for everybody, in the order of arrival.
+//! Waiting for keys or for capacity: one line for all clients, in the order of arrival.
 
 use super::client::{Take, Wait};
 use super::reply::Reply;
@@ -16,26 +16,26 @@ impl Model {
         let wait = self.clients[who].wait.take()?;
         self.line.retain(|other| *other != who);
         self.add_to_backlog(who);
-        // Who is behind may fit in where this one did not.
-        if let Wait::Room { db, key, .. } = &wait {
-            self.note_room(*db, key);
+        // A producer further back may fit where this one did not.
+        if let Wait::Capacity { db, key, .. } = &wait {
+            self.mark_capacity(*db, key);
         }
         Some(wait)
     }
 
-    /// Who gives up next, and when; of several at one moment the oldest client.
+    /// The next client whose wait times out, and when; of several at the same time, the oldest client.
     pub(super) fn next_timeout(&self) -> Option<(u64, Who)> {
         let deadlines = self.line.iter().filter_map(|&who| match self.clients[who].wait {
             Some(Wait::Keys { deadline_us, .. }) => Some((deadline_us?, who)),
-            Some(Wait::Room { deadline_us, .. }) => Some((deadline_us, who)),
+            Some(Wait::Capacity { deadline_us, .. }) => Some((deadline_us, who)),
             _ => None,
         });
         deadlines.min()
     }
 
-    /// Ends a wait without a result; false if the client stood in no line.
+    /// Ends a wait without a result; false if the client was not in line.
     pub(super) fn time_out(&mut self, who: Who) -> bool {
-        match self.no_room_error(who) {
+        match self.no_capacity_error(who) {
             Some(error) => self.end_wait(who, |reply| reply.error(&error)),
             None => self.end_wait(who, Reply::null_array),
         }
@@ -52,8 +52,8 @@ impl Model {
         true
     }
 
-    /// A key may have something for those who wait for it.
-    pub(super) fn note_ready(&mut self, db: usize, key: &[u8]) {
+    /// A key may have something for waiting clients.
+    pub(super) fn mark_ready(&mut self, db: usize, key: &[u8]) {
         let is_waited_for = self.line.iter().any(|&who| self.clients[who].waits_for(db, key));
         let ready = (db, key.to_vec());
         if is_waited_for && self.is_list(db, key) && !self.ready.contains(&ready) {
@@ -61,16 +61,16 @@ impl Model {
         }
     }
 
-    /// Whether a key has a list from which something may be taken.
+    /// Whether a key has a list that may be popped from.
     pub(super) fn has_messages(&self, db: usize, key: &[u8]) -> bool {
         self.is_list(db, key) && !self.is_read_paused(db, key)
     }
 
-    /// Serves those who wait for keys that came to be, and for room, unless a pause forbids it.
+    /// Serves clients that wait for keys or for capacity, unless a pause forbids it.
     pub(super) fn serve_ready(&mut self) {
-        while self.pause.is_none() && !(self.ready.is_empty() && self.roomy.is_empty()) {
+        while self.pause.is_none() && !(self.ready.is_empty() && self.freed.is_empty()) {
             while !self.ready.is_empty() {
-                // What becomes ready meanwhile comes after all of these.
+                // Keys that become ready meanwhile come after all of these.
                 for (db, key) in std::mem::take(&mut self.ready) {
                     self.serve(db, &key);
                 }
@@ -84,7 +84,7 @@ impl Model {
             && let Some(who) = self.first_in_line(db, key)
         {
             let Some(Wait::Keys { take, .. }) = self.stop_waiting(who) else { continue };
-            // Who is about to be dropped is given nothing.
+            // A client about to be dropped gets nothing.
             if self.clients[who].closing.is_some() {
                 continue;
             }
@@ -96,7 +96,7 @@ impl Model {
         }
     }
 
-    /// Answers a client that was waiting.
+    /// Replies to a waiting client.
     pub(super) fn answer(&mut self, who: Who, bytes: &[u8]) {
         self.write(who, bytes);
         self.clients[who].answered = self.clients[who].owed.len();
@@ -106,9 +106,9 @@ impl Model {
         self.line.iter().copied().find(|&who| self.clients[who].waits_for(db, key))
     }
 
-    /// After an exchange of databases: keys that exist where somebody waits for them are ready,
-    /// in the order of the line and of what each client asked for.
-    pub(super) fn note_ready_after_swap(&mut self) {
+    /// After SWAPDB, existing keys that a client waits for are ready, in the order of the line and of
+    /// each client's keys.
+    pub(super) fn mark_ready_after_swap(&mut self) {
         for who in self.line.clone() {
             let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() else {
                 continue;
@@ -116,13 +116,13 @@ impl Model {
             for key in
                 keys.iter().filter(|key| self.is_list(db, key)).cloned().collect::<Vec<Key>>()
             {
-                self.note_ready(db, &key);
+                self.mark_ready(db, &key);
             }
         }
     }
 
-    /// Takes what is wanted from a key; false, and no reply, if it has no list.
-    /// An error is the reply.
+    /// Takes the wanted messages from a key; false, and no reply, if it has no list. An error is the
+    /// reply.
     pub(super) fn take(
         &mut self,
         who: Who,
