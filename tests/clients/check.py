@@ -1,4 +1,4 @@
-"""What the check programs share: where the server is, how to wait, how to report."""
+"""Shared by the check programs: the server's address, waiting, reporting."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ SERVER_PID = int(os.environ["SERVER_PID"])
 
 
 def wait_until(what, condition, timeout_s=20):
-    """Asks `condition` until it gives something true, and returns that."""
+    """Polls `condition` until it returns something true, and returns that."""
     deadline = time.monotonic() + timeout_s
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
@@ -30,7 +30,7 @@ def wait_until_blocked(client, count=1):
 
 
 def expect_error(error, call):
-    """Calls, expects the class of error, and returns it for a closer look."""
+    """Calls, expects an error of the class, and returns it."""
     try:
         result = call()
     except error as caught:
@@ -39,7 +39,7 @@ def expect_error(error, call):
 
 
 def note(text):
-    """Something worth reading that is not a result."""
+    """A remark that is not a result."""
     print(f"    {text}")
 
 

@@ -1,7 +1,7 @@
-"""CLIENT KILL as those see it who look at their sockets.
+"""CLIENT KILL as seen by clients that check their sockets.
 
-Some libraries (phpredis, Perl's Redis) look whether a connection still stands before they send on
-it, and connect again where it does not. So whoever is killed has to be gone once that is answered.
+Some libraries (phpredis, Perl's Redis) check whether a connection is still open before they send, and
+reconnect if not. So a killed connection must be closed before the reply to CLIENT KILL.
 """
 
 import socket
@@ -17,7 +17,7 @@ def connect():
 
 
 def ask(connection, request):
-    """Sends one line, and returns the reply as far as its last line, which has to be a number."""
+    """Sends one line, and returns the reply up to its last line, which must be a number."""
     connection.sendall(request + b"\r\n")
     reply = b""
     while not (reply.endswith(b"\r\n") and reply.splitlines()[-1].startswith(b":")):
@@ -28,7 +28,7 @@ def ask(connection, request):
 
 
 def has_gone(connection):
-    # Not MSG_DONTWAIT: a socket with a timeout would wait for something to read all the same.
+    # Not MSG_DONTWAIT: a socket with a timeout would wait for input all the same.
     connection.setblocking(False)
     try:
         return connection.recv(1) == b""
@@ -45,7 +45,7 @@ def killed_connections_have_gone_when_it_is_answered():
         for victim in victims:
             assert ask(victim, b"SUBSCRIBE news") == 1
         assert ask(killer, b"CLIENT KILL TYPE pubsub") == VICTIMS
-        # Those first that are likely to be closed last.
+        # The ones that probably close last come first.
         standing = sum(not has_gone(victim) for victim in reversed(victims))
         for victim in victims:
             victim.close()

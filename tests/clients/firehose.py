@@ -1,4 +1,4 @@
-"""One client that sends without end does not keep another one waiting."""
+"""A client that sends endlessly does not delay another one."""
 
 import multiprocessing
 import select
@@ -15,7 +15,7 @@ WORST_ROUND_TRIP_MS = 250
 
 
 def send_without_end(replies):
-    """Fills the connection whenever there is room, and reads so that it can go on."""
+    """Writes while the connection accepts bytes, and reads so that it can continue."""
     connection = socket.create_connection((HOST, PORT))
     connection.setblocking(False)
     unsent = memoryview(BATCH)
@@ -31,7 +31,7 @@ def send_without_end(replies):
 
 @contextmanager
 def firehose():
-    """Runs in a process of its own; what is given tells how many replies it has had."""
+    """Runs in a separate process; the argument counts its replies."""
     replies = multiprocessing.Value("d", 0, lock=False)
     process = multiprocessing.Process(target=send_without_end, args=[replies], daemon=True)
     process.start()

@@ -1,4 +1,4 @@
-"""A system of three: HTTP posts go to a queue, a consumer takes them, in order, none lost."""
+"""A system of three: HTTP posts go to a queue, and a consumer takes them in order; none is lost."""
 
 import redis
 import requests

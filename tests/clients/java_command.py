@@ -1,4 +1,4 @@
-"""How the Java programs are started that tests/clients/run has compiled."""
+"""Starts the Java programs compiled by tests/clients/run."""
 
 from pathlib import Path
 

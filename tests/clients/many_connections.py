@@ -1,4 +1,4 @@
-"""Ten thousand idle connections and a thousand blocked ones, all of them served."""
+"""Ten thousand idle connections and a thousand blocked ones are all served."""
 
 import re
 import resource
@@ -93,7 +93,7 @@ def all_are_served():
     push_all(control)
     for number, connection in enumerate(blocked):
         connection.expect(b"*2\r\n$4\r\njobs\r\n$4\r\n%04d\r\n" % number)
-    # Nobody got a second one: the next reply of each is that of its next request.
+    # No client got a second one: the next reply of each is that of its next request.
     for connection in blocked:
         connection.send(b"PING")
     for connection in blocked:

@@ -1,5 +1,5 @@
 """A system of three with Netty and Jedis: lines of text over TCP go to a queue, from which a second
-service hands them out; in order, none lost."""
+service returns them in order; none is lost."""
 
 import socket
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ MESSAGES = [f"message {number} grün" for number in range(COUNT)]
 
 
 class Lines:
-    """A peer of a service that speaks lines of text."""
+    """A client of a service that uses lines of text."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)

@@ -1,4 +1,4 @@
-"""The observer pattern over processes: every subscriber hears everything of every publisher."""
+"""The observer pattern across processes: every subscriber gets every message of every publisher."""
 
 from contextlib import ExitStack
 
@@ -23,7 +23,7 @@ def two_subscribers_hear_two_publishers():
         for name in NAMES:
             own = [change for change in changes if change.startswith(name)]
             assert own == [f"{name} {number}" for number in range(COUNT)] + [f"{name} end"]
-    # All observers see one order, also between the publishers.
+    # All observers see the same order, also between publishers.
     assert heard[0] == heard[1]
 
 

@@ -1,4 +1,4 @@
-"""A queue under a policy of its own, as the check programs see it."""
+"""A queue under its own policy, for the check programs."""
 
 import redis
 
@@ -12,7 +12,7 @@ class Queue:
     """A queue of its own name, under a policy of its own."""
 
     def __init__(self, *options):
-        """With `delivery at-least-once`, and `acknowledge next-pop` unless the options say else."""
+        """With `delivery at-least-once`, and `acknowledge next-pop` unless the options say otherwise."""
         self.name = f"jobs-{next(queues)}"
         self.dead = f"{self.name}:dead"
         delivery = ["delivery", "at-least-once"]

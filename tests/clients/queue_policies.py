@@ -1,8 +1,8 @@
-"""Queues under `delivery at-least-once` and workers that die: what they had in flight comes next,
-in its old order, and nothing else comes twice.
+"""Queues under `delivery at-least-once` and dying workers: their messages in flight come next, in the old
+order, and nothing else is delivered twice.
 
-Most workers know nothing of acknowledgements. Where one dies is chosen with pipes, so that what it
-had taken and done by then is known.
+Most workers know nothing of acknowledgements. Pipes control where one dies, so that it is known which
+messages it had taken and processed.
 """
 
 import random
@@ -24,7 +24,7 @@ MESSAGES = [f"message-{number}" for number in range(COUNT)]
 
 
 class Worker:
-    """A process of `queue_worker.py`, and what it said it had taken and done."""
+    """A process of `queue_worker.py`, with the messages it reported as taken and done."""
 
     def __init__(self, stack, how, queue, *halts):
         self.process = stack.enter_context(start("queue_worker.py", how, queue.name, *halts))
@@ -45,7 +45,7 @@ class Worker:
         return word
 
     def hear_until(self, word, count=1):
-        """Reads until it has said the word so often."""
+        """Reads until it has said the word this often."""
         while count > 0:
             line = self.process.stdout.readline()
             assert line, f"the worker has ended: {self.process.wait()}"
@@ -62,7 +62,7 @@ class Worker:
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self):
-        """kill -9, and all that it had said."""
+        """kill -9; returns everything that it had said."""
         self.process.kill()
         self.end()
 
@@ -74,7 +74,7 @@ class Worker:
 
 
 def twice(messages):
-    """Those that are there twice. None may be there more often, or too seldom."""
+    """The messages that occur twice. None may occur more often, or be missing."""
     counts = Counter(messages)
     assert set(counts) == set(MESSAGES), f"{len(counts)} of {COUNT} messages"
     assert max(counts.values()) <= 2, counts.most_common(3)
@@ -91,7 +91,7 @@ def takes_over(how, halt, *options):
         with ExitStack() as stack:
             victim = Worker(stack, how, queue, halt)
             victim.hear_until("halt")
-            # The acknowledgement of the one that was just done is not there yet.
+            # The acknowledgement of the last message has not arrived yet.
             done = len(victim.done)
             held = max(done - 1, 0) if halt.startswith("done") else done
             lost = victim.taken[held:] if how == "ACK" else victim.replies[-1]
@@ -128,7 +128,7 @@ def four_workers_of_which_three_are_killed_again_and_again():
     rng = random.Random(SEED)
     note(f"seed {SEED}")
     rounds, victims_each = 6, 3
-    # The survivor halts once more behind each round's messages.
+    # The survivor stops once more after the messages of each round.
     halts = [5 + round_number * 20 for round_number in range(rounds + 1)]
     dead, all_lost = [], []
     with ExitStack() as stack:
@@ -182,7 +182,7 @@ def who_waits_gets_what_a_killed_worker_had():
 
 
 def a_reply_that_nobody_read_comes_back():
-    """The worker hangs when the message comes to its socket, and dies so."""
+    """The worker hangs when the message reaches its socket, and dies in that state."""
     queue = Queue()
     with ExitStack() as stack:
         victim = Worker(stack, "BLPOP", queue)
@@ -217,7 +217,7 @@ def a_transaction_that_is_not_executed_takes_nothing():
         worker.lpop(queue.name)
         worker.execute_command("MULTI")
         assert worker.execute_command("LPOP", queue.name) == "QUEUED"
-        # Queued, it does not acknowledge either.
+        # A queued pop does not acknowledge either.
         assert queue.in_flight() == [("a", 1)] and queue.waiting() == ["b"]
     queue.wait_for(in_flight=0)
     assert queue.waiting() == ["a", "b"]
@@ -231,13 +231,13 @@ def client_kill_takes_the_message_from_a_worker_that_lives():
         worker.hear_until("halt")
         [entry] = client.execute_command("QUEUE", "INFLIGHT", queue.name)
         client.client_kill_filter(_id=pairs(entry)["client-id"])
-        # It is back when that is answered.
+        # The message has returned when the reply arrives.
         assert queue.in_flight() == [] and queue.waiting() == ["a", "b", "c"]
         heir = Worker(stack, "BLPOP", queue, "taken:1")
         heir.hear_until("halt")
         worker.go_on()
         worker.hear_until("halt")
-        # It has connected again; its pop has acknowledged nothing, least of all what the heir has.
+        # It has reconnected; its pop acknowledged nothing, least of all the heir's message.
         assert worker.done == ["a"] and worker.taken == ["a", "b"] and heir.taken == ["a"]
         assert queue.in_flight() == [("a", 2), ("b", 1)]
         queue.expect(acknowledged=0, redelivered=1)
@@ -282,7 +282,7 @@ def a_worker_that_hangs_reads_its_message_too_late():
         heir.hear_until("halt")
         slow.wake()
         slow.hear_until("halt")
-        # Both have it. What one says of it is not said of the other's.
+        # Both have it. An acknowledgement by one does not affect the other's.
         assert slow.done == heir.taken == ["a"]
         slow.go_on()
         # The heir is slow as well, and so it is delivered a third time.
@@ -300,7 +300,7 @@ def poison_is_a_dead_letter_after_as_many_deaths_as_the_limit_says(limit, how="B
     queue.push(*messages)
     deaths, taken, done = 0, [], []
     with ExitStack() as stack:
-        # Whoever looks after workers starts another one when one has died.
+        # A supervisor would start another worker when one has died.
         while True:
             worker = Worker(stack, how, queue)
             queue_is_done = lambda: queue.info()["acknowledged"] == len(messages) - 1
@@ -317,7 +317,7 @@ def poison_is_a_dead_letter_after_as_many_deaths_as_the_limit_says(limit, how="B
             deaths += 1
             taken += worker.taken
             done += worker.done
-            # It is the next one's, or dead, before another begins.
+            # It is delivered to the next worker, or dead-lettered, before another begins.
             queue.wait_for(in_flight=0)
             if deaths < limit:
                 assert queue.waiting() == messages[5:]

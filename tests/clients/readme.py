@@ -1,4 +1,4 @@
-"""The programs in README, as they stand there but for the port."""
+"""The programs in README, exactly as printed except for the port."""
 
 import os
 import re
@@ -19,14 +19,14 @@ def blocks(language):
 
 
 def program(language, mark, port_free, port_given):
-    """The one block in the language with the mark in it, told our port."""
+    """The only block in the language with the mark, with our port."""
     [found] = [block for block in blocks(language) if mark in block]
     assert port_free in found, f"README's program for {language} has no {port_free}"
     return found.replace(port_free, port_given)
 
 
 def printed(*command, source=None):
-    """What a program prints, which has to end well."""
+    """The output of a program, which must succeed."""
     done = subprocess.run(command, input=source, capture_output=True, text=True)
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr}"
     return done.stdout
@@ -59,7 +59,7 @@ def rust():
 
 
 def recipe(policy):
-    """What the recipe prints that sets the policy."""
+    """The output of the recipe that sets the policy."""
     source = program("python", f"POLICY SET {policy} ", "redis.Redis(", f"redis.Redis(port={PORT}, ")
     assert len(source.splitlines()) <= 10, "README promises ten lines"
     return printed(sys.executable, "-", source=source)

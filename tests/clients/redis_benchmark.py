@@ -1,4 +1,4 @@
-"""redis-benchmark runs through, pipelined and with a thousand connections."""
+"""redis-benchmark runs to its end, pipelined and with a thousand connections."""
 
 import re
 import subprocess

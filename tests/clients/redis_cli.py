@@ -28,7 +28,7 @@ def cli(*arguments, text=""):
 
 
 class Terminal:
-    """A redis-cli that believes a person sits before it."""
+    """A redis-cli on a terminal."""
 
     def __init__(self, *arguments):
         self.master, terminal = pty.openpty()
@@ -54,7 +54,7 @@ class Terminal:
         os.close(self.master)
 
     def expect(self, pattern, timeout_s=20):
-        """Reads until the pattern has been shown; what follows it stays for the next call."""
+        """Reads until the pattern appears; the rest stays for the next call."""
         deadline = time.monotonic() + timeout_s
         while not (match := re.search(pattern, self.unread)):
             left_s = max(0, deadline - time.monotonic())
@@ -64,7 +64,7 @@ class Terminal:
         self.unread = self.unread[match.end() :]
 
     def enter(self, line, reply=""):
-        """Types a line once the prompt is there: what is typed earlier is thrown away."""
+        """Types a line after the prompt: earlier input would be discarded."""
         self.expect(PROMPT)
         os.write(self.master, f"{line}\r".encode())
         self.expect(reply)

@@ -1,4 +1,4 @@
-"""redis-py, with the handshake that it makes by itself and with each protocol asked for."""
+"""redis-py, with its default handshake and with each protocol."""
 
 import os
 import sys
@@ -72,7 +72,7 @@ def pop_with_timeout():
 
 def blocked_pop_is_served():
     def push():
-        # The reply tells the length before the waiting client is served.
+        # The reply gives the length before the waiting client is served.
         assert other.rpush("r", "x", "y") == 2
 
     assert while_blocked(lambda: client.blpop(["q", "r"], timeout=0), push) == [b"r", b"x"]

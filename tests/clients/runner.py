@@ -1,8 +1,8 @@
-"""Runs the check programs, each against a fresh server, and adds up what they report.
+"""Runs the check programs, each with a new server, and totals their results.
 
-A check program prints `ok NAME` or `FAILED NAME` for each of its checks and anything else
-indented. One that ends badly, reports nothing or takes too long is a failure of its own.
-The last line is the total: `N passed, N failed`.
+A check program prints `ok NAME` or `FAILED NAME` for each of its checks, and anything else indented. A
+program that fails, reports nothing or takes too long counts as a failure. The last line is the total:
+`N passed, N failed`.
 """
 
 import os
@@ -27,13 +27,13 @@ INTERPRETERS = {".php": "php", ".rb": "ruby", ".pl": "perl"}
 
 @dataclass
 class Program:
-    """One check program, and what it asks of the runner."""
+    """One check program, and its requirements."""
 
     name: str
     arguments: list[str] = field(default_factory=list)
     server_arguments: list[str] = field(default_factory=list)
     timeout_s: int = 120
-    # It is about what Redis does not have.
+    # It tests features that Redis does not have.
     needs_policies: bool = False
 
 
@@ -82,7 +82,7 @@ PROGRAMS = [
 
 
 class Server:
-    """A server of our own on a free port, in a directory of its own."""
+    """A server on a free port, with its own directory."""
 
     def __init__(self, command):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -148,7 +148,7 @@ class Totals:
             print(f"    {line}")
 
     def relay(self, lines):
-        """Passes a program's output on, and counts the results in it."""
+        """Passes a program's output on, and counts its results."""
         for line in lines:
             print(line, end="", flush=True)
             self.passed += line.startswith("ok ")
@@ -156,7 +156,7 @@ class Totals:
 
 
 def end(process):
-    """Ends a program and whatever it started."""
+    """Ends a program and its children."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -164,7 +164,7 @@ def end(process):
 
 
 def command_of(program, libraries):
-    """How to start the program. One that cannot start is an error that says why."""
+    """The command for the program. If it cannot start, the error says why."""
     kind = Path(program.name).suffix
     if kind == ".py":
         command = [libraries / "venv" / "bin" / "python", HERE / program.name]
@@ -254,7 +254,7 @@ def main():
     binary, *arguments = sys.argv[2:]
     found = shutil.which(binary)
     totals = Totals()
-    # Ended from outside, we still stop what we have started.
+    # Ended from outside, we still stop our children.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     if found is None:
         totals.fail(f"{binary}: no such program")

@@ -1,5 +1,5 @@
-"""Several workers in one process, under `delivery at-least-once`, and the process is killed in the
-middle of their work, again and again: nothing is lost, and no more comes twice than README says.
+"""Several workers in one process, under `delivery at-least-once`. The process is killed in the middle of
+their work, again and again: nothing is lost, and no more is delivered twice than README says.
 """
 
 import random
@@ -21,7 +21,7 @@ EXPLICIT = ["acknowledge", "explicit"]
 
 
 class Workers:
-    """A running process, and what its workers say that they have done."""
+    """A running process, and the work that its workers reported as done."""
 
     def __init__(self, stack, program, *arguments):
         self.process = stack.enter_context(start(program, *arguments))
@@ -41,23 +41,23 @@ class Workers:
 
     def kill(self):
         self.process.kill()
-        # They may have gone on meanwhile. A line in the middle of which they were killed has no end.
+        # They may have continued meanwhile. A line interrupted by the kill has no end.
         for line in self.process.stdout:
             if line.startswith("done ") and line.endswith("\n"):
                 self.done += line.split()[1:]
-        # What it held is back when its connections are gone.
+        # Its messages have returned when its connections are gone.
         wait_until("only we are connected", lambda: len(client.client_list()) == 1)
         assert len(self.done) == len(set(self.done)), "done twice by one process"
         return self.done
 
 
 def arguments_with(queue, arguments):
-    """What a program is told: how, for which queue, and more."""
+    """The arguments of a program: how, for which queue, and more."""
     return [*arguments[:1], queue.name, *arguments[1:]]
 
 
 def killed(name, program, *arguments, twice_max, options=()):
-    """A check: workers that do as README says lose nothing, and have few messages done twice."""
+    """A check: workers that follow README lose nothing, and few of their messages are processed twice."""
 
     def check():
         rng = random.Random(SEED)

@@ -1,4 +1,4 @@
-"""Where a check has its servers, of both kinds."""
+"""The directory and servers of a check, of both kinds."""
 
 import shutil
 import tempfile
@@ -11,7 +11,7 @@ REDIS = ["redis-server", "--save", "", "--appendfsync", "no"]
 
 
 class Bench:
-    """Where a check has its servers; all of them end with it."""
+    """The directory and servers of a check; all servers end with it."""
 
     def __init__(self, tidegate):
         self.tidegate_command = tidegate
@@ -54,7 +54,7 @@ def expect_same(expected, server):
 
 
 def has_redis_programs(report, subject):
-    """Whether all are installed that belong to Redis; what is missing is a failure."""
+    """Whether everything of Redis is installed; anything missing is a failure."""
     missing = [name for name in ("redis-server", "redis-check-aof") if shutil.which(name) is None]
     for name in missing:
         report.fail(f"{subject}: {name} is missing")

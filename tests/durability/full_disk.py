@@ -1,7 +1,7 @@
-"""No more room for the append files: what the real binary does then, without privileges.
+"""A full disk for the append files: the behaviour of the real binary, without privileges.
 
-The limit on the size of files stands for the full disk. The signal that comes with it is ignored,
-so that a write beyond it fails in part or as a whole, as on a full disk.
+A limit on the size of files stands for the full disk. The signal that comes with it is ignored, so that
+a write beyond it fails in part or as a whole, as on a full disk.
 """
 
 import os
@@ -22,7 +22,7 @@ MESSAGE = b"m" * 10_000
 
 
 class LimitedServer(Server):
-    # Python ignores the signal, and would have the server mind it again.
+    # Python ignores the signal, and would restore it for the server.
     process_options = {"restore_signals": False}
 
     def limit(self, size):
@@ -30,7 +30,7 @@ class LimitedServer(Server):
 
 
 def push_until_full(server, client):
-    """Pushes numbered messages over several connections until one is not answered well; how many
+    """Pushes numbered messages over several connections until one is not confirmed; how many
     were."""
     acknowledged = 0
     while acknowledged < 100:
@@ -68,7 +68,7 @@ def goes_on_when_there_is_room(binary, policy, directory):
         ["PING"],
     ):
         assert is_refused(client, *command), f"{command} is taken"
-    # Who has not been answered may be in memory already.
+    # An unconfirmed push may already be in memory.
     assert client.llen("queue") in (acknowledged, acknowledged + 1)
     assert client.info("persistence")["aof_last_write_status"] == "err"
 
@@ -84,7 +84,7 @@ def goes_on_when_there_is_room(binary, policy, directory):
 
 
 def a_change_that_does_not_fit_is_refused(binary, policy, directory):
-    """On a file system that is full: every change is either answered or refused, at once."""
+    """On a full file system: every change is either confirmed or refused, at once."""
     directory.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", directory], check=True)
     try:
@@ -142,7 +142,7 @@ def main():
         for policy in ("always", "everysec", "no"):
             place = Path(directory, f"tmpfs-{policy}")
             name = f"full disk: with {policy} a change that does not fit is refused"
-            # Nobody else may mount a file system of a size.
+            # Only root may mount a file system of a given size.
             if os.geteuid() == 0:
                 report.check(name, a_change_that_does_not_fit_is_refused, binary, policy, place)
         report.check("full disk: always is the end", always_is_the_end, binary, Path(directory, "a"))

@@ -1,8 +1,7 @@
-"""Queues under policies: commands that redis-py has no methods for, and workers that take messages
-at least once.
+"""Queues under policies: commands that redis-py has no methods for, and workers with at-least-once delivery.
 
-What is known of those at a kill: a message is acknowledged when the reply to the next pop has come,
-and may be when that was sent. Any other that was pushed is there, and comes again.
+What is known at a kill: a message is acknowledged once the reply to the next pop has arrived, and may be
+once that pop was sent. Any other pushed message is there, and is delivered again.
 """
 
 from workers import COUNT_MAX, Worker
@@ -58,7 +57,7 @@ class Pusher(Worker):
 
 
 class Taker(Worker):
-    """Takes messages with every kind of pop, and never says that it is done with them."""
+    """Takes messages with every kind of pop, and never acknowledges explicitly."""
 
     def __init__(self, number, seed, key="jobs"):
         super().__init__("taker", number, seed)
@@ -69,7 +68,7 @@ class Taker(Worker):
 
     def choose_db(self):
         self.db = 0
-        # A new connection has nothing in hand.
+        # A new connection has nothing in flight.
         self.may_be_done += self.hand
         self.hand = []
 
@@ -100,7 +99,7 @@ class Taker(Worker):
 
 
 def judge(pushers, takers, found):
-    """Whether what is found is what was pushed and not acknowledged; raises what is wrong."""
+    """Checks that exactly the messages pushed and not acknowledged are found; raises on an error."""
     done = {message for taker in takers for message in taker.done}
     unsure = {message for taker in takers for message in [*taker.hand, *taker.may_be_done]}
     sent = {message for pusher in pushers for message in pusher.sent}
@@ -118,7 +117,7 @@ def judge(pushers, takers, found):
 
 
 def expect_order(messages):
-    """Each pusher's messages come as it pushed them."""
+    """Each producer's messages are in the order of its pushes."""
     newest = {}
     for message in messages:
         pusher, number = map(int, message.split())

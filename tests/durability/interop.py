@@ -1,9 +1,9 @@
-"""Append files go from this broker to redis-server and back, and nothing is lost on the way.
+"""Append files go from this broker to redis-server and back, and nothing is lost.
 
     interop.py [COMMAND …]
 
-Without COMMAND the release build is taken. The redis-server is the one that is installed; without
-one, this fails. ONLY=snapshot runs the checks whose name contains the text.
+Without COMMAND the release build is used. The redis-server is the installed one; without one, this
+fails. ONLY=snapshot runs the checks whose name contains the text.
 """
 
 import os
@@ -121,7 +121,7 @@ def write_expiries(client, name):
 
 
 def serve_waiting_clients(server, name):
-    """Pushes that go to somebody who waits: what they change is not what was asked for."""
+    """Pushes that serve a waiting client: they change something other than what was requested."""
     with server.client() as first, server.client() as second, server.client() as producer:
         threads = [
             threading.Thread(target=first.blpop, args=[name("waited for"), 0]),
@@ -165,7 +165,7 @@ def expect_loaded_by_redis(bench, server, preamble, expected):
 
 
 def check_aof(server):
-    """What Redis' own program says about the files."""
+    """The result of Redis' own checker."""
     result = subprocess.run(
         ["redis-check-aof", server.append_files / MANIFEST], capture_output=True, text=True
     )
@@ -193,7 +193,7 @@ def redis_loads_ours(bench, preamble):
 
 
 def redis_loads_what_was_written_once(bench, preamble):
-    """BGREWRITEAOF while nothing is appended: all that there was then, and nothing after it."""
+    """BGREWRITEAOF while nothing is appended: all data of that moment, and nothing later."""
     server = bench.tidegate().start("--appendonly", "no")
     for name in ("first", "second"):
         write(server, name)
@@ -225,7 +225,7 @@ def redis_loads_ours_after_a_kill_under_load(bench, preamble):
     for pusher in pushers:
         count = len(ours[0, pusher.key.encode()][0])
         assert count >= pusher.count, f"{count} messages of {pusher.count} that were acknowledged"
-    # What was torn has been cut off.
+    # The torn part has been cut off.
     expect_loaded_by_redis(bench, server, preamble, ours)
 
 
@@ -306,10 +306,10 @@ def redis_loads_ours_with_room(bench, preamble):
 
 
 def expect_adopted(bench, theirs, expected, *arguments):
-    """This broker loads the files of a redis-server, goes on with them, and finds all again."""
+    """This broker loads the files of a redis-server, continues with them, and finds everything again."""
     server = bench.tidegate(bench.copy_of(theirs)).start(*arguments)
     expect_same(expected, server)
-    # What cannot be verified is written anew, without being asked.
+    # Foreign files are rewritten automatically.
     server.wait_until_rewritten()
     write(server, "adopted")
     expected = contents(server)
@@ -376,7 +376,7 @@ def a_snapshot_is_refused(bench):
     expect_adopted(bench, theirs, expected)
 
 
-# Redis goes on in files of ours.
+# Redis appends to our files.
 
 
 def push_plainly(server):
@@ -416,7 +416,7 @@ def redis_goes_on(bench, timestamps, change, ends):
 
 
 def redis_goes_on_behind_a_torn_end(bench):
-    """Redis cuts off the torn checksum, but not the commands before it, and goes on there."""
+    """Redis cuts off the torn checksum, but not the commands before it, and appends there."""
     ours = our_files(bench)
     ours.kill()
     increment = ours.newest_increment()
@@ -429,7 +429,7 @@ def redis_goes_on_behind_a_torn_end(bench):
 
 
 def redis_goes_on_and_rewrites(bench):
-    """Then there is nothing of ours any more."""
+    """Then nothing of ours is left."""
     ours = our_files(bench)
     ours.stop()
     theirs = bench.redis("no", bench.copy_of(ours)).start()

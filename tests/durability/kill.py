@@ -1,14 +1,14 @@
-"""Kills the server again and again while clients use it, and looks for what may not happen:
-something acknowledged is lost, something comes twice, or out of order.
+"""Kills the server again and again while clients use it, and checks that no confirmed change is lost, and
+that nothing comes twice or out of order.
 
     kill.py [--kills N] [--policy P …] [--seed S] [--tamper [HOW …]] [--server COMMAND …]
 
-Without --server, the release build is taken. With --tamper, what a broker with a bug might do is
-done behind the clients' back, and passes if it is noticed: a test that cannot fail proves nothing.
-`--server redis-server --save ""` has to pass.
+Without --server, the release build is used. With --tamper, errors of a buggy broker are made behind the
+clients' back, and the test passes if they are noticed: a test that cannot fail proves nothing.
+`--server redis-server --save ""` must pass.
 
-No policy of appendfsync may lose anything here: a kill ends the program, but not the system, which
-has every change before it is answered.
+No policy of appendfsync may lose anything here: a kill ends the program, but not the system, which has
+every change before its reply is sent.
 """
 
 import argparse
@@ -29,11 +29,11 @@ from server import Server, contents, differences, wait_until
 from workers import COUNT_MAX, DBS, QUEUES, BulkProducer, Clerk, Crew, Mover, Popper, Producer, forward_queues
 
 ROOT = Path(__file__).resolve().parents[2]
-# Data that nobody touches, so that loading and rewriting take a while.
+# Data that is never touched, so that loading and rewriting take a while.
 ARCHIVE = (0, b"archive")
 ARCHIVE_MESSAGES = 8000
 ARCHIVE_MESSAGE_BYTES = 3000
-# A backlog beyond this is worked off before more is produced.
+# A longer backlog is consumed before more is produced.
 BACKLOG_MAX = 4000
 ACKNOWLEDGED_MAX = 2000
 KINDS = ["load", "rewriting", "writing", "loading"]
@@ -45,7 +45,7 @@ SERVER_ARGUMENTS = ["--auto-aof-rewrite-min-size", "4mb"]
 
 
 class Trial:
-    """A server, its clients, and what is known about its queues."""
+    """A server, its clients, and the known state of its queues."""
 
     def __init__(self, command, policy, directory, seed, tamper=None):
         self.rng = random.Random(f"{seed} {policy}")
@@ -82,13 +82,13 @@ class Trial:
             else:
                 self.kill_under_load(kind)
             self.kills[kind] += 1
-            # The files as the kill left them, in case that what comes of them is wrong.
+            # The files as the kill left them, in case the result is wrong.
             self.server.copy(self.at_kill)
         self.start()
 
     def kill_while_loading(self):
         self.server.spawn()
-        # Not to synchronize: this is the random moment.
+        # Not for synchronization: this is the random time of the kill.
         time.sleep(self.rng.uniform(0, self.load_s))
         assert self.server.runs(), f"it does not start: {self.server.log_tail()}"
         self.server.kill()
@@ -187,7 +187,7 @@ class Trial:
         self.judge_life()
 
     def judge_life(self):
-        """Compares what the server holds with what clients were told since the last time."""
+        """Compares the server's data with the clients' records since the last time."""
         lists = {key: messages for key, (messages, _) in contents(self.server).items()}
         lists = {(db, key.decode()): messages for (db, key), messages in lists.items()}
         problems = []
@@ -212,7 +212,7 @@ class Trial:
         self.life = Life()
 
     def note_life(self, verdict):
-        """The plain books of everything, which do not depend on any cleverness above."""
+        """Simple records of everything, independent of the logic above."""
         name = lambda message: message.split(b" ", 2)[0:2]
         self.pushed.update(tuple(name(message)) for message in verdict.pushed)
         self.taken.update(tuple(name(message)) for message in verdict.taken)
@@ -224,7 +224,7 @@ class Trial:
                 self.delivered.add(key)
 
     def restart_cleanly(self):
-        """After more work, an end and a start in peace change nothing."""
+        """After more work, an orderly stop and start change nothing."""
         crew = self.begin_life(self.workers)
         self.wait_for_work(crew, ACKNOWLEDGED_MAX)
         crew.end()
@@ -277,7 +277,7 @@ class Trial:
 
 
 class Tampering:
-    """What a broker with a bug might have done, once, behind the back of the clients."""
+    """An error of a buggy broker, made once, behind the clients' back."""
 
     # Done before a start.
     FILES = ["remove_files", "cut_file"]
@@ -305,7 +305,7 @@ class Tampering:
         return True
 
     def cut_file(self, trial):
-        """Takes the last batches away, each whole: nobody can tell from the file."""
+        """Removes the last batches, each whole: the file itself does not show it."""
         file = trial.server.newest_increment()
         ends = list(re.finditer(TRAILER, file.read_bytes()))
         if len(ends) < 100:
@@ -360,7 +360,7 @@ def run_policy(report, command, policy, kills, seed, tamper=None):
 
 
 def expect_notice(command, how, seed):
-    """The same trial with a fault in it has to fail, or it would prove nothing."""
+    """The same trial with an error in it must fail, or it would prove nothing."""
     with tempfile.TemporaryDirectory(prefix="durability-tamper-") as directory:
         tampering = Tampering(how)
         trial = Trial(command, "no", Path(directory, "data"), seed, tampering)

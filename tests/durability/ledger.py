@@ -1,14 +1,14 @@
-"""What was done to the queues in one life of a server, and whether what is there in the next one
-can have come of it.
+"""What was done to the queues in one life of a server, and whether the data in the next life can be the
+result.
 
-What is known at a kill, and what is not:
+What is known at a kill, and what is unknown:
 
-- A push that was answered is there. One that was not may be there or not, but a command as a
-  whole, a transaction as a whole, and of a pipeline as many commands as the server came to.
-- A message that an answered pop handed out is gone, for ever. A pop that was not answered may have
-  taken messages, from the head of a queue, as many as it asked for; nobody will ever see those.
+- A confirmed push is there. An unconfirmed one may be there or not, but a command as a whole, a
+  transaction as a whole, and of a pipeline as many commands as the server has run.
+- A message returned by a confirmed pop is gone for ever. An unconfirmed pop may have taken messages, from
+  the head of a queue, as many as it requested; no client will ever see those.
 
-Lists are given head first: the end at which messages are taken.
+Lists are given head first: the end at which messages are popped.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ class Push:
 
 @dataclass
 class Take:
-    """A pop that has not been answered: it takes from one of the queues."""
+    """A pop without a reply: it takes from one of the queues."""
 
     queues: list[Queue]
     count: int
@@ -181,7 +181,7 @@ class QueueHistory:
 
 
 def explained(missing, takes):
-    """Whether the pops without an answer can have taken so many messages from each queue."""
+    """Whether the pops without a reply can have taken this many messages from each queue."""
     if not any(missing.values()):
         return True
     if not takes:

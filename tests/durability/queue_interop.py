@@ -1,5 +1,5 @@
-"""Queues under policies go to redis-server and back: it has no policies, but every message, those
-in flight in the list `<key>:inflight` and those that are delayed in `<key>:delayed`.
+"""Queues under policies go to redis-server and back. It has no policies, but every message: those in flight
+in the list `<key>:inflight`, and delayed ones in `<key>:delayed`.
 
     queue_interop.py --server COMMAND …
 """
@@ -76,7 +76,7 @@ def nothing_is_lost_under_load(bench, is_rewritten, seed):
             waiting = client.lrange("jobs", 0, -1)
             delayed = client.lrange("later" + DELAYED, 0, -1)
             assert not client.exists("later"), "delayed, and there"
-        # All that a taker may have had in hand is in one list, and nothing else is.
+        # All messages possibly in flight are in one list, and no others.
         judge(pushers, takers, [*flying, *waiting])
         expect_order(waiting)
         judge(delayers, [], delayed)
@@ -122,16 +122,16 @@ def goes_there_and_back(bench, is_rewritten, change, in_settings):
     settings = SETTINGS if in_settings else []
     back = bench.tidegate(theirs.directory, "always")
     back.start("--aof-load-unverified", "yes", *settings)
-    # What cannot be verified is written anew.
+    # Foreign files are rewritten.
     back.wait_until_rewritten()
     for _ in range(3):
         if has_notes:
-            # The delay goes on.
+            # The delay continues.
             expect_lists(back, jobs=queue, later="")
             with back.client() as client:
                 assert info(client, "later")["delayed"] == len(later)
         elif in_settings:
-            # Nobody knows any more for how long.
+            # The length of the delay is not known any more.
             expect_lists(back, jobs=queue, later=later)
         else:
             # Lists as others, to us as to Redis.
@@ -175,7 +175,7 @@ def adds_and_rewrites(theirs):
 
 
 def recovers(theirs):
-    """As somebody does who has read where they are."""
+    """As for an operator who has read where they are."""
     with theirs.client() as client:
         assert client.lpop("jobs:inflight") == b"a"
         assert client.lmove("jobs:inflight", "jobs", "RIGHT", "LEFT") == b"c"

@@ -1,5 +1,5 @@
-"""Queues under policies when the server is killed with messages in flight, delayed, and with lives:
-all of it goes on where it was.
+"""Queues under policies when the server is killed with messages in flight, delayed ones, and TTLs: all of it
+continues where it was.
 
     queues.py --server COMMAND …
 """
@@ -87,11 +87,11 @@ def policies_are_there(bench, policy):
         assert policies(client) == before[1:], policies(client)
 
 
-# What was in flight.
+# Messages in flight.
 
 
 class Model:
-    """What a queue has to hold. Messages are numbers and are taken from the head alone: so the queue
+    """The expected content of a queue. Messages are numbers and are popped from the head only: so the queue
     is always in their order, whatever comes back."""
 
     def __init__(self, server, rng):
@@ -103,7 +103,7 @@ class Model:
         self.begin()
 
     def begin(self):
-        """After a start: what was in flight waits again."""
+        """After a start: messages in flight wait again."""
         self.hands = {self.server.client(): [] for _ in range(4)}
         self.boss = self.server.client()
 
@@ -197,7 +197,7 @@ def what_was_in_flight_is_at_the_head(bench, policy, seed):
 
 
 def both_ends_and_dead_letters(bench, policy, is_rewritten):
-    """Each goes back to the end it was taken from; one that was delivered too often does not."""
+    """Each returns to the end it was taken from, unless it was delivered too often."""
     server = bench.tidegate(policy=policy).start()
     options = [*AT_LEAST_ONCE, "delivery-limit", 3, "dead-letter", "dead"]
     with server.client() as client:
@@ -234,7 +234,7 @@ def both_ends_and_dead_letters(bench, policy, is_rewritten):
         assert counts == {letter: expected.get(letter, 1) for letter in counts}, counts
 
 
-# What time brings.
+# Timers.
 
 LIFE_MS = 2000
 DELAY_MS = 2000
@@ -286,7 +286,7 @@ def lives_and_delays_are_not_renewed(bench, policy, is_rewritten):
             assert (facts["delayed"], found) == (3, []), f"{facts} {found}"
 
         def expect_at(what, due_ms, condition):
-            """It happens when it is due, and would not if the time had begun anew at the start."""
+            """It happens when it is due, which it would not if the time had started again."""
             wait_until(what, condition, pause_s=0.001)
             at_ms = now_ms(client)
             assert begin_ms + due_ms <= at_ms + 2, f"{what}: {at_ms - begin_ms} ms are too early"
@@ -299,7 +299,7 @@ def lives_and_delays_are_not_renewed(bench, policy, is_rewritten):
 
 
 def what_is_due_while_there_is_no_server(bench, policy):
-    """Lives end and delays are over when it starts again, without anybody who waits for it."""
+    """TTLs and delays end when it starts again, even if no client waits."""
     server = bench.tidegate(policy=policy).start()
     with server.client() as client:
         set_policy(client, "brief", "brief", *AT_LEAST_ONCE, "message-ttl-ms", 100)

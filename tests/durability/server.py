@@ -1,4 +1,4 @@
-"""A server with append files that can be killed, and what it holds."""
+"""A server with append files that can be killed, and its data."""
 
 import contextlib
 import shutil
@@ -21,7 +21,7 @@ MANIFEST = "appendonly.aof.manifest"
 
 
 def wait_until(what, condition, timeout_s=30, pause_s=0.005):
-    """Asks `condition` until it gives something true, and returns that."""
+    """Polls `condition` until it returns something true, and returns that."""
     deadline = time.monotonic() + timeout_s
     while not (result := condition()):
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
@@ -43,7 +43,7 @@ def connect(port, db=0):
 
 
 class Server:
-    """A program on one directory, started and ended as often as wanted."""
+    """A program on one directory, which can be started and ended repeatedly."""
 
     process_options = {}
 
@@ -79,7 +79,7 @@ class Server:
             )
 
     def start(self, *arguments):
-        """Starts the program, and returns when it has loaded what there is."""
+        """Starts the program, and returns when it has loaded its data."""
         self.spawn(*arguments)
         self.wait_until_loaded()
         return self
@@ -92,7 +92,7 @@ class Server:
             time.sleep(0.001)
 
     def answer(self):
-        """What a PING is answered now; -LOADING while it loads, nothing while it does not run."""
+        """The current reply to PING; -LOADING while it loads, nothing while it does not run."""
         try:
             with socket.create_connection((HOST, self.port), timeout=5) as connection:
                 connection.sendall(b"PING\r\n")
@@ -101,7 +101,7 @@ class Server:
             return b""
 
     def refuses_to_start(self, *arguments):
-        """Starts the program, which has to end by itself with an error. What it says."""
+        """Starts the program, which must end with an error. Returns its output."""
         self.spawn(*arguments)
         is_decided = lambda: not self.runs() or self.answer() == b"+PONG\r\n"
         wait_until("it serves or ends", is_decided)
@@ -131,7 +131,7 @@ class Server:
         assert status == 0, f"exit status {status} of a clean shutdown: {self.log_tail()}"
 
     def rewrite(self):
-        """Has the append files written anew, and returns when that is done."""
+        """Rewrites the append files, and returns when that is done."""
         self.wait_until_rewritten()
         with self.client() as client:
             client.bgrewriteaof()

@@ -1,7 +1,7 @@
-"""A consumer whose machine vanishes with a message that it has not acknowledged: the kernel gives the
-connection up, and the next consumer gets the message.
+"""A consumer's machine vanishes with an unacknowledged message: the kernel gives up the connection, and the
+next consumer gets the message.
 
-The consumer is in a network namespace of its own, whose cable is cut. As root, with iproute2.
+The consumer has its own network namespace, whose link is cut. Needs root and iproute2.
 """
 
 import subprocess
@@ -17,8 +17,8 @@ from server import Server, wait_until
 
 NAMESPACE = "tidegate-vanished"
 OURS, THEIRS = "10.213.7.1", "10.213.7.2"
-# tcp-keepalive 1 means 4 s; what is not acknowledged has 20 s at least, and the kernel rounds up to
-# its next attempt to send.
+# tcp-keepalive 1 means 4 s; unacknowledged data has at least 20 s, and the kernel rounds up to its next
+# attempt to send.
 NOTICED_S = 45
 
 CONSUMER = f"""

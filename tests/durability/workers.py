@@ -1,4 +1,4 @@
-"""Producers and consumers that write down what they were told, and what they were not."""
+"""Producers and consumers that record what was confirmed to them, and what was not."""
 
 import random
 import threading
@@ -209,7 +209,7 @@ class Popper(Worker):
         wait = client.brpop if is_reversed else client.blpop
         reply = wait([queue.name for queue in queues], timeout=BLOCK_S)
         self.take_reply(life, queues, reply and (reply[0], [reply[1]]))
-        # Empty though they may be, the others get their turn.
+        # Even if they are empty, the others get their turn.
         self.was_empty = reply is None and self.rng.random() < 0.5
 
     def take_reply(self, life, queues, reply):

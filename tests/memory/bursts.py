@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""What a server keeps of its memory after a burst, and how much it takes at the peak.
+"""The memory that a server keeps after a burst, and its memory at the peak.
 
     tests/memory/bursts.py target/release/tidegate
     tests/memory/bursts.py target/release/tidegate redis-server
     ONLY=lpop tests/memory/bursts.py …      the bursts whose name contains the text
 
-Each burst has a fresh server with nothing else to do. What is measured is resident memory: before
-the burst, at its peak, and some seconds after its end, when a Tidegate has to be down to the limit
-below. A redis-server is shown beside it and not judged. The last line is the total: `N passed, N
-failed`.
+Each burst has a new server with nothing else to do. Resident memory is measured before the burst, at its
+peak, and some seconds after its end, when Tidegate must be below the limit. A redis-server is shown beside
+it but has no limit. The last line is the total: `N passed, N failed`.
 """
 
 import os

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How much memory it takes to say what is wrong with append files of hundreds of megabytes.
+"""The memory needed to diagnose damaged append files of hundreds of megabytes.
 
     tests/memory/damaged.py target/release/tidegate
 
-Nearly all of each file stands behind what is wrong with it, and what stands before is small: a check
-and a start need no more than a part of the file. The last line is the total: `N passed, N failed`.
+Nearly all of each file is behind the damage, and little is before it: a check and a start need only part of
+the file in memory. The last line is the total: `N passed, N failed`.
 """
 
 import os

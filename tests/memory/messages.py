@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""How much memory a message takes that waits in a queue.
+"""The memory of a waiting message.
 
     tests/memory/messages.py target/release/tidegate
     tests/memory/messages.py target/release/tidegate redis-server
     ONLY=large tests/memory/messages.py …      the rows whose name contains the text
 
-Each row has a fresh server, which is filled and measured: by how much its resident memory has grown,
-divided by the messages. A Tidegate has to be below the limit of the row; a redis-server is shown beside
-it and not judged. The last line is the total: `N passed, N failed`.
+Each row has a new server, which is filled and measured: the growth of its resident memory, divided by the
+number of messages. Tidegate must be below the limit of the row; a redis-server is shown beside it but has no
+limit. The last line is the total: `N passed, N failed`.
 """
 
 import os
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from bursts import Server, encode
 
-# Bytes of requests that are sent at once.
+# Bytes of requests sent at once.
 BATCH_BYTES = 200_000
-# What was freed meanwhile is given back within this time.
+# Freed memory is returned within this time.
 REST_S = 1.0
 
 
@@ -75,7 +75,7 @@ def measure(command, pushes, messages):
     """Resident bytes for each message."""
     server = Server(command, ["--save", ""] if "redis" in Path(command).name else [])
     try:
-        # What the first requests take is not the messages'.
+        # Memory for the first requests does not count.
         fill(server, (encode("RPUSH", "first", b"x" * 64) for _ in range(10_000)))
         server.client.ask("DEL", "first")
         time.sleep(REST_S)
