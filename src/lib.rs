@@ -55,31 +55,26 @@
 //! | module | responsibility |
 //! |---|---|
 //! | `main.rs` | arguments, the log, signals, exit codes |
-//! | [`server`] | sockets, descriptors, the clock; the turn; connections: transport and protocol;
-//! in-process clients |
+//! | [`server`] | sockets, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
 //! | `commands` | one table of commands, made of the families' rows; dispatch; waiting for keys |
-//! | `engine` | the definition of a command: its row, the table of rows; look-up, gates, call, and its
-//! context |
-//! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead
-//! letters |
+//! | `engine` | the definition of a command: its row, the table of rows; look-up, gates, call, and its context |
+//! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead letters |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
-//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of
-//! them |
-//! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much
-//! of it may be sent |
+//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of them |
+//! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
+//! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
 //! | `effects` | changes, as commands that change another broker in the same way |
 //! | `note` | the content of append files besides plain commands |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
-//! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of
-//! clients |
+//! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocol versions; a reply is a plain value |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
 //! | [`policy`] | the operator's policies for queues and channels whose names match a pattern |
@@ -169,6 +164,8 @@ pub mod resp;
 pub mod server;
 #[doc(hidden)]
 pub mod settings;
+#[doc(hidden)]
+pub mod snapshot;
 #[doc(hidden)]
 pub use commands::{command_names, commands_markdown};
 

@@ -7,24 +7,27 @@
 mod crashes {
     pub mod policies;
     pub mod script;
+    pub mod story;
     pub mod watchful;
     pub mod world;
 }
 
 use crashes::policies::Drawn;
 use crashes::script::{Dice, seeds};
+use crashes::story::{ask, story};
 use crashes::world::{World, load, state_of};
 use std::collections::BTreeMap;
 use tidegate::clock::Now;
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::settings::Settings;
-use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+use tidegate::{Broker, CloseReason, NoHost, Peer};
 
 const SEEDS: u64 = 600;
 const NEW_SEEDS: u64 = 60;
 const STEPS: usize = 80;
 const DAY_US: i64 = 86_400_000_000;
-const KEYS: &[&str] = &["a", "b", "c", "dead"];
+/// Numbers of steps whose messages may be remembered.
+const RECENT: &[usize] = &[STEPS - 30, STEPS - 8, STEPS - 3];
 const SETTINGS: &str = "queue-policy c c message-ttl-ms 900";
 
 /// A policy from the table of options; that of the dead letters comes and goes as well.
@@ -112,80 +115,21 @@ fn play(seed: u64, drawn: &mut Drawn, rewrites: bool) -> World {
     world
 }
 
-fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String {
-    broker.receive(id, format!("{request}\r\n").as_bytes(), now);
-    broker.settle(now);
-    let owed = broker.output(id).map(|output| output.take_all()).unwrap_or_default();
-    broker.flushed(id, owed.len(), now);
-    broker.check_invariants();
-    String::from_utf8_lossy(&owed).replace("\r\n", " ")
-}
-
-/// Pushes earlier messages again: they may be remembered. Each has its own producer, which does not wait
-/// for capacity.
-fn push_again(broker: &mut Broker, now: Now) -> String {
-    let mut story = String::new();
-    for key in ["a", "b", "c"] {
-        for number in [STEPS - 30, STEPS - 8, STEPS - 3] {
-            let id = broker.connect(8, Peer::in_process(), now);
-            story += &ask(broker, id, &format!("RPUSH {key} {number}"), now);
-            broker.disconnect(id, CloseReason::PeerClosed, now);
-        }
-    }
-    story
-}
-
-/// The visible behaviour of the queues over time, and the delivery counts at the end.
-fn story(broker: &mut Broker, now: Now, repeats: bool) -> String {
-    // There is no journal any more to say how much space there is.
-    broker.allow_changes(u64::MAX, None, None);
-    let id = broker.connect(7, Peer::in_process(), now);
-    let mut story = ask(broker, id, "QUEUE POLICY LIST", now);
-    for ms in [0, 100, 300, 400, 550, 800, 2_000] {
-        let now = now.plus_us(ms * 1_000);
-        if repeats {
-            story += &format!("\n+{ms} pushed again: {}", push_again(broker, now));
-        }
-        for db in 0..2 {
-            ask(broker, id, &format!("SELECT {db}"), now);
-            for key in KEYS {
-                let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
-                // Earlier counts are lost with the process.
-                let info = info.split("$6 pushed").next().unwrap_or_default().to_string();
-                // The order between queues for messages due at the same time is not defined.
-                let until = if *key == "dead" { -1000 } else { -1 };
-                let list = ask(broker, id, &format!("LRANGE {key} 0 {until}"), now);
-                story += &format!("\n+{ms} {db} {key}: {list} | {info}");
-            }
-        }
-    }
-    for db in 0..2 {
-        ask(broker, id, &format!("SELECT {db}"), now);
-        for key in ["a", "b", "c"] {
-            ask(broker, id, &format!("LPOP {key} 100"), now);
-            let flight = ask(broker, id, &format!("QUEUE INFLIGHT {key}"), now);
-            let parts = flight.split("client-id").map(|part| part.split("in-flight-ms").last());
-            let flight: Vec<&str> = parts.flatten().collect();
-            story += &format!("\n{db} {key}: {}", flight.join(""));
-        }
-    }
-    story
-}
-
 #[test]
 fn a_kill_changes_only_messages_in_flight() {
     let mut drawn = Drawn::default();
     for seed in seeds(SEEDS, NEW_SEEDS) {
         // A rewrite forgets which messages were there, as README says.
         let repeats = seed.is_multiple_of(2);
+        let again = if repeats { RECENT } else { &[] };
         let mut world = play(seed, &mut drawn, !repeats);
         let killed = world.directory.after_kill();
         // The same happens if the connections are lost but not the broker.
         world.disconnect_all(CloseReason::PeerClosed);
         let now = world.now;
         let (mut loaded, _) = load(&killed, SETTINGS, now).expect("it loads");
-        let found = story(&mut loaded, now, repeats);
-        let expected = story(&mut world.broker, now, repeats);
+        let found = story(&mut loaded, now, again);
+        let expected = story(&mut world.broker, now, again);
         for (found, expected) in found.lines().zip(expected.lines()) {
             assert_eq!(found, expected, "TIDEGATE_CRASH_SEED={seed}: loaded, and as it was");
         }
@@ -268,7 +212,7 @@ fn equal_messages_in_flight_are_not_taken_for_each_other() {
         assert_eq!(as_plain_lists(&other), as_plain_lists(&world.broker));
         world.disconnect_all(CloseReason::PeerClosed);
         let (mut loaded, _) = load(&killed, settings, now).expect("it loads");
-        assert_eq!(story(&mut loaded, now, false), story(&mut world.broker, now, false));
+        assert_eq!(story(&mut loaded, now, &[]), story(&mut world.broker, now, &[]));
     }
 }
 

@@ -14,7 +14,7 @@ const MODULES: &[&[&str]] = &[
     &["value"],
     &["host", "keyspace"],
     &["note"],
-    &["channels", "clients", "command_error", "effects"],
+    &["channels", "clients", "command_error", "effects", "snapshot"],
     &["state"],
     &["queueing", "figures"],
     &["engine"],

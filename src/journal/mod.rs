@@ -5,11 +5,9 @@
 //!
 //! | module | responsibility |
 //! |---|---|
-//! | [`Journal`] | takes the changes of each turn; the durability promise, and what happens if it cannot
-//! be kept |
+//! | [`Journal`] | takes the changes of each turn; the durability promise, and what happens if it cannot be kept |
 //! | [`scan`], [`load`] | reading the files in order; loading them, and preparing them for appending |
-//! | `scan_file`, [`rest`], `skim` | reading one file; what is behind a break in it; walking over that
-//! without holding it |
+//! | `scan_file`, [`rest`], `skim` | reading one file; what is behind a break in it; walking over that without holding it |
 //! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
 //! | [`job`] | work outside the loop, since it may wait for the disk |

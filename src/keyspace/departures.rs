@@ -4,40 +4,13 @@
 //! that nobody is shown or given one of them. To hand them over takes longer, and is a chore. Until then
 //! they are here, and in append files in a list with a name of its own, which a note explains.
 
+use super::departure::{Departure, Fate};
 use super::{DbIndex, Key, Keyspace, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-
-/// What becomes of a message that left a queue without a consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It makes room and is not wanted any more.
-    Dropped,
-    /// It waited too long: it is a dead letter, or gone.
-    Expired,
-    /// It is a dead letter, if there is a queue for it.
-    DeadLetter,
-}
-
-/// Where messages came from, and what is to become of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
-    /// The database of the queue.
-    pub db: DbIndex,
-    /// The queue.
-    pub key: Key,
-    /// The list in which append files have the messages.
-    pub list: Key,
-    /// The policy of the queue when they left it.
-    pub policy: Arc<QueuePolicy>,
-    /// Why they left.
-    pub fate: Fate,
-    /// The end of the list at which those are that left first.
-    pub first: End,
-}
 
 /// A message, and what is known of it.
 type Stamped = (Box<[u8]>, Stamp);

@@ -6,7 +6,8 @@
 //!
 //! Here is what there is; what happens to it is in `commands/governed`.
 
-use super::departures::{Departing, Departure};
+use super::departure::Departure;
+use super::departures::Departing;
 use super::holdings::Holdings;
 use super::in_flight::InFlight;
 use super::policy_pass::{NewlyStamped, Pass};
@@ -292,6 +293,8 @@ impl Keyspace {
         policy: Option<Arc<QueuePolicy>>,
         at_ms: i64,
     ) {
+        // Its messages may get stamps, or lose them.
+        self.before_change(db, index);
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
         let interest = entry.interest_or_default();

@@ -11,6 +11,7 @@
 mod capacity;
 mod delayed;
 mod deliveries;
+mod departure;
 mod departures;
 mod edit;
 mod entries;
@@ -33,6 +34,7 @@ mod ranks;
 mod recent;
 mod replay;
 mod room;
+mod saved;
 mod scan;
 mod slot;
 mod snapshot;
@@ -58,7 +60,8 @@ use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 
 pub(crate) use deliveries::Return;
-pub(crate) use departures::{Departure, Fate, Removed};
+pub(crate) use departure::{Departure, Fate};
+pub(crate) use departures::Removed;
 pub(crate) use edit::{Expiry, Plain};
 pub(crate) use governed::{Governed, is_mark};
 pub(crate) use in_flight::{Delivery, InFlight, Place};
@@ -66,8 +69,8 @@ pub(crate) use key::{DbIndex, Key};
 pub(crate) use policy_pass::NewlyStamped;
 pub(crate) use queue_event::QueueEvent;
 pub(crate) use recent::Fingerprint;
+pub(crate) use saved::{SavedKey, SavedPart};
 pub(crate) use slot::Slot;
-pub(crate) use snapshot::SavedPart;
 pub(crate) use totals::{COUNTS, Totals};
 
 pub(crate) use crate::value::{Value, WrongType};

@@ -9,34 +9,9 @@
 //! or was saved before.
 
 use super::flush::Trash;
-use super::{Db, DbIndex, Departure, Entries, Entry, InFlight, Key, Keyspace, NEVER, Value};
-use crate::policy::{Policies, QueuePolicy};
-use crate::queue::Queue;
-use std::sync::Arc;
-
-/// What an entry counts against the budget of a step, beside its bytes.
-const KEY_COST: usize = 64;
-
-/// A key as it was when the snapshot began.
-#[derive(Debug)]
-pub struct SavedKey {
-    /// The number of its database.
-    pub db: DbIndex,
-    /// The key.
-    pub key: Key,
-    /// Its value; none if there is only something in flight.
-    pub value: Option<Value>,
-    /// What its queue has in flight.
-    pub in_flight: InFlight,
-    /// What is not ready yet.
-    pub delayed: Queue,
-    /// The policy under which it has something in flight or delayed, if that one has gone and the one that
-    /// holds does not provide for it.
-    pub former_policy: Option<Arc<QueuePolicy>>,
-    /// Unix milliseconds at which it expires, if it does; without a value, at which it would if what is in
-    /// flight came back.
-    pub expires_ms: Option<i64>,
-}
+use super::saved::{KEY_COST, SavedKey, SavedPart};
+use super::{Db, DbIndex, Entries, Entry, Keyspace, NEVER, Value};
+use crate::policy::Policies;
 
 /// How far the walk over one database has come. It goes with the entries when two databases are
 /// exchanged.
@@ -46,32 +21,6 @@ pub(super) struct Walk {
     number: DbIndex,
     /// Entries from this one on are saved.
     left: usize,
-}
-
-/// A part of a snapshot.
-#[derive(Debug, Default)]
-pub struct SavedPart {
-    /// Policies that were set while the server ran, by name; none for one that was deleted. All of them
-    /// are in the first part.
-    pub policies: Vec<(Vec<u8>, Option<QueuePolicy>)>,
-    /// The number of the last delivery, in the first part, if there was any.
-    pub last_delivery: Option<u64>,
-    /// By how many milliseconds the calendar is ahead of the clock of queues, in the first part, if it is.
-    pub calendar_ahead_ms: Option<i64>,
-    /// Messages on their way to dead letters, in the first part.
-    pub departing: Vec<(Departure, Queue)>,
-    pub keys: Vec<SavedKey>,
-}
-
-impl SavedPart {
-    /// Whether nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.policies.is_empty()
-            && self.last_delivery.is_none()
-            && self.calendar_ahead_ms.is_none()
-            && self.departing.is_empty()
-            && self.keys.is_empty()
-    }
 }
 
 /// What was saved since it was last asked for.
@@ -126,7 +75,7 @@ impl Keyspace {
     pub(crate) fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
-        let mut bytes: usize = saved.keys.iter().map(SavedKey::cost).sum();
+        let mut bytes = saved.cost();
         let dbs = self.dbs.iter_mut().map(|db| (&mut db.entries, &mut db.walk));
         let trash = self.trash.iter_mut().filter_map(|trash| match trash {
             Trash::Entries(entries, walk) => Some((entries, walk)),
@@ -240,19 +189,11 @@ impl Walk {
     }
 }
 
-impl SavedKey {
-    /// What it counts against the budget of a step: its bytes, and what a key costs by itself.
-    fn cost(&self) -> usize {
-        let value_bytes = self.value.as_ref().map_or(0, Value::allocated_bytes);
-        let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
-        KEY_COST + self.key.len() + value_bytes + hidden_bytes
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::End;
+    use crate::keyspace::Key;
+    use crate::queue::{End, Queue};
     use crate::value::Kind;
     use std::collections::BTreeMap;
 

@@ -1,0 +1,34 @@
+//! What is known of messages that left a queue together.
+
+use super::key::{DbIndex, Key};
+use crate::policy::QueuePolicy;
+use crate::queue::End;
+use std::sync::Arc;
+
+/// What becomes of a message that left a queue without a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It makes room and is not wanted any more.
+    Dropped,
+    /// It waited too long: it is a dead letter, or gone.
+    Expired,
+    /// It is a dead letter, if there is a queue for it.
+    DeadLetter,
+}
+
+/// Where messages came from, and what is to become of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The database of the queue.
+    pub db: DbIndex,
+    /// The queue.
+    pub key: Key,
+    /// The list in which append files have the messages.
+    pub list: Key,
+    /// The policy of the queue when they left it.
+    pub policy: Arc<QueuePolicy>,
+    /// Why they left.
+    pub fate: Fate,
+    /// The end of the list at which those are that left first.
+    pub first: End,
+}

@@ -1,0 +1,209 @@
+//! A snapshot as commands, and notes of what plain commands cannot say.
+//!
+//! | what is saved | what is written | who reads it back |
+//! |---|---|---|
+//! | policies, calendar, last delivery | notes | `queueing::replay_note` |
+//! | a list | `RPUSH`, and notes of its stamps | `commands/list.rs`, `replay_note` |
+//! | a string | `SET` | `commands/string/set.rs` |
+//! | messages in flight or delayed | `RPUSH` to a list beside, and notes | `Queues::replay`, `replay_note` |
+//! | messages on their way | `RPUSH` to a list of its own, and a note | `Keyspace::note_departure` |
+//! | an expiry | `PEXPIREAT`, of the list in flight where the queue is empty | `commands/expiry.rs`, `Queues::replay` |
+//!
+//! What reads it back reads the changes of a running broker as well, which are stated in the same words.
+
+use crate::keyspace::{DbIndex, InFlight, SavedKey, SavedPart, Value};
+use crate::note::Note;
+use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
+use crate::queue::{End, Queue, Stamp};
+use crate::resp::{write_arg, write_command, write_header};
+use std::io;
+
+/// Messages in one command, as in Redis: a loader need not keep a whole queue as one request.
+const MESSAGES_PER_COMMAND: usize = 64;
+
+/// A command with so many bytes of messages gets no more of them.
+const COMMAND_BYTES: usize = 64 << 10;
+
+/// Writes the parts of one snapshot as commands, one part after the other.
+#[derive(Debug, Default)]
+pub struct CommandEncoder {
+    /// The database that is selected.
+    db: Option<DbIndex>,
+    /// To be noted at the end: who reads it numbers the deliveries from 1, of which there were as many at
+    /// least.
+    last_delivery: Option<u64>,
+}
+
+impl CommandEncoder {
+    /// Adds a part at the end of `out`. `sink` is called behind every few commands and may empty `out`: no
+    /// more than a few commands come between two calls, however large the part is.
+    ///
+    /// # Errors
+    /// The error of `sink`. What is in `out` then is of no use.
+    pub fn add(
+        &mut self,
+        part: &SavedPart,
+        out: &mut Vec<u8>,
+        sink: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        Adding { encoder: self, out, sink }.part(part)
+    }
+
+    /// Adds what stands behind the last part.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        if let Some(number) = self.last_delivery {
+            Note::LastDelivery { number }.write(out);
+        }
+    }
+}
+
+/// A part that is being written.
+struct Adding<'a, S> {
+    encoder: &'a mut CommandEncoder,
+    out: &'a mut Vec<u8>,
+    sink: S,
+}
+
+impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
+    fn part(&mut self, part: &SavedPart) -> io::Result<()> {
+        let SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys } = part;
+        for (name, policy) in policies {
+            let note = match policy {
+                // No message is there yet that came under it.
+                Some(policy) => Note::PolicySet { at_ms: 0, policy: policy.clone() },
+                None => Note::PolicyDeleted { name: name.clone() },
+            };
+            note.write(self.out);
+        }
+        if let Some(ahead_ms) = *calendar_ahead_ms {
+            Note::Calendar { ahead_ms }.write(self.out);
+        }
+        self.encoder.last_delivery = self.encoder.last_delivery.or(*last_delivery);
+        for (departure, messages) in departing {
+            self.select(departure.db);
+            self.list(&departure.list, messages)?;
+            Note::Departing { departure: departure.clone() }.write(self.out);
+            self.empty()?;
+        }
+        keys.iter().try_for_each(|saved| self.key(saved))
+    }
+
+    fn key(&mut self, saved: &SavedKey) -> io::Result<()> {
+        let SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms } = saved;
+        self.select(*db);
+        if let Some(policy) = former_policy {
+            let (key, policy) = (key.to_vec(), QueuePolicy::clone(policy));
+            Note::FormerPolicy { key, policy }.write(self.out);
+        }
+        // Before the list: when that is read, a former policy ends that holds for nothing more.
+        self.list(&[key, DELAYED].concat(), delayed)?;
+        self.in_flight(key, in_flight)?;
+        match value {
+            None => {}
+            Some(Value::List(queue)) => self.list(key, queue)?,
+            Some(Value::String(string)) => {
+                string.with(|bytes| write_command(self.out, [&b"SET"[..], key, bytes]));
+            }
+        }
+        if let Some(expires_ms) = *expires_ms {
+            let mut digits = itoa::Buffer::new();
+            let at = digits.format(expires_ms).as_bytes();
+            let emptied = if value.is_some() { &[][..] } else { IN_FLIGHT };
+            write_command(self.out, [&b"PEXPIREAT"[..], &[key, emptied].concat(), at]);
+        }
+        self.empty()
+    }
+
+    fn select(&mut self, db: DbIndex) {
+        if self.encoder.db.replace(db) != Some(db) {
+            let mut digits = itoa::Buffer::new();
+            write_command(self.out, [&b"select"[..], digits.format(db).as_bytes()]);
+        }
+    }
+
+    fn list(&mut self, key: &[u8], queue: &Queue) -> io::Result<()> {
+        let mut messages = queue.iter();
+        let mut stamps = Runs::new(queue.stamp_runs());
+        loop {
+            let some = next_few(&mut messages, |message| *message);
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.push(key, some.iter().copied());
+            if queue.is_stamped() {
+                let (key, end, runs) = (key.to_vec(), End::Back, stamps.take(some.len()));
+                Note::Stamped { key, end, runs }.write(self.out);
+            }
+            self.empty()?;
+        }
+    }
+
+    /// Adds what is in flight as a list of its own, so that any server has it.
+    fn in_flight(&mut self, key: &[u8], in_flight: &InFlight) -> io::Result<()> {
+        let list = [key, IN_FLIGHT].concat();
+        let mut deliveries = in_flight.iter().map(|(_, delivery)| delivery);
+        loop {
+            let some = next_few(&mut deliveries, |delivery| &delivery.message);
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.push(&list, some.iter().map(|delivery| &*delivery.message));
+            let stamps = some.iter().map(|delivery| delivery.stamp).collect();
+            Note::InFlight { key: key.to_vec(), stamps }.write(self.out);
+            self.empty()?;
+        }
+    }
+
+    fn push<'a>(&mut self, key: &[u8], messages: impl ExactSizeIterator<Item = &'a [u8]>) {
+        write_header(self.out, b'*', 2 + messages.len());
+        write_arg(self.out, b"RPUSH");
+        write_arg(self.out, key);
+        for message in messages {
+            write_arg(self.out, message);
+        }
+    }
+
+    fn empty(&mut self) -> io::Result<()> {
+        (self.sink)(self.out)
+    }
+}
+
+/// As many of the next as one command has.
+fn next_few<T>(from: &mut impl Iterator<Item = T>, message: impl Fn(&T) -> &[u8]) -> Vec<T> {
+    let mut few = Vec::new();
+    let mut bytes = 0;
+    while few.len() < MESSAGES_PER_COMMAND
+        && bytes < COMMAND_BYTES
+        && let Some(one) = from.next()
+    {
+        bytes += message(&one).len();
+        few.push(one);
+    }
+    few
+}
+
+/// Stamps of neighbours, to be taken a few messages at a time.
+struct Runs<I> {
+    rest: I,
+    begun: Option<(Stamp, usize)>,
+}
+
+impl<I: Iterator<Item = (Stamp, usize)>> Runs<I> {
+    fn new(rest: I) -> Runs<I> {
+        Runs { rest, begun: None }
+    }
+
+    /// The stamps of the next `count` messages.
+    fn take(&mut self, mut count: usize) -> Vec<(Stamp, usize)> {
+        let mut taken = Vec::new();
+        while count > 0
+            && let Some((stamp, len)) = self.begun.take().or_else(|| self.rest.next())
+        {
+            let part = len.min(count);
+            taken.push((stamp, part));
+            count -= part;
+            self.begun = (len > part).then_some((stamp, len - part));
+        }
+        taken
+    }
+}
