@@ -228,6 +228,77 @@ const LINEAR: &[Operation] = &[
     },
 ];
 
+/// A chunk that a snapshot shares has as many deliveries at the least, and costs so many allocations.
+const CHUNK: usize = 64;
+const CHUNK_ALLOCATIONS: u64 = 3;
+
+/// These cost something for each chunk of what is in flight, and nothing for each message.
+const BY_CHUNK: &[Operation] = &[
+    Operation {
+        name: "a snapshot of what is in flight",
+        before: World::hold,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            // It is being written all the time.
+            std::mem::forget(world.broker.next_saved(1));
+        },
+    },
+    Operation {
+        name: "an acknowledgement while a snapshot begins",
+        before: World::hold,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("QUEUE ACK q");
+        },
+    },
+    Operation {
+        name: "a delivery while a snapshot begins",
+        before: |world, n| {
+            world.hold(n);
+            world.ask("RPUSH q x");
+        },
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("LPOP q");
+        },
+    },
+];
+
+/// These cost the same although a snapshot is under way that has the queue.
+const WHILE_SAVED: &[Operation] = &[
+    Operation {
+        name: "the first acknowledgement of a queue that is saved",
+        before: |world, n| {
+            world.hold(n);
+            world.save();
+        },
+        act: |world, _| world.ask("QUEUE ACK q"),
+    },
+    Operation {
+        name: "an acknowledgement by value of a queue that is saved",
+        before: |world, n| {
+            world.hold(n);
+            world.ask("QUEUE ACK q VALUE 3");
+            world.save();
+        },
+        act: |world, _| world.ask("QUEUE ACK q VALUE 200"),
+    },
+    Operation {
+        name: "a snapshot begins while many lists are on their way",
+        before: |world, n| {
+            world.ask("CONFIG SET turn-work-max 100");
+            world.ask("QUEUE POLICY SET p q* message-ttl-ms 1000 dead-letter dead");
+            (0..n / 4).for_each(|number| {
+                world.ask(&format!("RPUSH q{number} a b c d e f g h i j k l m n o p q r s t u v w"))
+            });
+            world.now = world.now.plus_us(1_000_000);
+            (0..n / 4).for_each(|number| world.ask(&format!("LLEN q{number}")));
+            assert!(world.broker.has_backlog());
+        },
+        act: |world, _| world.broker.begin_snapshot(),
+    },
+];
+
 struct World {
     broker: Broker,
     now: Now,
@@ -316,6 +387,13 @@ impl World {
         }
     }
 
+    /// A snapshot has begun and has all; it is not written yet.
+    fn save(&mut self) {
+        self.broker.begin_snapshot();
+        // As while it is being written.
+        std::mem::forget(self.broker.next_saved(usize::MAX));
+    }
+
     fn leave(&mut self) {
         self.leave_as(self.worker);
     }
@@ -360,10 +438,23 @@ fn cost(operation: &Operation, n: usize) -> Cost {
 
 #[test]
 fn constant_costs_do_not_grow_with_n() {
-    for operation in CONSTANT {
+    for operation in CONSTANT.iter().chain(WHILE_SAVED) {
         let (few, many) = (cost(operation, N), cost(operation, 10 * N));
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
         assert!(many.allocations <= few.allocations + SLACK, "{told}");
+        assert!(many.steps <= few.steps + SLACK, "{told}");
+        assert!(many.recorded <= few.recorded + RECORDED_SLACK, "{told}");
+    }
+}
+
+#[test]
+fn a_snapshot_costs_something_for_each_chunk() {
+    let chunks = (9 * N / CHUNK) as u64;
+    for operation in BY_CHUNK {
+        let (few, many) = (cost(operation, N), cost(operation, 10 * N));
+        let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
+        let allocations = few.allocations + chunks * CHUNK_ALLOCATIONS + SLACK;
+        assert!(many.allocations <= allocations, "{told}");
         assert!(many.steps <= few.steps + SLACK, "{told}");
         assert!(many.recorded <= few.recorded + RECORDED_SLACK, "{told}");
     }

@@ -18,6 +18,8 @@ type Stamped = (Box<[u8]>, Stamp);
 /// Messages that left together.
 #[derive(Debug)]
 pub(super) struct Departing {
+    /// Rises.
+    number: u64,
     departure: Departure,
     messages: Queue,
 }
@@ -37,6 +39,22 @@ pub(crate) struct Removed {
     pub behind: usize,
     /// Where they are now, if they are wanted.
     pub departure: Option<Departure>,
+}
+
+impl Departing {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The database where its queue is now.
+    pub(super) fn db(&self) -> DbIndex {
+        self.departure.db
+    }
+
+    /// What it is, to be kept, with the number that its database had; the messages are shared.
+    pub(super) fn share(&mut self, db: DbIndex) -> (Departure, Queue) {
+        (Departure { db, ..self.departure.clone() }, self.messages.share())
+    }
 }
 
 impl Keyspace {
@@ -67,7 +85,9 @@ impl Keyspace {
         self.bytes += messages.allocated_bytes();
         let queue = (departure.db, departure.key.clone());
         *self.governance.departing_counts.entry(queue).or_default() += 1;
-        self.governance.departing.push_back(Departing { departure, messages });
+        let number = self.governance.departing_end;
+        self.governance.departing_end += 1;
+        self.governance.departing.push_back(Departing { number, departure, messages });
     }
 
     /// A name that no client would think of.
@@ -92,6 +112,11 @@ impl Keyspace {
 
     /// Up to `count_max` of those messages that left first.
     pub(crate) fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
+        if let Some(snapshot) = &mut self.snapshot
+            && let Some(first) = self.governance.departing.front_mut()
+        {
+            snapshot.save_first_departing(first, &self.dbs);
+        }
         let first = self.governance.departing.front_mut()?;
         let bytes_before = first.messages.allocated_bytes();
         let messages = match first.departure.first {
@@ -128,18 +153,12 @@ impl Keyspace {
         }
     }
 
-    /// All that is on its way, and the messages. For snapshots and tools.
+    /// All that is on its way, and the messages. For tools.
     pub(crate) fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
         self.governance
             .departing
             .iter()
             .map(|departing| (&departing.departure, &departing.messages))
-    }
-
-    /// The same, to be kept: the messages are shared.
-    pub(super) fn share_departing(&mut self) -> Vec<(Departure, Queue)> {
-        let all = self.governance.departing.iter_mut();
-        all.map(|departing| (departing.departure.clone(), departing.messages.share())).collect()
     }
 
     /// Notes what append files say of a list, which is not there yet or an ordinary one.
@@ -163,6 +182,12 @@ impl Keyspace {
 
     /// Forgets what is on its way from a database that was flushed; the bytes that frees.
     pub(super) fn flush_departing(&mut self, db: DbIndex) -> usize {
+        if let Some(snapshot) = &mut self.snapshot {
+            let gone = self.governance.departing.iter_mut().filter(|one| one.db() == db);
+            for one in gone {
+                snapshot.save_departing(one, &self.dbs);
+            }
+        }
         let mut freed = 0;
         self.governance.noted_departures.retain(|departure| departure.db != db);
         self.governance.departing_counts.retain(|(of_db, _), _| *of_db != db);

@@ -85,6 +85,8 @@ pub(super) struct Governance {
     pub(super) idle_max: usize,
     /// Messages on their way to dead letters, those first that left first.
     pub(super) departing: VecDeque<Departing>,
+    /// Above the numbers of all that ever were.
+    pub(super) departing_end: u64,
     /// How many of those each queue has.
     pub(super) departing_counts: BTreeMap<(DbIndex, Key), usize>,
     /// What append files say of lists of such messages, while they are loaded.
@@ -536,6 +538,7 @@ impl Keyspace {
                     assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
                 }
                 let Some(governed) = governed else { continue };
+                governed.in_flight.check_invariants();
                 for (number, delivery) in governed.in_flight.iter() {
                     let holdings = &self.governance.holdings;
                     let is_held = holdings.contains(delivery.owner, db, key, number);

@@ -1,7 +1,7 @@
 //! Messages that were delivered and are not acknowledged yet, of one queue.
 
+use super::chunked::Chunked;
 use super::holdings::HELD_BYTES;
-use super::numbered::Numbered;
 use super::ranks::Ranks;
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
@@ -24,11 +24,18 @@ pub struct Delivery {
 }
 
 /// The messages of one queue that are in flight, in the order of their deliveries.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct InFlight {
-    by_number: Numbered<Delivery>,
+    by_number: Chunked<Delivery>,
     /// Bytes of the messages.
     message_bytes: usize,
+    /// From the first look-up on that needs one.
+    indexes: Option<Box<Indexes>>,
+}
+
+/// What finds deliveries by something else than their number. A snapshot needs none.
+#[derive(Debug, Default)]
+struct Indexes {
     /// Hashes of the messages with their numbers, from the first look-up by a message on.
     by_message: Option<BTreeSet<(u64, u64)>>,
     /// Counts the numbers, from the first look-up by rank among many on.
@@ -68,9 +75,7 @@ impl InFlight {
 
     /// Bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
-        let ranks_bytes = self.ranks.as_ref().map_or(0, Ranks::allocated_bytes);
-        let index_bytes = indexed * INDEXED_BYTES + ranks_bytes;
+        let index_bytes = self.indexes.as_ref().map_or(0, |indexes| indexes.allocated_bytes());
         let held_bytes = self.by_number.len() * HELD_BYTES;
         self.message_bytes + self.by_number.allocated_bytes() + held_bytes + index_bytes
     }
@@ -78,11 +83,8 @@ impl InFlight {
     /// Adds a delivery; its number is above those before.
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
         self.message_bytes += delivery.message.len();
-        if let Some(by_message) = &mut self.by_message {
-            by_message.insert((hasher.hash_one(&delivery.message), number));
-        }
-        if let Some(ranks) = &mut self.ranks {
-            ranks.add(number);
+        if let Some(indexes) = &mut self.indexes {
+            indexes.add(number, &delivery.message, hasher);
         }
         self.by_number.push(number, delivery);
     }
@@ -91,11 +93,8 @@ impl InFlight {
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
         let delivery = self.by_number.remove(number)?;
         self.message_bytes -= delivery.message.len();
-        if let Some(by_message) = &mut self.by_message {
-            by_message.remove(&(hasher.hash_one(&delivery.message), number));
-        }
-        if let Some(ranks) = &mut self.ranks {
-            ranks.remove(number);
+        if let Some(indexes) = &mut self.indexes {
+            indexes.remove(number, &delivery.message, hasher);
         }
         Some(delivery)
     }
@@ -105,7 +104,7 @@ impl InFlight {
         let Some(delivery) = self.by_number.get_mut(number) else { return };
         let before = std::mem::replace(&mut delivery.message, Box::from(message));
         self.message_bytes = self.message_bytes + message.len() - before.len();
-        if let Some(by_message) = &mut self.by_message {
+        if let Some(by_message) = self.indexes.as_mut().and_then(|own| own.by_message.as_mut()) {
             by_message.remove(&(hasher.hash_one(&before), number));
             by_message.insert((hasher.hash_one(message), number));
         }
@@ -146,7 +145,14 @@ impl InFlight {
 
     fn ranks(&mut self) -> &Ranks {
         let by_number = &self.by_number;
-        self.ranks.get_or_insert_with(|| Ranks::of(by_number.iter().map(|(number, _)| number)))
+        let ranks = &mut self.indexes.get_or_insert_default().ranks;
+        ranks.get_or_insert_with(|| Ranks::of(by_number.iter().map(|(number, _)| number)))
+    }
+
+    /// The same deliveries once more, for a snapshot: neither copies nor indexes are made.
+    pub(super) fn share(&mut self) -> InFlight {
+        let (by_number, message_bytes) = (self.by_number.share(), self.message_bytes);
+        InFlight { by_number, message_bytes, indexes: None }
     }
 
     pub(super) fn clear(&mut self) {
@@ -178,7 +184,8 @@ impl InFlight {
         let by_number = &self.by_number;
         let hash = |delivery: &Delivery| hasher.hash_one(&delivery.message);
         let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), number));
-        let by_message = self.by_message.get_or_insert_with(|| indexed().collect());
+        let by_message = &mut self.indexes.get_or_insert_default().by_message;
+        let by_message = by_message.get_or_insert_with(|| indexed().collect());
         // Of equal messages, the place behind the one that was found last.
         let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
         let mut found = Vec::new();
@@ -203,7 +210,7 @@ impl InFlight {
 
     /// The numbers of deliveries up to this one, the newest first.
     pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
-        self.by_number.numbers_to(last).rev()
+        self.by_number.numbers_down_from(last)
     }
 
     /// The numbers of deliveries behind `first`, up to `last`, the oldest first.
@@ -220,5 +227,39 @@ impl InFlight {
     /// All deliveries with their numbers, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> {
         self.by_number.iter()
+    }
+}
+
+impl InFlight {
+    /// Panics if something does not hold that always does.
+    pub(super) fn check_invariants(&self) {
+        self.by_number.check_invariants();
+        let bytes = self.iter().map(|(_, delivery)| delivery.message.len()).sum::<usize>();
+        assert_eq!(bytes, self.message_bytes);
+    }
+}
+
+impl Indexes {
+    fn allocated_bytes(&self) -> usize {
+        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
+        indexed * INDEXED_BYTES + self.ranks.as_ref().map_or(0, Ranks::allocated_bytes)
+    }
+
+    fn add(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
+        if let Some(by_message) = &mut self.by_message {
+            by_message.insert((hasher.hash_one(message), number));
+        }
+        if let Some(ranks) = &mut self.ranks {
+            ranks.add(number);
+        }
+    }
+
+    fn remove(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
+        if let Some(by_message) = &mut self.by_message {
+            by_message.remove(&(hasher.hash_one(message), number));
+        }
+        if let Some(ranks) = &mut self.ranks {
+            ranks.remove(number);
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
 mod capacity;
+mod chunked;
 mod delayed;
 mod deliveries;
 mod departure;

@@ -13,7 +13,7 @@ const HOLES_MAX: usize = 32;
 const KEPT_MAX: usize = 256;
 
 /// Values by number, in the order of the numbers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Numbered<T> {
     /// Neither the first nor the last is a hole.
     places: VecDeque<(u64, Option<T>)>,
@@ -23,6 +23,15 @@ pub(super) struct Numbered<T> {
 impl<T> Default for Numbered<T> {
     fn default() -> Numbered<T> {
         Numbered { places: VecDeque::new(), len: 0 }
+    }
+}
+
+impl<T: Clone> Clone for Numbered<T> {
+    /// A copy with as much room, so that it takes as many bytes.
+    fn clone(&self) -> Numbered<T> {
+        let mut places = VecDeque::with_capacity(self.places.capacity());
+        places.extend(self.places.iter().cloned());
+        Numbered { places, len: self.len }
     }
 }
 
@@ -105,7 +114,48 @@ impl<T> Numbered<T> {
         }
     }
 
-    fn place_of(&self, number: u64) -> Option<usize> {
+    /// Room for so many.
+    pub(super) fn with_capacity(capacity: usize) -> Numbered<T> {
+        Numbered { places: VecDeque::with_capacity(capacity), len: 0 }
+    }
+
+    /// How many places it takes: those of its values, and holes.
+    #[inline]
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// What is in a place, with its number; none if that is a hole.
+    pub(super) fn at(&self, place: usize) -> Option<(u64, &T)> {
+        let (number, value) = self.places.get(place)?;
+        Some((*number, value.as_ref()?))
+    }
+
+    /// Which of the first places have a value, a bit for each.
+    pub(super) fn mask(&self) -> u64 {
+        let places = self.places.iter().take(u64::BITS as usize).enumerate();
+        places.filter(|(_, (_, value))| value.is_some()).fold(0, |mask, (at, _)| mask | 1 << at)
+    }
+
+    /// Takes all values out of the first places whose bits are not set.
+    pub(super) fn keep(&mut self, mask: u64) {
+        for (at, (_, value)) in self.places.iter_mut().take(u64::BITS as usize).enumerate() {
+            if mask >> at & 1 == 0 && value.take().is_some() {
+                self.len -= 1;
+            }
+        }
+        self.trim_holes();
+    }
+
+    /// Adds all of another, whose numbers are above those before.
+    pub(super) fn append(&mut self, other: Numbered<T>) {
+        self.places.retain(|(_, value)| value.is_some());
+        self.places.extend(other.places.into_iter().filter(|(_, value)| value.is_some()));
+        self.len += other.len;
+    }
+
+    /// The place of a number; a hole has the one that it had.
+    pub(super) fn place_of(&self, number: u64) -> Option<usize> {
         self.places.binary_search_by_key(&number, |(other, _)| *other).ok()
     }
 

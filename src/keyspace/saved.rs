@@ -23,7 +23,8 @@ pub struct SavedPart {
     pub last_delivery: Option<u64>,
     /// By how many milliseconds the calendar is ahead of the clock of queues, in the first part, if it is.
     pub calendar_ahead_ms: Option<i64>,
-    /// Messages on their way to dead letters, in the first part.
+    /// Messages on their way to dead letters. Of one queue, those first that left first, also over all
+    /// parts.
     pub departing: Vec<(Departure, Queue)>,
     /// Keys, each of them in one part.
     pub keys: Vec<SavedKey>,
@@ -60,9 +61,15 @@ impl SavedPart {
             && self.keys.is_empty()
     }
 
+    /// What messages on their way count.
+    pub(super) fn cost_of_departing((_, messages): &(Departure, Queue)) -> usize {
+        KEY_COST + messages.allocated_bytes()
+    }
+
     /// What it counts against the budget of a step.
     pub(super) fn cost(&self) -> usize {
-        self.keys.iter().map(SavedKey::cost).sum()
+        let departing = self.departing.iter().map(SavedPart::cost_of_departing);
+        departing.chain(self.keys.iter().map(SavedKey::cost)).sum()
     }
 }
 

@@ -8,10 +8,12 @@
 //! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
 //! or was saved before.
 
+use super::departures::Departing;
 use super::flush::Trash;
 use super::saved::{KEY_COST, SavedKey, SavedPart};
 use super::{Db, DbIndex, Entries, Entry, Keyspace, NEVER, Value};
 use crate::policy::Policies;
+use std::ops::Range;
 
 /// How far the walk over one database has come. It goes with the entries when two databases are
 /// exchanged.
@@ -29,6 +31,9 @@ pub(super) struct Snapshot {
     saved: SavedPart,
     /// The policies that held when it began.
     policies: Policies,
+    /// Messages on their way that are not saved yet, by their numbers. Some may have been saved before their
+    /// database was flushed, and are not there any more.
+    departing: Range<u64>,
 }
 
 impl Keyspace {
@@ -44,10 +49,10 @@ impl Keyspace {
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
         let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
         let calendar_ahead_ms = Some(self.calendar_ahead_ms()).filter(|ahead_ms| *ahead_ms != 0);
-        let departing = self.share_departing();
-        let keys = Vec::new();
-        let saved = SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys };
-        self.snapshot = Some(Snapshot { saved, policies: self.policies().clone() });
+        let saved =
+            SavedPart { policies, last_delivery, calendar_ahead_ms, ..SavedPart::default() };
+        let (policies, departing) = (self.policies().clone(), 0..self.governance.departing_end);
+        self.snapshot = Some(Snapshot { saved, policies, departing });
     }
 
     /// Whether a snapshot is under way.
@@ -76,12 +81,23 @@ impl Keyspace {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes = saved.cost();
+        // Those that left first come first.
+        let departing = &mut self.governance.departing;
+        let first = departing.partition_point(|one| one.number() < snapshot.departing.start);
+        let mut left = departing.range_mut(first..);
+        while bytes < bytes_max && !snapshot.departing.is_empty() {
+            match left.next() {
+                Some(one) => bytes += snapshot.save_first_departing(one, &self.dbs),
+                None => snapshot.departing.start = snapshot.departing.end,
+            }
+        }
+        saved.departing.append(&mut snapshot.saved.departing);
         let dbs = self.dbs.iter_mut().map(|db| (&mut db.entries, &mut db.walk));
         let trash = self.trash.iter_mut().filter_map(|trash| match trash {
             Trash::Entries(entries, walk) => Some((entries, walk)),
             Trash::Expiries(_) | Trash::Dues(_) => None,
         });
-        let mut is_complete = true;
+        let mut is_complete = snapshot.departing.is_empty();
         for (entries, walk) in dbs.chain(trash) {
             // Entries that were removed were saved before, and those in front of the walk are all
             // there is left of it.
@@ -142,7 +158,7 @@ impl Entry {
         let value = self.value_mut().map(Value::share);
         let governed = self.interest_mut().and_then(|interest| interest.governed.as_mut());
         let hidden =
-            governed.map(|governed| (governed.in_flight.clone(), governed.delayed.share()));
+            governed.map(|governed| (governed.in_flight.share(), governed.delayed.share()));
         let (in_flight, delayed) = hidden.unwrap_or_default();
         // A list that has become empty may come back.
         let emptied = self.interest().and_then(|interest| interest.governed.as_ref());
@@ -168,6 +184,25 @@ impl Snapshot {
     /// Saves an entry that is about to change, of the database that had this number.
     pub(super) fn save(&mut self, entry: &mut Entry, epoch: u32, db: DbIndex) {
         self.saved.keys.extend(entry.save(epoch, db, &self.policies));
+    }
+
+    /// Saves messages on their way, if they were there when it began and are not saved yet; what they count.
+    /// Of each database they have to come in their order, each once.
+    pub(super) fn save_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
+        if !self.departing.contains(&one.number()) {
+            return 0;
+        }
+        let saved = one.share(dbs[one.db()].walk.number);
+        let cost = SavedPart::cost_of_departing(&saved);
+        self.saved.departing.push(saved);
+        cost
+    }
+
+    /// The same, of those that left first.
+    pub(super) fn save_first_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
+        let cost = self.save_departing(one, dbs);
+        self.departing.start = self.departing.start.max(one.number() + 1).min(self.departing.end);
+        cost
     }
 }
 

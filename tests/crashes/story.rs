@@ -1,12 +1,12 @@
-//! All that clients can see of the queues of a broker as time goes on. Two brokers with the same story are the
-//! same.
+//! The visible behaviour of a broker's queues over time: two brokers with the same story are in the same
+//! state.
 
 use tidegate::clock::Now;
 use tidegate::{Broker, ClientId, CloseReason, Peer};
 
 const KEYS: &[&str] = &["a", "b", "c", "dead"];
 
-/// What a request is answered; line ends are spaces.
+/// The reply to a request, with spaces for line ends.
 pub fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String {
     broker.receive(id, format!("{request}\r\n").as_bytes(), now);
     broker.settle(now);
@@ -16,8 +16,8 @@ pub fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String
     String::from_utf8_lossy(&owed).replace("\r\n", " ")
 }
 
-/// What becomes of messages that were pushed before: they may be remembered. Each has a producer of
-/// its own, which does not wait for room.
+/// Pushes earlier messages again: they may be remembered. Each has its own producer, which does not wait
+/// for capacity.
 fn push_again(broker: &mut Broker, again: &[usize], now: Now) -> String {
     let mut story = String::new();
     for key in ["a", "b", "c"] {
@@ -30,10 +30,10 @@ fn push_again(broker: &mut Broker, again: &[usize], now: Now) -> String {
     story
 }
 
-/// All that can be seen of the queues as time goes on, and in the end who was delivered how often. Messages
-/// with these numbers are pushed `again`.
+/// The visible behaviour of the queues over time, and the delivery counts at the end. Messages with these
+/// numbers are pushed `again`.
 pub fn story(broker: &mut Broker, now: Now, again: &[usize]) -> String {
-    // No journal says any more for how much there is space.
+    // There is no journal any more to say how much space there is.
     broker.allow_changes(u64::MAX, None, None);
     let id = broker.connect(7, Peer::in_process(), now);
     let mut story = ask(broker, id, "QUEUE POLICY LIST", now);
@@ -46,9 +46,9 @@ pub fn story(broker: &mut Broker, now: Now, again: &[usize]) -> String {
             ask(broker, id, &format!("SELECT {db}"), now);
             for key in KEYS {
                 let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
-                // What was counted before is forgotten with the process.
+                // Earlier counts are lost with the process.
                 let info = info.split("$6 pushed").next().unwrap_or_default().to_string();
-                // In which order several queues hand over what is due at once is not promised.
+                // The order between queues for messages due at the same time is not defined.
                 let until = if *key == "dead" { -1000 } else { -1 };
                 let list = ask(broker, id, &format!("LRANGE {key} 0 {until}"), now);
                 story += &format!("\n+{ms} {db} {key}: {list} | {info}");
