@@ -84,7 +84,7 @@ fn a_manifest_that_is_not_ours_is_refused() {
     assert!(error_of(missing).contains("expected a manifest, since there are append files"));
     assert!(error_of(with(&text.repeat(2))).contains("again"), "doubled");
     assert!(error_of(with("")).contains("empty manifest"));
-    assert!(error_of(with(&text[..text.len() - 1])).contains("cut off"));
+    assert!(error_of(with(&text[..text.len() - 1])).contains("truncated"));
     let path = text.replacen("file ", "file ../", 1);
     assert!(error_of(with(&path)).contains("without a path"));
     let foreign = "file appendonly.aof.9.incr.aof seq 9 type i\n";
