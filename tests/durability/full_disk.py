@@ -105,7 +105,7 @@ def a_change_that_does_not_fit_is_refused(binary, policy, directory):
         before = contents(server)
         # The end needs space as well.
         server.stop()
-        assert "is the end" not in server.log_tail(), server.log_tail()
+        assert "the server stops" not in server.log_tail(), server.log_tail()
         subprocess.run(["mount", "-o", "remount,size=40m", directory], check=True)
         server.start()
         assert not (lines := differences(before, contents(server))), lines
@@ -121,7 +121,7 @@ def always_is_the_end(binary, directory):
     acknowledged = push_until_full(server, server.client())
     status = server.process.wait(timeout=30)
     assert status == 1, f"exit status {status}"
-    assert "so this is the end" in server.log_tail(), server.log_tail()
+    assert "so the server stops" in server.log_tail(), server.log_tail()
     server.start()
     found = [message.split(b" ")[0] for message in server.client().lrange("queue", 0, -1)]
     expected = [b"%d" % number for number in range(len(found))]
