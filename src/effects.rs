@@ -8,7 +8,8 @@
 //! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
 //! one pop with a count: fewer bytes to write, and fewer commands to load.
 
-use crate::keyspace::{DbIndex, Removed};
+use crate::departure::Removed;
+use crate::key::DbIndex;
 use crate::note::Note;
 use crate::queue::End;
 use crate::resp::{write_arg, write_command};

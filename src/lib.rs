@@ -65,12 +65,13 @@
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
-//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of them |
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
+//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of them; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way |
 //! | `note` | the content of append files besides plain commands |
+//! | `departure`, `key` | messages that leave a queue without a consumer; names of keys and databases |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
@@ -120,6 +121,7 @@
 mod client_id;
 mod host;
 mod in_process;
+mod key;
 mod persistence;
 
 mod channels;
@@ -127,6 +129,7 @@ mod clients;
 mod command_error;
 mod commands;
 mod deadlines;
+mod departure;
 mod effects;
 mod engine;
 mod flags;

@@ -4,7 +4,8 @@
 //! with it. What it tells is a property of what plain commands build: since when a message is ready, how
 //! often it was delivered, which policies were set. Without the notes all messages are there.
 
-use crate::keyspace::{Departure, Fate, Key};
+use crate::departure::{Departure, Fate};
+use crate::key::Key;
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use crate::resp::write_header;

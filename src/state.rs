@@ -5,9 +5,8 @@ use crate::client_id::ClientId;
 use crate::clients::{Clients, CloseReason};
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
-use crate::effects::Effects;
 use crate::host::Host;
-use crate::keyspace::{Expired, Keyspace};
+use crate::keyspace::Keyspace;
 use crate::line_limit::LineLimit;
 use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
@@ -41,8 +40,6 @@ pub struct State {
     pub(crate) channels: Channels,
     /// The channel policies in effect.
     pub(crate) channel_policies: ChannelPolicies,
-    /// Changes, for recording.
-    pub(crate) effects: Effects,
     pub(crate) persistence: Persistence,
     /// Timeouts of blocked clients, in microseconds of the monotonic clock.
     pub(crate) wait_deadlines: Deadlines<ClientId>,
@@ -90,7 +87,6 @@ impl State {
             keyspace,
             channels: Channels::new(random.next()),
             channel_policies,
-            effects: Effects::default(),
             persistence: Persistence::default(),
             clients,
             wait_deadlines: Deadlines::default(),
@@ -110,12 +106,6 @@ impl State {
             random,
             settings,
         }
-    }
-
-    /// Starts the recording of effects with an empty stream, or stops it.
-    pub fn record_effects(&mut self, is_on: bool) {
-        self.effects.turn(is_on);
-        self.keyspace.record_expired(is_on);
     }
 
     /// Updates the settings to the queue policies in effect, wherever they were set.
@@ -144,25 +134,6 @@ impl State {
 /// A limit of the settings as a count; one beyond memory means no limit.
 pub(crate) fn count_max(limit: u64) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
-}
-
-/// Adds expired keys to the effects. Call it before adding a command's effect, which may depend on their
-/// absence.
-#[inline(always)]
-pub(crate) fn add_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
-    if keyspace.has_expired() {
-        add_all_expired(keyspace, effects);
-    }
-}
-
-#[cold]
-fn add_all_expired(keyspace: &mut Keyspace, effects: &mut Effects) {
-    for expired in keyspace.take_expired() {
-        match expired {
-            Expired::Key(db, key) => effects.add(db, [&b"DEL"[..], &key]),
-            Expired::Messages(removed) => effects.add_removed(&removed, || keyspace.mark()),
-        }
-    }
 }
 
 /// A small generator for choices that need no secrecy (RANDOMKEY): splitmix64.

@@ -14,7 +14,6 @@ use crate::queue::Queue;
 use crate::queueing::Queues;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
 use crate::settings::policy_text;
-use crate::state::State;
 use crate::value::Kind;
 use log::{info, warn};
 use std::collections::BTreeMap;
@@ -39,18 +38,18 @@ impl Broker {
     /// Begins or ends the recording of effects: commands that change another broker's data in the
     /// same way, if it runs them with its calendar clock at zero.
     pub fn record_effects(&mut self, is_on: bool) {
-        self.state.record_effects(is_on);
+        self.state.keyspace.effects.turn(is_on);
     }
 
     /// Moves the effects since the last call, as requests, to the end of `to`.
     pub fn take_effects(&mut self, to: &mut Vec<u8>) {
-        self.state.effects.take_into(to);
+        self.state.keyspace.effects.take_into(to);
     }
 
     /// Makes the effects to come stand by themselves, at the start of a file: they begin with the
     /// choice of a database.
     pub fn begin_effects_anew(&mut self) {
-        self.state.effects.forget_db();
+        self.state.keyspace.effects.forget_db();
     }
 
     /// The turn's changes are as durable as was promised: their replies may be sent.
@@ -174,8 +173,8 @@ impl Broker {
     /// Ends the loading of append files: from here on policies do what they say, and what was in flight
     /// goes back to its queues, which is recorded as an effect if effects are.
     pub fn end_replay(&mut self, now: Now) {
-        let State { keyspace, effects, .. } = &mut self.state;
-        Queues::new(keyspace, effects).end_replay(now);
+        let keyspace = &mut self.state.keyspace;
+        Queues::new(keyspace).end_replay(now);
         self.state.show_policies();
         self.compare_policies();
     }

@@ -96,10 +96,10 @@ impl Broker {
         if self.state.persistence.loading.is_some() {
             return;
         }
-        let State { keyspace, effects, .. } = &mut self.state;
+        let keyspace = &mut self.state.keyspace;
         if let Some(step_ms) = keyspace.set_time(now) {
             info!("the calendar was set by {step_ms} ms; queues go on by the monotonic clock");
-            effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
+            keyspace.effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
         queueing::do_chores(&mut self.state);

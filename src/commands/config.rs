@@ -72,13 +72,11 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     }
     // Takes a look at every key, and may find that it cannot be.
     if changed.contains(&"queue-policy") {
-        let (keyspace, effects) = (&mut state.keyspace, &mut state.effects);
-        Queues::new(keyspace, effects).configure_policies(&next.queue_policies).map_err(
-            |reason| {
-                let failed = "CONFIG SET failed (possibly related to argument 'queue-policy')";
-                CommandError::from(format!("ERR {failed} - {reason}"))
-            },
-        )?;
+        let mut queues = Queues::new(&mut state.keyspace);
+        queues.configure_policies(&next.queue_policies).map_err(|reason| {
+            let failed = "CONFIG SET failed (possibly related to argument 'queue-policy')";
+            CommandError::from(format!("ERR {failed} - {reason}"))
+        })?;
     }
     state.settings = next;
     // Most settings are read where they are needed; these are kept elsewhere too.
@@ -126,7 +124,7 @@ fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 /// The file says of queue policies what holds: append files need not say it any more, and so do not
 /// override what is written in the file later.
 fn adopt_policies(state: &mut State) {
-    let State { keyspace, effects, .. } = state;
+    let keyspace = &mut state.keyspace;
     let mut next = keyspace.policies().clone();
     let forgotten = next.adopt();
     if forgotten.is_empty() || state.persistence.refusal().is_some() {
@@ -136,7 +134,7 @@ fn adopt_policies(state: &mut State) {
     keyspace.set_policies(|policies| *policies = next);
     for name in forgotten {
         keyspace.note_change();
-        effects.note(0, &Note::PolicyForgotten { name });
+        keyspace.effects.note(0, &Note::PolicyForgotten { name });
     }
 }
 

@@ -245,8 +245,8 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     monitor::stop(ctx.state, ctx.client);
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2);
-    let State { clients, settings, keyspace, effects, .. } = &mut *ctx.state;
-    Queues::new(keyspace, effects).give_back_held(ctx.client);
+    let State { clients, settings, keyspace, .. } = &mut *ctx.state;
+    Queues::new(keyspace).give_back_held(ctx.client);
     if let Some(client) = clients.get_mut(ctx.client) {
         client.is_authenticated = settings.requirepass.is_empty();
         client.no_evict = false;

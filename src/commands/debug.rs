@@ -11,7 +11,6 @@ use crate::glob::glob_matches;
 use crate::queue::End;
 use crate::queueing::{self, PushRules, Queues};
 use crate::resp::{Output, Protocol, Request, parse_integer};
-use crate::state::State;
 use log::warn;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -130,7 +129,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         let text = format!("ERR expected at most {POPULATE_BYTES_MAX} bytes in all");
         return Err(CommandError::from(text));
     }
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     for number in 0..count {
         let key = [prefix, b":", number.to_string().as_bytes()].concat();
         if !keyspace.contains(ctx.db, &key) {
@@ -143,7 +142,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
             let at = keyspace.slot_or_create(ctx.db, &key);
             let rules = PushRules::of(keyspace, at);
             let to = queueing::Place { at, key: &key, end: End::Back, rules };
-            Queues::new(keyspace, effects).push(&to, messages)?;
+            Queues::new(keyspace).push(&to, messages)?;
         }
     }
     ctx.reply.ok();

@@ -7,7 +7,6 @@ use crate::engine::uses::{READ_VALUE, UPDATE};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};
 use crate::queueing::Queues;
 use crate::resp::Request;
-use crate::state::State;
 
 const CONDITIONS: Arg = OptionalChoice(&["NX", "XX", "GT", "LT"]);
 
@@ -133,19 +132,19 @@ fn set(
     let expires_ms = given_ms.and_then(|given_ms| given_ms.checked_add(base_ms));
     let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.found.command))?;
 
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let is_set = keyspace.get(ctx.db, key).is_some()
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
     if is_set && expires_ms <= ctx.now.unix_ms() {
         // With all that it has, as if that moment had come.
-        Queues::new(keyspace, effects).clear_hidden(ctx.db, key);
+        Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key);
-        effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {
         keyspace.set_expiry(ctx.db, key, Some(expires_ms));
         // A moment and not a span: it means the same whenever it is replayed.
         let mut digits = itoa::Buffer::new();
-        effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
+        keyspace.effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     }
     ctx.reply.flag(is_set);
     Ok(())

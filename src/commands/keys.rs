@@ -3,7 +3,6 @@
 
 use super::deeds::log_deed;
 use crate::clients::{Client, Clients};
-use crate::effects::Effects;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Server};
 use crate::engine::syntax::{ALL_KEYS, PER_KEY, SYNC};
@@ -63,10 +62,10 @@ const SAME_OBJECT: CommandError =
     CommandError::text("ERR source and destination objects are the same");
 
 fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let is_removed = |key: &&[u8]| {
         // A queue may have messages that are ready, delayed and in flight: all of them go.
-        let is_cleared = Queues::new(keyspace, effects).clear_hidden(ctx.db, key);
+        let is_cleared = Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key).is_some() || is_cleared
     };
     let removed = request.args_from(1).filter(is_removed).count();
@@ -127,7 +126,7 @@ fn rename_to(
 ) -> Result<bool, CommandError> {
     let mut args = Arguments::of(request);
     let (from, to) = (args.required()?, args.required()?);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     queueing::check_name(keyspace, to)?;
     if !keyspace.contains(ctx.db, from) {
         return Err(CommandError::NoSuchKey);
@@ -137,7 +136,7 @@ fn rename_to(
         return Ok(false);
     }
     if let Some((value, expires_ms)) = keyspace.remove(ctx.db, from) {
-        make_place(keyspace, effects, ctx.db, to, &value);
+        make_place(keyspace, ctx.db, to, &value);
         keyspace.insert(ctx.db, to, value, expires_ms);
     }
     Ok(true)
@@ -145,15 +144,9 @@ fn rename_to(
 
 /// What is no list comes in the place of a queue with all that it has in flight and delayed, which could
 /// not come back.
-fn make_place(
-    keyspace: &mut Keyspace,
-    effects: &mut Effects,
-    db: DbIndex,
-    key: &[u8],
-    value: &Value,
-) {
+fn make_place(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], value: &Value) {
     if value.type_of() != Type::List && keyspace.is_governed(db, key) {
-        Queues::new(keyspace, effects).clear_hidden(db, key);
+        Queues::new(keyspace).clear_hidden(db, key);
     }
 }
 
@@ -163,11 +156,11 @@ fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     if to == ctx.db {
         return Err(SAME_OBJECT);
     }
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let moved = if keyspace.contains(to, key) { None } else { keyspace.remove(ctx.db, key) };
     ctx.reply.flag(moved.is_some());
     if let Some((value, expires_ms)) = moved {
-        make_place(keyspace, effects, to, key, &value);
+        make_place(keyspace, to, key, &value);
         keyspace.insert(to, key, value, expires_ms);
     }
     Ok(())
@@ -189,7 +182,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     if to_db == ctx.db && from == to {
         return Err(SAME_OBJECT);
     }
-    let State { keyspace, effects, stats, .. } = &mut *ctx.state;
+    let State { keyspace, stats, .. } = &mut *ctx.state;
     queueing::check_name(keyspace, to)?;
     let value = keyspace.get(ctx.db, from).cloned();
     keyspace.work.copied(value.as_ref().map_or(0, |value| value.allocated_bytes()));
@@ -198,7 +191,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     ctx.reply.flag(value.is_some());
     if let Some(value) = value {
         let expires_ms = keyspace.expiry(ctx.db, from).flatten();
-        make_place(keyspace, effects, to_db, to, &value);
+        make_place(keyspace, to_db, to, &value);
         keyspace.insert(to_db, to, value, expires_ms);
     }
     Ok(())

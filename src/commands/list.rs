@@ -12,7 +12,7 @@ use crate::keyspace::{DbIndex, Plain, Slot};
 use crate::queue::{End, Queue};
 use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
 use crate::resp::{Output, Request};
-use crate::state::{State, add_expired};
+use crate::state::State;
 use std::iter;
 
 const PER_MESSAGE: &str = "O(1) for each message";
@@ -82,7 +82,7 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let Some(key) = request.get(1) else { return missing() };
     let messages = request.args_from(2);
     let room = || messages.clone().map(|message| Queue::room_for(message.len())).sum();
@@ -99,8 +99,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
         Plain::Absent => return Ok(()),
     };
     ctx.reply.count(len);
-    add_expired(keyspace, effects);
-    effects.state_push(ctx.db, end, key, messages);
+    keyspace.effects.state_push(ctx.db, end, key, messages);
     Ok(())
 }
 
@@ -121,7 +120,7 @@ fn push_governed(
     (at, key): (Slot, &[u8]),
 ) -> Result<(), CommandError> {
     let messages = request.args_from(2);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     // In a transaction nobody waits.
     let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
     let is_first = ctx.origin.is_woken();
@@ -133,7 +132,7 @@ fn push_governed(
         wait::begin(ctx, request, Wants::Capacity(policy), iter::once(key), Some(deadline_us));
         return Ok(());
     }
-    let len = Queues::new(keyspace, effects).push(&to, messages)?;
+    let len = Queues::new(keyspace).push(&to, messages)?;
     ctx.reply.count(len);
     Ok(())
 }
@@ -181,7 +180,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     if count != Some(0) {
         queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
     }
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let reply = &mut *ctx.reply;
     let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
         let taken = count.unwrap_or(1).min(queue.len());
@@ -210,15 +209,14 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         }
     };
     if taken > 0 {
-        add_expired(keyspace, effects);
-        effects.state_pop(ctx.db, end, key, taken);
+        keyspace.effects.state_pop(ctx.db, end, key, taken);
     }
     Ok(())
 }
 
 /// LPOP and RPOP of a queue under a policy.
 fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count: Option<usize>) {
-    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
+    let State { clients, keyspace, .. } = &mut *ctx.state;
     let begin = |reply: &mut Output, taken| {
         if count.is_some() {
             reply.array(taken);
@@ -226,7 +224,7 @@ fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count
     };
     let consumer = clients.consumer(ctx.client);
     let from = queueing::Pop { at, key, end, count: count.unwrap_or(1), consumer };
-    let taken = Queues::new(keyspace, effects).pop(from, ctx.reply, begin);
+    let taken = Queues::new(keyspace).pop(from, ctx.reply, begin);
     match (taken, count) {
         (Taken::Some, _) => {}
         (Taken::ToAcknowledge, _) => clients.note_delivered(consumer),
@@ -331,7 +329,7 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let key = args.required()?;
     let after = args.choice(&[("before", false), ("after", true)])?;
     let (pivot, message) = (args.required()?, args.required()?);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let is_governed = keyspace.is_governed(ctx.db, key);
     let finds = |queue: &Queue| queue.iter().position(|message| message == pivot);
     // The pivot may be the last one.
@@ -352,11 +350,10 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     })?;
     match len {
         Some(Some(_)) if is_governed => {
-            add_expired(keyspace, effects);
-            Queues::new(keyspace, effects).note_ready(ctx.db, key);
-            effects.state(ctx.db, request.args());
+            Queues::new(keyspace).note_ready(ctx.db, key);
+            keyspace.effects.state(ctx.db, request.args());
             let end = End::Back;
-            let len = Queues::new(keyspace, effects).finish_push(ctx.db, key, end, 1);
+            let len = Queues::new(keyspace).finish_push(ctx.db, key, end, 1);
             ctx.reply.count(len);
         }
         Some(Some(len)) => ctx.reply.count(len),
@@ -486,8 +483,8 @@ fn move_or_null(
     from: End,
     to: End,
 ) -> Result<(), CommandError> {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    match move_between(keyspace, effects, ctx.db, source, destination, from, to)? {
+    let keyspace = &mut ctx.state.keyspace;
+    match move_between(keyspace, ctx.db, source, destination, from, to)? {
         Some(message) => ctx.reply.bulk(&message),
         None => ctx.reply.null(),
     }

@@ -14,7 +14,6 @@ use crate::engine::{Arg, Arguments, Command, CommandError, Context, is_word};
 use crate::keyspace::{COUNTS, Key, Totals};
 use crate::queueing::Queues;
 use crate::resp::{Output, Request};
-use crate::state::State;
 
 /// QUEUE POLICY and its forms.
 const POLICY: &[Arg] = &[OneOf(&[
@@ -92,10 +91,10 @@ fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let mut args = Arguments::from(request, 2);
     let key = Key::from(args.required()?);
     let numbers = named_deliveries(ctx, &key, args)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     for number in &numbers {
         let Some(at) = keyspace.slot(ctx.db, &key) else { break };
-        Queues::new(keyspace, effects).acknowledge(at, &key, *number);
+        Queues::new(keyspace).acknowledge(at, &key, *number);
     }
     ctx.reply.count(numbers.len());
     Ok(())
@@ -105,8 +104,8 @@ fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let mut args = Arguments::from(request, 2);
     let key = Key::from(args.required()?);
     let numbers = named_deliveries(ctx, &key, args)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    Queues::new(keyspace, effects).give_back(ctx.db, &key, &numbers);
+    let keyspace = &mut ctx.state.keyspace;
+    Queues::new(keyspace).give_back(ctx.db, &key, &numbers);
     ctx.reply.count(numbers.len());
     Ok(())
 }

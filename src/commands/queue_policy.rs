@@ -6,7 +6,6 @@ use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};
 use crate::queueing::Queues;
 use crate::resp::{Output, Request};
-use crate::state::State;
 
 pub(super) fn policy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
@@ -36,8 +35,8 @@ fn set(ctx: &mut Context<'_>, args: Arguments<'_>) -> Result<(), CommandError> {
     }
     let policy = QueuePolicy::parse(&words).map_err(refused)?;
     policy.check_acknowledge().map_err(refused)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    Queues::new(keyspace, effects).set_policy(policy).map_err(refused)?;
+    let keyspace = &mut ctx.state.keyspace;
+    Queues::new(keyspace).set_policy(policy).map_err(refused)?;
     ctx.state.show_policies();
     ctx.reply.ok();
     Ok(())
@@ -49,8 +48,8 @@ fn refused(reason: String) -> CommandError {
 
 fn delete(ctx: &mut Context<'_>, name: &[u8]) -> Result<(), CommandError> {
     refuse_unwritable(&ctx.state.persistence)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    let is_deleted = Queues::new(keyspace, effects).delete_policy(name);
+    let keyspace = &mut ctx.state.keyspace;
+    let is_deleted = Queues::new(keyspace).delete_policy(name);
     ctx.state.show_policies();
     ctx.reply.flag(is_deleted);
     Ok(())

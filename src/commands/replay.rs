@@ -38,8 +38,8 @@ pub(crate) fn replay(
         }
         _ => {}
     }
-    let State { keyspace, effects, .. } = &mut *state;
-    if Queues::new(keyspace, effects).replay(*db, request, reply) {
+    let keyspace = &mut state.keyspace;
+    if Queues::new(keyspace).replay(*db, request, reply) {
         reply.clear();
         return Ok(());
     }

@@ -1,13 +1,12 @@
 //! Taking messages from a list, at once or after a wait, and how commands say what to take.
 
 use crate::clients::Consumer;
-use crate::effects::Effects;
 use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::queue::{End, Stamp};
 use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
 use crate::resp::{Args, Output};
-use crate::state::{State, add_expired};
+use crate::state::State;
 use std::iter;
 
 /// What a command wants to take.
@@ -63,11 +62,11 @@ pub(super) fn take_first<'a>(
     keys: impl Iterator<Item = &'a [u8]>,
     wanted: &Take<'_>,
 ) -> Result<bool, CommandError> {
-    let State { clients, keyspace, effects, .. } = &mut *ctx.state;
+    let State { clients, keyspace, .. } = &mut *ctx.state;
     let consumer = clients.consumer(ctx.client);
     let taker = Taker { db: ctx.db, consumer, take: wanted };
     for key in keys {
-        match take(keyspace, effects, taker, key, ctx.reply)? {
+        match take(keyspace, taker, key, ctx.reply)? {
             Taken::Nothing => continue,
             Taken::Some => {}
             Taken::ToAcknowledge => clients.note_delivered(consumer),
@@ -80,7 +79,6 @@ pub(super) fn take_first<'a>(
 /// Takes from the list at `key` what a client wants and writes the reply.
 fn take(
     keyspace: &mut Keyspace,
-    effects: &mut Effects,
     taker: Taker<'_>,
     key: &[u8],
     reply: &mut Output,
@@ -94,11 +92,11 @@ fn take(
     let (end, taken) = match (take, governed_at) {
         (Take::Pop { end }, Some(at)) => {
             let from = queueing::Pop { at, key, end: *end, count: 1, consumer };
-            return Ok(Queues::new(keyspace, effects).pop_with_key(from, false, reply));
+            return Ok(Queues::new(keyspace).pop_with_key(from, false, reply));
         }
         (Take::PopMany { end, count }, Some(at)) => {
             let from = queueing::Pop { at, key, end: *end, count: *count, consumer };
-            return Ok(Queues::new(keyspace, effects).pop_with_key(from, true, reply));
+            return Ok(Queues::new(keyspace).pop_with_key(from, true, reply));
         }
         (Take::Pop { end }, None) => {
             (end, pop_with_key(keyspace, db, key, *end, reply)?.then_some(1))
@@ -107,14 +105,13 @@ fn take(
             (end, pop_many_with_key(keyspace, db, key, *end, *count, reply)?)
         }
         (Take::Move { from, to, destination }, _) => {
-            let moved = move_between(keyspace, effects, db, key, destination, *from, *to)?;
+            let moved = move_between(keyspace, db, key, destination, *from, *to)?;
             let moved = moved.inspect(|message| reply.bulk(message));
             return Ok(moved.map_or(Taken::Nothing, |_| Taken::Some));
         }
     };
     let Some(count) = taken else { return Ok(Taken::Nothing) };
-    add_expired(keyspace, effects);
-    effects.state_pop(db, *end, key, count);
+    keyspace.effects.state_pop(db, *end, key, count);
     Ok(Taken::Some)
 }
 
@@ -157,7 +154,6 @@ fn pop_many_with_key(
 /// delivery; those of the other list hold for it as for a push.
 pub(super) fn move_between(
     keyspace: &mut Keyspace,
-    effects: &mut Effects,
     db: DbIndex,
     source: &[u8],
     destination: &[u8],
@@ -184,14 +180,14 @@ pub(super) fn move_between(
     }
     let moved = move_message(keyspace, db, source, destination, from, to)?;
     if moved.is_some() {
-        add_expired(keyspace, effects);
         if is_governed {
-            Queues::new(keyspace, effects).note_ready(db, destination);
+            Queues::new(keyspace).note_ready(db, destination);
         }
-        effects
+        keyspace
+            .effects
             .state(db, [b"LMOVE", source, destination, queueing::side(from), queueing::side(to)]);
         if is_governed {
-            Queues::new(keyspace, effects).finish_push(db, destination, to, 1);
+            Queues::new(keyspace).finish_push(db, destination, to, 1);
         }
     }
     Ok(moved)

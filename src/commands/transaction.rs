@@ -57,7 +57,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     ctx.reply.array(transaction.queued.len());
-    ctx.state.effects.begin_group();
+    ctx.state.keyspace.effects.begin_group();
     for queued in &transaction.queued {
         let request = queued.as_request();
         // Only what was found is queued, and the table does not change.
@@ -79,7 +79,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             &request,
         );
     }
-    ctx.state.effects.end_group();
+    ctx.state.keyspace.effects.end_group();
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::queueing::{self, Queues};
 use crate::resp::{Output, OwnedRequest, Request};
-use crate::state::{State, add_expired};
+use crate::state::State;
 
 /// What administrators do is not for everybody who may watch.
 const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
@@ -35,12 +35,12 @@ pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
 pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let command = ctx.found.command;
     let changes_before = ctx.state.keyspace.changes();
-    ctx.state.effects.begin_command();
+    ctx.state.keyspace.effects.begin_command();
     let result = match command.run {
         Some(run) => run(ctx, request),
         None => Err(CommandError::Arity(command.name.to_string())),
     };
-    if ctx.state.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
+    if ctx.state.keyspace.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
         add_effect(ctx, request);
         ctx.state.clients.note_change(ctx.client);
     }
@@ -85,13 +85,12 @@ fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
 /// Adds a request that changed something to the effects, unless its command has stated what it
 /// became.
 fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     // EXEC itself changes nothing: its commands have been added one by one.
-    if !effects.is_stated() && ctx.found.command.flags.contains(Flags::WRITE) {
-        add_expired(keyspace, effects);
-        effects.add(ctx.db, request.args());
+    if !keyspace.effects.is_stated() && ctx.found.command.flags.contains(Flags::WRITE) {
+        keyspace.effects.add(ctx.db, request.args());
     }
-    Queues::new(keyspace, effects).note_stamped();
+    Queues::new(keyspace).note_stamped();
 }
 
 /// A command that takes so long is noticed where lives are measured.

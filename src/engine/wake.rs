@@ -10,12 +10,11 @@ use super::{gates, open_transaction, timing, wait};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::keyspace::{DbIndex, Key};
-use crate::state::{State, add_expired};
+use crate::state::State;
 
 /// After a command outside EXEC, or a whole EXEC, or what time has changed.
 #[inline(always)]
 pub(crate) fn follow_up(state: &mut State, table: &'static Table, now: Now) {
-    add_expired(&mut state.keyspace, &mut state.effects);
     if state.keyspace.has_signals() {
         follow_signals(state, table, now);
     }

@@ -78,8 +78,10 @@ impl Keyspace {
         self.governed(db, key).is_some_and(is_under)
     }
 
-    /// What the files say of delayed messages to come: when they are ready, and where they belong.
-    pub(crate) fn note_delay(&mut self, db: DbIndex, key: &[u8], noted: (u32, i64, End)) -> bool {
+    /// Notes that the file says of delayed messages to come when they are ready, and where they belong; whether
+    /// it did so before.
+    pub(crate) fn note_delay(&mut self, db: DbIndex, key: &[u8], ready_ms: i64, end: End) -> bool {
+        let noted = (self.effects.file(), ready_ms, end);
         let note =
             |governed: &mut Governed| std::mem::replace(&mut governed.noted_delay, noted) == noted;
         self.change_governed(db, key, note).unwrap_or(true)

@@ -4,8 +4,8 @@
 //! that nobody is shown or given one of them. To hand them over takes longer, and is a chore. Until then
 //! they are here, and in append files in a list with a name of its own, which a note explains.
 
-use super::departure::{Departure, Fate};
-use super::{DbIndex, Key, Keyspace, Value};
+use super::governed::mark;
+use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
 use std::collections::BTreeMap;
@@ -22,23 +22,6 @@ pub(super) struct Departing {
     number: u64,
     departure: Departure,
     messages: Queue,
-}
-
-/// Messages in a row that were taken out of a list, and are not wanted or on their way.
-#[derive(Debug)]
-pub(crate) struct Removed {
-    /// The database of the list.
-    pub db: DbIndex,
-    /// The list.
-    pub key: Key,
-    /// Where the first of them was.
-    pub index: usize,
-    /// How many there were.
-    pub count: usize,
-    /// How many messages are behind them.
-    pub behind: usize,
-    /// Where they are now, if they are wanted.
-    pub departure: Option<Departure>,
 }
 
 impl Departing {
@@ -79,6 +62,18 @@ impl Keyspace {
         let (count, behind) = (messages.len(), len - index.min(len));
         self.add_departing(departure.clone(), messages);
         Some(Removed { db, key: key.clone(), index, count, behind, departure: Some(departure) })
+    }
+
+    /// Records that messages in a row were taken out of a list.
+    pub(super) fn add_removed(&mut self, removed: &Removed) {
+        let Keyspace { dbs, effects, .. } = self;
+        effects.add_removed(removed, || mark(dbs));
+    }
+
+    /// The same, as what a command did.
+    pub(crate) fn state_removed(&mut self, removed: &Removed) {
+        let Keyspace { dbs, effects, .. } = self;
+        effects.state_removed(removed, || mark(dbs));
     }
 
     fn add_departing(&mut self, departure: Departure, messages: Queue) {

@@ -1,7 +1,7 @@
 //! When values go by themselves: each database has its deadlines, and one more set knows which
 //! database is due first, so that a turn looks at one number.
 
-use super::{Db, DbIndex, Expired, Key, Keyspace, NEVER};
+use super::{Db, DbIndex, Key, Keyspace, NEVER};
 use crate::policy::{DELAYED, IN_FLIGHT};
 
 impl Keyspace {
@@ -53,12 +53,10 @@ impl Keyspace {
         self.expired_count += 1;
         let Some(entry) = self.dbs[db].entries.get_index(index) else { return };
         let key = entry.shared_key();
-        let hidden = self.clear_hidden_of_expired(db, &key);
-        if let Some(expired) = &mut self.expired {
-            let names = hidden.into_iter().map(|suffix| Key::from([&key, suffix].concat()));
-            expired.extend(names.map(|name| Expired::Key(db, name)));
-            expired.push(Expired::Key(db, key.clone()));
+        for suffix in self.clear_hidden_of_expired(db, &key) {
+            self.effects.add(db, [&b"DEL"[..], &[&key, suffix].concat()]);
         }
+        self.effects.add(db, [&b"DEL"[..], &key]);
         // What had no other use has left its place.
         let Some(index) = self.dbs[db].entries.get_index_of(&key) else { return };
         self.signal(db, index);
@@ -110,6 +108,7 @@ mod tests {
     use crate::clock::Now;
     use crate::keyspace::{Keyspace, Value};
     use crate::queue::{End, Queue};
+    use crate::value::StringValue;
 
     #[test]
     fn a_step_removes_no_more_than_it_may_and_says_what_is_left() {
@@ -126,5 +125,26 @@ mod tests {
             assert_eq!(keyspace.len(0) + keyspace.len(1), 4 - expected.1 as usize);
             keyspace.check_invariants();
         }
+    }
+
+    #[test]
+    fn what_a_look_up_finds_expired_is_recorded_where_it_is_found() {
+        let mut keyspace = Keyspace::new(2, 7);
+        keyspace.effects.turn(true);
+        for (db, key, ms) in [(0, b"a", 10), (1, b"b", 10), (1, b"c", 20)] {
+            keyspace.insert(db, key, Value::String(StringValue::text(b"x")), Some(ms));
+        }
+        keyspace.set_time(Now { unix_us: 10_000, monotonic_us: 0 });
+        keyspace.effects.begin_group();
+        assert!(keyspace.get(1, b"b").is_none() && keyspace.get(1, b"c").is_some());
+        keyspace.effects.state(0, [&b"SET"[..], b"a", b"y"]);
+        keyspace.effects.end_group();
+        assert!(keyspace.get(0, b"a").is_none() && keyspace.expire(3));
+        let mut stream = Vec::new();
+        keyspace.effects.take_into(&mut stream);
+        let stream = String::from_utf8_lossy(&stream).replace("\r\n", " ");
+        let group = "*2 $6 select $1 1 *2 $3 DEL $1 b *2 $6 select $1 0 *3 $3 SET $1 a $1 y ";
+        assert_eq!(stream, format!("*1 $5 MULTI {group}*1 $4 EXEC *2 $3 DEL $1 a "));
+        assert_eq!(keyspace.expired_count(), 2);
     }
 }

@@ -6,14 +6,13 @@
 //!
 //! Here is what there is; what happens to it is in `commands/governed`.
 
-use super::departure::Departure;
 use super::departures::Departing;
 use super::holdings::Holdings;
 use super::in_flight::InFlight;
 use super::policy_pass::{NewlyStamped, Pass};
 use super::recent::Recent;
 use super::totals::Totals;
-use super::{DbIndex, Interest, Key, Keyspace, NEVER, Slot, Value};
+use super::{Db, DbIndex, Departure, Interest, Key, Keyspace, NEVER, Slot, Value};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
@@ -443,8 +442,7 @@ impl Keyspace {
 
     /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
     pub(crate) fn mark(&self) -> Vec<u8> {
-        let hash = |part: u8| self.dbs[0].entries.hasher().hash_one(part);
-        format!("{MARK}{:016x}{:016x}", hash(1), hash(2)).into_bytes()
+        mark(&self.dbs)
     }
 
     /// The totals of all queues.
@@ -481,10 +479,10 @@ impl Keyspace {
         }
     }
 
-    /// Notes that a file says of the messages pushed next that they are ready since `ms`; whether it did
+    /// Notes that the file says of the messages pushed next that they are ready since `ms`; whether it did
     /// so before. None without a policy.
-    pub(crate) fn note_ready_ms(&mut self, at: Slot, file: u32, ms: i64) -> Option<bool> {
-        let noted = (file, ms);
+    pub(crate) fn note_ready_ms(&mut self, at: Slot, ms: i64) -> Option<bool> {
+        let noted = (self.effects.file(), ms);
         let governed = self.governed_in_mut(at)?;
         governed.policy.as_ref()?;
         Some(std::mem::replace(&mut governed.noted, noted) == noted)
@@ -566,6 +564,12 @@ impl Keyspace {
         let idle = self.governance.idle.len();
         assert!(listed <= idle && idle <= self.governance.idle_max, "{listed} of {idle}");
     }
+}
+
+/// The mark of the keyspace that has these databases.
+pub(super) fn mark(dbs: &[Db]) -> Vec<u8> {
+    let hash = |part: u8| dbs[0].entries.hasher().hash_one(part);
+    format!("{MARK}{:016x}{:016x}", hash(1), hash(2)).into_bytes()
 }
 
 /// Gives a list stamps, or takes them away; whether messages got some. Those are ready since `at_ms`, and

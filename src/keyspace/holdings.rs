@@ -1,7 +1,7 @@
 //! What each client has in flight.
 
-use super::key::{DbIndex, Key};
 use super::numbered::Numbered;
+use super::{DbIndex, Key};
 use crate::client_id::ClientId;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};

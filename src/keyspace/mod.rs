@@ -12,7 +12,6 @@ mod capacity;
 mod chunked;
 mod delayed;
 mod deliveries;
-mod departure;
 mod departures;
 mod edit;
 mod entries;
@@ -24,7 +23,6 @@ mod governed;
 mod holdings;
 mod in_flight;
 mod interest;
-mod key;
 mod numbered;
 mod passing;
 mod pause;
@@ -47,6 +45,7 @@ mod upkeep;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
+use crate::effects::Effects;
 use crate::line_limit::LineLimit;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -61,12 +60,9 @@ use queue_clock::QueueClock;
 use snapshot::{Snapshot, Walk};
 
 pub(crate) use deliveries::Return;
-pub(crate) use departure::{Departure, Fate};
-pub(crate) use departures::Removed;
 pub(crate) use edit::{Expiry, Plain};
 pub(crate) use governed::{Governed, is_mark};
 pub(crate) use in_flight::{Delivery, InFlight, Place};
-pub(crate) use key::{DbIndex, Key};
 pub(crate) use policy_pass::NewlyStamped;
 pub(crate) use queue_event::QueueEvent;
 pub(crate) use recent::Fingerprint;
@@ -74,6 +70,8 @@ pub(crate) use saved::{SavedKey, SavedPart};
 pub(crate) use slot::Slot;
 pub(crate) use totals::{COUNTS, Totals};
 
+pub(crate) use crate::departure::{Departure, Fate, Removed};
+pub(crate) use crate::key::{DbIndex, Key};
 pub(crate) use crate::value::{Value, WrongType};
 
 /// `expires_ms` of a value that stays.
@@ -82,15 +80,6 @@ const NEVER: i64 = i64::MIN;
 /// Bytes that a key takes beside its value, which has the key as well: the entry and its place in the
 /// table, of which a quarter is empty.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 8;
-
-/// What has gone by itself, as time went on.
-#[derive(Debug)]
-pub(crate) enum Expired {
-    /// A key with its value, or the list of append files for what its queue had beside.
-    Key(DbIndex, Key),
-    /// Messages of a queue.
-    Messages(Removed),
-}
 
 /// One database.
 #[derive(Debug)]
@@ -134,6 +123,9 @@ pub(crate) struct Keyspace {
     now_ms: i64,
     /// How much has been done.
     pub work: Work,
+    /// What changed, for those who record it. Commands state what they did; what goes by itself is recorded
+    /// here.
+    pub effects: Effects,
     queue_clock: QueueClock,
     /// The time of the turn by that clock, in milliseconds.
     queue_ms: i64,
@@ -141,8 +133,6 @@ pub(crate) struct Keyspace {
     due_dbs: Deadlines<DbIndex>,
     /// Values that expired.
     expired_count: u64,
-    /// Which those were since they were last asked for, if anybody asks.
-    expired: Option<Vec<Expired>>,
     /// Changes that commands made.
     changes: u64,
     /// The number of the snapshot under way, or of the last one.
@@ -180,11 +170,11 @@ impl Keyspace {
             notes_use: true,
             now_ms: 0,
             work: Work::default(),
+            effects: Effects::default(),
             queue_clock: QueueClock::default(),
             queue_ms: 0,
             due_dbs: Deadlines::default(),
             expired_count: 0,
-            expired: None,
             changes: 0,
             epoch: 0,
             snapshot: None,
@@ -245,22 +235,6 @@ impl Keyspace {
         self.changes += 1;
     }
 
-    /// Asks for `take_expired` to be told, or not any more.
-    pub(crate) fn record_expired(&mut self, is_on: bool) {
-        self.expired = is_on.then(Vec::new);
-    }
-
-    /// Whether keys expired since `take_expired` was last called, if anybody asks.
-    #[inline]
-    pub(crate) fn has_expired(&self) -> bool {
-        self.expired.as_ref().is_some_and(|expired| !expired.is_empty())
-    }
-
-    /// The keys that expired since the last call.
-    pub(crate) fn take_expired(&mut self) -> Vec<Expired> {
-        self.expired.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     /// How many values have expired since the start.
     pub(crate) fn expired_count(&self) -> u64 {
         self.expired_count
@@ -289,7 +263,8 @@ impl Keyspace {
         self.find(db, key)
     }
 
-    /// Where a key's entry is. A value that has expired is removed first.
+    /// Where a key's entry is. A value that has expired is removed first, and its removal recorded: before
+    /// whatever the caller records, which may come from its being gone.
     #[inline(never)]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if self.governance.is_behind {

@@ -138,8 +138,8 @@ impl Keyspace {
 
     /// Notes that a list has come under a policy in another way than by pushes.
     pub(super) fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
-        // Nobody takes them where no effects are wanted: `expired` says whether they are.
-        if self.expired.is_some()
+        // Nobody takes them where no effects are wanted.
+        if self.effects.is_on()
             && let Some(entry) = self.dbs[db].entries.get_index(index)
         {
             let (key, ms) = (entry.shared_key(), self.queue_ms);

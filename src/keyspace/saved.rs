@@ -2,9 +2,9 @@
 //!
 //! Plain data, which share what they can with the keyspace. `snapshot/` makes bytes of them.
 
-use super::departure::Departure;
 use super::in_flight::InFlight;
-use super::key::{DbIndex, Key};
+use crate::departure::Departure;
+use crate::key::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 use crate::value::Value;

@@ -1,6 +1,6 @@
 //! A key that was found, so that what follows need not look for it again.
 
-use super::key::DbIndex;
+use super::DbIndex;
 
 /// Where a key's entry is. It holds until an entry of its database is removed, which another one then takes
 /// the place of; builds with debug assertions notice who uses it after that.

@@ -1,7 +1,7 @@
 //! When governed queues have something to do, and when what is known of them is forgotten.
 
 use super::entry::Full;
-use super::{Db, DbIndex, Expired, Fate, Key, Keyspace, Removed, Slot};
+use super::{Db, DbIndex, Fate, Key, Keyspace, Removed, Slot};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
 
@@ -68,8 +68,8 @@ impl Keyspace {
                 let key = key.clone();
                 behind.map(|behind| Removed { db, key, index, count, behind, departure: None })
             };
-            if let Some(expired) = &mut self.expired {
-                expired.extend(removed.map(Expired::Messages));
+            if let Some(removed) = removed {
+                self.add_removed(&removed);
             }
         }
     }

@@ -33,7 +33,7 @@ fn acknowledge_seen<'a>(
     client: ClientId,
     may_wait: bool,
 ) {
-    let State { clients, keyspace, effects, .. } = state;
+    let State { clients, keyspace, .. } = state;
     let swaps = keyspace.in_flight_swaps();
     for key in keys {
         if !may_wait && clients.has_acknowledged(client, db, key, swaps) {
@@ -59,10 +59,10 @@ fn acknowledge_seen<'a>(
         }
         if let Some(at) = keyspace.slot(db, key) {
             let input = clients.get(client).map_or(0, |client| client.input_number);
-            let is_on = effects.is_on();
+            let is_on = keyspace.effects.is_on();
             let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
             for (place, delivery) in seen {
-                Queues::new(keyspace, effects).state_removal(db, key, place, &delivery);
+                Queues::new(keyspace).state_removal(db, key, place, &delivery);
             }
         }
         clients.note_acknowledged(client, db, key, swaps);
@@ -106,8 +106,11 @@ impl Queues<'_> {
 
     /// Takes a message out of those in flight, and states that. It may be the last use of the slot.
     pub(super) fn take_out(&mut self, at: Slot, key: &[u8], number: u64) -> Option<Delivery> {
-        let place =
-            if self.effects.is_on() { self.keyspace.place_of_delivery(at, number) } else { None };
+        let place = if self.keyspace.effects.is_on() {
+            self.keyspace.place_of_delivery(at, number)
+        } else {
+            None
+        };
         let delivery = self.keyspace.remove_delivery_in(at, number)?;
         if let Some(place) = place {
             self.state_removal(at.db(), key, place, &delivery);
@@ -119,14 +122,16 @@ impl Queues<'_> {
     fn state_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
         let list = inflight_key(key);
         match place {
-            Place::First => self.effects.state_pop(db, End::Front, &list, 1),
-            Place::Last => self.effects.state_pop(db, End::Back, &list, 1),
-            Place::Unlike => self.effects.state(db, [b"LREM", &list[..], b"1", &delivery.message]),
+            Place::First => self.keyspace.effects.state_pop(db, End::Front, &list, 1),
+            Place::Last => self.keyspace.effects.state_pop(db, End::Back, &list, 1),
+            Place::Unlike => {
+                self.keyspace.effects.state(db, [b"LREM", &list[..], b"1", &delivery.message])
+            }
             Place::Rank(index) => {
                 let key = Key::from(list);
                 // It is not the last.
                 let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
-                self.effects.state_removed(&removed, || self.keyspace.mark());
+                self.keyspace.state_removed(&removed);
             }
         }
     }

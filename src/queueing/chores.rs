@@ -5,12 +5,12 @@ use crate::state::State;
 
 /// Does chores, as far as the turn has time for them.
 pub(crate) fn do_chores(state: &mut State) {
-    let State { keyspace, effects, .. } = state;
+    let keyspace = &mut state.keyspace;
     if !keyspace.has_chores() {
         return;
     }
     keyspace.work.begin_chores();
-    let mut queues = Queues::new(keyspace, effects);
+    let mut queues = Queues::new(keyspace);
     queues.return_departed();
     queues.tend_due();
     queues.hand_over();

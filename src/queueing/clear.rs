@@ -12,11 +12,11 @@ impl Queues<'_> {
     pub(crate) fn clear_hidden(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let had_delayed = self.keyspace.clear_delayed(db, key);
         if had_delayed {
-            self.effects.add(db, [b"DEL", &delayed_key(key)[..]]);
+            self.keyspace.effects.add(db, [b"DEL", &delayed_key(key)[..]]);
         }
         let had_in_flight = self.keyspace.clear_in_flight(db, &Key::from(key));
         if had_in_flight {
-            self.effects.add(db, [b"DEL", &inflight_key(key)[..]]);
+            self.keyspace.effects.add(db, [b"DEL", &inflight_key(key)[..]]);
         }
         had_delayed || had_in_flight
     }

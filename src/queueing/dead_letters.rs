@@ -95,7 +95,7 @@ impl Queues<'_> {
         });
         pushed.ok()?;
         self.note_ready(db, &target);
-        self.effects.state_push(db, End::Back, &target, [message]);
+        self.keyspace.effects.state_push(db, End::Back, &target, [message]);
         self.keyspace.count(db, &target, |totals| totals.pushed += 1);
         Some(target)
     }

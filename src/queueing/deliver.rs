@@ -66,7 +66,6 @@ impl Queues<'_> {
         if count == 0 {
             return Taken::Some;
         }
-        self.add_expired();
         if is_at_least_once {
             self.deliver(from, reply);
         } else {
@@ -79,7 +78,7 @@ impl Queues<'_> {
             let popped =
                 self.keyspace.change_list_in(at, |queue| pop_many(queue, end, count, reply));
             debug_assert!(popped.is_ok());
-            self.effects.state_pop(at.db(), end, key, count);
+            self.keyspace.effects.state_pop(at.db(), end, key, count);
         }
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
@@ -108,10 +107,10 @@ impl Queues<'_> {
         let Consumer { client, input } = consumer;
         let write = |message: &[u8]| reply.bulk(message);
         let delivered = self.keyspace.deliver_in(at, end, count, (client, input), write);
-        if self.effects.is_on() {
+        if self.keyspace.effects.is_on() {
             let list = inflight_key(key);
             for _ in 0..delivered {
-                self.effects.state(at.db(), [b"LMOVE", key, &list, side(end), b"RIGHT"]);
+                self.keyspace.effects.state(at.db(), [b"LMOVE", key, &list, side(end), b"RIGHT"]);
             }
         }
     }

@@ -65,9 +65,8 @@ fn take_out(
 
 impl Queues<'_> {
     fn state_removed(&mut self, removed: Option<Removed>) {
-        self.add_expired();
         if let Some(removed) = removed {
-            self.effects.state_removed(&removed, || self.keyspace.mark());
+            self.keyspace.state_removed(&removed);
         }
     }
 
@@ -86,8 +85,6 @@ impl Queues<'_> {
 
     /// Hands messages over that have left their queues, as far as there is time for it.
     pub(crate) fn hand_over(&mut self) {
-        // What a look-up has taken out of a queue is recorded before it is handed over.
-        self.add_expired();
         while self.keyspace.work.has_time()
             && let Some((departure, messages)) = self
                 .keyspace
@@ -99,7 +96,8 @@ impl Queues<'_> {
             }
             let mut digits = itoa::Buffer::new();
             let pop = if exit.first == End::Front { &b"LPOP"[..] } else { b"RPOP" };
-            self.effects
+            self.keyspace
+                .effects
                 .add(exit.db, [pop, &departure.list, digits.format(messages.len()).as_bytes()]);
         }
     }

@@ -144,7 +144,9 @@ impl Queues<'_> {
         if let Some(expires_ms) = expires_ms {
             self.keyspace.set_expiry(db, key, Some(expires_ms));
             let mut digits = itoa::Buffer::new();
-            self.effects.state(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
+            self.keyspace
+                .effects
+                .state(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
         }
     }
 }
@@ -191,11 +193,11 @@ impl Queues<'_> {
                 queue.push_stamped(stamp.taken_from, message, *stamp);
             }
         });
-        self.add_expired();
-        if self.effects.is_on() {
+        if self.keyspace.effects.is_on() {
             let list = inflight_key(key);
             for Delivery { stamp, .. } in returned {
-                self.effects
+                self.keyspace
+                    .effects
                     .state(db, [b"LMOVE", &list[..], key, b"RIGHT", side(stamp.taken_from)]);
             }
         }
@@ -223,13 +225,17 @@ impl Queues<'_> {
         });
         let Ok(merged) = merged else { return };
         self.keyspace.work.moved(outer);
-        self.add_expired();
         if outer > 0 {
-            self.effects.state_pop(db, end, key, outer);
+            self.keyspace.effects.state_pop(db, end, key, outer);
         }
-        self.effects.state_push(db, end, key, merged.iter().rev().map(|(message, _)| &message[..]));
+        self.keyspace.effects.state_push(
+            db,
+            end,
+            key,
+            merged.iter().rev().map(|(message, _)| &message[..]),
+        );
         let runs = merged.iter().rev().map(|(_, stamp)| (*stamp, 1)).collect();
-        self.effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
+        self.keyspace.effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
     }
 }
 
@@ -258,8 +264,7 @@ impl Queues<'_> {
             (index, next)
         });
         let Ok((index, next)) = inserted else { return };
-        self.add_expired();
-        if !self.effects.is_on() {
+        if !self.keyspace.effects.is_on() {
             return;
         }
         match next {
@@ -268,13 +273,13 @@ impl Queues<'_> {
                 let (mut at, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
                 let (at, behind) =
                     (at.format(index).as_bytes(), behind.format(index + 1).as_bytes());
-                self.effects.state(db, [b"LSET", key, at, &mark]);
-                self.effects.state(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
-                self.effects.state(db, [b"LSET", key, behind, &next]);
+                self.keyspace.effects.state(db, [b"LSET", key, at, &mark]);
+                self.keyspace.effects.state(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
+                self.keyspace.effects.state(db, [b"LSET", key, behind, &next]);
             }
-            Some(_) => self.effects.state_push(db, End::Front, key, [message]),
-            None => self.effects.state_push(db, End::Back, key, [message]),
+            Some(_) => self.keyspace.effects.state_push(db, End::Front, key, [message]),
+            None => self.keyspace.effects.state_push(db, End::Back, key, [message]),
         }
-        self.effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
+        self.keyspace.effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
     }
 }

@@ -60,7 +60,7 @@ impl Queues<'_> {
             queue.pop(oldest, |_| ());
             (queue.len(), queue.message_bytes())
         });
-        self.effects.state_pop(db, oldest, key, 1);
+        self.keyspace.effects.state_pop(db, oldest, key, 1);
         ready.is_ok_and(|ready| rules.is_beyond(ready))
     }
 }
@@ -134,13 +134,13 @@ impl Queues<'_> {
         let popped =
             self.keyspace.change_list(db, key, |queue| queue.pop_stamped(oldest, <[u8]>::to_vec));
         if let Ok(Some(Some(popped))) = popped {
-            self.effects.state_pop(db, oldest, key, 1);
+            self.keyspace.effects.state_pop(db, oldest, key, 1);
             return Some(popped);
         }
         let popped = self
             .keyspace
             .change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
-        self.effects.state_pop(db, End::Front, &delayed_key(key), 1);
+        self.keyspace.effects.state_pop(db, End::Front, &delayed_key(key), 1);
         popped.flatten()
     }
 }
@@ -165,11 +165,11 @@ mod tests {
             .and_then(|settings| settings.with("queue-policy", &policy("b", "a")))
             .expect("two policies");
         let mut state = State::new(settings, 1, Box::new(NoHost), Now::default());
-        let State { keyspace, effects, .. } = &mut state;
+        let keyspace = &mut state.keyspace;
         let mut push_to = |key: &[u8]| {
             let at = keyspace.slot_or_create(0, key);
             let to = Place { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
-            Queues::new(keyspace, effects).push(&to, [&b"m"[..]].into_iter())
+            Queues::new(keyspace).push(&to, [&b"m"[..]].into_iter())
         };
         for len in 1..=LEN {
             assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));

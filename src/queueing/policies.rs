@@ -86,7 +86,7 @@ impl Queues<'_> {
         // Messages that come under it are ready since then, as the note says.
         self.change_policies(Some(at_ms), |policies| *policies = next);
         self.keyspace.note_change();
-        self.effects.note(0, &Note::PolicySet { at_ms, policy });
+        self.keyspace.effects.note(0, &Note::PolicySet { at_ms, policy });
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Queues<'_> {
         self.change_policies(None, |policies| *policies = next);
         for name in forgotten {
             self.keyspace.note_change();
-            self.effects.note(0, &Note::PolicyForgotten { name });
+            self.keyspace.effects.note(0, &Note::PolicyForgotten { name });
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Queues<'_> {
         let is_deleted = self.change_policies(None, |policies| policies.delete(name));
         if is_deleted {
             self.keyspace.note_change();
-            self.effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
+            self.keyspace.effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
         }
         is_deleted
     }

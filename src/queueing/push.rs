@@ -109,9 +109,8 @@ impl Queues<'_> {
             return Ok(self.finish_push(at.db(), key, end, count));
         }
         let ready = self.keyspace.push_in(at, end, messages.clone())?;
-        self.add_expired();
         self.note_ready_in(at, self.keyspace.queue_ms());
-        self.effects.state_push(at.db(), end, key, messages);
+        self.keyspace.effects.state_push(at.db(), end, key, messages);
         if rules.make_room() && rules.is_beyond(ready) {
             return Ok(self.make_room_for(at.db(), key, end));
         }

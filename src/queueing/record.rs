@@ -14,7 +14,7 @@ impl Queues<'_> {
 
     /// As `note_ready`, of messages that are ready since `ms`.
     pub(crate) fn note_ready_since(&mut self, db: DbIndex, key: &[u8], ms: i64) {
-        if self.effects.is_on()
+        if self.keyspace.effects.is_on()
             && let Some(at) = self.keyspace.slot(db, key)
         {
             self.note_ready_in(at, ms);
@@ -24,11 +24,9 @@ impl Queues<'_> {
     /// As `note_ready_since`, of a queue that was found.
     #[inline]
     pub(crate) fn note_ready_in(&mut self, at: Slot, ms: i64) {
-        if self.effects.is_on()
-            && self.keyspace.note_ready_ms(at, self.effects.file(), ms) == Some(false)
-        {
+        if self.keyspace.effects.is_on() && self.keyspace.note_ready_ms(at, ms) == Some(false) {
             let key = self.keyspace.key_in(at).to_vec();
-            self.effects.note(at.db(), &Note::Ready { key, ms });
+            self.keyspace.effects.note(at.db(), &Note::Ready { key, ms });
         }
     }
 
@@ -38,18 +36,17 @@ impl Queues<'_> {
         for NewlyStamped { db, key, ms, is_corrected } in self.keyspace.take_newly_stamped() {
             // Also if the same was noted before these came.
             let noted = self.keyspace.slot(db, &key);
-            if noted
-                .and_then(|at| self.keyspace.note_ready_ms(at, self.effects.file(), ms))
-                .is_none()
-            {
+            if noted.and_then(|at| self.keyspace.note_ready_ms(at, ms)).is_none() {
                 continue;
             }
             let key = key.to_vec();
             if is_corrected && let Some(list) = self.keyspace.peek_list(db, &key) {
                 let runs = list.stamp_runs().collect();
-                self.effects.note(db, &Note::Stamped { key: key.clone(), end: End::Back, runs });
+                self.keyspace
+                    .effects
+                    .note(db, &Note::Stamped { key: key.clone(), end: End::Back, runs });
             }
-            self.effects.note(db, &Note::Ready { key, ms });
+            self.keyspace.effects.note(db, &Note::Ready { key, ms });
         }
     }
 }

@@ -290,7 +290,7 @@ pub(crate) fn replay_note(
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
         Some(Note::Delayed { key, ms, end }) if keyspace.delays(db, &key) => {
-            keyspace.note_delay(db, &key, (0, ms, end));
+            keyspace.note_delay(db, &key, ms, end);
         }
         Some(Note::Delayed { .. }) => {}
         Some(Note::FormerPolicy { key, policy }) => keyspace.set_former_policy(db, &key, policy),

@@ -8,7 +8,6 @@ use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::{READ, READ_AND_UPDATE, READ_VALUE, TAKE};
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::Request;
-use crate::state::{State, add_expired};
 use crate::value::StringValue;
 
 #[rustfmt::skip]
@@ -48,10 +47,9 @@ fn mget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 fn getdel(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
     if reply_string(ctx, key)? {
-        let State { keyspace, effects, .. } = &mut *ctx.state;
+        let keyspace = &mut ctx.state.keyspace;
         keyspace.remove(ctx.db, key);
-        add_expired(keyspace, effects);
-        effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
     }
     Ok(())
 }
@@ -72,24 +70,23 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let unix_ms = |(form, number): (Form, &[u8])| form.unix_ms(number, ctx.now, "getex");
     let expires_ms = wish.at.map(unix_ms).transpose()?;
     reply_string(ctx, key)?;
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    add_expired(keyspace, effects);
+    let keyspace = &mut ctx.state.keyspace;
     let Some(expires_ms) = expires_ms else {
         if wish.is_other && keyspace.expiry(ctx.db, key).flatten().is_some() {
             keyspace.set_expiry(ctx.db, key, None);
-            effects.state(ctx.db, [&b"PERSIST"[..], key]);
+            keyspace.effects.state(ctx.db, [&b"PERSIST"[..], key]);
         }
         return Ok(());
     };
     let is_span = wish.at.is_some_and(|(form, _)| form.is_span());
     if !is_span && expires_ms <= ctx.now.unix_ms() {
         keyspace.remove(ctx.db, key);
-        effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
         return Ok(());
     }
     keyspace.set_expiry(ctx.db, key, Some(expires_ms));
     let mut digits = itoa::Buffer::new();
-    effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
+    keyspace.effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     Ok(())
 }
 

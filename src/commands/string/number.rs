@@ -8,7 +8,6 @@ use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::Expiry;
 use crate::queueing::check_no_queue;
 use crate::resp::Request;
-use crate::state::{State, add_expired};
 use crate::value::StringValue;
 
 #[rustfmt::skip]
@@ -71,7 +70,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     const NO_SUM: CommandError = CommandError::text("ERR increment would produce NaN or Infinity");
     let mut args = Arguments::of(request);
     let (key, increment) = (args.required()?, args.required()?);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let keyspace = &mut ctx.state.keyspace;
     let before = match keyspace.read::<StringValue>(ctx.db, key)? {
         Some(string) => string.with(Extended::parse).ok_or(NO_NUMBER)?,
         None => {
@@ -83,9 +82,8 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let sum = before.plus(&increment).ok_or(NO_SUM)?.shown();
     let set = |string: &mut StringValue| *string = StringValue::text(sum.as_bytes());
     keyspace.write(ctx.db, key, Expiry::Stays, set);
-    add_expired(keyspace, effects);
     // The sum, as Redis does: how numbers are added need not be the same for ever.
-    effects.state(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);
+    keyspace.effects.state(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);
     ctx.reply.bulk(sum.as_bytes());
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::keyspace::{DbIndex, Expiry};
 use crate::queueing::{Queues, check_name, has_hidden};
 use crate::resp::Request;
-use crate::state::{State, add_expired};
+use crate::state::State;
 use crate::value::StringValue;
 
 const EXPIRY: &[Arg] = &[
@@ -57,9 +57,9 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 
 /// Puts a string in the place of what was there, of a queue with all that it has.
 fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry) {
-    let State { keyspace, effects, .. } = state;
+    let keyspace = &mut state.keyspace;
     if keyspace.is_governed(db, key) {
-        Queues::new(keyspace, effects).clear_hidden(db, key);
+        Queues::new(keyspace).clear_hidden(db, key);
     }
     keyspace.write(db, key, expiry, |string: &mut StringValue| string.set(value));
 }
@@ -68,11 +68,10 @@ fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry)
 /// it is replayed.
 fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     put(ctx.state, ctx.db, key, value, expiry);
-    let State { keyspace, effects, .. } = &mut *ctx.state;
+    let effects = &mut ctx.state.keyspace.effects;
     if !effects.is_on() {
         return;
     }
-    add_expired(keyspace, effects);
     match expiry {
         Expiry::Never => effects.state(ctx.db, [&b"SET"[..], key, value]),
         Expiry::Stays => effects.state(ctx.db, [&b"SET"[..], key, value, b"KEEPTTL"]),
@@ -228,8 +227,6 @@ fn write_pairs(ctx: &mut Context<'_>, request: &Request<'_>) {
     while let (Some(key), Some(value)) = (args.optional(), args.optional()) {
         put(ctx.state, ctx.db, key, value, Expiry::Never);
     }
-    let State { keyspace, effects, .. } = &mut *ctx.state;
-    add_expired(keyspace, effects);
     let pairs = std::iter::once(&b"MSET"[..]).chain(request.args_from(1));
-    effects.state(ctx.db, pairs.collect::<Vec<_>>());
+    ctx.state.keyspace.effects.state(ctx.db, pairs.collect::<Vec<_>>());
 }

@@ -1,6 +1,7 @@
-//! What is known of messages that left a queue together.
+//! Messages that leave a queue without a consumer, as they are told of: by whoever takes them out, in effects
+//! and in notes.
 
-use super::key::{DbIndex, Key};
+use crate::key::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
 use std::sync::Arc;
@@ -31,4 +32,21 @@ pub struct Departure {
     pub fate: Fate,
     /// The end of the list at which those are that left first.
     pub first: End,
+}
+
+/// Messages in a row that were taken out of a list, and are not wanted or on their way.
+#[derive(Debug)]
+pub(crate) struct Removed {
+    /// The database of the list.
+    pub db: DbIndex,
+    /// The list.
+    pub key: Key,
+    /// Where the first of them was.
+    pub index: usize,
+    /// How many there were.
+    pub count: usize,
+    /// How many messages are behind them.
+    pub behind: usize,
+    /// Where they are now, if they are wanted.
+    pub departure: Option<Departure>,
 }
