@@ -69,7 +69,7 @@
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
 //! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of them; owns the effects, and records expiry |
-//! | `effects` | changes, as commands that change another broker in the same way |
+//! | `effects` | changes, as commands that change another broker in the same way; written once, with several readers |
 //! | `note` | the content of append files besides plain commands |
 //! | `departure`, `key` | messages that leave a queue without a consumer; names of keys and databases |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
@@ -190,6 +190,7 @@ pub use broker::Broker;
 pub use client_id::ClientId;
 pub use clients::{CloseReason, Outbox, Peer};
 pub use clock::Now;
+pub use effects::EffectsReader;
 pub use host::{Allocator, Host, NoHost, SystemAllocator};
 pub use in_process::{LocalBroker, LocalClient};
 pub use resp::Protocol;

@@ -308,7 +308,7 @@ fn a_client_s_own_messages_replace_each_other() {
 #[test]
 fn held_output_stays_whole() {
     let mut bench = bench("channel-policy p c high-water-mark 2 slow-subscriber drop-oldest");
-    bench.broker.record_effects(true);
+    let _reader = bench.broker.read_effects();
     let slow = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
     bench.broker.release_changed();
     let publisher = bench.client();
@@ -348,7 +348,7 @@ fn held_output_stays_whole() {
 #[test]
 fn sendable_output_shrinks_with_dropped_messages() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
-    bench.broker.record_effects(true);
+    let _reader = bench.broker.read_effects();
     let own = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
     bench.broker.release_changed();
     bench.broker.receive(own, b"PUBLISH c 1\r\nRPUSH q x\r\n", bench.now);
@@ -370,7 +370,7 @@ fn sendable_output_shrinks_with_dropped_messages() {
 #[test]
 fn a_transaction_replaces_its_own_messages_behind_held_output() {
     let mut bench = bench("channel-policy p c high-water-mark 1 slow-subscriber drop-oldest");
-    bench.broker.record_effects(true);
+    let _reader = bench.broker.read_effects();
     let own = client(&mut bench, &["HELLO 3", "SUBSCRIBE c"]);
     bench.broker.release_changed();
     bench.send(own, "RPUSH q x");

@@ -6,7 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use tidegate::clock::Now;
 use tidegate::settings::Settings;
-use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+use tidegate::{Broker, ClientId, CloseReason, EffectsReader, NoHost, Peer};
 
 struct Counting;
 
@@ -304,6 +304,7 @@ struct World {
     now: Now,
     worker: ClientId,
     other: ClientId,
+    reader: EffectsReader,
     recorded: Vec<u8>,
 }
 
@@ -320,10 +321,10 @@ impl World {
         let settings = Settings::from_text("turn-work-max 1000000000", "the test's settings");
         let settings = settings.expect("valid settings");
         let mut broker = Broker::new(settings, 9, Box::new(NoHost), START);
-        broker.record_effects(true);
+        let reader = broker.read_effects();
         let worker = broker.connect(0, Peer::in_process(), START);
         let other = broker.connect(1, Peer::in_process(), START);
-        World { broker, now: START, worker, other, recorded: Vec::new() }
+        World { broker, now: START, worker, other, reader, recorded: Vec::new() }
     }
 
     /// Only the request, without the turns after it.
@@ -410,7 +411,7 @@ impl World {
 
     fn settle(&mut self) {
         self.broker.settle(self.now);
-        self.broker.take_effects(&mut self.recorded);
+        self.broker.take_effects(&self.reader, &mut self.recorded);
     }
 
     fn count(&self) -> Cost {

@@ -111,19 +111,32 @@ proptest! {
     ) {
         let mut now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
         let (mut original, clients) = broker(now);
-        original.record_effects(true);
-        let mut effects = Vec::new();
+        let reader = original.read_effects();
+        // Another one reads the same, seldom, and in pieces.
+        let slow = original.read_effects();
+        let (mut effects, mut same) = (Vec::new(), Vec::new());
         for (client, command, pause_us) in steps {
             original.receive(clients[client], format!("{command}\r\n").as_bytes(), now);
             settle(&mut original, now);
-            original.take_effects(&mut effects);
+            original.take_effects(&reader, &mut effects);
+            if pause_us % 4 == 0 {
+                let part = original.unread_effects(&slow).next().unwrap_or_default();
+                let half = part.len().div_ceil(2);
+                same.extend_from_slice(&part[..half]);
+                original.advance_effects(&slow, half);
+                prop_assert_eq!(original.effects_offset(&slow), same.len() as u64);
+            }
             now = now.plus_us(pause_us);
             settle(&mut original, now);
-            original.take_effects(&mut effects);
+            original.take_effects(&reader, &mut effects);
         }
         // What was set with a time in the past is removed in the next turn.
         settle(&mut original, now);
-        original.take_effects(&mut effects);
+        original.take_effects(&reader, &mut effects);
+        prop_assert_eq!(original.effects_offset(&reader), effects.len() as u64);
+        original.take_effects(&slow, &mut same);
+        prop_assert!(same == effects, "the readers have read different effects");
+        prop_assert_eq!(original.effects_bytes(), 0);
 
         let start = Now { unix_us: 0, monotonic_us: 0 };
         let (mut replica, clients) = broker(start);
@@ -139,7 +152,7 @@ proptest! {
 fn a_served_wait_is_the_pop_that_it_became() {
     let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
     let (mut broker, clients) = broker(now);
-    broker.record_effects(true);
+    let reader = broker.read_effects();
     broker.receive(clients[0], b"BLPOP none q 0\r\n", now);
     broker.receive(clients[1], b"RPUSH q x y\r\nPEXPIRE q 1500\r\n", now);
     settle(&mut broker, now);
@@ -147,6 +160,6 @@ fn a_served_wait_is_the_pop_that_it_became() {
         *2\r\n$4\r\nLPOP\r\n$1\r\nq\r\n\
         *3\r\n$9\r\nPEXPIREAT\r\n$1\r\nq\r\n$13\r\n1700000001500\r\n";
     let mut effects = Vec::new();
-    broker.take_effects(&mut effects);
+    broker.take_effects(&reader, &mut effects);
     assert_eq!(String::from_utf8_lossy(&effects), expected);
 }

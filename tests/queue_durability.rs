@@ -150,8 +150,7 @@ fn another_server_finds_every_message_in_a_list() {
     for seed in seeds(SEEDS, NEW_SEEDS) {
         let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
         let mut dice = Dice(seed);
-        let mut stream = Vec::new();
-        world.broker.take_effects(&mut stream);
+        let reader = world.broker.read_effects();
         assert!(world.turn(0, &format!("{}\r\n", policy(&mut dice, drawn))));
         // A broker without policies runs the effects as requests, with its system time at zero.
         let start = Now { unix_us: 0, monotonic_us: 0 };
@@ -167,7 +166,8 @@ fn another_server_finds_every_message_in_a_list() {
             now = now.plus_us([0, 1_000, 250_000][dice.below(3) as usize]);
             broker.settle(now);
         }
-        broker.take_effects(&mut stream);
+        let mut stream = Vec::new();
+        broker.take_effects(&reader, &mut stream);
         other.receive(id, &stream, start);
         other.settle(start);
         let replies = other.output(id).map(|output| output.take_all()).unwrap_or_default();
@@ -468,9 +468,9 @@ fn messages_without_notes_get_notes_when_loaded() {
         let now = crashes::world::START.plus_us(ms * 1000);
         let mut broker = Broker::new(settings.clone(), 9, Box::new(NoHost), now);
         broker.replay(&mut 0, &stream).expect("it loads");
-        broker.record_effects(true);
+        let reader = broker.read_effects();
         broker.end_replay(now);
-        broker.take_effects(&mut stream);
+        broker.take_effects(&reader, &mut stream);
         broker.settle(now);
         assert_eq!(broker.message_count(), count, "{ms} ms later");
     }

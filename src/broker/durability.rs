@@ -6,6 +6,7 @@ use super::Broker;
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::commands::replay;
+use crate::effects::EffectsReader;
 use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, SavedPart, Value};
 use crate::persistence::Persistence;
@@ -35,21 +36,56 @@ pub struct ReplayError {
 }
 
 impl Broker {
-    /// Begins or ends the recording of effects: commands that change another broker's data in the
-    /// same way, if it runs them with its calendar clock at zero.
-    pub fn record_effects(&mut self, is_on: bool) {
-        self.state.keyspace.effects.turn(is_on);
+    /// Begins to record effects, for one reader more: commands that change another broker's data in the same
+    /// way, if it runs them with its calendar clock at zero. What this reader has not taken is kept until
+    /// `end_effects`.
+    pub fn read_effects(&mut self) -> EffectsReader {
+        self.state.keyspace.effects.begin_reading()
     }
 
-    /// Moves the effects since the last call, as requests, to the end of `to`.
-    pub fn take_effects(&mut self, to: &mut Vec<u8>) {
-        self.state.keyspace.effects.take_into(to);
+    /// Ends a reader of effects. Without any, none are recorded.
+    pub fn end_effects(&mut self, reader: EffectsReader) {
+        self.state.keyspace.effects.end_reading(reader);
     }
 
-    /// Makes the effects to come stand by themselves, at the start of a file: they begin with the
-    /// choice of a database.
+    /// Moves the effects that a reader has not taken yet, as requests, to the end of `to`. They do not change
+    /// any more, whoever has still to take them.
+    pub fn take_effects(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
+        self.seal_effects();
+        self.state.keyspace.effects.take_into(reader, to);
+    }
+
+    /// Makes what is recorded so far unchangeable and readable: to be called at the end of a turn.
+    /// `take_effects` does it as well.
+    pub fn seal_effects(&mut self) {
+        self.state.keyspace.effects.seal();
+    }
+
+    /// The sealed effects that a reader has not taken yet, in parts which need not end with a request. They
+    /// stay where they are until `advance_effects`.
+    pub fn unread_effects(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
+        self.state.keyspace.effects.unread(reader)
+    }
+
+    /// Has a reader go on by so many bytes of its unread effects.
+    pub fn advance_effects(&mut self, reader: &EffectsReader, bytes: usize) {
+        self.state.keyspace.effects.advance(reader, bytes);
+    }
+
+    /// Bytes of effects before the place where a reader is, since the first reader began.
+    pub fn effects_offset(&self, reader: &EffectsReader) -> u64 {
+        self.state.keyspace.effects.offset_of(reader)
+    }
+
+    /// Makes the effects to come mean the same by themselves, at the start of a file or behind a snapshot: they
+    /// begin with the choice of a database.
     pub fn begin_effects_anew(&mut self) {
-        self.state.keyspace.effects.forget_db();
+        self.state.keyspace.effects.begin_file();
+    }
+
+    /// Bytes of effects that are held, since a reader has not taken them.
+    pub fn effects_bytes(&self) -> usize {
+        self.state.keyspace.effects.held_bytes()
     }
 
     /// The turn's changes are as durable as was promised: their replies may be sent.

@@ -173,7 +173,7 @@ pub(crate) fn mind_space(
         return Err(unwritable(&reason));
     }
     let others = persistence.granted.filter(|(client, _)| *client != id).map_or(0, |grant| grant.1);
-    if keyspace.effects.bytes() as u64 + bytes + others <= persistence.writable_bytes {
+    if keyspace.effects.unsealed_bytes() as u64 + bytes + others <= persistence.writable_bytes {
         return Ok(gate);
     }
     persistence.wanted.get_or_insert((id, bytes));
@@ -199,7 +199,7 @@ pub(crate) fn is_serving_paused(state: &State) -> bool {
     let persistence = &state.persistence;
     state.pause.is_some()
         || persistence.refusal().is_some()
-        || state.keyspace.effects.bytes() as u64 > persistence.writable_bytes
+        || state.keyspace.effects.unsealed_bytes() as u64 > persistence.writable_bytes
 }
 
 /// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:

@@ -37,10 +37,10 @@ impl Journal {
         now: Now,
     ) -> Journal {
         let start = Start { manifest, tail, base_bytes: 0, other_bytes: 0, wants_rewrite: false };
-        let mut journal = Journal::new(prefix, start);
-        journal.is_named = false;
-        broker.record_effects(true);
+        let reader = broker.read_effects();
         broker.begin_effects_anew();
+        let mut journal = Journal::new(prefix, start, reader);
+        journal.is_named = false;
         broker.begin_snapshot();
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
@@ -79,6 +79,7 @@ impl Journal {
     /// Abandons an attempt to turn append files on: all replies are sent, and nothing is recorded any
     /// more. Removes its increment, unless the manifest names it: that is possible even after an error.
     pub fn give_up(self, broker: &mut Broker, directory: &dyn Directory) {
+        broker.end_effects(self.reader);
         end_recording(broker);
         remove_unnamed(directory, &self.prefix, &self.tail.entry.name);
     }
@@ -105,7 +106,6 @@ pub fn remove_unnamed(directory: &dyn Directory, prefix: &str, name: &str) {
 
 /// The broker becomes like one that never had append files, except for its counters.
 fn end_recording(broker: &mut Broker) {
-    broker.record_effects(false);
     broker.end_snapshot();
     broker.release_all();
     broker.allow_changes(u64::MAX, None, None);

@@ -25,6 +25,7 @@ use super::stage::Stage;
 use super::tail::Tail;
 use crate::broker::Broker;
 use crate::clock::Now;
+use crate::effects::EffectsReader;
 use crate::settings::FsyncPolicy;
 use log::{info, warn};
 use std::collections::VecDeque;
@@ -95,6 +96,8 @@ pub struct Journal {
     pub(super) is_named: bool,
     pub(super) manifest: Manifest,
     pub(super) tail: Tail,
+    /// The journal's place in the broker's effects.
+    pub(super) reader: EffectsReader,
     /// Changes not yet in a file.
     pub(super) pending: Vec<u8>,
     pub(super) gathering: Gathering,
@@ -148,10 +151,10 @@ pub struct Start {
 impl Journal {
     /// Begins to record the broker's changes. Its data must be that of the files.
     pub fn begin(prefix: &str, start: Start, broker: &mut Broker, now: Now) -> Journal {
-        broker.record_effects(true);
+        let reader = broker.read_effects();
         broker.end_replay(now);
         broker.persistence_mut().is_on = true;
-        let mut journal = Journal::new(prefix, start);
+        let mut journal = Journal::new(prefix, start, reader);
         if !journal.manifest.history.is_empty() {
             journal.delete_history();
         }
@@ -160,13 +163,14 @@ impl Journal {
         journal
     }
 
-    pub(super) fn new(prefix: &str, start: Start) -> Journal {
+    pub(super) fn new(prefix: &str, start: Start, reader: EffectsReader) -> Journal {
         Journal {
             prefix: prefix.to_string(),
             is_named: true,
             changes_end: start.tail.durable,
             manifest: start.manifest,
             tail: start.tail,
+            reader,
             pending: Vec::new(),
             gathering: Gathering::default(),
             syncs: Vec::new(),
@@ -197,7 +201,7 @@ impl Journal {
         is_busy: bool,
         now: Now,
     ) -> Result<(), JournalError> {
-        broker.take_effects(&mut self.pending);
+        broker.take_effects(&self.reader, &mut self.pending);
         let policy = self.policy(broker);
         let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
@@ -536,7 +540,8 @@ impl Journal {
 
     /// Writes and syncs pending changes, when nothing is served any more and no job is in progress.
     pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
-        broker.take_effects(&mut self.pending);
+        broker.take_effects(&self.reader, &mut self.pending);
+        broker.end_effects(self.reader);
         let file = self.tail.entry.name.clone();
         let failed = |error| JournalError { file, error, consequence: NOT_WRITTEN };
         if let Some(Trouble::Distrust { .. }) = self.trouble {

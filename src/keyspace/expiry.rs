@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn what_a_look_up_finds_expired_is_recorded_where_it_is_found() {
         let mut keyspace = Keyspace::new(2, 7);
-        keyspace.effects.turn(true);
+        let reader = keyspace.effects.begin_reading();
         for (db, key, ms) in [(0, b"a", 10), (1, b"b", 10), (1, b"c", 20)] {
             keyspace.insert(db, key, Value::String(StringValue::text(b"x")), Some(ms));
         }
@@ -141,7 +141,8 @@ mod tests {
         keyspace.effects.end_group();
         assert!(keyspace.get(0, b"a").is_none() && keyspace.expire(3));
         let mut stream = Vec::new();
-        keyspace.effects.take_into(&mut stream);
+        keyspace.effects.seal();
+        keyspace.effects.take_into(&reader, &mut stream);
         let stream = String::from_utf8_lossy(&stream).replace("\r\n", " ");
         let group = "*2 $6 select $1 1 *2 $3 DEL $1 b *2 $6 select $1 0 *3 $3 SET $1 a $1 y ";
         assert_eq!(stream, format!("*1 $5 MULTI {group}*1 $4 EXEC *2 $3 DEL $1 a "));

@@ -108,7 +108,7 @@ fn bursts_are_done_in_parts() {
         let mut world = World::new(burst.policies);
         (burst.before)(&mut world);
         (burst.begin)(&mut world);
-        world.broker.take_effects(&mut world.stream);
+        world.broker.take_effects(&world.reader, &mut world.stream);
         let expected = everything(&world.broker);
         assert!(expected.len() >= COUNT);
         let shown = world.ask("LLEN q");

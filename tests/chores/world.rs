@@ -3,7 +3,7 @@
 use tidegate::broker::Contents;
 use tidegate::clock::Now;
 use tidegate::settings::Settings;
-use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+use tidegate::{Broker, ClientId, CloseReason, EffectsReader, NoHost, Peer};
 
 pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
 pub const COUNT: usize = 3_000;
@@ -17,6 +17,7 @@ pub struct World {
     pub now: Now,
     pub client: ClientId,
     pub worker: ClientId,
+    pub reader: EffectsReader,
     /// All effects so far.
     pub stream: Vec<u8>,
 }
@@ -33,10 +34,10 @@ pub fn broker(policies: &[&str], now: Now) -> Broker {
 impl World {
     pub fn new(policies: &[&str]) -> World {
         let mut broker = broker(policies, START);
-        broker.record_effects(true);
+        let reader = broker.read_effects();
         let client = broker.connect(0, Peer::in_process(), START);
         let worker = broker.connect(1, Peer::in_process(), START);
-        World { broker, now: START, client, worker, stream: Vec::new() }
+        World { broker, now: START, client, worker, reader, stream: Vec::new() }
     }
 
     pub fn ask_as(&mut self, id: ClientId, request: &str) -> String {
@@ -82,7 +83,7 @@ impl World {
         let done = self.broker.work() - before;
         assert!(done <= STEPS_MAX + SLACK, "{done} steps in one turn");
         self.broker.check_invariants();
-        self.broker.take_effects(&mut self.stream);
+        self.broker.take_effects(&self.reader, &mut self.stream);
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tidegate::clock::Now;
 use tidegate::resp::{Limits, Parsed, RequestParser};
 use tidegate::settings::{LocalAccess, OutputLimit, Settings};
-use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
+use tidegate::{Broker, ClientId, CloseReason, EffectsReader, NoHost, Peer};
 
 const CLIENTS: usize = 4;
 /// More events show nothing new and take long.
@@ -47,6 +47,8 @@ pub fn check(data: &[u8]) {
 
 struct World {
     broker: Broker,
+    /// Who reads the effects, if they are recorded.
+    reader: Option<EffectsReader>,
     now: Now,
     clients: [Client; CLIENTS],
     may_be_resp3: bool,
@@ -66,9 +68,9 @@ impl World {
     fn new(flags: u8) -> World {
         let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
         let mut broker = Broker::new(settings(flags), 42, Box::new(NoHost), now);
-        broker.record_effects(flags & 0x80 != 0);
+        let reader = (flags & 0x80 != 0).then(|| broker.read_effects());
         let clients = std::array::from_fn(|slot| Client::connect(&mut broker, slot, now));
-        World { broker, now, clients, may_be_resp3: false }
+        World { broker, reader, now, clients, may_be_resp3: false }
     }
 
     fn event(&mut self, kind: u8, rest: &[u8]) {
@@ -194,7 +196,9 @@ impl World {
     /// Effects are complete requests.
     fn check_effects(&mut self) {
         let mut effects = Vec::new();
-        self.broker.take_effects(&mut effects);
+        if let Some(reader) = &self.reader {
+            self.broker.take_effects(reader, &mut effects);
+        }
         let limits = Limits { bulk_bytes_max: u64::MAX >> 1, is_stranger: false };
         let mut parser = RequestParser::default();
         let mut rest = effects.as_slice();

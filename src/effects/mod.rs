@@ -3,10 +3,14 @@
 //! Effects are not requests: a BLPOP is the LPOP that it became, a relative expiry is the moment
 //! it means, an expired key is a DEL, and what one EXEC changed stands between MULTI and EXEC.
 //! Whoever replays the stream from the start, with the clock at zero so that nothing expires by
-//! itself, has the same data. Append files and replication take their bytes from here.
+//! itself, has the same data. Append files take their bytes from here, and so may others: see `stream`.
 //!
 //! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
 //! one pop with a count: fewer bytes to write, and fewer commands to load.
+
+mod stream;
+
+pub use stream::EffectsReader;
 
 use crate::departure::Removed;
 use crate::key::DbIndex;
@@ -14,6 +18,7 @@ use crate::note::Note;
 use crate::queue::End;
 use crate::resp::{write_arg, write_command};
 use std::ops::Range;
+use stream::Stream;
 
 /// A push takes in others up to so many bytes: enough for its first words to cost nothing beside its
 /// messages, and little for a loader, which holds a command as a whole.
@@ -21,11 +26,12 @@ const JOINED_BYTES_MAX: usize = 16 * 1024;
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// The stream since it was last taken.
+/// What changed since somebody began to read it.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
+    /// Whether anybody does.
     is_on: bool,
-    stream: Vec<u8>,
+    stream: Stream,
     /// The database that the stream has selected.
     db: Option<DbIndex>,
     /// Whether the command that runs has stated its effect itself.
@@ -82,15 +88,31 @@ impl Effects {
         self.is_on
     }
 
-    /// Bytes of the stream since it was last taken.
+    /// Bytes of the stream since it was last sealed.
     #[inline]
-    pub(crate) fn bytes(&self) -> usize {
-        self.stream.len() + self.group.as_ref().map_or(0, |group| group.stream.len())
+    pub(crate) fn unsealed_bytes(&self) -> usize {
+        self.stream.unsealed_bytes() + self.group.as_ref().map_or(0, |group| group.stream.len())
     }
 
-    /// Asks for effects from now on, or for none any more.
-    pub(crate) fn turn(&mut self, is_on: bool) {
-        *self = Effects { is_on, file: self.file, ..Effects::default() };
+    /// Bytes that are held for readers.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.stream.bytes()
+    }
+
+    /// Asks for effects from now on. The reader finds the choice of a database at its beginning; what notes
+    /// say it finds only behind `begin_file`.
+    pub(crate) fn begin_reading(&mut self) -> EffectsReader {
+        self.seal();
+        self.db = None;
+        self.is_on = true;
+        self.stream.add_reader()
+    }
+
+    /// Asks for effects no more, as far as this reader is concerned.
+    pub(crate) fn end_reading(&mut self, reader: EffectsReader) {
+        self.seal();
+        self.stream.remove_reader(reader);
+        self.is_on = self.stream.has_readers();
     }
 
     /// Begins the next command.
@@ -131,7 +153,7 @@ impl Effects {
         }
     }
 
-    /// The number of the file that the stream goes to, as far as `forget_db` tells: what was noted in
+    /// The number of the file that the stream goes to, as far as `begin_file` tells: what was noted in
     /// another one is not known in this.
     pub(crate) fn file(&self) -> u32 {
         self.file
@@ -240,7 +262,7 @@ impl Effects {
 
     /// The stream that is written to: that of the EXEC that runs, if one does.
     fn current(&mut self) -> &mut Vec<u8> {
-        self.group.as_mut().map_or(&mut self.stream, |group| &mut group.stream)
+        self.group.as_mut().map_or(self.stream.open(), |group| &mut group.stream)
     }
 
     /// The stream, for one more command in this database.
@@ -272,30 +294,49 @@ impl Effects {
     pub(crate) fn end_group(&mut self) {
         let Some(mut group) = self.group.take() else { return };
         self.last = None;
+        let stream = self.stream.open();
         if group.count > 1 {
-            write_command(&mut self.stream, [&b"MULTI"[..]]);
+            write_command(stream, [&b"MULTI"[..]]);
         }
-        self.stream.append(&mut group.stream);
+        stream.append(&mut group.stream);
         if group.count > 1 {
-            write_command(&mut self.stream, [&b"EXEC"[..]]);
+            write_command(stream, [&b"EXEC"[..]]);
         }
     }
 
-    /// Moves the stream since the last call to the end of `to`. It goes on in the database it had
-    /// selected.
-    pub(crate) fn take_into(&mut self, to: &mut Vec<u8>) {
+    /// Ends a part of the stream, such as a turn: what is there does not change any more, and can be read.
+    #[inline]
+    pub(crate) fn seal(&mut self) {
+        debug_assert!(self.group.is_none(), "an EXEC is in one part");
         self.last = None;
-        if to.is_empty() {
-            // The buffers change places, so that neither is copied nor allocated anew.
-            std::mem::swap(to, &mut self.stream);
-        } else {
-            to.append(&mut self.stream);
-        }
+        self.stream.seal();
     }
 
-    /// Makes the stream to come begin with the choice of its database: a new file begins, which
-    /// must mean the same by itself.
-    pub(crate) fn forget_db(&mut self) {
+    /// The offset in the stream up to which a reader has read, in bytes since the first reader began.
+    pub(crate) fn offset_of(&self, reader: &EffectsReader) -> u64 {
+        self.stream.offset_of(reader)
+    }
+
+    /// What is sealed and a reader has not read, in parts.
+    pub(crate) fn unread(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
+        self.stream.unread(reader)
+    }
+
+    /// Says that a reader has read so many bytes of that.
+    pub(crate) fn advance(&mut self, reader: &EffectsReader, bytes: usize) {
+        self.stream.advance(reader, bytes);
+    }
+
+    /// Moves what is sealed and a reader has not read to the end of `to`.
+    #[inline]
+    pub(crate) fn take_into(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
+        self.stream.take_into(reader, to);
+    }
+
+    /// Makes the stream to come mean the same by itself, as a new file must, or what follows a snapshot: it
+    /// begins with the choice of its database, and what was noted is noted again.
+    pub(crate) fn begin_file(&mut self) {
+        self.seal();
         self.db = None;
         self.file = self.file.wrapping_add(1);
     }
@@ -324,45 +365,46 @@ impl Joinable {
 mod tests {
     use super::*;
 
-    fn recording() -> Effects {
+    fn recording() -> (Effects, EffectsReader) {
         let mut effects = Effects::default();
-        effects.turn(true);
-        effects
+        let reader = effects.begin_reading();
+        (effects, reader)
     }
 
-    fn text(effects: &mut Effects) -> String {
+    fn text(effects: &mut Effects, reader: &EffectsReader) -> String {
         let mut taken = Vec::new();
-        effects.take_into(&mut taken);
+        effects.seal();
+        effects.take_into(reader, &mut taken);
         String::from_utf8_lossy(&taken).replace("\r\n", " ")
     }
 
     #[test]
     fn a_database_is_selected_when_it_changes() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         effects.add(0, [&b"DEL"[..], b"a"]);
         effects.add(0, [&b"DEL"[..], b"b"]);
         let first = "*2 $6 select $1 0 *2 $3 DEL $1 a *2 $3 DEL $1 b ";
-        assert_eq!(text(&mut effects), first);
+        assert_eq!(text(&mut effects, &reader), first);
         effects.add(0, [&b"DEL"[..], b"c"]);
-        assert_eq!(text(&mut effects), "*2 $3 DEL $1 c ");
+        assert_eq!(text(&mut effects, &reader), "*2 $3 DEL $1 c ");
     }
 
     #[test]
     fn only_several_effects_of_one_exec_are_a_transaction() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         effects.begin_group();
         effects.end_group();
-        assert_eq!(text(&mut effects), "");
+        assert_eq!(text(&mut effects, &reader), "");
         effects.begin_group();
         effects.add(3, [&b"DEL"[..], b"a"]);
         effects.end_group();
-        assert_eq!(text(&mut effects), "*2 $6 select $1 3 *2 $3 DEL $1 a ");
+        assert_eq!(text(&mut effects, &reader), "*2 $6 select $1 3 *2 $3 DEL $1 a ");
         effects.begin_group();
         effects.add(3, [&b"DEL"[..], b"a"]);
         effects.add(3, [&b"DEL"[..], b"b"]);
         effects.end_group();
         let all = "*1 $5 MULTI *2 $3 DEL $1 a *2 $3 DEL $1 b *1 $4 EXEC ";
-        assert_eq!(text(&mut effects), all);
+        assert_eq!(text(&mut effects, &reader), all);
     }
 
     fn push(effects: &mut Effects, end: End, key: &[u8], messages: &[&[u8]]) {
@@ -371,44 +413,44 @@ mod tests {
 
     #[test]
     fn pushes_that_follow_each_other_are_one() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         push(&mut effects, End::Back, b"q", &[b"a"]);
         push(&mut effects, End::Back, b"q", &[b"b", b"c"]);
         push(&mut effects, End::Front, b"q", &[b"d"]);
         push(&mut effects, End::Front, b"other", &[b"e"]);
         let joined = "*5 $5 RPUSH $1 q $1 a $1 b $1 c *3 $5 LPUSH $1 q $1 d \
             *3 $5 LPUSH $5 other $1 e ";
-        assert_eq!(text(&mut effects), format!("*2 $6 select $1 0 {joined}"));
+        assert_eq!(text(&mut effects, &reader), format!("*2 $6 select $1 0 {joined}"));
         // What was taken is not changed any more.
         push(&mut effects, End::Front, b"other", &[b"f"]);
-        assert_eq!(text(&mut effects), "*3 $5 LPUSH $5 other $1 f ");
+        assert_eq!(text(&mut effects, &reader), "*3 $5 LPUSH $5 other $1 f ");
     }
 
     #[test]
     fn the_number_of_arguments_grows_in_digits() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         for _ in 0..98 {
             push(&mut effects, End::Back, b"jobs", &[b"m"]);
         }
         push(&mut effects, End::Back, b"jobs", &[b"last"]);
         let messages = "$1 m ".repeat(98);
         let expected = format!("*2 $6 select $1 0 *101 $5 RPUSH $4 jobs {messages}$4 last ");
-        assert_eq!(text(&mut effects), expected);
+        assert_eq!(text(&mut effects, &reader), expected);
     }
 
     #[test]
     fn a_push_does_not_grow_without_bound() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         let message = vec![b'm'; JOINED_BYTES_MAX];
         push(&mut effects, End::Back, b"q", &[&message]);
         push(&mut effects, End::Back, b"q", &[b"a"]);
         push(&mut effects, End::Back, b"q", &[b"b"]);
-        assert!(text(&mut effects).ends_with("m *4 $5 RPUSH $1 q $1 a $1 b "));
+        assert!(text(&mut effects, &reader).ends_with("m *4 $5 RPUSH $1 q $1 a $1 b "));
     }
 
     #[test]
     fn pops_that_follow_each_other_are_one_with_a_count() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         effects.state_pop(0, End::Front, b"q", 1);
         effects.state_pop(0, End::Back, b"q", 1);
         effects.state_pop(0, End::Back, b"q", 1);
@@ -418,12 +460,12 @@ mod tests {
         effects.state_pop(1, End::Back, b"q", 1);
         let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 RPOP $1 q $2 10 *2 $3 DEL $1 a \
             *2 $4 RPOP $1 q *2 $6 select $1 1 *2 $4 RPOP $1 q ";
-        assert_eq!(text(&mut effects), expected);
+        assert_eq!(text(&mut effects, &reader), expected);
     }
 
     #[test]
     fn nothing_joins_across_the_border_of_an_exec() {
-        let mut effects = recording();
+        let (mut effects, reader) = recording();
         effects.state_pop(0, End::Front, b"q", 1);
         effects.begin_group();
         effects.state_pop(0, End::Front, b"q", 1);
@@ -431,7 +473,7 @@ mod tests {
         effects.end_group();
         effects.state_pop(0, End::Front, b"q", 1);
         let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 LPOP $1 q $1 2 *2 $4 LPOP $1 q ";
-        assert_eq!(text(&mut effects), expected);
+        assert_eq!(text(&mut effects, &reader), expected);
     }
 
     #[test]
@@ -440,6 +482,49 @@ mod tests {
         effects.begin_group();
         effects.add(0, [&b"DEL"[..], b"a"]);
         effects.end_group();
-        assert_eq!(text(&mut effects), "");
+        assert_eq!(effects.held_bytes(), 0);
+    }
+
+    #[test]
+    fn what_was_sealed_does_not_change_behind_a_reader() {
+        let (mut effects, reader) = recording();
+        let slow = effects.begin_reading();
+        push(&mut effects, End::Back, b"q", &[b"a"]);
+        let first = "*2 $6 select $1 0 *3 $5 RPUSH $1 q $1 a ";
+        assert_eq!(text(&mut effects, &reader), first);
+        push(&mut effects, End::Back, b"q", &[b"b"]);
+        effects.state_pop(0, End::Front, b"q", 1);
+        effects.seal();
+        effects.state_pop(0, End::Front, b"q", 1);
+        let second = "*3 $5 RPUSH $1 q $1 b *2 $4 LPOP $1 q *2 $4 LPOP $1 q ";
+        assert_eq!(text(&mut effects, &reader), second);
+        assert_eq!(text(&mut effects, &slow), format!("{first}{second}"));
+        assert_eq!(effects.held_bytes(), 0);
+    }
+
+    #[test]
+    fn a_late_reader_and_a_new_file_begin_with_the_choice_of_a_database() {
+        let (mut effects, reader) = recording();
+        effects.add(1, [&b"DEL"[..], b"a"]);
+        let late = effects.begin_reading();
+        effects.add(1, [&b"DEL"[..], b"b"]);
+        effects.begin_file();
+        effects.add(1, [&b"DEL"[..], b"c"]);
+        effects.begin_group();
+        effects.add(1, [&b"DEL"[..], b"d"]);
+        effects.add(0, [&b"DEL"[..], b"e"]);
+        effects.end_group();
+        let of = |db: u8, key: char| format!("*2 $6 select $1 {db} *2 $3 DEL $1 {key} ");
+        let group = format!("*1 $5 MULTI *2 $3 DEL $1 d {}*1 $4 EXEC ", of(0, 'e'));
+        let rest = format!("{}{}{group}", of(1, 'b'), of(1, 'c'));
+        assert_eq!(text(&mut effects, &late), rest);
+        assert_eq!(text(&mut effects, &reader), format!("{}{rest}", of(1, 'a')));
+        assert_eq!(effects.file(), 1);
+        effects.end_reading(reader);
+        assert!(effects.is_on());
+        effects.end_reading(late);
+        assert!(!effects.is_on());
+        effects.add(1, [&b"DEL"[..], b"f"]);
+        assert_eq!((effects.held_bytes(), effects.unsealed_bytes()), (0, 0));
     }
 }
