@@ -58,6 +58,9 @@ pub(crate) enum Note {
 impl Note {
     /// Adds the note to a stream of commands.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if let Note::Ready { key, ms } = self {
+            return write_ready(out, key, *ms);
+        }
         let mut words = vec![MARK.to_vec()];
         match self {
             Note::PolicySet { at_ms, policy } => {
@@ -125,6 +128,11 @@ impl Note {
     /// # Errors
     /// It is a note, but not one that this version knows: what it says would be lost.
     pub(crate) fn read(text: &[u8]) -> Result<Option<Note>, String> {
+        if let Some(words) = text.strip_prefix(READY) {
+            let note =
+                read_ready(words).ok_or("ERR a note 'ready' that this version does not know");
+            return Ok(Some(note?));
+        }
         let mut parser = RequestParser::default();
         let Ok(Parsed::Request { .. }) = parser.parse(text, Limits::NONE) else { return Ok(None) };
         let request = parser.request(text);
@@ -199,6 +207,26 @@ impl Note {
             _ => None,
         }
     }
+}
+
+/// What a note of the most frequent kind begins with. It has a shorter form: the time and the key follow.
+const READY: &[u8] = b"tidegate ready ";
+
+fn write_ready(out: &mut Vec<u8>, key: &[u8], ms: i64) {
+    let mut digits = itoa::Buffer::new();
+    let ms = digits.format(ms).as_bytes();
+    write_header(out, b'*', 2);
+    write_arg(out, b"ECHO");
+    write_header(out, b'$', READY.len() + ms.len() + 1 + key.len());
+    for part in [READY, ms, b" ", key, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+fn read_ready(words: &[u8]) -> Option<Note> {
+    let end = words.iter().position(|byte| *byte == b' ')?;
+    let (ms, key) = words.split_at_checked(end)?;
+    Some(Note::Ready { key: key.get(1..)?.to_vec(), ms: parse_integer(ms)? })
 }
 
 fn digits(number: i64) -> Vec<u8> {
@@ -304,6 +332,12 @@ mod tests {
         for text in [&b""[..], b"hello", b"tidegate", b"*1\r\n$2\r\nhi\r\n", b"*x"] {
             assert_eq!(Note::read(text), Ok(None));
         }
+        for text in [&b"tidegate ready "[..], b"tidegate ready 7", b"tidegate ready x q"] {
+            assert!(Note::read(text).is_err());
+        }
+        // As files of before have it.
+        let ready = b"*4\r\n$8\r\ntidegate\r\n$5\r\nready\r\n$1\r\nq\r\n$1\r\n7\r\n";
+        assert_eq!(Note::read(ready), Ok(Some(Note::Ready { key: b"q".to_vec(), ms: 7 })));
         let unknown = b"*2\r\n$8\r\ntidegate\r\n$6\r\nfuture\r\n";
         let error = "ERR a note 'future' that this version does not know";
         assert_eq!(Note::read(unknown), Err(error.into()));
