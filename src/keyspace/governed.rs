@@ -111,11 +111,11 @@ pub(super) struct Governance {
 }
 
 /// What a mark begins with, whichever process made it.
-const MARK: &str = "tidegate:removed:";
+const MARK: &[u8] = b"tidegate:";
 
 /// Whether a text is a mark as `Keyspace::mark` makes them.
 pub(crate) fn is_mark(text: &[u8]) -> bool {
-    text.starts_with(MARK.as_bytes())
+    text.starts_with(MARK)
 }
 
 /// Bytes of memory that a governed queue takes beside its messages and deliveries.
@@ -568,8 +568,8 @@ impl Keyspace {
 
 /// The mark of the keyspace that has these databases.
 pub(super) fn mark(dbs: &[Db]) -> Vec<u8> {
-    let hash = |part: u8| dbs[0].entries.hasher().hash_one(part);
-    format!("{MARK}{:016x}{:016x}", hash(1), hash(2)).into_bytes()
+    let secret: u64 = dbs[0].entries.hasher().hash_one(1_u8);
+    [MARK, &secret.to_le_bytes()].concat()
 }
 
 /// Gives a list stamps, or takes them away; whether messages got some. Those are ready since `at_ms`, and

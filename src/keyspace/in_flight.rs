@@ -62,7 +62,7 @@ const INDEXED_BYTES: usize = 24;
 const COUNTED_MAX: usize = 64;
 
 /// A message of so many bytes is named by itself rather than by its rank, which takes about as many.
-const NAMED_BYTES_MAX: usize = 128;
+const NAMED_BYTES_MAX: usize = 80;
 
 impl InFlight {
     pub fn len(&self) -> usize {
