@@ -517,3 +517,36 @@ fn changes_of_another_server_to_the_separate_lists_apply() {
         assert_eq!(lists, expected, "{appended}");
     }
 }
+
+/// Some forms have become shorter since; a file may have both.
+#[test]
+fn deliveries_as_they_were_recorded_before_load() {
+    let settings = "queue-policy w q delivery at-least-once acknowledge explicit";
+    let settings = Settings::from_text(settings, "the test's settings").expect("valid");
+    let now = crashes::world::START;
+    let mut broker = Broker::new(settings, 3, Box::new(NoHost), now);
+    let mut replay = |words: &[&str]| {
+        let args = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        let command = format!("*{}\r\n{}", words.len(), args.collect::<String>());
+        assert_eq!(broker.replay(&mut 0, command.as_bytes()), Ok(()), "{words:?}");
+    };
+    let mark = "tidegate:removed:0123456789abcdef0123456789abcdef";
+    replay(&["ECHO", "*4\r\n$8\r\ntidegate\r\n$5\r\nready\r\n$1\r\nq\r\n$13\r\n1600000000000\r\n"]);
+    replay(&["RPUSH", "q", "a", "b", "b", "c", "d"]);
+    (0..4).for_each(|_| replay(&["LMOVE", "q", "q:inflight", "LEFT", "RIGHT"]));
+    replay(&["LSET", "q:inflight", "1", mark]);
+    replay(&["LREM", "q:inflight", "1", mark]);
+    replay(&["LPOP", "q:inflight"]);
+    replay(&["ECHO", "tidegate ready 1600000000001 q"]);
+    replay(&["RPUSH", "q:inflight", "e"]);
+    let text = |messages: Option<&Vec<Vec<u8>>>| messages.map(|list| list.concat());
+    let lists = as_plain_lists(&broker);
+    assert_eq!(text(lists.get(&(0, b"q:inflight".to_vec()))), Some(b"bce".to_vec()));
+    assert_eq!(text(lists.get(&(0, b"q".to_vec()))), Some(b"d".to_vec()));
+    broker.end_replay(now);
+    broker.settle(now);
+    broker.check_invariants();
+    let lists = as_plain_lists(&broker);
+    assert_eq!(text(lists.get(&(0, b"q".to_vec()))), Some(b"bced".to_vec()));
+    assert_eq!(lists.len(), 1);
+}

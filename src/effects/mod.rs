@@ -9,6 +9,8 @@
 //! one pop with a count: fewer bytes to write, and fewer commands to load.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use stream::EffectsReader;
 
@@ -52,6 +54,20 @@ struct Group {
     count: usize,
 }
 
+/// Messages that moved from a queue to a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moves<'a> {
+    pub(crate) db: DbIndex,
+    pub(crate) key: &'a [u8],
+    /// The end of the queue at which they were.
+    pub(crate) end: End,
+    /// To the back of this list.
+    pub(crate) list: &'a [u8],
+    pub(crate) count: usize,
+    /// Whether the queue had no others, and no loader has to see them pushed to it.
+    pub(crate) are_all: bool,
+}
+
 /// A push or a pop in a stream.
 #[derive(Debug)]
 struct Joinable {
@@ -78,6 +94,14 @@ impl Kind {
             Kind::Pop(End::Front) => b"LPOP",
             Kind::Pop(End::Back) => b"RPOP",
         }
+    }
+}
+
+/// An end of a list, as LMOVE has it.
+pub(crate) fn side(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LEFT",
+        End::Back => b"RIGHT",
     }
 }
 
@@ -241,17 +265,72 @@ impl Effects {
         self.last = Some(last);
     }
 
+    /// States that messages moved from one end of a queue to the back of a list.
+    pub(crate) fn state_moves(&mut self, moved: &Moves<'_>) {
+        self.is_stated = true;
+        if self.is_on && !(moved.are_all && self.redirect_push(moved)) {
+            self.move_all(moved);
+        }
+    }
+
+    /// If the stream ends with the push of these messages and they were all that the queue had, makes it a
+    /// push to the list; whether it did.
+    fn redirect_push(&mut self, moved: &Moves<'_>) -> bool {
+        let &Moves { db, end, key, list, count, .. } = moved;
+        let kind = Kind::Push(End::Back);
+        // Several that are taken from the back come in the opposite order.
+        let has_order = end == End::Front || count == 1;
+        let Some(last) = self.last.take_if(|last| has_order && last.count == count) else {
+            return false;
+        };
+        if !self.is_of(&last, db, kind, key) {
+            self.last = Some(last);
+            return false;
+        }
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        write_arg(&mut before, key);
+        write_arg(&mut after, list);
+        let end = last.key.end + LINE_END.len();
+        self.current().splice(end - before.len()..end, after);
+        true
+    }
+
+    fn move_all(&mut self, moved: &Moves<'_>) {
+        let &Moves { db, end, key, list, count, .. } = moved;
+        // A pop at the front of the list stays the last effect, so that the next one joins it. What it takes
+        // was there before these came to the back.
+        let pop = Kind::Pop(End::Front);
+        let popped = match self.last.take() {
+            Some(last) if self.is_of(&last, db, pop, list) => {
+                self.current().truncate(last.start);
+                if let Some(group) = &mut self.group {
+                    group.count -= 1;
+                }
+                last.count
+            }
+            _ => 0,
+        };
+        for _ in 0..count {
+            write_command(self.begin_effect(db), [b"LMOVE", key, list, side(end), b"RIGHT"]);
+        }
+        if popped > 0 {
+            self.pop(db, End::Front, list, popped);
+        }
+    }
+
+    /// Whether the end of the stream is of this kind and of this queue.
+    fn is_of(&mut self, last: &Joinable, db: DbIndex, kind: Kind, key: &[u8]) -> bool {
+        last.kind == kind && self.db == Some(db) && self.current()[last.key.clone()] == *key
+    }
+
     /// What the stream ends with, if it is of this kind, of this queue and not too large yet; else a
     /// new one, of no messages so far.
     fn joinable(&mut self, db: DbIndex, kind: Kind, key: &[u8]) -> Joinable {
         if let Some(last) = self.last.take()
-            && last.kind == kind
-            && self.db == Some(db)
+            && self.is_of(&last, db, kind, key)
+            && self.current().len() - last.start < JOINED_BYTES_MAX
         {
-            let stream = self.current();
-            if stream[last.key.clone()] == *key && stream.len() - last.start < JOINED_BYTES_MAX {
-                return last;
-            }
+            return last;
         }
         let stream = self.begin_effect(db);
         let start = stream.len();
@@ -358,173 +437,5 @@ impl Joinable {
             self.key = self.key.start + added..self.key.end + added;
         }
         stream[first..first + digits.len()].copy_from_slice(digits);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recording() -> (Effects, EffectsReader) {
-        let mut effects = Effects::default();
-        let reader = effects.begin_reading();
-        (effects, reader)
-    }
-
-    fn text(effects: &mut Effects, reader: &EffectsReader) -> String {
-        let mut taken = Vec::new();
-        effects.seal();
-        effects.take_into(reader, &mut taken);
-        String::from_utf8_lossy(&taken).replace("\r\n", " ")
-    }
-
-    #[test]
-    fn a_database_is_selected_when_it_changes() {
-        let (mut effects, reader) = recording();
-        effects.add(0, [&b"DEL"[..], b"a"]);
-        effects.add(0, [&b"DEL"[..], b"b"]);
-        let first = "*2 $6 select $1 0 *2 $3 DEL $1 a *2 $3 DEL $1 b ";
-        assert_eq!(text(&mut effects, &reader), first);
-        effects.add(0, [&b"DEL"[..], b"c"]);
-        assert_eq!(text(&mut effects, &reader), "*2 $3 DEL $1 c ");
-    }
-
-    #[test]
-    fn only_several_effects_of_one_exec_are_a_transaction() {
-        let (mut effects, reader) = recording();
-        effects.begin_group();
-        effects.end_group();
-        assert_eq!(text(&mut effects, &reader), "");
-        effects.begin_group();
-        effects.add(3, [&b"DEL"[..], b"a"]);
-        effects.end_group();
-        assert_eq!(text(&mut effects, &reader), "*2 $6 select $1 3 *2 $3 DEL $1 a ");
-        effects.begin_group();
-        effects.add(3, [&b"DEL"[..], b"a"]);
-        effects.add(3, [&b"DEL"[..], b"b"]);
-        effects.end_group();
-        let all = "*1 $5 MULTI *2 $3 DEL $1 a *2 $3 DEL $1 b *1 $4 EXEC ";
-        assert_eq!(text(&mut effects, &reader), all);
-    }
-
-    fn push(effects: &mut Effects, end: End, key: &[u8], messages: &[&[u8]]) {
-        effects.state_push(0, end, key, messages.iter().copied());
-    }
-
-    #[test]
-    fn pushes_that_follow_each_other_are_one() {
-        let (mut effects, reader) = recording();
-        push(&mut effects, End::Back, b"q", &[b"a"]);
-        push(&mut effects, End::Back, b"q", &[b"b", b"c"]);
-        push(&mut effects, End::Front, b"q", &[b"d"]);
-        push(&mut effects, End::Front, b"other", &[b"e"]);
-        let joined = "*5 $5 RPUSH $1 q $1 a $1 b $1 c *3 $5 LPUSH $1 q $1 d \
-            *3 $5 LPUSH $5 other $1 e ";
-        assert_eq!(text(&mut effects, &reader), format!("*2 $6 select $1 0 {joined}"));
-        // What was taken is not changed any more.
-        push(&mut effects, End::Front, b"other", &[b"f"]);
-        assert_eq!(text(&mut effects, &reader), "*3 $5 LPUSH $5 other $1 f ");
-    }
-
-    #[test]
-    fn the_number_of_arguments_grows_in_digits() {
-        let (mut effects, reader) = recording();
-        for _ in 0..98 {
-            push(&mut effects, End::Back, b"jobs", &[b"m"]);
-        }
-        push(&mut effects, End::Back, b"jobs", &[b"last"]);
-        let messages = "$1 m ".repeat(98);
-        let expected = format!("*2 $6 select $1 0 *101 $5 RPUSH $4 jobs {messages}$4 last ");
-        assert_eq!(text(&mut effects, &reader), expected);
-    }
-
-    #[test]
-    fn a_push_does_not_grow_without_bound() {
-        let (mut effects, reader) = recording();
-        let message = vec![b'm'; JOINED_BYTES_MAX];
-        push(&mut effects, End::Back, b"q", &[&message]);
-        push(&mut effects, End::Back, b"q", &[b"a"]);
-        push(&mut effects, End::Back, b"q", &[b"b"]);
-        assert!(text(&mut effects, &reader).ends_with("m *4 $5 RPUSH $1 q $1 a $1 b "));
-    }
-
-    #[test]
-    fn pops_that_follow_each_other_are_one_with_a_count() {
-        let (mut effects, reader) = recording();
-        effects.state_pop(0, End::Front, b"q", 1);
-        effects.state_pop(0, End::Back, b"q", 1);
-        effects.state_pop(0, End::Back, b"q", 1);
-        effects.state_pop(0, End::Back, b"q", 8);
-        effects.add(0, [&b"DEL"[..], b"a"]);
-        effects.state_pop(0, End::Back, b"q", 1);
-        effects.state_pop(1, End::Back, b"q", 1);
-        let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 RPOP $1 q $2 10 *2 $3 DEL $1 a \
-            *2 $4 RPOP $1 q *2 $6 select $1 1 *2 $4 RPOP $1 q ";
-        assert_eq!(text(&mut effects, &reader), expected);
-    }
-
-    #[test]
-    fn nothing_joins_across_the_border_of_an_exec() {
-        let (mut effects, reader) = recording();
-        effects.state_pop(0, End::Front, b"q", 1);
-        effects.begin_group();
-        effects.state_pop(0, End::Front, b"q", 1);
-        effects.state_pop(0, End::Front, b"q", 1);
-        effects.end_group();
-        effects.state_pop(0, End::Front, b"q", 1);
-        let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 LPOP $1 q $1 2 *2 $4 LPOP $1 q ";
-        assert_eq!(text(&mut effects, &reader), expected);
-    }
-
-    #[test]
-    fn nothing_is_kept_while_it_is_off() {
-        let mut effects = Effects::default();
-        effects.begin_group();
-        effects.add(0, [&b"DEL"[..], b"a"]);
-        effects.end_group();
-        assert_eq!(effects.held_bytes(), 0);
-    }
-
-    #[test]
-    fn what_was_sealed_does_not_change_behind_a_reader() {
-        let (mut effects, reader) = recording();
-        let slow = effects.begin_reading();
-        push(&mut effects, End::Back, b"q", &[b"a"]);
-        let first = "*2 $6 select $1 0 *3 $5 RPUSH $1 q $1 a ";
-        assert_eq!(text(&mut effects, &reader), first);
-        push(&mut effects, End::Back, b"q", &[b"b"]);
-        effects.state_pop(0, End::Front, b"q", 1);
-        effects.seal();
-        effects.state_pop(0, End::Front, b"q", 1);
-        let second = "*3 $5 RPUSH $1 q $1 b *2 $4 LPOP $1 q *2 $4 LPOP $1 q ";
-        assert_eq!(text(&mut effects, &reader), second);
-        assert_eq!(text(&mut effects, &slow), format!("{first}{second}"));
-        assert_eq!(effects.held_bytes(), 0);
-    }
-
-    #[test]
-    fn a_late_reader_and_a_new_file_begin_with_the_choice_of_a_database() {
-        let (mut effects, reader) = recording();
-        effects.add(1, [&b"DEL"[..], b"a"]);
-        let late = effects.begin_reading();
-        effects.add(1, [&b"DEL"[..], b"b"]);
-        effects.begin_file();
-        effects.add(1, [&b"DEL"[..], b"c"]);
-        effects.begin_group();
-        effects.add(1, [&b"DEL"[..], b"d"]);
-        effects.add(0, [&b"DEL"[..], b"e"]);
-        effects.end_group();
-        let of = |db: u8, key: char| format!("*2 $6 select $1 {db} *2 $3 DEL $1 {key} ");
-        let group = format!("*1 $5 MULTI *2 $3 DEL $1 d {}*1 $4 EXEC ", of(0, 'e'));
-        let rest = format!("{}{}{group}", of(1, 'b'), of(1, 'c'));
-        assert_eq!(text(&mut effects, &late), rest);
-        assert_eq!(text(&mut effects, &reader), format!("{}{rest}", of(1, 'a')));
-        assert_eq!(effects.file(), 1);
-        effects.end_reading(reader);
-        assert!(effects.is_on());
-        effects.end_reading(late);
-        assert!(!effects.is_on());
-        effects.add(1, [&b"DEL"[..], b"f"]);
-        assert_eq!((effects.held_bytes(), effects.unsealed_bytes()), (0, 0));
     }
 }

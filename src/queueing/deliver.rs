@@ -1,8 +1,9 @@
 //! Deliveries: pops of queues under a policy.
 
 use super::Queues;
-use super::{inflight_key, side};
+use super::inflight_key;
 use crate::clients::Consumer;
+use crate::effects::Moves;
 use crate::keyspace::Slot;
 use crate::queue::{End, Queue};
 use crate::resp::Output;
@@ -106,12 +107,19 @@ impl Queues<'_> {
         let Pop { at, key, end, count, consumer } = from;
         let Consumer { client, input } = consumer;
         let write = |message: &[u8]| reply.bulk(message);
-        let delivered = self.keyspace.deliver_in(at, end, count, (client, input), write);
+        let are_all = self.keyspace.effects.is_on() && self.are_all(at, count);
+        let count = self.keyspace.deliver_in(at, end, count, (client, input), write);
         if self.keyspace.effects.is_on() {
-            let list = inflight_key(key);
-            for _ in 0..delivered {
-                self.keyspace.effects.state(at.db(), [b"LMOVE", key, &list, side(end), b"RIGHT"]);
-            }
+            let (db, list) = (at.db(), &inflight_key(key)[..]);
+            self.keyspace.effects.state_moves(&Moves { db, key, end, list, count, are_all });
         }
+    }
+
+    /// Whether a queue has no more messages than these, and a loader need not remember their push to find
+    /// the same message again.
+    fn are_all(&mut self, at: Slot, count: usize) -> bool {
+        let (len, _) = self.keyspace.ready_in(at);
+        let policy = self.keyspace.policy_in(at);
+        len == count && policy.is_some_and(|policy| policy.dedup_window_ms.is_none())
     }
 }

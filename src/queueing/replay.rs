@@ -230,21 +230,25 @@ fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End
     });
 }
 
-/// Messages that were in flight when a base file was written; a note about them follows.
+/// Messages that were in flight when a base file was written, and a note about them follows; or that were
+/// delivered as soon as they were pushed.
 fn add<'a>(
     keyspace: &mut Keyspace,
     db: DbIndex,
     key: &Key,
     messages: impl Iterator<Item = &'a [u8]>,
 ) {
+    let ready_ms = keyspace.governed(db, key).map_or(0, |governed| governed.noted_ms());
     for message in messages {
         let number = keyspace.next_delivery();
-        let stamp = Stamp { order: number, deliveries: 1, ..Stamp::default() };
+        let stamp = Stamp { ready_ms, order: number, deliveries: 1, ..Stamp::default() };
         let Consumer { client: owner, input } = Consumer::nobody();
         let message = Box::from(message);
         let delivery = Delivery { message, stamp, owner, input, delivered_ms: 0 };
         keyspace.add_delivery(db, key, number, delivery);
     }
+    // The list that they passed through had none.
+    keyspace.set_expiry_of_emptied(db, key, None);
 }
 
 fn drop_from(keyspace: &mut Keyspace, db: DbIndex, key: &Key, end: End, count: &[u8]) {
