@@ -180,7 +180,9 @@ pub use server::{
 };
 
 // Settings.
-pub use policy::{Acknowledge, ChannelPolicy, Delivery, Overflow, QueuePolicy, SlowSubscriber};
+pub use policy::{
+    Acknowledge, ChannelPolicy, DeliveryGuarantee, Overflow, QueuePolicy, SlowSubscriber,
+};
 pub use settings::{
     FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings, SettingsError, Supervision,
 };

@@ -272,12 +272,12 @@ impl Broker {
     /// tools.
     pub fn hidden_contents(&self) -> Contents {
         let mut all = Contents::new();
-        for (db, key, governed) in self.state.keyspace.all_governed() {
+        for (db, key, queue_state) in self.state.keyspace.queue_states() {
             let in_flight =
-                governed.in_flight.iter().map(|(_, delivery)| delivery.message.to_vec());
-            let delayed = governed.delayed.iter().map(<[u8]>::to_vec);
+                queue_state.in_flight.iter().map(|(_, delivery)| delivery.message.to_vec());
+            let delayed = queue_state.delayed.iter().map(<[u8]>::to_vec);
             let lists: [(&[u8], Vec<_>, _); 2] = [
-                (IN_FLIGHT, in_flight.collect(), governed.expiry_of_emptied()),
+                (IN_FLIGHT, in_flight.collect(), queue_state.expiry_of_emptied()),
                 (DELAYED, delayed.collect(), None),
             ];
             for (suffix, messages, expires_ms) in lists {

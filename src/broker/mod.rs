@@ -111,7 +111,7 @@ impl Broker {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;
         self.state.stats.reads += 1;
-        self.state.clients.note_input(id);
+        self.state.clients.begin_input(id);
         let Some(client) = self.state.clients.get_mut(id) else { return };
         client.last_active_us = now.monotonic_us;
         if client.closing.is_some() {
@@ -284,7 +284,7 @@ impl Broker {
     /// Says that bytes of a client have come that are left where they are, since it waits and wants no
     /// input. What it sends while a pop waits shows that several workers share the connection.
     pub fn input_waits(&mut self, id: ClientId) {
-        self.state.clients.note_early_input(id);
+        self.state.clients.mark_early_input(id);
     }
 
     /// Whether a client waits for keys.
@@ -372,7 +372,7 @@ impl Broker {
 
     /// Says how long a turn of the loop was and what it spent its time on: for INFO, and for LATENCY if it
     /// was as long as `latency-monitor-threshold`.
-    pub fn note_turn(&mut self, time: &TurnTime, now: Now) {
+    pub fn record_turn(&mut self, time: &TurnTime, now: Now) {
         let took_us = time.total_us();
         let State { settings, stats, latency, .. } = &mut self.state;
         stats.turns += 1;

@@ -13,9 +13,9 @@ use crate::client_id::ClientId;
 impl Clients {
     /// Marks a client whose command changed data.
     #[inline]
-    pub(crate) fn note_change(&mut self, id: ClientId) {
+    pub(crate) fn mark_change(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id)
-            && client.outbox.note_change()
+            && client.outbox.mark_change()
         {
             self.holds.changed.push(id);
         }
@@ -149,13 +149,13 @@ mod tests {
 
         owe(&mut clients, id, b"first");
         owe(&mut clients, other, b"reads");
-        clients.note_change(id);
-        clients.note_change(id);
+        clients.mark_change(id);
+        clients.mark_change(id);
         clients.hold_changed();
         assert_eq!((clients.sendable(id), clients.sendable(other)), (0, 5));
         clients.begin_sync(1);
         owe(&mut clients, id, b"second");
-        clients.note_change(id);
+        clients.mark_change(id);
         clients.hold_changed();
         clients.check_invariants();
         assert_eq!(send_all(&mut clients, id), 0);
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(send_all(&mut clients, id), 22);
 
         owe(&mut clients, id, b"third");
-        clients.note_change(id);
+        clients.mark_change(id);
         clients.release_changed();
         assert_eq!(send_all(&mut clients, id), 5);
     }
@@ -187,7 +187,7 @@ mod tests {
         let id = clients.connect(0, Peer::InProcess, 0);
         for (sync, reply) in [(1, b"one"), (2, b"two"), (3, b"six")] {
             owe(&mut clients, id, reply);
-            clients.note_change(id);
+            clients.mark_change(id);
             clients.hold_changed();
             clients.begin_sync(sync);
         }
@@ -204,7 +204,7 @@ mod tests {
     fn a_client_may_leave_while_it_is_held() {
         let mut clients = Clients::default();
         let id = clients.connect(0, Peer::InProcess, 0);
-        clients.note_change(id);
+        clients.mark_change(id);
         clients.hold_changed();
         clients.remove(id);
         // A later client in the same slot is not held because of it.

@@ -16,7 +16,7 @@ const NEVER_SEEN: u64 = u64::MAX;
 impl Clients {
     /// Bytes of a client have arrived: decides whether they begin a new input.
     #[inline]
-    pub(crate) fn note_input(&mut self, id: ClientId) {
+    pub(crate) fn begin_input(&mut self, id: ClientId) {
         let Some(client) = self.get_mut(id) else { return };
         let was_early = std::mem::take(&mut client.has_early_input);
         if client.outbox.is_answered()
@@ -29,7 +29,7 @@ impl Clients {
     }
 
     /// Bytes of a client have arrived that are not read while it waits.
-    pub(crate) fn note_early_input(&mut self, id: ClientId) {
+    pub(crate) fn mark_early_input(&mut self, id: ClientId) {
         if let Some(client) = self.get_mut(id) {
             client.has_early_input |= client.blocked.is_some();
         }
@@ -45,12 +45,12 @@ impl Clients {
     }
 
     /// Records that a client was given a message that its next pop acknowledges.
-    pub(crate) fn note_delivered(&mut self, consumer: Consumer) {
+    pub(crate) fn mark_delivered(&mut self, consumer: Consumer) {
         self.change_consuming(consumer.client, |consuming| consuming.delivered_in = consumer.input);
     }
 
     /// Records that a client waits for such a message.
-    pub(crate) fn note_waiting(&mut self, id: ClientId) {
+    pub(crate) fn mark_waiting(&mut self, id: ClientId) {
         let input = self.consumer(id).input;
         self.change_consuming(id, |consuming| consuming.waited_in = input);
     }
@@ -70,7 +70,7 @@ impl Clients {
     }
 
     /// Records that a pop has acknowledged everything of a queue that its client can have seen.
-    pub(crate) fn note_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
+    pub(crate) fn mark_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
         let Some(client) = self.get_mut(id) else { return };
         let input = client.input_number;
         if let Some(consuming) = client.consuming.as_deref_mut() {

@@ -177,7 +177,7 @@ fn take_or_wait<'a>(
     if may_wait {
         wait::begin(ctx, request, Wants::Message, keys.clone(), deadline_us);
         if acknowledges && is_any_acknowledged_by_pop(ctx, keys) {
-            ctx.state.clients.note_waiting(ctx.client);
+            ctx.state.clients.mark_waiting(ctx.client);
         }
     } else if acknowledges {
         ctx.reply.null_array();

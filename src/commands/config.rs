@@ -133,7 +133,7 @@ fn adopt_policies(state: &mut State) {
     // The same policies hold.
     keyspace.set_policies(|policies| *policies = next);
     for name in forgotten {
-        keyspace.note_change();
+        keyspace.mark_change();
         keyspace.effects.note(0, &Note::PolicyForgotten { name });
     }
 }

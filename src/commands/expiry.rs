@@ -139,12 +139,12 @@ fn set(
         // With all that it has, as if that moment had come.
         Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key);
-        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {
         keyspace.set_expiry(ctx.db, key, Some(expires_ms));
         // A moment and not a span: it means the same whenever it is replayed.
         let mut digits = itoa::Buffer::new();
-        keyspace.effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
+        keyspace.effects.record(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     }
     ctx.reply.flag(is_set);
     Ok(())

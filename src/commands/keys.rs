@@ -145,7 +145,7 @@ fn rename_to(
 /// What is no list comes in the place of a queue with all that it has in flight and delayed, which could
 /// not come back.
 fn make_place(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], value: &Value) {
-    if value.type_of() != Type::List && keyspace.is_governed(db, key) {
+    if value.type_of() != Type::List && keyspace.is_under_policy(db, key) {
         Queues::new(keyspace).clear_hidden(db, key);
     }
 }
@@ -214,8 +214,8 @@ fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
 
 fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_flush_option(request)?;
-    let interesting = interesting_keys(&ctx.state.clients);
-    ctx.state.keyspace.flush(ctx.db, &interesting);
+    let attached = attached_keys(&ctx.state.clients);
+    ctx.state.keyspace.flush(ctx.db, &attached);
     log_deed(ctx, request);
     ctx.reply.ok();
     Ok(())
@@ -223,9 +223,9 @@ fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 
 fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     check_flush_option(request)?;
-    let interesting = interesting_keys(&ctx.state.clients);
+    let attached = attached_keys(&ctx.state.clients);
     for db in 0..ctx.state.keyspace.db_count() {
-        ctx.state.keyspace.flush(db, &interesting);
+        ctx.state.keyspace.flush(db, &attached);
     }
     log_deed(ctx, request);
     ctx.reply.ok();
@@ -239,16 +239,16 @@ fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     integer_within(first, min, max, "ERR invalid first DB index")?;
     integer_within(second, min, max, "ERR invalid second DB index")?;
     let (a, b) = (db_index(ctx.state, first)?, db_index(ctx.state, second)?);
-    let mut interesting = interesting_keys(&ctx.state.clients);
-    interesting.retain(|(db, _)| *db == a || *db == b);
-    ctx.state.keyspace.swap(a, b, &interesting);
+    let mut attached = attached_keys(&ctx.state.clients);
+    attached.retain(|(db, _)| *db == a || *db == b);
+    ctx.state.keyspace.swap(a, b, &attached);
     ctx.reply.ok();
     Ok(())
 }
 
 /// The keys for which clients wait, those of the longest wait first and in the order in which it
 /// named them, then those they watch; some may be there twice.
-fn interesting_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
+fn attached_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
     let mut waits: Vec<_> = clients.iter().filter_map(Client::wait).collect();
     waits.sort_by_key(|wait| wait.ticket);
     let waited = waits.iter().flat_map(|wait| wait.keys.iter().map(|key| (wait.db, key.clone())));

@@ -85,7 +85,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     let keyspace = &mut ctx.state.keyspace;
     let Some(key) = request.get(1) else { return missing() };
     let messages = request.args_from(2);
-    let room = || messages.clone().map(|message| Queue::room_for(message.len())).sum();
+    let room = || messages.clone().map(|message| Queue::bytes_for(message.len())).sum();
     let pushed = keyspace.change_or_create_plain_list(ctx.db, key, room, |queue| {
         for message in messages.clone() {
             queue.push(end, message);
@@ -94,12 +94,12 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     })?;
     let len = match pushed {
         Plain::Changed(len) => len,
-        Plain::Governed(at) => return push_governed(ctx, request, end, (at, key)),
+        Plain::QueueState(at) => return push_under_policy(ctx, request, end, (at, key)),
         // It was made.
         Plain::Absent => return Ok(()),
     };
     ctx.reply.count(len);
-    keyspace.effects.state_push(ctx.db, end, key, messages);
+    keyspace.effects.record_push(ctx.db, end, key, messages);
     Ok(())
 }
 
@@ -113,7 +113,7 @@ fn missing() -> Result<(), CommandError> {
 /// A push to a queue under a policy.
 #[cold]
 #[inline(never)]
-fn push_governed(
+fn push_under_policy(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
     end: End,
@@ -203,19 +203,24 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
             reply.null();
             return Ok(());
         }
-        (Plain::Governed(at), _) => {
-            pop_governed(ctx, (at, key), end, count);
+        (Plain::QueueState(at), _) => {
+            pop_under_policy(ctx, (at, key), end, count);
             return Ok(());
         }
     };
     if taken > 0 {
-        keyspace.effects.state_pop(ctx.db, end, key, taken);
+        keyspace.effects.record_pop(ctx.db, end, key, taken);
     }
     Ok(())
 }
 
 /// LPOP and RPOP of a queue under a policy.
-fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count: Option<usize>) {
+fn pop_under_policy(
+    ctx: &mut Context<'_>,
+    (at, key): (Slot, &[u8]),
+    end: End,
+    count: Option<usize>,
+) {
     let State { clients, keyspace, .. } = &mut *ctx.state;
     let begin = |reply: &mut Output, taken| {
         if count.is_some() {
@@ -227,7 +232,7 @@ fn pop_governed(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End, count
     let taken = Queues::new(keyspace).pop(from, ctx.reply, begin);
     match (taken, count) {
         (Taken::Some, _) => {}
-        (Taken::ToAcknowledge, _) => clients.note_delivered(consumer),
+        (Taken::ToAcknowledge, _) => clients.mark_delivered(consumer),
         (Taken::Nothing, Some(_)) => ctx.reply.null_array(),
         (Taken::Nothing, None) => ctx.reply.null(),
     }
@@ -330,12 +335,12 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let after = args.choice(&[("before", false), ("after", true)])?;
     let (pivot, message) = (args.required()?, args.required()?);
     let keyspace = &mut ctx.state.keyspace;
-    let is_governed = keyspace.is_governed(ctx.db, key);
+    let is_under_policy = keyspace.is_under_policy(ctx.db, key);
     let finds = |queue: &Queue| queue.iter().position(|message| message == pivot);
     // The pivot may be the last one.
     let len = keyspace.peek_list(ctx.db, key).map_or(0, Queue::len);
     keyspace.work.looked_at(len);
-    if is_governed
+    if is_under_policy
         && keyspace.list(ctx.db, key)?.is_some_and(|list| finds(list).is_some())
         && let Some(at) = keyspace.slot(ctx.db, key)
     {
@@ -349,9 +354,9 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         (len, len.is_some())
     })?;
     match len {
-        Some(Some(_)) if is_governed => {
-            Queues::new(keyspace).note_ready(ctx.db, key);
-            keyspace.effects.state(ctx.db, request.args());
+        Some(Some(_)) if is_under_policy => {
+            Queues::new(keyspace).record_ready(ctx.db, key);
+            keyspace.effects.record(ctx.db, request.args());
             let end = End::Back;
             let len = Queues::new(keyspace).finish_push(ctx.db, key, end, 1);
             ctx.reply.count(len);

@@ -14,7 +14,7 @@ use crate::glob::glob_matches;
 use crate::keyspace::Key;
 use crate::resp::{Output, Request};
 use crate::state::State;
-use deliver::Delivery;
+use deliver::Fanout;
 use std::collections::BTreeSet;
 
 #[rustfmt::skip]
@@ -210,7 +210,7 @@ pub(crate) fn forget(state: &mut State, id: ClientId) {
 fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (channel, message) = (args.required()?, args.required()?);
-    let (channels, mut delivery) = delivery(ctx, channel);
+    let (channels, mut delivery) = fanout(ctx, channel);
     let mut receivers = 0;
     if !channels.is_empty(Kind::Channel)
         && let Some(subscribers) = channels.subscribers(Kind::Channel, channel)
@@ -231,7 +231,7 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (channel, message) = (args.required()?, args.required()?);
-    let (channels, mut delivery) = delivery(ctx, channel);
+    let (channels, mut delivery) = fanout(ctx, channel);
     let receivers = match channels.subscribers(Kind::Shard, channel) {
         Some(subscribers) => delivery.send(subscribers, &[b"smessage", channel, message]),
         None => 0,
@@ -243,10 +243,10 @@ fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 }
 
 /// What a message on a channel needs to be delivered, and who hears which channel.
-fn delivery<'a>(ctx: &'a mut Context<'_>, channel: &[u8]) -> (&'a Channels, Delivery<'a>) {
+fn fanout<'a>(ctx: &'a mut Context<'_>, channel: &[u8]) -> (&'a Channels, Fanout<'a>) {
     let State { clients, channels, channel_policies, .. } = &mut *ctx.state;
     let policy = channel_policies.of(channel);
-    (channels, Delivery { clients, policy })
+    (channels, Fanout { clients, policy })
 }
 
 fn pubsub_channels(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {

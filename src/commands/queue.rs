@@ -135,12 +135,12 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         Some(list) => (list.len(), None, None),
     };
     let policy = keyspace.policy_for(ctx.db, key);
-    let governed = keyspace.governed(ctx.db, key);
-    let (in_flight, delayed, paused, totals) = governed.map_or_else(
+    let queue_state = keyspace.queue_state(ctx.db, key);
+    let (in_flight, delayed, paused, totals) = queue_state.map_or_else(
         || (0, 0, "none", Totals::default()),
-        |governed| {
-            let paused = paused_word(governed.is_read_paused, governed.is_write_paused);
-            (governed.in_flight.len(), governed.delayed.len(), paused, governed.totals)
+        |queue_state| {
+            let paused = paused_word(queue_state.is_read_paused, queue_state.is_write_paused);
+            (queue_state.in_flight.len(), queue_state.delayed.len(), paused, queue_state.totals)
         },
     );
     let reply = &mut *ctx.reply;
@@ -183,14 +183,14 @@ fn field(reply: &mut Output, name: &str, count: usize) {
 fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::from(request, 2).required()?;
     let now_ms = ctx.state.keyspace.queue_ms();
-    let Some(governed) = ctx.state.keyspace.governed(ctx.db, key) else {
+    let Some(queue_state) = ctx.state.keyspace.queue_state(ctx.db, key) else {
         ctx.reply.array(0);
         return Ok(());
     };
     let reply = &mut *ctx.reply;
-    let count = governed.in_flight.len();
+    let count = queue_state.in_flight.len();
     reply.array(count);
-    for (_, delivery) in governed.in_flight.iter() {
+    for (_, delivery) in queue_state.in_flight.iter() {
         reply.map(4);
         reply.bulk(b"message");
         reply.bulk(&delivery.message);

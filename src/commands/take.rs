@@ -69,7 +69,7 @@ pub(super) fn take_first<'a>(
         match take(keyspace, taker, key, ctx.reply)? {
             Taken::Nothing => continue,
             Taken::Some => {}
-            Taken::ToAcknowledge => clients.note_delivered(consumer),
+            Taken::ToAcknowledge => clients.mark_delivered(consumer),
         }
         return Ok(true);
     }
@@ -84,12 +84,12 @@ fn take(
     reply: &mut Output,
 ) -> Result<Taken, CommandError> {
     let Taker { db, consumer, take } = taker;
-    let governed_at = keyspace.governed_slot(db, key);
-    if let Some(at) = governed_at {
+    let queue_state_at = keyspace.slot_under_policy(db, key);
+    if let Some(at) = queue_state_at {
         // What a policy says is for lists.
         keyspace.list_in(at)?;
     }
-    let (end, taken) = match (take, governed_at) {
+    let (end, taken) = match (take, queue_state_at) {
         (Take::Pop { end }, Some(at)) => {
             let from = queueing::Pop { at, key, end: *end, count: 1, consumer };
             return Ok(Queues::new(keyspace).pop_with_key(from, false, reply));
@@ -111,7 +111,7 @@ fn take(
         }
     };
     let Some(count) = taken else { return Ok(Taken::Nothing) };
-    keyspace.effects.state_pop(db, *end, key, count);
+    keyspace.effects.record_pop(db, *end, key, count);
     Ok(Taken::Some)
 }
 
@@ -171,8 +171,8 @@ pub(super) fn move_between(
     // A destination of another type must be found out before anything is taken.
     keyspace.list(db, destination)?;
     // A destination that takes no more must be found out before anything is taken.
-    let is_governed = is_other && keyspace.will_be_governed(db, destination).is_some();
-    if is_governed {
+    let is_under_policy = is_other && keyspace.slot_for_push(db, destination).is_some();
+    if is_under_policy {
         let bytes = bytes_at(keyspace, db, source, from)?;
         if let Some(at) = keyspace.slot(db, destination) {
             PushRules::of(keyspace, at).check(keyspace, at, 1, || bytes)?;
@@ -180,13 +180,13 @@ pub(super) fn move_between(
     }
     let moved = move_message(keyspace, db, source, destination, from, to)?;
     if moved.is_some() {
-        if is_governed {
-            Queues::new(keyspace).note_ready(db, destination);
+        if is_under_policy {
+            Queues::new(keyspace).record_ready(db, destination);
         }
         keyspace
             .effects
-            .state(db, [b"LMOVE", source, destination, queueing::side(from), queueing::side(to)]);
-        if is_governed {
+            .record(db, [b"LMOVE", source, destination, queueing::side(from), queueing::side(to)]);
+        if is_under_policy {
             Queues::new(keyspace).finish_push(db, destination, to, 1);
         }
     }

@@ -136,9 +136,9 @@ fn a_reply_may_be_built_apart_from_its_client() {
 fn some_states() -> [State; 4] {
     let state = |settings| State::new(settings, 1, Box::new(NoHost), Now::default());
     let policy = "p k max-length 1 overflow block delivery at-least-once acknowledge next-pop";
-    let governed = Settings::default().with("queue-policy", policy).expect("a policy");
+    let queue_state = Settings::default().with("queue-policy", policy).expect("a policy");
     let plain = Settings::default;
-    let mut states = [plain(), plain(), governed, plain()].map(state);
+    let mut states = [plain(), plain(), queue_state, plain()].map(state);
     for (state, name) in states[1..].iter_mut().zip(["rpush", "rpush", "set"]) {
         let command = table().find(name.as_bytes()).expect("it is in the table").command;
         let run = command.run.expect("it does something");

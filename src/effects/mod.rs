@@ -37,7 +37,7 @@ pub(crate) struct Effects {
     /// The database that the stream has selected.
     db: Option<DbIndex>,
     /// Whether the command that runs has stated its effect itself.
-    is_stated: bool,
+    is_recorded: bool,
     /// What an EXEC that runs has changed so far.
     group: Option<Group>,
     /// What the stream ends with, of the group if there is one, if another effect can become part of
@@ -142,21 +142,21 @@ impl Effects {
     /// Begins the next command.
     #[inline]
     pub(crate) fn begin_command(&mut self) {
-        self.is_stated = false;
+        self.is_recorded = false;
     }
 
     /// Whether the command that runs has stated its effect, so that the request is not taken
     /// for it.
-    pub(crate) fn is_stated(&self) -> bool {
-        self.is_stated
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     /// States an effect that differs from the request that has it.
-    pub(crate) fn state<'a, A>(&mut self, db: DbIndex, args: A)
+    pub(crate) fn record<'a, A>(&mut self, db: DbIndex, args: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
-        self.is_stated = true;
+        self.is_recorded = true;
         self.add(db, args);
     }
 
@@ -184,8 +184,8 @@ impl Effects {
     }
 
     /// States that messages in a row were taken out of a list: see `add_removed`.
-    pub(crate) fn state_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
-        self.is_stated = true;
+    pub(crate) fn record_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
+        self.is_recorded = true;
         self.add_removed(removed, mark);
     }
 
@@ -219,11 +219,11 @@ impl Effects {
 
     /// States that messages were added at one end of a queue, one after the other.
     #[inline]
-    pub(crate) fn state_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
+    pub(crate) fn record_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
     {
-        self.is_stated = true;
+        self.is_recorded = true;
         if self.is_on {
             self.push(db, end, key, messages.into_iter());
         }
@@ -246,8 +246,8 @@ impl Effects {
 
     /// States that so many messages were taken from one end of a queue.
     #[inline]
-    pub(crate) fn state_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
-        self.is_stated = true;
+    pub(crate) fn record_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
+        self.is_recorded = true;
         if self.is_on {
             self.pop(db, end, key, count);
         }
@@ -266,8 +266,8 @@ impl Effects {
     }
 
     /// States that messages moved from one end of a queue to the back of a list.
-    pub(crate) fn state_moves(&mut self, moved: &Moves<'_>) {
-        self.is_stated = true;
+    pub(crate) fn record_moves(&mut self, moved: &Moves<'_>) {
+        self.is_recorded = true;
         if self.is_on && !(moved.are_all && self.redirect_push(moved)) {
             self.move_all(moved);
         }

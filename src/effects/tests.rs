@@ -45,7 +45,7 @@ fn only_several_effects_of_one_exec_are_a_transaction() {
 }
 
 fn push(effects: &mut Effects, end: End, key: &[u8], messages: &[&[u8]]) {
-    effects.state_push(0, end, key, messages.iter().copied());
+    effects.record_push(0, end, key, messages.iter().copied());
 }
 
 #[test]
@@ -88,13 +88,13 @@ fn a_push_does_not_grow_without_bound() {
 #[test]
 fn pops_that_follow_each_other_are_one_with_a_count() {
     let (mut effects, reader) = recording();
-    effects.state_pop(0, End::Front, b"q", 1);
-    effects.state_pop(0, End::Back, b"q", 1);
-    effects.state_pop(0, End::Back, b"q", 1);
-    effects.state_pop(0, End::Back, b"q", 8);
+    effects.record_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Back, b"q", 1);
+    effects.record_pop(0, End::Back, b"q", 1);
+    effects.record_pop(0, End::Back, b"q", 8);
     effects.add(0, [&b"DEL"[..], b"a"]);
-    effects.state_pop(0, End::Back, b"q", 1);
-    effects.state_pop(1, End::Back, b"q", 1);
+    effects.record_pop(0, End::Back, b"q", 1);
+    effects.record_pop(1, End::Back, b"q", 1);
     let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 RPOP $1 q $2 10 *2 $3 DEL $1 a \
         *2 $4 RPOP $1 q *2 $6 select $1 1 *2 $4 RPOP $1 q ";
     assert_eq!(text(&mut effects, &reader), expected);
@@ -103,12 +103,12 @@ fn pops_that_follow_each_other_are_one_with_a_count() {
 #[test]
 fn nothing_joins_across_the_border_of_an_exec() {
     let (mut effects, reader) = recording();
-    effects.state_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
     effects.begin_group();
-    effects.state_pop(0, End::Front, b"q", 1);
-    effects.state_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
     effects.end_group();
-    effects.state_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
     let expected = "*2 $6 select $1 0 *2 $4 LPOP $1 q *3 $4 LPOP $1 q $1 2 *2 $4 LPOP $1 q ";
     assert_eq!(text(&mut effects, &reader), expected);
 }
@@ -130,9 +130,9 @@ fn what_was_sealed_does_not_change_behind_a_reader() {
     let first = "*2 $6 select $1 0 *3 $5 RPUSH $1 q $1 a ";
     assert_eq!(text(&mut effects, &reader), first);
     push(&mut effects, End::Back, b"q", &[b"b"]);
-    effects.state_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
     effects.seal();
-    effects.state_pop(0, End::Front, b"q", 1);
+    effects.record_pop(0, End::Front, b"q", 1);
     let second = "*3 $5 RPUSH $1 q $1 b *2 $4 LPOP $1 q *2 $4 LPOP $1 q ";
     assert_eq!(text(&mut effects, &reader), second);
     assert_eq!(text(&mut effects, &slow), format!("{first}{second}"));
@@ -167,13 +167,13 @@ fn a_late_reader_and_a_new_file_begin_with_the_choice_of_a_database() {
 
 fn moves(effects: &mut Effects, end: End, count: usize, are_all: bool) {
     let (key, list) = (&b"q"[..], &b"q:inflight"[..]);
-    effects.state_moves(&Moves { db: 0, key, end, list, count, are_all });
+    effects.record_moves(&Moves { db: 0, key, end, list, count, are_all });
 }
 
 #[test]
 fn pops_of_a_list_are_one_though_messages_come_to_its_back() {
     let (mut effects, reader) = recording();
-    let pop = |effects: &mut Effects| effects.state_pop(0, End::Front, b"q:inflight", 1);
+    let pop = |effects: &mut Effects| effects.record_pop(0, End::Front, b"q:inflight", 1);
     pop(&mut effects);
     moves(&mut effects, End::Front, 1, false);
     pop(&mut effects);

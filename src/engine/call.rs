@@ -42,7 +42,7 @@ pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Co
     };
     if ctx.state.keyspace.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
         add_effect(ctx, request);
-        ctx.state.clients.note_change(ctx.client);
+        ctx.state.clients.mark_change(ctx.client);
     }
     result
 }
@@ -74,8 +74,8 @@ fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
     let command = ctx.found.command;
     let is_fast = command.flags.contains(Flags::FAST);
     let event = if is_fast { "fast-command" } else { "command" };
-    timing::note_slow(ctx.state, ctx.client, command, request, took_us);
-    timing::note_latency(ctx.state, event, took_us);
+    timing::record_slow(ctx.state, ctx.client, command, request, took_us);
+    timing::record_latency(ctx.state, event, took_us);
     // Those of an EXEC are part of its time.
     if took_us >= LONG_US && !ctx.origin.is_exec() {
         pass_time(ctx.state, took_us);
@@ -87,10 +87,10 @@ fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
 fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
     let keyspace = &mut ctx.state.keyspace;
     // EXEC itself changes nothing: its commands have been added one by one.
-    if !keyspace.effects.is_stated() && ctx.found.command.flags.contains(Flags::WRITE) {
+    if !keyspace.effects.is_recorded() && ctx.found.command.flags.contains(Flags::WRITE) {
         keyspace.effects.add(ctx.db, request.args());
     }
-    Queues::new(keyspace).note_stamped();
+    Queues::new(keyspace).record_stamps();
 }
 
 /// A command that takes so long is noticed where lives are measured.

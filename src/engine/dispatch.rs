@@ -47,8 +47,8 @@ pub(crate) fn dispatch(
     let mut mark = mark;
     let gate = gates::pass(state, id, found.command, request.len());
     match gate.and_then(|gate| gates::mind_space(state, id, found.command, request, gate)) {
-        Ok(Gate::Run { db, notes_use }) => {
-            state.keyspace.set_use_time(now, notes_use);
+        Ok(Gate::Run { db, marks_use }) => {
+            state.keyspace.set_use_time(now, marks_use);
             let mut ctx = Context {
                 state,
                 client: id,

@@ -18,7 +18,7 @@ use crate::state::{Pause, State};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
     /// Run it in this database, and note that it uses its keys, or not.
-    Run { db: DbIndex, notes_use: bool },
+    Run { db: DbIndex, marks_use: bool },
     /// Keep it for EXEC.
     Queue,
     /// Try again after the pause.
@@ -91,7 +91,7 @@ pub(crate) fn pass(
     if in_transaction && !flags.contains(Flags::NEVER_QUEUED) {
         return Ok(Gate::Queue);
     }
-    Ok(Gate::Run { db: client.db, notes_use: !client.no_touch })
+    Ok(Gate::Run { db: client.db, marks_use: !client.no_touch })
 }
 
 fn protected() -> CommandError {

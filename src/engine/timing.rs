@@ -135,11 +135,11 @@ pub(crate) fn end_wait(
     if is_slow(state, took_us) {
         keep_slow(state, client, &wait.request.as_request(), took_us);
     }
-    note_latency(state, "command-unblocking", reply_us);
+    record_latency(state, "command-unblocking", reply_us);
 }
 
 /// Keeps a call in the slow log, if it was slow.
-pub(crate) fn note_slow(
+pub(crate) fn record_slow(
     state: &mut State,
     client: ClientId,
     command: &Command,
@@ -176,7 +176,7 @@ fn keep_slow(state: &mut State, client: ClientId, shown: &Request<'_>, took_us: 
 }
 
 /// Keeps a hold-up of everybody for LATENCY, if it was one.
-pub(crate) fn note_latency(state: &mut State, event: &'static str, took_us: u64) {
+pub(crate) fn record_latency(state: &mut State, event: &'static str, took_us: u64) {
     let threshold_ms = state.settings.latency_threshold_ms;
     if threshold_ms > 0 && took_us / 1000 >= threshold_ms {
         let unix_s = (state.keyspace.unix_ms() / 1000).max(0).unsigned_abs();

@@ -61,7 +61,7 @@ fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
 /// Serves the producers in line at queues that may have capacity, each line up to the first whose push
 /// still does not fit.
 fn serve_producers(state: &mut State, table: &'static Table, now: Now) {
-    for (db, key) in state.keyspace.take_roomy() {
+    for (db, key) in state.keyspace.take_capacity_changed() {
         serve_line(state, table, (db, &key), now);
     }
 }

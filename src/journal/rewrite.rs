@@ -226,7 +226,7 @@ impl Journal {
         now: Now,
     ) {
         self.manifest = manifest;
-        self.note_named();
+        self.mark_named();
         self.must_rewrite = false;
         self.base_bytes = bytes;
         self.other_bytes = bytes;

@@ -59,7 +59,7 @@ impl Journal {
     }
 
     /// The manifest names the files now.
-    pub(super) fn note_named(&mut self) {
+    pub(super) fn mark_named(&mut self) {
         if !self.is_named {
             self.is_named = true;
             info!("append files: complete, and all further changes are recorded");

@@ -62,13 +62,13 @@ impl Journal {
                 broker.allow_changes(writable, wanted.filter(|_| denied.is_none()), denied);
             }
             Err(error) => {
-                self.note_shortage(broker, &error, now);
+                self.handle_shortage(broker, &error, now);
                 broker.allow_changes(u64::MAX, None, None);
             }
         }
     }
 
-    fn note_shortage(&mut self, broker: &mut Broker, error: &io::Error, now: Now) {
+    fn handle_shortage(&mut self, broker: &mut Broker, error: &io::Error, now: Now) {
         let file = &self.tail.entry.name;
         if !is_full(error) {
             info!("{file}: this file system cannot reserve space for changes: {error}");

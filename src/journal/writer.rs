@@ -475,7 +475,9 @@ impl Journal {
         now: Now,
     ) -> Result<(), JournalError> {
         match done {
-            Done::Synced { sync, end, result: Ok(()) } => self.note_synced(broker, sync, end, now),
+            Done::Synced { sync, end, result: Ok(()) } => {
+                self.finish_sync_to(broker, sync, end, now)
+            }
             // Results for a file that was closed and is durable, or is no longer trusted, do not matter.
             Done::Synced { result: Err(error), sync, .. } if self.has_begun(sync) => {
                 self.stop_if_promised(broker, &error)?;
@@ -495,7 +497,7 @@ impl Journal {
         self.syncs.iter().any(|other| other.sync == sync)
     }
 
-    fn note_synced(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
+    fn finish_sync_to(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
         // For a file that is no longer written to, or was found to be broken meanwhile.
         let Some(at) = self.syncs.iter().position(|other| other.sync == sync) else { return };
         self.syncs.swap_remove(at);

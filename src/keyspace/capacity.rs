@@ -5,7 +5,7 @@ use crate::policy::QueuePolicy;
 use crate::queue::End;
 
 impl Keyspace {
-    /// Messages of a governed queue that are ready or delayed, and their bytes: what its limits are about.
+    /// Messages of a queue under a policy that are ready or delayed, and their bytes: what its limits are about.
     pub(crate) fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
         self.slot(db, key).map(|at| self.length_in(at)).unwrap_or_default()
     }

@@ -1,9 +1,9 @@
-//! Messages of governed queues that nobody can take yet.
+//! Messages of queues under policies that nobody can take yet.
 
-use super::{DbIndex, Governed, Keyspace};
+use super::{DbIndex, Keyspace, QueueState};
 use crate::queue::{End, Queue, Stamp, TakenOut};
 
-impl Governed {
+impl QueueState {
     /// What the files say of delayed messages to come: when they are ready, and where they belong.
     pub(crate) fn noted_delay(&self) -> (i64, End) {
         let (_, ms, end) = self.noted_delay;
@@ -12,7 +12,7 @@ impl Governed {
 }
 
 impl Keyspace {
-    /// Keeps messages back that were pushed to a governed queue, at the end and until the moment that are in
+    /// Keeps messages back that were pushed to a queue under a policy, at the end and until the moment that are in
     /// their stamp.
     pub(crate) fn delay<'a>(
         &mut self,
@@ -21,10 +21,10 @@ impl Keyspace {
         messages: impl Iterator<Item = &'a [u8]>,
         stamp: Stamp,
     ) {
-        self.change_governed(db, key, |governed| {
-            governed.delayed.begin_stamps(0);
+        self.change_queue_state(db, key, |queue_state| {
+            queue_state.delayed.begin_stamps(0);
             for message in messages {
-                governed.delayed.push_stamped(End::Back, message, stamp);
+                queue_state.delayed.push_stamped(End::Back, message, stamp);
             }
         });
     }
@@ -38,7 +38,7 @@ impl Keyspace {
         until_ms: i64,
         count_max: usize,
     ) -> Option<TakenOut> {
-        let oldest_ms = self.governed(db, key)?.delayed.oldest_ms()?;
+        let oldest_ms = self.queue_state(db, key)?.delayed.oldest_ms()?;
         if oldest_ms > until_ms {
             return None;
         }
@@ -53,12 +53,13 @@ impl Keyspace {
         key: &[u8],
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Option<R> {
-        self.change_governed(db, key, |governed| change(&mut governed.delayed))
+        self.change_queue_state(db, key, |queue_state| change(&mut queue_state.delayed))
     }
 
     /// Forgets a queue's delayed messages; whether there were any.
     pub(crate) fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        let has_any = self.governed(db, key).is_some_and(|governed| !governed.delayed.is_empty());
+        let has_any =
+            self.queue_state(db, key).is_some_and(|queue_state| !queue_state.delayed.is_empty());
         if has_any {
             self.change_delayed(db, key, |queue| queue.trim(0, 0));
         }
@@ -72,18 +73,25 @@ impl Keyspace {
             return true;
         }
         // One that has gone may hold for it still.
-        let is_under = |governed: &Governed| {
-            governed.policy.as_ref().is_some_and(|policy| policy.delay_ms.is_some())
+        let is_under = |queue_state: &QueueState| {
+            queue_state.policy.as_ref().is_some_and(|policy| policy.delay_ms.is_some())
         };
-        self.governed(db, key).is_some_and(is_under)
+        self.queue_state(db, key).is_some_and(is_under)
     }
 
     /// Notes that the file says of delayed messages to come when they are ready, and where they belong; whether
     /// it did so before.
-    pub(crate) fn note_delay(&mut self, db: DbIndex, key: &[u8], ready_ms: i64, end: End) -> bool {
+    pub(crate) fn set_recorded_delay(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        ready_ms: i64,
+        end: End,
+    ) -> bool {
         let noted = (self.effects.file(), ready_ms, end);
-        let note =
-            |governed: &mut Governed| std::mem::replace(&mut governed.noted_delay, noted) == noted;
-        self.change_governed(db, key, note).unwrap_or(true)
+        let note = |queue_state: &mut QueueState| {
+            std::mem::replace(&mut queue_state.noted_delay, noted) == noted
+        };
+        self.change_queue_state(db, key, note).unwrap_or(true)
     }
 }

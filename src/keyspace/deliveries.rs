@@ -1,7 +1,7 @@
 //! What is in flight of all queues, by queue and by client.
 
 use super::in_flight::{Delivery, InFlight, Place};
-use super::{DbIndex, Governed, Key, Keyspace, NEVER, Slot};
+use super::{DbIndex, Key, Keyspace, NEVER, QueueState, Slot};
 use crate::client_id::ClientId;
 use ahash::RandomState;
 
@@ -26,7 +26,7 @@ fn by_queue(all: &[(DbIndex, Key, u64)]) -> Vec<(DbIndex, Key, Vec<u64>)> {
     by_queue.collect()
 }
 
-impl Governed {
+impl QueueState {
     /// When the list would expire that has become empty while its messages are in flight; none if it has
     /// not, or would stay.
     pub(crate) fn expiry_of_emptied(&self) -> Option<i64> {
@@ -38,18 +38,18 @@ impl Keyspace {
     /// Messages in flight of all queues.
     #[inline]
     pub(crate) fn in_flight_len(&self) -> usize {
-        self.governance.holdings.len()
+        self.registry.holdings.len()
     }
 
     /// The number of the next delivery.
     pub(crate) fn next_delivery(&mut self) -> u64 {
-        self.governance.last_delivery += 1;
-        self.governance.last_delivery
+        self.registry.last_delivery += 1;
+        self.registry.last_delivery
     }
 
     /// Makes the numbers of deliveries to come larger than this.
     pub(crate) fn raise_delivery(&mut self, number: u64) {
-        self.governance.last_delivery = self.governance.last_delivery.max(number);
+        self.registry.last_delivery = self.registry.last_delivery.max(number);
     }
 
     /// Notes that a message is in flight under this number, which `next_delivery` gave.
@@ -62,10 +62,10 @@ impl Keyspace {
     ) {
         let Some(index) = self.find(db, key) else { return };
         let key = self.dbs[db].entries[index].shared_key();
-        self.governance.holdings.add(delivery.owner, db, &key, number);
+        self.registry.holdings.add(delivery.owner, db, &key, number);
         let hasher = self.hasher().clone();
-        self.change_governed(db, &key, |governed| {
-            governed.in_flight.add(number, delivery, &hasher);
+        self.change_queue_state(db, &key, |queue_state| {
+            queue_state.in_flight.add(number, delivery, &hasher);
         });
     }
 
@@ -101,22 +101,22 @@ impl Keyspace {
         at: Slot,
         change: impl FnOnce(&mut InFlight) -> R,
     ) -> Option<R> {
-        let governed = self.governed_in_mut(at)?;
-        let bytes_before = governed.allocated_bytes();
-        let result = change(&mut governed.in_flight);
-        let bytes = governed.allocated_bytes();
+        let queue_state = self.queue_state_in_mut(at)?;
+        let bytes_before = queue_state.allocated_bytes();
+        let result = change(&mut queue_state.in_flight);
+        let bytes = queue_state.allocated_bytes();
         self.bytes = self.bytes + bytes - bytes_before;
         Some(result)
     }
 
     /// Says that a client has left: what it has in flight is to be returned.
     pub(crate) fn depart_client(&mut self, client: ClientId) {
-        self.governance.departed.push_back(client);
+        self.registry.departed.push_back(client);
     }
 
     /// Whether clients have left whose messages are still to be returned.
     pub(crate) fn has_departed(&self) -> bool {
-        !self.governance.departed.is_empty()
+        !self.registry.departed.is_empty()
     }
 
     /// The next of what clients had in flight that have left, those first that left first: that of as many
@@ -127,13 +127,13 @@ impl Keyspace {
     ) -> (Return, Vec<(DbIndex, Key, Vec<u64>)>) {
         let mut clients = Vec::new();
         let mut left = count_max;
-        while let Some(&client) = self.governance.departed.front() {
-            let held = self.governance.holdings.of(client).take(left.saturating_add(1)).count();
+        while let Some(&client) = self.registry.departed.front() {
+            let held = self.registry.holdings.of(client).take(left.saturating_add(1)).count();
             let Some(rest) = left.checked_sub(held) else { break };
             left = rest;
             clients.push(client);
-            self.governance.departed.pop_front();
-            self.governance.departed_seen = None;
+            self.registry.departed.pop_front();
+            self.registry.departed_seen = None;
         }
         if !clients.is_empty() {
             return (Return::All, self.held_by_queue(&clients));
@@ -147,33 +147,33 @@ impl Keyspace {
 
     /// What the client that left first had in flight and was not looked at yet, the oldest of each queue first.
     fn see_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
-        let Some(&client) = self.governance.departed.front() else { return Vec::new() };
-        let seen = self.governance.departed_seen.take().unwrap_or_default();
-        let own = self.governance.holdings.of_behind(client, &seen).take(count_max);
+        let Some(&client) = self.registry.departed.front() else { return Vec::new() };
+        let seen = self.registry.departed_seen.take().unwrap_or_default();
+        let own = self.registry.holdings.of_behind(client, &seen).take(count_max);
         let own: Vec<_> = own.map(|(db, key, number)| (db, key.clone(), number)).collect();
-        self.governance.departed_seen = Some(own.last().cloned().unwrap_or(seen));
+        self.registry.departed_seen = Some(own.last().cloned().unwrap_or(seen));
         by_queue(&own)
     }
 
     /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
     pub(crate) fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
-        let held = clients.iter().flat_map(|client| self.governance.holdings.of(*client));
+        let held = clients.iter().flat_map(|client| self.registry.holdings.of(*client));
         let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
         all.sort_unstable();
         by_queue(&all)
     }
 
     fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
-        while let Some(&client) = self.governance.departed.front() {
-            if let Some((db, key, _)) = self.governance.holdings.of(client).next_back() {
-                let others = self.governance.holdings.of(client).rev();
+        while let Some(&client) = self.registry.departed.front() {
+            if let Some((db, key, _)) = self.registry.holdings.of(client).next_back() {
+                let others = self.registry.holdings.of(client).rev();
                 let same = others.take_while(|other| (other.0, other.1) == (db, key));
                 let mut numbers: Vec<u64> = same.take(count_max).map(|(.., n)| n).collect();
                 numbers.reverse();
                 return Some((db, key.clone(), numbers));
             }
-            self.governance.departed.pop_front();
-            self.governance.departed_seen = None;
+            self.registry.departed.pop_front();
+            self.registry.departed_seen = None;
         }
         None
     }
@@ -189,27 +189,29 @@ impl Keyspace {
     ) -> (Return, Vec<u64>) {
         let nothing = (Return::All, Vec::new());
         let Some(index) = self.find(db, key) else { return nothing };
-        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return nothing };
-        let Some(governed) = &mut interest.governed else { return nothing };
-        let in_flight = &governed.in_flight;
-        if governed.overdue_to.is_none() {
+        let Some(attachments) = self.dbs[db].entries[index].attachments_mut() else {
+            return nothing;
+        };
+        let Some(queue_state) = &mut attachments.queue_state else { return nothing };
+        let in_flight = &queue_state.in_flight;
+        if queue_state.overdue_to.is_none() {
             let is_overdue = |(_, delivery): &(u64, &Delivery)| delivery.delivered_ms <= since_ms;
             let overdue = in_flight.iter().take_while(is_overdue);
             let (count, last) = overdue.fold((0, None), |(count, _), (n, _)| (count + 1, Some(n)));
             self.work.looked_at(count);
-            (governed.overdue_to, governed.overdue_seen) = (last, 0);
+            (queue_state.overdue_to, queue_state.overdue_seen) = (last, 0);
         }
-        let Some(last) = governed.overdue_to else { return nothing };
+        let Some(last) = queue_state.overdue_to else { return nothing };
         let mut numbers: Vec<u64> = in_flight.newest_to(last).take(count_max).collect();
         numbers.reverse();
         if numbers.len() < count_max {
-            governed.overdue_to = None;
+            queue_state.overdue_to = None;
             return (Return::All, numbers);
         }
-        let unseen = in_flight.numbers_between(governed.overdue_seen, last).take(count_max);
+        let unseen = in_flight.numbers_between(queue_state.overdue_seen, last).take(count_max);
         let unseen: Vec<u64> = unseen.collect();
         match unseen.last() {
-            Some(newest) => governed.overdue_seen = *newest,
+            Some(newest) => queue_state.overdue_seen = *newest,
             None => return (Return::Newest, numbers),
         }
         (Return::Hopeless, unseen)
@@ -223,13 +225,13 @@ impl Keyspace {
         key: &Key,
         count: usize,
     ) -> Vec<u64> {
-        self.governance.holdings.of_queue(client, db, key).take(count).collect()
+        self.registry.holdings.of_queue(client, db, key).take(count).collect()
     }
 
     /// How often databases have changed places, with what is in flight of their queues.
     #[inline]
     pub(crate) fn in_flight_swaps(&self) -> u64 {
-        self.governance.holdings.swaps()
+        self.registry.holdings.swaps()
     }
 
     /// For each message the number of the oldest delivery of it in one queue, whoever has it; of equal ones
@@ -248,22 +250,22 @@ impl Keyspace {
 
     /// Forgets what a queue has in flight; whether there was anything.
     pub(crate) fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
-        let Some(governed) = self.governed(db, key) else { return false };
-        let deliveries = governed.in_flight.iter();
+        let Some(queue_state) = self.queue_state(db, key) else { return false };
+        let deliveries = queue_state.in_flight.iter();
         let held: Vec<_> = deliveries.map(|(number, delivery)| (delivery.owner, number)).collect();
         if held.is_empty() {
             return false;
         }
         for (owner, number) in held {
-            self.governance.holdings.remove(owner, db, key, number);
+            self.registry.holdings.remove(owner, db, key, number);
         }
-        self.change_governed(db, key, |governed| governed.in_flight.clear());
+        self.change_queue_state(db, key, |queue_state| queue_state.in_flight.clear());
         true
     }
 
-    /// As `Governed::expiry_of_emptied`.
+    /// As `QueueState::expiry_of_emptied`.
     pub(crate) fn expiry_of_emptied(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
-        self.governed(db, key)?.expiry_of_emptied()
+        self.queue_state(db, key)?.expiry_of_emptied()
     }
 
     /// Sets what `expiry_of_emptied` gives.
@@ -273,7 +275,9 @@ impl Keyspace {
         key: &[u8],
         expires_ms: Option<i64>,
     ) {
-        self.change_governed(db, key, |governed| governed.expires_ms = expires_ms.unwrap_or(NEVER));
+        self.change_queue_state(db, key, |queue_state| {
+            queue_state.expires_ms = expires_ms.unwrap_or(NEVER)
+        });
     }
 
     /// The secret with which messages are hashed.
@@ -284,7 +288,7 @@ impl Keyspace {
     /// Whether a client has anything in flight.
     #[inline]
     pub(crate) fn holds_any(&self, client: ClientId) -> bool {
-        self.governance.holdings.has_any(client)
+        self.registry.holdings.has_any(client)
     }
 }
 
@@ -305,13 +309,13 @@ mod tests {
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
             if how != Return::Hopeless {
                 for (slot, number) in numbers.iter().flat_map(|n| (0..100).map(move |s| (s, n))) {
-                    keyspace.governance.holdings.remove(client(slot), 0, b"q", *number);
+                    keyspace.registry.holdings.remove(client(slot), 0, b"q", *number);
                 }
             }
             parts.push((how, numbers));
         }
-        assert!(keyspace.governance.holdings.len() == 0, "something is held by nobody");
-        assert_eq!(keyspace.governance.departed_seen, None);
+        assert!(keyspace.registry.holdings.len() == 0, "something is held by nobody");
+        assert_eq!(keyspace.registry.departed_seen, None);
         parts
     }
 
@@ -322,7 +326,7 @@ mod tests {
             let client = client(slot);
             for _ in 0..*count {
                 number += 1;
-                keyspace.governance.holdings.add(client, 0, &Key::from(&b"q"[..]), number);
+                keyspace.registry.holdings.add(client, 0, &Key::from(&b"q"[..]), number);
             }
             keyspace.depart_client(client);
         }

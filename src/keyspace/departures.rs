@@ -4,7 +4,7 @@
 //! that nobody is shown or given one of them. To hand them over takes longer, and is a chore. Until then
 //! they are here, and in append files in a list with a name of its own, which a note explains.
 
-use super::governed::mark;
+use super::queue_state::mark;
 use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
@@ -71,48 +71,48 @@ impl Keyspace {
     }
 
     /// The same, as what a command did.
-    pub(crate) fn state_removed(&mut self, removed: &Removed) {
+    pub(crate) fn record_removed(&mut self, removed: &Removed) {
         let Keyspace { dbs, effects, .. } = self;
-        effects.state_removed(removed, || mark(dbs));
+        effects.record_removed(removed, || mark(dbs));
     }
 
     fn add_departing(&mut self, departure: Departure, messages: Queue) {
         self.bytes += messages.allocated_bytes();
         let queue = (departure.db, departure.key.clone());
-        *self.governance.departing_counts.entry(queue).or_default() += 1;
-        let number = self.governance.departing_end;
-        self.governance.departing_end += 1;
-        self.governance.departing.push_back(Departing { number, departure, messages });
+        *self.registry.departing_counts.entry(queue).or_default() += 1;
+        let number = self.registry.departing_end;
+        self.registry.departing_end += 1;
+        self.registry.departing.push_back(Departing { number, departure, messages });
     }
 
     /// A name that no client would think of.
     fn new_list_name(&mut self) -> Key {
-        self.governance.lists_named += 1;
-        let secret = self.dbs[0].entries.hasher().hash_one(self.governance.lists_named);
-        let number = self.governance.lists_named;
+        self.registry.lists_named += 1;
+        let secret = self.dbs[0].entries.hasher().hash_one(self.registry.lists_named);
+        let number = self.registry.lists_named;
         Key::from(format!("tidegate:departing:{secret:016x}:{number}").into_bytes())
     }
 
     /// Whether messages are on their way.
     #[inline]
     pub(crate) fn has_departing(&self) -> bool {
-        !self.governance.departing.is_empty()
+        !self.registry.departing.is_empty()
     }
 
     /// Whether messages of a queue are on their way: others that leave it come behind them.
     pub(crate) fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
-        let counts = &self.governance.departing_counts;
+        let counts = &self.registry.departing_counts;
         !counts.is_empty() && counts.contains_key(&(db, key.clone()))
     }
 
     /// Up to `count_max` of those messages that left first.
     pub(crate) fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
         if let Some(snapshot) = &mut self.snapshot
-            && let Some(first) = self.governance.departing.front_mut()
+            && let Some(first) = self.registry.departing.front_mut()
         {
             snapshot.save_first_departing(first, &self.dbs);
         }
-        let first = self.governance.departing.front_mut()?;
+        let first = self.registry.departing.front_mut()?;
         let bytes_before = first.messages.allocated_bytes();
         let messages = match first.departure.first {
             End::Front => {
@@ -129,7 +129,7 @@ impl Keyspace {
         self.bytes = self.bytes + first.messages.allocated_bytes() - bytes_before;
         let departure = first.departure.clone();
         if first.messages.is_empty() {
-            let gone = self.governance.departing.pop_front();
+            let gone = self.registry.departing.pop_front();
             self.bytes -= gone.map_or(0, |gone| gone.messages.allocated_bytes());
             self.forget_one_departing(departure.db, &departure.key);
         }
@@ -138,8 +138,7 @@ impl Keyspace {
     }
 
     fn forget_one_departing(&mut self, db: DbIndex, key: &Key) {
-        if let Entry::Occupied(mut count) =
-            self.governance.departing_counts.entry((db, key.clone()))
+        if let Entry::Occupied(mut count) = self.registry.departing_counts.entry((db, key.clone()))
         {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
@@ -150,20 +149,17 @@ impl Keyspace {
 
     /// All that is on its way, and the messages. For tools.
     pub(crate) fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
-        self.governance
-            .departing
-            .iter()
-            .map(|departing| (&departing.departure, &departing.messages))
+        self.registry.departing.iter().map(|departing| (&departing.departure, &departing.messages))
     }
 
     /// Notes what append files say of a list, which is not there yet or an ordinary one.
-    pub(crate) fn note_departure(&mut self, departure: Departure) {
-        self.governance.noted_departures.push(departure);
+    pub(crate) fn add_noted_departure(&mut self, departure: Departure) {
+        self.registry.noted_departures.push(departure);
     }
 
     /// Ends the loading of append files: lists that they say are on their way are so.
     pub(super) fn adopt_departures(&mut self) {
-        for departure in std::mem::take(&mut self.governance.noted_departures) {
+        for departure in std::mem::take(&mut self.registry.noted_departures) {
             // What was no list was not put there by us.
             if !matches!(self.list(departure.db, &departure.list), Ok(Some(_))) {
                 continue;
@@ -178,15 +174,15 @@ impl Keyspace {
     /// Forgets what is on its way from a database that was flushed; the bytes that frees.
     pub(super) fn flush_departing(&mut self, db: DbIndex) -> usize {
         if let Some(snapshot) = &mut self.snapshot {
-            let gone = self.governance.departing.iter_mut().filter(|one| one.db() == db);
+            let gone = self.registry.departing.iter_mut().filter(|one| one.db() == db);
             for one in gone {
                 snapshot.save_departing(one, &self.dbs);
             }
         }
         let mut freed = 0;
-        self.governance.noted_departures.retain(|departure| departure.db != db);
-        self.governance.departing_counts.retain(|(of_db, _), _| *of_db != db);
-        self.governance.departing.retain(|departing| {
+        self.registry.noted_departures.retain(|departure| departure.db != db);
+        self.registry.departing_counts.retain(|(of_db, _), _| *of_db != db);
+        self.registry.departing.retain(|departing| {
             let is_kept = departing.departure.db != db;
             freed += if is_kept { 0 } else { departing.messages.allocated_bytes() };
             is_kept
@@ -196,16 +192,16 @@ impl Keyspace {
 
     /// Two databases have changed places.
     pub(super) fn swap_departing(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
-        let departing = self.governance.departing.iter_mut().map(|one| &mut one.departure);
-        for departure in departing.chain(&mut self.governance.noted_departures) {
+        let departing = self.registry.departing.iter_mut().map(|one| &mut one.departure);
+        for departure in departing.chain(&mut self.registry.noted_departures) {
             departure.db = other(departure.db);
         }
-        self.governance.departing_counts = self.count_departing();
+        self.registry.departing_counts = self.count_departing();
     }
 
     fn count_departing(&self) -> BTreeMap<(DbIndex, Key), usize> {
         let mut counts = BTreeMap::new();
-        for Departing { departure, .. } in &self.governance.departing {
+        for Departing { departure, .. } in &self.registry.departing {
             *counts.entry((departure.db, departure.key.clone())).or_default() += 1;
         }
         counts
@@ -213,11 +209,11 @@ impl Keyspace {
 
     /// Panics if the counts of what is on its way are wrong.
     pub(super) fn check_departing(&self) {
-        assert_eq!(self.governance.departing_counts, self.count_departing());
+        assert_eq!(self.registry.departing_counts, self.count_departing());
     }
 
     pub(super) fn departing_bytes(&self) -> usize {
         let bytes = |departing: &Departing| departing.messages.allocated_bytes();
-        self.governance.departing.iter().map(bytes).sum()
+        self.registry.departing.iter().map(bytes).sum()
     }
 }

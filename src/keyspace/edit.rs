@@ -13,7 +13,7 @@ pub(crate) enum Plain<R> {
     /// The key has no value.
     Absent,
     /// A policy governs the queue or needs its name, or it is paused; nothing was done.
-    Governed(Slot),
+    QueueState(Slot),
 }
 
 /// When a value that is written expires.
@@ -64,7 +64,7 @@ impl Keyspace {
         room: impl FnOnce() -> usize,
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<Plain<R>, WrongType> {
-        let index = self.find_or_create_with_room(db, key, room);
+        let index = self.find_or_create_sized(db, key, room);
         let attempt = |queue: &mut Queue| (change(queue), true);
         self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt)
     }
@@ -103,7 +103,7 @@ impl Keyspace {
         let Some(index) = self.find(db, key) else { return Ok(None) };
         match self.change_at(db, index, For::All, Missing::Stays, attempt)? {
             Plain::Changed(result) => Ok(Some(result)),
-            Plain::Absent | Plain::Governed(_) => Ok(None),
+            Plain::Absent | Plain::QueueState(_) => Ok(None),
         }
     }
 
@@ -124,9 +124,9 @@ impl Keyspace {
             self.clear_value(db, index);
             self.make_value::<T>(db, index);
         }
-        let (now_s, notes_use) = (self.now_s, self.notes_use);
+        let (now_s, marks_use) = (self.now_s, self.marks_use);
         let entry = &mut self.dbs[db].entries[index];
-        entry.note_use(now_s, notes_use);
+        entry.mark_used(now_s, marks_use);
         let bytes_before = entry.allocated_bytes();
         if let Some(value) = T::of_mut(entry.content_mut()) {
             write(value);
@@ -154,7 +154,7 @@ impl Keyspace {
         let index = self.find_or_create(db, key);
         match self.change_at(db, index, For::All, Missing::IsMade, attempt)? {
             Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::Governed(_) => {
+            Plain::Absent | Plain::QueueState(_) => {
                 unreachable!("it is for all, and made if missing")
             }
         }
@@ -181,7 +181,7 @@ impl Keyspace {
         let attempt = |queue: &mut Queue| (change(queue), true);
         match self.change_at(at.db, at.index, For::All, Missing::IsMade, attempt)? {
             Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::Governed(_) => {
+            Plain::Absent | Plain::QueueState(_) => {
                 unreachable!("it is for all, and made if missing")
             }
         }
@@ -205,10 +205,10 @@ impl Keyspace {
         let mut is_full = !entry.is_plain();
         if is_full
             && queues == For::PlainOnes
-            && entry.interest().is_some_and(|interest| interest.governed.is_some())
-            && self.governance.is_on
+            && entry.attachments().is_some_and(|attachments| attachments.queue_state.is_some())
+            && self.registry.is_on
         {
-            return Ok(Plain::Governed(self.slot_at(db, index)));
+            return Ok(Plain::QueueState(self.slot_at(db, index)));
         }
         if self.snapshot.is_some() {
             self.before_change(db, index);
@@ -219,13 +219,13 @@ impl Keyspace {
                 return Ok(Plain::Absent);
             }
             if queues == For::PlainOnes && self.is_reserved(db, index) {
-                return Ok(Plain::Governed(self.slot_at(db, index)));
+                return Ok(Plain::QueueState(self.slot_at(db, index)));
             }
             self.make_value::<T>(db, index);
             entry = &mut self.dbs[db].entries[index];
             is_full = !entry.is_plain();
         }
-        entry.note_use(self.now_s, self.notes_use);
+        entry.mark_used(self.now_s, self.marks_use);
         let Some(value) = T::of_mut(entry.content_mut()) else { return Ok(Plain::Absent) };
         if is_full {
             value.prepare(self.queue_ms);
@@ -236,7 +236,7 @@ impl Keyspace {
         self.changes += u64::from(is_changed);
         if mark != mark_now {
             let (bytes_before, bytes) = (value.allocated_at(mark), value.allocated_bytes());
-            self.note_memory(db, index, bytes_before, bytes);
+            self.update_memory(db, index, bytes_before, bytes);
         }
         if is_empty || is_full {
             self.finish_change(db, index, is_changed, is_empty);
@@ -255,7 +255,7 @@ impl Keyspace {
 
     /// Counts the memory of a value that had so many bytes before, and has so many now.
     #[inline(never)]
-    pub(super) fn note_memory(
+    pub(super) fn update_memory(
         &mut self,
         db: DbIndex,
         index: usize,
@@ -264,13 +264,13 @@ impl Keyspace {
     ) {
         self.bytes = self.bytes + bytes - bytes_before;
         if bytes > bytes_before {
-            self.note_growth(db, index);
+            self.mark_growth(db, index);
         }
     }
 
     /// Tells a queue that grows whether it is being filled, and the one that grew before that it is not any
     /// more. It may be none, or another than it was, where entries have moved: that costs some memory.
-    fn note_growth(&mut self, db: DbIndex, index: usize) {
+    fn mark_growth(&mut self, db: DbIndex, index: usize) {
         let before = self.grown.replace((db, index));
         if before == Some((db, index)) {
             if let Some(queue) = self.dbs[db].entries[index].list_mut() {
@@ -298,7 +298,7 @@ impl Keyspace {
     ) {
         if is_empty {
             self.keep_expiry(db, index);
-            match self.dbs[db].entries[index].interest() {
+            match self.dbs[db].entries[index].attachments() {
                 // The entry goes, with all that it has.
                 None => self.value_has_gone(db, index),
                 Some(_) => drop(self.take_content(db, index)),
@@ -315,10 +315,10 @@ impl Keyspace {
     /// Remembers when a list expires that becomes empty: the messages that are in flight may come back.
     fn keep_expiry(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
-        if let Some(governed) = entry.interest.as_mut().and_then(|i| i.governed.as_mut())
-            && governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
+        if let Some(queue_state) = entry.attachments.as_mut().and_then(|i| i.queue_state.as_mut())
+            && queue_state.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
         {
-            governed.expires_ms = entry.expires_ms;
+            queue_state.expires_ms = entry.expires_ms;
         }
     }
 }

@@ -124,7 +124,7 @@ impl Entries {
             *self.table.find_mut(spread(moved.hash()), place)? = index as u32;
             std::mem::replace(self.get_index_mut(index)?, moved)
         };
-        self.give_back_room();
+        self.shrink();
         Some(removed)
     }
 
@@ -155,7 +155,7 @@ impl Entries {
         self.table.capacity()
     }
 
-    fn give_back_room(&mut self) {
+    fn shrink(&mut self) {
         if let Some(capacity) = slack::smaller(self.len, self.table.capacity()) {
             let pages = &self.pages;
             self.table.shrink_to(capacity, |&place| spread(at(pages, place as usize).hash()));

@@ -3,7 +3,7 @@
 //! Most entries have a value and nothing else. The value is then all there is: the queue keeps the key
 //! itself, its hash, and when it was used.
 
-use super::{Interest, Key, NEVER, Value};
+use super::{Attachments, Key, NEVER, Value};
 use crate::queue::Queue;
 use crate::value::{ARC_BYTES, Kind};
 
@@ -41,14 +41,14 @@ pub(super) struct Full {
     pub(super) value: Value,
     /// Unix milliseconds at which the value goes; `NEVER` if it stays.
     pub(super) expires_ms: i64,
-    pub(super) interest: Option<Box<Interest>>,
+    pub(super) attachments: Option<Box<Attachments>>,
 }
 
 impl Full {
     /// Notes that it is used, if uses are noted.
     #[inline]
-    pub(super) fn note_use(&mut self, now_s: u32, notes_use: bool) {
-        if notes_use {
+    pub(super) fn mark_used(&mut self, now_s: u32, marks_use: bool) {
+        if marks_use {
             self.numbers[USED_S] = now_s;
         }
     }
@@ -213,8 +213,8 @@ impl Entry {
 
     /// Notes that it is used, if uses are noted.
     #[inline]
-    pub(super) fn note_use(&mut self, now_s: u32, notes_use: bool) {
-        if notes_use {
+    pub(super) fn mark_used(&mut self, now_s: u32, marks_use: bool) {
+        if marks_use {
             self.set_used_s(now_s);
         }
     }
@@ -247,8 +247,8 @@ impl Entry {
         if self.is_plain() {
             let (key, hash, numbers) = (Key::from(self.key()), self.hash(), self.numbers());
             let value = std::mem::replace(self.content_mut(), Queue::new().into_value());
-            let (expires_ms, interest) = (NEVER, None);
-            let full = Full { key, hash, numbers, value, expires_ms, interest };
+            let (expires_ms, attachments) = (NEVER, None);
+            let full = Full { key, hash, numbers, value, expires_ms, attachments };
             self.parts = Parts::Full(Box::new(full));
         }
         match &mut self.parts {
@@ -261,7 +261,7 @@ impl Entry {
     fn forget_full(&mut self) {
         let Parts::Full(full) = &mut self.parts else { return };
         let numbers = full.numbers;
-        if full.interest.is_some() || full.expires_ms != NEVER {
+        if full.attachments.is_some() || full.expires_ms != NEVER {
             return;
         }
         let Some(queue) = Queue::of_mut(&mut full.value) else { return };
@@ -297,29 +297,29 @@ impl Entry {
     }
 
     #[inline]
-    pub(super) fn interest(&self) -> Option<&Interest> {
-        self.full()?.interest.as_deref()
+    pub(super) fn attachments(&self) -> Option<&Attachments> {
+        self.full()?.attachments.as_deref()
     }
 
     #[inline]
-    pub(super) fn interest_mut(&mut self) -> Option<&mut Interest> {
-        self.full_mut()?.interest.as_deref_mut()
+    pub(super) fn attachments_mut(&mut self) -> Option<&mut Attachments> {
+        self.full_mut()?.attachments.as_deref_mut()
     }
 
-    pub(super) fn interest_or_default(&mut self) -> &mut Interest {
-        self.make_full().interest.get_or_insert_default()
+    pub(super) fn attachments_or_default(&mut self) -> &mut Attachments {
+        self.make_full().attachments.get_or_insert_default()
     }
 
-    pub(super) fn set_interest(&mut self, interest: Option<Box<Interest>>) {
-        if interest.is_some() || self.interest().is_some() {
-            self.make_full().interest = interest;
+    pub(super) fn set_attachments(&mut self, attachments: Option<Box<Attachments>>) {
+        if attachments.is_some() || self.attachments().is_some() {
+            self.make_full().attachments = attachments;
             self.forget_full();
         }
     }
 
-    pub(super) fn take_interest(&mut self) -> Option<Box<Interest>> {
-        let interest = self.full_mut()?.interest.take();
+    pub(super) fn take_attachments(&mut self) -> Option<Box<Attachments>> {
+        let attachments = self.full_mut()?.attachments.take();
         self.forget_full();
-        interest
+        attachments
     }
 }

@@ -137,7 +137,7 @@ mod tests {
         keyspace.set_time(Now { unix_us: 10_000, monotonic_us: 0 });
         keyspace.effects.begin_group();
         assert!(keyspace.get(1, b"b").is_none() && keyspace.get(1, b"c").is_some());
-        keyspace.effects.state(0, [&b"SET"[..], b"a", b"y"]);
+        keyspace.effects.record(0, [&b"SET"[..], b"a", b"y"]);
         keyspace.effects.end_group();
         assert!(keyspace.get(0, b"a").is_none() && keyspace.expire(3));
         let mut stream = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::entry::Full;
 use super::snapshot::Walk;
-use super::{Db, DbIndex, ENTRY_BYTES, Entries, Entry, Interest, Key, Keyspace, NEVER};
+use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entries, Entry, Key, Keyspace, NEVER};
 use crate::deadlines::Deadlines;
 
 /// A database with no more entries than this is emptied in its place.
@@ -28,15 +28,15 @@ impl Trash {
 }
 
 impl Keyspace {
-    /// Removes all values of a database. `interesting` names keys of any database that clients wait for or
+    /// Removes all values of a database. `attached` names keys of any database that clients wait for or
     /// watch; the caller knows them from the clients, of whom there are fewer than keys.
-    pub(crate) fn flush(&mut self, db: DbIndex, interesting: &[(DbIndex, Key)]) {
+    pub(crate) fn flush(&mut self, db: DbIndex, attached: &[(DbIndex, Key)]) {
         if self.dbs[db].entries.len() <= IN_PLACE_MAX {
             return self.flush_in_place(db);
         }
-        let paused: Vec<_> = self.governance.paused.iter().cloned().collect();
+        let paused: Vec<_> = self.registry.paused.iter().cloned().collect();
         let mut staying = Vec::new();
-        for (other, key) in interesting.iter().chain(&paused) {
+        for (other, key) in attached.iter().chain(&paused) {
             if *other != db {
                 continue;
             }
@@ -44,8 +44,8 @@ impl Keyspace {
             // What belongs to the queue is taken from it.
             self.before_change(db, index);
             let entry = &mut self.dbs[db].entries[index];
-            if let Some(interest) = entry.take_interest() {
-                staying.push((key.clone(), interest, entry.has_value()));
+            if let Some(attachments) = entry.take_attachments() {
+                staying.push((key.clone(), attachments, entry.has_value()));
             }
         }
         self.changes += 1 + self.dbs[db].value_count as u64;
@@ -60,9 +60,9 @@ impl Keyspace {
         self.first_expiry_changed(db, first_before);
         self.first_due_changed(db, first_due_before);
         self.bytes -= self.flush_departing(db);
-        self.flush_governed(db);
-        for (key, interest, had_value) in staying {
-            self.put_flushed(db, &key, interest, had_value);
+        self.flush_queue_state(db);
+        for (key, attachments, had_value) in staying {
+            self.put_flushed(db, &key, attachments, had_value);
         }
     }
 
@@ -71,20 +71,20 @@ impl Keyspace {
         &mut self,
         db: DbIndex,
         key: &Key,
-        mut interest: Box<Interest>,
+        mut attachments: Box<Attachments>,
         had_value: bool,
     ) {
-        self.bytes -= interest.flush();
+        self.bytes -= attachments.flush();
         if had_value {
-            self.broken_watches.append(&mut interest.watchers);
+            self.broken_watches.append(&mut attachments.watchers);
         }
         let index = self.find_or_create(db, key);
-        let made = self.dbs[db].entries[index].take_interest().and_then(|made| made.governed);
+        let made = self.dbs[db].entries[index].take_attachments().and_then(|made| made.queue_state);
         self.bytes -= made.map_or(0, |made| made.allocated_bytes());
-        if !interest.is_unused() {
-            self.dbs[db].entries[index].set_interest(Some(interest));
+        if !attachments.is_unused() {
+            self.dbs[db].entries[index].set_attachments(Some(attachments));
         }
-        self.note_room(db, index);
+        self.mark_capacity_changed(db, index);
         self.drop_if_unused(db, index);
     }
 
@@ -139,7 +139,7 @@ impl Keyspace {
         database.value_count = 0;
         let mut freed = 0;
         let broken = &mut self.broken_watches;
-        let roomy = &mut self.roomy;
+        let capacity_changed = &mut self.capacity_changed;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
         // From the end, since the last one comes to the place of one that goes.
         for index in (0..database.entries.len()).rev() {
@@ -153,17 +153,17 @@ impl Keyspace {
             if had_value {
                 entry.take_content();
             }
-            if let Some(Full { key, interest: Some(interest), .. }) = entry.full_mut() {
+            if let Some(Full { key, attachments: Some(attachments), .. }) = entry.full_mut() {
                 if had_value {
-                    broken.append(&mut interest.watchers);
+                    broken.append(&mut attachments.watchers);
                 }
-                freed += interest.flush();
-                interest.tell_producers(db, key, roomy);
-                if interest.is_unused() {
-                    entry.set_interest(None);
+                freed += attachments.flush();
+                attachments.tell_producers(db, key, capacity_changed);
+                if attachments.is_unused() {
+                    entry.set_attachments(None);
                 }
             }
-            if entry.interest().is_some() {
+            if entry.attachments().is_some() {
                 freed -= entry.allocated_bytes();
             } else {
                 freed += ENTRY_BYTES;
@@ -174,16 +174,16 @@ impl Keyspace {
         self.bytes -= freed;
         // There may have been nothing but messages in flight or delayed.
         self.changes += u64::from(count == 0 && freed > 0);
-        self.flush_governed(db);
+        self.flush_queue_state(db);
     }
 }
 
 /// What an entry counts in the memory of the keyspace.
 fn bytes_of(entry: &Entry) -> usize {
-    let governed = entry.interest().and_then(|interest| interest.governed.as_ref());
+    let queue_state = entry.attachments().and_then(|attachments| attachments.queue_state.as_ref());
     ENTRY_BYTES
         + entry.allocated_bytes()
-        + governed.map_or(0, |governed| governed.allocated_bytes())
+        + queue_state.map_or(0, |queue_state| queue_state.allocated_bytes())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is known of a key that was found.
 
-use super::{DbIndex, Governed, Keyspace, Slot, WrongType};
+use super::{DbIndex, Keyspace, QueueState, Slot, WrongType};
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -35,21 +35,21 @@ impl Keyspace {
 
     /// What belongs to a queue under a policy.
     #[inline]
-    pub(crate) fn governed_in(&self, at: Slot) -> Option<&Governed> {
+    pub(crate) fn queue_state_in(&self, at: Slot) -> Option<&QueueState> {
         self.check(at);
-        self.governed_at(at.db, at.index)
+        self.queue_state_at(at.db, at.index)
     }
 
     #[inline]
-    pub(super) fn governed_in_mut(&mut self, at: Slot) -> Option<&mut Governed> {
+    pub(super) fn queue_state_in_mut(&mut self, at: Slot) -> Option<&mut QueueState> {
         self.check(at);
-        self.dbs[at.db].entries[at.index].interest_mut()?.governed.as_deref_mut()
+        self.dbs[at.db].entries[at.index].attachments_mut()?.queue_state.as_deref_mut()
     }
 
     /// The policy that a queue is under.
     #[inline]
     pub(crate) fn policy_in(&self, at: Slot) -> Option<&Arc<QueuePolicy>> {
-        self.governed_in(at)?.policy.as_ref()
+        self.queue_state_in(at)?.policy.as_ref()
     }
 
     /// The key.
@@ -78,7 +78,7 @@ impl Keyspace {
     /// The same of those that are delayed as well: what limits are about.
     pub(crate) fn length_in(&self, at: Slot) -> (usize, usize) {
         let ready = self.ready_in(at);
-        let delayed = self.governed_in(at).map(|governed| &governed.delayed);
+        let delayed = self.queue_state_in(at).map(|queue_state| &queue_state.delayed);
         let delayed = delayed.map(|queue| (queue.len(), queue.message_bytes())).unwrap_or_default();
         (ready.0 + delayed.0, ready.1 + delayed.1)
     }
@@ -87,7 +87,7 @@ impl Keyspace {
     #[inline]
     pub(crate) fn has_producers_in(&self, at: Slot) -> bool {
         self.check(at);
-        let interest = self.dbs[at.db].entries[at.index].interest();
-        interest.is_some_and(|interest| !interest.producers.is_empty())
+        let attachments = self.dbs[at.db].entries[at.index].attachments();
+        attachments.is_some_and(|attachments| !attachments.producers.is_empty())
     }
 }

@@ -8,8 +8,10 @@
 //!
 //! An entry may have no value, only waiters or watchers; it is then invisible to commands.
 
+mod attachments;
 mod capacity;
 mod chunked;
+mod cursor;
 mod delayed;
 mod deliveries;
 mod departures;
@@ -19,22 +21,20 @@ mod entry;
 mod expiry;
 mod flush;
 mod found;
-mod governed;
 mod holdings;
 mod in_flight;
-mod interest;
+mod loading;
 mod numbered;
 mod passing;
 mod pause;
 mod policy_pass;
+mod producers;
 mod queue_clock;
 mod queue_event;
+mod queue_state;
 mod ranks;
 mod recent;
-mod replay;
-mod room;
 mod saved;
-mod scan;
 mod slot;
 mod snapshot;
 mod suffixes;
@@ -51,20 +51,20 @@ use crate::queue::Queue;
 use crate::value::Kind;
 use crate::work::Work;
 use ahash::RandomState;
+use attachments::Attachments;
 use entries::Entries;
 use entry::Entry;
 use flush::Trash;
-use governed::Governance;
-use interest::Interest;
 use queue_clock::QueueClock;
+use queue_state::QueueRegistry;
 use snapshot::{Snapshot, Walk};
 
 pub(crate) use deliveries::Return;
 pub(crate) use edit::{Expiry, Plain};
-pub(crate) use governed::{Governed, is_mark};
 pub(crate) use in_flight::{Delivery, InFlight, Place};
 pub(crate) use policy_pass::NewlyStamped;
 pub(crate) use queue_event::QueueEvent;
+pub(crate) use queue_state::{QueueState, is_mark};
 pub(crate) use recent::Fingerprint;
 pub(crate) use saved::{SavedKey, SavedPart};
 pub(crate) use slot::Slot;
@@ -92,7 +92,7 @@ struct Db {
     value_count: usize,
     /// Unix milliseconds at which values expire.
     expiries: Deadlines<Key>,
-    /// When governed queues have something to do, by the clock of queues.
+    /// When queues under policies have something to do, by the clock of queues.
     dues: Deadlines<Key, i64>,
     walk: Walk,
     /// Entries from this one on follow the policies that hold.
@@ -106,7 +106,7 @@ pub(crate) struct Keyspace {
     /// Keys that got a value while clients wait for them, in the order in which that happened.
     ready: Vec<(DbIndex, Key)>,
     /// Queues for which producers wait and where there may be room.
-    roomy: Vec<(DbIndex, Key)>,
+    capacity_changed: Vec<(DbIndex, Key)>,
     /// Clients whose watched keys changed.
     broken_watches: Vec<ClientId>,
     /// Memory of all keys and values.
@@ -117,7 +117,7 @@ pub(crate) struct Keyspace {
     /// The time that look-ups note as the last use, in seconds of the monotonic clock.
     now_s: u32,
     /// Whether they do (CLIENT NO-TOUCH).
-    notes_use: bool,
+    marks_use: bool,
     /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
     /// been removed yet.
     now_ms: i64,
@@ -139,7 +139,7 @@ pub(crate) struct Keyspace {
     epoch: u32,
     /// The snapshot under way.
     snapshot: Option<Snapshot>,
-    governance: Governance,
+    registry: QueueRegistry,
     /// What databases held that were flushed, to be freed in parts.
     trash: Vec<Trash>,
     /// What the log was told of queues.
@@ -162,12 +162,12 @@ impl Keyspace {
         Keyspace {
             dbs: std::iter::repeat_with(db).take(count.max(1)).collect(),
             ready: Vec::new(),
-            roomy: Vec::new(),
+            capacity_changed: Vec::new(),
             broken_watches: Vec::new(),
             bytes: 0,
             grown: None,
             now_s: 0,
-            notes_use: true,
+            marks_use: true,
             now_ms: 0,
             work: Work::default(),
             effects: Effects::default(),
@@ -178,7 +178,7 @@ impl Keyspace {
             changes: 0,
             epoch: 0,
             snapshot: None,
-            governance: Governance::default(),
+            registry: QueueRegistry::default(),
             trash: Vec::new(),
             told: LineLimit::default(),
         }
@@ -231,7 +231,7 @@ impl Keyspace {
     }
 
     /// Counts a change that is of no key: its reply promises as much as any other.
-    pub(crate) fn note_change(&mut self) {
+    pub(crate) fn mark_change(&mut self) {
         self.changes += 1;
     }
 
@@ -242,17 +242,17 @@ impl Keyspace {
 
     /// Sets the time that look-ups note as the last use, and whether those of existing keys do.
     #[inline]
-    pub(crate) fn set_use_time(&mut self, now: Now, notes_use: bool) {
+    pub(crate) fn set_use_time(&mut self, now: Now, marks_use: bool) {
         // Wraps after 136 years of uptime.
         self.now_s = (now.monotonic_us / 1_000_000) as u32;
-        self.notes_use = notes_use;
+        self.marks_use = marks_use;
     }
 
     /// As `find`, for those that are called most: without a call where the key is that of the last look-up
     /// and does not expire.
     #[inline(always)]
     fn find_again(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        if !self.governance.is_behind {
+        if !self.registry.is_behind {
             let Db { entries, last_found, .. } = &self.dbs[db];
             if let Some(entry) = entries.get_index(*last_found)
                 && entry.stays_at(key)
@@ -267,7 +267,7 @@ impl Keyspace {
     /// whatever the caller records, which may come from its being gone.
     #[inline(never)]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        if self.governance.is_behind {
+        if self.registry.is_behind {
             self.catch_up(db, key);
         }
         let now_ms = self.now_ms;
@@ -297,7 +297,7 @@ impl Keyspace {
     pub(crate) fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         let index = self.find(db, key)?;
         let entry = &mut self.dbs[db].entries[index];
-        entry.note_use(self.now_s, self.notes_use);
+        entry.mark_used(self.now_s, self.marks_use);
         entry.value()
     }
 
@@ -369,12 +369,12 @@ impl Keyspace {
 
     #[inline]
     fn find_or_create(&mut self, db: DbIndex, key: &[u8]) -> usize {
-        self.find_or_create_with_room(db, key, || 0)
+        self.find_or_create_sized(db, key, || 0)
     }
 
     /// As `find_or_create`, where a new entry has room for so many bytes of messages.
     #[inline]
-    fn find_or_create_with_room(
+    fn find_or_create_sized(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -390,8 +390,8 @@ impl Keyspace {
     fn create(&mut self, db: DbIndex, key: &[u8], room: usize) -> usize {
         let index = self.dbs[db].entries.add(key, self.epoch, room);
         self.bytes += ENTRY_BYTES + self.dbs[db].entries[index].allocated_bytes();
-        self.note_suffix(key);
-        self.govern_new(db, index);
+        self.add_suffixed(key);
+        self.apply_policy(db, index);
         index
     }
 
@@ -412,8 +412,8 @@ impl Keyspace {
         self.entry_mut(db, index).set_used_s(used_s);
         self.stamp_value(db, index);
         let entry = self.entry_mut(db, index);
-        if let Some(governed) = entry.interest_mut().and_then(|i| i.governed.as_mut()) {
-            governed.expires_ms = NEVER;
+        if let Some(queue_state) = entry.attachments_mut().and_then(|i| i.queue_state.as_mut()) {
+            queue_state.expires_ms = NEVER;
         }
     }
 
@@ -452,7 +452,7 @@ impl Keyspace {
         if entry.has_value() {
             return;
         }
-        if entry.interest().is_some() {
+        if entry.attachments().is_some() {
             return self.line_up_if_idle(db, index);
         }
         if let Some(entry) = self.dbs[db].entries.swap_remove(index) {
@@ -485,22 +485,22 @@ impl Keyspace {
                 if let Some(queue) = entry.list() {
                     queue.check_invariants();
                 }
-                assert!(entry.has_value() || entry.interest().is_some(), "an unused entry");
+                assert!(entry.has_value() || entry.attachments().is_some(), "an unused entry");
                 assert!(entry.has_value() || entry.expires_ms() == NEVER, "expiry of nothing");
                 let Some(full) = entry.full() else { continue };
                 assert_eq!(*full.key, *entry.key());
                 let is_list = Queue::of(&full.value).is_some();
-                assert!(full.interest.is_some() || full.expires_ms != NEVER || !is_list);
-                if let Some(interest) = &full.interest {
-                    assert!(!interest.is_unused());
-                    bytes += interest.governed.as_ref().map_or(0, |g| g.allocated_bytes());
+                assert!(full.attachments.is_some() || full.expires_ms != NEVER || !is_list);
+                if let Some(attachments) = &full.attachments {
+                    assert!(!attachments.is_unused());
+                    bytes += attachments.queue_state.as_ref().map_or(0, |g| g.allocated_bytes());
                 }
             }
             let expiring = db.entries.iter().filter(|entry| entry.expires_ms() != NEVER).count();
             assert_eq!(expiring, db.expiries.len());
         }
         assert_eq!(bytes + self.departing_bytes() + self.trash_bytes(), self.bytes);
-        self.check_governed();
+        self.check_queue_states();
         self.check_departing();
         let firsts = self.dbs.iter().filter(|db| db.expiries.next().is_some()).count();
         assert_eq!(firsts, self.due_dbs.len());

@@ -4,12 +4,12 @@
 
 use super::entry::Full;
 use super::in_flight::{Delivery, Place};
-use super::{Governed, Interest, Keyspace, Slot, WrongType};
+use super::{Attachments, Keyspace, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
 use crate::value::Kind;
 
-impl Governed {
+impl QueueState {
     /// Whether something that happens now, and is due in `wait_ms`, can be the next thing to do for the queue.
     /// What is noted is never later than what was due before.
     #[inline]
@@ -20,7 +20,7 @@ impl Governed {
     }
 }
 
-impl Interest {
+impl Attachments {
     /// Whether nobody waits for the key or watches it.
     #[inline]
     fn is_quiet(&self) -> bool {
@@ -55,25 +55,26 @@ impl Keyspace {
         let entry = &mut self.dbs[at.db].entries[at.index];
         let is_usual = self.snapshot.is_none() && entry.has_value();
         if let Some(full) = entry.full_mut().filter(|_| is_usual)
-            && let Full { value, interest: Some(interest), .. } = full
-            && let (Some(queue), Some(governed)) = (Queue::of_mut(value), &mut interest.governed)
+            && let Full { value, attachments: Some(attachments), .. } = full
+            && let (Some(queue), Some(queue_state)) =
+                (Queue::of_mut(value), &mut attachments.queue_state)
         {
             queue.prepare(self.queue_ms);
             let mark = queue.memory_mark();
             messages.for_each(|message| queue.push(end, message));
             let (mark_now, ready) = (queue.memory_mark(), (queue.len(), queue.message_bytes()));
             self.changes += 1;
-            governed.totals.pushed += count;
-            self.governance.sums.pushed += count;
-            let ttl_ms = governed.policy.as_ref().and_then(|policy| policy.message_ttl_ms);
+            queue_state.totals.pushed += count;
+            self.registry.sums.pushed += count;
+            let ttl_ms = queue_state.policy.as_ref().and_then(|policy| policy.message_ttl_ms);
             let change = Change {
                 bytes: (mark != mark_now)
                     .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
                 is_empty: false,
-                is_due_first: governed.may_be_due_first(self.queue_ms, ttl_ms),
-                is_quiet: interest.is_quiet(),
+                is_due_first: queue_state.may_be_due_first(self.queue_ms, ttl_ms),
+                is_quiet: attachments.is_quiet(),
             };
-            full.note_use(self.now_s, self.notes_use);
+            full.mark_used(self.now_s, self.marks_use);
             self.follow(at, change);
             return Ok(ready);
         }
@@ -99,13 +100,14 @@ impl Keyspace {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return 0 };
-        full.note_use(self.now_s, self.notes_use);
-        let Full { key, value, interest: Some(interest), .. } = full else { return 0 };
-        let (Some(queue), Some(governed)) = (Queue::of_mut(value), &mut interest.governed) else {
+        full.mark_used(self.now_s, self.marks_use);
+        let Full { key, value, attachments: Some(attachments), .. } = full else { return 0 };
+        let (Some(queue), Some(queue_state)) = (Queue::of_mut(value), &mut attachments.queue_state)
+        else {
             return 0;
         };
         queue.prepare(self.queue_ms);
-        let (mark, hidden_before) = (queue.memory_mark(), governed.in_flight.allocated_bytes());
+        let (mark, hidden_before) = (queue.memory_mark(), queue_state.in_flight.allocated_bytes());
         let (mut delivered, mut redelivered) = (0, 0);
         while delivered < count as u64
             && let Some((message, mut stamp)) = queue.pop_stamped(end, |message| {
@@ -113,8 +115,8 @@ impl Keyspace {
                 Box::from(message)
             })
         {
-            self.governance.last_delivery += 1;
-            let number = self.governance.last_delivery;
+            self.registry.last_delivery += 1;
+            let number = self.registry.last_delivery;
             // Who takes it from the other end the next time sees it there for the first time.
             if stamp.order == 0 || stamp.taken_from != end {
                 (stamp.order, stamp.taken_from) = (number, end);
@@ -122,8 +124,8 @@ impl Keyspace {
             stamp.deliveries = stamp.deliveries.saturating_add(1);
             let delivered_ms = self.queue_ms;
             let delivery = Delivery { message, stamp, owner, input, delivered_ms };
-            governed.in_flight.add(number, delivery, &hasher);
-            self.governance.holdings.add(owner, at.db, key, number);
+            queue_state.in_flight.add(number, delivery, &hasher);
+            self.registry.holdings.add(owner, at.db, key, number);
             delivered += 1;
             redelivered += u64::from(stamp.deliveries > 1);
         }
@@ -132,18 +134,18 @@ impl Keyspace {
         }
         self.work.looked_at(delivered as usize);
         self.changes += delivered;
-        for totals in [&mut governed.totals, &mut self.governance.sums] {
+        for totals in [&mut queue_state.totals, &mut self.registry.sums] {
             totals.delivered += delivered;
             totals.redelivered += redelivered;
         }
-        self.bytes = self.bytes + governed.in_flight.allocated_bytes() - hidden_before;
-        let timeout_ms = governed.policy.as_ref().and_then(|policy| policy.ack_timeout_ms);
+        self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - hidden_before;
+        let timeout_ms = queue_state.policy.as_ref().and_then(|policy| policy.ack_timeout_ms);
         let change = Change {
             bytes: (mark != queue.memory_mark())
                 .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
             is_empty: queue.is_empty(),
-            is_due_first: governed.may_be_due_first(self.queue_ms, timeout_ms),
-            is_quiet: interest.is_quiet(),
+            is_due_first: queue_state.may_be_due_first(self.queue_ms, timeout_ms),
+            is_quiet: attachments.is_quiet(),
         };
         self.follow(at, change);
         delivered as usize
@@ -163,13 +165,14 @@ impl Keyspace {
         let hasher = self.hasher().clone();
         let mut seen = Vec::new();
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return seen };
-        let Some(governed) = full.interest.as_mut().and_then(|i| i.governed.as_mut()) else {
+        let Some(queue_state) = full.attachments.as_mut().and_then(|i| i.queue_state.as_mut())
+        else {
             return seen;
         };
-        let bytes_before = governed.in_flight.allocated_bytes();
-        let in_flight = &mut governed.in_flight;
+        let bytes_before = queue_state.in_flight.allocated_bytes();
+        let in_flight = &mut queue_state.in_flight;
         let mut count = 0;
-        self.governance.holdings.take_oldest(client, at.db, key, |number| {
+        self.registry.holdings.take_oldest(client, at.db, key, |number| {
             let can_be_seen = |delivery: &Delivery| delivery.input < input;
             if !in_flight.get(number).is_some_and(can_be_seen) {
                 return false;
@@ -182,10 +185,10 @@ impl Keyspace {
         });
         if count > 0 {
             self.changes += count;
-            governed.totals.acknowledged += count;
-            self.governance.sums.acknowledged += count;
-            self.bytes = self.bytes + governed.in_flight.allocated_bytes() - bytes_before;
-            if governed.in_flight.is_empty() {
+            queue_state.totals.acknowledged += count;
+            self.registry.sums.acknowledged += count;
+            self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
+            if queue_state.in_flight.is_empty() {
                 self.drop_if_unneeded(at.db, at.index);
             }
         }
@@ -196,15 +199,15 @@ impl Keyspace {
     pub(crate) fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
-        let Full { key, interest, .. } = self.dbs[at.db].entries[at.index].full_mut()?;
-        let governed = interest.as_mut()?.governed.as_mut()?;
-        let bytes_before = governed.in_flight.allocated_bytes();
-        let delivery = governed.in_flight.remove(number, &hasher)?;
-        self.bytes = self.bytes + governed.in_flight.allocated_bytes() - bytes_before;
-        self.governance.holdings.remove(delivery.owner, at.db, key, number);
+        let Full { key, attachments, .. } = self.dbs[at.db].entries[at.index].full_mut()?;
+        let queue_state = attachments.as_mut()?.queue_state.as_mut()?;
+        let bytes_before = queue_state.in_flight.allocated_bytes();
+        let delivery = queue_state.in_flight.remove(number, &hasher)?;
+        self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
+        self.registry.holdings.remove(delivery.owner, at.db, key, number);
         self.changes += 1;
         // What is left is due no earlier than all of it was, and what is in flight takes no room.
-        if governed.in_flight.is_empty() {
+        if queue_state.in_flight.is_empty() {
             self.drop_if_unneeded(at.db, at.index);
         }
         Some(delivery)
@@ -213,7 +216,7 @@ impl Keyspace {
     #[inline]
     fn follow(&mut self, at: Slot, change: Change) {
         if let Some((before, now)) = change.bytes {
-            self.note_memory(at.db, at.index, before, now);
+            self.update_memory(at.db, at.index, before, now);
         }
         if change.is_empty {
             // With all that follows, also for those who are to be told.
@@ -221,7 +224,7 @@ impl Keyspace {
         } else if !change.is_quiet {
             self.signal(at.db, at.index);
         } else if change.is_due_first {
-            self.note_due(at.db, at.index);
+            self.schedule(at.db, at.index);
         }
     }
 }

@@ -5,12 +5,12 @@ use super::{DbIndex, Key, Keyspace};
 impl Keyspace {
     /// Whether a message is at a key, and its queue is not paused. Policies may still refuse it.
     pub(crate) fn has_messages(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        let is_paused = self.is_governed(db, key)
-            && self.governed(db, key).is_some_and(|governed| governed.is_read_paused);
+        let is_paused = self.is_under_policy(db, key)
+            && self.queue_state(db, key).is_some_and(|queue_state| queue_state.is_read_paused);
         !is_paused && matches!(self.list(db, key), Ok(Some(_)))
     }
 
-    /// Makes a queue give or take no messages, or do so again. One without a policy is governed for as
+    /// Makes a queue give or take no messages, or do so again. One without a policy is under a policy for as
     /// long as that lasts.
     pub(crate) fn set_paused(
         &mut self,
@@ -21,24 +21,25 @@ impl Keyspace {
         is_paused: bool,
     ) {
         let index = self.find_or_create(db, key);
-        if self.governed_at(db, index).is_none() && is_paused {
+        if self.queue_state_at(db, index).is_none() && is_paused {
             self.attach(db, index, None, self.queue_ms);
         }
-        let changed = self.change_governed(db, key, |governed| {
-            let was_paused = governed.is_paused();
-            governed.is_read_paused = if reads { is_paused } else { governed.is_read_paused };
-            governed.is_write_paused = if writes { is_paused } else { governed.is_write_paused };
-            (was_paused, governed.is_paused())
+        let changed = self.change_queue_state(db, key, |queue_state| {
+            let was_paused = queue_state.is_paused();
+            queue_state.is_read_paused = if reads { is_paused } else { queue_state.is_read_paused };
+            queue_state.is_write_paused =
+                if writes { is_paused } else { queue_state.is_write_paused };
+            (was_paused, queue_state.is_paused())
         });
         match changed {
-            Some((false, true)) => drop(self.governance.paused.insert((db, Key::from(key)))),
-            Some((true, false)) => drop(self.governance.paused.remove(&(db, Key::from(key)))),
+            Some((false, true)) => drop(self.registry.paused.insert((db, Key::from(key)))),
+            Some((true, false)) => drop(self.registry.paused.remove(&(db, Key::from(key)))),
             _ => {}
         }
-        self.note_governance();
+        self.update_policy_use();
         if let Some(index) = self.find(db, key) {
             self.changed_for_waiters(db, index);
-            self.note_room(db, index);
+            self.mark_capacity_changed(db, index);
             self.drop_if_unused(db, index);
         }
     }

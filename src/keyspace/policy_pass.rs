@@ -5,7 +5,7 @@
 //! the command sees it, and a new one is put under the policies that hold. So nobody can tell how far the
 //! pass has come.
 
-use super::{DbIndex, Governed, Key, Keyspace};
+use super::{DbIndex, Key, Keyspace, QueueState};
 use crate::policy::Policies;
 
 /// A pass over all keys that is under way.
@@ -30,26 +30,26 @@ pub(crate) struct NewlyStamped {
 impl Keyspace {
     /// Changes the policies; `begin_pass` makes the keys that are there follow.
     pub(crate) fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
-        let result = change(&mut self.governance.policies);
-        self.note_governance();
+        let result = change(&mut self.registry.policies);
+        self.update_policy_use();
         result
     }
 
     /// Begins a pass over all keys. Where one is under way, it begins anew, and no note can speak of all.
     pub(crate) fn begin_pass(&mut self, at_ms: Option<i64>) {
-        let at_ms = at_ms.filter(|_| self.governance.pass.is_none());
-        self.governance.pass = Some(Pass { at_ms });
+        let at_ms = at_ms.filter(|_| self.registry.pass.is_none());
+        self.registry.pass = Some(Pass { at_ms });
         for db in &mut self.dbs {
             db.pass_left = db.entries.len();
         }
-        self.note_policies_in_use();
-        self.note_behind();
+        self.update_policies_in_use();
+        self.update_is_behind();
     }
 
     /// Whether a pass is under way, or has found queues that are to be put in order.
     #[inline]
     pub(crate) fn has_pass(&self) -> bool {
-        self.governance.pass.is_some() || !self.governance.stranded.is_empty()
+        self.registry.pass.is_some() || !self.registry.orphaned.is_empty()
     }
 
     /// Whether a pass is so short that it can be done at once.
@@ -70,45 +70,45 @@ impl Keyspace {
                 }
                 self.dbs[db].pass_left = index;
                 self.work.keys(1);
-                self.work.matched(self.governance.policies.comparisons_max());
+                self.work.matched(self.registry.policies.comparisons_max());
                 self.reach(db, index);
             }
         }
-        self.governance.pass = None;
-        self.note_policies_in_use();
+        self.registry.pass = None;
+        self.update_policies_in_use();
     }
 
     /// Puts an entry under the policy that holds now, or notes what has to be done before.
     fn reach(&mut self, db: DbIndex, index: usize) {
-        let Some(Pass { at_ms }) = self.governance.pass else { return };
-        let noted_before = self.governance.newly_stamped.len();
-        let stranded = self.govern_anew(db, index, at_ms.unwrap_or(self.queue_ms));
+        let Some(Pass { at_ms }) = self.registry.pass else { return };
+        let noted_before = self.registry.newly_stamped.len();
+        let orphaned = self.update_policy(db, index, at_ms.unwrap_or(self.queue_ms));
         if at_ms.is_some() {
-            self.governance.newly_stamped.truncate(noted_before);
+            self.registry.newly_stamped.truncate(noted_before);
         }
         // The note of a policy whose pass did not come here speaks of them too.
-        for list in self.governance.newly_stamped.iter_mut().skip(noted_before) {
+        for list in self.registry.newly_stamped.iter_mut().skip(noted_before) {
             list.is_corrected = true;
         }
-        self.governance.stranded.extend(stranded.map(|key| (db, key)));
+        self.registry.orphaned.extend(orphaned.map(|key| (db, key)));
     }
 
     /// While append files are loaded: puts a queue under the policy that holds, if it is under one that has
     /// gone and has nothing in flight or delayed any more. Where that was recorded it happened at once.
     pub(crate) fn end_former_policy(&mut self, db: DbIndex, key: &[u8]) {
-        if self.governance.stranded.is_empty() {
+        if self.registry.orphaned.is_empty() {
             return;
         }
         let key = Key::from(key);
-        let is_stranded = self.governance.stranded.contains(&(db, key.clone()));
-        if is_stranded && self.governed(db, &key).is_none_or(Governed::has_nothing_hidden) {
-            self.govern_again(db, &key);
+        let is_orphaned = self.registry.orphaned.contains(&(db, key.clone()));
+        if is_orphaned && self.queue_state(db, &key).is_none_or(QueueState::has_nothing_hidden) {
+            self.reapply_policy(db, &key);
         }
     }
 
     /// Reaches a key that a command is about to look at.
     pub(super) fn reach_key(&mut self, db: DbIndex, key: &[u8]) {
-        if self.governance.pass.is_some()
+        if self.registry.pass.is_some()
             && let Some(index) = self.dbs[db].entries.get_index_of(key)
             && index < self.dbs[db].pass_left
         {
@@ -118,37 +118,37 @@ impl Keyspace {
 
     /// A queue that has something in flight or delayed for which no policy provides any more; the first by
     /// database and name.
-    pub(crate) fn next_stranded(&self) -> Option<(DbIndex, Key)> {
-        self.governance.stranded.first().cloned()
+    pub(crate) fn next_orphaned(&self) -> Option<(DbIndex, Key)> {
+        self.registry.orphaned.first().cloned()
     }
 
     /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
-    pub(crate) fn govern_again(&mut self, db: DbIndex, key: &Key) {
-        self.governance.stranded.remove(&(db, key.clone()));
+    pub(crate) fn reapply_policy(&mut self, db: DbIndex, key: &Key) {
+        self.registry.orphaned.remove(&(db, key.clone()));
         if let Some(index) = self.find(db, key) {
-            self.govern_anew(db, index, self.queue_ms);
+            self.update_policy(db, index, self.queue_ms);
         }
-        self.note_policies_in_use();
+        self.update_policies_in_use();
     }
 
     /// Whether an entry may still be under an older policy.
     pub(super) fn is_unreached(&self, db: DbIndex, index: usize, key: &Key) -> bool {
-        index < self.dbs[db].pass_left || self.governance.stranded.contains(&(db, key.clone()))
+        index < self.dbs[db].pass_left || self.registry.orphaned.contains(&(db, key.clone()))
     }
 
     /// Notes that a list has come under a policy in another way than by pushes.
-    pub(super) fn note_newly_stamped(&mut self, db: DbIndex, index: usize) {
+    pub(super) fn mark_newly_stamped(&mut self, db: DbIndex, index: usize) {
         // Nobody takes them where no effects are wanted.
         if self.effects.is_on()
             && let Some(entry) = self.dbs[db].entries.get_index(index)
         {
             let (key, ms) = (entry.shared_key(), self.queue_ms);
-            self.governance.newly_stamped.push(NewlyStamped { db, key, ms, is_corrected: false });
+            self.registry.newly_stamped.push(NewlyStamped { db, key, ms, is_corrected: false });
         }
     }
 
     /// Lists that came under a policy in another way than by pushes, since the last call.
     pub(crate) fn take_newly_stamped(&mut self) -> Vec<NewlyStamped> {
-        std::mem::take(&mut self.governance.newly_stamped)
+        std::mem::take(&mut self.registry.newly_stamped)
     }
 }

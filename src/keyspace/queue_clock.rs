@@ -37,7 +37,7 @@ impl QueueClock {
     }
 
     /// How far the calendar was set since it was last asked, if it was.
-    fn note_step(&mut self, now: Now) -> Option<i64> {
+    fn step_of(&mut self, now: Now) -> Option<i64> {
         let step_ms = now.unix_ms() - self.at(now) - self.ahead_ms;
         let is_step = step_ms.unsigned_abs() >= STEP_MS_MIN;
         self.ahead_ms += if is_step { step_ms } else { 0 };
@@ -56,7 +56,7 @@ impl Keyspace {
         self.now_ms = now.unix_ms();
         // A long command may have let it pass already.
         self.queue_ms = self.queue_clock.at(now).max(self.queue_ms);
-        self.queue_clock.note_step(now)
+        self.queue_clock.step_of(now)
     }
 
     /// Lets the time of the turn go on by as long as a command took: who is served after it gets
@@ -109,10 +109,10 @@ mod tests {
         let mut clock = QueueClock::default();
         clock.start(now(1_000_000, 5));
         assert_eq!(clock.at(now(1_000_000, 5)), 1_000_000);
-        assert_eq!(clock.note_step(now(1_000_999, 5)), None);
-        assert_eq!(clock.note_step(now(1_001_000, 5)), Some(1000));
-        assert_eq!(clock.note_step(now(1_001_000, 5)), None);
-        assert_eq!(clock.note_step(now(1_000, 15)), Some(-1_000_010));
+        assert_eq!(clock.step_of(now(1_000_999, 5)), None);
+        assert_eq!(clock.step_of(now(1_001_000, 5)), Some(1000));
+        assert_eq!(clock.step_of(now(1_001_000, 5)), None);
+        assert_eq!(clock.step_of(now(1_000, 15)), Some(-1_000_010));
         assert_eq!(clock.at(now(1_000, 15)), 1_000_010);
         assert_eq!(clock.ahead_ms, -999_010);
         // Whoever loads what was written goes on where this one stopped.

@@ -73,7 +73,8 @@ impl Keyspace {
         window_ms: i64,
     ) -> bool {
         let since_ms = self.queue_ms.saturating_sub(window_ms);
-        self.governed(db, key).is_some_and(|governed| governed.recent.has(fingerprint, since_ms))
+        self.queue_state(db, key)
+            .is_some_and(|queue_state| queue_state.recent.has(fingerprint, since_ms))
     }
 
     /// Remembers that a queue has stored messages, at `at_ms`.
@@ -85,11 +86,11 @@ impl Keyspace {
         window_ms: i64,
         at_ms: i64,
     ) {
-        let count_max = self.governance.dedup_max;
+        let count_max = self.registry.dedup_max;
         let since_ms = at_ms.saturating_sub(window_ms);
-        self.change_governed(db, key, |governed| {
+        self.change_queue_state(db, key, |queue_state| {
             for fingerprint in fingerprints {
-                governed.recent.add(fingerprint, at_ms, since_ms, count_max);
+                queue_state.recent.add(fingerprint, at_ms, since_ms, count_max);
             }
         });
     }
@@ -97,16 +98,17 @@ impl Keyspace {
     /// How many messages each queue under a policy remembers at the most, and how many of those queues
     /// that have no messages are remembered.
     pub(crate) fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
-        self.governance.dedup_max = dedup_max;
-        self.governance.idle_max = idle_max;
+        self.registry.dedup_max = dedup_max;
+        self.registry.idle_max = idle_max;
     }
 
     /// Forgets what a queue remembers, if the last of it is older than the window.
     pub(crate) fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
         let since_ms = self.queue_ms.saturating_sub(window_ms);
-        let last_ms = self.governed(db, key).and_then(|governed| governed.recent.last_ms());
+        let last_ms =
+            self.queue_state(db, key).and_then(|queue_state| queue_state.recent.last_ms());
         if last_ms.is_some_and(|ms| ms <= since_ms) {
-            self.change_governed(db, key, |governed| governed.recent.clear());
+            self.change_queue_state(db, key, |queue_state| queue_state.recent.clear());
         }
     }
 }

@@ -47,11 +47,11 @@ impl Keyspace {
         self.forget_walks_of_trash();
         let policies = self.policies().runtime();
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
-        let last_delivery = Some(self.governance.last_delivery).filter(|number| *number > 0);
+        let last_delivery = Some(self.registry.last_delivery).filter(|number| *number > 0);
         let calendar_ahead_ms = Some(self.calendar_ahead_ms()).filter(|ahead_ms| *ahead_ms != 0);
         let saved =
             SavedPart { policies, last_delivery, calendar_ahead_ms, ..SavedPart::default() };
-        let (policies, departing) = (self.policies().clone(), 0..self.governance.departing_end);
+        let (policies, departing) = (self.policies().clone(), 0..self.registry.departing_end);
         self.snapshot = Some(Snapshot { saved, policies, departing });
     }
 
@@ -82,7 +82,7 @@ impl Keyspace {
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes = saved.cost();
         // Those that left first come first.
-        let departing = &mut self.governance.departing;
+        let departing = &mut self.registry.departing;
         let first = departing.partition_point(|one| one.number() < snapshot.departing.start);
         let mut left = departing.range_mut(first..);
         while bytes < bytes_max && !snapshot.departing.is_empty() {
@@ -156,26 +156,27 @@ impl Entry {
         }
         self.set_epoch(epoch);
         let value = self.value_mut().map(Value::share);
-        let governed = self.interest_mut().and_then(|interest| interest.governed.as_mut());
-        let hidden =
-            governed.map(|governed| (governed.in_flight.share(), governed.delayed.share()));
+        let queue_state =
+            self.attachments_mut().and_then(|attachments| attachments.queue_state.as_mut());
+        let hidden = queue_state
+            .map(|queue_state| (queue_state.in_flight.share(), queue_state.delayed.share()));
         let (in_flight, delayed) = hidden.unwrap_or_default();
         // A list that has become empty may come back.
-        let emptied = self.interest().and_then(|interest| interest.governed.as_ref());
+        let emptied = self.attachments().and_then(|attachments| attachments.queue_state.as_ref());
         let expires_ms = match value {
             Some(_) => self.expires_ms(),
-            None => emptied.map_or(NEVER, |governed| governed.expires_ms),
+            None => emptied.map_or(NEVER, |queue_state| queue_state.expires_ms),
         };
         if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
             return None;
         }
         let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
         let key = self.shared_key();
-        let former_policy = emptied.filter(|governed| {
-            !governed.has_nothing_hidden()
-                && governed.is_stranded_by(policies.of(&key).map(|policy| &**policy))
+        let former_policy = emptied.filter(|queue_state| {
+            !queue_state.has_nothing_hidden()
+                && queue_state.is_orphaned_by(policies.of(&key).map(|policy| &**policy))
         });
-        let former_policy = former_policy.and_then(|governed| governed.policy.clone());
+        let former_policy = former_policy.and_then(|queue_state| queue_state.policy.clone());
         Some(SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms })
     }
 }

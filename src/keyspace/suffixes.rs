@@ -12,7 +12,7 @@ const FORGOTTEN_LATER_MAX: usize = 1_000;
 impl Keyspace {
     /// Remembers a new key if it ends like that.
     #[inline]
-    pub(super) fn note_suffix(&mut self, key: &[u8]) {
+    pub(super) fn add_suffixed(&mut self, key: &[u8]) {
         if key.ends_with(IN_FLIGHT) || key.ends_with(DELAYED) {
             self.remember_suffixed(key);
         }
@@ -20,14 +20,14 @@ impl Keyspace {
 
     #[cold]
     fn remember_suffixed(&mut self, key: &[u8]) {
-        self.governance.suffixed.insert(Key::from(key));
-        if self.governance.suffixed.len() > self.governance.suffixed_max.max(FORGOTTEN_LATER_MAX) {
-            let mut suffixed = std::mem::take(&mut self.governance.suffixed);
+        self.registry.suffixed.insert(Key::from(key));
+        if self.registry.suffixed.len() > self.registry.suffixed_max.max(FORGOTTEN_LATER_MAX) {
+            let mut suffixed = std::mem::take(&mut self.registry.suffixed);
             suffixed.retain(|key| self.is_anywhere(key));
             // So that each is looked at once for every other one that comes.
-            self.governance.suffixed_max = 2 * suffixed.len();
-            self.governance.suffixed = suffixed;
-            self.governance.suffixed.insert(Key::from(key));
+            self.registry.suffixed_max = 2 * suffixed.len();
+            self.registry.suffixed = suffixed;
+            self.registry.suffixed.insert(Key::from(key));
         }
     }
 
@@ -37,26 +37,26 @@ impl Keyspace {
 
     /// The keys with a value that end like that, in any database.
     pub(crate) fn suffixed_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.governance.suffixed.iter().filter(|key| self.is_anywhere(key)).map(|key| &key[..])
+        self.registry.suffixed.iter().filter(|key| self.is_anywhere(key)).map(|key| &key[..])
     }
 
     /// Whether any policy needs names of lists in the append files.
     #[inline]
     pub(crate) fn reserves_names(&self) -> bool {
-        self.governance.reserves_names
+        self.registry.reserves_names
     }
 
     /// Whether a policy needs the name of an entry.
     pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
         let entry = self.dbs[db].entries.get_index(index);
-        self.governance.reserves_names
+        self.registry.reserves_names
             && entry.is_some_and(|entry| self.reserving(entry.key()).is_some())
     }
 
     /// The policy for whose queues the append files need a list of this name: one that holds, or one that has
     /// gone while what it provided for is still there.
     pub(crate) fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
-        let holding = self.governance.policies.reserving(key);
+        let holding = self.registry.policies.reserving(key);
         holding.or_else(|| if self.has_pass() { self.formerly_reserving(key) } else { None })
     }
 
@@ -68,9 +68,9 @@ impl Keyspace {
         let queues = [IN_FLIGHT, DELAYED].into_iter().filter_map(|suffix| {
             let queue = key.strip_suffix(suffix)?;
             self.dbs.iter().enumerate().find_map(|(db, database)| {
-                let governed = self.governed_at(db, database.entries.get_index_of(queue)?)?;
-                let policy = governed.policy.as_deref().filter(|policy| needs(policy, suffix));
-                policy.filter(|_| !governed.has_nothing_hidden())
+                let queue_state = self.queue_state_at(db, database.entries.get_index_of(queue)?)?;
+                let policy = queue_state.policy.as_deref().filter(|policy| needs(policy, suffix));
+                policy.filter(|_| !queue_state.has_nothing_hidden())
             })
         });
         queues.into_iter().next()

@@ -1,71 +1,72 @@
 //! Exchanging two databases.
 
-use super::{DbIndex, Interest, Key, Keyspace};
+use super::{Attachments, DbIndex, Key, Keyspace};
 
 impl Keyspace {
     /// Exchanges the values of two databases. Waiters and watchers belong to a database's
     /// number and stay with it: whoever waits for a key that has a value now is to be served,
     /// the one who has waited longest first; watches on keys that existed on either side break.
     ///
-    /// `interesting` names the keys of both databases that clients wait for, the longest wait
+    /// `attached` names the keys of both databases that clients wait for, the longest wait
     /// first, or watch. The caller knows them from the clients, of whom there are fewer than keys.
-    pub(crate) fn swap(&mut self, a: DbIndex, b: DbIndex, interesting: &[(DbIndex, Key)]) {
+    pub(crate) fn swap(&mut self, a: DbIndex, b: DbIndex, attached: &[(DbIndex, Key)]) {
         if a == b {
             return;
         }
         // What has expired goes before, while each database has its number: it is recorded with that.
-        for (_, key) in interesting {
+        for (_, key) in attached {
             self.find(a, key);
             self.find(b, key);
         }
-        let mut taken: Vec<(DbIndex, &Key, Box<Interest>)> = Vec::new();
-        for (db, key) in interesting {
+        let mut taken: Vec<(DbIndex, &Key, Box<Attachments>)> = Vec::new();
+        for (db, key) in attached {
             let exists = self.contains(a, key) || self.contains(b, key);
-            if let Some(mut interest) = self.take_interest(*db, key) {
+            if let Some(mut attachments) = self.take_attachments(*db, key) {
                 if exists {
-                    self.broken_watches.append(&mut interest.watchers);
+                    self.broken_watches.append(&mut attachments.watchers);
                 }
-                taken.push((*db, key, interest));
+                taken.push((*db, key, attachments));
             }
         }
         let firsts = [a, b].map(|db| (self.dbs[db].expiries.next(), self.dbs[db].dues.next()));
         self.dbs.swap(a, b);
-        self.swap_governed(a, b);
+        self.swap_queue_states(a, b);
         for (db, (first_expiry, first_due)) in [a, b].into_iter().zip(firsts) {
             self.first_expiry_changed(db, first_expiry);
             self.first_due_changed(db, first_due);
         }
         self.changes += 1;
         // Keys of one wait keep the order in which they were named, since the sort is stable.
-        taken.sort_by_key(|(_, _, interest)| interest.waiters.keys().next().copied());
-        for (db, key, interest) in taken {
-            self.put_interest(db, key, *interest);
+        taken.sort_by_key(|(_, _, attachments)| attachments.waiters.keys().next().copied());
+        for (db, key, attachments) in taken {
+            self.put_attachments(db, key, *attachments);
         }
     }
 
-    fn take_interest(&mut self, db: DbIndex, key: &[u8]) -> Option<Box<Interest>> {
+    fn take_attachments(&mut self, db: DbIndex, key: &[u8]) -> Option<Box<Attachments>> {
         let index = self.find(db, key)?;
         let entry = self.entry_mut(db, index);
-        let mut taken = entry.take_interest()?;
+        let mut taken = entry.take_attachments()?;
         // What belongs to the queue goes with its messages.
-        if let Some(governed) = taken.governed.take() {
-            let governing = Interest { governed: Some(governed), ..Interest::default() };
-            entry.set_interest(Some(Box::new(governing)));
+        if let Some(queue_state) = taken.queue_state.take() {
+            let governing =
+                Attachments { queue_state: Some(queue_state), ..Attachments::default() };
+            entry.set_attachments(Some(Box::new(governing)));
         }
         self.drop_if_unused(db, index);
         Some(taken)
     }
 
-    fn put_interest(&mut self, db: DbIndex, key: &[u8], interest: Interest) {
-        if interest.is_unused() {
+    fn put_attachments(&mut self, db: DbIndex, key: &[u8], attachments: Attachments) {
+        if attachments.is_unused() {
             return;
         }
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        let governed = entry.take_interest().and_then(|governing| governing.governed);
-        entry.set_interest(Some(Box::new(Interest { governed, ..interest })));
+        let queue_state = entry.take_attachments().and_then(|governing| governing.queue_state);
+        entry.set_attachments(Some(Box::new(Attachments { queue_state, ..attachments })));
         self.changed_for_waiters(db, index);
-        self.note_room(db, index);
+        self.mark_capacity_changed(db, index);
     }
 }
 
@@ -89,9 +90,9 @@ mod tests {
         keyspace.insert(1, b"other", list(b"y"), None);
         let waited = keyspace.add_waiter(0, b"q", 3, waiter);
         let watched = keyspace.watch(0, b"missing", watcher).expect("a new watch");
-        let interesting = [(0, waited.clone()), (0, waited), (0, watched)];
+        let attached = [(0, waited.clone()), (0, waited), (0, watched)];
 
-        keyspace.swap(0, 1, &interesting);
+        keyspace.swap(0, 1, &attached);
         keyspace.check_invariants();
         assert_eq!((keyspace.len(0), keyspace.len(1)), (2, 0));
         assert_eq!((keyspace.expiring_len(0), keyspace.expiring_len(1)), (1, 0));
@@ -100,7 +101,7 @@ mod tests {
         assert!(keyspace.take_broken_watches().is_empty(), "the key exists on neither side");
 
         keyspace.insert(1, b"missing", list(b"z"), None);
-        keyspace.swap(1, 0, &interesting);
+        keyspace.swap(1, 0, &attached);
         keyspace.check_invariants();
         assert_eq!(keyspace.take_broken_watches(), [watcher]);
         assert_eq!(keyspace.next_waiter(0, b"q", None), Some((3, waiter)));
@@ -112,12 +113,12 @@ mod tests {
         let client = ClientId::new(1, 0);
         let mut keyspace = Keyspace::new(2, 7);
         let keys = [(&b"late"[..], 9), (b"early", 2), (b"middle", 5)];
-        let mut interesting = Vec::new();
+        let mut attached = Vec::new();
         for (key, ticket) in keys {
             keyspace.insert(1, key, list(b"x"), None);
-            interesting.push((0, keyspace.add_waiter(0, key, ticket, client)));
+            attached.push((0, keyspace.add_waiter(0, key, ticket, client)));
         }
-        keyspace.swap(0, 1, &interesting);
+        keyspace.swap(0, 1, &attached);
         let ready: Vec<_> = keyspace.take_ready().into_iter().map(|(_, key)| key).collect();
         assert_eq!(ready, [&b"early"[..], b"middle", b"late"].map(Key::from));
         keyspace.check_invariants();

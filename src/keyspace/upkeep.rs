@@ -1,4 +1,4 @@
-//! When governed queues have something to do, and when what is known of them is forgotten.
+//! When queues under policies have something to do, and when what is known of them is forgotten.
 
 use super::entry::Full;
 use super::{Db, DbIndex, Fate, Key, Keyspace, Removed, Slot};
@@ -18,15 +18,15 @@ impl Keyspace {
 
     /// Notes whether queues are due that have not been seen to, or policies have changed that have not
     /// reached all keys: then a look-up has to see to its own.
-    pub(crate) fn note_behind(&mut self) {
-        let governance = &mut self.governance;
-        governance.is_behind = governance.has_left_due || governance.pass.is_some();
+    pub(crate) fn update_is_behind(&mut self) {
+        let registry = &mut self.registry;
+        registry.is_behind = registry.has_left_due || registry.pass.is_some();
     }
 
     /// Notes whether queues were left although they are due, since there was no time.
-    pub(crate) fn note_left_due(&mut self) {
-        self.governance.has_left_due = self.has_due();
-        self.note_behind();
+    pub(crate) fn mark_left_due(&mut self) {
+        self.registry.has_left_due = self.has_due();
+        self.update_is_behind();
     }
 
     /// Whether any queue has something to do by the time of the turn.
@@ -40,12 +40,12 @@ impl Keyspace {
     #[inline(never)]
     pub(super) fn catch_up(&mut self, db: DbIndex, key: &[u8]) {
         // The look-ups that this makes find nothing to do.
-        self.governance.is_behind = false;
+        self.registry.is_behind = false;
         self.reach_key(db, key);
-        if self.governance.has_left_due {
+        if self.registry.has_left_due {
             self.expire_overdue(db, key);
         }
-        self.governance.is_behind = true;
+        self.registry.is_behind = true;
     }
 
     fn expire_overdue(&mut self, db: DbIndex, key: &[u8]) {
@@ -78,19 +78,20 @@ impl Keyspace {
     /// something changes.
     pub(crate) fn take_due(&mut self) -> Option<(DbIndex, Key)> {
         while self.has_due() {
-            let (_, db) = self.governance.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
+            let (_, db) = self.registry.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
             let (due_ms, key) = self.dbs[db].dues.pop_first()?;
             self.first_due_changed(db, Some(due_ms));
             let Some(index) = self.find(db, &key) else { continue };
             let Some(entry) = self.dbs[db].entries[index].full_mut() else { continue };
-            let governed = entry.interest.as_mut().and_then(|interest| interest.governed.as_mut());
-            let Some(governed) = governed else { continue };
-            governed.due_ms = None;
-            if governed.next_due_ms(&entry.value) == Some(due_ms) {
+            let queue_state =
+                entry.attachments.as_mut().and_then(|attachments| attachments.queue_state.as_mut());
+            let Some(queue_state) = queue_state else { continue };
+            queue_state.due_ms = None;
+            if queue_state.next_due_ms(&entry.value) == Some(due_ms) {
                 return Some((db, key));
             }
             // It was noted too early, and takes its place among the others.
-            self.note_due(db, index);
+            self.schedule(db, index);
         }
         None
     }
@@ -98,39 +99,39 @@ impl Keyspace {
     /// When a queue has something to do next, by the clock of queues.
     #[inline]
     pub(crate) fn next_due_ms(&self) -> Option<i64> {
-        self.governance.due_dbs.next()
+        self.registry.due_dbs.next()
     }
 
     /// Keeps `due_dbs` true after a change of a database's dues, of which this was the first.
     pub(super) fn first_due_changed(&mut self, db: DbIndex, first_before: Option<i64>) {
-        self.governance.due_dbs.shift(first_before, self.dbs[db].dues.next(), db);
+        self.registry.due_dbs.shift(first_before, self.dbs[db].dues.next(), db);
     }
 
     /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
     /// entry there may be too early: then there is nothing to do, and this is called again.
-    pub(super) fn note_due(&mut self, db: DbIndex, index: usize) {
+    pub(super) fn schedule(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
         let Some(entry) = entries.get_index_mut(index) else { return };
-        let Some(Full { key, value, interest, .. }) = entry.full_mut() else { return };
-        let Some(interest) = interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        let Some(due_ms) = governed.next_due_ms(value) else { return };
+        let Some(Full { key, value, attachments, .. }) = entry.full_mut() else { return };
+        let Some(attachments) = attachments else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        let Some(due_ms) = queue_state.next_due_ms(value) else { return };
         let first_before = dues.next();
-        if let Some(noted_ms) = governed.due_ms {
+        if let Some(noted_ms) = queue_state.due_ms {
             if noted_ms <= due_ms {
                 return;
             }
             dues.remove(noted_ms, key.clone());
         }
-        governed.due_ms = Some(due_ms);
+        queue_state.due_ms = Some(due_ms);
         dues.insert(due_ms, key.clone());
         self.first_due_changed(db, first_before);
     }
 
-    /// Does for a queue that was on the list what `note_due` does.
-    pub(crate) fn note_due_again(&mut self, db: DbIndex, key: &[u8]) {
+    /// Does for a queue that was on the list what `schedule` does.
+    pub(crate) fn reschedule(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
-            self.note_due(db, index);
+            self.schedule(db, index);
         }
     }
 
@@ -149,8 +150,8 @@ impl Keyspace {
     /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
     /// the last thing that is done with an index.
     pub(super) fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
-        let Some(governed) = self.governed_at(db, index) else { return };
-        if governed.policy.is_none() && governed.is_idle() {
+        let Some(queue_state) = self.queue_state_at(db, index) else { return };
+        if queue_state.policy.is_none() && queue_state.is_idle() {
             self.detach(db, index);
         }
         // An entry that was dropped has gone from its index, and what is there now is in use.
@@ -159,54 +160,54 @@ impl Keyspace {
         }
     }
 
-    /// Forgets what belongs to a governed queue beside its messages.
+    /// Forgets what belongs to a queue under a policy beside its messages.
     fn detach(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
         let Some(entry) = entries.get_index_mut(index) else { return };
         let key = entry.shared_key();
-        let Some(interest) = entry.interest_mut() else { return };
-        let Some(governed) = interest.governed.take() else { return };
+        let Some(attachments) = entry.attachments_mut() else { return };
+        let Some(queue_state) = attachments.queue_state.take() else { return };
         let first_before = dues.next();
-        if let Some(due_ms) = governed.due_ms {
+        if let Some(due_ms) = queue_state.due_ms {
             dues.remove(due_ms, key);
         }
-        self.bytes -= governed.allocated_bytes();
-        if interest.is_unused() {
-            entry.set_interest(None);
+        self.bytes -= queue_state.allocated_bytes();
+        if attachments.is_unused() {
+            entry.set_attachments(None);
         }
         self.first_due_changed(db, first_before);
     }
 
-    /// Lines a governed queue without messages up to be forgotten, if it has nothing but its totals, and
+    /// Lines a queue under a policy without messages up to be forgotten, if it has nothing but its totals, and
     /// forgets the first in line if there are too many.
     pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        if governed.is_listed || !governed.is_idle() {
+        let Some(attachments) = &mut entry.attachments else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        if queue_state.is_listed || !queue_state.is_idle() {
             return;
         }
-        governed.is_listed = true;
-        self.governance.idle.push_back((db, entry.key.clone()));
-        if self.governance.idle.len() > self.governance.idle_max {
+        queue_state.is_listed = true;
+        self.registry.idle.push_back((db, entry.key.clone()));
+        if self.registry.idle.len() > self.registry.idle_max {
             self.forget_idle();
         }
     }
 
     fn forget_idle(&mut self) {
-        let Some((db, key)) = self.governance.idle.pop_front() else { return };
+        let Some((db, key)) = self.registry.idle.pop_front() else { return };
         let Some(index) = self.find(db, &key) else { return };
         let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        governed.is_listed = false;
+        let Some(attachments) = &mut entry.attachments else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        queue_state.is_listed = false;
         // What is in use comes to the end of the line when it is idle the next time.
         if Queue::of(&entry.value).is_some_and(Queue::is_empty)
-            && governed.is_idle()
-            && interest.waiters.is_empty()
-            && interest.producers.is_empty()
-            && interest.watchers.is_empty()
+            && queue_state.is_idle()
+            && attachments.waiters.is_empty()
+            && attachments.producers.is_empty()
+            && attachments.watchers.is_empty()
         {
             self.detach(db, index);
             self.drop_if_unused(db, index);

@@ -19,7 +19,7 @@ pub enum Overflow {
 
 /// The delivery guarantee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
+pub enum DeliveryGuarantee {
     /// At most once: a message is lost if its consumer dies with it.
     #[default]
     AtMostOnce,
@@ -58,7 +58,7 @@ pub struct QueuePolicy {
     /// Milliseconds until a pushed message can be popped.
     pub delay_ms: Option<i64>,
     /// The delivery guarantee.
-    pub delivery: Delivery,
+    pub delivery: DeliveryGuarantee,
     /// What acknowledges a message. New policies must set it; in older files without it, it is the next
     /// pop.
     pub acknowledge: Option<Acknowledge>,
@@ -118,7 +118,7 @@ static ROWS: &[Row] = &[
         show: |policy| digits(policy.delay_ms) },
     Row { name: "delivery", takes: Takes::Word(DELIVERIES),
         write: |policy, given| policy.delivery = match given.word() {
-            0 => Delivery::AtMostOnce, _ => Delivery::AtLeastOnce },
+            0 => DeliveryGuarantee::AtMostOnce, _ => DeliveryGuarantee::AtLeastOnce },
         show: |policy| chosen(DELIVERIES, policy.delivery as usize) },
     Row { name: "acknowledge", takes: Takes::Word(ACKNOWLEDGES),
         write: |policy, given| policy.acknowledge = Some(match given.word() {
@@ -161,7 +161,7 @@ impl Policy for QueuePolicy {
             block_timeout_ms: BLOCK_TIMEOUT_MS,
             message_ttl_ms: None,
             delay_ms: None,
-            delivery: Delivery::default(),
+            delivery: DeliveryGuarantee::default(),
             acknowledge: None,
             ack_timeout_ms: None,
             delivery_limit: None,
@@ -173,7 +173,7 @@ impl Policy for QueuePolicy {
     fn check(&self, given: &[&str]) -> Result<(), String> {
         let has = |name: &str| given.contains(&name);
         let is_bounded = has("max-length") || has("max-length-bytes");
-        let at_least_once = self.delivery == Delivery::AtLeastOnce;
+        let at_least_once = self.delivery == DeliveryGuarantee::AtLeastOnce;
         let needs: &[(&str, bool, &str)] = &[
             ("overflow", is_bounded, "max-length or max-length-bytes"),
             ("block-timeout-ms", self.overflow == Overflow::Block, "overflow block"),
@@ -273,7 +273,7 @@ impl QueuePolicy {
 
     /// Whether popped messages are in flight until they are acknowledged.
     pub fn is_at_least_once(&self) -> bool {
-        self.delivery == Delivery::AtLeastOnce
+        self.delivery == DeliveryGuarantee::AtLeastOnce
     }
 }
 

@@ -95,7 +95,7 @@ impl Queue {
     }
 
     /// An empty queue with its owner's data, and with capacity for a few messages that take this many
-    /// bytes (`room_for`).
+    /// bytes (`bytes_for`).
     pub fn named(name: &[u8], hash: u32, numbers: [u32; 2], capacity: usize) -> Queue {
         let messages = match Small::named(name, numbers, capacity) {
             Some(small) => Packed::Small { hash, growth: Growth::Fitting, small },
@@ -109,7 +109,7 @@ impl Queue {
 
     /// Bytes that a message of this length takes in a queue.
     #[inline]
-    pub fn room_for(length: usize) -> usize {
+    pub fn bytes_for(length: usize) -> usize {
         stored_bytes(length)
     }
 
@@ -275,7 +275,7 @@ impl Queue {
             Packed::Deque { deque, growth, .. } => {
                 deque.push(end, message, *growth);
                 if deque.stamps.is_some() {
-                    self.push_fresh_stamp(end, message.len());
+                    self.push_new_stamp(end, message.len());
                 }
             }
             Packed::Small { small, .. } => {
@@ -391,7 +391,7 @@ impl Queue {
 
     /// Inserts `message` before the one at `index`; from `len` on it becomes the last one.
     pub fn insert(&mut self, index: usize, message: &[u8]) {
-        self.insert_stamped(index, message, self.fresh_stamp());
+        self.insert_stamped(index, message, self.new_stamp());
     }
 
     /// As `insert`, but without a stamp: the caller adds it. `index` is below `len`.

@@ -53,14 +53,14 @@ impl Gathered {
 }
 
 impl Queue {
-    /// Keeps a stamp for each message from now on. Existing messages are ready since `fresh_ms`, and so
+    /// Keeps a stamp for each message from now on. Existing messages are ready since `push_ms`, and so
     /// are later ones pushed without a stamp. In a queue that already has stamps, this only affects
     /// later messages.
-    pub fn begin_stamps(&mut self, fresh_ms: i64) {
+    pub fn begin_stamps(&mut self, push_ms: i64) {
         let (is_new, len) = (!self.is_stamped(), self.len());
         let bytes = if is_new { self.iter().map(<[u8]>::len).sum() } else { 0 };
         let stamps = self.deque_mut().stamps.get_or_insert_default();
-        stamps.set_fresh_ms(fresh_ms);
+        stamps.set_push_ms(push_ms);
         if is_new && len > 0 {
             stamps.push(End::Back, stamps.fresh(), len);
             stamps.add_bytes(bytes);
@@ -97,9 +97,9 @@ impl Queue {
     }
 
     /// From now on, messages pushed without a stamp are ready since `ms`. No effect without stamps.
-    pub fn set_fresh_ms(&mut self, ms: i64) {
+    pub fn set_push_ms(&mut self, ms: i64) {
         if let Some(stamps) = self.stamps_mut() {
-            stamps.set_fresh_ms(ms);
+            stamps.set_push_ms(ms);
         }
     }
 
@@ -293,7 +293,7 @@ impl Queue {
     /// The part of `push` for queues with stamps.
     #[cold]
     #[inline(never)]
-    pub(super) fn push_fresh_stamp(&mut self, end: End, bytes: usize) {
+    pub(super) fn push_new_stamp(&mut self, end: End, bytes: usize) {
         if let Some(stamps) = self.stamps_mut() {
             stamps.push(end, stamps.fresh(), 1);
             stamps.add_bytes(bytes);
@@ -312,7 +312,7 @@ impl Queue {
     }
 
     /// The stamp of messages pushed without one.
-    pub(super) fn fresh_stamp(&self) -> Stamp {
+    pub(super) fn new_stamp(&self) -> Stamp {
         self.stamps().map_or_else(Stamp::default, |stamps| stamps.fresh())
     }
 }

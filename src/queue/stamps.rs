@@ -52,7 +52,7 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    pub(super) fn set_fresh_ms(&mut self, ms: i64) {
+    pub(super) fn set_push_ms(&mut self, ms: i64) {
         self.fresh.ready_ms = ms;
     }
 

@@ -40,7 +40,7 @@ fn a_queue_without_stamps_ignores_them() {
     let mut queue = Queue::new();
     queue.push_stamped(BACK, b"b", returned(FRONT, 7));
     queue.insert_stamped(0, b"a", returned(FRONT, 7));
-    queue.set_fresh_ms(5);
+    queue.set_push_ms(5);
     queue.restamp_end(BACK, 1, ready(5));
     queue.replace_ready_ms(0, 5);
     assert!(!queue.is_stamped());
@@ -64,7 +64,7 @@ fn stamps_begin_once_and_end() {
     queue.begin_stamps(20);
     assert_eq!(runs(&queue), [(10, 2)], "what is there keeps its stamp");
     queue.push(BACK, b"c");
-    queue.set_fresh_ms(30);
+    queue.set_push_ms(30);
     queue.push(FRONT, b"d");
     assert_eq!(runs(&queue), [(30, 1), (10, 2), (20, 1)]);
     assert_eq!(queue.oldest_ms(), Some(10));
@@ -145,7 +145,7 @@ fn trimming_out_drops_whole_segments_and_shared_bytes_stay_as_they_are() {
     let mut queue = Queue::new();
     queue.begin_stamps(0);
     for number in 0..10_000u32 {
-        queue.set_fresh_ms(i64::from(number / 100));
+        queue.set_push_ms(i64::from(number / 100));
         queue.push(BACK, &number.to_be_bytes());
     }
     let all = queue.clone();
@@ -434,7 +434,7 @@ impl Pair {
                 self.fresh = ready(ms);
             }
             _ => {
-                self.queue.set_fresh_ms(ms);
+                self.queue.set_push_ms(ms);
                 self.fresh = self.kept(ready(ms));
             }
         }

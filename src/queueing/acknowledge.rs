@@ -49,7 +49,7 @@ fn acknowledge_seen<'a>(
         }
         if clients.notices_sharing(client, may_wait) {
             // Also of a queue that nothing is known of so far.
-            keyspace.will_be_governed(db, key);
+            keyspace.slot_for_push(db, key);
             keyspace.count(db, key, |totals| totals.shared += 1);
             keyspace.drop_if_empty(db, key);
             warn_of_sharing(clients, client, key);
@@ -62,20 +62,20 @@ fn acknowledge_seen<'a>(
             let is_on = keyspace.effects.is_on();
             let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
             for (place, delivery) in seen {
-                Queues::new(keyspace).state_removal(db, key, place, &delivery);
+                Queues::new(keyspace).record_removal(db, key, place, &delivery);
             }
         }
-        clients.note_acknowledged(client, db, key, swaps);
+        clients.mark_acknowledged(client, db, key, swaps);
     }
 }
 
 /// Whether pops of a queue acknowledge; not while it is paused, when they find nothing.
 fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
     if let Some(at) = keyspace.slot(db, key)
-        && let Some(governed) = keyspace.governed_in(at)
-        && let Some(policy) = &governed.policy
+        && let Some(queue_state) = keyspace.queue_state_in(at)
+        && let Some(policy) = &queue_state.policy
     {
-        return !governed.is_read_paused && policy.is_acknowledged_by_pop();
+        return !queue_state.is_read_paused && policy.is_acknowledged_by_pop();
     }
     let policy = keyspace.policies().of(key);
     policy.is_some_and(|policy| policy.is_acknowledged_by_pop())
@@ -113,25 +113,25 @@ impl Queues<'_> {
         };
         let delivery = self.keyspace.remove_delivery_in(at, number)?;
         if let Some(place) = place {
-            self.state_removal(at.db(), key, place, &delivery);
+            self.record_removal(at.db(), key, place, &delivery);
         }
         Some(delivery)
     }
 
     /// States that a message is in flight no more, which was in this place.
-    fn state_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
+    fn record_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
         let list = inflight_key(key);
         match place {
-            Place::First => self.keyspace.effects.state_pop(db, End::Front, &list, 1),
-            Place::Last => self.keyspace.effects.state_pop(db, End::Back, &list, 1),
+            Place::First => self.keyspace.effects.record_pop(db, End::Front, &list, 1),
+            Place::Last => self.keyspace.effects.record_pop(db, End::Back, &list, 1),
             Place::Unlike => {
-                self.keyspace.effects.state(db, [b"LREM", &list[..], b"1", &delivery.message])
+                self.keyspace.effects.record(db, [b"LREM", &list[..], b"1", &delivery.message])
             }
             Place::Rank(index) => {
                 let key = Key::from(list);
                 // It is not the last.
                 let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
-                self.keyspace.state_removed(&removed);
+                self.keyspace.record_removed(&removed);
             }
         }
     }

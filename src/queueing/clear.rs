@@ -24,8 +24,10 @@ impl Queues<'_> {
 
 /// Whether a queue has messages in flight or delayed, which come back to a list of this name.
 pub(crate) fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
-    keyspace.is_governed(db, key)
-        && keyspace.governed(db, key).is_some_and(|governed| !governed.has_nothing_hidden())
+    keyspace.is_under_policy(db, key)
+        && keyspace
+            .queue_state(db, key)
+            .is_some_and(|queue_state| !queue_state.has_nothing_hidden())
 }
 
 /// Whether a value that is no list may be made where there is none.

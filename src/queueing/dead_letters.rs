@@ -36,14 +36,19 @@ impl<'a> Exit<'a> {
 impl Queues<'_> {
     /// Counts a message that was taken away from a queue, and hands it to the dead-letter queue if that is its
     /// fate.
-    pub(crate) fn leave(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) {
-        if let Some(target) = self.leave_to(exit, message, stamp) {
-            self.make_room(exit.db, &target, End::Front);
+    pub(crate) fn dispose(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) {
+        if let Some(target) = self.dispose_to(exit, message, stamp) {
+            self.trim_to_limits(exit.db, &target, End::Front);
         }
     }
 
-    /// As `leave`, but makes no room in the dead-letter queue: its key, if there is one that took the message.
-    pub(crate) fn leave_to(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) -> Option<Key> {
+    /// As `dispose`, but makes no room in the dead-letter queue: its key, if there is one that took the message.
+    pub(crate) fn dispose_to(
+        &mut self,
+        exit: Exit<'_>,
+        message: &[u8],
+        stamp: Stamp,
+    ) -> Option<Key> {
         self.keyspace.work.moved(1);
         let target = match exit.fate {
             Fate::Dropped => None,
@@ -73,7 +78,7 @@ impl Queues<'_> {
             return None;
         }
         check_name(self.keyspace, &target).ok()?;
-        if let Some(at) = self.keyspace.will_be_governed(db, &target)
+        if let Some(at) = self.keyspace.slot_for_push(db, &target)
             && !takes_more(self.keyspace, at, message.len())
         {
             return None;
@@ -94,14 +99,14 @@ impl Queues<'_> {
             queue.push_stamped(End::Back, message, stamp);
         });
         pushed.ok()?;
-        self.note_ready(db, &target);
-        self.keyspace.effects.state_push(db, End::Back, &target, [message]);
+        self.record_ready(db, &target);
+        self.keyspace.effects.record_push(db, End::Back, &target, [message]);
         self.keyspace.count(db, &target, |totals| totals.pushed += 1);
         Some(target)
     }
 }
 
-/// Whether a governed dead-letter queue takes a message: one that refuses when it is full does not.
+/// Whether a dead-letter queue under a policy takes a message: one that refuses when it is full does not.
 fn takes_more(keyspace: &Keyspace, at: Slot, bytes: usize) -> bool {
     let Some(policy) = keyspace.policy_in(at) else { return true };
     !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes)

@@ -30,10 +30,12 @@ impl Queues<'_> {
         let ready_ms = self.keyspace.queue_ms().saturating_add(ms);
         let stamp = Stamp { ready_ms, taken_from: end, hops, ..Stamp::default() };
         self.keyspace.delay(db, key, messages.clone(), stamp);
-        if self.keyspace.effects.is_on() && !self.keyspace.note_delay(db, key, ready_ms, end) {
+        if self.keyspace.effects.is_on()
+            && !self.keyspace.set_recorded_delay(db, key, ready_ms, end)
+        {
             self.keyspace.effects.note(db, &Note::Delayed { key: key.to_vec(), ms: ready_ms, end });
         }
-        self.keyspace.effects.state_push(db, End::Back, &delayed_key(key), messages);
+        self.keyspace.effects.record_push(db, End::Back, &delayed_key(key), messages);
     }
 
     /// Makes messages ready that are by `until_ms`, `count_max` at the most, in the order in which they come to
@@ -62,7 +64,7 @@ impl Queues<'_> {
         let are_moves = rows.iter().all(|row| row.index == 0)
             && messages.last().is_some_and(|(_, stamp)| stamp.ready_ms <= now_ms);
         if !are_moves {
-            rows.iter().for_each(|row| self.keyspace.state_removed(row));
+            rows.iter().for_each(|row| self.keyspace.record_removed(row));
         }
         let pushed = self.keyspace.change_or_create_list(db, key, |queue| {
             for (message, Stamp { ready_ms, taken_from, hops, .. }) in &messages {
@@ -76,10 +78,10 @@ impl Queues<'_> {
             if are_moves {
                 self.keyspace
                     .effects
-                    .state(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);
+                    .record(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);
             } else {
-                self.note_ready_since(db, key, *ready_ms.min(&now_ms));
-                self.keyspace.effects.state_push(db, *taken_from, key, [&message[..]]);
+                self.record_ready_since(db, key, *ready_ms.min(&now_ms));
+                self.keyspace.effects.record_push(db, *taken_from, key, [&message[..]]);
             }
         }
     }

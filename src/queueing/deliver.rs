@@ -51,11 +51,11 @@ impl Queues<'_> {
         begin: impl FnOnce(&mut Output, usize),
     ) -> Taken {
         let Pop { at, key, end, count, .. } = from;
-        let Some(governed) = self.keyspace.governed_in(at) else { return Taken::Nothing };
-        if governed.is_read_paused {
+        let Some(queue_state) = self.keyspace.queue_state_in(at) else { return Taken::Nothing };
+        if queue_state.is_read_paused {
             return Taken::Nothing;
         }
-        let policy = governed.policy.as_ref();
+        let policy = queue_state.policy.as_ref();
         let is_at_least_once = policy.is_some_and(|policy| policy.is_at_least_once());
         let is_acknowledged_by_pop = policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
         let (len, _) = self.keyspace.ready_in(at);
@@ -79,7 +79,7 @@ impl Queues<'_> {
             let popped =
                 self.keyspace.change_list_in(at, |queue| pop_many(queue, end, count, reply));
             debug_assert!(popped.is_ok());
-            self.keyspace.effects.state_pop(at.db(), end, key, count);
+            self.keyspace.effects.record_pop(at.db(), end, key, count);
         }
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
@@ -111,7 +111,7 @@ impl Queues<'_> {
         let count = self.keyspace.deliver_in(at, end, count, (client, input), write);
         if self.keyspace.effects.is_on() {
             let (db, list) = (at.db(), &inflight_key(key)[..]);
-            self.keyspace.effects.state_moves(&Moves { db, key, end, list, count, are_all });
+            self.keyspace.effects.record_moves(&Moves { db, key, end, list, count, are_all });
         }
     }
 

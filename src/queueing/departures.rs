@@ -28,14 +28,14 @@ impl Queues<'_> {
             if keeps && (count > left || self.keyspace.has_departing_of(db, key)) {
                 self.hand_over_gathered(exit, &mut letters);
                 let removed = self.keyspace.depart(db, key, policy, (fate, first), (index, count));
-                self.state_removed(removed);
+                self.record_removed(removed);
                 continue;
             }
             left = if keeps { left - count } else { left };
             let Some(gone) = take_out(self.keyspace, db, key, (index, count), keeps) else { break };
             let TakenOut { index, count, behind, .. } = gone;
             let removed = Removed { db, key: key.clone(), index, count, behind, departure: None };
-            self.state_removed(Some(removed));
+            self.record_removed(Some(removed));
             if !keeps {
                 self.keyspace.count(db, key, |totals| match fate {
                     Fate::Expired => totals.expired += count as u64,
@@ -64,9 +64,9 @@ fn take_out(
 }
 
 impl Queues<'_> {
-    fn state_removed(&mut self, removed: Option<Removed>) {
+    fn record_removed(&mut self, removed: Option<Removed>) {
         if let Some(removed) = removed {
-            self.keyspace.state_removed(&removed);
+            self.keyspace.record_removed(&removed);
         }
     }
 
@@ -79,7 +79,7 @@ impl Queues<'_> {
             _ => letters.into_row(exit.first),
         };
         for (message, stamp) in &letters {
-            self.leave(exit, message, *stamp);
+            self.dispose(exit, message, *stamp);
         }
     }
 
@@ -92,7 +92,7 @@ impl Queues<'_> {
         {
             let exit = Exit::of(&departure);
             for (message, stamp) in &messages {
-                self.leave(exit, message, *stamp);
+                self.dispose(exit, message, *stamp);
             }
             let mut digits = itoa::Buffer::new();
             let pop = if exit.first == End::Front { &b"LPOP"[..] } else { b"RPOP" };

@@ -25,9 +25,9 @@ impl Queues<'_> {
                 }
                 self.expire(db, &key, &policy);
             }
-            self.keyspace.note_due_again(db, &key);
+            self.keyspace.reschedule(db, &key);
         }
-        self.keyspace.note_left_due();
+        self.keyspace.mark_left_due();
     }
 
     /// Returns what has been in flight for too long.

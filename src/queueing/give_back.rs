@@ -65,8 +65,8 @@ impl Queues<'_> {
         let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
         let now_ms = self.keyspace.queue_ms();
         let fate_of = |keyspace: &mut Keyspace, number| {
-            let governed = keyspace.governed(db, key)?;
-            fate(&policy, governed.in_flight.get(number)?.stamp, now_ms)
+            let queue_state = keyspace.queue_state(db, key)?;
+            fate(&policy, queue_state.in_flight.get(number)?.stamp, now_ms)
         };
         let mut staying = Vec::new();
         for &number in numbers {
@@ -80,7 +80,7 @@ impl Queues<'_> {
             let Some(at) = self.keyspace.slot(db, key) else { break };
             if let Some(delivery) = self.take_out(at, key, number) {
                 let exit = Exit { db, key, policy: &policy, fate, first: End::Front };
-                self.leave(exit, &delivery.message, delivery.stamp);
+                self.dispose(exit, &delivery.message, delivery.stamp);
             }
         }
         staying
@@ -146,15 +146,15 @@ impl Queues<'_> {
             let mut digits = itoa::Buffer::new();
             self.keyspace
                 .effects
-                .state(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
+                .record(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
         }
     }
 }
 
 /// Whether these are the last of a queue's deliveries.
 fn is_tail(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
-    let Some(governed) = keyspace.governed(db, key) else { return false };
-    let last = governed.in_flight.iter().rev().take(numbers.len());
+    let Some(queue_state) = keyspace.queue_state(db, key) else { return false };
+    let last = queue_state.in_flight.iter().rev().take(numbers.len());
     last.map(|(number, _)| number).eq(numbers.iter().rev().copied())
 }
 
@@ -162,8 +162,8 @@ fn is_tail(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) ->
 /// then the one before it, and so on.
 fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
     for end in [End::Front, End::Back] {
-        let Some(governed) = keyspace.governed(db, key) else { return false };
-        let stamps = numbers.iter().filter_map(|number| governed.in_flight.get(*number));
+        let Some(queue_state) = keyspace.queue_state(db, key) else { return false };
+        let stamps = numbers.iter().filter_map(|number| queue_state.in_flight.get(*number));
         let stamps = stamps.map(|delivery| delivery.stamp).filter(|s| s.taken_from == end);
         let orders: Vec<u64> = stamps.map(|stamp| stamp.order).collect();
         let Some(&last) = orders.last() else { continue };
@@ -198,7 +198,7 @@ impl Queues<'_> {
             for Delivery { stamp, .. } in returned {
                 self.keyspace
                     .effects
-                    .state(db, [b"LMOVE", &list[..], key, b"RIGHT", side(stamp.taken_from)]);
+                    .record(db, [b"LMOVE", &list[..], key, b"RIGHT", side(stamp.taken_from)]);
             }
         }
     }
@@ -226,9 +226,9 @@ impl Queues<'_> {
         let Ok(merged) = merged else { return };
         self.keyspace.work.moved(outer);
         if outer > 0 {
-            self.keyspace.effects.state_pop(db, end, key, outer);
+            self.keyspace.effects.record_pop(db, end, key, outer);
         }
-        self.keyspace.effects.state_push(
+        self.keyspace.effects.record_push(
             db,
             end,
             key,
@@ -273,12 +273,12 @@ impl Queues<'_> {
                 let (mut at, mut behind) = (itoa::Buffer::new(), itoa::Buffer::new());
                 let (at, behind) =
                     (at.format(index).as_bytes(), behind.format(index + 1).as_bytes());
-                self.keyspace.effects.state(db, [b"LSET", key, at, &mark]);
-                self.keyspace.effects.state(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
-                self.keyspace.effects.state(db, [b"LSET", key, behind, &next]);
+                self.keyspace.effects.record(db, [b"LSET", key, at, &mark]);
+                self.keyspace.effects.record(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
+                self.keyspace.effects.record(db, [b"LSET", key, behind, &next]);
             }
-            Some(_) => self.keyspace.effects.state_push(db, End::Front, key, [message]),
-            None => self.keyspace.effects.state_push(db, End::Back, key, [message]),
+            Some(_) => self.keyspace.effects.record_push(db, End::Front, key, [message]),
+            None => self.keyspace.effects.record_push(db, End::Back, key, [message]),
         }
         self.keyspace.effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
     }

@@ -1,4 +1,4 @@
-//! How much a governed queue may hold, and what a push is told that it does not take.
+//! How much a queue under a policy may hold, and what a push is told that it does not take.
 
 use crate::command_error::CommandError;
 use crate::keyspace::{Keyspace, Slot};
@@ -35,10 +35,10 @@ impl PushRules {
             dedup_window_ms: None,
             delay_ms: None,
         };
-        let Some(governed) = keyspace.governed_in(at) else { return rules };
-        rules.is_paused = governed.is_write_paused;
-        rules.delayed = (governed.delayed.len(), governed.delayed.message_bytes());
-        if let Some(policy) = &governed.policy {
+        let Some(queue_state) = keyspace.queue_state_in(at) else { return rules };
+        rules.is_paused = queue_state.is_write_paused;
+        rules.delayed = (queue_state.delayed.len(), queue_state.delayed.message_bytes());
+        if let Some(policy) = &queue_state.policy {
             rules.overflow = policy.overflow;
             rules.max_length = policy.max_length.unwrap_or(u64::MAX);
             rules.max_length_bytes = policy.max_length_bytes.unwrap_or(u64::MAX);
@@ -50,7 +50,7 @@ impl PushRules {
 
     /// Whether the oldest messages make room for new ones.
     #[inline]
-    pub(crate) fn make_room(&self) -> bool {
+    pub(crate) fn trim_to_limits(&self) -> bool {
         matches!(self.overflow, Overflow::DropHead | Overflow::DeadLetter)
     }
 
@@ -79,7 +79,8 @@ impl PushRules {
         count: usize,
         bytes: impl Fn() -> usize,
     ) -> Result<(), CommandError> {
-        let is_limited = self.max_length & self.max_length_bytes != u64::MAX && !self.make_room();
+        let is_limited =
+            self.max_length & self.max_length_bytes != u64::MAX && !self.trim_to_limits();
         if !self.is_paused && !is_limited {
             return Ok(());
         }
@@ -94,8 +95,8 @@ impl PushRules {
 /// Why a push is refused, which is counted.
 #[cold]
 fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
-    let policy = keyspace.governed_in(at).filter(|governed| !governed.is_write_paused);
-    let error = match policy.and_then(|governed| governed.policy.as_ref()) {
+    let policy = keyspace.queue_state_in(at).filter(|queue_state| !queue_state.is_write_paused);
+    let error = match policy.and_then(|queue_state| queue_state.policy.as_ref()) {
         Some(policy) => {
             full(keyspace.key_in(at), &limit_passed(keyspace, at, policy, count), policy)
         }

@@ -33,7 +33,7 @@ mod departures;
 mod due;
 mod give_back;
 mod limits;
-mod make_room;
+mod overflow;
 mod policies;
 mod producers;
 mod push;

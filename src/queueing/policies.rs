@@ -20,9 +20,9 @@ impl Queues<'_> {
             let count_max = self.keyspace.work.messages_at_once();
             let moved_before = self.keyspace.work.spent();
             while self.keyspace.work.is_little_since(moved_before)
-                && self.settle_stranded(count_max)
+                && self.return_orphaned(count_max)
             {}
-            self.keyspace.note_behind();
+            self.keyspace.update_is_behind();
         }
         result
     }
@@ -35,27 +35,27 @@ impl Queues<'_> {
         self.keyspace.go_on_with_pass(false);
         while self.keyspace.work.has_time() {
             let count_max = self.keyspace.work.messages_left();
-            if !self.settle_stranded(count_max) {
+            if !self.return_orphaned(count_max) {
                 break;
             }
         }
-        self.note_stamped();
-        self.keyspace.note_behind();
+        self.record_stamps();
+        self.keyspace.update_is_behind();
     }
 
     /// Returns what is in flight or delayed of a queue whose policy does not provide for it any more to its old
     /// place, whatever a policy says of messages that come back; `count_max` messages at the most, those that
     /// were delivered last first. False if there is no such queue.
-    fn settle_stranded(&mut self, count_max: usize) -> bool {
-        let Some((db, key)) = self.keyspace.next_stranded() else { return false };
+    fn return_orphaned(&mut self, count_max: usize) -> bool {
+        let Some((db, key)) = self.keyspace.next_orphaned() else { return false };
         let policy = self.keyspace.policies().of(&key);
         let keeps_in_flight = policy.is_some_and(|policy| policy.is_at_least_once());
         let keeps_delayed = policy.is_some_and(|policy| policy.delay_ms.is_some());
         let mut numbers = Vec::new();
-        if let Some(governed) = self.keyspace.governed(db, &key)
+        if let Some(queue_state) = self.keyspace.queue_state(db, &key)
             && !keeps_in_flight
         {
-            let newest = governed.in_flight.iter().rev().take(count_max);
+            let newest = queue_state.in_flight.iter().rev().take(count_max);
             numbers = newest.map(|(number, _)| number).collect();
             numbers.reverse();
         }
@@ -66,10 +66,12 @@ impl Queues<'_> {
         if !keeps_delayed {
             self.release(db, &key, i64::MAX, count_max);
         }
-        let is_delayed =
-            self.keyspace.governed(db, &key).is_some_and(|governed| !governed.delayed.is_empty());
+        let is_delayed = self
+            .keyspace
+            .queue_state(db, &key)
+            .is_some_and(|queue_state| !queue_state.delayed.is_empty());
         if keeps_delayed || !is_delayed {
-            self.keyspace.govern_again(db, &key);
+            self.keyspace.reapply_policy(db, &key);
         }
         true
     }
@@ -85,7 +87,7 @@ impl Queues<'_> {
         check_lists(self.keyspace, &next)?;
         // Messages that come under it are ready since then, as the note says.
         self.change_policies(Some(at_ms), |policies| *policies = next);
-        self.keyspace.note_change();
+        self.keyspace.mark_change();
         self.keyspace.effects.note(0, &Note::PolicySet { at_ms, policy });
         Ok(())
     }
@@ -104,7 +106,7 @@ impl Queues<'_> {
         check_lists(self.keyspace, &next)?;
         self.change_policies(None, |policies| *policies = next);
         for name in forgotten {
-            self.keyspace.note_change();
+            self.keyspace.mark_change();
             self.keyspace.effects.note(0, &Note::PolicyForgotten { name });
         }
         Ok(())
@@ -114,7 +116,7 @@ impl Queues<'_> {
     pub(crate) fn delete_policy(&mut self, name: &[u8]) -> bool {
         let is_deleted = self.change_policies(None, |policies| policies.delete(name));
         if is_deleted {
-            self.keyspace.note_change();
+            self.keyspace.mark_change();
             self.keyspace.effects.note(0, &Note::PolicyDeleted { name: name.to_vec() });
         }
         is_deleted

@@ -1,4 +1,4 @@
-//! Pushes to a governed queue: paused, full, or stored.
+//! Pushes to a queue under a policy: paused, full, or stored.
 
 use super::Queues;
 use super::delay::Delay;
@@ -109,10 +109,10 @@ impl Queues<'_> {
             return Ok(self.finish_push(at.db(), key, end, count));
         }
         let ready = self.keyspace.push_in(at, end, messages.clone())?;
-        self.note_ready_in(at, self.keyspace.queue_ms());
-        self.keyspace.effects.state_push(at.db(), end, key, messages);
-        if rules.make_room() && rules.is_beyond(ready) {
-            return Ok(self.make_room_for(at.db(), key, end));
+        self.record_ready_in(at, self.keyspace.queue_ms());
+        self.keyspace.effects.record_push(at.db(), end, key, messages);
+        if rules.trim_to_limits() && rules.is_beyond(ready) {
+            return Ok(self.trim_after_push(at.db(), key, end));
         }
         Ok(rules.length(ready.0))
     }

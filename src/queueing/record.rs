@@ -1,4 +1,4 @@
-//! What append files are told of the messages in a governed queue: since when they are ready.
+//! What append files are told of the messages in a queue under a policy: since when they are ready.
 
 use super::Queues;
 use crate::keyspace::{DbIndex, NewlyStamped, Slot};
@@ -6,25 +6,26 @@ use crate::note::Note;
 use crate::queue::End;
 
 impl Queues<'_> {
-    /// Notes since when the messages are ready that are about to be stated as pushed to a governed queue, if
+    /// Notes since when the messages are ready that are about to be stated as pushed to a queue under a policy, if
     /// the stream does not say so yet.
-    pub(crate) fn note_ready(&mut self, db: DbIndex, key: &[u8]) {
-        self.note_ready_since(db, key, self.keyspace.queue_ms());
+    pub(crate) fn record_ready(&mut self, db: DbIndex, key: &[u8]) {
+        self.record_ready_since(db, key, self.keyspace.queue_ms());
     }
 
-    /// As `note_ready`, of messages that are ready since `ms`.
-    pub(crate) fn note_ready_since(&mut self, db: DbIndex, key: &[u8], ms: i64) {
+    /// As `record_ready`, of messages that are ready since `ms`.
+    pub(crate) fn record_ready_since(&mut self, db: DbIndex, key: &[u8], ms: i64) {
         if self.keyspace.effects.is_on()
             && let Some(at) = self.keyspace.slot(db, key)
         {
-            self.note_ready_in(at, ms);
+            self.record_ready_in(at, ms);
         }
     }
 
-    /// As `note_ready_since`, of a queue that was found.
+    /// As `record_ready_since`, of a queue that was found.
     #[inline]
-    pub(crate) fn note_ready_in(&mut self, at: Slot, ms: i64) {
-        if self.keyspace.effects.is_on() && self.keyspace.note_ready_ms(at, ms) == Some(false) {
+    pub(crate) fn record_ready_in(&mut self, at: Slot, ms: i64) {
+        if self.keyspace.effects.is_on() && self.keyspace.set_recorded_ready(at, ms) == Some(false)
+        {
             let key = self.keyspace.key_in(at).to_vec();
             self.keyspace.effects.note(at.db(), &Note::Ready { key, ms });
         }
@@ -32,11 +33,11 @@ impl Queues<'_> {
 
     /// Notes since when the messages are ready that came under a policy in another way than by a push: a
     /// list was renamed or copied, the policies changed.
-    pub(crate) fn note_stamped(&mut self) {
+    pub(crate) fn record_stamps(&mut self) {
         for NewlyStamped { db, key, ms, is_corrected } in self.keyspace.take_newly_stamped() {
             // Also if the same was noted before these came.
             let noted = self.keyspace.slot(db, &key);
-            if noted.and_then(|at| self.keyspace.note_ready_ms(at, ms)).is_none() {
+            if noted.and_then(|at| self.keyspace.set_recorded_ready(at, ms)).is_none() {
                 continue;
             }
             let key = key.to_vec();

@@ -1,4 +1,4 @@
-//! What append files tell of governed queues: notes, and the lists that are not lists here but hold what
+//! What append files tell of queues under policies: notes, and the lists that are not lists here but hold what
 //! is in flight.
 //!
 //! While files are loaded no policy does anything: what it did is in the files. But queues have their
@@ -51,7 +51,7 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
             messages.extend(removed.map(|delivery| delivery.message));
         }
     } else if let Some(queue) = key.strip_suffix(DELAYED) {
-        let has_any = keyspace.governed(db, queue).is_some_and(|g| !g.delayed.is_empty());
+        let has_any = keyspace.queue_state(db, queue).is_some_and(|g| !g.delayed.is_empty());
         let taken = has_any.then(|| keyspace.change_delayed(db, queue, std::mem::take));
         messages.extend(taken.flatten().iter().flat_map(|list| list.iter().map(Box::from)));
     }
@@ -134,7 +134,7 @@ pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Requ
     let Some(queue) = request.get(1) else { return };
     let Some(policy) = keyspace.policy_of(db, queue) else { return };
     let Some(window_ms) = policy.dedup_window_ms else { return };
-    let at_ms = keyspace.governed(db, queue).map_or(0, |governed| governed.noted_ms());
+    let at_ms = keyspace.queue_state(db, queue).map_or(0, |queue_state| queue_state.noted_ms());
     remember_messages(keyspace, db, queue, request, window_ms, at_ms);
 }
 
@@ -163,7 +163,7 @@ fn replay_delayed(
     let arg = |index| request.get(index).unwrap_or_default();
     let second = arg(2);
     if is_word(name, "rpush") {
-        let noted = keyspace.governed(db, queue).map(|governed| governed.noted_delay());
+        let noted = keyspace.queue_state(db, queue).map(|queue_state| queue_state.noted_delay());
         // Without a note they are ready when all is loaded, in their order.
         let (ms, end) = noted.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
         let stamp = Stamp { ready_ms: ms, taken_from: end, ..Stamp::default() };
@@ -188,7 +188,7 @@ fn replay_delayed(
         }
     } else {
         let is_known = ["lpop", "rpop", "lset", "lrem", "del"].iter().any(|own| is_word(name, own));
-        if !is_known || keyspace.governed(db, queue).is_none_or(|g| g.delayed.is_empty()) {
+        if !is_known || keyspace.queue_state(db, queue).is_none_or(|g| g.delayed.is_empty()) {
             return false;
         }
         let count = parse_integer(second).unwrap_or(1).max(0).unsigned_abs() as usize;
@@ -214,7 +214,7 @@ fn end_of(word: &[u8]) -> End {
 
 /// The number of the delivery at an end of those in flight.
 fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Option<u64> {
-    let in_flight = &keyspace.governed(db, key)?.in_flight;
+    let in_flight = &keyspace.queue_state(db, key)?.in_flight;
     match end {
         End::Front => in_flight.first().map(|(number, _)| number),
         End::Back => in_flight.iter().next_back().map(|(number, _)| number),
@@ -238,7 +238,7 @@ fn add<'a>(
     key: &Key,
     messages: impl Iterator<Item = &'a [u8]>,
 ) {
-    let ready_ms = keyspace.governed(db, key).map_or(0, |governed| governed.noted_ms());
+    let ready_ms = keyspace.queue_state(db, key).map_or(0, |queue_state| queue_state.noted_ms());
     for message in messages {
         let number = keyspace.next_delivery();
         let stamp = Stamp { ready_ms, order: number, deliveries: 1, ..Stamp::default() };
@@ -288,13 +288,13 @@ pub(crate) fn replay_note(
             keyspace.change_policies_at(at_ms, |policies| policies.delete(&name));
         }
         Some(Note::Departing { departure }) => {
-            keyspace.note_departure(Departure { db, ..departure });
+            keyspace.add_noted_departure(Departure { db, ..departure });
         }
         Some(Note::Calendar { ahead_ms }) => keyspace.set_calendar_ahead_ms(ahead_ms),
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
         Some(Note::Delayed { key, ms, end }) if keyspace.delays(db, &key) => {
-            keyspace.note_delay(db, &key, ms, end);
+            keyspace.set_recorded_delay(db, &key, ms, end);
         }
         Some(Note::Delayed { .. }) => {}
         Some(Note::FormerPolicy { key, policy }) => keyspace.set_former_policy(db, &key, policy),
@@ -331,7 +331,7 @@ impl Queues<'_> {
     /// Ends the loading of files: policies act again, and what was in flight has lost its owner.
     pub(crate) fn end_replay(&mut self, now: Now) {
         for (db, key) in self.keyspace.end_replay(now) {
-            self.note_ready(db, &key);
+            self.record_ready(db, &key);
         }
         // Nobody waits yet: all of it at once.
         self.keyspace.depart_client(ClientId::nobody());

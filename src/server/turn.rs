@@ -27,7 +27,7 @@ impl Server {
         turn(self)?;
         self.accept();
         self.end_stage(4);
-        self.broker.note_turn(&self.turn_time, self.now);
+        self.broker.record_turn(&self.turn_time, self.now);
         self.give_memory_back();
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! | a list | `RPUSH`, and notes of its stamps | `commands/list.rs`, `replay_note` |
 //! | a string | `SET` | `commands/string/set.rs` |
 //! | messages in flight or delayed | `RPUSH` to a list beside, and notes | `Queues::replay`, `replay_note` |
-//! | messages on their way | `RPUSH` to a list of its own, and a note | `Keyspace::note_departure` |
+//! | messages on their way | `RPUSH` to a list of its own, and a note | `Keyspace::add_noted_departure` |
 //! | an expiry | `PEXPIREAT`, of the list in flight where the queue is empty | `commands/expiry.rs`, `Queues::replay` |
 //!
 //! What reads it back reads the changes of a running broker as well, which are stated in the same words.

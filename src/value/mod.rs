@@ -124,7 +124,7 @@ impl Kind for Queue {
     fn prepare(&mut self, queue_ms: i64) {
         // While files are loaded the clock stands at zero, and they say what is fresh.
         if self.is_stamped() && queue_ms != 0 {
-            self.set_fresh_ms(queue_ms);
+            self.set_push_ms(queue_ms);
         }
     }
 }

@@ -89,7 +89,7 @@ impl SocketDriver {
         self.was_held_up
     }
 
-    fn note_delay(&mut self, since: Instant) {
+    fn set_recorded_delay(&mut self, since: Instant) {
         self.delay += since.elapsed();
         self.was_held_up |= self.delay > DELAY_MAX;
     }
@@ -105,7 +105,7 @@ impl SocketDriver {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(b"*x\r\n").expect("the server reads");
         stream.read_to_end(&mut Vec::new()).expect("the server closes after a protocol error");
-        self.note_delay(begun);
+        self.set_recorded_delay(begun);
     }
 
     fn close_all(&mut self) {
@@ -116,7 +116,7 @@ impl SocketDriver {
         let wait = self.time.saturating_duration_since(Instant::now());
         if !wait.is_zero() {
             thread::sleep(wait);
-            self.note_delay(self.time);
+            self.set_recorded_delay(self.time);
         }
         self.time = Instant::now();
     }

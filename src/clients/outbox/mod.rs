@@ -330,11 +330,11 @@ impl Outbox {
     /// A reply will report a change; true if it is the first since the journal last decided about
     /// durability.
     #[inline]
-    pub(super) fn note_change(&mut self) -> bool {
+    pub(super) fn mark_change(&mut self) -> bool {
         !std::mem::replace(&mut self.has_new_change, true)
     }
 
-    /// Whether `note_change` was called since.
+    /// Whether `mark_change` was called since.
     pub(super) fn has_new_change(&self) -> bool {
         self.has_new_change
     }

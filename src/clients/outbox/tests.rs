@@ -135,7 +135,7 @@ impl World {
             (15..=18, Some(_)) => self.take_back(step.is_multiple_of(2)),
             (12..=14, None) => self.lent = Some(self.outbox.lend()),
             (15, None) => {
-                self.outbox.note_change();
+                self.outbox.mark_change();
                 assert_eq!(self.outbox.hold_change(), !self.model.waits);
                 self.model.hold();
             }
@@ -265,7 +265,7 @@ fn places_of_dropped_messages_do_not_accumulate() {
 fn held_output_is_not_sent() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
-    outbox.note_change();
+    outbox.mark_change();
     outbox.hold_change();
     outbox.begin_sync(1);
     outbox.advance(1);
@@ -276,7 +276,7 @@ fn held_output_is_not_sent() {
 fn an_unrecorded_change_is_not_confirmed() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
-    outbox.note_change();
+    outbox.mark_change();
     outbox.advance(5);
 }
 

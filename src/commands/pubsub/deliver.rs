@@ -14,13 +14,13 @@ use bytes::Bytes;
 const SHARED_BYTES_MIN: usize = 1024;
 
 /// What a message needs to be delivered.
-pub(super) struct Delivery<'a> {
+pub(super) struct Fanout<'a> {
     pub(super) clients: &'a mut Clients,
     /// What holds for the channel.
     pub(super) policy: Option<&'a mut RankedChannelPolicy>,
 }
 
-impl Delivery<'_> {
+impl Fanout<'_> {
     /// Sends the message to all subscribers; says to how many.
     pub(super) fn send(&mut self, subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
         match self.policy {

@@ -49,7 +49,7 @@ fn getdel(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     if reply_string(ctx, key)? {
         let keyspace = &mut ctx.state.keyspace;
         keyspace.remove(ctx.db, key);
-        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
     }
     Ok(())
 }
@@ -74,19 +74,19 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let Some(expires_ms) = expires_ms else {
         if wish.is_other && keyspace.expiry(ctx.db, key).flatten().is_some() {
             keyspace.set_expiry(ctx.db, key, None);
-            keyspace.effects.state(ctx.db, [&b"PERSIST"[..], key]);
+            keyspace.effects.record(ctx.db, [&b"PERSIST"[..], key]);
         }
         return Ok(());
     };
     let is_span = wish.at.is_some_and(|(form, _)| form.is_span());
     if !is_span && expires_ms <= ctx.now.unix_ms() {
         keyspace.remove(ctx.db, key);
-        keyspace.effects.state(ctx.db, [&b"DEL"[..], key]);
+        keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
         return Ok(());
     }
     keyspace.set_expiry(ctx.db, key, Some(expires_ms));
     let mut digits = itoa::Buffer::new();
-    keyspace.effects.state(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
+    keyspace.effects.record(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     Ok(())
 }
 

@@ -83,7 +83,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let set = |string: &mut StringValue| *string = StringValue::text(sum.as_bytes());
     keyspace.write(ctx.db, key, Expiry::Stays, set);
     // The sum, as Redis does: how numbers are added need not be the same for ever.
-    keyspace.effects.state(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);
+    keyspace.effects.record(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);
     ctx.reply.bulk(sum.as_bytes());
     Ok(())
 }

@@ -58,7 +58,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 /// Puts a string in the place of what was there, of a queue with all that it has.
 fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry) {
     let keyspace = &mut state.keyspace;
-    if keyspace.is_governed(db, key) {
+    if keyspace.is_under_policy(db, key) {
         Queues::new(keyspace).clear_hidden(db, key);
     }
     keyspace.write(db, key, expiry, |string: &mut StringValue| string.set(value));
@@ -73,12 +73,12 @@ fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
         return;
     }
     match expiry {
-        Expiry::Never => effects.state(ctx.db, [&b"SET"[..], key, value]),
-        Expiry::Stays => effects.state(ctx.db, [&b"SET"[..], key, value, b"KEEPTTL"]),
+        Expiry::Never => effects.record(ctx.db, [&b"SET"[..], key, value]),
+        Expiry::Stays => effects.record(ctx.db, [&b"SET"[..], key, value, b"KEEPTTL"]),
         Expiry::At(at_ms) => {
             let mut digits = itoa::Buffer::new();
             let at = digits.format(at_ms).as_bytes();
-            effects.state(ctx.db, [&b"SET"[..], key, value, b"PXAT", at]);
+            effects.record(ctx.db, [&b"SET"[..], key, value, b"PXAT", at]);
         }
     }
 }
@@ -228,5 +228,5 @@ fn write_pairs(ctx: &mut Context<'_>, request: &Request<'_>) {
         put(ctx.state, ctx.db, key, value, Expiry::Never);
     }
     let pairs = std::iter::once(&b"MSET"[..]).chain(request.args_from(1));
-    ctx.state.keyspace.effects.state(ctx.db, pairs.collect::<Vec<_>>());
+    ctx.state.keyspace.effects.record(ctx.db, pairs.collect::<Vec<_>>());
 }

@@ -4,7 +4,7 @@
 //! change; an entry without a policy has nothing of this, and costs one comparison. What belongs to a
 //! queue's name - deliveries, delayed messages, totals - stays when the list itself is renamed away.
 //!
-//! Here is what there is; what happens to it is in `commands/governed`.
+//! Here is what there is; what happens to it is in `commands/queue_state`.
 
 use super::departures::Departing;
 use super::holdings::Holdings;
@@ -12,7 +12,7 @@ use super::in_flight::InFlight;
 use super::policy_pass::{NewlyStamped, Pass};
 use super::recent::Recent;
 use super::totals::Totals;
-use super::{Db, DbIndex, Departure, Interest, Key, Keyspace, NEVER, Slot, Value};
+use super::{Attachments, Db, DbIndex, Departure, Key, Keyspace, NEVER, Slot, Value};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::policy::{Policies, QueuePolicy};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// What belongs to a queue under a policy, beside its messages.
 #[derive(Debug)]
-pub(crate) struct Governed {
+pub(crate) struct QueueState {
     /// None for a queue that is only paused, or that has just lost its policy.
     pub policy: Option<Arc<QueuePolicy>>,
     pub totals: Totals,
@@ -55,7 +55,7 @@ pub(crate) struct Governed {
 
 /// All that is known of queues under policies besides their own entries.
 #[derive(Debug, Default)]
-pub(super) struct Governance {
+pub(super) struct QueueRegistry {
     pub(super) policies: Policies,
     /// Whether a command must look for policies at all.
     pub(super) is_on: bool,
@@ -103,7 +103,7 @@ pub(super) struct Governance {
     /// The pass over all keys that follows a change of the policies.
     pub(super) pass: Option<Pass>,
     /// Queues that it has found to have something in flight or delayed that must not be any more.
-    pub(super) stranded: BTreeSet<(DbIndex, Key)>,
+    pub(super) orphaned: BTreeSet<(DbIndex, Key)>,
     /// Keys that end as names do which append files need; some may have no value any more.
     pub(super) suffixed: BTreeSet<Key>,
     /// How many of those there may be before the ones without a value are forgotten.
@@ -118,12 +118,12 @@ pub(crate) fn is_mark(text: &[u8]) -> bool {
     text.starts_with(MARK)
 }
 
-/// Bytes of memory that a governed queue takes beside its messages and deliveries.
-const GOVERNED_BYTES: usize = size_of::<Governed>() + 64;
+/// Bytes of memory that a queue under a policy takes beside its messages and deliveries.
+const GOVERNED_BYTES: usize = size_of::<QueueState>() + 64;
 
-impl Governed {
-    fn under(policy: Option<Arc<QueuePolicy>>) -> Governed {
-        Governed {
+impl QueueState {
+    fn under(policy: Option<Arc<QueuePolicy>>) -> QueueState {
+        QueueState {
             policy,
             totals: Totals::default(),
             in_flight: InFlight::default(),
@@ -180,7 +180,7 @@ impl Governed {
     }
 
     /// Whether it has messages in flight or delayed for which a policy does not provide.
-    pub(super) fn is_stranded_by(&self, policy: Option<&QueuePolicy>) -> bool {
+    pub(super) fn is_orphaned_by(&self, policy: Option<&QueuePolicy>) -> bool {
         let provides = |has: fn(&QueuePolicy) -> bool| policy.is_some_and(has);
         (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
             || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
@@ -217,17 +217,17 @@ impl Governed {
     }
 }
 
-impl Interest {
+impl Attachments {
     /// Forgets what a queue has in flight or delayed, and all that belongs to it if nobody waits for it or
     /// watches it: an entry that stays, stays under its policy. The bytes that frees.
     pub(super) fn flush(&mut self) -> usize {
-        let Some(governed) = &mut self.governed else { return 0 };
-        let mut freed = governed.flush();
+        let Some(queue_state) = &mut self.queue_state else { return 0 };
+        let mut freed = queue_state.flush();
         let is_wanted =
             !self.waiters.is_empty() || !self.producers.is_empty() || !self.watchers.is_empty();
-        if !is_wanted && governed.is_idle() {
-            freed += governed.allocated_bytes();
-            self.governed = None;
+        if !is_wanted && queue_state.is_idle() {
+            freed += queue_state.allocated_bytes();
+            self.queue_state = None;
         }
         freed
     }
@@ -236,7 +236,7 @@ impl Interest {
 impl Keyspace {
     /// The policies.
     pub(crate) fn policies(&self) -> &Policies {
-        &self.governance.policies
+        &self.registry.policies
     }
 
     /// Changes the policies, and at once which queues they govern, while append files are loaded. What has to
@@ -250,11 +250,11 @@ impl Keyspace {
         for db in 0..self.dbs.len() {
             // From the end: an entry that is dropped is replaced by one that has been looked at.
             for index in (0..self.dbs[db].entries.len()).rev() {
-                let stranded = self.govern_anew(db, index, at_ms);
-                self.governance.stranded.extend(stranded.map(|key| (db, key)));
+                let orphaned = self.update_policy(db, index, at_ms);
+                self.registry.orphaned.extend(orphaned.map(|key| (db, key)));
             }
         }
-        self.note_policies_in_use();
+        self.update_policies_in_use();
         result
     }
 
@@ -263,25 +263,26 @@ impl Keyspace {
     pub(crate) fn set_former_policy(&mut self, db: DbIndex, key: &[u8], policy: QueuePolicy) {
         let index = self.find_or_create(db, key);
         self.attach(db, index, Some(Arc::new(policy)), 0);
-        self.governance.stranded.insert((db, Key::from(key)));
-        self.note_policies_in_use();
+        self.registry.orphaned.insert((db, Key::from(key)));
+        self.update_policies_in_use();
     }
 
     /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
     /// flight or delayed that must not be any more.
-    pub(super) fn govern_anew(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
+    pub(super) fn update_policy(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
         let entry = self.dbs[db].entries.get_index(index)?;
-        let policy = self.governance.policies.of(entry.key()).cloned();
-        let governed = entry.interest().and_then(|interest| interest.governed.as_ref());
-        let before = governed.and_then(|governed| governed.policy.as_ref());
+        let policy = self.registry.policies.of(entry.key()).cloned();
+        let queue_state =
+            entry.attachments().and_then(|attachments| attachments.queue_state.as_ref());
+        let before = queue_state.and_then(|queue_state| queue_state.policy.as_ref());
         if policy.as_ref() == before {
             return None;
         }
-        if governed.is_some_and(|governed| governed.is_stranded_by(policy.as_deref())) {
+        if queue_state.is_some_and(|queue_state| queue_state.is_orphaned_by(policy.as_deref())) {
             return Some(entry.shared_key());
         }
         self.attach(db, index, policy, at_ms);
-        self.note_room(db, index);
+        self.mark_capacity_changed(db, index);
         self.drop_if_unneeded(db, index);
         None
     }
@@ -298,145 +299,146 @@ impl Keyspace {
         self.before_change(db, index);
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
-        let interest = entry.interest_or_default();
-        match &mut interest.governed {
-            Some(governed) => governed.policy = policy,
+        let attachments = entry.attachments_or_default();
+        match &mut attachments.queue_state {
+            Some(queue_state) => queue_state.policy = policy,
             None => {
-                interest.governed = Some(Box::new(Governed::under(policy)));
+                attachments.queue_state = Some(Box::new(QueueState::under(policy)));
                 self.bytes += GOVERNED_BYTES;
             }
         }
-        let noted_ms = interest.governed.as_ref().map_or(0, |governed| governed.noted.1);
-        let fresh_ms = if self.governance.is_replaying { noted_ms } else { self.queue_ms };
+        let noted_ms =
+            attachments.queue_state.as_ref().map_or(0, |queue_state| queue_state.noted.1);
+        let push_ms = if self.registry.is_replaying { noted_ms } else { self.queue_ms };
         if let Some(queue) = entry.value_mut().and_then(Queue::of_mut) {
             self.bytes -= queue.allocated_bytes();
-            let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
+            let is_new = stamp(queue, is_under_policy, at_ms, push_ms);
             self.bytes += queue.allocated_bytes();
             if is_new {
-                self.note_newly_stamped(db, index);
+                self.mark_newly_stamped(db, index);
             }
         }
-        self.note_due(db, index);
+        self.schedule(db, index);
     }
 
     /// Puts a new entry under the policy of its key, if there is one.
-    pub(super) fn govern_new(&mut self, db: DbIndex, index: usize) {
-        if self.governance.policies.is_empty() {
+    pub(super) fn apply_policy(&mut self, db: DbIndex, index: usize) {
+        if self.registry.policies.is_empty() {
             return;
         }
         let Some(entry) = self.dbs[db].entries.get_index(index) else { return };
-        self.work.matched(self.governance.policies.comparisons_max());
-        if let Some(policy) = self.governance.policies.of(entry.key()).cloned() {
+        self.work.matched(self.registry.policies.comparisons_max());
+        if let Some(policy) = self.registry.policies.of(entry.key()).cloned() {
             self.attach(db, index, Some(policy), self.queue_ms);
         }
     }
 
-    /// Notes whether commands must look for policies, and for names: see `note_policies_in_use`.
-    pub(super) fn note_governance(&mut self) {
-        self.governance.policies_reserve_names = self.governance.policies.reserve_names();
-        self.note_policies_in_use();
+    /// Notes whether commands must look for policies, and for names: see `update_policies_in_use`.
+    pub(super) fn update_policy_use(&mut self) {
+        self.registry.policies_reserve_names = self.registry.policies.reserve_names();
+        self.update_policies_in_use();
     }
 
     /// Notes whether commands must look for policies, or for names that one needs. A policy that has gone is
     /// in use until what it provided for is back in its queues.
-    pub(super) fn note_policies_in_use(&mut self) {
+    pub(super) fn update_policies_in_use(&mut self) {
         let is_in_use = self.has_policies();
         let has_pass = self.has_pass();
-        let governance = &mut self.governance;
-        let is_replaying = governance.is_replaying;
-        governance.is_on = (is_in_use || !governance.paused.is_empty()) && !is_replaying;
-        let needs_names = governance.policies_reserve_names || has_pass;
-        governance.reserves_names = needs_names && !is_replaying;
+        let registry = &mut self.registry;
+        let is_replaying = registry.is_replaying;
+        registry.is_on = (is_in_use || !registry.paused.is_empty()) && !is_replaying;
+        let needs_names = registry.policies_reserve_names || has_pass;
+        registry.reserves_names = needs_names && !is_replaying;
     }
 
     /// Whether any queue may be under a policy, also under one that has gone.
     pub(crate) fn has_policies(&self) -> bool {
-        !self.governance.policies.is_empty() || self.has_pass()
+        !self.registry.policies.is_empty() || self.has_pass()
     }
 
     #[inline]
-    pub(super) fn governed_at(&self, db: DbIndex, index: usize) -> Option<&Governed> {
-        self.dbs[db].entries[index].interest()?.governed.as_deref()
+    pub(super) fn queue_state_at(&self, db: DbIndex, index: usize) -> Option<&QueueState> {
+        self.dbs[db].entries[index].attachments()?.queue_state.as_deref()
     }
 
     /// Whether a key's queue is under a policy, or paused.
     #[inline]
-    pub(crate) fn is_governed(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        self.governance.is_on && self.governed(db, key).is_some()
+    pub(crate) fn is_under_policy(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        self.registry.is_on && self.queue_state(db, key).is_some()
     }
 
     /// Where a key is whose queue is under a policy, or paused.
     #[inline]
-    pub(crate) fn governed_slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
-        if !self.governance.is_on {
+    pub(crate) fn slot_under_policy(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+        if !self.registry.is_on {
             return None;
         }
         let at = self.slot(db, key)?;
-        self.governed_in(at).map(|_| at)
+        self.queue_state_in(at).map(|_| at)
     }
 
-    /// As `governed_slot`, of a key that is about to get a message: an entry is made for it if it has none,
+    /// As `slot_under_policy`, of a key that is about to get a message: an entry is made for it if it has none,
     /// to find out.
     #[inline]
-    pub(crate) fn will_be_governed(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
-        if !self.governance.is_on {
+    pub(crate) fn slot_for_push(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
+        if !self.registry.is_on {
             return None;
         }
         let at = self.slot_or_create(db, key);
-        self.governed_in(at).map(|_| at)
+        self.queue_state_in(at).map(|_| at)
     }
 
     /// What belongs to a queue under a policy.
-    pub(crate) fn governed(&mut self, db: DbIndex, key: &[u8]) -> Option<&Governed> {
+    pub(crate) fn queue_state(&mut self, db: DbIndex, key: &[u8]) -> Option<&QueueState> {
         let index = self.find(db, key)?;
-        self.governed_at(db, index)
+        self.queue_state_at(db, index)
     }
 
     /// The policy that a key has, or would have.
     pub(crate) fn policy_for(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
-        self.policy_of(db, key).or_else(|| self.governance.policies.of(key).cloned())
+        self.policy_of(db, key).or_else(|| self.registry.policies.of(key).cloned())
     }
 
     /// The policy that a queue is under.
     pub(crate) fn policy_of(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
-        self.governed(db, key)?.policy.clone()
+        self.queue_state(db, key)?.policy.clone()
     }
 
-    /// Changes what belongs to a governed queue, with all that follows from it.
-    pub(super) fn change_governed<R>(
+    /// Changes what belongs to a queue under a policy, with all that follows from it.
+    pub(super) fn change_queue_state<R>(
         &mut self,
         db: DbIndex,
         key: &[u8],
-        change: impl FnOnce(&mut Governed) -> R,
+        change: impl FnOnce(&mut QueueState) -> R,
     ) -> Option<R> {
         let index = self.find(db, key)?;
         self.before_change(db, index);
-        let interest = self.dbs[db].entries[index].interest_mut()?;
-        let governed = interest.governed.as_deref_mut()?;
-        let bytes_before = governed.allocated_bytes();
-        let result = change(governed);
-        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        let attachments = self.dbs[db].entries[index].attachments_mut()?;
+        let queue_state = attachments.queue_state.as_deref_mut()?;
+        let bytes_before = queue_state.allocated_bytes();
+        let result = change(queue_state);
+        self.bytes = self.bytes + queue_state.allocated_bytes() - bytes_before;
         self.changes += 1;
-        self.note_due(db, index);
-        self.note_room(db, index);
+        self.schedule(db, index);
+        self.mark_capacity_changed(db, index);
         self.drop_if_unneeded(db, index);
         Some(result)
     }
 
-    /// Counts for a governed queue and for the sum of all.
+    /// Counts for a queue under a policy and for the sum of all.
     pub(crate) fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
         match self.slot(db, key) {
             Some(at) => self.count_in(at, add),
-            None => add(&mut self.governance.sums),
+            None => add(&mut self.registry.sums),
         }
     }
 
     /// As `count`, of a key that was found.
     #[inline]
     pub(crate) fn count_in(&mut self, at: Slot, add: impl Fn(&mut Totals)) {
-        add(&mut self.governance.sums);
-        if let Some(governed) = self.governed_in_mut(at) {
-            add(&mut governed.totals);
+        add(&mut self.registry.sums);
+        if let Some(queue_state) = self.queue_state_in_mut(at) {
+            add(&mut queue_state.totals);
         }
     }
 
@@ -447,122 +449,122 @@ impl Keyspace {
 
     /// The totals of all queues.
     pub(crate) fn queue_sums(&self) -> &Totals {
-        &self.governance.sums
+        &self.registry.sums
     }
 
     /// Starts the totals of all queues anew; those of each stay.
     pub(crate) fn reset_queue_sums(&mut self) {
-        self.governance.sums = Totals::default();
+        self.registry.sums = Totals::default();
     }
 
-    /// Makes a value that comes to an entry have stamps if the entry is governed, and none if not.
+    /// Makes a value that comes to an entry have stamps if the entry is under a policy, and none if not.
     pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize) {
         let entry = &self.dbs[db].entries[index];
         if entry.is_plain() && !entry.list().is_some_and(Queue::is_stamped) {
             return;
         }
-        let governed = self.governed_at(db, index);
-        let is_under_policy = governed.is_some_and(|governed| governed.policy.is_some());
-        let noted_ms = governed.map_or(0, |governed| governed.noted.1);
+        let queue_state = self.queue_state_at(db, index);
+        let is_under_policy = queue_state.is_some_and(|queue_state| queue_state.policy.is_some());
+        let noted_ms = queue_state.map_or(0, |queue_state| queue_state.noted.1);
         // While files are loaded, since when these messages are ready is noted behind the command that
         // brings them.
-        let (at_ms, fresh_ms) = match self.governance.is_replaying {
+        let (at_ms, push_ms) = match self.registry.is_replaying {
             true => (0, noted_ms),
             false => (self.queue_ms, self.queue_ms),
         };
         let Some(queue) = self.dbs[db].entries[index].list_mut() else { return };
         let bytes_before = queue.allocated_bytes();
-        let is_new = stamp(queue, is_under_policy, at_ms, fresh_ms);
+        let is_new = stamp(queue, is_under_policy, at_ms, push_ms);
         self.bytes = self.bytes + queue.allocated_bytes() - bytes_before;
         if is_new {
-            self.note_newly_stamped(db, index);
+            self.mark_newly_stamped(db, index);
         }
     }
 
     /// Notes that the file says of the messages pushed next that they are ready since `ms`; whether it did
     /// so before. None without a policy.
-    pub(crate) fn note_ready_ms(&mut self, at: Slot, ms: i64) -> Option<bool> {
+    pub(crate) fn set_recorded_ready(&mut self, at: Slot, ms: i64) -> Option<bool> {
         let noted = (self.effects.file(), ms);
-        let governed = self.governed_in_mut(at)?;
-        governed.policy.as_ref()?;
-        Some(std::mem::replace(&mut governed.noted, noted) == noted)
+        let queue_state = self.queue_state_in_mut(at)?;
+        queue_state.policy.as_ref()?;
+        Some(std::mem::replace(&mut queue_state.noted, noted) == noted)
     }
 
     /// Forgets what is noted of the queues of a database that was flushed.
-    pub(super) fn flush_governed(&mut self, db: DbIndex) {
-        let governance = &mut self.governance;
-        governance.holdings.flush(db);
-        governance.idle.retain(|(other, _)| *other != db);
+    pub(super) fn flush_queue_state(&mut self, db: DbIndex) {
+        let registry = &mut self.registry;
+        registry.holdings.flush(db);
+        registry.idle.retain(|(other, _)| *other != db);
     }
 
     /// What is noted of the queues of two databases, after these have changed places.
-    pub(super) fn swap_governed(&mut self, a: DbIndex, b: DbIndex) {
+    pub(super) fn swap_queue_states(&mut self, a: DbIndex, b: DbIndex) {
         let other = |db: DbIndex| match db {
             db if db == a => b,
             db if db == b => a,
             db => db,
         };
-        let governance = &mut self.governance;
-        governance.holdings.swap(other);
+        let registry = &mut self.registry;
+        registry.holdings.swap(other);
         // They have another order now.
-        governance.departed_seen = None;
-        for (db, _) in &mut governance.idle {
+        registry.departed_seen = None;
+        for (db, _) in &mut registry.idle {
             *db = other(*db);
         }
         self.swap_departing(other);
-        let governance = &mut self.governance;
-        let paused = std::mem::take(&mut governance.paused).into_iter();
-        governance.paused = paused.map(|(db, key)| (other(db), key)).collect();
-        let stranded = std::mem::take(&mut governance.stranded).into_iter();
-        governance.stranded = stranded.map(|(db, key)| (other(db), key)).collect();
+        let registry = &mut self.registry;
+        let paused = std::mem::take(&mut registry.paused).into_iter();
+        registry.paused = paused.map(|(db, key)| (other(db), key)).collect();
+        let orphaned = std::mem::take(&mut registry.orphaned).into_iter();
+        registry.orphaned = orphaned.map(|(db, key)| (other(db), key)).collect();
         // The exchange itself may have reached them: they are noted behind it.
-        for list in &mut governance.newly_stamped {
+        for list in &mut registry.newly_stamped {
             list.db = other(list.db);
         }
     }
 
-    /// Panics if what is noted of governed queues disagrees with their entries.
-    pub(super) fn check_governed(&self) {
+    /// Panics if what is noted of queues under policies disagrees with their entries.
+    pub(super) fn check_queue_states(&self) {
         let (mut deliveries, mut listed) = (0, 0);
         for (db, database) in self.dbs.iter().enumerate() {
             let mut dues = 0;
             for (index, entry) in database.entries.iter().enumerate() {
                 let key = &entry.shared_key();
-                let governed = self.governed_at(db, index);
-                let policy = governed.and_then(|governed| governed.policy.as_ref());
-                let is_right = policy == self.governance.policies.of(key);
+                let queue_state = self.queue_state_at(db, index);
+                let policy = queue_state.and_then(|queue_state| queue_state.policy.as_ref());
+                let is_right = policy == self.registry.policies.of(key);
                 assert!(is_right || self.is_unreached(db, index, key), "under another policy");
                 if let Some(queue) = entry.value().and_then(Queue::of) {
                     assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
                 }
-                let Some(governed) = governed else { continue };
-                governed.in_flight.check_invariants();
-                for (number, delivery) in governed.in_flight.iter() {
-                    let holdings = &self.governance.holdings;
+                let Some(queue_state) = queue_state else { continue };
+                queue_state.in_flight.check_invariants();
+                for (number, delivery) in queue_state.in_flight.iter() {
+                    let holdings = &self.registry.holdings;
                     let is_held = holdings.contains(delivery.owner, db, key, number);
                     assert!(is_held, "nobody holds it");
                     deliveries += 1;
                 }
-                if let Some(due_ms) = governed.due_ms {
+                if let Some(due_ms) = queue_state.due_ms {
                     assert!(database.dues.contains(due_ms, key));
                     dues += 1;
                 }
-                listed += usize::from(governed.is_listed);
-                if let Some(due_ms) = governed.next_due_ms(entry.content()) {
+                listed += usize::from(queue_state.is_listed);
+                if let Some(due_ms) = queue_state.next_due_ms(entry.content()) {
                     let noted_ms =
-                        governed.due_ms.expect("it has something to do and is not noted");
+                        queue_state.due_ms.expect("it has something to do and is not noted");
                     assert!(noted_ms <= due_ms, "it would be looked at too late");
                 }
             }
             assert_eq!(dues, database.dues.len(), "something is due that is not there");
-            let first = self.governance.due_dbs.iter().find(|(_, other)| **other == db);
+            let first = self.registry.due_dbs.iter().find(|(_, other)| **other == db);
             assert_eq!(first.map(|(due_ms, _)| due_ms), database.dues.next());
         }
-        assert_eq!(deliveries, self.governance.holdings.len());
-        self.governance.holdings.check_invariants();
+        assert_eq!(deliveries, self.registry.holdings.len());
+        self.registry.holdings.check_invariants();
         // Names of queues that are gone stay until it is their turn.
-        let idle = self.governance.idle.len();
-        assert!(listed <= idle && idle <= self.governance.idle_max, "{listed} of {idle}");
+        let idle = self.registry.idle.len();
+        assert!(listed <= idle && idle <= self.registry.idle_max, "{listed} of {idle}");
     }
 }
 
@@ -573,8 +575,8 @@ pub(super) fn mark(dbs: &[Db]) -> Vec<u8> {
 }
 
 /// Gives a list stamps, or takes them away; whether messages got some. Those are ready since `at_ms`, and
-/// those to come since `fresh_ms`.
-fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, fresh_ms: i64) -> bool {
+/// those to come since `push_ms`.
+fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, push_ms: i64) -> bool {
     if !is_under_policy {
         queue.end_stamps();
         return false;
@@ -583,6 +585,6 @@ fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, fresh_ms: i64) ->
     if is_new {
         queue.begin_stamps(at_ms);
     }
-    queue.set_fresh_ms(fresh_ms);
+    queue.set_push_ms(push_ms);
     is_new && !queue.is_empty()
 }

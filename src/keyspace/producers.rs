@@ -14,55 +14,56 @@ impl Keyspace {
     ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.interest_or_default().producers.insert(ticket, client);
+        entry.attachments_or_default().producers.insert(ticket, client);
         entry.shared_key()
     }
 
     /// Ends the wait that `add_producer` began. Who is behind may fit in where this one did not.
     pub(crate) fn remove_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
         let Some(index) = self.find(db, key) else { return };
-        self.drop_interest(db, key, |interest| {
-            interest.producers.remove(&ticket);
+        self.change_attachments(db, key, |attachments| {
+            attachments.producers.remove(&ticket);
         });
         // The entry may have gone, and another one be there: to look at that one costs nothing.
-        self.note_room(db, index);
+        self.mark_capacity_changed(db, index);
     }
 
     /// The producer that has waited longest for room in a queue, with its ticket.
     pub(crate) fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
-        let interest = self.dbs[db].entries.get(key)?.interest()?;
-        interest.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
+        let attachments = self.dbs[db].entries.get(key)?.attachments()?;
+        attachments.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// How many producers wait for room in a queue.
     pub(crate) fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
-        let interest = entry.and_then(|entry| entry.interest());
-        interest.map_or(0, |interest| interest.producers.len())
+        let attachments = entry.and_then(|entry| entry.attachments());
+        attachments.map_or(0, |attachments| attachments.producers.len())
     }
 
     /// Puts a queue for which producers wait on the list of those where there may be room.
-    pub(super) fn note_room(&mut self, db: DbIndex, index: usize) {
+    pub(super) fn mark_capacity_changed(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        if let Some(interest) = &mut entry.interest {
-            interest.tell_producers(db, &entry.key, &mut self.roomy);
+        if let Some(attachments) = &mut entry.attachments {
+            attachments.tell_producers(db, &entry.key, &mut self.capacity_changed);
         }
     }
 
     /// Queues for which producers wait and where there may be room, since the last call: the one first
     /// for which somebody has waited longest.
-    pub(crate) fn take_roomy(&mut self) -> Vec<(DbIndex, Key)> {
-        let mut roomy = std::mem::take(&mut self.roomy);
-        roomy.sort_by_key(|(db, key)| self.first_producer(*db, key).map(|(ticket, _)| ticket));
-        for (db, key) in &roomy {
+    pub(crate) fn take_capacity_changed(&mut self) -> Vec<(DbIndex, Key)> {
+        let mut capacity_changed = std::mem::take(&mut self.capacity_changed);
+        capacity_changed
+            .sort_by_key(|(db, key)| self.first_producer(*db, key).map(|(ticket, _)| ticket));
+        for (db, key) in &capacity_changed {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(interest) = entry.interest_mut()
+                && let Some(attachments) = entry.attachments_mut()
             {
-                interest.is_roomy = false;
+                attachments.has_capacity_changed = false;
             }
         }
-        roomy
+        capacity_changed
     }
 }
 
@@ -80,8 +81,9 @@ mod tests {
         keyspace.remove_producer(0, b"late", 1);
         for _ in 0..2 {
             keyspace.flush(0, &[]);
-            let roomy: Vec<_> = keyspace.take_roomy().into_iter().map(|(_, key)| key).collect();
-            assert_eq!(roomy, [&b"early"[..], b"middle", b"late"].map(Key::from));
+            let capacity_changed: Vec<_> =
+                keyspace.take_capacity_changed().into_iter().map(|(_, key)| key).collect();
+            assert_eq!(capacity_changed, [&b"early"[..], b"middle", b"late"].map(Key::from));
         }
         keyspace.check_invariants();
     }

@@ -1,11 +1,11 @@
-//! Governed queues while append files are loaded.
+//! Queues under policies while append files are loaded.
 
-use super::{DbIndex, Governed, Key, Keyspace};
+use super::{DbIndex, Key, Keyspace, QueueState};
 use crate::clock::Now;
 use crate::queue::{Queue, Stamp};
 use crate::value::Kind;
 
-impl Governed {
+impl QueueState {
     /// Since when new messages are ready, as a file has it.
     pub(crate) fn noted_ms(&self) -> i64 {
         self.noted.1
@@ -16,8 +16,8 @@ impl Keyspace {
     /// Says that append files are being loaded: policies govern queues, so that these have stamps, but
     /// no command asks for them.
     pub(crate) fn begin_replay(&mut self) {
-        self.governance.is_replaying = true;
-        self.note_governance();
+        self.registry.is_replaying = true;
+        self.update_policy_use();
     }
 
     /// Says that all is loaded. Messages of which no file said since when they are ready are so since
@@ -25,8 +25,8 @@ impl Keyspace {
     pub(crate) fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
         self.start_queue_clock(now);
         self.set_time(now);
-        self.governance.is_replaying = false;
-        self.note_governance();
+        self.registry.is_replaying = false;
+        self.update_policy_use();
         self.reset_queue_sums();
         self.adopt_departures();
         let mut unknown = Vec::new();
@@ -45,14 +45,14 @@ impl Keyspace {
         let now_ms = self.queue_ms;
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        governed.forget_loading();
+        let Some(attachments) = &mut entry.attachments else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        queue_state.forget_loading();
         // Another program that wrote the files anew has left no notes of these.
-        let bytes_before = governed.allocated_bytes();
-        governed.in_flight.replace_ready_ms(0, now_ms);
-        governed.delayed.replace_ready_ms(0, now_ms);
-        self.bytes = self.bytes + governed.allocated_bytes() - bytes_before;
+        let bytes_before = queue_state.allocated_bytes();
+        queue_state.in_flight.replace_ready_ms(0, now_ms);
+        queue_state.delayed.replace_ready_ms(0, now_ms);
+        self.bytes = self.bytes + queue_state.allocated_bytes() - bytes_before;
         if let Some(queue) = Queue::of_mut(&mut entry.value)
             && queue.oldest_ms() == Some(0)
         {
@@ -61,7 +61,7 @@ impl Keyspace {
             self.bytes += queue.allocated_bytes();
             unknown.push((db, entry.key.clone()));
         }
-        self.note_due(db, index);
+        self.schedule(db, index);
     }
 
     /// Whether a queue keeps what was delivered until it is acknowledged.
@@ -72,10 +72,10 @@ impl Keyspace {
             return true;
         }
         // One that has gone may hold for it still.
-        let is_under = |governed: &Governed| {
-            governed.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
+        let is_under = |queue_state: &QueueState| {
+            queue_state.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
         };
-        self.governed(db, key).is_some_and(is_under)
+        self.queue_state(db, key).is_some_and(is_under)
     }
 
     /// Says since when messages of a queue are ready, of which nothing else is known.
@@ -85,12 +85,12 @@ impl Keyspace {
         }
         let index = self.find_or_create(db, key);
         let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
-        let Some(interest) = &mut entry.interest else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        governed.note(ms);
+        let Some(attachments) = &mut entry.attachments else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        queue_state.note(ms);
         if let Some(queue) = Queue::of_mut(&mut entry.value) {
             self.bytes -= queue.allocated_bytes();
-            queue.set_fresh_ms(ms);
+            queue.set_push_ms(ms);
             queue.replace_ready_ms(0, ms);
             self.bytes += queue.allocated_bytes();
         }
@@ -99,8 +99,8 @@ impl Keyspace {
     /// Gives the last deliveries of a queue these stamps.
     pub(crate) fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
         let Some(index) = self.find(db, key) else { return };
-        let Some(interest) = self.dbs[db].entries[index].interest_mut() else { return };
-        let Some(governed) = &mut interest.governed else { return };
-        governed.in_flight.restamp(stamps);
+        let Some(attachments) = self.dbs[db].entries[index].attachments_mut() else { return };
+        let Some(queue_state) = &mut attachments.queue_state else { return };
+        queue_state.in_flight.restamp(stamps);
     }
 }

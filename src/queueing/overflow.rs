@@ -1,7 +1,7 @@
 //! Room in a queue that is beyond its limits: the oldest messages make it.
 //!
 //! A dead letter may be one too many in its queue. The oldest message there leaves as well, and so on;
-//! where policies form a circle, this goes on for long. `make_room_in_turn` is therefore a loop, not a
+//! where policies form a circle, this goes on for long. `trim_in_turn` is therefore a loop, not a
 //! recursion.
 
 use super::Queues;
@@ -18,26 +18,26 @@ use std::sync::Arc;
 const ONE_BY_ONE_MAX: usize = 16;
 
 impl Queues<'_> {
-    /// What follows when messages were stored at an end of a governed queue: they are counted, and if they
+    /// What follows when messages were stored at an end of a queue under a policy: they are counted, and if they
     /// are too many, the oldest make room. The length after.
     pub(crate) fn finish_push(&mut self, db: DbIndex, key: &[u8], end: End, count: usize) -> usize {
         self.keyspace.count(db, key, |totals| totals.pushed += count as u64);
-        self.make_room_for(db, key, end)
+        self.trim_after_push(db, key, end)
     }
 
     /// If there are too many messages, the oldest make room for those that were pushed to an end. The length
     /// after.
-    pub(crate) fn make_room_for(&mut self, db: DbIndex, key: &[u8], end: End) -> usize {
-        self.make_room(db, key, opposite(end));
+    pub(crate) fn trim_after_push(&mut self, db: DbIndex, key: &[u8], end: End) -> usize {
+        self.trim_to_limits(db, key, opposite(end));
         self.keyspace.length_under_policy(db, key).0
     }
 
     /// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
     /// policy wants that.
-    pub(crate) fn make_room(&mut self, db: DbIndex, key: &[u8], oldest: End) {
+    pub(crate) fn trim_to_limits(&mut self, db: DbIndex, key: &[u8], oldest: End) {
         if self.drop_one(db, key, oldest) && policy_exceeded(self.keyspace, db, key).is_some() {
             let full = Full { key: Key::from(key), oldest, popped: 0 };
-            self.make_room_in_turn(db, full);
+            self.trim_in_turn(db, full);
         }
     }
 
@@ -47,7 +47,7 @@ impl Queues<'_> {
         let Some(at) = self.keyspace.slot(db, key) else { return false };
         let rules = PushRules::of(self.keyspace, at);
         let ready = self.keyspace.ready_in(at);
-        if !rules.make_room() || !rules.is_beyond(ready) {
+        if !rules.trim_to_limits() || !rules.is_beyond(ready) {
             return false;
         }
         if rules.overflow != Overflow::DropHead || ready.0 == 0 {
@@ -60,7 +60,7 @@ impl Queues<'_> {
             queue.pop(oldest, |_| ());
             (queue.len(), queue.message_bytes())
         });
-        self.keyspace.effects.state_pop(db, oldest, key, 1);
+        self.keyspace.effects.record_pop(db, oldest, key, 1);
         ready.is_ok_and(|ready| rules.is_beyond(ready))
     }
 }
@@ -83,7 +83,7 @@ struct Full {
 
 impl Queues<'_> {
     /// Makes room in a queue, and whenever a dead letter is too much for another one, there first.
-    fn make_room_in_turn(&mut self, db: DbIndex, first: Full) {
+    fn trim_in_turn(&mut self, db: DbIndex, first: Full) {
         // Each queue is there once.
         let mut full = vec![first];
         while let Some(mut last) = full.pop() {
@@ -96,13 +96,13 @@ impl Queues<'_> {
             let (key, first) = (last.key.clone(), last.oldest);
             let exit = Exit { db, key: &key, policy: &policy, fate, first };
             if last.popped == ONE_BY_ONE_MAX {
-                self.make_much_room(exit);
+                self.trim_many(exit);
                 continue;
             }
             let popped = self.pop_oldest(db, &last.key, last.oldest);
             let Some((message, stamp)) = popped else { continue };
             last.popped += 1;
-            let target = self.leave_to(exit, &message, stamp);
+            let target = self.dispose_to(exit, &message, stamp);
             full.push(last);
             if let Some(target) = target {
                 full.retain(|other| other.key != target);
@@ -112,7 +112,7 @@ impl Queues<'_> {
     }
 
     /// Takes all messages away that are too many: those that are ready in one row, then delayed ones.
-    fn make_much_room(&mut self, exit: Exit<'_>) {
+    fn trim_many(&mut self, exit: Exit<'_>) {
         let Exit { db, key, policy, first: oldest, .. } = exit;
         let ready = self.keyspace.excess(db, key, policy, oldest);
         let is_done = Cell::new(ready == 0);
@@ -124,7 +124,7 @@ impl Queues<'_> {
             && is_beyond(self.keyspace, at, 0, 0)
         {
             let Some((message, stamp)) = self.pop_oldest(db, key, oldest) else { break };
-            self.leave(exit, &message, stamp);
+            self.dispose(exit, &message, stamp);
         }
     }
 
@@ -134,13 +134,13 @@ impl Queues<'_> {
         let popped =
             self.keyspace.change_list(db, key, |queue| queue.pop_stamped(oldest, <[u8]>::to_vec));
         if let Ok(Some(Some(popped))) = popped {
-            self.keyspace.effects.state_pop(db, oldest, key, 1);
+            self.keyspace.effects.record_pop(db, oldest, key, 1);
             return Some(popped);
         }
         let popped = self
             .keyspace
             .change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
-        self.keyspace.effects.state_pop(db, End::Front, &delayed_key(key), 1);
+        self.keyspace.effects.record_pop(db, End::Front, &delayed_key(key), 1);
         popped.flatten()
     }
 }
@@ -177,7 +177,8 @@ mod tests {
         // Each message is a dead letter as often as it may be before the first one is dropped.
         assert_eq!(push_to(b"a"), Ok(LEN));
         keyspace.check_invariants();
-        let dropped = |key| keyspace.governed(0, key).map(|governed| governed.totals.dropped);
+        let dropped =
+            |key| keyspace.queue_state(0, key).map(|queue_state| queue_state.totals.dropped);
         assert_eq!([&b"a"[..], b"b"].map(dropped).iter().flatten().sum::<u64>(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Who waits for a key, who watches it, and how they hear of a change.
 
-use super::{DbIndex, Governed, Key, Keyspace, Value};
+use super::{DbIndex, Key, Keyspace, QueueState, Value};
 use crate::client_id::ClientId;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Who and what cares about a key.
 #[derive(Debug, Default)]
-pub(super) struct Interest {
+pub(super) struct Attachments {
     /// Clients blocked on the key, by their ticket: the lowest has waited longest.
     pub(super) waiters: BTreeMap<u64, ClientId>,
     /// Producers blocked until there is room, by their ticket.
@@ -18,17 +18,17 @@ pub(super) struct Interest {
     /// Whether the key is on the ready list.
     pub(super) is_ready: bool,
     /// Whether it is on the list of queues where there may be room.
-    pub(super) is_roomy: bool,
+    pub(super) has_capacity_changed: bool,
     /// What belongs to a queue under a policy.
-    pub(super) governed: Option<Box<Governed>>,
+    pub(super) queue_state: Option<Box<QueueState>>,
 }
 
-impl Interest {
+impl Attachments {
     pub(super) fn is_unused(&self) -> bool {
         self.waiters.is_empty()
             && self.watchers.is_empty()
             && self.producers.is_empty()
-            && self.governed.is_none()
+            && self.queue_state.is_none()
     }
 
     /// Puts the key on the list of those that are ready, if clients wait and there is a message.
@@ -55,11 +55,11 @@ impl Interest {
         &mut self,
         db: DbIndex,
         key: &Key,
-        roomy: &mut Vec<(DbIndex, Key)>,
+        capacity_changed: &mut Vec<(DbIndex, Key)>,
     ) {
-        if !self.producers.is_empty() && !self.is_roomy {
-            self.is_roomy = true;
-            roomy.push((db, key.clone()));
+        if !self.producers.is_empty() && !self.has_capacity_changed {
+            self.has_capacity_changed = true;
+            capacity_changed.push((db, key.clone()));
         }
     }
 }
@@ -70,16 +70,16 @@ impl Keyspace {
     pub(super) fn signal(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(full) = entry.full_mut() else { return };
-        let Some(interest) = &mut full.interest else { return };
-        if !interest.watchers.is_empty() {
-            self.broken_watches.append(&mut interest.watchers);
+        let Some(attachments) = &mut full.attachments else { return };
+        if !attachments.watchers.is_empty() {
+            self.broken_watches.append(&mut attachments.watchers);
         }
-        interest.tell_waiters(db, &full.key, &full.value, &mut self.ready);
-        interest.tell_producers(db, &full.key, &mut self.roomy);
-        match &interest.governed {
-            Some(governed) if governed.is_noted_early_enough(&full.value) => {}
-            Some(_) => self.note_due(db, index),
-            None if interest.is_unused() => entry.set_interest(None),
+        attachments.tell_waiters(db, &full.key, &full.value, &mut self.ready);
+        attachments.tell_producers(db, &full.key, &mut self.capacity_changed);
+        match &attachments.queue_state {
+            Some(queue_state) if queue_state.is_noted_early_enough(&full.value) => {}
+            Some(_) => self.schedule(db, index),
+            None if attachments.is_unused() => entry.set_attachments(None),
             None => {}
         }
     }
@@ -95,21 +95,21 @@ impl Keyspace {
     ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.interest_or_default().waiters.insert(ticket, client);
+        entry.attachments_or_default().waiters.insert(ticket, client);
         entry.shared_key()
     }
 
     /// How many clients wait for a key.
     pub(crate) fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
-        let interest = entry.and_then(|entry| entry.interest());
-        interest.map_or(0, |interest| interest.waiters.len())
+        let attachments = entry.and_then(|entry| entry.attachments());
+        attachments.map_or(0, |attachments| attachments.waiters.len())
     }
 
     /// Ends the wait that `add_waiter` began.
     pub(crate) fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
-        self.drop_interest(db, key, |interest| {
-            interest.waiters.remove(&ticket);
+        self.change_attachments(db, key, |attachments| {
+            attachments.waiters.remove(&ticket);
         });
     }
 
@@ -120,9 +120,9 @@ impl Keyspace {
         key: &[u8],
         after: Option<u64>,
     ) -> Option<(u64, ClientId)> {
-        let interest = self.dbs[db].entries.get(key)?.interest()?;
+        let attachments = self.dbs[db].entries.get(key)?.attachments()?;
         let from = after.map_or(0, |ticket| ticket + 1);
-        interest.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
+        attachments.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// Makes a client watch a key: a change of the value puts it among the broken watches. None
@@ -130,7 +130,7 @@ impl Keyspace {
     pub(crate) fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        let watchers = &mut entry.interest_or_default().watchers;
+        let watchers = &mut entry.attachments_or_default().watchers;
         if watchers.contains(&client) {
             return None;
         }
@@ -140,21 +140,23 @@ impl Keyspace {
 
     /// Ends a watch.
     pub(crate) fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        self.drop_interest(db, key, |interest| interest.watchers.retain(|other| *other != client));
+        self.change_attachments(db, key, |attachments| {
+            attachments.watchers.retain(|other| *other != client)
+        });
     }
 
-    pub(super) fn drop_interest(
+    pub(super) fn change_attachments(
         &mut self,
         db: DbIndex,
         key: &[u8],
-        change: impl FnOnce(&mut Interest),
+        change: impl FnOnce(&mut Attachments),
     ) {
         let Some(index) = self.find(db, key) else { return };
         let entry = self.entry_mut(db, index);
-        let Some(interest) = entry.interest_mut() else { return };
-        change(interest);
-        if interest.is_unused() {
-            entry.set_interest(None);
+        let Some(attachments) = entry.attachments_mut() else { return };
+        change(attachments);
+        if attachments.is_unused() {
+            entry.set_attachments(None);
             self.drop_if_unused(db, index);
         }
     }
@@ -162,7 +164,9 @@ impl Keyspace {
     /// Whether a command made keys ready or broke watches.
     #[inline]
     pub(crate) fn has_signals(&self) -> bool {
-        !self.ready.is_empty() || !self.broken_watches.is_empty() || !self.roomy.is_empty()
+        !self.ready.is_empty()
+            || !self.broken_watches.is_empty()
+            || !self.capacity_changed.is_empty()
     }
 
     /// Clients whose watched keys changed since the last call; some may be there twice.
@@ -175,9 +179,9 @@ impl Keyspace {
         let ready = std::mem::take(&mut self.ready);
         for (db, key) in &ready {
             if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(interest) = entry.interest_mut()
+                && let Some(attachments) = entry.attachments_mut()
             {
-                interest.is_ready = false;
+                attachments.is_ready = false;
             }
         }
         ready
@@ -186,8 +190,8 @@ impl Keyspace {
     pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
-        if let Some(interest) = &mut entry.interest {
-            interest.tell_waiters(db, &entry.key, &entry.value, &mut self.ready);
+        if let Some(attachments) = &mut entry.attachments {
+            attachments.tell_waiters(db, &entry.key, &entry.value, &mut self.ready);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! already. So every key that is there from the first call to the last is given at least once,
 //! whatever happens in between, which is Redis' promise.
 
-use super::{DbIndex, Entry, Governed, Keyspace, NEVER, Value};
+use super::{DbIndex, Entry, Keyspace, NEVER, QueueState, Value};
 use crate::queue::Queue;
 use crate::value::Kind;
 
@@ -38,7 +38,7 @@ impl Keyspace {
     ) -> u64 {
         self.walk(db, cursor, count, |key, entry| {
             let is_queue = entry.live_value(self.now_ms).and_then(Queue::of).is_some();
-            if is_queue || entry.interest().is_some_and(|i| i.governed.is_some()) {
+            if is_queue || entry.attachments().is_some_and(|i| i.queue_state.is_some()) {
                 visit(key);
             }
         })
@@ -83,15 +83,15 @@ impl Keyspace {
         })
     }
 
-    /// What belongs to all governed queues.
-    pub(crate) fn all_governed(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Governed)> {
+    /// What belongs to all queues under policies.
+    pub(crate) fn queue_states(&self) -> impl Iterator<Item = (DbIndex, &[u8], &QueueState)> {
         let entries = self
             .dbs
             .iter()
             .enumerate()
             .flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)));
         entries.filter_map(|(db, entry)| {
-            Some((db, entry.key(), entry.interest()?.governed.as_deref()?))
+            Some((db, entry.key(), entry.attachments()?.queue_state.as_deref()?))
         })
     }
 
