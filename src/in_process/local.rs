@@ -46,7 +46,7 @@ const SLICES_MAX: usize = 64;
 /// local.send(worker, &["BLPOP", "jobs", "2.5"], now)?;
 /// local.turn(now)?;
 /// assert_eq!(local.receive(worker)?, None);
-/// The next turn must come by then.
+/// // The next turn must come by then.
 /// assert_eq!(local.next_deadline(now), Some(Duration::from_millis(2500)));
 ///
 /// local.client(producer, now).push("jobs", "paint")?;
