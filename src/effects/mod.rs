@@ -3,7 +3,7 @@
 //! Effects are not requests: a BLPOP is the LPOP that it became, a relative expiry is the moment
 //! it means, an expired key is a DEL, and what one EXEC changed stands between MULTI and EXEC.
 //! Whoever replays the stream from the start, with the clock at zero so that nothing expires by
-//! itself, has the same data. Append files take their bytes from here, and so may others: see `stream`.
+//! itself, has the same data. The append files are one reader of the stream; there may be more: see `stream`.
 //!
 //! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
 //! one pop with a count: fewer bytes to write, and fewer commands to load.

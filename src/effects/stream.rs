@@ -1,19 +1,19 @@
-//! The bytes of the effects: written once, and read by several, each at its own pace.
+//! The bytes of the effects: written once, with several readers, each at its own pace.
 //!
-//! The stream is a row of blocks, of which the last is written to. Each byte has an offset for ever. What
-//! is sealed does not change any more, and only that is read. A block goes when all have read it; a reader
-//! that is slow holds back what it has not read, in whole blocks, and the others nothing.
+//! The stream is a row of blocks; new bytes go to the last one. Each byte has a permanent offset. Sealed bytes
+//! never change, and only they can be read. A block is freed when all readers have passed it: a slow reader
+//! holds what it has not read, in whole blocks, and costs the others nothing.
 
 use std::collections::VecDeque;
 
-/// A block is closed behind a turn in which it became so large, if somebody has still to read of it: another
-/// one can go sooner, and does not move when more is written.
+/// A block of this size is closed at the end of a turn, if a reader is behind: smaller blocks are freed sooner,
+/// and a closed one is not copied when the stream grows.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// A buffer that a burst made larger than this is not kept.
+/// The most capacity that an empty block keeps after a burst.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// Somebody who reads the stream, from its beginning on. What it has not read is kept until it is ended.
+/// A reader of a broker's effects, from its own beginning on. Unread effects are held until it is ended.
 #[derive(Debug)]
 pub struct EffectsReader {
     index: usize,
@@ -27,22 +27,22 @@ struct Block {
     bytes: Vec<u8>,
 }
 
-/// The stream, as far as somebody has still to read it.
+/// The stream, from the first byte that a reader has not read.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     closed: VecDeque<Block>,
-    /// The last block, which is written to.
+    /// The last block, to which new bytes go.
     open: Vec<u8>,
     /// The offset at which that begins.
     start: u64,
-    /// The offset up to which nothing changes any more.
+    /// The offset behind the last sealed byte.
     sealed: u64,
-    /// Up to where each reader has read; none in a place where none is.
+    /// The offset of each reader; none in a free place.
     readers: Vec<Option<u64>>,
 }
 
 impl Stream {
-    /// The block to write to. Only what is behind the seal may be changed.
+    /// The block to write to. Only unsealed bytes may be changed.
     #[inline]
     pub(super) fn open(&mut self) -> &mut Vec<u8> {
         &mut self.open
@@ -64,10 +64,10 @@ impl Stream {
         self.closed.iter().map(|block| block.bytes.len()).sum::<usize>() + self.open.len()
     }
 
-    /// Makes what is there unchangeable, and readable.
+    /// Makes all bytes so far unchangeable and readable.
     #[inline]
     pub(super) fn seal(&mut self) {
-        // What was sealed before is only there if somebody has not read it.
+        // Bytes of an earlier seal are only here if a reader has not read them.
         let is_behind = self.sealed > self.start;
         self.sealed = self.end();
         if is_behind && self.open.len() >= BLOCK_BYTES {
@@ -98,12 +98,12 @@ impl Stream {
         EffectsReader { index }
     }
 
-    /// Ends a reader: nothing is kept for it any more.
+    /// Ends a reader, and frees what was held for it.
     pub(super) fn remove_reader(&mut self, reader: EffectsReader) {
         if let Some(place) = self.readers.get_mut(reader.index) {
             *place = None;
         }
-        // Whoever is left alone is the only one here.
+        // So that a lone reader in the first place is seen to be alone: see `take_into`.
         while self.readers.pop_if(|place| place.is_none()).is_some() {}
         if !self.has_readers() {
             self.seal();
@@ -113,12 +113,12 @@ impl Stream {
         self.release();
     }
 
-    /// Where a reader is; at the end if it is not one of this stream.
+    /// A reader's offset.
     pub(super) fn offset_of(&self, reader: &EffectsReader) -> u64 {
         self.readers.get(reader.index).copied().flatten().unwrap_or(self.sealed)
     }
 
-    /// What is sealed and a reader has not read, block by block.
+    /// The sealed bytes that a reader has not read, block by block.
     pub(super) fn unread(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
         let offset = self.offset_of(reader);
         let first = self.closed.partition_point(|block| block.end <= offset);
@@ -131,7 +131,7 @@ impl Stream {
         closed.chain((!open.is_empty()).then_some(open))
     }
 
-    /// Has a reader go on by so many bytes, which it has read.
+    /// Moves a reader forward by so many bytes.
     pub(super) fn advance(&mut self, reader: &EffectsReader, bytes: usize) {
         let sealed = self.sealed;
         if let Some(Some(offset)) = self.readers.get_mut(reader.index) {
@@ -140,7 +140,7 @@ impl Stream {
         self.release();
     }
 
-    /// Moves what a reader has not read to the end of `to`.
+    /// Moves the sealed bytes that a reader has not read to the end of `to`.
     #[inline]
     pub(super) fn take_into(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
         let is_whole = self.sealed == self.end() && self.closed.is_empty();
@@ -150,7 +150,7 @@ impl Stream {
             && is_whole
             && to.is_empty()
         {
-            // Nobody else reads. The buffers change places, so that neither is copied nor allocated anew.
+            // The only reader: the buffers change places, so that nothing is copied or allocated.
             std::mem::swap(to, &mut self.open);
             self.start = self.sealed;
             *offset = self.sealed;
@@ -166,7 +166,7 @@ impl Stream {
         self.advance(reader, bytes);
     }
 
-    /// Lets go of what all have read.
+    /// Frees the blocks that all readers have passed.
     fn release(&mut self) {
         let kept_from = self.readers.iter().flatten().min().copied().unwrap_or(self.sealed);
         while self.closed.front().is_some_and(|block| block.end <= kept_from) {
