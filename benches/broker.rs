@@ -38,7 +38,7 @@ fn turn(broker: &mut Broker, client: ClientId, pipeline: &[u8], now: Now) -> usi
     broker.settle(now);
     let mut owed = 0;
     while let Some(id) = broker.next_dirty(now) {
-        if let Some(output) = broker.output(id) {
+        if let Some(output) = broker.outbox(id) {
             let bytes = output.len();
             output.advance(bytes);
             owed += bytes;
@@ -111,11 +111,11 @@ fn publish_to_a_slow_subscriber(bencher: Bencher, high_water_mark: usize) {
         broker.receive(client, &publish, now);
     }
     let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$64\r\n".len() + 64 + 2;
-    assert_eq!(broker.output(slow).map(|output| output.len()), Some(high_water_mark * message));
+    assert_eq!(broker.outbox(slow).map(|output| output.len()), Some(high_water_mark * message));
     let reply = PIPELINE * b":1\r\n".len();
     bencher.counter(ItemsCount::new(PIPELINE)).bench_local(|| {
         broker.receive(client, &publish, now);
-        let output = broker.output(client).expect("the publisher");
+        let output = broker.outbox(client).expect("the publisher");
         assert!(output.len() >= reply);
         let bytes = output.len();
         output.advance(bytes);

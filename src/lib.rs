@@ -43,7 +43,7 @@
 //!
 //! broker.receive(producer, b"RPUSH jobs paint\r\n", now.plus_us(1_000_000));
 //! broker.settle(now.plus_us(1_000_000));
-//! let reply = broker.output(worker).map(|output| output.take_all());
+//! let reply = broker.outbox(worker).map(|output| output.take_all());
 //! assert_eq!(reply.as_deref(), Some(&b"*2\r\n$4\r\njobs\r\n$5\r\npaint\r\n"[..]));
 //! assert_eq!(broker.next_deadline(now.plus_us(1_000_000)), None);
 //! ```

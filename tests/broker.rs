@@ -53,7 +53,7 @@ fn a_client_without_the_password_may_leave_17_kib_unread() {
         bench.broker.receive(stranger, b"AUTH secret\r\n", bench.now);
         let closed = bench.broker.next_closing();
         assert_eq!(closed, is_closed.then_some((stranger, CloseReason::OutputLimit)), "{unread}");
-        let owed = bench.broker.output(stranger).map_or(0, |output| output.len());
+        let owed = bench.broker.outbox(stranger).map_or(0, |output| output.len());
         assert!(owed <= (most + 1) * reply_bytes, "{owed} bytes");
     }
     // An authenticated client is limited only by client-output-buffer-limit.
@@ -308,7 +308,7 @@ fn a_large_message_is_the_same_when_it_comes_back() {
         broker.settle(now);
     }
     broker.check_invariants();
-    let output = broker.output(client).expect("the client");
+    let output = broker.outbox(client).expect("the client");
     let expected = [b":2\r\n$1\r\na\r\n*1\r\n", &bulk[..], &bulk[..], b"+PONG\r\n"].concat();
     assert!(output.memory_bytes() < expected.len() + 200_000, "{} bytes", output.memory_bytes());
     assert!(output.take_all() == expected, "other bytes came back");

@@ -46,13 +46,13 @@ fn publish(bench: &mut Bench, publisher: ClientId, channel: &str, texts: &[&str]
 
 /// A socket takes so many bytes.
 fn send_bytes(bench: &mut Bench, id: ClientId, bytes: usize) {
-    bench.broker.output(id).expect("the client").advance(bytes);
+    bench.broker.outbox(id).expect("the client").advance(bytes);
     bench.broker.flushed(id, bytes, bench.now);
     bench.broker.check_invariants();
 }
 
 fn owed_bytes(bench: &mut Bench, id: ClientId) -> usize {
-    bench.broker.output(id).expect("the client").len()
+    bench.broker.outbox(id).expect("the client").len()
 }
 
 /// The fields of the section of INFO.

@@ -334,7 +334,7 @@ impl World {
 
     fn ask_as(&mut self, id: ClientId, request: &str) {
         self.broker.receive(id, format!("{request}\r\n").as_bytes(), self.now);
-        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let owed = self.broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         assert!(!owed.starts_with(b"-"), "{request}: {}", String::from_utf8_lossy(&owed));
         self.broker.flushed(id, owed.len(), self.now);
         self.settle();

@@ -22,7 +22,7 @@ fn settle(broker: &mut Broker, now: Now) {
 }
 
 fn owed(broker: &mut Broker, id: ClientId, now: Now) -> String {
-    let owed = broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+    let owed = broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
     broker.flushed(id, owed.len(), now);
     String::from_utf8_lossy(&owed).into_owned()
 }

@@ -91,7 +91,7 @@ const LIMITS: &[Limit] = &[
             let id = bench.client();
             // `$nnn`, two line ends, and the text.
             bench.send(id, &format!("ECHO {}", "x".repeat(n as usize - 8)));
-            assert_eq!(bench.broker.output(id).map(|output| output.len()), Some(n as usize));
+            assert_eq!(bench.broker.outbox(id).map(|output| output.len()), Some(n as usize));
             bench.broker.next_closing().is_none()
         },
     },

@@ -170,7 +170,7 @@ fn another_server_finds_every_message_in_a_list() {
         broker.take_effects(&reader, &mut stream);
         other.receive(id, &stream, start);
         other.settle(start);
-        let replies = other.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let replies = other.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         let replies = String::from_utf8_lossy(&replies);
         let is_error = |line: &str| line.starts_with("-ERR") || line.starts_with("-WRONGTYPE");
         let errors: Vec<&str> = replies.lines().filter(|line| is_error(line)).collect();

@@ -337,8 +337,8 @@ impl Broker {
 
     /// What a client is owed. After taking from it, `flushed` must be said; before, what becomes of the
     /// replies to changes, if effects are recorded: see `has_changed`.
-    pub fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
-        self.state.clients.output(id)
+    pub fn outbox(&mut self, id: ClientId) -> Option<&mut Outbox> {
+        self.state.clients.outbox(id)
     }
 
     /// Says that a client's socket took `bytes` of its output, as much as it could.

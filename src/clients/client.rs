@@ -363,7 +363,7 @@ impl Client {
     }
 
     /// The pending output, read-only.
-    pub(crate) fn output(&self) -> &Outbox {
+    pub(crate) fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 

@@ -135,7 +135,7 @@ mod tests {
 
     fn send_all(clients: &mut Clients, id: ClientId) -> usize {
         let sendable = clients.sendable(id);
-        clients.output(id).expect("the client").advance(sendable);
+        clients.outbox(id).expect("the client").advance(sendable);
         clients.flushed(id, 0);
         clients.check_invariants();
         sendable

@@ -242,7 +242,7 @@ impl Clients {
     }
 
     /// A client's output, for its socket. Call `flushed` afterwards.
-    pub(crate) fn output(&mut self, id: ClientId) -> Option<&mut Outbox> {
+    pub(crate) fn outbox(&mut self, id: ClientId) -> Option<&mut Outbox> {
         self.get_mut(id).map(|client| &mut client.outbox)
     }
 

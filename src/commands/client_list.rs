@@ -101,7 +101,7 @@ fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
         (_, Some(transaction)) if transaction.is_open => Some(transaction.queued.len()),
         _ => None,
     };
-    let output = client.output();
+    let output = client.outbox();
     // Writing to a String cannot fail.
     let _ = write!(
         text,

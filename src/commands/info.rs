@@ -343,7 +343,7 @@ fn listeners(text: &mut Text, reading: &Reading<'_>) {
 fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
     let clients = &reading.state.clients;
     let input_max = clients.iter().map(|client| client.input.capacity()).max();
-    let output_max = clients.iter().map(|client| client.output().len()).max();
+    let output_max = clients.iter().map(|client| client.outbox().len()).max();
     text.field("client_recent_max_input_buffer", input_max.unwrap_or(0));
     text.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
 }

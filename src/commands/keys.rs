@@ -304,7 +304,7 @@ mod tests {
 
         /// What a client was sent that is no reply to a command of its own.
         fn sent(&mut self, client: usize) -> String {
-            let output = self.state.clients.output(self.clients[client]);
+            let output = self.state.clients.outbox(self.clients[client]);
             String::from_utf8_lossy(&output.expect("connected").take_all()).into_owned()
         }
     }

@@ -94,7 +94,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     })?;
     let len = match pushed {
         Plain::Changed(len) => len,
-        Plain::QueueState(at) => return push_under_policy(ctx, request, end, (at, key)),
+        Plain::UnderPolicy(at) => return push_under_policy(ctx, request, end, (at, key)),
         // It was made.
         Plain::Absent => return Ok(()),
     };
@@ -124,7 +124,8 @@ fn push_under_policy(
     // In a transaction nobody waits.
     let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
     let is_first = ctx.origin.is_woken();
-    if ctx.origin.may_wait()
+    if to.rules.are_producers_blocked()
+        && ctx.origin.may_wait()
         && let Some(policy) = queueing::must_wait(keyspace, &to, messages.clone(), is_first)
     {
         let wait_us = policy.block_timeout_ms.saturating_mul(1000);
@@ -203,7 +204,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
             reply.null();
             return Ok(());
         }
-        (Plain::QueueState(at), _) => {
+        (Plain::UnderPolicy(at), _) => {
             pop_under_policy(ctx, (at, key), end, count);
             return Ok(());
         }

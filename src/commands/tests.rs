@@ -128,7 +128,7 @@ fn a_reply_may_be_built_apart_from_its_client() {
     let (mut reply, named) = (Output::default(), table().find(request.name()));
     dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default());
     assert_eq!(reply.take_all(), b"$5\r\nhello\r\n");
-    assert_eq!(state.clients.output(id).expect("connected").take_all(), b"owed");
+    assert_eq!(state.clients.outbox(id).expect("connected").take_all(), b"owed");
 }
 
 /// A state without keys, one with a plain list at `k`, one where a policy holds for that list, and one with a

@@ -287,11 +287,13 @@ impl Effects {
             self.last = Some(last);
             return false;
         }
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        write_arg(&mut before, key);
-        write_arg(&mut after, list);
-        let end = last.key.end + LINE_END.len();
-        self.current().splice(end - before.len()..end, after);
+        // The name, and before that its length and a line end.
+        let (mut before, mut after) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (before, after) = (before.format(key.len()), after.format(list.len()));
+        let length_end = last.key.start - LINE_END.len();
+        let stream = self.current();
+        stream.splice(last.key, list.iter().copied());
+        stream.splice(length_end - before.len()..length_end, after.bytes());
         true
     }
 
@@ -299,23 +301,19 @@ impl Effects {
         let &Moves { db, end, key, list, count, .. } = moved;
         // A pop at the front of the list stays the last effect, so that the next one joins it. What it takes
         // was there before these came to the back.
-        let pop = Kind::Pop(End::Front);
-        let popped = match self.last.take() {
-            Some(last) if self.is_of(&last, db, pop, list) => {
-                self.current().truncate(last.start);
-                if let Some(group) = &mut self.group {
-                    group.count -= 1;
-                }
-                last.count
-            }
-            _ => 0,
-        };
+        let pop = self.last.take();
+        let pop = pop.filter(|last| self.is_of(last, db, Kind::Pop(End::Front), list));
+        let len_before = self.current().len();
         for _ in 0..count {
             write_command(self.begin_effect(db), [b"LMOVE", key, list, side(end), b"RIGHT"]);
         }
-        if popped > 0 {
-            self.pop(db, End::Front, list, popped);
-        }
+        let Some(mut pop) = pop else { return };
+        let stream = self.current();
+        let moved_bytes = stream.len() - len_before;
+        stream[pop.start..].rotate_right(moved_bytes);
+        pop.start += moved_bytes;
+        pop.key = pop.key.start + moved_bytes..pop.key.end + moved_bytes;
+        self.last = Some(pop);
     }
 
     /// Whether the end of the stream is of this kind and of this queue.

@@ -123,7 +123,7 @@ fn confirms_subscription(command: &Command) -> bool {
 #[inline]
 fn finish_reply(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
     let Some(client) = state.clients.get(id) else { return };
-    if client.reply_mode != ReplyMode::On || !client.output().is_empty() {
+    if client.reply_mode != ReplyMode::On || !client.outbox().is_empty() {
         mute(state, id, reply, mark);
         state.clients.collect_pushed(id, reply);
     }

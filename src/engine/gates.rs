@@ -74,7 +74,7 @@ pub(crate) fn pass(
         refuse_unwritable(persistence)?;
     }
     if client.is_subscriber()
-        && client.output().protocol() == Protocol::Resp2
+        && client.outbox().protocol() == Protocol::Resp2
         && !flags.contains(Flags::FOR_SUBSCRIBERS)
     {
         return Err(restricted(command.name));

@@ -131,7 +131,7 @@ impl LocalBroker {
         self.parts.now = now;
         let entry = self.parts.clients.vacant_entry();
         let id = self.parts.broker.connect(entry.key(), Peer::in_process(), now);
-        if let Some(output) = self.parts.broker.output(id) {
+        if let Some(output) = self.parts.broker.outbox(id) {
             output.set_protocol(Protocol::Resp3);
         }
         entry.insert(LocalConnection { id, parser: ReplyParser::default(), is_closed: false });
@@ -235,7 +235,7 @@ impl Parts {
             return;
         }
         let connection = self.clients.get_mut(id.slot()).filter(|connection| connection.id == id);
-        let (Some(connection), Some(output)) = (connection, self.broker.output(id)) else { return };
+        let (Some(connection), Some(output)) = (connection, self.broker.outbox(id)) else { return };
         let mut left = sendable;
         while left > 0 {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];

@@ -13,7 +13,7 @@ pub(crate) enum Plain<R> {
     /// The key has no value.
     Absent,
     /// A policy governs the queue or needs its name, or it is paused; nothing was done.
-    QueueState(Slot),
+    UnderPolicy(Slot),
 }
 
 /// When a value that is written expires.
@@ -103,7 +103,7 @@ impl Keyspace {
         let Some(index) = self.find(db, key) else { return Ok(None) };
         match self.change_at(db, index, For::All, Missing::Stays, attempt)? {
             Plain::Changed(result) => Ok(Some(result)),
-            Plain::Absent | Plain::QueueState(_) => Ok(None),
+            Plain::Absent | Plain::UnderPolicy(_) => Ok(None),
         }
     }
 
@@ -154,7 +154,7 @@ impl Keyspace {
         let index = self.find_or_create(db, key);
         match self.change_at(db, index, For::All, Missing::IsMade, attempt)? {
             Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::QueueState(_) => {
+            Plain::Absent | Plain::UnderPolicy(_) => {
                 unreachable!("it is for all, and made if missing")
             }
         }
@@ -181,7 +181,7 @@ impl Keyspace {
         let attempt = |queue: &mut Queue| (change(queue), true);
         match self.change_at(at.db, at.index, For::All, Missing::IsMade, attempt)? {
             Plain::Changed(result) => Ok(result),
-            Plain::Absent | Plain::QueueState(_) => {
+            Plain::Absent | Plain::UnderPolicy(_) => {
                 unreachable!("it is for all, and made if missing")
             }
         }
@@ -208,7 +208,7 @@ impl Keyspace {
             && entry.attachments().is_some_and(|attachments| attachments.queue_state.is_some())
             && self.registry.is_on
         {
-            return Ok(Plain::QueueState(self.slot_at(db, index)));
+            return Ok(Plain::UnderPolicy(self.slot_at(db, index)));
         }
         if self.snapshot.is_some() {
             self.before_change(db, index);
@@ -219,7 +219,7 @@ impl Keyspace {
                 return Ok(Plain::Absent);
             }
             if queues == For::PlainOnes && self.is_reserved(db, index) {
-                return Ok(Plain::QueueState(self.slot_at(db, index)));
+                return Ok(Plain::UnderPolicy(self.slot_at(db, index)));
             }
             self.make_value::<T>(db, index);
             entry = &mut self.dbs[db].entries[index];

@@ -48,6 +48,12 @@ impl PushRules {
         rules
     }
 
+    /// Whether producers wait for capacity.
+    #[inline]
+    pub(crate) fn are_producers_blocked(&self) -> bool {
+        self.overflow == Overflow::Block
+    }
+
     /// Whether the oldest messages make room for new ones.
     #[inline]
     pub(crate) fn trim_to_limits(&self) -> bool {

@@ -7,7 +7,7 @@ use super::limits::{full, is_beyond};
 use super::push::{Place, new_messages};
 use crate::command_error::CommandError;
 use crate::keyspace::{DbIndex, Keyspace};
-use crate::policy::{Overflow, QueuePolicy};
+use crate::policy::QueuePolicy;
 use std::sync::Arc;
 
 /// The policy under which a push has to wait for capacity: there is too little, or others are in line
@@ -19,7 +19,7 @@ pub(crate) fn must_wait<'a>(
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
     is_first: bool,
 ) -> Option<Arc<QueuePolicy>> {
-    if to.rules.overflow != Overflow::Block {
+    if !to.rules.are_producers_blocked() {
         return None;
     }
     let at = to.at;

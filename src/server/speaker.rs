@@ -20,7 +20,7 @@ impl Speaker {
     pub(super) fn begin(broker: &mut Broker, slot: usize, peer: Peer, now: Now) -> Speaker {
         let is_in_process = matches!(peer, Peer::InProcess);
         let id = broker.connect(slot, peer, now);
-        if is_in_process && let Some(output) = broker.output(id) {
+        if is_in_process && let Some(output) = broker.outbox(id) {
             output.set_protocol(Protocol::Resp3);
         }
         Speaker::Resp(id)
@@ -77,7 +77,7 @@ impl Speaker {
     #[inline]
     pub(super) fn outbox<'a>(&'a mut self, broker: &'a mut Broker) -> Option<&'a mut Outbox> {
         match self {
-            Speaker::Resp(id) => broker.output(*id),
+            Speaker::Resp(id) => broker.outbox(*id),
         }
     }
 

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     pub fn owed(&mut self, id: ClientId) -> String {
-        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let owed = self.broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         self.broker.flushed(id, owed.len(), self.now);
         String::from_utf8_lossy(&owed).into_owned()
     }

@@ -42,7 +42,7 @@ impl World {
 
     pub fn ask_as(&mut self, id: ClientId, request: &str) -> String {
         self.broker.receive(id, format!("{request}\r\n").as_bytes(), self.now);
-        let owed = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let owed = self.broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         self.broker.flushed(id, owed.len(), self.now);
         String::from_utf8_lossy(&owed).into_owned()
     }
@@ -122,7 +122,7 @@ pub fn as_plain_lists(stream: &[u8]) -> Vec<usize> {
     while other.has_backlog() {
         other.settle(start);
     }
-    let replies = other.output(id).map(|output| output.take_all()).unwrap_or_default();
+    let replies = other.outbox(id).map(|output| output.take_all()).unwrap_or_default();
     assert!(!String::from_utf8_lossy(&replies).contains("\r\n-"), "an effect was refused");
     messages(other.contents(), Contents::new())
 }

@@ -10,7 +10,7 @@ const KEYS: &[&str] = &["a", "b", "c", "dead"];
 pub fn ask(broker: &mut Broker, id: ClientId, request: &str, now: Now) -> String {
     broker.receive(id, format!("{request}\r\n").as_bytes(), now);
     broker.settle(now);
-    let owed = broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+    let owed = broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
     broker.flushed(id, owed.len(), now);
     broker.check_invariants();
     String::from_utf8_lossy(&owed).replace("\r\n", " ")

@@ -403,7 +403,7 @@ impl Stages for World {
     fn write(&mut self) {
         for (client, &id) in self.clients.iter().enumerate() {
             let sendable = self.broker.sendable(id);
-            let Some(output) = self.broker.output(id) else { continue };
+            let Some(output) = self.broker.outbox(id) else { continue };
             let mut slices = [std::io::IoSlice::new(&[]); 64];
             let filled = output.io_slices(&mut slices, sendable);
             for slice in &slices[..filled] {
@@ -430,12 +430,12 @@ impl Stages for World {
 
 /// A client's pending output, without the first bytes.
 fn owed_from(broker: &mut Broker, id: ClientId, from: usize) -> Vec<u8> {
-    let Some(output) = broker.output(id) else { return Vec::new() };
+    let Some(output) = broker.outbox(id) else { return Vec::new() };
     let mut slices = [std::io::IoSlice::new(&[]); 64];
     let filled = output.io_slices(&mut slices, usize::MAX);
     slices[..filled].iter().flat_map(|slice| slice.iter().copied()).skip(from).collect()
 }
 
 fn owed(broker: &mut Broker, id: ClientId) -> usize {
-    broker.output(id).map_or(0, |output| output.len())
+    broker.outbox(id).map_or(0, |output| output.len())
 }

@@ -140,7 +140,7 @@ impl World {
     /// Sockets that accept everything were offered everything.
     fn check_flushed(&mut self) {
         for client in self.clients.iter().filter(|client| client.takes == usize::MAX) {
-            let output = self.broker.output(client.id).expect("a client that is connected");
+            let output = self.broker.outbox(client.id).expect("a client that is connected");
             assert!(output.is_empty(), "output that nobody was told to flush");
         }
     }
@@ -151,7 +151,7 @@ impl World {
         // There is no journal that a reply could wait for.
         self.broker.release_changed();
         let client = &mut self.clients[slot];
-        let output = self.broker.output(id).expect("a client that is connected");
+        let output = self.broker.outbox(id).expect("a client that is connected");
         let mut room = client.takes;
         while room > 0 && !output.is_empty() {
             let mut slices = [std::io::IoSlice::new(&[]); 2];
@@ -173,7 +173,7 @@ impl World {
 
     fn close(&mut self, id: ClientId, reason: CloseReason) {
         let slot = self.slot(id).expect("only who is connected is to be closed");
-        let is_owed = self.broker.output(id).is_some_and(|output| !output.is_empty());
+        let is_owed = self.broker.outbox(id).is_some_and(|output| !output.is_empty());
         if is_owed && reason.flushes_first() {
             self.clients[slot].closing = Some(reason);
         } else {
@@ -184,7 +184,7 @@ impl World {
     fn replace(&mut self, slot: usize, reason: CloseReason) {
         let id = self.clients[slot].id;
         self.broker.disconnect(id, reason, self.now);
-        assert!(self.broker.output(id).is_none(), "a client that is gone is owed nothing");
+        assert!(self.broker.outbox(id).is_none(), "a client that is gone is owed nothing");
         self.broker.check_invariants();
         self.clients[slot] = Client::connect(&mut self.broker, slot, self.now);
     }

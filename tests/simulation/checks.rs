@@ -77,7 +77,7 @@ fn check_client(
 
 /// Compares a client's output, of which `checked` bytes have been compared before.
 fn check_output(broker: &mut Broker, who: Who, id: ClientId, expected: &[u8], checked: usize) {
-    let output = broker.output(id).unwrap_or_else(|| panic!("client {who} is not connected"));
+    let output = broker.outbox(id).unwrap_or_else(|| panic!("client {who} is not connected"));
     let got = bytes_of(output);
     assert_eq!(output.len(), got.len(), "the output's length for client {who}");
     if expected.len() == checked && got.len() == checked {

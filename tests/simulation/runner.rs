@@ -266,7 +266,7 @@ impl Run {
 
     /// A client's socket takes this many of the bytes that `checks` has compared.
     fn take(&mut self, who: Who, count: usize) {
-        let Some(output) = self.broker.output(self.ids[who]) else { return };
+        let Some(output) = self.broker.outbox(self.ids[who]) else { return };
         let bytes = checks::bytes_of(output);
         output.advance(count);
         self.broker.flushed(self.ids[who], count, self.now);

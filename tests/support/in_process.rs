@@ -110,7 +110,7 @@ impl InProcessDriver {
     }
 
     fn take_output(&mut self, id: ClientId) -> usize {
-        let bytes = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let bytes = self.broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         if let Some(client) = self.client_of(id) {
             client.unread.extend_from_slice(&bytes);
         }

@@ -25,7 +25,7 @@ impl Bench {
 
     fn owed(&mut self, id: ClientId) -> String {
         self.broker.settle(self.now);
-        let bytes = self.broker.output(id).map(|output| output.take_all()).unwrap_or_default();
+        let bytes = self.broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
