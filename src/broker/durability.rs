@@ -1,6 +1,6 @@
-//! What a journal and a broker have to do with each other. The broker knows no file: it says what
-//! changed, holds replies until it is told that what they promise is durable, takes in what was
-//! written before, and gives its data as it was at one moment.
+//! The interface of the broker for a journal. The broker knows no files. It records effects, holds replies
+//! until the changes they promise are durable, replays earlier effects, and provides its data as of one
+//! moment.
 
 use super::Broker;
 use crate::client_id::ClientId;
@@ -20,96 +20,95 @@ use log::{info, warn};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// All data, as [`Broker::contents`] gives it.
+/// All data, as returned by [`Broker::contents`].
 pub type Contents = BTreeMap<(DbIndex, Vec<u8>), (Vec<Vec<u8>>, Option<i64>)>;
 
 /// A command from the append files that cannot be run.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("command '{name}' at byte {at}: {reason}")]
 pub struct ReplayError {
-    /// Where the command begins, in what was given.
+    /// Where the command begins in the given bytes.
     pub at: usize,
     /// The command's name.
     pub name: String,
-    /// What is wrong, in the words that a client would get.
+    /// What is wrong, as in the error reply to a client.
     pub reason: String,
 }
 
 impl Broker {
-    /// Begins to record effects, for one reader more: commands that change another broker's data in the same
-    /// way, if it runs them with its calendar clock at zero. What this reader has not taken is kept until
-    /// `end_effects`.
+    /// Adds a reader of effects and begins to record them. Effects are commands that change the data of
+    /// another broker in the same way, if it runs them with its calendar clock at zero. Whatever this reader
+    /// has not read is kept until `end_effects`.
     pub fn read_effects(&mut self) -> EffectsReader {
         self.state.keyspace.effects.begin_reading()
     }
 
-    /// Ends a reader of effects. Without any, none are recorded.
+    /// Ends a reader of effects. Without readers no effects are recorded.
     pub fn end_effects(&mut self, reader: EffectsReader) {
         self.state.keyspace.effects.end_reading(reader);
     }
 
-    /// Moves the effects that a reader has not taken yet, as requests, to the end of `to`. They do not change
-    /// any more, whoever has still to take them.
+    /// Moves the reader's unread effects, as requests, to the end of `to`. They do not change any more for
+    /// the other readers either.
     pub fn take_effects(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
         self.seal_effects();
         self.state.keyspace.effects.take_into(reader, to);
     }
 
-    /// Makes what is recorded so far unchangeable and readable: to be called at the end of a turn.
+    /// Makes the effects recorded so far unchangeable and readable. To be called at the end of a turn;
     /// `take_effects` does it as well.
     pub fn seal_effects(&mut self) {
         self.state.keyspace.effects.seal();
     }
 
-    /// The sealed effects that a reader has not taken yet, in parts which need not end with a request. They
-    /// stay where they are until `advance_effects`.
+    /// Returns the reader's unread sealed effects, in parts that may end within a request. They stay unread
+    /// until `advance_effects`.
     pub fn unread_effects(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
         self.state.keyspace.effects.unread(reader)
     }
 
-    /// Has a reader go on by so many bytes of its unread effects.
+    /// Marks this many bytes of the reader's unread effects as read.
     pub fn advance_effects(&mut self, reader: &EffectsReader, bytes: usize) {
         self.state.keyspace.effects.advance(reader, bytes);
     }
 
-    /// Bytes of effects before the place where a reader is, since the first reader began.
+    /// Returns the reader's position: bytes of effects since the first reader began.
     pub fn effects_offset(&self, reader: &EffectsReader) -> u64 {
         self.state.keyspace.effects.offset_of(reader)
     }
 
-    /// Makes the effects to come mean the same by themselves, at the start of a file or behind a snapshot: they
-    /// begin with the choice of a database.
+    /// Makes the following effects complete by themselves, at the start of a file or after a snapshot: they
+    /// begin by selecting a database.
     pub fn begin_effects_anew(&mut self) {
         self.state.keyspace.effects.begin_file();
     }
 
-    /// Bytes of effects that are held, since a reader has not taken them.
+    /// Returns the bytes of effects kept for readers.
     pub fn effects_bytes(&self) -> usize {
         self.state.keyspace.effects.held_bytes()
     }
 
-    /// The turn's changes are as durable as was promised: their replies may be sent.
+    /// The turn's changes are as durable as promised: their replies may be sent.
     pub fn release_changed(&mut self) {
         self.state.clients.release_changed();
     }
 
-    /// The turn's changes are not durable yet: their replies wait, and what comes behind them.
+    /// The turn's changes are not durable yet: their replies and all later ones wait.
     pub fn hold_changed(&mut self) {
         self.state.clients.hold_changed();
     }
 
-    /// A sync begins that covers all changes so far. Its number is above those before.
+    /// A sync begins that covers all changes so far. Its number must be above the previous ones.
     pub fn begin_sync(&mut self, sync: u64) {
         self.state.clients.begin_sync(sync);
     }
 
-    /// A sync has ended well: the replies that it covers may be sent, and those that the ones
-    /// before it do.
+    /// A sync has succeeded: replies that wait for it or for an earlier one may be sent.
     pub fn finish_sync(&mut self, sync: u64) {
         self.state.clients.finish_sync(sync);
     }
 
-    /// The syncs under way are of no use any more: their replies wait for another one.
+    /// The syncs in progress are useless: their replies wait for another one.
     pub fn fail_syncs(&mut self) {
         self.state.clients.fail_syncs();
     }
@@ -124,7 +123,7 @@ impl Broker {
         self.state.clients.has_held()
     }
 
-    /// Whether a client's command changed data since the last call of `release_changed` or
+    /// Whether a client's command has changed data since the last call of `release_changed` or
     /// `hold_changed`: until then its replies must not be sent.
     pub fn has_changed(&self) -> bool {
         self.state.clients.has_changed()
@@ -133,31 +132,31 @@ impl Broker {
     /// Bytes of a client's output that may be sent now.
     ///
     /// # Panics
-    /// If the client has changed data, effects are recorded, and nobody has said what becomes of the
-    /// reply: see `has_changed`.
+    /// If the client has changed data, effects are recorded, and its replies were neither released nor held:
+    /// see `has_changed`.
     pub fn sendable(&self, id: ClientId) -> usize {
         self.state.clients.sendable(id)
     }
 
-    /// What INFO shows of the append files, and what the gates mind.
+    /// The state of the append files, for INFO and the gates.
     pub fn persistence(&self) -> &Persistence {
         &self.state.persistence
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub fn persistence_mut(&mut self) -> &mut Persistence {
         &mut self.state.persistence
     }
 
-    /// The first client whose request may not find space on the disk, and how many bytes it needs;
-    /// asked for once.
+    /// Returns the first client whose request may need more disk space than there is, and the bytes it needs.
+    /// Each is returned once.
     pub fn take_wanted_space(&mut self) -> Option<(ClientId, u64)> {
         self.state.persistence.wanted.take()
     }
 
-    /// Says for how many bytes of changes there is space until this is said again, the client for which
-    /// it was found, with its bytes, and the one for which there was none, with the reason. Whoever
-    /// waited for this goes on.
+    /// Sets for how many bytes of changes there is space until the next call, the client for which space was
+    /// reserved, with the bytes, and the client for which there was none, with the reason. Clients that
+    /// waited for this continue.
     pub fn allow_changes(
         &mut self,
         writable_bytes: u64,
@@ -171,8 +170,8 @@ impl Broker {
         self.state.clients.resume_deferred();
     }
 
-    /// Runs whole commands from append files in database `db`, which SELECT changes. Nobody is
-    /// answered, nothing expires, and no effect is recorded.
+    /// Runs whole commands from append files in database `db`, which SELECT changes. There are no replies,
+    /// nothing expires, and no effects are recorded.
     ///
     /// # Errors
     /// A command that a broker would not have written. Those before it have run.
@@ -196,7 +195,7 @@ impl Broker {
                     at += end;
                 }
                 Ok(Parsed::Nothing { end }) => at += end,
-                Ok(Parsed::Incomplete) => return Err(failed(b"", "it is not whole".into())),
+                Ok(Parsed::Incomplete) => return Err(failed(b"", "it is incomplete".into())),
                 Err(error) => {
                     let reason = String::from_utf8_lossy(&error.to_bytes()).into_owned();
                     return Err(failed(b"", reason));
@@ -206,8 +205,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Ends the loading of append files: from here on policies do what they say, and what was in flight
-    /// goes back to its queues, which is recorded as an effect if effects are.
+    /// Ends the loading of append files: from now on policies apply, and messages in flight are returned to
+    /// their queues. Their return is recorded if effects are.
     pub fn end_replay(&mut self, now: Now) {
         let keyspace = &mut self.state.keyspace;
         Queues::new(keyspace).end_replay(now);
@@ -215,30 +214,29 @@ impl Broker {
         self.compare_policies();
     }
 
-    /// Tells where append files say something else of a queue policy than the settings.
+    /// Logs where the append files and the settings differ about a queue policy.
     fn compare_policies(&self) {
         let policies = self.state.keyspace.policies();
-        for (name, said) in policies.runtime() {
+        for (name, recorded) in policies.runtime() {
             let configured = policies.configured_as(name);
             let name = name.escape_ascii();
-            match (configured, said) {
-                (configured, said) if configured == said => {}
-                (None, Some(said)) => info!(
-                    "queue policy {name} holds as QUEUE POLICY SET has made it and the append files \
-                     have it: {}",
-                    policy_text(said)
+            match (configured, recorded) {
+                (configured, recorded) if configured == recorded => {}
+                (None, Some(recorded)) => info!(
+                    "queue policy {name} applies as set by QUEUE POLICY SET, from the append files: {}",
+                    policy_text(recorded)
                 ),
-                (Some(configured), Some(said)) => warn!(
-                    "queue policy {name}: the configuration says '{}', the append files '{}' since a \
-                     QUEUE POLICY SET: that of the append files holds. CONFIG SET queue-policy puts \
-                     the other one in its place, CONFIG REWRITE writes this one to the configuration",
+                (Some(configured), Some(recorded)) => warn!(
+                    "queue policy {name}: the configuration says '{}', but the append files '{}', from \
+                     a QUEUE POLICY SET. The latter applies. CONFIG SET queue-policy restores the \
+                     former, CONFIG REWRITE writes the latter to the configuration",
                     policy_text(configured),
-                    policy_text(said)
+                    policy_text(recorded)
                 ),
                 (Some(configured), None) => warn!(
-                    "queue policy {name}: the configuration says '{}', and the append files say that \
-                     a QUEUE POLICY DEL has deleted it: it does not hold. CONFIG SET queue-policy \
-                     brings it back, CONFIG REWRITE takes it out of the configuration",
+                    "queue policy {name}: the configuration says '{}', but according to the append \
+                     files QUEUE POLICY DEL has deleted it. It does not apply. CONFIG SET queue-policy \
+                     restores it, CONFIG REWRITE removes it from the configuration",
                     policy_text(configured)
                 ),
                 (None, None) => {}
@@ -246,7 +244,7 @@ impl Broker {
         }
     }
 
-    /// All messages in all queues.
+    /// The number of messages in all queues.
     pub fn message_count(&self) -> u64 {
         let keyspace = &self.state.keyspace;
         let dbs = 0..keyspace.db_count();
@@ -254,8 +252,8 @@ impl Broker {
         queues.map(|queue| queue.len() as u64).sum()
     }
 
-    /// All data: of each key by its database and name, the messages or the string, and when it expires in Unix
-    /// milliseconds. A copy of everything, for tests and tools.
+    /// All data: for each database and key, the messages or the string, and the expiry in Unix milliseconds.
+    /// A copy of everything, for tests and tools.
     pub fn contents(&self) -> Contents {
         let saved = self.state.keyspace.all().map(|(db, key, value, expires_ms)| {
             let messages = match value {
@@ -267,9 +265,9 @@ impl Broker {
         saved.collect()
     }
 
-    /// Messages in flight, delayed ones, and those on their way to dead letters, as the lists that append files have of them, by database and
-    /// name; with what is in flight, when the queue would expire if it came back. A copy, for tests and
-    /// tools.
+    /// Messages in flight, delayed, and on their way to dead letters, as the lists that append files have for
+    /// them, by database and name. Lists of messages in flight also have the expiry that the queue will have
+    /// when they are returned. A copy, for tests and tools.
     pub fn hidden_contents(&self) -> Contents {
         let mut all = Contents::new();
         for (db, key, queue_state) in self.state.keyspace.queue_states() {
@@ -293,23 +291,23 @@ impl Broker {
         all
     }
 
-    /// Begins a snapshot of the data as it is now, which `next_saved` gives piece by piece.
+    /// Begins a snapshot of the present data, which `next_saved` returns in parts.
     pub fn begin_snapshot(&mut self) {
         self.state.keyspace.begin_snapshot();
     }
 
-    /// The next part of the snapshot, about `bytes_max` bytes of them, and those that had to be
-    /// saved since the last call because they were about to change; none when it is complete.
+    /// Returns the next part of the snapshot: about `bytes_max` bytes, and the keys saved since the last call
+    /// because they were about to change. `None` when the snapshot is complete.
     pub fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         self.state.keyspace.next_saved(bytes_max)
     }
 
-    /// Whether a snapshot is under way, so that keys are saved before they change.
+    /// Whether a snapshot is in progress, so that keys are saved before they change.
     pub fn has_snapshot(&self) -> bool {
         self.state.keyspace.has_snapshot()
     }
 
-    /// Forgets the snapshot.
+    /// Ends the snapshot and drops its data.
     pub fn end_snapshot(&mut self) {
         self.state.keyspace.end_snapshot();
     }

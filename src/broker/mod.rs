@@ -1,13 +1,12 @@
-//! The broker as a plain value: request bytes and the time go in; reply bytes, the next deadline
-//! and the clients to close come out. It has no socket, no clock and no thread.
+//! The broker as a plain value: request bytes and the time go in; reply bytes, the next deadline and the
+//! clients to close come out. It has no socket, clock or thread.
 //!
-//! Whoever drives it repeats one turn: `receive` what arrived, `settle`, then for each
-//! `next_dirty` client take from its `output` and say `flushed`, drop each `next_closing` client
-//! with `disconnect`, and look for input of each `next_resumed` client again. `next_deadline` says
-//! how long the turn after may wait.
+//! The caller repeats one turn: `receive` for all input, `settle`, then for each `next_dirty` client take
+//! from its `output` and call `flushed`, for each `next_closing` client call `disconnect`, and read again
+//! from each `next_resumed` client. `next_deadline` says how long the next turn may wait.
 //!
-//! `broker/timers.rs` has what the time brings, and when it is due. What a journal needs besides is in
-//! `broker/durability.rs`; [`turn`] has the order of a turn in which there is one.
+//! `broker/timers.rs` has the timers. `broker/durability.rs` is the interface for a journal, and [`turn`] has
+//! the order of a turn with one.
 
 mod durability;
 mod timers;
@@ -29,26 +28,25 @@ use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
 use log::{debug, warn};
 
-/// Bytes of replies that a client without the password may leave unread before it is closed, as in
-/// Redis: 16 KiB of its buffer and 1 KiB beyond. It gets nothing but errors until it is known.
+/// Limit on unread replies of a client without the password, as in Redis: 16 KiB of its buffer and 1 KiB
+/// beyond. Above it the client is closed. Until it has authenticated, it gets nothing but errors.
 const STRANGER_OUTPUT_BYTES_MAX: usize = 17 * 1024;
 
 /// A message broker without sockets.
 pub struct Broker {
     state: State,
     table: &'static Table,
-    /// The parser for requests that arrive whole. Clients have their own only in the middle of
-    /// one.
+    /// Parses requests that arrive whole. A client has its own parser only within a request.
     parser: RequestParser,
-    /// Whether values that are due are left, so that the next turn must not wait.
+    /// Whether more values are due, so that the next turn must not wait.
     has_due_expiries: bool,
-    /// When idle clients are looked for, in microseconds of the monotonic clock.
+    /// The time of the next check for idle clients, in microseconds of the monotonic clock.
     next_idle_check_us: u64,
 }
 
 impl Broker {
-    /// A broker with no keys and no clients. `seed` keys the hash tables and should not be
-    /// guessable by clients; the same seed and calls give the same run.
+    /// A broker with no keys and no clients. `seed` keys the hash tables and should not be guessable by
+    /// clients. The same seed and calls give the same run.
     pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> Broker {
         Broker {
             state: State::new(settings, seed, host, now),
@@ -59,8 +57,8 @@ impl Broker {
         }
     }
 
-    /// Takes in a client. `slot` is the caller's own number for the connection, such as its key
-    /// in a slab: small, and not in use by another open client.
+    /// Adds a client. `slot` is the caller's number for the connection, such as its key in a slab: small, and
+    /// not used by another open client.
     pub fn connect(&mut self, slot: usize, peer: Peer, now: Now) -> ClientId {
         self.state.stats.connections_received += 1;
         let id = self.state.clients.connect(slot, peer, now.monotonic_us);
@@ -71,7 +69,7 @@ impl Broker {
         id
     }
 
-    /// Forgets a client: its waits, watches and subscriptions end, what it is owed is dropped.
+    /// Removes a client: its waits, watches and subscriptions end, and its pending output is dropped.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
         wait::stop(&mut self.state, id);
         open_transaction::forget(&mut self.state, id);
@@ -88,8 +86,7 @@ impl Broker {
         }
     }
 
-    /// Tells of a client that was closed by a rule, once in a while, and of the others to whoever wants
-    /// to know it all.
+    /// Logs a closed client: as a warning if a rule closed it, with a limited rate, otherwise for debugging.
     fn log_closed(&mut self, client: &Client, reason: CloseReason, now: Now) {
         let age_s = now.monotonic_us.saturating_sub(client.connected_us) / 1_000_000;
         let who = || client.described();
@@ -105,8 +102,8 @@ impl Broker {
         }
     }
 
-    /// Takes bytes that a client sent and runs the requests in them, under the budget of a turn.
-    /// What cannot run yet is kept.
+    /// Takes bytes from a client and runs the requests in them, within the budget of a turn. The rest is
+    /// stored to run later.
     pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;
@@ -134,7 +131,7 @@ impl Broker {
         self.state.clients.recount(id, now.monotonic_us);
     }
 
-    /// Runs requests from the client's own input.
+    /// Runs requests from the client's stored input.
     fn run_kept_input(&mut self, id: ClientId, now: Now) {
         let Some(client) = self.state.clients.get_mut(id) else { return };
         let mut input = std::mem::take(&mut client.input);
@@ -143,7 +140,7 @@ impl Broker {
         if client.closing.is_none() && used < input.len() {
             if used > 0 {
                 input.drain(..used);
-                // One large request is not remembered by the buffer of what follows.
+                // Later input must not keep the buffer of one large request.
                 if input.capacity() > 4 * input.len() + 1024 {
                     input.shrink_to_fit();
                 }
@@ -152,23 +149,23 @@ impl Broker {
         }
     }
 
-    /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget
-    /// for the turn is used; says how many bytes that took.
+    /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget for the turn
+    /// is used up. Returns how many bytes were used.
     fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
         self.resume_parser(id);
         let mut reply = self.state.clients.lend_output(id);
         let owed_before = reply.len();
         let work_end = self.state.keyspace.work.spent() + self.state.settings.turn_work_max;
         let (mut used, mut has_run) = (0, false);
-        // What the first word of the request before names. Only of one that was parsed here: the
-        // parser may come from elsewhere.
+        // The command named by the previous request, if that was parsed here: the parser may come from a
+        // client.
         let mut named = None;
         while let Some(client) = self.state.clients.get(id)
             && client.closing.is_none()
             && client.blocked.is_none()
             && used < bytes.len()
         {
-            // A message that the client published to itself may have made room for a later one.
+            // Saturates: a message that the client published to itself may have replaced earlier ones.
             let owed = reply.len().saturating_sub(owed_before);
             if owed > self.state.settings.turn_output_bytes_max
                 || self.state.keyspace.work.spent() > work_end
@@ -202,7 +199,7 @@ impl Broker {
                         &mut reply,
                         now,
                     );
-                    // A command that is held back stays in the input, to be run later.
+                    // A command that is held back stays in the input, to run later.
                     if !ran {
                         break;
                     }
@@ -225,7 +222,7 @@ impl Broker {
         used
     }
 
-    /// Goes on where the parser stopped in a request that was not there as a whole.
+    /// Continues with the client's parser, if a request arrived in part.
     fn resume_parser(&mut self, id: ClientId) {
         let kept_parser = self.state.clients.get_mut(id).and_then(|client| client.parser.take());
         if let Some(kept) = kept_parser {
@@ -233,7 +230,7 @@ impl Broker {
         }
     }
 
-    /// Keeps how far the parser has come in a request that is not there as a whole.
+    /// Stores the parser with the client, if a request arrived in part.
     fn keep_parser(&mut self, id: ClientId) {
         if self.parser.is_partial()
             && let Some(client) = self.state.clients.get_mut(id)
@@ -242,8 +239,8 @@ impl Broker {
         }
     }
 
-    /// The first request of an input has come to its end; whether it may run. Only that one can have
-    /// been kept for long enough to be over the limit.
+    /// The first request of an input is complete: begins the input and returns true, unless the request
+    /// exceeds the limit. No other request can have been stored long enough to do so.
     fn begin_input(&mut self, id: ClientId, end: usize, len: usize) -> bool {
         if end as u64 > self.state.settings.query_buffer_bytes_max {
             self.parser = RequestParser::default();
@@ -275,14 +272,14 @@ impl Broker {
         }
     }
 
-    /// Whether a client should be given more input: not while it waits, is to be closed, or has
+    /// Whether a client's socket should be read: not while the client waits, is about to be closed, or has
     /// requests that have not run.
     pub fn wants_input(&self, id: ClientId) -> bool {
         self.state.clients.get(id).is_some_and(|client| client.wants_input())
     }
 
-    /// Says that bytes of a client have come that are left where they are, since it waits and wants no
-    /// input. What it sends while a pop waits shows that several workers share the connection.
+    /// Reports that bytes have arrived and stay unread, since the client waits. Input that is sent while a
+    /// pop waits shows that several workers share the connection.
     pub fn input_waits(&mut self, id: ClientId) {
         self.state.clients.mark_early_input(id);
     }
@@ -292,9 +289,8 @@ impl Broker {
         self.state.clients.get(id).is_some_and(|client| client.blocked.is_some())
     }
 
-    /// Does what the time brings: waits that are over, expiries, the end of a pause, readers that
-    /// are too slow, clients that are idle; then runs what is left of the input of those who were
-    /// waiting, each under the budget of a turn.
+    /// Does what is due: ends waits, expires values, ends a pause, closes slow subscribers and idle clients.
+    /// Then runs the rest of the input of clients that had to wait, each within the budget of a turn.
     pub fn settle(&mut self, now: Now) {
         self.state.keyspace.work.begin_turn(self.state.settings.turn_work_max);
         self.run_timers(now);
@@ -305,7 +301,7 @@ impl Broker {
                 self.check_query_limit(id);
                 self.state.clients.recount(id, now.monotonic_us);
             }
-            // Also one whose input was empty: its socket's was not looked at until now.
+            // Also a client whose stored input was empty: its socket was not read until now.
             if self.wants_input(id) {
                 self.state.clients.add_resumed(id);
             }
@@ -321,8 +317,8 @@ impl Broker {
         self.state.stats.peak_used_bytes = self.state.stats.peak_used_bytes.max(used);
     }
 
-    /// Has what a client holds returned to its queues, together with what others held who leave in this
-    /// turn. Who waited behind it in a line may be next.
+    /// Returns the messages that a client has in flight to their queues, together with those of other clients
+    /// disconnected in this turn. A client that waited in line behind it may be next.
     fn give_back(&mut self, id: ClientId, now: Now) {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.depart_client(id);
@@ -330,48 +326,48 @@ impl Broker {
         wake::follow_up(&mut self.state, self.table, now);
     }
 
-    /// The next client with output that its socket was not offered yet.
+    /// Returns the next client with output that was not offered to its socket yet.
     pub fn next_dirty(&mut self, now: Now) -> Option<ClientId> {
         self.state.clients.next_dirty(now.monotonic_us)
     }
 
-    /// What a client is owed. After taking from it, `flushed` must be said; before, what becomes of the
-    /// replies to changes, if effects are recorded: see `has_changed`.
+    /// The pending output of a client. After taking from it, call `flushed`. Before, if effects are recorded,
+    /// release or hold the replies to changes: see `has_changed`.
     pub fn outbox(&mut self, id: ClientId) -> Option<&mut Outbox> {
         self.state.clients.outbox(id)
     }
 
-    /// Says that a client's socket took `bytes` of its output, as much as it could.
+    /// Reports that a client's socket took `bytes` of its output, as much as it could.
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
         self.state.stats.output_bytes += bytes as u64;
         self.state.stats.writes += 1;
         self.state.clients.flushed(id, now.monotonic_us);
     }
 
-    /// The next client that is to be closed, each once. A reason that flushes first gives the
-    /// caller leave to wait for the socket; then it says `disconnect`.
+    /// Returns the next client to close, each once. If the reason flushes first, the caller may wait for the
+    /// socket before it calls `disconnect`.
     pub fn next_closing(&mut self) -> Option<(ClientId, CloseReason)> {
         self.state.clients.next_closing()
     }
 
-    /// A client that takes input again after it did not. Its socket may hold bytes that no event
-    /// will mention again.
+    /// Returns the next client that takes input again. Its socket may hold bytes for which there is no
+    /// further event.
     pub fn next_resumed(&mut self) -> Option<ClientId> {
         self.state.clients.next_resumed()
     }
 
-    /// Asks for a client to be closed.
+    /// Closes a client; `next_closing` will return it.
     pub fn close(&mut self, id: ClientId, reason: CloseReason) {
         self.state.clients.close(id, reason);
     }
 
-    /// Whether SHUTDOWN was given, and how.
+    /// The SHUTDOWN request, if there was one.
     pub fn shutdown_requested(&self) -> Option<ShutdownRequest> {
         self.state.shutdown
     }
 
-    /// Says how long a turn of the loop was and what it spent its time on: for INFO, and for LATENCY if it
-    /// was as long as `latency-monitor-threshold`.
+    /// Reports the duration of a turn and of its stages: for INFO, and for LATENCY if the turn took at least
+    /// `latency-monitor-threshold`.
     pub fn record_turn(&mut self, time: &TurnTime, now: Now) {
         let took_us = time.total_us();
         let State { settings, stats, latency, .. } = &mut self.state;
@@ -386,24 +382,24 @@ impl Broker {
         }
     }
 
-    /// How much has been done since the start, in steps of about a tenth of a microsecond: they are counted,
-    /// not measured, so that the same run counts the same.
+    /// The work done since the start, in steps of about a tenth of a microsecond. Steps are counted, not
+    /// measured, so that the same run has the same count.
     pub fn work(&self) -> u64 {
         self.state.keyspace.work.spent()
     }
 
-    /// The settings as they are now; CONFIG SET changes them.
+    /// The settings in effect, including changes by CONFIG SET.
     pub fn settings(&self) -> &Settings {
         &self.state.settings
     }
 
-    /// How many clients are connected.
+    /// The number of connected clients.
     pub fn client_count(&self) -> usize {
         self.state.clients.len()
     }
 
-    /// Gives up buffers that are only kept to be used again, and has the host return what is free to the
-    /// operating system: for some time after there was something to do.
+    /// Frees buffers kept for reuse, and has the host return free memory to the operating system. To be
+    /// called for some time after there was something to do.
     pub fn give_memory_back(&mut self) {
         self.parser.give_memory_back();
         self.state.clients.give_memory_back();
@@ -421,10 +417,10 @@ impl Broker {
         self.state.clients.check_invariants();
         self.state.channels.check_invariants();
         let is_here = |id: &ClientId| self.state.clients.get(*id).is_some();
-        assert!(self.state.monitors.iter().all(is_here), "nobody is told what is monitored");
-        // With append files they may have to wait for space.
+        assert!(self.state.monitors.iter().all(is_here), "a monitor without a client");
+        // With append files, clients may have to wait for disk space.
         let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
-        assert!(is_paused || !self.state.keyspace.has_signals(), "a signal was left");
+        assert!(is_paused || !self.state.keyspace.has_signals(), "an unhandled signal");
         for client in self.state.clients.iter() {
             let Some(wait) = client.wait().filter(|wait| matches!(wait.wants, Wants::Message))
             else {
@@ -433,7 +429,11 @@ impl Broker {
             for key in &wait.keys {
                 let after = wait.ticket.checked_sub(1);
                 let found = self.state.keyspace.next_waiter(wait.db, key, after);
-                assert_eq!(found, Some((wait.ticket, client.id)), "a waiter out of line");
+                assert_eq!(
+                    found,
+                    Some((wait.ticket, client.id)),
+                    "a waiting client is missing from its line"
+                );
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What happens in a broker by itself: when each of it is due, and what is done then.
+//! The timers of a broker: when each is due, and what it does.
 
 use super::Broker;
 use crate::clients::CloseReason;
@@ -11,35 +11,35 @@ use crate::state::State;
 use log::info;
 use std::time::Duration;
 
-/// Values that expire in one turn at the most; what is due beyond waits for the next turn, so
-/// that a million keys with one expiry do not stop everybody.
+/// Limit on values that expire in one turn; the rest waits for the next turn, so that a million keys with one
+/// expiry do not delay all clients.
 const EXPIRED_PER_TURN_MAX: usize = 2_000;
 
-/// How often idle clients are looked for, if `timeout` says so.
+/// Time between checks for idle clients, if `timeout` is set.
 const IDLE_CHECK_US: u64 = 1_000_000;
 
 timers! {
-    /// What may be due, in the order in which it is seen to.
+    /// The timers, in the order in which they run.
     enum Timer {
-        /// A look for clients that are idle. Before waits end: who has waited was not idle.
+        /// A check for idle clients. It runs before waits end, since a waiting client is not idle.
         Idle,
         /// A value expires.
         Expiry,
-        /// Something in a queue under a policy, such as the end of a message's life.
+        /// Something is due in a queue under a policy, such as the end of a message's TTL.
         Queue,
         /// The end of CLIENT PAUSE.
         Pause,
-        /// A client has waited for long enough.
+        /// A client's wait ends.
         Wait,
-        /// A client has been above its soft limit of output for too long.
+        /// A client's output has been above the soft limit for too long.
         SoftLimit,
     }
 }
 
 impl Broker {
-    /// Whether `settle` has more to do: the next turn must not wait.
+    /// Whether `settle` has more to do, so that the next turn must not wait.
     pub fn has_backlog(&self) -> bool {
-        // Those who wait may have been left alone because there was no space for the change.
+        // Ready keys may have been left because there was no disk space for the change.
         let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
         self.state.clients.has_backlog()
             || self.has_due_expiries
@@ -47,7 +47,7 @@ impl Broker {
             || has_ready
     }
 
-    /// How long nothing will happen by itself; none if it never will.
+    /// How long until something is due; `None` if nothing ever is.
     pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         if self.has_backlog() {
             return Some(Duration::ZERO);
@@ -56,11 +56,11 @@ impl Broker {
         due.min().map(Duration::from_micros)
     }
 
-    /// In how many microseconds something is due; none if it never is.
+    /// Microseconds until a timer is due; `None` if it never is.
     fn due_in_us(&self, timer: Timer, now: Now) -> Option<u64> {
         let State { settings, clients, keyspace, pause, wait_deadlines, .. } = &self.state;
         let at = match timer {
-            // These do not go by the monotonic clock alone.
+            // These two do not use the monotonic clock alone.
             Timer::Expiry => {
                 let expires_ms = keyspace.next_expiry_ms()?;
                 return Some(expires_ms.saturating_mul(1000).saturating_sub(now.unix_us));
@@ -75,13 +75,13 @@ impl Broker {
         at.map(|at| at.saturating_sub(now.monotonic_us))
     }
 
-    /// Does all that is due.
+    /// Runs all timers that are due.
     pub(super) fn run_timers(&mut self, now: Now) {
         for timer in Timer::ALL {
             match timer {
                 Timer::Idle => self.close_idle(now),
                 Timer::Expiry => self.expire(now),
-                // `expire` does both.
+                // Done by `expire`.
                 Timer::Queue => {}
                 Timer::Pause => self.end_pause(now),
                 Timer::Wait => self.end_waits(now),
@@ -90,15 +90,17 @@ impl Broker {
         }
     }
 
-    /// Gets rid of values that are due, and does what is due in queues under policies.
+    /// Deletes expired values, and does what is due in queues under policies.
     pub(super) fn expire(&mut self, now: Now) {
-        // What is loaded is as it was, until all of it is there.
+        // Data being loaded stays unchanged until it is complete.
         if self.state.persistence.loading.is_some() {
             return;
         }
         let keyspace = &mut self.state.keyspace;
         if let Some(step_ms) = keyspace.set_time(now) {
-            info!("the calendar was set by {step_ms} ms; queues go on by the monotonic clock");
+            info!(
+                "the system clock was set by {step_ms} ms; queues continue by the monotonic clock"
+            );
             keyspace.effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
         }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
@@ -116,13 +118,12 @@ impl Broker {
         while let Some(id) = self.state.wait_deadlines.pop_due(now.monotonic_us) {
             wait::time_out(&mut self.state, id);
         }
-        // Who was behind one that waited for more room than there is may fit in.
+        // A producer further back may fit when the first one's push is too large.
         wake::follow_up(&mut self.state, self.table, now);
     }
 
-    /// Closes clients that have been idle longer than `timeout`, which does not hold for subscribers,
-    /// monitors, those who wait, and those who work on messages that they have in flight. Looks at all
-    /// clients, and so only once in a while.
+    /// Closes clients idle for longer than `timeout`. Subscribers, monitors, waiting clients and consumers
+    /// with messages in flight are never idle. Looks at all clients, and therefore runs only once in a while.
     fn close_idle(&mut self, now: Now) {
         let limit_us = u64::from(self.state.settings.timeout_s) * 1_000_000;
         if limit_us == 0 || self.next_idle_check_us > now.monotonic_us {

@@ -1,50 +1,50 @@
-//! The order of a turn, for whoever drives a broker with a journal: the server, and the tests.
+//! The order of a turn of a broker with a journal, for the server and the tests.
 
-/// What is done in a turn, step by step. [`turn`] has the order.
+/// The stages of a turn. [`turn`] has their order.
 pub trait Stages {
     /// Why there is no next turn.
     type Error;
 
-    /// Tells the journal what came of jobs that have ended; whether there were any.
+    /// Reports the results of finished jobs to the journal. Returns whether there were any.
     ///
     /// # Errors
-    /// A promise cannot be kept.
+    /// The durability promise cannot be kept.
     fn finish_jobs(&mut self) -> Result<bool, Self::Error>;
 
-    /// Whether a client's command changed data that the journal has not taken: see
+    /// Whether a client's command changed data that the journal has not taken yet: see
     /// [`Broker::has_changed`](super::Broker::has_changed).
     fn has_changed(&self) -> bool;
 
-    /// Gives the broker what arrived.
+    /// Passes input to the broker.
     fn read(&mut self);
 
-    /// Lets the broker do what the time brings, and closes those who are sent nothing more.
+    /// Lets the broker do what is due, and closes clients that are sent nothing more.
     fn settle(&mut self);
 
-    /// Has the journal take what changed.
+    /// Passes the changes to the journal.
     ///
     /// # Errors
-    /// A promise cannot be kept.
+    /// The durability promise cannot be kept.
     fn commit(&mut self) -> Result<(), Self::Error>;
 
-    /// Writes to each client what may be sent. Changes nothing.
+    /// Writes what may be sent to each client. Changes nothing.
     fn write(&mut self);
 
-    /// Closes those whose end has come, which may change data: that is of the next turn.
+    /// Closes clients that are done. Changes that follow belong to the next turn.
     fn close(&mut self);
 }
 
-/// One turn. Nothing is written before everything is read, so that a client gets the replies to all
-/// it sent in one piece, and before the journal has what changed. Nothing changes between that and
-/// the writing.
+/// Runs one turn. Nothing is written before all input is read, so that a client gets the replies to
+/// everything it sent in one piece. Nothing is written before the journal has the changes, and nothing
+/// changes between the two.
 ///
 /// # Errors
-/// A promise cannot be kept, and nothing was written after that was found out.
+/// The durability promise cannot be kept. Nothing was written after this was detected.
 pub fn turn<S: Stages>(stages: &mut S) -> Result<(), S::Error> {
-    // What those who left had in flight may have gone to others by now, and is not recorded yet.
+    // Messages of disconnected clients may already be delivered to others, which is not recorded yet: then
+    // nothing may be written.
     if stages.finish_jobs()? && !stages.has_changed() {
-        // Replies that a sync has set free leave before a new change of their clients holds them
-        // again.
+        // Replies released by a sync are sent before a new change by the same client holds them again.
         stages.write();
     }
     stages.read();
@@ -55,25 +55,25 @@ pub fn turn<S: Stages>(stages: &mut S) -> Result<(), S::Error> {
     Ok(())
 }
 
-/// What a turn spent its time on, in microseconds.
+/// The time spent in a turn, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TurnTime {
-    /// When it began, by the monotonic clock.
+    /// When the turn began, by the monotonic clock.
     pub begun_us: u64,
-    /// When the stages ended: reading, settling, the commit, writing; and when the turn did.
+    /// When the stages ended: reading, settling, the commit, writing, and the whole turn.
     pub ends_us: [u64; 5],
 }
 
-/// What LATENCY calls a turn whose longest stage was this one.
+/// The LATENCY events of turns, by the longest stage.
 const STAGES: [&str; 5] = ["turn-read", "turn-settle", "turn-commit", "turn-write", "turn-close"];
 
 impl TurnTime {
-    /// How long the turn was.
+    /// The duration of the turn.
     pub fn total_us(&self) -> u64 {
         self.ends_us[4].saturating_sub(self.begun_us)
     }
 
-    /// The stage that took longest.
+    /// The event of the longest stage.
     pub fn longest(&self) -> &'static str {
         let mut begun_us = self.begun_us;
         let took = self.ends_us.iter().zip(STAGES).map(|(&end_us, stage)| {
@@ -160,7 +160,7 @@ mod tests {
     fn the_longest_stage_has_a_name() {
         let time = TurnTime { begun_us: 100, ends_us: [110, 115, 145, 150, 151] };
         assert_eq!((time.total_us(), time.longest()), (51, "turn-commit"));
-        // A stage that was left out has no end of its own.
+        // A skipped stage has no end of its own.
         let time = TurnTime { begun_us: 100, ends_us: [110, 0, 0, 0, 160] };
         assert_eq!((time.total_us(), time.longest()), (60, "turn-close"));
     }
