@@ -1,4 +1,4 @@
-//! What acknowledges a message in flight: the next pop of its connection, or QUEUE ACK.
+//! Acknowledgements of messages in flight: by the next pop of the connection, or by QUEUE ACK.
 
 use super::Queues;
 use super::inflight_key;
@@ -9,9 +9,9 @@ use crate::queue::End;
 use crate::state::State;
 use log::warn;
 
-/// Acknowledges what a client was given from these keys, as far as it can have seen it: it is about to
-/// pop from them, so what came before is done. `may_wait` says whether the pop waits if it finds
-/// nothing.
+/// Acknowledges the messages that a client has received from these keys, as far as it can have seen them: it
+/// is about to pop from these keys, so it has finished the earlier messages. `may_wait`: the pop waits if it
+/// finds nothing.
 #[inline]
 pub(crate) fn acknowledge_by_pop<'a>(
     state: &mut State,
@@ -39,8 +39,7 @@ fn acknowledge_seen<'a>(
         if !may_wait && clients.has_acknowledged(client, db, key, swaps) {
             continue;
         }
-        // What append files say was delivered belongs to nobody, and is not acknowledged by what they say
-        // was popped.
+        // Deliveries replayed from append files have no consumer, and replayed pops acknowledge nothing.
         if client == ClientId::nobody() || !keyspace.holds_any(client) {
             return;
         }
@@ -48,7 +47,7 @@ fn acknowledge_seen<'a>(
             continue;
         }
         if clients.notices_sharing(client, may_wait) {
-            // Also of a queue that nothing is known of so far.
+            // The queue may not exist yet.
             keyspace.slot_for_push(db, key);
             keyspace.count(db, key, |totals| totals.shared += 1);
             keyspace.drop_if_empty(db, key);
@@ -69,7 +68,7 @@ fn acknowledge_seen<'a>(
     }
 }
 
-/// Whether pops of a queue acknowledge; not while it is paused, when they find nothing.
+/// Whether pops of a queue acknowledge. Not while it is paused, since they find nothing then.
 fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
     if let Some(at) = keyspace.slot(db, key)
         && let Some(queue_state) = keyspace.queue_state_in(at)
@@ -85,8 +84,8 @@ fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
     let Some(client) = clients.get(id) else { return };
     let name = client.identity.as_ref().map_or(&[][..], |identity| &identity.name);
     warn!(
-        "pops of client {} '{}' from {} overlap at '{}': several workers share the connection, so \
-         its pops acknowledge nothing any more; give each worker a connection of its own, or set \
+        "pops of client {} '{}' from {} overlap on '{}': several workers share the connection, so \
+         its pops no longer acknowledge. Give each worker its own connection, or set \
          `acknowledge explicit` and use QUEUE ACK key VALUE message",
         id.number(),
         name.escape_ascii(),
@@ -96,15 +95,15 @@ fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
 }
 
 impl Queues<'_> {
-    /// Acknowledges a message in flight: it is gone. It may be the last use of the slot.
+    /// Acknowledges a message in flight, which removes it. This may be the last use of the slot.
     pub(crate) fn acknowledge(&mut self, at: Slot, key: &[u8], number: u64) {
-        // Before nothing may be left of the queue.
+        // First, since nothing may be left of the queue afterwards.
         self.keyspace.count_in(at, |totals| totals.acknowledged += 1);
         let taken = self.take_out(at, key, number);
         debug_assert!(taken.is_some(), "it was found in flight");
     }
 
-    /// Takes a message out of those in flight, and states that. It may be the last use of the slot.
+    /// Removes a message from those in flight, and records this. This may be the last use of the slot.
     pub(super) fn take_out(&mut self, at: Slot, key: &[u8], number: u64) -> Option<Delivery> {
         let place = if self.keyspace.effects.is_on() {
             self.keyspace.place_of_delivery(at, number)
@@ -118,7 +117,7 @@ impl Queues<'_> {
         Some(delivery)
     }
 
-    /// States that a message is in flight no more, which was in this place.
+    /// Records that the message that was at this position is no longer in flight.
     fn record_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
         let list = inflight_key(key);
         match place {
@@ -129,7 +128,7 @@ impl Queues<'_> {
             }
             Place::Rank(index) => {
                 let key = Key::from(list);
-                // It is not the last.
+                // It is not the last one.
                 let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };
                 self.keyspace.record_removed(&removed);
             }

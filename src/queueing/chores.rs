@@ -1,9 +1,9 @@
-//! What has to be done for queues, and not at once: in parts, so that no turn is held up by it.
+//! Work on queues that need not be done at once. It is done in parts, so that no turn takes long.
 
 use super::Queues;
 use crate::state::State;
 
-/// Does chores, as far as the turn has time for them.
+/// Does chores within the turn's budget.
 pub(crate) fn do_chores(state: &mut State) {
     let keyspace = &mut state.keyspace;
     if !keyspace.has_chores() {

@@ -1,5 +1,5 @@
-//! A queue that is deleted: what it has beside its list goes as well. And what may not come in its place
-//! while it has nothing else.
+//! Deleting a queue deletes its delayed messages and those in flight as well. While a queue has no others, no
+//! value of another type can take its key.
 
 use super::Queues;
 use super::reserved::check_name;
@@ -8,7 +8,7 @@ use crate::command_error::CommandError;
 use crate::keyspace::{DbIndex, Key, Keyspace, WrongType};
 
 impl Queues<'_> {
-    /// Forgets what is delayed and in flight of a queue that is deleted; whether there was anything.
+    /// Deletes the delayed messages and those in flight of a deleted queue. Returns whether there were any.
     pub(crate) fn clear_hidden(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let had_delayed = self.keyspace.clear_delayed(db, key);
         if had_delayed {
@@ -22,7 +22,7 @@ impl Queues<'_> {
     }
 }
 
-/// Whether a queue has messages in flight or delayed, which come back to a list of this name.
+/// Whether a queue has messages in flight or delayed, which will return to a list of this name.
 pub(crate) fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
     keyspace.is_under_policy(db, key)
         && keyspace
@@ -30,10 +30,10 @@ pub(crate) fn has_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bo
             .is_some_and(|queue_state| !queue_state.has_nothing_hidden())
 }
 
-/// Whether a value that is no list may be made where there is none.
+/// Checks that a value other than a list may be created at a missing key.
 ///
 /// # Errors
-/// A policy needs the name, or the key is that of a queue whose messages are all in flight or delayed.
+/// A policy reserves the name, or all messages of the queue with this key are in flight or delayed.
 pub(crate) fn check_no_queue(
     keyspace: &mut Keyspace,
     db: DbIndex,

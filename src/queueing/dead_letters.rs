@@ -1,4 +1,4 @@
-//! Messages that leave a queue without a consumer, one by one: dropped, expired, or as dead letters.
+//! Single messages that leave a queue without a consumer: dropped, expired or dead-lettered.
 
 use super::Queues;
 use super::delay::Delay;
@@ -10,8 +10,8 @@ use crate::queue::{End, Stamp};
 use log::warn;
 use std::sync::Arc;
 
-/// So often a message may become a dead letter: if each queue's policy hands it to the next, and the
-/// last to the first, it has been everywhere by then.
+/// Limit on how often a message becomes a dead letter. If policies form a circle, it has been in each of
+/// their queues by then.
 const HOPS_MAX: u16 = 16;
 
 /// Where messages leave a queue without a consumer, and why.
@@ -21,12 +21,12 @@ pub(crate) struct Exit<'a> {
     pub(crate) key: &'a Key,
     pub(crate) policy: &'a Arc<QueuePolicy>,
     pub(crate) fate: Fate,
-    /// The end of the queue at which those are that leave first.
+    /// The end of the queue whose messages leave first.
     pub(crate) first: End,
 }
 
 impl<'a> Exit<'a> {
-    /// The exit of messages that are on their way.
+    /// The exit of departed messages.
     pub(crate) fn of(departure: &'a Departure) -> Exit<'a> {
         let Departure { db, key, policy, fate, first, .. } = departure;
         Exit { db: *db, key, policy, fate: *fate, first: *first }
@@ -34,7 +34,7 @@ impl<'a> Exit<'a> {
 }
 
 impl Queues<'_> {
-    /// Counts a message that was taken away from a queue, and hands it to the dead-letter queue if that is its
+    /// Counts a message that was removed from a queue, and pushes it to the dead-letter queue if that is its
     /// fate.
     pub(crate) fn dispose(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) {
         if let Some(target) = self.dispose_to(exit, message, stamp) {
@@ -42,7 +42,8 @@ impl Queues<'_> {
         }
     }
 
-    /// As `dispose`, but makes no room in the dead-letter queue: its key, if there is one that took the message.
+    /// As `dispose`, but does not bring the dead-letter queue within its limits. Returns the key of that
+    /// queue if it took the message.
     pub(crate) fn dispose_to(
         &mut self,
         exit: Exit<'_>,
@@ -62,8 +63,8 @@ impl Queues<'_> {
         target
     }
 
-    /// Pushes a message to the end of the dead-letter queue, whose key it gives; none if there is none, or it
-    /// takes no more. The message's life there begins anew.
+    /// Pushes a message to the back of the dead-letter queue and returns its key. `None` if there is no such
+    /// queue or it takes no more. The message's TTL begins again.
     fn dead_letter(&mut self, exit: Exit<'_>, message: &[u8], hops: u16) -> Option<Key> {
         let Exit { db, key, policy, .. } = exit;
         let target = Key::from(policy.dead_letter_key(key)?);
@@ -85,11 +86,11 @@ impl Queues<'_> {
         }
         let delay_ms = self.keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
         if let Some(delay_ms) = delay_ms {
-            // A delay needs no list yet, but in the end.
+            // The key must be able to hold a list, though a delayed message needs it only later.
             self.keyspace.list(db, &target).ok()?;
-            let letter = [message].into_iter();
+            let messages = [message].into_iter();
             let delay = Delay { end: End::Back, ms: delay_ms, hops: hops + 1 };
-            self.delay(db, &target, letter, delay);
+            self.delay(db, &target, messages, delay);
             self.keyspace.count(db, &target, |totals| totals.pushed += 1);
             return Some(target);
         }
@@ -106,7 +107,7 @@ impl Queues<'_> {
     }
 }
 
-/// Whether a dead-letter queue under a policy takes a message: one that refuses when it is full does not.
+/// Whether a dead-letter queue takes a message. A full one whose policy refuses pushes does not.
 fn takes_more(keyspace: &Keyspace, at: Slot, bytes: usize) -> bool {
     let Some(policy) = keyspace.policy_in(at) else { return true };
     !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes)

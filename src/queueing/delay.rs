@@ -1,4 +1,4 @@
-//! Messages that can only be taken some time after they were pushed.
+//! Delayed messages: available some time after their push.
 
 use super::Queues;
 use super::delayed_key;
@@ -7,10 +7,10 @@ use crate::keyspace::{DbIndex, Key, Removed};
 use crate::note::Note;
 use crate::queue::{End, Gathered, Stamp, TakenOut};
 
-/// How messages are kept back.
+/// The delay of messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Delay {
-    /// The end of the queue to which they go then.
+    /// The end of the queue that they join afterwards.
     pub(crate) end: End,
     pub(crate) ms: i64,
     /// How often they were dead letters.
@@ -18,7 +18,7 @@ pub(crate) struct Delay {
 }
 
 impl Queues<'_> {
-    /// Keeps messages back that are pushed to a queue.
+    /// Delays messages pushed to a queue.
     pub(crate) fn delay<'a>(
         &mut self,
         db: DbIndex,
@@ -38,8 +38,8 @@ impl Queues<'_> {
         self.keyspace.effects.record_push(db, End::Back, &delayed_key(key), messages);
     }
 
-    /// Makes messages ready that are by `until_ms`, `count_max` at the most, in the order in which they come to
-    /// be; those that wait for the queue get them. They are ready since then, or since now if that is
+    /// Makes delayed messages that are due by `until_ms` ready, at most `count_max`, in the order of their
+    /// times. Waiting consumers get them. They count as ready since they were due, or since now if that is
     /// earlier.
     pub(crate) fn release(&mut self, db: DbIndex, key: &[u8], until_ms: i64, count_max: usize) {
         let list = Key::from(delayed_key(key));
@@ -47,12 +47,12 @@ impl Queues<'_> {
         let mut rows: Vec<Removed> = Vec::new();
         let mut left = count_max;
         while left > 0
-            && let Some(ripe) = self.keyspace.take_ripe(db, key, until_ms, left)
+            && let Some(due) = self.keyspace.take_ripe(db, key, until_ms, left)
         {
-            let TakenOut { index, count, behind, .. } = ripe;
+            let TakenOut { index, count, behind, .. } = due;
             rows.push(Removed { db, key: list.clone(), index, count, behind, departure: None });
             left -= count;
-            gathered.add(ripe);
+            gathered.add(due);
         }
         if rows.is_empty() {
             return;
@@ -60,7 +60,7 @@ impl Queues<'_> {
         self.keyspace.work.moved(count_max - left);
         let now_ms = self.keyspace.queue_ms();
         let messages = gathered.into_sorted();
-        // As nearly always: the first of the list, in its order.
+        // The usual case: the first ones of the list, in its order.
         let are_moves = rows.iter().all(|row| row.index == 0)
             && messages.last().is_some_and(|(_, stamp)| stamp.ready_ms <= now_ms);
         if !are_moves {

@@ -8,18 +8,18 @@ use crate::keyspace::Slot;
 use crate::queue::{End, Queue};
 use crate::resp::Output;
 
-/// What came of taking messages.
+/// The result of a pop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing is there, and nothing was written.
+    /// There was no message, and nothing was written.
     Nothing,
     /// The reply was written.
     Some,
-    /// So it was, and the next pop of the connection acknowledges what is in it.
+    /// The reply was written, and the next pop of the connection acknowledges its messages.
     ToAcknowledge,
 }
 
-/// Takes so many messages, which are there, as bulk strings.
+/// Pops this many messages, which must exist, and writes them as bulk strings.
 #[inline]
 pub(crate) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Output) {
     for _ in 0..count {
@@ -30,20 +30,20 @@ pub(crate) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Ou
     }
 }
 
-/// What is taken from a queue under a policy, and by whom.
+/// A pop of a queue under a policy.
 #[derive(Clone, Copy)]
 pub(crate) struct Pop<'a> {
     pub(crate) at: Slot,
     pub(crate) key: &'a [u8],
     pub(crate) end: End,
-    /// How many messages at the most.
+    /// The maximum number of messages.
     pub(crate) count: usize,
     pub(crate) consumer: Consumer,
 }
 
 impl Queues<'_> {
-    /// Takes messages from a queue under a policy, as bulk strings behind what `begin` writes when it is told
-    /// how many; none, and nothing written, if there is nothing to take.
+    /// Pops messages from a queue under a policy and writes them as bulk strings. Before that, calls `begin`
+    /// with their number. Without a message nothing is written.
     pub(crate) fn pop(
         &mut self,
         from: Pop<'_>,
@@ -70,12 +70,12 @@ impl Queues<'_> {
         if is_at_least_once {
             self.deliver(from, reply);
         } else {
-            // Before the list may be gone, and its slot with it.
+            // First, since the list and its slot may be gone afterwards.
             self.keyspace.count_in(at, |totals| {
                 totals.delivered += count as u64;
                 totals.acknowledged += count as u64;
             });
-            // There are so many, as was just seen.
+            // The number was checked above.
             let popped =
                 self.keyspace.change_list_in(at, |queue| pop_many(queue, end, count, reply));
             debug_assert!(popped.is_ok());
@@ -84,8 +84,8 @@ impl Queues<'_> {
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
 
-    /// As `pop`, behind an array of two and the key: LMPOP's reply, and BLPOP's, which has no array around
-    /// the message.
+    /// As `pop`, after an array of two and the key. This is the reply of LMPOP, and that of BLPOP, which has
+    /// no array around the message.
     pub(crate) fn pop_with_key(
         &mut self,
         from: Pop<'_>,
@@ -102,7 +102,7 @@ impl Queues<'_> {
         self.pop(from, reply, begin)
     }
 
-    /// Hands messages to a client; they are in flight then.
+    /// Delivers messages to a client, after which they are in flight.
     pub(crate) fn deliver(&mut self, from: Pop<'_>, reply: &mut Output) {
         let Pop { at, key, end, count, consumer } = from;
         let Consumer { client, input } = consumer;
@@ -115,8 +115,8 @@ impl Queues<'_> {
         }
     }
 
-    /// Whether a queue has no more messages than these, and a loader need not remember their push to find
-    /// the same message again.
+    /// Whether these are all the ready messages of a queue, and a loader need not see their push for
+    /// deduplication.
     fn are_all(&mut self, at: Slot, count: usize) -> bool {
         let (len, _) = self.keyspace.ready_in(at);
         let policy = self.keyspace.policy_in(at);

@@ -1,32 +1,32 @@
-//! Messages that leave a queue in rows, without a consumer: of a row few leave at once, and many are handed
-//! over as a chore.
+//! Rows of consecutive messages that leave a queue without a consumer. A short row is handed over at once, a
+//! long one as a chore.
 
 use super::Queues;
 use super::dead_letters::Exit;
 use crate::keyspace::{DbIndex, Fate, Keyspace, Removed};
 use crate::queue::{End, Gathered, Queue, TakenOut};
 
-/// A letter may make others leave, which counts as well: so many are taken at once.
+/// Messages taken at once. The limit is low, since each dead letter may make others leave, which is work too.
 const HANDED_OVER_MAX: usize = 100;
 
 impl Queues<'_> {
-    /// Takes messages out of a queue, row after row as `next` names them: the index of the first, and how many.
-    /// Of each row those at one end leave first.
+    /// Removes messages from a queue, row by row. `next` returns the index of a row's first message, and the
+    /// number of messages. The messages at the exit's first end leave first.
     pub(crate) fn part_with(
         &mut self,
         exit: Exit<'_>,
         next: impl Fn(&Queue) -> Option<(usize, usize)>,
     ) {
         let Exit { db, key, policy, fate, first } = exit;
-        // Those that go to nobody are only counted.
+        // Messages without a dead-letter queue are only counted.
         let keeps = fate != Fate::Dropped && policy.dead_letter.is_some();
         let mut left = self.keyspace.work.messages_at_once();
-        let mut letters = Gathered::default();
+        let mut gathered = Gathered::default();
         while let Ok(Some(list)) = self.keyspace.list(db, key)
             && let Some((index, count)) = next(list)
         {
             if keeps && (count > left || self.keyspace.has_departing_of(db, key)) {
-                self.hand_over_gathered(exit, &mut letters);
+                self.hand_over_gathered(exit, &mut gathered);
                 let removed = self.keyspace.depart(db, key, policy, (fate, first), (index, count));
                 self.record_removed(removed);
                 continue;
@@ -42,9 +42,9 @@ impl Queues<'_> {
                     Fate::Dropped | Fate::DeadLetter => totals.dropped += count as u64,
                 });
             }
-            letters.add(gone);
+            gathered.add(gone);
         }
-        self.hand_over_gathered(exit, &mut letters);
+        self.hand_over_gathered(exit, &mut gathered);
     }
 }
 
@@ -70,20 +70,19 @@ impl Queues<'_> {
         }
     }
 
-    /// Hands messages over as they would have come one by one: those that expired each at its own moment, others
-    /// from one end on.
-    fn hand_over_gathered(&mut self, exit: Exit<'_>, letters: &mut Gathered) {
-        let letters = std::mem::take(letters);
-        let letters = match exit.fate {
-            Fate::Expired => letters.into_sorted(),
-            _ => letters.into_row(exit.first),
+    /// Hands messages over in the same order as one by one: expired ones by their time, others from one end.
+    fn hand_over_gathered(&mut self, exit: Exit<'_>, gathered: &mut Gathered) {
+        let gathered = std::mem::take(gathered);
+        let messages = match exit.fate {
+            Fate::Expired => gathered.into_sorted(),
+            _ => gathered.into_row(exit.first),
         };
-        for (message, stamp) in &letters {
+        for (message, stamp) in &messages {
             self.dispose(exit, message, *stamp);
         }
     }
 
-    /// Hands messages over that have left their queues, as far as there is time for it.
+    /// Hands over messages that have left their queues, within the turn's budget.
     pub(crate) fn hand_over(&mut self) {
         while self.keyspace.work.has_time()
             && let Some((departure, messages)) = self

@@ -1,5 +1,5 @@
-//! What time brings to queues under a policy: messages that are ready or waited too long, deliveries that
-//! were not acknowledged in time.
+//! What becomes due in queues under a policy: delays and TTLs that end, deliveries that were not acknowledged
+//! in time.
 
 use super::Queues;
 use super::dead_letters::Exit;
@@ -10,7 +10,7 @@ use log::warn;
 use std::sync::Arc;
 
 impl Queues<'_> {
-    /// Does what is due by the time of the turn, as far as there is time for it.
+    /// Does what is due at the time of the turn, within its budget.
     pub(crate) fn tend_due(&mut self) {
         while self.keyspace.work.has_time()
             && let Some((db, key)) = self.keyspace.take_due()
@@ -30,7 +30,7 @@ impl Queues<'_> {
         self.keyspace.mark_left_due();
     }
 
-    /// Returns what has been in flight for too long.
+    /// Returns messages that were in flight for too long.
     fn return_overdue(&mut self, db: DbIndex, key: &Key, policy: &QueuePolicy) {
         let Some(timeout_ms) = policy.ack_timeout_ms else { return };
         let since_ms = self.keyspace.queue_ms().saturating_sub(timeout_ms);
@@ -43,14 +43,14 @@ impl Queues<'_> {
             let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
             warn!(
                 "{} messages of '{key}' were not acknowledged within {timeout_ms} ms: policy '{name}' \
-             takes them back{left_out}",
+             returns them to the queue{left_out}",
                 numbers.len()
             );
         }
         self.give_back_part(db, key, how, &numbers);
     }
 
-    /// Takes away what has waited too long: all of it, since nobody may be shown or given it.
+    /// Removes all expired messages at once, since no client may see or get one.
     fn expire(&mut self, db: DbIndex, key: &Key, policy: &Arc<QueuePolicy>) {
         let Some(ttl_ms) = policy.message_ttl_ms else { return };
         let limit_ms = self.keyspace.queue_ms().saturating_sub(ttl_ms);

@@ -1,8 +1,7 @@
-//! What goes back to its queue without an acknowledgement.
+//! Returns of unacknowledged messages to their queue.
 //!
-//! Messages that come back stand at the end from which they were taken, in the order of their first
-//! deliveries. All that comes back at once is merged with what came back before in one step, and
-//! stated once.
+//! Returned messages are at the end from which they were taken, in the order of their first deliveries. All
+//! messages returned at once are merged with earlier returned ones in one step and recorded once.
 
 use super::Queues;
 use super::dead_letters::Exit;
@@ -14,15 +13,15 @@ use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
 use log::warn;
 
-/// A message and what is known of it.
+/// A message and its stamp.
 type Message = (Box<[u8]>, Stamp);
 
-/// Messages between the place of one that comes back and the end of its queue are written anew, so
-/// many for each that comes back. With more of them the places are stated one by one.
+/// Limit, per returned message, on the messages between its position and the end of the queue that are popped
+/// and pushed again. If there are more, returned messages are inserted and recorded one by one.
 const WRITTEN_ANEW_MAX: usize = 8;
 
 impl Queues<'_> {
-    /// Returns what clients had in flight who have left, as far as there is time for it.
+    /// Returns the messages in flight of disconnected clients, within the turn's budget.
     pub(crate) fn return_departed(&mut self) {
         while self.keyspace.has_departed() && self.keyspace.work.has_time() {
             let (how, parts) = self.keyspace.take_departed(self.keyspace.work.messages_left());
@@ -32,12 +31,12 @@ impl Queues<'_> {
         }
     }
 
-    /// Returns messages in flight, which may be a part of many.
+    /// Returns messages in flight. They may be a part of a large number.
     pub(super) fn give_back_part(&mut self, db: DbIndex, key: &Key, how: Return, numbers: &[u64]) {
         match how {
             Return::All => self.give_back(db, key, numbers),
             Return::Hopeless => {
-                // Looking costs less than moving, but not nothing.
+                // Examining costs less than moving, but not nothing.
                 self.keyspace.work.keys(numbers.len());
                 self.give_up_hopeless(db, key, numbers);
             }
@@ -45,22 +44,22 @@ impl Queues<'_> {
         }
     }
 
-    /// Returns all that a client has in flight, who stays.
+    /// Returns all messages that a client has in flight. The client stays connected.
     pub(crate) fn give_back_held(&mut self, client: ClientId) {
         for (db, key, numbers) in self.keyspace.held_by_queue(&[client]) {
             self.give_back(db, &key, &numbers);
         }
     }
 
-    /// Returns messages in flight to their places in the queue, but for those that were delivered too often
-    /// or have waited too long meanwhile. Their numbers rise.
+    /// Returns messages in flight to their positions in the queue, except those that were delivered too often
+    /// or have expired meanwhile. The numbers are ascending.
     pub(crate) fn give_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
         let staying = self.give_up_hopeless(db, key, numbers);
         self.put_back(db, key, &staying);
     }
 
-    /// Takes those of these messages in flight away that were delivered too often or have waited too long; gives
-    /// the numbers of the others.
+    /// Removes those of these messages in flight that were delivered too often or have expired. Returns the
+    /// numbers of the others.
     fn give_up_hopeless(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
         let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
         let now_ms = self.keyspace.queue_ms();
@@ -92,13 +91,13 @@ fn warn_of_delivery_limit(keyspace: &mut Keyspace, key: &[u8], policy: &QueuePol
         let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
         let limit = policy.delivery_limit.unwrap_or_default();
         warn!(
-            "a message of '{key}' was not acknowledged in {limit} deliveries: policy '{name}' gives \
-             it up{left_out}"
+            "a message of '{key}' was not acknowledged in {limit} deliveries: policy '{name}' \
+             removes it from the queue{left_out}"
         );
     }
 }
 
-/// What becomes of a message in flight that must not go back to its queue; none if it may.
+/// The fate of a message in flight that must not return to its queue; `None` if it may.
 fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
     let is_undeliverable = policy.delivery_limit.is_some_and(|limit| stamp.deliveries >= limit);
     let is_too_old =
@@ -111,7 +110,7 @@ fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
 }
 
 impl Queues<'_> {
-    /// Returns messages in flight to their places in the queue, come what may. Their numbers rise.
+    /// Returns messages in flight to their positions in the queue unconditionally. The numbers are ascending.
     pub(super) fn put_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
         if numbers.is_empty() {
             return;
@@ -158,8 +157,8 @@ fn is_tail(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) ->
     last.map(|(number, _)| number).eq(numbers.iter().rev().copied())
 }
 
-/// Whether deliveries come to be in their places if the last of them goes to the end of the queue first,
-/// then the one before it, and so on.
+/// Whether the deliveries reach their positions if they are moved to the end of the queue one by one,
+/// beginning with the last.
 fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u64]) -> bool {
     for end in [End::Front, End::Back] {
         let Some(queue_state) = keyspace.queue_state(db, key) else { return false };
@@ -176,7 +175,7 @@ fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u6
     true
 }
 
-/// How many messages are between the place of one that comes back and the end of its queue.
+/// The number of messages between the position of a returned message and the end of its queue.
 fn outer_len(queue: &Queue, end: End, order: u64) -> usize {
     match end {
         End::Front => queue.place_of(end, order),
@@ -185,9 +184,9 @@ fn outer_len(queue: &Queue, end: End, order: u64) -> usize {
 }
 
 impl Queues<'_> {
-    /// Puts messages at the ends of the queue one by one.
+    /// Moves messages to the ends of the queue one by one.
     fn move_back(&mut self, db: DbIndex, key: &[u8], returned: &[Delivery]) {
-        // There are only lists.
+        // A key with messages in flight holds a list or nothing.
         let _ = self.keyspace.change_or_create_list(db, key, |queue| {
             for Delivery { message, stamp, .. } in returned {
                 queue.push_stamped(stamp.taken_from, message, *stamp);
@@ -203,7 +202,7 @@ impl Queues<'_> {
         }
     }
 
-    /// Puts messages, which are in the order of their first deliveries, in their places at one end.
+    /// Inserts messages at their positions at one end. They are in the order of their first deliveries.
     fn insert_all(&mut self, db: DbIndex, key: &[u8], end: End, messages: Vec<Message>) {
         let Some((_, last)) = messages.last() else { return };
         let Ok(list) = self.keyspace.list(db, key) else { return };
@@ -239,7 +238,7 @@ impl Queues<'_> {
     }
 }
 
-/// Messages at the end of a queue, the outermost first, with those among them that come back.
+/// Merges the messages at the end of a queue, the outermost first, with returning ones.
 fn merge(outermost: Vec<Message>, returning: Vec<Message>) -> Vec<Message> {
     let mut merged = Vec::with_capacity(outermost.len() + returning.len());
     let mut returning = returning.into_iter().peekable();
@@ -254,8 +253,8 @@ fn merge(outermost: Vec<Message>, returning: Vec<Message>) -> Vec<Message> {
 }
 
 impl Queues<'_> {
-    /// Puts a message in its place among many others: a mark stands in for the next message meanwhile,
-    /// since a message cannot be named but by its bytes.
+    /// Inserts a message at its position among many others. Commands can name the next message only by its
+    /// bytes, so a mark replaces it meanwhile.
     fn insert_one(&mut self, db: DbIndex, key: &[u8], end: End, message: &[u8], stamp: Stamp) {
         let inserted = self.keyspace.change_or_create_list(db, key, |queue| {
             let index = queue.place_of(end, stamp.order);

@@ -1,27 +1,27 @@
-//! Queues under a policy: what becomes of a push, a pop, a message that waited too long.
+//! Queues under a policy: what happens at a push, a pop, the end of a TTL.
 //!
-//! The list commands come here where a key is under a policy, and nowhere else: a key without one takes
-//! its usual way. What happens here is stated as plain list commands, so that the append files mean
-//! the same to any server: a message that is delivered moves from `q` to the list `q:inflight`, from
-//! which an acknowledgement removes it; if a consumer waited for it, it is pushed there at once. One that is
-//! delayed is in `q:delayed` until then; a message that expires is popped; a dead letter is pushed.
+//! List commands use this module only if the key is under a policy; other keys take the usual path.
+//! Everything is recorded as plain list commands, so that the append files mean the same to any server. A
+//! delivery moves a message from `q` to the list `q:inflight`, and its acknowledgement removes it there. If a
+//! consumer waited for the message, it is pushed to that list at once. A delayed message is in `q:delayed`
+//! until it is due, an expired one is popped, a dead letter is pushed.
 //!
 //! # Why deliveries are recorded as moves
 //!
 //! A delivery could be no command at all: the message would stay at the head of the recorded queue until its
 //! acknowledgement, and a return would be one note. A prototype recorded 174 bytes instead of 250 for a
-//! message of 64 bytes that one consumer takes and acknowledges, 174 instead of 194 if the consumer waited for
-//! it, a quarter less where acknowledgements come in any order; with as many instructions. But as long as
-//! anything is in flight, each message would have another place in the files than in memory:
+//! message of 64 bytes that one consumer takes and acknowledges, 174 instead of 194 if the consumer waited
+//! for it, and a quarter less with acknowledgements in any order. The number of instructions was the same.
+//! But while anything is in flight, each message would have another position in the files than in memory:
 //!
-//! - A message that expires or makes room would be a removal from the middle (111 bytes instead of 24, and as
-//!   many steps for a loader as messages are in flight), a push to the front an insertion. `LREM`, `LTRIM`,
-//!   `LSET`, `RENAME` and `DEL` of what clients see would have to be written in other words.
-//! - An acknowledgement would have to count the messages in flight and those that came back before its own.
-//! - A kill would forget that messages in flight were delivered: `delivery-limit` could not stop one that ends
-//!   the broker's machine each time.
+//! - A message that expires or is dropped at a limit would be a removal from the middle: 111 bytes instead of
+//!   24, and as many steps for a loader as there are messages in flight. A push to the front would be an
+//!   insertion. `LREM`, `LTRIM`, `LSET`, `RENAME` and `DEL` would have to be translated.
+//! - An acknowledgement would have to count the messages in flight and the returned ones before its own.
+//! - After a kill, the deliveries of messages in flight would be forgotten: `delivery-limit` could not stop a
+//!   message that ends the broker's machine each time.
 //!
-//! All of it is done by [`Queues`]. A queue that was found is handed on as a `Slot`.
+//! [`Queues`] has all operations. A queue that was looked up is passed on as a `Slot`.
 
 mod acknowledge;
 mod chores;
@@ -57,12 +57,12 @@ pub(crate) use crate::effects::side;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::End;
 
-/// The list of the append files in which a queue's messages are while they are delayed.
+/// The list of a queue's delayed messages in the append files.
 fn delayed_key(key: &[u8]) -> Vec<u8> {
     [key, DELAYED].concat()
 }
 
-/// The list of the append files in which a queue's messages are while they are in flight.
+/// The list of a queue's messages in flight in the append files.
 fn inflight_key(key: &[u8]) -> Vec<u8> {
     [key, IN_FLIGHT].concat()
 }

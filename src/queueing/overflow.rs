@@ -1,8 +1,7 @@
-//! Room in a queue that is beyond its limits: the oldest messages make it.
+//! Brings a queue within its limits: the oldest messages are dropped or dead-lettered.
 //!
-//! A dead letter may be one too many in its queue. The oldest message there leaves as well, and so on;
-//! where policies form a circle, this goes on for long. `trim_in_turn` is therefore a loop, not a
-//! recursion.
+//! A dead letter may exceed the limits of its queue. Then the oldest message there leaves as well, and so on;
+//! if policies form a circle, this may take long. `trim_in_turn` is therefore a loop, not a recursion.
 
 use super::Queues;
 use super::dead_letters::Exit;
@@ -14,26 +13,26 @@ use crate::queue::{End, Stamp};
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Messages that make room one after the other; of more than these it is known at once how many.
+/// Messages removed one by one. Beyond this, the excess is computed and removed at once.
 const ONE_BY_ONE_MAX: usize = 16;
 
 impl Queues<'_> {
-    /// What follows when messages were stored at an end of a queue under a policy: they are counted, and if they
-    /// are too many, the oldest make room. The length after.
+    /// Completes a push to an end of a queue under a policy: counts the messages, and drops or dead-letters
+    /// the oldest ones above the limits. Returns the length after.
     pub(crate) fn finish_push(&mut self, db: DbIndex, key: &[u8], end: End, count: usize) -> usize {
         self.keyspace.count(db, key, |totals| totals.pushed += count as u64);
         self.trim_after_push(db, key, end)
     }
 
-    /// If there are too many messages, the oldest make room for those that were pushed to an end. The length
-    /// after.
+    /// Drops or dead-letters the oldest messages above the limits, after a push to this end. Returns the
+    /// length after.
     pub(crate) fn trim_after_push(&mut self, db: DbIndex, key: &[u8], end: End) -> usize {
         self.trim_to_limits(db, key, opposite(end));
         self.keyspace.length_under_policy(db, key).0
     }
 
-    /// Takes messages away from the end where the oldest are, until the queue is within its limits, if its
-    /// policy wants that.
+    /// Removes messages from the end with the oldest until the queue is within its limits, if its policy says
+    /// so.
     pub(crate) fn trim_to_limits(&mut self, db: DbIndex, key: &[u8], oldest: End) {
         if self.drop_one(db, key, oldest) && policy_exceeded(self.keyspace, db, key).is_some() {
             let full = Full { key: Key::from(key), oldest, popped: 0 };
@@ -41,8 +40,8 @@ impl Queues<'_> {
         }
     }
 
-    /// Drops the oldest message if there are too many, and nobody wants it: nearly always there is one too many.
-    /// Whether there may be more.
+    /// Drops the oldest message if there are too many and the policy is to drop: usually there is one too
+    /// many. Returns whether there may be more to do.
     fn drop_one(&mut self, db: DbIndex, key: &[u8], oldest: End) -> bool {
         let Some(at) = self.keyspace.slot(db, key) else { return false };
         let rules = PushRules::of(self.keyspace, at);
@@ -54,7 +53,7 @@ impl Queues<'_> {
             return true;
         }
         self.keyspace.work.moved(1);
-        // Before the list may be gone, and its slot with it.
+        // First, since the list and its slot may be gone afterwards.
         self.keyspace.count_in(at, |totals| totals.dropped += 1);
         let ready = self.keyspace.change_list_in(at, |queue| {
             queue.pop(oldest, |_| ());
@@ -65,26 +64,26 @@ impl Queues<'_> {
     }
 }
 
-/// The policy of a queue that is beyond its limits, if the oldest messages then make room.
+/// The policy of a queue above its limits, if it drops or dead-letters the oldest messages.
 fn policy_exceeded(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
     let at = keyspace.slot(db, key)?;
     let policy = keyspace.policy_in(at)?;
     (!policy.refuses_overflow() && is_beyond(keyspace, at, 0, 0)).then(|| Arc::clone(policy))
 }
 
-/// A queue that may be beyond its limits.
+/// A queue that may be above its limits.
 struct Full {
     key: Key,
-    /// The end where the oldest are.
+    /// The end with the oldest messages.
     oldest: End,
-    /// How many messages have made room, one after the other.
+    /// Messages removed one by one so far.
     popped: usize,
 }
 
 impl Queues<'_> {
-    /// Makes room in a queue, and whenever a dead letter is too much for another one, there first.
+    /// Brings a queue within its limits. A dead-letter queue that exceeds its own limits comes first.
     fn trim_in_turn(&mut self, db: DbIndex, first: Full) {
-        // Each queue is there once.
+        // No queue is there twice.
         let mut full = vec![first];
         while let Some(mut last) = full.pop() {
             let Some(policy) = policy_exceeded(self.keyspace, db, &last.key) else { continue };
@@ -92,7 +91,7 @@ impl Queues<'_> {
                 Overflow::DeadLetter => Fate::DeadLetter,
                 _ => Fate::Dropped,
             };
-            // Nearly always there is one too many.
+            // Usually there is one too many.
             let (key, first) = (last.key.clone(), last.oldest);
             let exit = Exit { db, key: &key, policy: &policy, fate, first };
             if last.popped == ONE_BY_ONE_MAX {
@@ -111,7 +110,7 @@ impl Queues<'_> {
         }
     }
 
-    /// Takes all messages away that are too many: those that are ready in one row, then delayed ones.
+    /// Removes all messages above the limits: first ready ones, as one row, then delayed ones.
     fn trim_many(&mut self, exit: Exit<'_>) {
         let Exit { db, key, policy, first: oldest, .. } = exit;
         let ready = self.keyspace.excess(db, key, policy, oldest);
@@ -128,8 +127,7 @@ impl Queues<'_> {
         }
     }
 
-    /// Takes a message away from the end where the oldest are; of those that are delayed if no other is
-    /// left.
+    /// Removes the message at the end with the oldest; a delayed one only if no other is left.
     fn pop_oldest(&mut self, db: DbIndex, key: &[u8], oldest: End) -> Option<(Vec<u8>, Stamp)> {
         let popped =
             self.keyspace.change_list(db, key, |queue| queue.pop_stamped(oldest, <[u8]>::to_vec));
@@ -174,7 +172,7 @@ mod tests {
         for len in 1..=LEN {
             assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));
         }
-        // Each message is a dead letter as often as it may be before the first one is dropped.
+        // Each message becomes a dead letter as often as allowed before the first one is dropped.
         assert_eq!(push_to(b"a"), Ok(LEN));
         keyspace.check_invariants();
         let dropped =

@@ -1,4 +1,4 @@
-//! Changing the policies, and what becomes of queues that one does not govern any more.
+//! Changes of policies, and queues that no longer are under one.
 
 use super::Queues;
 use super::reserved::check_lists;
@@ -6,8 +6,8 @@ use crate::note::Note;
 use crate::policy::{Policies, QueuePolicy};
 
 impl Queues<'_> {
-    /// Changes the policies, and then which queues they govern: of few keys at once, of many as a chore.
-    /// Messages that come under a policy are ready since `at_ms`, if a note says so of all of them.
+    /// Changes the policies, and then those of the keys: of a few at once, of many as a chore. Messages that
+    /// come under a policy are ready since `at_ms`, if a note says so of all of them.
     pub(crate) fn change_policies<R>(
         &mut self,
         at_ms: Option<i64>,
@@ -27,7 +27,7 @@ impl Queues<'_> {
         result
     }
 
-    /// Goes on to put queues under the policies that hold, as far as there is time for it.
+    /// Continues to apply the present policies to the keys, within the turn's budget.
     pub(crate) fn follow_policies(&mut self) {
         if !self.keyspace.has_pass() {
             return;
@@ -43,9 +43,9 @@ impl Queues<'_> {
         self.keyspace.update_is_behind();
     }
 
-    /// Returns what is in flight or delayed of a queue whose policy does not provide for it any more to its old
-    /// place, whatever a policy says of messages that come back; `count_max` messages at the most, those that
-    /// were delivered last first. False if there is no such queue.
+    /// Returns the messages in flight and delayed of one queue whose policy no longer provides for them, to
+    /// their old positions, even those delivered too often or expired. At most `count_max` messages, the last
+    /// delivered first. Returns false if there is no such queue.
     fn return_orphaned(&mut self, count_max: usize) -> bool {
         let Some((db, key)) = self.keyspace.next_orphaned() else { return false };
         let policy = self.keyspace.policies().of(&key);
@@ -79,23 +79,23 @@ impl Queues<'_> {
     /// QUEUE POLICY SET.
     ///
     /// # Errors
-    /// There are too many policies, or a list that is there has a name that they need; nothing has changed.
+    /// There are too many policies, or an existing list has a name that they reserve. Nothing has changed.
     pub(crate) fn set_policy(&mut self, policy: QueuePolicy) -> Result<(), String> {
         let at_ms = self.keyspace.queue_ms();
         let mut next = self.keyspace.policies().clone();
         next.set(policy.clone())?;
         check_lists(self.keyspace, &next)?;
-        // Messages that come under it are ready since then, as the note says.
+        // Messages that come under the policy are ready since then, as the note says.
         self.change_policies(Some(at_ms), |policies| *policies = next);
         self.keyspace.mark_change();
         self.keyspace.effects.note(0, &Note::PolicySet { at_ms, policy });
         Ok(())
     }
 
-    /// The policies of the settings, after CONFIG SET.
+    /// Applies the policies of the settings, after CONFIG SET.
     ///
     /// # Errors
-    /// A list that is there has a name that they need, or a new one leaves open what acknowledges; nothing
+    /// An existing list has a name that they reserve, or a new policy does not say what acknowledges. Nothing
     /// has changed.
     pub(crate) fn configure_policies(&mut self, configured: &[QueuePolicy]) -> Result<(), String> {
         let mut next = self.keyspace.policies().clone();
@@ -112,7 +112,7 @@ impl Queues<'_> {
         Ok(())
     }
 
-    /// QUEUE POLICY DEL; whether there was one of this name.
+    /// QUEUE POLICY DEL. Returns whether there was a policy of this name.
     pub(crate) fn delete_policy(&mut self, name: &[u8]) -> bool {
         let is_deleted = self.change_policies(None, |policies| policies.delete(name));
         if is_deleted {

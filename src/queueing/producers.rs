@@ -1,7 +1,7 @@
 //! `overflow block`: producers that wait for capacity.
 //!
-//! They stand in one line for each queue, and whoever pushes while there is a line joins its end. When
-//! messages leave the queue, the first in line push theirs, as long as they fit.
+//! Each queue has a line of waiting producers, and a push joins its end while it is not empty. When messages
+//! leave the queue, the first producers in line push theirs, as long as they fit.
 
 use super::limits::{full, is_beyond};
 use super::push::{Place, new_messages};
@@ -10,9 +10,9 @@ use crate::keyspace::{DbIndex, Keyspace};
 use crate::policy::QueuePolicy;
 use std::sync::Arc;
 
-/// The policy under which a push has to wait for capacity: there is too little, or others are in line
-/// before it. None if it may be made, or never could. `is_first` says that the push is the first in
-/// line; it goes on waiting while the queue is paused.
+/// The policy under which a push must wait for capacity: there is too little, or others are in line before
+/// it. `None` if the push can be made now or could never be. `is_first`: the push is the first in line; it
+/// continues to wait while the queue is paused.
 pub(crate) fn must_wait<'a>(
     keyspace: &mut Keyspace,
     to: &Place<'_>,
@@ -28,7 +28,7 @@ pub(crate) fn must_wait<'a>(
         return Some(policy);
     }
     let (count, bytes) = capacity_wanted(keyspace, at.db(), to.key, &policy, messages);
-    // What is not stored needs no capacity.
+    // Messages that are not stored need no capacity.
     let may_ever_fit = count > 0
         && policy.max_length.is_none_or(|max| count as u64 <= max)
         && policy.max_length_bytes.is_none_or(|max| bytes as u64 <= max);
@@ -54,7 +54,7 @@ fn capacity_wanted<'a>(
     }
 }
 
-/// What a producer is told that has waited too long to push so many messages, which are counted as
+/// Returns the error for a producer whose wait has timed out, and counts the messages of its push as
 /// rejected.
 pub(crate) fn refuse_waiting(
     keyspace: &mut Keyspace,

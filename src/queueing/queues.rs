@@ -1,8 +1,8 @@
-//! Who does what policies say.
+//! The operations of policies on queues.
 
 use crate::keyspace::Keyspace;
 
-/// The queues, to do with them what policies say, and to state it.
+/// Applies policies to the queues of a keyspace, and records the effects.
 pub(crate) struct Queues<'a> {
     pub(super) keyspace: &'a mut Keyspace,
 }

@@ -1,4 +1,4 @@
-//! What append files are told of the messages in a queue under a policy: since when they are ready.
+//! Records since when the messages of queues under a policy are ready.
 
 use super::Queues;
 use crate::keyspace::{DbIndex, NewlyStamped, Slot};
@@ -6,13 +6,13 @@ use crate::note::Note;
 use crate::queue::End;
 
 impl Queues<'_> {
-    /// Notes since when the messages are ready that are about to be stated as pushed to a queue under a policy, if
-    /// the stream does not say so yet.
+    /// Records since when messages are ready, before their push to a queue under a policy is recorded, unless
+    /// the stream already says so.
     pub(crate) fn record_ready(&mut self, db: DbIndex, key: &[u8]) {
         self.record_ready_since(db, key, self.keyspace.queue_ms());
     }
 
-    /// As `record_ready`, of messages that are ready since `ms`.
+    /// As `record_ready`, for messages that are ready since `ms`.
     pub(crate) fn record_ready_since(&mut self, db: DbIndex, key: &[u8], ms: i64) {
         if self.keyspace.effects.is_on()
             && let Some(at) = self.keyspace.slot(db, key)
@@ -21,7 +21,7 @@ impl Queues<'_> {
         }
     }
 
-    /// As `record_ready_since`, of a queue that was found.
+    /// As `record_ready_since`, for a queue that was looked up.
     #[inline]
     pub(crate) fn record_ready_in(&mut self, at: Slot, ms: i64) {
         if self.keyspace.effects.is_on() && self.keyspace.set_recorded_ready(at, ms) == Some(false)
@@ -31,11 +31,11 @@ impl Queues<'_> {
         }
     }
 
-    /// Notes since when the messages are ready that came under a policy in another way than by a push: a
-    /// list was renamed or copied, the policies changed.
+    /// Records since when messages are ready that came under a policy without a push: a list was renamed or
+    /// copied, or the policies changed.
     pub(crate) fn record_stamps(&mut self) {
         for NewlyStamped { db, key, ms, is_corrected } in self.keyspace.take_newly_stamped() {
-            // Also if the same was noted before these came.
+            // Even if the same time was recorded before these messages came.
             let noted = self.keyspace.slot(db, &key);
             if noted.and_then(|at| self.keyspace.set_recorded_ready(at, ms)).is_none() {
                 continue;

@@ -1,9 +1,9 @@
-//! What append files tell of queues under policies: notes, and the lists that are not lists here but hold what
-//! is in flight.
+//! Replays queues under policies from append files: notes, and the lists that hold messages in flight or
+//! delayed.
 //!
-//! While files are loaded no policy does anything: what it did is in the files. But queues have their
-//! stamps, and deliveries are deliveries, so that both are as they were when all is loaded. A list
-//! `q:inflight` of a queue without such a policy is an ordinary list, and nothing is lost.
+//! While files are loaded, policies have no effect: what they did is in the files. But messages get their
+//! stamps, and deliveries are tracked, so that both are restored after loading. A list `q:inflight` of a
+//! queue without such a policy is an ordinary list, so that nothing is lost.
 
 use super::Queues;
 use super::deliver::Pop;
@@ -19,8 +19,9 @@ use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Output, Request, parse_integer};
 
 impl Queues<'_> {
-    /// Runs a command that is about a list of messages in flight or delayed, as this program states them;
-    /// false if it is not. What another program did to such a list is done to an ordinary one then.
+    /// Runs a command on a list of messages in flight or delayed, in the form that this program records.
+    /// Returns false for any other command; if another program changed such a list, it becomes an ordinary
+    /// one first.
     pub(crate) fn replay(
         &mut self,
         db: DbIndex,
@@ -42,7 +43,7 @@ impl Queues<'_> {
     }
 }
 
-/// Makes what is in flight or delayed an ordinary list, if a key is the name of that.
+/// Turns the messages in flight or delayed into an ordinary list, if the key is the name of their list.
 fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
     let mut messages: Vec<Box<[u8]>> = Vec::new();
     if let Some(queue) = key.strip_suffix(IN_FLIGHT).map(Key::from) {
@@ -56,7 +57,7 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
         messages.extend(taken.flatten().iter().flat_map(|list| list.iter().map(Box::from)));
     }
     if !messages.is_empty() {
-        // There was a list, or nothing, where this was recorded.
+        // When this was recorded, the key held a list or nothing.
         let _ = keyspace.change_or_create_list(db, key, |list| {
             messages.iter().for_each(|message| list.push(End::Back, message));
         });
@@ -108,7 +109,7 @@ impl Queues<'_> {
             name if is_word(name, "lrem") && request.len() == 4 => {
                 drop_equal(self.keyspace, db, &queue, arg(3));
             }
-            // One of several that are equal, which is about to be removed.
+            // Marks one of several equal messages, which is removed next.
             name if is_word(name, "lset") && is_mark(arg(3)) => {
                 let Some(rank) = parse_integer(second).and_then(|n| usize::try_from(n).ok()) else {
                     return false;
@@ -125,7 +126,7 @@ impl Queues<'_> {
     }
 }
 
-/// Remembers the messages of a push that was replayed, so that the same are not stored again after it.
+/// Remembers the messages of a replayed push for deduplication.
 pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
     let name = request.name();
     if keyspace.policies().is_empty() || !(is_word(name, "rpush") || is_word(name, "lpush")) {
@@ -138,7 +139,7 @@ pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Requ
     remember_messages(keyspace, db, queue, request, window_ms, at_ms);
 }
 
-/// Remembers the messages of a push for a queue, which was made at `at_ms`.
+/// Remembers the messages of a push to a queue, made at `at_ms`.
 fn remember_messages(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -152,7 +153,7 @@ fn remember_messages(
     keyspace.remember(db, queue, fingerprints, window_ms, at_ms);
 }
 
-/// Runs a command on a queue's delayed messages, which are a list to whoever wrote it.
+/// Runs a command on a queue's delayed messages, which are recorded as a list.
 fn replay_delayed(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -164,7 +165,7 @@ fn replay_delayed(
     let second = arg(2);
     if is_word(name, "rpush") {
         let noted = keyspace.queue_state(db, queue).map(|queue_state| queue_state.noted_delay());
-        // Without a note they are ready when all is loaded, in their order.
+        // Without a note they are ready after loading, in their order.
         let (ms, end) = noted.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
         let stamp = Stamp { ready_ms: ms, taken_from: end, ..Stamp::default() };
         keyspace.delay(db, queue, request.args_from(2), stamp);
@@ -181,7 +182,7 @@ fn replay_delayed(
         if let Some(Some((message, stamp))) = popped {
             let Stamp { ready_ms, hops, .. } = stamp;
             let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
-            // There was a list, or nothing, where this was recorded.
+            // When this was recorded, the key held a list or nothing.
             let _ = keyspace.change_or_create_list(db, queue, |ready| {
                 ready.push_stamped(end_of(arg(4)), &message, stamp);
             });
@@ -212,7 +213,7 @@ fn end_of(word: &[u8]) -> End {
     if is_word(word, "left") { End::Front } else { End::Back }
 }
 
-/// The number of the delivery at an end of those in flight.
+/// The number of the first or last delivery in flight.
 fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Option<u64> {
     let in_flight = &keyspace.queue_state(db, key)?.in_flight;
     match end {
@@ -224,14 +225,14 @@ fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Opti
 fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
     let Some(number) = number_at(keyspace, db, key, from) else { return };
     let Some(delivery) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
-    // There was a list, or nothing, where this was recorded.
+    // When this was recorded, the key held a list or nothing.
     let _ = keyspace.change_or_create_list(db, key, |queue| {
         queue.push_stamped(to, &delivery.message, delivery.stamp);
     });
 }
 
-/// Messages that were in flight when a base file was written, and a note about them follows; or that were
-/// delivered as soon as they were pushed.
+/// Adds messages in flight. Either they are from a base file, and a note about them follows, or they were
+/// delivered at their push.
 fn add<'a>(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -247,7 +248,7 @@ fn add<'a>(
         let delivery = Delivery { message, stamp, owner, input, delivered_ms: 0 };
         keyspace.add_delivery(db, key, number, delivery);
     }
-    // The list that they passed through had none.
+    // The list that they skipped had no expiry.
     keyspace.set_expiry_of_emptied(db, key, None);
 }
 
@@ -264,10 +265,10 @@ fn drop_equal(keyspace: &mut Keyspace, db: DbIndex, key: &Key, message: &[u8]) {
     }
 }
 
-/// Takes in what an ECHO notes; nothing if it is not a note.
+/// Applies a note in an ECHO; does nothing if the text is not a note.
 ///
 /// # Errors
-/// It is a note that this version does not know, or that cannot be followed.
+/// This version does not know the note, or cannot apply it.
 pub(crate) fn replay_note(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -300,7 +301,7 @@ pub(crate) fn replay_note(
         Some(Note::FormerPolicy { key, policy }) => keyspace.set_former_policy(db, &key, policy),
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::StampedAt { key, index, stamp }) => {
-            // There was a list, or nothing, where this was recorded.
+            // When this was recorded, the key held a list or nothing.
             let _ = keyspace.change_list(db, &key, |queue| queue.restamp_at(index, stamp));
         }
         Some(Note::InFlight { key, stamps }) => {
@@ -322,25 +323,27 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
         Some(queue) if keyspace.delays(db, queue) => {
             keyspace.change_delayed(db, queue, change);
         }
-        // There was a list, or nothing, where this was recorded.
+        // When this was recorded, the key held a list or nothing.
         _ => drop(keyspace.change_list(db, key, change)),
     }
 }
 
 impl Queues<'_> {
-    /// Ends the loading of files: policies act again, and what was in flight has lost its owner.
+    /// Ends the loading of files: policies apply again, and messages in flight, which have no consumer any
+    /// more, are returned.
     pub(crate) fn end_replay(&mut self, now: Now) {
         for (db, key) in self.keyspace.end_replay(now) {
             self.record_ready(db, &key);
         }
-        // Nobody waits yet: all of it at once.
+        // No client waits yet, so all are returned at once.
         self.keyspace.depart_client(ClientId::nobody());
         let (_, all) = self.keyspace.take_departed(usize::MAX - 1);
         for (db, key, numbers) in all {
             self.give_back(db, &key, &numbers);
         }
         self.keyspace.policies().warn_of_assumptions();
-        // Files that lost their middle may have queues whose policy went before what it provided for.
+        // If files lost their middle, a policy may have ended before its messages in flight or delayed were
+        // returned.
         if self.keyspace.has_policies() {
             self.change_policies(None, |_| ());
         }

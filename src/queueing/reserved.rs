@@ -1,17 +1,17 @@
-//! Names that the append files need: the lists of what is in flight and of what is delayed.
+//! Reserved names: those of the lists with messages in flight or delayed in the append files.
 //!
-//! A list of that name which a client made would be one with them in the files, and its messages would
-//! come to the queue when they are loaded. So nobody can make one, as long as the policy holds.
+//! If a client made a list of that name, the files would mix the two, and its messages would be in the queue
+//! after loading. So no such list can be made while the policy applies.
 
 use crate::command_error::CommandError;
 use crate::keyspace::Keyspace;
 use crate::policy::{Policies, QueuePolicy};
 
-/// Whether a list of this name may be made. Whatever makes lists asks; of pushes those do that find none,
-/// since there is none of a name that is needed.
+/// Checks that a list of this name may be made. Everything that makes lists must call this; a push only if
+/// there is no list, since no list has a reserved name.
 ///
 /// # Errors
-/// A policy needs the name.
+/// A policy reserves the name.
 pub(crate) fn check_name(keyspace: &Keyspace, key: &[u8]) -> Result<(), CommandError> {
     if !keyspace.reserves_names() {
         return Ok(());
@@ -31,7 +31,7 @@ fn reserved(key: &[u8], policy: &QueuePolicy) -> CommandError {
     CommandError::from(text)
 }
 
-/// Why policies may not become these: a list that is there has a name that they need.
+/// Checks that no existing list has a name that these policies reserve. The error says which has.
 pub(crate) fn check_lists(keyspace: &Keyspace, policies: &Policies) -> Result<(), String> {
     if !policies.reserve_names() {
         return Ok(());
