@@ -1,12 +1,12 @@
-//! What changed, as a stream of commands that change another broker in the same way.
+//! The effects: all changes, as a stream of commands that change another broker in the same way.
 //!
-//! Effects are not requests: a BLPOP is the LPOP that it became, a relative expiry is the moment
-//! it means, an expired key is a DEL, and what one EXEC changed stands between MULTI and EXEC.
-//! Whoever replays the stream from the start, with the clock at zero so that nothing expires by
-//! itself, has the same data. The append files are one reader of the stream; there may be more: see `stream`.
+//! Effects are not requests: a BLPOP becomes the LPOP that it was, a relative expiry becomes a time, an
+//! expired key a DEL, and the changes of one EXEC are between MULTI and EXEC. Replaying the stream from its
+//! start, with the clock at zero so that nothing expires by itself, gives the same data. The append files
+//! are one reader of the stream; there may be more: see `stream`.
 //!
-//! Pushes to one end of a queue that follow each other are one push of all their messages, and pops
-//! one pop with a count: fewer bytes to write, and fewer commands to load.
+//! Consecutive pushes to one end of a queue become one push of all their messages, consecutive pops one pop
+//! with a count: fewer bytes to write, and fewer commands to load.
 
 mod stream;
 #[cfg(test)]
@@ -22,32 +22,31 @@ use crate::resp::{write_arg, write_command};
 use std::ops::Range;
 use stream::Stream;
 
-/// A push takes in others up to so many bytes: enough for its first words to cost nothing beside its
-/// messages, and little for a loader, which holds a command as a whole.
+/// Limit on the bytes of joined pushes: enough to make the command's first words cheap, and little for a
+/// loader, which keeps a whole command in memory.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// What changed since somebody began to read it.
+/// The changes since the first reader began.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    /// Whether anybody does.
+    /// Whether there are readers.
     is_on: bool,
     stream: Stream,
-    /// The database that the stream has selected.
+    /// The database selected in the stream.
     db: Option<DbIndex>,
-    /// Whether the command that runs has stated its effect itself.
+    /// Whether the current command has recorded its effect itself.
     is_recorded: bool,
-    /// What an EXEC that runs has changed so far.
+    /// The changes of the current EXEC so far.
     group: Option<Group>,
-    /// What the stream ends with, of the group if there is one, if another effect can become part of
-    /// it.
+    /// The last effect, of the group if there is one, if another effect can join it.
     last: Option<Joinable>,
     file: u32,
 }
 
-/// The effects of one EXEC. They are kept apart until it ends, since only then it is known
-/// whether there are several.
+/// The effects of one EXEC. They are kept apart until it ends, since only then it is known whether there are
+/// several.
 #[derive(Debug, Default)]
 struct Group {
     stream: Vec<u8>,
@@ -59,24 +58,24 @@ struct Group {
 pub(crate) struct Moves<'a> {
     pub(crate) db: DbIndex,
     pub(crate) key: &'a [u8],
-    /// The end of the queue at which they were.
+    /// The end of the queue they were taken from.
     pub(crate) end: End,
-    /// To the back of this list.
+    /// The list. They were added at its back.
     pub(crate) list: &'a [u8],
     pub(crate) count: usize,
-    /// Whether the queue had no others, and no loader has to see them pushed to it.
+    /// Whether the queue had no other messages, and no loader must see their push to the queue.
     pub(crate) are_all: bool,
 }
 
-/// A push or a pop in a stream.
+/// A push or a pop at the end of the stream.
 #[derive(Debug)]
 struct Joinable {
     kind: Kind,
-    /// Where it begins.
+    /// Where the command begins.
     start: usize,
-    /// Where it names its queue. What follows are messages or a count.
+    /// Where its key is. Messages or a count follow.
     key: Range<usize>,
-    /// Messages that it pushes or pops.
+    /// Messages pushed or popped.
     count: usize,
 }
 
@@ -97,7 +96,7 @@ impl Kind {
     }
 }
 
-/// An end of a list, as LMOVE has it.
+/// An end of a list, as an argument of LMOVE.
 pub(crate) fn side(end: End) -> &'static [u8] {
     match end {
         End::Front => b"LEFT",
@@ -106,7 +105,7 @@ pub(crate) fn side(end: End) -> &'static [u8] {
 }
 
 impl Effects {
-    /// Whether effects are wanted.
+    /// Whether effects are recorded.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
         self.is_on
@@ -118,13 +117,13 @@ impl Effects {
         self.stream.unsealed_bytes() + self.group.as_ref().map_or(0, |group| group.stream.len())
     }
 
-    /// Bytes that are held for readers.
+    /// Bytes kept for readers.
     pub(crate) fn held_bytes(&self) -> usize {
         self.stream.bytes()
     }
 
-    /// Asks for effects from now on. The reader finds the choice of a database at its beginning; what notes
-    /// say it finds only behind `begin_file`.
+    /// Adds a reader. It begins with the choice of a database. Earlier notes are repeated for it only after
+    /// `begin_file`.
     pub(crate) fn begin_reading(&mut self) -> EffectsReader {
         self.seal();
         self.db = None;
@@ -132,7 +131,7 @@ impl Effects {
         self.stream.add_reader()
     }
 
-    /// Asks for effects no more, as far as this reader is concerned.
+    /// Ends a reader. Without readers nothing is recorded.
     pub(crate) fn end_reading(&mut self, reader: EffectsReader) {
         self.seal();
         self.stream.remove_reader(reader);
@@ -145,13 +144,12 @@ impl Effects {
         self.is_recorded = false;
     }
 
-    /// Whether the command that runs has stated its effect, so that the request is not taken
-    /// for it.
+    /// Whether the current command has recorded its effect, so that its request is not recorded.
     pub(crate) fn is_recorded(&self) -> bool {
         self.is_recorded
     }
 
-    /// States an effect that differs from the request that has it.
+    /// Records an effect that differs from the request.
     pub(crate) fn record<'a, A>(&mut self, db: DbIndex, args: A)
     where
         A: IntoIterator<Item = &'a [u8], IntoIter: ExactSizeIterator>,
@@ -177,20 +175,21 @@ impl Effects {
         }
     }
 
-    /// The number of the file that the stream goes to, as far as `begin_file` tells: what was noted in
-    /// another one is not known in this.
+    /// The number of the current file, increased by `begin_file`. Notes in another file are unknown in this
+    /// one.
     pub(crate) fn file(&self) -> u32 {
         self.file
     }
 
-    /// States that messages in a row were taken out of a list: see `add_removed`.
+    /// Records the removal of consecutive messages from a list: see `add_removed`.
     pub(crate) fn record_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         self.is_recorded = true;
         self.add_removed(removed, mark);
     }
 
-    /// Adds that messages in a row were taken out of a list. In the middle a mark takes their places first,
-    /// which no message can be expected to be. Those that are on their way are in a list of their own.
+    /// Adds the removal of consecutive messages from a list. In the middle, a mark replaces them first: a
+    /// text that no message can be expected to have. Departing messages are copied to a list of their own
+    /// before.
     pub(crate) fn add_removed(&mut self, removed: &Removed, mark: impl FnOnce() -> Vec<u8>) {
         if !self.is_on {
             return;
@@ -211,13 +210,13 @@ impl Effects {
             return self.add(db, [command, key, digits.format(count).as_bytes()]);
         }
         let mark = mark();
-        for place in index..index + count {
-            self.add(db, [&b"LSET"[..], key, digits.format(place).as_bytes(), &mark]);
+        for position in index..index + count {
+            self.add(db, [&b"LSET"[..], key, digits.format(position).as_bytes(), &mark]);
         }
         self.add(db, [&b"LREM"[..], key, digits.format(count).as_bytes(), &mark]);
     }
 
-    /// States that messages were added at one end of a queue, one after the other.
+    /// Records a push of messages, one after another, to one end of a queue.
     #[inline]
     pub(crate) fn record_push<'a, A>(&mut self, db: DbIndex, end: End, key: &[u8], messages: A)
     where
@@ -244,7 +243,7 @@ impl Effects {
         self.last = Some(last);
     }
 
-    /// States that so many messages were taken from one end of a queue.
+    /// Records a pop of this many messages from one end of a queue.
     #[inline]
     pub(crate) fn record_pop(&mut self, db: DbIndex, end: End, key: &[u8], count: usize) {
         self.is_recorded = true;
@@ -265,7 +264,7 @@ impl Effects {
         self.last = Some(last);
     }
 
-    /// States that messages moved from one end of a queue to the back of a list.
+    /// Records that messages moved from one end of a queue to the back of a list.
     pub(crate) fn record_moves(&mut self, moved: &Moves<'_>) {
         self.is_recorded = true;
         if self.is_on && !(moved.are_all && self.redirect_push(moved)) {
@@ -273,12 +272,12 @@ impl Effects {
         }
     }
 
-    /// If the stream ends with the push of these messages and they were all that the queue had, makes it a
-    /// push to the list; whether it did.
+    /// If the stream ends with the push of these messages, and the queue had no others, changes it to a push
+    /// to the list. Returns whether it did.
     fn redirect_push(&mut self, moved: &Moves<'_>) -> bool {
         let &Moves { db, end, key, list, count, .. } = moved;
         let kind = Kind::Push(End::Back);
-        // Several that are taken from the back come in the opposite order.
+        // Several messages taken from the back would be in the opposite order.
         let has_order = end == End::Front || count == 1;
         let Some(last) = self.last.take_if(|last| has_order && last.count == count) else {
             return false;
@@ -299,8 +298,8 @@ impl Effects {
 
     fn move_all(&mut self, moved: &Moves<'_>) {
         let &Moves { db, end, key, list, count, .. } = moved;
-        // A pop at the front of the list stays the last effect, so that the next one joins it. What it takes
-        // was there before these came to the back.
+        // A pop at the front of the list stays the last effect, so that the next pop can join it. What it
+        // takes was in the list before these messages.
         let pop = self.last.take();
         let pop = pop.filter(|last| self.is_of(last, db, Kind::Pop(End::Front), list));
         let len_before = self.current().len();
@@ -316,13 +315,13 @@ impl Effects {
         self.last = Some(pop);
     }
 
-    /// Whether the end of the stream is of this kind and of this queue.
+    /// Whether the last effect is of this kind, database and queue.
     fn is_of(&mut self, last: &Joinable, db: DbIndex, kind: Kind, key: &[u8]) -> bool {
         last.kind == kind && self.db == Some(db) && self.current()[last.key.clone()] == *key
     }
 
-    /// What the stream ends with, if it is of this kind, of this queue and not too large yet; else a
-    /// new one, of no messages so far.
+    /// Returns the last effect if it is of this kind and queue and not too large; otherwise a new one,
+    /// without messages so far.
     fn joinable(&mut self, db: DbIndex, kind: Kind, key: &[u8]) -> Joinable {
         if let Some(last) = self.last.take()
             && self.is_of(&last, db, kind, key)
@@ -337,12 +336,12 @@ impl Effects {
         Joinable { kind, start, key: key_end - key.len()..key_end, count: 0 }
     }
 
-    /// The stream that is written to: that of the EXEC that runs, if one does.
+    /// The buffer to write to: that of the current EXEC, if there is one.
     fn current(&mut self) -> &mut Vec<u8> {
         self.group.as_mut().map_or(self.stream.open(), |group| &mut group.stream)
     }
 
-    /// The stream, for one more command in this database.
+    /// The buffer, ready for a command in this database.
     fn begin_effect(&mut self, db: DbIndex) -> &mut Vec<u8> {
         self.last = None;
         if let Some(group) = &mut self.group {
@@ -352,7 +351,7 @@ impl Effects {
         let stream = self.current();
         if !is_selected {
             let mut digits = itoa::Buffer::new();
-            // In lower case, which is the same to Redis, but not what Redis writes: see `journal::scan`.
+            // Lower case is the same to Redis, but Redis writes upper case: see `journal::scan`.
             write_command(stream, [b"select", digits.format(db).as_bytes()]);
         }
         stream
@@ -366,8 +365,7 @@ impl Effects {
         }
     }
 
-    /// Ends an EXEC: several effects stand between MULTI and EXEC, so that they are replayed
-    /// together or not at all.
+    /// Ends an EXEC. Several effects are enclosed in MULTI and EXEC, so that all or none are replayed.
     pub(crate) fn end_group(&mut self) {
         let Some(mut group) = self.group.take() else { return };
         self.last = None;
@@ -381,7 +379,7 @@ impl Effects {
         }
     }
 
-    /// Ends a part of the stream, such as a turn: what is there does not change any more, and can be read.
+    /// Ends a part of the stream, such as a turn: its bytes do not change any more and can be read.
     #[inline]
     pub(crate) fn seal(&mut self) {
         debug_assert!(self.group.is_none(), "an EXEC is in one part");
@@ -389,29 +387,29 @@ impl Effects {
         self.stream.seal();
     }
 
-    /// The offset in the stream up to which a reader has read, in bytes since the first reader began.
+    /// A reader's position, in bytes since the first reader began.
     pub(crate) fn offset_of(&self, reader: &EffectsReader) -> u64 {
         self.stream.offset_of(reader)
     }
 
-    /// What is sealed and a reader has not read, in parts.
+    /// A reader's unread sealed bytes, in parts.
     pub(crate) fn unread(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
         self.stream.unread(reader)
     }
 
-    /// Says that a reader has read so many bytes of that.
+    /// Marks this many unread bytes as read.
     pub(crate) fn advance(&mut self, reader: &EffectsReader, bytes: usize) {
         self.stream.advance(reader, bytes);
     }
 
-    /// Moves what is sealed and a reader has not read to the end of `to`.
+    /// Moves a reader's unread sealed bytes to the end of `to`.
     #[inline]
     pub(crate) fn take_into(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
         self.stream.take_into(reader, to);
     }
 
-    /// Makes the stream to come mean the same by itself, as a new file must, or what follows a snapshot: it
-    /// begins with the choice of its database, and what was noted is noted again.
+    /// Makes the following stream complete by itself, for a new file or after a snapshot: it begins with the
+    /// choice of its database, and notes are repeated.
     pub(crate) fn begin_file(&mut self) {
         self.seal();
         self.db = None;
@@ -420,8 +418,8 @@ impl Effects {
 }
 
 impl Joinable {
-    /// Changes the number of arguments at its beginning. If that has more digits now, what follows
-    /// moves; that happens at 10, 100 and so on, so it costs next to nothing for each.
+    /// Changes the number of arguments in the command. If it needs more digits, the rest is moved. That
+    /// happens at 10, 100 and so on, so it costs next to nothing per message.
     fn set_args(&mut self, stream: &mut Vec<u8>, args: usize) {
         let first = self.start + 1;
         let digits_before = stream[first..].iter().take_while(|byte| byte.is_ascii_digit()).count();

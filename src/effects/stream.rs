@@ -1,8 +1,8 @@
 //! The bytes of the effects: written once, with several readers, each at its own pace.
 //!
-//! The stream is a row of blocks; new bytes go to the last one. Each byte has a permanent offset. Sealed bytes
-//! never change, and only they can be read. A block is freed when all readers have passed it: a slow reader
-//! holds what it has not read, in whole blocks, and costs the others nothing.
+//! The stream is a sequence of blocks; new bytes go to the last one. Each byte has a permanent offset. Sealed
+//! bytes never change, and only they can be read. A block is freed when all readers have passed it: a slow
+//! reader holds its unread bytes, in whole blocks, and costs the others nothing.
 
 use std::collections::VecDeque;
 
@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 /// and a closed one is not copied when the stream grows.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// The most capacity that an empty block keeps after a burst.
+/// Limit on the capacity that an empty block keeps after a burst.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// A reader of a broker's effects, from its own beginning on. Unread effects are held until it is ended.
+/// A reader of a broker's effects since its own start. Its unread effects are held until it is ended.
 #[derive(Debug)]
 pub struct EffectsReader {
     index: usize,
@@ -22,22 +22,22 @@ pub struct EffectsReader {
 /// A closed block: all of it is sealed.
 #[derive(Debug)]
 struct Block {
-    /// The offset behind its last byte.
+    /// The offset after its last byte.
     end: u64,
     bytes: Vec<u8>,
 }
 
-/// The stream, from the first byte that a reader has not read.
+/// The stream, from the first unread byte.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     closed: VecDeque<Block>,
     /// The last block, to which new bytes go.
     open: Vec<u8>,
-    /// The offset at which that begins.
+    /// The offset of that block.
     start: u64,
-    /// The offset behind the last sealed byte.
+    /// The offset after the last sealed byte.
     sealed: u64,
-    /// The offset of each reader; none in a free place.
+    /// The offset of each reader; `None` in a free slot.
     readers: Vec<Option<u64>>,
 }
 
@@ -48,18 +48,18 @@ impl Stream {
         &mut self.open
     }
 
-    /// The offset behind the last byte.
+    /// The offset after the last byte.
     fn end(&self) -> u64 {
         self.start + self.open.len() as u64
     }
 
-    /// Bytes that are not sealed.
+    /// The number of unsealed bytes.
     #[inline]
     pub(super) fn unsealed_bytes(&self) -> usize {
         (self.end() - self.sealed) as usize
     }
 
-    /// Bytes that are held.
+    /// The number of bytes in memory.
     pub(super) fn bytes(&self) -> usize {
         self.closed.iter().map(|block| block.bytes.len()).sum::<usize>() + self.open.len()
     }
@@ -82,12 +82,12 @@ impl Stream {
         self.start = self.sealed;
     }
 
-    /// Whether anybody reads.
+    /// Whether there are readers.
     pub(super) fn has_readers(&self) -> bool {
         self.readers.iter().any(Option::is_some)
     }
 
-    /// A reader that begins with what is not sealed yet.
+    /// Adds a reader that begins after the sealed bytes.
     pub(super) fn add_reader(&mut self) -> EffectsReader {
         let free = self.readers.iter().position(Option::is_none);
         let index = free.unwrap_or(self.readers.len());
@@ -100,11 +100,11 @@ impl Stream {
 
     /// Ends a reader, and frees what was held for it.
     pub(super) fn remove_reader(&mut self, reader: EffectsReader) {
-        if let Some(place) = self.readers.get_mut(reader.index) {
-            *place = None;
+        if let Some(slot) = self.readers.get_mut(reader.index) {
+            *slot = None;
         }
-        // So that a lone reader in the first place is seen to be alone: see `take_into`.
-        while self.readers.pop_if(|place| place.is_none()).is_some() {}
+        // So that a lone reader in the first slot is seen to be alone: see `take_into`.
+        while self.readers.pop_if(|slot| slot.is_none()).is_some() {}
         if !self.has_readers() {
             self.seal();
             self.open = Vec::new();
@@ -118,7 +118,7 @@ impl Stream {
         self.readers.get(reader.index).copied().flatten().unwrap_or(self.sealed)
     }
 
-    /// The sealed bytes that a reader has not read, block by block.
+    /// A reader's unread sealed bytes, block by block.
     pub(super) fn unread(&self, reader: &EffectsReader) -> impl Iterator<Item = &[u8]> {
         let offset = self.offset_of(reader);
         let first = self.closed.partition_point(|block| block.end <= offset);
@@ -131,7 +131,7 @@ impl Stream {
         closed.chain((!open.is_empty()).then_some(open))
     }
 
-    /// Moves a reader forward by so many bytes.
+    /// Moves a reader forward by this many bytes.
     pub(super) fn advance(&mut self, reader: &EffectsReader, bytes: usize) {
         let sealed = self.sealed;
         if let Some(Some(offset)) = self.readers.get_mut(reader.index) {
@@ -140,7 +140,7 @@ impl Stream {
         self.release();
     }
 
-    /// Moves the sealed bytes that a reader has not read to the end of `to`.
+    /// Moves a reader's unread sealed bytes to the end of `to`.
     #[inline]
     pub(super) fn take_into(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
         let is_whole = self.sealed == self.end() && self.closed.is_empty();
@@ -150,7 +150,7 @@ impl Stream {
             && is_whole
             && to.is_empty()
         {
-            // The only reader: the buffers change places, so that nothing is copied or allocated.
+            // The only reader: the buffers are swapped, so that nothing is copied or allocated.
             std::mem::swap(to, &mut self.open);
             self.start = self.sealed;
             *offset = self.sealed;
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(unread(&stream, &late), b"efg");
         stream.take_into(&quick, &mut taken);
         assert_eq!(taken, b"abcdefg");
-        // What is not sealed is not read.
+        // Unsealed bytes are not read.
         stream.open().extend_from_slice(b"h");
         assert_eq!((unread(&stream, &quick), unread(&stream, &late)), (vec![], b"efg".to_vec()));
         assert_eq!((stream.end(), stream.unsealed_bytes()), (8, 1));
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(stream.bytes(), 5 * BLOCK_BYTES);
         stream.remove_reader(other);
         assert_eq!(stream.bytes(), 0);
-        // The place is free for another, which has nothing of what the one before had.
+        // The slot is free for another reader, which gets nothing of the previous one.
         let next = stream.add_reader();
         assert_eq!((next.index, unread(&stream, &next)), (1, vec![]));
         add(&mut stream, b"y");
@@ -275,7 +275,7 @@ mod tests {
         stream.take_into(&reader, &mut taken);
         assert_eq!(buffers(&stream, &taken), (before.1, before.0));
         assert_eq!((taken.len(), stream.offset_of(&reader)), (100, 100));
-        // Behind what it has not written yet it is a copy.
+        // After bytes that are still in `taken`, new ones are copied.
         add(&mut stream, b"y");
         stream.take_into(&reader, &mut taken);
         assert_eq!((taken.len(), stream.bytes(), stream.start), (101, 0, 101));

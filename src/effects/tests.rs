@@ -58,7 +58,7 @@ fn pushes_that_follow_each_other_are_one() {
     let joined = "*5 $5 RPUSH $1 q $1 a $1 b $1 c *3 $5 LPUSH $1 q $1 d \
         *3 $5 LPUSH $5 other $1 e ";
     assert_eq!(text(&mut effects, &reader), format!("*2 $6 select $1 0 {joined}"));
-    // What was taken is not changed any more.
+    // Bytes already taken do not change any more.
     push(&mut effects, End::Front, b"other", &[b"f"]);
     assert_eq!(text(&mut effects, &reader), "*3 $5 LPUSH $5 other $1 f ");
 }
@@ -181,7 +181,7 @@ fn pops_of_a_list_are_one_though_messages_come_to_its_back() {
     let expected = "*2 $6 select $1 0 *5 $5 LMOVE $1 q $10 q:inflight $4 LEFT $5 RIGHT \
         *5 $5 LMOVE $1 q $10 q:inflight $5 RIGHT $5 RIGHT *3 $4 LPOP $10 q:inflight $1 2 ";
     assert_eq!(text(&mut effects, &reader), expected);
-    // In an EXEC as well, where a single effect needs no transaction.
+    // Also in an EXEC, where a single effect needs no transaction.
     effects.begin_group();
     pop(&mut effects);
     moves(&mut effects, End::Front, 0, false);
@@ -206,7 +206,7 @@ fn a_push_of_what_moves_at_once_is_one_to_where_it_goes() {
         text(&mut effects, &reader).contains("LMOVE")
     };
     assert!(!moved(End::Front, 2, true, false));
-    // Others are there, the order changes, the push was taken already.
+    // The queue has others, the order changes, the push was taken already.
     assert!(moved(End::Front, 2, false, false));
     assert!(moved(End::Front, 1, true, false));
     assert!(moved(End::Back, 2, true, false));
