@@ -1,8 +1,8 @@
-//! Notes among the commands of append files: what plain commands cannot say.
+//! Notes among the commands of append files, for what plain commands cannot express.
 //!
-//! A note is an `ECHO` of a command of ours, so that a redis-server which loads the files does nothing
-//! with it. What it tells is a property of what plain commands build: since when a message is ready, how
-//! often it was delivered, which policies were set. Without the notes all messages are there.
+//! A note is an `ECHO` of our own command, so that a redis-server loading the files ignores it. It adds a
+//! property to what plain commands build: since when a message is ready, how often it was delivered, which
+//! policies were set. Without the notes all messages are still there.
 
 use crate::departure::{Departure, Fate};
 use crate::key::Key;
@@ -22,41 +22,41 @@ const DEAD_LETTER_FROM_RIGHT: &[u8] = b"dead-letter-from-right";
 /// The first word of a note.
 const MARK: &[u8] = b"tidegate";
 
-/// What a note says.
+/// The kinds of notes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// QUEUE POLICY SET, at this time. All times are those of the clock of queues.
+    /// QUEUE POLICY SET at this time. All times are those of the queue clock.
     PolicySet { at_ms: i64, policy: QueuePolicy },
     /// QUEUE POLICY DEL.
     PolicyDeleted { name: Vec<u8> },
-    /// The settings say something else of a policy than what was set or deleted: that is forgotten.
+    /// The settings differ from the policy that was set or deleted at run time, which no longer counts.
     PolicyForgotten { name: Vec<u8> },
-    /// What is in flight or delayed of the queue, which the next commands tell, came so under this policy,
-    /// which has gone, and is to be returned.
+    /// The messages in flight or delayed in the following commands are from this policy, which no longer
+    /// applies to the queue. They are to be returned.
     FormerPolicy { key: Vec<u8>, policy: QueuePolicy },
-    /// Messages of the queue of which nothing else is known are ready since this time: those that are
-    /// there, and those to come.
+    /// The queue's messages without another stamp are ready since this time: present ones, and those that
+    /// follow.
     Ready { key: Vec<u8>, ms: i64 },
-    /// Messages that are pushed to the delayed ones of a queue are ready at this time, and belong to this
-    /// end.
+    /// Messages pushed to the delayed ones of a queue are due at this time, and then join this end.
     Delayed { key: Vec<u8>, ms: i64, end: End },
-    /// The stamps of the outermost messages at an end of a queue, the innermost of them first, each with
-    /// the number of neighbours that have it.
+    /// The stamps of the outermost messages at an end of a queue, beginning with the innermost, each with the
+    /// number of consecutive messages that have it.
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
-    /// The stamp of the message at an index of a queue, counted from the left.
+    /// The stamp of the message at an index of a queue, from the left.
     StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
-    /// A list, in the database of the note, of messages on their way to dead letters.
+    /// A list, in the database of the note, of departing messages.
     Departing { departure: Departure },
-    /// By how many milliseconds the calendar is ahead of the clock that all notes go by: it was set.
+    /// How many milliseconds the calendar is ahead of the queue clock, which all notes use. The calendar was
+    /// set.
     Calendar { ahead_ms: i64 },
-    /// The number of the last delivery so far: those to come have larger ones.
+    /// The number of the last delivery so far. Later ones have larger numbers.
     LastDelivery { number: u64 },
     /// The stamps of the last deliveries of a queue, oldest first.
     InFlight { key: Vec<u8>, stamps: Vec<Stamp> },
 }
 
 impl Note {
-    /// Adds the note to a stream of commands.
+    /// Appends the note to a stream of commands.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         if let Note::Ready { key, ms } = self {
             return write_ready(out, key, *ms);
@@ -123,10 +123,10 @@ impl Note {
         write_arg(out, &inner);
     }
 
-    /// Reads the argument of an ECHO; none if that is not a note.
+    /// Reads the argument of an ECHO. Returns `None` if it is not a note.
     ///
     /// # Errors
-    /// It is a note, but not one that this version knows: what it says would be lost.
+    /// It is a note that this version does not know, so its meaning would be lost.
     pub(crate) fn read(text: &[u8]) -> Result<Option<Note>, String> {
         if let Some(words) = text.strip_prefix(READY) {
             let note =
@@ -188,13 +188,13 @@ impl Note {
                 let words: Vec<&[u8]> = request.args_from(5).collect();
                 let policy = Arc::new(QueuePolicy::parse(&words).ok()?);
                 let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
-                // The database is that in which the note stands.
+                // The caller sets the database in which the note is.
                 let departure = Departure { db: 0, key, list, policy, fate, first };
                 Some(Note::Departing { departure })
             }
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
-                // As far below the largest number as nobody ever gets.
+                // Far below the largest number, but no broker gets that far.
                 let number = u64::try_from(parse_integer(request.get(2)?)?).ok()?;
                 Some(Note::LastDelivery { number })
             }
@@ -209,7 +209,7 @@ impl Note {
     }
 }
 
-/// What a note of the most frequent kind begins with. It has a shorter form: the time and the key follow.
+/// The start of the most frequent kind of note. Its form is shorter: the time and the key follow.
 const READY: &[u8] = b"tidegate ready ";
 
 fn write_ready(out: &mut Vec<u8>, key: &[u8], ms: i64) {
@@ -335,7 +335,7 @@ mod tests {
         for text in [&b"tidegate ready "[..], b"tidegate ready 7", b"tidegate ready x q"] {
             assert!(Note::read(text).is_err());
         }
-        // As files of before have it.
+        // The form in older files.
         let ready = b"*4\r\n$8\r\ntidegate\r\n$5\r\nready\r\n$1\r\nq\r\n$1\r\n7\r\n";
         assert_eq!(Note::read(ready), Ok(Some(Note::Ready { key: b"q".to_vec(), ms: 7 })));
         let unknown = b"*2\r\n$8\r\ntidegate\r\n$6\r\nfuture\r\n";
