@@ -1,15 +1,15 @@
-//! A snapshot as commands, and notes of what plain commands cannot say.
+//! A snapshot as commands, with notes for what plain commands cannot express.
 //!
-//! | what is saved | what is written | who reads it back |
+//! | saved | written as | read back by |
 //! |---|---|---|
 //! | policies, calendar, last delivery | notes | `queueing::replay_note` |
-//! | a list | `RPUSH`, and notes of its stamps | `commands/list.rs`, `replay_note` |
+//! | a list | `RPUSH`, and notes with its stamps | `commands/list.rs`, `replay_note` |
 //! | a string | `SET` | `commands/string/set.rs` |
-//! | messages in flight or delayed | `RPUSH` to a list beside, and notes | `Queues::replay`, `replay_note` |
-//! | messages on their way | `RPUSH` to a list of its own, and a note | `Keyspace::add_noted_departure` |
-//! | an expiry | `PEXPIREAT`, of the list in flight where the queue is empty | `commands/expiry.rs`, `Queues::replay` |
+//! | messages in flight or delayed | `RPUSH` to a separate list, and notes | `Queues::replay`, `replay_note` |
+//! | departing messages | `RPUSH` to a list of their own, and a note | `Keyspace::add_noted_departure` |
+//! | an expiry | `PEXPIREAT`, of the list in flight if the queue is empty | `commands/expiry.rs`, `Queues::replay` |
 //!
-//! What reads it back reads the changes of a running broker as well, which are stated in the same words.
+//! The same functions replay the changes of a running broker, which are recorded in the same form.
 
 use crate::keyspace::{DbIndex, InFlight, SavedKey, SavedPart, Value};
 use crate::note::Note;
@@ -18,28 +18,28 @@ use crate::queue::{End, Queue, Stamp};
 use crate::resp::{write_arg, write_command, write_header};
 use std::io;
 
-/// Messages in one command, as in Redis: a loader need not keep a whole queue as one request.
+/// Limit on the messages in one command, as in Redis, so that a loader need not keep a whole queue as one
+/// request.
 const MESSAGES_PER_COMMAND: usize = 64;
 
-/// A command with so many bytes of messages gets no more of them.
+/// Size limit of a command: with this many bytes of messages it gets no more.
 const COMMAND_BYTES: usize = 64 << 10;
 
-/// Writes the parts of one snapshot as commands, one part after the other.
+/// Writes the parts of one snapshot as commands, one part after another.
 #[derive(Debug, Default)]
 pub struct CommandEncoder {
-    /// The database that is selected.
+    /// The selected database.
     db: Option<DbIndex>,
-    /// To be noted at the end: who reads it numbers the deliveries from 1, of which there were as many at
-    /// least.
+    /// Written at the end: a loader numbers the deliveries from 1, and there were at least as many.
     last_delivery: Option<u64>,
 }
 
 impl CommandEncoder {
-    /// Adds a part at the end of `out`. `sink` is called behind every few commands and may empty `out`: no
-    /// more than a few commands come between two calls, however large the part is.
+    /// Appends a part to `out`. After every few commands `sink` is called and may empty `out`: only a few
+    /// commands are added between two calls, however large the part is.
     ///
     /// # Errors
-    /// The error of `sink`. What is in `out` then is of no use.
+    /// The error of `sink`. Then the content of `out` is useless.
     pub fn add(
         &mut self,
         part: &SavedPart,
@@ -49,7 +49,7 @@ impl CommandEncoder {
         Adding { encoder: self, out, sink }.part(part)
     }
 
-    /// Adds what stands behind the last part.
+    /// Appends what follows the last part.
     pub fn finish(self, out: &mut Vec<u8>) {
         if let Some(number) = self.last_delivery {
             Note::LastDelivery { number }.write(out);
@@ -57,7 +57,7 @@ impl CommandEncoder {
     }
 }
 
-/// A part that is being written.
+/// The writing of one part.
 struct Adding<'a, S> {
     encoder: &'a mut CommandEncoder,
     out: &'a mut Vec<u8>,
@@ -69,7 +69,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         let SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys } = part;
         for (name, policy) in policies {
             let note = match policy {
-                // No message is there yet that came under it.
+                // No message has come under it yet.
                 Some(policy) => Note::PolicySet { at_ms: 0, policy: policy.clone() },
                 None => Note::PolicyDeleted { name: name.clone() },
             };
@@ -95,7 +95,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             let (key, policy) = (key.to_vec(), QueuePolicy::clone(policy));
             Note::FormerPolicy { key, policy }.write(self.out);
         }
-        // Before the list: when that is read, a former policy ends that holds for nothing more.
+        // Before the list: when the list is read, a former policy ends unless it still has such messages.
         self.list(&[key, DELAYED].concat(), delayed)?;
         self.in_flight(key, in_flight)?;
         match value {
@@ -138,7 +138,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         }
     }
 
-    /// Adds what is in flight as a list of its own, so that any server has it.
+    /// Adds the messages in flight as a list of their own, so that any server gets them.
     fn in_flight(&mut self, key: &[u8], in_flight: &InFlight) -> io::Result<()> {
         let list = [key, IN_FLIGHT].concat();
         let mut deliveries = in_flight.iter().map(|(_, delivery)| delivery);
@@ -168,7 +168,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     }
 }
 
-/// As many of the next as one command has.
+/// As many of the next messages as fit in one command.
 fn next_few<T>(from: &mut impl Iterator<Item = T>, message: impl Fn(&T) -> &[u8]) -> Vec<T> {
     let mut few = Vec::new();
     let mut bytes = 0;
@@ -182,7 +182,7 @@ fn next_few<T>(from: &mut impl Iterator<Item = T>, message: impl Fn(&T) -> &[u8]
     few
 }
 
-/// Stamps of neighbours, to be taken a few messages at a time.
+/// Stamps with the number of consecutive messages, taken for a few messages at a time.
 struct Runs<I> {
     rest: I,
     begun: Option<(Stamp, usize)>,
