@@ -1,4 +1,4 @@
-//! The base file: all data as it was at one moment, in batches. What is in them, `snapshot` says.
+//! The base file: all data as of one moment, in batches. `snapshot` defines their content.
 
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
@@ -8,31 +8,31 @@ use crate::snapshot::CommandEncoder;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes at which a batch is closed and written.
+/// Size at which a batch is closed and written.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Bytes after which the file is synced. All at the end would keep the disk from everybody else
-/// for as long as that takes.
+/// Bytes between syncs of the file. One sync of everything at the end would block the disk for others for as
+/// long as it takes.
 const SYNC_BYTES: u64 = 32 << 20;
 
 /// Writes a base file, under a temporary name until it is complete.
 pub struct BaseWriter {
     entry: Entry,
     encoder: CommandEncoder,
-    /// Commands that are not written yet.
+    /// Commands not yet written.
     batch: Vec<u8>,
     written: Written,
 }
 
-/// What of a base file is written.
+/// The written part of a base file.
 struct Written {
     file: Arc<dyn AppendFile>,
     sealer: Sealer,
-    /// Bytes that are synced.
+    /// Synced bytes.
     synced: u64,
 }
 
-/// The name of a file of this name that is not complete.
+/// The temporary name of a file that is not complete.
 pub fn temporary_name(name: &str) -> String {
     format!("temp-{name}")
 }
@@ -41,7 +41,7 @@ impl BaseWriter {
     /// Begins a base file.
     pub fn begin(directory: &dyn Directory, entry: Entry) -> io::Result<BaseWriter> {
         let temporary = temporary_name(&entry.name);
-        // A rewrite that failed may have left one.
+        // A failed rewrite may have left one.
         match directory.remove(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -59,7 +59,7 @@ impl BaseWriter {
         encoder.add(part, batch, |batch| written.add_if_full(batch))
     }
 
-    /// Completes the file, makes it and its name durable, and gives its entry and length.
+    /// Completes the file and makes it and its name durable. Returns its entry and length.
     pub fn finish(self, directory: &dyn Directory) -> io::Result<(Entry, u64)> {
         let BaseWriter { entry, encoder, mut batch, mut written } = self;
         encoder.finish(&mut batch);
@@ -69,19 +69,19 @@ impl BaseWriter {
         Ok((entry, written.sealer.at()))
     }
 
-    /// The names that the file has, or will have: the temporary one and its own.
+    /// The temporary and the final name of the file.
     pub fn names(&self) -> [String; 2] {
         [temporary_name(&self.entry.name), self.entry.name.clone()]
     }
 
-    /// Takes away what was written. If that fails as well, the next start or rewrite does it.
+    /// Deletes what was written. If this fails too, the next start or rewrite does it.
     pub fn abandon(self, directory: &dyn Directory) {
         let _ = directory.remove(&temporary_name(&self.entry.name));
     }
 }
 
 impl Written {
-    /// Writes a batch that is large enough, and empties it.
+    /// Writes and empties the batch if it is large enough.
     fn add_if_full(&mut self, batch: &mut Vec<u8>) -> io::Result<()> {
         if batch.len() < BATCH_BYTES {
             return Ok(());
@@ -90,7 +90,7 @@ impl Written {
         self.sealer.seal(batch, self.synced);
         write_all(&*self.file, batch, at)?;
         batch.clear();
-        // Where the loop shares the core, it goes first.
+        // If the loop shares the core, it goes first.
         std::thread::yield_now();
         if self.sealer.at() - self.synced >= SYNC_BYTES {
             self.file.sync()?;
@@ -99,7 +99,7 @@ impl Written {
         Ok(())
     }
 
-    /// Writes the last batch, and makes all of them durable.
+    /// Writes the last batch and makes all of them durable.
     fn add_last(&mut self, batch: &mut Vec<u8>) -> io::Result<()> {
         let at = self.sealer.at();
         self.sealer.seal_last(batch, self.synced);

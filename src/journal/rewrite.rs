@@ -1,17 +1,17 @@
-//! The steps of a rewrite: a new increment begins, and all that came before it is written anew as
-//! one base file, while the loop goes on.
+//! The steps of a rewrite: a new increment begins, and everything before it is written as one base file,
+//! while the loop continues.
 //!
 //! ```text
 //! make the new increment        in the manifest, and empty
 //! close the old one             its last batch is durable before the new one gets its first
-//! write the base                the data as it was at that moment, a few keys at a time
+//! write the base                the data as of that moment, a few keys at a time
 //! replace                       the manifest names the new base and the new increment
-//! delete what is history
+//! delete the history
 //! ```
 //!
-//! If an append file can not be trusted any more (a sync failed, or a batch that was written in
-//! part could not be cut off), the same is done in another order, and nothing is written meanwhile:
-//! the base first, from memory, and then one manifest with the base and a new increment.
+//! If an append file can no longer be trusted (a sync failed, or a partly written batch could not be cut
+//! off), the order differs, and nothing else is written meanwhile: first the base, from memory, then one
+//! manifest with the base and a new increment.
 
 use super::job::{Done, Job};
 use super::manifest::{Manifest, ManifestError};
@@ -22,21 +22,20 @@ use crate::broker::Broker;
 use crate::clock::Now;
 use log::{info, warn};
 
-/// Bytes of keys that the loop gives away in one piece: a few thousand small keys take it less
-/// than a millisecond.
+/// Bytes of keys that the loop passes on at once: a few thousand small keys take it less than a millisecond.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
-/// An increment that is no longer is not worth a rewrite, whatever the settings say: it may hold
-/// nothing but what a rewrite leaves.
+/// An increment up to this length is not worth a rewrite, whatever the settings say: it may contain only what
+/// a rewrite leaves.
 const SMALL_TAIL_BYTES: u64 = 1024;
 
-/// How long after a failure the next attempt is made: to write all data anew because nothing can be
-/// written otherwise; and of a rewrite that begins by itself.
+/// Time from a failure to the next attempt: to write all data because nothing else can be written, and of an
+/// automatic rewrite.
 const RETRY_US: u64 = 1_000_000;
 const AUTOMATIC_RETRY_US: u64 = 60_000_000;
 
 impl Journal {
-    /// Begins a rewrite if one is wanted, or takes the next step of the one under way.
+    /// Begins a rewrite if one is wanted, or takes the next step of the current one.
     pub(super) fn advance_rewrite(&mut self, broker: &mut Broker, now: Now) {
         let may_sync = self.may_sync();
         match &mut self.stage {
@@ -77,12 +76,13 @@ impl Journal {
                     self.begin_anew(broker, now);
                 }
             }
-            // Nothing can be written now, and the tail not be closed.
+            // Nothing can be written now, so the tail cannot be closed.
             Some(Trouble::Unwritten { .. }) => {}
-            // What is not all there yet is not written anew; see `run_time`.
+            // Incomplete data is not rewritten; see `run_time`.
             None if !self.is_named => {}
             None => {
-                // Where there is no space, only somebody who asks knows why there should be some.
+                // Without disk space only a request begins a rewrite: whoever asks may know that there is
+                // space again.
                 let may = self.shortage_us.is_none() && now.monotonic_us >= self.rewrite_us;
                 let must = may && (self.must_rewrite || self.is_grown(broker));
                 if must || broker.persistence().is_rewrite_wanted {
@@ -97,7 +97,7 @@ impl Journal {
         }
     }
 
-    /// Whether the files have grown so much that a rewrite begins by itself.
+    /// Whether the files have grown enough for an automatic rewrite.
     fn is_grown(&self, broker: &Broker) -> bool {
         let settings = broker.settings();
         let bytes = self.other_bytes + self.tail.end();
@@ -109,7 +109,7 @@ impl Journal {
             && u128::from(bytes) * 100 >= base * (100 + percentage)
     }
 
-    /// Whether the old increment is to get its last batch now.
+    /// Whether the last batch of the old increment should be written now.
     pub(super) fn may_close(&self) -> bool {
         let is_prepared = match self.stage {
             Stage::Prepared { sync, .. } => sync.is_some_and(|sync| self.has_synced(sync)),
@@ -118,8 +118,8 @@ impl Journal {
         is_prepared && self.trouble.is_none() && self.may_sync()
     }
 
-    /// Has the last batch of the old increment written. The base is to hold what is there now: all
-    /// that is in the old increment, and nothing that will be in the new one.
+    /// Writes the last batch of the old increment, and begins the snapshot for the base: everything in the
+    /// old increment, and nothing that will be in the new one.
     pub(super) fn close_increment(
         &mut self,
         broker: &mut Broker,
@@ -139,7 +139,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Goes on with the new increment if the old one has its last batch.
+    /// Continues with the new increment once the last batch of the old one is durable.
     pub(super) fn switch_if_closed(&mut self, synced: u64) {
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Closing { next, sync } if sync <= synced => {
@@ -157,13 +157,13 @@ impl Journal {
         self.add_job(Job::BeginBase { manifest, prefix });
     }
 
-    /// Writes all data anew, since the tail cannot be trusted: from memory, where everything is
-    /// that was ever answered, and what still waits for an answer.
+    /// Writes all data, since the tail cannot be trusted. Memory has everything that was ever acknowledged in
+    /// a reply, and the changes whose replies still wait.
     fn begin_anew(&mut self, broker: &mut Broker, now: Now) {
-        warn!("append files: all data is written anew");
+        warn!("append files: writing all data again");
         broker.persistence_mut().begin_rewrite(now.monotonic_us);
         self.pending.clear();
-        // What waits for an answer is in memory too, and durable with all the rest.
+        // Changes with waiting replies are in memory too, and become durable with the rest.
         self.last_sync += 1;
         broker.begin_sync(self.last_sync);
         broker.begin_snapshot();
@@ -171,7 +171,7 @@ impl Journal {
         self.begin_base(true);
     }
 
-    /// Takes what came of a job of a rewrite.
+    /// Handles the result of a rewrite's job.
     pub(super) fn finish_rewrite_job(&mut self, done: Done, broker: &mut Broker, now: Now) {
         match done {
             Done::Increment(Ok((manifest, next))) => {
@@ -187,8 +187,8 @@ impl Journal {
                 self.add_job(Job::AbandonBase(base));
             }
             Done::Base(Ok(base)) => {
-                if let Stage::Writing { base: place, .. } = &mut self.stage {
-                    *place = Some(base);
+                if let Stage::Writing { base: slot, .. } = &mut self.stage {
+                    *slot = Some(base);
                 }
             }
             Done::Finished(Ok((manifest, bytes, tail))) => {
@@ -199,19 +199,19 @@ impl Journal {
                 self.end_rewrite();
             }
             Done::Deleted(Err(error)) => {
-                warn!("append files: old ones stay: {error}");
+                warn!("append files: old files cannot be deleted: {error}");
                 self.end_rewrite();
             }
             Done::Abandoned => self.end_rewrite(),
             Done::Increment(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail_rewrite(broker, &error, now);
             }
-            // Taken by the caller, by whoever begins a journal, and by a rewrite without one.
+            // Handled by the caller, by the start of a journal, and by a rewrite without one.
             Done::Synced { .. } | Done::Started(_) | Done::Manifest(_) => {}
         }
     }
 
-    /// Nothing of a rewrite is under way any more.
+    /// Ends a rewrite.
     fn end_rewrite(&mut self) {
         self.stage = Stage::Idle;
         self.is_doomed = false;
@@ -235,7 +235,7 @@ impl Journal {
             self.trouble = None;
             broker.persistence_mut().write_error = None;
             broker.finish_sync(self.last_sync);
-            info!("append files: all data was written anew; changes are taken again");
+            info!("append files: all data was written again; changes are accepted again");
         }
         let took_us = broker.persistence_mut().complete_rewrite(now.monotonic_us);
         info!("append files: rewritten, {bytes} bytes in {:.1} s", took_us as f64 / 1e6);
@@ -264,12 +264,12 @@ impl Journal {
         broker.persistence_mut().fail_rewrite();
     }
 
-    /// The tail cannot be trusted any more: the rewrite under way is of no use.
+    /// The tail cannot be trusted any more, so the current rewrite is useless.
     pub(super) fn doom_rewrite(&mut self, broker: &mut Broker) {
         match &mut self.stage {
             Stage::Idle | Stage::Abandoning => {}
-            // Nothing is under way elsewhere. The new increment is empty, and stays in the
-            // manifest until that is written anew.
+            // No job is running. The new increment is empty, and stays in the manifest until the manifest is
+            // rewritten.
             Stage::Prepared { .. } | Stage::Closing { .. } => self.stage = Stage::Idle,
             Stage::Writing { base, .. } => match base.take() {
                 Some(base) => {
