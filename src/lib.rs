@@ -1,7 +1,7 @@
-//! A message broker that any Redis client can use: queues, publish/subscribe, transactions.
+//! A message broker for any Redis client: queues, publish/subscribe, transactions.
 //!
-//! The binary `tidegate` is a thin `main` around this library. Any other program can embed the broker in
-//! the same way:
+//! The binary `tidegate` is a thin `main` around this library. Other programs can embed the broker in the
+//! same way:
 //!
 //! ```
 //! use tidegate::{Calls, Server, Settings};
@@ -54,13 +54,13 @@
 //!
 //! | module | responsibility |
 //! |---|---|
-//! | `main.rs` | arguments, the log, signals, exit codes |
+//! | `main.rs`, `launch`, `offline`, `allocator` | the program: arguments, the log, signals, exit codes; `check` and `repair` |
 //! | [`server`] | sockets, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
-//! | `commands` | one table of commands, made of the families' rows; dispatch; waiting for keys |
-//! | `engine` | the definition of a command: its row, the table of rows; look-up, gates, call, and its context |
+//! | `commands` | the families of commands, and one table made of their rows |
+//! | `engine` | how a command is defined and run: its row, the table; dispatch, gates, call, context; waiting and waking |
 //! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead letters |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
@@ -68,10 +68,10 @@
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
-//! | `keyspace` | key → value, waiting clients and expiry in one entry, so that one look-up finds all of them; owns the effects, and records expiry |
-//! | `effects` | changes, as commands that change another broker in the same way; written once, with several readers |
+//! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
+//! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
 //! | `note` | the content of append files besides plain commands |
-//! | `departure`, `key` | messages that leave a queue without a consumer; names of keys and databases |
+//! | `departure`, `key`, `client_id` | messages that leave a queue without a consumer; keys and database numbers; client ids |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
@@ -79,41 +79,41 @@
 //! | [`resp`] | requests in, replies out, in both protocol versions; a reply is a plain value |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
 //! | [`policy`] | the operator's policies for queues and channels whose names match a pattern |
-//! | [`clock`], `host` | the time, as a value; what only the surrounding process can do |
+//! | [`clock`], `host` | the time, as a value; functions of the surrounding process |
 //! | `line_limit` | limits log lines that strangers can cause |
-//! | `quotes` | quoted text, in inline requests and in settings |
-//! | `slack` | when a table that has become much too large shrinks |
+//! | `quotes` | quoted text in inline requests and settings |
+//! | `slack` | when an oversized table shrinks |
 //!
 //! # The life of one command
 //!
 //! `RPUSH q a` arrives at a socket. The poll wakes, and the turn (`server/turn.rs`) reads the connection
 //! into its one buffer: the transport takes the bytes from the socket, and the speaker passes them to
 //! [`Broker::receive`]. The parser finds the request's arguments as slices of that buffer; only an
-//! incomplete tail would be copied, to be put before the next bytes. `commands` looks the name up in the
-//! table and asks the gates: arity, password, a pause, the memory limit, an open transaction.
-//! `commands/list.rs` looks the key up in the keyspace, once, and the queue there takes the message: its
-//! only copy. The reply is written into the client's outbox (`clients/outbox`), which puts the client on
-//! the list of those to be written. When all sockets have been read and the broker has settled, the
-//! journal, if there is one, writes the turn's changes as one batch. Then each client on the list gets
-//! one write with all its pending output, except replies that wait until that batch is durable.
+//! incomplete tail is copied, to be put before the next bytes. The broker looks the name up in the table
+//! of commands. `engine/dispatch.rs` asks the gates: arity, password, a pause, the memory limit, an open
+//! transaction. Then it calls the function of the command: `commands/list.rs` looks the key up in the
+//! keyspace, once, and the queue there takes the message: its only copy. The reply is written into the
+//! client's outbox (`clients/outbox`), which puts the client on the list of those to be written. When all
+//! sockets have been read and the broker has settled, the journal, if there is one, writes the turn's
+//! changes as one batch. Then each client on the list gets one write with all its pending output, except
+//! replies that wait until that batch is durable.
 //!
-//! `BLPOP q 5` finds nothing. It puts the client in line in the key's entry, with a deadline that
-//! shortens the next poll's wait; the client's further input stays unread. A later push marks `q` as
-//! ready. After the command that pushed, the broker serves the client that has waited longest, with the
-//! same function as for an immediate reply. No command wakes clients itself. If the deadline comes
-//! first, `settle` sends the empty reply.
+//! `BLPOP q 5` finds nothing and begins to wait (`engine/wait.rs`). The client joins the line in the key's
+//! entry, with a deadline that limits the next poll's wait, and its further input stays unread. A later
+//! push marks `q` as ready. After the command that pushed, `engine/wake.rs` takes the client that has
+//! waited longest and runs its request again. No command wakes clients itself. If the deadline comes first,
+//! `settle` sends the empty reply.
 //!
 //! If `q` is under a policy, its entry has more than the list: messages in flight with their consumers,
-//! delayed messages, counters. `RPUSH` and `LPOP` see that when they have found the entry, and call
-//! `queueing`, which applies the policy and records its effects as plain list commands for the journal.
-//! When something is due in a queue - a TTL, a delay, an acknowledgement timeout - the poll's wait ends,
-//! and the same module handles it. When a client disconnects, its messages return.
+//! delayed messages, counters. `RPUSH` and `LPOP` see that in the entry and call `queueing`, which applies
+//! the policy and records its effects as plain list commands for the journal. When something is due in a
+//! queue - a TTL, a delay, an acknowledgement timeout - the poll's wait ends, and the same module handles
+//! it. When a client disconnects, its messages return.
 //!
-//! Work that no client waits for is a chore (`queueing/chores.rs`): what is due, what a lost connection
-//! held, dead letters on their way, a policy change that must reach all keys, memory to free after a
-//! flush. A turn does as much of it as `turn-work-max` allows, counted in steps (`work.rs`), and the
-//! next turn follows at once. Until then each look-up brings its own key up to date, so that no command
-//! sees a difference.
+//! Work that no client waits for is a chore (`queueing/chores.rs`): what is due, messages of lost
+//! connections, dead letters in transit, a policy change for all keys, memory to free after a flush. A turn
+//! does as much of it as `turn-work-max` allows, counted in steps (`work.rs`), and the next turn follows at
+//! once. Until then each look-up brings its own key up to date, so that no command sees a difference.
 
 #![warn(missing_docs, unreachable_pub)]
 #![deny(unsafe_code)]
@@ -145,7 +145,7 @@ mod stats;
 mod value;
 mod work;
 
-// For the program, tests, benches and the fuzzer. No promises about what is public only here.
+// For the program, tests, benches and the fuzzer. Not a stable interface.
 #[doc(hidden)]
 pub mod broker;
 #[doc(hidden)]
