@@ -1,29 +1,29 @@
-//! How much a queue under a policy may hold, and what a push is told that it does not take.
+//! Limits of a queue under a policy, and the errors of pushes that it refuses.
 
 use crate::command_error::CommandError;
 use crate::keyspace::{Keyspace, Slot};
 use crate::policy::{Overflow, QueuePolicy};
 
-/// What holds for pushes to a queue under a policy: read once, so that a push need not look again.
+/// The rules for pushes to a queue under a policy: read once, so that a push need not look again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PushRules {
-    /// The queue takes nothing now.
+    /// Whether pushes are paused.
     pub(super) is_paused: bool,
-    /// What becomes of pushes beyond the limits.
+    /// What happens to pushes above the limits.
     pub(super) overflow: Overflow,
-    /// No limit is the largest number.
+    /// The largest number means no limit.
     max_length: u64,
     max_length_bytes: u64,
-    /// Messages that are delayed, and their bytes: they count.
+    /// Delayed messages and their bytes: they count towards the limits.
     delayed: (usize, usize),
     /// For how long equal messages are not stored again.
     pub(crate) dedup_window_ms: Option<i64>,
-    /// For how long messages are kept back.
+    /// For how long messages are delayed.
     pub(crate) delay_ms: Option<i64>,
 }
 
 impl PushRules {
-    /// The rules of a queue; without a policy nothing is limited.
+    /// The rules of a queue. Without a policy nothing is limited.
     #[inline(always)]
     pub(crate) fn of(keyspace: &Keyspace, at: Slot) -> PushRules {
         let mut rules = PushRules {
@@ -54,26 +54,26 @@ impl PushRules {
         self.overflow == Overflow::Block
     }
 
-    /// Whether the oldest messages make room for new ones.
+    /// Whether the oldest messages are dropped or dead-lettered above the limits.
     #[inline]
     pub(crate) fn trim_to_limits(&self) -> bool {
         matches!(self.overflow, Overflow::DropHead | Overflow::DeadLetter)
     }
 
-    /// Whether a queue with so many messages that are ready, of so many bytes, is beyond its limits.
+    /// Whether a queue with this many ready messages, of this many bytes, is above its limits.
     #[inline]
     pub(crate) fn is_beyond(&self, (len, bytes): (usize, usize)) -> bool {
         (len + self.delayed.0) as u64 > self.max_length
             || (bytes + self.delayed.1) as u64 > self.max_length_bytes
     }
 
-    /// The length of a queue in which so many messages are ready.
+    /// The length of a queue with this many ready messages.
     #[inline]
     pub(crate) fn length(&self, ready: usize) -> usize {
         ready + self.delayed.0
     }
 
-    /// Whether so many messages, of so many bytes together, may be stored.
+    /// Checks that this many messages, of this many bytes together, may be stored.
     ///
     /// # Errors
     /// The queue is paused or full.
@@ -98,7 +98,7 @@ impl PushRules {
     }
 }
 
-/// Why a push is refused, which is counted.
+/// The error for a refused push, which is counted.
 #[cold]
 fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
     let policy = keyspace.queue_state_in(at).filter(|queue_state| !queue_state.is_write_paused);
@@ -112,13 +112,13 @@ fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
     error
 }
 
-/// Whether a queue would be beyond its limits with so much more.
+/// Whether a queue would be above its limits with this much more.
 pub(super) fn is_beyond(keyspace: &Keyspace, at: Slot, count: usize, bytes: usize) -> bool {
     let (len, held) = keyspace.ready_in(at);
     PushRules::of(keyspace, at).is_beyond((len + count, held + bytes))
 }
 
-/// The limit beyond which a queue would be with so many messages more, in words.
+/// The limit that this many more messages would exceed, in words.
 fn limit_passed(keyspace: &Keyspace, at: Slot, policy: &QueuePolicy, count: usize) -> String {
     let (len, _) = keyspace.length_in(at);
     match (policy.max_length, policy.max_length_bytes) {

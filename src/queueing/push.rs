@@ -1,4 +1,4 @@
-//! Pushes to a queue under a policy: paused, full, or stored.
+//! Pushes to a queue under a policy: refused while it is paused or full, otherwise stored.
 
 use super::Queues;
 use super::delay::Delay;
@@ -9,7 +9,7 @@ use crate::keyspace::{DbIndex, Fingerprint, Keyspace, Slot};
 use crate::queue::End;
 use std::collections::HashSet;
 
-/// Where messages are pushed, and what holds for that.
+/// The target of a push, and its rules.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub(crate) at: Slot,
@@ -19,11 +19,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl Queues<'_> {
-    /// Pushes messages to a queue under a policy; the length after. The caller has seen that the key has no
-    /// other value than a list.
+    /// Pushes messages to a queue under a policy. Returns the length after. The caller has checked that the
+    /// key holds no value but a list.
     ///
     /// # Errors
-    /// The queue is paused or full, or a policy needs its name: then nothing was stored.
+    /// The queue is paused or full, or a policy reserves its name. Nothing was stored.
     #[inline]
     pub(crate) fn push<'a>(
         &mut self,
@@ -43,7 +43,7 @@ impl Queues<'_> {
         pushed
     }
 
-    /// As `push`, of those messages that the queue has not had in the window.
+    /// As `push`, but only for messages that the queue has not had in the window.
     fn store_new<'a>(
         &mut self,
         to: &Place<'_>,
@@ -55,7 +55,7 @@ impl Queues<'_> {
         let new = new_messages(self.keyspace, db, key, messages, window_ms);
         let same = given - new.len();
         if new.is_empty() {
-            // Nothing has changed, and nothing may be recorded.
+            // Nothing has changed, so nothing may be recorded.
             let len = self.keyspace.length_in(at).0;
             self.keyspace.count_in(at, |totals| totals.deduplicated += same as u64);
             self.keyspace.drop_if_empty_in(at);
@@ -75,7 +75,7 @@ impl Queues<'_> {
     }
 }
 
-/// The messages that a queue has not had in the window, each once, with what stands for them.
+/// The messages that the queue has not had in the window, each once, with their fingerprints.
 pub(super) fn new_messages<'a>(
     keyspace: &mut Keyspace,
     db: DbIndex,
