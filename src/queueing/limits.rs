@@ -56,7 +56,7 @@ impl PushRules {
 
     /// Whether the oldest messages are dropped or dead-lettered above the limits.
     #[inline]
-    pub(crate) fn trim_to_limits(&self) -> bool {
+    pub(crate) fn drops_oldest(&self) -> bool {
         matches!(self.overflow, Overflow::DropHead | Overflow::DeadLetter)
     }
 
@@ -86,7 +86,7 @@ impl PushRules {
         bytes: impl Fn() -> usize,
     ) -> Result<(), CommandError> {
         let is_limited =
-            self.max_length & self.max_length_bytes != u64::MAX && !self.trim_to_limits();
+            self.max_length & self.max_length_bytes != u64::MAX && !self.drops_oldest();
         if !self.is_paused && !is_limited {
             return Ok(());
         }

@@ -46,7 +46,7 @@ impl Queues<'_> {
         let Some(at) = self.keyspace.slot(db, key) else { return false };
         let rules = PushRules::of(self.keyspace, at);
         let ready = self.keyspace.ready_in(at);
-        if !rules.trim_to_limits() || !rules.is_beyond(ready) {
+        if !rules.drops_oldest() || !rules.is_beyond(ready) {
             return false;
         }
         if rules.overflow != Overflow::DropHead || ready.0 == 0 {

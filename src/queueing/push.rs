@@ -111,7 +111,7 @@ impl Queues<'_> {
         let ready = self.keyspace.push_in(at, end, messages.clone())?;
         self.record_ready_in(at, self.keyspace.queue_ms());
         self.keyspace.effects.record_push(at.db(), end, key, messages);
-        if rules.trim_to_limits() && rules.is_beyond(ready) {
+        if rules.drops_oldest() && rules.is_beyond(ready) {
             return Ok(self.trim_after_push(at.db(), key, end));
         }
         Ok(rules.length(ready.0))
