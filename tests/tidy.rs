@@ -55,7 +55,6 @@ const CIRCLES_LEFT: &[&[&str]] = &[
         "keyspace/recent",
         "keyspace/snapshot",
     ],
-    &["queue", "queue/deque", "queue/small", "queue/stamps"],
 ];
 
 /// The rank of a module.

@@ -1,6 +1,6 @@
 //! The messages of a larger queue: a deque of packed segments.
 
-use super::End;
+use super::end::End;
 use super::segment::Segment;
 use super::sizes::{Growth, fitting, segment_bytes_for};
 use super::stamps::Stamps;

@@ -15,6 +15,7 @@
 #[allow(unsafe_code)]
 mod block;
 mod deque;
+mod end;
 mod large;
 mod segment;
 mod sizes;
@@ -23,6 +24,7 @@ mod stamped;
 mod stamps;
 mod stored;
 
+pub use end::End;
 pub use stamped::{Gathered, TakenOut};
 pub use stamps::Stamp;
 
@@ -30,16 +32,6 @@ use deque::Deque;
 use sizes::Growth;
 use small::Small;
 use stored::{Messages, stored_bytes};
-
-/// An end of a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum End {
-    /// The left end, index 0, where LPOP pops.
-    #[default]
-    Front,
-    /// The right end, index -1, where RPUSH pushes.
-    Back,
-}
 
 /// Set in the memory mark of a queue that is not small. No buffer is this large.
 const DEQUE_MARK: usize = 1 << (usize::BITS - 1);

@@ -2,7 +2,7 @@
 //!
 //! Its bytes are the length of the name, the name, and the messages from `start` on.
 
-use super::End;
+use super::end::End;
 use super::block::{Block, CAPACITY_MAX, HEAD_BYTES, Meta};
 use super::deque::Deque;
 use super::segment::Segment;

@@ -7,7 +7,7 @@
 //!
 //! This file knows nothing of the messages: the queue passes their number.
 
-use super::End;
+use super::end::End;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An entry of a `BTreeMap<i64, u32>`, with its share of the nodes and of their unused slots.
