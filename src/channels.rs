@@ -18,8 +18,8 @@ pub(crate) enum Kind {
     Shard,
 }
 
-/// The subscribers of one channel or pattern, in their order of arrival, except that the last one
-/// replaces a leaving one.
+/// The subscribers of one channel or pattern, in order of subscription. Removing one moves the last
+/// to its position.
 pub(crate) type Subscribers = IndexSet<ClientId, RandomState>;
 
 type Topics = IndexMap<Key, Subscribers, RandomState>;
@@ -34,7 +34,7 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    /// Without subscribers; hashes with `seed`.
+    /// Returns an empty table that hashes with `seed`.
     pub(crate) fn new(seed: u64) -> Channels {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x6761_7465);
         let topics = || IndexMap::with_hasher(hasher.clone());
@@ -57,7 +57,7 @@ impl Channels {
         }
     }
 
-    /// Adds a subscriber; returns the name in its shared form.
+    /// Adds a subscriber; returns the shared name.
     pub(crate) fn subscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) -> Key {
         let hasher = self.hasher.clone();
         let topics = self.topics_mut(kind);
@@ -72,7 +72,7 @@ impl Channels {
         key
     }
 
-    /// Removes a subscriber; a channel without subscribers is removed.
+    /// Removes a subscriber, and a channel that has none left.
     pub(crate) fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         let topics = self.topics_mut(kind);
         if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
@@ -89,13 +89,13 @@ impl Channels {
         }
     }
 
-    /// The subscribers of exactly this name.
+    /// Returns the subscribers of exactly this name.
     #[inline]
     pub(crate) fn subscribers(&self, kind: Kind, name: &[u8]) -> Option<&Subscribers> {
         self.topics(kind).get(name)
     }
 
-    /// The patterns that match a channel, with their subscribers.
+    /// Returns the patterns that match a channel, with their subscribers.
     pub(crate) fn matching_patterns(
         &self,
         channel: &[u8],
@@ -103,22 +103,22 @@ impl Channels {
         self.patterns.iter().filter(move |(pattern, _)| glob_matches(pattern, channel))
     }
 
-    /// The names of one kind with subscribers.
+    /// Returns all names of one kind that have subscribers.
     pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &Key> {
         self.topics(kind).keys()
     }
 
-    /// The number of names of one kind with subscribers.
+    /// Returns the number of names of one kind that have subscribers.
     pub(crate) fn len(&self, kind: Kind) -> usize {
         self.topics(kind).len()
     }
 
-    /// Whether no name of one kind has subscribers.
+    /// True if no name of one kind has subscribers.
     pub(crate) fn is_empty(&self, kind: Kind) -> bool {
         self.topics(kind).is_empty()
     }
 
-    /// Panics if a name without subscribers is kept.
+    /// Panics if there is a name without subscribers.
     pub(crate) fn check_invariants(&self) {
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             assert!(self.topics(kind).values().all(|subscribers| !subscribers.is_empty()));

@@ -1,52 +1,52 @@
-//! Messages that leave a queue without a consumer, as they are told of: by whoever takes them out, in effects
-//! and in notes.
+//! Messages that leave a queue without a consumer: the description that queues, effects and notes
+//! share.
 
 use crate::key::{DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
 use std::sync::Arc;
 
-/// What becomes of a message that left a queue without a consumer.
+/// The fate of a message that left a queue without a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It makes room and is not wanted any more.
+    /// It was over the capacity, and is dropped.
     Dropped,
-    /// It waited too long: it is a dead letter, or gone.
+    /// It waited too long: it is dead-lettered, or dropped.
     Expired,
-    /// It is a dead letter, if there is a queue for it.
+    /// It is dead-lettered, if there is a queue for it.
     DeadLetter,
 }
 
-/// Where messages came from, and what is to become of them.
+/// The origin of messages that left a queue, and their fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
     /// The database of the queue.
     pub db: DbIndex,
     /// The queue.
     pub key: Key,
-    /// The list in which append files have the messages.
+    /// The list with these messages in append files.
     pub list: Key,
-    /// The policy of the queue when they left it.
+    /// The policy of the queue when they left.
     pub policy: Arc<QueuePolicy>,
     /// Why they left.
     pub fate: Fate,
-    /// The end of the list at which those are that left first.
+    /// The end of the list with the messages that left first.
     pub first: End,
 }
 
-/// Messages in a row that were taken out of a list, and are not wanted or on their way.
+/// Consecutive messages that were removed from a list: either dropped, or departing.
 #[derive(Debug)]
 pub(crate) struct Removed {
     /// The database of the list.
     pub db: DbIndex,
     /// The list.
     pub key: Key,
-    /// Where the first of them was.
+    /// The index of the first of them.
     pub index: usize,
-    /// How many there were.
+    /// Their number.
     pub count: usize,
-    /// How many messages are behind them.
+    /// The number of messages behind them.
     pub behind: usize,
-    /// Where they are now, if they are wanted.
+    /// Their departure; `None` if they are only dropped.
     pub departure: Option<Departure>,
 }

@@ -1,9 +1,9 @@
-//! How keys and databases are named.
+//! Names of keys and databases.
 
 use std::sync::Arc;
 
-/// A key's bytes, shared with whoever waits for it or expires it.
+/// The bytes of a key, shared by all tables that name it.
 pub(crate) type Key = Arc<[u8]>;
 
-/// Number of a database, from 0.
+/// The number of a database, from 0.
 pub(crate) type DbIndex = usize;

@@ -1,9 +1,9 @@
-//! What a key holds: one of several types, each of which says the same few things.
+//! The value of a key: one of several types that implement one trait.
 //!
-//! To add a type: a file here that implements [`Kind`], a variant of [`Value`], and what the compiler
-//! then asks for: how it is written to append files, its signature for DEBUG DIGEST, its encodings.
-//! Only this module and those places look into a value by its variants; everybody else names the type
-//! that is wanted, and gets it or [`WrongType`].
+//! To add a type, write a file here that implements [`Kind`], add a variant of [`Value`], and add
+//! what the compiler then asks for: its form in append files, its signature for DEBUG DIGEST, its
+//! encodings. Only this module and those places match on the variants; all other code names the
+//! type it needs, and gets it or [`WrongType`].
 
 mod string;
 
@@ -12,13 +12,13 @@ pub(crate) use string::StringValue;
 use crate::queue::Queue;
 use thiserror::Error;
 
-/// The reference counts before what an `Arc` holds.
+/// The reference counts in front of the content of an `Arc`.
 pub(crate) const ARC_BYTES: usize = 16;
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// A list, in Redis' word: a queue of messages. Never empty.
+    /// A list in Redis' terms: a queue of messages. Never empty.
     List(Queue),
     /// Bytes, or a number.
     String(StringValue),
@@ -36,41 +36,41 @@ pub enum Type {
 #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
 pub(crate) struct WrongType;
 
-/// What every type of value says of itself.
+/// The interface of every type of value.
 pub(crate) trait Kind: Default {
     const TYPE: Type;
 
-    /// The value, if it is of this type.
+    /// Returns the value if it has this type.
     fn of(value: &Value) -> Option<&Self>;
 
-    /// The value, to change, if it is of this type.
+    /// Returns the value, for changes, if it has this type.
     fn of_mut(value: &mut Value) -> Option<&mut Self>;
 
     fn into_value(self) -> Value;
 
-    /// Whether nothing is left: the key goes then.
+    /// True if nothing is left; the key is then removed.
     fn is_empty(&self) -> bool;
 
-    /// Bytes of memory it takes beside its entry.
+    /// Returns the bytes of memory besides the entry.
     fn allocated_bytes(&self) -> usize;
 
-    /// A number that changes when `allocated_bytes` does, and that is found at once.
+    /// Returns a number that changes with `allocated_bytes` and is computed at once.
     #[inline]
     fn memory_mark(&self) -> usize {
         self.allocated_bytes()
     }
 
-    /// What `allocated_bytes` was at a mark.
+    /// Returns the value of `allocated_bytes` at this mark.
     #[inline]
     fn allocated_at(&self, mark: usize) -> usize {
         mark
     }
 
-    /// The same value once more. It must cost next to nothing, however large the value is: a snapshot
-    /// takes it in the middle of a command.
+    /// Returns a second, equal value. Must cost almost nothing even for a large value: a snapshot
+    /// calls it in the middle of a command.
     fn share(&mut self) -> Self;
 
-    /// It is about to be changed, at this time of the clock of queues in milliseconds.
+    /// Called before each change, with the time of the queue clock in milliseconds.
     fn prepare(&mut self, _queue_ms: i64) {}
 }
 
@@ -122,7 +122,7 @@ impl Kind for Queue {
 
     #[inline]
     fn prepare(&mut self, queue_ms: i64) {
-        // While files are loaded the clock stands at zero, and they say what is fresh.
+        // During loading the clock is at zero, and the files say since when messages are ready.
         if self.is_stamped() && queue_ms != 0 {
             self.set_push_ms(queue_ms);
         }
@@ -137,12 +137,12 @@ impl Value {
         }
     }
 
-    /// Redis' name of the type, as TYPE gives it.
+    /// Returns Redis' name of the type, as TYPE does.
     pub fn type_name(&self) -> &'static str {
         self.type_of().name()
     }
 
-    /// How many elements it has; a string is one.
+    /// Returns the number of elements; a string counts as one.
     pub fn len(&self) -> usize {
         match self {
             Value::List(queue) => queue.len(),
@@ -150,7 +150,7 @@ impl Value {
         }
     }
 
-    /// The same value once more, without a copy of what is in it.
+    /// Returns a second, equal value, without copying its content.
     pub fn share(&mut self) -> Value {
         match self {
             Value::List(queue) => queue.share().into_value(),
@@ -158,7 +158,7 @@ impl Value {
         }
     }
 
-    /// Bytes of memory the value takes beside its entry.
+    /// Returns the bytes of memory besides the entry.
     pub fn allocated_bytes(&self) -> usize {
         match self {
             Value::List(queue) => queue.allocated_bytes(),
@@ -168,7 +168,7 @@ impl Value {
 }
 
 impl Type {
-    /// Redis' name.
+    /// Returns Redis' name.
     pub fn name(self) -> &'static str {
         match self {
             Type::List => "list",

@@ -1,14 +1,14 @@
-//! Strings: bytes, or a number that is kept as one.
+//! Strings: bytes, or a number stored as such.
 
 use super::{ARC_BYTES, Kind, Type, Value};
 use crate::resp::parse_integer;
 use std::sync::Arc;
 
-/// The longest string that Redis keeps together with its object.
+/// The longest string that Redis stores together with its object.
 const EMBEDDED_BYTES_MAX: usize = 44;
 
-/// A string. Its bytes are shared with snapshots, and copied when they are changed meanwhile. It is behind a
-/// pointer, so that a value is no larger than a list.
+/// A string. Its bytes are shared with snapshots, and copied if they change meanwhile. It is behind
+/// a pointer, so that a value is no larger than a list.
 #[derive(Clone, Debug)]
 pub struct StringValue(Box<Form>);
 
@@ -16,15 +16,15 @@ pub struct StringValue(Box<Form>);
 enum Form {
     /// No bytes.
     Empty,
-    /// The text of a number that is written in the shortest way.
+    /// The text of a number in its shortest form.
     Integer(i64),
-    /// Bytes as they were set, in one piece of exactly their length.
+    /// Bytes as they were set, in one allocation of exactly their length.
     Fixed(Arc<[u8]>),
-    /// Bytes that were changed, and may be again: with room to grow.
+    /// Bytes that were changed and may change again, with spare capacity.
     Growing(Arc<Vec<u8>>),
 }
 
-/// How Redis would keep a string.
+/// The form in which Redis would store a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     Int,
@@ -39,14 +39,14 @@ impl Default for StringValue {
 }
 
 impl StringValue {
-    /// These bytes; kept as a number if they are one.
+    /// Returns a string of these bytes, stored as a number if they are one.
     pub fn new(bytes: &[u8]) -> StringValue {
-        // An i64 has at most 20 digits, its sign included.
+        // An i64 has at most 20 digits, including the sign.
         let number = if bytes.len() <= 20 { parse_integer(bytes) } else { None };
         StringValue(Box::new(number.map_or_else(|| Form::Fixed(bytes.into()), Form::Integer)))
     }
 
-    /// These bytes, whatever they are.
+    /// Returns a string of these bytes, never stored as a number.
     pub fn text(bytes: &[u8]) -> StringValue {
         StringValue(Box::new(Form::Fixed(bytes.into())))
     }
@@ -55,9 +55,9 @@ impl StringValue {
         StringValue(Box::new(Form::Integer(number)))
     }
 
-    /// Puts these bytes in the place of what was there, and kept as a number if they are one.
+    /// Replaces the content with these bytes, stored as a number if they are one.
     pub fn set(&mut self, bytes: &[u8]) {
-        // Where the length stays, so does the memory, unless a snapshot has a part in it.
+        // If the length stays the same, the memory is reused, unless a snapshot shares it.
         if let Form::Fixed(own) = &mut *self.0
             && own.len() == bytes.len()
             && bytes.len() > 20
@@ -68,7 +68,7 @@ impl StringValue {
         *self = StringValue::new(bytes);
     }
 
-    /// Gives the bytes to a function.
+    /// Passes the bytes to `read`; returns its result.
     #[inline]
     pub fn with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         match &*self.0 {
@@ -79,12 +79,12 @@ impl StringValue {
         }
     }
 
-    /// How many bytes it has.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         self.with(<[u8]>::len)
     }
 
-    /// The number, if the bytes are one in the shortest way to write it.
+    /// Returns the number, if the bytes are one in its shortest form.
     pub fn as_integer(&self) -> Option<i64> {
         match &*self.0 {
             Form::Empty => None,
@@ -94,14 +94,14 @@ impl StringValue {
         }
     }
 
-    /// The bytes, to change; after that it is no number to Redis any more.
+    /// Returns the bytes, for changes. Redis' encoding is no longer a number afterwards.
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
         if !matches!(*self.0, Form::Growing(_)) {
             *self.0 = Form::Growing(Arc::new(self.with(<[u8]>::to_vec)));
         }
         match &mut *self.0 {
             Form::Growing(bytes) => Arc::make_mut(bytes),
-            _ => unreachable!("it was made so above"),
+            _ => unreachable!("set to this form above"),
         }
     }
 
@@ -116,7 +116,7 @@ impl StringValue {
 }
 
 impl Encoding {
-    /// Redis' name.
+    /// Returns Redis' name.
     pub fn name(self) -> &'static str {
         match self {
             Encoding::Int => "int",
@@ -149,7 +149,7 @@ impl Kind for StringValue {
         Value::String(self)
     }
 
-    /// An empty string is a value as any other.
+    /// An empty string is a valid value.
     fn is_empty(&self) -> bool {
         false
     }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_kept_as_numbers_where_nothing_is_lost() {
+    fn numbers_are_stored_as_numbers_if_nothing_is_lost() {
         for (text, encoding) in [
             (&b"0"[..], Encoding::Int),
             (b"-9223372036854775808", Encoding::Int),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_snapshot_shares_stays_as_it_was() {
+    fn a_snapshot_copy_does_not_change() {
         for first in [&b"12"[..], b"text", &[b'x'; 100]] {
             let mut string = StringValue::new(first);
             let shared = string.share();
