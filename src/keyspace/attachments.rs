@@ -1,4 +1,4 @@
-//! Who waits for a key, who watches it, and how they hear of a change.
+//! The waiters and watchers of a key, and how they are notified of a change.
 
 use super::{DbIndex, Key, Keyspace, QueueState, Value};
 use crate::client_id::ClientId;
@@ -6,20 +6,20 @@ use crate::queue::Queue;
 use crate::value::Kind;
 use std::collections::BTreeMap;
 
-/// Who and what cares about a key.
+/// Everything attached to a key besides its value and expiry.
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
-    /// Clients blocked on the key, by their ticket: the lowest has waited longest.
+    /// Clients blocked on the key, by their tickets: the lowest has waited longest.
     pub(super) waiters: BTreeMap<u64, ClientId>,
-    /// Producers blocked until there is room, by their ticket.
+    /// Producers blocked until there is capacity, by their tickets.
     pub(super) producers: BTreeMap<u64, ClientId>,
     /// Clients that WATCH the key, each once.
     pub(super) watchers: Vec<ClientId>,
     /// Whether the key is on the ready list.
     pub(super) is_ready: bool,
-    /// Whether it is on the list of queues where there may be room.
+    /// Whether the key is on the list of queues whose capacity changed.
     pub(super) has_capacity_changed: bool,
-    /// What belongs to a queue under a policy.
+    /// The state of a queue under a policy.
     pub(super) queue_state: Option<Box<QueueState>>,
 }
 
@@ -31,7 +31,7 @@ impl Attachments {
             && self.queue_state.is_none()
     }
 
-    /// Puts the key on the list of those that are ready, if clients wait and there is a message.
+    /// Adds the key to the ready list, if clients wait and there is a message.
     #[inline]
     fn tell_waiters(
         &mut self,
@@ -49,7 +49,7 @@ impl Attachments {
         }
     }
 
-    /// Puts the key on the list of those where there may be room, if producers wait.
+    /// Adds the key to the list of queues whose capacity changed, if producers wait.
     #[inline]
     pub(super) fn tell_producers(
         &mut self,
@@ -65,7 +65,8 @@ impl Attachments {
 }
 
 impl Keyspace {
-    /// Tells watchers and waiters, and notes when the queue has something to do.
+    /// Notifies watchers, waiters and producers, and schedules the queue if something is due
+    /// earlier than before.
     #[inline]
     pub(super) fn signal(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
@@ -77,15 +78,15 @@ impl Keyspace {
         attachments.tell_waiters(db, &full.key, &full.value, &mut self.ready);
         attachments.tell_producers(db, &full.key, &mut self.capacity_changed);
         match &attachments.queue_state {
-            Some(queue_state) if queue_state.is_noted_early_enough(&full.value) => {}
+            Some(queue_state) if queue_state.is_scheduled_early_enough(&full.value) => {}
             Some(_) => self.schedule(db, index),
             None if attachments.is_unused() => entry.set_attachments(None),
             None => {}
         }
     }
 
-    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If
-    /// the key has a value already, it becomes ready.
+    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If the
+    /// key already has a value, it becomes ready.
     pub(crate) fn add_waiter(
         &mut self,
         db: DbIndex,
@@ -99,7 +100,7 @@ impl Keyspace {
         entry.shared_key()
     }
 
-    /// How many clients wait for a key.
+    /// Returns the number of clients that wait for a key.
     pub(crate) fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let attachments = entry.and_then(|entry| entry.attachments());
@@ -113,7 +114,8 @@ impl Keyspace {
         });
     }
 
-    /// The client that has waited longest for a key since `after` (exclusive), with its ticket.
+    /// Returns the client with the longest wait for a key after ticket `after` (exclusive), with
+    /// its ticket.
     pub(crate) fn next_waiter(
         &self,
         db: DbIndex,
@@ -125,8 +127,8 @@ impl Keyspace {
         attachments.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
     }
 
-    /// Makes a client watch a key: a change of the value puts it among the broken watches. None
-    /// if it does so already.
+    /// Makes a client watch a key: a change of its value breaks the watch. `None` if the client
+    /// already watches it.
     pub(crate) fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
@@ -161,7 +163,7 @@ impl Keyspace {
         }
     }
 
-    /// Whether a command made keys ready or broke watches.
+    /// Whether a command made keys ready, broke watches or changed a capacity.
     #[inline]
     pub(crate) fn has_signals(&self) -> bool {
         !self.ready.is_empty()
@@ -169,12 +171,13 @@ impl Keyspace {
             || !self.capacity_changed.is_empty()
     }
 
-    /// Clients whose watched keys changed since the last call; some may be there twice.
+    /// Returns the clients whose watched keys changed since the last call, possibly with
+    /// duplicates.
     pub(crate) fn take_broken_watches(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.broken_watches)
     }
 
-    /// Keys that got a value while clients wait for them, since the last call.
+    /// Returns the keys that got a value since the last call while clients wait for them.
     pub(crate) fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
         let ready = std::mem::take(&mut self.ready);
         for (db, key) in &ready {

@@ -1,17 +1,18 @@
-//! How much is in a queue under a policy, and how much too much.
+//! The length of a queue under a policy, and its excess.
 
 use super::{DbIndex, Keyspace};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
 
 impl Keyspace {
-    /// Messages of a queue under a policy that are ready or delayed, and their bytes: what its limits are about.
+    /// Returns the number and bytes of ready and delayed messages of a queue under a policy: the
+    /// limits apply to them.
     pub(crate) fn length_under_policy(&mut self, db: DbIndex, key: &[u8]) -> (usize, usize) {
         self.slot(db, key).map(|at| self.length_in(at)).unwrap_or_default()
     }
 
-    /// How many of the oldest messages that are ready are too many under a policy, as far as those that are
-    /// ready can make room.
+    /// Returns how many of the oldest ready messages exceed the policy's limits. Delayed messages
+    /// count toward the limits, but only ready ones are counted as excess.
     pub(crate) fn excess(
         &mut self,
         db: DbIndex,

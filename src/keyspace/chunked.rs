@@ -1,32 +1,32 @@
-//! Values by number, as in `Numbered`, in chunks that a snapshot can share.
+//! A map like `Numbered`, in chunks that a snapshot can share.
 //!
-//! To share all of them takes a step for each chunk, and copies no value. A shared chunk is never written
-//! to: what is added comes to another, and of what is taken out a copy is given, and noted that it has gone.
-//! When the snapshot has let go of a chunk, the next change of it takes it back.
+//! Sharing takes one step per chunk, and copies no value. A shared chunk is never written to: new
+//! values go to another chunk; a removed value is copied out and marked as removed. When the
+//! snapshot has released a chunk, the next change makes it owned again.
 //!
-//! Up to as many values as a chunk has are in the newest, which is never shared, and cost what they cost
-//! there.
+//! Up to one chunk of values is in the newest chunk, which is never shared: a small map costs no
+//! more than a `Numbered`.
 
 use super::numbered::Numbered;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Places in a chunk: as many as a mask has bits.
+/// Positions per chunk: the number of bits in a mask.
 const CHUNK: usize = u64::BITS as usize;
 
-/// A chunk with so few values joins a neighbour, if both have no more than `JOINED_MAX`. So each move of a
-/// value is paid for by one that has gone.
+/// A chunk with this few values is joined with a neighbour, if both together have at most
+/// `JOINED_MAX`. So each moved value is paid for by a removed one.
 const FEW: usize = CHUNK / 4;
 const JOINED_MAX: usize = CHUNK / 4 * 3;
 
-/// Values by number, in the order of the numbers.
+/// A map in the order of its numbers.
 #[derive(Debug)]
 pub(super) struct Chunked<T> {
     /// All chunks but the newest. None is empty.
     older: VecDeque<Chunk<T>>,
-    /// Values in those.
+    /// Values in the older chunks.
     older_len: usize,
-    /// Bytes of memory that they take. To share them does not change it.
+    /// Bytes of memory of the older chunks. Sharing does not change it.
     older_bytes: usize,
     newest: Numbered<T>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Chunked<T> {
 #[derive(Debug)]
 enum Chunk<T> {
     Owned(Numbered<T>),
-    /// Also part of a snapshot. Of its places those are ours whose bits are set.
+    /// Also part of a snapshot. Our values are at the positions whose bits are set.
     Shared {
         all: Arc<Numbered<T>>,
         ours: u64,
@@ -59,16 +59,16 @@ impl<T> Chunked<T> {
         self.len() == 0
     }
 
-    /// Bytes of memory, without what the values have elsewhere.
+    /// Returns the bytes of memory, without allocations of the values themselves.
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
         self.newest.allocated_bytes() + self.older_bytes
     }
 
-    /// Adds a value; its number is above those before.
+    /// Adds a value; its number is above all before.
     #[inline]
     pub(super) fn push(&mut self, number: u64, value: T) {
-        if self.newest.places() == CHUNK {
+        if self.newest.positions() == CHUNK {
             self.begin_chunk();
         }
         self.newest.push(number, value);
@@ -86,7 +86,7 @@ impl<T> Chunked<T> {
         self.older.push_back(chunk);
     }
 
-    /// The same values once more, without a copy of any.
+    /// Returns a second map with the same values, without copying them.
     pub(super) fn share(&mut self) -> Chunked<T> {
         if !self.newest.is_empty() {
             let newest = std::mem::take(&mut self.newest);
@@ -97,7 +97,7 @@ impl<T> Chunked<T> {
         Chunked { older, older_len, older_bytes, newest: Numbered::default() }
     }
 
-    /// Which of the older chunks a number would be in; none if it would be in the newest.
+    /// Returns the index of the older chunk that covers a number; `None` for the newest chunk.
     #[inline]
     fn chunk_of(&self, number: u64) -> Option<usize> {
         if number <= self.older.front()?.last_number() {
@@ -107,7 +107,7 @@ impl<T> Chunked<T> {
         Some(at).filter(|at| *at < self.older.len())
     }
 
-    /// The value with a number.
+    /// Returns the value with a number.
     #[inline]
     pub(super) fn get(&self, number: u64) -> Option<&T> {
         match self.chunk_of(number) {
@@ -116,7 +116,7 @@ impl<T> Chunked<T> {
         }
     }
 
-    /// The first value, with its number.
+    /// Returns the first value, with its number.
     #[inline]
     pub(super) fn first(&self) -> Option<(u64, &T)> {
         match self.older.front() {
@@ -125,25 +125,25 @@ impl<T> Chunked<T> {
         }
     }
 
-    /// The last value, with its number.
+    /// Returns the last value, with its number.
     #[inline]
     pub(super) fn last(&self) -> Option<(u64, &T)> {
         self.newest.last().or_else(|| self.older.back()?.iter().next_back())
     }
 
-    /// All values in order, with their numbers.
+    /// Returns all values in order, with their numbers.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
         self.older.iter().flat_map(Chunk::iter).chain(self.newest.iter())
     }
 
-    /// The numbers from one on, in order.
+    /// Returns the numbers from `first` on, in order.
     pub(super) fn numbers_from(&self, first: u64) -> impl Iterator<Item = u64> {
         let start = self.chunk_of(first).unwrap_or(self.older.len());
         let older = self.older.range(start..).flat_map(Chunk::iter).map(|(number, _)| number);
         older.skip_while(move |number| *number < first).chain(self.newest.numbers_from(first))
     }
 
-    /// The numbers up to one, the last first.
+    /// Returns the numbers up to `last`, in descending order.
     pub(super) fn numbers_down_from(&self, last: u64) -> impl Iterator<Item = u64> {
         let end = self.chunk_of(last).map_or(self.older.len(), |at| at + 1);
         let older = self.older.range(..end).rev().flat_map(|chunk| chunk.iter().rev());
@@ -151,24 +151,25 @@ impl<T> Chunked<T> {
         self.newest.numbers_to(last).rev().chain(older)
     }
 
-    /// Panics if something does not hold that always does.
+    /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         let older = || self.older.iter();
         assert!(older().all(|chunk| chunk.len() > 0), "an empty chunk");
         assert!(
-            older().all(|chunk| chunk.all().places() <= CHUNK) && self.newest.places() <= CHUNK
+            older().all(|chunk| chunk.all().positions() <= CHUNK)
+                && self.newest.positions() <= CHUNK
         );
         assert_eq!(older().map(Chunk::len).sum::<usize>(), self.older_len);
         assert_eq!(older().map(|chunk| chunk.iter().count()).sum::<usize>(), self.older_len);
         assert_eq!(older().map(Chunk::allocated_bytes).sum::<usize>(), self.older_bytes);
-        assert!(self.iter().is_sorted_by(|a, b| a.0 < b.0), "numbers rise");
+        assert!(self.iter().is_sorted_by(|a, b| a.0 < b.0), "numbers out of order");
         older().for_each(|chunk| chunk.all().check_invariants());
         self.newest.check_invariants();
     }
 }
 
 impl<T: Clone> Chunked<T> {
-    /// Takes the value with a number out.
+    /// Removes and returns the value with a number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         match self.chunk_of(number) {
@@ -187,7 +188,7 @@ impl<T: Clone> Chunked<T> {
             0 => {
                 self.older_bytes -= chunk.allocated_bytes();
                 self.older.remove(at);
-                self.give_back();
+                self.shrink();
             }
             1..=FEW => self.join(at),
             _ => {}
@@ -195,14 +196,14 @@ impl<T: Clone> Chunked<T> {
         Some(value)
     }
 
-    /// Gives memory back when less than an eighth is used.
-    fn give_back(&mut self) {
+    /// Frees memory when less than an eighth is used.
+    fn shrink(&mut self) {
         if let Some(capacity) = crate::slack::smaller(self.older.len(), self.older.capacity()) {
             self.older.shrink_to(capacity);
         }
     }
 
-    /// Makes one chunk of this one and a neighbour, if both have few values and no snapshot has them.
+    /// Joins this chunk with a neighbour, if both have few values and no snapshot shares them.
     fn join(&mut self, at: usize) {
         let pairs = [(at, at + 1), (at.wrapping_sub(1), at)];
         let is_small = |pair: &(usize, usize)| {
@@ -216,10 +217,10 @@ impl<T: Clone> Chunked<T> {
         self.older_bytes -= own.allocated_bytes() + joined.allocated_bytes();
         own.append(joined);
         self.older_bytes += own.allocated_bytes();
-        self.give_back();
+        self.shrink();
     }
 
-    /// The value with a number, to be changed. If a snapshot has it as well, its chunk is copied.
+    /// Returns the value with a number, for changes. Copies its chunk if a snapshot shares it.
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         match self.chunk_of(number) {
             None => self.newest.get_mut(number),
@@ -230,7 +231,7 @@ impl<T: Clone> Chunked<T> {
         }
     }
 
-    /// All values in order, to be changed. What a snapshot has as well is copied.
+    /// Returns all values in order, for changes. Copies shared chunks.
     pub(super) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
         self.older.iter_mut().for_each(Chunk::own);
         let older = self.older.iter_mut().filter_map(Chunk::owned);
@@ -246,7 +247,7 @@ impl<T> Chunk<T> {
         }
     }
 
-    /// Of its places those that are ours, if they have a value.
+    /// Returns the mask of positions that may have a value of ours.
     fn ours(&self) -> u64 {
         match self {
             Chunk::Owned(_) => u64::MAX,
@@ -262,13 +263,13 @@ impl<T> Chunk<T> {
         }
     }
 
-    /// Its own place among the chunks is one part in a hundred of that, and not counted.
+    /// The chunk's own slot in the deque is a hundredth of this, and not counted.
     #[inline]
     fn allocated_bytes(&self) -> usize {
         self.all().allocated_bytes()
     }
 
-    /// A number that none of its values is above, and all of the next chunk are.
+    /// Returns a number that is at least all numbers of this chunk, and below all of the next.
     #[inline]
     fn last_number(&self) -> u64 {
         self.all().last().map_or(0, |(number, _)| number)
@@ -279,22 +280,26 @@ impl<T> Chunk<T> {
         match self {
             Chunk::Owned(all) => all.get(number),
             Chunk::Shared { all, ours } => {
-                let place = all.place_of(number).filter(|place| ours >> place & 1 == 1)?;
-                all.at(place).map(|(_, value)| value)
+                let position =
+                    all.position_of(number).filter(|position| ours >> position & 1 == 1)?;
+                all.at(position).map(|(_, value)| value)
             }
         }
     }
 
     fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
         let (all, ours) = (self.all(), self.ours());
-        // Of very many that have gone none is looked at.
+        // Skips all removed values at the front at once.
         let first = ours.trailing_zeros() as usize;
-        (first..all.places()).filter(move |place| ours >> place & 1 == 1).filter_map(|p| all.at(p))
+        (first..all.positions())
+            .filter(move |position| ours >> position & 1 == 1)
+            .filter_map(|p| all.at(p))
     }
 
-    /// The same values once more. What has gone since it was shared before is given back first.
+    /// Returns a second chunk with the same values. Values removed since an earlier share are freed
+    /// first, if possible.
     fn share(&mut self) -> Chunk<T> {
-        self.take_back();
+        self.reclaim();
         if let Chunk::Owned(all) = self {
             let ours = all.mask();
             *self = Chunk::Shared { all: Arc::new(std::mem::take(all)), ours };
@@ -305,8 +310,8 @@ impl<T> Chunk<T> {
         }
     }
 
-    /// Makes it ours alone, if no snapshot has it any more.
-    fn take_back(&mut self) {
+    /// Makes the chunk owned, if no snapshot shares it any more.
+    fn reclaim(&mut self) {
         if let Chunk::Shared { all, ours } = self
             && let Some(all) = Arc::get_mut(all)
         {
@@ -316,7 +321,7 @@ impl<T> Chunk<T> {
         }
     }
 
-    /// The values, if no snapshot has them.
+    /// Returns the values, if the chunk is owned.
     fn owned(&mut self) -> Option<&mut Numbered<T>> {
         match self {
             Chunk::Owned(all) => Some(all),
@@ -326,22 +331,23 @@ impl<T> Chunk<T> {
 }
 
 impl<T: Clone> Chunk<T> {
-    /// Takes the value with a number out. If a snapshot has it as well, it is copied.
+    /// Removes and returns the value with a number. Copies it if a snapshot shares it.
     fn remove(&mut self, number: u64) -> Option<T> {
-        self.take_back();
+        self.reclaim();
         match self {
             Chunk::Owned(all) => all.remove(number),
             Chunk::Shared { all, ours } => {
-                let place = all.place_of(number).filter(|place| *ours >> place & 1 == 1)?;
-                *ours &= !(1 << place);
-                all.at(place).map(|(_, value)| value.clone())
+                let position =
+                    all.position_of(number).filter(|position| *ours >> position & 1 == 1)?;
+                *ours &= !(1 << position);
+                all.at(position).map(|(_, value)| value.clone())
             }
         }
     }
 
-    /// Makes it one that no snapshot has.
+    /// Makes the chunk owned, by a copy if a snapshot shares it.
     fn own(&mut self) {
-        self.take_back();
+        self.reclaim();
         if let Chunk::Shared { all, ours } = self {
             let mut all = Numbered::clone(all);
             all.keep(*ours);
@@ -373,14 +379,14 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_map_and_what_was_shared_stays_as_it_was() {
+    fn it_is_a_map_and_shared_copies_do_not_change() {
         let (mut map, mut expected) = (Chunked::default(), Model::new());
         let mut shared: Vec<(Chunked<String>, Model)> = Vec::new();
         let mut random = 1_u64;
         for step in 0..12_000_u64 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
             let dice = random >> 33;
-            // It grows, and shrinks to nothing, three times.
+            // It grows and shrinks to nothing, three times.
             if (step / 2_000) % 2 == 0 && !dice.is_multiple_of(3) {
                 map.push(2 * step, step.to_string());
                 expected.insert(2 * step, step.to_string());
@@ -415,7 +421,7 @@ mod tests {
         assert!(expected.len() < 10 && map.allocated_bytes() < 30_000);
     }
 
-    /// Whatever goes, few places have no value.
+    /// Whatever is removed, few positions are empty.
     #[test]
     fn chunks_with_few_values_are_joined() {
         let mut map = Chunked::default();
@@ -430,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn to_share_takes_a_step_for_each_chunk() {
+    fn sharing_takes_one_step_per_chunk() {
         let mut map = Chunked::default();
         (0..6_400_u64).for_each(|number| map.push(number, Box::new(number)));
         let first = map.first().map(|(_, value)| std::ptr::from_ref(&**value));

@@ -1,18 +1,18 @@
-//! Walking over the keys: SCAN, KEYS, RANDOMKEY.
+//! Iteration over the keys: SCAN, KEYS, RANDOMKEY.
 //!
-//! Entries lie densely in a vector; removing one moves the last into its place, adding one puts
-//! it at the end. SCAN therefore walks from the end to the start: an entry that moves while the
-//! scan is under way can only move to a place the scan has still to visit, or was visited
-//! already. So every key that is there from the first call to the last is given at least once,
-//! whatever happens in between, which is Redis' promise.
+//! Entries are in a dense vector; a removal moves the last entry to the free index, and a new entry
+//! is appended. SCAN therefore goes from the end to the start: an entry that moves during the scan
+//! either moves to an index that is still to be visited, or was already visited. So every key that
+//! exists from the first call to the last is returned at least once, whatever happens in between,
+//! as Redis promises.
 
 use super::{DbIndex, Entry, Keyspace, NEVER, QueueState, Value};
 use crate::queue::Queue;
 use crate::value::Kind;
 
 impl Keyspace {
-    /// One step of SCAN: visits up to `count` keys below `cursor` (0 begins at the end), hands
-    /// those with a value to `visit`, and returns the cursor to go on with, 0 at the end.
+    /// One step of SCAN: visits up to `count` entries below `cursor` (0 starts at the end), passes
+    /// keys with a value to `visit`, and returns the next cursor, or 0 at the end.
     pub(crate) fn scan<'a>(
         &'a self,
         db: DbIndex,
@@ -27,8 +27,8 @@ impl Keyspace {
         })
     }
 
-    /// One step over the queues, as `scan` goes over the keys: those that have messages, and those
-    /// without that are under a policy.
+    /// One step over the queues, as `scan`: those with messages, and those without that are under a
+    /// policy.
     pub(crate) fn scan_queues<'a>(
         &'a self,
         db: DbIndex,
@@ -63,14 +63,14 @@ impl Keyspace {
         to as u64
     }
 
-    /// All keys of a database with their values.
+    /// Returns all keys of a database with their values.
     pub(crate) fn keys(&self, db: DbIndex) -> impl Iterator<Item = (&[u8], &Value)> {
         let entries = self.dbs[db].entries.iter();
         entries.filter_map(|entry| Some((entry.key(), entry.live_value(self.now_ms)?)))
     }
 
-    /// All keys of all databases with their values and expiries, also what is due and not removed
-    /// yet.
+    /// Returns all keys of all databases with their values and expiries, including expired ones
+    /// that are not yet removed.
     pub(crate) fn all(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Value, Option<i64>)> {
         let entries = self
             .dbs
@@ -83,7 +83,7 @@ impl Keyspace {
         })
     }
 
-    /// What belongs to all queues under policies.
+    /// Returns the states of all queues under policies.
     pub(crate) fn queue_states(&self) -> impl Iterator<Item = (DbIndex, &[u8], &QueueState)> {
         let entries = self
             .dbs
@@ -95,7 +95,7 @@ impl Keyspace {
         })
     }
 
-    /// A key of a database, chosen by a random number.
+    /// Returns a key of a database, chosen by a random number.
     pub(crate) fn random_key(&self, db: DbIndex, random: u64) -> Option<&[u8]> {
         let db = &self.dbs[db];
         if db.value_count == 0 {
@@ -103,7 +103,7 @@ impl Keyspace {
         }
         let len = db.entries.len();
         let start = (random % len as u64) as usize;
-        // Nearly every entry has a value, so that this ends soon.
+        // Nearly every entry has a value, so this ends soon.
         (start..len).chain(0..start).find_map(|index| {
             let entry = db.entries.get_index(index)?;
             entry.live_value(self.now_ms).map(|_| entry.key())

@@ -1,10 +1,11 @@
-//! Messages of queues under policies that nobody can take yet.
+//! Delayed messages of queues under policies.
 
 use super::{DbIndex, Keyspace, QueueState};
 use crate::queue::{End, Queue, Stamp, TakenOut};
 
 impl QueueState {
-    /// What the files say of delayed messages to come: when they are ready, and where they belong.
+    /// Returns what the append files say of the next delayed messages: when they are ready, and at
+    /// which end of the queue.
     pub(crate) fn noted_delay(&self) -> (i64, End) {
         let (_, ms, end) = self.noted_delay;
         (ms, end)
@@ -12,8 +13,8 @@ impl QueueState {
 }
 
 impl Keyspace {
-    /// Keeps messages back that were pushed to a queue under a policy, at the end and until the moment that are in
-    /// their stamp.
+    /// Delays messages pushed to a queue under a policy. The stamp has their end of the queue and
+    /// the time when they are ready.
     pub(crate) fn delay<'a>(
         &mut self,
         db: DbIndex,
@@ -29,8 +30,8 @@ impl Keyspace {
         });
     }
 
-    /// Takes messages out of a queue's delayed ones that are ready first, if they are at `until_ms`: as many
-    /// as are in a row, and `count_max` at the most.
+    /// Removes and returns the delayed messages of a queue that are ready first, if they are due at
+    /// `until_ms`: a run of consecutive ones, at most `count_max`.
     pub(crate) fn take_ripe(
         &mut self,
         db: DbIndex,
@@ -46,7 +47,7 @@ impl Keyspace {
         self.change_delayed(db, key, take)?
     }
 
-    /// Changes a queue's delayed messages in another way.
+    /// Changes the delayed messages of a queue.
     pub(crate) fn change_delayed<R>(
         &mut self,
         db: DbIndex,
@@ -56,7 +57,7 @@ impl Keyspace {
         self.change_queue_state(db, key, |queue_state| change(&mut queue_state.delayed))
     }
 
-    /// Forgets a queue's delayed messages; whether there were any.
+    /// Drops the delayed messages of a queue; true if there were any.
     pub(crate) fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let has_any =
             self.queue_state(db, key).is_some_and(|queue_state| !queue_state.delayed.is_empty());
@@ -66,21 +67,21 @@ impl Keyspace {
         has_any
     }
 
-    /// Whether a queue keeps what is pushed back for a while.
+    /// Whether a queue delays pushed messages.
     pub(crate) fn delays(&mut self, db: DbIndex, key: &[u8]) -> bool {
         if self.policies().of(key).is_some_and(|policy| policy.delay_ms.is_some()) {
             self.find_or_create(db, key);
             return true;
         }
-        // One that has gone may hold for it still.
+        // A former policy may still apply.
         let is_under = |queue_state: &QueueState| {
             queue_state.policy.as_ref().is_some_and(|policy| policy.delay_ms.is_some())
         };
         self.queue_state(db, key).is_some_and(is_under)
     }
 
-    /// Notes that the file says of delayed messages to come when they are ready, and where they belong; whether
-    /// it did so before.
+    /// Records when the next delayed messages are ready, and at which end of the queue. True if the
+    /// append file already said so.
     pub(crate) fn set_recorded_delay(
         &mut self,
         db: DbIndex,

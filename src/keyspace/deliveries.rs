@@ -1,22 +1,24 @@
-//! What is in flight of all queues, by queue and by client.
+//! Messages in flight of all queues, by queue and by client.
 
 use super::in_flight::{Delivery, InFlight, Place};
 use super::{DbIndex, Key, Keyspace, NEVER, QueueState, Slot};
 use crate::client_id::ClientId;
 use ahash::RandomState;
 
-/// How messages in flight go back to their queues. Their numbers rise.
+/// How a part of the messages in flight is returned. The numbers are in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Return {
-    /// All at once, but for those that must not go back.
+    /// All of them at once, except those that must not be returned.
     All,
-    /// They are more than can be done at once. First those leave, the oldest first, that must not go back.
+    /// There are too many for one part. First, those that must not be returned are removed, the
+    /// oldest first.
     Hopeless,
-    /// Then the others go back, the newest first, since each part goes to the end of its queue.
+    /// Then the others are returned, the newest first, since each part goes to the end of its
+    /// queue.
     Newest,
 }
 
-/// Deliveries in order, by queue: of each the numbers.
+/// Groups sorted deliveries by queue; each group has their numbers.
 fn by_queue(all: &[(DbIndex, Key, u64)]) -> Vec<(DbIndex, Key, Vec<u64>)> {
     let is_same = |a: &(DbIndex, Key, u64), b: &(DbIndex, Key, u64)| (a.0, &a.1) == (b.0, &b.1);
     let by_queue = all.chunk_by(is_same).filter_map(|chunk| {
@@ -27,32 +29,32 @@ fn by_queue(all: &[(DbIndex, Key, u64)]) -> Vec<(DbIndex, Key, Vec<u64>)> {
 }
 
 impl QueueState {
-    /// When the list would expire that has become empty while its messages are in flight; none if it has
-    /// not, or would stay.
+    /// Returns the expiry of a list that became empty while its messages are in flight; `None` if
+    /// it did not, or has no expiry.
     pub(crate) fn expiry_of_emptied(&self) -> Option<i64> {
         Some(self.expires_ms).filter(|expires_ms| *expires_ms != NEVER)
     }
 }
 
 impl Keyspace {
-    /// Messages in flight of all queues.
+    /// Returns the number of messages in flight of all queues.
     #[inline]
     pub(crate) fn in_flight_len(&self) -> usize {
         self.registry.holdings.len()
     }
 
-    /// The number of the next delivery.
+    /// Returns the number of the next delivery.
     pub(crate) fn next_delivery(&mut self) -> u64 {
         self.registry.last_delivery += 1;
         self.registry.last_delivery
     }
 
-    /// Makes the numbers of deliveries to come larger than this.
+    /// Makes the numbers of later deliveries larger than this.
     pub(crate) fn raise_delivery(&mut self, number: u64) {
         self.registry.last_delivery = self.registry.last_delivery.max(number);
     }
 
-    /// Notes that a message is in flight under this number, which `next_delivery` gave.
+    /// Adds a message in flight under this number, which `next_delivery` returned.
     pub(crate) fn add_delivery(
         &mut self,
         db: DbIndex,
@@ -69,7 +71,7 @@ impl Keyspace {
         });
     }
 
-    /// Takes a message out of those in flight.
+    /// Removes and returns a message in flight.
     pub(crate) fn remove_delivery(
         &mut self,
         db: DbIndex,
@@ -80,12 +82,13 @@ impl Keyspace {
         self.remove_delivery_in(at, number)
     }
 
-    /// What tells a message in flight from the others of its queue.
+    /// Returns what distinguishes a message in flight from the others of its queue.
     pub(crate) fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Place> {
         self.change_in_flight(at, |in_flight| in_flight.place(number))
     }
 
-    /// Gives the message in flight before which so many of its queue were delivered other bytes.
+    /// Replaces the bytes of the message in flight with this rank: its number of earlier
+    /// deliveries.
     pub(crate) fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
         let hasher = self.hasher().clone();
         let Some(at) = self.slot(db, key) else { return };
@@ -95,7 +98,7 @@ impl Keyspace {
         });
     }
 
-    /// Changes what is known of a queue's messages in flight, but not which those are.
+    /// Changes data about a queue's messages in flight, but not which messages are in flight.
     fn change_in_flight<R>(
         &mut self,
         at: Slot,
@@ -109,18 +112,19 @@ impl Keyspace {
         Some(result)
     }
 
-    /// Says that a client has left: what it has in flight is to be returned.
+    /// Marks a client as disconnected: its messages in flight are to be returned.
     pub(crate) fn depart_client(&mut self, client: ClientId) {
         self.registry.departed.push_back(client);
     }
 
-    /// Whether clients have left whose messages are still to be returned.
+    /// Whether messages of disconnected clients are still to be returned.
     pub(crate) fn has_departed(&self) -> bool {
         !self.registry.departed.is_empty()
     }
 
-    /// The next of what clients had in flight that have left, those first that left first: that of as many
-    /// as have no more than `count_max` together. What the first has is more than that is done in parts.
+    /// Returns the next messages in flight of disconnected clients, in the order of disconnection:
+    /// those of as many clients as have at most `count_max` together. If the first client alone has
+    /// more, its messages come in parts.
     pub(crate) fn take_departed(
         &mut self,
         count_max: usize,
@@ -145,7 +149,8 @@ impl Keyspace {
         }
     }
 
-    /// What the client that left first had in flight and was not looked at yet, the oldest of each queue first.
+    /// Returns messages that the first disconnected client has in flight and that were not yet
+    /// examined, by queue, the oldest first.
     fn see_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let Some(&client) = self.registry.departed.front() else { return Vec::new() };
         let seen = self.registry.departed_seen.take().unwrap_or_default();
@@ -155,7 +160,7 @@ impl Keyspace {
         by_queue(&own)
     }
 
-    /// What clients have in flight: of each queue the numbers, rising, of all those clients together.
+    /// Returns the deliveries that these clients have in flight, by queue, in ascending order.
     pub(crate) fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let held = clients.iter().flat_map(|client| self.registry.holdings.of(*client));
         let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
@@ -178,8 +183,8 @@ impl Keyspace {
         None
     }
 
-    /// The next of a queue's deliveries that are overdue, which those are that were made at `since_ms` or
-    /// before. If there are more than `count_max`, that is done in parts.
+    /// Returns the next overdue deliveries of a queue: those made at `since_ms` or before. More
+    /// than `count_max` come in parts.
     pub(crate) fn overdue(
         &mut self,
         db: DbIndex,
@@ -217,7 +222,7 @@ impl Keyspace {
         (Return::Hopeless, unseen)
     }
 
-    /// The oldest messages that a client has in flight of one queue, up to `count`.
+    /// Returns up to `count` of the oldest deliveries that a client has in flight from one queue.
     pub(crate) fn held_of(
         &self,
         client: ClientId,
@@ -228,14 +233,14 @@ impl Keyspace {
         self.registry.holdings.of_queue(client, db, key).take(count).collect()
     }
 
-    /// How often databases have changed places, with what is in flight of their queues.
+    /// Returns how often databases were swapped, with their queues' messages in flight.
     #[inline]
     pub(crate) fn in_flight_swaps(&self) -> u64 {
         self.registry.holdings.swaps()
     }
 
-    /// For each message the number of the oldest delivery of it in one queue, whoever has it; of equal ones
-    /// each its own. They rise.
+    /// Returns for each message the number of its oldest delivery in one queue, whichever client
+    /// has it; equal messages get one each. The numbers are in ascending order.
     pub(crate) fn find_deliveries<'a>(
         &mut self,
         db: DbIndex,
@@ -248,7 +253,7 @@ impl Keyspace {
         found.unwrap_or_default()
     }
 
-    /// Forgets what a queue has in flight; whether there was anything.
+    /// Drops the messages in flight of a queue; true if there were any.
     pub(crate) fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
         let Some(queue_state) = self.queue_state(db, key) else { return false };
         let deliveries = queue_state.in_flight.iter();
@@ -268,7 +273,7 @@ impl Keyspace {
         self.queue_state(db, key)?.expiry_of_emptied()
     }
 
-    /// Sets what `expiry_of_emptied` gives.
+    /// Sets the result of `expiry_of_emptied`.
     pub(crate) fn set_expiry_of_emptied(
         &mut self,
         db: DbIndex,
@@ -280,12 +285,12 @@ impl Keyspace {
         });
     }
 
-    /// The secret with which messages are hashed.
+    /// Returns the secret hasher of messages.
     pub(super) fn hasher(&self) -> &RandomState {
         self.dbs[0].entries.hasher()
     }
 
-    /// Whether a client has anything in flight.
+    /// Whether a client has any message in flight.
     #[inline]
     pub(crate) fn holds_any(&self, client: ClientId) -> bool {
         self.registry.holdings.has_any(client)
@@ -300,7 +305,7 @@ mod tests {
         ClientId::new(1 + slot as u64, slot)
     }
 
-    /// Numbers that were taken to go back do so before the next are.
+    /// Returns each part's messages before it takes the next.
     fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
         let mut parts = Vec::new();
         while keyspace.has_departed() {
@@ -314,7 +319,7 @@ mod tests {
             }
             parts.push((how, numbers));
         }
-        assert!(keyspace.registry.holdings.len() == 0, "something is held by nobody");
+        assert!(keyspace.registry.holdings.len() == 0, "a delivery without a client");
         assert_eq!(keyspace.registry.departed_seen, None);
         parts
     }
@@ -333,9 +338,9 @@ mod tests {
         keyspace
     }
 
-    /// A part has what it may, so that each client is counted about once.
+    /// Parts are full, so that each client is counted about once.
     #[test]
-    fn many_clients_leave_in_few_parts() {
+    fn many_clients_disconnect_in_few_parts() {
         let parts = take_parts(&mut keyspace(&[1; 100]), 10);
         assert_eq!(parts.len(), 10);
         assert_eq!(parts[3], (Return::All, (31..=40).collect()));
@@ -343,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_more_than_a_part_is_looked_through_and_given_back_from_the_newest_on() {
+    fn a_client_with_more_than_a_part_is_examined_then_returned_newest_first() {
         let parts = take_parts(&mut keyspace(&[2, 7, 0, 1]), 3);
         let expected = [
             (Return::All, vec![1, 2]),

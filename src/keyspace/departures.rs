@@ -1,8 +1,9 @@
-//! Messages that have left a queue and are on their way to its dead letters.
+//! Departing messages: those that have left a queue, but are not yet in its dead-letter queue.
 //!
-//! When many leave at one moment - a million expire, or make room - they are out of the queue at once, so
-//! that nobody is shown or given one of them. To hand them over takes longer, and is a chore. Until then
-//! they are here, and in append files in a list with a name of its own, which a note explains.
+//! When many messages leave at one moment - a million expire, or are over the capacity - they are
+//! out of the queue at once, so that no client sees or gets one of them. Moving them takes longer,
+//! and is a chore. Until then they are here, and in append files in a list with its own name, which
+//! a note explains.
 
 use super::queue_state::mark;
 use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
@@ -12,13 +13,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-/// A message, and what is known of it.
+/// A message and its stamp.
 type Stamped = (Box<[u8]>, Stamp);
 
 /// Messages that left together.
 #[derive(Debug)]
 pub(super) struct Departing {
-    /// Rises.
+    /// In ascending order.
     number: u64,
     departure: Departure,
     messages: Queue,
@@ -29,20 +30,21 @@ impl Departing {
         self.number
     }
 
-    /// The database where its queue is now.
+    /// Returns the database that has the queue now.
     pub(super) fn db(&self) -> DbIndex {
         self.departure.db
     }
 
-    /// What it is, to be kept, with the number that its database had; the messages are shared.
+    /// Returns the departure for a snapshot, with the original number of its database. The messages
+    /// are shared.
     pub(super) fn share(&mut self, db: DbIndex) -> (Departure, Queue) {
         (Departure { db, ..self.departure.clone() }, self.messages.share())
     }
 }
 
 impl Keyspace {
-    /// Takes `count` messages from `index` on out of a queue, to be handed over later, those at one end
-    /// first.
+    /// Removes `count` messages from `index` on from a queue, as departing messages. Those at the
+    /// end `first` are moved first.
     pub(crate) fn depart(
         &mut self,
         db: DbIndex,
@@ -64,13 +66,13 @@ impl Keyspace {
         Some(Removed { db, key: key.clone(), index, count, behind, departure: Some(departure) })
     }
 
-    /// Records that messages in a row were taken out of a list.
+    /// Records that consecutive messages were removed from a list.
     pub(super) fn add_removed(&mut self, removed: &Removed) {
         let Keyspace { dbs, effects, .. } = self;
         effects.add_removed(removed, || mark(dbs));
     }
 
-    /// The same, as what a command did.
+    /// As `add_removed`, for a removal by a command.
     pub(crate) fn record_removed(&mut self, removed: &Removed) {
         let Keyspace { dbs, effects, .. } = self;
         effects.record_removed(removed, || mark(dbs));
@@ -85,7 +87,7 @@ impl Keyspace {
         self.registry.departing.push_back(Departing { number, departure, messages });
     }
 
-    /// A name that no client would think of.
+    /// Returns a list name that no client would choose.
     fn new_list_name(&mut self) -> Key {
         self.registry.lists_named += 1;
         let secret = self.dbs[0].entries.hasher().hash_one(self.registry.lists_named);
@@ -93,19 +95,19 @@ impl Keyspace {
         Key::from(format!("tidegate:departing:{secret:016x}:{number}").into_bytes())
     }
 
-    /// Whether messages are on their way.
+    /// Whether there are departing messages.
     #[inline]
     pub(crate) fn has_departing(&self) -> bool {
         !self.registry.departing.is_empty()
     }
 
-    /// Whether messages of a queue are on their way: others that leave it come behind them.
+    /// Whether a queue has departing messages: later ones must come after them.
     pub(crate) fn has_departing_of(&self, db: DbIndex, key: &Key) -> bool {
         let counts = &self.registry.departing_counts;
         !counts.is_empty() && counts.contains_key(&(db, key.clone()))
     }
 
-    /// Up to `count_max` of those messages that left first.
+    /// Removes and returns up to `count_max` of the messages that left first.
     pub(crate) fn take_departing(&mut self, count_max: usize) -> Option<(Departure, Vec<Stamped>)> {
         if let Some(snapshot) = &mut self.snapshot
             && let Some(first) = self.registry.departing.front_mut()
@@ -147,20 +149,21 @@ impl Keyspace {
         }
     }
 
-    /// All that is on its way, and the messages. For tools.
+    /// Returns all departures with their messages. For tools.
     pub(crate) fn departing(&self) -> impl Iterator<Item = (&Departure, &Queue)> {
         self.registry.departing.iter().map(|departing| (&departing.departure, &departing.messages))
     }
 
-    /// Notes what append files say of a list, which is not there yet or an ordinary one.
+    /// Stores a departure noted in append files. Its list does not exist yet, or is an ordinary
+    /// one.
     pub(crate) fn add_noted_departure(&mut self, departure: Departure) {
         self.registry.noted_departures.push(departure);
     }
 
-    /// Ends the loading of append files: lists that they say are on their way are so.
+    /// Turns the lists of noted departures into departing messages, at the end of loading.
     pub(super) fn adopt_departures(&mut self) {
         for departure in std::mem::take(&mut self.registry.noted_departures) {
-            // What was no list was not put there by us.
+            // A value that is not a list was not written by us.
             if !matches!(self.list(departure.db, &departure.list), Ok(Some(_))) {
                 continue;
             }
@@ -171,7 +174,7 @@ impl Keyspace {
         }
     }
 
-    /// Forgets what is on its way from a database that was flushed; the bytes that frees.
+    /// Drops the departing messages of a flushed database; returns the freed bytes.
     pub(super) fn flush_departing(&mut self, db: DbIndex) -> usize {
         if let Some(snapshot) = &mut self.snapshot {
             let gone = self.registry.departing.iter_mut().filter(|one| one.db() == db);
@@ -190,7 +193,7 @@ impl Keyspace {
         freed
     }
 
-    /// Two databases have changed places.
+    /// Two databases were swapped.
     pub(super) fn swap_departing(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
         let departing = self.registry.departing.iter_mut().map(|one| &mut one.departure);
         for departure in departing.chain(&mut self.registry.noted_departures) {
@@ -207,7 +210,7 @@ impl Keyspace {
         counts
     }
 
-    /// Panics if the counts of what is on its way are wrong.
+    /// Panics if the counts of departing messages are wrong.
     pub(super) fn check_departing(&self) {
         assert_eq!(self.registry.departing_counts, self.count_departing());
     }

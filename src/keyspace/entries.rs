@@ -1,7 +1,8 @@
-//! The keys of a database: a table that is also a dense vector, since SCAN and RANDOMKEY need positions.
+//! The keys of a database: a hash table over a dense vector, since SCAN and RANDOMKEY need
+//! positions.
 //!
-//! The vector is in pages, so that one which grows is not there twice, and the table has nothing but
-//! positions. What an entry has beside its queue is 16 bytes and 6 to 11 of the table.
+//! The vector has pages, so that growing never needs a second copy of it; the table has only
+//! positions. Besides its queue, an entry takes 16 bytes and 6 to 11 in the table.
 
 use super::entry::Entry;
 use crate::slack;
@@ -9,20 +10,20 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 use std::ops::{Index, IndexMut};
 
-/// Entries of a page.
+/// Entries per page.
 const PAGE: usize = 4096;
 
-/// The entries of a database, in an order that only a removal changes: the last one then takes the place
-/// of the one that goes.
+/// The entries of a database. Only a removal changes their order: it moves the last entry to the
+/// free index.
 #[derive(Debug)]
 pub(super) struct Entries {
     /// All but the last page are full, and none is empty.
     pages: Vec<Vec<Entry>>,
     len: usize,
-    /// The places of the entries.
+    /// The indexes of the entries.
     table: HashTable<u32>,
     hasher: RandomState,
-    /// How many entries were removed: with each, another comes to its place.
+    /// The number of removed entries: each removal moves another entry.
     removals: u64,
 }
 
@@ -44,7 +45,7 @@ impl Entries {
         self.len == 0
     }
 
-    /// How many entries were removed since the start.
+    /// Returns how many entries were removed since the start.
     #[inline]
     pub(super) fn removals(&self) -> u64 {
         self.removals
@@ -55,7 +56,7 @@ impl Entries {
         self.hasher.hash_one(key) as u32
     }
 
-    /// Where a key's entry is.
+    /// Returns the index of a key's entry.
     #[inline]
     pub(super) fn get_index_of(&self, key: &[u8]) -> Option<usize> {
         self.find(key, self.hash(key))
@@ -89,53 +90,53 @@ impl Entries {
         self.pages.get_mut(index / PAGE)?.get_mut(index % PAGE)
     }
 
-    /// Adds an entry without a value for a key that has none, with room for one of so many bytes; says where
-    /// it is.
-    pub(super) fn add(&mut self, key: &[u8], epoch: u32, room: usize) -> usize {
+    /// Adds an entry without a value for a key that has none, with capacity for a value of this
+    /// many bytes. Returns its index.
+    pub(super) fn add(&mut self, key: &[u8], epoch: u32, capacity_bytes: usize) -> usize {
         let hash = self.hash(key);
         let index = self.len;
-        let place = u32::try_from(index).expect("fewer keys than would take 400 GB");
+        let position = u32::try_from(index).expect("fewer keys than would take 400 GB");
         if self.pages.last().is_none_or(|page| page.len() == PAGE) {
-            // The first page grows as others do, since most databases have few keys.
+            // The first page grows as needed, since most databases have few keys.
             let capacity = if self.pages.is_empty() { 0 } else { PAGE };
             self.pages.push(Vec::with_capacity(capacity));
         }
         if let Some(page) = self.pages.last_mut() {
-            page.push(Entry::new(key, hash, epoch, room));
+            page.push(Entry::new(key, hash, epoch, capacity_bytes));
         }
         self.len += 1;
         let pages = &self.pages;
-        let rehash = |&place: &u32| spread(at(pages, place as usize).hash());
-        self.table.insert_unique(spread(hash), place, rehash);
+        let rehash = |&position: &u32| spread(at(pages, position as usize).hash());
+        self.table.insert_unique(spread(hash), position, rehash);
         index
     }
 
-    /// Takes an entry out; the last one comes to its place.
+    /// Removes and returns an entry; the last one moves to its index.
     pub(super) fn swap_remove(&mut self, index: usize) -> Option<Entry> {
         let hash = self.get_index(index)?.hash();
         self.removals += 1;
         let last = self.len.checked_sub(1)?;
-        self.take_place(hash, index)?;
+        self.remove_position(hash, index)?;
         let moved = self.pop_page()?;
         let removed = if index == last {
             moved
         } else {
-            let place = |&place: &u32| place as usize == last;
-            *self.table.find_mut(spread(moved.hash()), place)? = index as u32;
+            let position = |&position: &u32| position as usize == last;
+            *self.table.find_mut(spread(moved.hash()), position)? = index as u32;
             std::mem::replace(self.get_index_mut(index)?, moved)
         };
         self.shrink();
         Some(removed)
     }
 
-    /// Takes the last entry out.
+    /// Removes and returns the last entry.
     pub(super) fn pop(&mut self) -> Option<Entry> {
         self.swap_remove(self.len.checked_sub(1)?)
     }
 
-    fn take_place(&mut self, hash: u32, index: usize) -> Option<()> {
-        let place = |&place: &u32| place as usize == index;
-        self.table.find_entry(spread(hash), place).ok()?.remove();
+    fn remove_position(&mut self, hash: u32, index: usize) -> Option<()> {
+        let position = |&position: &u32| position as usize == index;
+        self.table.find_entry(spread(hash), position).ok()?.remove();
         Some(())
     }
 
@@ -149,7 +150,7 @@ impl Entries {
         entry
     }
 
-    /// For how many entries there is room in the table.
+    /// Returns the capacity of the table in entries.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.table.capacity()
@@ -158,7 +159,7 @@ impl Entries {
     fn shrink(&mut self) {
         if let Some(capacity) = slack::smaller(self.len, self.table.capacity()) {
             let pages = &self.pages;
-            self.table.shrink_to(capacity, |&place| spread(at(pages, place as usize).hash()));
+            self.table.shrink_to(capacity, |&position| spread(at(pages, position as usize).hash()));
         }
         if let [page] = &mut self.pages[..]
             && let Some(capacity) = slack::smaller(page.len(), page.capacity())
@@ -171,7 +172,7 @@ impl Entries {
         self.pages.iter().flatten()
     }
 
-    /// Panics if an entry is not found where it is.
+    /// Panics if an entry is not found at its index.
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.len, self.iter().count());
         assert_eq!(self.len, self.table.len());
@@ -203,7 +204,7 @@ fn at(pages: &[Vec<Entry>], index: usize) -> &Entry {
     &pages[index / PAGE][index % PAGE]
 }
 
-/// The hash as the table wants it, which looks at its highest and its lowest bits.
+/// Spreads a hash to 64 bits: the table uses the highest and the lowest ones.
 #[inline]
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// As many as fill pages, and fewer again, in any order.
+    /// Enough entries to fill pages, then fewer, in any order.
     #[test]
     fn entries_are_found_where_they_are() {
         let mut entries = Entries::with_hasher(RandomState::with_seeds(1, 2, 3, 4));

@@ -1,51 +1,51 @@
-//! What there is of a key.
+//! The entry of a key.
 //!
-//! Most entries have a value and nothing else. The value is then all there is: the queue keeps the key
-//! itself, its hash, and when it was used.
+//! Most entries have only a value. The entry is then just this value: the queue stores the key, its
+//! hash and the time of its last use.
 
 use super::{Attachments, Key, NEVER, Value};
 use crate::queue::Queue;
 use crate::value::{ARC_BYTES, Kind};
 
-/// Which of a queue's numbers says when the value was last read or written, in seconds of the monotonic
-/// clock.
+/// The queue's number with the time of the last read or write, in seconds of the monotonic clock.
 const USED_S: usize = 0;
-/// Which of them is of the last snapshot that saved the entry, or that was under way when it was made.
+/// The queue's number with the last snapshot that saved the entry, or that was running when it was
+/// created.
 const EPOCH: usize = 1;
 
-/// An entry of a database. It has no value if it has an empty queue.
+/// An entry of a database. Without a value it has an empty queue.
 #[derive(Debug)]
 pub(super) struct Entry {
     parts: Parts,
 }
 
-/// There are as many entries as keys, and each byte of one counts.
+/// There is one entry per key, so each byte counts.
 const _: () = assert!(size_of::<Entry>() == 16);
 
 #[derive(Debug)]
 enum Parts {
-    /// A queue, which keeps its key.
+    /// A queue that stores its key.
     Value(Value),
     Full(Box<Full>),
 }
 
-/// An entry that has more than a queue. Always one of these: a key that somebody is interested in, that
-/// expires, or whose value is no list.
+/// An entry with more than a queue. Always used for a key with attachments or an expiry, and for a
+/// value that is not a list.
 #[derive(Debug)]
 pub(super) struct Full {
     pub(super) key: Key,
     hash: u32,
-    /// Those of the queue, while it is here.
+    /// Those of the queue, while they are here.
     numbers: [u32; 2],
-    /// An empty queue if there is none.
+    /// An empty queue if there is no value.
     pub(super) value: Value,
-    /// Unix milliseconds at which the value goes; `NEVER` if it stays.
+    /// The expiry in Unix milliseconds; `NEVER` without one.
     pub(super) expires_ms: i64,
     pub(super) attachments: Option<Box<Attachments>>,
 }
 
 impl Full {
-    /// Notes that it is used, if uses are noted.
+    /// Sets the time of the last use, if uses are recorded.
     #[inline]
     pub(super) fn mark_used(&mut self, now_s: u32, marks_use: bool) {
         if marks_use {
@@ -55,15 +55,15 @@ impl Full {
 }
 
 impl Entry {
-    /// An entry without a value, but with room for one of so many bytes.
+    /// Returns an entry without a value, with capacity for one of this many bytes.
     #[inline]
-    pub(super) fn new(key: &[u8], hash: u32, epoch: u32, room: usize) -> Entry {
+    pub(super) fn new(key: &[u8], hash: u32, epoch: u32, capacity_bytes: usize) -> Entry {
         let mut numbers = [0; 2];
         numbers[EPOCH] = epoch;
-        Entry { parts: Parts::Value(Value::List(Queue::named(key, hash, numbers, room))) }
+        Entry { parts: Parts::Value(Value::List(Queue::named(key, hash, numbers, capacity_bytes))) }
     }
 
-    /// The value, or the empty queue that is there without one.
+    /// Returns the value, or the empty queue in its stead.
     #[inline]
     pub(super) fn content(&self) -> &Value {
         match &self.parts {
@@ -80,7 +80,7 @@ impl Entry {
         }
     }
 
-    /// The queue, which is empty if there is no value; none if the value is no list.
+    /// Returns the queue, empty if there is no value; `None` if the value is not a list.
     #[inline]
     pub(super) fn list(&self) -> Option<&Queue> {
         Queue::of(self.content())
@@ -99,7 +99,7 @@ impl Entry {
         }
     }
 
-    /// The key, to be kept elsewhere.
+    /// Returns the key in its shared form.
     pub(super) fn shared_key(&self) -> Key {
         match &self.parts {
             Parts::Value(_) => Key::from(self.key()),
@@ -143,7 +143,7 @@ impl Entry {
         }
     }
 
-    /// The value, also if it has expired.
+    /// Returns the value, even if it has expired.
     #[inline]
     pub(super) fn value(&self) -> Option<&Value> {
         self.has_value().then(|| self.content())
@@ -154,13 +154,13 @@ impl Entry {
         if self.has_value() { Some(self.content_mut()) } else { None }
     }
 
-    /// The value, if it has not expired.
+    /// Returns the value, if it has not expired.
     #[inline]
     pub(super) fn live_value(&self, now_ms: i64) -> Option<&Value> {
         if self.is_due(now_ms) { None } else { self.value() }
     }
 
-    /// Gives the entry another value.
+    /// Replaces the value.
     pub(super) fn set_value(&mut self, value: Value) {
         match value {
             Value::List(queue) => {
@@ -172,8 +172,7 @@ impl Entry {
         }
     }
 
-    /// Takes the value away, or the empty queue that is there without one, and with it the memory that it
-    /// has.
+    /// Removes and returns the value, or the empty queue in its stead, with its memory.
     pub(super) fn take_content(&mut self) -> Value {
         let empty = Queue::named(self.key(), self.hash(), self.numbers(), 0);
         let content = std::mem::replace(self.content_mut(), empty.into_value());
@@ -181,19 +180,19 @@ impl Entry {
         content
     }
 
-    /// Bytes of memory that the value and the key take.
+    /// Returns the bytes of memory of the value and the key.
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
         match self.content() {
             Value::List(queue) => queue.allocated_bytes(),
-            // A queue keeps its key.
+            // A queue includes its key.
             Value::String(string) => {
                 size_of::<Full>() + ARC_BYTES + self.key().len() + string.allocated_bytes()
             }
         }
     }
 
-    /// When the value was last used.
+    /// Returns the time of the last use.
     pub(super) fn used_s(&self) -> u32 {
         self.numbers()[USED_S]
     }
@@ -211,7 +210,7 @@ impl Entry {
         self.set_number(EPOCH, epoch);
     }
 
-    /// Notes that it is used, if uses are noted.
+    /// Sets the time of the last use, if uses are recorded.
     #[inline]
     pub(super) fn mark_used(&mut self, now_s: u32, marks_use: bool) {
         if marks_use {
@@ -219,13 +218,13 @@ impl Entry {
         }
     }
 
-    /// Whether it has nothing beside a value.
+    /// True if there is nothing besides a value.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.parts, Parts::Value(_))
     }
 
-    /// What it has beside a value, if anything.
+    /// Returns the parts besides the value, if there are any.
     #[inline]
     pub(super) fn full(&self) -> Option<&Full> {
         match &self.parts {
@@ -242,7 +241,7 @@ impl Entry {
         }
     }
 
-    /// The same; it is made if there is nothing.
+    /// Returns the parts besides the value; creates them if there are none.
     fn make_full(&mut self) -> &mut Full {
         if self.is_plain() {
             let (key, hash, numbers) = (Key::from(self.key()), self.hash(), self.numbers());
@@ -257,7 +256,7 @@ impl Entry {
         }
     }
 
-    /// Forgets that there was more than a queue where there is no more of it.
+    /// Makes the entry plain again, if only a queue is left.
     fn forget_full(&mut self) {
         let Parts::Full(full) = &mut self.parts else { return };
         let numbers = full.numbers;
@@ -282,7 +281,7 @@ impl Entry {
         }
     }
 
-    /// Whether this is the key, and it does not expire.
+    /// Whether this is the key, without an expiry.
     #[inline]
     pub(super) fn stays_at(&self, key: &[u8]) -> bool {
         match &self.parts {

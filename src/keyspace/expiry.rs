@@ -1,19 +1,19 @@
-//! When values go by themselves: each database has its deadlines, and one more set knows which
-//! database is due first, so that a turn looks at one number.
+//! Expiry of values. Each database has its deadlines, and one more set has the earliest of each
+//! database, so that a turn checks one number.
 
 use super::{Db, DbIndex, Key, Keyspace, NEVER};
 use crate::policy::{DELAYED, IN_FLIGHT};
 
 impl Keyspace {
-    /// When a key expires in Unix milliseconds: none if it has no value; `Some(None)` if it
-    /// stays.
+    /// Returns the expiry of a key in Unix milliseconds: `None` without a value, `Some(None)`
+    /// without an expiry.
     pub(crate) fn expiry(&self, db: DbIndex, key: &[u8]) -> Option<Option<i64>> {
         let entry = self.dbs[db].entries.get(key)?;
         entry.live_value(self.now_ms)?;
         Some(Some(entry.expires_ms()).filter(|expires_ms| *expires_ms != NEVER))
     }
 
-    /// Sets or clears when a key expires, in Unix milliseconds; false if it has no value.
+    /// Sets or clears the expiry of a key, in Unix milliseconds; false if it has no value.
     pub(crate) fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: Option<i64>) -> bool {
         let Some(index) = self.find(db, key) else { return false };
         if !self.entry_mut(db, index).has_value() {
@@ -24,13 +24,13 @@ impl Keyspace {
         true
     }
 
-    /// The earliest expiry in Unix milliseconds.
+    /// Returns the earliest expiry in Unix milliseconds.
     pub(crate) fn next_expiry_ms(&self) -> Option<u64> {
         self.due_dbs.next()
     }
 
-    /// Removes up to `limit` values that are due by the time that was set; whether all due ones are
-    /// gone. Those that are left are not seen by commands.
+    /// Removes up to `limit` values that have expired by the time of the turn; true if none are
+    /// left. Commands do not see the remaining ones.
     pub(crate) fn expire(&mut self, limit: usize) -> bool {
         let now_ms = self.now_ms;
         let mut left = limit;
@@ -41,7 +41,7 @@ impl Keyspace {
         {
             left -= 1;
             let key = key.clone();
-            // Removes a due value with all that follows from it.
+            // Removes the expired value, with all consequences.
             self.find(db, &key);
         }
         self.due_dbs.next().is_none_or(|due| due > deadline(now_ms))
@@ -57,13 +57,13 @@ impl Keyspace {
             self.effects.add(db, [&b"DEL"[..], &[&key, suffix].concat()]);
         }
         self.effects.add(db, [&b"DEL"[..], &key]);
-        // What had no other use has left its place.
+        // An entry without another use was removed.
         let Some(index) = self.dbs[db].entries.get_index_of(&key) else { return };
         self.signal(db, index);
         self.drop_if_unused(db, index);
     }
 
-    /// Writes an entry's expiry and keeps the deadlines true.
+    /// Sets an entry's expiry and updates the deadlines.
     pub(super) fn write_expiry(&mut self, db: DbIndex, index: usize, expires_ms: Option<i64>) {
         self.before_change(db, index);
         let first_before = self.dbs[db].expiries.next();
@@ -79,26 +79,27 @@ impl Keyspace {
         self.first_expiry_changed(db, first_before);
     }
 
-    /// Forgets what an expired queue has beside its list; what the lists of that are called in append
-    /// files, behind the name of the queue.
+    /// Drops the messages of an expired queue that are in flight or delayed. Returns the suffixes
+    /// of their lists in append files.
     fn clear_hidden_of_expired(&mut self, db: DbIndex, key: &Key) -> Vec<&'static [u8]> {
         if !self.has_policies() {
             return Vec::new();
         }
-        // Its policy keeps it in its place, also without a value.
+        // The policy keeps the entry at its index, even without a value.
         let had_delayed = self.clear_delayed(db, key);
         let had_in_flight = self.clear_in_flight(db, key);
         let names = [(had_delayed, DELAYED), (had_in_flight, IN_FLIGHT)];
         names.into_iter().filter_map(|(had_any, name)| had_any.then_some(name)).collect()
     }
 
-    /// Keeps `due_dbs` true after a change of a database's expiries, of which this was the first.
+    /// Updates `due_dbs` after a change of a database's expiries. `first_before` is the earliest
+    /// before it.
     pub(super) fn first_expiry_changed(&mut self, db: DbIndex, first_before: Option<u64>) {
         self.due_dbs.shift(first_before, self.dbs[db].expiries.next(), db);
     }
 }
 
-/// A Unix time as a deadline; what lies before 1970 is due at once.
+/// Returns a Unix time as a deadline; times before 1970 are due at once.
 fn deadline(expires_ms: i64) -> u64 {
     expires_ms.max(0) as u64
 }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_look_up_finds_expired_is_recorded_where_it_is_found() {
+    fn expiry_by_a_look_up_is_recorded_where_it_happens() {
         let mut keyspace = Keyspace::new(2, 7);
         let reader = keyspace.effects.begin_reading();
         for (db, key, ms) in [(0, b"a", 10), (1, b"b", 10), (1, b"c", 20)] {

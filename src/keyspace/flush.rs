@@ -1,24 +1,24 @@
-//! Emptying a database. What it held is put aside at once, and freed in parts.
+//! Flushing a database. Its content is moved aside at once, and freed in parts.
 
 use super::entry::Full;
 use super::snapshot::Walk;
 use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entries, Entry, Key, Keyspace, NEVER};
 use crate::deadlines::Deadlines;
 
-/// A database with no more entries than this is emptied in its place.
+/// A database with at most this many entries is flushed in place.
 const IN_PLACE_MAX: usize = 1_000;
 
-/// What is of no use any more.
+/// Data to be freed.
 #[derive(Debug)]
 pub(super) enum Trash {
-    /// Those that the walk of a snapshot has still to come to stay until then.
+    /// Entries that the walk of a snapshot has not reached are kept until then.
     Entries(Entries, Walk),
     Expiries(Deadlines<Key>),
     Dues(Deadlines<Key, i64>),
 }
 
 impl Trash {
-    /// Whether nothing of it can be freed before a snapshot has come to it.
+    /// True if nothing of it can be freed before a snapshot has reached it.
     fn is_needed(&self) -> bool {
         match self {
             Trash::Entries(entries, walk) => !entries.is_empty() && walk.left() >= entries.len(),
@@ -28,8 +28,8 @@ impl Trash {
 }
 
 impl Keyspace {
-    /// Removes all values of a database. `attached` names keys of any database that clients wait for or
-    /// watch; the caller knows them from the clients, of whom there are fewer than keys.
+    /// Removes all values of a database. `attached` names the keys of any database that clients
+    /// wait for or watch; the caller gets them from the clients, which are fewer than the keys.
     pub(crate) fn flush(&mut self, db: DbIndex, attached: &[(DbIndex, Key)]) {
         if self.dbs[db].entries.len() <= IN_PLACE_MAX {
             return self.flush_in_place(db);
@@ -41,7 +41,7 @@ impl Keyspace {
                 continue;
             }
             let Some(index) = self.dbs[db].entries.get_index_of(key) else { continue };
-            // What belongs to the queue is taken from it.
+            // The queue's state is about to be removed.
             self.before_change(db, index);
             let entry = &mut self.dbs[db].entries[index];
             if let Some(attachments) = entry.take_attachments() {
@@ -66,7 +66,7 @@ impl Keyspace {
         }
     }
 
-    /// Puts who waits for a key or watches it back to it; it has no value any more.
+    /// Reattaches waiters, watchers and the state of a queue to a key that no longer has a value.
     fn put_flushed(
         &mut self,
         db: DbIndex,
@@ -88,13 +88,13 @@ impl Keyspace {
         self.drop_if_unused(db, index);
     }
 
-    /// Whether anything is left that can be freed now.
+    /// Whether there is data that can be freed now.
     #[inline]
     pub(crate) fn has_trash(&self) -> bool {
         self.trash.iter().any(|trash| !trash.is_needed())
     }
 
-    /// Frees what was put aside, as far as there is time for it.
+    /// Frees data moved aside, within the turn's budget.
     pub(crate) fn free_trash(&mut self) {
         while self.work.has_time()
             && let Some(at) = self.trash.iter().rposition(|trash| !trash.is_needed())
@@ -125,7 +125,7 @@ impl Keyspace {
         self.trash.iter().map(bytes).sum::<usize>()
     }
 
-    /// Goes through all entries, and leaves those in their places that somebody waits for or watches.
+    /// Goes through all entries, and keeps those that clients wait for or watch.
     fn flush_in_place(&mut self, db: DbIndex) {
         let count = self.dbs[db].value_count;
         self.changes += count as u64;
@@ -141,7 +141,7 @@ impl Keyspace {
         let broken = &mut self.broken_watches;
         let capacity_changed = &mut self.capacity_changed;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
-        // From the end, since the last one comes to the place of one that goes.
+        // From the end, since a removal moves the last entry to the free index.
         for index in (0..database.entries.len()).rev() {
             let entry = &mut database.entries[index];
             if let Some(snapshot) = snapshot {
@@ -172,13 +172,13 @@ impl Keyspace {
         }
         freed += self.flush_departing(db);
         self.bytes -= freed;
-        // There may have been nothing but messages in flight or delayed.
+        // There may have been only messages in flight or delayed.
         self.changes += u64::from(count == 0 && freed > 0);
         self.flush_queue_state(db);
     }
 }
 
-/// What an entry counts in the memory of the keyspace.
+/// Returns the memory of an entry as the keyspace counts it.
 fn bytes_of(entry: &Entry) -> usize {
     let queue_state = entry.attachments().and_then(|attachments| attachments.queue_state.as_ref());
     ENTRY_BYTES
@@ -192,9 +192,9 @@ mod tests {
     use crate::keyspace::Value;
     use crate::queue::{End, Queue};
 
-    /// Also where a snapshot has to see each entry before it goes.
+    /// Even if a snapshot must save each entry first.
     #[test]
-    fn an_emptied_database_gives_its_room_back() {
+    fn a_flushed_database_frees_its_table() {
         for has_snapshot in [false, true] {
             let mut keyspace = Keyspace::new(1, 7);
             for number in 0..5_000 {

@@ -1,4 +1,4 @@
-//! What is known of a key that was found.
+//! Access to a key by its slot, without another look-up.
 
 use super::{DbIndex, Keyspace, QueueState, Slot, WrongType};
 use crate::policy::QueuePolicy;
@@ -7,21 +7,20 @@ use crate::value::Kind;
 use std::sync::Arc;
 
 impl Keyspace {
-    /// The slot of an entry.
+    /// Returns the slot of an entry.
     #[inline]
     pub(super) fn slot_at(&self, db: DbIndex, index: usize) -> Slot {
         Slot::new(db, index, self.dbs[db].entries.removals())
     }
 
-    /// Finds a key that has a value, or is known for another reason. A value that has expired is removed
-    /// first.
+    /// Finds a key that has an entry, even one without a value. An expired value is removed first.
     #[inline]
     pub(crate) fn slot(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         let index = self.find_again(db, key)?;
         Some(self.slot_at(db, index))
     }
 
-    /// As `slot`; an entry without a value is made for a key that has none.
+    /// As `slot`; creates an entry without a value if the key has none.
     #[inline]
     pub(crate) fn slot_or_create(&mut self, db: DbIndex, key: &[u8]) -> Slot {
         let index = self.find_or_create(db, key);
@@ -33,7 +32,7 @@ impl Keyspace {
         at.check(self.dbs[at.db].entries.removals());
     }
 
-    /// What belongs to a queue under a policy.
+    /// Returns the state of a queue under a policy.
     #[inline]
     pub(crate) fn queue_state_in(&self, at: Slot) -> Option<&QueueState> {
         self.check(at);
@@ -46,20 +45,20 @@ impl Keyspace {
         self.dbs[at.db].entries[at.index].attachments_mut()?.queue_state.as_deref_mut()
     }
 
-    /// The policy that a queue is under.
+    /// Returns the policy of a queue.
     #[inline]
     pub(crate) fn policy_in(&self, at: Slot) -> Option<&Arc<QueuePolicy>> {
         self.queue_state_in(at)?.policy.as_ref()
     }
 
-    /// The key.
+    /// Returns the key.
     #[inline]
     pub(crate) fn key_in(&self, at: Slot) -> &[u8] {
         self.check(at);
         self.dbs[at.db].entries[at.index].key()
     }
 
-    /// The list; none if there is no value.
+    /// Returns the list; `None` without a value.
     #[inline]
     pub(crate) fn list_in(&self, at: Slot) -> Result<Option<&Queue>, WrongType> {
         self.check(at);
@@ -67,7 +66,7 @@ impl Keyspace {
         value.map(|value| Queue::of(value).ok_or(WrongType)).transpose()
     }
 
-    /// Messages of a queue under a policy that are ready, and their bytes.
+    /// Returns the number and bytes of ready messages of a queue under a policy.
     #[inline]
     pub(crate) fn ready_in(&self, at: Slot) -> (usize, usize) {
         self.check(at);
@@ -75,7 +74,8 @@ impl Keyspace {
         list.map(|queue| (queue.len(), queue.message_bytes())).unwrap_or_default()
     }
 
-    /// The same of those that are delayed as well: what limits are about.
+    /// Returns the number and bytes of ready and delayed messages: the policy's limits apply to
+    /// them.
     pub(crate) fn length_in(&self, at: Slot) -> (usize, usize) {
         let ready = self.ready_in(at);
         let delayed = self.queue_state_in(at).map(|queue_state| &queue_state.delayed);

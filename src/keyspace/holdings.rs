@@ -1,4 +1,4 @@
-//! What each client has in flight.
+//! The deliveries that each client has in flight.
 
 use super::numbered::Numbered;
 use super::{DbIndex, Key};
@@ -6,34 +6,34 @@ use crate::client_id::ClientId;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-/// Bytes of memory for each message in flight.
+/// Bytes of memory per message in flight.
 pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<()>)>();
 
-/// The deliveries of one queue that a client has.
+/// The deliveries that one client has in flight from one queue.
 type Numbers = Numbered<()>;
 
-/// The numbers of deliveries, by who has them and by queue.
+/// The numbers of deliveries, by client and queue.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     by_holder: BTreeMap<(ClientId, DbIndex), BTreeMap<Key, Numbers>>,
     len: usize,
-    /// How often databases have changed places.
+    /// How often databases were swapped.
     swaps: u64,
 }
 
 impl Holdings {
-    /// Messages in flight, whoever has them.
+    /// Returns the number of messages in flight of all clients.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether a client has any.
+    /// Whether a client has any message in flight.
     pub(super) fn has_any(&self, client: ClientId) -> bool {
         self.by_holder.range((client, 0)..=(client, DbIndex::MAX)).next().is_some()
     }
 
-    /// Adds a delivery of a queue; its number is above those before.
+    /// Adds a delivery from a queue; its number is above all before.
     #[inline]
     pub(super) fn add(&mut self, client: ClientId, db: DbIndex, key: &Key, number: u64) {
         self.len += 1;
@@ -44,7 +44,7 @@ impl Holdings {
         }
     }
 
-    /// Takes a delivery out.
+    /// Removes a delivery.
     #[inline]
     pub(super) fn remove(&mut self, client: ClientId, db: DbIndex, key: &[u8], number: u64) {
         let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
@@ -61,7 +61,7 @@ impl Holdings {
         }
     }
 
-    /// What a client has of one queue, the oldest first.
+    /// Returns the deliveries that a client has from one queue, the oldest first.
     pub(super) fn of_queue(
         &self,
         client: ClientId,
@@ -72,8 +72,8 @@ impl Holdings {
         numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
     }
 
-    /// Takes deliveries of one queue that a client has out, from the oldest on, as long as `takes` says so of
-    /// their numbers.
+    /// Removes deliveries that a client has from one queue, the oldest first, for as long as
+    /// `takes` accepts their numbers.
     pub(super) fn take_oldest(
         &mut self,
         client: ClientId,
@@ -97,13 +97,13 @@ impl Holdings {
         }
     }
 
-    /// How often databases have changed places.
+    /// Returns how often databases were swapped.
     #[inline]
     pub(super) fn swaps(&self) -> u64 {
         self.swaps
     }
 
-    /// What a client has, by queue, the oldest of each queue first.
+    /// Returns the deliveries that a client has, by queue, the oldest of each queue first.
     pub(super) fn of(
         &self,
         client: ClientId,
@@ -115,7 +115,7 @@ impl Holdings {
         })
     }
 
-    /// The same, from behind one of them on.
+    /// As `of`, but only those after a given delivery.
     pub(super) fn of_behind<'a>(
         &'a self,
         client: ClientId,
@@ -137,37 +137,40 @@ impl Holdings {
         first.chain(rest)
     }
 
-    /// Forgets what is in flight of a database.
+    /// Drops all deliveries of a database.
     pub(super) fn flush(&mut self, db: DbIndex) {
         self.by_holder.retain(|(_, other), _| *other != db);
         let all = self.by_holder.values().flat_map(BTreeMap::values);
         self.len = all.map(Numbers::len).sum();
     }
 
-    /// Two databases have changed places.
+    /// Two databases were swapped.
     pub(super) fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
         self.swaps += 1;
         let all = std::mem::take(&mut self.by_holder).into_iter();
         self.by_holder = all.map(|((client, db), queues)| ((client, other(db)), queues)).collect();
     }
 
-    /// Whether a client has a delivery.
+    /// Whether a client has this delivery.
     pub(super) fn contains(&self, client: ClientId, db: DbIndex, key: &[u8], number: u64) -> bool {
         let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
         numbers.is_some_and(|numbers| numbers.get(number).is_some())
     }
 
-    /// Panics if something does not hold that always does.
+    /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         let all = || self.by_holder.values().flat_map(BTreeMap::values);
         all().for_each(Numbers::check_invariants);
-        assert!(all().all(|numbers| !numbers.is_empty()), "nothing of a queue");
-        assert!(self.by_holder.values().all(|queues| !queues.is_empty()), "nothing of a client");
+        assert!(all().all(|numbers| !numbers.is_empty()), "a queue without deliveries");
+        assert!(
+            self.by_holder.values().all(|queues| !queues.is_empty()),
+            "a client without deliveries"
+        );
         assert_eq!(all().map(Numbers::len).sum::<usize>(), self.len);
     }
 }
 
-/// Deliveries of one queue, from a number on.
+/// Returns the deliveries of one queue from number `first` on.
 fn of_one<'a>(
     db: DbIndex,
     key: &'a Key,

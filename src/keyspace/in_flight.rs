@@ -1,4 +1,4 @@
-//! Messages that were delivered and are not acknowledged yet, of one queue.
+//! Messages in flight of one queue: delivered and not yet acknowledged.
 
 use super::chunked::Chunked;
 use super::holdings::HELD_BYTES;
@@ -13,55 +13,57 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Delivery {
     /// The message.
     pub message: Box<[u8]>,
-    /// What is known of it, this delivery counted.
+    /// Its stamp, with this delivery counted.
     pub stamp: Stamp,
-    /// Whose connection has to acknowledge it.
+    /// The client that must acknowledge it.
     pub owner: ClientId,
-    /// The input of that connection which this answered: a later one may acknowledge it.
+    /// The number of the client's input that was answered by this delivery: a later input may
+    /// acknowledge it.
     pub input: u64,
-    /// When it was delivered, by the clock of queues.
+    /// The time of the delivery, by the queue clock.
     pub delivered_ms: i64,
 }
 
-/// The messages of one queue that are in flight, in the order of their deliveries.
+/// The messages in flight of one queue, in order of delivery.
 #[derive(Debug, Default)]
 pub struct InFlight {
     by_number: Chunked<Delivery>,
     /// Bytes of the messages.
     message_bytes: usize,
-    /// From the first look-up on that needs one.
+    /// Built by the first look-up that needs one.
     indexes: Option<Box<Indexes>>,
 }
 
-/// What finds deliveries by something else than their number. A snapshot needs none.
+/// Indexes of deliveries besides the number. A snapshot needs none.
 #[derive(Debug, Default)]
 struct Indexes {
-    /// Hashes of the messages with their numbers, from the first look-up by a message on.
+    /// Hashes of the messages with their numbers. Built by the first look-up by message.
     by_message: Option<BTreeSet<(u64, u64)>>,
-    /// Counts the numbers, from the first look-up by rank among many on.
+    /// The ranks of the numbers. Built by the first look-up by rank among many.
     ranks: Option<Ranks>,
 }
 
-/// What tells a delivery from the others in flight.
+/// What distinguishes a delivery from the others in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// It is the first.
+    /// It is the first one.
     First,
-    /// It is the last.
+    /// It is the last one.
     Last,
-    /// It is short, and no other has its bytes.
+    /// It is short, and no other message has the same bytes.
     Unlike,
-    /// So many were delivered before it.
+    /// The number of deliveries before it.
     Rank(usize),
 }
 
-/// What one delivery takes in the index by messages.
+/// Bytes of memory per delivery in the index by message.
 const INDEXED_BYTES: usize = 24;
 
-/// Among so many deliveries a rank is counted; among more there is an index.
+/// Up to this many deliveries, a rank is counted; with more, there is an index.
 const COUNTED_MAX: usize = 64;
 
-/// A message of so many bytes is named by itself rather than by its rank, which takes about as many.
+/// A message of up to this many bytes is identified by its bytes, not by its rank, which takes
+/// about as many.
 const NAMED_BYTES_MAX: usize = 80;
 
 impl InFlight {
@@ -73,14 +75,14 @@ impl InFlight {
         self.by_number.is_empty()
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
         let index_bytes = self.indexes.as_ref().map_or(0, |indexes| indexes.allocated_bytes());
         let held_bytes = self.by_number.len() * HELD_BYTES;
         self.message_bytes + self.by_number.allocated_bytes() + held_bytes + index_bytes
     }
 
-    /// Adds a delivery; its number is above those before.
+    /// Adds a delivery; its number is above all before.
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
         self.message_bytes += delivery.message.len();
         if let Some(indexes) = &mut self.indexes {
@@ -89,7 +91,7 @@ impl InFlight {
         self.by_number.push(number, delivery);
     }
 
-    /// Takes a delivery out.
+    /// Removes and returns a delivery.
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
         let delivery = self.by_number.remove(number)?;
         self.message_bytes -= delivery.message.len();
@@ -99,7 +101,7 @@ impl InFlight {
         Some(delivery)
     }
 
-    /// Gives a delivery another message.
+    /// Replaces the message of a delivery.
     pub(super) fn set_message(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
         let Some(delivery) = self.by_number.get_mut(number) else { return };
         let before = std::mem::replace(&mut delivery.message, Box::from(message));
@@ -110,8 +112,8 @@ impl InFlight {
         }
     }
 
-    /// What tells a delivery from the others, of which it is one. The first call among many makes an index
-    /// of all; from then on it takes as many steps among many as among few.
+    /// Returns what distinguishes a delivery from the others. The first call among many builds an
+    /// index; after that, the number of steps does not grow with the number of deliveries.
     pub(super) fn place(&mut self, number: u64) -> Place {
         let is_it = |end: Option<(u64, &Delivery)>| end.is_some_and(|(other, _)| other == number);
         if is_it(self.by_number.first()) {
@@ -134,7 +136,7 @@ impl InFlight {
         Place::Rank(self.by_number.iter().take_while(|(other, _)| *other < number).count())
     }
 
-    /// The number of the delivery before which so many were made that are in flight.
+    /// Returns the number of the delivery with this rank.
     pub(super) fn number_of_rank(&mut self, rank: usize) -> Option<u64> {
         if self.by_number.len() <= COUNTED_MAX {
             return self.by_number.iter().nth(rank).map(|(number, _)| number);
@@ -149,7 +151,7 @@ impl InFlight {
         ranks.get_or_insert_with(|| Ranks::of(by_number.iter().map(|(number, _)| number)))
     }
 
-    /// The same deliveries once more, for a snapshot: neither copies nor indexes are made.
+    /// Returns a second map of the same deliveries, for a snapshot, without copies and indexes.
     pub(super) fn share(&mut self) -> InFlight {
         let (by_number, message_bytes) = (self.by_number.share(), self.message_bytes);
         InFlight { by_number, message_bytes, indexes: None }
@@ -159,14 +161,14 @@ impl InFlight {
         *self = InFlight::default();
     }
 
-    /// Gives the last deliveries these stamps, oldest first.
+    /// Sets the stamps of the last deliveries, in the order of delivery.
     pub(super) fn restamp(&mut self, stamps: &[Stamp]) {
         for (delivery, stamp) in self.by_number.values_mut().rev().zip(stamps.iter().rev()) {
             delivery.stamp = *stamp;
         }
     }
 
-    /// Makes deliveries that are ready since one time so since another.
+    /// Replaces the time `old_ms` since which deliveries are ready by `new_ms`.
     pub(super) fn replace_ready_ms(&mut self, old_ms: i64, new_ms: i64) {
         let deliveries = self.by_number.values_mut();
         for delivery in deliveries.filter(|delivery| delivery.stamp.ready_ms == old_ms) {
@@ -174,8 +176,8 @@ impl InFlight {
         }
     }
 
-    /// For each message the number of the oldest delivery of it that was not named before. The first call
-    /// makes an index of all deliveries; from then on a message costs one look-up.
+    /// Returns for each message the number of its oldest delivery not yet returned. The first call
+    /// builds an index of all deliveries; after that, a message costs one look-up.
     pub(super) fn find<'a>(
         &mut self,
         messages: impl Iterator<Item = &'a [u8]>,
@@ -186,7 +188,7 @@ impl InFlight {
         let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), number));
         let by_message = &mut self.indexes.get_or_insert_default().by_message;
         let by_message = by_message.get_or_insert_with(|| indexed().collect());
-        // Of equal messages, the place behind the one that was found last.
+        // For equal messages: the number after the last one found.
         let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
         let mut found = Vec::new();
         for message in messages {
@@ -203,35 +205,35 @@ impl InFlight {
         found
     }
 
-    /// The delivery with a number.
+    /// Returns the delivery with a number.
     pub fn get(&self, number: u64) -> Option<&Delivery> {
         self.by_number.get(number)
     }
 
-    /// The numbers of deliveries up to this one, the newest first.
+    /// Returns the numbers of deliveries up to `last`, the newest first.
     pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
         self.by_number.numbers_down_from(last)
     }
 
-    /// The numbers of deliveries behind `first`, up to `last`, the oldest first.
+    /// Returns the numbers of deliveries after `first`, up to `last`, the oldest first.
     pub(super) fn numbers_between(&self, first: u64, last: u64) -> impl Iterator<Item = u64> {
         self.by_number.numbers_from(first + 1).take_while(move |number| *number <= last)
     }
 
-    /// The oldest delivery, with its number.
+    /// Returns the oldest delivery, with its number.
     #[inline]
     pub fn first(&self) -> Option<(u64, &Delivery)> {
         self.by_number.first()
     }
 
-    /// All deliveries with their numbers, oldest first.
+    /// Returns all deliveries with their numbers, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> {
         self.by_number.iter()
     }
 }
 
 impl InFlight {
-    /// Panics if something does not hold that always does.
+    /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         self.by_number.check_invariants();
         let bytes = self.iter().map(|(_, delivery)| delivery.message.len()).sum::<usize>();

@@ -1,4 +1,4 @@
-//! Queues under policies while append files are loaded.
+//! Queues under policies during the loading of append files.
 
 use super::{DbIndex, Key, Keyspace, QueueState};
 use crate::clock::Now;
@@ -6,22 +6,22 @@ use crate::queue::{Queue, Stamp};
 use crate::value::Kind;
 
 impl QueueState {
-    /// Since when new messages are ready, as a file has it.
+    /// Returns since when new messages are ready, according to the append file.
     pub(crate) fn noted_ms(&self) -> i64 {
         self.noted.1
     }
 }
 
 impl Keyspace {
-    /// Says that append files are being loaded: policies govern queues, so that these have stamps, but
-    /// no command asks for them.
+    /// Begins loading append files: queues are under their policies and have stamps, but commands
+    /// do not apply the policies.
     pub(crate) fn begin_replay(&mut self) {
         self.registry.is_replaying = true;
         self.update_policy_use();
     }
 
-    /// Says that all is loaded. Messages of which no file said since when they are ready are so since
-    /// now; gives the queues that have such.
+    /// Ends loading. Messages without a recorded time are ready from now on; returns the queues
+    /// that have any.
     pub(crate) fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
         self.start_queue_clock(now);
         self.set_time(now);
@@ -48,7 +48,7 @@ impl Keyspace {
         let Some(attachments) = &mut entry.attachments else { return };
         let Some(queue_state) = &mut attachments.queue_state else { return };
         queue_state.forget_loading();
-        // Another program that wrote the files anew has left no notes of these.
+        // Another program that rewrote the files has left no notes about these.
         let bytes_before = queue_state.allocated_bytes();
         queue_state.in_flight.replace_ready_ms(0, now_ms);
         queue_state.delayed.replace_ready_ms(0, now_ms);
@@ -64,21 +64,21 @@ impl Keyspace {
         self.schedule(db, index);
     }
 
-    /// Whether a queue keeps what was delivered until it is acknowledged.
+    /// Whether a queue keeps delivered messages until they are acknowledged.
     pub(crate) fn tracks_deliveries(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let policy = self.policies().of(key);
         if policy.is_some_and(|policy| policy.is_at_least_once()) {
             self.find_or_create(db, key);
             return true;
         }
-        // One that has gone may hold for it still.
+        // A former policy may still apply.
         let is_under = |queue_state: &QueueState| {
             queue_state.policy.as_ref().is_some_and(|policy| policy.is_at_least_once())
         };
         self.queue_state(db, key).is_some_and(is_under)
     }
 
-    /// Says since when messages of a queue are ready, of which nothing else is known.
+    /// Sets since when messages of a queue are ready, if no other time is known.
     pub(crate) fn set_ready_ms(&mut self, db: DbIndex, key: &[u8], ms: i64) {
         if self.policies().of(key).is_none() {
             return;
@@ -96,7 +96,7 @@ impl Keyspace {
         }
     }
 
-    /// Gives the last deliveries of a queue these stamps.
+    /// Sets the stamps of the last deliveries of a queue.
     pub(crate) fn restamp_deliveries(&mut self, db: DbIndex, key: &[u8], stamps: &[Stamp]) {
         let Some(index) = self.find(db, key) else { return };
         let Some(attachments) = self.dbs[db].entries[index].attachments_mut() else { return };

@@ -1,12 +1,11 @@
 //! Keys and their values, in numbered databases.
 //!
-//! One entry holds all that belongs to a key: its value, when it expires, which clients wait for
-//! it and which watch it. So one look-up answers both 'what is here' and 'who waits', and every
-//! change of a value passes through this module, which notes what follows from it: the key is
-//! put on the ready list if somebody waits, and watches on it are broken. No command has to
-//! remember either.
+//! One entry has everything that belongs to a key: its value, its expiry, the clients that wait for
+//! it and those that watch it. So one look-up finds both the value and the waiters. Every change of
+//! a value passes through this module, which takes care of the consequences: the key is added to
+//! the ready list if clients wait, and its watches break. No command has to do either.
 //!
-//! An entry may have no value, only waiters or watchers; it is then invisible to commands.
+//! An entry may have only waiters or watchers and no value; commands do not see it.
 
 mod attachments;
 mod capacity;
@@ -74,28 +73,28 @@ pub(crate) use crate::departure::{Departure, Fate, Removed};
 pub(crate) use crate::key::{DbIndex, Key};
 pub(crate) use crate::value::{Value, WrongType};
 
-/// `expires_ms` of a value that stays.
+/// `expires_ms` of a value without an expiry.
 const NEVER: i64 = i64::MIN;
 
-/// Bytes that a key takes beside its value, which has the key as well: the entry and its place in the
-/// table, of which a quarter is empty.
+/// Bytes that a key takes besides its value, which includes the key: the entry and its position in
+/// the table, of which a quarter is empty.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 8;
 
 /// One database.
 #[derive(Debug)]
 struct Db {
     entries: Entries,
-    /// Where the last look-up found its key, if no entry has moved since: the next is often of the
-    /// same key, and then needs no hash.
+    /// The index found by the last look-up, if no entry has moved since: the next one is often for
+    /// the same key, and then needs no hash.
     last_found: usize,
-    /// Entries that have a value.
+    /// The number of entries with a value.
     value_count: usize,
-    /// Unix milliseconds at which values expire.
+    /// The expiries, in Unix milliseconds.
     expiries: Deadlines<Key>,
-    /// When queues under policies have something to do, by the clock of queues.
+    /// When queues under policies have something due, by the queue clock.
     dues: Deadlines<Key, i64>,
     walk: Walk,
-    /// Entries from this one on follow the policies that hold.
+    /// Entries from this index on are under the current policies.
     pass_left: usize,
 }
 
@@ -103,51 +102,50 @@ struct Db {
 #[derive(Debug)]
 pub(crate) struct Keyspace {
     dbs: Vec<Db>,
-    /// Keys that got a value while clients wait for them, in the order in which that happened.
+    /// Keys that got a value while clients wait for them, in this order.
     ready: Vec<(DbIndex, Key)>,
-    /// Queues for which producers wait and where there may be room.
+    /// Queues with waiting producers whose capacity changed.
     capacity_changed: Vec<(DbIndex, Key)>,
     /// Clients whose watched keys changed.
     broken_watches: Vec<ClientId>,
-    /// Memory of all keys and values.
+    /// Bytes of memory of all keys and values.
     bytes: usize,
-    /// The entry whose queue was the last to grow. One that grows again before another does is being
-    /// filled.
+    /// The entry whose queue was the last to grow. If it grows again before another does, it is
+    /// being filled.
     grown: Option<(DbIndex, usize)>,
-    /// The time that look-ups note as the last use, in seconds of the monotonic clock.
+    /// The time that look-ups record as the last use, in seconds of the monotonic clock.
     now_s: u32,
-    /// Whether they do (CLIENT NO-TOUCH).
+    /// Whether look-ups record it (CLIENT NO-TOUCH).
     marks_use: bool,
-    /// Unix milliseconds: a value whose expiry is not after it is gone, even where it has not
-    /// been removed yet.
+    /// Unix milliseconds: a value with an expiry up to this time has expired, even if it is not yet
+    /// removed.
     now_ms: i64,
-    /// How much has been done.
+    /// The work done.
     pub work: Work,
-    /// What changed, for those who record it. Commands state what they did; what goes by itself is recorded
-    /// here.
+    /// The effects, for their readers. Commands record their own; expiry is recorded here.
     pub effects: Effects,
     queue_clock: QueueClock,
-    /// The time of the turn by that clock, in milliseconds.
+    /// The time of the turn by the queue clock, in milliseconds.
     queue_ms: i64,
-    /// When each database has something to expire, in Unix milliseconds.
+    /// The earliest expiry of each database, in Unix milliseconds.
     due_dbs: Deadlines<DbIndex>,
-    /// Values that expired.
+    /// The number of expired values.
     expired_count: u64,
-    /// Changes that commands made.
+    /// The number of changes by commands.
     changes: u64,
-    /// The number of the snapshot under way, or of the last one.
+    /// The number of the running snapshot, or of the last one.
     epoch: u32,
-    /// The snapshot under way.
+    /// The running snapshot.
     snapshot: Option<Snapshot>,
     registry: QueueRegistry,
-    /// What databases held that were flushed, to be freed in parts.
+    /// The content of flushed databases, to be freed in parts.
     trash: Vec<Trash>,
-    /// What the log was told of queues.
+    /// Limits the log lines about queues.
     told: LineLimit<QueueEvent>,
 }
 
 impl Keyspace {
-    /// `count` empty databases, hashing with `seed`.
+    /// Returns `count` empty databases that hash with `seed`.
     pub(crate) fn new(count: usize, seed: u64) -> Keyspace {
         let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x7469_6465);
         let db = || Db {
@@ -184,63 +182,64 @@ impl Keyspace {
         }
     }
 
-    /// How many databases there are.
+    /// Returns the number of databases.
     pub(crate) fn db_count(&self) -> usize {
         self.dbs.len()
     }
 
-    /// How many keys a database holds.
+    /// Returns the number of keys in a database.
     pub(crate) fn len(&self, db: DbIndex) -> usize {
         self.dbs[db].value_count
     }
 
-    /// Whether a database holds no key.
+    /// True if a database has no keys.
     pub(crate) fn is_empty(&self, db: DbIndex) -> bool {
         self.len(db) == 0
     }
 
-    /// How many of a database's keys will expire.
+    /// Returns the number of keys in a database that have an expiry.
     pub(crate) fn expiring_len(&self, db: DbIndex) -> usize {
         self.dbs[db].expiries.len()
     }
 
-    /// Memory of all keys and values in bytes.
+    /// Returns the bytes of memory of all keys and values.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How much of that is the tables' and not the names' and values'.
+    /// Returns the bytes of the tables, without keys and values.
     pub(crate) fn table_bytes(&self) -> usize {
         (0..self.dbs.len()).map(|db| self.db_table_bytes(db)).sum()
     }
 
-    /// The same of one database.
+    /// Returns the bytes of one database's table, without keys and values.
     pub(crate) fn db_table_bytes(&self, db: DbIndex) -> usize {
         self.dbs[db].entries.len() * ENTRY_BYTES
     }
 
-    /// Bytes of a database's table of keys that will expire.
+    /// Returns the bytes of a database's table of expiries.
     pub(crate) fn db_expiry_bytes(&self, db: DbIndex) -> usize {
         self.expiring_len(db) * size_of::<(u64, Key)>()
     }
 
-    /// A count that grows with every change that a command makes; expiry is not one.
+    /// Returns a count that grows with every change by a command; expiry is not counted.
     #[inline]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Counts a change that is of no key: its reply promises as much as any other.
+    /// Counts a change that is not of a key: its reply promises as much as any other.
     pub(crate) fn mark_change(&mut self) {
         self.changes += 1;
     }
 
-    /// How many values have expired since the start.
+    /// Returns the number of values that expired since the start.
     pub(crate) fn expired_count(&self) -> u64 {
         self.expired_count
     }
 
-    /// Sets the time that look-ups note as the last use, and whether those of existing keys do.
+    /// Sets the time that look-ups record as the last use, and whether look-ups of existing keys
+    /// record it.
     #[inline]
     pub(crate) fn set_use_time(&mut self, now: Now, marks_use: bool) {
         // Wraps after 136 years of uptime.
@@ -248,8 +247,8 @@ impl Keyspace {
         self.marks_use = marks_use;
     }
 
-    /// As `find`, for those that are called most: without a call where the key is that of the last look-up
-    /// and does not expire.
+    /// As `find`, for frequent callers: no function call if the key is that of the last look-up and
+    /// has no expiry.
     #[inline(always)]
     fn find_again(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if !self.registry.is_behind {
@@ -263,8 +262,8 @@ impl Keyspace {
         self.find(db, key)
     }
 
-    /// Where a key's entry is. A value that has expired is removed first, and its removal recorded: before
-    /// whatever the caller records, which may come from its being gone.
+    /// Returns the index of a key's entry. An expired value is removed first, and its removal
+    /// recorded: before the effects of the caller, which may depend on it.
     #[inline(never)]
     fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if self.registry.is_behind {
@@ -293,7 +292,7 @@ impl Keyspace {
         &mut self.dbs[db].entries[index]
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub(crate) fn get(&mut self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         let index = self.find(db, key)?;
         let entry = &mut self.dbs[db].entries[index];
@@ -301,22 +300,22 @@ impl Keyspace {
         entry.value()
     }
 
-    /// The value of a key, without noting that it was used.
+    /// Returns the value of a key, without recording a use.
     pub(crate) fn peek(&self, db: DbIndex, key: &[u8]) -> Option<&Value> {
         self.dbs[db].entries.get(key)?.live_value(self.now_ms)
     }
 
-    /// The list at a key, if it has one, without noting a use.
+    /// Returns the list at a key, if it has one, without recording a use.
     pub(crate) fn peek_list(&self, db: DbIndex, key: &[u8]) -> Option<&Queue> {
         self.peek(db, key).and_then(Queue::of)
     }
 
-    /// Whether a key has a value, without noting a use.
+    /// Whether a key has a value, without recording a use.
     pub(crate) fn contains(&self, db: DbIndex, key: &[u8]) -> bool {
         self.peek(db, key).is_some()
     }
 
-    /// The value at a key, to read, if there is one; it must be of this type.
+    /// Returns the value at a key, if there is one; it must have this type.
     pub(crate) fn read<T: Kind>(
         &mut self,
         db: DbIndex,
@@ -325,23 +324,23 @@ impl Keyspace {
         self.get(db, key).map(|value| T::of(value).ok_or(WrongType)).transpose()
     }
 
-    /// The list at a key, to read.
+    /// Returns the list at a key, if there is one.
     pub(crate) fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
         self.read(db, key)
     }
 
-    /// Seconds of the monotonic clock at which a key was last used.
+    /// Returns the time of a key's last use, in seconds of the monotonic clock.
     pub(crate) fn last_use_s(&self, db: DbIndex, key: &[u8]) -> Option<u32> {
         let entry = self.dbs[db].entries.get(key)?;
         entry.live_value(self.now_ms).map(|_| entry.used_s())
     }
 
-    /// Memory of one key and its value in bytes.
+    /// Returns the bytes of memory of one key and its value.
     pub(crate) fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
         Some(ENTRY_BYTES + self.peek(db, key)?.allocated_bytes())
     }
 
-    /// Puts a value at a key in the place of what was there; it expires at `expires_ms`.
+    /// Sets the value at a key, replacing any other; it expires at `expires_ms`.
     pub(crate) fn insert(
         &mut self,
         db: DbIndex,
@@ -356,7 +355,7 @@ impl Keyspace {
         self.changed(db, index);
     }
 
-    /// Takes the value of a key away, with the time at which it would have expired.
+    /// Removes and returns the value of a key, with its expiry.
     pub(crate) fn remove(&mut self, db: DbIndex, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let index = self.find(db, key)?;
         let expires_ms = self.entry_mut(db, index).expires_ms();
@@ -372,30 +371,30 @@ impl Keyspace {
         self.find_or_create_sized(db, key, || 0)
     }
 
-    /// As `find_or_create`, where a new entry has room for so many bytes of messages.
+    /// As `find_or_create`; a new entry has capacity for this many bytes of messages.
     #[inline]
     fn find_or_create_sized(
         &mut self,
         db: DbIndex,
         key: &[u8],
-        room: impl FnOnce() -> usize,
+        capacity_bytes: impl FnOnce() -> usize,
     ) -> usize {
         match self.find_again(db, key) {
             Some(index) => index,
-            None => self.create(db, key, room()),
+            None => self.create(db, key, capacity_bytes()),
         }
     }
 
     #[inline(never)]
-    fn create(&mut self, db: DbIndex, key: &[u8], room: usize) -> usize {
-        let index = self.dbs[db].entries.add(key, self.epoch, room);
+    fn create(&mut self, db: DbIndex, key: &[u8], capacity_bytes: usize) -> usize {
+        let index = self.dbs[db].entries.add(key, self.epoch, capacity_bytes);
         self.bytes += ENTRY_BYTES + self.dbs[db].entries[index].allocated_bytes();
         self.add_suffixed(key);
         self.apply_policy(db, index);
         index
     }
 
-    /// Gives an entry that has none a value.
+    /// Sets the value of an entry that has none.
     fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
         let entry = self.entry_mut(db, index);
         let bytes_before = entry.allocated_bytes();
@@ -404,7 +403,7 @@ impl Keyspace {
         self.value_comes(db, index);
     }
 
-    /// To be called when an entry gets a value: when it has just got one, or has an empty queue that is about
+    /// Called when an entry gets a value: just after, or while it has an empty queue that is about
     /// to get its first message.
     fn value_comes(&mut self, db: DbIndex, index: usize) {
         let used_s = self.now_s;
@@ -417,7 +416,7 @@ impl Keyspace {
         }
     }
 
-    /// Takes the value out of an entry, with its expiry.
+    /// Removes and returns the value of an entry, and removes its expiry.
     fn clear_value(&mut self, db: DbIndex, index: usize) -> Option<Value> {
         self.before_change(db, index);
         let entry = self.entry_mut(db, index);
@@ -427,7 +426,7 @@ impl Keyspace {
         Some(self.take_content(db, index))
     }
 
-    /// Takes the value out of an entry, which may be a queue that has just become empty.
+    /// Removes and returns the value of an entry, possibly a queue that just became empty.
     fn take_content(&mut self, db: DbIndex, index: usize) -> Value {
         let entry = self.entry_mut(db, index);
         let bytes_before = entry.allocated_bytes();
@@ -437,7 +436,7 @@ impl Keyspace {
         value
     }
 
-    /// To be called when an entry has no value any more.
+    /// Called when an entry no longer has a value.
     fn value_has_gone(&mut self, db: DbIndex, index: usize) {
         self.dbs[db].value_count -= 1;
         if self.entry_mut(db, index).expires_ms() != NEVER {
@@ -445,8 +444,8 @@ impl Keyspace {
         }
     }
 
-    /// Drops an entry that has neither a value nor anyone's interest. Moves another entry to
-    /// its index, or to another: it is the last thing that is done with an index.
+    /// Drops an entry without a value and attachments. This may move another entry to its index, so
+    /// it must be the last use of an index.
     fn drop_if_unused(&mut self, db: DbIndex, index: usize) {
         let entry = self.entry_mut(db, index);
         if entry.has_value() {
@@ -459,14 +458,14 @@ impl Keyspace {
             self.bytes -= ENTRY_BYTES + entry.allocated_bytes();
             self.grown = match self.grown {
                 Some(gone) if gone == (db, index) => None,
-                // The last one has come to this place.
+                // The last entry has moved to this index.
                 Some(moved) if moved == (db, self.dbs[db].entries.len()) => Some((db, index)),
                 other => other,
             };
         }
     }
 
-    /// Notes what follows from the change of a value.
+    /// Handles the consequences of a changed value.
     #[inline]
     fn changed(&mut self, db: DbIndex, index: usize) {
         self.changes += 1;
@@ -486,7 +485,10 @@ impl Keyspace {
                     queue.check_invariants();
                 }
                 assert!(entry.has_value() || entry.attachments().is_some(), "an unused entry");
-                assert!(entry.has_value() || entry.expires_ms() == NEVER, "expiry of nothing");
+                assert!(
+                    entry.has_value() || entry.expires_ms() == NEVER,
+                    "an expiry without a value"
+                );
                 let Some(full) = entry.full() else { continue };
                 assert_eq!(*full.key, *entry.key());
                 let is_list = Queue::of(&full.value).is_some();

@@ -1,37 +1,37 @@
-//! A map from numbers that rise, of which those at the ends go first, nearly always.
+//! A map with ascending numbers as keys, for removals that are nearly always at the ends.
 //!
-//! What is added comes to the end, and what is taken out between others leaves a hole. So adding costs
-//! nothing, taking out at an end neither, and finding a number takes as many steps as it has bits. Holes
-//! never outnumber the others by more than a few.
+//! New values are appended, and a removal between others leaves a hole. So adding and removing at
+//! an end take constant time, and finding a number takes a binary search. There are never many more
+//! holes than values.
 
 use std::collections::VecDeque;
 
-/// So many holes may be there beside as many as there are values.
+/// At most this many more holes than values.
 const HOLES_MAX: usize = 32;
 
-/// Room for so many is not given back.
+/// Capacity for up to this many is kept.
 const KEPT_MAX: usize = 256;
 
-/// Values by number, in the order of the numbers.
+/// A map in the order of its numbers.
 #[derive(Debug)]
 pub(super) struct Numbered<T> {
     /// Neither the first nor the last is a hole.
-    places: VecDeque<(u64, Option<T>)>,
+    positions: VecDeque<(u64, Option<T>)>,
     len: usize,
 }
 
 impl<T> Default for Numbered<T> {
     fn default() -> Numbered<T> {
-        Numbered { places: VecDeque::new(), len: 0 }
+        Numbered { positions: VecDeque::new(), len: 0 }
     }
 }
 
 impl<T: Clone> Clone for Numbered<T> {
-    /// A copy with as much room, so that it takes as many bytes.
+    /// Returns a copy with the same capacity, so that it takes as many bytes.
     fn clone(&self) -> Numbered<T> {
-        let mut places = VecDeque::with_capacity(self.places.capacity());
-        places.extend(self.places.iter().cloned());
-        Numbered { places, len: self.len }
+        let mut positions = VecDeque::with_capacity(self.positions.capacity());
+        positions.extend(self.positions.iter().cloned());
+        Numbered { positions, len: self.len }
     }
 }
 
@@ -46,100 +46,100 @@ impl<T> Numbered<T> {
         self.len == 0
     }
 
-    /// Bytes of memory, without what the values have elsewhere.
+    /// Returns the bytes of memory, without allocations of the values themselves.
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.places.capacity() * size_of::<(u64, Option<T>)>()
+        self.positions.capacity() * size_of::<(u64, Option<T>)>()
     }
 
-    /// Adds a value; its number is above those before.
+    /// Adds a value; its number is above all before.
     #[inline]
     pub(super) fn push(&mut self, number: u64, value: T) {
-        debug_assert!(self.places.back().is_none_or(|(last, _)| *last < number));
-        self.places.push_back((number, Some(value)));
+        debug_assert!(self.positions.back().is_none_or(|(last, _)| *last < number));
+        self.positions.push_back((number, Some(value)));
         self.len += 1;
     }
 
-    /// Takes the value with a number out.
+    /// Removes and returns the value with a number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        if self.places.front().is_some_and(|(first, _)| *first == number) {
-            let (_, value) = self.places.pop_front()?;
+        if self.positions.front().is_some_and(|(first, _)| *first == number) {
+            let (_, value) = self.positions.pop_front()?;
             self.removed();
             return value;
         }
         self.remove_behind(number)
     }
 
-    /// As `remove`, of one that is not the first.
+    /// As `remove`, for a number that is not the first.
     fn remove_behind(&mut self, number: u64) -> Option<T> {
-        let at = self.place_of(number)?;
-        let value = self.places.get_mut(at)?.1.take();
+        let at = self.position_of(number)?;
+        let value = self.positions.get_mut(at)?.1.take();
         if value.is_some() {
             self.removed();
         }
         value
     }
 
-    /// To be called when one was taken out.
+    /// Called after a removal.
     #[inline]
     fn removed(&mut self) {
         self.len -= 1;
-        if self.places.len() > self.len {
+        if self.positions.len() > self.len {
             self.trim_holes();
         }
-        if self.places.capacity() > KEPT_MAX {
-            self.give_back();
+        if self.positions.capacity() > KEPT_MAX {
+            self.shrink();
         }
     }
 
     #[inline(never)]
     fn trim_holes(&mut self) {
-        while self.places.front().is_some_and(|(_, value)| value.is_none()) {
-            self.places.pop_front();
+        while self.positions.front().is_some_and(|(_, value)| value.is_none()) {
+            self.positions.pop_front();
         }
-        while self.places.back().is_some_and(|(_, value)| value.is_none()) {
-            self.places.pop_back();
+        while self.positions.back().is_some_and(|(_, value)| value.is_none()) {
+            self.positions.pop_back();
         }
-        if self.places.len() > 2 * self.len + HOLES_MAX {
-            self.places.retain(|(_, value)| value.is_some());
+        if self.positions.len() > 2 * self.len + HOLES_MAX {
+            self.positions.retain(|(_, value)| value.is_some());
         }
     }
 
-    /// Gives memory back when less than a quarter is used, so that it is not taken again at once.
+    /// Frees memory when less than a quarter is used, so that it is not soon allocated again.
     #[inline(never)]
-    fn give_back(&mut self) {
-        if self.places.capacity() > 4 * self.places.len() + KEPT_MAX {
-            self.places.shrink_to(2 * self.places.len());
+    fn shrink(&mut self) {
+        if self.positions.capacity() > 4 * self.positions.len() + KEPT_MAX {
+            self.positions.shrink_to(2 * self.positions.len());
         }
     }
 
-    /// Room for so many.
+    /// Returns an empty map with this capacity.
     pub(super) fn with_capacity(capacity: usize) -> Numbered<T> {
-        Numbered { places: VecDeque::with_capacity(capacity), len: 0 }
+        Numbered { positions: VecDeque::with_capacity(capacity), len: 0 }
     }
 
-    /// How many places it takes: those of its values, and holes.
+    /// Returns the number of positions: values and holes.
     #[inline]
-    pub(super) fn places(&self) -> usize {
-        self.places.len()
+    pub(super) fn positions(&self) -> usize {
+        self.positions.len()
     }
 
-    /// What is in a place, with its number; none if that is a hole.
-    pub(super) fn at(&self, place: usize) -> Option<(u64, &T)> {
-        let (number, value) = self.places.get(place)?;
+    /// Returns the value at a position, with its number; `None` for a hole.
+    pub(super) fn at(&self, position: usize) -> Option<(u64, &T)> {
+        let (number, value) = self.positions.get(position)?;
         Some((*number, value.as_ref()?))
     }
 
-    /// Which of the first places have a value, a bit for each.
+    /// Returns which of the first positions have a value, one bit each.
     pub(super) fn mask(&self) -> u64 {
-        let places = self.places.iter().take(u64::BITS as usize).enumerate();
-        places.filter(|(_, (_, value))| value.is_some()).fold(0, |mask, (at, _)| mask | 1 << at)
+        let positions = self.positions.iter().take(u64::BITS as usize).enumerate();
+        positions.filter(|(_, (_, value))| value.is_some()).fold(0, |mask, (at, _)| mask | 1 << at)
     }
 
-    /// Takes all values out of the first places whose bits are not set.
+    /// Removes the values at those of the first positions whose bits are not set.
     pub(super) fn keep(&mut self, mask: u64) {
-        for (at, (_, value)) in self.places.iter_mut().take(u64::BITS as usize).enumerate() {
+        for (at, (_, value)) in self.positions.iter_mut().take(u64::BITS as usize).enumerate() {
             if mask >> at & 1 == 0 && value.take().is_some() {
                 self.len -= 1;
             }
@@ -147,78 +147,78 @@ impl<T> Numbered<T> {
         self.trim_holes();
     }
 
-    /// Adds all of another, whose numbers are above those before.
+    /// Adds all values of another map, whose numbers are above all before.
     pub(super) fn append(&mut self, other: Numbered<T>) {
-        self.places.retain(|(_, value)| value.is_some());
-        self.places.extend(other.places.into_iter().filter(|(_, value)| value.is_some()));
+        self.positions.retain(|(_, value)| value.is_some());
+        self.positions.extend(other.positions.into_iter().filter(|(_, value)| value.is_some()));
         self.len += other.len;
     }
 
-    /// The place of a number; a hole has the one that it had.
-    pub(super) fn place_of(&self, number: u64) -> Option<usize> {
-        self.places.binary_search_by_key(&number, |(other, _)| *other).ok()
+    /// Returns the position of a number, even if its value was removed and left a hole.
+    pub(super) fn position_of(&self, number: u64) -> Option<usize> {
+        self.positions.binary_search_by_key(&number, |(other, _)| *other).ok()
     }
 
-    /// The value with a number.
+    /// Returns the value with a number.
     #[inline]
     pub(super) fn get(&self, number: u64) -> Option<&T> {
-        match self.places.front() {
+        match self.positions.front() {
             Some((first, value)) if *first == number => value.as_ref(),
-            _ => self.places.get(self.place_of(number)?)?.1.as_ref(),
+            _ => self.positions.get(self.position_of(number)?)?.1.as_ref(),
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the value with a number, for changes.
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let at = self.place_of(number)?;
-        self.places.get_mut(at)?.1.as_mut()
+        let at = self.position_of(number)?;
+        self.positions.get_mut(at)?.1.as_mut()
     }
 
-    /// The first value, with its number.
+    /// Returns the first value, with its number.
     #[inline]
     pub(super) fn first(&self) -> Option<(u64, &T)> {
-        let (number, value) = self.places.front()?;
+        let (number, value) = self.positions.front()?;
         Some((*number, value.as_ref()?))
     }
 
-    /// The last value, with its number.
+    /// Returns the last value, with its number.
     #[inline]
     pub(super) fn last(&self) -> Option<(u64, &T)> {
-        let (number, value) = self.places.back()?;
+        let (number, value) = self.positions.back()?;
         Some((*number, value.as_ref()?))
     }
 
-    /// All values in order, with their numbers.
+    /// Returns all values in order, with their numbers.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
-        self.places.iter().filter_map(|(number, value)| Some((*number, value.as_ref()?)))
+        self.positions.iter().filter_map(|(number, value)| Some((*number, value.as_ref()?)))
     }
 
-    /// All values in order, to be changed.
+    /// Returns all values in order, for changes.
     pub(super) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
-        self.places.iter_mut().filter_map(|(_, value)| value.as_mut())
+        self.positions.iter_mut().filter_map(|(_, value)| value.as_mut())
     }
 
-    /// The numbers from one on, in order.
+    /// Returns the numbers from `first` on, in order.
     pub(super) fn numbers_from(&self, first: u64) -> impl DoubleEndedIterator<Item = u64> {
-        let start = self.places.partition_point(|(number, _)| *number < first);
-        let behind = self.places.range(start..);
+        let start = self.positions.partition_point(|(number, _)| *number < first);
+        let behind = self.positions.range(start..);
         behind.filter_map(|(number, value)| value.as_ref().map(|_| *number))
     }
 
-    /// The numbers up to one, in order.
+    /// Returns the numbers up to `last`, in order.
     pub(super) fn numbers_to(&self, last: u64) -> impl DoubleEndedIterator<Item = u64> {
-        let end = self.places.partition_point(|(number, _)| *number <= last);
-        let before = self.places.range(..end);
+        let end = self.positions.partition_point(|(number, _)| *number <= last);
+        let before = self.positions.range(..end);
         before.filter_map(|(number, value)| value.as_ref().map(|_| *number))
     }
 
-    /// Panics if something does not hold that always does.
+    /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.iter().count(), self.len);
-        assert!(self.places.iter().is_sorted_by(|a, b| a.0 < b.0), "numbers rise");
-        let ends = [self.places.front(), self.places.back()].into_iter().flatten();
+        assert!(self.positions.iter().is_sorted_by(|a, b| a.0 < b.0), "numbers out of order");
+        let ends = [self.positions.front(), self.positions.back()].into_iter().flatten();
         assert!(ends.into_iter().all(|(_, value)| value.is_some()), "a hole at an end");
-        assert!(self.places.len() <= 2 * self.len + HOLES_MAX);
+        assert!(self.positions.len() <= 2 * self.len + HOLES_MAX);
     }
 }
 
@@ -228,13 +228,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn it_is_a_map_whatever_is_taken_out() {
+    fn it_is_a_map_whatever_is_removed() {
         let (mut map, mut expected) = (Numbered::default(), BTreeMap::new());
         let mut random = 1_u64;
         for step in 0..20_000_u64 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
             let dice = random >> 33;
-            // It grows, and shrinks to nothing, twice.
+            // It grows and shrinks to nothing, twice.
             if (step / 5_000) % 2 == 0 && !dice.is_multiple_of(3) {
                 map.push(2 * step, step);
                 expected.insert(2 * step, step);

@@ -1,17 +1,18 @@
-//! Queues that give or take no messages for a while.
+//! Paused queues: they refuse pops or pushes for a while.
 
 use super::{DbIndex, Key, Keyspace};
 
 impl Keyspace {
-    /// Whether a message is at a key, and its queue is not paused. Policies may still refuse it.
+    /// Whether there is a message at a key, and its queue is not paused for reads. Policies may
+    /// still refuse it.
     pub(crate) fn has_messages(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let is_paused = self.is_under_policy(db, key)
             && self.queue_state(db, key).is_some_and(|queue_state| queue_state.is_read_paused);
         !is_paused && matches!(self.list(db, key), Ok(Some(_)))
     }
 
-    /// Makes a queue give or take no messages, or do so again. One without a policy is under a policy for as
-    /// long as that lasts.
+    /// Pauses or resumes a queue for reads or writes. A paused queue without a policy is treated as
+    /// one under a policy.
     pub(crate) fn set_paused(
         &mut self,
         db: DbIndex,

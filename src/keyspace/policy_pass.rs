@@ -1,41 +1,43 @@
-//! A change of the policies reaches the keys that are there: a few at once, many in parts.
+//! The pass that applies a change of the policies to existing keys: at once to a few, in parts to
+//! many.
 //!
-//! The pass goes from the end to the start, as SCAN does: an entry that moves while it is under way moves
-//! to where the pass has still to come, or has been reached. A key that a command names is reached before
-//! the command sees it, and a new one is put under the policies that hold. So nobody can tell how far the
-//! pass has come.
+//! It goes from the end to the start, like SCAN: an entry that moves during the pass moves to an
+//! index that is still to be reached, or was already reached. A key named by a command is reached
+//! before the command sees it, and a new key is put under the current policies. So clients cannot
+//! observe the progress of the pass.
 
 use super::{DbIndex, Key, Keyspace, QueueState};
 use crate::policy::Policies;
 
-/// A pass over all keys that is under way.
+/// A running pass over all keys.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pass {
-    /// Since when messages are ready that come under a policy, if append files say so of all of them; else
-    /// it is the time at which a key is reached, and they say so of each.
+    /// Since when messages of queues newly under a policy are ready, if append files say so for all
+    /// of them; otherwise it is the time when a key is reached, and they say so for each.
     at_ms: Option<i64>,
 }
 
-/// A list that came under a policy in another way than by pushes.
+/// A list that came under a policy other than by pushes.
 #[derive(Debug)]
 pub(crate) struct NewlyStamped {
     pub db: DbIndex,
     pub key: Key,
     /// Since when its messages are ready.
     pub ms: i64,
-    /// Whether append files may say of them already that they are so since another time.
+    /// Whether append files may already give another time for them.
     pub is_corrected: bool,
 }
 
 impl Keyspace {
-    /// Changes the policies; `begin_pass` makes the keys that are there follow.
+    /// Changes the policies; `begin_pass` applies them to existing keys.
     pub(crate) fn set_policies<R>(&mut self, change: impl FnOnce(&mut Policies) -> R) -> R {
         let result = change(&mut self.registry.policies);
         self.update_policy_use();
         result
     }
 
-    /// Begins a pass over all keys. Where one is under way, it begins anew, and no note can speak of all.
+    /// Begins a pass over all keys. A running pass starts again, and then no note can speak for all
+    /// keys.
     pub(crate) fn begin_pass(&mut self, at_ms: Option<i64>) {
         let at_ms = at_ms.filter(|_| self.registry.pass.is_none());
         self.registry.pass = Some(Pass { at_ms });
@@ -46,20 +48,20 @@ impl Keyspace {
         self.update_is_behind();
     }
 
-    /// Whether a pass is under way, or has found queues that are to be put in order.
+    /// Whether a pass is running, or has found queues whose messages must be returned.
     #[inline]
     pub(crate) fn has_pass(&self) -> bool {
         self.registry.pass.is_some() || !self.registry.orphaned.is_empty()
     }
 
-    /// Whether a pass is so short that it can be done at once.
+    /// Whether a pass is short enough to be done at once.
     pub(crate) fn is_short_pass(&self) -> bool {
         let keys: usize = self.dbs.iter().map(|db| db.pass_left).sum();
         let matched = keys.saturating_mul(self.policies().comparisons_max().max(1));
         keys.max(matched) <= self.work.messages_at_once()
     }
 
-    /// Reaches the next keys, as far as there is time for it, or all of them.
+    /// Reaches the next keys within the turn's budget, or all keys.
     pub(crate) fn go_on_with_pass(&mut self, to_the_end: bool) {
         for db in 0..self.dbs.len() {
             while let Some(index) =
@@ -78,23 +80,25 @@ impl Keyspace {
         self.update_policies_in_use();
     }
 
-    /// Puts an entry under the policy that holds now, or notes what has to be done before.
+    /// Puts an entry under its current policy, or marks the queue as orphaned if messages must be
+    /// returned first.
     fn reach(&mut self, db: DbIndex, index: usize) {
         let Some(Pass { at_ms }) = self.registry.pass else { return };
-        let noted_before = self.registry.newly_stamped.len();
+        let count_before = self.registry.newly_stamped.len();
         let orphaned = self.update_policy(db, index, at_ms.unwrap_or(self.queue_ms));
         if at_ms.is_some() {
-            self.registry.newly_stamped.truncate(noted_before);
+            self.registry.newly_stamped.truncate(count_before);
         }
-        // The note of a policy whose pass did not come here speaks of them too.
-        for list in self.registry.newly_stamped.iter_mut().skip(noted_before) {
+        // The note of a policy whose pass did not reach them covers them too.
+        for list in self.registry.newly_stamped.iter_mut().skip(count_before) {
             list.is_corrected = true;
         }
         self.registry.orphaned.extend(orphaned.map(|key| (db, key)));
     }
 
-    /// While append files are loaded: puts a queue under the policy that holds, if it is under one that has
-    /// gone and has nothing in flight or delayed any more. Where that was recorded it happened at once.
+    /// During loading: puts a queue under its current policy, if it is under a former one and no
+    /// longer has messages in flight or delayed. This happened right after the recorded effect that
+    /// emptied them.
     pub(crate) fn end_former_policy(&mut self, db: DbIndex, key: &[u8]) {
         if self.registry.orphaned.is_empty() {
             return;
@@ -106,7 +110,7 @@ impl Keyspace {
         }
     }
 
-    /// Reaches a key that a command is about to look at.
+    /// Reaches a key before a command looks at it.
     pub(super) fn reach_key(&mut self, db: DbIndex, key: &[u8]) {
         if self.registry.pass.is_some()
             && let Some(index) = self.dbs[db].entries.get_index_of(key)
@@ -116,13 +120,13 @@ impl Keyspace {
         }
     }
 
-    /// A queue that has something in flight or delayed for which no policy provides any more; the first by
-    /// database and name.
+    /// Returns the first queue, by database and name, with messages in flight or delayed that its
+    /// current policy does not provide for.
     pub(crate) fn next_orphaned(&self) -> Option<(DbIndex, Key)> {
         self.registry.orphaned.first().cloned()
     }
 
-    /// Puts a queue that has nothing in flight or delayed any more under the policy that holds now.
+    /// Puts a queue that no longer has messages in flight or delayed under its current policy.
     pub(crate) fn reapply_policy(&mut self, db: DbIndex, key: &Key) {
         self.registry.orphaned.remove(&(db, key.clone()));
         if let Some(index) = self.find(db, key) {
@@ -131,14 +135,14 @@ impl Keyspace {
         self.update_policies_in_use();
     }
 
-    /// Whether an entry may still be under an older policy.
+    /// Whether an entry may still be under a former policy.
     pub(super) fn is_unreached(&self, db: DbIndex, index: usize, key: &Key) -> bool {
         index < self.dbs[db].pass_left || self.registry.orphaned.contains(&(db, key.clone()))
     }
 
-    /// Notes that a list has come under a policy in another way than by pushes.
+    /// Marks a list that came under a policy other than by pushes.
     pub(super) fn mark_newly_stamped(&mut self, db: DbIndex, index: usize) {
-        // Nobody takes them where no effects are wanted.
+        // Without effects, nothing would take them.
         if self.effects.is_on()
             && let Some(entry) = self.dbs[db].entries.get_index(index)
         {
@@ -147,7 +151,7 @@ impl Keyspace {
         }
     }
 
-    /// Lists that came under a policy in another way than by pushes, since the last call.
+    /// Returns the lists that came under a policy other than by pushes since the last call.
     pub(crate) fn take_newly_stamped(&mut self) -> Vec<NewlyStamped> {
         std::mem::take(&mut self.registry.newly_stamped)
     }

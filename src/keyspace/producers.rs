@@ -1,10 +1,11 @@
-//! Producers that wait for room in a full queue, and when there is some.
+//! Producers that wait for capacity in a full queue.
 
 use super::{DbIndex, Key, Keyspace};
 use crate::client_id::ClientId;
 
 impl Keyspace {
-    /// Makes a producer wait for room in a queue. Tickets grow with time; a lower one is served first.
+    /// Makes a producer wait for capacity in a queue. Tickets grow with time; a lower one is served
+    /// first.
     pub(crate) fn add_producer(
         &mut self,
         db: DbIndex,
@@ -18,30 +19,31 @@ impl Keyspace {
         entry.shared_key()
     }
 
-    /// Ends the wait that `add_producer` began. Who is behind may fit in where this one did not.
+    /// Ends the wait that `add_producer` began. A producer further back may fit when this one's
+    /// push was too large.
     pub(crate) fn remove_producer(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
         let Some(index) = self.find(db, key) else { return };
         self.change_attachments(db, key, |attachments| {
             attachments.producers.remove(&ticket);
         });
-        // The entry may have gone, and another one be there: to look at that one costs nothing.
+        // The index may have another entry now; to mark that one costs nothing.
         self.mark_capacity_changed(db, index);
     }
 
-    /// The producer that has waited longest for room in a queue, with its ticket.
+    /// Returns the producer with the longest wait for capacity in a queue, with its ticket.
     pub(crate) fn first_producer(&self, db: DbIndex, key: &[u8]) -> Option<(u64, ClientId)> {
         let attachments = self.dbs[db].entries.get(key)?.attachments()?;
         attachments.producers.first_key_value().map(|(ticket, client)| (*ticket, *client))
     }
 
-    /// How many producers wait for room in a queue.
+    /// Returns the number of producers that wait for capacity in a queue.
     pub(crate) fn producer_count(&self, db: DbIndex, key: &[u8]) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let attachments = entry.and_then(|entry| entry.attachments());
         attachments.map_or(0, |attachments| attachments.producers.len())
     }
 
-    /// Puts a queue for which producers wait on the list of those where there may be room.
+    /// Marks a queue with waiting producers as one whose capacity changed.
     pub(super) fn mark_capacity_changed(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
@@ -50,8 +52,8 @@ impl Keyspace {
         }
     }
 
-    /// Queues for which producers wait and where there may be room, since the last call: the one first
-    /// for which somebody has waited longest.
+    /// Returns the queues with waiting producers whose capacity changed since the last call, the
+    /// longest wait first.
     pub(crate) fn take_capacity_changed(&mut self) -> Vec<(DbIndex, Key)> {
         let mut capacity_changed = std::mem::take(&mut self.capacity_changed);
         capacity_changed
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_somebody_has_waited_longest_is_room_first() {
+    fn the_queue_with_the_longest_wait_comes_first() {
         let client = ClientId::new(1, 0);
         let mut keyspace = Keyspace::new(1, 7);
         for (key, ticket) in [(&b"late"[..], 9), (b"early", 2), (b"middle", 5), (b"late", 1)] {

@@ -1,24 +1,24 @@
-//! The clock of queues.
+//! The queue clock.
 //!
-//! Since when a message waits, how long it is delayed or in flight: that is measured with the monotonic
-//! clock, so that it does not depend on an operator or NTP who sets the calendar. But what is written to
-//! append files has to mean something after a restart. So the clock shows calendar time when the broker
-//! begins, goes on with the monotonic clock, and remembers by how much the calendar was set since; the
-//! append files are told of it. Expiry of keys (EXPIRE) goes by the calendar, as in Redis.
+//! It measures how long messages wait, are delayed or are in flight. These times come from the
+//! monotonic clock, so that they do not depend on calendar changes by an operator or NTP. But the
+//! times in append files must be meaningful after a restart. So the queue clock starts at calendar
+//! time, continues with the monotonic clock, and stores how far the calendar was set since, in
+//! append files too. Expiry of keys (EXPIRE) uses the calendar, as in Redis.
 
 use super::Keyspace;
 use crate::clock::Now;
 
-/// A calendar that differs by less has not been set: both clocks were read one after the other, and
-/// seconds are smeared.
+/// A smaller difference does not mean that the calendar was set: the two clocks are read one after
+/// the other, and leap seconds are smeared.
 const STEP_MS_MIN: u64 = 1000;
 
-/// Shows milliseconds.
+/// A clock in milliseconds.
 #[derive(Debug, Default)]
 pub(super) struct QueueClock {
-    /// What it shows when the monotonic clock shows zero.
+    /// Its time at monotonic time zero.
     base_ms: i64,
-    /// By how much the calendar is ahead of it.
+    /// How far the calendar is ahead of it.
     ahead_ms: i64,
 }
 
@@ -36,7 +36,7 @@ impl QueueClock {
         self.base_ms = now.unix_ms() - self.ahead_ms - monotonic_ms(now);
     }
 
-    /// How far the calendar was set since it was last asked, if it was.
+    /// Returns how far the calendar was set since the last call, if it was.
     fn step_of(&mut self, now: Now) -> Option<i64> {
         let step_ms = now.unix_ms() - self.at(now) - self.ahead_ms;
         let is_step = step_ms.unsigned_abs() >= STEP_MS_MIN;
@@ -46,51 +46,52 @@ impl QueueClock {
 }
 
 impl Keyspace {
-    /// Begins to count time. What append files said of the calendar is known already.
+    /// Starts the clock. The calendar's lead in append files must already be known.
     pub(crate) fn start_queue_clock(&mut self, now: Now) {
         self.queue_clock.start(now);
     }
 
-    /// Sets the time of the turn. Gives by how much the calendar was set since the last time, if it was.
+    /// Sets the time of the turn. Returns how far the calendar was set since the last call, if it
+    /// was.
     pub(crate) fn set_time(&mut self, now: Now) -> Option<i64> {
         self.now_ms = now.unix_ms();
-        // A long command may have let it pass already.
+        // A long command may already have advanced it further.
         self.queue_ms = self.queue_clock.at(now).max(self.queue_ms);
         self.queue_clock.step_of(now)
     }
 
-    /// Lets the time of the turn go on by as long as a command took: who is served after it gets
-    /// nothing whose life has ended meanwhile.
+    /// Advances the time of the turn by the duration of a command: a client served after it gets
+    /// nothing whose TTL has passed meanwhile.
     pub(crate) fn pass_time(&mut self, took_us: u64) {
         let took_ms = (took_us / 1000).cast_signed();
         self.now_ms = self.now_ms.saturating_add(took_ms);
         self.queue_ms = self.queue_ms.saturating_add(took_ms);
     }
 
-    /// The time of the turn by the clock of queues, in milliseconds; zero while append files are loaded.
+    /// Returns the time of the turn by the queue clock, in milliseconds; zero during loading.
     pub(crate) fn queue_ms(&self) -> i64 {
         self.queue_ms
     }
 
-    /// The time of the turn by the calendar, in Unix milliseconds.
+    /// Returns the time of the turn by the calendar, in Unix milliseconds.
     pub(crate) fn unix_ms(&self) -> i64 {
         self.now_ms
     }
 
-    /// By how many milliseconds the calendar is ahead of that clock.
+    /// Returns how many milliseconds the calendar is ahead of the queue clock.
     pub(crate) fn calendar_ahead_ms(&self) -> i64 {
         self.queue_clock.ahead_ms
     }
 
-    /// Takes in what append files say of it.
+    /// Sets how far the calendar is ahead, according to append files.
     pub(crate) fn set_calendar_ahead_ms(&mut self, ahead_ms: i64) {
         self.queue_clock.ahead_ms = ahead_ms;
     }
 
-    /// Microseconds until a queue has something to do next; none if none has.
+    /// Returns the microseconds until a queue next has something due; `None` if no queue has.
     pub(crate) fn next_due_in_us(&self, now: Now) -> Option<u64> {
         let due_ms = self.next_due_ms()?.saturating_sub(self.queue_clock.base_ms);
-        // What is due before the monotonic clock began is due at once.
+        // A time before the start of the monotonic clock is due at once.
         let due_us = due_ms.max(0).unsigned_abs().saturating_mul(1000);
         Some(due_us.saturating_sub(now.monotonic_us))
     }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_on_when_the_calendar_is_set() {
+    fn it_continues_when_the_calendar_is_set() {
         let mut clock = QueueClock::default();
         clock.start(now(1_000_000, 5));
         assert_eq!(clock.at(now(1_000_000, 5)), 1_000_000);
@@ -115,14 +116,14 @@ mod tests {
         assert_eq!(clock.step_of(now(1_000, 15)), Some(-1_000_010));
         assert_eq!(clock.at(now(1_000, 15)), 1_000_010);
         assert_eq!(clock.ahead_ms, -999_010);
-        // Whoever loads what was written goes on where this one stopped.
+        // After a restart, the clock continues where this one stopped.
         let mut next = QueueClock { ahead_ms: clock.ahead_ms, ..QueueClock::default() };
         next.start(now(1_100, 7));
         assert_eq!(next.at(now(1_100, 7)), 1_000_110);
     }
 
     #[test]
-    fn what_a_command_took_is_not_taken_back_within_a_turn() {
+    fn time_passed_by_a_command_stays_passed_within_a_turn() {
         let mut keyspace = Keyspace::new(1, 7);
         keyspace.start_queue_clock(now(1_000_000, 5));
         for (monotonic_ms, expected) in [(5, 1_000_000), (5, 1_000_300), (200, 1_000_300)] {

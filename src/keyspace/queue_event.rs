@@ -1,18 +1,18 @@
-//! What happens to queues and is for the log, but may happen to every message: the log has a line a
-//! minute for each kind.
+//! Events of queues for the log. They may happen for every message, so the log has one line per
+//! minute and kind.
 
 use super::Keyspace;
 use crate::line_limit::LeftOut;
 use thiserror::Error;
 
-/// A kind of event, in the words that follow the number of messages.
+/// A kind of event, in the words after the number of messages.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum QueueEvent {
-    /// Policies hand a message to each other for ever.
+    /// Policies dead-letter a message in a circle.
     #[error("dead letters of dead letters, dropped by the last policy")]
     DeadLetterLoop,
     /// Messages were in flight for too long.
-    #[error("messages taken back after `ack-timeout-ms`")]
+    #[error("messages returned after `ack-timeout-ms`")]
     Overdue,
     /// Messages were delivered too often.
     #[error("messages given up after `delivery-limit` deliveries")]
@@ -26,7 +26,7 @@ impl Keyspace {
         self.told.admit(event, now_us)
     }
 
-    /// How many events had no line, of those kinds that may have one again.
+    /// Returns how many events had no line, for the kinds that may have one again.
     pub(crate) fn take_left_out(&mut self) -> Vec<(QueueEvent, u64)> {
         let now_us = self.now_us();
         self.told.take_left_out(now_us)

@@ -1,10 +1,11 @@
-//! Queues under a policy: what belongs to one beside its messages, and which queues those are.
+//! The state of queues under a policy besides their messages, and the registry of these queues.
 //!
-//! A key is matched against the policies when its entry is made, and all keys are when the policies
-//! change; an entry without a policy has nothing of this, and costs one comparison. What belongs to a
-//! queue's name - deliveries, delayed messages, totals - stays when the list itself is renamed away.
+//! A key is matched against the policies when its entry is created, and all keys are when the
+//! policies change; an entry without a policy has no such state, and costs one comparison. State
+//! that belongs to a queue's name - deliveries, delayed messages, totals - stays when the list
+//! itself is renamed.
 //!
-//! Here is what there is; what happens to it is in `commands/queue_state`.
+//! This file defines the state; `queueing/` applies the policies.
 
 use super::departures::Departing;
 use super::holdings::Holdings;
@@ -21,105 +22,107 @@ use crate::value::Kind;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// What belongs to a queue under a policy, beside its messages.
+/// The state of a queue under a policy, besides its messages.
 #[derive(Debug)]
 pub(crate) struct QueueState {
-    /// None for a queue that is only paused, or that has just lost its policy.
+    /// `None` for a queue that is only paused, or that just lost its policy.
     pub policy: Option<Arc<QueuePolicy>>,
     pub totals: Totals,
     pub in_flight: InFlight,
-    /// Messages that are not ready yet, in the order in which they were pushed.
+    /// Delayed messages, in the order of their pushes.
     pub delayed: Queue,
-    /// What it has had lately, if its policy asks for that.
+    /// Recently stored messages, if the policy asks for deduplication.
     pub(super) recent: Recent,
-    /// The newest delivery of those that are returned in parts, since they are overdue.
+    /// The newest of the overdue deliveries that are being returned in parts.
     pub(super) overdue_to: Option<u64>,
-    /// The newest of those that was looked at, whether it may come back.
+    /// The newest of them that was examined, whether or not it may be returned.
     pub(super) overdue_seen: u64,
-    /// When the list expires that has become empty while its messages are in flight, in Unix
-    /// milliseconds; `NEVER` if it is not empty, or would stay.
+    /// The expiry of a list that became empty while its messages are in flight, in Unix
+    /// milliseconds; `NEVER` if it did not, or had none.
     pub(super) expires_ms: i64,
     /// Whether pops find nothing.
     pub is_read_paused: bool,
     /// Whether pushes are refused.
     pub is_write_paused: bool,
-    /// When something is to be done, at the earliest, by the clock of queues, as `Db::dues` has it.
+    /// When the earliest thing is due, by the queue clock, as in `Db::dues`. It may be too early.
     pub(super) due_ms: Option<i64>,
-    /// Since when new messages are ready, as the append files have it, and in which file.
+    /// Since when new messages are ready, as recorded in append files, with the number of the file.
     pub(super) noted: (u32, i64),
-    /// The same of delayed messages, and where they belong.
+    /// When delayed messages are ready, as recorded, with the number of the file and their end of
+    /// the queue.
     pub(super) noted_delay: (u32, i64, End),
-    /// Whether it is in line to be forgotten.
+    /// Whether the queue is in `QueueRegistry::idle`.
     pub(super) is_listed: bool,
 }
 
-/// All that is known of queues under policies besides their own entries.
+/// All state of queues under policies outside their own entries.
 #[derive(Debug, Default)]
 pub(super) struct QueueRegistry {
     pub(super) policies: Policies,
-    /// Whether a command must look for policies at all.
+    /// Whether commands must check for policies at all.
     pub(super) is_on: bool,
-    /// Whether it must look for names of lists that no client may make.
+    /// Whether they must check for reserved names of lists, which clients may not use.
     pub(super) reserves_names: bool,
-    /// Whether a policy that holds needs such names.
+    /// Whether a current policy reserves names.
     pub(super) policies_reserve_names: bool,
-    /// Queues that are paused.
+    /// Paused queues.
     pub(super) paused: BTreeSet<(DbIndex, Key)>,
-    /// When each database has a queue with something to do, by the clock of queues.
+    /// The earliest due time of a queue in each database, by the queue clock.
     pub(super) due_dbs: Deadlines<DbIndex, i64>,
-    /// What each client has in flight.
+    /// The deliveries that each client has in flight.
     pub(super) holdings: Holdings,
-    /// Clients that have left, and whose messages are still to be returned.
+    /// Disconnected clients whose messages are still to be returned.
     pub(super) departed: VecDeque<ClientId>,
-    /// The last of what the first of them has in flight that was looked at, whether it may come back.
+    /// The last examined message in flight of the first of these clients, whether or not it may be
+    /// returned.
     pub(super) departed_seen: Option<(DbIndex, Key, u64)>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
-    /// Queues that had nothing left when they were added, the longest ago first; each once.
+    /// Queues that had nothing left when added, the longest idle first; each once.
     pub(super) idle: VecDeque<(DbIndex, Key)>,
     pub(super) sums: Totals,
-    /// Messages that each queue remembers so as not to store them again.
+    /// Limit on the messages that each queue remembers for deduplication.
     pub(super) dedup_max: usize,
-    /// Queues without messages that are remembered.
+    /// Limit on the idle queues that are remembered.
     pub(super) idle_max: usize,
-    /// Messages on their way to dead letters, those first that left first.
+    /// Departing messages, in the order in which they left.
     pub(super) departing: VecDeque<Departing>,
-    /// Above the numbers of all that ever were.
+    /// Above the numbers of all departures so far.
     pub(super) departing_end: u64,
-    /// How many of those each queue has.
+    /// The number of departures of each queue.
     pub(super) departing_counts: BTreeMap<(DbIndex, Key), usize>,
-    /// What append files say of lists of such messages, while they are loaded.
+    /// Departures noted in append files, during loading.
     pub(super) noted_departures: Vec<Departure>,
-    /// Lists of append files that were given names.
+    /// The number of names given to lists in append files.
     pub(super) lists_named: u64,
-    /// Whether queues were left although they are due, since there was no time.
+    /// Whether due queues were left for a later turn.
     pub(super) has_left_due: bool,
-    /// Whether a look-up has to see to its key: queues were left, or a pass is under way.
+    /// Whether a look-up must bring its key up to date: due queues were left, or a pass is running.
     pub(super) is_behind: bool,
     /// Whether append files are being loaded.
     pub(super) is_replaying: bool,
-    /// Lists that came under a policy in another way than by pushes.
+    /// Lists that came under a policy other than by pushes.
     pub(super) newly_stamped: Vec<NewlyStamped>,
-    /// The pass over all keys that follows a change of the policies.
+    /// The pass over all keys after a change of the policies.
     pub(super) pass: Option<Pass>,
-    /// Queues that it has found to have something in flight or delayed that must not be any more.
+    /// Queues with messages in flight or delayed that their current policy does not provide for.
     pub(super) orphaned: BTreeSet<(DbIndex, Key)>,
-    /// Keys that end as names do which append files need; some may have no value any more.
+    /// Keys with a suffix of reserved names; some may no longer have a value.
     pub(super) suffixed: BTreeSet<Key>,
-    /// How many of those there may be before the ones without a value are forgotten.
+    /// At this many suffixed keys, those without a value are removed.
     pub(super) suffixed_max: usize,
 }
 
-/// What a mark begins with, whichever process made it.
+/// The start of every mark, by any process.
 const MARK: &[u8] = b"tidegate:";
 
-/// Whether a text is a mark as `Keyspace::mark` makes them.
+/// Whether a text is a mark as returned by `Keyspace::mark`.
 pub(crate) fn is_mark(text: &[u8]) -> bool {
     text.starts_with(MARK)
 }
 
-/// Bytes of memory that a queue under a policy takes beside its messages and deliveries.
-const GOVERNED_BYTES: usize = size_of::<QueueState>() + 64;
+/// Bytes of memory of the state, without messages and deliveries.
+const QUEUE_STATE_BYTES: usize = size_of::<QueueState>() + 64;
 
 impl QueueState {
     fn under(policy: Option<Arc<QueuePolicy>>) -> QueueState {
@@ -141,13 +144,13 @@ impl QueueState {
         }
     }
 
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(crate) fn allocated_bytes(&self) -> usize {
         let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
-        GOVERNED_BYTES + hidden_bytes + self.recent.allocated_bytes()
+        QUEUE_STATE_BYTES + hidden_bytes + self.recent.allocated_bytes()
     }
 
-    /// Forgets what is in flight or delayed, and what was counted; the bytes that frees.
+    /// Drops messages in flight or delayed, and resets the totals; returns the freed bytes.
     fn flush(&mut self) -> usize {
         let bytes_before = self.allocated_bytes();
         self.in_flight.clear();
@@ -158,28 +161,29 @@ impl QueueState {
         bytes_before - self.allocated_bytes()
     }
 
-    /// Notes what a file says of new messages.
+    /// Sets since when new messages are ready, according to the append file.
     pub(super) fn note(&mut self, ready_ms: i64) {
         self.noted.1 = ready_ms;
     }
 
-    /// Forgets what loading has counted, and what a file said: the next is another one.
+    /// Resets the totals after loading, and the recorded times: the next effects go to another
+    /// file.
     pub(super) fn forget_loading(&mut self) {
         self.totals = Totals::default();
         (self.noted, self.noted_delay) = ((u32::MAX, 0), (u32::MAX, 0, End::Front));
     }
 
-    /// Whether nothing but its totals would be lost with it.
+    /// True if nothing but the totals would be lost with it.
     pub(super) fn is_idle(&self) -> bool {
         self.has_nothing_hidden() && !self.is_paused()
     }
 
-    /// Whether nothing is in flight or delayed.
+    /// True if nothing is in flight or delayed.
     pub(crate) fn has_nothing_hidden(&self) -> bool {
         self.in_flight.is_empty() && self.delayed.is_empty()
     }
 
-    /// Whether it has messages in flight or delayed for which a policy does not provide.
+    /// Whether it has messages in flight or delayed that a policy does not provide for.
     pub(super) fn is_orphaned_by(&self, policy: Option<&QueuePolicy>) -> bool {
         let provides = |has: fn(&QueuePolicy) -> bool| policy.is_some_and(has);
         (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
@@ -190,16 +194,16 @@ impl QueueState {
         self.is_read_paused || self.is_write_paused
     }
 
-    /// Whether what is to be done for the queue next is noted, or something before it.
+    /// Whether the queue is scheduled no later than its next due time.
     #[inline]
-    pub(super) fn is_noted_early_enough(&self, value: &Value) -> bool {
+    pub(super) fn is_scheduled_early_enough(&self, value: &Value) -> bool {
         match (self.next_due_ms(value), self.due_ms) {
             (None, _) => true,
-            (Some(due_ms), noted_ms) => noted_ms.is_some_and(|noted_ms| noted_ms <= due_ms),
+            (Some(due_ms), scheduled_ms) => scheduled_ms.is_some_and(|at_ms| at_ms <= due_ms),
         }
     }
 
-    /// When something is to be done for the queue next, by the clock of queues.
+    /// Returns when the queue next has something due, by the queue clock.
     pub(super) fn next_due_ms(&self, value: &Value) -> Option<i64> {
         let policy = self.policy.as_ref()?;
         let oldest_ms = Queue::of(value).and_then(Queue::oldest_ms);
@@ -208,18 +212,20 @@ impl QueueState {
             let (_, delivery) = self.in_flight.first()?;
             Some(delivery.delivered_ms.saturating_add(timeout))
         });
-        let ripe = self.delayed.oldest_ms();
-        // Early enough to be forgotten: until then nothing depends on it.
+        let ready = self.delayed.oldest_ms();
+        // Recent messages need to be dropped only when all of them are outdated: until then,
+        // nothing depends on it.
         let recent = policy
             .dedup_window_ms
             .and_then(|window| Some(self.recent.last_ms()?.saturating_add(window)));
-        expiry.into_iter().chain(overdue).chain(ripe).chain(recent).min()
+        expiry.into_iter().chain(overdue).chain(ready).chain(recent).min()
     }
 }
 
 impl Attachments {
-    /// Forgets what a queue has in flight or delayed, and all that belongs to it if nobody waits for it or
-    /// watches it: an entry that stays, stays under its policy. The bytes that frees.
+    /// Drops messages in flight or delayed. Also drops the whole state, unless clients wait for or
+    /// watch the key or the queue is paused: an entry that stays, stays under its policy. Returns
+    /// the freed bytes.
     pub(super) fn flush(&mut self) -> usize {
         let Some(queue_state) = &mut self.queue_state else { return 0 };
         let mut freed = queue_state.flush();
@@ -234,13 +240,14 @@ impl Attachments {
 }
 
 impl Keyspace {
-    /// The policies.
+    /// Returns the policies.
     pub(crate) fn policies(&self) -> &Policies {
         &self.registry.policies
     }
 
-    /// Changes the policies, and at once which queues they govern, while append files are loaded. What has to
-    /// be returned for that is in them, or is done when all is loaded. Messages that come under a policy are ready since `at_ms`.
+    /// Changes the policies and applies them to all queues at once, during loading. Messages that
+    /// must be returned because of it are returned by the following effects, or at the end of
+    /// loading. Messages that come under a policy are ready since `at_ms`.
     pub(crate) fn change_policies_at<R>(
         &mut self,
         at_ms: i64,
@@ -248,7 +255,7 @@ impl Keyspace {
     ) -> R {
         let result = self.set_policies(change);
         for db in 0..self.dbs.len() {
-            // From the end: an entry that is dropped is replaced by one that has been looked at.
+            // From the end: a dropped entry is replaced by one that was already visited.
             for index in (0..self.dbs[db].entries.len()).rev() {
                 let orphaned = self.update_policy(db, index, at_ms);
                 self.registry.orphaned.extend(orphaned.map(|key| (db, key)));
@@ -258,8 +265,8 @@ impl Keyspace {
         result
     }
 
-    /// Puts a queue under a policy that has gone: what is in flight or delayed of it, which append files tell
-    /// next, is to be returned when they are loaded.
+    /// Puts a queue under a former policy. Its messages in flight or delayed, which follow in the
+    /// append files, are returned at the end of loading.
     pub(crate) fn set_former_policy(&mut self, db: DbIndex, key: &[u8], policy: QueuePolicy) {
         let index = self.find_or_create(db, key);
         self.attach(db, index, Some(Arc::new(policy)), 0);
@@ -267,8 +274,8 @@ impl Keyspace {
         self.update_policies_in_use();
     }
 
-    /// Puts an entry under the policy that holds now; its key, and nothing done, if something is in
-    /// flight or delayed that must not be any more.
+    /// Puts an entry under its current policy. If it has messages in flight or delayed that must be
+    /// returned first, does nothing and returns the key.
     pub(super) fn update_policy(&mut self, db: DbIndex, index: usize, at_ms: i64) -> Option<Key> {
         let entry = self.dbs[db].entries.get_index(index)?;
         let policy = self.registry.policies.of(entry.key()).cloned();
@@ -295,7 +302,7 @@ impl Keyspace {
         policy: Option<Arc<QueuePolicy>>,
         at_ms: i64,
     ) {
-        // Its messages may get stamps, or lose them.
+        // Its messages may get or lose stamps.
         self.before_change(db, index);
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
@@ -304,7 +311,7 @@ impl Keyspace {
             Some(queue_state) => queue_state.policy = policy,
             None => {
                 attachments.queue_state = Some(Box::new(QueueState::under(policy)));
-                self.bytes += GOVERNED_BYTES;
+                self.bytes += QUEUE_STATE_BYTES;
             }
         }
         let noted_ms =
@@ -321,7 +328,7 @@ impl Keyspace {
         self.schedule(db, index);
     }
 
-    /// Puts a new entry under the policy of its key, if there is one.
+    /// Puts a new entry under the policy for its key, if there is one.
     pub(super) fn apply_policy(&mut self, db: DbIndex, index: usize) {
         if self.registry.policies.is_empty() {
             return;
@@ -333,14 +340,15 @@ impl Keyspace {
         }
     }
 
-    /// Notes whether commands must look for policies, and for names: see `update_policies_in_use`.
+    /// Updates whether commands must check for policies and reserved names, after a change of the
+    /// policies or of loading: see `update_policies_in_use`.
     pub(super) fn update_policy_use(&mut self) {
         self.registry.policies_reserve_names = self.registry.policies.reserve_names();
         self.update_policies_in_use();
     }
 
-    /// Notes whether commands must look for policies, or for names that one needs. A policy that has gone is
-    /// in use until what it provided for is back in its queues.
+    /// Updates whether commands must check for policies and reserved names. A former policy is in
+    /// use until its messages have been returned.
     pub(super) fn update_policies_in_use(&mut self) {
         let is_in_use = self.has_policies();
         let has_pass = self.has_pass();
@@ -351,7 +359,7 @@ impl Keyspace {
         registry.reserves_names = needs_names && !is_replaying;
     }
 
-    /// Whether any queue may be under a policy, also under one that has gone.
+    /// Whether any queue may be under a policy, including a former one.
     pub(crate) fn has_policies(&self) -> bool {
         !self.registry.policies.is_empty() || self.has_pass()
     }
@@ -367,7 +375,7 @@ impl Keyspace {
         self.registry.is_on && self.queue_state(db, key).is_some()
     }
 
-    /// Where a key is whose queue is under a policy, or paused.
+    /// Returns the slot of a key whose queue is under a policy, or paused.
     #[inline]
     pub(crate) fn slot_under_policy(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         if !self.registry.is_on {
@@ -377,8 +385,8 @@ impl Keyspace {
         self.queue_state_in(at).map(|_| at)
     }
 
-    /// As `slot_under_policy`, of a key that is about to get a message: an entry is made for it if it has none,
-    /// to find out.
+    /// As `slot_under_policy`, for a key that is about to get a message: creates an entry if there
+    /// is none, to match it against the policies.
     #[inline]
     pub(crate) fn slot_for_push(&mut self, db: DbIndex, key: &[u8]) -> Option<Slot> {
         if !self.registry.is_on {
@@ -388,23 +396,23 @@ impl Keyspace {
         self.queue_state_in(at).map(|_| at)
     }
 
-    /// What belongs to a queue under a policy.
+    /// Returns the state of a queue under a policy.
     pub(crate) fn queue_state(&mut self, db: DbIndex, key: &[u8]) -> Option<&QueueState> {
         let index = self.find(db, key)?;
         self.queue_state_at(db, index)
     }
 
-    /// The policy that a key has, or would have.
+    /// Returns the policy that a key has, or would have.
     pub(crate) fn policy_for(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
         self.policy_of(db, key).or_else(|| self.registry.policies.of(key).cloned())
     }
 
-    /// The policy that a queue is under.
+    /// Returns the policy of a queue.
     pub(crate) fn policy_of(&mut self, db: DbIndex, key: &[u8]) -> Option<Arc<QueuePolicy>> {
         self.queue_state(db, key)?.policy.clone()
     }
 
-    /// Changes what belongs to a queue under a policy, with all that follows from it.
+    /// Changes the state of a queue under a policy, with all consequences.
     pub(super) fn change_queue_state<R>(
         &mut self,
         db: DbIndex,
@@ -425,7 +433,7 @@ impl Keyspace {
         Some(result)
     }
 
-    /// Counts for a queue under a policy and for the sum of all.
+    /// Adds to the totals of a queue under a policy, and to the totals of all queues.
     pub(crate) fn count(&mut self, db: DbIndex, key: &[u8], add: impl Fn(&mut Totals)) {
         match self.slot(db, key) {
             Some(at) => self.count_in(at, add),
@@ -433,7 +441,7 @@ impl Keyspace {
         }
     }
 
-    /// As `count`, of a key that was found.
+    /// As `count`, for a slot.
     #[inline]
     pub(crate) fn count_in(&mut self, at: Slot, add: impl Fn(&mut Totals)) {
         add(&mut self.registry.sums);
@@ -442,22 +450,23 @@ impl Keyspace {
         }
     }
 
-    /// A text that no message can be expected to be: it is made of the keyspace's secret seed.
+    /// Returns a mark: a text that no message can be expected to equal, derived from the keyspace's
+    /// secret seed.
     pub(crate) fn mark(&self) -> Vec<u8> {
         mark(&self.dbs)
     }
 
-    /// The totals of all queues.
+    /// Returns the totals of all queues.
     pub(crate) fn queue_sums(&self) -> &Totals {
         &self.registry.sums
     }
 
-    /// Starts the totals of all queues anew; those of each stay.
+    /// Resets the totals of all queues; those of each queue stay.
     pub(crate) fn reset_queue_sums(&mut self) {
         self.registry.sums = Totals::default();
     }
 
-    /// Makes a value that comes to an entry have stamps if the entry is under a policy, and none if not.
+    /// Gives a new value stamps if its entry is under a policy, and removes them if not.
     pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize) {
         let entry = &self.dbs[db].entries[index];
         if entry.is_plain() && !entry.list().is_some_and(Queue::is_stamped) {
@@ -466,8 +475,8 @@ impl Keyspace {
         let queue_state = self.queue_state_at(db, index);
         let is_under_policy = queue_state.is_some_and(|queue_state| queue_state.policy.is_some());
         let noted_ms = queue_state.map_or(0, |queue_state| queue_state.noted.1);
-        // While files are loaded, since when these messages are ready is noted behind the command that
-        // brings them.
+        // During loading, the time since when these messages are ready follows the command that
+        // adds them.
         let (at_ms, push_ms) = match self.registry.is_replaying {
             true => (0, noted_ms),
             false => (self.queue_ms, self.queue_ms),
@@ -481,8 +490,8 @@ impl Keyspace {
         }
     }
 
-    /// Notes that the file says of the messages pushed next that they are ready since `ms`; whether it did
-    /// so before. None without a policy.
+    /// Records that the messages pushed next are ready since `ms`. True if the append file already
+    /// said so; `None` without a policy.
     pub(crate) fn set_recorded_ready(&mut self, at: Slot, ms: i64) -> Option<bool> {
         let noted = (self.effects.file(), ms);
         let queue_state = self.queue_state_in_mut(at)?;
@@ -490,14 +499,14 @@ impl Keyspace {
         Some(std::mem::replace(&mut queue_state.noted, noted) == noted)
     }
 
-    /// Forgets what is noted of the queues of a database that was flushed.
+    /// Removes the queues of a flushed database from the registry.
     pub(super) fn flush_queue_state(&mut self, db: DbIndex) {
         let registry = &mut self.registry;
         registry.holdings.flush(db);
         registry.idle.retain(|(other, _)| *other != db);
     }
 
-    /// What is noted of the queues of two databases, after these have changed places.
+    /// Updates the registry after a swap of two databases.
     pub(super) fn swap_queue_states(&mut self, a: DbIndex, b: DbIndex) {
         let other = |db: DbIndex| match db {
             db if db == a => b,
@@ -506,7 +515,7 @@ impl Keyspace {
         };
         let registry = &mut self.registry;
         registry.holdings.swap(other);
-        // They have another order now.
+        // The order has changed.
         registry.departed_seen = None;
         for (db, _) in &mut registry.idle {
             *db = other(*db);
@@ -517,13 +526,13 @@ impl Keyspace {
         registry.paused = paused.map(|(db, key)| (other(db), key)).collect();
         let orphaned = std::mem::take(&mut registry.orphaned).into_iter();
         registry.orphaned = orphaned.map(|(db, key)| (other(db), key)).collect();
-        // The exchange itself may have reached them: they are noted behind it.
+        // The swap itself may have stamped them, and they are recorded after it.
         for list in &mut registry.newly_stamped {
             list.db = other(list.db);
         }
     }
 
-    /// Panics if what is noted of queues under policies disagrees with their entries.
+    /// Panics if the registry or a queue's state disagrees with the entries.
     pub(super) fn check_queue_states(&self) {
         let (mut deliveries, mut listed) = (0, 0);
         for (db, database) in self.dbs.iter().enumerate() {
@@ -542,7 +551,7 @@ impl Keyspace {
                 for (number, delivery) in queue_state.in_flight.iter() {
                     let holdings = &self.registry.holdings;
                     let is_held = holdings.contains(delivery.owner, db, key, number);
-                    assert!(is_held, "nobody holds it");
+                    assert!(is_held, "a delivery without a client");
                     deliveries += 1;
                 }
                 if let Some(due_ms) = queue_state.due_ms {
@@ -551,31 +560,30 @@ impl Keyspace {
                 }
                 listed += usize::from(queue_state.is_listed);
                 if let Some(due_ms) = queue_state.next_due_ms(entry.content()) {
-                    let noted_ms =
-                        queue_state.due_ms.expect("it has something to do and is not noted");
-                    assert!(noted_ms <= due_ms, "it would be looked at too late");
+                    let scheduled_ms = queue_state.due_ms.expect("due but not scheduled");
+                    assert!(scheduled_ms <= due_ms, "scheduled too late");
                 }
             }
-            assert_eq!(dues, database.dues.len(), "something is due that is not there");
+            assert_eq!(dues, database.dues.len(), "scheduled but not there");
             let first = self.registry.due_dbs.iter().find(|(_, other)| **other == db);
             assert_eq!(first.map(|(due_ms, _)| due_ms), database.dues.next());
         }
         assert_eq!(deliveries, self.registry.holdings.len());
         self.registry.holdings.check_invariants();
-        // Names of queues that are gone stay until it is their turn.
+        // Names of removed queues stay until their turn comes.
         let idle = self.registry.idle.len();
         assert!(listed <= idle && idle <= self.registry.idle_max, "{listed} of {idle}");
     }
 }
 
-/// The mark of the keyspace that has these databases.
+/// Returns the mark of the keyspace with these databases.
 pub(super) fn mark(dbs: &[Db]) -> Vec<u8> {
     let secret: u64 = dbs[0].entries.hasher().hash_one(1_u8);
     [MARK, &secret.to_le_bytes()].concat()
 }
 
-/// Gives a list stamps, or takes them away; whether messages got some. Those are ready since `at_ms`, and
-/// those to come since `push_ms`.
+/// Gives a list stamps, or removes them; true if messages got new ones. Those are ready since
+/// `at_ms`, and later ones since `push_ms`.
 fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, push_ms: i64) -> bool {
     if !is_under_policy {
         queue.end_stamps();

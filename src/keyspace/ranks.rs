@@ -1,28 +1,30 @@
-//! Order statistics of numbers that rise: how many are below one, and which is the n-th.
+//! Order statistics of ascending numbers: how many are below a number, and which is the n-th.
 //!
-//! Numbers are counted in blocks of 64, of 64², and so on. The rank of a number is the sum of the blocks
-//! before it, at most 63 of each size, so it takes as many steps for ten numbers as for a million.
+//! Numbers are counted in blocks of 64, of 64², and so on. The rank of a number is the sum of the
+//! blocks before it, at most 63 of each size, so ten numbers take as many steps as a million.
 
 use std::collections::BTreeMap;
 
-/// A block has 2⁶ blocks of the next smaller size.
+/// A block consists of 2⁶ blocks of the next smaller size.
 const BITS: u32 = 6;
 
-/// Sizes of blocks. The largest holds 2³⁰ numbers; of those there are few, and all are summed.
+/// The number of block sizes. The largest block has 2³⁰ numbers; there are few of those, and all
+/// are summed.
 const LEVELS: u32 = 5;
 
-/// What one block takes in memory.
+/// Bytes of memory per block.
 const BLOCK_BYTES: usize = 24;
 
 /// Counts of numbers, by block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranks {
-    /// By level, from 1 on, and the first bits of the numbers in the block. None of them is 0.
+    /// The key is the level, from 1, and the leading bits of the numbers in the block. No count is
+    /// 0.
     counts: BTreeMap<(u32, u64), usize>,
 }
 
 impl Ranks {
-    /// Counts these numbers.
+    /// Returns the ranks of these numbers.
     pub(super) fn of(numbers: impl Iterator<Item = u64>) -> Ranks {
         let mut ranks = Ranks::default();
         numbers.for_each(|number| ranks.add(number));
@@ -33,14 +35,14 @@ impl Ranks {
         self.counts.len() * BLOCK_BYTES
     }
 
-    /// Counts a number that was not counted.
+    /// Adds a number that is not yet counted.
     pub(super) fn add(&mut self, number: u64) {
         for level in 1..=LEVELS {
             *self.counts.entry((level, block(level, number))).or_default() += 1;
         }
     }
 
-    /// Counts a number no more that was counted.
+    /// Removes a counted number.
     pub(super) fn remove(&mut self, number: u64) {
         for level in 1..=LEVELS {
             let key = (level, block(level, number));
@@ -52,7 +54,8 @@ impl Ranks {
         }
     }
 
-    /// How many numbers are in blocks before the smallest that `number` is in, whose first it gives.
+    /// Returns how many numbers are in blocks before the smallest block of `number`, and the first
+    /// number of that block.
     pub(super) fn below_block(&self, number: u64) -> (usize, u64) {
         let below = |level| {
             let own = block(level, number);
@@ -62,8 +65,8 @@ impl Ranks {
         ((1..=LEVELS).map(below).sum(), block(1, number) << BITS)
     }
 
-    /// The first number of the smallest block that the one of this rank is in, and how many of the block are
-    /// before it; none if there are not so many.
+    /// Returns the first number of the smallest block with the number of this rank, and how many in
+    /// the block are before it. `None` if there are not so many numbers.
     pub(super) fn block_of_rank(&self, rank: usize) -> Option<(u64, usize)> {
         let (mut left, mut parent) = (rank, None);
         for level in (1..=LEVELS).rev() {
@@ -80,7 +83,7 @@ impl Ranks {
     }
 }
 
-/// The block of a level that a number is in.
+/// Returns the block of a level that includes a number.
 fn block(level: u32, number: u64) -> u64 {
     number >> (BITS * level)
 }

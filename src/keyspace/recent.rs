@@ -1,26 +1,26 @@
-//! Which messages a queue has had lately, so that the same is not stored twice.
+//! Deduplication: the recently stored messages of a queue.
 //!
-//! A message is known by 128 bits made with two secret seeds: nobody can make another one that has the
-//! same, and among a million messages a day none will in the age of the earth. So what is remembered of
-//! a message does not depend on its size.
+//! A message is identified by 128 bits made with two secret seeds: nobody can construct another
+//! message with the same bits, and at a million messages a day no two collide within the age of the
+//! earth. So the memory per message does not depend on its size.
 
 use super::{DbIndex, Keyspace};
 use std::collections::{HashMap, VecDeque};
 
-/// What stands for a message.
+/// The fingerprint of a message.
 pub(crate) type Fingerprint = (u64, u64);
 
-/// The messages that a queue has had lately.
+/// The recently stored messages of a queue.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// When each was stored, by the clock of queues.
+    /// When each was stored, by the queue clock.
     stored_ms: HashMap<Fingerprint, i64, ahash::RandomState>,
-    /// The same in the order in which they were stored.
+    /// The same, in the order of storage.
     ordered: VecDeque<(i64, Fingerprint)>,
 }
 
-/// Bytes of memory for each message that is remembered: its place in the map, with the room the map
-/// keeps, and in the line.
+/// Bytes of memory per remembered message: its position in the map, with the map's spare capacity,
+/// and in the order.
 const ENTRY_BYTES: usize = 72;
 
 impl Recent {
@@ -28,7 +28,7 @@ impl Recent {
         self.ordered.len() * ENTRY_BYTES
     }
 
-    /// When the last of them was stored.
+    /// Returns when the last one was stored.
     pub(super) fn last_ms(&self) -> Option<i64> {
         self.ordered.back().map(|(ms, _)| *ms)
     }
@@ -41,7 +41,8 @@ impl Recent {
         self.stored_ms.get(&fingerprint).is_some_and(|&ms| ms > since_ms)
     }
 
-    /// Remembers a message, and no more than `count_max`, none stored at `since_ms` or before.
+    /// Adds a message. Removes the oldest while there are more than `count_max`, and those stored
+    /// at `since_ms` or before.
     fn add(&mut self, fingerprint: Fingerprint, now_ms: i64, since_ms: i64, count_max: usize) {
         self.stored_ms.insert(fingerprint, now_ms);
         self.ordered.push_back((now_ms, fingerprint));
@@ -58,7 +59,7 @@ impl Recent {
 }
 
 impl Keyspace {
-    /// What stands for a message.
+    /// Returns the fingerprint of a message.
     pub(crate) fn fingerprint(&self, message: &[u8]) -> Fingerprint {
         let hasher = self.dbs[0].entries.hasher();
         (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
@@ -77,7 +78,7 @@ impl Keyspace {
             .is_some_and(|queue_state| queue_state.recent.has(fingerprint, since_ms))
     }
 
-    /// Remembers that a queue has stored messages, at `at_ms`.
+    /// Remembers that a queue stored messages at `at_ms`.
     pub(crate) fn remember(
         &mut self,
         db: DbIndex,
@@ -95,14 +96,13 @@ impl Keyspace {
         });
     }
 
-    /// How many messages each queue under a policy remembers at the most, and how many of those queues
-    /// that have no messages are remembered.
+    /// Sets the limits on messages remembered by each queue, and on remembered idle queues.
     pub(crate) fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
         self.registry.dedup_max = dedup_max;
         self.registry.idle_max = idle_max;
     }
 
-    /// Forgets what a queue remembers, if the last of it is older than the window.
+    /// Clears the recent messages of a queue, if the last of them is older than the window.
     pub(crate) fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
         let since_ms = self.queue_ms.saturating_sub(window_ms);
         let last_ms =
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_had_is_known_for_the_window() {
+    fn a_message_is_known_for_the_window() {
         let mut recent = Recent::default();
         recent.add((1, 1), 100, 0, 10);
         assert!(recent.has((1, 1), 99) && !recent.has((1, 1), 100) && !recent.has((1, 2), 0));

@@ -1,6 +1,7 @@
-//! What a snapshot gives: all that there is of a key, as it was.
+//! The content of a snapshot: everything about a key, as it was.
 //!
-//! Plain data, which share what they can with the keyspace. `snapshot/` makes bytes of them.
+//! Plain data that shares its content with the keyspace where possible. `snapshot/` converts it to
+//! bytes.
 
 use super::in_flight::InFlight;
 use crate::departure::Departure;
@@ -10,23 +11,23 @@ use crate::queue::Queue;
 use crate::value::Value;
 use std::sync::Arc;
 
-/// What a key counts against the budget of a step, beside its bytes.
+/// The cost of a key in the budget of a step, besides its bytes.
 pub(super) const KEY_COST: usize = 64;
 
 /// A part of a snapshot.
 #[derive(Debug, Default)]
 pub struct SavedPart {
-    /// Policies that were set while the server ran, by name; none for one that was deleted. All of them
-    /// are in the first part.
+    /// Policies set at runtime, by name; `None` for a deleted one. All of them are in the first
+    /// part.
     pub policies: Vec<(Vec<u8>, Option<QueuePolicy>)>,
-    /// The number of the last delivery, in the first part, if there was any.
+    /// The number of the last delivery, in the first part, if there was one.
     pub last_delivery: Option<u64>,
-    /// By how many milliseconds the calendar is ahead of the clock of queues, in the first part, if it is.
+    /// How many milliseconds the calendar is ahead of the queue clock, in the first part, if it is.
     pub calendar_ahead_ms: Option<i64>,
-    /// Messages on their way to dead letters. Of one queue, those first that left first, also over all
+    /// Departing messages. Those of one queue are in the order in which they left, across all
     /// parts.
     pub departing: Vec<(Departure, Queue)>,
-    /// Keys, each of them in one part.
+    /// Keys, each in only one part.
     pub keys: Vec<SavedKey>,
 }
 
@@ -37,22 +38,22 @@ pub struct SavedKey {
     pub db: DbIndex,
     /// The key.
     pub key: Key,
-    /// Its value; none if there is only something in flight or delayed.
+    /// Its value; `None` if there are only messages in flight or delayed.
     pub value: Option<Value>,
-    /// What its queue has in flight.
+    /// The messages in flight of its queue.
     pub in_flight: InFlight,
-    /// What is not ready yet.
+    /// The delayed messages of its queue.
     pub delayed: Queue,
-    /// The policy under which it has something in flight or delayed, if that one has gone and the one that
-    /// holds does not provide for it.
+    /// The former policy of messages in flight or delayed that the current policy does not provide
+    /// for.
     pub former_policy: Option<Arc<QueuePolicy>>,
-    /// Unix milliseconds at which it expires, if it does; without a value, at which it would if what is in
-    /// flight came back.
+    /// The expiry in Unix milliseconds, if there is one; without a value, the expiry for messages
+    /// in flight that are returned.
     pub expires_ms: Option<i64>,
 }
 
 impl SavedPart {
-    /// Whether nothing is in it.
+    /// True if it has no content.
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
             && self.last_delivery.is_none()
@@ -61,12 +62,12 @@ impl SavedPart {
             && self.keys.is_empty()
     }
 
-    /// What messages on their way count.
+    /// Returns the cost of departing messages.
     pub(super) fn cost_of_departing((_, messages): &(Departure, Queue)) -> usize {
         KEY_COST + messages.allocated_bytes()
     }
 
-    /// What it counts against the budget of a step.
+    /// Returns the cost in the budget of a step.
     pub(super) fn cost(&self) -> usize {
         let departing = self.departing.iter().map(SavedPart::cost_of_departing);
         departing.chain(self.keys.iter().map(SavedKey::cost)).sum()
@@ -74,7 +75,7 @@ impl SavedPart {
 }
 
 impl SavedKey {
-    /// What it counts against the budget of a step: its bytes, and what a key costs by itself.
+    /// Returns the cost in the budget of a step: the bytes, and a constant per key.
     pub(super) fn cost(&self) -> usize {
         let value_bytes = self.value.as_ref().map_or(0, Value::allocated_bytes);
         let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();

@@ -1,14 +1,14 @@
-//! A key that was found, so that what follows need not look for it again.
+//! The location of a key that was found, so that the following steps need no look-up.
 
 use super::DbIndex;
 
-/// Where a key's entry is. It holds until an entry of its database is removed, which another one then takes
-/// the place of; builds with debug assertions notice who uses it after that.
+/// The location of a key's entry. It is valid until an entry of its database is removed, since
+/// another one then moves to its index. Builds with debug assertions detect a later use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(super) db: DbIndex,
     pub(super) index: usize,
-    /// How many entries had been removed from the database.
+    /// The number of entries removed from the database before.
     removals: u64,
 }
 
@@ -18,14 +18,14 @@ impl Slot {
         Slot { db, index, removals }
     }
 
-    /// The database of the key.
+    /// Returns the database of the key.
     pub(crate) fn db(self) -> DbIndex {
         self.db
     }
 
-    /// To be called with the removals of now, before a use.
+    /// Called before each use, with the current number of removals.
     #[inline]
     pub(super) fn check(self, removals: u64) {
-        debug_assert_eq!(self.removals, removals, "a slot is used too late");
+        debug_assert_eq!(self.removals, removals, "a slot is used after a removal");
     }
 }

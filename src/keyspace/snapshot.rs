@@ -1,12 +1,12 @@
-//! All keys and values as they were at one moment, while they go on changing.
+//! All keys and values as they were at one moment, while they continue to change.
 //!
-//! A snapshot takes no time to begin: it is walked a few keys at a time. A key that is about to
-//! change before the walk has come to it is saved first, so every key comes out once, as it was.
+//! A snapshot begins almost at once, and then walks over a few keys at a time. A key that is about
+//! to change before the walk has reached it is saved first, so every key is saved once, as it was.
 //! Values are shared, not copied (see `Queue::share`).
 //!
-//! An entry knows in which snapshot it was saved last. The walk goes from the end to the start, as
-//! SCAN does: an entry that moves while it is under way moves to where the walk has still to come,
-//! or was saved before.
+//! An entry stores in which snapshot it was last saved. The walk goes from the end to the start,
+//! like SCAN: an entry that moves during the walk moves to an index that is still to be reached, or
+//! was already saved.
 
 use super::departures::Departing;
 use super::flush::Trash;
@@ -15,31 +15,32 @@ use super::{Db, DbIndex, Entries, Entry, Keyspace, NEVER, Value};
 use crate::policy::Policies;
 use std::ops::Range;
 
-/// How far the walk over one database has come. It goes with the entries when two databases are
-/// exchanged.
+/// The progress of the walk over one database. It moves with the entries when two databases are
+/// swapped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Walk {
-    /// The number that the database had when the snapshot began.
+    /// The number of the database when the snapshot began.
     number: DbIndex,
-    /// Entries from this one on are saved.
+    /// Entries from this index on are saved.
     left: usize,
 }
 
-/// What was saved since it was last asked for.
+/// The state of a running snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     saved: SavedPart,
-    /// The policies that held when it began.
+    /// The policies when it began.
     policies: Policies,
-    /// Messages on their way that are not saved yet, by their numbers. Some may have been saved before their
-    /// database was flushed, and are not there any more.
+    /// The numbers of departing messages that are not yet saved. Some may have been saved before
+    /// their database was flushed, and no longer exist.
     departing: Range<u64>,
 }
 
 impl Keyspace {
-    /// Begins a snapshot of what is there now. One that was under way is forgotten.
+    /// Begins a snapshot of the current content. Replaces a running one.
     pub(crate) fn begin_snapshot(&mut self) {
-        // Wraps after four billion snapshots; an entry untouched for exactly so many is no worry.
+        // Wraps after four billion snapshots; that an entry is untouched for exactly so many is no
+        // concern.
         self.epoch = self.epoch.wrapping_add(1);
         for (number, db) in self.dbs.iter_mut().enumerate() {
             db.walk = Walk { number, left: db.entries.len() };
@@ -55,18 +56,18 @@ impl Keyspace {
         self.snapshot = Some(Snapshot { saved, policies, departing });
     }
 
-    /// Whether a snapshot is under way.
+    /// Whether a snapshot is running.
     pub(crate) fn has_snapshot(&self) -> bool {
         self.snapshot.is_some()
     }
 
-    /// Forgets the snapshot.
+    /// Ends the snapshot early.
     pub(crate) fn end_snapshot(&mut self) {
         self.snapshot = None;
         self.forget_walks_of_trash();
     }
 
-    /// What was put aside was never of this snapshot, or is needed by none any more.
+    /// Data moved aside earlier is not part of this snapshot, or is no longer needed by any.
     fn forget_walks_of_trash(&mut self) {
         for trash in &mut self.trash {
             if let Trash::Entries(_, walk) = trash {
@@ -75,13 +76,13 @@ impl Keyspace {
         }
     }
 
-    /// The next keys of the snapshot: about `bytes_max` bytes of them, and all that had to be
-    /// saved before they changed. None if all have been given; then the snapshot has ended.
+    /// Returns the next keys of the snapshot: about `bytes_max` bytes, and all keys that had to be
+    /// saved before they changed. `None` after the last; the snapshot has then ended.
     pub(crate) fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
         let mut bytes = saved.cost();
-        // Those that left first come first.
+        // In the order in which they left.
         let departing = &mut self.registry.departing;
         let first = departing.partition_point(|one| one.number() < snapshot.departing.start);
         let mut left = departing.range_mut(first..);
@@ -99,8 +100,8 @@ impl Keyspace {
         });
         let mut is_complete = snapshot.departing.is_empty();
         for (entries, walk) in dbs.chain(trash) {
-            // Entries that were removed were saved before, and those in front of the walk are all
-            // there is left of it.
+            // Removed entries were saved before, and the entries below the walk are all that is
+            // left of it.
             walk.left = walk.left.min(entries.len());
             while bytes < bytes_max
                 && let Some(index) = walk.left.checked_sub(1)
@@ -112,7 +113,7 @@ impl Keyspace {
             }
             is_complete &= walk.left == 0;
         }
-        // Entries without a value may use up a step and leave nothing to give.
+        // Entries without a value may use up a step without a result.
         if saved.is_empty() && is_complete {
             self.snapshot = None;
             return None;
@@ -120,7 +121,7 @@ impl Keyspace {
         Some(saved)
     }
 
-    /// To be called before an entry's value or expiry changes.
+    /// Called before an entry's value or expiry changes.
     #[inline]
     pub(super) fn before_change(&mut self, db: DbIndex, index: usize) {
         if self.snapshot.is_some() {
@@ -137,7 +138,7 @@ impl Keyspace {
     }
 }
 
-/// Saves an entry that was not yet; nothing if it had no value.
+/// Saves an entry that is not yet saved; `None` if it had no content.
 fn save(
     entries: &mut Entries,
     number: DbIndex,
@@ -149,7 +150,8 @@ fn save(
 }
 
 impl Entry {
-    /// The entry as it is, if this snapshot has not got it yet. These policies held when it began.
+    /// Returns the entry as it is, if it is not yet saved in this snapshot. `policies` are those
+    /// when it began.
     fn save(&mut self, epoch: u32, db: DbIndex, policies: &Policies) -> Option<SavedKey> {
         if self.epoch() == epoch {
             return None;
@@ -161,7 +163,7 @@ impl Entry {
         let hidden = queue_state
             .map(|queue_state| (queue_state.in_flight.share(), queue_state.delayed.share()));
         let (in_flight, delayed) = hidden.unwrap_or_default();
-        // A list that has become empty may come back.
+        // A list that became empty may get messages back.
         let emptied = self.attachments().and_then(|attachments| attachments.queue_state.as_ref());
         let expires_ms = match value {
             Some(_) => self.expires_ms(),
@@ -182,13 +184,13 @@ impl Entry {
 }
 
 impl Snapshot {
-    /// Saves an entry that is about to change, of the database that had this number.
+    /// Saves an entry that is about to change. `db` is the original number of its database.
     pub(super) fn save(&mut self, entry: &mut Entry, epoch: u32, db: DbIndex) {
         self.saved.keys.extend(entry.save(epoch, db, &self.policies));
     }
 
-    /// Saves messages on their way, if they were there when it began and are not saved yet; what they count.
-    /// Of each database they have to come in their order, each once.
+    /// Saves departing messages, if they existed when the snapshot began and are not yet saved;
+    /// returns their cost. Those of one database must be saved in order, each once.
     pub(super) fn save_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
         if !self.departing.contains(&one.number()) {
             return 0;
@@ -199,7 +201,7 @@ impl Snapshot {
         cost
     }
 
-    /// The same, of those that left first.
+    /// As `save_departing`, for the messages that left first.
     pub(super) fn save_first_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
         let cost = self.save_departing(one, dbs);
         self.departing.start = self.departing.start.max(one.number() + 1).min(self.departing.end);
@@ -208,12 +210,12 @@ impl Snapshot {
 }
 
 impl Walk {
-    /// How many entries it has still to come to.
+    /// Returns the number of entries still to be reached.
     pub(super) fn left(&self) -> usize {
         self.left
     }
 
-    /// The walk goes on elsewhere: here it has come to its end.
+    /// Ends the walk here and returns it, to continue elsewhere.
     pub(super) fn take(&mut self) -> Walk {
         let walk = *self;
         self.left = 0;
@@ -293,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_is_emptied_meanwhile_ends_the_walk() {
+    fn a_flush_during_a_snapshot_ends_the_walk() {
         let mut keyspace = Keyspace::new(1, 7);
         for key in [b"a", b"b"] {
             let push = |queue: &mut Queue| queue.push(End::Back, b"x");
@@ -305,9 +307,9 @@ mod tests {
         assert!(keyspace.next_saved(1000).is_none());
     }
 
-    /// A flush puts many keys aside, of which the walk has come to some.
+    /// A flush moves many keys aside, of which the walk has reached some.
     #[test]
-    fn what_a_flush_puts_aside_comes_out_once_and_is_freed_then() {
+    fn flushed_keys_are_saved_once_and_then_freed() {
         for seed in 0..20 {
             let mut dice = Dice(seed);
             let mut keyspace = Keyspace::new(2, seed);
@@ -317,7 +319,7 @@ mod tests {
                 keyspace.change_or_create_list(db, key.as_bytes(), push).expect("a list");
             };
             (0..3000).for_each(|number| put(&mut keyspace, 0, number));
-            // What was put aside before a snapshot is none of its business.
+            // Data moved aside before a snapshot is not part of it.
             keyspace.flush(0, &[]);
             (0..3000).for_each(|number| put(&mut keyspace, 0, number));
             let expected = model(&keyspace);
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_comes_out_once_as_it_was() {
+    fn every_key_is_saved_once_as_it_was() {
         for seed in 0..500 {
             let mut dice = Dice(seed);
             let mut keyspace = Keyspace::new(2, seed);

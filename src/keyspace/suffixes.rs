@@ -1,16 +1,17 @@
-//! Keys that end as the names do which append files need for what is in flight and delayed.
+//! Keys with a suffix of the names that append files need for messages in flight and delayed.
 //!
-//! A policy that needs such a name is refused if there is a key with it. To find that out without looking
-//! at all keys, those with such an end are remembered.
+//! A policy that needs such a name is refused if a key has it. The suffixed keys are remembered, to
+//! check this without looking at all keys.
 
 use super::{DbIndex, Key, Keyspace};
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 
-/// Keys that are remembered although they may have no value any more; beyond, those are forgotten.
+/// At most this many suffixed keys are kept without a check; beyond it, those without a value are
+/// removed.
 const FORGOTTEN_LATER_MAX: usize = 1_000;
 
 impl Keyspace {
-    /// Remembers a new key if it ends like that.
+    /// Remembers a new key if it has such a suffix.
     #[inline]
     pub(super) fn add_suffixed(&mut self, key: &[u8]) {
         if key.ends_with(IN_FLIGHT) || key.ends_with(DELAYED) {
@@ -24,7 +25,7 @@ impl Keyspace {
         if self.registry.suffixed.len() > self.registry.suffixed_max.max(FORGOTTEN_LATER_MAX) {
             let mut suffixed = std::mem::take(&mut self.registry.suffixed);
             suffixed.retain(|key| self.is_anywhere(key));
-            // So that each is looked at once for every other one that comes.
+            // So each key is checked about once per key added.
             self.registry.suffixed_max = 2 * suffixed.len();
             self.registry.suffixed = suffixed;
             self.registry.suffixed.insert(Key::from(key));
@@ -35,26 +36,26 @@ impl Keyspace {
         self.dbs.iter().any(|db| db.entries.get(key).is_some_and(|entry| entry.has_value()))
     }
 
-    /// The keys with a value that end like that, in any database.
+    /// Returns the keys with a value and such a suffix, in any database.
     pub(crate) fn suffixed_keys(&self) -> impl Iterator<Item = &[u8]> {
         self.registry.suffixed.iter().filter(|key| self.is_anywhere(key)).map(|key| &key[..])
     }
 
-    /// Whether any policy needs names of lists in the append files.
+    /// Whether any policy reserves names for lists in append files.
     #[inline]
     pub(crate) fn reserves_names(&self) -> bool {
         self.registry.reserves_names
     }
 
-    /// Whether a policy needs the name of an entry.
+    /// Whether a policy reserves the name of an entry.
     pub(super) fn is_reserved(&self, db: DbIndex, index: usize) -> bool {
         let entry = self.dbs[db].entries.get_index(index);
         self.registry.reserves_names
             && entry.is_some_and(|entry| self.reserving(entry.key()).is_some())
     }
 
-    /// The policy for whose queues the append files need a list of this name: one that holds, or one that has
-    /// gone while what it provided for is still there.
+    /// Returns the policy that reserves this name for a list in append files: a current one, or a
+    /// former one that still has messages in flight or delayed.
     pub(crate) fn reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
         let holding = self.registry.policies.reserving(key);
         holding.or_else(|| if self.has_pass() { self.formerly_reserving(key) } else { None })

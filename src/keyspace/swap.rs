@@ -1,19 +1,20 @@
-//! Exchanging two databases.
+//! Swapping two databases.
 
 use super::{Attachments, DbIndex, Key, Keyspace};
 
 impl Keyspace {
-    /// Exchanges the values of two databases. Waiters and watchers belong to a database's
-    /// number and stay with it: whoever waits for a key that has a value now is to be served,
-    /// the one who has waited longest first; watches on keys that existed on either side break.
+    /// Swaps the values of two databases. Waiters and watchers belong to the number of a database
+    /// and stay with it: a client that waits for a key with a value now is served, the longest wait
+    /// first; watches on keys that existed on either side break.
     ///
-    /// `attached` names the keys of both databases that clients wait for, the longest wait
-    /// first, or watch. The caller knows them from the clients, of whom there are fewer than keys.
+    /// `attached` names the keys of both databases that clients wait for, the longest wait first,
+    /// or watch. The caller gets them from the clients, which are fewer than the keys.
     pub(crate) fn swap(&mut self, a: DbIndex, b: DbIndex, attached: &[(DbIndex, Key)]) {
         if a == b {
             return;
         }
-        // What has expired goes before, while each database has its number: it is recorded with that.
+        // Expired values are removed first, while each database has its number: their removal is
+        // recorded with it.
         for (_, key) in attached {
             self.find(a, key);
             self.find(b, key);
@@ -36,7 +37,7 @@ impl Keyspace {
             self.first_due_changed(db, first_due);
         }
         self.changes += 1;
-        // Keys of one wait keep the order in which they were named, since the sort is stable.
+        // Keys of one wait stay in the given order, since the sort is stable.
         taken.sort_by_key(|(_, _, attachments)| attachments.waiters.keys().next().copied());
         for (db, key, attachments) in taken {
             self.put_attachments(db, key, *attachments);
@@ -47,11 +48,10 @@ impl Keyspace {
         let index = self.find(db, key)?;
         let entry = self.entry_mut(db, index);
         let mut taken = entry.take_attachments()?;
-        // What belongs to the queue goes with its messages.
+        // The queue's state moves with its messages.
         if let Some(queue_state) = taken.queue_state.take() {
-            let governing =
-                Attachments { queue_state: Some(queue_state), ..Attachments::default() };
-            entry.set_attachments(Some(Box::new(governing)));
+            let own = Attachments { queue_state: Some(queue_state), ..Attachments::default() };
+            entry.set_attachments(Some(Box::new(own)));
         }
         self.drop_if_unused(db, index);
         Some(taken)
@@ -63,7 +63,7 @@ impl Keyspace {
         }
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        let queue_state = entry.take_attachments().and_then(|governing| governing.queue_state);
+        let queue_state = entry.take_attachments().and_then(|own| own.queue_state);
         entry.set_attachments(Some(Box::new(Attachments { queue_state, ..attachments })));
         self.changed_for_waiters(db, index);
         self.mark_capacity_changed(db, index);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_wait_longest_are_ready_first() {
+    fn the_longest_wait_is_ready_first() {
         let client = ClientId::new(1, 0);
         let mut keyspace = Keyspace::new(2, 7);
         let keys = [(&b"late"[..], 9), (b"early", 2), (b"middle", 5)];

@@ -1,34 +1,34 @@
-//! What has happened to the messages of queues under policies.
+//! Totals of messages in queues under policies.
 
 /// Counts of messages since the start, or since CONFIG RESETSTAT for the sums of all queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Stored by a push, an insertion, a move or as a dead letter.
     pub pushed: u64,
-    /// Given to a consumer, again or for the first time.
+    /// Delivered to a consumer, for the first time or again.
     pub delivered: u64,
-    /// Done with: acknowledged, or delivered where nothing has to be.
+    /// Acknowledged, or delivered where no acknowledgement is needed.
     pub acknowledged: u64,
     /// Delivered again.
     pub redelivered: u64,
-    /// Gone since they had waited too long.
+    /// Removed after waiting too long.
     pub expired: u64,
-    /// Refused since the queue was full or paused.
+    /// Refused because the queue was full or paused.
     pub rejected: u64,
-    /// Gone for another reason than expiry, without a dead-letter queue to go to.
+    /// Removed for a reason other than expiry, and not dead-lettered.
     pub dropped: u64,
-    /// Moved to a dead-letter queue, for whatever reason.
+    /// Moved to a dead-letter queue, for any reason.
     pub dead_lettered: u64,
-    /// Not stored since the same message had come a little before.
+    /// Not stored because the same message was stored shortly before.
     pub deduplicated: u64,
-    /// Connections on which pops overlapped, so that they acknowledge nothing.
+    /// Connections with overlapping pops, so that they acknowledge nothing.
     pub shared: u64,
 }
 
-/// One count, by the name that INFO and QUEUE INFO give it.
+/// One count, with its name in INFO and QUEUE INFO.
 pub(super) type Count = (&'static str, fn(&Totals) -> u64);
 
-/// All of them, in the order in which they are shown.
+/// All counts, in display order.
 pub(crate) const COUNTS: &[Count] = &[
     ("pushed", |totals| totals.pushed),
     ("delivered", |totals| totals.delivered),

@@ -1,4 +1,4 @@
-//! When queues under policies have something to do, and when what is known of them is forgotten.
+//! When queues under policies have something due, and when their state is dropped.
 
 use super::entry::Full;
 use super::{Db, DbIndex, Fate, Key, Keyspace, Removed, Slot};
@@ -6,7 +6,7 @@ use crate::queue::{End, Queue};
 use crate::value::Kind;
 
 impl Keyspace {
-    /// Whether there is something to do that commands do not wait for.
+    /// Whether there are chores: work that no command waits for.
     #[inline]
     pub(crate) fn has_chores(&self) -> bool {
         self.has_departed()
@@ -16,30 +16,30 @@ impl Keyspace {
             || self.has_pass()
     }
 
-    /// Notes whether queues are due that have not been seen to, or policies have changed that have not
-    /// reached all keys: then a look-up has to see to its own.
+    /// Updates whether look-ups must bring their key up to date: due queues were left for later, or
+    /// a policy change has not reached all keys.
     pub(crate) fn update_is_behind(&mut self) {
         let registry = &mut self.registry;
         registry.is_behind = registry.has_left_due || registry.pass.is_some();
     }
 
-    /// Notes whether queues were left although they are due, since there was no time.
+    /// Marks whether due queues were left for a later turn.
     pub(crate) fn mark_left_due(&mut self) {
         self.registry.has_left_due = self.has_due();
         self.update_is_behind();
     }
 
-    /// Whether any queue has something to do by the time of the turn.
+    /// Whether any queue has something due at the time of the turn.
     #[inline]
     pub(crate) fn has_due(&self) -> bool {
         self.next_due_ms().is_some_and(|due_ms| due_ms <= self.queue_ms)
     }
 
-    /// Does for a key what its turn has not come for: a command is about to look at it.
+    /// Brings a key up to date before a command looks at it.
     #[cold]
     #[inline(never)]
     pub(super) fn catch_up(&mut self, db: DbIndex, key: &[u8]) {
-        // The look-ups that this makes find nothing to do.
+        // The look-ups in this function need not do the same.
         self.registry.is_behind = false;
         self.reach_key(db, key);
         if self.registry.has_left_due {
@@ -74,8 +74,8 @@ impl Keyspace {
         }
     }
 
-    /// The queue that has had something to do for the longest time; it is taken off the list until
-    /// something changes.
+    /// Removes the queue with the earliest due time from the schedule and returns it; a change
+    /// schedules it again.
     pub(crate) fn take_due(&mut self) -> Option<(DbIndex, Key)> {
         while self.has_due() {
             let (_, db) = self.registry.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
@@ -90,25 +90,26 @@ impl Keyspace {
             if queue_state.next_due_ms(&entry.value) == Some(due_ms) {
                 return Some((db, key));
             }
-            // It was noted too early, and takes its place among the others.
+            // It was scheduled too early, and is scheduled again.
             self.schedule(db, index);
         }
         None
     }
 
-    /// When a queue has something to do next, by the clock of queues.
+    /// Returns when a queue next has something due, by the queue clock.
     #[inline]
     pub(crate) fn next_due_ms(&self) -> Option<i64> {
         self.registry.due_dbs.next()
     }
 
-    /// Keeps `due_dbs` true after a change of a database's dues, of which this was the first.
+    /// Updates `due_dbs` after a change of a database's due times. `first_before` is the earliest
+    /// before it.
     pub(super) fn first_due_changed(&mut self, db: DbIndex, first_before: Option<i64>) {
         self.registry.due_dbs.shift(first_before, self.dbs[db].dues.next(), db);
     }
 
-    /// Puts a queue on the list of those that have something to do, if it is not there early enough. An
-    /// entry there may be too early: then there is nothing to do, and this is called again.
+    /// Schedules a queue for its next due time, unless it is already scheduled for then or earlier.
+    /// A queue may be scheduled too early: then nothing is due, and this is called again.
     pub(super) fn schedule(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
         let Some(entry) = entries.get_index_mut(index) else { return };
@@ -117,50 +118,50 @@ impl Keyspace {
         let Some(queue_state) = &mut attachments.queue_state else { return };
         let Some(due_ms) = queue_state.next_due_ms(value) else { return };
         let first_before = dues.next();
-        if let Some(noted_ms) = queue_state.due_ms {
-            if noted_ms <= due_ms {
+        if let Some(scheduled_ms) = queue_state.due_ms {
+            if scheduled_ms <= due_ms {
                 return;
             }
-            dues.remove(noted_ms, key.clone());
+            dues.remove(scheduled_ms, key.clone());
         }
         queue_state.due_ms = Some(due_ms);
         dues.insert(due_ms, key.clone());
         self.first_due_changed(db, first_before);
     }
 
-    /// Does for a queue that was on the list what `schedule` does.
+    /// As `schedule`, for a queue that was taken from the schedule.
     pub(crate) fn reschedule(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
             self.schedule(db, index);
         }
     }
 
-    /// Sees to an entry that was made for a message which was not stored.
+    /// Drops an entry made for a message that was not stored, if it is not needed.
     pub(crate) fn drop_if_empty(&mut self, db: DbIndex, key: &[u8]) {
         if let Some(index) = self.find(db, key) {
             self.drop_if_unused(db, index);
         }
     }
 
-    /// As `drop_if_empty`, of a key that was found: the last use of its slot.
+    /// As `drop_if_empty`, for a slot; the last use of the slot.
     pub(crate) fn drop_if_empty_in(&mut self, at: Slot) {
         self.drop_if_unused(at.db, at.index);
     }
 
-    /// Drops what belongs to a queue that has no policy any more and nothing but its totals. It may be
-    /// the last thing that is done with an index.
+    /// Drops the state of a queue that no longer has a policy and has nothing but totals. It may be
+    /// the last use of an index.
     pub(super) fn drop_if_unneeded(&mut self, db: DbIndex, index: usize) {
         let Some(queue_state) = self.queue_state_at(db, index) else { return };
         if queue_state.policy.is_none() && queue_state.is_idle() {
             self.detach(db, index);
         }
-        // An entry that was dropped has gone from its index, and what is there now is in use.
+        // If the entry was dropped, the entry now at its index is in use.
         if index < self.dbs[db].entries.len() {
             self.drop_if_unused(db, index);
         }
     }
 
-    /// Forgets what belongs to a queue under a policy beside its messages.
+    /// Drops the state of a queue under a policy.
     fn detach(&mut self, db: DbIndex, index: usize) {
         let Db { entries, dues, .. } = &mut self.dbs[db];
         let Some(entry) = entries.get_index_mut(index) else { return };
@@ -178,8 +179,8 @@ impl Keyspace {
         self.first_due_changed(db, first_before);
     }
 
-    /// Lines a queue under a policy without messages up to be forgotten, if it has nothing but its totals, and
-    /// forgets the first in line if there are too many.
+    /// Adds an empty queue under a policy to the idle ones, if it has nothing but totals. Drops the
+    /// state of the longest idle queue if there are too many.
     pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
@@ -202,7 +203,7 @@ impl Keyspace {
         let Some(attachments) = &mut entry.attachments else { return };
         let Some(queue_state) = &mut attachments.queue_state else { return };
         queue_state.is_listed = false;
-        // What is in use comes to the end of the line when it is idle the next time.
+        // A queue in use is added again when it is next idle.
         if Queue::of(&entry.value).is_some_and(Queue::is_empty)
             && queue_state.is_idle()
             && attachments.waiters.is_empty()
