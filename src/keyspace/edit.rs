@@ -1,39 +1,39 @@
-//! Changing a value in place, with all that follows from it: when the change is done, memory is counted
-//! anew, a value that became empty is removed, and if anything changed, waiters and watchers hear of it.
+//! Changes of a value in place, with all consequences: memory is counted again, an empty value is
+//! removed, and after a real change, waiters and watchers are notified.
 
 use super::{DbIndex, Keyspace, NEVER, Slot, WrongType};
 use crate::queue::Queue;
 use crate::value::{Kind, Type};
 
-/// What became of a change that is not for queues under a policy.
+/// The result of a change that is not for queues under a policy.
 #[derive(Debug)]
 pub(crate) enum Plain<R> {
-    /// The list was changed.
+    /// The list was changed, with this result.
     Changed(R),
     /// The key has no value.
     Absent,
-    /// A policy governs the queue or needs its name, or it is paused; nothing was done.
+    /// Nothing was done: the queue is under a policy or paused, or a policy reserves its name.
     UnderPolicy(Slot),
 }
 
-/// When a value that is written expires.
+/// The expiry of a written value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
-    /// As the value before it.
+    /// The same as that of the previous value.
     Stays,
-    /// At this moment in Unix milliseconds.
+    /// This time in Unix milliseconds.
     At(i64),
     Never,
 }
 
-/// What a change is to do where it finds no value.
+/// What a change does if there is no value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
     Stays,
     IsMade,
 }
 
-/// Which queues a change is for.
+/// The queues that a change is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum For {
     All,
@@ -41,8 +41,8 @@ enum For {
 }
 
 impl Keyspace {
-    /// As `try_change_list`, but not of a queue under a policy: whether it is one is found out by the same
-    /// look-up.
+    /// As `try_change_list`, but not for a queue under a policy. The same look-up finds out whether
+    /// it is under one.
     #[inline]
     pub(crate) fn try_change_plain_list<R>(
         &mut self,
@@ -54,8 +54,8 @@ impl Keyspace {
         self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt)
     }
 
-    /// As `change_or_create_list`, but not of a queue under a policy; never `Absent`. A new list has room for
-    /// so many bytes of messages.
+    /// As `change_or_create_list`, but not for a queue under a policy. Never returns `Absent`. A
+    /// new list has capacity for `room` bytes of messages.
     #[inline]
     pub(crate) fn change_or_create_plain_list<R>(
         &mut self,
@@ -69,7 +69,7 @@ impl Keyspace {
         self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt)
     }
 
-    /// Changes the list at a key; none, and nothing done, if the key has no value.
+    /// Changes the list at a key. Without a value, does nothing and returns `None`.
     #[inline]
     pub(crate) fn change_list<R>(
         &mut self,
@@ -80,7 +80,7 @@ impl Keyspace {
         self.try_change_list(db, key, |queue| (change(queue), true))
     }
 
-    /// As `change_list`, where `attempt` says besides whether it changed anything.
+    /// As `change_list`; `attempt` also returns whether it changed anything.
     #[inline]
     pub(crate) fn try_change_list<R>(
         &mut self,
@@ -91,8 +91,8 @@ impl Keyspace {
         self.change(db, key, attempt)
     }
 
-    /// Changes the value at a key, which must be of this type; none, and nothing done, if the key has no
-    /// value. `attempt` says besides whether it changed anything.
+    /// Changes the value at a key, which must have this type. Without a value, does nothing and
+    /// returns `None`. `attempt` also returns whether it changed anything.
     #[inline]
     pub(crate) fn change<T: Kind, R>(
         &mut self,
@@ -107,8 +107,8 @@ impl Keyspace {
         }
     }
 
-    /// Has `write` write the value at a key, which is made anew if the key has none of this type. It expires
-    /// at `expires_ms`, or when the value before did.
+    /// Writes the value at a key with `write`; creates a new one if the key has none of this type.
+    /// `expires_ms` sets its expiry.
     pub(crate) fn write<T: Kind>(
         &mut self,
         db: DbIndex,
@@ -143,7 +143,7 @@ impl Keyspace {
         self.changed(db, index);
     }
 
-    /// As `change`, of a value that is made if the key has none.
+    /// As `change`; creates the value if the key has none.
     #[inline]
     pub(crate) fn change_or_create<T: Kind, R>(
         &mut self,
@@ -160,7 +160,7 @@ impl Keyspace {
         }
     }
 
-    /// Changes the list at a key; an empty one is made if the key has no value.
+    /// Changes the list at a key; creates an empty one if the key has no value.
     #[inline]
     pub(crate) fn change_or_create_list<R>(
         &mut self,
@@ -171,7 +171,7 @@ impl Keyspace {
         self.change_or_create(db, key, |queue: &mut Queue| (change(queue), true))
     }
 
-    /// As `change_or_create_list`, of a key that was found.
+    /// As `change_or_create_list`, for a slot.
     #[inline]
     pub(crate) fn change_list_in<R>(
         &mut self,
@@ -201,7 +201,7 @@ impl Keyspace {
         if entry.has_value() && T::of(entry.content()).is_none() {
             return Err(WrongType);
         }
-        // Most have a value and nothing else.
+        // Most entries have only a value.
         let mut is_full = !entry.is_plain();
         if is_full
             && queues == For::PlainOnes
@@ -244,16 +244,16 @@ impl Keyspace {
         Ok(Plain::Changed(result))
     }
 
-    /// Gives an entry without a value an empty one of this type, to be filled.
+    /// Gives an entry without a value an empty one of this type, about to be filled.
     fn make_value<T: Kind>(&mut self, db: DbIndex, index: usize) {
         match T::TYPE {
-            // It is there already.
+            // The empty queue already exists.
             Type::List => self.value_comes(db, index),
             Type::String => self.put_value(db, index, T::default().into_value()),
         }
     }
 
-    /// Counts the memory of a value that had so many bytes before, and has so many now.
+    /// Updates the memory count after a value changed from `bytes_before` to `bytes`.
     #[inline(never)]
     pub(super) fn update_memory(
         &mut self,
@@ -268,8 +268,9 @@ impl Keyspace {
         }
     }
 
-    /// Tells a queue that grows whether it is being filled, and the one that grew before that it is not any
-    /// more. It may be none, or another than it was, where entries have moved: that costs some memory.
+    /// Marks a queue that grows as being filled, if it also was the last to grow; otherwise ends
+    /// the mark of the one that was. The remembered entry may be gone or another one, since entries
+    /// move: that costs some memory.
     fn mark_growth(&mut self, db: DbIndex, index: usize) {
         let before = self.grown.replace((db, index));
         if before == Some((db, index)) {
@@ -287,7 +288,8 @@ impl Keyspace {
         }
     }
 
-    /// What follows from a change where somebody is interested, or nothing is left.
+    /// Handles the consequences of a change if the entry has more than a value, or the value is
+    /// empty.
     #[inline(never)]
     pub(super) fn finish_change(
         &mut self,
@@ -299,7 +301,7 @@ impl Keyspace {
         if is_empty {
             self.keep_expiry(db, index);
             match self.dbs[db].entries[index].attachments() {
-                // The entry goes, with all that it has.
+                // The whole entry is about to be dropped.
                 None => self.value_has_gone(db, index),
                 Some(_) => drop(self.take_content(db, index)),
             }
@@ -312,7 +314,7 @@ impl Keyspace {
         }
     }
 
-    /// Remembers when a list expires that becomes empty: the messages that are in flight may come back.
+    /// Stores the expiry of a list that became empty: messages in flight may be returned to it.
     fn keep_expiry(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
         if let Some(queue_state) = entry.attachments.as_mut().and_then(|i| i.queue_state.as_mut())

@@ -1,6 +1,6 @@
-//! Messages that pass through a queue under a policy, in as few steps as through one without: pushes,
-//! deliveries and acknowledgements of a queue that was found. The same can be done with `change_list_in` and
-//! the rest in more steps, as other changes are.
+//! The fast path of queues under a policy: pushes, deliveries and acknowledgements by slot, in as
+//! few steps as for a plain queue. `change_list_in` and related functions can do the same in more
+//! steps, as for other changes.
 
 use super::entry::Full;
 use super::in_flight::{Delivery, Place};
@@ -10,8 +10,8 @@ use crate::queue::{End, Queue};
 use crate::value::Kind;
 
 impl QueueState {
-    /// Whether something that happens now, and is due in `wait_ms`, can be the next thing to do for the queue.
-    /// What is noted is never later than what was due before.
+    /// Whether something that is due in `wait_ms` from now may be the next thing due for the queue.
+    /// The scheduled time is never later than anything due before.
     #[inline]
     fn may_be_due_first(&self, queue_ms: i64, wait_ms: Option<i64>) -> bool {
         wait_ms.is_some_and(|wait_ms| {
@@ -21,26 +21,26 @@ impl QueueState {
 }
 
 impl Attachments {
-    /// Whether nobody waits for the key or watches it.
+    /// True if no client waits for the key or watches it.
     #[inline]
     fn is_quiet(&self) -> bool {
         self.waiters.is_empty() && self.producers.is_empty() && self.watchers.is_empty()
     }
 }
 
-/// What follows from a change.
+/// The consequences of a change.
 struct Change {
-    /// Bytes of memory before, and now.
+    /// Bytes of memory before and after.
     bytes: Option<(usize, usize)>,
     is_empty: bool,
-    /// Whether nobody is to be told.
+    /// Whether no client must be notified.
     is_quiet: bool,
     is_due_first: bool,
 }
 
 impl Keyspace {
-    /// Adds messages at an end of a queue under a policy, and counts them; how many are ready then, and their
-    /// bytes.
+    /// Adds messages at one end of a queue under a policy, and counts them. Returns the number and
+    /// bytes of ready messages afterwards.
     ///
     /// # Errors
     /// The key has a value of another type.
@@ -86,9 +86,9 @@ impl Keyspace {
         Ok(ready)
     }
 
-    /// Takes up to `count` messages from an end of a queue under a policy, of which each is in flight then:
-    /// `owner` has to acknowledge it, to whom it is the answer to this input. `read` sees each. Counts them;
-    /// how many there were. It may be the last use of the slot.
+    /// Delivers up to `count` messages from one end of a queue under a policy, in reply to this
+    /// input of `owner`, which must acknowledge them. Passes each to `read`, and counts them.
+    /// Returns their number. It may be the last use of the slot.
     pub(crate) fn deliver_in(
         &mut self,
         at: Slot,
@@ -117,7 +117,7 @@ impl Keyspace {
         {
             self.registry.last_delivery += 1;
             let number = self.registry.last_delivery;
-            // Who takes it from the other end the next time sees it there for the first time.
+            // If it is next taken from the other end, that end sees it for the first time.
             if stamp.order == 0 || stamp.taken_from != end {
                 (stamp.order, stamp.taken_from) = (number, end);
             }
@@ -151,9 +151,9 @@ impl Keyspace {
         delivered as usize
     }
 
-    /// Acknowledges what a client has in flight of a queue and was given in answer to an earlier input than
-    /// this one, the oldest first. Gives it with what told each from the others, if that is wanted. It may be
-    /// the last use of the slot.
+    /// Acknowledges the messages in flight that a client got from a queue in reply to an input
+    /// before this one, the oldest first. If `are_wanted`, returns them, each with what
+    /// distinguished it from the others. It may be the last use of the slot.
     pub(crate) fn acknowledge_seen_in(
         &mut self,
         at: Slot,
@@ -195,7 +195,7 @@ impl Keyspace {
         seen
     }
 
-    /// Takes a message out of those in flight of a queue. It may be the last use of the slot.
+    /// Removes and returns a message in flight of a queue. It may be the last use of the slot.
     pub(crate) fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
@@ -206,7 +206,8 @@ impl Keyspace {
         self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
         self.registry.holdings.remove(delivery.owner, at.db, key, number);
         self.changes += 1;
-        // What is left is due no earlier than all of it was, and what is in flight takes no room.
+        // The remaining messages are due no earlier than before, and messages in flight take no
+        // capacity.
         if queue_state.in_flight.is_empty() {
             self.drop_if_unneeded(at.db, at.index);
         }
@@ -219,7 +220,7 @@ impl Keyspace {
             self.update_memory(at.db, at.index, before, now);
         }
         if change.is_empty {
-            // With all that follows, also for those who are to be told.
+            // With all consequences, including notifications.
             self.finish_change(at.db, at.index, true, true);
         } else if !change.is_quiet {
             self.signal(at.db, at.index);
