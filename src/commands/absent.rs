@@ -1,6 +1,6 @@
-//! What clients with windows and test harnesses ask of every server: modules, functions, scripts,
-//! users, snapshots and replicas. None of them is there, and the answers say so in the way of a
-//! redis-server that has none.
+//! Commands that graphical clients and test harnesses send to every server: modules, functions,
+//! scripts, users, snapshots and replicas. None of these exist here. The replies are those of a
+//! redis-server without any.
 
 use super::help;
 use crate::clients::Wants;
@@ -20,9 +20,9 @@ pub(super) static COMMANDS: &[Command] = &[
     Command::new("wait", 3, wait_for_replicas).group(Generic).since("3.0.0").blocking().category("connection")
         .args(&[One("numreplicas"), One("timeout")])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .says("Waits for replicas, of which there are none."),
+        .says("Waits for acknowledgements of replicas; there are none."),
     Command::new("lastsave", 1, lastsave).group(Server).since("1.0.0").anytime().fast().dangerous()
-        .counts_as_admin().tips(VARIES).says("Gives the time of the start."),
+        .counts_as_admin().tips(VARIES).says("Returns the time of the start, as there are no snapshots."),
     Command::container("acl", ACL).group(Server).since("6.0.0")
         .says("A container for commands about users."),
     Command::container("module", MODULE).group(Server).since("4.0.0")
@@ -36,9 +36,9 @@ pub(super) static COMMANDS: &[Command] = &[
 #[rustfmt::skip]
 static ACL: &[Command] = &[
     Command::new("acl|whoami", 2, whoami).group(Server).since("6.0.0").no_script().anytime()
-        .says("Names the connection's user, which is the only one."),
+        .says("Returns the connection's user; there is only one."),
     Command::new("acl|help", 2, acl_help).group(Server).since("6.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 #[rustfmt::skip]
@@ -46,7 +46,7 @@ static MODULE: &[Command] = &[
     Command::new("module|list", 2, nothing).group(Server).since("4.0.0").admin().no_script()
         .tips(ORDER_VARIES).says("Lists the modules: none."),
     Command::new("module|help", 2, module_help).group(Server).since("5.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 #[rustfmt::skip]
@@ -56,33 +56,33 @@ static FUNCTION: &[Command] = &[
         .tips(ORDER_VARIES).says("Lists the functions: none."),
     Command::new("function|flush", -2, function_flush).group(Scripting).since("7.0.0").write()
         .no_script().args(&[SYNC]).tips(ALL_SHARDS_SUCCEED)
-        .says("Deletes all functions, of which there are none."),
+        .says("Deletes all functions; there are none."),
     Command::new("function|kill", 2, kill).group(Scripting).since("7.0.0").no_script().allow_busy()
-        .tips(ONE_SHARD_SUCCEEDS).says("Ends the function that runs: none does."),
+        .tips(ONE_SHARD_SUCCEEDS).says("Stops the running function; there is none."),
     Command::new("function|help", 2, function_help).group(Scripting).since("7.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 #[rustfmt::skip]
 static SCRIPT: &[Command] = &[
     Command::new("script|exists", -3, script_exists).group(Scripting).since("2.6.0").no_script()
-        .args(&[Many("sha1")]).cost("O(N) where N is the number of scripts asked for")
+        .args(&[Many("sha1")]).cost("O(N) where N is the number of scripts given")
         .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-        .says("Tells which scripts are kept: none."),
+        .says("Returns which scripts are cached: none."),
     Command::new("script|flush", -2, script_flush).group(Scripting).since("2.6.0").no_script()
         .args(&[SYNC]).tips(ALL_NODES_SUCCEED)
-        .says("Forgets all scripts, of which there are none."),
+        .says("Deletes all scripts; there are none."),
     Command::new("script|kill", 2, kill).group(Scripting).since("2.6.0").no_script().allow_busy()
-        .tips(ONE_SHARD_SUCCEEDS).says("Ends the script that runs: none does."),
+        .tips(ONE_SHARD_SUCCEEDS).says("Stops the running script; there is none."),
     Command::new("script|help", 2, script_help).group(Scripting).since("5.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
-/// No replica acknowledges anything, so that whoever waits for one waits until the time is over.
+/// Waits for replicas. As there are none, the wait ends at its timeout.
 fn wait_for_replicas(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const NO_TIMEOUT: CommandError =
         CommandError::text("ERR timeout is not an integer or out of range");
-    // Redis keeps the number in 32 bits: of some large ones nothing or less is left.
+    // Redis truncates the number to 32 bits: some large ones become zero or negative.
     let mut args = Arguments::of(request);
     let replicas = args.integer()? as i32;
     let timeout_ms = parse_integer(args.required()?).ok_or(NO_TIMEOUT)?;
@@ -97,7 +97,7 @@ fn wait_for_replicas(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
     Ok(())
 }
 
-/// The time of the last snapshot; until the first that is the time of the start.
+/// Returns the time of the last snapshot: there is none, so the time of the start.
 fn lastsave(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     // Seconds stay far below i64.
     ctx.reply.integer((ctx.state.started.unix_us / 1_000_000).cast_signed());

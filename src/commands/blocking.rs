@@ -1,9 +1,9 @@
 //! Queues: the list commands that wait.
 //!
-//! A command first tries to take, as its non-blocking form does. If nothing is there, it waits in line
-//! at each of its keys, and the client's further input waits too. A change that gives such a key
-//! messages puts the key on the keyspace's ready list; after the command that did it, the calls in line
-//! run again, the longest-waiting first (see `engine/wake.rs`).
+//! A command first tries to take a message, like its non-blocking form. If there is none, it waits in
+//! the line of each of its keys, and the client's further input waits too. A change that adds messages
+//! to such a key puts the key on the keyspace's ready list. After the command that made the change, the
+//! waiting calls run again, the longest wait first (see `engine/wake.rs`).
 
 use super::take::{Take, end_of, many_arguments, take_first};
 use crate::clients::Wants;
@@ -23,10 +23,10 @@ use std::iter;
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("blpop", -3, blpop).group(List).since("2.0.0").write().blocking()
         .keys(1, -2, TAKE).args(&[Many("key"), One("timeout")]).cost(PER_KEY)
-        .says("Takes a message from the left end of the first list that has any, or waits for one."),
+        .says("Takes a message from the left end of the first list that is not empty, or waits for one."),
     Command::new("brpop", -3, brpop).group(List).since("2.0.0").write().blocking()
         .keys(1, -2, TAKE).args(&[Many("key"), One("timeout")]).cost(PER_KEY)
-        .says("Takes a message from the right end of the first list that has any, or waits for one."),
+        .says("Takes a message from the right end of the first list that is not empty, or waits for one."),
     Command::new("blmove", 6, blmove).group(List).since("6.2.0").write().deny_oom().blocking()
         .key(1, TAKE).key(2, INSERT)
         .args(&[One("source"), One("destination"), ENDS, ENDS, One("timeout")])
@@ -34,11 +34,11 @@ pub(super) static COMMANDS: &[Command] = &[
     Command::new("brpoplpush", 4, brpoplpush).group(List).since("2.2.0").write().deny_oom()
         .blocking().key(1, TAKE).key(2, INSERT)
         .args(&[One("source"), One("destination"), One("timeout")])
-        .says("Moves a message from the right end to the left end of another list, or waits for one."),
+        .says("Moves a message from the right end of a list to the left end of another, or waits for one."),
     Command::new("blmpop", -5, blmpop).group(List).since("7.0.0").write().blocking()
         .numkeys(2, TAKE)
         .args(&[One("timeout"), One("numkeys"), Many("key"), ENDS, OptionalNamed("COUNT", "count")])
-        .cost(TAKE_MANY).says("Takes messages from the first list that has any, or waits for one."),
+        .cost(TAKE_MANY).says("Takes messages from the first list that is not empty, or waits for one."),
 ];
 
 pub(super) fn blpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -95,12 +95,12 @@ pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result
     )
 }
 
-/// When a wait of so many seconds, given as a decimal fraction, is over; none for 0.
+/// Returns the deadline of a wait whose length is given in seconds, as a decimal fraction; none for 0.
 fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     let seconds = std::str::from_utf8(arg).ok().and_then(parse_seconds);
     let seconds = seconds.ok_or(CommandError::TimeoutNotAFloat)?;
     let millis = (seconds * 1000.0).ceil();
-    // Less than a millisecond below zero is zero.
+    // A negative number above -1 ms rounds to zero.
     if millis < 0.0 {
         return Err(CommandError::TimeoutNegative);
     }
@@ -115,8 +115,8 @@ fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     Ok(Some(now.monotonic_us.saturating_add((millis as u64).saturating_mul(1000))))
 }
 
-/// A number as C's strtold reads it, without its spaces and NaNs. It may be infinite; one that is
-/// too small for us is not zero, which would mean to wait for ever.
+/// Parses a number as C's strtold does, but refuses spaces and NaN. It may be infinite. A number too
+/// small for an f64 does not become zero, which would mean to wait forever.
 fn parse_seconds(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
@@ -131,7 +131,7 @@ fn parse_seconds(text: &str) -> Option<f64> {
     starts_well.then_some(number)
 }
 
-/// `1f.8p-3`: hexadecimal digits, and a power of two in decimal ones.
+/// Parses `1f.8p-3`: hexadecimal digits, and a decimal exponent of two.
 fn parse_hexadecimal(text: &str) -> Option<f64> {
     let (digits, exponent) = match text.split_once(['p', 'P']) {
         Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
@@ -145,7 +145,7 @@ fn parse_hexadecimal(text: &str) -> Option<f64> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    // A request is not long enough for more digits than an i32 can count.
+    // A request is too short for more digits than an i32 can count.
     let places = i32::try_from(fraction.len()).unwrap_or(i32::MAX).saturating_mul(4);
     let number = mantissa * 2.0_f64.powi(exponent.saturating_sub(places));
     let is_tiny = mantissa > 0.0 && number == 0.0;
@@ -159,7 +159,7 @@ fn take_or_wait<'a>(
     wanted: Take<'_>,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
-    // A call that runs again looks at the key that is ready, and has acknowledged before.
+    // A call that runs again looks only at the ready key. It acknowledged when it first ran.
     if let Some(key) = ctx.ready_key {
         if !take_first(ctx, iter::once(key), &wanted)? {
             wait::begin(ctx, request, Wants::Message, keys, deadline_us);
@@ -187,7 +187,7 @@ fn take_or_wait<'a>(
     Ok(())
 }
 
-/// Whether pops of any of these keys acknowledge.
+/// Whether a pop of any of these keys acknowledges.
 fn is_any_acknowledged_by_pop<'a>(
     ctx: &mut Context<'_>,
     mut keys: impl Iterator<Item = &'a [u8]>,

@@ -2,8 +2,8 @@
 
 use crate::engine::{Command, Flags};
 
-/// The ACL categories of a command in Redis' order, without `@`. A container has those of its
-/// speed only, since it is never called by itself.
+/// Returns a command's ACL categories in Redis' order, without `@`. A container has only its speed
+/// category, since it is never called by itself.
 pub(super) fn categories(command: &Command) -> Vec<&'static str> {
     let own = if command.run.is_some() { command.own_category() } else { None };
     let flags = command.flags;

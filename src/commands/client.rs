@@ -1,5 +1,5 @@
-//! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have
-//! files of their own.
+//! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have their own
+//! files.
 
 use super::client_list::shown_id;
 use super::help::wrong_arguments;
@@ -22,24 +22,24 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("A container for commands about connections."),
 ];
 
-// TRACKING and CACHING are not there: what a client caches of a queue is wrong at once.
+// No TRACKING or CACHING: a client's cache of a queue would be outdated at once.
 #[rustfmt::skip]
 static CLIENT: &[Command] = &[
     Command::new("client|id", 2, id).group(Connection).since("5.0.0").no_script().anytime()
-        .says("Says the connection's number."),
+        .says("Returns the connection's ID."),
     Command::new("client|getname", 2, getname).group(Connection).since("2.6.9").no_script()
-        .anytime().says("Says the connection's name."),
+        .anytime().says("Returns the connection's name."),
     Command::new("client|setname", 3, setname).group(Connection).since("2.6.9").no_script()
-        .anytime().args(&[One("connection-name")]).says("Gives the connection a name."),
+        .anytime().args(&[One("connection-name")]).says("Sets the connection's name."),
     Command::new("client|setinfo", 4, setinfo).group(Connection).since("7.2.0").no_script()
         .anytime().args(&[Choice(&["LIB-NAME", "LIB-VER"]), One("value")]).tips(ALL_NODES_SUCCEED)
-        .says("Says which client library the connection is used by."),
+        .says("Sets the name or version of the connection's client library."),
     Command::new("client|info", 2, client_list::info).group(Connection).since("6.2.0").no_script()
         .anytime().tips(VARIES).says("Describes the connection."),
     Command::new("client|list", -2, client_list::list).group(Connection).since("2.4.0").admin()
         .no_script().anytime()
         .args(&[OptionalNamed("TYPE", "client-type"), OptionalNamed("ID", "client-id")])
-        .cost(ALL_CLIENTS).tips(VARIES).says("Describes all connections, or some."),
+        .cost(ALL_CLIENTS).tips(VARIES).says("Describes all connections, or those of a type or with given IDs."),
     Command::new("client|kill", -3, client_kill::kill).group(Connection).since("2.4.0").admin()
         .no_script().anytime()
         .args(&[Optional("ip:port"), OptionalNamed("ID", "client-id"), OptionalNamed("TYPE", "client-type"), OptionalNamed("USER", "username"), OptionalNamed("ADDR", "ip:port"), OptionalNamed("LADDR", "ip:port"), OptionalNamed("SKIPME", "yes/no")])
@@ -48,22 +48,22 @@ static CLIENT: &[Command] = &[
         .no_script().anytime().args(&[One("client-id"), OptionalChoice(&["TIMEOUT", "ERROR"])])
         .says("Ends the wait of a blocked connection."),
     Command::new("client|reply", 3, reply).group(Connection).since("3.2.0").no_script().anytime()
-        .args(&[Choice(&["ON", "OFF", "SKIP"])]).says("Chooses whether commands are answered."),
+        .args(&[Choice(&["ON", "OFF", "SKIP"])]).says("Turns replies on or off, or skips the next one."),
     Command::new("client|pause", -3, pause).group(Connection).since("2.9.50").admin().no_script()
         .anytime().args(&[One("timeout"), OptionalChoice(&["WRITE", "ALL"])])
-        .says("Holds back commands for a time."),
+        .says("Holds back the commands of all connections for a time."),
     Command::new("client|unpause", 2, unpause).group(Connection).since("6.2.0").admin().no_script()
         .anytime().says("Ends CLIENT PAUSE."),
     Command::new("client|no-evict", 3, no_evict).group(Connection).since("7.0.0").admin()
-        .no_script().anytime().args(&[SWITCH]).says("Keeps the connection from being evicted."),
+        .no_script().anytime().args(&[SWITCH]).says("Protects the connection from eviction."),
     Command::new("client|no-touch", 3, no_touch).group(Connection).since("7.2.0").no_script()
-        .anytime().args(&[SWITCH]).says("Leaves the last use of keys as it was."),
+        .anytime().args(&[SWITCH]).says("Chooses whether the connection's commands update the last use of keys."),
     Command::new("client|getredir", 2, getredir).group(Connection).since("6.0.0").no_script()
-        .anytime().says("Says who hears of changed keys: nobody."),
+        .anytime().says("Returns the connection that gets key tracking messages: none."),
     Command::new("client|trackinginfo", 2, trackinginfo).group(Connection).since("6.2.0")
-        .no_script().anytime().says("Says that key tracking is off."),
+        .no_script().anytime().says("Returns the state of key tracking: off."),
     Command::new("client|help", 2, help).group(Connection).since("5.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 fn id(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -88,19 +88,19 @@ fn setname(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     Ok(())
 }
 
-/// Whether bytes can stand in a line of CLIENT LIST, where spaces part the fields.
+/// Whether these bytes can be part of a CLIENT LIST line, where spaces separate the fields.
 fn is_printable(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_graphic)
 }
 
-/// Refuses what cannot be a client's name.
+/// Returns an error if this cannot be a client's name.
 pub(super) fn check_name(name: &[u8]) -> Result<(), CommandError> {
     is_printable(name).then_some(()).ok_or(CommandError::text(
         "ERR Client names cannot contain spaces, newlines or special characters.",
     ))
 }
 
-/// Gives the client a name that `check_name` let pass; an empty one takes it away.
+/// Sets the client's name, which `check_name` has accepted; an empty one removes it.
 pub(super) fn set_name(ctx: &mut Context<'_>, name: &[u8]) {
     if let Some(client) = ctx.client_mut() {
         client.identity.get_or_insert_default().name = name.to_vec();
@@ -115,7 +115,7 @@ fn setinfo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
         return Err(CommandError::quoting("ERR Unrecognized option '", option, "'"));
     }
     if !is_printable(value) {
-        // The option's name in its own spelling, however it was written.
+        // The option in Redis' spelling, whatever case it was given in.
         let option = if is_name { "lib-name" } else { "lib-ver" };
         let text = format!("ERR {option} cannot contain spaces, newlines or special characters.");
         return Err(CommandError::from(text));
@@ -180,9 +180,9 @@ fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
         _ => false,
     };
     let until_us = end_of_pause(ctx, timeout)?;
-    // A pause that is over but not yet ended is no longer one.
+    // A pause past its end does not count, even if it was not lifted yet.
     let earlier = ctx.state.pause.filter(|pause| pause.until_us > ctx.now.monotonic_us);
-    // A later pause makes an earlier one longer or stronger, never shorter or weaker.
+    // A new pause can make the earlier one longer or stronger, never shorter or weaker.
     ctx.state.pause = Some(match earlier {
         Some(earlier) => Pause {
             until_us: until_us.max(earlier.until_us),
@@ -194,7 +194,7 @@ fn pause(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     Ok(())
 }
 
-/// The moment so many milliseconds from now.
+/// Returns the time this many milliseconds from now.
 fn end_of_pause(ctx: &Context<'_>, arg: &[u8]) -> Result<u64, CommandError> {
     let Some(timeout_ms) = parse_integer(arg) else {
         return Err(CommandError::text("ERR timeout is not an integer or out of range"));

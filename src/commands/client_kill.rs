@@ -1,4 +1,4 @@
-//! CLIENT KILL: closing connections, one by its address or all that meet some conditions.
+//! CLIENT KILL: closes one connection by its address, or all that match some conditions.
 //! <https://redis.io/docs/latest/commands/client-kill/>
 
 use super::client_list::Kind;
@@ -12,21 +12,21 @@ use crate::engine::{monitor, wait};
 use crate::resp::{Request, parse_integer};
 use crate::state::State;
 
-/// What a client must be like to be closed.
+/// The conditions for closing a client.
 #[derive(Default)]
 struct Conditions<'a> {
     number: Option<u64>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
     kind: Option<Kind>,
-    /// Whether the client that gives the command may be among them.
-    with_oneself: bool,
+    /// Whether the calling client may be closed too.
+    includes_caller: bool,
 }
 
 impl Conditions<'_> {
-    fn are_met_by(&self, client: &Client, oneself: ClientId) -> bool {
+    fn are_met_by(&self, client: &Client, caller: ClientId) -> bool {
         !client.is_gone()
-            && (self.with_oneself || client.id != oneself)
+            && (self.includes_caller || client.id != caller)
             && self.number.is_none_or(|number| number == client.id.number())
             && self.kind.is_none_or(|kind| kind == Kind::of(client))
             && self.addr.is_none_or(|addr| addr == client.peer.addr().as_bytes())
@@ -36,11 +36,11 @@ impl Conditions<'_> {
 
 pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
-    // With one argument it is an address, whatever it looks like.
+    // A single argument is an address, even if it looks like an option.
     let is_old_form = args.left() == 1;
     let conditions = if is_old_form {
         let addr = Some(args.required()?);
-        Conditions { addr, with_oneself: true, ..Conditions::default() }
+        Conditions { addr, includes_caller: true, ..Conditions::default() }
     } else {
         conditions(args)?
     };
@@ -76,16 +76,16 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
             _ if is_word(option, "type") => conditions.kind = Some(Kind::parse(value)?),
             _ if is_word(option, "addr") => conditions.addr = Some(value),
             _ if is_word(option, "laddr") => conditions.laddr = Some(value),
-            // There is one user, and every client is it.
+            // There is only one user, so every client matches.
             _ if is_word(option, "user") && value == b"default" => {}
             _ if is_word(option, "user") => {
                 return Err(CommandError::quoting("ERR No such user '", value, "'"));
             }
             _ if is_word(option, "skipme") && is_word(value, "yes") => {
-                conditions.with_oneself = false;
+                conditions.includes_caller = false;
             }
             _ if is_word(option, "skipme") && is_word(value, "no") => {
-                conditions.with_oneself = true;
+                conditions.includes_caller = true;
             }
             _ => return Err(CommandError::Syntax),
         }
@@ -93,10 +93,10 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
     Ok(conditions)
 }
 
-/// Closes another client. The connection is dropped at the end of the turn, but from now on
-/// the client is handed no message, counts as nobody's subscriber and breaks no watch.
+/// Closes another client. The connection is dropped at the end of the turn, but from now on the client
+/// gets no messages, does not count as a subscriber and breaks no watches.
 fn kill_other(state: &mut State, id: ClientId) {
-    // First, so that input that waited is not run when the wait ends.
+    // First, so that pending input is not run when the wait ends.
     state.clients.close(id, CloseReason::Killed);
     wait::stop(state, id);
     open_transaction::forget(state, id);

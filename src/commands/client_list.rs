@@ -1,4 +1,4 @@
-//! CLIENT LIST and CLIENT INFO: who is connected, a line each.
+//! CLIENT LIST and CLIENT INFO: the connected clients, one per line.
 //! <https://redis.io/docs/latest/commands/client-list/>
 
 use crate::client_id::ClientId;
@@ -8,17 +8,17 @@ use crate::engine::{Arguments, CommandError, Context, Origin, integer, is_word};
 use crate::resp::Request;
 use std::fmt::Write;
 
-/// The kinds of clients that Redis tells apart.
+/// Redis' types of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Normal,
     PubSub,
-    /// Replication: known by name, but nobody is one.
+    /// A primary or replica: a valid type without clients.
     Replication,
 }
 
 impl Kind {
-    /// The kind that an argument names.
+    /// Returns the type that an argument names.
     pub(super) fn parse(arg: &[u8]) -> Result<Kind, CommandError> {
         match arg {
             arg if is_word(arg, "normal") => Ok(Kind::Normal),
@@ -30,15 +30,15 @@ impl Kind {
         }
     }
 
-    /// The kind that a client is of.
+    /// Returns the type of a client.
     pub(super) fn of(client: &Client) -> Kind {
         if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
     }
 }
 
-/// A client's number as replies give it.
+/// Returns a client's ID as shown in replies.
 pub(super) fn shown_id(id: ClientId) -> i64 {
-    // One is given to each connection: i64 lasts for longer than any server.
+    // Each connection gets a new number: i64 outlasts any server.
     id.number() as i64
 }
 
@@ -86,9 +86,8 @@ fn describe_all(ctx: &mut Context<'_>, kind: Option<Kind>, text: &mut String) {
     }
 }
 
-/// Writes a client's line. The fields and their order are those of Redis 7.2; tools take them
-/// apart by name. Where this broker keeps nothing of the kind, a field holds what it would in
-/// a Redis that never used it.
+/// Writes a client's line. The fields and their order are those of Redis 7.2; tools find fields by
+/// name. A field without a counterpart here has the value of a Redis that never used the feature.
 fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
     let (identity, subscriptions) = (client.identity.as_deref(), client.subscriptions.as_deref());
     let name =
@@ -96,7 +95,7 @@ fn describe(client: &Client, ctx: &Context<'_>, text: &mut String) {
     let is_in_exec = ctx.origin.is_exec() && client.id == ctx.client;
     let transaction = client.transaction.as_deref();
     let queued = match (ctx.origin, transaction) {
-        // EXEC has taken the transaction from the client already.
+        // EXEC has already taken the transaction from the client.
         (Origin::Exec { commands }, _) if is_in_exec => Some(commands),
         (_, Some(transaction)) if transaction.is_open => Some(transaction.queued.len()),
         _ => None,
@@ -152,7 +151,7 @@ fn seconds_since(then_us: u64, now: Now) -> u64 {
     now.monotonic_us.saturating_sub(then_us) / 1_000_000
 }
 
-/// What a client is in the middle of, a letter each; `N` for nothing.
+/// Returns the client's flags, one letter each; `N` for none.
 fn flags(client: &Client, is_in_exec: bool) -> String {
     let transaction = client.transaction.as_deref();
     let is_blocked = client.blocked.is_some();
@@ -171,7 +170,7 @@ fn flags(client: &Client, is_in_exec: bool) -> String {
         ('U', matches!(client.peer, Peer::Unix { .. })),
         ('e', client.no_evict),
         ('T', client.no_touch),
-        // Not Redis': pops overlap, and acknowledge nothing.
+        // Not in Redis: the client's pops overlap, and so acknowledge nothing.
         ('w', client.is_shared()),
     ];
     let flags: String = letters.iter().filter(|(_, is_set)| *is_set).map(|(l, _)| l).collect();

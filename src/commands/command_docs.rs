@@ -1,11 +1,10 @@
-//! COMMAND DOCS: what a command is for, what it costs, how its arguments are written. `redis-cli`
-//! makes its hints of this.
+//! COMMAND DOCS: a command's purpose, complexity and arguments. `redis-cli` shows hints from it.
 
 use crate::engine::{Arg, Command};
 use crate::policy::{Policy, QueuePolicy, Takes};
 use crate::resp::Output;
 
-/// A command's name and documentation, its subcommands' among it.
+/// Writes a command's name and documentation, including its subcommands.
 pub(super) fn write(reply: &mut Output, command: &Command) {
     let args = command.args;
     let facts = [
@@ -34,7 +33,7 @@ pub(super) fn write(reply: &mut Output, command: &Command) {
     }
 }
 
-/// The numbers of the key specifications that are still to be mentioned.
+/// The key specifications that no argument has referred to so far, by number.
 type Specs = std::ops::Range<usize>;
 
 fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
@@ -74,7 +73,7 @@ fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
     }
 }
 
-/// Arguments that belong together, or of which there is one.
+/// Writes a group of arguments: a `block` has all of them, a `oneof` one of them.
 fn write_group(reply: &mut Output, name: &str, kind: &str, args: &[Arg], specs: &mut Specs) {
     write_head(reply, name, kind, &[], 1);
     reply.bulk(b"arguments");
@@ -97,7 +96,7 @@ fn write_policy_options(reply: &mut Output, specs: &mut Specs) {
     }
 }
 
-/// Name, type and flags of an argument that has `more` other fields, which follow.
+/// Writes the name, type and flags of an argument; `more` other fields follow.
 fn write_head(reply: &mut Output, name: &str, kind: &str, flags: &[&str], more: usize) {
     reply.map(2 + usize::from(!flags.is_empty()) + more);
     reply.bulk(b"name");
@@ -150,7 +149,7 @@ fn write_choice(reply: &mut Output, words: &[&str], flags: &[&str]) {
     }
 }
 
-/// Redis' type of an argument of this name.
+/// Returns Redis' type of an argument with this name.
 fn kind_of(name: &str) -> &'static str {
     match name {
         "key" | "newkey" | "source" | "destination" => "key",

@@ -1,4 +1,4 @@
-//! COMMAND: the table described to clients. <https://redis.io/docs/latest/commands/command/>
+//! COMMAND: describes the command table to clients. <https://redis.io/docs/latest/commands/command/>
 
 use super::categories::categories;
 use super::command_docs;
@@ -26,14 +26,14 @@ static SUBCOMMANDS: &[Command] = &[
         .category("connection").says("Counts the commands."),
     Command::new("command|docs", -2, docs).group(Server).since("7.0.0").anytime()
         .category("connection").args(&[OptionalMany("command-name")]).cost(ALL_COMMANDS)
-        .tips(ORDER_VARIES).says("Gives the documentation of commands."),
+        .tips(ORDER_VARIES).says("Returns the documentation of commands."),
     Command::new("command|getkeys", -3, getkeys).group(Server).since("2.8.13").anytime()
         .category("connection").args(&[One("command"), OptionalMany("arg")])
-        .cost("O(N) where N is the number of arguments").says("Gives the keys of a request."),
+        .cost("O(N) where N is the number of arguments").says("Returns the keys of a request."),
     Command::new("command|getkeysandflags", -3, getkeysandflags).group(Server).since("7.0.0")
         .anytime().category("connection").args(&[One("command"), OptionalMany("arg")])
         .cost("O(N) where N is the number of arguments")
-        .says("Gives the keys of a request and what is done with them."),
+        .says("Returns the keys of a request and how they are used."),
     Command::new("command|info", -2, info).group(Server).since("2.8.13").anytime()
         .category("connection").args(&[OptionalMany("command-name")]).cost(ALL_COMMANDS)
         .tips(ORDER_VARIES).says("Describes commands."),
@@ -42,7 +42,7 @@ static SUBCOMMANDS: &[Command] = &[
         .args(&[OptionalBlock("filterby", &[Named("FILTERBY", "filter"), One("value")])])
         .cost(ALL_COMMANDS).tips(ORDER_VARIES).says("Lists the names of commands."),
     Command::new("command|help", 2, help).group(Server).since("5.0.0").anytime()
-        .category("connection").says("Explains the subcommands."),
+        .category("connection").says("Returns help on the subcommands."),
 ];
 
 fn command(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -74,7 +74,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// The ten elements of a command's description.
+/// Writes the ten elements of a command's description.
 fn write_info(reply: &mut Output, command: &Command) {
     let (first, last, step) = command.keys.legacy_range();
     reply.array(10);
@@ -119,7 +119,7 @@ fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
     reply.bulk(b"flags");
     write_words(reply, spec.uses);
     reply.bulk(b"begin_search");
-    // A place in a request is small.
+    // A position in a request is small.
     write_search(reply, "index", &[("index", spec.begin as i64)]);
     reply.bulk(b"find_keys");
     match spec.find {
@@ -152,7 +152,7 @@ fn docs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let commands: Vec<&Command> = if names.len() == 0 {
         table.commands().collect()
     } else {
-        // Names that nobody knows are left out.
+        // Unknown names are left out.
         let found = names.filter_map(|name| table.find_full(name));
         found.map(|found| found.command).collect()
     };
@@ -181,13 +181,13 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// What COMMAND LIST asks of a command.
+/// A condition of COMMAND LIST.
 type Filter<'a> = Box<dyn Fn(&Command) -> bool + 'a>;
 
-/// What COMMAND LIST FILTERBY asks of a command.
+/// Returns the condition of COMMAND LIST FILTERBY.
 fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
     if is_word(word, "module") {
-        // There are no modules, so none has a command.
+        // There are no modules, so no command belongs to one.
         Some(Box::new(|_| false))
     } else if is_word(word, "aclcat") {
         Some(Box::new(move |command| {
@@ -241,7 +241,7 @@ fn write_keys(
     Ok(())
 }
 
-/// The command or subcommand that a request names, whatever its other arguments.
+/// Finds the command or subcommand that a request names, whatever its other arguments.
 fn find_asked(table: &'static Table, asked: &Request<'_>) -> Option<Found> {
     let found = table.find(asked.get(0)?)?;
     match asked.get(1) {

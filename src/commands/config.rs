@@ -1,4 +1,4 @@
-//! CONFIG: the settings of the running server, and its counters' reset.
+//! CONFIG: the settings of the running server, and the reset of its counters.
 
 use super::deeds::log_deed;
 use crate::engine::Arg::{Many, Pairs};
@@ -21,17 +21,17 @@ pub(super) static COMMANDS: &[Command] = &[
 static SUBCOMMANDS: &[Command] = &[
     Command::new("config|get", -3, get).group(Server).since("2.0.0").admin().no_script().anytime()
         .args(&[Many("parameter")]).cost("O(N) where N is the number of settings")
-        .says("Gives the settings whose names match patterns."),
+        .says("Returns the settings whose names match patterns."),
     Command::new("config|set", -4, set).group(Server).since("2.0.0").admin().no_script().anytime()
         .secrets(secret_settings).args(&[Pairs("parameter", "value")])
         .cost("O(N) where N is the number of settings given").tips(ALL_NODES_SUCCEED)
-        .says("Changes settings, all of those given or none."),
+        .says("Changes all the given settings, or none if one is wrong."),
     Command::new("config|resetstat", 2, resetstat).group(Server).since("2.0.0").admin().no_script()
-        .anytime().tips(ALL_NODES_SUCCEED).says("Starts the counters of INFO anew."),
+        .anytime().tips(ALL_NODES_SUCCEED).says("Resets the counters of INFO."),
     Command::new("config|rewrite", 2, rewrite).group(Server).since("2.8.0").admin().no_script()
-        .anytime().tips(ALL_NODES_SUCCEED).says("Writes the settings back to their file."),
+        .anytime().tips(ALL_NODES_SUCCEED).says("Writes the settings to the configuration file."),
     Command::new("config|help", 2, help).group(Server).since("5.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -62,7 +62,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let state = &mut *ctx.state;
     let mut next = state.settings.clone();
     let changed = next.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
-    // While they are written, they are the server's.
+    // During a rewrite the server already owns the append files.
     let has_files = state.persistence.is_on || state.persistence.is_rewriting;
     if changed.contains(&"appendonly") && next.appendonly && !has_files {
         state.host.claim_append_files(&next).map_err(|reason| {
@@ -70,7 +70,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
             CommandError::from(format!("ERR {failed} - {reason}"))
         })?;
     }
-    // Takes a look at every key, and may find that it cannot be.
+    // Checks every key, and may fail.
     if changed.contains(&"queue-policy") {
         let mut queues = Queues::new(&mut state.keyspace);
         queues.configure_policies(&next.queue_policies).map_err(|reason| {
@@ -79,7 +79,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         })?;
     }
     state.settings = next;
-    // Most settings are read where they are needed; these are kept elsewhere too.
+    // Most settings are read where they are needed; these have copies elsewhere.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
     state.slowlog.trim(count_max(state.settings.slowlog_len_max));
     state.keyspace.set_memory_limits(
@@ -105,7 +105,7 @@ fn resetstat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError>
     Ok(())
 }
 
-/// What a host without a file answers; it is the whole error, as in Redis.
+/// A host's error if there is no configuration file. It is the whole error text, as in Redis.
 const NO_FILE: &str = "The server is running without a config file";
 
 fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -121,8 +121,8 @@ fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     }
 }
 
-/// The file says of queue policies what holds: append files need not say it any more, and so do not
-/// override what is written in the file later.
+/// The file now has the current queue policies. Append files no longer record them, so that they do not
+/// override later edits of the file.
 fn adopt_policies(state: &mut State) {
     let keyspace = &mut state.keyspace;
     let mut next = keyspace.policies().clone();
@@ -130,7 +130,7 @@ fn adopt_policies(state: &mut State) {
     if forgotten.is_empty() || state.persistence.refusal().is_some() {
         return;
     }
-    // The same policies hold.
+    // The same policies apply as before.
     keyspace.set_policies(|policies| *policies = next);
     for name in forgotten {
         keyspace.mark_change();

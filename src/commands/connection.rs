@@ -1,4 +1,4 @@
-//! The connection itself: greeting, password, database, leaving.
+//! The connection itself: greeting, password, database, closing.
 
 use super::client_list::shown_id;
 use super::{client, pubsub};
@@ -13,32 +13,31 @@ use crate::queueing::Queues;
 use crate::resp::{Protocol, Request, parse_integer};
 use crate::state::State;
 
-/// The version of Redis whose commands and replies these are. Clients decide by it what they
-/// may ask for.
+/// The version of Redis whose commands and replies these are. Clients choose their features by it.
 pub(super) const REDIS_VERSION: &str = "7.2.4";
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("ping", -1, ping).group(Connection).since("1.0.0").fast().for_subscribers()
         .probes().args(&[Optional("message")]).tips(ALL_SHARDS_SUCCEED)
-        .says("Answers PONG, or the message given."),
+        .says("Returns PONG, or the given message."),
     Command::new("echo", 2, echo).group(Connection).since("1.0.0").anytime().fast()
-        .args(&[One("message")]).says("Answers the message given."),
+        .args(&[One("message")]).says("Returns the given message."),
     Command::new("hello", -1, hello).group(Connection).since("6.0.0").no_script().anytime().fast()
         .no_auth().allow_busy().secrets(password_in_hello)
         .args(&[OptionalBlock("arguments", &[One("protover"), OptionalBlock("auth", &[Named("AUTH", "username"), One("password")]), OptionalNamed("SETNAME", "clientname")])])
-        .says("Agrees on the protocol's version; may authenticate and set a name."),
+        .says("Chooses the protocol version; can authenticate and set a name."),
     Command::new("auth", -2, auth).group(Connection).since("1.0.0").no_script().anytime().fast()
         .no_auth().allow_busy().secrets(passwords).args(&[Optional("username"), One("password")])
         .says("Authenticates the connection with a password."),
     Command::new("select", 2, select).group(Connection).since("1.0.0").anytime().fast()
-        .args(&[One("index")]).says("Chooses the connection's database."),
+        .args(&[One("index")]).says("Selects the connection's database."),
     Command::new("quit", -1, quit).group(Connection).since("1.0.0").no_script().anytime().fast()
         .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
         .says("Closes the connection."),
     Command::new("reset", 1, reset).group(Connection).since("6.2.0").no_script().anytime().fast()
         .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
-        .says("Makes the connection as it was when it began."),
+        .says("Resets the connection to its initial state."),
 ];
 
 const WRONG_PASSWORD: CommandError =
@@ -48,7 +47,7 @@ fn ping(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     if request.len() > 2 {
         return Err(CommandError::Arity("ping".into()));
     }
-    // In RESP2 a subscriber takes every reply for a message: this one must look like one.
+    // In RESP2 a subscriber reads every reply as a message, so this one must look like a message.
     let looks_like_message = ctx.reply.protocol() == Protocol::Resp2
         && ctx.client().is_some_and(|client| client.is_subscriber());
     match request.get(1) {
@@ -68,7 +67,7 @@ fn echo(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// What the options of HELLO ask for.
+/// The options of HELLO.
 #[derive(Default)]
 struct Greeting<'a> {
     protocol: Option<Protocol>,
@@ -77,12 +76,12 @@ struct Greeting<'a> {
 }
 
 fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    // All is looked at before anything is changed.
+    // All options are checked before anything is changed.
     let greeting = greeting(request)?;
     if let Some((user, password)) = greeting.user_and_password {
         authenticate(ctx, user, password)?;
     }
-    // As in Redis, also where the password was taken away after the client connected.
+    // As in Redis, also if the password was removed after the client connected.
     if !ctx.client().is_some_and(|client| client.is_authenticated) {
         return Err(CommandError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the \
@@ -99,7 +98,7 @@ fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let version = i64::from(ctx.reply.protocol().version());
     ctx.reply.map(7);
     ctx.reply.bulk(b"server");
-    // Clients look at it to decide what they may ask for.
+    // Clients choose their features by it.
     ctx.reply.bulk(b"redis");
     ctx.reply.bulk(b"version");
     ctx.reply.bulk(REDIS_VERSION.as_bytes());
@@ -153,7 +152,7 @@ fn greeting<'a>(request: &Request<'a>) -> Result<Greeting<'a>, CommandError> {
     Ok(greeting)
 }
 
-/// Changes the protocol of this reply, whose buffer is lent out, and of all that follow.
+/// Changes the protocol of this reply, whose buffer is lent out, and of all later ones.
 fn set_protocol(ctx: &mut Context<'_>, protocol: Protocol) {
     ctx.reply.set_protocol(protocol);
     ctx.state.clients.set_protocol(ctx.client, protocol);
@@ -193,8 +192,8 @@ fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// Checks a password. There is one user, `default`; where no password is set, any will do. A
-/// failure takes nothing from a client that is authenticated already.
+/// Checks a password. The only user is `default`; if no password is set, any is correct. After a
+/// failure, a client that was already authenticated stays so.
 fn authenticate(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
     let wanted = ctx.state.settings.requirepass.as_bytes();
     if user != b"default" || !(wanted.is_empty() || is_same_secret(wanted, password)) {
@@ -207,7 +206,7 @@ fn authenticate(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Compares in a time that does not tell how many bytes were right.
+/// Compares in a time independent of the number of correct bytes.
 fn is_same_secret(wanted: &[u8], given: &[u8]) -> bool {
     let differing = wanted.iter().zip(given).fold(0, |differing, (a, b)| differing | (a ^ b));
     std::hint::black_box(differing) == 0 && wanted.len() == given.len()
@@ -251,11 +250,11 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         client.is_authenticated = settings.requirepass.is_empty();
         client.no_evict = false;
         client.no_touch = false;
-        // CLIENT REPLY SKIP right before takes this reply too, as in Redis.
+        // A CLIENT REPLY SKIP right before also skips this reply, as in Redis.
         if client.reply_mode == ReplyMode::Off {
             client.reply_mode = ReplyMode::On;
         }
-        // The name goes; the library stays what it is.
+        // The name is removed; the library stays.
         if let Some(identity) = &mut client.identity {
             identity.name = Vec::new();
         }

@@ -1,4 +1,4 @@
-//! DEBUG: what the tests of servers and clients need. Behind `enable-debug-command`.
+//! DEBUG: for tests of servers and clients. Requires `enable-debug-command`.
 
 mod digest;
 mod sha1;
@@ -18,10 +18,10 @@ use std::time::Duration;
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("debug", -2, debug).group(Server).since("1.0.0").admin().no_script().anytime()
-        .protected().says("A container for commands about the insides of the server."),
+        .protected().says("A container for commands about the server's internals."),
 ];
 
-/// The subcommands with the numbers of arguments of the whole request.
+/// The subcommands with the allowed numbers of arguments, of the whole request.
 pub(super) const SUBCOMMANDS: &[(&str, RangeInclusive<usize>, Run)] = &[
     ("sleep", 3..=3, sleep),
     ("object", 3..=3, object),
@@ -57,7 +57,7 @@ fn debug(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn sleep(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    // As with C's strtod, what is no number is 0.
+    // As with C's strtod, text that is not a number is 0.
     let seconds = Arguments::from(request, 2).required()?;
     let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse::<f64>().ok());
     let duration = Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default();
@@ -72,7 +72,7 @@ fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     let encoding = encoding_name(value);
     let used_s = u64::from(ctx.state.keyspace.last_use_s(db, key).unwrap_or_default());
     let idle_s = (ctx.now.monotonic_us / 1_000_000).saturating_sub(used_s);
-    // Addresses are nobody's business; clients look at the encoding and the times.
+    // Addresses stay private; clients look at the encoding and the times.
     ctx.reply.simple(&format!(
         "Value at:0x0 refcount:1 encoding:{encoding} serializedlength:{} lru:{used_s} \
          lru_seconds_idle:{idle_s}",
@@ -81,13 +81,14 @@ fn object(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// An error of the client's own choice. As in Redis it counts as no error of the server.
+/// Replies with an error of the client's choice. As in Redis, it does not count as an error of the
+/// server.
 fn error(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.error(Arguments::from(request, 2).required()?);
     Ok(())
 }
 
-/// A line in the log, with what could end it or colour it escaped.
+/// Writes a line to the log. Line ends and control characters are escaped.
 fn log_message(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     warn!("DEBUG LOG: {}", Arguments::from(request, 2).required()?.escape_ascii());
     ctx.reply.ok();
@@ -109,10 +110,10 @@ fn digest_value(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comm
     Ok(())
 }
 
-/// Bytes that POPULATE makes at the most, so that a slip does not fill the memory.
+/// Limit on the bytes that POPULATE creates, so that a typo does not fill the memory.
 const POPULATE_BYTES_MAX: u64 = 1 << 30;
 
-/// `POPULATE count [prefix [size]]`: lists of one message each, where Redis makes strings.
+/// `POPULATE count [prefix [size]]`: creates lists of one message each; Redis creates strings.
 fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const NOT_POSITIVE: CommandError =
         CommandError::text("ERR value is out of range, must be positive");
@@ -135,7 +136,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         if !keyspace.contains(ctx.db, &key) {
             let mut message = format!("value:{number}").into_bytes();
             if size > 0 {
-                // Within the bound above.
+                // Within the limit above.
                 message.resize(size as usize, 0);
             }
             let messages = std::iter::once(&message[..]);
@@ -149,7 +150,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// Without snapshots there is nothing to save and load back: the data are what they are.
+/// Does nothing: without snapshots there is nothing to save and load.
 fn reload(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let is_option = |arg| ["merge", "noflush", "nosave"].iter().any(|word| is_word(arg, word));
     if !request.args_from(2).all(is_option) {
@@ -158,14 +159,14 @@ fn reload(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
         ));
     }
     if request.args_from(2).any(|arg| is_word(arg, "nosave")) {
-        return Err(CommandError::text("ERR There is no snapshot that could be loaded"));
+        return Err(CommandError::text("ERR There is no snapshot to load"));
     }
     ctx.reply.ok();
     Ok(())
 }
 
-/// Files are loaded at the start only. What they say is what is in memory: a change is in both or
-/// in neither.
+/// Does nothing: append files are loaded only at the start. They always match the memory, since a
+/// change is in both or in neither.
 fn loadaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     if !ctx.state.persistence.is_on {
         return Err(CommandError::text("ERR There are no append files: appendonly is off"));
@@ -174,7 +175,7 @@ fn loadaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Buffers of replies grow and shrink here by rules of their own.
+/// Does nothing: the sizes of reply buffers follow other rules here.
 fn replybuffer(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
     let (name, value) = (args.required()?, args.required()?);
@@ -189,14 +190,14 @@ fn replybuffer(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     Ok(())
 }
 
-/// Switches of Redis that have nothing to switch here: expiry is on time and never lazy, there is
-/// no cron, there are no scripts, and no replicas to tell of another history.
+/// Redis' switches without a counterpart: expiry is always on time and never lazy, and there is no
+/// cron, no scripts and no replication history.
 fn no_effect(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.ok();
     Ok(())
 }
 
-/// Messages have one form whatever their size; the value is checked, for what it is worth.
+/// Checks the value, and has no effect: messages have one form whatever their size.
 fn quicklist_packed_threshold(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
@@ -210,7 +211,7 @@ fn quicklist_packed_threshold(
     Ok(())
 }
 
-/// A number of bytes with one of Redis' units.
+/// Parses a number of bytes with one of Redis' units.
 fn memory_bytes(arg: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(arg).ok()?.to_ascii_lowercase();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -227,12 +228,12 @@ fn memory_bytes(arg: &[u8]) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// Whether as many `a` as the argument says match a pattern, for times of hostile patterns.
+/// Whether a text of that many `a` matches a pattern: measures the time of hostile patterns.
 fn stringmatch_len(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     const LEN_MAX: i64 = 1 << 20;
     let mut args = Arguments::from(request, 2);
     let (len, pattern) = (args.integer()?.clamp(0, LEN_MAX), args.required()?);
-    // Within the bounds above.
+    // Within the limits above.
     let text = vec![b'a'; len as usize];
     ctx.reply.flag(glob_matches(pattern, &text));
     Ok(())
@@ -264,7 +265,7 @@ fn protocol(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
             }
         }
         b"attrib" => {
-            // RESP2 has no attributes: there only the reply is sent.
+            // RESP2 has no attributes: only the reply is sent.
             if is_resp3 {
                 reply.raw(b"|1\r\n$14\r\nkey-popularity\r\n*2\r\n$7\r\nkey:123\r\n:90\r\n");
             }
@@ -294,7 +295,7 @@ fn protocol(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// The protocol's own truth values, which no other command uses.
+/// Writes the protocol's boolean, which no other command uses.
 fn boolean(reply: &mut Output, yes: bool) {
     match (reply.protocol(), yes) {
         (Protocol::Resp2, _) => reply.flag(yes),
@@ -309,9 +310,9 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         "DEBUG",
         &[
             "CHANGE-REPL-ID",
-            "    Accepted for tests of replication, of which there is none.",
+            "    Accepted for tests of replication; there is none.",
             "DICT-RESIZING <0|1>",
-            "    Accepted for tests of hash tables, which resize as they need.",
+            "    Accepted for tests of hash tables; they resize as needed.",
             "DIGEST",
             "    Output a hex signature representing the current DB content.",
             "DIGEST-VALUE <key> [<key> ...]",
@@ -319,13 +320,13 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             "ERROR <string>",
             "    Return a Redis protocol error with <string> as message.",
             "LOADAOF",
-            "    Accepted with append files, which always say what is in memory; nothing is loaded.",
+            "    Accepted with append files. Nothing is loaded: they always match the memory.",
             "LOG <message>",
             "    Write <message> to the server log.",
             "OBJECT <key>",
             "    Show low level info about `key` and associated value.",
             "PAUSE-CRON <0|1>",
-            "    Accepted for tests of the cron job, of which there is none.",
+            "    Accepted for tests of the cron job; there is none.",
             "POPULATE <count> [<prefix>] [<size>]",
             "    Create <count> lists of one message named key:<num>. If <prefix> is specified",
             "    then it is used instead of the 'key' prefix.",
@@ -336,15 +337,15 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             "QUICKLIST-PACKED-THRESHOLD <size>",
             "    Accepted for tests of lists; messages have one form whatever their size.",
             "RELOAD [option ...]",
-            "    Accepted for tests of snapshots, of which there are none; the data stay.",
+            "    Accepted for tests of snapshots; there are none, and the data stays.",
             "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>, REPLYBUFFER RESIZING <0|1>",
             "    Accepted for tests of reply buffers.",
             "SET-ACTIVE-EXPIRE <0|1>",
-            "    Accepted for tests of expiry, which is always on time.",
+            "    Accepted for tests of expiry; it is always on time.",
             "SET-DISABLE-DENY-SCRIPTS <0|1>",
-            "    Accepted for tests of scripts, of which there are none.",
+            "    Accepted for tests of scripts; there are none.",
             "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-            "    Accepted for tests of snapshots, of which there are none.",
+            "    Accepted for tests of snapshots; there are none.",
             "SLEEP <seconds>",
             "    Stop the server for <seconds>. Decimals allowed.",
             "STRINGMATCH-LEN <length> <pattern>",

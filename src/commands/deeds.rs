@@ -1,16 +1,15 @@
-//! What the log tells of commands, at `loglevel verbose`: who changed the server or its data as a
-//! whole.
+//! The log lines of commands that change the server or all its data, at `loglevel verbose`.
 
 use crate::engine::Context;
 use crate::engine::secrets;
 use crate::resp::{OwnedRequest, Request};
 use log::debug;
 
-/// Arguments of a request that are shown, and bytes of each.
+/// Limits on the arguments shown of a request, and on the bytes of each.
 const ARGS_MAX: usize = 16;
 const ARG_BYTES_MAX: usize = 64;
 
-/// Tells of the command that runs, and who gave it.
+/// Logs the running command and its client.
 pub(super) fn log_deed(ctx: &Context<'_>, request: &Request<'_>) {
     if let Some(client) = ctx.client()
         && log::log_enabled!(log::Level::Debug)
@@ -19,7 +18,7 @@ pub(super) fn log_deed(ctx: &Context<'_>, request: &Request<'_>) {
     }
 }
 
-/// The request without its passwords, on one line whatever is in it.
+/// Returns the request without its passwords, always on one line.
 fn spelled(ctx: &Context<'_>, request: &Request<'_>) -> String {
     let hidden = secrets::hide(ctx.found.command, request);
     let shown = hidden.as_ref().map_or(*request, OwnedRequest::as_request);

@@ -4,13 +4,13 @@ use super::table;
 use crate::engine::{Command, Group};
 use std::fmt::Write;
 
-/// The names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
+/// Returns the names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
 /// table.
 pub fn command_names() -> impl Iterator<Item = String> {
     runnable().map(spelled)
 }
 
-/// What can be called: a container only through its subcommands.
+/// Returns the commands that can be called: of a container, only its subcommands.
 fn runnable() -> impl Iterator<Item = &'static Command> {
     table().all().map(|found| found.command).filter(|command| command.run.is_some())
 }
@@ -19,13 +19,13 @@ fn spelled(command: &Command) -> String {
     command.name.to_ascii_uppercase().replace('|', " ")
 }
 
-/// All commands as a Markdown table, in the order of the command table.
+/// Returns all commands as a Markdown table, in the order of the command table.
 pub fn commands_markdown() -> String {
     let mut text = String::from("| command | since | what it does |\n|---|---|---|\n");
     for command in runnable() {
         let summary = command.summary.replace('|', "\\|");
         let server = if command.group == Group::Queue { "Tidegate" } else { "Redis" };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ =
             writeln!(text, "| `{}` | {server} {} | {summary} |", spelled(command), command.since);
     }

@@ -1,4 +1,4 @@
-//! When keys expire. Times are kept as Unix milliseconds, however they are given.
+//! Expiry of keys. Times are stored as Unix milliseconds, whatever unit they are given in.
 
 use crate::engine::Arg::{One, OptionalChoice};
 use crate::engine::Group::Generic;
@@ -14,32 +14,32 @@ const CONDITIONS: Arg = OptionalChoice(&["NX", "XX", "GT", "LT"]);
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("expire", -3, expire).group(Generic).since("1.0.0").write().fast().key(1, UPDATE)
         .args(&[One("key"), One("seconds"), CONDITIONS])
-        .says("Makes a key expire after so many seconds."),
+        .says("Sets a key's expiry to a number of seconds from now."),
     Command::new("pexpire", -3, pexpire).group(Generic).since("2.6.0").write().fast()
         .key(1, UPDATE).args(&[One("key"), One("milliseconds"), CONDITIONS])
-        .says("Makes a key expire after so many milliseconds."),
+        .says("Sets a key's expiry to a number of milliseconds from now."),
     Command::new("expireat", -3, expireat).group(Generic).since("1.2.0").write().fast()
         .key(1, UPDATE).args(&[One("key"), One("unix-time-seconds"), CONDITIONS])
-        .says("Makes a key expire at a Unix time in seconds."),
+        .says("Sets a key's expiry to a Unix time in seconds."),
     Command::new("pexpireat", -3, pexpireat).group(Generic).since("2.6.0").write().fast()
         .key(1, UPDATE).args(&[One("key"), One("unix-time-milliseconds"), CONDITIONS])
-        .says("Makes a key expire at a Unix time in milliseconds."),
+        .says("Sets a key's expiry to a Unix time in milliseconds."),
     Command::new("ttl", 2, ttl).group(Generic).since("1.0.0").read_only().fast().key(1, READ_VALUE)
-        .args(&[One("key")]).tips(VARIES).says("Tells in how many seconds a key expires."),
+        .args(&[One("key")]).tips(VARIES).says("Returns the seconds until a key expires."),
     Command::new("pttl", 2, pttl).group(Generic).since("2.6.0").read_only().fast()
         .key(1, READ_VALUE).args(&[One("key")]).tips(VARIES)
-        .says("Tells in how many milliseconds a key expires."),
+        .says("Returns the milliseconds until a key expires."),
     Command::new("expiretime", 2, expiretime).group(Generic).since("7.0.0").read_only().fast()
         .key(1, READ_VALUE).args(&[One("key")])
-        .says("Tells at which Unix time in seconds a key expires."),
+        .says("Returns a key's expiry as a Unix time in seconds."),
     Command::new("pexpiretime", 2, pexpiretime).group(Generic).since("7.0.0").read_only().fast()
         .key(1, READ_VALUE).args(&[One("key")])
-        .says("Tells at which Unix time in milliseconds a key expires."),
+        .says("Returns a key's expiry as a Unix time in milliseconds."),
     Command::new("persist", 2, persist).group(Generic).since("2.2.0").write().fast().key(1, UPDATE)
-        .args(&[One("key")]).says("Makes a key stay that would expire."),
+        .args(&[One("key")]).says("Removes a key's expiry."),
 ];
 
-/// What a time is counted in.
+/// The unit of a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Seconds,
@@ -64,16 +64,16 @@ fn pexpireat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
     set(ctx, request, Unit::Milliseconds, 0)
 }
 
-/// On which condition an expiry is set.
+/// The conditions for setting an expiry.
 #[derive(Default)]
 struct Conditions {
-    /// NX: the key has none.
+    /// NX: the key has no expiry.
     if_none: bool,
-    /// XX: the key has one.
+    /// XX: the key has an expiry.
     if_any: bool,
-    /// GT: it becomes later. A key that stays has the latest of all.
+    /// GT: the new expiry is later. A key without expiry counts as the latest.
     if_later: bool,
-    /// LT: it becomes earlier.
+    /// LT: the new expiry is earlier.
     if_earlier: bool,
 }
 
@@ -102,7 +102,7 @@ impl Conditions {
         Ok(wanted)
     }
 
-    /// Whether the expiry may become `wanted_ms` where it was `current_ms`.
+    /// Whether the expiry may change from `current_ms` to `wanted_ms`.
     fn hold(&self, current_ms: Option<i64>, wanted_ms: i64) -> bool {
         match current_ms {
             None => !self.if_any && !self.if_later,
@@ -136,13 +136,13 @@ fn set(
     let is_set = keyspace.get(ctx.db, key).is_some()
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
     if is_set && expires_ms <= ctx.now.unix_ms() {
-        // With all that it has, as if that moment had come.
+        // Removes everything at the key, as if it expired now.
         Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key);
         keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {
         keyspace.set_expiry(ctx.db, key, Some(expires_ms));
-        // A moment and not a span: it means the same whenever it is replayed.
+        // A point in time, not a duration: it means the same whenever it is replayed.
         let mut digits = itoa::Buffer::new();
         keyspace.effects.record(ctx.db, [b"PEXPIREAT", key, digits.format(expires_ms).as_bytes()]);
     }
@@ -172,7 +172,7 @@ fn pexpiretime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     tell(ctx, request, Unit::Milliseconds, 0)
 }
 
-/// Answers a key's expiry as counted from `base_ms`; -2 without the key, -1 if it stays.
+/// Replies with a key's expiry, counted from `base_ms`; -2 without the key, -1 if it has none.
 fn tell(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
@@ -188,8 +188,8 @@ fn tell(
             let left_ms = (expires_ms - base_ms).max(0);
             match unit {
                 Unit::Milliseconds => left_ms,
-                // To the nearest second. The largest number has room above it as a `u64`, and a
-                // thousandth of that fits again.
+                // Rounded to the nearest second. As a `u64`, the largest i64 can grow by 500, and a
+                // thousandth of it fits an i64 again.
                 Unit::Seconds => ((left_ms.unsigned_abs() + 500) / 1000) as i64,
             }
         }

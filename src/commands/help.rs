@@ -1,9 +1,9 @@
-//! What containers of subcommands have in common: HELP, and the error that points to it.
+//! Shared by all containers of subcommands: HELP, and the error that points to it.
 
 use crate::engine::CommandError;
 use crate::resp::{Output, Request};
 
-/// Writes Redis' form of help: a first line, the container's own lines, HELP itself.
+/// Writes help in Redis' form: a first line, the container's own lines, HELP itself.
 pub(super) fn write(reply: &mut Output, container: &str, lines: &[&str]) {
     let first = format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     reply.array(lines.len() + 3);
@@ -15,12 +15,12 @@ pub(super) fn write(reply: &mut Output, container: &str, lines: &[&str]) {
     }
 }
 
-/// Redis' error where a subcommand checks the number of its arguments itself.
+/// Returns Redis' error for subcommands that check the number of their arguments themselves.
 pub(super) fn wrong_arguments(request: &Request<'_>, container: &str) -> CommandError {
     unknown_or_wrong(request.get(1).unwrap_or_default(), container)
 }
 
-/// The same error, for a subcommand by its name.
+/// Returns the same error for a subcommand given by name.
 pub(super) fn unknown_or_wrong(subcommand: &[u8], container: &str) -> CommandError {
     let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
     text.extend_from_slice(subcommand);

@@ -1,8 +1,8 @@
 //! INFO: the broker's state and counters as text. <https://redis.io/docs/latest/commands/info/>
 //!
-//! The names of the fields are Redis', for programs that parse them. The values are figures
-//! (`figures/`); a field of something that there is not (replicas, snapshots) has the value that a Redis
-//! without it shows.
+//! The field names are Redis', for programs that parse them. The values are figures (`figures/`). A
+//! field about a feature that does not exist here (replicas, snapshots) has the value of a Redis that
+//! does not use it.
 
 use super::connection::REDIS_VERSION;
 use crate::clients::{Client, Wants};
@@ -24,7 +24,7 @@ use std::fmt::{Display, Write};
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("info", -1, info).group(Server).since("1.0.0").anytime().dangerous()
         .args(&[OptionalMany("section")]).cost(ALL_CLIENTS).tips(SHARDS_DIFFER)
-        .says("Gives the server's state and counters."),
+        .says("Returns the server's state and counters."),
 ];
 
 /// One section of the text.
@@ -45,15 +45,15 @@ enum Line {
     Figure(&'static str, &'static Figure),
     /// All figures of a table.
     All(&'static [Figure]),
-    /// A number of bytes, and once more for people.
+    /// A number of bytes, and again in human-readable form.
     Bytes(&'static Figure),
-    /// A part of a whole, with the sign.
+    /// A ratio, with a percent sign.
     Percent(&'static Figure),
-    /// The same value under each of these names: of something that there is not.
+    /// The same value under each of these names, for features that do not exist here.
     Fixed(&'static str, &'static [&'static str]),
-    /// Lines that are shown at times only.
+    /// Lines shown only under a condition.
     If(fn(&State) -> bool, &'static [Line]),
-    /// What is no figure, and figures of each of several things.
+    /// Fields that are not figures, or figures of each of several things.
     Written(fn(&mut Text, &Reading<'_>)),
 }
 
@@ -102,7 +102,7 @@ static SERVER: &[Line] = &[
     Fixed("00000000", &["redis_git_sha1"]), zeros(&["redis_git_dirty", "redis_build_id"]),
     Fixed("standalone", &["redis_mode"]), figure("os"), figure("arch_bits"),
     Fixed("POSIX clock_gettime", &["monotonic_clock"]), figure("multiplexing_api"),
-    // What is asked of a C program; the second is what one says that no GCC has made.
+    // For a C program; the second is what a program not compiled by GCC reports.
     Fixed("c11-builtin", &["atomicvar_api"]), Fixed("0.0.0", &["gcc_version"]),
     figure("process_id"), figure("process_supervised"), figure("run_id"), figure("tcp_port"),
     figure("server_time_usec"), figure("uptime_in_seconds"), figure("uptime_in_days"),
@@ -117,8 +117,8 @@ static CLIENTS: &[Line] = &[
     Written(blocking_keys), zeros(&["total_blocking_keys_on_nokey"]),
 ];
 
-/// The allocator's sizes are as Redis has them with an allocator that does not tell: all that the process
-/// has is the allocator's, and what is in use is what was counted.
+/// The allocator's sizes are those of a Redis whose allocator reports nothing: it holds all the
+/// process' memory, and has allocated the counted memory.
 #[rustfmt::skip]
 static MEMORY: &[Line] = &[
     bytes("used_memory"), bytes("used_memory_rss"), bytes("used_memory_peak"),
@@ -145,7 +145,7 @@ static MEMORY: &[Line] = &[
 static PERSISTENCE: &[Line] = &[
     figure("loading"), zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]),
     Fixed("0.00", &["current_fork_perc"]), zeros(&["current_save_keys_processed", "current_save_keys_total"]),
-    // Without snapshots, since the start.
+    // Counted since the start, without snapshots.
     renamed("rdb_changes_since_last_save", "changes"), zeros(&["rdb_bgsave_in_progress"]),
     renamed("rdb_last_save_time", "start_time"), Fixed("ok", &["rdb_last_bgsave_status"]),
     Fixed("-1", &["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"]),
@@ -196,7 +196,7 @@ static STATS: &[Line] = &[
 #[rustfmt::skip]
 static REPLICATION: &[Line] = &[
     Fixed("master", &["role"]), zeros(&["connected_slaves"]), Fixed("no-failover", &["master_failover_state"]),
-    // Nobody follows, so that the run and its history of changes are the same thing.
+    // There are no replicas, so the run and its replication history are the same.
     renamed("master_replid", "run_id"), Fixed("0000000000000000000000000000000000000000", &["master_replid2"]),
     zeros(&["master_repl_offset"]), Fixed("-1", &["second_repl_offset"]), zeros(&["repl_backlog_active"]),
     Fixed("1048576", &["repl_backlog_size"]), zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]),
@@ -209,7 +209,7 @@ static CPU: &[Line] = &[
     figure("used_cpu_sys_main_thread"), figure("used_cpu_user_main_thread"),
 ];
 
-/// What channel policies have done to slow subscribers. Not in Redis.
+/// Effects of channel policies on slow subscribers. Not in Redis.
 #[rustfmt::skip]
 static CHANNELS: &[Line] = &[
     figure("channel_policies"), figure("channel_messages_dropped_oldest"),
@@ -218,7 +218,7 @@ static CHANNELS: &[Line] = &[
 ];
 
 impl Section {
-    /// Whether an argument of INFO asks for this section.
+    /// Whether an argument of INFO names this section.
     fn is_named(&self, arg: &[u8]) -> bool {
         is_word(arg, self.title)
             || is_word(arg, "all")
@@ -246,7 +246,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// The text of INFO as it grows.
+/// The text of INFO while it is built.
 struct Text {
     text: String,
     /// All commands, for their counters.
@@ -291,23 +291,23 @@ impl Text {
     }
 
     fn field(&mut self, name: impl Display, value: impl Display) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(self.text, "{name}:{value}\r\n");
     }
 }
 
-/// Figures of one thing, as `name=value` with commas.
+/// Figures of one thing as `name=value`, separated by commas.
 fn joined<T>(figures: &[Each<T>], of: &T) -> String {
     let mut text = String::new();
     for figure in figures {
         let comma = if text.is_empty() { "" } else { "," };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{comma}{}={}", figure.name, (figure.read)(of));
     }
     text
 }
 
-/// A number of bytes with its unit, as Redis shows it.
+/// Returns a number of bytes with its unit, as Redis shows it.
 pub(super) fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
     if bytes < 1024 {
@@ -325,7 +325,7 @@ pub(super) fn human_bytes(bytes: u64) -> String {
     format!("{number:.2}{}", unit.unwrap_or(&""))
 }
 
-/// What is listened on, as the settings say it.
+/// The listening addresses, as in the settings.
 fn listeners(text: &mut Text, reading: &Reading<'_>) {
     let settings = &reading.state.settings;
     let binds: String = settings.bind.iter().map(|address| format!("bind={address},")).collect();
@@ -339,7 +339,7 @@ fn listeners(text: &mut Text, reading: &Reading<'_>) {
     }
 }
 
-/// The longest buffers of any client. Looks at all clients, so it is no figure.
+/// The longest buffers of any client. Not a figure, since it visits all clients.
 fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
     let clients = &reading.state.clients;
     let input_max = clients.iter().map(|client| client.input.capacity()).max();
@@ -348,7 +348,7 @@ fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
     text.field("client_recent_max_output_buffer", output_max.unwrap_or(0));
 }
 
-/// How many keys clients wait for. Looks at all clients, so it is no figure.
+/// The number of keys that clients wait for. Not a figure, since it visits all clients.
 fn blocking_keys(text: &mut Text, reading: &Reading<'_>) {
     let clients = reading.state.clients.iter();
     let waits = clients.filter_map(Client::wait);
@@ -377,7 +377,7 @@ fn latencystats(text: &mut Text, reading: &Reading<'_>) {
         }
         let values: Vec<String> = percentiles()
             .map(|percent| {
-                // The setting takes only numbers.
+                // The setting accepts only numbers.
                 let number: f64 = percent.parse().unwrap_or(0.0);
                 format!("p{number}={:.3}", latencies.percentile(number) as f64 / 1000.0)
             })
@@ -389,7 +389,7 @@ fn latencystats(text: &mut Text, reading: &Reading<'_>) {
 
 fn errorstats(text: &mut Text, reading: &Reading<'_>) {
     for (name, count) in &reading.state.stats.errors {
-        // What an error echoes must not make lines of its own.
+        // Text of the request in an error must not add lines.
         let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         let name = name.replace(':', "_");
         text.field(format_args!("errorstat_{name}"), joined(EACH_ERROR, count));
@@ -400,14 +400,14 @@ fn keyspace(text: &mut Text, reading: &Reading<'_>) {
     let keyspace = &reading.state.keyspace;
     for db in (0..keyspace.db_count()).filter(|&db| !keyspace.is_empty(db)) {
         let figures = joined(EACH_DATABASE, &DatabaseSize::of(keyspace, db));
-        // Redis' avg_ttl is a sample of its expiry cycle, 0 before the first; there is no cycle.
+        // Redis' avg_ttl is a sample from its expiry cycle, 0 before the first. There is no cycle here.
         text.field(format_args!("db{db}"), format_args!("{figures},avg_ttl=0"));
     }
 }
 
 fn channel_policies(text: &mut Text, reading: &Reading<'_>) {
     for ranked in reading.state.channel_policies.iter() {
-        // A name has printable characters only; a colon in it would end the field's name.
+        // A name has only printable characters; a colon in it would end the field's name.
         let name = String::from_utf8_lossy(&ranked.policy.name).replace(':', "_");
         text.field(
             format_args!("channel_policy_{name}"),
@@ -421,7 +421,7 @@ mod tests {
     use super::human_bytes;
 
     #[test]
-    fn bytes_for_people() {
+    fn human_readable_bytes() {
         let cases: &[(u64, &str)] = &[
             (0, "0B"),
             (1023, "1023B"),

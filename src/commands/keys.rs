@@ -1,5 +1,5 @@
-//! Keys whatever they hold: their names, their places, whole databases. Walking over them is
-//! `scan.rs`, their expiry `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
+//! Keys of any type: names, renaming, moving, whole databases. Iterating over keys is in `scan.rs`,
+//! their expiry in `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
 use super::deeds::log_deed;
 use crate::clients::{Client, Clients};
@@ -21,24 +21,24 @@ pub(super) static COMMANDS: &[Command] = &[
         .args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS).says("Removes keys."),
     Command::new("unlink", -2, del).group(Generic).since("4.0.0").write().fast()
         .keys(1, -1, REMOVE).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
-        .says("Removes keys, as DEL does."),
+        .says("Removes keys, like DEL."),
     Command::new("exists", -2, exists).group(Generic).since("1.0.0").read_only().fast()
         .keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
-        .says("Counts which of the keys exist."),
+        .says("Counts the keys that exist."),
     Command::new("type", 2, type_of).group(Generic).since("1.0.0").read_only().fast().key(1, READ)
-        .args(&[One("key")]).says("Tells what kind of value a key holds."),
+        .args(&[One("key")]).says("Returns the type of a key's value."),
     Command::new("touch", -2, touch).group(Generic).since("3.2.1").read_only().fast()
         .keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY).tips(SUM_OF_SHARDS)
-        .says("Counts which of the keys exist, and notes that they were used."),
+        .says("Counts the keys that exist, and updates their last use."),
     Command::new("rename", 3, rename).group(Generic).since("1.0.0").write().key(1, TAKE)
         .key(2, OVERWRITE).args(&[One("key"), One("newkey")])
-        .says("Gives a key another name, in the place of what has that name."),
+        .says("Renames a key, and replaces any key with the new name."),
     Command::new("renamenx", 3, renamenx).group(Generic).since("1.0.0").write().fast().key(1, TAKE)
         .key(2, CREATE).args(&[One("key"), One("newkey")])
-        .says("Gives a key another name unless that is taken."),
+        .says("Renames a key unless the new name exists."),
     Command::new("move", 3, move_key).group(Generic).since("1.0.0").write().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key"), One("db")])
-        .says("Moves a key to another database unless its name is taken there."),
+        .says("Moves a key to another database unless it exists there."),
     Command::new("copy", -3, copy).group(Generic).since("6.2.0").write().deny_oom()
         .key(1, READ_VALUE).key(2, OVERWRITE)
         .args(&[One("source"), One("destination"), OptionalNamed("DB", "destination-db"), OptionalWord("REPLACE")])
@@ -55,7 +55,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command::new("swapdb", 3, swapdb).group(Server).since("4.0.0").write().fast().dangerous()
         .category("keyspace").args(&[One("index1"), One("index2")])
         .cost("O(N) where N is the number of waiting and watching clients")
-        .says("Exchanges the keys of two databases."),
+        .says("Swaps the keys of two databases."),
 ];
 
 const SAME_OBJECT: CommandError =
@@ -64,7 +64,7 @@ const SAME_OBJECT: CommandError =
 fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let keyspace = &mut ctx.state.keyspace;
     let is_removed = |key: &&[u8]| {
-        // A queue may have messages that are ready, delayed and in flight: all of them go.
+        // A queue may have ready, delayed and in-flight messages: all are removed.
         let is_cleared = Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key).is_some() || is_cleared
     };
@@ -94,7 +94,7 @@ fn type_of(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 
 fn touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let State { keyspace, stats, .. } = &mut *ctx.state;
-    // TOUCH means it, even from a client that leaves keys untouched otherwise.
+    // TOUCH always updates the last use, even for a client with CLIENT NO-TOUCH.
     keyspace.set_use_time(ctx.now, true);
     let mut count = 0;
     for key in request.args_from(1) {
@@ -118,7 +118,7 @@ fn renamenx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// Gives a key another name; whether that was done.
+/// Renames a key. Returns whether it did.
 fn rename_to(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
@@ -131,20 +131,20 @@ fn rename_to(
     if !keyspace.contains(ctx.db, from) {
         return Err(CommandError::NoSuchKey);
     }
-    // This covers a key that is to have its own name: nothing changes.
+    // Renaming a key to its own name changes nothing either.
     if from == to || (!replaces && keyspace.contains(ctx.db, to)) {
         return Ok(false);
     }
     if let Some((value, expires_ms)) = keyspace.remove(ctx.db, from) {
-        make_place(keyspace, ctx.db, to, &value);
+        remove_hidden(keyspace, ctx.db, to, &value);
         keyspace.insert(ctx.db, to, value, expires_ms);
     }
     Ok(true)
 }
 
-/// What is no list comes in the place of a queue with all that it has in flight and delayed, which could
-/// not come back.
-fn make_place(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], value: &Value) {
+/// Before a value that is not a list replaces a queue, removes the queue's messages in flight and
+/// delayed: they could not be returned.
+fn remove_hidden(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], value: &Value) {
     if value.type_of() != Type::List && keyspace.is_under_policy(db, key) {
         Queues::new(keyspace).clear_hidden(db, key);
     }
@@ -160,7 +160,7 @@ fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     let moved = if keyspace.contains(to, key) { None } else { keyspace.remove(ctx.db, key) };
     ctx.reply.flag(moved.is_some());
     if let Some((value, expires_ms)) = moved {
-        make_place(keyspace, to, key, &value);
+        remove_hidden(keyspace, to, key, &value);
         keyspace.insert(to, key, value, expires_ms);
     }
     Ok(())
@@ -191,7 +191,7 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     ctx.reply.flag(value.is_some());
     if let Some(value) = value {
         let expires_ms = keyspace.expiry(ctx.db, from).flatten();
-        make_place(keyspace, to_db, to, &value);
+        remove_hidden(keyspace, to_db, to, &value);
         keyspace.insert(to_db, to, value, expires_ms);
     }
     Ok(())
@@ -202,8 +202,8 @@ fn dbsize(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Checks the option of a flush. ASYNC and SYNC do the same: what is flushed is gone at once, and freed in
-/// parts.
+/// Checks the option of a flush. ASYNC and SYNC do the same: the keys disappear at once, and their
+/// memory is freed in parts.
 fn check_flush_option(request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     if args.left() > 0 {
@@ -246,8 +246,8 @@ fn swapdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The keys for which clients wait, those of the longest wait first and in the order in which it
-/// named them, then those they watch; some may be there twice.
+/// The keys that clients wait for, then those they watch; some may be there twice. The longest wait
+/// comes first, and its keys in the order in which the client named them.
 fn attached_keys(clients: &Clients) -> Vec<(DbIndex, Key)> {
     let mut waits: Vec<_> = clients.iter().filter_map(Client::wait).collect();
     waits.sort_by_key(|wait| wait.ticket);
@@ -271,7 +271,7 @@ mod tests {
     use crate::settings::Settings;
     use crate::state::State;
 
-    /// Commands of some clients on one state.
+    /// Commands of several clients on one state.
     struct Bench {
         state: State,
         clients: Vec<ClientId>,
@@ -290,7 +290,7 @@ mod tests {
             Bench { state, clients, now }
         }
 
-        /// Runs a command given as one line; the reply.
+        /// Runs a command given as one line, and returns the reply.
         fn run(&mut self, client: usize, line: &str) -> String {
             let owned = OwnedRequest::from_args(line.split(' ').map(str::as_bytes));
             let request = owned.as_request();
@@ -302,7 +302,7 @@ mod tests {
             String::from_utf8_lossy(&reply.take_all()).into_owned()
         }
 
-        /// What a client was sent that is no reply to a command of its own.
+        /// Returns output to a client that is not a reply to its own command.
         fn sent(&mut self, client: usize) -> String {
             let output = self.state.clients.outbox(self.clients[client]);
             String::from_utf8_lossy(&output.expect("connected").take_all()).into_owned()
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_name_gets_what_arrives_under_it() {
+    fn a_waiting_client_gets_what_arrives_under_its_key() {
         let arrivals: [&[&str]; 4] = [
             &["RPUSH other m", "RENAME other q"],
             &["RPUSH other m", "RENAMENX other q"],
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn only_touch_notes_a_use_for_a_client_that_leaves_keys_untouched() {
+    fn only_touch_updates_the_last_use_for_a_no_touch_client() {
         let mut bench = Bench::new(1);
         bench.run(0, "RPUSH k m");
         let id = bench.clients[0];

@@ -1,4 +1,4 @@
-//! LATENCY: moments at which commands held everybody up.
+//! LATENCY: slow commands that delayed all clients.
 //! <https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>
 
 use crate::engine::Arg::{One, OptionalMany};
@@ -18,21 +18,21 @@ pub(super) static COMMANDS: &[Command] = &[
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
     Command::new("latency|latest", 2, latest).group(Server).since("2.8.13").admin().no_script()
-        .anytime().tips(NODES_DIFFER).says("Gives the latest hold-up of each event."),
+        .anytime().tips(NODES_DIFFER).says("Returns the latest latency spike of each event."),
     Command::new("latency|history", 3, history).group(Server).since("2.8.13").admin().no_script()
-        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Gives the hold-ups of an event."),
+        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Returns the latency spikes of an event."),
     Command::new("latency|reset", -2, reset).group(Server).since("2.8.13").admin().no_script()
         .anytime().args(&[OptionalMany("event")]).tips(ALL_NODES_SUCCEED)
-        .says("Forgets the hold-ups of events, or all."),
+        .says("Deletes the latency spikes of the given events, or of all."),
     Command::new("latency|graph", 3, graph).group(Server).since("2.8.13").admin().no_script()
-        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Draws the hold-ups of an event."),
+        .anytime().args(&[One("event")]).tips(NODES_DIFFER).says("Draws the latency spikes of an event."),
     Command::new("latency|doctor", 2, doctor).group(Server).since("2.8.13").admin().no_script()
-        .anytime().tips(NODES_DIFFER).says("Says what the hold-ups mean."),
+        .anytime().tips(NODES_DIFFER).says("Explains the latency spikes and what to do."),
     Command::new("latency|histogram", -2, histogram).group(Server).since("7.0.0").admin()
         .no_script().anytime().args(&[OptionalMany("command")]).tips(NODES_DIFFER)
-        .says("Gives how long commands took."),
+        .says("Returns how long commands took, as histograms."),
     Command::new("latency|help", 2, help).group(Server).since("2.8.13").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 fn find<'a>(ctx: &'a Context<'_>, name: &[u8]) -> Option<&'a LatencyEvent> {
@@ -91,7 +91,7 @@ fn graph(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     Ok(())
 }
 
-/// The newest samples as columns, oldest first, between the lowest and the highest of them.
+/// Draws the newest samples as columns, oldest first, scaled between their lowest and highest.
 fn draw(event: &LatencyEvent) -> String {
     const COLUMNS_MAX: usize = 80;
     const ROWS: u64 = 4;
@@ -126,18 +126,18 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     let mut text = String::new();
     if ctx.state.settings.latency_threshold_ms == 0 {
         text.push_str(
-            "Latency is not watched. \"CONFIG SET latency-monitor-threshold <milliseconds>\" \
-             begins to note commands that take that long.\n",
+            "Latency is not monitored. \"CONFIG SET latency-monitor-threshold <milliseconds>\" \
+             starts recording commands that take that long.\n",
         );
     } else if ctx.state.latency.events.is_empty() {
-        text.push_str("No command has held the others up since latency is watched.\n");
+        text.push_str("No latency spikes since monitoring started.\n");
     }
     for event in &ctx.state.latency.events {
         let count = event.samples.len().max(1) as u64;
         let mean_ms = event.samples.iter().map(|(_, ms)| ms).sum::<u64>() / count;
         text.push_str(&format!(
-            "{}: {count} hold-ups, on average {mean_ms} ms, worst {} ms. SLOWLOG GET shows which \
-             commands take long; fewer elements per command hold others up less.\n",
+            "{}: {count} latency spikes, on average {mean_ms} ms, worst {} ms. SLOWLOG GET shows which \
+             commands are slow; fewer elements per command delay other clients less.\n",
             event.name, event.worst_ms
         ));
     }
@@ -151,7 +151,7 @@ fn histogram(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
     if request.len() == 2 {
         wanted.extend(table.all());
     }
-    // A container stands for its subcommands, whose positions follow its own.
+    // A container includes its subcommands, whose positions follow its own.
     for found in request.args_from(2).filter_map(|name| table.find_full(name)) {
         let subcommands = found.command.subcommands.len();
         wanted.extend(table.all().skip(found.index).take(subcommands + 1));
@@ -167,7 +167,7 @@ fn histogram(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
         ctx.reply.bulk(name.as_bytes());
         ctx.reply.map(2);
         ctx.reply.bulk(b"calls");
-        // Counts and microseconds stay far below i64.
+        // Counts and microseconds stay far below the maximum of i64.
         ctx.reply.integer(times.total().cast_signed());
         ctx.reply.bulk(b"histogram_usec");
         let borders = times.borders();

@@ -1,4 +1,4 @@
-//! MEMORY: what keys, clients and the process take.
+//! MEMORY: memory use of keys, clients and the process.
 
 use super::info::human_bytes;
 use crate::engine::Arg::{One, OptionalNamed};
@@ -20,17 +20,17 @@ pub(super) static COMMANDS: &[Command] = &[
 static SUBCOMMANDS: &[Command] = &[
     Command::new("memory|usage", -3, usage).group(Server).since("4.0.0").read_only().key(2, READ)
         .args(&[One("key"), OptionalNamed("SAMPLES", "count")])
-        .says("Gives the memory that a key and its value take."),
+        .says("Returns the memory used by a key and its value."),
     Command::new("memory|stats", 2, stats).group(Server).since("4.0.0").tips(SHARDS_DIFFER)
-        .says("Gives what memory is used for."),
+        .says("Returns the memory used, by purpose."),
     Command::new("memory|doctor", 2, doctor).group(Server).since("4.0.0").tips(SHARDS_DIFFER)
-        .says("Says what is unusual about the memory."),
+        .says("Reports unusual memory use."),
     Command::new("memory|purge", 2, purge).group(Server).since("4.0.0").tips(ALL_SHARDS_SUCCEED)
-        .says("Gives spare memory back to the system."),
+        .says("Returns unused memory to the system."),
     Command::new("memory|malloc-stats", 2, malloc_stats).group(Server).since("4.0.0")
-        .tips(SHARDS_DIFFER).says("Gives what the allocator tells of itself."),
+        .tips(SHARDS_DIFFER).says("Returns statistics of the allocator."),
     Command::new("memory|help", 2, help).group(Server).since("4.0.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
 fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -38,7 +38,7 @@ fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let key = args.required()?;
     while let Some(option) = args.optional() {
         let samples = args.optional().filter(|_| is_word(option, "samples"));
-        // The whole value is counted as it changes: there is nothing to sample.
+        // The memory of a value is counted exactly as it changes: there is nothing to sample.
         if integer(samples.ok_or(CommandError::Syntax)?)? < 0 {
             return Err(CommandError::Syntax);
         }
@@ -53,19 +53,19 @@ fn usage(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 /// A value of MEMORY STATS.
 enum Shown {
     Figure(&'static Figure),
-    /// What a Redis without scripts, replicas and a telling allocator shows.
+    /// The value of a Redis without scripts and replicas, whose allocator reports nothing.
     Count(usize),
     Part(f64),
 }
 
 use Shown::{Count, Part};
 
-/// A row of MEMORY STATS: its name there, and the figure's.
+/// A row of MEMORY STATS: its name there, and its figure.
 const fn row(name: &'static str, figure: &'static str) -> (&'static str, Shown) {
     (name, Shown::Figure(named(figure)))
 }
 
-/// What comes before the maps of the databases.
+/// The rows before the maps of the databases.
 static BEFORE_DATABASES: &[(&str, Shown)] = &[
     row("peak.allocated", "used_memory_peak"),
     row("total.allocated", "used_memory"),
@@ -79,8 +79,8 @@ static BEFORE_DATABASES: &[(&str, Shown)] = &[
     ("functions.caches", Count(0)),
 ];
 
-/// What comes behind them. As Redis has it with an allocator that does not tell, all that the process
-/// has is the allocator's.
+/// The rows after them. As in a Redis whose allocator reports nothing, all memory of the process counts
+/// as the allocator's.
 static BEHIND_DATABASES: &[(&str, Shown)] = &[
     row("overhead.total", "used_memory_overhead"),
     row("keys.count", "keys"),
@@ -144,7 +144,7 @@ fn write_db(reply: &mut Output, keyspace: &Keyspace, db: DbIndex) {
     reply.count(0);
 }
 
-/// Below this nothing about the memory is worth a word.
+/// Nothing is reported about memory below this.
 const SMALL_BYTES: usize = 5 * 1024 * 1024;
 
 fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -153,9 +153,9 @@ fn doctor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         text.push_str(&format!(" * {finding}\n"));
     }
     if text.is_empty() {
-        text.push_str("Nothing about the memory of this instance is unusual.\n");
+        text.push_str("Nothing about this instance's memory use is unusual.\n");
     } else {
-        text.insert_str(0, "This is unusual about the memory of this instance:\n\n");
+        text.insert_str(0, "Unusual memory use of this instance:\n\n");
     }
     ctx.reply.verbatim(text.as_bytes());
     Ok(())
@@ -175,12 +175,12 @@ fn findings(reading: &Reading<'_>) -> Vec<String> {
     let human = |bytes: usize| human_bytes(bytes as u64);
     add(
         peak > SMALL_BYTES && peak > used.saturating_mul(3) / 2,
-        format!("Peak: at most {} were used, now {}.", human(peak), human(used)),
+        format!("Peak: memory use reached {}, and is {} now.", human(peak), human(used)),
     );
     add(
         used > SMALL_BYTES && reading.fragmentation() > 1.5,
         format!(
-            "Fragmentation: the process takes {} for {} of data and buffers.",
+            "Fragmentation: the process uses {} for {} of data and buffers.",
             human_bytes(reading.resident_bytes()),
             human(used)
         ),
@@ -188,7 +188,7 @@ fn findings(reading: &Reading<'_>) -> Vec<String> {
     add(
         buffers > SMALL_BYTES && buffers > used / 2,
         format!(
-            "Clients: {} of {} are buffers of clients. CLIENT LIST shows who reads too slowly.",
+            "Clients: {} of {} are client buffers. CLIENT LIST shows clients that read too slowly.",
             human(buffers),
             human(used)
         ),
@@ -196,7 +196,7 @@ fn findings(reading: &Reading<'_>) -> Vec<String> {
     add(
         limit > 0 && state.used_bytes() as u64 > limit / 10 * 9,
         format!(
-            "Limit: {} of maxmemory {} are used. Above it no command may add data.",
+            "Limit: {} of maxmemory {} are used. Above it, no command can add data.",
             human(state.used_bytes()),
             human_bytes(limit)
         ),

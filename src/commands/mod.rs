@@ -1,8 +1,8 @@
-//! The commands: one family a file or folder, and the table made of their rows.
+//! The commands: one family per file or folder, and the table made of their rows.
 //!
-//! Adding a command is one place: a row and the function beneath it in the family's file. Look-up,
-//! arity errors, what is allowed when, COMMAND and its DOCS, counters and the documentation's table
-//! all come from the row.
+//! A new command is added in one place: a row and the function beneath it, in the family's file.
+//! Look-up, arity errors, gates, COMMAND and its DOCS, counters and README's table all come from the
+//! row.
 
 mod absent;
 mod blocking;
@@ -70,7 +70,7 @@ static FAMILIES: &[&[Command]] = &[
     absent::COMMANDS,
 ];
 
-/// The table of all commands; it never changes.
+/// Returns the table of all commands, which never changes.
 pub(crate) fn table() -> &'static Table {
     static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(FAMILIES));
     &TABLE

@@ -1,4 +1,4 @@
-//! OBJECT: how a value is kept. <https://redis.io/docs/latest/commands/object/>
+//! OBJECT: the encoding and use of values. <https://redis.io/docs/latest/commands/object/>
 
 use crate::engine::Arg::One;
 use crate::engine::Group::Generic;
@@ -12,33 +12,33 @@ use crate::resp::Request;
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
     Command::container("object", OBJECT).group(Generic).since("2.2.3")
-        .says("A container for commands about how values are kept."),
+        .says("A container for commands about encodings and use of values."),
 ];
 
 #[rustfmt::skip]
 static OBJECT: &[Command] = &[
     Command::new("object|encoding", 3, encoding).group(Generic).since("2.2.3").read_only()
         .key(2, READ).args(&[One("key")]).tips(VARIES)
-        .says("Names the form in which a value is kept."),
+        .says("Returns the encoding of a value."),
     Command::new("object|freq", 3, freq).group(Generic).since("4.0.0").read_only().key(2, READ)
-        .args(&[One("key")]).tips(VARIES).says("Would tell how often a key is used."),
+        .args(&[One("key")]).tips(VARIES).says("Returns an error: use counts are not kept."),
     Command::new("object|help", 2, help).group(Generic).since("6.2.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
     Command::new("object|idletime", 3, idletime).group(Generic).since("2.2.3").read_only()
         .key(2, READ).args(&[One("key")]).tips(VARIES)
-        .says("Tells for how many seconds a key was not used."),
+        .says("Returns the seconds since a key was last used."),
     Command::new("object|refcount", 3, refcount).group(Generic).since("2.2.3").read_only()
         .key(2, READ).args(&[One("key")]).tips(VARIES)
-        .says("Counts the references to a value, which is one."),
+        .says("Returns the number of references to a value, always one."),
 ];
 
-/// Bytes of a list that Redis keeps as one listpack by default (`list-max-listpack-size -2`).
+/// Size of a list up to which Redis keeps it as one listpack by default (`list-max-listpack-size -2`).
 const LISTPACK_BYTES_MAX: usize = 8 * 1024;
-/// Bytes that a listpack spends beside each short message.
+/// Overhead of each short message in a listpack.
 const LISTPACK_OVERHEAD_BYTES: usize = 2;
 
-/// The value that the command names, without noting a use; where there is none, the null that
-/// says so is written.
+/// Returns the value that the command names, without updating its last use. Writes a null if there is
+/// none.
 fn look_up<'a>(
     ctx: &'a mut Context<'_>,
     request: &Request<'_>,
@@ -61,7 +61,7 @@ fn encoding(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// The encoding that Redis would have for a value.
+/// Returns Redis' encoding for such a value.
 pub(super) fn encoding_name(value: &Value) -> &'static str {
     match value {
         Value::List(queue) if fits_listpack(queue) => "listpack",
@@ -70,11 +70,11 @@ pub(super) fn encoding_name(value: &Value) -> &'static str {
     }
 }
 
-/// Whether Redis would keep the list as one listpack. Both forms are packed segments here; the
-/// name tells how much there is.
+/// Whether Redis would keep the list as one listpack. Both forms are packed segments here; the name
+/// only tells the size.
 fn fits_listpack(queue: &Queue) -> bool {
     let mut bytes = 0;
-    // Ends at the limit, however long the list.
+    // Stops at the limit, however long the list.
     queue.iter().all(|message| {
         bytes += message.len() + LISTPACK_OVERHEAD_BYTES;
         bytes <= LISTPACK_BYTES_MAX
@@ -98,7 +98,7 @@ fn idletime(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     }
     let used_s = ctx.state.keyspace.last_use_s(ctx.db, key(request)?).unwrap_or_default();
     let now_s = ctx.now.monotonic_us / 1_000_000;
-    // Seconds since the clock's start are far below i64.
+    // Seconds since the clock's start stay far below the maximum of i64.
     ctx.reply.integer(now_s.saturating_sub(used_s.into()) as i64);
     Ok(())
 }

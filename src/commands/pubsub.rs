@@ -21,31 +21,31 @@ use std::collections::BTreeSet;
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("subscribe", -2, subscribe).group(PubSub).since("2.0.0").pubsub().no_script()
         .anytime().for_subscribers().args(&[Many("channel")]).cost("O(1) for each channel")
-        .says("Hears what is published on channels."),
+        .says("Subscribes to channels."),
     Command::new("unsubscribe", -1, unsubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
         .anytime().for_subscribers().args(&[OptionalMany("channel")]).cost("O(1) for each channel")
-        .says("Stops hearing channels, or all of them."),
+        .says("Unsubscribes from the given channels, or from all."),
     Command::new("psubscribe", -2, psubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
         .anytime().for_subscribers().args(&[Many("pattern")]).cost("O(1) for each pattern")
-        .says("Hears all channels whose names match patterns."),
+        .says("Subscribes to all channels whose names match patterns."),
     Command::new("punsubscribe", -1, punsubscribe).group(PubSub).since("2.0.0").pubsub()
         .no_script().anytime().for_subscribers().args(&[OptionalMany("pattern")])
-        .cost("O(1) for each pattern").says("Stops hearing patterns, or all of them."),
+        .cost("O(1) for each pattern").says("Unsubscribes from the given patterns, or from all."),
     Command::new("ssubscribe", -2, ssubscribe).group(PubSub).since("7.0.0").pubsub().no_script()
         .anytime().for_subscribers().keys(1, -1, NOT_KEY).args(&[Many("shardchannel")])
-        .cost("O(1) for each channel").says("Hears what is published on shard channels."),
+        .cost("O(1) for each channel").says("Subscribes to shard channels."),
     Command::new("sunsubscribe", -1, sunsubscribe).group(PubSub).since("7.0.0").pubsub()
         .no_script().anytime().for_subscribers().keys(1, -1, NOT_KEY)
         .args(&[OptionalMany("shardchannel")]).cost("O(1) for each channel")
-        .says("Stops hearing shard channels, or all of them."),
+        .says("Unsubscribes from the given shard channels, or from all."),
     Command::new("publish", 3, publish).group(PubSub).since("2.0.0").pubsub().anytime().fast()
         .may_replicate().args(&[One("channel"), One("message")])
         .cost("O(N+M) where N is the number of subscribers and M the number of patterns")
-        .says("Sends a message to a channel."),
+        .says("Publishes a message on a channel."),
     Command::new("spublish", 3, spublish).group(PubSub).since("7.0.0").pubsub().anytime().fast()
         .may_replicate().key(1, NOT_KEY).args(&[One("shardchannel"), One("message")])
         .cost("O(N) where N is the number of subscribers")
-        .says("Sends a message to a shard channel."),
+        .says("Publishes a message on a shard channel."),
     Command::container("pubsub", PUBSUB).group(PubSub).since("2.8.0")
         .says("A container for commands about channels."),
 ];
@@ -59,7 +59,7 @@ static PUBSUB: &[Command] = &[
         .anytime().args(&[OptionalMany("channel")]).cost("O(1) for each channel")
         .says("Counts the subscribers of channels."),
     Command::new("pubsub|numpat", 2, pubsub_numpat).group(PubSub).since("2.8.0").pubsub().anytime()
-        .says("Counts the patterns that are subscribed to."),
+        .says("Counts the patterns that have subscribers."),
     Command::new("pubsub|shardchannels", -2, pubsub_shardchannels).group(PubSub).since("7.0.0")
         .pubsub().anytime().args(&[Optional("pattern")])
         .cost("O(N) where N is the number of channels")
@@ -68,10 +68,10 @@ static PUBSUB: &[Command] = &[
         .pubsub().anytime().args(&[OptionalMany("shardchannel")]).cost("O(1) for each channel")
         .says("Counts the subscribers of shard channels."),
     Command::new("pubsub|help", 2, pubsub_help).group(PubSub).since("6.2.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
-/// What the protocol calls a subscription's beginning, end, and messages.
+/// The protocol's words for the start and end of a subscription.
 struct Words {
     subscribed: &'static [u8],
     unsubscribed: &'static [u8],
@@ -93,8 +93,8 @@ fn names_of(subscriptions: &mut Subscriptions, kind: Kind) -> &mut BTreeSet<Key>
     }
 }
 
-/// The count that Redis gives with a subscription: channels and patterns together, shard
-/// channels by themselves.
+/// Returns Redis' count in a subscription's confirmation: channels and patterns together, shard
+/// channels separately.
 fn counted(subscriptions: &Subscriptions, kind: Kind) -> usize {
     match kind {
         Kind::Channel | Kind::Pattern => {
@@ -113,7 +113,7 @@ fn psubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
 }
 
 fn ssubscribe(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    // Redis makes no exception for EXEC here, as it does for the other two.
+    // Redis makes no exception for EXEC here, unlike for the other two.
     if !ctx.origin.may_wait() {
         return Err(CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
     }
@@ -139,7 +139,7 @@ fn subscribe_to(
     Ok(())
 }
 
-/// One push that says how a subscription changed.
+/// Writes the push that confirms a change of subscriptions.
 fn confirm(reply: &mut Output, word: &[u8], name: Option<&[u8]>, count: usize) {
     reply.push(3);
     reply.bulk(word);
@@ -195,7 +195,7 @@ fn unsubscribe_from(
     Ok(())
 }
 
-/// Ends all subscriptions of a client without a word (RESET, the end of the connection).
+/// Ends all subscriptions of a client without confirmation (RESET, the end of the connection).
 pub(crate) fn forget(state: &mut State, id: ClientId) {
     let State { clients, channels, .. } = state;
     let Some(client) = clients.get_mut(id) else { return };
@@ -242,7 +242,7 @@ fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// What a message on a channel needs to be delivered, and who hears which channel.
+/// Returns all subscribers, and the means to deliver a message on this channel.
 fn fanout<'a>(ctx: &'a mut Context<'_>, channel: &[u8]) -> (&'a Channels, Fanout<'a>) {
     let State { clients, channels, channel_policies, .. } = &mut *ctx.state;
     let policy = channel_policies.of(channel);

@@ -1,6 +1,6 @@
-//! QUEUE: what is known of queues, and what acknowledges, returns, holds back.
+//! QUEUE: information about queues; acknowledging, returning and pausing.
 //!
-//! These commands are Tidegate's own. Policies are set by the ones in `queue_policy.rs`.
+//! These commands are Tidegate's own. Policies are set by those in `queue_policy.rs`.
 
 use super::scan::{parse_cursor, selects, write_page};
 use super::{help, queue_policy};
@@ -29,45 +29,46 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("A container for commands about queues and their policies."),
 ];
 
-/// The version of Tidegate that brought them: Redis has no such commands.
+/// The version of Tidegate that introduced them; Redis has no such commands.
 const SINCE: &str = "0.1.0";
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
     Command::new("queue|ack", -3, ack).group(Queue).since(SINCE).write().key(2, UPDATE)
         .args(&[One("key"), OptionalNamed("COUNT", "count")])
-        .cost("O(N log M) where N is the number of messages and M of those in flight")
+        .cost("O(N log M) where N is the number of messages given and M the number in flight")
         .says("Acknowledges messages in flight."),
     Command::new("queue|nack", -3, nack).group(Queue).since(SINCE).write().key(2, UPDATE)
         .args(&[One("key"), OptionalNamed("COUNT", "count")])
-        .cost("O(N log M) where N is the number of messages and M of those in flight")
+        .cost("O(N log M) where N is the number of messages given and M the number in flight")
         .says("Returns messages in flight to their queue."),
     Command::new("queue|info", 3, info).group(Queue).since(SINCE).read_only().key(2, READ)
         .args(&[One("key")])
         .cost("O(1) under a policy, else O(N) where N is the number of messages")
-        .says("Tells what is known of a queue."),
+        .says("Returns the policy, sizes, state and counts of a queue."),
     Command::new("queue|inflight", 3, inflight).group(Queue).since(SINCE).read_only().key(2, READ)
         .args(&[One("key")]).cost("O(N) where N is the number of messages in flight")
         .says("Lists the messages of a queue that are in flight."),
     Command::new("queue|list", -2, list).group(Queue).since(SINCE).read_only()
         .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
-        .cost("O(1) for every call").says("Gives some of the queues, and where to go on."),
+        .cost("O(1) for each call").says("Returns some of the queues, and a cursor to continue."),
     Command::new("queue|pause", -3, pause).group(Queue).since(SINCE).admin().key(2, READ)
         .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
-        .says("Makes a queue give or take no messages."),
+        .says("Pauses pops from a queue, pushes to it, or both."),
     Command::new("queue|resume", -3, resume).group(Queue).since(SINCE).admin().key(2, READ)
         .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
         .says("Ends a pause of a queue."),
     Command::new("queue|policy", -3, queue_policy::policy).group(Queue).since(SINCE).admin()
         .no_script().args(POLICY)
-        .cost("O(N) where N is the number of keys to set or delete one, else of policies")
-        .says("Sets, deletes, lists policies; tells which one a key has."),
+        .cost("O(N) where N is the number of keys (SET, DEL) or of policies (LIST, OF)")
+        .says("Sets, deletes or lists policies, or returns the policy of a key."),
     Command::new("queue|help", 2, help).group(Queue).since(SINCE).anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
-/// The deliveries that QUEUE ACK and NACK name: `[COUNT n]`, the oldest of the connection, one without it;
-/// or `VALUE message [message ...]`, the oldest of each, whoever has it. Their numbers rise.
+/// Returns the deliveries that QUEUE ACK and NACK name, in ascending order of their numbers.
+/// `[COUNT n]` means the oldest of this connection, by default one; `VALUE message [message ...]` the
+/// oldest of each message, whichever connection has it.
 fn named_deliveries(
     ctx: &mut Context<'_>,
     key: &Key,
@@ -110,7 +111,7 @@ fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// Which directions of a queue are held back, in words.
+/// Returns the paused directions of a queue as a word.
 fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
     match (is_read_paused, is_write_paused) {
         (false, false) => "none",
@@ -131,7 +132,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         Some(list) if list.is_stamped() => {
             (list.len(), Some(list.message_bytes()), list.oldest_ms())
         }
-        // Without a policy nobody counts them as they come.
+        // Without a policy, bytes and ages are not tracked.
         Some(list) => (list.len(), None, None),
     };
     let policy = keyspace.policy_for(ctx.db, key);
@@ -169,7 +170,7 @@ fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     reply.bulk(paused.as_bytes());
     for (name, count) in COUNTS {
         reply.bulk(name.as_bytes());
-        // Counts of messages stay far below i64.
+        // Counts of messages stay far below the maximum of i64.
         reply.integer(count(&totals).cast_signed());
     }
     Ok(())
@@ -195,7 +196,7 @@ fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         reply.bulk(b"message");
         reply.bulk(&delivery.message);
         reply.bulk(b"client-id");
-        // Numbers of clients stay far below i64.
+        // IDs of clients stay far below the maximum of i64.
         reply.bulk(delivery.owner.number().to_string().as_bytes());
         reply.bulk(b"in-flight-ms");
         reply.integer(now_ms.saturating_sub(delivery.delivered_ms));
@@ -206,7 +207,7 @@ fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// Queues that one step of QUEUE LIST visits unless COUNT says otherwise, as SCAN has it.
+/// Queues that one call of QUEUE LIST visits unless COUNT says otherwise, as for SCAN.
 const LIST_COUNT: usize = 10;
 
 fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -238,7 +239,7 @@ fn list(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// Which directions `[READ|WRITE|ALL]` means: reading, writing.
+/// Returns the directions that `[READ|WRITE|ALL]` means: reading, writing.
 fn directions(mut args: Arguments<'_>) -> Result<(bool, bool), CommandError> {
     match args.left() {
         0 => Ok((true, true)),
@@ -276,22 +277,23 @@ fn help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         "QUEUE",
         &[
             "ACK <key> [COUNT <count>|VALUE <message> [<message> ...]]",
-            "    Acknowledge the oldest messages of the queue that this connection has in flight,",
-            "    one by default; or for each message the oldest one in flight that is equal to it,",
-            "    whichever connection has it. Returns how many there were.",
+            "    Acknowledge the oldest messages in flight on this connection, by default one;",
+            "    with VALUE, the oldest message in flight equal to each given one, on any",
+            "    connection. Returns the number of acknowledged messages.",
             "INFLIGHT <key>",
-            "    List the messages in flight: message, client, for how long, the number of deliveries.",
+            "    List the messages in flight: message, client, time in flight, number of deliveries.",
             "INFO <key>",
-            "    Return the policy, length, bytes, age of the oldest message and counts of a queue.",
+            "    Return the policy, sizes, state and counts of a queue.",
             "LIST [<cursor>] [MATCH <pattern>] [COUNT <count>]",
-            "    Iterate over the queues as SCAN does over the keys.",
+            "    Iterate over the queues, like SCAN over the keys.",
             "NACK <key> [COUNT <count>|VALUE <message> [<message> ...]]",
-            "    Return those messages to the queue.",
+            "    Return messages in flight to the queue, selected like those of ACK.",
             "PAUSE <key> [READ|WRITE|ALL]",
-            "    Let pops find nothing, refuse pushes, or both, until QUEUE RESUME or a restart.",
+            "    Pause the queue until QUEUE RESUME or a restart: READ lets pops find no message,",
+            "    WRITE refuses pushes, ALL (the default) does both.",
             "POLICY SET <name> <pattern> [<option> <value> ...]",
-            "    Set a policy for the queues whose keys match the pattern. A wrong option is answered",
-            "    with a list of all options.",
+            "    Set a policy for queues with keys that match the pattern. The error for a wrong",
+            "    option lists all options.",
             "POLICY DEL <name>",
             "    Delete a policy.",
             "POLICY LIST",

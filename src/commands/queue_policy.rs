@@ -1,4 +1,4 @@
-//! QUEUE POLICY: policies that are set and looked at while the server runs.
+//! QUEUE POLICY: setting and showing policies while the server runs.
 
 use super::help::unknown_or_wrong;
 use crate::engine::gates::refuse_unwritable;
@@ -71,7 +71,7 @@ fn of(ctx: &mut Context<'_>, key: &[u8]) {
     }
 }
 
-/// Name, pattern, where it is from, and the options that are not the default.
+/// Writes a policy's name, pattern, source, and the options that differ from their defaults.
 fn write(reply: &mut Output, policy: &QueuePolicy, policies: &Policies) {
     let is_configured = policies.configured_as(&policy.name) == Some(policy);
     let source: &[u8] = if is_configured { b"configuration" } else { b"command" };

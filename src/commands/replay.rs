@@ -1,7 +1,7 @@
-//! Commands that come from append files instead of a client.
+//! Runs commands from append files instead of a client.
 //!
-//! There is no client, no gate, no reply and nobody who waits; nothing expires. What comes is
-//! known to be whole, so MULTI and EXEC mean nothing more: nobody sees a state in between.
+//! There is no client, gate, reply or wait, and nothing expires. The input is known to be complete, so
+//! MULTI and EXEC have no effect: no client can see a state in between.
 
 use crate::client_id::ClientId;
 use crate::clock::Now;
@@ -12,9 +12,9 @@ use crate::queueing::{self, Queues};
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
 
-/// Runs one command in `db`, which a SELECT changes. `reply` is left empty.
+/// Runs one command in `db`, which a SELECT changes. Leaves `reply` empty.
 ///
-/// Only what changes data is expected, and what stands around it.
+/// Accepts only commands that change data, and SELECT, MULTI, EXEC and notes.
 pub(crate) fn replay(
     state: &mut State,
     table: &'static Table,

@@ -1,4 +1,4 @@
-//! Walking over the keys: KEYS, SCAN, RANDOMKEY.
+//! Iterating over keys: KEYS, SCAN, RANDOMKEY.
 
 use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Generic;
@@ -12,20 +12,20 @@ pub(super) static COMMANDS: &[Command] = &[
     Command::new("keys", 2, keys).group(Generic).since("1.0.0").read_only().dangerous()
         .args(&[One("pattern")]).cost(ALL_KEYS)
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
-        .says("Gives all keys whose names match a pattern."),
+        .says("Returns all keys whose names match a pattern."),
     Command::new("scan", -2, scan).group(Generic).since("2.8.0").read_only()
         .args(&[One("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count"), OptionalNamed("TYPE", "type")])
         .cost("O(1) for each call").tips(&["nondeterministic_output", "request_policy:special"])
-        .says("Gives some of the keys, and where to go on."),
+        .says("Returns some of the keys, and a cursor to continue."),
     Command::new("randomkey", 1, randomkey).group(Generic).since("1.0.0").read_only()
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
-        .says("Gives any one of the keys."),
+        .says("Returns a random key."),
 ];
 
-/// Keys that one step of SCAN visits unless COUNT says otherwise.
+/// Keys that one call of SCAN visits unless COUNT says otherwise.
 const SCAN_COUNT: usize = 10;
 
-/// Whether a key is asked for: `*` means all of them, the empty one included.
+/// Whether a pattern matches a key: `*` matches all keys, also the empty one.
 pub(super) fn selects(pattern: &[u8], key: &[u8]) -> bool {
     pattern == b"*" || glob_matches(pattern, key)
 }
@@ -43,7 +43,7 @@ fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// What SCAN is asked beside the cursor.
+/// SCAN's options.
 struct ScanOptions<'a> {
     count: usize,
     pattern: Option<&'a [u8]>,
@@ -84,7 +84,7 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         if pattern.is_some_and(|pattern| !selects(pattern, key)) {
             return;
         }
-        // A type that does not exist matches nothing: Redis refuses it only from version 8 on.
+        // A type that does not exist matches nothing: Redis returns an error only from version 8 on.
         if let Some(type_name) = type_name {
             looked_up += 1;
             if !is_word(type_name, value.type_name()) {
@@ -98,7 +98,7 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// Where to go on, and the keys of this step.
+/// Writes the next cursor, and the keys of this page.
 pub(super) fn write_page(reply: &mut Output, next: u64, keys: &[&[u8]]) {
     reply.array(2);
     reply.bulk(next.to_string().as_bytes());
@@ -106,8 +106,8 @@ pub(super) fn write_page(reply: &mut Output, next: u64, keys: &[&[u8]]) {
     keys.iter().for_each(|key| reply.bulk(key));
 }
 
-/// A cursor as C's strtoul reads it, which ends at a NUL, takes a sign, and counts negative
-/// numbers back from the largest.
+/// Parses a cursor as C's strtoul does: it ends at a NUL, accepts a sign, and negative numbers count
+/// back from the largest.
 pub(super) fn parse_cursor(arg: &[u8]) -> Option<u64> {
     let text = arg.split(|&byte| byte == 0).next().unwrap_or_default();
     let (is_negative, digits) = match text {

@@ -13,20 +13,20 @@ use crate::state::ShutdownRequest;
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("time", 1, time).group(Server).since("2.6.0").anytime().fast().tips(VARIES)
-        .says("Gives the server's time."),
+        .says("Returns the server's time."),
     Command::new("role", 1, role).group(Server).since("2.8.12").no_script().anytime().fast()
-        .dangerous().counts_as_admin().says("Gives the server's part in replication."),
+        .dangerous().counts_as_admin().says("Returns the server's role in replication."),
     Command::new("monitor", 1, monitor).group(Server).since("1.0.0").admin().no_script().anytime()
-        .says("Shows all commands as they run."),
+        .says("Shows all commands while they run."),
     Command::new("shutdown", -1, shutdown).group(Server).since("1.0.0").admin().no_script()
         .anytime().no_multi().allow_busy()
         .args(&[OptionalChoice(&["NOSAVE", "SAVE"]), OptionalWord("NOW"), OptionalWord("FORCE"), OptionalWord("ABORT")])
-        .says("Ends the server."),
+        .says("Stops the server."),
     Command::new("bgrewriteaof", 1, bgrewriteaof).group(Server).since("1.0.0").admin().no_script()
-        .no_async_loading().says("Writes the append files anew, as short as can be."),
+        .no_async_loading().says("Rewrites the append files to be as short as possible."),
     Command::new("lolwut", -1, lolwut).group(Server).since("5.0.0").read_only().fast()
         .args(&[OptionalNamed("VERSION", "version")])
-        .says("Draws a picture and gives the version."),
+        .says("Draws a picture and returns the version."),
 ];
 
 fn time(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -38,7 +38,7 @@ fn time(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
 }
 
 fn role(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // A master with no history to offer and no replicas.
+    // A primary without replication history and replicas.
     ctx.reply.array(3);
     ctx.reply.bulk(b"master");
     ctx.reply.integer(0);
@@ -50,7 +50,8 @@ fn monitor(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     if !ctx.origin.may_wait() {
         return Err(CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
     }
-    // Who is a monitor already gets no answer, as in Redis: it could not tell it from a line.
+    // A client that is a monitor already gets no reply, as in Redis: it could not distinguish it from a
+    // line.
     if ctx.client().is_some_and(|client| client.is_monitor) {
         return Ok(());
     }
@@ -84,11 +85,11 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     }
     if save && !force && !ctx.state.persistence.is_on {
         return Err(CommandError::text(
-            "ERR SHUTDOWN SAVE has nothing to save to: without append files (appendonly no) all \
-             messages end with the process; SHUTDOWN NOSAVE ends it all the same",
+            "ERR SHUTDOWN SAVE cannot save: without append files (appendonly no) all messages are \
+             lost; SHUTDOWN NOSAVE stops the server anyway",
         ));
     }
-    // There are no snapshots to leave out, and what append files there are is always saved.
+    // There are no snapshots to skip, and append files are always saved.
     log_deed(ctx, request);
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
     Ok(())
@@ -111,11 +112,11 @@ fn bgrewriteaof(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The largest picture.
+/// The size limits of the picture.
 const COLUMNS_MAX: i64 = 120;
 const ROWS_MAX: i64 = 24;
 
-/// `LOLWUT [VERSION number [columns [rows]]]`; the number is taken and changes nothing.
+/// `LOLWUT [VERSION number [columns [rows]]]`; the number is accepted and has no effect.
 fn lolwut(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let mut numbers = [5, 60, 9];
@@ -135,7 +136,7 @@ fn lolwut(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// Water, higher on one side of a gate than on the other.
+/// Draws water, higher on one side of a gate than on the other.
 fn draw_tide(columns: i64, rows: i64, phase: f64) -> String {
     let gate = columns * 3 / 5;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! SLOWLOG: the commands that took long. <https://redis.io/docs/latest/commands/?group=server>
+//! SLOWLOG: the log of slow commands. <https://redis.io/docs/latest/commands/?group=server>
 
 use super::help::wrong_arguments;
 use crate::engine::Arg::Optional;
@@ -16,19 +16,19 @@ pub(super) static COMMANDS: &[Command] = &[
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
     Command::new("slowlog|get", -2, get).group(Server).since("2.2.12").admin().anytime()
-        .args(&[Optional("count")]).cost("O(N) where N is the number of entries given")
+        .args(&[Optional("count")]).cost("O(N) where N is the number of entries returned")
         .tips(&["request_policy:all_nodes", "nondeterministic_output"])
-        .says("Gives the newest slow commands."),
+        .says("Returns the newest slow commands."),
     Command::new("slowlog|len", 2, len).group(Server).since("2.2.12").admin().anytime()
         .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
-        .says("Counts the slow commands kept."),
+        .says("Counts the slow commands in the log."),
     Command::new("slowlog|reset", 2, reset).group(Server).since("2.2.12").admin().anytime()
-        .tips(ALL_NODES_SUCCEED).says("Forgets the slow commands."),
+        .tips(ALL_NODES_SUCCEED).says("Clears the log of slow commands."),
     Command::new("slowlog|help", 2, help).group(Server).since("6.2.0").anytime()
-        .says("Explains the subcommands."),
+        .says("Returns help on the subcommands."),
 ];
 
-/// How many entries SLOWLOG GET gives if it is not told.
+/// Entries that SLOWLOG GET returns by default.
 const SHOWN_DEFAULT: usize = 10;
 
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -50,7 +50,7 @@ fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     ctx.reply.array(wanted.min(entries.len()));
     for entry in entries.iter().take(wanted) {
         ctx.reply.array(6);
-        // All three count from the start or from 1970, far from the end of i64.
+        // All three count from the start or from 1970, and stay far below the maximum of i64.
         ctx.reply.integer(entry.id as i64);
         ctx.reply.integer(entry.unix_s as i64);
         ctx.reply.integer(entry.duration_us as i64);

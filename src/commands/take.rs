@@ -1,4 +1,4 @@
-//! Taking messages from a list, at once or after a wait, and how commands say what to take.
+//! Taking messages from a list, at once or after a wait, and the arguments for it.
 
 use crate::clients::Consumer;
 use crate::engine::{Arguments, CommandError, Context, integer_within, is_word};
@@ -9,18 +9,18 @@ use crate::resp::{Args, Output};
 use crate::state::State;
 use std::iter;
 
-/// What a command wants to take.
+/// What to take, and the reply for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Take<'a> {
-    /// BLPOP, BRPOP: one message, answered with the key.
+    /// BLPOP, BRPOP: one message; the reply has the key.
     Pop { end: End },
-    /// LMPOP, BLMPOP: up to `count` messages, answered with the key.
+    /// LMPOP, BLMPOP: up to `count` messages; the reply has the key.
     PopMany { end: End, count: usize },
-    /// BLMOVE, BRPOPLPUSH: one message, put into another list.
+    /// BLMOVE, BRPOPLPUSH: one message, moved to another list.
     Move { from: End, to: End, destination: &'a [u8] },
 }
 
-/// Who takes what, in which database.
+/// The consumer, its database, and what it takes.
 #[derive(Clone, Copy)]
 struct Taker<'a> {
     db: DbIndex,
@@ -28,18 +28,19 @@ struct Taker<'a> {
     take: &'a Take<'a>,
 }
 
-/// An argument that counts messages, at least `min`.
+/// Parses a count of messages, at least `min`.
 pub(super) fn count_of(arg: &[u8], error: &'static str, min: i64) -> Result<usize, CommandError> {
-    // A count beyond what memory can hold means all.
+    // A count beyond what fits in memory means all.
     Ok(integer_within(arg, min, i64::MAX, error)? as usize)
 }
 
-/// LEFT or RIGHT.
+/// Parses LEFT or RIGHT.
 pub(super) fn end_of(args: &mut Arguments<'_>) -> Result<End, CommandError> {
     args.choice(&[("left", End::Front), ("right", End::Back)])
 }
 
-/// LMPOP's and BLMPOP's arguments from the number of keys on: the keys, the end and the count.
+/// Parses the arguments of LMPOP and BLMPOP from the number of keys on: the keys, the end and the
+/// count.
 pub(super) fn many_arguments(
     mut args: Arguments<'_>,
 ) -> Result<(iter::Take<Args<'_>>, End, usize), CommandError> {
@@ -56,7 +57,7 @@ pub(super) fn many_arguments(
     Ok((keys, end, count.unwrap_or(1)))
 }
 
-/// Takes from the first of these keys that has what is wanted; whether one had.
+/// Takes from the first of these keys that has messages. Returns whether one had.
 pub(super) fn take_first<'a>(
     ctx: &mut Context<'_>,
     keys: impl Iterator<Item = &'a [u8]>,
@@ -76,7 +77,7 @@ pub(super) fn take_first<'a>(
     Ok(false)
 }
 
-/// Takes from the list at `key` what a client wants and writes the reply.
+/// Takes what a client wants from the list at `key`, and writes the reply.
 fn take(
     keyspace: &mut Keyspace,
     taker: Taker<'_>,
@@ -86,7 +87,7 @@ fn take(
     let Taker { db, consumer, take } = taker;
     let queue_state_at = keyspace.slot_under_policy(db, key);
     if let Some(at) = queue_state_at {
-        // What a policy says is for lists.
+        // Policies apply only to lists.
         keyspace.list_in(at)?;
     }
     let (end, taken) = match (take, queue_state_at) {
@@ -115,7 +116,7 @@ fn take(
     Ok(Taken::Some)
 }
 
-/// BLPOP's reply: the key and one message.
+/// Takes one message, with BLPOP's reply: the key and the message.
 fn pop_with_key(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -131,7 +132,7 @@ fn pop_with_key(
     Ok(popped.is_some())
 }
 
-/// LMPOP's reply: the key and an array of messages. Gives how many.
+/// Takes messages, with LMPOP's reply: the key and an array of messages. Returns how many.
 fn pop_many_with_key(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -150,8 +151,8 @@ fn pop_many_with_key(
     })?)
 }
 
-/// Takes a message from one list, adds it to another (or the same), and gives it. No policy makes it a
-/// delivery; those of the other list hold for it as for a push.
+/// Moves a message from one list to another (or the same), and returns it. This is not a delivery under
+/// the source's policy. The destination's policy applies as for a push.
 pub(super) fn move_between(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -168,9 +169,9 @@ pub(super) fn move_between(
     if !keyspace.has_messages(db, source) {
         return Ok(None);
     }
-    // A destination of another type must be found out before anything is taken.
+    // Check the type of the destination before anything is taken.
     keyspace.list(db, destination)?;
-    // A destination that takes no more must be found out before anything is taken.
+    // Check the limits of the destination before anything is taken.
     let is_under_policy = is_other && keyspace.slot_for_push(db, destination).is_some();
     if is_under_policy {
         let bytes = bytes_at(keyspace, db, source, from)?;
@@ -193,7 +194,7 @@ pub(super) fn move_between(
     Ok(moved)
 }
 
-/// Bytes of the message at an end of a list.
+/// Returns the size of the message at an end of a list.
 fn bytes_at(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -207,7 +208,7 @@ fn bytes_at(
     Ok(message.map_or(0, <[u8]>::len))
 }
 
-/// Takes a message from one list and adds it to another, or the same.
+/// Moves a message from one list to another, or the same.
 fn move_message(
     keyspace: &mut Keyspace,
     db: DbIndex,
@@ -218,7 +219,7 @@ fn move_message(
 ) -> Result<Option<Vec<u8>>, CommandError> {
     let taken = keyspace.change_list(db, source, |queue| {
         let (message, stamp) = queue.pop_stamped(from, <[u8]>::to_vec)?;
-        // It has been waiting in this queue before, but not in this place.
+        // It has waited in this queue before, but not at this position.
         if source == destination {
             queue.push_stamped(to, &message, Stamp { order: 0, ..stamp });
         }

@@ -11,14 +11,14 @@ use crate::state::State;
 use std::collections::BTreeSet;
 
 #[test]
-fn every_row_is_whole() {
+fn every_row_is_complete() {
     let mut names = BTreeSet::new();
     for Found { command, .. } in table().all() {
         assert!(names.insert(command.name), "{} is there twice", command.name);
         assert!(command.name.len() < NAME_BYTES_MAX);
         assert_eq!(command.name, command.name.to_ascii_lowercase());
         let has_letters_only = command.name.bytes().all(|byte| byte.is_ascii_lowercase());
-        // Names of four to eight bytes are compared without regard to bit 5.
+        // Names of four to eight bytes are compared ignoring bit 5.
         let is_packed = (4..=8).contains(&command.name.len());
         assert!(!is_packed || has_letters_only || command.name.contains('|'));
         assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);
@@ -48,11 +48,11 @@ fn names_are_found_in_any_case() {
 }
 
 #[test]
-fn a_row_says_what_arguments_there_are() {
+fn every_row_lists_its_arguments() {
     for Found { command, .. } in table().all() {
         let own = if command.name.contains('|') { 2 } else { 1 };
         let is_plain = command.arity == own || !command.subcommands.is_empty();
-        // QUIT takes whatever it is given; DEBUG is for those who know.
+        // QUIT accepts any arguments; DEBUG is for experts.
         let is_exempt = ["quit", "debug"].contains(&command.name);
         assert!(is_plain || !command.args.is_empty() || is_exempt, "{}", command.name);
     }
@@ -85,7 +85,7 @@ fn keys_are_found_wherever_they_are() {
     }
 }
 
-/// Runs the function of a command, whatever number of arguments its row allows.
+/// Runs a command's function, whatever number of arguments its row allows.
 fn run_anyway(
     state: &mut State,
     command: &'static Command,
@@ -116,7 +116,8 @@ fn run_anyway(
     (reply.take_all().to_vec(), result)
 }
 
-/// Who asks need not be a connection: what a client is owed stays out of a reply that somebody else gets.
+/// The caller need not be a connection: pending output of a client stays out of a reply to someone
+/// else.
 #[test]
 fn a_reply_may_be_built_apart_from_its_client() {
     let mut state = State::new(Settings::default(), 1, Box::new(NoHost), Now::default());
@@ -131,8 +132,8 @@ fn a_reply_may_be_built_apart_from_its_client() {
     assert_eq!(state.clients.outbox(id).expect("connected").take_all(), b"owed");
 }
 
-/// A state without keys, one with a plain list at `k`, one where a policy holds for that list, and one with a
-/// string there.
+/// Returns a state without keys, one with a plain list at `k`, one with that list under a policy, and
+/// one with a string there.
 fn some_states() -> [State; 4] {
     let state = |settings| State::new(settings, 1, Box::new(NoHost), Now::default());
     let policy = "p k max-length 1 overflow block delivery at-least-once acknowledge next-pop";
@@ -147,7 +148,7 @@ fn some_states() -> [State; 4] {
     states
 }
 
-/// A row that allows too few arguments gives a wrong answer; it must not end the process.
+/// A row that allows too few arguments gives a wrong reply, and must not end the process.
 #[test]
 fn no_number_of_arguments_ends_the_process() {
     const LEN_MAX: usize = 6;
@@ -157,7 +158,7 @@ fn no_number_of_arguments_ends_the_process() {
     let of_debug = debug::SUBCOMMANDS.iter().map(|(_, _, run)| (debug, *run));
     for (command, run) in rows.chain(of_debug) {
         for len in 1..=LEN_MAX {
-            // The same word again and again, or another one each time.
+            // The same word repeatedly, or a different one each time.
             for (first, step) in [("1", 0), ("k", 0), ("k", 1), ("x", 1)] {
                 for second in 0..WORDS.len() {
                     let rest = (0..LEN_MAX).map(|at| WORDS[(second + step * at) % WORDS.len()]);

@@ -20,14 +20,14 @@ pub(super) static COMMANDS: &[Command] = &[
     Command::new("exec", 1, exec).group(Transactions).since("1.2.0").no_script().anytime()
         .skip_slowlog().never_queued().ends_transaction().runs_queued()
         .cost("Depends on the commands of the transaction")
-        .says("Runs all commands of a transaction."),
+        .says("Runs the commands of a transaction."),
     Command::new("discard", 1, discard).group(Transactions).since("2.0.0").no_script().anytime()
-        .fast().allow_busy().never_queued().ends_transaction().says("Forgets a transaction."),
+        .fast().allow_busy().never_queued().ends_transaction().says("Discards a transaction."),
     Command::new("watch", -2, watch).group(Transactions).since("2.2.0").no_script().anytime()
         .fast().allow_busy().never_queued().keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY)
-        .says("Makes the next EXEC depend on keys staying as they are."),
+        .says("Watches keys: if one changes, the next EXEC runs no command."),
     Command::new("unwatch", 1, unwatch).group(Transactions).since("2.2.0").no_script().anytime()
-        .fast().allow_busy().says("Forgets the watched keys."),
+        .fast().allow_busy().says("Stops watching all keys."),
 ];
 
 fn multi(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
@@ -60,7 +60,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.state.keyspace.effects.begin_group();
     for queued in &transaction.queued {
         let request = queued.as_request();
-        // Only what was found is queued, and the table does not change.
+        // Only known commands are queued, and the table does not change.
         let Ok(found) = look_up(ctx.table, &request) else { continue };
         let db = ctx.client().map_or(ctx.db, |client| client.db);
         call(
@@ -99,7 +99,7 @@ fn watch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     if transaction.is_open {
         return Err(CommandError::text("ERR WATCH inside MULTI is not allowed"));
     }
-    // A watch that is broken already stays so: more keys would make no difference.
+    // A broken watch stays broken: more keys make no difference.
     if !transaction.is_watch_broken {
         for name in request.args_from(1) {
             let added = keyspace.watch(ctx.db, name, ctx.client);
@@ -111,7 +111,7 @@ fn watch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn unwatch(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // Within MULTI the command is queued, and EXEC has ended the watches before it runs.
+    // Within MULTI the command is queued, and EXEC ends the watches before it runs.
     forget(ctx.state, ctx.client);
     ctx.reply.ok();
     Ok(())

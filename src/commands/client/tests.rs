@@ -17,7 +17,7 @@ impl Bench {
         self.broker.connect(slot, Peer::in_process(), self.now)
     }
 
-    /// Gives a command and says what the client is owed after it.
+    /// Runs a command, and returns the client's pending output after it.
     fn run(&mut self, id: ClientId, line: &str) -> String {
         self.broker.receive(id, format!("{line}\r\n").as_bytes(), self.now);
         self.owed(id)
@@ -61,7 +61,7 @@ fn a_killed_subscriber_receives_nothing_within_the_same_turn() {
 }
 
 #[test]
-fn who_kills_itself_is_answered_first() {
+fn a_client_that_kills_itself_gets_its_reply_first() {
     let mut bench = Bench::new();
     let client = bench.connect(0);
     let number = client.number();
@@ -72,7 +72,7 @@ fn who_kills_itself_is_answered_first() {
 }
 
 #[test]
-fn who_leaves_without_reading_can_be_killed() {
+fn a_client_that_quits_without_reading_can_be_killed() {
     let mut bench = Bench::new();
     let (leaving, other) = (bench.connect(0), bench.connect(1));
     bench.broker.receive(leaving, b"QUIT\r\n", bench.now);
@@ -102,7 +102,7 @@ fn a_pause_grows_and_never_shrinks() {
 }
 
 #[test]
-fn who_is_held_back_by_a_pause_is_not_unblocked() {
+fn a_paused_client_is_not_unblocked() {
     let mut bench = Bench::new();
     let (pauser, held) = (bench.connect(0), bench.connect(1));
     bench.run(pauser, "CLIENT PAUSE 1000 WRITE");
@@ -128,7 +128,7 @@ fn unpause_in_a_transaction_runs_what_was_held_back_after_it() {
 }
 
 #[test]
-fn exec_that_is_refused_ends_the_transaction() {
+fn a_refused_exec_ends_the_transaction() {
     let mut bench = Bench::new();
     let client = bench.connect(0);
     bench.run(client, "MULTI");
@@ -138,7 +138,7 @@ fn exec_that_is_refused_ends_the_transaction() {
 }
 
 #[test]
-fn skip_holds_for_the_answer_of_a_wait() {
+fn skip_applies_to_the_reply_after_a_wait() {
     let mut bench = Bench::new();
     let (waiter, other) = (bench.connect(0), bench.connect(1));
     bench.run(waiter, "CLIENT REPLY SKIP\r\nBLPOP q 0\r\nPING");

@@ -1,21 +1,20 @@
-//! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, the same that a redis-server gives for
-//! the same values.
+//! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, equal to redis-server's for the same values.
 
 use super::sha1::sha1;
 use crate::keyspace::{DbIndex, Keyspace, Value};
 
 pub(super) type Digest = [u8; 20];
 
-/// Redis' numbers of the types, part of each value's signature.
+/// Redis' numbers of the types, which are part of each value's signature.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
 
-/// In hexadecimal digits.
+/// Returns the digest in hexadecimal digits.
 pub(super) fn shown(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The signature of all databases; zeros if they are empty.
+/// Returns the signature of all databases; zeros if they are empty.
 pub(super) fn of_all(keyspace: &Keyspace) -> Digest {
     let mut digest = Digest::default();
     for db in (0..keyspace.db_count()).filter(|&db| !keyspace.is_empty(db)) {
@@ -25,14 +24,14 @@ pub(super) fn of_all(keyspace: &Keyspace) -> Digest {
             let mut own = Digest::default();
             mix(&mut own, key);
             mix_value(&mut own, value, expires(keyspace, db, key));
-            // The order of the keys does not matter.
+            // Independent of the order of the keys.
             add(&mut digest, &own);
         }
     }
     digest
 }
 
-/// The signature of the value at a key; zeros if there is none.
+/// Returns the signature of the value at a key; zeros if there is none.
 pub(super) fn of_value(keyspace: &Keyspace, db: DbIndex, key: &[u8]) -> Digest {
     let mut digest = Digest::default();
     if let Some(value) = keyspace.peek(db, key) {
@@ -61,14 +60,14 @@ fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
     }
 }
 
-/// Adds what may come in any order.
+/// Adds text independently of the order.
 fn add(digest: &mut Digest, text: &[u8]) {
     for (byte, added) in digest.iter_mut().zip(sha1(text)) {
         *byte ^= added;
     }
 }
 
-/// Adds what comes in an order.
+/// Adds text depending on the order.
 fn mix(digest: &mut Digest, text: &[u8]) {
     add(digest, text);
     *digest = sha1(digest);

@@ -1,11 +1,11 @@
 //! SHA-1 (RFC 3174), only for the signatures of DEBUG DIGEST, which protect nothing.
 
-/// The digest of a text.
+/// Returns the digest of a text.
 pub(super) fn sha1(text: &[u8]) -> [u8; 20] {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let (blocks, rest) = text.as_chunks::<64>();
     blocks.iter().for_each(|block| add_block(&mut state, block));
-    // The rest, a one bit, zeros, and the length in bits, in one or two blocks.
+    // The rest, a one bit, zeros, and the length in bits: one or two blocks.
     let mut tail = [0; 128];
     tail[..rest.len()].copy_from_slice(rest);
     tail[rest.len()] = 0x80;

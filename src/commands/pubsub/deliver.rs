@@ -1,7 +1,7 @@
-//! One published message on its way to the subscribers.
+//! Delivers one published message to its subscribers.
 //!
-//! It is encoded once for each version of the protocol, however many they are, and its channel's
-//! policy has been looked up once, by whoever publishes.
+//! The message is encoded only once per protocol version. The caller has looked up the channel's
+//! policy, once.
 
 use crate::channels::Subscribers;
 use crate::clients::Clients;
@@ -9,19 +9,19 @@ use crate::policy::RankedChannelPolicy;
 use crate::resp::{BULK_FRAME_BYTES, Output, Protocol};
 use bytes::Bytes;
 
-/// A larger message is shared between its subscribers; a smaller one is cheaper to copy than to
-/// count and to send as a piece of its own. Under a policy all are shared.
+/// From this size on, an encoded message is shared between its subscribers. A smaller one is cheaper to
+/// copy than to count and to send as its own piece. Under a policy all messages are shared.
 const SHARED_BYTES_MIN: usize = 1024;
 
-/// What a message needs to be delivered.
+/// The means to deliver a message.
 pub(super) struct Fanout<'a> {
     pub(super) clients: &'a mut Clients,
-    /// What holds for the channel.
+    /// The channel's policy.
     pub(super) policy: Option<&'a mut RankedChannelPolicy>,
 }
 
 impl Fanout<'_> {
-    /// Sends the message to all subscribers; says to how many.
+    /// Sends the message to all subscribers. Returns their number.
     pub(super) fn send(&mut self, subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
         match self.policy {
             None => send_to_all(self.clients, subscribers, parts),
@@ -46,10 +46,10 @@ impl Fanout<'_> {
     }
 }
 
-/// The way of most messages. It is a function of its own, and repeats the choice of the encoding,
-/// since it takes a tenth longer otherwise.
+/// The usual case. A separate function that repeats the choice of the encoding: otherwise it takes 10%
+/// longer.
 fn send_to_all(clients: &mut Clients, subscribers: &Subscribers, parts: &[&[u8]]) -> usize {
-    // The two versions differ in their first byte only.
+    // The two versions differ only in their first byte.
     let mut resp2: Option<Bytes> = None;
     let mut resp3: Option<Bytes> = None;
     for &id in subscribers {
@@ -71,7 +71,7 @@ fn send_to_all(clients: &mut Clients, subscribers: &Subscribers, parts: &[&[u8]]
 }
 
 fn encode(protocol: Protocol, parts: &[&[u8]]) -> Bytes {
-    // A buffer that grows as the parts are written would cost more than all the rest.
+    // A growing buffer would cost more than everything else.
     let bytes: usize = parts.iter().map(|part| part.len() + BULK_FRAME_BYTES).sum();
     let mut output = Output::with_capacity(protocol, bytes + BULK_FRAME_BYTES);
     output.push(parts.len());

@@ -15,19 +15,19 @@ const COPIED: &str = "O(N) where N is the number of bytes given or set";
 pub(in crate::commands) static COMMANDS: &[Command] = &[
     Command::new("append", 3, append).group(String).since("2.0.0").write().deny_oom().fast()
         .key(1, INSERT).args(&[One("key"), One("value")])
-        .cost("O(1) for each byte that is added").says("Adds bytes to a string."),
+        .cost("O(1) for each added byte").says("Adds bytes to a string."),
     Command::new("setrange", 4, setrange).group(String).since("2.2.0").write().deny_oom()
         .key(1, UPDATE).args(&[One("key"), One("offset"), One("value")]).cost(COPIED)
-        .says("Overwrites bytes of a string from an offset on."),
+        .says("Overwrites bytes of a string, from an offset on."),
     Command::new("getrange", 4, getrange).group(String).since("2.4.0").read_only()
         .key(1, READ_VALUE).args(&[One("key"), One("start"), One("end")]).cost(COPIED)
-        .says("Gives a range of a string's bytes."),
+        .says("Returns a range of a string's bytes."),
     Command::new("substr", 4, getrange).group(String).since("1.0.0").read_only()
         .key(1, READ_VALUE).args(&[One("key"), One("start"), One("end")]).cost(COPIED)
-        .says("Gives a range of a string's bytes, as GETRANGE does."),
+        .says("Returns a range of a string's bytes, like GETRANGE."),
 ];
 
-/// The bytes of the string at a key, to change; after `change` its length is answered.
+/// Changes the bytes of the string at a key, and replies with the new length.
 fn change(
     ctx: &mut Context<'_>,
     key: &[u8],
@@ -42,7 +42,7 @@ fn change(
     Ok(())
 }
 
-/// How long the string at a key is; none if there is none.
+/// Returns the length of the string at a key; none if there is none.
 fn len_of(ctx: &mut Context<'_>, key: &[u8]) -> Result<Option<usize>, CommandError> {
     let string = ctx.state.keyspace.read::<StringValue>(ctx.db, key)?;
     Ok(string.map(StringValue::len))
@@ -58,7 +58,7 @@ fn append(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
         }
         None => {
             check_no_queue(&mut ctx.state.keyspace, ctx.db, key)?;
-            // What is set so may be a number, as in Redis.
+            // The new value may be a number, as in Redis.
             let set = |string: &mut StringValue| {
                 string.set(value);
                 (value.len(), true)
@@ -103,13 +103,13 @@ fn getrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     Ok(())
 }
 
-/// The bytes from `start` to `end`, both counted from the end if they are negative.
+/// Returns the bytes from `start` to `end`; negative indexes count from the end.
 fn range(bytes: &[u8], start: i64, end: i64) -> &[u8] {
     if start < 0 && end < 0 && start > end {
         return &[];
     }
     let len = bytes.len();
-    // Before the first byte is at the first byte.
+    // An index before the first byte means the first byte.
     let place = |index: i64| match usize::try_from(index) {
         Ok(index) => index,
         Err(_) => len.saturating_sub(usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX)),

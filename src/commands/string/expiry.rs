@@ -1,13 +1,13 @@
-//! When a string expires, as SET, GETEX and their kin say it.
+//! The expiry options of string commands (SET, GETEX and others).
 
 use crate::clock::Now;
 use crate::engine::{Arguments, CommandError};
 
-/// How a moment is written.
+/// The unit and base of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Form {
     in_seconds: bool,
-    /// From now on, and not a Unix time.
+    /// Counts from now; otherwise it is a Unix time.
     is_span: bool,
 }
 
@@ -16,19 +16,19 @@ pub(super) const MILLISECONDS: Form = Form { in_seconds: false, is_span: true };
 pub(super) const UNIX_SECONDS: Form = Form { in_seconds: true, is_span: false };
 pub(super) const UNIX_MILLISECONDS: Form = Form { in_seconds: false, is_span: false };
 
-/// What the options of a command say of the expiry. One form may be given again, and the last one holds;
-/// two forms are an error, as in Redis.
+/// The expiry options of a command. The same form may be repeated, and the last one counts. Two
+/// different forms are an error, as in Redis.
 #[derive(Debug, Default)]
 pub(super) struct Wish<'a> {
-    /// How the moment is written, and the number.
+    /// The form of the time, and the number.
     pub at: Option<(Form, &'a [u8])>,
-    /// Another word was given instead: KEEPTTL of SET, PERSIST of GETEX.
+    /// The other option was given instead: KEEPTTL of SET, PERSIST of GETEX.
     pub is_other: bool,
 }
 
 impl<'a> Wish<'a> {
-    /// Takes an option about the expiry, if one is next that may be given beside those before it; whether
-    /// one was. `other` is the word for something else than a moment.
+    /// Takes an expiry option if one is next and compatible with those before. Returns whether it did.
+    /// `other` is the option that sets no time.
     pub(super) fn take(&mut self, args: &mut Arguments<'a>, other: &str) -> bool {
         if self.at.is_none() && args.takes(other) {
             self.is_other = true;
@@ -55,7 +55,7 @@ impl Form {
         self.is_span
     }
 
-    /// The Unix time in milliseconds that a number means, for the command of this name.
+    /// Returns the Unix time in milliseconds that a number means, for the command with this name.
     pub(super) fn unix_ms(
         self,
         number: &[u8],

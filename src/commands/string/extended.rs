@@ -1,19 +1,19 @@
-//! Floating-point numbers as a C program has them in a `long double` of 80 bits, which is what Redis adds
-//! with: a significand of 64 bits. Sums are exact before they are rounded, and shown with 17 decimals.
+//! Floating-point numbers like C's `long double` of 80 bits, in which Redis adds: a significand of 64
+//! bits. Sums are exact before they are rounded, and shown with 17 decimals.
 
 use num_bigint::{BigInt, BigUint, Sign};
 
 /// Bits of the significand.
 const BITS: u64 = 64;
 
-/// The powers of two between which numbers lie; beyond is infinity, or zero.
+/// The range of exponents, as powers of two. Numbers beyond are infinite or zero.
 const EXPONENT_MAX: i64 = 16_383;
 const EXPONENT_MIN: i64 = -16_445;
 
-/// Decimal exponents beyond these are as good as infinite, or zero, whatever the digits.
+/// Numbers with decimal exponents beyond this are infinite or zero, whatever their digits.
 const DECIMAL_EXPONENT_MAX: i64 = 20_000;
 
-/// The longest text that is read as a number, as in Redis.
+/// The longest text that is parsed as a number, as in Redis.
 const TEXT_BYTES_MAX: usize = 5 * 1024;
 
 /// A finite number `significand * 2^exponent`, or an infinity.
@@ -26,8 +26,8 @@ pub(super) enum Extended {
 impl Extended {
     pub(super) const ZERO: Extended = Extended::Finite { significand: BigInt::ZERO, exponent: 0 };
 
-    /// Reads a number as C's `strtold` does, but without spaces; none if it is none, too large, or so
-    /// small that nothing is left of it.
+    /// Parses a number as C's `strtold` does, but without spaces; none if it is not a number, too
+    /// large, or too small to differ from zero.
     pub(super) fn parse(text: &[u8]) -> Option<Extended> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX)?;
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -46,14 +46,14 @@ impl Extended {
         }
         let number = BigInt::from_biguint(sign, whole);
         match radix {
-            // A hexadecimal exponent counts powers of two already.
+            // A hexadecimal exponent is already a power of two.
             16 => round(number, exponent),
             _ if exponent.abs() > DECIMAL_EXPONENT_MAX => None,
             _ => scaled(number, exponent),
         }
     }
 
-    /// The sum, rounded; none if it is no number, or infinite.
+    /// Returns the rounded sum; none if it is NaN or infinite.
     pub(super) fn plus(&self, other: &Extended) -> Option<Extended> {
         let (
             Extended::Finite { significand, exponent },
@@ -63,13 +63,13 @@ impl Extended {
             return None;
         };
         let least = *exponent.min(other_exponent);
-        // Exponents lie within some 33,000 of each other.
+        // Exponents differ by at most about 33,000.
         let shifted = |significand: &BigInt, exponent: i64| significand << (exponent - least);
         let sum = shifted(significand, *exponent) + shifted(other, *other_exponent);
         if sum == BigInt::ZERO { Some(Extended::ZERO) } else { round(sum, least) }
     }
 
-    /// In decimal digits with at most 17 behind the point, without zeros at the end.
+    /// Formats the number with at most 17 decimals, without trailing zeros.
     pub(super) fn shown(&self) -> String {
         const DECIMALS: usize = 17;
         let Extended::Finite { significand, exponent } = self else { return "inf".to_string() };
@@ -88,7 +88,7 @@ impl Extended {
     }
 }
 
-/// The digits of a number without its point, their radix, and the exponent that belongs to them.
+/// Returns the digits of a number without its point, their radix, and the matching exponent.
 fn parts(text: &str, mark: char, radix: u32) -> Option<(String, u32, i64)> {
     let (mantissa, exponent) = match text.split_once(mark) {
         Some((mantissa, exponent)) => {
@@ -108,24 +108,24 @@ fn parts(text: &str, mark: char, radix: u32) -> Option<(String, u32, i64)> {
     is_number.then(|| (digits, radix, exponent - (fraction.len() * bits_per_digit) as i64))
 }
 
-/// `number * 10^exponent`, rounded.
+/// Returns `number * 10^exponent`, rounded.
 fn scaled(number: BigInt, exponent: i64) -> Option<Extended> {
     let power = BigUint::from(10_u32).pow(exponent.unsigned_abs() as u32);
     if exponent >= 0 {
         return round(number * BigInt::from(power), 0);
     }
-    // So many bits that those beyond decide about nothing but a tie, which one more bit tells.
+    // Bits beyond these can only decide a tie, and one more bit tells that.
     let shift = power.bits() + 2 * BITS;
     let (sign, magnitude) = number.into_parts();
     let shifted = magnitude << shift;
     let quotient = &shifted / &power;
     let is_exact = &quotient * &power == shifted;
     let sticky = (quotient << 1_u32) + BigUint::from(u32::from(!is_exact));
-    // Shifts are far below i64.
+    // Shifts stay far below the maximum of i64.
     round(BigInt::from_biguint(sign, sticky), -(shift as i64) - 1)
 }
 
-/// The nearest number with a significand of 64 bits; none beyond what there is.
+/// Returns the nearest number with a significand of 64 bits; none if it is out of range.
 fn round(significand: BigInt, exponent: i64) -> Option<Extended> {
     let (sign, magnitude) = significand.into_parts();
     let bits = magnitude.bits();
@@ -141,7 +141,7 @@ fn round(significand: BigInt, exponent: i64) -> Option<Extended> {
     Some(Extended::Finite { significand: BigInt::from_biguint(sign, rounded), exponent })
 }
 
-/// `number / 2^bits`, rounded to the nearest, a half to the even one.
+/// Returns `number / 2^bits`, rounded to the nearest, ties to even.
 fn halves_to_even(number: &BigUint, bits: u64) -> BigUint {
     if bits == 0 {
         return number.clone();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn invalid_numbers_are_refused() {
         for text in [
             "",
             " 1",

@@ -13,17 +13,17 @@ use crate::value::StringValue;
 #[rustfmt::skip]
 pub(in crate::commands) static COMMANDS: &[Command] = &[
     Command::new("get", 2, get).group(String).since("1.0.0").read_only().fast().key(1, READ_VALUE)
-        .args(&[One("key")]).says("Gives a string."),
+        .args(&[One("key")]).says("Returns a string."),
     Command::new("mget", -2, mget).group(String).since("1.0.0").read_only().fast()
         .keys(1, -1, READ_VALUE).args(&[Many("key")]).cost(PER_KEY)
-        .tips(&["request_policy:multi_shard"]).says("Gives several strings."),
+        .tips(&["request_policy:multi_shard"]).says("Returns several strings."),
     Command::new("getdel", 2, getdel).group(String).since("6.2.0").write().fast().key(1, TAKE)
-        .args(&[One("key")]).says("Gives a string and removes it."),
+        .args(&[One("key")]).says("Returns a string and removes it."),
     Command::new("getex", -2, getex).group(String).since("6.2.0").write().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key"), OneOf(super::set::EXPIRY_OR_PERSIST)])
-        .says("Gives a string, and says when it expires."),
+        .says("Returns a string, and sets or removes its expiry."),
     Command::new("strlen", 2, strlen).group(String).since("2.2.0").read_only().fast().key(1, READ)
-        .args(&[One("key")]).says("Gives the length of a string in bytes."),
+        .args(&[One("key")]).says("Returns the length of a string in bytes."),
 ];
 
 fn get(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -37,7 +37,7 @@ fn mget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     while let Some(key) = args.optional() {
         match look_up(ctx.state, ctx.db, key) {
             Ok(Some(string)) => string.with(|bytes| ctx.reply.bulk(bytes)),
-            // What is no string is not there, as far as MGET is concerned.
+            // For MGET, a value of another type does not exist.
             Ok(None) | Err(_) => ctx.reply.null(),
         }
     }
@@ -63,7 +63,7 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
             return Err(CommandError::Syntax);
         }
     }
-    // A key that is not there is answered before the number is looked at, as in Redis.
+    // As in Redis, a missing key is reported before the number is checked.
     if ctx.state.keyspace.read::<StringValue>(ctx.db, key)?.is_none() {
         return reply_string(ctx, key).map(drop);
     }

@@ -17,16 +17,16 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
         .says("Finds the longest common subsequence of two strings."),
 ];
 
-/// What is to be answered.
+/// The options of LCS.
 #[derive(Default)]
 struct Options {
-    /// LEN: only the length.
+    /// LEN: reply only with the length.
     length: bool,
-    /// IDX: where the parts are.
-    places: bool,
-    /// MINMATCHLEN: parts that are shorter are left out.
+    /// IDX: reply with the positions of the parts.
+    positions: bool,
+    /// MINMATCHLEN: leave out shorter parts.
     shortest: i64,
-    /// WITHMATCHLEN: the length of each part too.
+    /// WITHMATCHLEN: include the length of each part.
     with_lengths: bool,
 }
 
@@ -37,7 +37,7 @@ fn lcs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let mut options = Options::default();
     while args.left() > 0 {
         if args.takes("idx") {
-            options.places = true;
+            options.positions = true;
         } else if args.takes("len") {
             options.length = true;
         } else if args.takes("withmatchlen") {
@@ -48,7 +48,7 @@ fn lcs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
             return Err(CommandError::Syntax);
         }
     }
-    if options.length && options.places {
+    if options.length && options.positions {
         return Err(CommandError::text(
             "ERR If you want both the length and indexes, please just use IDX.",
         ));
@@ -60,14 +60,14 @@ fn lcs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
-    // Each cell is looked at once, as a message that is compared.
+    // Each cell counts as one compared message.
     ctx.state.keyspace.work.looked_at(one.len().saturating_mul(other.len()));
     let lengths = Lengths::of(&one, &other);
     let len = lengths.at(one.len(), other.len()) as usize;
     if options.length {
         ctx.reply.count(len);
-    } else if options.places {
-        reply_places(ctx.reply, &lengths.parts(&one, &other), len, &options);
+    } else if options.positions {
+        reply_positions(ctx.reply, &lengths.parts(&one, &other), len, &options);
     } else {
         let parts = lengths.parts(&one, &other);
         let common: Vec<u8> = parts
@@ -87,16 +87,16 @@ fn string_at(ctx: &mut Context<'_>, key: &[u8]) -> Result<Vec<u8>, CommandError>
     Ok(found.map(|string| string.with(<[u8]>::to_vec)).unwrap_or_default())
 }
 
-/// The lengths of the longest common subsequences of all beginnings of both strings.
+/// The lengths of the longest common subsequences of all prefixes of both strings.
 struct Lengths {
     cells: Vec<u32>,
     /// Cells in a row.
     width: usize,
 }
 
-/// A part that both strings have in one piece.
+/// A contiguous part of both strings.
 struct Part {
-    /// Where it begins in each.
+    /// Its start in each string.
     one: usize,
     other: usize,
     len: usize,
@@ -122,7 +122,7 @@ impl Lengths {
         self.cells[i * self.width + j]
     }
 
-    /// The parts of the longest one, the last first.
+    /// Returns the parts of the longest common subsequence, the last first.
     fn parts(&self, one: &[u8], other: &[u8]) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         let (mut i, mut j) = (one.len(), other.len());
@@ -145,7 +145,7 @@ impl Lengths {
     }
 }
 
-fn reply_places(reply: &mut Output, parts: &[Part], len: usize, options: &Options) {
+fn reply_positions(reply: &mut Output, parts: &[Part], len: usize, options: &Options) {
     let shown = || parts.iter().filter(|part| part.len as i64 >= options.shortest);
     reply.map(2);
     reply.bulk(b"matches");

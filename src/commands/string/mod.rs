@@ -1,12 +1,12 @@
 //! Strings. <https://redis.io/docs/latest/commands/?group=string>
 //!
-//! | module | what it is responsible for |
+//! | module | responsibility |
 //! |---|---|
 //! | `get`, `set` | reading and writing whole strings, with their expiry |
 //! | `edit` | parts of strings |
 //! | `number` | strings as numbers |
-//! | `expiry` | when a string expires, as SET and GETEX say it |
-//! | `extended` | floating-point numbers as C's `long double` has them |
+//! | `expiry` | the expiry options of SET and GETEX |
+//! | `extended` | floating-point numbers like C's `long double` |
 //! | `lcs` | the longest common subsequence |
 
 mod edit;
@@ -28,7 +28,7 @@ use crate::keyspace::DbIndex;
 use crate::state::State;
 use crate::value::{StringValue, WrongType};
 
-/// The string at a key, to read, if there is one; the look-up is counted.
+/// Returns the string at a key, if there is one, and counts the look-up.
 fn look_up<'a>(
     state: &'a mut State,
     db: DbIndex,
@@ -39,7 +39,7 @@ fn look_up<'a>(
     found
 }
 
-/// Answers the string at a key, or null.
+/// Replies with the string at a key, or null. Returns whether there is one.
 fn reply_string(ctx: &mut Context<'_>, key: &[u8]) -> Result<bool, CommandError> {
     match look_up(ctx.state, ctx.db, key)? {
         Some(string) => string.with(|bytes| ctx.reply.bulk(bytes)),
@@ -51,7 +51,7 @@ fn reply_string(ctx: &mut Context<'_>, key: &[u8]) -> Result<bool, CommandError>
     Ok(true)
 }
 
-/// Refuses a string that would be longer than `proto-max-bulk-len`.
+/// Returns an error if a string would exceed `proto-max-bulk-len`.
 fn check_length(ctx: &Context<'_>, before: usize, added: usize) -> Result<(), CommandError> {
     let is_within = before
         .checked_add(added)

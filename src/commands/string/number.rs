@@ -15,13 +15,13 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
     Command::new("incr", 2, incr).group(String).since("1.0.0").write().deny_oom().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key")]).says("Adds one to a number."),
     Command::new("decr", 2, decr).group(String).since("1.0.0").write().deny_oom().fast()
-        .key(1, READ_AND_UPDATE).args(&[One("key")]).says("Takes one from a number."),
+        .key(1, READ_AND_UPDATE).args(&[One("key")]).says("Subtracts one from a number."),
     Command::new("incrby", 3, incrby).group(String).since("1.0.0").write().deny_oom().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key"), One("increment")])
         .says("Adds an integer to a number."),
     Command::new("decrby", 3, decrby).group(String).since("1.0.0").write().deny_oom().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key"), One("decrement")])
-        .says("Takes an integer from a number."),
+        .says("Subtracts an integer from a number."),
     Command::new("incrbyfloat", 3, incrbyfloat).group(String).since("2.6.0").write().deny_oom()
         .fast().key(1, READ_AND_UPDATE).args(&[One("key"), One("increment")])
         .says("Adds a floating-point number to a number."),
@@ -82,7 +82,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let sum = before.plus(&increment).ok_or(NO_SUM)?.shown();
     let set = |string: &mut StringValue| *string = StringValue::text(sum.as_bytes());
     keyspace.write(ctx.db, key, Expiry::Stays, set);
-    // The sum, as Redis does: how numbers are added need not be the same for ever.
+    // Record the sum, as Redis does: how numbers are added may change.
     keyspace.effects.record(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);
     ctx.reply.bulk(sum.as_bytes());
     Ok(())

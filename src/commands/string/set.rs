@@ -33,18 +33,18 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
     Command::new("set", -3, set).group(String).since("1.0.0").write().deny_oom()
         .key(1, READ_AND_MAYBE_UPDATE)
         .args(&[One("key"), One("value"), OptionalChoice(&["NX", "XX"]), OptionalWord("GET"), OneOf(EXPIRY)])
-        .says("Sets a string, in the place of what was there."),
+        .says("Sets a string, and replaces any value."),
     Command::new("setnx", 3, setnx).group(String).since("1.0.0").write().deny_oom().fast()
         .key(1, CREATE).args(&[One("key"), One("value")]).says("Sets a string unless its key exists."),
     Command::new("setex", 4, setex).group(String).since("2.0.0").write().deny_oom()
         .key(1, OVERWRITE).args(&[One("key"), One("seconds"), One("value")])
-        .says("Sets a string that expires after so many seconds."),
+        .says("Sets a string that expires after a number of seconds."),
     Command::new("psetex", 4, psetex).group(String).since("2.6.0").write().deny_oom()
         .key(1, OVERWRITE).args(&[One("key"), One("milliseconds"), One("value")])
-        .says("Sets a string that expires after so many milliseconds."),
+        .says("Sets a string that expires after a number of milliseconds."),
     Command::new("getset", 3, getset).group(String).since("1.0.0").write().deny_oom().fast()
         .key(1, READ_AND_UPDATE).args(&[One("key"), One("value")])
-        .says("Sets a string and gives the one before it."),
+        .says("Sets a string and returns the previous one."),
     Command::new("mset", -3, mset).group(String).since("1.0.1").write().deny_oom()
         .keys(1, -1, OVERWRITE).every(2).args(&[Pairs("key", "value")]).cost(PER_KEY)
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
@@ -55,7 +55,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
         .says("Sets several strings unless one of the keys exists."),
 ];
 
-/// Puts a string in the place of what was there, of a queue with all that it has.
+/// Replaces whatever is at the key, including a queue's messages in flight and delayed.
 fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry) {
     let keyspace = &mut state.keyspace;
     if keyspace.is_under_policy(db, key) {
@@ -64,8 +64,8 @@ fn put(state: &mut State, db: DbIndex, key: &[u8], value: &[u8], expiry: Expiry)
     keyspace.write(db, key, expiry, |string: &mut StringValue| string.set(value));
 }
 
-/// Writes a string. It is recorded with the moment at which it expires, so that it means the same whenever
-/// it is replayed.
+/// Writes a string. The expiry is recorded as a point in time, so that it means the same whenever it is
+/// replayed.
 fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     put(ctx.state, ctx.db, key, value, expiry);
     let effects = &mut ctx.state.keyspace.effects;
@@ -83,14 +83,14 @@ fn write(ctx: &mut Context<'_>, key: &[u8], value: &[u8], expiry: Expiry) {
     }
 }
 
-/// What SET is to do beside setting.
+/// SET's options.
 #[derive(Default)]
 struct Options {
     /// NX: only if the key does not exist.
     if_absent: bool,
-    /// XX: only if it does.
+    /// XX: only if the key exists.
     if_present: bool,
-    /// GET: answer the string that was there.
+    /// GET: reply with the previous string.
     gives: bool,
 }
 
@@ -147,7 +147,7 @@ fn set_with(
     Ok(())
 }
 
-/// Whether there is something at a key, if only a queue whose messages are in flight or delayed.
+/// Whether the key exists; a queue with only messages in flight or delayed counts.
 fn exists(ctx: &mut Context<'_>, key: &[u8]) -> bool {
     let keyspace = &mut ctx.state.keyspace;
     keyspace.get(ctx.db, key).is_some() || has_hidden(keyspace, ctx.db, key)
@@ -214,7 +214,7 @@ fn msetnx(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// All of them can be set, or none is.
+/// Returns an error if any of the keys cannot be set: all are set, or none.
 fn check_pairs(ctx: &Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     if request.len().is_multiple_of(2) {
         return Err(CommandError::Arity(ctx.found.command.name.into()));
