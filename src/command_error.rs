@@ -1,4 +1,4 @@
-//! The errors of commands, and arguments as numbers and words.
+//! The errors of commands, and parsing of arguments as integers and words.
 
 use crate::keyspace::WrongType;
 use crate::resp::parse_integer;
@@ -29,28 +29,28 @@ pub(crate) enum CommandError {
     DbOutOfRange,
     #[error("ERR wrong number of arguments for '{0}' command")]
     Arity(String),
-    /// Any other, with its code.
+    /// Any other error, with its code.
     #[error("{0}")]
     Other(Cow<'static, str>),
-    /// One that repeats bytes of the request, with its code.
+    /// An error that quotes bytes of the request, with its code.
     #[error("{}", String::from_utf8_lossy(.0))]
     Bytes(Vec<u8>),
 }
 
 impl CommandError {
-    /// An error with a fixed text, its code first.
+    /// Returns an error with a fixed text that begins with its code.
     pub(crate) const fn text(text: &'static str) -> CommandError {
         CommandError::Other(Cow::Borrowed(text))
     }
 
-    /// An error that repeats bytes of the request. Redis' error texts are made of C strings, which end at
-    /// a NUL.
+    /// Returns an error that quotes bytes of the request up to the first NUL: Redis' error texts are C
+    /// strings.
     pub(crate) fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
         let end = memchr::memchr(0, quoted).unwrap_or(quoted.len());
         CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
     }
 
-    /// The bytes of the reply, without `-` and line end.
+    /// Returns the bytes of the reply, without `-` and line end.
     pub(crate) fn to_bytes(&self) -> Cow<'_, [u8]> {
         match self {
             CommandError::Other(text) => Cow::Borrowed(text.as_bytes()),
@@ -66,12 +66,12 @@ impl From<String> for CommandError {
     }
 }
 
-/// An argument as an integer.
+/// Parses an argument as an integer.
 pub(crate) fn integer(arg: &[u8]) -> Result<i64, CommandError> {
     parse_integer(arg).ok_or(CommandError::NotAnInteger)
 }
 
-/// An argument as an integer between bounds, or this error.
+/// Parses an argument as an integer between bounds, or returns this error.
 pub(crate) fn integer_within(
     arg: &[u8],
     min: i64,

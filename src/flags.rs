@@ -1,69 +1,68 @@
-//! Properties of a command, as a set.
+//! The properties of a command, as a set of flags.
 
 use std::ops::BitOr;
 
-/// Properties of a command, as a set. Names and meaning are Redis' (`COMMAND` page), except those not
-/// shown by COMMAND.
-/// COMMAND does not show.
+/// The properties of a command, as a set of flags. Names and meanings are Redis' (`COMMAND` page),
+/// except those that COMMAND does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u32);
 
-/// Passes each flag to a macro: its meaning, its builder's method, Redis' name if COMMAND shows it.
+/// Passes each flag to a macro: its meaning, name, builder method, and Redis' name if COMMAND shows it.
 macro_rules! each_flag {
     ($use:ident) => {
         $use! {
             /// Changes data.
             WRITE write Some("write");
-            /// Reads data and changes none.
+            /// Only reads data.
             READONLY read_only Some("readonly");
             /// Refused above the memory limit.
             DENYOOM deny_oom Some("denyoom");
             /// For administrators.
             ADMIN admin Some("admin");
-            /// About channels.
+            /// About publish/subscribe.
             PUBSUB pubsub Some("pubsub");
-            /// Not for scripts.
+            /// Not allowed in scripts.
             NOSCRIPT no_script Some("noscript");
-            /// May wait.
+            /// Can wait.
             BLOCKING blocking Some("blocking");
-            /// Answered while data is loaded.
+            /// Allowed while data is loaded.
             LOADING loading Some("loading");
-            /// Answered by a replica whose data is old.
+            /// Allowed on a replica with old data.
             STALE stale Some("stale");
             /// Not shown by MONITOR.
             SKIP_MONITOR skip_monitor Some("skip_monitor");
             /// Not recorded by SLOWLOG.
             SKIP_SLOWLOG skip_slowlog Some("skip_slowlog");
-            /// Costs little, however much data there is.
+            /// Cheap, however much data there is.
             FAST fast Some("fast");
             /// Allowed without authentication.
             NO_AUTH no_auth Some("no_auth");
-            /// Not while data is loaded in the background.
+            /// Not allowed while data is loaded in the background.
             NO_ASYNC_LOADING no_async_loading Some("no_async_loading");
-            /// Not in a transaction.
+            /// Not allowed in a transaction.
             NO_MULTI no_multi Some("no_multi");
             /// The positions of its keys depend on other arguments.
             MOVABLEKEYS movable_keys Some("movablekeys");
-            /// Answered while a script runs for too long.
+            /// Allowed while a script runs for too long.
             ALLOW_BUSY allow_busy Some("allow_busy");
-            /// May be sent to replicas without changing data. Redis does not show this for PUBLISH
-            /// either.
+            /// Can be sent to replicas although it changes no data. Redis does not show this for
+            /// PUBLISH either.
             MAY_REPLICATE may_replicate None;
             /// Needs `enable-debug-command`.
             PROTECTED protected None;
-            /// In the category `dangerous` although it is not for administrators.
+            /// In the category `dangerous`, although not for administrators.
             DANGEROUS dangerous None;
-            /// In the category `admin` although every client may use it.
+            /// In the category `admin`, although allowed for every client.
             COUNTS_AS_ADMIN counts_as_admin None;
             /// Allowed for subscribers in RESP2, where replies and messages look alike.
             FOR_SUBSCRIBERS for_subscribers None;
-            /// Run at once in a transaction, which queues all others.
+            /// Runs at once in a transaction; all other commands are queued.
             NEVER_QUEUED never_queued None;
-            /// Ends a transaction, and so is allowed in it however little memory is left.
+            /// Ends a transaction, so it is allowed in it even above the memory limit.
             ENDS_TRANSACTION ends_transaction None;
-            /// Runs the commands of a transaction, and so does what any of them does.
+            /// Runs the commands of a transaction, so it has their effects.
             RUNS_QUEUED runs_queued None;
-            /// Refused while nothing can be written, so that monitoring notices.
+            /// Refused while the append files cannot be written, so that monitoring notices.
             PROBES probes None;
         }
     };

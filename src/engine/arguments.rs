@@ -1,49 +1,49 @@
-//! A cursor over the arguments of a request: each is asked for once, in the order in which it is written,
-//! and whatever is missing is an error of the command. A row that allows too few arguments so
-//! gives a wrong answer, and never ends the process.
+//! A cursor over the arguments of a request. Each argument is requested once, in order, and a missing
+//! one is an error of the command. So a row that allows too few arguments causes a wrong reply, and
+//! never ends the process.
 
 use crate::command_error::{CommandError, integer, integer_within, is_word};
 use crate::resp::{Args, Request};
 use std::iter::Take;
 
-/// The arguments that are left.
+/// The remaining arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Arguments<'a> {
     left: Args<'a>,
 }
 
 impl<'a> Arguments<'a> {
-    /// Those behind the command's name, or behind that of its subcommand if `at` is 2.
+    /// Returns those after the command's name, or after its subcommand's name if `at` is 2.
     #[inline]
     pub(crate) fn from(request: &Request<'a>, at: usize) -> Arguments<'a> {
         Arguments { left: request.args_from(at) }
     }
 
-    /// Those behind the command's name.
+    /// Returns those after the command's name.
     #[inline]
     pub(crate) fn of(request: &Request<'a>) -> Arguments<'a> {
         Arguments::from(request, 1)
     }
 
-    /// How many are left.
+    /// Returns the number of remaining arguments.
     #[inline]
     pub(crate) fn left(&self) -> usize {
         self.left.len()
     }
 
-    /// All that are left.
+    /// Returns all remaining arguments.
     #[inline]
     pub(crate) fn rest(self) -> Args<'a> {
         self.left
     }
 
-    /// The next one, if there is one.
+    /// Takes the next argument, if there is one.
     #[inline]
     pub(crate) fn optional(&mut self) -> Option<&'a [u8]> {
         self.left.next()
     }
 
-    /// The next one.
+    /// Takes the next argument.
     ///
     /// # Errors
     /// There is none.
@@ -52,7 +52,7 @@ impl<'a> Arguments<'a> {
         self.optional().ok_or(CommandError::Syntax)
     }
 
-    /// The last one, which is then none of those that are left.
+    /// Takes the last argument, which then no longer remains.
     ///
     /// # Errors
     /// There is none.
@@ -60,7 +60,7 @@ impl<'a> Arguments<'a> {
         self.left.next_back().ok_or(CommandError::Syntax)
     }
 
-    /// The next ones, `count` of them.
+    /// Takes the next `count` arguments.
     ///
     /// # Errors
     /// There are fewer.
@@ -75,18 +75,18 @@ impl<'a> Arguments<'a> {
         Ok(several)
     }
 
-    /// The next one, as an integer.
+    /// Takes the next argument, as an integer.
     ///
     /// # Errors
-    /// There is none, or it is no integer.
+    /// There is none, or it is not an integer.
     pub(crate) fn integer(&mut self) -> Result<i64, CommandError> {
         integer(self.required()?)
     }
 
-    /// The next one, as an integer between bounds.
+    /// Takes the next argument, as an integer between bounds.
     ///
     /// # Errors
-    /// There is none; or `error`, if it is no such integer.
+    /// There is none; or `error`, if it is not an integer between the bounds.
     pub(crate) fn integer_within(
         &mut self,
         min: i64,
@@ -96,7 +96,8 @@ impl<'a> Arguments<'a> {
         integer_within(self.required()?, min, max, error)
     }
 
-    /// The next one, which is one of these words in any case: what that word means.
+    /// Takes the next argument, which must be one of these words in any case, and returns the word's
+    /// meaning.
     ///
     /// # Errors
     /// There is none, or it is another word.
@@ -106,7 +107,7 @@ impl<'a> Arguments<'a> {
         chosen.map(|(_, meaning)| *meaning).ok_or(CommandError::Syntax)
     }
 
-    /// Takes the next one, if it is this word in any case; whether it was.
+    /// Takes the next argument if it is this word in any case. Returns whether it was.
     pub(crate) fn takes(&mut self, word: &str) -> bool {
         let mut behind = self.left.clone();
         let is_next = behind.next().is_some_and(|next| is_word(next, word));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_an_error() {
+    fn a_missing_argument_is_an_error() {
         let owned = request(["SET", "k", "Px", "7", "x"]);
         let request = owned.as_request();
         let mut args = Arguments::of(&request);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_means_something() {
+    fn a_choice_has_the_meaning_of_its_word() {
         let owned = request(["X", "oFf", "ON", "o"]);
         let mut args = Arguments::of(&owned.as_request());
         let mut next = || args.choice(&[("on", true), ("off", false)]);
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_before_a_timeout_or_behind_their_number() {
+    fn keys_before_a_timeout_or_after_their_number() {
         let owned = request(["X", "a", "b", "c", "0"]);
         let mut args = Arguments::of(&owned.as_request());
         assert_eq!(args.last(), Ok(&b"0"[..]));

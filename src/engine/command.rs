@@ -7,14 +7,13 @@ use crate::command_error::CommandError;
 use crate::flags::{Flags, each_flag};
 use crate::resp::Request;
 
-/// The function of a command. It writes one reply, or returns the error that is the reply.
+/// The function of a command. It writes one reply, or returns the error to reply with.
 pub(crate) type Run = fn(&mut Context<'_>, &Request<'_>) -> Result<(), CommandError>;
 
-/// Finds the arguments of a request that are passwords.
+/// Finds the positions of passwords in a request.
 pub(super) type Secrets = fn(&Request<'_>) -> Vec<usize>;
 
-/// One row of the command table. It is made by a builder, in the family's file, right above the
-/// function:
+/// One row of the command table, made with a builder in the family's file, right above the functions:
 ///
 /// ```ignore
 /// Command::new("rpush", -3, rpush).group(List).since("1.0.0").write().deny_oom().fast()
@@ -23,34 +22,33 @@ pub(super) type Secrets = fn(&Request<'_>) -> Vec<usize>;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Command {
-    /// Lower case. A subcommand has its container's name before it: `client|list`.
+    /// Lower case. A subcommand's name includes its container: `client|list`.
     pub name: &'static str,
-    /// How many arguments, the name included; negative means at least so many.
+    /// The number of arguments, including the name; if negative, the minimum.
     pub arity: i32,
     pub flags: Flags,
-    /// Where its keys are, and what is done with them.
+    /// The positions of its keys, and how they are used.
     pub keys: KeySpecs,
     pub group: Group,
-    /// The category that follows from what the command is about, if it is not that of its group.
+    /// The ACL category, if it differs from that of the group.
     category: Option<&'static str>,
-    /// The version of Redis that brought it; of Tidegate, for a command of ours.
+    /// The version of Redis that introduced it; of Tidegate, for our own commands.
     pub since: &'static str,
     pub summary: &'static str,
-    /// What it costs, in big O notation.
+    /// Its complexity, in big O notation.
     pub cost: &'static str,
     pub args: &'static [Arg],
-    /// What proxies that spread commands over several servers need to know.
+    /// Hints for proxies that spread commands over several servers.
     pub tips: &'static [&'static str],
-    /// Which arguments are passwords; none if it has no passwords.
+    /// Finds passwords among the arguments; none if there are none.
     pub secrets: Option<Secrets>,
-    /// Containers have none of their own.
+    /// None for containers.
     pub run: Option<Run>,
     pub subcommands: &'static [Command],
 }
 
 impl Command {
-    /// A command of this name and number of arguments; negative means at least so many, the name
-    /// included.
+    /// A command with this name and number of arguments, including the name; if negative, the minimum.
     pub(crate) const fn new(name: &'static str, arity: i32, run: Run) -> Command {
         Command {
             name,
@@ -70,7 +68,7 @@ impl Command {
         }
     }
 
-    /// A name that is called only with one of these.
+    /// A name that must be followed by one of these subcommands.
     pub(crate) const fn container(name: &'static str, subcommands: &'static [Command]) -> Command {
         const fn never(_: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
             Ok(())
@@ -78,7 +76,7 @@ impl Command {
         Command { run: None, subcommands, ..Command::new(name, -2, never) }
     }
 
-    /// The same command with these subcommands; it is called by itself as well.
+    /// Adds subcommands to a command that can also be called by itself.
     pub(crate) const fn subcommands(self, subcommands: &'static [Command]) -> Command {
         Command { subcommands, ..self }
     }
@@ -87,7 +85,7 @@ impl Command {
         Command { group, ..self }
     }
 
-    /// In this ACL category instead of that of its group.
+    /// Sets an ACL category other than that of the group.
     pub(crate) const fn category(self, category: &'static str) -> Command {
         Command { category: Some(category), ..self }
     }
@@ -96,7 +94,7 @@ impl Command {
         Command { since, ..self }
     }
 
-    /// What it does, in a sentence.
+    /// Sets the summary: one sentence that says what it does.
     pub(crate) const fn says(self, summary: &'static str) -> Command {
         Command { summary, ..self }
     }
@@ -113,18 +111,18 @@ impl Command {
         Command { tips, ..self }
     }
 
-    /// Passwords among its arguments, which neither MONITOR, SLOWLOG nor the log may show.
+    /// Marks arguments as passwords: MONITOR, SLOWLOG and the log must not show them.
     pub(crate) const fn secrets(self, secrets: Secrets) -> Command {
         Command { secrets: Some(secrets), ..self }
     }
 
-    /// One key, at this argument.
+    /// Adds one key, at this argument.
     pub(crate) const fn key(self, at: usize, uses: &'static [&'static str]) -> Command {
         self.key_spec(KeySpec::one(at, uses))
     }
 
-    /// Keys from this argument on up to the last one, or to another one that is counted from the
-    /// end: -1 is the last.
+    /// Adds keys from this argument up to the last one. A negative last argument counts from the end:
+    /// -1 is the last.
     pub(crate) const fn keys(
         self,
         first: usize,
@@ -134,12 +132,12 @@ impl Command {
         self.key_spec(KeySpec::range(first, last, uses))
     }
 
-    /// Keys behind this argument, which says how many.
+    /// Adds keys after this argument, which is their number.
     pub(crate) const fn numkeys(self, at: usize, uses: &'static [&'static str]) -> Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::counted(at, uses))
     }
 
-    /// Of the arguments that were named last only every `step`th is a key.
+    /// Of the keys added last, only every `step`th argument is one.
     pub(crate) const fn every(self, step: usize) -> Command {
         Command { keys: self.keys.every(step), ..self }
     }
@@ -148,7 +146,7 @@ impl Command {
         Command { keys: self.keys.and(spec), ..self }
     }
 
-    /// Answered at any time: while data is loaded, and by a replica whose data is old.
+    /// Allowed at any time: while data is loaded, and on a replica with old data.
     pub(crate) const fn anytime(self) -> Command {
         self.with(Flags::LOADING.with(Flags::STALE))
     }
@@ -157,19 +155,19 @@ impl Command {
         Command { flags: self.flags.with(flags), ..self }
     }
 
-    /// The name by which the command is called, without its container.
+    /// Returns the command's name without its container.
     pub(crate) fn short_name(&self) -> &'static str {
         self.name.rsplit('|').next().unwrap_or(self.name)
     }
 
-    /// Whether `len` arguments, the name included, are right in number.
+    /// Whether this number of arguments, including the name, is allowed.
     #[inline]
     pub(crate) fn accepts(&self, len: usize) -> bool {
         let wanted = self.arity.unsigned_abs() as usize;
         if self.arity >= 0 { len == wanted } else { len >= wanted }
     }
 
-    /// The ACL category that follows from what the command is about, without `@`.
+    /// Returns the ACL category of the command's subject, without `@`.
     pub(crate) fn own_category(&self) -> Option<&'static str> {
         self.category.or(self.group.category())
     }
@@ -177,7 +175,7 @@ impl Command {
 
 macro_rules! builder_methods {
     ($($(#[$doc:meta])* $flag:ident $method:ident $shown:expr;)*) => {
-        /// Properties, one by one.
+        /// Setters of the flags, one by one.
         #[expect(dead_code, reason = "no row needs some of them by themselves")]
         impl Command {
             $($(#[$doc])* pub(crate) const fn $method(self) -> Command { self.with(Flags::$flag) })*
@@ -187,7 +185,7 @@ macro_rules! builder_methods {
 
 each_flag!(builder_methods);
 
-/// Groups of commands, as COMMAND DOCS names them. All but `Queue` are Redis'.
+/// The groups of commands in COMMAND DOCS. All but `Queue` are Redis'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
     Connection,
@@ -202,7 +200,7 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    /// Redis' name of the group.
+    /// Returns Redis' name of the group.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Group::Connection => "connection",

@@ -1,10 +1,10 @@
-//! The number of a database as an argument.
+//! Database numbers as arguments.
 
 use crate::command_error::{CommandError, integer, integer_within};
 use crate::keyspace::DbIndex;
 use crate::state::State;
 
-/// The database that an argument names.
+/// Returns the database that an argument names.
 pub(crate) fn db_index(state: &State, arg: &[u8]) -> Result<DbIndex, CommandError> {
     const BEYOND_INT: &str =
         "ERR value is out of range, value must between -2147483648 and 2147483647";

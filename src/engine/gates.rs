@@ -1,6 +1,5 @@
-//! What stands between a command and its run, in Redis' order: the number of arguments,
-//! protection, authentication, memory, the disk, the subscriber's restricted mode, loading, the
-//! pause, the open transaction.
+//! The checks before a command runs, in Redis' order: arity, protection, authentication, memory, disk,
+//! the subscriber's restricted mode, loading, pause, open transaction.
 
 use super::command::Command;
 use super::open_transaction;
@@ -14,14 +13,14 @@ use crate::resp::{Protocol, Request};
 use crate::settings::LocalAccess;
 use crate::state::{Pause, State};
 
-/// What to do with a command that nothing forbids.
+/// The result of the checks, if nothing forbids the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
-    /// Run it in this database, and note that it uses its keys, or not.
+    /// Run it in this database, and update the last use of its keys, or not.
     Run { db: DbIndex, marks_use: bool },
-    /// Keep it for EXEC.
+    /// Queue it for EXEC.
     Queue,
-    /// Try again after the pause.
+    /// Try it again after the pause.
     Wait,
 }
 
@@ -30,7 +29,7 @@ const LOADING: CommandError = CommandError::text("LOADING Redis is loading the d
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
-/// Whether a command of `len` arguments, its name included, may run now.
+/// Checks whether a command of `len` arguments, including its name, may run now.
 pub(crate) fn pass(
     state: &mut State,
     id: ClientId,
@@ -39,9 +38,9 @@ pub(crate) fn pass(
 ) -> Result<Gate, CommandError> {
     let used_bytes = state.used_bytes() as u64;
     let State { settings, clients, pause, persistence, .. } = state;
-    // Nothing is run for who has gone.
+    // Nothing is run for a disconnected client.
     let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
-    // Also of a command that is refused, queued or held back, as CLIENT LIST in Redis shows it.
+    // Also for a refused, queued or paused command, as in Redis' CLIENT LIST.
     client.last_command = Some(command.name);
     if !command.accepts(len) {
         return Err(CommandError::Arity(command.name.to_string()));
@@ -110,20 +109,20 @@ fn restricted(name: &str) -> CommandError {
     CommandError::from(text)
 }
 
-/// Whether a command must be refused when no memory is left. That goes for all that a
-/// transaction would queue: the queue itself takes memory.
+/// Whether a command is refused above the memory limit. This includes any command queued in a
+/// transaction, since the queue takes memory.
 fn takes_memory(command: &Command, client: &Client) -> bool {
     does(command, client, Flags::DENYOOM)
         || (client.is_in_transaction() && !command.flags.contains(Flags::ENDS_TRANSACTION))
 }
 
-/// Whether a command is refused while nothing can be written: it changes data, which would be
-/// lost. PING too, as in Redis, so that whoever watches over the server notices.
+/// Whether a command is refused while the append files cannot be written: it changes data, and the
+/// change would be lost. This includes PING, as in Redis, so that monitoring notices.
 fn is_write(command: &Command, client: &Client) -> bool {
     does(command, client, Flags::WRITE.with(Flags::PROBES))
 }
 
-/// Refuses a change that could not be written down.
+/// Returns an error if a change could not be written to the append files.
 ///
 /// # Errors
 /// The append files cannot be written to.
@@ -135,15 +134,15 @@ fn unwritable(reason: &str) -> CommandError {
     CommandError::from(format!("MISCONF Errors writing to the AOF file: {reason}"))
 }
 
-/// Bytes that an argument, and a request, may take in the append files besides its own.
+/// Limits on the overhead of an argument and of a request in the append files.
 const ARGUMENT_BYTES: u64 = 64;
 const REQUEST_BYTES: u64 = 1024;
 
-/// Lets a command that changes data run only if what it writes is sure to find space on the disk. Else
-/// it waits for the end of the turn, when the journal looks for some.
+/// Runs a command that changes data only if its record is sure to fit on the disk. Otherwise it waits
+/// for the end of the turn, when the journal looks for space.
 ///
 /// # Errors
-/// There was none.
+/// There was no space.
 #[inline]
 pub(crate) fn mind_space(
     state: &mut State,
@@ -181,7 +180,7 @@ pub(crate) fn mind_space(
     Ok(Gate::Wait)
 }
 
-/// Whether a command has any of these flags, or is an EXEC of one that has.
+/// Whether a command has any of these flags, or is EXEC with a queued command that has.
 fn does(command: &Command, client: &Client, flags: Flags) -> bool {
     command.flags.intersects(flags)
         || (command.flags.contains(Flags::RUNS_QUEUED)
@@ -193,8 +192,8 @@ fn is_held_back(pause: &Pause, command: &Command, client: &Client) -> bool {
     !pause.writes_only || does(command, client, CHANGES)
 }
 
-/// Whether waiting clients are left alone for now: serving them changes data, which a pause forbids, or
-/// for which there may be no space.
+/// Whether waiting clients are not served for now: that changes data, and a pause forbids it, or
+/// the disk may lack space for it.
 pub(crate) fn is_serving_paused(state: &State) -> bool {
     let persistence = &state.persistence;
     state.pause.is_some()
@@ -202,8 +201,8 @@ pub(crate) fn is_serving_paused(state: &State) -> bool {
         || state.keyspace.effects.unsealed_bytes() as u64 > persistence.writable_bytes
 }
 
-/// Ends CLIENT PAUSE within a command, after which ready keys are served as after any other:
-/// not before, since it may be one of a transaction.
+/// Ends CLIENT PAUSE within a command. Ready keys are served after the command, as after any other, and
+/// not now, since it may be part of a transaction.
 pub(crate) fn lift_pause(state: &mut State) {
     state.pause = None;
     state.clients.unblock_paused();

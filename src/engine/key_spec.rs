@@ -1,8 +1,8 @@
-//! Where a command has its keys, and what is done with them, in Redis' words (key specifications).
+//! The positions of a command's keys and how they are used, in Redis' terms (key specifications).
 
 use crate::resp::{Request, parse_integer};
 
-/// What is done with keys.
+/// How keys are used.
 pub(crate) mod uses {
     pub(crate) const READ: &[&str] = &["RO"];
     pub(crate) const READ_VALUE: &[&str] = &["RO", "access"];
@@ -11,31 +11,31 @@ pub(crate) mod uses {
     pub(crate) const UPDATE: &[&str] = &["RW", "update"];
     pub(crate) const TAKE: &[&str] = &["RW", "access", "delete"];
     pub(crate) const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
-    /// It depends on other arguments.
+    /// Depends on other arguments.
     pub(crate) const READ_AND_MAYBE_UPDATE: &[&str] = &["RW", "access", "update", "variable_flags"];
     pub(crate) const OVERWRITE: &[&str] = &["OW", "update"];
     pub(crate) const CREATE: &[&str] = &["OW", "insert"];
     pub(crate) const REMOVE: &[&str] = &["RM", "delete"];
-    /// Shard channels: a cluster would place them as it places keys.
+    /// Shard channels: in a cluster they are assigned to nodes like keys.
     pub(crate) const NOT_KEY: &[&str] = &["not_key"];
 }
 
-/// Keys that lie together in a request and are used alike.
+/// Adjacent keys of a request that are used in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeySpec {
-    /// What is done with the keys.
+    /// How the keys are used.
     pub uses: &'static [&'static str],
-    /// The argument at which the search begins.
+    /// The first argument of the search.
     pub begin: usize,
     pub find: FindKeys,
 }
 
-/// How keys are found from the beginning of the search on.
+/// How keys are found from the first argument on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FindKeys {
-    /// Up to `last`, counted from the beginning or, negative, from the end of the request.
+    /// Up to `last`, counted from the first argument or, if negative, from the end of the request.
     Range { last: i32, step: usize },
-    /// The first argument says how many keys follow it.
+    /// The first argument is the number of keys that follow it.
     Counted,
 }
 
@@ -85,18 +85,18 @@ impl KeySpecs {
         &self.specs[..self.len]
     }
 
-    /// Whether the command has keys. Shard channels are none.
+    /// Whether the command has keys. Shard channels do not count.
     pub(crate) fn has_keys(&self) -> bool {
         self.as_slice().iter().any(|spec| spec.uses != uses::NOT_KEY)
     }
 
-    /// The first key, the last key and the step, as COMMAND has shown them since its beginning; zeros
-    /// if the places of the keys depend on other arguments.
+    /// Returns the first key, the last key and the step, in COMMAND's original form; zeros if the
+    /// positions of the keys depend on other arguments.
     pub(crate) fn legacy_range(&self) -> (i64, i64, i64) {
         let ([first, ..], [.., last]) = (self.as_slice(), self.as_slice()) else {
             return (0, 0, 0);
         };
-        // Places within a request are small.
+        // Positions in a request are small.
         match last.find {
             FindKeys::Range { last: end, step } if end < 0 => {
                 (first.begin as i64, i64::from(end), step as i64)
@@ -108,8 +108,8 @@ impl KeySpecs {
         }
     }
 
-    /// The keys of a request, with what is done with them; none if its arguments make no sense. The
-    /// command must accept so many arguments.
+    /// Returns the keys of a request and how they are used; none if its arguments are invalid. The
+    /// command must accept this number of arguments.
     pub(crate) fn of<'a>(
         &self,
         request: &Request<'a>,

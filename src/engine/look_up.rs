@@ -1,4 +1,4 @@
-//! Finding the command that a request names, and what is said if there is none.
+//! Finds the command that a request names, or returns the error if there is none.
 
 use super::command::Command;
 use super::table::{Found, Table};
@@ -14,7 +14,8 @@ pub(crate) fn look_up(table: &'static Table, request: &Request<'_>) -> Result<Fo
     Ok(found)
 }
 
-/// The command or subcommand that a request names, whose first word names what was `named`.
+/// Finds the command or subcommand that a request names. `named` is the table's entry for its first
+/// word.
 #[inline(always)]
 pub(crate) fn find(
     table: &'static Table,
@@ -28,7 +29,7 @@ pub(crate) fn find(
     }
 }
 
-/// A container without a subcommand is a command too.
+/// A container without a subcommand counts as a command.
 #[cold]
 fn find_subcommand(
     table: &'static Table,
@@ -40,7 +41,7 @@ fn find_subcommand(
     found.ok_or_else(|| unknown_subcommand(container.command, name))
 }
 
-/// Redis shows at most this much of the name and of the arguments.
+/// Redis' limit on the shown bytes of the name, and of the arguments.
 const SHOWN_BYTES_MAX: usize = 128;
 
 #[cold]
@@ -70,7 +71,7 @@ fn unknown_subcommand(container: &Command, name: &[u8]) -> CommandError {
     CommandError::Bytes(text)
 }
 
-/// As much of an argument as C's `%.*s` shows: to the first NUL.
+/// Returns the part of an argument that C's `%.*s` shows: up to the first NUL.
 fn shown(arg: &[u8], bytes_max: usize) -> &[u8] {
     let end = arg.iter().position(|&byte| byte == 0).unwrap_or(arg.len());
     &arg[..end.min(bytes_max)]

@@ -1,23 +1,23 @@
-//! What a command is, and the way of a request to it. The families of commands are above: the table
-//! of their rows is handed in.
+//! The definition of a command, and the path of a request to it. The families of commands are a layer
+//! above, and hand in the table of their rows.
 //!
-//! | module | what it is responsible for |
+//! | module | responsibility |
 //! |---|---|
-//! | `command` | the row of a command and its builder: all that is said of a command is said there |
-//! | `key_spec`, `syntax`, `tips` | the parts of a row beside its [`Flags`]: where the keys are, arguments, tips for proxies |
+//! | `command` | the row of a command and its builder: the complete description of a command |
+//! | `key_spec`, `syntax`, `tips` | the parts of a row besides its [`Flags`]: positions of keys, arguments, tips for proxies |
 //! | `table` | finding a command by its name |
-//! | `arguments` | a cursor over what a request says |
-//! | `context` | what a command runs with |
-//! | `origin` | who asks for a command, and what it may do therefore |
-//! | `database` | the number of a database as an argument |
-//! | `look_up` | the command that a request names, or what is said if there is none |
-//! | `gates` | what stands between a command and its run |
-//! | `open_transaction` | what MULTI has begun: commands that are kept, watches |
+//! | `arguments` | a cursor over the arguments of a request |
+//! | `context` | everything a running command has access to |
+//! | `origin` | the origin of a call, which decides what it may do |
+//! | `database` | database numbers as arguments |
+//! | `look_up` | the command that a request names, or the error if there is none |
+//! | `gates` | the checks before a command runs |
+//! | `open_transaction` | the state of a transaction: queued commands, watches |
 //! | `call` | running a command: its reply, effects, counters |
-//! | `timing`, `monitor`, `secrets` | how long it took, who watches it, and what of it nobody may see |
-//! | `wait` | the one way to wait: beginning, deadlines, ends |
-//! | `wake` | what follows from a change: broken watches, and calls that waited and run again |
-//! | `dispatch` | the way of one request from its name to its reply |
+//! | `timing`, `monitor`, `secrets` | how long it took, clients that monitor it, and hiding of passwords |
+//! | `wait` | the only way to wait: begin, deadline, end |
+//! | `wake` | the consequences of a change: broken watches, and waiting calls that run again |
+//! | `dispatch` | the path of one request from its name to its reply |
 
 mod arguments;
 pub(crate) mod call;

@@ -1,4 +1,4 @@
-//! MONITOR: every command that runs, shown to those who ask for it.
+//! MONITOR: shows every command that runs to the clients that asked for it.
 
 use super::context::Context;
 use crate::client_id::ClientId;
@@ -6,7 +6,7 @@ use crate::clients::Peer;
 use crate::resp::Request;
 use crate::state::State;
 
-/// Shows a command to all monitors before it runs.
+/// Shows a command to all monitors.
 ///
 /// `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
 pub(crate) fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
@@ -31,7 +31,7 @@ pub(crate) fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
     }
 }
 
-/// Writes bytes as Redis' `sdscatrepr` does, without the quotes around them.
+/// Writes bytes like Redis' `sdscatrepr`, without the surrounding quotes.
 fn quote(bytes: &[u8], line: &mut Vec<u8>) {
     for &byte in bytes {
         match byte {
@@ -57,7 +57,7 @@ pub(crate) fn start(state: &mut State, id: ClientId) {
     }
 }
 
-/// Ends what `start` began.
+/// Ends a client's time as a monitor.
 pub(crate) fn stop(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && client.is_monitor

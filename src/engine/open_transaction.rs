@@ -1,4 +1,4 @@
-//! What MULTI has begun: commands that are kept for EXEC, and keys that are watched.
+//! An open transaction: commands queued for EXEC, and watched keys.
 
 use super::command::Command;
 use crate::client_id::ClientId;
@@ -7,7 +7,7 @@ use crate::flags::Flags;
 use crate::resp::{Output, Request};
 use crate::state::State;
 
-/// Keeps a command for EXEC.
+/// Queues a command for EXEC.
 pub(crate) fn queue(
     state: &mut State,
     id: ClientId,
@@ -17,7 +17,7 @@ pub(crate) fn queue(
 ) {
     let Some(client) = state.clients.get_mut(id) else { return };
     let transaction = client.transaction.get_or_insert_default();
-    // After an error EXEC will refuse: the rest need not be kept, as in Redis.
+    // After an error EXEC will fail: the rest need not be kept, as in Redis.
     if !transaction.is_aborted && !transaction.is_watch_broken {
         transaction.flags = transaction.flags | command.flags;
         let request = request.to_owned();
@@ -27,7 +27,7 @@ pub(crate) fn queue(
     reply.simple("QUEUED");
 }
 
-/// Notes that a command of the client's transaction, if one is open, was refused.
+/// Marks the client's transaction, if one is open, as failed: a command was refused.
 pub(crate) fn abort(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && let Some(transaction) = &mut client.transaction
@@ -42,7 +42,7 @@ pub(crate) fn has_command(client: &Client, flags: Flags) -> bool {
     client.transaction.as_ref().is_some_and(|transaction| transaction.flags.intersects(flags))
 }
 
-/// Takes a client's transaction and watches away.
+/// Ends a client's transaction and watches, and returns them.
 pub(crate) fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
     let transaction = state.clients.get_mut(id)?.transaction.take()?;
     for (db, key) in &transaction.watched {
@@ -51,12 +51,12 @@ pub(crate) fn end(state: &mut State, id: ClientId) -> Option<Box<Transaction>> {
     Some(transaction)
 }
 
-/// Forgets a client's transaction and watches (RESET, the end of the connection).
+/// Drops a client's transaction and watches (RESET, the end of the connection).
 pub(crate) fn forget(state: &mut State, id: ClientId) {
     end(state, id);
 }
 
-/// Tells the clients whose watched keys changed.
+/// Marks the transactions of clients whose watched keys have changed.
 pub(crate) fn break_watches(state: &mut State) {
     for id in state.keyspace.take_broken_watches() {
         if let Some(client) = state.clients.get_mut(id)

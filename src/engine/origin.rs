@@ -1,34 +1,34 @@
-//! Who asks for a command: that decides what it may do.
+//! The origin of a call, which decides what it may do.
 
-/// Where a call comes from.
+/// The origin of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A client, by itself.
+    /// A client, outside a transaction.
     Client,
-    /// An EXEC of so many commands.
+    /// EXEC with this number of commands.
     Exec {
-        /// How many commands the transaction has.
+        /// The number of commands of the transaction.
         commands: usize,
     },
-    /// A client whose call waited: what it wants may be there.
+    /// A waiting call of a client that runs again: what it waits for may be there.
     Woken,
-    /// Append files that are loaded.
+    /// Append files that are being loaded.
     Replay,
 }
 
 impl Origin {
-    /// Whether the command may wait for something: a transaction is done in one go, and files have waited
-    /// already.
+    /// Whether the command may wait: a transaction runs without interruption, and what is loaded has
+    /// waited already.
     pub(crate) fn may_wait(self) -> bool {
         matches!(self, Origin::Client | Origin::Woken)
     }
 
-    /// Whether the call has waited.
+    /// Whether the call was waiting.
     pub(crate) fn is_woken(self) -> bool {
         matches!(self, Origin::Woken)
     }
 
-    /// Whether the call is one of a transaction's: part of its time, and no call to itself.
+    /// Whether the call is part of a transaction: its time is part of EXEC's.
     pub(crate) fn is_exec(self) -> bool {
         matches!(self, Origin::Exec { .. })
     }

@@ -1,11 +1,11 @@
-//! Passwords in requests: neither MONITOR, SLOWLOG nor the log may show them.
+//! Passwords in requests, which MONITOR, SLOWLOG and the log must not show.
 
 use super::command::Command;
 use crate::resp::{OwnedRequest, Request};
 
 const HIDDEN: &[u8] = b"(redacted)";
 
-/// The request with its passwords hidden, as Redis hides them; none if it has none.
+/// Returns the request with its passwords hidden, as Redis hides them; none if it has no passwords.
 pub(crate) fn hide(command: &Command, request: &Request<'_>) -> Option<OwnedRequest> {
     let hidden = (command.secrets?)(request);
     if hidden.is_empty() {

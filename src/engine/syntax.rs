@@ -1,7 +1,7 @@
-//! How the arguments of a command are written. COMMAND DOCS shows it, and `redis-cli` makes its hints
-//! of that.
+//! The syntax of a command's arguments. COMMAND DOCS shows it, and `redis-cli` builds its hints from
+//! that.
 
-/// One argument as it is written.
+/// One argument, in one of these forms.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arg {
     /// `count`
@@ -36,11 +36,11 @@ pub(crate) enum Arg {
     PolicyOptions,
 }
 
-// Words that several families have.
+// Arguments shared by several families.
 pub(crate) const ENDS: Arg = Arg::Choice(&["LEFT", "RIGHT"]);
 pub(crate) const SYNC: Arg = Arg::OptionalChoice(&["ASYNC", "SYNC"]);
 
-// What commands of several families cost.
+// Costs shared by several families.
 pub(crate) const PER_KEY: &str = "O(1) for each key";
 pub(crate) const TAKE_MANY: &str =
     "O(N+M) where N is the number of keys and M the number of messages taken";

@@ -1,18 +1,18 @@
-//! Finding a command by its name.
+//! Finds a command by its name.
 
 use super::command::Command;
 use ahash::RandomState;
 use std::collections::HashMap;
 
-/// Names are shorter than this, which a test of the rows sees to.
+/// Names are shorter than this; a test of the rows checks it.
 pub(crate) const NAME_BYTES_MAX: usize = 32;
 
-/// All commands, by name and by position. Subcommands have positions of their own.
+/// All commands, by name and by position. Subcommands have their own positions.
 pub(crate) struct Table {
     families: &'static [&'static [Command]],
     commands: Vec<&'static Command>,
     by_name: HashMap<&'static [u8], usize, RandomState>,
-    /// The short ones once more: every request asks, and most have one.
+    /// The short names again: every request does a look-up, and most names are short.
     by_packed_name: PackedNames,
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Found {
 }
 
 impl Table {
-    /// The table of these families' rows.
+    /// Builds the table of these families' rows.
     pub(crate) fn new(families: &'static [&'static [Command]]) -> Table {
         let mut commands = Vec::new();
-        // Names are ours, and look-ups with foreign ones add nothing: no secret seed is needed.
+        // The names are ours, and look-ups with names of clients add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
         let mut by_packed_name = PackedNames::default();
         for command in families.iter().copied().flatten() {
@@ -36,7 +36,7 @@ impl Table {
                 by_packed_name.insert(packed, commands.len());
             }
             commands.push(command);
-            // Right behind their container, so that its position gives theirs.
+            // Right after their container, so that its position gives theirs.
             for subcommand in command.subcommands {
                 by_name.insert(subcommand.name.as_bytes(), commands.len());
                 commands.push(subcommand);
@@ -46,7 +46,7 @@ impl Table {
         Table { families, commands, by_name, by_packed_name }
     }
 
-    /// The command with this name in any case; not a subcommand.
+    /// Finds the command with this name in any case; not a subcommand.
     #[inline(always)]
     pub(crate) fn find(&self, name: &[u8]) -> Option<Found> {
         let index = match packed(name) {
@@ -66,7 +66,7 @@ impl Table {
         (!lower.contains(&b'|')).then_some(index)
     }
 
-    /// The subcommand of a container, by its short name in any case.
+    /// Finds the subcommand of a container by its short name, in any case.
     pub(crate) fn find_subcommand(&self, container: Found, name: &[u8]) -> Option<Found> {
         let mut subcommands = container.command.subcommands.iter();
         let matches =
@@ -76,31 +76,31 @@ impl Table {
         Some(Found { command: self.commands[index], index })
     }
 
-    /// The command or subcommand with this full name (`client|list`), in any case.
+    /// Finds the command or subcommand with this full name (`client|list`), in any case.
     pub(crate) fn find_full(&self, name: &[u8]) -> Option<Found> {
         let index = *self.by_name.get(name.to_ascii_lowercase().as_slice())?;
         Some(Found { command: self.commands[index], index })
     }
 
-    /// The command at a position that a look-up gave.
+    /// Returns the command at a position from a look-up.
     pub(crate) fn at(&self, index: usize) -> Found {
         Found { command: self.commands[index], index }
     }
 
-    /// All commands in the order of the table, without subcommands.
+    /// Returns all commands in the order of the table, without subcommands.
     pub(crate) fn commands(&self) -> impl Iterator<Item = &'static Command> {
         self.families.iter().copied().flatten()
     }
 
-    /// All commands and subcommands with their positions.
+    /// Returns all commands and subcommands with their positions.
     pub(crate) fn all(&self) -> impl Iterator<Item = Found> {
         self.commands.iter().enumerate().map(|(index, command)| Found { command, index })
     }
 }
 
-/// Positions by packed name: open addressing with so much room that nearly all are found at once.
+/// Positions by packed name: open addressing, sparse enough to find nearly all at the first slot.
 struct PackedNames {
-    /// A packed name and a position; 0, which is no name, where there is none.
+    /// A packed name and a position; 0, which is not a name, in an empty slot.
     slots: [(u64, u32); PackedNames::SLOTS],
 }
 
@@ -111,11 +111,11 @@ impl Default for PackedNames {
 }
 
 impl PackedNames {
-    /// Several times the commands there are, which is asserted where they are put in.
+    /// Several times the number of commands, asserted where the table is built.
     const SLOTS: usize = 1024;
 
-    /// Where the search for a name begins: the upper bits of a product, which all bits of the name
-    /// have a part in (Knuth's multiplicative hashing).
+    /// Returns the first slot to search for a name: the upper bits of a product, on which all bits of
+    /// the name have an influence (Knuth's multiplicative hashing).
     #[inline]
     fn home(packed: u64) -> usize {
         (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
@@ -142,16 +142,16 @@ impl PackedNames {
     }
 }
 
-/// A name of four to eight bytes as a number, the same in upper and lower case. Setting bit 5 of each
-/// byte makes letters lower case, and letters of nothing else: two names that give the same number
-/// are the same, if one of them has only letters.
+/// Packs a name of four to eight bytes into a number, the same in upper and lower case. Setting bit 5
+/// of each byte makes letters lower case, and maps nothing else to letters. So two names with the same
+/// number are the same, if one of them has only letters.
 #[inline]
 fn packed(name: &[u8]) -> Option<u64> {
     const LOWER_CASE: u64 = u64::from_ne_bytes([0x20; 8]);
     if name.len() > 8 {
         return None;
     }
-    // What lies between is in both, in the same place.
+    // The bytes that both chunks cover have the same position in both.
     let (first, last) = (name.first_chunk()?, name.last_chunk()?);
     let bytes = u64::from(u32::from_le_bytes(*first))
         | u64::from(u32::from_le_bytes(*last)) << (8 * (name.len() - 4));

@@ -1,9 +1,9 @@
-//! How long commands take: for INFO, LATENCY and SLOWLOG.
+//! Times of commands, for INFO, LATENCY and SLOWLOG.
 //!
-//! Reading the clock twice costs a small command as much as half its own work. So a command that
-//! comes alone is timed by itself, and so is one that is not `fast`, has many arguments, or was
-//! slow before; small ones that follow each other in one input with the same name are a run, which
-//! is timed as a whole, and each call counts with the mean of its run.
+//! Reading the clock twice costs half as much as a small command itself. So only some commands are
+//! timed individually: one that comes alone, is not `fast`, has many arguments, or was slow before.
+//! Consecutive small commands of the same name in one input are a run, which is timed as a whole, and
+//! each call counts with the mean of its run.
 
 use super::command::Command;
 use super::secrets;
@@ -16,20 +16,20 @@ use crate::slowlog::SlowlogEntry;
 use crate::state::{State, count_max};
 use crate::stats::Timer;
 
-/// More arguments than these are worth two readings.
+/// With more arguments than this, a command is worth two clock readings.
 const FEW_ARGS: usize = 32;
-/// Calls that take longer on average are timed one by one from then on.
+/// Calls with a longer average time are timed individually from then on.
 const SLOW_NANOS: u64 = 10_000;
-/// The slow log is to show calls that take less: then all are timed one by one.
+/// Below this threshold of the slow log, all calls are timed individually.
 const FINE_US: i64 = 100;
 
-/// An input begins. Whether its first request is all of it decides how that one is timed.
+/// Begins an input. Whether it is only one request decides how that request is timed.
 #[inline]
 pub(crate) fn begin_input(state: &mut State, is_one_request: bool) {
     state.timer = Timer { is_one_request, ..Timer::default() };
 }
 
-/// An input ends.
+/// Ends an input.
 #[inline]
 pub(crate) fn end_input(state: &mut State) {
     if state.timer.calls > 0 {
@@ -39,7 +39,7 @@ pub(crate) fn end_input(state: &mut State) {
     state.timer = Timer::default();
 }
 
-/// A call begins; when, if it is timed by itself.
+/// Begins a call. Returns the time if the call is timed individually.
 #[inline(always)]
 pub(crate) fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
     let timer = &state.timer;
@@ -67,7 +67,7 @@ fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
     None
 }
 
-/// A call ends; how many microseconds it took, if it was timed by itself.
+/// Ends a call. Returns how many microseconds it took, if it was timed individually.
 #[inline(always)]
 pub(crate) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
     let Some(begun_us) = begun_us else {
@@ -79,7 +79,7 @@ pub(crate) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -
     Some(took_us)
 }
 
-/// The time of a call since it began. What ran within it, as in EXEC, ends here too.
+/// Returns the time since a call began. A run within it, as in EXEC, ends here too.
 #[inline(never)]
 fn time_single(state: &mut State, begun_us: u64) -> u64 {
     let now_us = state.host.monotonic_us();
@@ -108,7 +108,7 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
     }
 }
 
-/// The client whose call this is has begun to wait: the call counts when it is answered.
+/// Marks that the client waits in this call: the call counts when it gets its reply.
 #[cold]
 pub(crate) fn begin_wait(state: &mut State, client: ClientId, begun_us: Option<u64>) {
     let took_us = begun_us.map_or(0, |begun_us| time_single(state, begun_us));
@@ -119,7 +119,8 @@ pub(crate) fn begin_wait(state: &mut State, client: ClientId, begun_us: Option<u
     }
 }
 
-/// A client that waited is answered, which took `reply_us`: its call counts now, and may be slow.
+/// Counts the call of a client that waited and got its reply, which took `reply_us`. The call may be
+/// slow.
 pub(crate) fn end_wait(
     state: &mut State,
     client: ClientId,
@@ -138,7 +139,7 @@ pub(crate) fn end_wait(
     record_latency(state, "command-unblocking", reply_us);
 }
 
-/// Keeps a call in the slow log, if it was slow.
+/// Adds a call to the slow log, if it was slow.
 pub(crate) fn record_slow(
     state: &mut State,
     client: ClientId,
@@ -153,10 +154,10 @@ pub(crate) fn record_slow(
     }
 }
 
-/// Whether the slow log keeps a call that took so long.
+/// Whether a call that took this long belongs in the slow log.
 fn is_slow(state: &State, took_us: u64) -> bool {
     let threshold_us = state.settings.slowlog_threshold_us;
-    // A time that is beyond i64 is over any threshold.
+    // A time beyond i64 exceeds any threshold.
     let is_slow = threshold_us >= 0 && took_us >= threshold_us.unsigned_abs();
     is_slow && state.settings.slowlog_len_max > 0
 }
@@ -175,7 +176,7 @@ fn keep_slow(state: &mut State, client: ClientId, shown: &Request<'_>, took_us: 
     state.slowlog.add(shown.args(), entry, count_max(state.settings.slowlog_len_max));
 }
 
-/// Keeps a hold-up of everybody for LATENCY, if it was one.
+/// Records a delay of all clients for LATENCY, if it was long enough.
 pub(crate) fn record_latency(state: &mut State, event: &'static str, took_us: u64) {
     let threshold_ms = state.settings.latency_threshold_ms;
     if threshold_ms > 0 && took_us / 1000 >= threshold_ms {

@@ -1,5 +1,5 @@
-//! Tips of COMMAND that several commands have: what proxies that spread commands over several servers
-//! need to know. <https://redis.io/docs/latest/develop/reference/command-tips/>
+//! Tips of COMMAND shared by several commands: hints for proxies that spread commands over several
+//! servers. <https://redis.io/docs/latest/develop/reference/command-tips/>
 
 pub(crate) const SUM_OF_SHARDS: &[&str] =
     &["request_policy:multi_shard", "response_policy:agg_sum"];
@@ -15,7 +15,7 @@ pub(crate) const SHARDS_DIFFER: &[&str] =
     &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
 pub(crate) const NODES_DIFFER: &[&str] =
     &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
-/// Two servers answer differently.
+/// Two servers reply differently.
 pub(crate) const VARIES: &[&str] = &["nondeterministic_output"];
-/// Two servers answer in another order.
+/// Two servers reply in a different order.
 pub(crate) const ORDER_VARIES: &[&str] = &["nondeterministic_output_order"];

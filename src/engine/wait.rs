@@ -1,6 +1,6 @@
-//! The one way to wait. A command that does not find what it wants says so with [`begin`]; its
-//! request is kept, and runs again when what it wants may be there (see `wake`). It ends
-//! with an answer, at its deadline, by CLIENT UNBLOCK, or with the client.
+//! The only way to wait. A command that does not find what it wants calls [`begin`]; its request is
+//! kept, and runs again when what it wants may be there (see `wake`). The wait ends with a reply, at
+//! its deadline, by CLIENT UNBLOCK, or when the client disconnects.
 
 use super::context::Context;
 use super::timing;
@@ -10,8 +10,9 @@ use crate::queueing;
 use crate::resp::{Output, Request};
 use crate::state::State;
 
-/// Has the call wait in the lines of these keys until `deadline_us`, in microseconds of the monotonic
-/// clock, or for ever. A call that has run again stays where it is in its lines, with its first deadline.
+/// Makes the call wait in the lines of these keys until `deadline_us`, in microseconds of the monotonic
+/// clock, or forever. A call that has run again keeps its position in its lines, and its first
+/// deadline.
 pub(crate) fn begin<'a>(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
@@ -37,22 +38,22 @@ pub(crate) fn begin<'a>(
     if let Some(deadline_us) = deadline_us {
         state.wait_deadlines.insert(deadline_us, ctx.client);
     }
-    // What waits has no passwords, and the slow log keeps all of it.
+    // A waiting request has no passwords, and the slow log shows all of it.
     let request = request.to_owned();
     let (db, command) = (ctx.db, ctx.found.index);
     let wait = Wait { wants, db, keys, ticket, deadline_us, request, command, took_us: 0 };
     state.clients.block(ctx.client, Blocked::Call(Box::new(wait)));
 }
 
-/// Takes a client out of every line it stands in, and has its further input looked at; what waited, if
-/// anything did.
+/// Removes a client from all the lines in which it waits, and resumes its further input. Returns its
+/// wait, if there was one.
 pub(crate) fn stop(state: &mut State, client: ClientId) -> Option<Box<Wait>> {
     let wait = state.clients.unblock(client)?;
     leave_lines(state, client, &wait);
     Some(wait)
 }
 
-/// Takes a client out of the lines in which its wait has put it.
+/// Removes a client from the lines of its wait.
 pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
     if let Some(deadline_us) = wait.deadline_us {
         state.wait_deadlines.remove(deadline_us, client);
@@ -67,9 +68,9 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
     }
 }
 
-/// Ends a client's wait as its deadline does: for a message with a null array, for replicas with the
-/// number of those that acknowledged, for capacity with the error that there is none. Whether it waited:
-/// a client that CLIENT PAUSE holds back does not.
+/// Ends a client's wait at its deadline. Waiting for a message ends with a null array, for replicas
+/// with the number of acknowledgements, for capacity with an error. Returns whether it waited: a client
+/// held back by CLIENT PAUSE does not.
 pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     let Some(wait) = stop(state, client) else { return false };
     match &wait.wants {
@@ -89,7 +90,7 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     true
 }
 
-/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR). Whether it waited.
+/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR). Returns whether it waited.
 pub(crate) fn end_with_error(state: &mut State, client: ClientId) -> bool {
     const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
     let Some(wait) = stop(state, client) else { return false };

@@ -1,6 +1,6 @@
-//! What follows from a change, made by a command or by time: watches break, and clients that wait for
-//! what came are served, the one first that has waited longest. Its request runs again, as if it came
-//! now, but looks only at the key that is ready.
+//! The consequences of a change, made by a command or by time: watches break, and clients that wait for
+//! the change are served, the longest wait first. A waiting request runs again as if it came now, but
+//! looks only at the key that is ready.
 
 use super::call;
 use super::context::Context;
@@ -12,7 +12,7 @@ use crate::clock::Now;
 use crate::keyspace::{DbIndex, Key};
 use crate::state::State;
 
-/// After a command outside EXEC, or a whole EXEC, or what time has changed.
+/// Called after a command outside EXEC, after a whole EXEC, or after time has changed something.
 #[inline(always)]
 pub(crate) fn follow_up(state: &mut State, table: &'static Table, now: Now) {
     if state.keyspace.has_signals() {
@@ -22,7 +22,7 @@ pub(crate) fn follow_up(state: &mut State, table: &'static Table, now: Now) {
 
 fn follow_signals(state: &mut State, table: &'static Table, now: Now) {
     open_transaction::break_watches(state);
-    // What consumers take makes capacity, and what producers push is for consumers.
+    // Consumers free capacity for producers, and producers push messages for consumers.
     if !gates::is_serving_paused(state) {
         while state.keyspace.has_signals() {
             serve_consumers(state, table, now);
@@ -32,14 +32,14 @@ fn follow_signals(state: &mut State, table: &'static Table, now: Now) {
     }
 }
 
-/// Ends CLIENT PAUSE when its time is over: held-back commands run, ready keys are served.
+/// Ends CLIENT PAUSE when its time is over: paused commands run, ready keys are served.
 pub(crate) fn end_pause(state: &mut State, table: &'static Table, now: Now) {
     gates::lift_pause(state);
     follow_up(state, table, now);
 }
 
-/// Serves the clients in line at keys that got messages, until nobody can be served. Moving a
-/// message may make another key ready, which is then served too.
+/// Serves the clients in line at keys that got messages, until none can be served. Moving a message may
+/// make another key ready, which is then served too.
 fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
     loop {
         let ready = state.keyspace.take_ready();
@@ -58,8 +58,8 @@ fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
     }
 }
 
-/// Serves the producers in line at queues that may have capacity, each line up to the first whose push
-/// still does not fit.
+/// Serves the producers in line at queues that may have capacity; each line up to the first producer
+/// whose push still does not fit.
 fn serve_producers(state: &mut State, table: &'static Table, now: Now) {
     for (db, key) in state.keyspace.take_capacity_changed() {
         serve_line(state, table, (db, &key), now);
@@ -74,8 +74,8 @@ fn serve_line(state: &mut State, table: &'static Table, (db, key): (DbIndex, &Ke
     }
 }
 
-/// Runs the call of a client that waits again, now that this key may have what it wants; false if it
-/// still waits. A client that is about to be closed is handed nothing: its wait ends.
+/// Runs a waiting client's call again, now that this key may have what it wants. Returns false if it
+/// still waits. A client that is about to be closed gets nothing: its wait ends.
 fn run_again(
     state: &mut State,
     table: &'static Table,
@@ -105,7 +105,7 @@ fn run_again(
     };
     let result = call::run(&mut ctx, &waiting.request.as_request());
     if ctx.is_waiting {
-        debug_assert!(reply.is_empty(), "who waits was answered");
+        debug_assert!(reply.is_empty(), "a waiting call has a reply");
         state.clients.keep_spare_output(reply);
         state.clients.put_wait_back(client, waiting);
         return false;
