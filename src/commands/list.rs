@@ -22,16 +22,16 @@ const WITHIN: &str = "O(N) where N is the number of messages up to the place, by
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("rpush", -3, rpush).group(List).since("1.0.0").write().deny_oom().fast()
         .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
-        .says("Adds messages at the right end; makes the list if there is none."),
+        .says("Adds messages at the right end of a list; creates it if needed."),
     Command::new("lpush", -3, lpush).group(List).since("1.0.0").write().deny_oom().fast()
         .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
-        .says("Adds messages at the left end; makes the list if there is none."),
+        .says("Adds messages at the left end of a list; creates it if needed."),
     Command::new("rpushx", -3, rpushx).group(List).since("2.2.0").write().deny_oom().fast()
         .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
-        .says("Adds messages at the right end of a list that exists."),
+        .says("Adds messages at the right end of an existing list."),
     Command::new("lpushx", -3, lpushx).group(List).since("2.2.0").write().deny_oom().fast()
         .key(1, INSERT).args(&[One("key"), Many("element")]).cost(PER_MESSAGE)
-        .says("Adds messages at the left end of a list that exists."),
+        .says("Adds messages at the left end of an existing list."),
     Command::new("lpop", -2, lpop).group(List).since("1.0.0").write().fast().key(1, TAKE)
         .args(&[One("key"), Optional("count")]).cost(PER_MESSAGE)
         .says("Takes messages from the left end."),
@@ -39,12 +39,12 @@ pub(super) static COMMANDS: &[Command] = &[
         .args(&[One("key"), Optional("count")]).cost(PER_MESSAGE)
         .says("Takes messages from the right end."),
     Command::new("llen", 2, llen).group(List).since("1.0.0").read_only().fast().key(1, READ)
-        .args(&[One("key")]).says("Gives the number of messages."),
+        .args(&[One("key")]).says("Returns the number of messages."),
     Command::new("lrange", 4, lrange).group(List).since("1.0.0").read_only().key(1, READ_VALUE)
         .args(&[One("key"), One("start"), One("stop")]).cost(WITHIN)
-        .says("Gives a range of messages."),
+        .says("Returns a range of messages."),
     Command::new("lindex", 3, lindex).group(List).since("1.0.0").read_only().key(1, READ_VALUE)
-        .args(&[One("key"), One("index")]).cost(WITHIN).says("Gives the message at an index."),
+        .args(&[One("key"), One("index")]).cost(WITHIN).says("Returns the message at an index."),
     Command::new("lset", 4, lset).group(List).since("1.0.0").write().deny_oom().key(1, UPDATE)
         .args(&[One("key"), One("index"), One("element")]).cost(WITHIN)
         .says("Replaces the message at an index."),
@@ -57,20 +57,20 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("Removes messages equal to the given one."),
     Command::new("ltrim", 4, ltrim).group(List).since("1.0.0").write().key(1, DELETE)
         .args(&[One("key"), One("start"), One("stop")])
-        .cost("O(N) where N is the number of messages removed, by blocks of them")
+        .cost("O(N) where N is the number of removed messages, in whole blocks")
         .says("Keeps only a range of messages."),
     Command::new("lpos", -3, lpos).group(List).since("6.0.6").read_only().key(1, READ_VALUE)
         .args(&[One("key"), One("element"), OptionalNamed("RANK", "rank"), OptionalNamed("COUNT", "num-matches"), OptionalNamed("MAXLEN", "len")])
-        .cost(WITHIN).says("Gives the indexes of messages equal to the given one."),
+        .cost(WITHIN).says("Returns the indexes of messages equal to the given one."),
     Command::new("lmove", 5, lmove).group(List).since("6.2.0").write().deny_oom().key(1, TAKE)
         .key(2, INSERT).args(&[One("source"), One("destination"), ENDS, ENDS])
-        .says("Takes a message from one list and adds it to another."),
+        .says("Moves a message from one list to another."),
     Command::new("rpoplpush", 3, rpoplpush).group(List).since("1.2.0").write().deny_oom()
         .key(1, TAKE).key(2, INSERT).args(&[One("source"), One("destination")])
-        .says("Takes a message from the right end and adds it at the left end of another list."),
+        .says("Moves a message from the right end of a list to the left end of another."),
     Command::new("lmpop", -4, lmpop).group(List).since("7.0.0").write().numkeys(1, TAKE)
         .args(&[One("numkeys"), Many("key"), ENDS, OptionalNamed("COUNT", "count")])
-        .cost(TAKE_MANY).says("Takes messages from the first list that has any."),
+        .cost(TAKE_MANY).says("Takes messages from the first list that is not empty."),
 ];
 
 fn rpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -95,7 +95,7 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     let len = match pushed {
         Plain::Changed(len) => len,
         Plain::UnderPolicy(at) => return push_under_policy(ctx, request, end, (at, key)),
-        // It was made.
+        // Cannot happen: the list was just created.
         Plain::Absent => return Ok(()),
     };
     ctx.reply.count(len);
@@ -103,14 +103,14 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     Ok(())
 }
 
-/// A push without a key, which its row does not allow. A function of its own keeps `push` short.
+/// A push without a key, which its row does not allow. A separate function keeps `push` short.
 #[cold]
 #[inline(never)]
 fn missing() -> Result<(), CommandError> {
     Err(CommandError::Syntax)
 }
 
-/// A push to a queue under a policy.
+/// Pushes to a queue under a policy.
 #[cold]
 #[inline(never)]
 fn push_under_policy(
@@ -121,7 +121,7 @@ fn push_under_policy(
 ) -> Result<(), CommandError> {
     let messages = request.args_from(2);
     let keyspace = &mut ctx.state.keyspace;
-    // In a transaction nobody waits.
+    // Calls in a transaction do not wait.
     let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
     let is_first = ctx.origin.is_woken();
     if to.rules.are_producers_blocked()
@@ -152,7 +152,7 @@ fn push_existing(
     end: End,
 ) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    // The list was there when a push began to wait for capacity; without it there is capacity.
+    // The list existed when the push began to wait for capacity; without it there is capacity.
     if ctx.state.keyspace.list(ctx.db, key)?.is_none() && !ctx.origin.is_woken() {
         ctx.reply.integer(0);
         return Ok(());
@@ -177,7 +177,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
         Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
     };
     let key = Arguments::of(request).required()?;
-    // What takes nothing says nothing about what came before.
+    // A pop of nothing acknowledges nothing.
     if count != Some(0) {
         queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
     }
@@ -239,7 +239,7 @@ fn pop_under_policy(
     }
 }
 
-/// The list at a key for a command that only reads: the look-up counts as a hit or a miss.
+/// Returns the list at a key for a command that only reads; the look-up counts as a hit or a miss.
 fn read<'a>(
     state: &'a mut State,
     db: DbIndex,
@@ -258,7 +258,7 @@ fn llen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// The start and count of the range that two indexes mean in a list of `len`; negative ones
+/// Returns the start and count of the range between two indexes in a list of `len`; negative indexes
 /// count from the end.
 fn range(start: i64, stop: i64, len: usize) -> (usize, usize) {
     let len = len as i64;
@@ -290,7 +290,7 @@ fn lrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
     Ok(())
 }
 
-/// The index that a possibly negative number means in a list of `len`.
+/// Returns the absolute index of a possibly negative one in a list of `len`.
 fn absolute_index(index: i64, len: usize) -> Option<usize> {
     let index = if index < 0 { index.checked_add(len as i64)? } else { index };
     usize::try_from(index).ok().filter(|&index| index < len)
@@ -338,7 +338,7 @@ fn linsert(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let keyspace = &mut ctx.state.keyspace;
     let is_under_policy = keyspace.is_under_policy(ctx.db, key);
     let finds = |queue: &Queue| queue.iter().position(|message| message == pivot);
-    // The pivot may be the last one.
+    // The pivot may be the last message.
     let len = keyspace.peek_list(ctx.db, key).map_or(0, Queue::len);
     keyspace.work.looked_at(len);
     if is_under_policy
@@ -397,12 +397,12 @@ fn ltrim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     Ok(())
 }
 
-/// What LPOS is asked beside key and message.
+/// LPOS' options.
 struct LposOptions {
     rank: i64,
-    /// None without COUNT: one index, not an array.
+    /// None without COUNT: the reply is one index, not an array.
     count: Option<usize>,
-    /// Messages to look at; 0 for all.
+    /// Limit on the messages to compare; 0 for all.
     maxlen: usize,
 }
 

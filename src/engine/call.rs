@@ -1,5 +1,5 @@
-//! Running a command that may run, for a client or for EXEC: the reply, the effects, the counters, the slow
-//! log, the monitors.
+//! Runs a command that has passed the gates, for a client or for EXEC: the reply, the effects, the
+//! counters, the slow log, the monitors.
 
 use super::context::Context;
 use super::{monitor, secrets, timing};
@@ -9,10 +9,11 @@ use crate::queueing::{self, Queues};
 use crate::resp::{Output, OwnedRequest, Request};
 use crate::state::State;
 
-/// What administrators do is not for everybody who may watch.
+/// Not shown to monitors. Not every client that may monitor should see commands of administrators.
 const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 
-/// Runs a command that may run, for a client or for EXEC: the reply, the counters, the slow log.
+/// Runs a command that has passed the gates, for a client or for EXEC: the reply, the counters, the
+/// slow log, the monitors.
 pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
     let command = ctx.found.command;
     let begun_us = timing::begin_call(ctx.state, ctx.found, request.len());
@@ -30,7 +31,7 @@ pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
     }
 }
 
-/// Runs a command, and adds what it changes to the effects.
+/// Runs a command, and records its changes as effects.
 #[inline(always)]
 pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let command = ctx.found.command;
@@ -47,7 +48,7 @@ pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Co
     result
 }
 
-/// Counts a call that has been answered, or is with its error.
+/// Counts a call that has written its reply, or writes its error as the reply.
 #[inline(always)]
 fn end_call(
     ctx: &mut Context<'_>,
@@ -68,7 +69,7 @@ fn end_call(
     }
 }
 
-/// What follows from the time that a call took: nothing of it concerns a small one in a pipeline.
+/// Uses the time of a call that was timed individually, unlike small ones in a pipeline.
 #[inline(never)]
 fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
     let command = ctx.found.command;
@@ -76,27 +77,27 @@ fn end_single(ctx: &mut Context<'_>, request: &Request<'_>, took_us: u64) {
     let event = if is_fast { "fast-command" } else { "command" };
     timing::record_slow(ctx.state, ctx.client, command, request, took_us);
     timing::record_latency(ctx.state, event, took_us);
-    // Those of an EXEC are part of its time.
+    // The times of an EXEC's commands are part of its own.
     if took_us >= LONG_US && !ctx.origin.is_exec() {
         pass_time(ctx.state, took_us);
     }
 }
 
-/// Adds a request that changed something to the effects, unless its command has stated what it
-/// became.
+/// Adds a request that changed something to the effects, unless its command has recorded the change
+/// itself.
 fn add_effect(ctx: &mut Context<'_>, request: &Request<'_>) {
     let keyspace = &mut ctx.state.keyspace;
-    // EXEC itself changes nothing: its commands have been added one by one.
+    // EXEC itself changes nothing: its commands were added one by one.
     if !keyspace.effects.is_recorded() && ctx.found.command.flags.contains(Flags::WRITE) {
         keyspace.effects.add(ctx.db, request.args());
     }
     Queues::new(keyspace).record_stamps();
 }
 
-/// A command that takes so long is noticed where lives are measured.
+/// A command that takes at least this long advances the time that TTLs are measured in.
 const LONG_US: u64 = 1000;
 
-/// Lets time pass by as much as a command took, before others are served by it.
+/// Advances the time by a command's duration before other clients are served at the new time.
 #[cold]
 fn pass_time(state: &mut State, took_us: u64) {
     state.keyspace.pass_time(took_us);

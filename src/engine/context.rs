@@ -1,4 +1,4 @@
-//! What a command runs with.
+//! Everything a running command has access to.
 
 use super::origin::Origin;
 use super::table::{Found, Table};
@@ -9,21 +9,21 @@ use crate::keyspace::DbIndex;
 use crate::resp::Output;
 use crate::state::State;
 
-/// What a command runs with.
+/// Everything a running command has access to.
 pub(crate) struct Context<'a> {
     pub state: &'a mut State,
-    /// Who gave the command.
+    /// The client that sent the command.
     pub client: ClientId,
     /// The database the client has selected.
     pub db: DbIndex,
     pub now: Now,
-    /// Where the reply is written: what a client is owed, lent out of its outbox, or an output of whoever
-    /// asks. What others are to hear, and this client beside its reply, goes through
+    /// The reply is written here: a client's pending output, lent out of its outbox, or the caller's
+    /// own output. Messages to other clients, and to this client besides its reply, go through
     /// `state.clients.write`.
     pub reply: &'a mut Output,
-    /// Who asks for it.
+    /// The origin of the call.
     pub origin: Origin,
-    /// The key that is ready, for a call that waited: it looks at no other.
+    /// The key that is ready, for a call that has waited: it looks at no other key.
     pub ready_key: Option<&'a [u8]>,
     /// Whether the call waits, and writes no reply.
     pub is_waiting: bool,
@@ -34,13 +34,13 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The client's record. None only if the client was removed while its command ran, which
+    /// Returns the client's record. None only if the client was removed while its command ran, which
     /// the broker does not do.
     pub(crate) fn client(&self) -> Option<&Client> {
         self.state.clients.get(self.client)
     }
 
-    /// The client's record, to change.
+    /// Returns the client's record, to change.
     pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
         self.state.clients.get_mut(self.client)
     }

@@ -1,4 +1,4 @@
-//! The way of one request: look-up, gates, call, and what follows from it; or why it is not called.
+//! The path of one request: look-up, gates, call and its consequences, or the error.
 
 use super::call::{call, write_error};
 use super::command::Command;
@@ -17,8 +17,8 @@ use crate::flags::Flags;
 use crate::resp::{Output, OutputMark, Request};
 use crate::state::State;
 
-/// Runs one request, whose first word names what was `named` in the table, and writes its reply; false
-/// if a pause holds it back, or there may be no space for it, to be tried again.
+/// Runs one request and writes its reply. `named` is the table's entry for its first word. Returns
+/// false if the request must be tried again: a pause holds it back, or there may be no space for it.
 pub(crate) fn dispatch(
     state: &mut State,
     table: &'static Table,
@@ -75,7 +75,7 @@ pub(crate) fn dispatch(
     true
 }
 
-/// An empty request: it is no command, but to CLIENT REPLY SKIP it counts as one.
+/// Skips an empty request. It is not a command, but counts as one for CLIENT REPLY SKIP.
 pub(crate) fn pass_over(state: &mut State, id: ClientId) {
     if let Some(client) = state.clients.get_mut(id)
         && client.reply_mode == ReplyMode::Skip
@@ -88,8 +88,8 @@ fn is_cross_protocol_scripting(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
-/// Answers a command that is not run; within a transaction EXEC will refuse. An EXEC that is
-/// not run ends the transaction, and its error says so.
+/// Replies with an error to a command that is not run; in a transaction, EXEC will fail. An EXEC that
+/// is not run ends the transaction, and its error says so.
 fn reject(
     state: &mut State,
     id: ClientId,
@@ -112,14 +112,14 @@ fn reject(
     write_error(state, &error, reply);
 }
 
-/// Whether a command is answered by pushes, which CLIENT REPLY does not concern.
+/// Whether a command's replies are pushes, to which CLIENT REPLY does not apply.
 fn confirms_subscription(command: &Command) -> bool {
     const SUBSCRIBES: Flags = Flags::PUBSUB.with(Flags::NOSCRIPT);
     command.flags.contains(SUBSCRIBES)
 }
 
-/// Takes back a reply that the client does not want. Messages that the command sent to its own client
-/// come after its reply.
+/// Removes a reply that the client does not want. Messages that the command sent to its own client
+/// follow its reply.
 #[inline]
 fn finish_reply(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
     let Some(client) = state.clients.get(id) else { return };
@@ -129,7 +129,7 @@ fn finish_reply(state: &mut State, id: ClientId, reply: &mut Output, mark: Outpu
     }
 }
 
-/// Takes back a reply that the client does not want (CLIENT REPLY).
+/// Removes a reply that the client does not want (CLIENT REPLY).
 #[cold]
 fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
     let Some(client) = state.clients.get_mut(id) else { return };
@@ -140,7 +140,7 @@ fn mute(state: &mut State, id: ClientId, reply: &mut Output, mark: OutputMark) {
             client.reply_mode = ReplyMode::Skip;
             reply.truncate(mark);
         }
-        // Who waits has not been answered yet: `Clients::answer` drops that reply.
+        // A waiting call has no reply yet: `Clients::answer` drops that reply.
         ReplyMode::Skip if client.blocked.is_some() => {}
         ReplyMode::Skip => {
             client.reply_mode = ReplyMode::On;
