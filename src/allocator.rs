@@ -50,7 +50,7 @@ impl Allocator for Mimalloc {
         &self.name
     }
 
-    fn give_memory_back(&mut self) {
+    fn release_memory(&mut self) {
         self.thread.unpark();
     }
 }

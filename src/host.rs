@@ -52,7 +52,7 @@ pub trait Host: Send {
     }
 
     /// Asks the allocator to return free memory to the operating system.
-    fn give_memory_back(&mut self) {}
+    fn release_memory(&mut self) {}
 }
 
 /// What a broker asks of the program's allocator. The library uses whatever allocator the program has.
@@ -63,7 +63,7 @@ pub trait Allocator: Send {
     /// Returns free memory to the operating system, or has another thread do so. The server calls it a
     /// second after it was busy, and MEMORY PURGE at once. It is called on the thread that serves all
     /// clients, so it must return within about a millisecond.
-    fn give_memory_back(&mut self);
+    fn release_memory(&mut self);
 }
 
 /// The C library's allocator, or an unknown one: it returns memory by its own rules.
@@ -75,7 +75,7 @@ impl Allocator for SystemAllocator {
         "libc"
     }
 
-    fn give_memory_back(&mut self) {}
+    fn release_memory(&mut self) {}
 }
 
 /// A host that knows and does nothing: for tests, and for a broker without a server.

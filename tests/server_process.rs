@@ -274,7 +274,7 @@ impl Allocator for Told {
         "told-1.0"
     }
 
-    fn give_memory_back(&mut self) {
+    fn release_memory(&mut self) {
         // The test may have ended.
         let _ = self.0.send(());
     }

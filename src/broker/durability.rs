@@ -79,7 +79,7 @@ impl Broker {
 
     /// Makes the following effects complete by themselves, at the start of a file or after a snapshot: they
     /// begin by selecting a database.
-    pub fn begin_effects_anew(&mut self) {
+    pub fn begin_effects_file(&mut self) {
         self.state.keyspace.effects.begin_file();
     }
 

@@ -30,7 +30,7 @@ use log::{debug, warn};
 
 /// Limit on unread replies of a client without the password, as in Redis: 16 KiB of its buffer and 1 KiB
 /// beyond. Above it the client is closed. Until it has authenticated, it gets nothing but errors.
-const STRANGER_OUTPUT_BYTES_MAX: usize = 17 * 1024;
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 17 * 1024;
 
 /// A message broker without sockets.
 pub struct Broker {
@@ -75,7 +75,7 @@ impl Broker {
         open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
-        self.give_back(id, now);
+        self.return_messages(id, now);
         match reason {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
@@ -175,9 +175,9 @@ impl Broker {
             }
             let limits = Limits {
                 bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
-                is_stranger: client.must_authenticate(&self.state.settings.requirepass),
+                is_unauthenticated: client.must_authenticate(&self.state.settings.requirepass),
             };
-            if limits.is_stranger && reply.len() > STRANGER_OUTPUT_BYTES_MAX {
+            if limits.is_unauthenticated && reply.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX {
                 self.state.clients.close(id, CloseReason::OutputLimit);
                 break;
             }
@@ -319,7 +319,7 @@ impl Broker {
 
     /// Returns the messages that a client has in flight to their queues, together with those of other clients
     /// disconnected in this turn. A client that waited in line behind it may be next.
-    fn give_back(&mut self, id: ClientId, now: Now) {
+    fn return_messages(&mut self, id: ClientId, now: Now) {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.depart_client(id);
         }
@@ -400,10 +400,10 @@ impl Broker {
 
     /// Frees buffers kept for reuse, and has the host return free memory to the operating system. To be
     /// called for some time after there was something to do.
-    pub fn give_memory_back(&mut self) {
-        self.parser.give_memory_back();
-        self.state.clients.give_memory_back();
-        self.state.host.give_memory_back();
+    pub fn release_memory(&mut self) {
+        self.parser.release_memory();
+        self.state.clients.release_memory();
+        self.state.host.release_memory();
     }
 
     /// Counts a connection that was refused before it became a client.

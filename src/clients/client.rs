@@ -408,7 +408,7 @@ mod tests {
             }
             assert!(client.input.capacity() <= 65 * client.input.len(), "far more than has come");
             // As the broker does: complete requests run, and the parser's state is kept for the rest.
-            let limits = Limits { bulk_bytes_max: u64::MAX, is_stranger: false };
+            let limits = Limits { bulk_bytes_max: u64::MAX, is_unauthenticated: false };
             let mut kept = client.parser.take().map_or_else(RequestParser::default, |kept| *kept);
             kept.parse(&client.input, limits).expect("no error");
             client.parser = kept.is_partial().then(|| Box::new(std::mem::take(&mut kept)));

@@ -90,7 +90,7 @@ impl Clients {
 
     /// Frees spare buffers, and unused capacity. The time depends on the peak number of clients, if most
     /// of them have gone.
-    pub(crate) fn give_memory_back(&mut self) {
+    pub(crate) fn release_memory(&mut self) {
         // A buffer in use prevents the memory around it from being returned.
         self.spare_buffers = Vec::new();
         if let Some(capacity) = slack::smaller(self.by_number.len(), self.slots.capacity()) {

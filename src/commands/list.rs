@@ -122,7 +122,7 @@ fn push_under_policy(
     let messages = request.args_from(2);
     let keyspace = &mut ctx.state.keyspace;
     // Calls in a transaction do not wait.
-    let to = queueing::Place { at, key, end, rules: PushRules::of(keyspace, at) };
+    let to = queueing::Target { at, key, end, rules: PushRules::of(keyspace, at) };
     let is_first = ctx.origin.is_woken();
     if to.rules.are_producers_blocked()
         && ctx.origin.may_wait()

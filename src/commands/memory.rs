@@ -205,7 +205,7 @@ fn findings(reading: &Reading<'_>) -> Vec<String> {
 }
 
 fn purge(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    ctx.state.host.give_memory_back();
+    ctx.state.host.release_memory();
     ctx.reply.ok();
     Ok(())
 }

@@ -106,7 +106,7 @@ fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let key = Key::from(args.required()?);
     let numbers = named_deliveries(ctx, &key, args)?;
     let keyspace = &mut ctx.state.keyspace;
-    Queues::new(keyspace).give_back(ctx.db, &key, &numbers);
+    Queues::new(keyspace).return_messages(ctx.db, &key, &numbers);
     ctx.reply.count(numbers.len());
     Ok(())
 }

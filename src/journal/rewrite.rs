@@ -135,7 +135,7 @@ impl Journal {
             self.stage = Stage::Closing { next, sync };
         }
         broker.begin_snapshot();
-        broker.begin_effects_anew();
+        broker.begin_effects_file();
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Journal {
         self.last_sync += 1;
         broker.begin_sync(self.last_sync);
         broker.begin_snapshot();
-        broker.begin_effects_anew();
+        broker.begin_effects_file();
         self.begin_base(true);
     }
 

@@ -38,7 +38,7 @@ impl Journal {
     ) -> Journal {
         let start = Start { manifest, tail, base_bytes: 0, other_bytes: 0, wants_rewrite: false };
         let reader = broker.read_effects();
-        broker.begin_effects_anew();
+        broker.begin_effects_file();
         let mut journal = Journal::new(prefix, start, reader);
         journal.is_named = false;
         broker.begin_snapshot();

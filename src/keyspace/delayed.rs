@@ -32,7 +32,7 @@ impl Keyspace {
 
     /// Removes and returns the delayed messages of a queue that are ready first, if they are due at
     /// `until_ms`: a run of consecutive ones, at most `count_max`.
-    pub(crate) fn take_ripe(
+    pub(crate) fn take_due_delayed(
         &mut self,
         db: DbIndex,
         key: &[u8],

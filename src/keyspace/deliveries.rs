@@ -1,6 +1,6 @@
 //! Messages in flight of all queues, by queue and by client.
 
-use super::in_flight::{Delivery, InFlight, Place};
+use super::in_flight::{Delivery, InFlight, Position};
 use super::{DbIndex, Key, Keyspace, NEVER, QueueState, Slot};
 use crate::client_id::ClientId;
 use ahash::RandomState;
@@ -12,7 +12,7 @@ pub(crate) enum Return {
     All,
     /// There are too many for one part. First, those that must not be returned are removed, the
     /// oldest first.
-    Hopeless,
+    Undeliverable,
     /// Then the others are returned, the newest first, since each part goes to the end of its
     /// queue.
     Newest,
@@ -83,7 +83,7 @@ impl Keyspace {
     }
 
     /// Returns what distinguishes a message in flight from the others of its queue.
-    pub(crate) fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Place> {
+    pub(crate) fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Position> {
         self.change_in_flight(at, |in_flight| in_flight.place(number))
     }
 
@@ -145,7 +145,7 @@ impl Keyspace {
         let unseen = self.see_departed(count_max);
         match unseen.is_empty() {
             true => (Return::Newest, self.take_newest_departed(count_max).into_iter().collect()),
-            false => (Return::Hopeless, unseen),
+            false => (Return::Undeliverable, unseen),
         }
     }
 
@@ -219,7 +219,7 @@ impl Keyspace {
             Some(newest) => queue_state.overdue_seen = *newest,
             None => return (Return::Newest, numbers),
         }
-        (Return::Hopeless, unseen)
+        (Return::Undeliverable, unseen)
     }
 
     /// Returns up to `count` of the oldest deliveries that a client has in flight from one queue.
@@ -312,7 +312,7 @@ mod tests {
             let (how, part) = keyspace.take_departed(count_max);
             let numbers: Vec<u64> =
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
-            if how != Return::Hopeless {
+            if how != Return::Undeliverable {
                 for (slot, number) in numbers.iter().flat_map(|n| (0..100).map(move |s| (s, n))) {
                     keyspace.registry.holdings.remove(client(slot), 0, b"q", *number);
                 }
@@ -352,9 +352,9 @@ mod tests {
         let parts = take_parts(&mut keyspace(&[2, 7, 0, 1]), 3);
         let expected = [
             (Return::All, vec![1, 2]),
-            (Return::Hopeless, vec![3, 4, 5]),
-            (Return::Hopeless, vec![6, 7, 8]),
-            (Return::Hopeless, vec![9]),
+            (Return::Undeliverable, vec![3, 4, 5]),
+            (Return::Undeliverable, vec![6, 7, 8]),
+            (Return::Undeliverable, vec![9]),
             (Return::Newest, vec![7, 8, 9]),
             (Return::Newest, vec![4, 5, 6]),
             (Return::All, vec![3, 10]),

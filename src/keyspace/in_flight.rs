@@ -45,7 +45,7 @@ struct Indexes {
 
 /// What distinguishes a delivery from the others in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// It is the first one.
     First,
     /// It is the last one.
@@ -114,26 +114,26 @@ impl InFlight {
 
     /// Returns what distinguishes a delivery from the others. The first call among many builds an
     /// index; after that, the number of steps does not grow with the number of deliveries.
-    pub(super) fn place(&mut self, number: u64) -> Place {
+    pub(super) fn place(&mut self, number: u64) -> Position {
         let is_it = |end: Option<(u64, &Delivery)>| end.is_some_and(|(other, _)| other == number);
         if is_it(self.by_number.first()) {
-            return Place::First;
+            return Position::First;
         }
         if is_it(self.by_number.last()) {
-            return Place::Last;
+            return Position::Last;
         }
         if self.by_number.len() > COUNTED_MAX {
             let (below, first) = self.ranks().below_block(number);
             let before = self.by_number.numbers_from(first).take_while(|other| *other < number);
-            return Place::Rank(below + before.count());
+            return Position::Rank(below + before.count());
         }
         let named = self.get(number).filter(|own| own.message.len() <= NAMED_BYTES_MAX);
         if let Some(Delivery { message, .. }) = named
             && self.by_number.iter().filter(|(_, other)| other.message == *message).count() == 1
         {
-            return Place::Unlike;
+            return Position::Unlike;
         }
-        Place::Rank(self.by_number.iter().take_while(|(other, _)| *other < number).count())
+        Position::Rank(self.by_number.iter().take_while(|(other, _)| *other < number).count())
     }
 
     /// Returns the number of the delivery with this rank.

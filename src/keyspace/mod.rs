@@ -60,7 +60,7 @@ use snapshot::{Snapshot, Walk};
 
 pub(crate) use deliveries::Return;
 pub(crate) use edit::{Expiry, Plain};
-pub(crate) use in_flight::{Delivery, InFlight, Place};
+pub(crate) use in_flight::{Delivery, InFlight, Position};
 pub(crate) use policy_pass::NewlyStamped;
 pub(crate) use queue_event::QueueEvent;
 pub(crate) use queue_state::{QueueState, is_mark};

@@ -3,7 +3,7 @@
 //! steps, as for other changes.
 
 use super::entry::Full;
-use super::in_flight::{Delivery, Place};
+use super::in_flight::{Delivery, Position};
 use super::{Attachments, Keyspace, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
@@ -160,7 +160,7 @@ impl Keyspace {
         key: &[u8],
         (client, input): (ClientId, u64),
         are_wanted: bool,
-    ) -> Vec<(Place, Delivery)> {
+    ) -> Vec<(Position, Delivery)> {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
         let mut seen = Vec::new();

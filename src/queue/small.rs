@@ -2,9 +2,9 @@
 //!
 //! Its bytes are the length of the name, the name, and the messages from `start` on.
 
-use super::end::End;
 use super::block::{Block, CAPACITY_MAX, HEAD_BYTES, Meta};
 use super::deque::Deque;
+use super::end::End;
 use super::segment::Segment;
 use super::sizes::{Growth, fitting};
 use super::stored::{

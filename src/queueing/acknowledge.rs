@@ -4,7 +4,7 @@ use super::Queues;
 use super::inflight_key;
 use crate::client_id::ClientId;
 use crate::clients::Clients;
-use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Place, Removed, Slot};
+use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Position, Removed, Slot};
 use crate::queue::End;
 use crate::state::State;
 use log::warn;
@@ -118,15 +118,15 @@ impl Queues<'_> {
     }
 
     /// Records that the message that was at this position is no longer in flight.
-    fn record_removal(&mut self, db: DbIndex, key: &[u8], place: Place, delivery: &Delivery) {
+    fn record_removal(&mut self, db: DbIndex, key: &[u8], place: Position, delivery: &Delivery) {
         let list = inflight_key(key);
         match place {
-            Place::First => self.keyspace.effects.record_pop(db, End::Front, &list, 1),
-            Place::Last => self.keyspace.effects.record_pop(db, End::Back, &list, 1),
-            Place::Unlike => {
+            Position::First => self.keyspace.effects.record_pop(db, End::Front, &list, 1),
+            Position::Last => self.keyspace.effects.record_pop(db, End::Back, &list, 1),
+            Position::Unlike => {
                 self.keyspace.effects.record(db, [b"LREM", &list[..], b"1", &delivery.message])
             }
-            Place::Rank(index) => {
+            Position::Rank(index) => {
                 let key = Key::from(list);
                 // It is not the last one.
                 let removed = Removed { db, key, index, count: 1, behind: 1, departure: None };

@@ -12,7 +12,7 @@ pub(crate) fn do_chores(state: &mut State) {
     keyspace.work.begin_chores();
     let mut queues = Queues::new(keyspace);
     queues.return_departed();
-    queues.tend_due();
+    queues.do_due();
     queues.hand_over();
     queues.keyspace.free_trash();
     queues.follow_policies();

@@ -47,7 +47,7 @@ impl Queues<'_> {
         let mut rows: Vec<Removed> = Vec::new();
         let mut left = count_max;
         while left > 0
-            && let Some(due) = self.keyspace.take_ripe(db, key, until_ms, left)
+            && let Some(due) = self.keyspace.take_due_delayed(db, key, until_ms, left)
         {
             let TakenOut { index, count, behind, .. } = due;
             rows.push(Removed { db, key: list.clone(), index, count, behind, departure: None });

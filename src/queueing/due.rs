@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 impl Queues<'_> {
     /// Does what is due at the time of the turn, within its budget.
-    pub(crate) fn tend_due(&mut self) {
+    pub(crate) fn do_due(&mut self) {
         while self.keyspace.work.has_time()
             && let Some((db, key)) = self.keyspace.take_due()
         {
@@ -36,7 +36,7 @@ impl Queues<'_> {
         let since_ms = self.keyspace.queue_ms().saturating_sub(timeout_ms);
         let count_max = self.keyspace.work.messages_left();
         let (how, numbers) = self.keyspace.overdue(db, key, since_ms, count_max);
-        if how != Return::Hopeless
+        if how != Return::Undeliverable
             && !numbers.is_empty()
             && let Some(left_out) = self.keyspace.admit_line(QueueEvent::Overdue)
         {
@@ -47,7 +47,7 @@ impl Queues<'_> {
                 numbers.len()
             );
         }
-        self.give_back_part(db, key, how, &numbers);
+        self.return_part(db, key, how, &numbers);
     }
 
     /// Removes all expired messages at once, since no client may see or get one.

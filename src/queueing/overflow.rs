@@ -148,7 +148,7 @@ mod tests {
     use crate::clock::Now;
     use crate::host::NoHost;
     use crate::queue::End;
-    use crate::queueing::{Place, PushRules, Queues};
+    use crate::queueing::{PushRules, Queues, Target};
     use crate::settings::Settings;
     use crate::state::State;
 
@@ -166,7 +166,7 @@ mod tests {
         let keyspace = &mut state.keyspace;
         let mut push_to = |key: &[u8]| {
             let at = keyspace.slot_or_create(0, key);
-            let to = Place { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
+            let to = Target { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
             Queues::new(keyspace).push(&to, [&b"m"[..]].into_iter())
         };
         for len in 1..=LEN {

@@ -59,7 +59,7 @@ impl Queues<'_> {
             numbers = newest.map(|(number, _)| number).collect();
             numbers.reverse();
         }
-        self.put_back(db, &key, &numbers);
+        self.put_in_position(db, &key, &numbers);
         if numbers.len() == count_max {
             return true;
         }

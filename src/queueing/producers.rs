@@ -4,7 +4,7 @@
 //! leave the queue, the first producers in line push theirs, as long as they fit.
 
 use super::limits::{full, is_beyond};
-use super::push::{Place, new_messages};
+use super::push::{Target, new_messages};
 use crate::command_error::CommandError;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::policy::QueuePolicy;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// continues to wait while the queue is paused.
 pub(crate) fn must_wait<'a>(
     keyspace: &mut Keyspace,
-    to: &Place<'_>,
+    to: &Target<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
     is_first: bool,
 ) -> Option<Arc<QueuePolicy>> {

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 /// The target of a push, and its rules.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Target<'a> {
     pub(crate) at: Slot,
     pub(crate) key: &'a [u8],
     pub(crate) end: End,
@@ -27,7 +27,7 @@ impl Queues<'_> {
     #[inline]
     pub(crate) fn push<'a>(
         &mut self,
-        to: &Place<'_>,
+        to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     ) -> Result<usize, CommandError> {
         let pushed = match check_name(self.keyspace, to.key) {
@@ -46,7 +46,7 @@ impl Queues<'_> {
     /// As `push`, but only for messages that the queue has not had in the window.
     fn store_new<'a>(
         &mut self,
-        to: &Place<'_>,
+        to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         window_ms: i64,
     ) -> Result<usize, CommandError> {
@@ -98,10 +98,10 @@ impl Queues<'_> {
     #[inline]
     fn store<'a>(
         &mut self,
-        to: &Place<'_>,
+        to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     ) -> Result<usize, CommandError> {
-        let &Place { at, key, end, ref rules } = to;
+        let &Target { at, key, end, ref rules } = to;
         let count = messages.len();
         rules.check(self.keyspace, at, count, || messages.clone().map(<[u8]>::len).sum())?;
         if let Some(delay_ms) = rules.delay_ms {

@@ -83,7 +83,7 @@ impl Queues<'_> {
                 return replay_delayed(self.keyspace, db, second, request);
             }
             if first == inflight_key(second) && self.keyspace.tracks_deliveries(db, second) {
-                put_back(self.keyspace, db, second, from, to);
+                put_in_position(self.keyspace, db, second, from, to);
                 return true;
             }
             return false;
@@ -222,7 +222,7 @@ fn number_at(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End) -> Opti
     }
 }
 
-fn put_back(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
+fn put_in_position(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], from: End, to: End) {
     let Some(number) = number_at(keyspace, db, key, from) else { return };
     let Some(delivery) = keyspace.remove_delivery(db, &Key::from(key), number) else { return };
     // When this was recorded, the key held a list or nothing.
@@ -339,7 +339,7 @@ impl Queues<'_> {
         self.keyspace.depart_client(ClientId::nobody());
         let (_, all) = self.keyspace.take_departed(usize::MAX - 1);
         for (db, key, numbers) in all {
-            self.give_back(db, &key, &numbers);
+            self.return_messages(db, &key, &numbers);
         }
         self.keyspace.policies().warn_of_assumptions();
         // If files lost their middle, a policy may have ended before its messages in flight or delayed were

@@ -29,12 +29,12 @@ pub struct Limits {
     /// Maximum length of an argument (`proto-max-bulk-len`).
     pub bulk_bytes_max: u64,
     /// Whether the client must still authenticate.
-    pub is_stranger: bool,
+    pub is_unauthenticated: bool,
 }
 
 impl Limits {
     /// For input from a file: no limits.
-    pub const NONE: Limits = Limits { bulk_bytes_max: i64::MAX as u64, is_stranger: false };
+    pub const NONE: Limits = Limits { bulk_bytes_max: i64::MAX as u64, is_unauthenticated: false };
 }
 
 /// Why a byte stream is not a request. The text is Redis', without `Protocol error: `.
@@ -296,7 +296,7 @@ impl RequestParser {
     /// on.
     #[inline]
     pub fn parse(&mut self, buffer: &[u8], limits: Limits) -> Result<Parsed, ProtocolError> {
-        if !limits.is_stranger
+        if !limits.is_unauthenticated
             && let Some(end) = self.repeated(buffer)
         {
             return Ok(Parsed::Request { end });
@@ -382,7 +382,7 @@ impl RequestParser {
     }
 
     /// Frees the capacity for requests with many arguments, unless one is in progress.
-    pub fn give_memory_back(&mut self) {
+    pub fn release_memory(&mut self) {
         if !self.is_partial() && self.args.capacity() > KEPT_ARGS_MAX {
             *self = RequestParser::default();
         }
@@ -399,7 +399,7 @@ impl RequestParser {
         limits: Limits,
     ) -> Result<Option<(usize, usize)>, ProtocolError> {
         if let Some(count_and_end) = short_number(buffer, 0)
-            && !limits.is_stranger
+            && !limits.is_unauthenticated
         {
             self.searched = 0;
             return Ok(Some(count_and_end));
@@ -409,7 +409,7 @@ impl RequestParser {
         };
         match parse_integer(&line[1..]) {
             Some(count) if count > i64::from(i32::MAX) => Err(ProtocolError::ArgCount),
-            Some(count) if count > STRANGER_ARGS_MAX && limits.is_stranger => {
+            Some(count) if count > STRANGER_ARGS_MAX && limits.is_unauthenticated => {
                 Err(ProtocolError::StrangerArgCount)
             }
             // Bounded by i32::MAX; a negative count means no elements, as in Redis.
@@ -547,7 +547,7 @@ fn bulk_length(line: &[u8], limits: Limits) -> Result<usize, ProtocolError> {
         Some(length) if length < 0 || length as u64 > limits.bulk_bytes_max => {
             Err(ProtocolError::BulkLength)
         }
-        Some(length) if length > STRANGER_BULK_BYTES_MAX && limits.is_stranger => {
+        Some(length) if length > STRANGER_BULK_BYTES_MAX && limits.is_unauthenticated => {
             Err(ProtocolError::StrangerBulkLength)
         }
         // Not negative. 64-bit systems hold every i64 length; on others the limit fails.

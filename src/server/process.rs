@@ -128,8 +128,8 @@ impl Host for Process {
         self.allocator.name()
     }
 
-    fn give_memory_back(&mut self) {
-        self.allocator.give_memory_back();
+    fn release_memory(&mut self) {
+        self.allocator.release_memory();
     }
 }
 

@@ -28,7 +28,7 @@ impl Server {
         self.accept();
         self.end_stage(4);
         self.broker.record_turn(&self.turn_time, self.now);
-        self.give_memory_back();
+        self.release_memory();
         Ok(())
     }
 
@@ -227,7 +227,7 @@ impl Server {
 
     /// Asks the allocator to return memory some time after a turn, once for all turns until then. The
     /// turn that does it does not count, so that an idle server sleeps.
-    fn give_memory_back(&mut self) {
+    fn release_memory(&mut self) {
         match self.give_back_us {
             Some(due_us) if due_us <= self.now.monotonic_us => {
                 self.give_back_us = None;
@@ -235,7 +235,7 @@ impl Server {
                 if slack::smaller(connections.len(), connections.capacity()).is_some() {
                     connections.shrink_to_fit();
                 }
-                self.broker.give_memory_back();
+                self.broker.release_memory();
             }
             Some(_) => {}
             None => self.give_back_us = Some(self.now.monotonic_us + GIVE_BACK_US),

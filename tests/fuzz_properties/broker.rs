@@ -199,7 +199,7 @@ impl World {
         if let Some(reader) = &self.reader {
             self.broker.take_effects(reader, &mut effects);
         }
-        let limits = Limits { bulk_bytes_max: u64::MAX >> 1, is_stranger: false };
+        let limits = Limits { bulk_bytes_max: u64::MAX >> 1, is_unauthenticated: false };
         let mut parser = RequestParser::default();
         let mut rest = effects.as_slice();
         while !rest.is_empty() {

@@ -11,7 +11,7 @@ const LONG: usize = 65_530;
 pub fn check(data: &[u8]) {
     let [flags, seed, input @ ..] = data else { return };
     let bulk_bytes_max = if flags & 2 == 0 { 512 << 20 } else { 1 << 20 };
-    let limits = Limits { bulk_bytes_max, is_stranger: flags & 1 == 1 };
+    let limits = Limits { bulk_bytes_max, is_unauthenticated: flags & 1 == 1 };
     let mut input = input.to_vec();
     // Size of the first piece: single bytes matter only near the limit.
     let mut first = 1;

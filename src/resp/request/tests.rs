@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const LIMITS: Limits = Limits { bulk_bytes_max: 512 << 20, is_stranger: false };
+const LIMITS: Limits = Limits { bulk_bytes_max: 512 << 20, is_unauthenticated: false };
 
 /// The requests, and the error after them, with the bytes in pieces of these sizes.
 fn parse_in_pieces(
@@ -127,7 +127,7 @@ fn a_line_too_long_is_refused_however_it_is_cut() {
 
 #[test]
 fn strangers_may_send_little() {
-    let limits = Limits { is_stranger: true, ..LIMITS };
+    let limits = Limits { is_unauthenticated: true, ..LIMITS };
     let parse = |input: &[u8]| RequestParser::default().parse(input, limits);
     assert_eq!(parse(b"*11\r\n"), Err(ProtocolError::StrangerArgCount));
     assert_eq!(parse(b"*1\r\n$16385\r\n"), Err(ProtocolError::StrangerBulkLength));

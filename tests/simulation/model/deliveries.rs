@@ -160,7 +160,7 @@ impl Model {
         let (leaving, staying): (Vec<u64>, Vec<u64>) =
             numbers.iter().partition(|number| self.must_leave(db, key, **number));
         for number in leaving.into_iter().chain(staying) {
-            self.give_back(db, key, number);
+            self.return_messages(db, key, number);
         }
         self.expire_if_due(db, key);
     }
@@ -233,12 +233,12 @@ impl Model {
     }
 
     /// Returns a message to its queue, unless it must not return.
-    fn give_back(&mut self, db: usize, key: &[u8], number: u64) {
+    fn return_messages(&mut self, db: usize, key: &[u8], number: u64) {
         let Delivery { message, side, .. } = self.remove_delivery(db, key, number);
         let policy = self.policy(key).expect("what is in flight is under a policy");
         match self.fate_of(key, &message) {
             Some(fate) => self.part_with(db, key, &policy, message, fate),
-            None => self.put_back(db, key, side, message),
+            None => self.put_in_position(db, key, side, message),
         }
     }
 
@@ -246,14 +246,14 @@ impl Model {
     pub(super) fn put_all_back(&mut self, db: usize, key: &[u8]) {
         let record = self.queues.get_mut(&(db, key.to_vec())).expect("it has something in flight");
         for delivery in std::mem::take(&mut record.in_flight) {
-            self.put_back(db, key, delivery.side, delivery.message);
+            self.put_in_position(db, key, delivery.side, delivery.message);
         }
         self.expire_if_due(db, key);
     }
 
     /// Returns a message to its position: behind returned messages that were popped before it from the
     /// same side.
-    fn put_back(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
+    fn put_in_position(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
         let number_of = |message: &Message| match message.stamp?.taken? {
             (other, number) if other == side => Some(number),
             _ => None,

@@ -18,7 +18,7 @@ type Message = (Box<[u8]>, Stamp);
 
 /// Limit, per returned message, on the messages between its position and the end of the queue that are popped
 /// and pushed again. If there are more, returned messages are inserted and recorded one by one.
-const WRITTEN_ANEW_MAX: usize = 8;
+const REWRITTEN_MAX: usize = 8;
 
 impl Queues<'_> {
     /// Returns the messages in flight of disconnected clients, within the turn's budget.
@@ -26,41 +26,41 @@ impl Queues<'_> {
         while self.keyspace.has_departed() && self.keyspace.work.has_time() {
             let (how, parts) = self.keyspace.take_departed(self.keyspace.work.messages_left());
             for (db, key, numbers) in parts {
-                self.give_back_part(db, &key, how, &numbers);
+                self.return_part(db, &key, how, &numbers);
             }
         }
     }
 
     /// Returns messages in flight. They may be a part of a large number.
-    pub(super) fn give_back_part(&mut self, db: DbIndex, key: &Key, how: Return, numbers: &[u64]) {
+    pub(super) fn return_part(&mut self, db: DbIndex, key: &Key, how: Return, numbers: &[u64]) {
         match how {
-            Return::All => self.give_back(db, key, numbers),
-            Return::Hopeless => {
+            Return::All => self.return_messages(db, key, numbers),
+            Return::Undeliverable => {
                 // Examining costs less than moving, but not nothing.
                 self.keyspace.work.keys(numbers.len());
-                self.give_up_hopeless(db, key, numbers);
+                self.dispose_undeliverable(db, key, numbers);
             }
-            Return::Newest => self.put_back(db, key, numbers),
+            Return::Newest => self.put_in_position(db, key, numbers),
         }
     }
 
     /// Returns all messages that a client has in flight. The client stays connected.
     pub(crate) fn give_back_held(&mut self, client: ClientId) {
         for (db, key, numbers) in self.keyspace.held_by_queue(&[client]) {
-            self.give_back(db, &key, &numbers);
+            self.return_messages(db, &key, &numbers);
         }
     }
 
     /// Returns messages in flight to their positions in the queue, except those that were delivered too often
     /// or have expired meanwhile. The numbers are ascending.
-    pub(crate) fn give_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
-        let staying = self.give_up_hopeless(db, key, numbers);
-        self.put_back(db, key, &staying);
+    pub(crate) fn return_messages(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        let staying = self.dispose_undeliverable(db, key, numbers);
+        self.put_in_position(db, key, &staying);
     }
 
     /// Removes those of these messages in flight that were delivered too often or have expired. Returns the
     /// numbers of the others.
-    fn give_up_hopeless(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
+    fn dispose_undeliverable(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
         let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
         let now_ms = self.keyspace.queue_ms();
         let fate_of = |keyspace: &mut Keyspace, number| {
@@ -111,7 +111,7 @@ fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
 
 impl Queues<'_> {
     /// Returns messages in flight to their positions in the queue unconditionally. The numbers are ascending.
-    pub(super) fn put_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+    pub(super) fn put_in_position(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
         if numbers.is_empty() {
             return;
         }
@@ -130,7 +130,7 @@ impl Queues<'_> {
             });
         }
         if are_moves {
-            self.move_back(db, key, &returned);
+            self.move_to_end(db, key, &returned);
         } else {
             let mut messages: Vec<Message> =
                 returned.into_iter().map(|delivery| (delivery.message, delivery.stamp)).collect();
@@ -185,7 +185,7 @@ fn outer_len(queue: &Queue, end: End, order: u64) -> usize {
 
 impl Queues<'_> {
     /// Moves messages to the ends of the queue one by one.
-    fn move_back(&mut self, db: DbIndex, key: &[u8], returned: &[Delivery]) {
+    fn move_to_end(&mut self, db: DbIndex, key: &[u8], returned: &[Delivery]) {
         // A key with messages in flight holds a list or nothing.
         let _ = self.keyspace.change_or_create_list(db, key, |queue| {
             for Delivery { message, stamp, .. } in returned {
@@ -207,7 +207,7 @@ impl Queues<'_> {
         let Some((_, last)) = messages.last() else { return };
         let Ok(list) = self.keyspace.list(db, key) else { return };
         let outer = list.map_or(0, |list| outer_len(list, end, last.order));
-        if outer > WRITTEN_ANEW_MAX * messages.len() {
+        if outer > REWRITTEN_MAX * messages.len() {
             for (message, stamp) in messages {
                 self.insert_one(db, key, end, &message, stamp);
             }
