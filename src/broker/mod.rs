@@ -321,7 +321,7 @@ impl Broker {
     /// disconnected in this turn. A client that waited in line behind it may be next.
     fn return_messages(&mut self, id: ClientId, now: Now) {
         if self.state.keyspace.holds_any(id) {
-            self.state.keyspace.depart_client(id);
+            self.state.keyspace.disconnect_holder(id);
         }
         wake::follow_up(&mut self.state, self.table, now);
     }

@@ -1,8 +1,8 @@
 //! CLIENT KILL: closes one connection by its address, or all that match some conditions.
 //! <https://redis.io/docs/latest/commands/client-kill/>
 
+use super::audit::log_action;
 use super::client_list::Kind;
-use super::deeds::log_deed;
 use super::pubsub;
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
@@ -44,7 +44,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     } else {
         conditions(args)?
     };
-    log_deed(ctx, request);
+    log_action(ctx, request);
     let all = ctx.state.clients.iter();
     let met = all.filter(|client| conditions.are_met_by(client, ctx.client));
     let met: Vec<ClientId> = met.map(|client| client.id).collect();

@@ -1,6 +1,6 @@
 //! CONFIG: the settings of the running server, and the reset of its counters.
 
-use super::deeds::log_deed;
+use super::audit::log_action;
 use crate::engine::Arg::{Many, Pairs};
 use crate::engine::Group::Server;
 use crate::engine::tips::ALL_NODES_SUCCEED;
@@ -90,7 +90,7 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         state.channel_policies.configure(&state.settings.channel_policies);
     }
     state.host.settings_changed(&state.settings);
-    log_deed(ctx, request);
+    log_action(ctx, request);
     ctx.reply.ok();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Keys of any type: names, renaming, moving, whole databases. Iterating over keys is in `scan.rs`,
 //! their expiry in `expiry.rs`. <https://redis.io/docs/latest/commands/?group=generic>
 
-use super::deeds::log_deed;
+use super::audit::log_action;
 use crate::clients::{Client, Clients};
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Server};
@@ -216,7 +216,7 @@ fn flushdb(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     check_flush_option(request)?;
     let attached = attached_keys(&ctx.state.clients);
     ctx.state.keyspace.flush(ctx.db, &attached);
-    log_deed(ctx, request);
+    log_action(ctx, request);
     ctx.reply.ok();
     Ok(())
 }
@@ -227,7 +227,7 @@ fn flushall(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     for db in 0..ctx.state.keyspace.db_count() {
         ctx.state.keyspace.flush(db, &attached);
     }
-    log_deed(ctx, request);
+    log_action(ctx, request);
     ctx.reply.ok();
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! row.
 
 mod absent;
+mod audit;
 mod blocking;
 mod categories;
 mod client;
@@ -15,7 +16,6 @@ mod command_info;
 mod config;
 mod connection;
 mod debug;
-mod deeds;
 mod document;
 mod expiry;
 mod help;

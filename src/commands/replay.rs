@@ -58,7 +58,7 @@ pub(crate) fn replay(
         table,
     };
     let result = run(&mut context, request);
-    queueing::remember_push(&mut state.keyspace, *db, request);
+    queueing::remember_replayed_push(&mut state.keyspace, *db, request);
     reply.clear();
     result
 }

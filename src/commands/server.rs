@@ -1,7 +1,7 @@
 //! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
 
+use super::audit::log_action;
 use super::connection::REDIS_VERSION;
-use super::deeds::log_deed;
 use crate::engine::Arg::{OptionalChoice, OptionalNamed, OptionalWord};
 use crate::engine::Group::Server;
 use crate::engine::monitor;
@@ -90,7 +90,7 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         ));
     }
     // There are no snapshots to skip, and append files are always saved.
-    log_deed(ctx, request);
+    log_action(ctx, request);
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
     Ok(())
 }

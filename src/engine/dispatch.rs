@@ -46,7 +46,7 @@ pub(crate) fn dispatch(
     };
     let mut mark = mark;
     let gate = gates::pass(state, id, found.command, request.len());
-    match gate.and_then(|gate| gates::mind_space(state, id, found.command, request, gate)) {
+    match gate.and_then(|gate| gates::check_space(state, id, found.command, request, gate)) {
         Ok(Gate::Run { db, marks_use }) => {
             state.keyspace.set_use_time(now, marks_use);
             let mut ctx = Context {

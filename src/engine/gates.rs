@@ -144,7 +144,7 @@ const REQUEST_BYTES: u64 = 1024;
 /// # Errors
 /// There was no space.
 #[inline]
-pub(crate) fn mind_space(
+pub(crate) fn check_space(
     state: &mut State,
     id: ClientId,
     command: &'static Command,

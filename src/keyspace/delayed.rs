@@ -6,8 +6,8 @@ use crate::queue::{End, Queue, Stamp, TakenOut};
 impl QueueState {
     /// Returns what the append files say of the next delayed messages: when they are ready, and at
     /// which end of the queue.
-    pub(crate) fn noted_delay(&self) -> (i64, End) {
-        let (_, ms, end) = self.noted_delay;
+    pub(crate) fn recorded_delay(&self) -> (i64, End) {
+        let (_, ms, end) = self.recorded_delay;
         (ms, end)
     }
 }
@@ -89,9 +89,9 @@ impl Keyspace {
         ready_ms: i64,
         end: End,
     ) -> bool {
-        let noted = (self.effects.file(), ready_ms, end);
+        let recorded = (self.effects.file(), ready_ms, end);
         let note = |queue_state: &mut QueueState| {
-            std::mem::replace(&mut queue_state.noted_delay, noted) == noted
+            std::mem::replace(&mut queue_state.recorded_delay, recorded) == recorded
         };
         self.change_queue_state(db, key, note).unwrap_or(true)
     }

@@ -83,7 +83,7 @@ impl Keyspace {
     }
 
     /// Returns what distinguishes a message in flight from the others of its queue.
-    pub(crate) fn place_of_delivery(&mut self, at: Slot, number: u64) -> Option<Position> {
+    pub(crate) fn position_of_delivery(&mut self, at: Slot, number: u64) -> Option<Position> {
         self.change_in_flight(at, |in_flight| in_flight.place(number))
     }
 
@@ -113,50 +113,52 @@ impl Keyspace {
     }
 
     /// Marks a client as disconnected: its messages in flight are to be returned.
-    pub(crate) fn depart_client(&mut self, client: ClientId) {
-        self.registry.departed.push_back(client);
+    pub(crate) fn disconnect_holder(&mut self, client: ClientId) {
+        self.registry.disconnected.push_back(client);
     }
 
     /// Whether messages of disconnected clients are still to be returned.
-    pub(crate) fn has_departed(&self) -> bool {
-        !self.registry.departed.is_empty()
+    pub(crate) fn has_disconnected(&self) -> bool {
+        !self.registry.disconnected.is_empty()
     }
 
     /// Returns the next messages in flight of disconnected clients, in the order of disconnection:
     /// those of as many clients as have at most `count_max` together. If the first client alone has
     /// more, its messages come in parts.
-    pub(crate) fn take_departed(
+    pub(crate) fn take_disconnected(
         &mut self,
         count_max: usize,
     ) -> (Return, Vec<(DbIndex, Key, Vec<u64>)>) {
         let mut clients = Vec::new();
         let mut left = count_max;
-        while let Some(&client) = self.registry.departed.front() {
+        while let Some(&client) = self.registry.disconnected.front() {
             let held = self.registry.holdings.of(client).take(left.saturating_add(1)).count();
             let Some(rest) = left.checked_sub(held) else { break };
             left = rest;
             clients.push(client);
-            self.registry.departed.pop_front();
-            self.registry.departed_seen = None;
+            self.registry.disconnected.pop_front();
+            self.registry.disconnected_seen = None;
         }
         if !clients.is_empty() {
             return (Return::All, self.held_by_queue(&clients));
         }
-        let unseen = self.see_departed(count_max);
+        let unseen = self.look_through_disconnected(count_max);
         match unseen.is_empty() {
-            true => (Return::Newest, self.take_newest_departed(count_max).into_iter().collect()),
+            true => {
+                (Return::Newest, self.take_newest_disconnected(count_max).into_iter().collect())
+            }
             false => (Return::Undeliverable, unseen),
         }
     }
 
     /// Returns messages that the first disconnected client has in flight and that were not yet
     /// examined, by queue, the oldest first.
-    fn see_departed(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
-        let Some(&client) = self.registry.departed.front() else { return Vec::new() };
-        let seen = self.registry.departed_seen.take().unwrap_or_default();
+    fn look_through_disconnected(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
+        let Some(&client) = self.registry.disconnected.front() else { return Vec::new() };
+        let seen = self.registry.disconnected_seen.take().unwrap_or_default();
         let own = self.registry.holdings.of_behind(client, &seen).take(count_max);
         let own: Vec<_> = own.map(|(db, key, number)| (db, key.clone(), number)).collect();
-        self.registry.departed_seen = Some(own.last().cloned().unwrap_or(seen));
+        self.registry.disconnected_seen = Some(own.last().cloned().unwrap_or(seen));
         by_queue(&own)
     }
 
@@ -168,8 +170,8 @@ impl Keyspace {
         by_queue(&all)
     }
 
-    fn take_newest_departed(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
-        while let Some(&client) = self.registry.departed.front() {
+    fn take_newest_disconnected(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
+        while let Some(&client) = self.registry.disconnected.front() {
             if let Some((db, key, _)) = self.registry.holdings.of(client).next_back() {
                 let others = self.registry.holdings.of(client).rev();
                 let same = others.take_while(|other| (other.0, other.1) == (db, key));
@@ -177,8 +179,8 @@ impl Keyspace {
                 numbers.reverse();
                 return Some((db, key.clone(), numbers));
             }
-            self.registry.departed.pop_front();
-            self.registry.departed_seen = None;
+            self.registry.disconnected.pop_front();
+            self.registry.disconnected_seen = None;
         }
         None
     }
@@ -308,8 +310,8 @@ mod tests {
     /// Returns each part's messages before it takes the next.
     fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
         let mut parts = Vec::new();
-        while keyspace.has_departed() {
-            let (how, part) = keyspace.take_departed(count_max);
+        while keyspace.has_disconnected() {
+            let (how, part) = keyspace.take_disconnected(count_max);
             let numbers: Vec<u64> =
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
             if how != Return::Undeliverable {
@@ -320,7 +322,7 @@ mod tests {
             parts.push((how, numbers));
         }
         assert!(keyspace.registry.holdings.len() == 0, "a delivery without a client");
-        assert_eq!(keyspace.registry.departed_seen, None);
+        assert_eq!(keyspace.registry.disconnected_seen, None);
         parts
     }
 
@@ -333,7 +335,7 @@ mod tests {
                 number += 1;
                 keyspace.registry.holdings.add(client, 0, &Key::from(&b"q"[..]), number);
             }
-            keyspace.depart_client(client);
+            keyspace.disconnect_holder(client);
         }
         keyspace
     }

@@ -156,13 +156,13 @@ impl Keyspace {
 
     /// Stores a departure noted in append files. Its list does not exist yet, or is an ordinary
     /// one.
-    pub(crate) fn add_noted_departure(&mut self, departure: Departure) {
-        self.registry.noted_departures.push(departure);
+    pub(crate) fn add_recorded_departure(&mut self, departure: Departure) {
+        self.registry.recorded_departures.push(departure);
     }
 
     /// Turns the lists of noted departures into departing messages, at the end of loading.
     pub(super) fn adopt_departures(&mut self) {
-        for departure in std::mem::take(&mut self.registry.noted_departures) {
+        for departure in std::mem::take(&mut self.registry.recorded_departures) {
             // A value that is not a list was not written by us.
             if !matches!(self.list(departure.db, &departure.list), Ok(Some(_))) {
                 continue;
@@ -183,7 +183,7 @@ impl Keyspace {
             }
         }
         let mut freed = 0;
-        self.registry.noted_departures.retain(|departure| departure.db != db);
+        self.registry.recorded_departures.retain(|departure| departure.db != db);
         self.registry.departing_counts.retain(|(of_db, _), _| *of_db != db);
         self.registry.departing.retain(|departing| {
             let is_kept = departing.departure.db != db;
@@ -196,7 +196,7 @@ impl Keyspace {
     /// Two databases were swapped.
     pub(super) fn swap_departing(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
         let departing = self.registry.departing.iter_mut().map(|one| &mut one.departure);
-        for departure in departing.chain(&mut self.registry.noted_departures) {
+        for departure in departing.chain(&mut self.registry.recorded_departures) {
             departure.db = other(departure.db);
         }
         self.registry.departing_counts = self.count_departing();

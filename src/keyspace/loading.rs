@@ -7,8 +7,8 @@ use crate::value::Kind;
 
 impl QueueState {
     /// Returns since when new messages are ready, according to the append file.
-    pub(crate) fn noted_ms(&self) -> i64 {
-        self.noted.1
+    pub(crate) fn recorded_ready_ms(&self) -> i64 {
+        self.recorded.1
     }
 }
 

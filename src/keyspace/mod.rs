@@ -452,7 +452,7 @@ impl Keyspace {
             return;
         }
         if entry.attachments().is_some() {
-            return self.line_up_if_idle(db, index);
+            return self.list_if_idle(db, index);
         }
         if let Some(entry) = self.dbs[db].entries.swap_remove(index) {
             self.bytes -= ENTRY_BYTES + entry.allocated_bytes();

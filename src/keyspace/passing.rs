@@ -15,7 +15,9 @@ impl QueueState {
     #[inline]
     fn may_be_due_first(&self, queue_ms: i64, wait_ms: Option<i64>) -> bool {
         wait_ms.is_some_and(|wait_ms| {
-            self.due_ms.is_none_or(|noted_ms| noted_ms > queue_ms.saturating_add(wait_ms))
+            self.due_ms.is_none_or(|recorded_ready_ms| {
+                recorded_ready_ms > queue_ms.saturating_add(wait_ms)
+            })
         })
     }
 }

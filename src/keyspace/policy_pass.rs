@@ -62,7 +62,7 @@ impl Keyspace {
     }
 
     /// Reaches the next keys within the turn's budget, or all keys.
-    pub(crate) fn go_on_with_pass(&mut self, to_the_end: bool) {
+    pub(crate) fn continue_pass(&mut self, to_the_end: bool) {
         for db in 0..self.dbs.len() {
             while let Some(index) =
                 self.dbs[db].pass_left.min(self.dbs[db].entries.len()).checked_sub(1)

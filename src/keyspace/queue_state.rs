@@ -47,10 +47,10 @@ pub(crate) struct QueueState {
     /// When the earliest thing is due, by the queue clock, as in `Db::dues`. It may be too early.
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as recorded in append files, with the number of the file.
-    pub(super) noted: (u32, i64),
+    pub(super) recorded: (u32, i64),
     /// When delayed messages are ready, as recorded, with the number of the file and their end of
     /// the queue.
-    pub(super) noted_delay: (u32, i64, End),
+    pub(super) recorded_delay: (u32, i64, End),
     /// Whether the queue is in `QueueRegistry::idle`.
     pub(super) is_listed: bool,
 }
@@ -72,10 +72,10 @@ pub(super) struct QueueRegistry {
     /// The deliveries that each client has in flight.
     pub(super) holdings: Holdings,
     /// Disconnected clients whose messages are still to be returned.
-    pub(super) departed: VecDeque<ClientId>,
+    pub(super) disconnected: VecDeque<ClientId>,
     /// The last examined message in flight of the first of these clients, whether or not it may be
     /// returned.
-    pub(super) departed_seen: Option<(DbIndex, Key, u64)>,
+    pub(super) disconnected_seen: Option<(DbIndex, Key, u64)>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
     /// Queues that had nothing left when added, the longest idle first; each once.
@@ -92,7 +92,7 @@ pub(super) struct QueueRegistry {
     /// The number of departures of each queue.
     pub(super) departing_counts: BTreeMap<(DbIndex, Key), usize>,
     /// Departures noted in append files, during loading.
-    pub(super) noted_departures: Vec<Departure>,
+    pub(super) recorded_departures: Vec<Departure>,
     /// The number of names given to lists in append files.
     pub(super) lists_named: u64,
     /// Whether due queues were left for a later turn.
@@ -138,8 +138,8 @@ impl QueueState {
             is_read_paused: false,
             is_write_paused: false,
             due_ms: None,
-            noted: (0, 0),
-            noted_delay: (0, 0, End::Front),
+            recorded: (0, 0),
+            recorded_delay: (0, 0, End::Front),
             is_listed: false,
         }
     }
@@ -163,14 +163,14 @@ impl QueueState {
 
     /// Sets since when new messages are ready, according to the append file.
     pub(super) fn note(&mut self, ready_ms: i64) {
-        self.noted.1 = ready_ms;
+        self.recorded.1 = ready_ms;
     }
 
     /// Resets the totals after loading, and the recorded times: the next effects go to another
     /// file.
     pub(super) fn forget_loading(&mut self) {
         self.totals = Totals::default();
-        (self.noted, self.noted_delay) = ((u32::MAX, 0), (u32::MAX, 0, End::Front));
+        (self.recorded, self.recorded_delay) = ((u32::MAX, 0), (u32::MAX, 0, End::Front));
     }
 
     /// True if nothing but the totals would be lost with it.
@@ -314,9 +314,9 @@ impl Keyspace {
                 self.bytes += QUEUE_STATE_BYTES;
             }
         }
-        let noted_ms =
-            attachments.queue_state.as_ref().map_or(0, |queue_state| queue_state.noted.1);
-        let push_ms = if self.registry.is_replaying { noted_ms } else { self.queue_ms };
+        let recorded_ready_ms =
+            attachments.queue_state.as_ref().map_or(0, |queue_state| queue_state.recorded.1);
+        let push_ms = if self.registry.is_replaying { recorded_ready_ms } else { self.queue_ms };
         if let Some(queue) = entry.value_mut().and_then(Queue::of_mut) {
             self.bytes -= queue.allocated_bytes();
             let is_new = stamp(queue, is_under_policy, at_ms, push_ms);
@@ -474,11 +474,11 @@ impl Keyspace {
         }
         let queue_state = self.queue_state_at(db, index);
         let is_under_policy = queue_state.is_some_and(|queue_state| queue_state.policy.is_some());
-        let noted_ms = queue_state.map_or(0, |queue_state| queue_state.noted.1);
+        let recorded_ready_ms = queue_state.map_or(0, |queue_state| queue_state.recorded.1);
         // During loading, the time since when these messages are ready follows the command that
         // adds them.
         let (at_ms, push_ms) = match self.registry.is_replaying {
-            true => (0, noted_ms),
+            true => (0, recorded_ready_ms),
             false => (self.queue_ms, self.queue_ms),
         };
         let Some(queue) = self.dbs[db].entries[index].list_mut() else { return };
@@ -493,10 +493,10 @@ impl Keyspace {
     /// Records that the messages pushed next are ready since `ms`. True if the append file already
     /// said so; `None` without a policy.
     pub(crate) fn set_recorded_ready(&mut self, at: Slot, ms: i64) -> Option<bool> {
-        let noted = (self.effects.file(), ms);
+        let recorded = (self.effects.file(), ms);
         let queue_state = self.queue_state_in_mut(at)?;
         queue_state.policy.as_ref()?;
-        Some(std::mem::replace(&mut queue_state.noted, noted) == noted)
+        Some(std::mem::replace(&mut queue_state.recorded, recorded) == recorded)
     }
 
     /// Removes the queues of a flushed database from the registry.
@@ -516,7 +516,7 @@ impl Keyspace {
         let registry = &mut self.registry;
         registry.holdings.swap(other);
         // The order has changed.
-        registry.departed_seen = None;
+        registry.disconnected_seen = None;
         for (db, _) in &mut registry.idle {
             *db = other(*db);
         }

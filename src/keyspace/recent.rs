@@ -66,7 +66,7 @@ impl Keyspace {
     }
 
     /// Whether a queue has stored this message in the last `window_ms`.
-    pub(crate) fn has_had(
+    pub(crate) fn remembers(
         &mut self,
         db: DbIndex,
         key: &[u8],
@@ -103,7 +103,7 @@ impl Keyspace {
     }
 
     /// Clears the recent messages of a queue, if the last of them is older than the window.
-    pub(crate) fn forget_recent(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
+    pub(crate) fn forget_old(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
         let since_ms = self.queue_ms.saturating_sub(window_ms);
         let last_ms =
             self.queue_state(db, key).and_then(|queue_state| queue_state.recent.last_ms());

@@ -9,7 +9,7 @@ impl Keyspace {
     /// Whether there are chores: work that no command waits for.
     #[inline]
     pub(crate) fn has_chores(&self) -> bool {
-        self.has_departed()
+        self.has_disconnected()
             || self.has_departing()
             || self.has_due()
             || self.has_trash()
@@ -181,7 +181,7 @@ impl Keyspace {
 
     /// Adds an empty queue under a policy to the idle ones, if it has nothing but totals. Drops the
     /// state of the longest idle queue if there are too many.
-    pub(super) fn line_up_if_idle(&mut self, db: DbIndex, index: usize) {
+    pub(super) fn list_if_idle(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };
         let Some(attachments) = &mut entry.attachments else { return };

@@ -106,7 +106,7 @@ impl Queues<'_> {
     /// Removes a message from those in flight, and records this. This may be the last use of the slot.
     pub(super) fn take_out(&mut self, at: Slot, key: &[u8], number: u64) -> Option<Delivery> {
         let place = if self.keyspace.effects.is_on() {
-            self.keyspace.place_of_delivery(at, number)
+            self.keyspace.position_of_delivery(at, number)
         } else {
             None
         };

@@ -21,7 +21,7 @@ impl Queues<'_> {
                 let now_ms = self.keyspace.queue_ms();
                 self.release(db, &key, now_ms, self.keyspace.work.messages_left());
                 if let Some(window_ms) = policy.dedup_window_ms {
-                    self.keyspace.forget_recent(db, &key, window_ms);
+                    self.keyspace.forget_old(db, &key, window_ms);
                 }
                 self.expire(db, &key, &policy);
             }

@@ -50,7 +50,7 @@ pub(crate) use limits::PushRules;
 pub(crate) use producers::{must_wait, refuse_waiting};
 pub(crate) use push::Target;
 pub(crate) use queues::Queues;
-pub(crate) use replay::{remember_push, replay_note};
+pub(crate) use replay::{remember_replayed_push, replay_note};
 pub(crate) use reserved::check_name;
 
 pub(crate) use crate::effects::side;

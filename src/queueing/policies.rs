@@ -16,7 +16,7 @@ impl Queues<'_> {
         let result = self.keyspace.set_policies(change);
         self.keyspace.begin_pass(at_ms);
         if self.keyspace.is_short_pass() {
-            self.keyspace.go_on_with_pass(true);
+            self.keyspace.continue_pass(true);
             let count_max = self.keyspace.work.messages_at_once();
             let moved_before = self.keyspace.work.spent();
             while self.keyspace.work.is_little_since(moved_before)
@@ -32,7 +32,7 @@ impl Queues<'_> {
         if !self.keyspace.has_pass() {
             return;
         }
-        self.keyspace.go_on_with_pass(false);
+        self.keyspace.continue_pass(false);
         while self.keyspace.work.has_time() {
             let count_max = self.keyspace.work.messages_left();
             if !self.return_orphaned(count_max) {

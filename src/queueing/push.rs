@@ -87,7 +87,7 @@ pub(super) fn new_messages<'a>(
     let mut seen = HashSet::new();
     for message in messages {
         let fingerprint = keyspace.fingerprint(message);
-        if !keyspace.has_had(db, key, fingerprint, window_ms) && seen.insert(fingerprint) {
+        if !keyspace.remembers(db, key, fingerprint, window_ms) && seen.insert(fingerprint) {
             new.push((message, fingerprint));
         }
     }

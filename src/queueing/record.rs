@@ -36,8 +36,8 @@ impl Queues<'_> {
     pub(crate) fn record_stamps(&mut self) {
         for NewlyStamped { db, key, ms, is_corrected } in self.keyspace.take_newly_stamped() {
             // Even if the same time was recorded before these messages came.
-            let noted = self.keyspace.slot(db, &key);
-            if noted.and_then(|at| self.keyspace.set_recorded_ready(at, ms)).is_none() {
+            let recorded = self.keyspace.slot(db, &key);
+            if recorded.and_then(|at| self.keyspace.set_recorded_ready(at, ms)).is_none() {
                 continue;
             }
             let key = key.to_vec();

@@ -127,7 +127,7 @@ impl Queues<'_> {
 }
 
 /// Remembers the messages of a replayed push for deduplication.
-pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
+pub(crate) fn remember_replayed_push(keyspace: &mut Keyspace, db: DbIndex, request: &Request<'_>) {
     let name = request.name();
     if keyspace.policies().is_empty() || !(is_word(name, "rpush") || is_word(name, "lpush")) {
         return;
@@ -135,7 +135,8 @@ pub(crate) fn remember_push(keyspace: &mut Keyspace, db: DbIndex, request: &Requ
     let Some(queue) = request.get(1) else { return };
     let Some(policy) = keyspace.policy_of(db, queue) else { return };
     let Some(window_ms) = policy.dedup_window_ms else { return };
-    let at_ms = keyspace.queue_state(db, queue).map_or(0, |queue_state| queue_state.noted_ms());
+    let at_ms =
+        keyspace.queue_state(db, queue).map_or(0, |queue_state| queue_state.recorded_ready_ms());
     remember_messages(keyspace, db, queue, request, window_ms, at_ms);
 }
 
@@ -164,9 +165,10 @@ fn replay_delayed(
     let arg = |index| request.get(index).unwrap_or_default();
     let second = arg(2);
     if is_word(name, "rpush") {
-        let noted = keyspace.queue_state(db, queue).map(|queue_state| queue_state.noted_delay());
+        let recorded =
+            keyspace.queue_state(db, queue).map(|queue_state| queue_state.recorded_delay());
         // Without a note they are ready after loading, in their order.
-        let (ms, end) = noted.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
+        let (ms, end) = recorded.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
         let stamp = Stamp { ready_ms: ms, taken_from: end, ..Stamp::default() };
         keyspace.delay(db, queue, request.args_from(2), stamp);
         let policy = keyspace.policy_of(db, queue);
@@ -239,7 +241,8 @@ fn add<'a>(
     key: &Key,
     messages: impl Iterator<Item = &'a [u8]>,
 ) {
-    let ready_ms = keyspace.queue_state(db, key).map_or(0, |queue_state| queue_state.noted_ms());
+    let ready_ms =
+        keyspace.queue_state(db, key).map_or(0, |queue_state| queue_state.recorded_ready_ms());
     for message in messages {
         let number = keyspace.next_delivery();
         let stamp = Stamp { ready_ms, order: number, deliveries: 1, ..Stamp::default() };
@@ -289,7 +292,7 @@ pub(crate) fn replay_note(
             keyspace.change_policies_at(at_ms, |policies| policies.delete(&name));
         }
         Some(Note::Departing { departure }) => {
-            keyspace.add_noted_departure(Departure { db, ..departure });
+            keyspace.add_recorded_departure(Departure { db, ..departure });
         }
         Some(Note::Calendar { ahead_ms }) => keyspace.set_calendar_ahead_ms(ahead_ms),
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
@@ -336,8 +339,8 @@ impl Queues<'_> {
             self.record_ready(db, &key);
         }
         // No client waits yet, so all are returned at once.
-        self.keyspace.depart_client(ClientId::nobody());
-        let (_, all) = self.keyspace.take_departed(usize::MAX - 1);
+        self.keyspace.disconnect_holder(ClientId::nobody());
+        let (_, all) = self.keyspace.take_disconnected(usize::MAX - 1);
         for (db, key, numbers) in all {
             self.return_messages(db, &key, &numbers);
         }

@@ -23,8 +23,8 @@ const REWRITTEN_MAX: usize = 8;
 impl Queues<'_> {
     /// Returns the messages in flight of disconnected clients, within the turn's budget.
     pub(crate) fn return_departed(&mut self) {
-        while self.keyspace.has_departed() && self.keyspace.work.has_time() {
-            let (how, parts) = self.keyspace.take_departed(self.keyspace.work.messages_left());
+        while self.keyspace.has_disconnected() && self.keyspace.work.has_time() {
+            let (how, parts) = self.keyspace.take_disconnected(self.keyspace.work.messages_left());
             for (db, key, numbers) in parts {
                 self.return_part(db, &key, how, &numbers);
             }

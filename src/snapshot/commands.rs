@@ -6,7 +6,7 @@
 //! | a list | `RPUSH`, and notes with its stamps | `commands/list.rs`, `replay_note` |
 //! | a string | `SET` | `commands/string/set.rs` |
 //! | messages in flight or delayed | `RPUSH` to a separate list, and notes | `Queues::replay`, `replay_note` |
-//! | departing messages | `RPUSH` to a list of their own, and a note | `Keyspace::add_noted_departure` |
+//! | departing messages | `RPUSH` to a list of their own, and a note | `Keyspace::add_recorded_departure` |
 //! | an expiry | `PEXPIREAT`, of the list in flight if the queue is empty | `commands/expiry.rs`, `Queues::replay` |
 //!
 //! The same functions replay the changes of a running broker, which are recorded in the same form.

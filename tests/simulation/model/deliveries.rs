@@ -186,8 +186,8 @@ impl Model {
 
     /// Returns the messages in flight to disconnected clients.
     pub(super) fn return_departed(&mut self) {
-        let departed = std::mem::take(&mut self.departed);
-        self.give_back_all_of(&departed);
+        let disconnected = std::mem::take(&mut self.disconnected);
+        self.give_back_all_of(&disconnected);
     }
 
     fn give_back_all_of(&mut self, clients: &[Who]) {

@@ -103,7 +103,7 @@ pub struct Model {
     /// Clients with input to run, in the order in which they stopped waiting.
     backlog: VecDeque<Who>,
     /// Disconnected clients that had messages in flight.
-    departed: Vec<Who>,
+    disconnected: Vec<Who>,
     /// Patterns with subscribers, in matching order.
     patterns: Vec<Vec<u8>>,
     /// The end of a pause, and whether only writing commands wait.
@@ -131,7 +131,7 @@ impl Model {
             ready: Vec::new(),
             freed: Vec::new(),
             backlog: VecDeque::new(),
-            departed: Vec::new(),
+            disconnected: Vec::new(),
             patterns: Vec::new(),
             pause: None,
             running: None,
@@ -158,7 +158,7 @@ impl Model {
         self.forget_subscriptions(who);
         // Its messages in flight return together with those of others that disconnect now.
         if !self.keys_held(Some(who)).is_empty() {
-            self.departed.push(who);
+            self.disconnected.push(who);
         }
         self.serve_ready();
         self.clients[who].is_connected = false;
@@ -355,7 +355,7 @@ impl Model {
     }
 
     pub fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty() || !self.departed.is_empty() || self.has_due()
+        !self.backlog.is_empty() || !self.disconnected.is_empty() || self.has_due()
     }
 
     /// The keys of a database's queues that have a state.

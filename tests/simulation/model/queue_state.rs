@@ -315,7 +315,7 @@ impl Model {
         {
             self.return_overdue(db, &key);
             self.release(db, &key, now_ms);
-            self.forget_recent(db, &key);
+            self.forget_old(db, &key);
             self.expire_messages(db, &key);
         }
     }

@@ -52,7 +52,7 @@ impl Model {
     }
 
     /// Forgets the recent messages of a queue, if the last one is older than the window.
-    pub(super) fn forget_recent(&mut self, db: usize, key: &[u8]) {
+    pub(super) fn forget_old(&mut self, db: usize, key: &[u8]) {
         let Some(window_ms) = self.dedup_window_ms(key) else { return };
         let since_ms = self.queue_ms() - window_ms;
         if let Some(record) = self.record(db, key)

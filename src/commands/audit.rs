@@ -10,7 +10,7 @@ const ARGS_MAX: usize = 16;
 const ARG_BYTES_MAX: usize = 64;
 
 /// Logs the running command and its client.
-pub(super) fn log_deed(ctx: &Context<'_>, request: &Request<'_>) {
+pub(super) fn log_action(ctx: &Context<'_>, request: &Request<'_>) {
     if let Some(client) = ctx.client()
         && log::log_enabled!(log::Level::Debug)
     {
