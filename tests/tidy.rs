@@ -42,19 +42,6 @@ const MODULES: &[&[&str]] = &[
 const CIRCLES_LEFT: &[&[&str]] = &[
     // A row names its function, and a function gets its row and the table.
     &["engine/command", "engine/context", "engine/table"],
-    &[
-        "keyspace",
-        "keyspace/attachments",
-        "keyspace/departures",
-        "keyspace/entries",
-        "keyspace/entry",
-        "keyspace/flush",
-        "keyspace/policy_pass",
-        "keyspace/queue_clock",
-        "keyspace/queue_state",
-        "keyspace/recent",
-        "keyspace/snapshot",
-    ],
 ];
 
 /// The rank of a module.

@@ -1,6 +1,6 @@
-//! The waiters and watchers of a key, and how they are notified of a change.
+//! The waiters and watchers of a key, and the state of its queue.
 
-use super::{DbIndex, Key, Keyspace, QueueState, Value};
+use super::{DbIndex, Key, QueueState, Value};
 use crate::client_id::ClientId;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -33,7 +33,7 @@ impl Attachments {
 
     /// Adds the key to the ready list, if clients wait and there is a message.
     #[inline]
-    fn tell_waiters(
+    pub(super) fn tell_waiters(
         &mut self,
         db: DbIndex,
         key: &Key,
@@ -62,139 +62,19 @@ impl Attachments {
             capacity_changed.push((db, key.clone()));
         }
     }
-}
 
-impl Keyspace {
-    /// Notifies watchers, waiters and producers, and schedules the queue if something is due
-    /// earlier than before.
-    #[inline]
-    pub(super) fn signal(&mut self, db: DbIndex, index: usize) {
-        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(full) = entry.full_mut() else { return };
-        let Some(attachments) = &mut full.attachments else { return };
-        if !attachments.watchers.is_empty() {
-            self.broken_watches.append(&mut attachments.watchers);
+    /// Drops messages in flight or delayed. Also drops the whole state, unless clients wait for or
+    /// watch the key or the queue is paused: an entry that stays, stays under its policy. Returns
+    /// the freed bytes.
+    pub(super) fn flush(&mut self) -> usize {
+        let Some(queue_state) = &mut self.queue_state else { return 0 };
+        let mut freed = queue_state.flush();
+        let is_wanted =
+            !self.waiters.is_empty() || !self.producers.is_empty() || !self.watchers.is_empty();
+        if !is_wanted && queue_state.is_idle() {
+            freed += queue_state.allocated_bytes();
+            self.queue_state = None;
         }
-        attachments.tell_waiters(db, &full.key, &full.value, &mut self.ready);
-        attachments.tell_producers(db, &full.key, &mut self.capacity_changed);
-        match &attachments.queue_state {
-            Some(queue_state) if queue_state.is_scheduled_early_enough(&full.value) => {}
-            Some(_) => self.schedule(db, index),
-            None if attachments.is_unused() => entry.set_attachments(None),
-            None => {}
-        }
-    }
-
-    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If the
-    /// key already has a value, it becomes ready.
-    pub(crate) fn add_waiter(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        ticket: u64,
-        client: ClientId,
-    ) -> Key {
-        let index = self.find_or_create(db, key);
-        let entry = self.entry_mut(db, index);
-        entry.attachments_or_default().waiters.insert(ticket, client);
-        entry.shared_key()
-    }
-
-    /// Returns the number of clients that wait for a key.
-    pub(crate) fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
-        let entry = self.dbs[db].entries.get(key);
-        let attachments = entry.and_then(|entry| entry.attachments());
-        attachments.map_or(0, |attachments| attachments.waiters.len())
-    }
-
-    /// Ends the wait that `add_waiter` began.
-    pub(crate) fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
-        self.change_attachments(db, key, |attachments| {
-            attachments.waiters.remove(&ticket);
-        });
-    }
-
-    /// Returns the client with the longest wait for a key after ticket `after` (exclusive), with
-    /// its ticket.
-    pub(crate) fn next_waiter(
-        &self,
-        db: DbIndex,
-        key: &[u8],
-        after: Option<u64>,
-    ) -> Option<(u64, ClientId)> {
-        let attachments = self.dbs[db].entries.get(key)?.attachments()?;
-        let from = after.map_or(0, |ticket| ticket + 1);
-        attachments.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
-    }
-
-    /// Makes a client watch a key: a change of its value breaks the watch. `None` if the client
-    /// already watches it.
-    pub(crate) fn watch(&mut self, db: DbIndex, key: &[u8], client: ClientId) -> Option<Key> {
-        let index = self.find_or_create(db, key);
-        let entry = self.entry_mut(db, index);
-        let watchers = &mut entry.attachments_or_default().watchers;
-        if watchers.contains(&client) {
-            return None;
-        }
-        watchers.push(client);
-        Some(entry.shared_key())
-    }
-
-    /// Ends a watch.
-    pub(crate) fn unwatch(&mut self, db: DbIndex, key: &[u8], client: ClientId) {
-        self.change_attachments(db, key, |attachments| {
-            attachments.watchers.retain(|other| *other != client)
-        });
-    }
-
-    pub(super) fn change_attachments(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        change: impl FnOnce(&mut Attachments),
-    ) {
-        let Some(index) = self.find(db, key) else { return };
-        let entry = self.entry_mut(db, index);
-        let Some(attachments) = entry.attachments_mut() else { return };
-        change(attachments);
-        if attachments.is_unused() {
-            entry.set_attachments(None);
-            self.drop_if_unused(db, index);
-        }
-    }
-
-    /// Whether a command made keys ready, broke watches or changed a capacity.
-    #[inline]
-    pub(crate) fn has_signals(&self) -> bool {
-        !self.ready.is_empty()
-            || !self.broken_watches.is_empty()
-            || !self.capacity_changed.is_empty()
-    }
-
-    /// Returns the clients whose watched keys changed since the last call, possibly with
-    /// duplicates.
-    pub(crate) fn take_broken_watches(&mut self) -> Vec<ClientId> {
-        std::mem::take(&mut self.broken_watches)
-    }
-
-    /// Returns the keys that got a value since the last call while clients wait for them.
-    pub(crate) fn take_ready(&mut self) -> Vec<(DbIndex, Key)> {
-        let ready = std::mem::take(&mut self.ready);
-        for (db, key) in &ready {
-            if let Some(entry) = self.dbs[*db].entries.get_mut(key)
-                && let Some(attachments) = entry.attachments_mut()
-            {
-                attachments.is_ready = false;
-            }
-        }
-        ready
-    }
-
-    pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
-        let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
-        let Some(entry) = entry.full_mut() else { return };
-        if let Some(attachments) = &mut entry.attachments {
-            attachments.tell_waiters(db, &entry.key, &entry.value, &mut self.ready);
-        }
+        freed
     }
 }

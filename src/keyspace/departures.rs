@@ -5,7 +5,8 @@
 //! and is a chore. Until then they are here, and in append files in a list with its own name, which
 //! a note explains.
 
-use super::queue_state::mark;
+use super::departing::Departing;
+use super::mark::mark;
 use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Queue, Stamp};
@@ -15,32 +16,6 @@ use std::sync::Arc;
 
 /// A message and its stamp.
 type Stamped = (Box<[u8]>, Stamp);
-
-/// Messages that left together.
-#[derive(Debug)]
-pub(super) struct Departing {
-    /// In ascending order.
-    number: u64,
-    departure: Departure,
-    messages: Queue,
-}
-
-impl Departing {
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Returns the database that has the queue now.
-    pub(super) fn db(&self) -> DbIndex {
-        self.departure.db
-    }
-
-    /// Returns the departure for a snapshot, with the original number of its database. The messages
-    /// are shared.
-    pub(super) fn share(&mut self, db: DbIndex) -> (Departure, Queue) {
-        (Departure { db, ..self.departure.clone() }, self.messages.share())
-    }
-}
 
 impl Keyspace {
     /// Removes `count` messages from `index` on from a queue, as departing messages. Those at the
@@ -112,7 +87,8 @@ impl Keyspace {
         if let Some(snapshot) = &mut self.snapshot
             && let Some(first) = self.registry.departing.front_mut()
         {
-            snapshot.save_first_departing(first, &self.dbs);
+            let number = self.dbs[first.db()].walk.number;
+            snapshot.save_first_departing(first, number);
         }
         let first = self.registry.departing.front_mut()?;
         let bytes_before = first.messages.allocated_bytes();
@@ -179,7 +155,7 @@ impl Keyspace {
         if let Some(snapshot) = &mut self.snapshot {
             let gone = self.registry.departing.iter_mut().filter(|one| one.db() == db);
             for one in gone {
-                snapshot.save_departing(one, &self.dbs);
+                snapshot.save_departing(one, self.dbs[db].walk.number);
             }
         }
         let mut freed = 0;

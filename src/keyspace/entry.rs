@@ -19,6 +19,10 @@ pub(super) struct Entry {
     parts: Parts,
 }
 
+/// Bytes that a key takes besides its value, which includes the key: the entry and its position in
+/// the table, of which a quarter is empty.
+pub(super) const ENTRY_BYTES: usize = size_of::<Entry>() + 8;
+
 /// There is one entry per key, so each byte counts.
 const _: () = assert!(size_of::<Entry>() == 16);
 

@@ -1,31 +1,12 @@
 //! Flushing a database. Its content is moved aside at once, and freed in parts.
 
+use super::entries::Entries;
 use super::entry::Full;
-use super::snapshot::Walk;
-use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entries, Entry, Key, Keyspace, NEVER};
-use crate::deadlines::Deadlines;
+use super::trash::Trash;
+use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entry, Key, Keyspace, NEVER};
 
 /// A database with at most this many entries is flushed in place.
 const IN_PLACE_MAX: usize = 1_000;
-
-/// Data to be freed.
-#[derive(Debug)]
-pub(super) enum Trash {
-    /// Entries that the walk of a snapshot has not reached are kept until then.
-    Entries(Entries, Walk),
-    Expiries(Deadlines<Key>),
-    Dues(Deadlines<Key, i64>),
-}
-
-impl Trash {
-    /// True if nothing of it can be freed before a snapshot has reached it.
-    fn is_needed(&self) -> bool {
-        match self {
-            Trash::Entries(entries, walk) => !entries.is_empty() && walk.left() >= entries.len(),
-            Trash::Expiries(_) | Trash::Dues(_) => false,
-        }
-    }
-}
 
 impl Keyspace {
     /// Removes all values of a database. `attached` names the keys of any database that clients
@@ -140,7 +121,7 @@ impl Keyspace {
         let mut freed = 0;
         let broken = &mut self.broken_watches;
         let capacity_changed = &mut self.capacity_changed;
-        let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number());
+        let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number);
         // From the end, since a removal moves the last entry to the free index.
         for index in (0..database.entries.len()).rev() {
             let entry = &mut database.entries[index];

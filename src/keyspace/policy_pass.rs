@@ -6,27 +6,9 @@
 //! before the command sees it, and a new key is put under the current policies. So clients cannot
 //! observe the progress of the pass.
 
-use super::{DbIndex, Key, Keyspace, QueueState};
+use super::queue_registry::Pass;
+use super::{DbIndex, Key, Keyspace, NewlyStamped, QueueState};
 use crate::policy::Policies;
-
-/// A running pass over all keys.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pass {
-    /// Since when messages of queues newly under a policy are ready, if append files say so for all
-    /// of them; otherwise it is the time when a key is reached, and they say so for each.
-    at_ms: Option<i64>,
-}
-
-/// A list that came under a policy other than by pushes.
-#[derive(Debug)]
-pub(crate) struct NewlyStamped {
-    pub db: DbIndex,
-    pub key: Key,
-    /// Since when its messages are ready.
-    pub ms: i64,
-    /// Whether append files may already give another time for them.
-    pub is_corrected: bool,
-}
 
 impl Keyspace {
     /// Changes the policies; `begin_pass` applies them to existing keys.

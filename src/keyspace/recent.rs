@@ -1,10 +1,9 @@
-//! Deduplication: the recently stored messages of a queue.
+//! The recently stored messages of a queue, for deduplication.
 //!
 //! A message is identified by 128 bits made with two secret seeds: nobody can construct another
 //! message with the same bits, and at a million messages a day no two collide within the age of the
 //! earth. So the memory per message does not depend on its size.
 
-use super::{DbIndex, Keyspace};
 use std::collections::{HashMap, VecDeque};
 
 /// The fingerprint of a message.
@@ -37,13 +36,19 @@ impl Recent {
         *self = Recent::default();
     }
 
-    fn has(&self, fingerprint: Fingerprint, since_ms: i64) -> bool {
+    pub(super) fn has(&self, fingerprint: Fingerprint, since_ms: i64) -> bool {
         self.stored_ms.get(&fingerprint).is_some_and(|&ms| ms > since_ms)
     }
 
     /// Adds a message. Removes the oldest while there are more than `count_max`, and those stored
     /// at `since_ms` or before.
-    fn add(&mut self, fingerprint: Fingerprint, now_ms: i64, since_ms: i64, count_max: usize) {
+    pub(super) fn add(
+        &mut self,
+        fingerprint: Fingerprint,
+        now_ms: i64,
+        since_ms: i64,
+        count_max: usize,
+    ) {
         self.stored_ms.insert(fingerprint, now_ms);
         self.ordered.push_back((now_ms, fingerprint));
         while let Some(&(ms, oldest)) = self.ordered.front()
@@ -54,61 +59,6 @@ impl Recent {
             if self.stored_ms.get(&oldest) == Some(&ms) {
                 self.stored_ms.remove(&oldest);
             }
-        }
-    }
-}
-
-impl Keyspace {
-    /// Returns the fingerprint of a message.
-    pub(crate) fn fingerprint(&self, message: &[u8]) -> Fingerprint {
-        let hasher = self.dbs[0].entries.hasher();
-        (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
-    }
-
-    /// Whether a queue has stored this message in the last `window_ms`.
-    pub(crate) fn remembers(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        fingerprint: Fingerprint,
-        window_ms: i64,
-    ) -> bool {
-        let since_ms = self.queue_ms.saturating_sub(window_ms);
-        self.queue_state(db, key)
-            .is_some_and(|queue_state| queue_state.recent.has(fingerprint, since_ms))
-    }
-
-    /// Remembers that a queue stored messages at `at_ms`.
-    pub(crate) fn remember(
-        &mut self,
-        db: DbIndex,
-        key: &[u8],
-        fingerprints: impl IntoIterator<Item = Fingerprint>,
-        window_ms: i64,
-        at_ms: i64,
-    ) {
-        let count_max = self.registry.dedup_max;
-        let since_ms = at_ms.saturating_sub(window_ms);
-        self.change_queue_state(db, key, |queue_state| {
-            for fingerprint in fingerprints {
-                queue_state.recent.add(fingerprint, at_ms, since_ms, count_max);
-            }
-        });
-    }
-
-    /// Sets the limits on messages remembered by each queue, and on remembered idle queues.
-    pub(crate) fn set_memory_limits(&mut self, dedup_max: usize, idle_max: usize) {
-        self.registry.dedup_max = dedup_max;
-        self.registry.idle_max = idle_max;
-    }
-
-    /// Clears the recent messages of a queue, if the last of them is older than the window.
-    pub(crate) fn forget_old(&mut self, db: DbIndex, key: &[u8], window_ms: i64) {
-        let since_ms = self.queue_ms.saturating_sub(window_ms);
-        let last_ms =
-            self.queue_state(db, key).and_then(|queue_state| queue_state.recent.last_ms());
-        if last_ms.is_some_and(|ms| ms <= since_ms) {
-            self.change_queue_state(db, key, |queue_state| queue_state.recent.clear());
         }
     }
 }

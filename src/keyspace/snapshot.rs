@@ -8,33 +8,13 @@
 //! like SCAN: an entry that moves during the walk moves to an index that is still to be reached, or
 //! was already saved.
 
-use super::departures::Departing;
-use super::flush::Trash;
+use super::entries::Entries;
+use super::running_snapshot::Snapshot;
 use super::saved::{KEY_COST, SavedKey, SavedPart};
-use super::{Db, DbIndex, Entries, Entry, Keyspace, NEVER, Value};
+use super::trash::Trash;
+use super::walk::Walk;
+use super::{Db, DbIndex, Keyspace};
 use crate::policy::Policies;
-use std::ops::Range;
-
-/// The progress of the walk over one database. It moves with the entries when two databases are
-/// swapped.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Walk {
-    /// The number of the database when the snapshot began.
-    number: DbIndex,
-    /// Entries from this index on are saved.
-    left: usize,
-}
-
-/// The state of a running snapshot.
-#[derive(Debug, Default)]
-pub(super) struct Snapshot {
-    saved: SavedPart,
-    /// The policies when it began.
-    policies: Policies,
-    /// The numbers of departing messages that are not yet saved. Some may have been saved before
-    /// their database was flushed, and no longer exist.
-    departing: Range<u64>,
-}
 
 impl Keyspace {
     /// Begins a snapshot of the current content. Replaces a running one.
@@ -84,11 +64,14 @@ impl Keyspace {
         let mut bytes = saved.cost();
         // In the order in which they left.
         let departing = &mut self.registry.departing;
-        let first = departing.partition_point(|one| one.number() < snapshot.departing.start);
+        let first = departing.partition_point(|one| one.number < snapshot.departing.start);
         let mut left = departing.range_mut(first..);
         while bytes < bytes_max && !snapshot.departing.is_empty() {
             match left.next() {
-                Some(one) => bytes += snapshot.save_first_departing(one, &self.dbs),
+                Some(one) => {
+                    let number = self.dbs[one.db()].walk.number;
+                    bytes += snapshot.save_first_departing(one, number);
+                }
                 None => snapshot.departing.start = snapshot.departing.end,
             }
         }
@@ -149,88 +132,10 @@ fn save(
     entries.get_index_mut(index)?.save(epoch, number, policies)
 }
 
-impl Entry {
-    /// Returns the entry as it is, if it is not yet saved in this snapshot. `policies` are those
-    /// when it began.
-    fn save(&mut self, epoch: u32, db: DbIndex, policies: &Policies) -> Option<SavedKey> {
-        if self.epoch() == epoch {
-            return None;
-        }
-        self.set_epoch(epoch);
-        let value = self.value_mut().map(Value::share);
-        let queue_state =
-            self.attachments_mut().and_then(|attachments| attachments.queue_state.as_mut());
-        let hidden = queue_state
-            .map(|queue_state| (queue_state.in_flight.share(), queue_state.delayed.share()));
-        let (in_flight, delayed) = hidden.unwrap_or_default();
-        // A list that became empty may get messages back.
-        let emptied = self.attachments().and_then(|attachments| attachments.queue_state.as_ref());
-        let expires_ms = match value {
-            Some(_) => self.expires_ms(),
-            None => emptied.map_or(NEVER, |queue_state| queue_state.expires_ms),
-        };
-        if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
-            return None;
-        }
-        let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
-        let key = self.shared_key();
-        let former_policy = emptied.filter(|queue_state| {
-            !queue_state.has_nothing_hidden()
-                && queue_state.is_orphaned_by(policies.of(&key).map(|policy| &**policy))
-        });
-        let former_policy = former_policy.and_then(|queue_state| queue_state.policy.clone());
-        Some(SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms })
-    }
-}
-
-impl Snapshot {
-    /// Saves an entry that is about to change. `db` is the original number of its database.
-    pub(super) fn save(&mut self, entry: &mut Entry, epoch: u32, db: DbIndex) {
-        self.saved.keys.extend(entry.save(epoch, db, &self.policies));
-    }
-
-    /// Saves departing messages, if they existed when the snapshot began and are not yet saved;
-    /// returns their cost. Those of one database must be saved in order, each once.
-    pub(super) fn save_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
-        if !self.departing.contains(&one.number()) {
-            return 0;
-        }
-        let saved = one.share(dbs[one.db()].walk.number);
-        let cost = SavedPart::cost_of_departing(&saved);
-        self.saved.departing.push(saved);
-        cost
-    }
-
-    /// As `save_departing`, for the messages that left first.
-    pub(super) fn save_first_departing(&mut self, one: &mut Departing, dbs: &[Db]) -> usize {
-        let cost = self.save_departing(one, dbs);
-        self.departing.start = self.departing.start.max(one.number() + 1).min(self.departing.end);
-        cost
-    }
-}
-
-impl Walk {
-    /// Returns the number of entries still to be reached.
-    pub(super) fn left(&self) -> usize {
-        self.left
-    }
-
-    /// Ends the walk here and returns it, to continue elsewhere.
-    pub(super) fn take(&mut self) -> Walk {
-        let walk = *self;
-        self.left = 0;
-        walk
-    }
-
-    pub(super) fn number(&self) -> DbIndex {
-        self.number
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::Key;
+    use crate::keyspace::{Key, Value};
     use crate::queue::{End, Queue};
     use crate::value::Kind;
     use std::collections::BTreeMap;
