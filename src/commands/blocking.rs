@@ -72,27 +72,16 @@ pub(super) fn blmove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
     let (source, destination) = (args.required()?, args.required()?);
     let (from, to) = (end_of(&mut args)?, end_of(&mut args)?);
     let deadline_us = deadline(args.required()?, ctx.now)?;
-    take_or_wait(
-        ctx,
-        request,
-        iter::once(source),
-        Take::Move { from, to, destination },
-        deadline_us,
-    )
+    let wanted = Take::Move { from, to, destination };
+    take_or_wait(ctx, request, iter::once(source), wanted, deadline_us)
 }
 
 pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (source, destination) = (args.required()?, args.required()?);
     let deadline_us = deadline(args.required()?, ctx.now)?;
-    let (from, to, destination) = (End::Back, End::Front, destination);
-    take_or_wait(
-        ctx,
-        request,
-        iter::once(source),
-        Take::Move { from, to, destination },
-        deadline_us,
-    )
+    let wanted = Take::Move { from: End::Back, to: End::Front, destination };
+    take_or_wait(ctx, request, iter::once(source), wanted, deadline_us)
 }
 
 /// Returns the deadline of a wait whose length is given in seconds, as a decimal fraction; none for 0.

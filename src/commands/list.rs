@@ -124,8 +124,7 @@ fn push_under_policy(
     // Calls in a transaction do not wait.
     let to = queueing::Target { at, key, end, rules: PushRules::of(keyspace, at) };
     let is_first = ctx.origin.is_woken();
-    if to.rules.are_producers_blocked()
-        && ctx.origin.may_wait()
+    if ctx.origin.may_wait()
         && let Some(policy) = queueing::must_wait(keyspace, &to, messages.clone(), is_first)
     {
         let wait_us = policy.block_timeout_ms.saturating_mul(1000);

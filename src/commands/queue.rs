@@ -11,7 +11,7 @@ use crate::engine::Arg::{
 use crate::engine::Group::Queue;
 use crate::engine::uses::{READ, UPDATE};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, is_word};
-use crate::keyspace::{COUNTS, Key, Totals};
+use crate::keyspace::{COUNTS, Key, Line, Totals};
 use crate::queueing::Queues;
 use crate::resp::{Output, Request};
 
@@ -124,8 +124,8 @@ fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
 fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::from(request, 2).required()?;
     let keyspace = &mut ctx.state.keyspace;
-    let waiters = keyspace.waiter_count(ctx.db, key);
-    let producers = keyspace.producer_count(ctx.db, key);
+    let waiters = keyspace.line_len(ctx.db, key, Line::Waiters);
+    let producers = keyspace.line_len(ctx.db, key, Line::Producers);
     let now_ms = keyspace.queue_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
         None => (0, Some(0), None),

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::timing;
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, Wait, Wants};
+use crate::keyspace::Line;
 use crate::queueing;
 use crate::resp::{Output, Request};
 use crate::state::State;
@@ -28,13 +29,9 @@ pub(crate) fn begin<'a>(
     let state = &mut *ctx.state;
     let ticket = state.next_ticket;
     state.next_ticket += 1;
-    let stand_in_line = |key| match wants {
-        Wants::Capacity(_) => state.keyspace.add_producer(ctx.db, key, ticket, ctx.client),
-        Wants::Message | Wants::Replicas => {
-            state.keyspace.add_waiter(ctx.db, key, ticket, ctx.client)
-        }
-    };
-    let keys = keys.map(stand_in_line).collect();
+    let line = line_for(&wants);
+    let keys = keys.map(|key| state.keyspace.join_line(ctx.db, key, line, ticket, ctx.client));
+    let keys = keys.collect();
     if let Some(deadline_us) = deadline_us {
         state.wait_deadlines.insert(deadline_us, ctx.client);
     }
@@ -43,6 +40,14 @@ pub(crate) fn begin<'a>(
     let (db, command) = (ctx.db, ctx.found.index);
     let wait = Wait { wants, db, keys, ticket, deadline_us, request, command, took_us: 0 };
     state.clients.block(ctx.client, Blocked::Call(Box::new(wait)));
+}
+
+/// The line in which a call waits at its keys.
+fn line_for(wants: &Wants) -> Line {
+    match wants {
+        Wants::Capacity(_) => Line::Producers,
+        Wants::Message | Wants::Replicas => Line::Waiters,
+    }
 }
 
 /// Removes a client from all the lines in which it waits, and resumes its further input. Returns its
@@ -59,12 +64,7 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
         state.wait_deadlines.remove(deadline_us, client);
     }
     for key in &wait.keys {
-        match wait.wants {
-            Wants::Capacity(_) => state.keyspace.remove_producer(wait.db, key, wait.ticket),
-            Wants::Message | Wants::Replicas => {
-                state.keyspace.remove_waiter(wait.db, key, wait.ticket);
-            }
-        }
+        state.keyspace.leave_line(wait.db, key, line_for(&wait.wants), wait.ticket);
     }
 }
 

@@ -23,7 +23,32 @@ pub(super) struct Attachments {
     pub(super) queue_state: Option<Box<QueueState>>,
 }
 
+/// A line of clients that wait for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Clients that wait for a message.
+    Waiters,
+    /// Producers that wait for capacity.
+    Producers,
+}
+
 impl Attachments {
+    /// The clients in a line, by their tickets.
+    pub(super) fn line(&self, line: Line) -> &BTreeMap<u64, ClientId> {
+        match line {
+            Line::Waiters => &self.waiters,
+            Line::Producers => &self.producers,
+        }
+    }
+
+    /// As `line`, to be changed.
+    pub(super) fn line_mut(&mut self, line: Line) -> &mut BTreeMap<u64, ClientId> {
+        match line {
+            Line::Waiters => &mut self.waiters,
+            Line::Producers => &mut self.producers,
+        }
+    }
+
     pub(super) fn is_unused(&self) -> bool {
         self.waiters.is_empty()
             && self.watchers.is_empty()

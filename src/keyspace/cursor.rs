@@ -69,15 +69,16 @@ impl Keyspace {
         entries.filter_map(|entry| Some((entry.key(), entry.live_value(self.now_ms)?)))
     }
 
+    /// Returns all entries of all databases.
+    fn all_entries(&self) -> impl Iterator<Item = (DbIndex, &Entry)> {
+        let dbs = self.dbs.iter().enumerate();
+        dbs.flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)))
+    }
+
     /// Returns all keys of all databases with their values and expiries, including expired ones
     /// that are not yet removed.
     pub(crate) fn all(&self) -> impl Iterator<Item = (DbIndex, &[u8], &Value, Option<i64>)> {
-        let entries = self
-            .dbs
-            .iter()
-            .enumerate()
-            .flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)));
-        entries.filter_map(|(db, entry)| {
+        self.all_entries().filter_map(|(db, entry)| {
             let expires_ms = Some(entry.expires_ms()).filter(|expires_ms| *expires_ms != NEVER);
             Some((db, entry.key(), entry.value()?, expires_ms))
         })
@@ -85,12 +86,7 @@ impl Keyspace {
 
     /// Returns the states of all queues under policies.
     pub(crate) fn queue_states(&self) -> impl Iterator<Item = (DbIndex, &[u8], &QueueState)> {
-        let entries = self
-            .dbs
-            .iter()
-            .enumerate()
-            .flat_map(|(db, one)| one.entries.iter().map(move |entry| (db, entry)));
-        entries.filter_map(|(db, entry)| {
+        self.all_entries().filter_map(|(db, entry)| {
             Some((db, entry.key(), entry.attachments()?.queue_state.as_deref()?))
         })
     }

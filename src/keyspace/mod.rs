@@ -62,6 +62,7 @@ mod upkeep;
 mod walk;
 
 use attachments::Attachments;
+pub(crate) use attachments::Line;
 use entry::{ENTRY_BYTES, Entry};
 use queue_state::NEVER;
 use store::Db;

@@ -1,6 +1,6 @@
 //! How the waiters and watchers of a key are notified of a change.
 
-use super::{Attachments, DbIndex, Key, Keyspace};
+use super::{Attachments, DbIndex, Key, Keyspace, Line};
 use crate::client_id::ClientId;
 
 impl Keyspace {
@@ -24,33 +24,39 @@ impl Keyspace {
         }
     }
 
-    /// Makes a client wait for a key. Tickets grow with time; a lower one is served first. If the
-    /// key already has a value, it becomes ready.
-    pub(crate) fn add_waiter(
+    /// Puts a client in a line of a key. Tickets grow with time; a lower one is served first.
+    pub(crate) fn join_line(
         &mut self,
         db: DbIndex,
         key: &[u8],
+        line: Line,
         ticket: u64,
         client: ClientId,
     ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.attachments_or_default().waiters.insert(ticket, client);
+        entry.attachments_or_default().line_mut(line).insert(ticket, client);
         entry.shared_key()
     }
 
-    /// Returns the number of clients that wait for a key.
-    pub(crate) fn waiter_count(&self, db: DbIndex, key: &[u8]) -> usize {
+    /// Returns the number of clients in a line of a key.
+    pub(crate) fn line_len(&self, db: DbIndex, key: &[u8], line: Line) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let attachments = entry.and_then(|entry| entry.attachments());
-        attachments.map_or(0, |attachments| attachments.waiters.len())
+        attachments.map_or(0, |attachments| attachments.line(line).len())
     }
 
-    /// Ends the wait that `add_waiter` began.
-    pub(crate) fn remove_waiter(&mut self, db: DbIndex, key: &[u8], ticket: u64) {
+    /// Ends the wait that `join_line` began. A producer further back may fit when the push of the one
+    /// that leaves was too large.
+    pub(crate) fn leave_line(&mut self, db: DbIndex, key: &[u8], line: Line, ticket: u64) {
+        let Some(index) = self.find(db, key) else { return };
         self.change_attachments(db, key, |attachments| {
-            attachments.waiters.remove(&ticket);
+            attachments.line_mut(line).remove(&ticket);
         });
+        if line == Line::Producers {
+            // The index may have another entry now; to mark that one costs nothing.
+            self.mark_capacity_changed(db, index);
+        }
     }
 
     /// Returns the client with the longest wait for a key after ticket `after` (exclusive), with

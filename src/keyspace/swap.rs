@@ -73,7 +73,7 @@ impl Keyspace {
 #[cfg(test)]
 mod tests {
     use crate::client_id::ClientId;
-    use crate::keyspace::{Key, Keyspace, Value};
+    use crate::keyspace::{Key, Keyspace, Line, Value};
     use crate::queue::{End, Queue};
 
     fn list(message: &[u8]) -> Value {
@@ -88,7 +88,7 @@ mod tests {
         let mut keyspace = Keyspace::new(2, 7);
         keyspace.insert(1, b"q", list(b"x"), Some(1000));
         keyspace.insert(1, b"other", list(b"y"), None);
-        let waited = keyspace.add_waiter(0, b"q", 3, waiter);
+        let waited = keyspace.join_line(0, b"q", Line::Waiters, 3, waiter);
         let watched = keyspace.watch(0, b"missing", watcher).expect("a new watch");
         let attached = [(0, waited.clone()), (0, waited), (0, watched)];
 
@@ -116,7 +116,7 @@ mod tests {
         let mut attached = Vec::new();
         for (key, ticket) in keys {
             keyspace.insert(1, key, list(b"x"), None);
-            attached.push((0, keyspace.add_waiter(0, key, ticket, client)));
+            attached.push((0, keyspace.join_line(0, key, Line::Waiters, ticket, client)));
         }
         keyspace.swap(0, 1, &attached);
         let ready: Vec<_> = keyspace.take_ready().into_iter().map(|(_, key)| key).collect();

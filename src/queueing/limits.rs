@@ -50,7 +50,7 @@ impl PushRules {
 
     /// Whether producers wait for capacity.
     #[inline]
-    pub(crate) fn are_producers_blocked(&self) -> bool {
+    pub(super) fn are_producers_blocked(&self) -> bool {
         self.overflow == Overflow::Block
     }
 
