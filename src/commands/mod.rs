@@ -27,7 +27,6 @@ mod memory;
 mod object;
 pub(crate) mod pubsub;
 mod queue;
-mod queue_policy;
 pub(crate) mod replay;
 mod scan;
 mod server;

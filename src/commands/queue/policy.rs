@@ -1,6 +1,6 @@
 //! QUEUE POLICY: setting and showing policies while the server runs.
 
-use super::help::unknown_or_wrong;
+use crate::commands::help::unknown_or_wrong;
 use crate::engine::gates::refuse_unwritable;
 use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::policy::{Policies, QueuePolicy};

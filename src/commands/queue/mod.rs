@@ -1,0 +1,67 @@
+//! QUEUE: Tidegate's own commands about queues under policies. This file has their rows; each other file
+//! has the functions of one subject.
+
+mod acknowledge;
+mod help;
+mod info;
+mod list;
+mod pause;
+mod policy;
+
+use crate::engine::Arg::{
+    Block, One, OneOf, Optional, OptionalChoice, OptionalNamed, PolicyOptions, Word,
+};
+use crate::engine::Group::Queue;
+use crate::engine::uses::{READ, UPDATE};
+use crate::engine::{Arg, Command};
+
+/// QUEUE POLICY and its forms.
+const POLICY: &[Arg] = &[OneOf(&[
+    Block(&[Word("SET"), One("name"), One("pattern"), PolicyOptions]),
+    Block(&[Word("DEL"), One("name")]),
+    Word("LIST"),
+    Block(&[Word("OF"), One("key")]),
+])];
+
+#[rustfmt::skip]
+pub(super) static COMMANDS: &[Command] = &[
+    Command::container("queue", SUBCOMMANDS).group(Queue).since(SINCE)
+        .says("A container for commands about queues and their policies."),
+];
+
+/// The version of Tidegate that introduced them; Redis has no such commands.
+const SINCE: &str = "0.1.0";
+
+#[rustfmt::skip]
+static SUBCOMMANDS: &[Command] = &[
+    Command::new("queue|ack", -3, acknowledge::ack).group(Queue).since(SINCE).write().key(2, UPDATE)
+        .args(&[One("key"), OptionalNamed("COUNT", "count")])
+        .cost("O(N log M) where N is the number of messages given and M the number in flight")
+        .says("Acknowledges messages in flight."),
+    Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
+        .args(&[One("key"), OptionalNamed("COUNT", "count")])
+        .cost("O(N log M) where N is the number of messages given and M the number in flight")
+        .says("Returns messages in flight to their queue."),
+    Command::new("queue|info", 3, info::info).group(Queue).since(SINCE).read_only().key(2, READ)
+        .args(&[One("key")])
+        .cost("O(1) under a policy, else O(N) where N is the number of messages")
+        .says("Returns the policy, sizes, state and counts of a queue."),
+    Command::new("queue|inflight", 3, info::inflight).group(Queue).since(SINCE).read_only().key(2, READ)
+        .args(&[One("key")]).cost("O(N) where N is the number of messages in flight")
+        .says("Lists the messages of a queue that are in flight."),
+    Command::new("queue|list", -2, list::list).group(Queue).since(SINCE).read_only()
+        .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
+        .cost("O(1) for each call").says("Returns some of the queues, and a cursor to continue."),
+    Command::new("queue|pause", -3, pause::pause).group(Queue).since(SINCE).admin().key(2, READ)
+        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
+        .says("Pauses pops from a queue, pushes to it, or both."),
+    Command::new("queue|resume", -3, pause::resume).group(Queue).since(SINCE).admin().key(2, READ)
+        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
+        .says("Ends a pause of a queue."),
+    Command::new("queue|policy", -3, policy::policy).group(Queue).since(SINCE).admin()
+        .no_script().args(POLICY)
+        .cost("O(N) where N is the number of keys (SET, DEL) or of policies (LIST, OF)")
+        .says("Sets, deletes or lists policies, or returns the policy of a key."),
+    Command::new("queue|help", 2, help::help).group(Queue).since(SINCE).anytime()
+        .says("Returns help on the subcommands."),
+];
