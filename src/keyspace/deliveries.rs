@@ -1,7 +1,7 @@
 //! Messages in flight of all queues, by queue and by client.
 
-use super::in_flight::{Delivery, InFlight, Position};
-use super::{DbIndex, Key, Keyspace, NEVER, QueueState, Slot};
+use super::in_flight::{Delivery, InFlight};
+use super::{DbIndex, Key, Keyspace, NEVER, Position, QueueState, Slot};
 use crate::client_id::ClientId;
 use ahash::RandomState;
 

@@ -1,8 +1,7 @@
 //! Messages in flight of one queue: delivered and not yet acknowledged.
 
-use super::chunked::Chunked;
+use super::hidden_list::{Hidden, HiddenList, Position};
 use super::holdings::HELD_BYTES;
-use super::ranks::Ranks;
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
 use ahash::RandomState;
@@ -24,137 +23,80 @@ pub struct Delivery {
     pub delivered_ms: i64,
 }
 
+impl Hidden for Delivery {
+    fn message(&self) -> &[u8] {
+        &self.message
+    }
+}
+
 /// The messages in flight of one queue, in order of delivery.
 #[derive(Debug, Default)]
 pub struct InFlight {
-    by_number: Chunked<Delivery>,
-    /// Bytes of the messages.
-    message_bytes: usize,
-    /// Built by the first look-up that needs one.
-    indexes: Option<Box<Indexes>>,
-}
-
-/// Indexes of deliveries besides the number. A snapshot needs none.
-#[derive(Debug, Default)]
-struct Indexes {
-    /// Hashes of the messages with their numbers. Built by the first look-up by message.
+    list: HiddenList<Delivery>,
+    /// Hashes of the messages with their numbers. Built by the first look-up by message; a snapshot needs
+    /// none.
     by_message: Option<BTreeSet<(u64, u64)>>,
-    /// The ranks of the numbers. Built by the first look-up by rank among many.
-    ranks: Option<Ranks>,
-}
-
-/// What distinguishes a delivery from the others in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Position {
-    /// It is the first one.
-    First,
-    /// It is the last one.
-    Last,
-    /// It is short, and no other message has the same bytes.
-    Unlike,
-    /// The number of deliveries before it.
-    Rank(usize),
 }
 
 /// Bytes of memory per delivery in the index by message.
 const INDEXED_BYTES: usize = 24;
 
-/// Up to this many deliveries, a rank is counted; with more, there is an index.
-const COUNTED_MAX: usize = 64;
-
-/// A message of up to this many bytes is identified by its bytes, not by its rank, which takes
-/// about as many.
-const NAMED_BYTES_MAX: usize = 80;
-
 impl InFlight {
     pub fn len(&self) -> usize {
-        self.by_number.len()
+        self.list.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_number.is_empty()
+        self.list.is_empty()
     }
 
     /// Returns the bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        let index_bytes = self.indexes.as_ref().map_or(0, |indexes| indexes.allocated_bytes());
-        let held_bytes = self.by_number.len() * HELD_BYTES;
-        self.message_bytes + self.by_number.allocated_bytes() + held_bytes + index_bytes
+        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
+        self.list.allocated_bytes() + self.list.len() * HELD_BYTES + indexed * INDEXED_BYTES
     }
 
     /// Adds a delivery; its number is above all before.
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
-        self.message_bytes += delivery.message.len();
-        if let Some(indexes) = &mut self.indexes {
-            indexes.add(number, &delivery.message, hasher);
+        if let Some(by_message) = &mut self.by_message {
+            by_message.insert((hasher.hash_one(&delivery.message), number));
         }
-        self.by_number.push(number, delivery);
+        self.list.add(number, delivery);
     }
 
     /// Removes and returns a delivery.
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
-        let delivery = self.by_number.remove(number)?;
-        self.message_bytes -= delivery.message.len();
-        if let Some(indexes) = &mut self.indexes {
-            indexes.remove(number, &delivery.message, hasher);
+        let delivery = self.list.remove(number)?;
+        if let Some(by_message) = &mut self.by_message {
+            by_message.remove(&(hasher.hash_one(&delivery.message), number));
         }
         Some(delivery)
     }
 
     /// Replaces the message of a delivery.
     pub(super) fn set_message(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
-        let Some(delivery) = self.by_number.get_mut(number) else { return };
-        let before = std::mem::replace(&mut delivery.message, Box::from(message));
-        self.message_bytes = self.message_bytes + message.len() - before.len();
-        if let Some(by_message) = self.indexes.as_mut().and_then(|own| own.by_message.as_mut()) {
+        let replace =
+            |delivery: &mut Delivery| std::mem::replace(&mut delivery.message, Box::from(message));
+        let Some(before) = self.list.change(number, replace) else { return };
+        if let Some(by_message) = &mut self.by_message {
             by_message.remove(&(hasher.hash_one(&before), number));
             by_message.insert((hasher.hash_one(message), number));
         }
     }
 
-    /// Returns what distinguishes a delivery from the others. The first call among many builds an
-    /// index; after that, the number of steps does not grow with the number of deliveries.
+    /// As `HiddenList::place`.
     pub(super) fn place(&mut self, number: u64) -> Position {
-        let is_it = |end: Option<(u64, &Delivery)>| end.is_some_and(|(other, _)| other == number);
-        if is_it(self.by_number.first()) {
-            return Position::First;
-        }
-        if is_it(self.by_number.last()) {
-            return Position::Last;
-        }
-        if self.by_number.len() > COUNTED_MAX {
-            let (below, first) = self.ranks().below_block(number);
-            let before = self.by_number.numbers_from(first).take_while(|other| *other < number);
-            return Position::Rank(below + before.count());
-        }
-        let named = self.get(number).filter(|own| own.message.len() <= NAMED_BYTES_MAX);
-        if let Some(Delivery { message, .. }) = named
-            && self.by_number.iter().filter(|(_, other)| other.message == *message).count() == 1
-        {
-            return Position::Unlike;
-        }
-        Position::Rank(self.by_number.iter().take_while(|(other, _)| *other < number).count())
+        self.list.place(number)
     }
 
     /// Returns the number of the delivery with this rank.
     pub(super) fn number_of_rank(&mut self, rank: usize) -> Option<u64> {
-        if self.by_number.len() <= COUNTED_MAX {
-            return self.by_number.iter().nth(rank).map(|(number, _)| number);
-        }
-        let (first, before) = self.ranks().block_of_rank(rank)?;
-        self.by_number.numbers_from(first).nth(before)
-    }
-
-    fn ranks(&mut self) -> &Ranks {
-        let by_number = &self.by_number;
-        let ranks = &mut self.indexes.get_or_insert_default().ranks;
-        ranks.get_or_insert_with(|| Ranks::of(by_number.iter().map(|(number, _)| number)))
+        self.list.number_of_rank(rank)
     }
 
     /// Returns a second map of the same deliveries, for a snapshot, without copies and indexes.
     pub(super) fn share(&mut self) -> InFlight {
-        let (by_number, message_bytes) = (self.by_number.share(), self.message_bytes);
-        InFlight { by_number, message_bytes, indexes: None }
+        InFlight { list: self.list.share(), by_message: None }
     }
 
     pub(super) fn clear(&mut self) {
@@ -163,14 +105,14 @@ impl InFlight {
 
     /// Sets the stamps of the last deliveries, in the order of delivery.
     pub(super) fn restamp(&mut self, stamps: &[Stamp]) {
-        for (delivery, stamp) in self.by_number.values_mut().rev().zip(stamps.iter().rev()) {
+        for (delivery, stamp) in self.list.values_mut().rev().zip(stamps.iter().rev()) {
             delivery.stamp = *stamp;
         }
     }
 
     /// Replaces the time `old_ms` since which deliveries are ready by `new_ms`.
     pub(super) fn replace_ready_ms(&mut self, old_ms: i64, new_ms: i64) {
-        let deliveries = self.by_number.values_mut();
+        let deliveries = self.list.values_mut();
         for delivery in deliveries.filter(|delivery| delivery.stamp.ready_ms == old_ms) {
             delivery.stamp.ready_ms = new_ms;
         }
@@ -183,11 +125,10 @@ impl InFlight {
         messages: impl Iterator<Item = &'a [u8]>,
         hasher: &RandomState,
     ) -> Vec<u64> {
-        let by_number = &self.by_number;
+        let list = &self.list;
         let hash = |delivery: &Delivery| hasher.hash_one(&delivery.message);
-        let indexed = || by_number.iter().map(|(number, delivery)| (hash(delivery), number));
-        let by_message = &mut self.indexes.get_or_insert_default().by_message;
-        let by_message = by_message.get_or_insert_with(|| indexed().collect());
+        let indexed = || list.iter().map(|(number, delivery)| (hash(delivery), number));
+        let by_message = self.by_message.get_or_insert_with(|| indexed().collect());
         // For equal messages: the number after the last one found.
         let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
         let mut found = Vec::new();
@@ -196,7 +137,7 @@ impl InFlight {
             let place = places.entry(message).or_insert(0);
             let same_hash = by_message.range((hash, *place)..=(hash, u64::MAX));
             let number = same_hash.map(|(_, number)| *number).find(|number| {
-                by_number.get(*number).is_some_and(|delivery| *delivery.message == *message)
+                list.get(*number).is_some_and(|delivery| *delivery.message == *message)
             });
             *place = number.map_or(u64::MAX, |number| number + 1);
             found.extend(number);
@@ -207,61 +148,34 @@ impl InFlight {
 
     /// Returns the delivery with a number.
     pub fn get(&self, number: u64) -> Option<&Delivery> {
-        self.by_number.get(number)
+        self.list.get(number)
     }
 
     /// Returns the numbers of deliveries up to `last`, the newest first.
     pub(super) fn newest_to(&self, last: u64) -> impl Iterator<Item = u64> {
-        self.by_number.numbers_down_from(last)
+        self.list.numbers_down_from(last)
     }
 
     /// Returns the numbers of deliveries after `first`, up to `last`, the oldest first.
     pub(super) fn numbers_between(&self, first: u64, last: u64) -> impl Iterator<Item = u64> {
-        self.by_number.numbers_from(first + 1).take_while(move |number| *number <= last)
+        self.list.numbers_from(first + 1).take_while(move |number| *number <= last)
     }
 
     /// Returns the oldest delivery, with its number.
     #[inline]
     pub fn first(&self) -> Option<(u64, &Delivery)> {
-        self.by_number.first()
+        self.list.first()
     }
 
     /// Returns all deliveries with their numbers, the oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> {
-        self.by_number.iter()
+        self.list.iter()
     }
 }
 
 impl InFlight {
     /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
-        self.by_number.check_invariants();
-        let bytes = self.iter().map(|(_, delivery)| delivery.message.len()).sum::<usize>();
-        assert_eq!(bytes, self.message_bytes);
-    }
-}
-
-impl Indexes {
-    fn allocated_bytes(&self) -> usize {
-        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
-        indexed * INDEXED_BYTES + self.ranks.as_ref().map_or(0, Ranks::allocated_bytes)
-    }
-
-    fn add(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
-        if let Some(by_message) = &mut self.by_message {
-            by_message.insert((hasher.hash_one(message), number));
-        }
-        if let Some(ranks) = &mut self.ranks {
-            ranks.add(number);
-        }
-    }
-
-    fn remove(&mut self, number: u64, message: &[u8], hasher: &RandomState) {
-        if let Some(by_message) = &mut self.by_message {
-            by_message.remove(&(hasher.hash_one(message), number));
-        }
-        if let Some(ranks) = &mut self.ranks {
-            ranks.remove(number);
-        }
+        self.list.check_invariants();
     }
 }

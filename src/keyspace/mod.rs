@@ -27,6 +27,7 @@ mod entry;
 mod expiry;
 mod flush;
 mod found;
+mod hidden_list;
 mod holdings;
 mod in_flight;
 mod invariants;
@@ -69,7 +70,8 @@ use store::Db;
 
 pub(crate) use deliveries::Return;
 pub(crate) use edit::{Expiry, Plain};
-pub(crate) use in_flight::{Delivery, InFlight, Position};
+pub(crate) use hidden_list::Position;
+pub(crate) use in_flight::{Delivery, InFlight};
 pub(crate) use mark::is_mark;
 pub(crate) use queue_event::QueueEvent;
 pub(crate) use queue_registry::NewlyStamped;

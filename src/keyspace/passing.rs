@@ -3,8 +3,8 @@
 //! steps, as for other changes.
 
 use super::entry::Full;
-use super::in_flight::{Delivery, Position};
-use super::{Attachments, Keyspace, QueueState, Slot, WrongType};
+use super::in_flight::Delivery;
+use super::{Attachments, Keyspace, Position, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
 use crate::value::Kind;
