@@ -87,6 +87,41 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE ACK q VALUE 7"),
     },
     Operation {
+        name: "an acknowledgement by receipt",
+        before: |world, n| {
+            world.lease(n);
+            world.ask("QUEUE ACK q IDS 1 3");
+        },
+        act: |world, _| world.ask("QUEUE ACK q IDS 2 7 9"),
+    },
+    Operation {
+        name: "a touch of a delivery among many",
+        before: World::lease,
+        act: |world, n| world.ask(&format!("QUEUE TOUCH q IDS 1 {} LEASE 5000", n / 2)),
+    },
+    Operation {
+        name: "a pop with a lease beside many, and its end",
+        before: |world, n| {
+            world.lease(n);
+            world.ask("RPUSH q x");
+        },
+        act: |world, _| {
+            world.ask("QUEUE POP 1 q LEASE 100");
+            world.wait(100_000);
+        },
+    },
+    Operation {
+        name: "a timeout beside many leases",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} ack-timeout-ms 1000"));
+            world.ask("RPUSH q x");
+            world.ask("QUEUE POP 1 q");
+            world.fill(n);
+            world.ask(&format!("QUEUE POP 1 q COUNT {n} LEASE 60000"));
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
         name: "a message that returns between many others",
         before: |world, n| {
             world.hold(n);
@@ -216,6 +251,30 @@ const LINEAR: &[Operation] = &[
             world.fill(n);
         },
         act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "many leases end",
+        before: World::lease,
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "each is acknowledged by its receipt, the newest first",
+        before: World::lease,
+        act: |world, n| {
+            for number in (1..=n).rev() {
+                world.ask(&format!("QUEUE ACK q IDS 1 {number}"));
+            }
+        },
+    },
+    Operation {
+        name: "many are touched, and their time ends one by one",
+        before: |world, n| {
+            world.lease(n);
+            for number in 1..=n {
+                world.ask(&format!("QUEUE TOUCH q IDS 1 {number} LEASE {}", 2 * n - number));
+            }
+        },
+        act: |world, n| (0..=n).for_each(|_| world.wait(2_000)),
     },
     Operation {
         name: "each is acknowledged by value, the newest first",
@@ -376,6 +435,13 @@ impl World {
         self.ask(policy);
         self.fill(n);
         self.ask(&format!("LPOP q {n}"));
+    }
+
+    /// All messages are in flight, with receipts from 1 on, for a second.
+    fn lease(&mut self, n: usize) {
+        self.ask(EXPLICIT);
+        self.fill(n);
+        self.ask(&format!("QUEUE POP 1 q COUNT {n} LEASE 1000"));
     }
 
     /// Two workers have all messages in flight, alternately.

@@ -2,7 +2,7 @@
 //! inputs.
 
 use crate::client_id::ClientId;
-use crate::keyspace::{DbIndex, Key};
+use crate::keyspace::{Claim, DbIndex, Key};
 
 /// The client that takes messages, and the input that asked for them.
 #[derive(Clone, Copy, Debug)]
@@ -13,9 +13,9 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// No client: append files are being loaded.
-    pub(crate) fn nobody() -> Consumer {
-        Consumer { client: ClientId::nobody(), input: 0 }
+    /// The claim to messages that a list command takes.
+    pub(crate) fn claim(self) -> Claim {
+        Claim { owner: self.client, input: self.input, by_receipt: false, lease_ms: 0 }
     }
 }
 

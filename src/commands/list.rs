@@ -228,7 +228,7 @@ fn pop_under_policy(
         }
     };
     let consumer = clients.consumer(ctx.client);
-    let from = queueing::Pop { at, key, end, count: count.unwrap_or(1), consumer };
+    let from = queueing::Pop { at, key, end, count: count.unwrap_or(1), claim: consumer.claim() };
     let taken = Queues::new(keyspace).pop(from, ctx.reply, begin);
     match (taken, count) {
         (Taken::Some, _) => {}

@@ -39,8 +39,7 @@ pub(crate) fn replay(
         _ => {}
     }
     let keyspace = &mut state.keyspace;
-    if Queues::new(keyspace).replay(*db, request, reply) {
-        reply.clear();
+    if Queues::new(keyspace).replay(*db, request) {
         return Ok(());
     }
     let run = found.command.run.filter(|_| found.command.flags.contains(Flags::WRITE));

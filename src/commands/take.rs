@@ -92,11 +92,11 @@ fn take(
     }
     let (end, taken) = match (take, queue_state_at) {
         (Take::Pop { end }, Some(at)) => {
-            let from = queueing::Pop { at, key, end: *end, count: 1, consumer };
+            let from = queueing::Pop { at, key, end: *end, count: 1, claim: consumer.claim() };
             return Ok(Queues::new(keyspace).pop_with_key(from, false, reply));
         }
         (Take::PopMany { end, count }, Some(at)) => {
-            let from = queueing::Pop { at, key, end: *end, count: *count, consumer };
+            let from = queueing::Pop { at, key, end: *end, count: *count, claim: consumer.claim() };
             return Ok(Queues::new(keyspace).pop_with_key(from, true, reply));
         }
         (Take::Pop { end }, None) => {

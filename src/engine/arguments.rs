@@ -75,6 +75,14 @@ impl<'a> Arguments<'a> {
         Ok(several)
     }
 
+    /// Ends the arguments.
+    ///
+    /// # Errors
+    /// There are more.
+    pub(crate) fn finish(self) -> Result<(), CommandError> {
+        if self.left() == 0 { Ok(()) } else { Err(CommandError::Syntax) }
+    }
+
     /// Takes the next argument, as an integer.
     ///
     /// # Errors
@@ -135,7 +143,7 @@ mod tests {
         assert_eq!(args.required(), Ok(&b"k"[..]));
         assert!(!args.takes("ex") && args.takes("px"));
         assert_eq!(args.integer(), Ok(7));
-        assert_eq!(args.left(), 1);
+        assert_eq!((args.left(), args.clone().finish()), (1, Err(CommandError::Syntax)));
         assert_eq!(args.integer(), Err(CommandError::NotAnInteger));
         assert_eq!(args.left(), 0);
         assert_eq!(args.optional(), None);
@@ -144,7 +152,7 @@ mod tests {
         assert_eq!(args.integer_within(0, 9, "ERR no"), Err(CommandError::Syntax));
         assert_eq!(args.choice(&[("on", true)]), Err(CommandError::Syntax));
         assert!(!args.takes("x"));
-        assert_eq!(Arguments::from(&request, 9).left(), 0);
+        assert_eq!(Arguments::from(&request, 9).finish(), Ok(()));
     }
 
     #[test]

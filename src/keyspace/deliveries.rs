@@ -1,8 +1,10 @@
 //! Messages in flight of all queues, by queue and by client.
 
-use super::in_flight::{Delivery, InFlight};
+use super::holdings::Holder;
+use super::in_flight::{Claim, Delivery, InFlight};
 use super::{DbIndex, Key, Keyspace, NEVER, Position, QueueState, Slot};
 use crate::client_id::ClientId;
+use crate::queue::Stamp;
 use ahash::RandomState;
 
 /// How a part of the messages in flight is returned. The numbers are in ascending order.
@@ -54,17 +56,19 @@ impl Keyspace {
         self.registry.last_delivery = self.registry.last_delivery.max(number);
     }
 
-    /// Adds a message in flight under this number, which `next_delivery` returned.
+    /// Adds a message in flight that nobody holds, under this number, which `next_delivery` returned.
     pub(crate) fn add_delivery(
         &mut self,
         db: DbIndex,
         key: &[u8],
         number: u64,
-        delivery: Delivery,
+        message: Box<[u8]>,
+        stamp: Stamp,
     ) {
         let Some(index) = self.find(db, key) else { return };
         let key = self.dbs[db].entries[index].shared_key();
-        self.registry.holdings.add(delivery.owner, db, &key, number);
+        let delivery = Delivery::new(message, stamp, Claim::of_nobody(), 0);
+        self.registry.holdings.add(delivery.holder(db), &key, number);
         let hasher = self.hasher().clone();
         self.change_queue_state(db, &key, |queue_state| {
             queue_state.in_flight.add(number, delivery, &hasher);
@@ -84,7 +88,7 @@ impl Keyspace {
 
     /// Returns what distinguishes a message in flight from the others of its queue.
     pub(crate) fn position_of_delivery(&mut self, at: Slot, number: u64) -> Option<Position> {
-        self.change_in_flight(at, |in_flight| in_flight.place(number))
+        self.change_in_flight(at, |in_flight, _| in_flight.place(number))
     }
 
     /// Replaces the bytes of the message in flight with this rank: its number of earlier
@@ -92,21 +96,23 @@ impl Keyspace {
     pub(crate) fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
         let hasher = self.hasher().clone();
         let Some(at) = self.slot(db, key) else { return };
-        self.change_in_flight(at, |in_flight| {
+        self.change_in_flight(at, |in_flight, _| {
             let number = in_flight.number_of_rank(rank);
             number.into_iter().for_each(|number| in_flight.set_message(number, message, &hasher));
         });
     }
 
-    /// Changes data about a queue's messages in flight, but not which messages are in flight.
+    /// Changes data about a queue's messages in flight, but not which messages are in flight. Passes the
+    /// timeout of the policy as well.
     fn change_in_flight<R>(
         &mut self,
         at: Slot,
-        change: impl FnOnce(&mut InFlight) -> R,
+        change: impl FnOnce(&mut InFlight, Option<i64>) -> R,
     ) -> Option<R> {
         let queue_state = self.queue_state_in_mut(at)?;
         let bytes_before = queue_state.allocated_bytes();
-        let result = change(&mut queue_state.in_flight);
+        let timeout_ms = queue_state.policy.as_ref().and_then(|policy| policy.ack_timeout_ms);
+        let result = change(&mut queue_state.in_flight, timeout_ms);
         let bytes = queue_state.allocated_bytes();
         self.bytes = self.bytes + bytes - bytes_before;
         Some(result)
@@ -155,29 +161,33 @@ impl Keyspace {
     /// examined, by queue, the oldest first.
     fn look_through_disconnected(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let Some(&client) = self.registry.disconnected.front() else { return Vec::new() };
-        let seen = self.registry.disconnected_seen.take().unwrap_or_default();
+        let first = Holder { client, db: 0, by_receipt: false };
+        let seen = self.registry.disconnected_seen.take();
+        let seen = seen.unwrap_or_else(|| (first, Key::default(), 0));
         let own = self.registry.holdings.of_behind(client, &seen).take(count_max);
-        let own: Vec<_> = own.map(|(db, key, number)| (db, key.clone(), number)).collect();
+        let own: Vec<_> = own.map(|(holder, key, number)| (holder, key.clone(), number)).collect();
         self.registry.disconnected_seen = Some(own.last().cloned().unwrap_or(seen));
-        by_queue(&own)
+        let own = own.into_iter().map(|(holder, key, number)| (holder.db, key, number));
+        by_queue(&own.collect::<Vec<_>>())
     }
 
     /// Returns the deliveries that these clients have in flight, by queue, in ascending order.
     pub(crate) fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let held = clients.iter().flat_map(|client| self.registry.holdings.of(*client));
-        let mut all: Vec<_> = held.map(|(db, key, number)| (db, key.clone(), number)).collect();
+        let held = held.map(|(holder, key, number)| (holder.db, key.clone(), number));
+        let mut all: Vec<_> = held.collect();
         all.sort_unstable();
         by_queue(&all)
     }
 
     fn take_newest_disconnected(&mut self, count_max: usize) -> Option<(DbIndex, Key, Vec<u64>)> {
         while let Some(&client) = self.registry.disconnected.front() {
-            if let Some((db, key, _)) = self.registry.holdings.of(client).next_back() {
+            if let Some((holder, key, _)) = self.registry.holdings.of(client).next_back() {
                 let others = self.registry.holdings.of(client).rev();
-                let same = others.take_while(|other| (other.0, other.1) == (db, key));
+                let same = others.take_while(|other| (other.0, other.1) == (holder, key));
                 let mut numbers: Vec<u64> = same.take(count_max).map(|(.., n)| n).collect();
                 numbers.reverse();
-                return Some((db, key.clone(), numbers));
+                return Some((holder.db, key.clone(), numbers));
             }
             self.registry.disconnected.pop_front();
             self.registry.disconnected_seen = None;
@@ -203,28 +213,68 @@ impl Keyspace {
         let in_flight = &queue_state.in_flight;
         if queue_state.overdue_to.is_none() {
             let is_overdue = |(_, delivery): &(u64, &Delivery)| delivery.delivered_ms <= since_ms;
-            let overdue = in_flight.iter().take_while(is_overdue);
+            let overdue = in_flight.timed().take_while(is_overdue);
             let (count, last) = overdue.fold((0, None), |(count, _), (n, _)| (count + 1, Some(n)));
             self.work.looked_at(count);
             (queue_state.overdue_to, queue_state.overdue_seen) = (last, 0);
         }
         let Some(last) = queue_state.overdue_to else { return nothing };
-        let mut numbers: Vec<u64> = in_flight.newest_to(last).take(count_max).collect();
+        let is_timed = |number: &u64| in_flight.get(*number).is_some_and(Delivery::is_timed);
+        let newest = in_flight.newest_to(last).filter(is_timed);
+        let mut numbers: Vec<u64> = newest.take(count_max).collect();
         numbers.reverse();
         if numbers.len() < count_max {
             queue_state.overdue_to = None;
             return (Return::All, numbers);
         }
-        let unseen = in_flight.numbers_between(queue_state.overdue_seen, last).take(count_max);
-        let unseen: Vec<u64> = unseen.collect();
+        let unseen = in_flight.numbers_between(queue_state.overdue_seen, last).filter(is_timed);
+        let unseen: Vec<u64> = unseen.take(count_max).collect();
         match unseen.last() {
             Some(newest) => queue_state.overdue_seen = *newest,
-            None => return (Return::Newest, numbers),
+            None => {
+                // What has a time of its own behind these need not be passed again.
+                queue_state.overdue_to = numbers.first().map(|first| first - 1);
+                return (Return::Newest, numbers);
+            }
         }
         (Return::Undeliverable, unseen)
     }
 
-    /// Returns up to `count` of the oldest deliveries that a client has in flight from one queue.
+    /// Returns the next deliveries of a queue whose own time is over, at most `count_max`, in ascending
+    /// order.
+    pub(crate) fn own_due(&mut self, db: DbIndex, key: &[u8], count_max: usize) -> Vec<u64> {
+        let now_ms = self.queue_ms;
+        let Some(queue_state) = self.queue_state(db, key) else { return Vec::new() };
+        let due = queue_state.in_flight.own_due_until(now_ms);
+        let mut numbers: Vec<u64> = due.take(count_max).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// Takes back that a delivery counts as one.
+    pub(crate) fn uncount_delivery(&mut self, at: Slot, number: u64) {
+        self.change_in_flight(at, |in_flight, _| in_flight.uncount(number));
+    }
+
+    /// Begins the time of a delivery anew: `lease_ms`, or else its lease, or the timeout of the policy.
+    /// Returns whether it is in flight.
+    pub(crate) fn touch(&mut self, at: Slot, number: u64, lease_ms: Option<i64>) -> bool {
+        let now_ms = self.queue_ms;
+        let touched = self.change_in_flight(at, |in_flight, timeout_ms| {
+            let Some(delivery) = in_flight.get(number) else { return false };
+            let own_ms = Some(delivery.lease_ms).filter(|own_ms| *own_ms > 0);
+            match lease_ms.or(own_ms).or(timeout_ms) {
+                Some(ms) => in_flight.set_own_due(number, now_ms.saturating_add(ms), lease_ms),
+                // Only its connection's end returns it.
+                None => true,
+            }
+        });
+        self.schedule(at.db, at.index);
+        touched.unwrap_or(false)
+    }
+
+    /// Returns up to `count` of the oldest deliveries that a client has in flight from one queue, except
+    /// those that only a receipt acknowledges.
     pub(crate) fn held_of(
         &self,
         client: ClientId,
@@ -232,7 +282,8 @@ impl Keyspace {
         key: &Key,
         count: usize,
     ) -> Vec<u64> {
-        self.registry.holdings.of_queue(client, db, key).take(count).collect()
+        let holder = Holder { client, db, by_receipt: false };
+        self.registry.holdings.of_queue(holder, key).take(count).collect()
     }
 
     /// Returns how often databases were swapped, with their queues' messages in flight.
@@ -251,7 +302,7 @@ impl Keyspace {
     ) -> Vec<u64> {
         let hasher = self.hasher().clone();
         let Some(at) = self.slot(db, key) else { return Vec::new() };
-        let found = self.change_in_flight(at, |in_flight| in_flight.find(messages, &hasher));
+        let found = self.change_in_flight(at, |in_flight, _| in_flight.find(messages, &hasher));
         found.unwrap_or_default()
     }
 
@@ -259,12 +310,13 @@ impl Keyspace {
     pub(crate) fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
         let Some(queue_state) = self.queue_state(db, key) else { return false };
         let deliveries = queue_state.in_flight.iter();
-        let held: Vec<_> = deliveries.map(|(number, delivery)| (delivery.owner, number)).collect();
+        let held: Vec<_> =
+            deliveries.map(|(number, delivery)| (delivery.holder(db), number)).collect();
         if held.is_empty() {
             return false;
         }
-        for (owner, number) in held {
-            self.registry.holdings.remove(owner, db, key, number);
+        for (holder, number) in held {
+            self.registry.holdings.remove(holder, key, number);
         }
         self.change_queue_state(db, key, |queue_state| queue_state.in_flight.clear());
         true
@@ -307,6 +359,10 @@ mod tests {
         ClientId::new(1 + slot as u64, slot)
     }
 
+    fn holder(client: ClientId) -> Holder {
+        Holder { client, db: 0, by_receipt: false }
+    }
+
     /// Returns each part's messages before it takes the next.
     fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
         let mut parts = Vec::new();
@@ -316,7 +372,7 @@ mod tests {
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
             if how != Return::Undeliverable {
                 for (slot, number) in numbers.iter().flat_map(|n| (0..100).map(move |s| (s, n))) {
-                    keyspace.registry.holdings.remove(client(slot), 0, b"q", *number);
+                    keyspace.registry.holdings.remove(holder(client(slot)), b"q", *number);
                 }
             }
             parts.push((how, numbers));
@@ -333,7 +389,7 @@ mod tests {
             let client = client(slot);
             for _ in 0..*count {
                 number += 1;
-                keyspace.registry.holdings.add(client, 0, &Key::from(&b"q"[..]), number);
+                keyspace.registry.holdings.add(holder(client), &Key::from(&b"q"[..]), number);
             }
             keyspace.disconnect_holder(client);
         }

@@ -1,21 +1,42 @@
-//! The deliveries that each client has in flight.
+//! The deliveries in flight of each holder: a client, by what acknowledges them.
 
 use super::numbered::Numbered;
 use super::{DbIndex, Key};
 use crate::client_id::ClientId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
 /// Bytes of memory per message in flight.
 pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<()>)>();
 
-/// The deliveries that one client has in flight from one queue.
+/// The deliveries that one holder has in flight from one queue.
 type Numbers = Numbered<()>;
 
-/// The numbers of deliveries, by client and queue.
+/// The holder of deliveries from the queues of one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Holder {
+    /// The client whose disconnection returns them; nobody if only time does.
+    pub client: ClientId,
+    pub db: DbIndex,
+    /// Whether only a receipt acknowledges them. Deliveries of list commands are also acknowledged by later
+    /// pops of the client.
+    pub by_receipt: bool,
+}
+
+impl Holder {
+    fn first_of(client: ClientId) -> Holder {
+        Holder { client, db: 0, by_receipt: false }
+    }
+
+    fn last_of(client: ClientId) -> Holder {
+        Holder { client, db: DbIndex::MAX, by_receipt: true }
+    }
+}
+
+/// The numbers of deliveries, by holder and queue.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    by_holder: BTreeMap<(ClientId, DbIndex), BTreeMap<Key, Numbers>>,
+    by_holder: BTreeMap<Holder, BTreeMap<Key, Numbers>>,
     len: usize,
     /// How often databases were swapped.
     swaps: u64,
@@ -28,16 +49,20 @@ impl Holdings {
         self.len
     }
 
+    fn range_of(&self, client: ClientId) -> btree_map::Range<'_, Holder, BTreeMap<Key, Numbers>> {
+        self.by_holder.range(Holder::first_of(client)..=Holder::last_of(client))
+    }
+
     /// Whether a client has any message in flight.
     pub(super) fn has_any(&self, client: ClientId) -> bool {
-        self.by_holder.range((client, 0)..=(client, DbIndex::MAX)).next().is_some()
+        self.range_of(client).next().is_some()
     }
 
     /// Adds a delivery from a queue; its number is above all before.
     #[inline]
-    pub(super) fn add(&mut self, client: ClientId, db: DbIndex, key: &Key, number: u64) {
+    pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64) {
         self.len += 1;
-        let queues = self.by_holder.entry((client, db)).or_default();
+        let queues = self.by_holder.entry(holder).or_default();
         match queues.get_mut(key) {
             Some(numbers) => numbers.push(number, ()),
             None => queues.entry(key.clone()).or_default().push(number, ()),
@@ -46,8 +71,8 @@ impl Holdings {
 
     /// Removes a delivery.
     #[inline]
-    pub(super) fn remove(&mut self, client: ClientId, db: DbIndex, key: &[u8], number: u64) {
-        let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
+    pub(super) fn remove(&mut self, holder: Holder, key: &[u8], number: u64) {
+        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
         let Some(numbers) = queues.get_mut(key) else { return };
         if numbers.remove(number).is_none() {
             return;
@@ -56,32 +81,26 @@ impl Holdings {
         if numbers.is_empty() {
             queues.remove(key);
             if queues.is_empty() {
-                self.by_holder.remove(&(client, db));
+                self.by_holder.remove(&holder);
             }
         }
     }
 
-    /// Returns the deliveries that a client has from one queue, the oldest first.
-    pub(super) fn of_queue(
-        &self,
-        client: ClientId,
-        db: DbIndex,
-        key: &[u8],
-    ) -> impl Iterator<Item = u64> {
-        let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
+    /// Returns the deliveries that a holder has from one queue, the oldest first.
+    pub(super) fn of_queue(&self, holder: Holder, key: &[u8]) -> impl Iterator<Item = u64> {
+        let numbers = self.by_holder.get(&holder).and_then(|queues| queues.get(key));
         numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
     }
 
-    /// Removes deliveries that a client has from one queue, the oldest first, for as long as
+    /// Removes deliveries that a holder has from one queue, the oldest first, for as long as
     /// `takes` accepts their numbers.
     pub(super) fn take_oldest(
         &mut self,
-        client: ClientId,
-        db: DbIndex,
+        holder: Holder,
         key: &[u8],
         mut takes: impl FnMut(u64) -> bool,
     ) {
-        let Some(queues) = self.by_holder.get_mut(&(client, db)) else { return };
+        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
         let Some(numbers) = queues.get_mut(key) else { return };
         while let Some((number, ())) = numbers.first()
             && takes(number)
@@ -92,7 +111,7 @@ impl Holdings {
         if numbers.is_empty() {
             queues.remove(key);
             if queues.is_empty() {
-                self.by_holder.remove(&(client, db));
+                self.by_holder.remove(&holder);
             }
         }
     }
@@ -103,15 +122,13 @@ impl Holdings {
         self.swaps
     }
 
-    /// Returns the deliveries that a client has, by queue, the oldest of each queue first.
+    /// Returns the deliveries that a client has, by holder and queue, the oldest of each queue first.
     pub(super) fn of(
         &self,
         client: ClientId,
-    ) -> impl DoubleEndedIterator<Item = (DbIndex, &Key, u64)> {
-        let own = self.by_holder.range((client, 0)..=(client, DbIndex::MAX));
-        own.flat_map(|((_, db), queues)| {
-            let numbers = |(key, numbers)| of_one(*db, key, numbers, 0);
-            queues.iter().flat_map(numbers)
+    ) -> impl DoubleEndedIterator<Item = (Holder, &Key, u64)> {
+        self.range_of(client).flat_map(|(holder, queues)| {
+            queues.iter().flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0))
         })
     }
 
@@ -119,27 +136,26 @@ impl Holdings {
     pub(super) fn of_behind<'a>(
         &'a self,
         client: ClientId,
-        (db, key, number): &'a (DbIndex, Key, u64),
-    ) -> impl Iterator<Item = (DbIndex, &'a Key, u64)> {
-        let first = self.by_holder.get(&(client, *db));
-        let rest =
-            self.by_holder.range((Excluded((client, *db)), Included((client, DbIndex::MAX))));
+        (holder, key, number): &'a (Holder, Key, u64),
+    ) -> impl Iterator<Item = (Holder, &'a Key, u64)> {
+        let first = self.by_holder.get(holder);
+        let rest = self.by_holder.range((Excluded(*holder), Included(Holder::last_of(client))));
         let first = first.into_iter().flat_map(move |queues| {
             let begun = queues.get_key_value(key);
-            let begun = begun.map(|(key, numbers)| of_one(*db, key, numbers, number + 1));
+            let begun = begun.map(|(key, numbers)| of_one(*holder, key, numbers, number + 1));
             let others = queues.range::<Key, _>((Excluded(key), Unbounded));
-            let others = others.flat_map(|(key, numbers)| of_one(*db, key, numbers, 0));
+            let others = others.flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0));
             begun.into_iter().flatten().chain(others)
         });
-        let rest = rest.flat_map(|((_, db), queues)| {
-            queues.iter().flat_map(|(key, numbers)| of_one(*db, key, numbers, 0))
+        let rest = rest.flat_map(|(holder, queues)| {
+            queues.iter().flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0))
         });
         first.chain(rest)
     }
 
     /// Drops all deliveries of a database.
     pub(super) fn flush(&mut self, db: DbIndex) {
-        self.by_holder.retain(|(_, other), _| *other != db);
+        self.by_holder.retain(|holder, _| holder.db != db);
         let all = self.by_holder.values().flat_map(BTreeMap::values);
         self.len = all.map(Numbers::len).sum();
     }
@@ -148,12 +164,13 @@ impl Holdings {
     pub(super) fn swap(&mut self, other: impl Fn(DbIndex) -> DbIndex) {
         self.swaps += 1;
         let all = std::mem::take(&mut self.by_holder).into_iter();
-        self.by_holder = all.map(|((client, db), queues)| ((client, other(db)), queues)).collect();
+        let swapped = |holder: Holder| Holder { db: other(holder.db), ..holder };
+        self.by_holder = all.map(|(holder, queues)| (swapped(holder), queues)).collect();
     }
 
-    /// Whether a client has this delivery.
-    pub(super) fn contains(&self, client: ClientId, db: DbIndex, key: &[u8], number: u64) -> bool {
-        let numbers = self.by_holder.get(&(client, db)).and_then(|queues| queues.get(key));
+    /// Whether a holder has this delivery.
+    pub(super) fn contains(&self, holder: Holder, key: &[u8], number: u64) -> bool {
+        let numbers = self.by_holder.get(&holder).and_then(|queues| queues.get(key));
         numbers.is_some_and(|numbers| numbers.get(number).is_some())
     }
 
@@ -172,10 +189,10 @@ impl Holdings {
 
 /// Returns the deliveries of one queue from number `first` on.
 fn of_one<'a>(
-    db: DbIndex,
+    holder: Holder,
     key: &'a Key,
     numbers: &'a Numbers,
     first: u64,
-) -> impl DoubleEndedIterator<Item = (DbIndex, &'a Key, u64)> + use<'a> {
-    numbers.numbers_from(first).map(move |number| (db, key, number))
+) -> impl DoubleEndedIterator<Item = (Holder, &'a Key, u64)> + use<'a> {
+    numbers.numbers_from(first).map(move |number| (holder, key, number))
 }

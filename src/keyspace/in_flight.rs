@@ -1,11 +1,32 @@
 //! Messages in flight of one queue: delivered and not yet acknowledged.
 
 use super::hidden_list::{Hidden, HiddenList, Position};
-use super::holdings::HELD_BYTES;
+use super::holdings::{HELD_BYTES, Holder};
+use super::{DbIndex, NEVER};
 use crate::client_id::ClientId;
 use crate::queue::Stamp;
 use ahash::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Who gets a message, and until when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    /// The client whose disconnection returns it; nobody if only time does.
+    pub owner: ClientId,
+    /// The number of the client's input that the delivery answers.
+    pub input: u64,
+    /// Whether only its receipt acknowledges it.
+    pub by_receipt: bool,
+    /// Milliseconds until it returns; 0 if the timeout of the policy applies.
+    pub lease_ms: i64,
+}
+
+impl Claim {
+    /// The claim of nobody: append files are being loaded.
+    pub(crate) fn of_nobody() -> Claim {
+        Claim { owner: ClientId::nobody(), input: 0, by_receipt: false, lease_ms: 0 }
+    }
+}
 
 /// A message in flight.
 #[derive(Clone, Debug)]
@@ -14,13 +35,44 @@ pub struct Delivery {
     pub message: Box<[u8]>,
     /// Its stamp, with this delivery counted.
     pub stamp: Stamp,
-    /// The client that must acknowledge it.
+    /// The client that must acknowledge it; nobody if any may.
     pub owner: ClientId,
     /// The number of the client's input that was answered by this delivery: a later input may
     /// acknowledge it.
     pub input: u64,
+    /// Whether only its receipt acknowledges it.
+    pub by_receipt: bool,
     /// The time of the delivery, by the queue clock.
     pub delivered_ms: i64,
+    /// When it returns, by the queue clock, if it has a time of its own; otherwise `NEVER`.
+    own_due_ms: i64,
+    /// How many milliseconds a lease lasts; 0 without one.
+    pub lease_ms: i64,
+}
+
+impl Delivery {
+    /// A delivery at this time.
+    pub(super) fn new(message: Box<[u8]>, stamp: Stamp, claim: Claim, now_ms: i64) -> Delivery {
+        let Claim { owner, input, by_receipt, lease_ms } = claim;
+        let own_due_ms = if lease_ms > 0 { now_ms.saturating_add(lease_ms) } else { NEVER };
+        let delivered_ms = now_ms;
+        Delivery { message, stamp, owner, input, by_receipt, delivered_ms, own_due_ms, lease_ms }
+    }
+
+    /// When it returns, by the queue clock, if it has a time of its own.
+    pub(crate) fn own_due_ms(&self) -> Option<i64> {
+        Some(self.own_due_ms).filter(|due_ms| *due_ms != NEVER)
+    }
+
+    /// Whether the timeout of the policy applies to it.
+    pub(super) fn is_timed(&self) -> bool {
+        self.own_due_ms == NEVER
+    }
+
+    /// Who holds it, if its queue is in this database.
+    pub(super) fn holder(&self, db: DbIndex) -> Holder {
+        Holder { client: self.owner, db, by_receipt: self.by_receipt }
+    }
 }
 
 impl Hidden for Delivery {
@@ -36,9 +88,14 @@ pub struct InFlight {
     /// Hashes of the messages with their numbers. Built by the first look-up by message; a snapshot needs
     /// none.
     by_message: Option<BTreeSet<(u64, u64)>>,
+    /// When deliveries with a time of their own return, with their numbers.
+    own_dues: BTreeSet<(i64, u64)>,
+    /// The oldest delivery without a time of its own. It only moves forward: a delivery never loses its own
+    /// time.
+    first_timed: Option<u64>,
 }
 
-/// Bytes of memory per delivery in the index by message.
+/// Bytes of memory per delivery in an index.
 const INDEXED_BYTES: usize = 24;
 
 impl InFlight {
@@ -52,14 +109,18 @@ impl InFlight {
 
     /// Returns the bytes of memory.
     pub fn allocated_bytes(&self) -> usize {
-        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len);
+        let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len) + self.own_dues.len();
         self.list.allocated_bytes() + self.list.len() * HELD_BYTES + indexed * INDEXED_BYTES
     }
 
     /// Adds a delivery; its number is above all before.
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
-        if let Some(by_message) = &mut self.by_message {
+        if let Some(by_message) = self.by_message.as_mut().filter(|_| !delivery.by_receipt) {
             by_message.insert((hasher.hash_one(&delivery.message), number));
+        }
+        match delivery.own_due_ms() {
+            Some(due_ms) => drop(self.own_dues.insert((due_ms, number))),
+            None => drop(self.first_timed.get_or_insert(number)),
         }
         self.list.add(number, delivery);
     }
@@ -70,7 +131,62 @@ impl InFlight {
         if let Some(by_message) = &mut self.by_message {
             by_message.remove(&(hasher.hash_one(&delivery.message), number));
         }
+        match delivery.own_due_ms() {
+            Some(due_ms) => drop(self.own_dues.remove(&(due_ms, number))),
+            None => self.pass_timed(number),
+        }
         Some(delivery)
+    }
+
+    /// Finds the next delivery without a time of its own, if this was the first one.
+    fn pass_timed(&mut self, number: u64) {
+        if self.first_timed == Some(number) {
+            let is_timed = |number: &u64| self.list.get(*number).is_some_and(Delivery::is_timed);
+            self.first_timed = self.list.numbers_from(number + 1).find(is_timed);
+        }
+    }
+
+    /// Gives a delivery a time of its own. Returns whether it is still in flight.
+    pub(super) fn set_own_due(&mut self, number: u64, due_ms: i64, lease_ms: Option<i64>) -> bool {
+        let change = |delivery: &mut Delivery| {
+            delivery.lease_ms = lease_ms.unwrap_or(delivery.lease_ms);
+            let before_ms = delivery.own_due_ms();
+            delivery.own_due_ms = due_ms;
+            before_ms
+        };
+        let Some(before) = self.list.change(number, change) else { return false };
+        match before {
+            Some(before_ms) => drop(self.own_dues.remove(&(before_ms, number))),
+            None => self.pass_timed(number),
+        }
+        self.own_dues.insert((due_ms, number));
+        true
+    }
+
+    /// Takes back that a delivery counts as one.
+    pub(super) fn uncount(&mut self, number: u64) {
+        let uncount = |delivery: &mut Delivery| {
+            delivery.stamp.deliveries = delivery.stamp.deliveries.saturating_sub(1);
+        };
+        self.list.change(number, uncount);
+    }
+
+    /// Returns the delivery whose own time is first, with that time.
+    #[inline]
+    pub(super) fn first_own_due(&self) -> Option<(i64, u64)> {
+        self.own_dues.first().copied()
+    }
+
+    /// Returns the deliveries whose own time is over, the first ones first.
+    pub(super) fn own_due_until(&self, now_ms: i64) -> impl Iterator<Item = u64> {
+        self.own_dues.range(..=(now_ms, u64::MAX)).map(|(_, number)| *number)
+    }
+
+    /// Returns the deliveries to which the timeout of the policy applies, the oldest first.
+    pub(super) fn timed(&self) -> impl Iterator<Item = (u64, &Delivery)> {
+        let numbers = self.first_timed.into_iter().flat_map(|first| self.list.numbers_from(first));
+        let deliveries = numbers.filter_map(|number| Some((number, self.list.get(number)?)));
+        deliveries.filter(|(_, delivery)| delivery.is_timed())
     }
 
     /// Replaces the message of a delivery.
@@ -96,7 +212,7 @@ impl InFlight {
 
     /// Returns a second map of the same deliveries, for a snapshot, without copies and indexes.
     pub(super) fn share(&mut self) -> InFlight {
-        InFlight { list: self.list.share(), by_message: None }
+        InFlight { list: self.list.share(), ..InFlight::default() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -118,7 +234,8 @@ impl InFlight {
         }
     }
 
-    /// Returns for each message the number of its oldest delivery not yet returned. The first call
+    /// Returns for each message the number of its oldest delivery not yet returned, except deliveries
+    /// that only a receipt acknowledges. The first call
     /// builds an index of all deliveries; after that, a message costs one look-up.
     pub(super) fn find<'a>(
         &mut self,
@@ -127,7 +244,8 @@ impl InFlight {
     ) -> Vec<u64> {
         let list = &self.list;
         let hash = |delivery: &Delivery| hasher.hash_one(&delivery.message);
-        let indexed = || list.iter().map(|(number, delivery)| (hash(delivery), number));
+        let others = || list.iter().filter(|(_, delivery)| !delivery.by_receipt);
+        let indexed = || others().map(|(number, delivery)| (hash(delivery), number));
         let by_message = self.by_message.get_or_insert_with(|| indexed().collect());
         // For equal messages: the number after the last one found.
         let mut places: BTreeMap<&[u8], u64> = BTreeMap::new();
@@ -177,5 +295,10 @@ impl InFlight {
     /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         self.list.check_invariants();
+        let own_dues =
+            self.iter().filter_map(|(number, delivery)| Some((delivery.own_due_ms()?, number)));
+        assert_eq!(self.own_dues, own_dues.collect());
+        let first_timed = self.iter().find(|(_, delivery)| delivery.is_timed());
+        assert_eq!(self.first_timed, first_timed.map(|(number, _)| number));
     }
 }

@@ -62,7 +62,7 @@ impl Keyspace {
                 queue_state.in_flight.check_invariants();
                 for (number, delivery) in queue_state.in_flight.iter() {
                     let holdings = &self.registry.holdings;
-                    let is_held = holdings.contains(delivery.owner, db, key, number);
+                    let is_held = holdings.contains(delivery.holder(db), key, number);
                     assert!(is_held, "a delivery without a client");
                     deliveries += 1;
                 }

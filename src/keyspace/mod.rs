@@ -71,7 +71,7 @@ use store::Db;
 pub(crate) use deliveries::Return;
 pub(crate) use edit::{Expiry, Plain};
 pub(crate) use hidden_list::Position;
-pub(crate) use in_flight::{Delivery, InFlight};
+pub(crate) use in_flight::{Claim, Delivery, InFlight};
 pub(crate) use mark::is_mark;
 pub(crate) use queue_event::QueueEvent;
 pub(crate) use queue_registry::NewlyStamped;

@@ -3,7 +3,8 @@
 //! steps, as for other changes.
 
 use super::entry::Full;
-use super::in_flight::Delivery;
+use super::holdings::Holder;
+use super::in_flight::{Claim, Delivery};
 use super::{Attachments, Keyspace, Position, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
@@ -88,16 +89,16 @@ impl Keyspace {
         Ok(ready)
     }
 
-    /// Delivers up to `count` messages from one end of a queue under a policy, in reply to this
-    /// input of `owner`, which must acknowledge them. Passes each to `read`, and counts them.
-    /// Returns their number. It may be the last use of the slot.
+    /// Delivers up to `count` messages from one end of a queue under a policy. Passes each to `read`,
+    /// with its number, and counts them. Returns how many there were. It may be the last use of the
+    /// slot.
     pub(crate) fn deliver_in(
         &mut self,
         at: Slot,
         end: End,
         count: usize,
-        (owner, input): (ClientId, u64),
-        mut read: impl FnMut(&[u8]),
+        claim: Claim,
+        mut read: impl FnMut(u64, &Delivery),
     ) -> usize {
         self.before_change(at.db, at.index);
         let hasher = self.hasher().clone();
@@ -112,10 +113,7 @@ impl Keyspace {
         let (mark, hidden_before) = (queue.memory_mark(), queue_state.in_flight.allocated_bytes());
         let (mut delivered, mut redelivered) = (0, 0);
         while delivered < count as u64
-            && let Some((message, mut stamp)) = queue.pop_stamped(end, |message| {
-                read(message);
-                Box::from(message)
-            })
+            && let Some((message, mut stamp)) = queue.pop_stamped(end, |message| Box::from(message))
         {
             self.registry.last_delivery += 1;
             let number = self.registry.last_delivery;
@@ -124,12 +122,12 @@ impl Keyspace {
                 (stamp.order, stamp.taken_from) = (number, end);
             }
             stamp.deliveries = stamp.deliveries.saturating_add(1);
-            let delivered_ms = self.queue_ms;
-            let delivery = Delivery { message, stamp, owner, input, delivered_ms };
-            queue_state.in_flight.add(number, delivery, &hasher);
-            self.registry.holdings.add(owner, at.db, key, number);
             delivered += 1;
             redelivered += u64::from(stamp.deliveries > 1);
+            let delivery = Delivery::new(message, stamp, claim, self.queue_ms);
+            read(number, &delivery);
+            self.registry.holdings.add(delivery.holder(at.db), key, number);
+            queue_state.in_flight.add(number, delivery, &hasher);
         }
         if delivered == 0 {
             return 0;
@@ -141,7 +139,10 @@ impl Keyspace {
             totals.redelivered += redelivered;
         }
         self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - hidden_before;
-        let timeout_ms = queue_state.policy.as_ref().and_then(|policy| policy.ack_timeout_ms);
+        let timeout_ms = match claim.lease_ms {
+            0 => queue_state.policy.as_ref().and_then(|policy| policy.ack_timeout_ms),
+            lease_ms => Some(lease_ms),
+        };
         let change = Change {
             bytes: (mark != queue.memory_mark())
                 .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
@@ -174,7 +175,8 @@ impl Keyspace {
         let bytes_before = queue_state.in_flight.allocated_bytes();
         let in_flight = &mut queue_state.in_flight;
         let mut count = 0;
-        self.registry.holdings.take_oldest(client, at.db, key, |number| {
+        let holder = Holder { client, db: at.db, by_receipt: false };
+        self.registry.holdings.take_oldest(holder, key, |number| {
             let can_be_seen = |delivery: &Delivery| delivery.input < input;
             if !in_flight.get(number).is_some_and(can_be_seen) {
                 return false;
@@ -206,7 +208,7 @@ impl Keyspace {
         let bytes_before = queue_state.in_flight.allocated_bytes();
         let delivery = queue_state.in_flight.remove(number, &hasher)?;
         self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
-        self.registry.holdings.remove(delivery.owner, at.db, key, number);
+        self.registry.holdings.remove(delivery.holder(at.db), key, number);
         self.changes += 1;
         // The remaining messages are due no earlier than before, and messages in flight take no
         // capacity.

@@ -1,7 +1,7 @@
 //! What is known about queues under policies outside their own entries.
 
 use super::departing::Departing;
-use super::holdings::Holdings;
+use super::holdings::{Holder, Holdings};
 use super::totals::Totals;
 use super::{DbIndex, Departure, Key};
 use crate::client_id::ClientId;
@@ -29,7 +29,7 @@ pub(super) struct QueueRegistry {
     pub(super) disconnected: VecDeque<ClientId>,
     /// The last examined message in flight of the first of these clients, whether or not it may be
     /// returned.
-    pub(super) disconnected_seen: Option<(DbIndex, Key, u64)>,
+    pub(super) disconnected_seen: Option<(Holder, Key, u64)>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
     /// Queues that had nothing left when added, the longest idle first; each once.

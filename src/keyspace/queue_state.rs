@@ -136,15 +136,16 @@ impl QueueState {
         let oldest_ms = Queue::of(value).and_then(Queue::oldest_ms);
         let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
         let overdue = policy.ack_timeout_ms.and_then(|timeout| {
-            let (_, delivery) = self.in_flight.first()?;
+            let (_, delivery) = self.in_flight.timed().next()?;
             Some(delivery.delivered_ms.saturating_add(timeout))
         });
+        let own_due = self.in_flight.first_own_due().map(|(due_ms, _)| due_ms);
         let ready = self.delayed.oldest_ms();
         // Recent messages need to be dropped only when all of them are outdated: until then,
         // nothing depends on it.
         let recent = policy
             .dedup_window_ms
             .and_then(|window| Some(self.recent.last_ms()?.saturating_add(window)));
-        expiry.into_iter().chain(overdue).chain(ready).chain(recent).min()
+        expiry.into_iter().chain(overdue).chain(own_due).chain(ready).chain(recent).min()
     }
 }

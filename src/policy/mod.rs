@@ -14,7 +14,9 @@ mod table;
 
 pub use channel::{ChannelPolicy, SlowSubscriber};
 pub use channel_table::{ChannelCounts, ChannelPolicies, RankedChannelPolicy};
-pub use options::{Acknowledge, DeliveryGuarantee, Overflow, QueuePolicy, options_help};
+pub use options::{
+    Acknowledge, DeliveryGuarantee, MILLIS_MAX, Overflow, QueuePolicy, options_help,
+};
 pub use row::{Given, Policy, Row, Takes};
 pub use table::Policies;
 

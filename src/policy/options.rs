@@ -73,8 +73,9 @@ pub struct QueuePolicy {
     pub dead_letter: Option<Vec<u8>>,
 }
 
-/// Ten years. Later times are probably a mistake in units, and sums of earlier ones never overflow.
-const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
+/// Ten years, in milliseconds. Longer times are probably a mistake in units, and sums of shorter ones never
+/// overflow.
+pub const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
 /// How long a producer waits for capacity by default: longer than a burst, and shorter than the timeouts
 /// of clients.
 const BLOCK_TIMEOUT_MS: u64 = 5_000;

@@ -2,9 +2,8 @@
 
 use super::Queues;
 use super::inflight_key;
-use crate::clients::Consumer;
 use crate::effects::Moves;
-use crate::keyspace::Slot;
+use crate::keyspace::{Claim, Delivery, Slot};
 use crate::queue::{End, Queue};
 use crate::resp::Output;
 
@@ -38,7 +37,8 @@ pub(crate) struct Pop<'a> {
     pub(crate) end: End,
     /// The maximum number of messages.
     pub(crate) count: usize,
-    pub(crate) consumer: Consumer,
+    /// Who gets them.
+    pub(crate) claim: Claim,
 }
 
 impl Queues<'_> {
@@ -50,25 +50,17 @@ impl Queues<'_> {
         reply: &mut Output,
         begin: impl FnOnce(&mut Output, usize),
     ) -> Taken {
-        let Pop { at, key, end, count, .. } = from;
-        let Some(queue_state) = self.keyspace.queue_state_in(at) else { return Taken::Nothing };
-        if queue_state.is_read_paused {
-            return Taken::Nothing;
-        }
-        let policy = queue_state.policy.as_ref();
+        let Pop { at, key, end, .. } = from;
+        let Some(count) = self.available(&from) else { return Taken::Nothing };
+        let policy = self.keyspace.policy_in(at);
         let is_at_least_once = policy.is_some_and(|policy| policy.is_at_least_once());
         let is_acknowledged_by_pop = policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
-        let (len, _) = self.keyspace.ready_in(at);
-        if len == 0 {
-            return Taken::Nothing;
-        }
-        let count = count.min(len);
         begin(reply, count);
         if count == 0 {
             return Taken::Some;
         }
         if is_at_least_once {
-            self.deliver(from, reply);
+            self.deliver(from, |_, delivery| reply.bulk(&delivery.message));
         } else {
             // First, since the list and its slot may be gone afterwards.
             self.keyspace.count_in(at, |totals| {
@@ -82,6 +74,32 @@ impl Queues<'_> {
             self.keyspace.effects.record_pop(at.db(), end, key, count);
         }
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
+    }
+
+    /// How many messages the pop gets; `None` if it finds no message.
+    fn available(&self, from: &Pop<'_>) -> Option<usize> {
+        let queue_state = self.keyspace.queue_state_in(from.at)?;
+        let (len, _) = self.keyspace.ready_in(from.at);
+        (!queue_state.is_read_paused && len > 0).then(|| from.count.min(len))
+    }
+
+    /// QUEUE POP of a queue with at-least-once delivery: writes the key, and for each message its receipt, the
+    /// message, the number of its deliveries, and how long it has waited since it was ready. Returns whether
+    /// there was a message; otherwise nothing was written.
+    pub(crate) fn pop_with_receipts(&mut self, from: Pop<'_>, reply: &mut Output) -> bool {
+        let Some(count) = self.available(&from) else { return false };
+        reply.array(2);
+        reply.bulk(from.key);
+        reply.array(count);
+        let now_ms = self.keyspace.queue_ms();
+        self.deliver(Pop { count, ..from }, |number, delivery| {
+            reply.array(4);
+            reply.bulk(itoa::Buffer::new().format(number).as_bytes());
+            reply.bulk(&delivery.message);
+            reply.integer(delivery.stamp.deliveries.into());
+            reply.integer(now_ms.saturating_sub(delivery.stamp.ready_ms));
+        });
+        true
     }
 
     /// As `pop`, after an array of two and the key. This is the reply of LMPOP, and that of BLPOP, which has
@@ -102,13 +120,11 @@ impl Queues<'_> {
         self.pop(from, reply, begin)
     }
 
-    /// Delivers messages to a client, after which they are in flight.
-    pub(crate) fn deliver(&mut self, from: Pop<'_>, reply: &mut Output) {
-        let Pop { at, key, end, count, consumer } = from;
-        let Consumer { client, input } = consumer;
-        let write = |message: &[u8]| reply.bulk(message);
+    /// Delivers messages, after which they are in flight. Passes each to `write`, with its number.
+    pub(crate) fn deliver(&mut self, from: Pop<'_>, write: impl FnMut(u64, &Delivery)) {
+        let Pop { at, key, end, count, claim } = from;
         let are_all = self.keyspace.effects.is_on() && self.are_all(at, count);
-        let count = self.keyspace.deliver_in(at, end, count, (client, input), write);
+        let count = self.keyspace.deliver_in(at, end, count, claim, write);
         if self.keyspace.effects.is_on() {
             let (db, list) = (at.db(), &inflight_key(key)[..]);
             self.keyspace.effects.record_moves(&Moves { db, key, end, list, count, are_all });

@@ -18,6 +18,7 @@ impl Queues<'_> {
             self.keyspace.work.keys(1);
             if let Some(policy) = self.keyspace.policy_of(db, &key) {
                 self.return_overdue(db, &key, &policy);
+                self.return_own_due(db, &key);
                 let now_ms = self.keyspace.queue_ms();
                 self.release(db, &key, now_ms, self.keyspace.work.messages_left());
                 if let Some(window_ms) = policy.dedup_window_ms {
@@ -48,6 +49,22 @@ impl Queues<'_> {
             );
         }
         self.return_part(db, key, how, &numbers);
+    }
+
+    /// Returns messages whose lease, or other time of their own, is over.
+    fn return_own_due(&mut self, db: DbIndex, key: &Key) {
+        let numbers = self.keyspace.own_due(db, key, self.keyspace.work.messages_left());
+        if numbers.is_empty() {
+            return;
+        }
+        if let Some(left_out) = self.keyspace.admit_line(QueueEvent::Overdue) {
+            let (count, key) = (numbers.len(), key.escape_ascii());
+            warn!(
+                "{count} messages of '{key}' were not acknowledged during their lease: they return to the \
+                 queue{left_out}"
+            );
+        }
+        self.return_messages(db, key, &numbers);
     }
 
     /// Removes all expired messages at once, since no client may see or get one.

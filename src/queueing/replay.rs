@@ -9,29 +9,23 @@ use super::Queues;
 use super::deliver::Pop;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
-use crate::clients::Consumer;
 use crate::clock::Now;
 use crate::command_error::{CommandError, is_word};
-use crate::keyspace::{DbIndex, Delivery, Departure, Key, Keyspace, is_mark};
+use crate::keyspace::{Claim, DbIndex, Departure, Key, Keyspace, is_mark};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
-use crate::resp::{Output, Request, parse_integer};
+use crate::resp::{Request, parse_integer};
 
 impl Queues<'_> {
     /// Runs a command on a list of messages in flight or delayed, in the form that this program records.
     /// Returns false for any other command; if another program changed such a list, it becomes an ordinary
     /// one first.
-    pub(crate) fn replay(
-        &mut self,
-        db: DbIndex,
-        request: &Request<'_>,
-        reply: &mut Output,
-    ) -> bool {
+    pub(crate) fn replay(&mut self, db: DbIndex, request: &Request<'_>) -> bool {
         if !self.keyspace.has_policies() || request.len() < 2 {
             return false;
         }
-        let is_ours = self.replay_own(db, request, reply);
+        let is_ours = self.replay_own(db, request);
         for key in request.args_from(1).take(2) {
             if !is_ours {
                 make_plain(self.keyspace, db, key);
@@ -65,7 +59,7 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
 }
 
 impl Queues<'_> {
-    fn replay_own(&mut self, db: DbIndex, request: &Request<'_>, reply: &mut Output) -> bool {
+    fn replay_own(&mut self, db: DbIndex, request: &Request<'_>) -> bool {
         let name = request.name();
         let arg = |index| request.get(index).unwrap_or_default();
         let (first, second) = (arg(1), arg(2));
@@ -73,9 +67,9 @@ impl Queues<'_> {
             let (from, to) = (end_of(arg(3)), end_of(arg(4)));
             if second == inflight_key(first) && self.keyspace.tracks_deliveries(db, first) {
                 if let Some(at) = self.keyspace.slot(db, first) {
-                    let consumer = Consumer::nobody();
-                    let from = Pop { at, key: first, end: from, count: 1, consumer };
-                    self.deliver(from, reply);
+                    let claim = Claim::of_nobody();
+                    let from = Pop { at, key: first, end: from, count: 1, claim };
+                    self.deliver(from, |_, _| ());
                 }
                 return true;
             }
@@ -246,10 +240,7 @@ fn add<'a>(
     for message in messages {
         let number = keyspace.next_delivery();
         let stamp = Stamp { ready_ms, order: number, deliveries: 1, ..Stamp::default() };
-        let Consumer { client: owner, input } = Consumer::nobody();
-        let message = Box::from(message);
-        let delivery = Delivery { message, stamp, owner, input, delivered_ms: 0 };
-        keyspace.add_delivery(db, key, number, delivery);
+        keyspace.add_delivery(db, key, number, Box::from(message), stamp);
     }
     // The list that they skipped had no expiry.
     keyspace.set_expiry_of_emptied(db, key, None);

@@ -58,6 +58,16 @@ impl Queues<'_> {
         self.put_in_position(db, key, &staying);
     }
 
+    /// As `return_messages`, but these deliveries do not count.
+    pub(crate) fn return_uncounted(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        let Some(at) = self.keyspace.slot(db, key) else { return };
+        for number in numbers {
+            self.keyspace.uncount_delivery(at, *number);
+        }
+        let staying = self.dispose_undeliverable(db, key, numbers);
+        self.put_back(db, key, &staying, true);
+    }
+
     /// Removes those of these messages in flight that were delivered too often or have expired. Returns the
     /// numbers of the others.
     fn dispose_undeliverable(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
@@ -112,12 +122,19 @@ fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
 impl Queues<'_> {
     /// Returns messages in flight to their positions in the queue unconditionally. The numbers are ascending.
     pub(super) fn put_in_position(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        self.put_back(db, key, numbers, false);
+    }
+
+    /// As `put_in_position`. `has_new_stamps`: a loader cannot know the stamps of these messages, so they are
+    /// recorded.
+    fn put_back(&mut self, db: DbIndex, key: &Key, numbers: &[u64], has_new_stamps: bool) {
         if numbers.is_empty() {
             return;
         }
         self.keyspace.work.moved(numbers.len());
         let expires_ms = self.keyspace.expiry_of_emptied(db, key);
-        let are_moves = is_tail(self.keyspace, db, key, numbers)
+        let are_moves = !has_new_stamps
+            && is_tail(self.keyspace, db, key, numbers)
             && go_to_the_end(self.keyspace, db, key, numbers);
         let mut returned = Vec::with_capacity(numbers.len());
         for &number in numbers.iter().rev() {

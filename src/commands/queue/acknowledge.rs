@@ -1,37 +1,73 @@
-//! QUEUE ACK and NACK: acknowledging and returning messages in flight.
+//! QUEUE ACK, NACK and TOUCH: what becomes of messages in flight.
 
 use crate::commands::take::count_of;
 use crate::engine::{Arguments, CommandError, Context, is_word};
-use crate::keyspace::Key;
+use crate::keyspace::{DbIndex, Key, Keyspace};
+use crate::policy::MILLIS_MAX;
 use crate::queueing::Queues;
 use crate::resp::Request;
 
-/// Returns the deliveries that QUEUE ACK and NACK name, in ascending order of their numbers.
-/// `[COUNT n]` means the oldest of this connection, by default one; `VALUE message [message ...]` the
-/// oldest of each message, whichever connection has it.
+/// How QUEUE NACK returns messages. The words are those of Redis' XNACK.
+#[derive(Clone, Copy)]
+enum Nack {
+    /// The delivery does not count.
+    Silent,
+    /// The delivery counts.
+    Fail,
+}
+
+/// Takes which deliveries QUEUE ACK and NACK mean, and returns their numbers, in ascending order, each once.
+/// `IDS n id …` means those with these receipts; `[COUNT n]` the oldest of this connection, by default one;
+/// `VALUE message …` the oldest of each message, whichever connection has it. The last two do not find
+/// deliveries that only a receipt acknowledges.
 fn named_deliveries(
     ctx: &mut Context<'_>,
     key: &Key,
-    mut args: Arguments<'_>,
+    args: &mut Arguments<'_>,
 ) -> Result<Vec<u64>, CommandError> {
     let keyspace = &mut ctx.state.keyspace;
-    match (args.optional(), args.left()) {
-        (None, _) => Ok(keyspace.held_of(ctx.client, ctx.db, key, 1)),
-        (Some(word), 1) if is_word(word, "count") => {
-            let count = count_of(args.required()?, "ERR count should be greater than 0", 1)?;
-            Ok(keyspace.held_of(ctx.client, ctx.db, key, count))
-        }
-        (Some(word), 1..) if is_word(word, "value") => {
-            Ok(keyspace.find_deliveries(ctx.db, key, args.rest()))
-        }
-        _ => Err(CommandError::Syntax),
+    let Some(word) = args.optional() else {
+        return Ok(keyspace.held_of(ctx.client, ctx.db, key, 1));
+    };
+    if is_word(word, "ids") {
+        let ids = receipts(args)?;
+        return Ok(in_flight(keyspace, ctx.db, key, ids));
     }
+    if is_word(word, "count") {
+        let count = count_of(args.required()?, "ERR count should be greater than 0", 1)?;
+        return Ok(keyspace.held_of(ctx.client, ctx.db, key, count));
+    }
+    if is_word(word, "value") && args.left() > 0 {
+        let messages = args.several(args.left())?;
+        return Ok(keyspace.find_deliveries(ctx.db, key, messages));
+    }
+    Err(CommandError::Syntax)
+}
+
+/// Takes receipts after their number.
+fn receipts(args: &mut Arguments<'_>) -> Result<Vec<u64>, CommandError> {
+    const ERROR: CommandError =
+        CommandError::text("ERR a receipt should be a number that QUEUE POP returned");
+    let count =
+        args.integer_within(1, i64::MAX, "ERR the number of ids should be greater than 0")?;
+    let ids = args.several(usize::try_from(count).unwrap_or(usize::MAX))?;
+    ids.map(|id| std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(ERROR)).collect()
+}
+
+/// Returns those of these deliveries that are in flight, in ascending order, each once.
+fn in_flight(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], mut ids: Vec<u64>) -> Vec<u64> {
+    let Some(queue_state) = keyspace.queue_state(db, key) else { return Vec::new() };
+    ids.sort_unstable();
+    ids.dedup();
+    ids.retain(|id| queue_state.in_flight.get(*id).is_some());
+    ids
 }
 
 pub(super) fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
     let key = Key::from(args.required()?);
-    let numbers = named_deliveries(ctx, &key, args)?;
+    let numbers = named_deliveries(ctx, &key, &mut args)?;
+    args.finish()?;
     let keyspace = &mut ctx.state.keyspace;
     for number in &numbers {
         let Some(at) = keyspace.slot(ctx.db, &key) else { break };
@@ -44,9 +80,42 @@ pub(super) fn ack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Co
 pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
     let key = Key::from(args.required()?);
-    let numbers = named_deliveries(ctx, &key, args)?;
-    let keyspace = &mut ctx.state.keyspace;
-    Queues::new(keyspace).return_messages(ctx.db, &key, &numbers);
+    let numbers = named_deliveries(ctx, &key, &mut args)?;
+    let how = match args.left() {
+        0 => Nack::Fail,
+        _ => args.choice(&[("silent", Nack::Silent), ("fail", Nack::Fail)])?,
+    };
+    args.finish()?;
+    let mut queues = Queues::new(&mut ctx.state.keyspace);
+    match how {
+        Nack::Silent => queues.return_uncounted(ctx.db, &key, &numbers),
+        Nack::Fail => queues.return_messages(ctx.db, &key, &numbers),
+    }
     ctx.reply.count(numbers.len());
     Ok(())
+}
+
+pub(super) fn touch(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
+    let mut args = Arguments::from(request, 2);
+    let key = args.required()?;
+    if !args.takes("ids") {
+        return Err(CommandError::Syntax);
+    }
+    let ids = receipts(&mut args)?;
+    let lease_ms = if args.takes("lease") { Some(lease_of(&mut args)?) } else { None };
+    args.finish()?;
+    let keyspace = &mut ctx.state.keyspace;
+    let numbers = in_flight(keyspace, ctx.db, key, ids);
+    if let Some(at) = keyspace.slot(ctx.db, key) {
+        for number in &numbers {
+            keyspace.touch(at, *number, lease_ms);
+        }
+    }
+    ctx.reply.count(numbers.len());
+    Ok(())
+}
+
+/// Takes the length of a lease, in milliseconds.
+pub(super) fn lease_of(args: &mut Arguments<'_>) -> Result<i64, CommandError> {
+    args.integer_within(1, MILLIS_MAX, "ERR lease should be from 1 ms to 10 years")
 }

@@ -7,13 +7,25 @@ mod info;
 mod list;
 mod pause;
 mod policy;
+mod pop;
 
 use crate::engine::Arg::{
-    Block, One, OneOf, Optional, OptionalChoice, OptionalNamed, PolicyOptions, Word,
+    Block, Many, Named, One, OneOf, Optional, OptionalBlock, OptionalChoice, OptionalNamed,
+    PolicyOptions, Word,
 };
 use crate::engine::Group::Queue;
-use crate::engine::uses::{READ, UPDATE};
+use crate::engine::syntax::TAKE_MANY;
+use crate::engine::uses::{READ, TAKE, UPDATE};
 use crate::engine::{Arg, Command};
+
+/// Receipts.
+const IDS: Arg = Block(&[Named("IDS", "numids"), Many("id")]);
+
+/// The messages in flight that are meant.
+const WHICH: Arg = OneOf(&[IDS, Named("COUNT", "count"), Block(&[Word("VALUE"), Many("message")])]);
+
+const PER_DELIVERY: &str =
+    "O(N log M) where N is the number of messages given and M the number in flight";
 
 /// QUEUE POLICY and its forms.
 const POLICY: &[Arg] = &[OneOf(&[
@@ -34,14 +46,21 @@ const SINCE: &str = "0.1.0";
 
 #[rustfmt::skip]
 static SUBCOMMANDS: &[Command] = &[
+    Command::new("queue|pop", -4, pop::pop).group(Queue).since(SINCE).write().blocking()
+        .numkeys(2, TAKE)
+        .args(&[One("numkeys"), Many("key"), OptionalChoice(&["LEFT", "RIGHT"]), OptionalNamed("COUNT", "count"),
+            OptionalNamed("BLOCK", "milliseconds"), OptionalNamed("LEASE", "milliseconds")])
+        .cost(TAKE_MANY)
+        .says("Takes messages with receipts from the first queue that has any, or waits for one."),
     Command::new("queue|ack", -3, acknowledge::ack).group(Queue).since(SINCE).write().key(2, UPDATE)
-        .args(&[One("key"), OptionalNamed("COUNT", "count")])
-        .cost("O(N log M) where N is the number of messages given and M the number in flight")
+        .args(&[One("key"), OptionalBlock("which", &[WHICH])]).cost(PER_DELIVERY)
         .says("Acknowledges messages in flight."),
     Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
-        .args(&[One("key"), OptionalNamed("COUNT", "count")])
-        .cost("O(N log M) where N is the number of messages given and M the number in flight")
-        .says("Returns messages in flight to their queue."),
+        .args(&[One("key"), OptionalBlock("which", &[WHICH]), OptionalChoice(&["SILENT", "FAIL"])])
+        .cost(PER_DELIVERY).says("Returns messages in flight to their queue."),
+    Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, READ)
+        .args(&[One("key"), IDS, OptionalNamed("LEASE", "milliseconds")]).cost(PER_DELIVERY)
+        .says("Begins the time of messages in flight anew. Returns how many are still in flight."),
     Command::new("queue|info", 3, info::info).group(Queue).since(SINCE).read_only().key(2, READ)
         .args(&[One("key")])
         .cost("O(1) under a policy, else O(N) where N is the number of messages")
