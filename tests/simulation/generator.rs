@@ -17,6 +17,8 @@ pub struct Hint {
     pub in_flight: Vec<Key>,
     /// Messages in flight.
     pub messages: Vec<Vec<u8>>,
+    /// The number of the last delivery.
+    pub last_delivery: u64,
     /// Keys of queues that are paused.
     pub paused: Vec<Key>,
     /// Keys of queues in which a producer waits for capacity.

@@ -13,8 +13,8 @@ pub const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
 
 /// The mix of commands about queues: weights chosen by the seed.
 pub struct QueueMix {
-    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL.
-    weights: [usize; 6],
+    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL, POP, TOUCH.
+    weights: [usize; 8],
     at_least_once_percent: usize,
     delay_percent: usize,
     block_percent: usize,
@@ -35,6 +35,8 @@ impl QueueMix {
                 pick(&[0, 2, 5]),
                 pick(&[2, 4]),
                 pick(&[0, 1, 1]),
+                pick(&[0, 4, 12]),
+                pick(&[0, 1, 3]),
             ],
             at_least_once_percent: pick(&[20, 60, 90]),
             scene_percent: pick(&[0, 3, 8]),
@@ -85,8 +87,35 @@ impl Generator {
                 2 | 3 => words(&["QUEUE", "INFLIGHT", &key]),
                 _ => words(&["QUEUE", "INFO", &any]),
             },
-            _ => words(&["QUEUE", "POLICY", "DEL", rng.pick(NAMES)]),
+            5 => words(&["QUEUE", "POLICY", "DEL", rng.pick(NAMES)]),
+            6 => self.pop_with_receipts(rng),
+            _ => {
+                let mut all = receipts(rng, hint, "TOUCH", &key);
+                if rng.percent(40) {
+                    all.extend(words(&["LEASE", rng.pick(SPANS_MS)]));
+                }
+                all
+            }
         }
+    }
+
+    fn pop_with_receipts(&self, rng: &mut Rng) -> Words {
+        let count = rng.pick(&[1, 1, 1, 2]);
+        let mut all = words(&["QUEUE", "POP", &count.to_string()]);
+        (0..count).for_each(|_| all.extend(words(&[&self.key_name(rng)])));
+        if rng.percent(40) {
+            all.extend(words(&[rng.pick(&["LEFT", "RIGHT", "right"])]));
+        }
+        if rng.percent(50) {
+            all.extend(words(&["COUNT", rng.pick(&["1", "2", "3", "9"])]));
+        }
+        if rng.percent(40) {
+            all.extend(words(&["BLOCK", rng.pick(SPANS_MS)]));
+        }
+        if rng.percent(40) {
+            all.extend(words(&["LEASE", rng.pick(SPANS_MS)]));
+        }
+        all
     }
 
     fn policy(&self, rng: &mut Rng, mix: &QueueMix) -> Words {
@@ -148,6 +177,13 @@ impl Generator {
 
 /// A command for messages in flight.
 fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
+    if rng.percent(40) {
+        let mut all = receipts(rng, hint, command, key);
+        if command == "NACK" && rng.percent(50) {
+            all.extend(words(&[rng.pick(&["SILENT", "FAIL", "silent"])]));
+        }
+        return all;
+    }
     if !rng.percent(40) {
         return with_count(rng, command, key);
     }
@@ -158,6 +194,17 @@ fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
             true => hint.messages[rng.below(hint.messages.len())].clone(),
             false => rng.pick(&[&b"a"[..], b"b", b""]).to_vec(),
         });
+    }
+    all
+}
+
+/// A command with receipts: of the last deliveries, some of which are in flight.
+fn receipts(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
+    let count = rng.pick(&[1, 1, 2, 4, 8]);
+    let mut all = words(&["QUEUE", command, key, rng.pick(&["IDS", "ids"]), &count.to_string()]);
+    for _ in 0..count {
+        let behind = rng.below(8) as u64;
+        all.extend(words(&[&(hint.last_delivery + 1).saturating_sub(behind).to_string()]));
     }
     all
 }

@@ -201,6 +201,7 @@ impl Run {
             held: self.model.keys_held(Some(who)),
             in_flight: self.model.keys_held(None),
             messages: self.model.messages_in_flight(),
+            last_delivery: self.model.last_delivery(),
             paused: self.model.keys_paused(),
             full: self.model.keys_waited_for_capacity().into_iter().map(|(_, key)| key).collect(),
         };

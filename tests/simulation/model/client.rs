@@ -31,6 +31,8 @@ pub enum Take {
     One(Side),
     /// Up to this many; the reply includes the key.
     Many(Side, usize),
+    /// Up to this many, with receipts; the reply includes the key.
+    Receipts { side: Side, count: usize, lease_ms: Option<i64> },
     /// One message, moved to another list.
     Move { from: Side, to: Side, destination: Key },
 }

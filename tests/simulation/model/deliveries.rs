@@ -10,9 +10,15 @@ pub struct Delivery {
     /// The number of the delivery.
     pub number: u64,
     pub message: Message,
-    pub owner: Who,
+    /// `None` for a lease, which belongs to nobody.
+    pub owner: Option<Who>,
     /// The input of its owner to which it was a reply.
     input: usize,
+    /// Whether only its receipt acknowledges it.
+    pub by_receipt: bool,
+    /// When it returns, if it has a time of its own.
+    pub own_due_ms: Option<i64>,
+    pub lease_ms: Option<i64>,
     /// The side from which it was popped.
     pub side: Side,
     pub delivered_ms: i64,
@@ -21,6 +27,20 @@ pub struct Delivery {
 impl Model {
     /// Delivers the message at one side of a list to a client, which must acknowledge it.
     pub(super) fn deliver(&mut self, who: Who, db: usize, key: &[u8], side: Side) -> Vec<u8> {
+        if self.policy(key).is_some_and(|policy| !policy.is("acknowledge", "explicit")) {
+            self.clients[who].delivered_in = self.clients[who].input_number;
+        }
+        self.deliver_to(Some(who), db, key, side).message.bytes.clone()
+    }
+
+    /// As `deliver`, to a client or to nobody.
+    pub(super) fn deliver_to(
+        &mut self,
+        owner: Option<Who>,
+        db: usize,
+        key: &[u8],
+        side: Side,
+    ) -> &mut Delivery {
         let mut message = self.take_out(db, key, side, 1).remove(0);
         self.last_delivery += 1;
         let number = self.last_delivery;
@@ -30,18 +50,24 @@ impl Model {
         }
         stamp.deliveries += 1;
         message.stamp = Some(stamp);
-        let bytes = message.bytes.clone();
         let delivered_ms = self.queue_ms();
-        let input = self.clients[who].input_number;
-        if self.policy(key).is_some_and(|policy| !policy.is("acknowledge", "explicit")) {
-            self.clients[who].delivered_in = input;
-        }
+        let input = owner.map_or(0, |who| self.clients[who].input_number);
+        self.mark_capacity(db, key);
         let record = self.record(db, key).expect("its queue is under a policy");
-        record.in_flight.push(Delivery { number, message, owner: who, input, side, delivered_ms });
         record.totals.delivered += 1;
         record.totals.redelivered += i64::from(stamp.deliveries > 1);
-        self.mark_capacity(db, key);
-        bytes
+        record.in_flight.push(Delivery {
+            number,
+            message,
+            owner,
+            input,
+            by_receipt: false,
+            own_due_ms: None,
+            lease_ms: None,
+            side,
+            delivered_ms,
+        });
+        record.in_flight.last_mut().expect("it was pushed")
     }
 
     /// The queues with messages in flight.
@@ -53,16 +79,20 @@ impl Model {
     /// The keys of queues with messages in flight to a client, or to any, in any database.
     pub fn keys_held(&self, who: Option<Who>) -> Vec<Key> {
         let mut names = self.keys_in_flight();
-        names.retain(|(db, key)| who.is_none_or(|who| !self.held(who, *db, key).is_empty()));
+        names.retain(|name| {
+            let mut deliveries = self.queues[name].in_flight.iter();
+            who.is_none() || deliveries.any(|delivery| delivery.owner == who)
+        });
         names.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// The numbers of a client's messages in flight of a queue, the oldest first.
+    /// The numbers of a client's messages in flight of a queue, the oldest first, except those that only a
+    /// receipt acknowledges.
     fn held(&self, who: Who, db: usize, key: &[u8]) -> Vec<u64> {
         let record = self.queues.get(&(db, key.to_vec()));
         let all = record.map(|record| record.in_flight.as_slice()).unwrap_or_default();
         all.iter()
-            .filter(|delivery| delivery.owner == who)
+            .filter(|delivery| delivery.owner == Some(who) && !delivery.by_receipt)
             .map(|delivery| delivery.number)
             .collect()
     }
@@ -112,7 +142,9 @@ impl Model {
             }
             let record = self.queues.get(&(db, key.clone()));
             let in_flight = record.map(|record| record.in_flight.clone()).unwrap_or_default();
-            let own = in_flight.iter().filter(|delivery| delivery.owner == who);
+            let own = in_flight
+                .iter()
+                .filter(|delivery| delivery.owner == Some(who) && !delivery.by_receipt);
             let seen: Vec<u64> = own
                 .take_while(|delivery| delivery.input < input)
                 .map(|delivery| delivery.number)
@@ -133,6 +165,7 @@ impl Model {
     pub(super) fn deliveries_of(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<u64> {
         let record = self.queues.get(&(db, key.to_vec()));
         let mut left = record.map(|record| record.in_flight.clone()).unwrap_or_default();
+        left.retain(|delivery| !delivery.by_receipt);
         let mut numbers = Vec::new();
         for message in messages {
             if let Some(at) = left.iter().position(|other| other.message.bytes == *message) {
@@ -193,22 +226,33 @@ impl Model {
     fn give_back_all_of(&mut self, clients: &[Who]) {
         for (db, key) in self.keys_in_flight() {
             let record = &self.queues[&(db, key.clone())];
-            let own = record.in_flight.iter().filter(|one| clients.contains(&one.owner));
+            let own = record
+                .in_flight
+                .iter()
+                .filter(|one| one.owner.is_some_and(|owner| clients.contains(&owner)));
             let numbers: Vec<u64> = own.map(|delivery| delivery.number).collect();
             self.give_back_all(db, &key, &numbers);
         }
     }
 
-    /// Returns messages that have been in flight for too long.
+    /// Returns messages that have been in flight for too long: by the policy, and by a time of their own.
     pub(super) fn return_overdue(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
-        let Some(timeout_ms) = policy.number("ack-timeout-ms") else { return };
         let Some(record) = self.queues.get(&(db, key.to_vec())) else { return };
         let now_ms = self.queue_ms();
-        let is_overdue = |delivery: &&Delivery| delivery.delivered_ms + timeout_ms <= now_ms;
-        let overdue = record.in_flight.iter().take_while(is_overdue);
-        let numbers: Vec<u64> = overdue.map(|delivery| delivery.number).collect();
-        self.give_back_all(db, key, &numbers);
+        let timed = record.in_flight.iter().filter(|delivery| delivery.own_due_ms.is_none());
+        let overdue: Vec<u64> = match policy.number("ack-timeout-ms") {
+            None => Vec::new(),
+            Some(timeout_ms) => timed
+                .take_while(|delivery| delivery.delivered_ms + timeout_ms <= now_ms)
+                .map(|delivery| delivery.number)
+                .collect(),
+        };
+        let is_due = |delivery: &&Delivery| delivery.own_due_ms.is_some_and(|ms| ms <= now_ms);
+        let due = record.in_flight.iter().filter(is_due);
+        let due: Vec<u64> = due.map(|delivery| delivery.number).collect();
+        self.give_back_all(db, key, &overdue);
+        self.give_back_all(db, key, &due);
     }
 
     /// Why a message in flight must not return: it was delivered too often, or has waited too long.

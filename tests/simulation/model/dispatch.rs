@@ -108,7 +108,7 @@ fn full_name(words: &Words) -> String {
 
 fn is_writing(words: &Words) -> bool {
     match full_name(words).as_str() {
-        "queue|ack" | "queue|nack" => true,
+        "queue|ack" | "queue|nack" | "queue|pop" => true,
         _ => WRITING.iter().any(|(name, _)| *name == name_of(words)),
     }
 }
@@ -205,7 +205,7 @@ impl Model {
         let has_run = self.run_transaction_command(who, words, reply)?
             || self.run_list_command(who, words, in_exec, reply)?
             || self.run_string_command(who, words, reply)?
-            || self.run_queue_command(who, words, reply)?
+            || self.run_queue_command(who, words, in_exec, reply)?
             || self.run_key_command(who, words, reply)?
             || self.run_pubsub_command(who, words, reply)
             || self.run_connection_command(who, words, reply)?;

@@ -5,7 +5,7 @@ use super::keys::{NOT_AN_INTEGER, integer};
 use super::reply::Reply;
 use super::{Key, Message, Model, Who, Words};
 
-const SYNTAX: &str = "ERR syntax error";
+pub(super) const SYNTAX: &str = "ERR syntax error";
 
 fn side(word: &[u8]) -> Result<Side, String> {
     match word.to_ascii_uppercase().as_slice() {

@@ -15,6 +15,7 @@ mod policies;
 mod pubsub;
 mod queue_state;
 mod queues;
+mod receipts;
 mod recent;
 mod reply;
 mod strings;
@@ -368,6 +369,11 @@ impl Model {
     pub fn messages_in_flight(&self) -> Vec<Vec<u8>> {
         let deliveries = self.queues.values().flat_map(|record| &record.in_flight);
         deliveries.map(|delivery| delivery.message.bytes.clone()).collect()
+    }
+
+    /// The number of the last delivery.
+    pub fn last_delivery(&self) -> u64 {
+        self.last_delivery
     }
 
     /// Messages in flight.

@@ -278,7 +278,9 @@ impl Model {
         let expiry = policy.number("message-ttl-ms").and_then(|ttl_ms| Some(oldest_ms? + ttl_ms));
         let record = self.queues.get(&(db, key.to_vec()));
         // The next one is not checked earlier, even if the system time was set back meanwhile.
-        let first = record.and_then(|record| record.in_flight.first());
+        let in_flight = record.map(|record| record.in_flight.as_slice()).unwrap_or_default();
+        let first = in_flight.iter().find(|delivery| delivery.own_due_ms.is_none());
+        let own_due = in_flight.iter().filter_map(|delivery| delivery.own_due_ms).min();
         let timeout = policy.number("ack-timeout-ms");
         let overdue = timeout.and_then(|timeout_ms| Some(first?.delivered_ms + timeout_ms));
         let ripe = self.delayed(db, key).iter().map(|delayed| delayed.ready_ms).min();
@@ -286,7 +288,7 @@ impl Model {
         let forgotten = policy
             .number("dedup-window-ms")
             .and_then(|window_ms| last.map(|(stored_ms, _)| stored_ms + window_ms));
-        expiry.into_iter().chain(overdue).chain(ripe).chain(forgotten).min()
+        expiry.into_iter().chain(overdue).chain(own_due).chain(ripe).chain(forgotten).min()
     }
 
     /// The queue that has something to do first, and when.

@@ -31,6 +31,7 @@ impl Model {
         &mut self,
         who: Who,
         words: &Words,
+        in_exec: bool,
         reply: &mut Reply,
     ) -> Result<bool, String> {
         if !words[0].eq_ignore_ascii_case(b"QUEUE") {
@@ -39,6 +40,21 @@ impl Model {
         let db = self.clients[who].db;
         match words[1].to_ascii_uppercase().as_slice() {
             b"POLICY" => self.run_policy_command(words, reply)?,
+            b"POP" => self.pop_with_receipts(who, words, in_exec, reply)?,
+            b"TOUCH" => self.touch_deliveries(db, words, reply)?,
+            b"ACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"IDS")) => {
+                let (numbers, _) = self.receipts(db, words)?;
+                self.acknowledge_all(db, &words[2], &numbers);
+                reply.count(numbers.len());
+            }
+            b"NACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"IDS")) => {
+                let (numbers, options) = self.receipts(db, words)?;
+                if options.first().is_some_and(|word| word.eq_ignore_ascii_case(b"SILENT")) {
+                    self.uncount(db, &words[2], &numbers);
+                }
+                self.give_back_all(db, &words[2], &numbers);
+                reply.count(numbers.len());
+            }
             b"ACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
                 let numbers = self.deliveries_of(db, &words[2], &words[4..]);
                 self.acknowledge_all(db, &words[2], &numbers);
@@ -143,7 +159,7 @@ impl Model {
             reply.bulk(b"message");
             reply.bulk(&delivery.message.bytes);
             reply.bulk(b"client-id");
-            reply.bulk((delivery.owner + 1).to_string().as_bytes());
+            reply.bulk(delivery.owner.map_or(0, |who| who + 1).to_string().as_bytes());
             reply.bulk(b"in-flight-ms");
             reply.integer(now_ms - delivery.delivered_ms);
             reply.bulk(b"deliveries");

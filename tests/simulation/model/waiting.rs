@@ -131,11 +131,18 @@ impl Model {
         take: &Take,
         reply: &mut Reply,
     ) -> Result<bool, String> {
+        if let Take::Receipts { .. } = take {
+            self.check_receipts(key)?;
+        }
         self.check_list(db, key)?;
         if !self.has_messages(db, key) {
             return Ok(false);
         }
         match take {
+            Take::Receipts { side, count, lease_ms } => {
+                let owner = lease_ms.is_none().then_some(who);
+                self.take_with_receipts(owner, (db, key), *side, *count, *lease_ms, reply);
+            }
             Take::One(side) => {
                 let taken = self.pop(who, db, key, *side, 1);
                 reply.array(2);
