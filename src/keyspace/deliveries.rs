@@ -1,7 +1,8 @@
 //! Messages in flight of all queues, by queue and by client.
 
+use super::delivery::{Claim, Delivery};
 use super::holdings::Holder;
-use super::in_flight::{Claim, Delivery, InFlight};
+use super::in_flight::InFlight;
 use super::{DbIndex, Key, Keyspace, NEVER, Position, QueueState, Slot};
 use crate::client_id::ClientId;
 use crate::queue::Stamp;

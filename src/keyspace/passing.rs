@@ -2,9 +2,9 @@
 //! few steps as for a plain queue. `change_list_in` and related functions can do the same in more
 //! steps, as for other changes.
 
+use super::delivery::{Claim, Delivery};
 use super::entry::Full;
 use super::holdings::Holder;
-use super::in_flight::{Claim, Delivery};
 use super::{Attachments, Keyspace, Position, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
