@@ -173,7 +173,7 @@ pub mod snapshot;
 pub use commands::{command_names, commands_markdown};
 
 // A server, and in-process clients of it.
-pub use in_process::{Calls, ClientError, Message};
+pub use in_process::{Calls, ClientError, Delivered, Message, ReceiptCalls};
 pub use resp::{Reply, ReplyError, ReplyParser};
 pub use server::{
     Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription, SystemClock,

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tidegate::resp::Reply;
 use tidegate::settings::Settings;
-use tidegate::{Calls, Client, ClientError, Message, RunningServer, Server};
+use tidegate::{Calls, Client, ClientError, Message, ReceiptCalls, RunningServer, Server};
 
 /// Time limit for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -76,6 +76,30 @@ fn a_pop_that_waits_is_served_by_another_client() {
     wait_for_blocked(&mut producer, 1);
     assert_eq!(producer.push("q", "a").expect("a push"), 1);
     assert_eq!(worker.join().expect("no panic"), (Some(b"a".to_vec()), None, None));
+}
+
+#[test]
+fn a_receipt_acknowledges_on_any_connection() {
+    let server = serve("queue-policy p q delivery at-least-once acknowledge explicit");
+    let (mut worker, mut other) = (connect(&server), connect(&server));
+    let lease = Some(Duration::from_secs(60));
+    assert_eq!(worker.pop_with_receipt("q", None).expect("a pop"), None);
+    other.push("q", "a").expect("a push");
+    let first = worker.pop_with_receipt("q", lease).expect("a pop").expect("a message");
+    assert_eq!((&first.message[..], first.deliveries), (&b"a"[..], 1));
+    assert!(other.touch("q", first.receipt, lease).expect("a touch"));
+    assert!(other.return_message("q", first.receipt).expect("a return"));
+    let again = worker.pop_wait_with_receipt("q", Some(PATIENCE), None).expect("a pop");
+    let again = again.expect("a message");
+    assert_eq!((&again.message[..], again.deliveries), (&b"a"[..], 2));
+    assert!(again.receipt > first.receipt);
+    assert!(!other.touch("q", first.receipt, None).expect("a touch"));
+    assert!(!other.acknowledge("q", first.receipt).expect("an acknowledgement"));
+    assert!(other.acknowledge("q", again.receipt).expect("an acknowledgement"));
+    let none = worker.pop_wait_with_receipt("q", Some(Duration::from_millis(20)), lease);
+    assert_eq!(none.expect("a pop"), None);
+    let refused = worker.pop_with_receipt("other", None).expect_err("it has no policy");
+    assert!(matches!(refused, ClientError::Refused(_)));
 }
 
 #[test]

@@ -118,7 +118,7 @@ pub(crate) fn pop_wait_words(queue: &[u8], timeout: Option<Duration>) -> [Vec<u8
     [b"BLPOP".to_vec(), queue.to_vec(), timeout.into_bytes()]
 }
 
-fn count_of(reply: Reply) -> Result<u64, ClientError> {
+pub(super) fn count_of(reply: Reply) -> Result<u64, ClientError> {
     let count = reply.integer().and_then(|count| u64::try_from(count).ok());
     count.ok_or(ClientError::Unexpected(reply))
 }

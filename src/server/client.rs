@@ -2,7 +2,10 @@
 //! limits and the life cycle of any other client, and the loop has one kind of connection. A pair needs
 //! no address and no listener.
 
-use crate::in_process::{Calls, ClientError, Message, encode, message_of, pop_wait_words};
+use crate::in_process::{
+    Calls, ClientError, Delivered, Message, delivered_of, encode, message_of, pop_wait_words,
+    pop_words,
+};
 use crate::resp::{Reply, ReplyParser};
 use mio::Waker;
 use std::io::{self, ErrorKind, Read, Write};
@@ -87,6 +90,21 @@ impl Client {
             Reply::Null => Ok(None),
             other => Err(ClientError::Unexpected(other)),
         }
+    }
+
+    /// Pops the first message of a queue with its receipt (QUEUE POP), and waits up to `timeout` for one, or
+    /// for ever. `None` on a timeout. The message returns to the queue at the end of the lease, or, without
+    /// one, when this client is dropped.
+    ///
+    /// # Errors
+    /// As for `pop_wait`; or the queue's policy has no `delivery at-least-once`.
+    pub fn pop_wait_with_receipt(
+        &mut self,
+        queue: impl AsRef<[u8]>,
+        timeout: Option<Duration>,
+        lease: Option<Duration>,
+    ) -> Result<Option<Delivered>, ClientError> {
+        delivered_of(self.call(&pop_words(queue.as_ref(), lease, Some(timeout)))?)
     }
 
     /// Subscribes to channels. From then on the connection only receives messages.
