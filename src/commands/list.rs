@@ -8,9 +8,9 @@ use crate::engine::syntax::{ENDS, TAKE_MANY};
 use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
 use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_within, is_word};
-use crate::keyspace::{DbIndex, Plain, Slot};
+use crate::keyspace::{DbIndex, Keyspace, Plain, Slot};
 use crate::queue::{End, Queue};
-use crate::queueing::{self, PushRules, Queues, Taken, pop_many};
+use crate::queueing::{self, PushRules, Queues, Taken, pop_many, pop_one};
 use crate::resp::{Output, Request};
 use crate::state::State;
 use std::iter;
@@ -82,9 +82,31 @@ fn lpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 }
 
 fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    let Some(message) = request.get(2).filter(|_| request.len() == 3) else {
+        return push_several(ctx, request, end);
+    };
+    push_messages(ctx, request, end, iter::once(message))
+}
+
+/// A push of several messages. A separate function keeps `push` short.
+#[inline(never)]
+fn push_several(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+) -> Result<(), CommandError> {
+    push_messages(ctx, request, end, request.args_from(2))
+}
+
+#[inline(always)]
+fn push_messages<'a>(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    end: End,
+    messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+) -> Result<(), CommandError> {
     let keyspace = &mut ctx.state.keyspace;
     let Some(key) = request.get(1) else { return missing() };
-    let messages = request.args_from(2);
     let room = || messages.clone().map(|message| Queue::bytes_for(message.len())).sum();
     let pushed = keyspace.change_or_create_plain_list(ctx.db, key, room, |queue| {
         for message in messages.clone() {
@@ -94,7 +116,10 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
     })?;
     let len = match pushed {
         Plain::Changed(len) => len,
-        Plain::UnderPolicy(at) => return push_under_policy(ctx, request, end, (at, key)),
+        Plain::UnderPolicy(at) => match push_simply(keyspace, at, end, messages.clone()) {
+            Some(len) => len,
+            None => return push_under_policy(ctx, request, end, (at, key)),
+        },
         // Cannot happen: the list was just created.
         Plain::Absent => return Ok(()),
     };
@@ -108,6 +133,19 @@ fn push(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Co
 #[inline(never)]
 fn missing() -> Result<(), CommandError> {
     Err(CommandError::Syntax)
+}
+
+/// Pushes one message to a queue under a policy, if it simply joins the queue: see
+/// `Keyspace::push_simply_in`.
+#[inline(always)]
+fn push_simply<'a>(
+    keyspace: &mut Keyspace,
+    at: Slot,
+    end: End,
+    mut messages: impl ExactSizeIterator<Item = &'a [u8]>,
+) -> Option<usize> {
+    let message = messages.next()?;
+    if messages.len() > 0 { None } else { keyspace.push_simply_in(at, end, message) }
 }
 
 /// Pushes to a queue under a policy.
@@ -168,48 +206,54 @@ fn rpop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 }
 
 fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
+    let Some(key) = request.get(1).filter(|_| request.len() == 2) else {
+        return pop_counted(ctx, request, end);
+    };
+    queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+    let keyspace = &mut ctx.state.keyspace;
+    let reply = &mut *ctx.reply;
+    let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
+        pop_one(queue, end, reply);
+        ((), true)
+    })?;
+    match taken {
+        Plain::Changed(()) => keyspace.effects.record_pop(ctx.db, end, key, 1),
+        Plain::Absent => ctx.reply.null(),
+        Plain::UnderPolicy(at) => pop_under_policy(ctx, (at, key), end, None),
+    }
+    Ok(())
+}
+
+/// A pop with a count. A separate function keeps `pop` short.
+#[inline(never)]
+fn pop_counted(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), CommandError> {
     if request.len() > 3 {
         return Err(CommandError::Arity(ctx.found.command.name.into()));
     }
-    let count = match request.get(2) {
-        None => None,
-        Some(arg) => Some(count_of(arg, "ERR value is out of range, must be positive", 0)?),
-    };
-    let key = Arguments::of(request).required()?;
+    let mut args = Arguments::of(request);
+    let (key, count) = (args.required()?, args.required()?);
+    let count = count_of(count, "ERR value is out of range, must be positive", 0)?;
     // A pop of nothing acknowledges nothing.
-    if count != Some(0) {
+    if count > 0 {
         queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
     }
     let keyspace = &mut ctx.state.keyspace;
     let reply = &mut *ctx.reply;
     let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
-        let taken = count.unwrap_or(1).min(queue.len());
-        if count.is_some() {
-            reply.array(taken);
-        }
+        let taken = count.min(queue.len());
+        reply.array(taken);
         pop_many(queue, end, taken, reply);
         (taken, taken > 0)
     })?;
-    if let Plain::Changed(taken) = taken {
-        keyspace.work.looked_at(taken);
-    }
-    let taken = match (taken, count) {
-        (Plain::Changed(taken), _) => taken,
-        (Plain::Absent, Some(_)) => {
-            reply.null_array();
-            return Ok(());
+    match taken {
+        Plain::Changed(taken) => {
+            keyspace.work.looked_at(taken);
+            if taken > 0 {
+                keyspace.effects.record_pop(ctx.db, end, key, taken);
+            }
         }
-        (Plain::Absent, None) => {
-            reply.null();
-            return Ok(());
-        }
-        (Plain::UnderPolicy(at), _) => {
-            pop_under_policy(ctx, (at, key), end, count);
-            return Ok(());
-        }
-    };
-    if taken > 0 {
-        keyspace.effects.record_pop(ctx.db, end, key, taken);
+        Plain::Absent => ctx.reply.null_array(),
+        Plain::UnderPolicy(at) => pop_under_policy(ctx, (at, key), end, Some(count)),
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 
 /// Runs a command that has passed the gates, for a client or for EXEC: the reply, the counters, the
 /// slow log, the monitors.
+#[inline(always)]
 pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
     let command = ctx.found.command;
     let begun_us = timing::begin_call(ctx.state, ctx.found, request.len());

@@ -1,7 +1,7 @@
 //! Changes of a value in place, with all consequences: memory is counted again, an empty value is
 //! removed, and after a real change, waiters and watchers are notified.
 
-use super::{DbIndex, Keyspace, NEVER, Slot, WrongType};
+use super::{Db, DbIndex, Keyspace, NEVER, Slot, WrongType};
 use crate::queue::Queue;
 use crate::value::{Kind, Type};
 
@@ -50,8 +50,46 @@ impl Keyspace {
         key: &[u8],
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
+        let attempt = match self.change_last_found(db, key, attempt) {
+            Ok(result) => return Ok(Plain::Changed(result)),
+            Err(attempt) => attempt,
+        };
         let Some(index) = self.find_again(db, key) else { return Ok(Plain::Absent) };
         self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt)
+    }
+
+    /// Changes the list found by the last look-up, if this is its key and there is nothing to take
+    /// care of but its messages: the usual case in few steps. Otherwise returns `attempt`, and the
+    /// general way has the same result.
+    #[inline(always)]
+    fn change_last_found<R, F: FnOnce(&mut Queue) -> (R, bool)>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        attempt: F,
+    ) -> Result<R, F> {
+        if self.registry.is_behind || self.snapshot.is_some() {
+            return Err(attempt);
+        }
+        let use_time = (self.now_s, self.marks_use);
+        let Db { entries, last_found, .. } = &mut self.dbs[db];
+        let index = *last_found;
+        let entry = entries.get_index_mut(index);
+        let Some(queue) = entry.and_then(|entry| entry.use_plain_list(key, use_time)) else {
+            return Err(attempt);
+        };
+        let mark = queue.memory_mark();
+        let (result, is_changed) = attempt(queue);
+        let (is_empty, mark_now) = (queue.is_empty(), queue.memory_mark());
+        self.changes += u64::from(is_changed);
+        if mark != mark_now {
+            let (bytes_before, bytes) = (queue.allocated_at(mark), queue.allocated_bytes());
+            self.update_memory(db, index, bytes_before, bytes);
+        }
+        if is_empty {
+            self.finish_change(db, index, is_changed, is_empty);
+        }
+        Ok(result)
     }
 
     /// As `change_or_create_list`, but not for a queue under a policy. Never returns `Absent`. A
@@ -64,8 +102,12 @@ impl Keyspace {
         room: impl FnOnce() -> usize,
         change: impl FnOnce(&mut Queue) -> R,
     ) -> Result<Plain<R>, WrongType> {
-        let index = self.find_or_create_sized(db, key, room);
         let attempt = |queue: &mut Queue| (change(queue), true);
+        let attempt = match self.change_last_found(db, key, attempt) {
+            Ok(result) => return Ok(Plain::Changed(result)),
+            Err(attempt) => attempt,
+        };
+        let index = self.find_or_create_sized(db, key, room);
         self.change_at(db, index, For::PlainOnes, Missing::IsMade, attempt)
     }
 

@@ -95,6 +95,24 @@ impl Entry {
         Queue::of_mut(self.content_mut())
     }
 
+    /// Returns the list of an entry that has nothing else and is not empty, if this is its key, and
+    /// sets the time of the last use, if uses are recorded.
+    #[inline]
+    pub(super) fn use_plain_list(
+        &mut self,
+        key: &[u8],
+        (now_s, marks_use): (u32, bool),
+    ) -> Option<&mut Queue> {
+        let Parts::Value(Value::List(queue)) = &mut self.parts else { return None };
+        if queue.name() != key || queue.is_empty() {
+            return None;
+        }
+        if marks_use {
+            queue.set_number(USED_S, now_s);
+        }
+        Some(queue)
+    }
+
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         match &self.parts {

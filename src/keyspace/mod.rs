@@ -52,6 +52,7 @@ mod recent;
 mod running_snapshot;
 mod saved;
 mod signals;
+mod simple_push;
 mod slot;
 mod snapshot;
 mod store;

@@ -80,7 +80,7 @@ impl Deque {
         self.segment_bytes + self.segments.capacity() * size_of::<Segment>()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, end: End, message: &[u8], growth: Growth) {
         match end {
             End::Front => self.push_front(message, growth),
@@ -88,7 +88,7 @@ impl Deque {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_back(&mut self, message: &[u8], growth: Growth) {
         let stored = stored_bytes(message.len());
         let last = self.segments.back_mut();
@@ -96,6 +96,30 @@ impl Deque {
             self.push_back_growing(message, stored, growth);
         }
         self.len += 1;
+    }
+
+    /// Adds a message at one end with the stamp of messages pushed without one, if its neighbour has the
+    /// same stamp and the segment there has slack for it. False, and no change, otherwise.
+    #[inline]
+    pub(super) fn push_alike(&mut self, end: End, message: &[u8]) -> bool {
+        let Deque { segments, stamps: Some(stamps), .. } = self else { return false };
+        let Some(counts) = stamps.counts_alike(end) else { return false };
+        let stored = stored_bytes(message.len());
+        let is_pushed = match end {
+            End::Front => {
+                let first = segments.front_mut();
+                first.is_some_and(|first| first.push_front_into_slack(message, stored))
+            }
+            End::Back => {
+                let last = segments.back_mut();
+                last.is_some_and(|last| last.push_back_into_slack(message, stored))
+            }
+        };
+        if is_pushed {
+            counts.add(message.len());
+            self.len += 1;
+        }
+        is_pushed
     }
 
     #[cold]
@@ -117,9 +141,9 @@ impl Deque {
 
     fn push_front(&mut self, message: &[u8], growth: Growth) {
         let stored = stored_bytes(message.len());
-        match self.segments.front_mut() {
-            Some(first) if first.slack_at_front() >= stored => first.push_front(message),
-            _ => self.push_front_growing(message, stored, growth),
+        let first = self.segments.front_mut();
+        if !first.is_some_and(|first| first.push_front_into_slack(message, stored)) {
+            self.push_front_growing(message, stored, growth);
         }
         self.len += 1;
     }

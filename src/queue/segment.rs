@@ -173,6 +173,16 @@ impl Segment {
         }
     }
 
+    /// As `push_back_into_slack`, at the front.
+    #[inline]
+    pub(super) fn push_front_into_slack(&mut self, message: &[u8], stored: usize) -> bool {
+        let has_slack = self.slack_at_front() >= stored;
+        if has_slack {
+            self.push_front(message);
+        }
+        has_slack
+    }
+
     pub(super) fn push_back(&mut self, message: &[u8]) {
         append(self.buffer.to_mut(), message);
         self.count += 1;

@@ -112,6 +112,17 @@ impl Queue {
         }
     }
 
+    /// Adds a message at one end if it has the same stamp as its neighbour there, and the segment has
+    /// slack for it: then neither the memory of the queue changes nor `oldest_ms`. False, and no change,
+    /// otherwise.
+    #[inline]
+    pub fn push_alike(&mut self, end: End, message: &[u8]) -> bool {
+        match &mut self.messages {
+            Packed::Small { .. } => false,
+            Packed::Deque { deque, .. } => deque.push_alike(end, message),
+        }
+    }
+
     /// Inserts `message` with its stamp before the one at `index`; from `len` on it becomes the last
     /// one.
     pub fn insert_stamped(&mut self, index: usize, message: &[u8], stamp: Stamp) {

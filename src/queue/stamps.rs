@@ -39,6 +39,21 @@ struct Run {
     count: usize,
 }
 
+/// The counts of a run's messages and of all bytes.
+pub(super) struct Counts<'a> {
+    run: &'a mut usize,
+    bytes: &'a mut usize,
+}
+
+impl Counts<'_> {
+    /// Adds a message of this many bytes.
+    #[inline]
+    pub(super) fn add(self, bytes: usize) {
+        *self.run += 1;
+        *self.bytes += bytes;
+    }
+}
+
 /// The stamps of all messages of a queue, front to back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stamps {
@@ -131,6 +146,18 @@ impl Stamps {
                 self.count_in(stamp);
             }
         }
+    }
+
+    /// The counts for one more message at one end with the stamp of messages pushed without one, if its
+    /// neighbour has the same stamp.
+    #[inline]
+    pub(super) fn counts_alike(&mut self, end: End) -> Option<Counts<'_>> {
+        let outermost = match end {
+            End::Front => self.runs.front_mut(),
+            End::Back => self.runs.back_mut(),
+        };
+        let run = outermost.filter(|run| run.stamp == self.fresh)?;
+        Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
     }
 
     /// Removes up to `count` messages at one end; returns the stamp of the last of them.

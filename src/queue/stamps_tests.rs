@@ -309,7 +309,9 @@ impl Pair {
         let (end, message) = (dice.end(), dice.message());
         let mut stamp = self.fresh;
         if dice.below(2) == 0 {
-            self.queue.push(end, &message);
+            if !self.push_alike(end, &message) {
+                self.queue.push(end, &message);
+            }
         } else {
             stamp = dice.stamp();
             self.queue.push_stamped(end, &message, stamp);
@@ -319,6 +321,13 @@ impl Pair {
             FRONT => self.model.push_front(entry),
             BACK => self.model.push_back(entry),
         }
+    }
+
+    fn push_alike(&mut self, end: End, message: &[u8]) -> bool {
+        let before = (self.queue.allocated_bytes(), self.queue.oldest_ms());
+        let is_pushed = self.queue.push_alike(end, message);
+        assert_eq!((self.queue.allocated_bytes(), self.queue.oldest_ms()), before);
+        is_pushed
     }
 
     fn pop(&mut self, dice: &mut Dice) {

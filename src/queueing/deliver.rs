@@ -22,10 +22,16 @@ pub(crate) enum Taken {
 #[inline]
 pub(crate) fn pop_many(queue: &mut Queue, end: End, count: usize, reply: &mut Output) {
     for _ in 0..count {
-        match queue.pop_large(end) {
-            Some(message) => reply.bulk_shared(message),
-            None => drop(queue.pop(end, |message| reply.bulk(message))),
-        }
+        pop_one(queue, end, reply);
+    }
+}
+
+/// Pops a message, which must exist, and writes it as a bulk string.
+#[inline]
+pub(crate) fn pop_one(queue: &mut Queue, end: End, reply: &mut Output) {
+    match queue.pop_large(end) {
+        Some(message) => reply.bulk_shared(message),
+        None => drop(queue.pop(end, |message| reply.bulk(message))),
     }
 }
 

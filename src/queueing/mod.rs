@@ -45,7 +45,7 @@ mod return_messages;
 pub(crate) use acknowledge::acknowledge_by_pop;
 pub(crate) use chores::do_chores;
 pub(crate) use clear::{check_no_queue, has_hidden};
-pub(crate) use deliver::{Pop, Taken, pop_many};
+pub(crate) use deliver::{Pop, Taken, pop_many, pop_one};
 pub(crate) use limits::PushRules;
 pub(crate) use producers::{must_wait, refuse_waiting};
 pub(crate) use push::Target;

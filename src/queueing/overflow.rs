@@ -6,8 +6,9 @@
 use super::Queues;
 use super::dead_letters::Exit;
 use super::limits::{PushRules, is_beyond};
+use super::push::Target;
 use super::{delayed_key, opposite};
-use crate::keyspace::{DbIndex, Fate, Key, Keyspace};
+use crate::keyspace::{DbIndex, Fate, Key, Keyspace, Slot};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Stamp};
 use std::cell::Cell;
@@ -31,6 +32,16 @@ impl Queues<'_> {
         self.keyspace.length_under_policy(db, key).0
     }
 
+    /// As `trim_after_push`, for a queue that was looked up and is above its limits, with this many ready
+    /// messages and their bytes.
+    pub(super) fn trim_pushed(&mut self, to: &Target<'_>, ready: (usize, usize)) -> usize {
+        let &Target { at, key, end, ref rules } = to;
+        match self.drop_oldest(at, key, opposite(end), rules, ready) {
+            Some(ready) if !rules.is_beyond(ready) => rules.length(ready.0),
+            _ => self.trim_after_push(at.db(), key, end),
+        }
+    }
+
     /// Removes messages from the end with the oldest until the queue is within its limits, if its policy says
     /// so.
     pub(crate) fn trim_to_limits(&mut self, db: DbIndex, key: &[u8], oldest: End) {
@@ -49,8 +60,22 @@ impl Queues<'_> {
         if !rules.drops_oldest() || !rules.is_beyond(ready) {
             return false;
         }
+        let ready = self.drop_oldest(at, key, oldest, &rules, ready);
+        ready.is_none_or(|ready| rules.is_beyond(ready))
+    }
+
+    /// Drops the oldest message of a queue above its limits, if its policy is to drop. Returns the number
+    /// and bytes of ready messages afterwards. It may be the last use of the slot.
+    fn drop_oldest(
+        &mut self,
+        at: Slot,
+        key: &[u8],
+        oldest: End,
+        rules: &PushRules,
+        ready: (usize, usize),
+    ) -> Option<(usize, usize)> {
         if rules.overflow != Overflow::DropHead || ready.0 == 0 {
-            return true;
+            return None;
         }
         self.keyspace.work.moved(1);
         // First, since the list and its slot may be gone afterwards.
@@ -59,8 +84,8 @@ impl Queues<'_> {
             queue.pop(oldest, |_| ());
             (queue.len(), queue.message_bytes())
         });
-        self.keyspace.effects.record_pop(db, oldest, key, 1);
-        ready.is_ok_and(|ready| rules.is_beyond(ready))
+        self.keyspace.effects.record_pop(at.db(), oldest, key, 1);
+        ready.ok()
     }
 }
 

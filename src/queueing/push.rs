@@ -1,4 +1,6 @@
 //! Pushes to a queue under a policy: refused while it is paused or full, otherwise stored.
+//!
+//! The usual one, of a message that simply joins its queue, need not come here: `push_simply_in`.
 
 use super::Queues;
 use super::delay::Delay;
@@ -112,7 +114,7 @@ impl Queues<'_> {
         self.record_ready_in(at, self.keyspace.queue_ms());
         self.keyspace.effects.record_push(at.db(), end, key, messages);
         if rules.drops_oldest() && rules.is_beyond(ready) {
-            return Ok(self.trim_after_push(at.db(), key, end));
+            return Ok(self.trim_pushed(to, ready));
         }
         Ok(rules.length(ready.0))
     }
