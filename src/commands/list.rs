@@ -259,6 +259,7 @@ fn pop_counted(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result
 }
 
 /// LPOP and RPOP of a queue under a policy.
+#[inline(always)]
 fn pop_under_policy(
     ctx: &mut Context<'_>,
     (at, key): (Slot, &[u8]),

@@ -1,6 +1,7 @@
 //! Changes of a value in place, with all consequences: memory is counted again, an empty value is
 //! removed, and after a real change, waiters and watchers are notified.
 
+use super::entry::Usual;
 use super::{Db, DbIndex, Keyspace, NEVER, Slot, WrongType};
 use crate::queue::Queue;
 use crate::value::{Kind, Type};
@@ -51,32 +52,35 @@ impl Keyspace {
         attempt: impl FnOnce(&mut Queue) -> (R, bool),
     ) -> Result<Plain<R>, WrongType> {
         let attempt = match self.change_last_found(db, key, attempt) {
-            Ok(result) => return Ok(Plain::Changed(result)),
+            Ok(result) => return Ok(result),
             Err(attempt) => attempt,
         };
         let Some(index) = self.find_again(db, key) else { return Ok(Plain::Absent) };
         self.change_at(db, index, For::PlainOnes, Missing::Stays, attempt)
     }
 
-    /// Changes the list found by the last look-up, if this is its key and there is nothing to take
-    /// care of but its messages: the usual case in few steps. Otherwise returns `attempt`, and the
-    /// general way has the same result.
+    /// As `try_change_plain_list`, for the key of the last look-up, if its entry is a usual one: the
+    /// same result in fewer steps. Otherwise returns `attempt`.
     #[inline(always)]
     fn change_last_found<R, F: FnOnce(&mut Queue) -> (R, bool)>(
         &mut self,
         db: DbIndex,
         key: &[u8],
         attempt: F,
-    ) -> Result<R, F> {
-        if self.registry.is_behind || self.snapshot.is_some() {
+    ) -> Result<Plain<R>, F> {
+        if self.registry.is_behind {
             return Err(attempt);
         }
-        let use_time = (self.now_s, self.marks_use);
         let Db { entries, last_found, .. } = &mut self.dbs[db];
         let index = *last_found;
-        let entry = entries.get_index_mut(index);
-        let Some(queue) = entry.and_then(|entry| entry.use_plain_list(key, use_time)) else {
-            return Err(attempt);
+        let queue = match entries.get_index_mut(index).map(|entry| entry.usual_at(key)) {
+            Some(Usual::Plain(list)) if self.snapshot.is_none() => {
+                list.mark_used(self.now_s, self.marks_use)
+            }
+            Some(Usual::UnderPolicy) if self.registry.is_on => {
+                return Ok(Plain::UnderPolicy(self.slot_at(db, index)));
+            }
+            _ => return Err(attempt),
         };
         let mark = queue.memory_mark();
         let (result, is_changed) = attempt(queue);
@@ -89,7 +93,7 @@ impl Keyspace {
         if is_empty {
             self.finish_change(db, index, is_changed, is_empty);
         }
-        Ok(result)
+        Ok(Plain::Changed(result))
     }
 
     /// As `change_or_create_list`, but not for a queue under a policy. Never returns `Absent`. A
@@ -104,7 +108,7 @@ impl Keyspace {
     ) -> Result<Plain<R>, WrongType> {
         let attempt = |queue: &mut Queue| (change(queue), true);
         let attempt = match self.change_last_found(db, key, attempt) {
-            Ok(result) => return Ok(Plain::Changed(result)),
+            Ok(result) => return Ok(result),
             Err(attempt) => attempt,
         };
         let index = self.find_or_create_sized(db, key, room);

@@ -48,7 +48,40 @@ pub(super) struct Full {
     pub(super) attachments: Option<Box<Attachments>>,
 }
 
+/// An entry as commands usually find it.
+pub(super) enum Usual<'a> {
+    /// It has nothing but messages.
+    Plain(PlainList<'a>),
+    /// It has a queue under a policy, or paused, and no expiry.
+    UnderPolicy,
+    Other,
+}
+
+/// The list of an entry that has nothing else.
+pub(super) struct PlainList<'a> {
+    queue: &'a mut Queue,
+}
+
+impl<'a> PlainList<'a> {
+    /// Returns the list, and sets the time of the last use, if uses are recorded.
+    #[inline]
+    pub(super) fn mark_used(self, now_s: u32, marks_use: bool) -> &'a mut Queue {
+        if marks_use {
+            self.queue.set_number(USED_S, now_s);
+        }
+        self.queue
+    }
+}
+
 impl Full {
+    #[inline]
+    fn is_under_policy_at(&self, key: &[u8]) -> bool {
+        *self.key == *key
+            && self.expires_ms == NEVER
+            && self.attachments.as_ref().is_some_and(|it| it.queue_state.is_some())
+            && Queue::of(&self.value).is_some()
+    }
+
     /// Sets the time of the last use, if uses are recorded.
     #[inline]
     pub(super) fn mark_used(&mut self, now_s: u32, marks_use: bool) {
@@ -95,22 +128,16 @@ impl Entry {
         Queue::of_mut(self.content_mut())
     }
 
-    /// Returns the list of an entry that has nothing else and is not empty, if this is its key, and
-    /// sets the time of the last use, if uses are recorded.
+    /// Returns what the entry is, if it is one of those that commands usually find at this key.
     #[inline]
-    pub(super) fn use_plain_list(
-        &mut self,
-        key: &[u8],
-        (now_s, marks_use): (u32, bool),
-    ) -> Option<&mut Queue> {
-        let Parts::Value(Value::List(queue)) = &mut self.parts else { return None };
-        if queue.name() != key || queue.is_empty() {
-            return None;
+    pub(super) fn usual_at(&mut self, key: &[u8]) -> Usual<'_> {
+        match &mut self.parts {
+            Parts::Value(Value::List(queue)) if queue.name() == key && !queue.is_empty() => {
+                Usual::Plain(PlainList { queue })
+            }
+            Parts::Full(full) if full.is_under_policy_at(key) => Usual::UnderPolicy,
+            _ => Usual::Other,
         }
-        if marks_use {
-            queue.set_number(USED_S, now_s);
-        }
-        Some(queue)
     }
 
     #[inline]
