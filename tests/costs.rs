@@ -131,6 +131,58 @@ const CONSTANT: &[Operation] = &[
         act: |world, n| world.ask(&format!("QUEUE NACK q VALUE {}", n / 2)),
     },
     Operation {
+        name: "a push to a queue with as many in flight as may be, and many wait",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} max-in-flight 2"));
+            world.ask("RPUSH q a b c");
+            world.ask("LPOP q 2");
+            world.let_wait(n, "BLPOP q 0");
+        },
+        act: |world, _| world.ask("RPUSH q d"),
+    },
+    Operation {
+        name: "an acknowledgement after which one of many that wait gets a message",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} max-in-flight 2"));
+            world.ask("RPUSH q a b c d e");
+            world.ask("LPOP q 2");
+            world.let_wait(n, "BLPOP q 0");
+        },
+        act: |world, _| world.ask("QUEUE ACK q"),
+    },
+    Operation {
+        name: "a push to a queue where many wait that have as much as a client may have",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} max-in-flight-per-client 1"));
+            world.fill(n);
+            world.let_wait(n, "LPOP q\r\nBLPOP q 0");
+            world.ask("RPUSH q x");
+        },
+        act: |world, _| world.ask("RPUSH q y"),
+    },
+    Operation {
+        name: "one of them may have another message",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} max-in-flight-per-client 1"));
+            world.fill(n);
+            world.let_wait(n, "LPOP q\r\nBLPOP q 0");
+            world.ask("RPUSH q x");
+            world.ask("QUEUE ACK q VALUE 3");
+            world.ask("RPUSH q y");
+        },
+        act: |world, _| world.ask("QUEUE ACK q VALUE 7"),
+    },
+    Operation {
+        name: "the next message at a rate for which many wait",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q rate 1 rate-per-ms 1000");
+            world.ask("RPUSH q a b c");
+            world.ask("LPOP q");
+            world.let_wait(n, "BLPOP q 0");
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
         name: "QUEUE INFO",
         before: World::fill,
         act: |world, _| world.ask("QUEUE INFO q"),
@@ -234,6 +286,18 @@ const LINEAR: &[Operation] = &[
             while world.broker.has_backlog() {
                 world.settle();
             }
+        },
+    },
+    Operation {
+        name: "many that wait have as much as a client may have, and acknowledge",
+        before: |world, n| {
+            world.ask(&format!("{EXPLICIT} max-in-flight-per-client 1"));
+            world.fill(n);
+            world.let_wait(n, "LPOP q\r\nBLPOP q 0");
+        },
+        act: |world, n| {
+            world.fill(n);
+            (0..n).for_each(|number| world.ask(&format!("QUEUE ACK q VALUE {number}")));
         },
     },
     Operation {
@@ -406,6 +470,15 @@ impl World {
     fn fill(&mut self, n: usize) {
         let numbers = (0..n).map(|number| number.to_string());
         self.ask(&format!("RPUSH q {}", numbers.collect::<Vec<_>>().join(" ")));
+    }
+
+    /// That many clients send this, and wait.
+    fn let_wait(&mut self, n: usize, request: &str) {
+        for slot in 2..2 + n {
+            let id = self.broker.connect(slot, Peer::in_process(), self.now);
+            self.ask_as(id, request);
+            assert!(self.broker.is_blocked(id), "{request}");
+        }
     }
 
     fn set_policies(&mut self, n: usize) {

@@ -17,7 +17,7 @@ pub use durability::{Contents, ReplayError};
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{Client, CloseReason, Outbox, Peer, Wants};
+use crate::clients::{Client, CloseReason, Outbox, Peer, Wait, Wants};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
 use crate::engine::Table;
@@ -414,6 +414,7 @@ impl Broker {
     /// Panics if the parts of the state disagree: for tests and simulations, not for each turn.
     pub fn check_invariants(&self) {
         self.state.keyspace.check_invariants();
+        self.state.keyspace.check_waiters();
         self.state.clients.check_invariants();
         self.state.channels.check_invariants();
         let is_here = |id: &ClientId| self.state.clients.get(*id).is_some();
@@ -422,18 +423,12 @@ impl Broker {
         let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
         assert!(is_paused || !self.state.keyspace.has_signals(), "an unhandled signal");
         for client in self.state.clients.iter() {
-            let Some(wait) = client.wait().filter(|wait| matches!(wait.wants, Wants::Message))
-            else {
-                continue;
-            };
+            let wanting =
+                |wait: &&Wait| matches!(wait.wants, Wants::Message | Wants::Lease | Wants::Move);
+            let Some(wait) = client.wait().filter(wanting) else { continue };
             for key in &wait.keys {
-                let after = wait.ticket.checked_sub(1);
-                let found = self.state.keyspace.next_waiter(wait.db, key, after);
-                assert_eq!(
-                    found,
-                    Some((wait.ticket, client.id)),
-                    "a waiting client is missing from its line"
-                );
+                let is_there = self.state.keyspace.waits(wait.db, key, wait.ticket, client.id);
+                assert!(is_there, "a waiting client is missing from its line");
             }
         }
     }

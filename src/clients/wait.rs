@@ -36,8 +36,12 @@ pub(crate) struct Wait {
 /// What a call waits for.
 #[derive(Clone, Debug)]
 pub(crate) enum Wants {
-    /// A message in one of its keys.
+    /// The delivery of a message in one of its keys.
     Message,
+    /// The same, under a lease, which belongs to no client.
+    Lease,
+    /// A message in its key, to move it.
+    Move,
     /// Capacity for the messages of a push, in a queue that was full under this policy.
     Capacity(Arc<QueuePolicy>),
     /// Acknowledgements of replicas (WAIT). There are none, so only its deadline ends the wait.

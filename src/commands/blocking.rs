@@ -148,15 +148,17 @@ fn take_or_wait<'a>(
     wanted: Take<'_>,
     deadline_us: Option<u64>,
 ) -> Result<(), CommandError> {
+    let is_move = matches!(wanted, Take::Move { .. });
+    let wants = if is_move { Wants::Move } else { Wants::Message };
     // A call that runs again looks only at the ready key. It acknowledged when it first ran.
     if let Some(key) = ctx.ready_key {
         if !take_first(ctx, iter::once(key), &wanted)? {
-            wait::begin(ctx, request, Wants::Message, keys, deadline_us);
+            wait::begin(ctx, request, wants, keys, deadline_us);
         }
         return Ok(());
     }
     let may_wait = ctx.origin.may_wait();
-    let acknowledges = !matches!(wanted, Take::Move { .. });
+    let acknowledges = !is_move;
     if acknowledges {
         queueing::acknowledge_by_pop(ctx.state, ctx.db, keys.clone(), ctx.client, may_wait);
     }
@@ -164,7 +166,7 @@ fn take_or_wait<'a>(
         return Ok(());
     }
     if may_wait {
-        wait::begin(ctx, request, Wants::Message, keys.clone(), deadline_us);
+        wait::begin(ctx, request, wants, keys.clone(), deadline_us);
         if acknowledges && is_any_acknowledged_by_pop(ctx, keys) {
             ctx.state.clients.mark_waiting(ctx.client);
         }

@@ -352,7 +352,8 @@ fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
 fn blocking_keys(text: &mut Text, reading: &Reading<'_>) {
     let clients = reading.state.clients.iter();
     let waits = clients.filter_map(Client::wait);
-    let for_messages = waits.filter(|wait| matches!(wait.wants, Wants::Message));
+    let for_messages =
+        waits.filter(|wait| matches!(wait.wants, Wants::Message | Wants::Lease | Wants::Move));
     let waited = for_messages.map(|wait| wait.keys.iter().map(|key| (wait.db, key)));
     text.field("total_blocking_keys", waited.flatten().collect::<HashSet<_>>().len());
 }

@@ -166,7 +166,7 @@ pub(super) fn move_between(
         queueing::check_name(keyspace, destination)?;
     }
     keyspace.list(db, source)?;
-    if !keyspace.has_messages(db, source) {
+    if !keyspace.has_movable(db, source) {
         return Ok(None);
     }
     // Check the type of the destination before anything is taken.

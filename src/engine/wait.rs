@@ -47,6 +47,8 @@ fn line_for(wants: &Wants) -> Line {
     match wants {
         Wants::Capacity(_) => Line::Producers,
         Wants::Message | Wants::Replicas => Line::Waiters,
+        Wants::Lease => Line::Leases,
+        Wants::Move => Line::Movers,
     }
 }
 
@@ -64,7 +66,7 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
         state.wait_deadlines.remove(deadline_us, client);
     }
     for key in &wait.keys {
-        state.keyspace.leave_line(wait.db, key, line_for(&wait.wants), wait.ticket);
+        state.keyspace.leave_line(wait.db, key, line_for(&wait.wants), wait.ticket, client);
     }
 }
 
@@ -74,7 +76,9 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
 pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     let Some(wait) = stop(state, client) else { return false };
     match &wait.wants {
-        Wants::Message => answer(state, client, &wait, false, Output::null_array),
+        Wants::Message | Wants::Lease | Wants::Move => {
+            answer(state, client, &wait, false, Output::null_array);
+        }
         Wants::Replicas => answer(state, client, &wait, false, |reply| reply.integer(0)),
         Wants::Capacity(policy) => {
             let messages = wait.request.as_request().args_from(2).len();

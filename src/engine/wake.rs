@@ -38,7 +38,7 @@ pub(crate) fn end_pause(state: &mut State, table: &'static Table, now: Now) {
     follow_up(state, table, now);
 }
 
-/// Serves the clients in line at keys that got messages, until none can be served. Moving a message may
+/// Serves the clients in line at keys that got messages, or may deliver more, until none can be served. Moving a message may
 /// make another key ready, which is then served too.
 fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
     loop {
@@ -48,9 +48,7 @@ fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
         }
         for (db, key) in ready {
             let mut last = None;
-            while state.keyspace.has_messages(db, &key)
-                && let Some((ticket, client)) = state.keyspace.next_waiter(db, &key, last)
-            {
+            while let Some((ticket, client)) = state.keyspace.next_to_serve(db, &key, last) {
                 last = Some(ticket);
                 run_again(state, table, client, &key, now);
             }

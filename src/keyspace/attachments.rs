@@ -1,5 +1,6 @@
 //! The waiters and watchers of a key, and the state of its queue.
 
+use super::waiters::{Line, Waiters};
 use super::{DbIndex, Key, QueueState, Value};
 use crate::client_id::ClientId;
 use crate::queue::Queue;
@@ -9,8 +10,8 @@ use std::collections::BTreeMap;
 /// Everything attached to a key besides its value and expiry.
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
-    /// Clients blocked on the key, by their tickets: the lowest has waited longest.
-    pub(super) waiters: BTreeMap<u64, ClientId>,
+    /// Clients blocked on the key.
+    pub(super) waiters: Waiters,
     /// Producers blocked until there is capacity, by their tickets.
     pub(super) producers: BTreeMap<u64, ClientId>,
     /// Clients that WATCH the key, each once.
@@ -23,29 +24,29 @@ pub(super) struct Attachments {
     pub(super) queue_state: Option<Box<QueueState>>,
 }
 
-/// A line of clients that wait for a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// Clients that wait for a message.
-    Waiters,
-    /// Producers that wait for capacity.
-    Producers,
-}
-
 impl Attachments {
-    /// The clients in a line, by their tickets.
-    pub(super) fn line(&self, line: Line) -> &BTreeMap<u64, ClientId> {
+    /// Puts a client in a line. The lowest ticket has waited longest.
+    pub(super) fn join(&mut self, line: Line, ticket: u64, client: ClientId) {
         match line {
-            Line::Waiters => &self.waiters,
-            Line::Producers => &self.producers,
+            Line::Waiters | Line::Leases | Line::Movers => self.waiters.join(line, ticket, client),
+            Line::Producers => drop(self.producers.insert(ticket, client)),
         }
     }
 
-    /// As `line`, to be changed.
-    pub(super) fn line_mut(&mut self, line: Line) -> &mut BTreeMap<u64, ClientId> {
+    /// Removes a client from a line.
+    pub(super) fn leave(&mut self, line: Line, ticket: u64, client: ClientId) {
         match line {
-            Line::Waiters => &mut self.waiters,
-            Line::Producers => &mut self.producers,
+            Line::Waiters | Line::Leases | Line::Movers => self.waiters.leave(line, ticket, client),
+            Line::Producers => drop(self.producers.remove(&ticket)),
+        }
+    }
+
+    /// Returns the number of clients in a line; those that wait for messages and leases share one.
+    pub(super) fn line_len(&self, line: Line) -> usize {
+        match line {
+            Line::Waiters | Line::Leases => self.waiters.consumer_count(),
+            Line::Movers => self.waiters.mover_count(),
+            Line::Producers => self.producers.len(),
         }
     }
 
@@ -94,6 +95,7 @@ impl Attachments {
     pub(super) fn flush(&mut self) -> usize {
         let Some(queue_state) = &mut self.queue_state else { return 0 };
         let mut freed = queue_state.flush();
+        self.waiters.bring_all_back();
         let is_wanted =
             !self.waiters.is_empty() || !self.producers.is_empty() || !self.watchers.is_empty();
         if !is_wanted && queue_state.is_idle() {

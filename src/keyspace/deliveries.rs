@@ -320,6 +320,9 @@ impl Keyspace {
             self.registry.holdings.remove(holder, key, number);
         }
         self.change_queue_state(db, key, |queue_state| queue_state.in_flight.clear());
+        if let Some(index) = self.find(db, key) {
+            self.deliveries_ended(db, index);
+        }
         true
     }
 

@@ -92,6 +92,15 @@ impl Holdings {
         numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
     }
 
+    /// Returns how many deliveries a client has from one queue, however it acknowledges them.
+    pub(super) fn count_of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> usize {
+        let count = |by_receipt| {
+            let queues = self.by_holder.get(&Holder { client, db, by_receipt });
+            queues.and_then(|queues| queues.get(key)).map_or(0, Numbers::len)
+        };
+        count(false) + count(true)
+    }
+
     /// Removes deliveries that a holder has from one queue, the oldest first, for as long as
     /// `takes` accepts their numbers.
     pub(super) fn take_oldest(

@@ -12,12 +12,14 @@
 //! such as `look_up.rs`, `policies.rs` and `departures.rs`.
 
 mod attachments;
+mod bucket;
 mod capacity;
 mod chunked;
 mod content;
 mod cursor;
 mod deduplication;
 mod delayed;
+mod deliverable;
 mod deliveries;
 mod delivery;
 mod departing;
@@ -62,10 +64,10 @@ mod time;
 mod totals;
 mod trash;
 mod upkeep;
+mod waiters;
 mod walk;
 
 use attachments::Attachments;
-pub(crate) use attachments::Line;
 use entry::{ENTRY_BYTES, Entry};
 use queue_state::NEVER;
 use store::Db;
@@ -84,6 +86,7 @@ pub(crate) use saved::{SavedKey, SavedPart};
 pub(crate) use slot::Slot;
 pub(crate) use store::Keyspace;
 pub(crate) use totals::{COUNTS, Totals};
+pub(crate) use waiters::Line;
 
 pub(crate) use crate::departure::{Departure, Fate, Removed};
 pub(crate) use crate::key::{DbIndex, Key};

@@ -192,7 +192,9 @@ impl Keyspace {
             queue_state.totals.acknowledged += count;
             self.registry.sums.acknowledged += count;
             self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
-            if queue_state.in_flight.is_empty() {
+            let is_empty = queue_state.in_flight.is_empty();
+            self.delivery_ended(at.db, at.index, client);
+            if is_empty {
                 self.drop_if_unneeded(at.db, at.index);
             }
         }
@@ -212,7 +214,9 @@ impl Keyspace {
         self.changes += 1;
         // The remaining messages are due no earlier than before, and messages in flight take no
         // capacity.
-        if queue_state.in_flight.is_empty() {
+        let is_empty = queue_state.in_flight.is_empty();
+        self.delivery_ended(at.db, at.index, delivery.owner);
+        if is_empty {
             self.drop_if_unneeded(at.db, at.index);
         }
         Some(delivery)

@@ -3,9 +3,8 @@
 use super::{DbIndex, Key, Keyspace};
 
 impl Keyspace {
-    /// Whether there is a message at a key, and its queue is not paused for reads. Policies may
-    /// still refuse it.
-    pub(crate) fn has_messages(&mut self, db: DbIndex, key: &[u8]) -> bool {
+    /// Whether a message at a key can be moved: there is one, and its queue is not paused for reads.
+    pub(crate) fn has_movable(&mut self, db: DbIndex, key: &[u8]) -> bool {
         let is_paused = self.is_under_policy(db, key)
             && self.queue_state(db, key).is_some_and(|queue_state| queue_state.is_read_paused);
         !is_paused && matches!(self.list(db, key), Ok(Some(_)))

@@ -80,13 +80,14 @@ impl Keyspace {
         let is_under_policy = policy.is_some();
         let entry = &mut self.dbs[db].entries[index];
         let attachments = entry.attachments_or_default();
-        match &mut attachments.queue_state {
-            Some(queue_state) => queue_state.policy = policy,
+        let was_limited = match &mut attachments.queue_state {
+            Some(queue_state) => queue_state.set_policy(policy, self.queue_ms),
             None => {
                 attachments.queue_state = Some(Box::new(QueueState::under(policy)));
                 self.bytes += QUEUE_STATE_BYTES;
+                false
             }
-        }
+        };
         let recorded_ready_ms =
             attachments.queue_state.as_ref().map_or(0, |queue_state| queue_state.recorded.1);
         let push_ms = if self.registry.is_replaying { recorded_ready_ms } else { self.queue_ms };
@@ -97,6 +98,9 @@ impl Keyspace {
             if is_new {
                 self.mark_newly_stamped(db, index);
             }
+        }
+        if was_limited {
+            self.limits_changed(db, index);
         }
         self.schedule(db, index);
     }

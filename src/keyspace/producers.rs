@@ -48,7 +48,7 @@ mod tests {
         for (key, ticket) in [(&b"late"[..], 9), (b"early", 2), (b"middle", 5), (b"late", 1)] {
             keyspace.join_line(0, key, Line::Producers, ticket, client);
         }
-        keyspace.leave_line(0, b"late", Line::Producers, 1);
+        keyspace.leave_line(0, b"late", Line::Producers, 1, client);
         for _ in 0..2 {
             keyspace.flush(0, &[]);
             let capacity_changed: Vec<_> =

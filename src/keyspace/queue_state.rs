@@ -4,10 +4,11 @@
 //! list itself is renamed.
 
 use super::Value;
+use super::bucket::Bucket;
 use super::in_flight::InFlight;
 use super::recent::Recent;
 use super::totals::Totals;
-use crate::policy::QueuePolicy;
+use crate::policy::{QueuePolicy, Throttle};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
 use std::sync::Arc;
@@ -24,6 +25,10 @@ pub(crate) struct QueueState {
     pub in_flight: InFlight,
     /// Delayed messages, in the order of their pushes.
     pub delayed: Queue,
+    /// What is left of the rate of deliveries, if the policy limits it.
+    pub(super) bucket: Bucket,
+    /// Whether a consumer waits only for the next token of the bucket.
+    pub(super) awaits_token: bool,
     /// Recently stored messages, if the policy asks for deduplication.
     pub(super) recent: Recent,
     /// The newest of the overdue deliveries that are being returned in parts.
@@ -58,6 +63,8 @@ impl QueueState {
             totals: Totals::default(),
             in_flight: InFlight::default(),
             delayed: Queue::new(),
+            bucket: Bucket::default(),
+            awaits_token: false,
             recent: Recent::default(),
             overdue_to: None,
             overdue_seen: 0,
@@ -84,6 +91,7 @@ impl QueueState {
         self.delayed = Queue::new();
         self.recent.clear();
         self.totals = Totals::default();
+        (self.bucket, self.awaits_token) = (Bucket::default(), false);
         (self.due_ms, self.is_listed, self.expires_ms) = (None, false, NEVER);
         bytes_before - self.allocated_bytes()
     }
@@ -121,6 +129,26 @@ impl QueueState {
         self.is_read_paused || self.is_write_paused
     }
 
+    /// Returns the limits on deliveries; `None` without any.
+    #[inline]
+    pub(super) fn throttle(&self) -> Option<&Throttle> {
+        self.policy.as_ref()?.throttle.as_ref()
+    }
+
+    /// Whether its rate allows no more deliveries than a new queue of this policy may have.
+    pub(super) fn has_full_bucket(&self, now_ms: i64) -> bool {
+        let rate = self.throttle().and_then(Throttle::rate);
+        rate.is_none_or(|rate| self.bucket.is_full(rate, now_ms))
+    }
+
+    /// Returns when the token comes that a consumer waits for.
+    pub(super) fn next_token_ms(&self) -> Option<i64> {
+        if !self.awaits_token {
+            return None;
+        }
+        Some(self.bucket.next_ms(self.throttle()?.rate()?))
+    }
+
     /// Whether the queue is scheduled no later than its next due time.
     #[inline]
     pub(super) fn is_scheduled_early_enough(&self, value: &Value) -> bool {
@@ -146,6 +174,8 @@ impl QueueState {
         let recent = policy
             .dedup_window_ms
             .and_then(|window| Some(self.recent.last_ms()?.saturating_add(window)));
-        expiry.into_iter().chain(overdue).chain(own_due).chain(ready).chain(recent).min()
+        let token = self.next_token_ms();
+        let dues = expiry.into_iter().chain(overdue).chain(own_due).chain(ready).chain(recent);
+        dues.chain(token).min()
     }
 }

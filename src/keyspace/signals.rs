@@ -35,41 +35,37 @@ impl Keyspace {
     ) -> Key {
         let index = self.find_or_create(db, key);
         let entry = self.entry_mut(db, index);
-        entry.attachments_or_default().line_mut(line).insert(ticket, client);
-        entry.shared_key()
+        entry.attachments_or_default().join(line, ticket, client);
+        let key = entry.shared_key();
+        if matches!(line, Line::Waiters | Line::Leases) {
+            self.await_token(db, index);
+        }
+        key
     }
 
     /// Returns the number of clients in a line of a key.
     pub(crate) fn line_len(&self, db: DbIndex, key: &[u8], line: Line) -> usize {
         let entry = self.dbs[db].entries.get(key);
         let attachments = entry.and_then(|entry| entry.attachments());
-        attachments.map_or(0, |attachments| attachments.line(line).len())
+        attachments.map_or(0, |attachments| attachments.line_len(line))
     }
 
     /// Ends the wait that `join_line` began. A producer further back may fit when the push of the one
     /// that leaves was too large.
-    pub(crate) fn leave_line(&mut self, db: DbIndex, key: &[u8], line: Line, ticket: u64) {
+    pub(crate) fn leave_line(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        line: Line,
+        ticket: u64,
+        client: ClientId,
+    ) {
         let Some(index) = self.find(db, key) else { return };
-        self.change_attachments(db, key, |attachments| {
-            attachments.line_mut(line).remove(&ticket);
-        });
+        self.change_attachments(db, key, |attachments| attachments.leave(line, ticket, client));
         if line == Line::Producers {
             // The index may have another entry now; to mark that one costs nothing.
             self.mark_capacity_changed(db, index);
         }
-    }
-
-    /// Returns the client with the longest wait for a key after ticket `after` (exclusive), with
-    /// its ticket.
-    pub(crate) fn next_waiter(
-        &self,
-        db: DbIndex,
-        key: &[u8],
-        after: Option<u64>,
-    ) -> Option<(u64, ClientId)> {
-        let attachments = self.dbs[db].entries.get(key)?.attachments()?;
-        let from = after.map_or(0, |ticket| ticket + 1);
-        attachments.waiters.range(from..).next().map(|(ticket, client)| (*ticket, *client))
     }
 
     /// Makes a client watch a key: a change of its value breaks the watch. `None` if the client

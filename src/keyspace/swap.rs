@@ -23,6 +23,8 @@ impl Keyspace {
         for (db, key) in attached {
             let exists = self.contains(a, key) || self.contains(b, key);
             if let Some(mut attachments) = self.take_attachments(*db, key) {
+                // Their messages in flight go to the other database.
+                attachments.waiters.bring_all_back();
                 if exists {
                     self.broken_watches.append(&mut attachments.watchers);
                 }
@@ -38,7 +40,7 @@ impl Keyspace {
         }
         self.changes += 1;
         // Keys of one wait stay in the given order, since the sort is stable.
-        taken.sort_by_key(|(_, _, attachments)| attachments.waiters.keys().next().copied());
+        taken.sort_by_key(|(_, _, attachments)| attachments.waiters.first_ticket());
         for (db, key, attachments) in taken {
             self.put_attachments(db, key, *attachments);
         }
@@ -97,14 +99,14 @@ mod tests {
         assert_eq!((keyspace.len(0), keyspace.len(1)), (2, 0));
         assert_eq!((keyspace.expiring_len(0), keyspace.expiring_len(1)), (1, 0));
         assert_eq!(keyspace.take_ready(), [(0, Key::from(&b"q"[..]))]);
-        assert_eq!(keyspace.next_waiter(0, b"q", None), Some((3, waiter)));
+        assert_eq!(keyspace.next_to_serve(0, b"q", None), Some((3, waiter)));
         assert!(keyspace.take_broken_watches().is_empty(), "the key exists on neither side");
 
         keyspace.insert(1, b"missing", list(b"z"), None);
         keyspace.swap(1, 0, &attached);
         keyspace.check_invariants();
         assert_eq!(keyspace.take_broken_watches(), [watcher]);
-        assert_eq!(keyspace.next_waiter(0, b"q", None), Some((3, waiter)));
+        assert!(keyspace.waits(0, b"q", 3, waiter));
         assert!(keyspace.take_ready().is_empty());
     }
 

@@ -5,6 +5,9 @@ use super::{Db, DbIndex, Fate, Key, Keyspace, Removed, Slot};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
 
+/// How many of the longest idle queues are considered for dropping the state of one.
+const IDLE_TRIED_MAX: usize = 8;
+
 impl Keyspace {
     /// Whether there are chores: work that no command waits for.
     #[inline]
@@ -192,16 +195,25 @@ impl Keyspace {
         queue_state.is_listed = true;
         self.registry.idle.push_back((db, entry.key.clone()));
         if self.registry.idle.len() > self.registry.idle_max {
-            self.forget_idle();
+            // A queue that used up its rate would start again with all of it. But they are not kept at any
+            // cost in memory.
+            for is_last in (0..IDLE_TRIED_MAX).map(|tried| tried + 1 == IDLE_TRIED_MAX) {
+                if self.forget_idle(is_last) {
+                    break;
+                }
+            }
         }
     }
 
-    fn forget_idle(&mut self) {
-        let Some((db, key)) = self.registry.idle.pop_front() else { return };
-        let Some(index) = self.find(db, &key) else { return };
-        let Some(entry) = self.dbs[db].entries[index].full_mut() else { return };
-        let Some(attachments) = &mut entry.attachments else { return };
-        let Some(queue_state) = &mut attachments.queue_state else { return };
+    /// Takes the longest idle queue off the list, and drops its state if it is still idle. Instead,
+    /// returns false and adds it again as the last one if its rate is used and `even_used` is not set.
+    fn forget_idle(&mut self, even_used: bool) -> bool {
+        let Some((db, key)) = self.registry.idle.pop_front() else { return true };
+        let now_ms = self.queue_ms;
+        let Some(index) = self.find(db, &key) else { return true };
+        let Some(entry) = self.dbs[db].entries[index].full_mut() else { return true };
+        let Some(attachments) = &mut entry.attachments else { return true };
+        let Some(queue_state) = &mut attachments.queue_state else { return true };
         queue_state.is_listed = false;
         // A queue in use is added again when it is next idle.
         if Queue::of(&entry.value).is_some_and(Queue::is_empty)
@@ -210,8 +222,48 @@ impl Keyspace {
             && attachments.producers.is_empty()
             && attachments.watchers.is_empty()
         {
+            if !even_used && !queue_state.has_full_bucket(now_ms) {
+                queue_state.is_listed = true;
+                self.registry.idle.push_back((db, key));
+                return false;
+            }
             self.detach(db, index);
             self.drop_if_unused(db, index);
         }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::QueuePolicy;
+
+    fn make_idle(keyspace: &mut Keyspace, key: &[u8]) {
+        let pushed = keyspace.change_or_create_list(0, key, |queue| queue.push(End::Back, b"x"));
+        assert!(pushed.is_ok());
+        assert!(keyspace.change_list(0, key, |queue| queue.trim(0, 0)).is_ok());
+    }
+
+    #[test]
+    fn an_idle_queue_is_kept_until_its_rate_is_unused() {
+        let policy = QueuePolicy::parse(&[b"p", b"*", b"rate", b"2", b"rate-per-ms", b"10"]);
+        let mut keyspace = Keyspace::new(1, 7);
+        keyspace.set_policies(|policies| policies.set(policy.expect("valid"))).expect("one");
+        keyspace.set_memory_limits(1, 3);
+        let is_kept = |keyspace: &mut Keyspace| keyspace.slot(0, b"used").is_some();
+        make_idle(&mut keyspace, b"used");
+        let at = keyspace.slot(0, b"used").expect("it is idle");
+        keyspace.count_for_rate_in(at, 1);
+        for number in 0..20 {
+            make_idle(&mut keyspace, format!("{number}").as_bytes());
+            assert!(is_kept(&mut keyspace), "after {number}");
+            keyspace.check_invariants();
+        }
+        keyspace.queue_ms += 5;
+        (20..24).for_each(|number| make_idle(&mut keyspace, format!("{number}").as_bytes()));
+        assert!(!is_kept(&mut keyspace));
+        assert_eq!(keyspace.registry.idle.len(), 3);
+        keyspace.check_invariants();
     }
 }

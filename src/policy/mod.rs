@@ -11,6 +11,7 @@ mod options;
 mod pattern_index;
 mod row;
 mod table;
+mod throttle;
 
 pub use channel::{ChannelPolicy, SlowSubscriber};
 pub use channel_table::{ChannelCounts, ChannelPolicies, RankedChannelPolicy};
@@ -19,6 +20,7 @@ pub use options::{
 };
 pub use row::{Given, Policy, Row, Takes};
 pub use table::Policies;
+pub use throttle::{Rate, Throttle};
 
 /// Suffix of the list in the append files that has a queue's messages in flight.
 pub const IN_FLIGHT: &[u8] = b":inflight";

@@ -1,6 +1,7 @@
 //! The options of a queue policy: one row each for reading, printing and the help.
 
 use super::row::{self, Given, PLACEHOLDER, Policy, Takes, chosen, digits};
+use super::throttle::{RATE_MAX, RATE_PER_MS, Throttle};
 use crate::glob::glob_matches;
 
 /// What happens to a push that would exceed the policy's limits.
@@ -66,6 +67,8 @@ pub struct QueuePolicy {
     pub ack_timeout_ms: Option<i64>,
     /// Maximum number of deliveries without acknowledgement.
     pub delivery_limit: Option<u32>,
+    /// Limits on deliveries. One look finds out that there are none.
+    pub throttle: Option<Throttle>,
     /// Milliseconds within which an equal message is not stored again.
     pub dedup_window_ms: Option<i64>,
     /// The key of the list for messages that expired, overflowed or reached the delivery limit;
@@ -131,6 +134,22 @@ static ROWS: &[Row] = &[
     Row { name: "delivery-limit", takes: Takes::Number { min: 1, max: DELIVERIES_MAX },
         write: |policy, given| policy.delivery_limit = u32::try_from(given.number()).ok(),
         show: |policy| digits(policy.delivery_limit) },
+    Row { name: "max-in-flight", takes: COUNT,
+        write: |policy, given| policy.throttle_mut().max_in_flight
+            = Some(given.number().unsigned_abs()),
+        show: |policy| digits(policy.throttle.and_then(|throttle| throttle.max_in_flight)) },
+    Row { name: "max-in-flight-per-client", takes: COUNT,
+        write: |policy, given| policy.throttle_mut().max_in_flight_per_client
+            = Some(given.number().unsigned_abs()),
+        show: |policy| digits(policy.throttle
+            .and_then(|throttle| throttle.max_in_flight_per_client)) },
+    Row { name: "rate", takes: Takes::Number { min: 1, max: RATE_MAX },
+        write: |policy, given| policy.throttle_mut().rate = Some(given.number().unsigned_abs()),
+        show: |policy| digits(policy.throttle.and_then(|throttle| throttle.rate)) },
+    Row { name: "rate-per-ms", takes: MILLIS,
+        write: |policy, given| policy.throttle_mut().rate_per_ms = given.number().unsigned_abs(),
+        show: |policy| digits(policy.throttle.map(|throttle| throttle.rate_per_ms)
+            .filter(|ms| *ms != RATE_PER_MS)) },
     Row { name: "dead-letter", takes: Takes::Key,
         write: |policy, given| if let Given::Key(key) = given {
             policy.dead_letter = Some(key.to_vec());
@@ -166,6 +185,7 @@ impl Policy for QueuePolicy {
             acknowledge: None,
             ack_timeout_ms: None,
             delivery_limit: None,
+            throttle: None,
             dedup_window_ms: None,
             dead_letter: None,
         }
@@ -181,6 +201,9 @@ impl Policy for QueuePolicy {
             ("acknowledge", at_least_once, "delivery at-least-once"),
             ("ack-timeout-ms", at_least_once, "delivery at-least-once"),
             ("delivery-limit", at_least_once, "delivery at-least-once"),
+            ("max-in-flight", at_least_once, "delivery at-least-once"),
+            ("max-in-flight-per-client", at_least_once, "delivery at-least-once"),
+            ("rate-per-ms", has("rate"), "rate"),
         ];
         for (name, is_met, needed) in needs {
             if has(name) && !is_met {
@@ -220,6 +243,10 @@ impl QueuePolicy {
     /// The options with values other than the default.
     pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
         Policy::options(self)
+    }
+
+    fn throttle_mut(&mut self) -> &mut Throttle {
+        self.throttle.get_or_insert_default()
     }
 
     /// Whether the policy applies to a key. It never applies to the keys of its own dead letters: these
@@ -300,6 +327,9 @@ mod tests {
             "a jobs:* max-length-bytes 1 overflow block block-timeout-ms 10",
             "b q message-ttl-ms 2000 delay-ms 1 dead-letter dead:{queue} dedup-window-ms 5",
             "c q delivery at-least-once acknowledge explicit ack-timeout-ms 9 delivery-limit 3",
+            "d q delivery at-least-once acknowledge explicit max-in-flight 1 \
+                max-in-flight-per-client 2",
+            "e q rate 50 rate-per-ms 60000",
         ] {
             let words = parse(text).expect("valid").to_words();
             assert_eq!(String::from_utf8_lossy(&words.join(&b' ')), text);
@@ -324,6 +354,8 @@ mod tests {
             ("a * overflow reject", "option 'overflow' needs max-length or max-length-bytes"),
             ("a * max-length 1 max-length 2", "option 'max-length' is given twice"),
             ("a * delivery-limit 1", "option 'delivery-limit' needs delivery at-least-once"),
+            ("a * max-in-flight 1", "option 'max-in-flight' needs delivery at-least-once"),
+            ("a * rate-per-ms 9", "option 'rate-per-ms' needs rate"),
             (
                 "a * max-length 1 overflow dead-letter",
                 "overflow dead-letter needs the option 'dead-letter KEY'",

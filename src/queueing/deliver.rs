@@ -10,7 +10,7 @@ use crate::resp::Output;
 /// The result of a pop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// There was no message, and nothing was written.
+    /// There was no message that may be delivered now, and nothing was written.
     Nothing,
     /// The reply was written.
     Some,
@@ -49,7 +49,7 @@ pub(crate) struct Pop<'a> {
 
 impl Queues<'_> {
     /// Pops messages from a queue under a policy and writes them as bulk strings. Before that, calls `begin`
-    /// with their number. Without a message nothing is written.
+    /// with their number. Without a message, or if the policy allows no delivery now, nothing is written.
     pub(crate) fn pop(
         &mut self,
         from: Pop<'_>,
@@ -57,7 +57,7 @@ impl Queues<'_> {
         begin: impl FnOnce(&mut Output, usize),
     ) -> Taken {
         let Pop { at, key, end, .. } = from;
-        let Some(count) = self.available(&from) else { return Taken::Nothing };
+        let Some(count) = self.admit(&from) else { return Taken::Nothing };
         let policy = self.keyspace.policy_in(at);
         let is_at_least_once = policy.is_some_and(|policy| policy.is_at_least_once());
         let is_acknowledged_by_pop = policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
@@ -66,7 +66,7 @@ impl Queues<'_> {
             return Taken::Some;
         }
         if is_at_least_once {
-            self.deliver(from, |_, delivery| reply.bulk(&delivery.message));
+            self.deliver(Pop { count, ..from }, |_, delivery| reply.bulk(&delivery.message));
         } else {
             // First, since the list and its slot may be gone afterwards.
             self.keyspace.count_in(at, |totals| {
@@ -82,18 +82,23 @@ impl Queues<'_> {
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
 
-    /// How many messages the pop gets; `None` if it finds no message.
-    fn available(&self, from: &Pop<'_>) -> Option<usize> {
-        let queue_state = self.keyspace.queue_state_in(from.at)?;
-        let (len, _) = self.keyspace.ready_in(from.at);
-        (!queue_state.is_read_paused && len > 0).then(|| from.count.min(len))
+    /// How many messages the pop gets, which count for the rate; `None` if it finds no message that may be
+    /// delivered now.
+    fn admit(&mut self, from: &Pop<'_>) -> Option<usize> {
+        let deliverable = self.keyspace.deliverable_in(from.at, from.claim.owner);
+        if deliverable == 0 {
+            return None;
+        }
+        let count = from.count.min(deliverable);
+        self.keyspace.count_for_rate_in(from.at, count);
+        Some(count)
     }
 
     /// QUEUE POP of a queue with at-least-once delivery: writes the key, and for each message its receipt, the
     /// message, the number of its deliveries, and how long it has waited since it was ready. Returns whether
     /// there was a message; otherwise nothing was written.
     pub(crate) fn pop_with_receipts(&mut self, from: Pop<'_>, reply: &mut Output) -> bool {
-        let Some(count) = self.available(&from) else { return false };
+        let Some(count) = self.admit(&from) else { return false };
         reply.array(2);
         reply.bulk(from.key);
         reply.array(count);

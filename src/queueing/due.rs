@@ -1,5 +1,5 @@
 //! What becomes due in queues under a policy: delays and TTLs that end, deliveries that were not acknowledged
-//! in time.
+//! in time, the next delivery at a limited rate.
 
 use super::Queues;
 use super::dead_letters::Exit;
@@ -25,6 +25,7 @@ impl Queues<'_> {
                     self.keyspace.forget_old(db, &key, window_ms);
                 }
                 self.expire(db, &key, &policy);
+                self.keyspace.add_token(db, &key);
             }
             self.keyspace.reschedule(db, &key);
         }

@@ -13,6 +13,7 @@ impl Queues<'_> {
         at_ms: Option<i64>,
         change: impl FnOnce(&mut Policies) -> R,
     ) -> R {
+        let ready_before = self.keyspace.ready_count();
         let result = self.keyspace.set_policies(change);
         self.keyspace.begin_pass(at_ms);
         if self.keyspace.is_short_pass() {
@@ -22,6 +23,8 @@ impl Queues<'_> {
             while self.keyspace.work.is_little_since(moved_before)
                 && self.return_orphaned(count_max)
             {}
+            // Not in the order of the entries, which clients cannot know.
+            self.keyspace.sort_ready(ready_before);
             self.keyspace.update_is_behind();
         }
         result

@@ -106,6 +106,23 @@ def retries_that_rest():
     assert server.lrange("mail:dead", 0, -1) == ["to Ann"]
 
 
+def a_flash_sale():
+    lines = recipe("sale").splitlines()
+    times = [float(line.split(" s: ")[0]) for line in lines]
+    assert [line.split(" s: ")[1] for line in lines] == [
+        f"b'customer {number}'" for number in range(40)
+    ]
+    # Ten at once, and then thirty at the rate; a busy machine is slower.
+    assert times[9] < 0.5 and times[39] >= 0.55, times
+
+
+def strict_order():
+    assert recipe("ordered") == (
+        "started: b'open' meanwhile, others get None\nb'open'\nb'write'\nb'close'\n"
+    )
+    assert info("steps")["in-flight"] == 0
+
+
 def info(key):
     return server.execute_command("QUEUE", "INFO", key)
 
@@ -117,6 +134,8 @@ RECIPES = [
     a_waiting_room,
     retries,
     retries_that_rest,
+    a_flash_sale,
+    strict_order,
 ]
 server = redis.Redis(port=PORT, protocol=3, decode_responses=True)
 checks = [python, node, rust]

@@ -19,6 +19,7 @@ pub struct QueueMix {
     delay_percent: usize,
     block_percent: usize,
     dedup_percent: usize,
+    throttle_percent: usize,
     /// How many messages a queue remembers.
     pub(super) dedup_max: u64,
     pub(super) scene_percent: usize,
@@ -43,6 +44,7 @@ impl QueueMix {
             delay_percent: pick(&[0, 20, 50]),
             block_percent: pick(&[0, 30, 60]),
             dedup_percent: pick(&[0, 20, 50]),
+            throttle_percent: pick(&[0, 20, 50]),
             dedup_max: pick(&[1, 3, 1000]) as u64,
         }
     }
@@ -158,8 +160,20 @@ impl Generator {
             if rng.percent(40) {
                 options.push(("delivery-limit", rng.pick(&["1", "2", "3"])));
             }
+            if rng.percent(mix.throttle_percent) {
+                options.push(("max-in-flight", rng.pick(&["1", "1", "2", "3"])));
+            }
+            if rng.percent(mix.throttle_percent) {
+                options.push(("max-in-flight-per-client", rng.pick(&["1", "1", "2"])));
+            }
         } else if rng.one_in(50) {
-            options.push(("delivery-limit", "1"));
+            options.push((rng.pick(&["delivery-limit", "max-in-flight"]), "1"));
+        }
+        if rng.percent(mix.throttle_percent) {
+            options.push(("rate", rng.pick(&["1", "1", "2", "3", "7"])));
+        }
+        if rng.percent(mix.throttle_percent) {
+            options.push(("rate-per-ms", rng.pick(SPANS_MS)));
         }
         if rng.percent(50) || (overflow == "dead-letter" && rng.percent(90)) {
             options.push(("dead-letter", rng.pick(DEAD_LETTERS)));

@@ -20,6 +20,7 @@ const SCENES: &[Scene] = &[
     waits_for_capacity,
     delayed,
     twice,
+    throttled,
 ];
 
 impl Generator {
@@ -209,5 +210,25 @@ fn twice(rng: &mut Rng, key: &str) -> Vec<Input> {
         &["RPUSH", key, "a", "b", "a"],
         &["RPUSH", key, "b"],
         &["LPUSH", key, "b", "c"],
+    ])
+}
+
+/// Consumers wait although there are messages.
+fn throttled(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let limits: &[&[&str]] = &[
+        &["max-in-flight", "1"],
+        &["max-in-flight", "2", "max-in-flight-per-client", "1"],
+        &["max-in-flight-per-client", "1"],
+        &["max-in-flight-per-client", "2", "rate", "1", "rate-per-ms", rng.pick(SPANS_MS)],
+        &["rate", "2", "rate-per-ms", rng.pick(SPANS_MS)],
+    ];
+    let explicit: &[&str] = &["delivery", "at-least-once", "acknowledge", "explicit"];
+    let options = [explicit, rng.pick(limits)].concat();
+    let wait = rng.pick(&["BLPOP", "BRPOP"]);
+    script(&[
+        &policy("p", rng.pick(&[key, "k?"]), &options),
+        &["RPUSH", key, "a", "b", "c"],
+        &["LPOP", key, "2"],
+        &[wait, key, rng.pick(&["k0", "k1"]), rng.pick(&["0", "0.5", "2"])],
     ])
 }

@@ -17,7 +17,8 @@ fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
 pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::from(request, 2).required()?;
     let keyspace = &mut ctx.state.keyspace;
-    let waiters = keyspace.line_len(ctx.db, key, Line::Waiters);
+    let waiters = keyspace.line_len(ctx.db, key, Line::Waiters)
+        + keyspace.line_len(ctx.db, key, Line::Movers);
     let producers = keyspace.line_len(ctx.db, key, Line::Producers);
     let now_ms = keyspace.queue_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {

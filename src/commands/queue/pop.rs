@@ -63,7 +63,8 @@ pub(super) fn pop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Co
         Some(ms) if ctx.origin.may_wait() => {
             let wait_us = ms.saturating_mul(1000);
             let deadline_us = (ms > 0).then(|| ctx.now.monotonic_us.saturating_add(wait_us));
-            wait::begin(ctx, request, Wants::Message, wanted.keys, deadline_us);
+            let wants = if wanted.lease_ms.is_some() { Wants::Lease } else { Wants::Message };
+            wait::begin(ctx, request, wants, wanted.keys, deadline_us);
         }
         _ => ctx.reply.null_array(),
     }

@@ -102,6 +102,7 @@ impl Model {
         let place = record.in_flight.iter().position(|delivery| delivery.number == number);
         let removed = record.in_flight.remove(place.expect("it is in flight"));
         self.mark_capacity(db, key);
+        self.mark_place(db, key);
         removed
     }
 
@@ -184,6 +185,7 @@ impl Model {
         if count > 0 {
             self.count_others(db, key, -(count as i64));
             self.mark_capacity(db, key);
+            self.mark_place(db, key);
         }
         count > 0
     }

@@ -195,6 +195,7 @@ impl Model {
                 record.in_flight.clear();
                 record.delayed.clear();
                 record.recent.clear();
+                (record.allowance, record.awaits_rate) = (None, false);
                 record.expires_ms = None;
                 record.totals = Totals::default();
                 record.others = 0;

@@ -235,8 +235,9 @@ impl Model {
         side: Side,
         count: usize,
     ) -> Vec<Vec<u8>> {
+        let count = count.min(self.deliverable(Some(who), db, key));
+        self.use_rate(db, key, count);
         if self.policy(key).is_some_and(|policy| policy.is("delivery", "at-least-once")) {
-            let count = count.min(self.list(db, key).len());
             return (0..count).map(|_| self.deliver(who, db, key, side)).collect();
         }
         let taken = self.take_out(db, key, side, count);
@@ -324,7 +325,7 @@ impl Model {
             self.acknowledge_by_pop(who, db, &words[1..2], false);
         }
         self.check_list(db, &words[1])?;
-        let exists = self.has_messages(db, &words[1]);
+        let exists = self.deliverable(Some(who), db, &words[1]) > 0;
         match count {
             None if !exists => reply.null(),
             Some(_) if !exists => reply.null_array(),

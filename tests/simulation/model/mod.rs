@@ -19,6 +19,7 @@ mod receipts;
 mod recent;
 mod reply;
 mod strings;
+mod throttle;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};

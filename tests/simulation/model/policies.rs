@@ -3,6 +3,7 @@
 use super::keys::integer;
 use super::pubsub::matches;
 use super::reply::Reply;
+use super::throttle::is_throttled;
 use super::{Key, Model, Words};
 
 /// The options in their order in replies, with their defaults.
@@ -18,6 +19,10 @@ const OPTIONS: &[(&str, &str)] = &[
     ("acknowledge", ""),
     ("ack-timeout-ms", ""),
     ("delivery-limit", ""),
+    ("max-in-flight", ""),
+    ("max-in-flight-per-client", ""),
+    ("rate", ""),
+    ("rate-per-ms", "1000"),
     ("dead-letter", ""),
     ("dedup-window-ms", ""),
 ];
@@ -30,6 +35,9 @@ const NEEDS: &[(&str, Needed, &str)] = &[
     ("acknowledge", &[("delivery", "")], "delivery at-least-once"),
     ("ack-timeout-ms", &[("delivery", "")], "delivery at-least-once"),
     ("delivery-limit", &[("delivery", "")], "delivery at-least-once"),
+    ("max-in-flight", &[("delivery", "")], "delivery at-least-once"),
+    ("max-in-flight-per-client", &[("delivery", "")], "delivery at-least-once"),
+    ("rate-per-ms", &[("rate", "")], "rate"),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +195,7 @@ impl Model {
         policies.sort_by_key(|policy| policy.name.clone());
         policies.sort_by_key(|policy| -policy.number("priority").unwrap_or(0));
 
+        let ready_before = self.ready.len();
         let before = std::mem::replace(&mut self.policies, policies);
         for (db, key) in self.queues.keys().cloned().collect::<Vec<_>>() {
             let policy = self.policy(&key);
@@ -201,6 +210,18 @@ impl Model {
         }
         self.apply_policies();
         let policy_before = |key: &[u8]| before.iter().find(|policy| policy.applies_to(key));
+        for (db, key) in self.queues.keys().cloned().collect::<Vec<_>>() {
+            if policy_before(&key) != self.policy(&key).as_ref() {
+                self.change_rate(db, &key, policy_before(&key));
+            }
+        }
+        for (db, key) in self.keys_waited_for() {
+            let was_limited = policy_before(&key).is_some_and(is_throttled);
+            if was_limited && policy_before(&key) != self.policy(&key).as_ref() {
+                self.mark_ready(db, &key);
+            }
+        }
+        self.sort_ready(ready_before);
         for (db, key) in self.keys_waited_for_capacity() {
             if policy_before(&key) != self.policy(&key).as_ref() {
                 self.mark_capacity(db, &key);

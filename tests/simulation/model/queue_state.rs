@@ -7,6 +7,7 @@ use super::client::Side;
 use super::delayed::Delayed;
 use super::deliveries::Delivery;
 use super::policies::Policy;
+use super::throttle::Allowance;
 use super::{Key, Message, Model, Stamp};
 
 /// A message that was dead-lettered this often is dropped.
@@ -34,6 +35,10 @@ pub struct Record {
     pub in_flight: Vec<Delivery>,
     /// In the order of their pushes.
     pub delayed: Vec<Delayed>,
+    /// What is left of the rate; `None` for all of it.
+    pub allowance: Option<Allowance>,
+    /// Whether a client waits only for the rate.
+    pub awaits_rate: bool,
     /// When which messages were stored, in order, for deduplication.
     pub recent: Vec<(i64, Vec<u8>)>,
     pub is_read_paused: bool,
@@ -288,7 +293,9 @@ impl Model {
         let forgotten = policy
             .number("dedup-window-ms")
             .and_then(|window_ms| last.map(|(stored_ms, _)| stored_ms + window_ms));
-        expiry.into_iter().chain(overdue).chain(own_due).chain(ripe).chain(forgotten).min()
+        let rate = self.rate_due_ms(db, key);
+        let dues = expiry.into_iter().chain(overdue).chain(own_due).chain(ripe).chain(forgotten);
+        dues.chain(rate).min()
     }
 
     /// The queue that has something to do first, and when.
@@ -319,6 +326,7 @@ impl Model {
             self.release(db, &key, now_ms);
             self.forget_old(db, &key);
             self.expire_messages(db, &key);
+            self.serve_at_rate(db, &key);
         }
     }
 

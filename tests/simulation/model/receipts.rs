@@ -73,7 +73,8 @@ impl Model {
         lease_ms: Option<i64>,
         reply: &mut Reply,
     ) {
-        let count = count.min(self.list(db, key).len());
+        let count = count.min(self.deliverable(owner, db, key));
+        self.use_rate(db, key, count);
         let now_ms = self.queue_ms();
         reply.array(2);
         reply.bulk(key);

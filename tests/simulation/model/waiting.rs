@@ -2,6 +2,7 @@
 
 use super::client::{Take, Wait};
 use super::reply::Reply;
+use super::throttle::owner_of;
 use super::{Key, Model, Who};
 
 impl Model {
@@ -9,6 +10,9 @@ impl Model {
         self.clients[who].wait = Some(wait);
         if self.clients[who].waits_in_line() {
             self.line.push(who);
+        }
+        if let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() {
+            keys.iter().for_each(|key| self.await_rate(db, key));
         }
     }
 
@@ -80,9 +84,7 @@ impl Model {
     }
 
     fn serve(&mut self, db: usize, key: &[u8]) {
-        while self.has_messages(db, key)
-            && let Some(who) = self.first_in_line(db, key)
-        {
+        while let Some(who) = self.first_served(db, key) {
             let Some(Wait::Keys { take, .. }) = self.stop_waiting(who) else { continue };
             // A client about to be dropped gets nothing.
             if self.clients[who].closing.is_some() {
@@ -94,16 +96,15 @@ impl Model {
             }
             self.answer(who, &reply.bytes);
         }
+        if self.deliverable(None, db, key) == 0 {
+            self.await_rate(db, key);
+        }
     }
 
     /// Replies to a waiting client.
     pub(super) fn answer(&mut self, who: Who, bytes: &[u8]) {
         self.write(who, bytes);
         self.clients[who].answered = self.clients[who].owed.len();
-    }
-
-    fn first_in_line(&self, db: usize, key: &[u8]) -> Option<Who> {
-        self.line.iter().copied().find(|&who| self.clients[who].waits_for(db, key))
     }
 
     /// After SWAPDB, existing keys that a client waits for are ready, in the order of the line and of
@@ -135,12 +136,16 @@ impl Model {
             self.check_receipts(key)?;
         }
         self.check_list(db, key)?;
-        if !self.has_messages(db, key) {
+        let is_there = match take {
+            Take::Move { .. } => self.has_messages(db, key),
+            _ => self.deliverable(owner_of(take, who), db, key) > 0,
+        };
+        if !is_there {
             return Ok(false);
         }
         match take {
             Take::Receipts { side, count, lease_ms } => {
-                let owner = lease_ms.is_none().then_some(who);
+                let owner = owner_of(take, who);
                 self.take_with_receipts(owner, (db, key), *side, *count, *lease_ms, reply);
             }
             Take::One(side) => {

@@ -1,0 +1,200 @@
+//! The clients that wait for a message of a key, in the order of their waiting.
+
+use crate::client_id::ClientId;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+/// A line of clients that wait for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Clients that wait for the delivery of a message.
+    Waiters,
+    /// Clients that wait for the lease of a message, in line with `Waiters`. It belongs to no client, so the
+    /// limit of each client does not apply.
+    Leases,
+    /// Clients that wait for a message to move, which is no delivery. They are served in one order
+    /// with those that wait for a delivery.
+    Movers,
+    /// Producers that wait for capacity.
+    Producers,
+}
+
+/// What decides whether a waiting client may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    /// Of `Line::Waiters` and `Line::Leases`; by ticket.
+    Consumers,
+    /// Of `Line::Movers`; by ticket.
+    Movers,
+    /// Consumers with as many messages in flight as a client may have; by the number of the client. They
+    /// are not in line, so that nothing walks past them.
+    AtLimit,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    client: ClientId,
+    /// Whom the message will belong to.
+    owner: ClientId,
+    /// The lowest has waited longest.
+    ticket: u64,
+}
+
+/// A waiting client that may be served next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    pub(super) ticket: u64,
+    pub(super) client: ClientId,
+    /// Whom the message will belong to.
+    pub(super) owner: ClientId,
+    /// Whether it waits for a delivery.
+    pub(super) is_consumer: bool,
+}
+
+/// The clients that wait for a message of one key, each once.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    places: BTreeMap<(Lane, u64), Waiter>,
+    /// How many of them are movers.
+    mover_count: usize,
+}
+
+impl Waiters {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub(super) fn join(&mut self, line: Line, ticket: u64, client: ClientId) {
+        let (lane, owner) = match line {
+            Line::Movers => (Lane::Movers, client),
+            Line::Leases => (Lane::Consumers, ClientId::nobody()),
+            Line::Waiters | Line::Producers => (Lane::Consumers, client),
+        };
+        let before = self.places.insert((lane, ticket), Waiter { client, owner, ticket });
+        // A client may name a key twice.
+        self.mover_count += usize::from(lane == Lane::Movers && before.is_none());
+    }
+
+    pub(super) fn leave(&mut self, line: Line, ticket: u64, client: ClientId) {
+        if line == Line::Movers {
+            let left = self.places.remove(&(Lane::Movers, ticket));
+            self.mover_count -= usize::from(left.is_some());
+        } else if self.places.remove(&(Lane::Consumers, ticket)).is_none() {
+            self.places.remove(&(Lane::AtLimit, client.number()));
+        }
+    }
+
+    /// Returns the number of movers.
+    pub(super) fn mover_count(&self) -> usize {
+        self.mover_count
+    }
+
+    /// Returns the number of consumers, including those at their limit.
+    pub(super) fn consumer_count(&self) -> usize {
+        self.places.len() - self.mover_count
+    }
+
+    /// Returns the first one after ticket `after` (exclusive), of all or of the movers.
+    pub(super) fn next(&self, after: Option<u64>, has_consumers: bool) -> Option<Next> {
+        let in_lane = |lane| {
+            let from = after.map_or(Included((lane, 0)), |ticket| Excluded((lane, ticket)));
+            let place = self.places.range((from, Unbounded)).next()?;
+            let (&(found, _), &Waiter { client, owner, ticket }) = place;
+            let is_consumer = lane == Lane::Consumers;
+            (found == lane).then_some(Next { ticket, client, owner, is_consumer })
+        };
+        let consumer = has_consumers.then(|| in_lane(Lane::Consumers)).flatten();
+        consumer.into_iter().chain(in_lane(Lane::Movers)).min_by_key(|next| next.ticket)
+    }
+
+    /// Whether a consumer is in line.
+    pub(super) fn has_consumers(&self) -> bool {
+        self.places.first_key_value().is_some_and(|((lane, _), _)| *lane == Lane::Consumers)
+    }
+
+    /// Returns the ticket of the first one in line.
+    pub(super) fn first_ticket(&self) -> Option<u64> {
+        self.next(None, true).map(|next| next.ticket)
+    }
+
+    /// Takes a consumer out of the line until `bring_back`.
+    pub(super) fn set_aside(&mut self, ticket: u64) {
+        if let Some(waiter) = self.places.remove(&(Lane::Consumers, ticket)) {
+            self.places.insert((Lane::AtLimit, waiter.client.number()), waiter);
+        }
+    }
+
+    /// Puts a client that was set aside back to its place in line.
+    pub(super) fn bring_back(&mut self, client: ClientId) {
+        if let Some(waiter) = self.places.remove(&(Lane::AtLimit, client.number())) {
+            self.places.insert((Lane::Consumers, waiter.ticket), waiter);
+        }
+    }
+
+    /// As `bring_back`, for all.
+    pub(super) fn bring_all_back(&mut self) {
+        for waiter in self.places.split_off(&(Lane::AtLimit, 0)).into_values() {
+            self.places.insert((Lane::Consumers, waiter.ticket), waiter);
+        }
+    }
+
+    /// Returns whom the messages will belong to that all of them wait for.
+    pub(super) fn owners(&self) -> impl Iterator<Item = ClientId> {
+        self.places.values().map(|waiter| waiter.owner)
+    }
+
+    /// Whether a client waits with this ticket.
+    pub(super) fn contains(&self, ticket: u64, client: ClientId) -> bool {
+        let places =
+            [(Lane::Consumers, ticket), (Lane::Movers, ticket), (Lane::AtLimit, client.number())];
+        let found = places.iter().filter_map(|place| self.places.get(place));
+        found.into_iter().any(|waiter| (waiter.ticket, waiter.client) == (ticket, client))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(number: u64) -> ClientId {
+        ClientId::new(number, 0)
+    }
+
+    /// The numbers of the clients as they would be served.
+    fn order(waiters: &Waiters, has_consumers: bool) -> Vec<u64> {
+        let next = |last: &Next| waiters.next(Some(last.ticket), has_consumers);
+        let all = std::iter::successors(waiters.next(None, has_consumers), next);
+        all.map(|next| next.client.number()).collect()
+    }
+
+    #[test]
+    fn one_line_of_consumers_and_movers_in_the_order_of_tickets() {
+        let mut waiters = Waiters::default();
+        for (line, ticket, number) in [
+            (Line::Waiters, 0, 50),
+            (Line::Movers, 2, 40),
+            (Line::Leases, 4, 30),
+            (Line::Waiters, 6, 20),
+            (Line::Movers, 8, 10),
+        ] {
+            waiters.join(line, ticket, client(number));
+        }
+        assert_eq!(order(&waiters, true), [50, 40, 30, 20, 10]);
+        assert_eq!(order(&waiters, false), [40, 10]);
+        waiters.set_aside(0);
+        waiters.set_aside(6);
+        assert_eq!(order(&waiters, true), [40, 30, 10]);
+        assert_eq!((waiters.consumer_count(), waiters.mover_count()), (3, 2));
+        waiters.bring_back(client(20));
+        waiters.bring_back(client(30));
+        assert_eq!(order(&waiters, true), [40, 30, 20, 10]);
+        waiters.leave(Line::Leases, 4, client(30));
+        waiters.leave(Line::Waiters, 0, client(50));
+        waiters.set_aside(6);
+        assert!(!waiters.has_consumers() && waiters.first_ticket() == Some(2));
+        waiters.bring_all_back();
+        assert_eq!(order(&waiters, true), [40, 20, 10]);
+        assert!(waiters.has_consumers());
+    }
+}
