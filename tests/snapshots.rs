@@ -153,6 +153,17 @@ fn last_requests(dice: &mut Dice) -> Vec<String> {
     ]
 }
 
+/// What leaves dead letters on their way for several turns.
+fn last_dead_letters() -> Vec<String> {
+    let all: Vec<String> = (0..600).map(|n| format!("last-{n}")).collect();
+    let limit = "priority 9999 max-length 1 overflow dead-letter dead-letter dead";
+    vec![
+        "DEL a".into(),
+        format!("QUEUE POLICY SET p0 a {limit}"),
+        format!("RPUSH a {}", all.join(" ")),
+    ]
+}
+
 /// All that there is, in lists as append files have them.
 fn all(broker: &Broker) -> Contents {
     broker.contents().into_iter().chain(broker.hidden_contents()).collect()
@@ -232,6 +243,7 @@ fn what_is_read_back_is_what_there_was() {
             let requests = match number {
                 0 => vec![policy(&mut dice, &mut drawn)],
                 _ if number == STEPS - 1 && seed.is_multiple_of(2) => last_requests(&mut dice),
+                _ if number == STEPS - 1 && is_hurried => last_dead_letters(),
                 _ => requests(&mut dice, &mut drawn, number),
             };
             let mut same = Dice(dice.0);

@@ -135,7 +135,7 @@ impl QueueState {
         self.policy.as_ref()?.throttle.as_ref()
     }
 
-    /// Whether its rate allows no more deliveries than a new queue of this policy may have.
+    /// Whether nothing of its rate is used: a new queue of this policy could deliver no more.
     pub(super) fn has_full_bucket(&self, now_ms: i64) -> bool {
         let rate = self.throttle().and_then(Throttle::rate);
         rate.is_none_or(|rate| self.bucket.is_full(rate, now_ms))

@@ -60,6 +60,14 @@ pub const BURSTS: &[Burst] = &[
         shown: COUNT,
     },
     Burst {
+        policies: &["p q delivery at-least-once acknowledge next-pop max-in-flight 100000 \
+                     max-in-flight-per-client 100000 rate 100000"],
+        before: World::pop,
+        begin: |world| world.leave(),
+        end: "q",
+        shown: COUNT,
+    },
+    Burst {
         policies: &["p q delivery at-least-once acknowledge explicit ack-timeout-ms 100"],
         before: World::pop,
         begin: |world| world.now = world.now.plus_us(100_000),
