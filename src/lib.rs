@@ -71,7 +71,7 @@
 //! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
 //! | `note` | the content of append files besides plain commands |
-//! | `departure`, `key`, `client_id` | messages that leave a queue without a consumer; keys and database numbers; client ids |
+//! | `departure`, `pauses`, `key`, `client_id` | messages that leave a queue without a consumer; the pauses of a queue; keys and database numbers; client ids |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
@@ -137,6 +137,7 @@ mod histogram;
 mod keyspace;
 mod line_limit;
 mod note;
+mod pauses;
 mod quotes;
 mod slack;
 mod slowlog;

@@ -6,6 +6,7 @@
 
 use crate::departure::{Departure, Fate};
 use crate::key::Key;
+use crate::pauses::{Pauses, WITHOUT_END};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use crate::resp::write_header;
@@ -53,6 +54,10 @@ pub(crate) enum Note {
     LastDelivery { number: u64 },
     /// The stamps of the last deliveries of a queue, oldest first.
     InFlight { key: Vec<u8>, stamps: Vec<Stamp> },
+    /// The pauses of a queue from now on. They end by themselves.
+    Paused { key: Vec<u8>, pauses: Pauses },
+    /// The broker stopped in an orderly way. What is in flight was not lost by its consumers.
+    Stopped,
 }
 
 impl Note {
@@ -115,6 +120,11 @@ impl Note {
                 words.extend([b"in-flight".to_vec(), key.clone()]);
                 words.extend(stamps.iter().flat_map(stamp_words));
             }
+            Note::Paused { key, pauses } => {
+                words.extend([b"paused".to_vec(), key.clone()]);
+                words.extend([pauses.reads_until_ms, pauses.writes_until_ms].map(until_word));
+            }
+            Note::Stopped => words.push(b"stopped".to_vec()),
         }
         let mut inner = Vec::new();
         write_command(&mut inner, words.iter().map(Vec::as_slice));
@@ -204,6 +214,13 @@ impl Note {
                 let stamps = groups.iter().map(|group| read_stamp(group)).collect::<Option<_>>()?;
                 Some(Note::InFlight { key: key()?, stamps })
             }
+            b"paused" => {
+                let reads_until_ms = read_until(request.get(3)?)?;
+                let writes_until_ms = read_until(request.get(4)?)?;
+                let pauses = Pauses { reads_until_ms, writes_until_ms };
+                Some(Note::Paused { key: key()?, pauses })
+            }
+            b"stopped" => Some(Note::Stopped),
             _ => None,
         }
     }
@@ -245,6 +262,23 @@ fn read_end(word: &[u8]) -> Option<End> {
         b"left" => Some(End::Front),
         b"right" => Some(End::Back),
         _ => None,
+    }
+}
+
+/// The end of a pause, as a word.
+fn until_word(until_ms: Option<i64>) -> Vec<u8> {
+    match until_ms {
+        None => b"none".to_vec(),
+        Some(WITHOUT_END) => b"endless".to_vec(),
+        Some(until_ms) => digits(until_ms),
+    }
+}
+
+fn read_until(word: &[u8]) -> Option<Option<i64>> {
+    match word {
+        b"none" => Some(None),
+        b"endless" => Some(Some(WITHOUT_END)),
+        word => Some(Some(parse_integer(word)?)),
     }
 }
 
@@ -321,6 +355,15 @@ mod tests {
             Note::StampedAt { key: b"q".to_vec(), index: 7, stamp },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![] },
+            Note::Paused {
+                key: b"\r\n".to_vec(),
+                pauses: Pauses { reads_until_ms: Some(7), writes_until_ms: None },
+            },
+            Note::Paused {
+                key: b"".to_vec(),
+                pauses: Pauses { reads_until_ms: None, writes_until_ms: Some(WITHOUT_END) },
+            },
+            Note::Stopped,
         ];
         for note in notes {
             assert_eq!(back(&note), Ok(Some(note)));

@@ -188,6 +188,26 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE INFO q"),
     },
     Operation {
+        name: "QUEUE INFLIGHT with COUNT",
+        before: World::hold,
+        act: |world, _| world.ask("QUEUE INFLIGHT q COUNT 5"),
+    },
+    Operation {
+        name: "QUEUE PAUSE beside many paused queues",
+        before: |world, n| {
+            (0..n).for_each(|number| world.ask(&format!("QUEUE PAUSE q{number} FOR 100000")))
+        },
+        act: |world, _| world.ask("QUEUE PAUSE q FOR 100000"),
+    },
+    Operation {
+        name: "a pause ends beside many others",
+        before: |world, n| {
+            (0..n).for_each(|number| world.ask(&format!("QUEUE PAUSE q{number} FOR 100000")));
+            world.ask("QUEUE PAUSE q FOR 1000");
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
         name: "APPEND to a long string",
         before: |world, n| {
             world.ask(&format!("SET s {}", "x".repeat(10 * n)));
@@ -253,6 +273,27 @@ const LINEAR: &[Operation] = &[
         name: "many are returned",
         before: World::hold,
         act: |world, n| world.ask(&format!("QUEUE NACK q COUNT {n}")),
+    },
+    Operation {
+        name: "QUEUE PURGE of what is in flight",
+        before: World::hold,
+        act: |world, _| world.ask("QUEUE PURGE q INFLIGHT"),
+    },
+    Operation {
+        name: "QUEUE PURGE of ready messages",
+        before: |world, n| {
+            world.ask(EXPLICIT);
+            world.fill(n);
+        },
+        act: |world, _| world.ask("QUEUE PURGE q"),
+    },
+    Operation {
+        name: "QUEUE PURGE of delayed messages",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q delay-ms 100000");
+            world.fill(n);
+        },
+        act: |world, _| world.ask("QUEUE PURGE q DELAYED"),
     },
     Operation {
         name: "two workers with alternate messages disconnect together",

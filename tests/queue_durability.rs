@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use tidegate::clock::Now;
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::settings::Settings;
-use tidegate::{Broker, CloseReason, NoHost, Peer};
+use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
 const SEEDS: u64 = 600;
 const NEW_SEEDS: u64 = 60;
@@ -51,7 +51,7 @@ fn recent(dice: &mut Dice, number: usize) -> String {
 fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) -> String {
     let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
     let (one, other) = (key(dice), key(dice));
-    match dice.below(30) {
+    match dice.below(33) {
         0..8 => format!("RPUSH {one} {number}"),
         8..10 => format!("LPUSH {one} {number} {number}x"),
         10..14 => format!("LPOP {one}"),
@@ -76,6 +76,16 @@ fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) ->
         27 => format!("LINSERT {one} BEFORE {} {number}i", number / 2),
         28 if dice.below(4) == 0 => format!("DEL {one}"),
         28 => format!("LTRIM {one} 0 3"),
+        29 => {
+            let direction = ["READ", "WRITE", "ALL"][dice.below(3) as usize];
+            let span = ["", " FOR 3", " FOR 400"][dice.below(3) as usize];
+            format!("QUEUE PAUSE {one} {direction}{span}")
+        }
+        30 => format!("QUEUE RESUME {one}"),
+        31 if dice.below(3) == 0 => {
+            let kinds = ["", " READY", " DELAYED", " INFLIGHT", " DELAYED INFLIGHT"];
+            format!("QUEUE PURGE {one}{}", kinds[dice.below(5) as usize])
+        }
         // All are different: see `story`.
         _ => format!("RPUSH {one} {number}a {number}b {number}c"),
     }
@@ -549,4 +559,41 @@ fn deliveries_as_they_were_recorded_before_load() {
     let lists = as_plain_lists(&broker);
     assert_eq!(text(lists.get(&(0, b"q".to_vec()))), Some(b"bced".to_vec()));
     assert_eq!(lists.len(), 1);
+}
+
+/// A pause with a time ends when it would have, though the broker was not there meanwhile.
+#[test]
+fn a_pause_survives_a_kill_and_a_rewrite() {
+    for rewrite in ["", "BGREWRITEAOF\r\n"] {
+        // One queue has a policy, one a list, one nothing.
+        let mut world = World::new(MemoryDirectory::new(), SETTINGS).expect("a new directory");
+        let pauses =
+            "QUEUE PAUSE c READ FOR 1000\r\nQUEUE PAUSE a WRITE\r\nQUEUE PAUSE dead FOR 2000";
+        assert!(world.turn(0, &format!("RPUSH c x\r\nRPUSH a y\r\n{pauses}\r\n{rewrite}")));
+        while world.has_jobs() {
+            assert!(world.work());
+        }
+        let killed = world.directory.after_kill();
+        for (ms, expected) in [
+            (400, ["read 600", "write", "all 1600"]),
+            (1_500, ["none", "write", "all 500"]),
+            (2_500, ["none", "write", "none"]),
+        ] {
+            let now = world.now.plus_us(ms * 1_000);
+            let (mut loaded, _) = load(&killed, SETTINGS, now).expect("it loads");
+            let id = loaded.connect(0, Peer::in_process(), now);
+            let told = ["c", "a", "dead"].map(|key| paused(&mut loaded, id, key, now));
+            assert_eq!(told, expected, "after {ms} ms");
+        }
+    }
+}
+
+/// The pauses of a queue, and for how long.
+fn paused(broker: &mut Broker, id: ClientId, key: &str, now: Now) -> String {
+    let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
+    let told = info.split(" paused ").nth(1).expect("QUEUE INFO says so").to_string();
+    let mut words = told.split(' ').skip(1);
+    let (direction, _, ms) = (words.next(), words.nth(1), words.next());
+    let ms = ms.and_then(|ms| ms.strip_prefix(':')).map(|ms| format!(" {ms}"));
+    format!("{}{}", direction.unwrap_or_default(), ms.unwrap_or_default())
 }

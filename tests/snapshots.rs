@@ -99,7 +99,7 @@ fn requests(dice: &mut Dice, drawn: &mut Drawn, number: usize) -> Vec<String> {
     let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
     let (one, other) = (key(dice), key(dice));
     let string = ["s", "t", one][dice.below(3) as usize];
-    let request = match dice.below(34) {
+    let request = match dice.below(37) {
         0..4 => format!("RPUSH {one} {number} {number}x {}", number / 2),
         4 => format!("LPUSH {one} {number}l"),
         // More than a command has, and more than a turn hands over.
@@ -132,6 +132,11 @@ fn requests(dice: &mut Dice, drawn: &mut Drawn, number: usize) -> Vec<String> {
         31 if dice.below(4) == 0 => format!("DEL {one}"),
         31 => format!("LTRIM {one} 0 40"),
         32 => return vec!["MULTI".into(), format!("LPOP {one}"), "INCR n".into(), "EXEC".into()],
+        33 => {
+            format!("QUEUE PAUSE {one}{}", [" READ", " WRITE FOR 300", ""][dice.below(3) as usize])
+        }
+        34 => format!("QUEUE RESUME {one}"),
+        35 if dice.below(3) == 0 => format!("QUEUE PURGE {one} READY INFLIGHT DELAYED"),
         _ => "RESET".into(),
     };
     // An empty word has to be quoted.

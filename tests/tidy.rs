@@ -21,7 +21,7 @@ const MODULES: &[&[&str]] = &[
         "key",
     ],
     &["policy"],
-    &["departure", "settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
+    &["departure", "pauses", "settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["note", "value"],
     &["effects"],
     &["host", "keyspace"],

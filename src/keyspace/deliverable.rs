@@ -27,7 +27,7 @@ impl Keyspace {
     fn deliverable(&self, db: DbIndex, index: usize, owner: ClientId) -> usize {
         let ready = self.dbs[db].entries[index].list().map_or(0, Queue::len);
         let Some(queue_state) = self.queue_state_at(db, index) else { return ready };
-        if queue_state.is_read_paused {
+        if queue_state.is_read_paused() {
             return 0;
         }
         let Some(throttle) = queue_state.throttle() else { return ready };
@@ -64,7 +64,7 @@ impl Keyspace {
     ) -> Option<(u64, ClientId)> {
         let index = self.find(db, key)?;
         self.dbs[db].entries[index].list()?;
-        if self.queue_state_at(db, index).is_some_and(|queue_state| queue_state.is_read_paused) {
+        if self.queue_state_at(db, index).is_some_and(|queue_state| queue_state.is_read_paused()) {
             return None;
         }
         let is_deliverable = self.deliverable(db, index, ClientId::nobody()) > 0;
@@ -93,7 +93,7 @@ impl Keyspace {
         let Some(rate) = throttle.rate() else { return };
         queue_state.awaits_token = attachments.waiters.has_consumers()
             && Queue::of(&full.value).is_some_and(|queue| !queue.is_empty())
-            && !queue_state.is_read_paused
+            && !queue_state.is_read_paused()
             && queue_state.allowed_in_flight(throttle) > 0
             && queue_state.bucket.tokens(rate, now_ms) == 0;
         if queue_state.awaits_token {
@@ -173,7 +173,7 @@ impl Keyspace {
         let entry = &self.dbs[db].entries[index];
         let Some(attachments) = entry.attachments() else { return };
         let queue_state = attachments.queue_state.as_ref();
-        let is_paused = queue_state.is_some_and(|queue_state| queue_state.is_read_paused);
+        let is_paused = queue_state.is_some_and(|queue_state| queue_state.is_read_paused());
         let has_any = entry.list().is_some_and(|queue| !queue.is_empty());
         if attachments.is_ready || self.has_due() || is_paused || !has_any {
             return;

@@ -307,25 +307,6 @@ impl Keyspace {
         found.unwrap_or_default()
     }
 
-    /// Drops the messages in flight of a queue; true if there were any.
-    pub(crate) fn clear_in_flight(&mut self, db: DbIndex, key: &Key) -> bool {
-        let Some(queue_state) = self.queue_state(db, key) else { return false };
-        let deliveries = queue_state.in_flight.iter();
-        let held: Vec<_> =
-            deliveries.map(|(number, delivery)| (delivery.holder(db), number)).collect();
-        if held.is_empty() {
-            return false;
-        }
-        for (holder, number) in held {
-            self.registry.holdings.remove(holder, key, number);
-        }
-        self.change_queue_state(db, key, |queue_state| queue_state.in_flight.clear());
-        if let Some(index) = self.find(db, key) {
-            self.deliveries_ended(db, index);
-        }
-        true
-    }
-
     /// As `QueueState::expiry_of_emptied`.
     pub(crate) fn expiry_of_emptied(&mut self, db: DbIndex, key: &[u8]) -> Option<i64> {
         self.queue_state(db, key)?.expiry_of_emptied()

@@ -45,6 +45,7 @@ impl Keyspace {
         for (key, attachments, had_value) in staying {
             self.put_flushed(db, &key, attachments, had_value);
         }
+        self.schedule_ends_of_pauses(db);
     }
 
     /// Reattaches waiters, watchers and the state of a queue to a key that no longer has a value.
@@ -81,6 +82,7 @@ impl Keyspace {
             && let Some(at) = self.trash.iter().rposition(|trash| !trash.is_needed())
         {
             self.work.keys(1);
+            let message_bytes_before = self.trash[at].message_bytes();
             let is_empty = match &mut self.trash[at] {
                 Trash::Entries(entries, _) => match entries.pop() {
                     Some(entry) => {
@@ -91,9 +93,12 @@ impl Keyspace {
                 },
                 Trash::Expiries(expiries) => expiries.pop_first().is_none(),
                 Trash::Dues(dues) => dues.pop_first().is_none(),
+                messages => messages.free_messages(),
             };
+            self.bytes = self.bytes + self.trash[at].message_bytes() - message_bytes_before;
             if is_empty {
-                self.trash.swap_remove(at);
+                let gone = self.trash.swap_remove(at);
+                self.bytes -= gone.message_bytes();
             }
         }
     }
@@ -101,7 +106,7 @@ impl Keyspace {
     pub(super) fn trash_bytes(&self) -> usize {
         let bytes = |trash: &Trash| match trash {
             Trash::Entries(entries, _) => entries.iter().map(bytes_of).sum(),
-            Trash::Expiries(_) | Trash::Dues(_) => 0,
+            messages => messages.message_bytes(),
         };
         self.trash.iter().map(bytes).sum::<usize>()
     }
@@ -156,6 +161,7 @@ impl Keyspace {
         // There may have been only messages in flight or delayed.
         self.changes += u64::from(count == 0 && freed > 0);
         self.flush_queue_state(db);
+        self.schedule_ends_of_pauses(db);
     }
 }
 

@@ -125,6 +125,15 @@ impl Holdings {
         }
     }
 
+    /// Removes all deliveries that a holder has from one queue.
+    pub(super) fn forget_queue(&mut self, holder: Holder, key: &[u8]) {
+        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
+        self.len -= queues.remove(key).map_or(0, |numbers| numbers.len());
+        if queues.is_empty() {
+            self.by_holder.remove(&holder);
+        }
+    }
+
     /// Returns how often databases were swapped.
     #[inline]
     pub(super) fn swaps(&self) -> u64 {

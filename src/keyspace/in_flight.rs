@@ -152,6 +152,17 @@ impl InFlight {
         }
     }
 
+    /// Drops the oldest deliveries, at most this many, of those that nobody looks up any more.
+    pub(super) fn drop_oldest(&mut self, count: usize) {
+        (self.by_message, self.first_timed) = (None, None);
+        for _ in 0..count {
+            let Some((number, _)) = self.list.first() else { return };
+            if let Some(own_due_ms) = self.list.remove(number).and_then(|gone| gone.own_due_ms()) {
+                self.own_dues.remove(&(own_due_ms, number));
+            }
+        }
+    }
+
     /// Replaces the time `old_ms` since which deliveries are ready by `new_ms`.
     pub(super) fn replace_ready_ms(&mut self, old_ms: i64, new_ms: i64) {
         let deliveries = self.list.values_mut();

@@ -71,6 +71,8 @@ impl Keyspace {
                     dues += 1;
                 }
                 listed += usize::from(queue_state.is_listed);
+                let is_known = self.registry.paused.contains(&(db, key.clone()));
+                assert_eq!(is_known, queue_state.is_paused(), "paused, or not");
                 if let Some(due_ms) = queue_state.next_due_ms(entry.content()) {
                     let scheduled_ms = queue_state.due_ms.expect("due but not scheduled");
                     assert!(scheduled_ms <= due_ms, "scheduled too late");

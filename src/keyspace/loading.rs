@@ -1,6 +1,7 @@
 //! Queues under policies during the loading of append files.
 
 use super::{DbIndex, Key, Keyspace, QueueState};
+use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::queue::{Queue, Stamp};
 use crate::value::Kind;
@@ -93,6 +94,16 @@ impl Keyspace {
             queue.set_push_ms(ms);
             queue.replace_ready_ms(0, ms);
             self.bytes += queue.allocated_bytes();
+        }
+    }
+
+    /// Takes one delivery back from all messages in flight, which had no time to be acknowledged:
+    /// the broker stopped.
+    pub(crate) fn uncount_deliveries(&mut self) {
+        // During loading no client has a delivery.
+        for (db, key, numbers) in self.held_by_queue(&[ClientId::nobody()]) {
+            let Some(at) = self.slot(db, &key) else { continue };
+            numbers.iter().for_each(|number| self.uncount_delivery(at, *number));
         }
     }
 

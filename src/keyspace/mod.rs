@@ -43,6 +43,7 @@ mod pause;
 mod policies;
 mod policy_pass;
 mod producers;
+mod purge;
 mod queue_clock;
 mod queue_event;
 mod queue_log;

@@ -5,9 +5,11 @@
 
 use super::Value;
 use super::bucket::Bucket;
+use super::delivery::Delivery;
 use super::in_flight::InFlight;
 use super::recent::Recent;
 use super::totals::Totals;
+use crate::pauses::Pauses;
 use crate::policy::{QueuePolicy, Throttle};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
@@ -38,10 +40,8 @@ pub(crate) struct QueueState {
     /// The expiry of a list that became empty while its messages are in flight, in Unix
     /// milliseconds; `NEVER` if it did not, or had none.
     pub(super) expires_ms: i64,
-    /// Whether pops find nothing.
-    pub is_read_paused: bool,
-    /// Whether pushes are refused.
-    pub is_write_paused: bool,
+    /// Whether pops find nothing and pushes are refused.
+    pub pauses: Pauses,
     /// When the earliest thing is due, by the queue clock, as in `Db::dues`. It may be too early.
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as recorded in append files, with the number of the file.
@@ -69,8 +69,7 @@ impl QueueState {
             overdue_to: None,
             overdue_seen: 0,
             expires_ms: NEVER,
-            is_read_paused: false,
-            is_write_paused: false,
+            pauses: Pauses::default(),
             due_ms: None,
             recorded: (0, 0),
             recorded_delay: (0, 0, End::Front),
@@ -126,7 +125,29 @@ impl QueueState {
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.is_read_paused || self.is_write_paused
+        self.pauses.is_paused()
+    }
+
+    /// Whether pops find nothing.
+    #[inline]
+    pub(crate) fn is_read_paused(&self) -> bool {
+        self.pauses.reads_until_ms.is_some()
+    }
+
+    /// Whether pushes are refused.
+    #[inline]
+    pub(crate) fn is_write_paused(&self) -> bool {
+        self.pauses.writes_until_ms.is_some()
+    }
+
+    /// Returns when a message in flight returns because nobody has acknowledged it, by the queue
+    /// clock; `None` if time does not return it.
+    pub(crate) fn ack_due_ms(&self, delivery: &Delivery) -> Option<i64> {
+        if let Some(own_due_ms) = delivery.own_due_ms() {
+            return Some(own_due_ms);
+        }
+        let timeout_ms = self.policy.as_ref()?.ack_timeout_ms?;
+        Some(delivery.delivered_ms.saturating_add(timeout_ms))
     }
 
     /// Returns the limits on deliveries; `None` without any.
@@ -160,13 +181,12 @@ impl QueueState {
 
     /// Returns when the queue next has something due, by the queue clock.
     pub(super) fn next_due_ms(&self, value: &Value) -> Option<i64> {
-        let policy = self.policy.as_ref()?;
+        let end_of_pause = self.pauses.next_end_ms();
+        let Some(policy) = &self.policy else { return end_of_pause };
         let oldest_ms = Queue::of(value).and_then(Queue::oldest_ms);
         let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
-        let overdue = policy.ack_timeout_ms.and_then(|timeout| {
-            let (_, delivery) = self.in_flight.timed().next()?;
-            Some(delivery.delivered_ms.saturating_add(timeout))
-        });
+        let timed = self.in_flight.timed().next();
+        let overdue = timed.and_then(|(_, delivery)| self.ack_due_ms(delivery));
         let own_due = self.in_flight.first_own_due().map(|(due_ms, _)| due_ms);
         let ready = self.delayed.oldest_ms();
         // Recent messages need to be dropped only when all of them are outdated: until then,
@@ -176,6 +196,6 @@ impl QueueState {
             .and_then(|window| Some(self.recent.last_ms()?.saturating_add(window)));
         let token = self.next_token_ms();
         let dues = expiry.into_iter().chain(overdue).chain(own_due).chain(ready).chain(recent);
-        dues.chain(token).min()
+        dues.chain(end_of_pause).chain(token).min()
     }
 }

@@ -42,7 +42,9 @@ impl Entry {
             Some(_) => self.expires_ms(),
             None => emptied.map_or(NEVER, |queue_state| queue_state.expires_ms),
         };
-        if value.is_none() && in_flight.is_empty() && delayed.is_empty() {
+        let pauses = emptied.map(|queue_state| queue_state.pauses).unwrap_or_default();
+        let has_messages = value.is_some() || !in_flight.is_empty() || !delayed.is_empty();
+        if !has_messages && !pauses.is_paused() {
             return None;
         }
         let expires_ms = (expires_ms != NEVER).then_some(expires_ms);
@@ -52,7 +54,7 @@ impl Entry {
                 && queue_state.is_orphaned_by(policies.of(&key).map(|policy| &**policy))
         });
         let former_policy = former_policy.and_then(|queue_state| queue_state.policy.clone());
-        Some(SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms })
+        Some(SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms, pauses })
     }
 }
 

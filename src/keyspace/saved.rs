@@ -6,6 +6,7 @@
 use super::in_flight::InFlight;
 use crate::departure::Departure;
 use crate::key::{DbIndex, Key};
+use crate::pauses::Pauses;
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 use crate::value::Value;
@@ -38,7 +39,7 @@ pub struct SavedKey {
     pub db: DbIndex,
     /// The key.
     pub key: Key,
-    /// Its value; `None` if there are only messages in flight or delayed.
+    /// Its value; `None` if there are only messages in flight or delayed, or a pause.
     pub value: Option<Value>,
     /// The messages in flight of its queue.
     pub in_flight: InFlight,
@@ -50,6 +51,8 @@ pub struct SavedKey {
     /// The expiry in Unix milliseconds, if there is one; without a value, the expiry for messages
     /// in flight that are returned.
     pub expires_ms: Option<i64>,
+    /// The pauses of its queue.
+    pub pauses: Pauses,
 }
 
 impl SavedPart {

@@ -29,7 +29,7 @@ impl QueueState {
     /// Whether nothing but the limits of the policy applies to a push.
     #[inline]
     fn takes_simple_pushes(&self, policy: &QueuePolicy) -> bool {
-        !self.is_write_paused && self.delayed.is_empty() && policy.stores_all_at_once()
+        !self.is_write_paused() && self.delayed.is_empty() && policy.stores_all_at_once()
     }
 }
 

@@ -79,7 +79,7 @@ impl Keyspace {
         let dbs = self.dbs.iter_mut().map(|db| (&mut db.entries, &mut db.walk));
         let trash = self.trash.iter_mut().filter_map(|trash| match trash {
             Trash::Entries(entries, walk) => Some((entries, walk)),
-            Trash::Expiries(_) | Trash::Dues(_) => None,
+            _ => None,
         });
         let mut is_complete = snapshot.departing.is_empty();
         for (entries, walk) in dbs.chain(trash) {

@@ -11,12 +11,20 @@ pub(crate) struct Totals {
     pub acknowledged: u64,
     /// Delivered again.
     pub redelivered: u64,
+    /// Returned by QUEUE NACK.
+    pub nacked: u64,
+    /// Returned because they were not acknowledged in time.
+    pub timed_out: u64,
+    /// Returned because their connection was closed or reset.
+    pub connection_lost: u64,
     /// Removed after waiting too long.
     pub expired: u64,
     /// Refused because the queue was full or paused.
     pub rejected: u64,
     /// Removed for a reason other than expiry, and not dead-lettered.
     pub dropped: u64,
+    /// Removed by QUEUE PURGE.
+    pub purged: u64,
     /// Moved to a dead-letter queue, for any reason.
     pub dead_lettered: u64,
     /// Not stored because the same message was stored shortly before.
@@ -34,9 +42,13 @@ pub(crate) const COUNTS: &[Count] = &[
     ("delivered", |totals| totals.delivered),
     ("acknowledged", |totals| totals.acknowledged),
     ("redelivered", |totals| totals.redelivered),
+    ("nacked", |totals| totals.nacked),
+    ("timed-out", |totals| totals.timed_out),
+    ("connection-lost", |totals| totals.connection_lost),
     ("expired", |totals| totals.expired),
     ("rejected", |totals| totals.rejected),
     ("dropped", |totals| totals.dropped),
+    ("purged", |totals| totals.purged),
     ("dead-lettered", |totals| totals.dead_lettered),
     ("deduplicated", |totals| totals.deduplicated),
     ("shared-connections", |totals| totals.shared),

@@ -46,6 +46,7 @@ impl Keyspace {
         self.registry.is_behind = false;
         self.reach_key(db, key);
         if self.registry.has_left_due {
+            self.end_pauses(db, key);
             self.expire_overdue(db, key);
         }
         self.registry.is_behind = true;
@@ -78,9 +79,11 @@ impl Keyspace {
     }
 
     /// Removes the queue with the earliest due time from the schedule and returns it; a change
-    /// schedules it again.
+    /// schedules it again. Within the turn's budget: a queue whose look-up did what was due costs
+    /// time too.
     pub(crate) fn take_due(&mut self) -> Option<(DbIndex, Key)> {
-        while self.has_due() {
+        while self.work.has_time() && self.has_due() {
+            self.work.keys(1);
             let (_, db) = self.registry.due_dbs.first().map(|(due_ms, db)| (due_ms, *db))?;
             let (due_ms, key) = self.dbs[db].dues.pop_first()?;
             self.first_due_changed(db, Some(due_ms));

@@ -12,7 +12,7 @@ pub enum Overflow {
     Reject,
     /// The oldest messages are dropped.
     DropHead,
-    /// The oldest messages are dead-lettered.
+    /// The oldest messages are dead-lettered, not the pushed ones.
     DeadLetter,
     /// The producer waits for capacity.
     Block,
@@ -90,7 +90,8 @@ type Row = row::Row<QueuePolicy>;
 
 const MILLIS: Takes = Takes::Number { min: 1, max: MILLIS_MAX };
 const COUNT: Takes = Takes::Number { min: 1, max: COUNT_MAX };
-const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter", "block"];
+/// In the order of `Overflow`. The last is what RabbitMQ calls the first.
+const OVERFLOWS: &[&str] = &["reject", "drop-head", "dead-letter", "block", "reject-publish"];
 const DELIVERIES: &[&str] = &["at-most-once", "at-least-once"];
 const ACKNOWLEDGES: &[&str] = &["next-pop", "explicit"];
 
@@ -107,8 +108,8 @@ static ROWS: &[Row] = &[
         show: |policy| digits(policy.max_length_bytes) },
     Row { name: "overflow", takes: Takes::Word(OVERFLOWS),
         write: |policy, given| policy.overflow = match given.word() {
-            0 => Overflow::Reject, 1 => Overflow::DropHead, 2 => Overflow::DeadLetter,
-            _ => Overflow::Block },
+            1 => Overflow::DropHead, 2 => Overflow::DeadLetter, 3 => Overflow::Block,
+            _ => Overflow::Reject },
         show: |policy| chosen(OVERFLOWS, policy.overflow as usize) },
     Row { name: "block-timeout-ms", takes: MILLIS,
         write: |policy, given| policy.block_timeout_ms = given.number().unsigned_abs(),
@@ -349,7 +350,7 @@ mod tests {
             (
                 "a * overflow",
                 "option 'overflow' has no value; it takes one of reject, drop-head, \
-                dead-letter, block",
+                dead-letter, block, reject-publish",
             ),
             ("a * overflow reject", "option 'overflow' needs max-length or max-length-bytes"),
             ("a * max-length 1 max-length 2", "option 'max-length' is given twice"),
@@ -367,11 +368,13 @@ mod tests {
         ] {
             assert_eq!(parse(text).expect_err(text), error);
         }
+        let rejects = parse("a * max-length 1 overflow reject-publish").expect("valid");
+        assert_eq!(rejects, parse("a * max-length 1 overflow reject").expect("valid"));
         let error = parse("a * speed 1").expect_err("unknown");
         assert!(
             error.starts_with("unknown option 'speed'; the options are: priority N, max-length")
         );
-        assert!(error.contains("overflow reject|drop-head|dead-letter|block"));
+        assert!(error.contains("overflow reject|drop-head|dead-letter|block|reject-publish"));
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> b
         && let Some(queue_state) = keyspace.queue_state_in(at)
         && let Some(policy) = &queue_state.policy
     {
-        return !queue_state.is_read_paused && policy.is_acknowledged_by_pop();
+        return !queue_state.is_read_paused() && policy.is_acknowledged_by_pop();
     }
     let policy = keyspace.policies().of(key);
     policy.is_some_and(|policy| policy.is_acknowledged_by_pop())

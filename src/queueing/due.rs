@@ -1,8 +1,9 @@
-//! What becomes due in queues under a policy: delays and TTLs that end, deliveries that were not acknowledged
-//! in time, the next delivery at a limited rate.
+//! What becomes due in queues: pauses, delays and TTLs that end, deliveries that were not acknowledged in time,
+//! the next delivery at a limited rate.
 
 use super::Queues;
 use super::dead_letters::Exit;
+use super::return_messages::Cause;
 use crate::keyspace::{DbIndex, Fate, Key, QueueEvent, Return};
 use crate::policy::QueuePolicy;
 use crate::queue::End;
@@ -12,10 +13,8 @@ use std::sync::Arc;
 impl Queues<'_> {
     /// Does what is due at the time of the turn, within its budget.
     pub(crate) fn do_due(&mut self) {
-        while self.keyspace.work.has_time()
-            && let Some((db, key)) = self.keyspace.take_due()
-        {
-            self.keyspace.work.keys(1);
+        while let Some((db, key)) = self.keyspace.take_due() {
+            self.keyspace.end_pauses(db, &key);
             if let Some(policy) = self.keyspace.policy_of(db, &key) {
                 self.return_overdue(db, &key, &policy);
                 self.return_own_due(db, &key);
@@ -49,7 +48,7 @@ impl Queues<'_> {
                 numbers.len()
             );
         }
-        self.return_part(db, key, how, &numbers);
+        self.return_part(db, key, how, &numbers, Cause::TimedOut);
     }
 
     /// Returns messages whose lease, or other time of their own, is over.
@@ -65,7 +64,7 @@ impl Queues<'_> {
                  queue{left_out}"
             );
         }
-        self.return_messages(db, key, &numbers);
+        self.return_messages(db, key, &numbers, Cause::TimedOut);
     }
 
     /// Removes all expired messages at once, since no client may see or get one.

@@ -36,7 +36,7 @@ impl PushRules {
             delay_ms: None,
         };
         let Some(queue_state) = keyspace.queue_state_in(at) else { return rules };
-        rules.is_paused = queue_state.is_write_paused;
+        rules.is_paused = queue_state.is_write_paused();
         rules.delayed = (queue_state.delayed.len(), queue_state.delayed.message_bytes());
         if let Some(policy) = &queue_state.policy {
             rules.overflow = policy.overflow;
@@ -101,7 +101,7 @@ impl PushRules {
 /// The error for a refused push, which is counted.
 #[cold]
 fn refuse(keyspace: &mut Keyspace, at: Slot, count: usize) -> CommandError {
-    let policy = keyspace.queue_state_in(at).filter(|queue_state| !queue_state.is_write_paused);
+    let policy = keyspace.queue_state_in(at).filter(|queue_state| !queue_state.is_write_paused());
     let error = match policy.and_then(|queue_state| queue_state.policy.as_ref()) {
         Some(policy) => {
             full(keyspace.key_in(at), &limit_passed(keyspace, at, policy, count), policy)

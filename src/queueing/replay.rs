@@ -7,6 +7,7 @@
 
 use super::Queues;
 use super::deliver::Pop;
+use super::return_messages::Cause;
 use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clock::Now;
@@ -301,6 +302,8 @@ pub(crate) fn replay_note(
         Some(Note::InFlight { key, stamps }) => {
             keyspace.restamp_deliveries(db, &key, &stamps);
         }
+        Some(Note::Paused { key, pauses }) => keyspace.set_pauses(db, &key, pauses),
+        Some(Note::Stopped) => keyspace.uncount_deliveries(),
     }
     Ok(())
 }
@@ -333,7 +336,7 @@ impl Queues<'_> {
         self.keyspace.disconnect_holder(ClientId::nobody());
         let (_, all) = self.keyspace.take_disconnected(usize::MAX - 1);
         for (db, key, numbers) in all {
-            self.return_messages(db, &key, &numbers);
+            self.return_messages(db, &key, &numbers, Cause::Restart);
         }
         self.keyspace.policies().warn_of_assumptions();
         // If files lost their middle, a policy may have ended before its messages in flight or delayed were

@@ -16,6 +16,19 @@ use log::warn;
 /// A message and its stamp.
 type Message = (Box<[u8]>, Stamp);
 
+/// Why messages in flight return, or become dead letters or expire instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// QUEUE NACK.
+    Nacked,
+    /// They were not acknowledged in time.
+    TimedOut,
+    /// Their connection was closed or reset.
+    ConnectionLost,
+    /// The broker was started again, with new counts.
+    Restart,
+}
+
 /// Limit, per returned message, on the messages between its position and the end of the queue that are popped
 /// and pushed again. If there are more, returned messages are inserted and recorded one by one.
 const REWRITTEN_MAX: usize = 8;
@@ -26,40 +39,70 @@ impl Queues<'_> {
         while self.keyspace.has_disconnected() && self.keyspace.work.has_time() {
             let (how, parts) = self.keyspace.take_disconnected(self.keyspace.work.messages_left());
             for (db, key, numbers) in parts {
-                self.return_part(db, &key, how, &numbers);
+                self.return_part(db, &key, how, &numbers, Cause::ConnectionLost);
             }
         }
     }
 
     /// Returns messages in flight. They may be a part of a large number.
-    pub(super) fn return_part(&mut self, db: DbIndex, key: &Key, how: Return, numbers: &[u64]) {
+    pub(super) fn return_part(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        how: Return,
+        numbers: &[u64],
+        cause: Cause,
+    ) {
         match how {
-            Return::All => self.return_messages(db, key, numbers),
+            Return::All => self.return_messages(db, key, numbers, cause),
             Return::Undeliverable => {
                 // Examining costs less than moving, but not nothing.
                 self.keyspace.work.keys(numbers.len());
-                self.dispose_undeliverable(db, key, numbers);
+                let staying = self.dispose_undeliverable(db, key, numbers);
+                self.count_returned(db, key, cause, numbers.len() - staying.len());
             }
-            Return::Newest => self.put_in_position(db, key, numbers),
+            Return::Newest => {
+                self.count_returned(db, key, cause, numbers.len());
+                self.put_in_position(db, key, numbers);
+            }
         }
+    }
+
+    /// Counts messages that were in flight and are so no longer, whatever happens to them.
+    fn count_returned(&mut self, db: DbIndex, key: &Key, cause: Cause, messages: usize) {
+        let messages = messages as u64;
+        self.keyspace.count(db, key, |totals| match cause {
+            Cause::Nacked => totals.nacked += messages,
+            Cause::TimedOut => totals.timed_out += messages,
+            Cause::ConnectionLost => totals.connection_lost += messages,
+            Cause::Restart => {}
+        });
     }
 
     /// Returns all messages that a client has in flight. The client stays connected.
     pub(crate) fn give_back_held(&mut self, client: ClientId) {
         for (db, key, numbers) in self.keyspace.held_by_queue(&[client]) {
-            self.return_messages(db, &key, &numbers);
+            self.return_messages(db, &key, &numbers, Cause::ConnectionLost);
         }
     }
 
     /// Returns messages in flight to their positions in the queue, except those that were delivered too often
     /// or have expired meanwhile. The numbers are ascending.
-    pub(crate) fn return_messages(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+    pub(crate) fn return_messages(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        numbers: &[u64],
+        cause: Cause,
+    ) {
+        self.count_returned(db, key, cause, numbers.len());
         let staying = self.dispose_undeliverable(db, key, numbers);
         self.put_in_position(db, key, &staying);
     }
 
     /// As `return_messages`, but these deliveries do not count.
     pub(crate) fn return_uncounted(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        self.count_returned(db, key, Cause::Nacked, numbers.len());
         let Some(at) = self.keyspace.slot(db, key) else { return };
         for number in numbers {
             self.keyspace.uncount_delivery(at, *number);

@@ -7,6 +7,7 @@
 //! | a string | `SET` | `commands/string/set.rs` |
 //! | messages in flight or delayed | `RPUSH` to a separate list, and notes | `Queues::replay`, `replay_note` |
 //! | departing messages | `RPUSH` to a list of their own, and a note | `Keyspace::add_recorded_departure` |
+//! | the pauses of a queue | a note | `replay_note` |
 //! | an expiry | `PEXPIREAT`, of the list in flight if the queue is empty | `commands/expiry.rs`, `Queues::replay` |
 //!
 //! The same functions replay the changes of a running broker, which are recorded in the same form.
@@ -89,7 +90,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     }
 
     fn key(&mut self, saved: &SavedKey) -> io::Result<()> {
-        let SavedKey { db, key, value, in_flight, delayed, former_policy, expires_ms } = saved;
+        let SavedKey { db, key, value, in_flight, delayed, former_policy, .. } = saved;
         self.select(*db);
         if let Some(policy) = former_policy {
             let (key, policy) = (key.to_vec(), QueuePolicy::clone(policy));
@@ -105,11 +106,14 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 string.with(|bytes| write_command(self.out, [&b"SET"[..], key, bytes]));
             }
         }
-        if let Some(expires_ms) = *expires_ms {
+        if let Some(expires_ms) = saved.expires_ms {
             let mut digits = itoa::Buffer::new();
             let at = digits.format(expires_ms).as_bytes();
             let emptied = if value.is_some() { &[][..] } else { IN_FLIGHT };
             write_command(self.out, [&b"PEXPIREAT"[..], &[key, emptied].concat(), at]);
+        }
+        if saved.pauses.is_paused() {
+            Note::Paused { key: key.to_vec(), pauses: saved.pauses }.write(self.out);
         }
         self.empty()
     }

@@ -103,6 +103,9 @@ fn a_key_that_is_reached_late_has_the_same_ttl_after_a_kill() {
             let now = world.now.plus_us(ms * 1000);
             let len = |broker: &mut Broker| {
                 broker.settle(now);
+                while broker.has_backlog() {
+                    broker.settle(now);
+                }
                 let contents = broker.contents();
                 contents.get(&(db, b"key:0".to_vec())).map_or(0, |(messages, _)| messages.len())
             };
@@ -185,6 +188,64 @@ fn a_flush_is_seen_at_once_and_freed_in_parts() {
         assert!(settle_all(&mut world) > COUNT / STEPS_MAX as usize);
         assert_eq!(world.broker.message_count(), 1);
         assert_eq!(world.broker.next_deadline(world.now), None);
+    }
+}
+
+#[test]
+fn a_pause_with_a_time_ends_after_a_flush() {
+    let mut world = World::new(&[]);
+    fill(&mut world);
+    world.ask("QUEUE PAUSE key:9 WRITE FOR 500");
+    assert_eq!(world.ask("FLUSHALL"), "+OK\r\n");
+    assert!(world.broker.has_backlog(), "it is not done at once");
+    assert!(world.ask("RPUSH key:9 new").starts_with("-QUEUEPAUSED"));
+    settle_all(&mut world);
+    world.now = world.now.plus_us(500_000);
+    assert_eq!(world.ask("RPUSH key:9 new"), ":1\r\n");
+}
+
+/// More pauses than a turn ends.
+#[test]
+fn pauses_that_end_together_are_seen_by_none() {
+    let mut world = World::new(&[]);
+    fill(&mut world);
+    for number in 0..COUNT {
+        world.ask(&format!("QUEUE PAUSE key:{number} FOR 500"));
+    }
+    world.now = world.now.plus_us(500_000);
+    for number in [0, COUNT / 2, COUNT - 1] {
+        assert_eq!(world.ask(&format!("RPUSH key:{number} new")), ":2\r\n");
+        assert!(world.ask(&format!("LPOP key:{number}")).starts_with('$'));
+    }
+    assert!(settle_all(&mut world) > 1);
+    assert_eq!(world.broker.next_deadline(world.now), None);
+}
+
+#[test]
+fn a_purge_is_seen_at_once_and_freed_in_parts() {
+    for (request, is_in_flight) in [("QUEUE PURGE q INFLIGHT", true), ("QUEUE PURGE q", false)] {
+        for has_snapshot in [false, true] {
+            let mut world = World::new(&[]);
+            world.ask("QUEUE POLICY SET p q delivery at-least-once acknowledge explicit");
+            if is_in_flight {
+                world.pop()
+            } else {
+                world.push()
+            }
+            settle_all(&mut world);
+            if has_snapshot {
+                world.broker.begin_snapshot();
+            }
+            assert_eq!(world.ask(request), format!(":{COUNT}\r\n"));
+            assert!(world.broker.has_backlog(), "it is not done at once");
+            assert_eq!(world.ask("EXISTS q"), ":0\r\n");
+            assert_eq!(world.ask("QUEUE INFLIGHT q"), "*0\r\n");
+            world.leave();
+            settle_all(&mut world);
+            world.settle();
+            world.broker.check_invariants();
+            check_killed(&BURSTS[0], &world.stream, world.now, &[]);
+        }
     }
 }
 

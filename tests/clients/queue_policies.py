@@ -201,9 +201,9 @@ def one_that_is_killed_while_it_waits_gets_nothing():
     with ExitStack() as stack:
         victim = Worker(stack, "BLPOP", queue)
         queue.push("a")
-        queue.wait_for(acknowledged=1, waiters=1)
+        queue.wait_for(acknowledged=1, consumers_waiting=1)
         victim.kill()
-        queue.wait_for(waiters=0)
+        queue.wait_for(consumers_waiting=0)
         queue.push("b")
         assert queue.waiting() == ["b"] and victim.done == ["a"]
         queue.expect(redelivered=0, in_flight=0)
@@ -262,7 +262,7 @@ def a_worker_that_hangs_loses_its_message_and_may_go_on():
         queue.wait_for(acknowledged=1, in_flight=0)
         slow.wake()
         slow.go_on()
-        queue.wait_for(waiters=2)
+        queue.wait_for(consumers_waiting=2)
         # It is too late for a, and gets its turn as everybody does.
         queue.expect(acknowledged=1, redelivered=1)
         queue.push("b", "c")
@@ -290,7 +290,7 @@ def a_worker_that_hangs_reads_its_message_too_late():
         queue.wait_for(acknowledged=1, in_flight=0)
         queue.expect(delivered=3, redelivered=2)
         heir.go_on()
-        queue.wait_for(waiters=2)
+        queue.wait_for(consumers_waiting=2)
         queue.expect(delivered=3, acknowledged=1, length=0)
 
 

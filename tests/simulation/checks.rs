@@ -40,12 +40,12 @@ pub fn check(
     }
     let connected = model.clients.iter().filter(|client| client.is_connected).count();
     assert_eq!(broker.client_count(), connected, "connected clients");
-    // With policies the broker may look at a queue needlessly.
-    let may_be = model.has_had_policies || model.has_backlog();
+    // With timers of queues the broker may look at a queue needlessly.
+    let may_be = model.has_had_timers || model.has_backlog();
     assert!(broker.has_backlog() || !model.has_backlog(), "no backlog");
     assert!(may_be || !broker.has_backlog(), "backlog");
     let deadline_us = broker.next_deadline(now).map(|wait| wait.as_micros() as u64);
-    check_deadline(deadline_us, model.next_deadline_us(now), model.has_had_policies);
+    check_deadline(deadline_us, model.next_deadline_us(now), model.has_had_timers);
     check_conservation(model);
     check_queues(model);
 }
@@ -101,9 +101,9 @@ pub fn bytes_of(output: &Outbox) -> Vec<u8> {
     slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
 }
 
-/// With policies the broker's deadline may be too early, but never too late.
-fn check_deadline(got_us: Option<u64>, expected_us: Option<u64>, has_had_policies: bool) {
-    if has_had_policies {
+/// With timers of queues the broker's deadline may be too early, but never too late.
+fn check_deadline(got_us: Option<u64>, expected_us: Option<u64>, has_had_timers: bool) {
+    if has_had_timers {
         let is_in_time = expected_us.is_none_or(|at| got_us.is_some_and(|got_us| got_us <= at));
         assert!(is_in_time, "next deadline: {got_us:?} is later than {expected_us:?}");
     } else {
@@ -127,7 +127,7 @@ fn check_conservation(model: &Model) {
 fn check_queues(model: &Model) {
     for ((db, key), record) in &model.queues {
         let totals = &record.totals;
-        let gone = totals.expired + totals.dropped + totals.dead_lettered;
+        let gone = totals.expired + totals.dropped + totals.dead_lettered + totals.purged;
         let left = model.dbs[*db].get(key).map_or(0, |list| list.messages.len());
         assert_eq!(
             totals.pushed + record.others,

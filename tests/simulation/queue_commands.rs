@@ -13,8 +13,8 @@ pub const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
 
 /// The mix of commands about queues: weights chosen by the seed.
 pub struct QueueMix {
-    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL, POP, TOUCH.
-    weights: [usize; 8],
+    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL, POP, TOUCH, PURGE.
+    weights: [usize; 9],
     at_least_once_percent: usize,
     delay_percent: usize,
     block_percent: usize,
@@ -38,6 +38,7 @@ impl QueueMix {
                 pick(&[0, 1, 1]),
                 pick(&[0, 4, 12]),
                 pick(&[0, 1, 3]),
+                pick(&[0, 1, 2]),
             ],
             at_least_once_percent: pick(&[20, 60, 90]),
             scene_percent: pick(&[0, 3, 8]),
@@ -81,20 +82,33 @@ impl Generator {
                 if rng.percent(70) {
                     all.extend(words(&[rng.pick(&["READ", "write", "ALL"])]));
                 }
+                if command == "PAUSE" && rng.percent(50) {
+                    all.extend(words(&["FOR", rng.pick(SPANS_MS)]));
+                }
                 all
             }
             4 => match rng.below(6) {
                 0 => words(&["QUEUE", "POLICY", "LIST"]),
                 1 => words(&["QUEUE", "policy", "OF", &any]),
-                2 | 3 => words(&["QUEUE", "INFLIGHT", &key]),
+                2 => words(&["QUEUE", "INFLIGHT", &key]),
+                3 => words(&["QUEUE", "inflight", &key, "COUNT", rng.pick(&["0", "1", "2"])]),
                 _ => words(&["QUEUE", "INFO", &any]),
             },
             5 => words(&["QUEUE", "POLICY", "DEL", rng.pick(NAMES)]),
             6 => self.pop_with_receipts(rng),
-            _ => {
+            7 => {
                 let mut all = receipts(rng, hint, "TOUCH", &key);
                 if rng.percent(40) {
                     all.extend(words(&["LEASE", rng.pick(SPANS_MS)]));
+                }
+                all
+            }
+            _ => {
+                let mut all = words(&["QUEUE", "PURGE", &key]);
+                for kind in ["READY", "delayed", "INFLIGHT"] {
+                    if rng.percent(40) {
+                        all.extend(words(&[kind]));
+                    }
                 }
                 all
             }
@@ -130,7 +144,9 @@ impl Generator {
         }
         let overflow = match rng.percent(mix.block_percent) {
             true => "block",
-            false => rng.pick(&["reject", "drop-head", "drop-head", "dead-letter"]),
+            false => {
+                rng.pick(&["reject", "reject-publish", "drop-head", "drop-head", "dead-letter"])
+            }
         };
         // Without a limit or a dead-letter queue, some of these are refused.
         if (is_bounded && rng.percent(80)) || rng.one_in(50) {

@@ -147,9 +147,10 @@ fn returns(key: &str) -> Vec<Input> {
 
 /// A queue delivers nothing although it has messages.
 fn paused(rng: &mut Rng, key: &str) -> Vec<Input> {
+    let pause = ["QUEUE", "PAUSE", key, "FOR", rng.pick(SPANS_MS)];
     script(&[
         &["RPUSH", key, "a", "b"],
-        &["QUEUE", "PAUSE", key, rng.pick(&["READ", "ALL"])],
+        &[&pause[..3], &[rng.pick(&["READ", "ALL"])], &pause[3..rng.pick(&[3, 5])]].concat(),
         &["LPOP", key],
         &["BLPOP", key, rng.pick(&["0", "1"])],
     ])

@@ -4,7 +4,7 @@ use crate::commands::take::count_of;
 use crate::engine::{Arguments, CommandError, Context, is_word};
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::MILLIS_MAX;
-use crate::queueing::Queues;
+use crate::queueing::{Cause, Queues};
 use crate::resp::Request;
 
 /// How QUEUE NACK returns messages. The words are those of Redis' XNACK.
@@ -89,7 +89,7 @@ pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     let mut queues = Queues::new(&mut ctx.state.keyspace);
     match how {
         Nack::Silent => queues.return_uncounted(ctx.db, &key, &numbers),
-        Nack::Fail => queues.return_messages(ctx.db, &key, &numbers),
+        Nack::Fail => queues.return_messages(ctx.db, &key, &numbers, Cause::Nacked),
     }
     ctx.reply.count(numbers.len());
     Ok(())

@@ -1,23 +1,24 @@
-//! QUEUE INFO and INFLIGHT: what is known about a queue, and its messages in flight.
+//! QUEUE INFO: what is known about a queue.
 
 use crate::engine::{Arguments, CommandError, Context};
-use crate::keyspace::{COUNTS, Line, Totals};
+use crate::keyspace::{COUNTS, Line, QueueState, Totals};
+use crate::pauses::Pauses;
 use crate::resp::{Output, Request};
 
 /// Returns the paused directions of a queue as a word.
-fn paused_word(is_read_paused: bool, is_write_paused: bool) -> &'static str {
-    match (is_read_paused, is_write_paused) {
-        (false, false) => "none",
-        (true, false) => "read",
-        (false, true) => "write",
-        (true, true) => "all",
+fn paused_word(pauses: Pauses) -> &'static str {
+    match (pauses.reads_until_ms, pauses.writes_until_ms) {
+        (None, None) => "none",
+        (Some(_), None) => "read",
+        (None, Some(_)) => "write",
+        (Some(_), Some(_)) => "all",
     }
 }
 
 pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::from(request, 2).required()?;
     let keyspace = &mut ctx.state.keyspace;
-    let waiters = keyspace.line_len(ctx.db, key, Line::Waiters)
+    let consumers = keyspace.line_len(ctx.db, key, Line::Waiters)
         + keyspace.line_len(ctx.db, key, Line::Movers);
     let producers = keyspace.line_len(ctx.db, key, Line::Producers);
     let now_ms = keyspace.queue_ms();
@@ -31,15 +32,14 @@ pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     };
     let policy = keyspace.policy_for(ctx.db, key);
     let queue_state = keyspace.queue_state(ctx.db, key);
-    let (in_flight, delayed, paused, totals) = queue_state.map_or_else(
-        || (0, 0, "none", Totals::default()),
-        |queue_state| {
-            let paused = paused_word(queue_state.is_read_paused, queue_state.is_write_paused);
-            (queue_state.in_flight.len(), queue_state.delayed.len(), paused, queue_state.totals)
+    let (in_flight, delayed, pauses, totals) = queue_state.map_or_else(
+        || (0, 0, Pauses::default(), Totals::default()),
+        |QueueState { in_flight, delayed, pauses, totals, .. }| {
+            (in_flight.len(), delayed.len(), *pauses, *totals)
         },
     );
     let reply = &mut *ctx.reply;
-    reply.map(9 + COUNTS.len());
+    reply.map(10 + COUNTS.len());
     reply.bulk(b"policy");
     match policy {
         Some(policy) => reply.bulk(&policy.name),
@@ -51,17 +51,14 @@ pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
         Some(bytes) => reply.count(bytes),
         None => reply.null(),
     }
-    reply.bulk(b"oldest-age-ms");
-    match oldest_ms {
-        Some(oldest_ms) => reply.integer(now_ms.saturating_sub(oldest_ms)),
-        None => reply.null(),
-    }
+    span(reply, "oldest-age-ms", oldest_ms.map(|oldest_ms| now_ms.saturating_sub(oldest_ms)));
     field(reply, "in-flight", in_flight);
     field(reply, "delayed", delayed);
-    field(reply, "waiters", waiters);
-    field(reply, "producers", producers);
+    field(reply, "consumers-waiting", consumers);
+    field(reply, "producers-waiting", producers);
     reply.bulk(b"paused");
-    reply.bulk(paused.as_bytes());
+    reply.bulk(paused_word(pauses).as_bytes());
+    span(reply, "paused-for-ms", pauses.next_end_ms().map(|end_ms| end_ms.saturating_sub(now_ms)));
     for (name, count) in COUNTS {
         reply.bulk(name.as_bytes());
         // Counts of messages stay far below the maximum of i64.
@@ -75,28 +72,11 @@ fn field(reply: &mut Output, name: &str, count: usize) {
     reply.count(count);
 }
 
-pub(super) fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    let key = Arguments::from(request, 2).required()?;
-    let now_ms = ctx.state.keyspace.queue_ms();
-    let Some(queue_state) = ctx.state.keyspace.queue_state(ctx.db, key) else {
-        ctx.reply.array(0);
-        return Ok(());
-    };
-    let reply = &mut *ctx.reply;
-    let count = queue_state.in_flight.len();
-    reply.array(count);
-    for (_, delivery) in queue_state.in_flight.iter() {
-        reply.map(4);
-        reply.bulk(b"message");
-        reply.bulk(&delivery.message);
-        reply.bulk(b"client-id");
-        // IDs of clients stay far below the maximum of i64.
-        reply.bulk(delivery.owner.number().to_string().as_bytes());
-        reply.bulk(b"in-flight-ms");
-        reply.integer(now_ms.saturating_sub(delivery.delivered_ms));
-        reply.bulk(b"deliveries");
-        reply.integer(delivery.stamp.deliveries.into());
+/// Writes a number of milliseconds, or null.
+pub(super) fn span(reply: &mut Output, name: &str, ms: Option<i64>) {
+    reply.bulk(name.as_bytes());
+    match ms {
+        Some(ms) => reply.integer(ms),
+        None => reply.null(),
     }
-    ctx.state.keyspace.work.moved(count);
-    Ok(())
 }

@@ -3,19 +3,21 @@
 
 mod acknowledge;
 mod help;
+mod inflight;
 mod info;
 mod list;
 mod pause;
 mod policy;
 mod pop;
+mod purge;
 
 use crate::engine::Arg::{
     Block, Many, Named, One, OneOf, Optional, OptionalBlock, OptionalChoice, OptionalNamed,
-    PolicyOptions, Word,
+    OptionalWord, PolicyOptions, Word,
 };
 use crate::engine::Group::Queue;
 use crate::engine::syntax::TAKE_MANY;
-use crate::engine::uses::{READ, TAKE, UPDATE};
+use crate::engine::uses::{DELETE, READ, TAKE, UPDATE};
 use crate::engine::{Arg, Command};
 
 /// Receipts.
@@ -65,15 +67,20 @@ static SUBCOMMANDS: &[Command] = &[
         .args(&[One("key")])
         .cost("O(1) under a policy, else O(N) where N is the number of messages")
         .says("Returns the policy, sizes, state and counts of a queue."),
-    Command::new("queue|inflight", 3, info::inflight).group(Queue).since(SINCE).read_only().key(2, READ)
-        .args(&[One("key")]).cost("O(N) where N is the number of messages in flight")
+    Command::new("queue|inflight", -3, inflight::inflight).group(Queue).since(SINCE).read_only().key(2, READ)
+        .args(&[One("key"), OptionalNamed("COUNT", "count")])
+        .cost("O(N) where N is the number of messages returned")
         .says("Lists the messages of a queue that are in flight."),
     Command::new("queue|list", -2, list::list).group(Queue).since(SINCE).read_only()
         .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
         .cost("O(1) for each call").says("Returns some of the queues, and a cursor to continue."),
     Command::new("queue|pause", -3, pause::pause).group(Queue).since(SINCE).admin().key(2, READ)
-        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
+        .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"]), OptionalNamed("FOR", "milliseconds")])
         .says("Pauses pops from a queue, pushes to it, or both."),
+    Command::new("queue|purge", -3, purge::purge).group(Queue).since(SINCE).write().key(2, DELETE)
+        .args(&[One("key"), OptionalWord("READY"), OptionalWord("DELAYED"), OptionalWord("INFLIGHT")])
+        .cost("O(N) where N is the number of messages dropped")
+        .says("Drops the messages of a queue: ready ones, delayed ones, or those in flight."),
     Command::new("queue|resume", -3, pause::resume).group(Queue).since(SINCE).admin().key(2, READ)
         .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"])])
         .says("Ends a pause of a queue."),

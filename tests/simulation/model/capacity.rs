@@ -5,6 +5,12 @@ use super::policies::Policy;
 use super::reply::Reply;
 use super::{Key, Model, Who};
 
+/// Whether a push may ever be made, however little is in the queue.
+fn ever_fits(policy: &Policy, count: usize, bytes: usize) -> bool {
+    policy.number("max-length").is_none_or(|max| count as i64 <= max)
+        && policy.number("max-length-bytes").is_none_or(|max| bytes as i64 <= max)
+}
+
 impl Model {
     /// The producers that wait for capacity in a queue, the longest-waiting first.
     pub(super) fn producers_of(&self, db: usize, key: &[u8]) -> impl Iterator<Item = Who> {
@@ -26,8 +32,7 @@ impl Model {
         let policy = self.policy(key).filter(|policy| policy.is("overflow", "block"))?;
         let new = self.new_messages(db, key, messages);
         let (count, bytes) = (new.len(), new.iter().map(Vec::len).sum::<usize>());
-        let ever_fits = policy.number("max-length").is_none_or(|max| count as i64 <= max)
-            && policy.number("max-length-bytes").is_none_or(|max| bytes as i64 <= max);
+        let ever_fits = ever_fits(&policy, count, bytes);
         let waits = self.first_producer(db, key).is_some()
             || self.limit_passed(db, key, &policy, count, bytes).is_some();
         (count > 0 && ever_fits && waits).then_some(policy)
@@ -114,7 +119,7 @@ impl Model {
             return false;
         };
         let record = self.queues.get(&(*db, key.clone()));
-        if record.is_some_and(|record| record.is_write_paused) {
+        if record.is_some_and(|record| record.writes_until_ms.is_some()) {
             return false;
         }
         let Some(policy) = self.policy(key).filter(|policy| policy.is("overflow", "block")) else {
@@ -122,7 +127,10 @@ impl Model {
         };
         let new = self.new_messages(*db, key, messages);
         let bytes = new.iter().map(Vec::len).sum();
-        new.is_empty() || self.limit_passed(*db, key, &policy, new.len(), bytes).is_none()
+        // One that is known to be too large by now is refused.
+        new.is_empty()
+            || !ever_fits(&policy, new.len(), bytes)
+            || self.limit_passed(*db, key, &policy, new.len(), bytes).is_none()
     }
 
     /// The error for a producer that has waited too long, which is counted; `None` if the client is not

@@ -1,7 +1,7 @@
 //! Messages in flight: delivered, but not yet acknowledged.
 
 use super::client::Side;
-use super::queue_state::Fate;
+use super::queue_state::{Fate, Totals};
 use super::{Item, Key, Message, Model, Who};
 
 /// A message in flight.
@@ -23,6 +23,12 @@ pub struct Delivery {
     pub side: Side,
     pub delivered_ms: i64,
 }
+
+/// Counts messages that return, by the cause.
+type Cause = fn(&mut Totals) -> &mut i64;
+pub const NACKED: Cause = |totals| &mut totals.nacked;
+const TIMED_OUT: Cause = |totals| &mut totals.timed_out;
+const CONNECTION_LOST: Cause = |totals| &mut totals.connection_lost;
 
 impl Model {
     /// Delivers the message at one side of a list to a client, which must acknowledge it.
@@ -191,7 +197,8 @@ impl Model {
     }
 
     /// Returns messages: those that may not return are removed first.
-    pub(super) fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+    pub(super) fn give_back_all(&mut self, db: usize, key: &[u8], numbers: &[u64], cause: Cause) {
+        self.count(db, key, |totals| *cause(totals) += numbers.len() as i64);
         let (leaving, staying): (Vec<u64>, Vec<u64>) =
             numbers.iter().partition(|number| self.must_leave(db, key, **number));
         for number in leaving.into_iter().chain(staying) {
@@ -210,7 +217,7 @@ impl Model {
     ) -> usize {
         let mut numbers = self.held(who, db, key);
         numbers.truncate(count);
-        self.give_back_all(db, key, &numbers);
+        self.give_back_all(db, key, &numbers, NACKED);
         numbers.len()
     }
 
@@ -233,7 +240,7 @@ impl Model {
                 .iter()
                 .filter(|one| one.owner.is_some_and(|owner| clients.contains(&owner)));
             let numbers: Vec<u64> = own.map(|delivery| delivery.number).collect();
-            self.give_back_all(db, &key, &numbers);
+            self.give_back_all(db, &key, &numbers, CONNECTION_LOST);
         }
     }
 
@@ -253,8 +260,8 @@ impl Model {
         let is_due = |delivery: &&Delivery| delivery.own_due_ms.is_some_and(|ms| ms <= now_ms);
         let due = record.in_flight.iter().filter(is_due);
         let due: Vec<u64> = due.map(|delivery| delivery.number).collect();
-        self.give_back_all(db, key, &overdue);
-        self.give_back_all(db, key, &due);
+        self.give_back_all(db, key, &overdue, TIMED_OUT);
+        self.give_back_all(db, key, &due, TIMED_OUT);
     }
 
     /// Why a message in flight must not return: it was delivered too often, or has waited too long.

@@ -93,7 +93,7 @@ pub struct Model {
     pub queues: BTreeMap<(usize, Key), Record>,
     /// The highest priority first; among equals, the first by name.
     policies: Vec<Policy>,
-    pub has_had_policies: bool,
+    pub has_had_timers: bool,
     /// The number of the last delivery.
     last_delivery: u64,
     /// Clients that wait for keys or for capacity, the longest-waiting first.
@@ -127,7 +127,7 @@ impl Model {
             tally: Tally::default(),
             queues: BTreeMap::new(),
             policies: Vec::new(),
-            has_had_policies: false,
+            has_had_timers: false,
             last_delivery: 0,
             line: Vec::new(),
             ready: Vec::new(),

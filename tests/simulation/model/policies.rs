@@ -57,7 +57,11 @@ impl Policy {
         let mut given: Vec<(String, Vec<u8>)> = Vec::new();
         for option in words[2..].chunks(2) {
             let name = String::from_utf8_lossy(&option[0]).to_ascii_lowercase();
-            given.push((name, option[1].clone()));
+            let value = match option[1].as_slice() {
+                b"reject-publish" => b"reject".to_vec(),
+                value => value.to_vec(),
+            };
+            given.push((name, value));
         }
         let value = |name: &str| given.iter().find(|(other, _)| other == name);
         for (name, needed, text) in NEEDS {
@@ -164,7 +168,7 @@ impl Model {
         match words[2].to_ascii_uppercase().as_slice() {
             b"SET" => {
                 let policy = Policy::parse(&words[3..])?;
-                self.has_had_policies = true;
+                self.has_had_timers = true;
                 self.change_policies(Some(policy.clone()), &policy.name);
                 reply.ok();
             }

@@ -10,6 +10,9 @@ use super::policies::Policy;
 use super::throttle::Allowance;
 use super::{Key, Message, Model, Stamp};
 
+/// The end of a pause that does not end by itself.
+const ENDLESS: i64 = i64::MAX;
+
 /// A message that was dead-lettered this often is dropped.
 const HOPS_MAX: u32 = 16;
 
@@ -20,9 +23,13 @@ pub struct Totals {
     pub delivered: i64,
     pub acknowledged: i64,
     pub redelivered: i64,
+    pub nacked: i64,
+    pub timed_out: i64,
+    pub connection_lost: i64,
     pub expired: i64,
     pub rejected: i64,
     pub dropped: i64,
+    pub purged: i64,
     pub dead_lettered: i64,
     pub deduplicated: i64,
     pub shared: i64,
@@ -41,8 +48,9 @@ pub struct Record {
     pub awaits_rate: bool,
     /// When which messages were stored, in order, for deduplication.
     pub recent: Vec<(i64, Vec<u8>)>,
-    pub is_read_paused: bool,
-    pub is_write_paused: bool,
+    /// Until when reads are paused; `ENDLESS` without an end.
+    pub reads_until_ms: Option<i64>,
+    pub writes_until_ms: Option<i64>,
     pub totals: Totals,
     /// Messages added less messages removed, in ways that the totals do not count.
     pub others: i64,
@@ -52,7 +60,13 @@ pub struct Record {
 
 impl Record {
     pub fn is_paused(&self) -> bool {
-        self.is_read_paused || self.is_write_paused
+        self.reads_until_ms.is_some() || self.writes_until_ms.is_some()
+    }
+
+    /// When the first pause ends by itself.
+    pub fn end_of_pause_ms(&self) -> Option<i64> {
+        let ends = [self.reads_until_ms, self.writes_until_ms].into_iter().flatten();
+        ends.filter(|until_ms| *until_ms != ENDLESS).min()
     }
 }
 
@@ -75,7 +89,7 @@ impl Model {
     }
 
     pub(super) fn is_read_paused(&self, db: usize, key: &[u8]) -> bool {
-        self.queues.get(&(db, key.to_vec())).is_some_and(|record| record.is_read_paused)
+        self.queues.get(&(db, key.to_vec())).is_some_and(|record| record.reads_until_ms.is_some())
     }
 
     /// The keys of paused queues, in any database.
@@ -131,23 +145,41 @@ impl Model {
         });
     }
 
-    /// QUEUE PAUSE and QUEUE RESUME.
-    pub(super) fn set_paused(
+    /// QUEUE PAUSE for this long or without an end, and QUEUE RESUME.
+    pub(super) fn pause(
         &mut self,
         db: usize,
         key: &[u8],
         directions: (bool, bool),
-        is_paused: bool,
+        span_ms: Option<i64>,
+    ) {
+        let until_ms = span_ms.map_or(ENDLESS, |ms| self.queue_ms() + ms);
+        self.has_had_timers |= span_ms.is_some();
+        self.set_pauses(db, key, directions, Some(until_ms));
+    }
+
+    pub(super) fn set_pauses(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        directions: (bool, bool),
+        until_ms: Option<i64>,
     ) {
         let (reads, writes) = directions;
         let name = (db, key.to_vec());
-        if is_paused && !self.queues.contains_key(&name) {
+        let before = self.queues.get(&name).cloned().unwrap_or_default();
+        let before = (before.reads_until_ms, before.writes_until_ms);
+        let reads_until_ms = if reads { until_ms } else { before.0 };
+        let writes_until_ms = if writes { until_ms } else { before.1 };
+        if before == (reads_until_ms, writes_until_ms) {
+            return;
+        }
+        if !self.queues.contains_key(&name) {
             let others = self.list(db, key).len() as i64;
             self.queues.insert(name, Record { others, ..Record::default() });
         }
         if let Some(record) = self.record(db, key) {
-            record.is_read_paused = if reads { is_paused } else { record.is_read_paused };
-            record.is_write_paused = if writes { is_paused } else { record.is_write_paused };
+            (record.reads_until_ms, record.writes_until_ms) = (reads_until_ms, writes_until_ms);
             if !record.is_paused() && self.policy(key).is_none() {
                 self.queues.remove(&(db, key.to_vec()));
             }
@@ -167,7 +199,7 @@ impl Model {
         let policy = self.policy(key);
         let Some(record) = self.record(db, key) else { return Ok(()) };
         let shown = String::from_utf8_lossy(key);
-        let error = if record.is_write_paused {
+        let error = if record.writes_until_ms.is_some() {
             Some(format!("QUEUEPAUSED queue '{shown}' takes no messages now"))
         } else {
             policy.filter(rejects).and_then(|policy| {
@@ -277,11 +309,12 @@ impl Model {
 
     /// When a queue has something to do.
     fn due_ms(&self, db: usize, key: &[u8]) -> Option<i64> {
-        let policy = self.policy(key)?;
+        let record = self.queues.get(&(db, key.to_vec()));
+        let pause = record.and_then(Record::end_of_pause_ms);
+        let Some(policy) = self.policy(key) else { return pause };
         let list = self.list(db, key);
         let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
         let expiry = policy.number("message-ttl-ms").and_then(|ttl_ms| Some(oldest_ms? + ttl_ms));
-        let record = self.queues.get(&(db, key.to_vec()));
         // The next one is not checked earlier, even if the system time was set back meanwhile.
         let in_flight = record.map(|record| record.in_flight.as_slice()).unwrap_or_default();
         let first = in_flight.iter().find(|delivery| delivery.own_due_ms.is_none());
@@ -295,14 +328,11 @@ impl Model {
             .and_then(|window_ms| last.map(|(stored_ms, _)| stored_ms + window_ms));
         let rate = self.rate_due_ms(db, key);
         let dues = expiry.into_iter().chain(overdue).chain(own_due).chain(ripe).chain(forgotten);
-        dues.chain(rate).min()
+        dues.chain(pause).chain(rate).min()
     }
 
     /// The queue that has something to do first, and when.
     pub(super) fn next_due(&self) -> Option<(i64, usize, Key)> {
-        if self.policies.is_empty() {
-            return None;
-        }
         let mut names: BTreeSet<(usize, Key)> = self.queues.keys().cloned().collect();
         for (db, lists) in self.dbs.iter().enumerate() {
             names.extend(lists.keys().map(|key| (db, key.clone())));
@@ -322,12 +352,22 @@ impl Model {
         while let Some((due_ms, db, key)) = self.next_due()
             && due_ms <= now_ms
         {
+            self.end_pauses(db, &key);
             self.return_overdue(db, &key);
             self.release(db, &key, now_ms);
             self.forget_old(db, &key);
             self.expire_messages(db, &key);
             self.serve_at_rate(db, &key);
         }
+    }
+
+    /// Ends the pauses of a queue whose time is over.
+    fn end_pauses(&mut self, db: usize, key: &[u8]) {
+        let now_ms = self.queue_ms();
+        let record = self.queues.get(&(db, key.to_vec())).cloned().unwrap_or_default();
+        let is_over = |until_ms: Option<i64>| until_ms.is_some_and(|until_ms| until_ms <= now_ms);
+        let over = (is_over(record.reads_until_ms), is_over(record.writes_until_ms));
+        self.set_pauses(db, key, over, None);
     }
 
     /// Expires messages, those that were ready first first.
