@@ -132,14 +132,27 @@ fn rename_to(
         return Err(CommandError::NoSuchKey);
     }
     // Renaming a key to its own name changes nothing either.
-    if from == to || (!replaces && keyspace.contains(ctx.db, to)) {
+    if from == to {
         return Ok(false);
+    }
+    if !replaces {
+        let type_of = keyspace.peek(ctx.db, from).map(Value::type_of);
+        if is_taken(keyspace, ctx.db, to, type_of) {
+            return Ok(false);
+        }
     }
     if let Some((value, expires_ms)) = keyspace.remove(ctx.db, from) {
         remove_hidden(keyspace, ctx.db, to, &value);
         keyspace.insert(ctx.db, to, value, expires_ms);
     }
     Ok(true)
+}
+
+/// Whether a key has a value, or is a queue with messages in flight or delayed: a list may have its name, but
+/// no value of another type.
+fn is_taken(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], type_of: Option<Type>) -> bool {
+    keyspace.contains(db, key)
+        || (type_of != Some(Type::List) && queueing::has_hidden(keyspace, db, key))
 }
 
 /// Before a value that is not a list replaces a queue, removes the queue's messages in flight and
@@ -157,7 +170,11 @@ fn move_key(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         return Err(SAME_OBJECT);
     }
     let keyspace = &mut ctx.state.keyspace;
-    let moved = if keyspace.contains(to, key) { None } else { keyspace.remove(ctx.db, key) };
+    let type_of = keyspace.peek(ctx.db, key).map(Value::type_of);
+    let moved = match is_taken(keyspace, to, key, type_of) {
+        true => None,
+        false => keyspace.remove(ctx.db, key),
+    };
     ctx.reply.flag(moved.is_some());
     if let Some((value, expires_ms)) = moved {
         remove_hidden(keyspace, to, key, &value);
@@ -187,7 +204,8 @@ fn copy(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let value = keyspace.get(ctx.db, from).cloned();
     keyspace.work.copied(value.as_ref().map_or(0, |value| value.allocated_bytes()));
     stats.count_lookup(value.is_some());
-    let value = value.filter(|_| replaces || !keyspace.contains(to_db, to));
+    let value =
+        value.filter(|value| replaces || !is_taken(keyspace, to_db, to, Some(value.type_of())));
     ctx.reply.flag(value.is_some());
     if let Some(value) = value {
         let expires_ms = keyspace.expiry(ctx.db, from).flatten();

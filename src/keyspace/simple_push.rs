@@ -69,6 +69,7 @@ impl Keyspace {
 
 #[cfg(test)]
 mod tests {
+    use crate::pauses::{Direction, Pauses, WITHOUT_END};
     use super::*;
     use crate::keyspace::DbIndex;
 
@@ -114,9 +115,10 @@ mod tests {
         assert_eq!(joining(&mut queue_under(&[b"delay-ms", b"10"])), 0);
         assert_eq!(joining(&mut queue_under(&[b"dedup-window-ms", b"10"])), 0);
         let mut queue = queue_under(&[b"max-length", b"9"]);
-        queue.0.set_paused(DB, b"q", false, true, true);
+        let paused = Pauses::default().with(Direction::Write, Some(WITHOUT_END));
+        queue.0.set_pauses(DB, b"q", paused);
         assert_eq!(joining(&mut queue), 0);
-        queue.0.set_paused(DB, b"q", false, true, false);
+        queue.0.set_pauses(DB, b"q", Pauses::default());
         queue.0.begin_snapshot();
         assert_eq!(joining(&mut queue), 0);
         queue.0.end_snapshot();

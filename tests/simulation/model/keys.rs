@@ -1,6 +1,6 @@
 //! Commands on keys of any type, and on whole databases.
 
-use super::queue_state::Totals;
+use super::queue_state::{Record, Totals};
 use super::reply::Reply;
 use super::{DBS, Item, Model, Who, Words};
 
@@ -140,7 +140,7 @@ impl Model {
     fn rename(&mut self, db: usize, words: &Words, replaces: bool) -> Result<bool, String> {
         let (from, to) = (&words[1], &words[2]);
         let item = self.dbs[db].get(from).cloned().ok_or("ERR no such key")?;
-        if from == to || (!replaces && self.dbs[db].contains_key(to)) {
+        if from == to || (!replaces && self.is_taken(db, to, &item)) {
             return Ok(false);
         }
         self.take_away(db, from);
@@ -148,12 +148,20 @@ impl Model {
         Ok(true)
     }
 
+    /// Whether something may not be put at a key that is only replaced on request: a list may be put where a
+    /// queue has only messages in flight or delayed.
+    fn is_taken(&self, db: usize, key: &[u8], item: &Item) -> bool {
+        let record = self.queues.get(&(db, key.to_vec()));
+        let is_hidden = |record: &Record| record.in_flight.len() + record.delayed.len() > 0;
+        self.dbs[db].contains_key(key) || (item.string.is_some() && record.is_some_and(is_hidden))
+    }
+
     fn move_key(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {
         let (key, to) = (&words[1], db_number(&words[2])?);
         if to == db {
             return Err(SAME_OBJECT.into());
         }
-        let item = self.dbs[db].get(key).filter(|_| !self.dbs[to].contains_key(key)).cloned();
+        let item = self.dbs[db].get(key).filter(|item| !self.is_taken(to, key, item)).cloned();
         reply.integer(item.is_some().into());
         if let Some(item) = item {
             self.take_away(db, key);
@@ -174,8 +182,8 @@ impl Model {
         if to_db == db && words[1] == words[2] {
             return Err(SAME_OBJECT.into());
         }
-        let is_free = replaces || !self.dbs[to_db].contains_key(&words[2]);
-        let item = self.dbs[db].get(&words[1]).filter(|_| is_free).cloned();
+        let is_free = |item: &&Item| replaces || !self.is_taken(to_db, &words[2], item);
+        let item = self.dbs[db].get(&words[1]).filter(is_free).cloned();
         reply.integer(item.is_some().into());
         if let Some(item) = item {
             self.tally.copied += item.messages.len();
