@@ -597,3 +597,45 @@ fn paused(broker: &mut Broker, id: ClientId, key: &str, now: Now) -> String {
     let ms = ms.and_then(|ms| ms.strip_prefix(':')).map(|ms| format!(" {ms}"));
     format!("{}{}", direction.unwrap_or_default(), ms.unwrap_or_default())
 }
+
+const ONCE: &str = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 1 dead-letter dead";
+
+fn lengths(directory: &MemoryDirectory, now: Now) -> [String; 2] {
+    let (mut loaded, _) = load(directory, ONCE, now).expect("it loads");
+    loaded.allow_changes(u64::MAX, None, None);
+    let id = loaded.connect(0, Peer::in_process(), now);
+    ["a", "dead"].map(|key| ask(&mut loaded, id, &format!("LLEN {key}"), now))
+}
+
+/// A kill may be the fault of the message; a stop is not.
+#[test]
+fn a_delivery_counts_after_a_kill_and_not_after_a_stop() {
+    for rewrite in ["", "BGREWRITEAOF\r\n"] {
+        let requests = format!("RPUSH a x y\r\nLPOP a\r\n{rewrite}");
+        let mut world = World::new(MemoryDirectory::new(), ONCE).expect("a new directory");
+        assert!(world.turn(0, &requests));
+        world.rest();
+        let now = world.now;
+        assert_eq!(lengths(&world.directory.after_kill(), now), [":1 ", ":1 "]);
+        let stopped = world.close();
+        assert_eq!(lengths(&stopped, now), [":2 ", ":0 "]);
+        // The start has recorded the return, and appended to the same files.
+        assert_eq!(lengths(&stopped.after_kill(), now), [":2 ", ":0 "]);
+        // The next delivery counts again.
+        let mut world = World::new(stopped, ONCE).expect("a directory");
+        assert!(world.turn(0, "LPOP a\r\n"));
+        assert_eq!(lengths(&world.directory.after_kill(), now), [":1 ", ":1 "]);
+        assert_eq!(lengths(&world.close(), now), [":2 ", ":0 "]);
+    }
+}
+
+/// Connections that the server closes because it stops have not lost their messages.
+#[test]
+fn connections_closed_by_a_stop_do_not_count() {
+    let mut world = World::new(MemoryDirectory::new(), ONCE).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a x y\r\nLPOP a\r\n"));
+    world.disconnect_all(CloseReason::Shutdown);
+    assert!(world.wait(1_000));
+    let now = world.now;
+    assert_eq!(lengths(&world.close(), now), [":2 ", ":0 "]);
+}

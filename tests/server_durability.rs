@@ -3,7 +3,7 @@
 
 mod server_support;
 
-use server_support::{Client, Directory, serve, settings};
+use server_support::{Client, Directory, Process, serve, settings};
 use std::fs;
 use std::process::{Command, Output};
 use tidegate::{Server, ServerError};
@@ -66,6 +66,39 @@ fn a_restart_keeps_everything() {
         client.send("LRANGE jobs 0 -1\r\n");
         assert_eq!(client.lines(3), ["*1", "$3", "two"]);
         server.stop().expect("it stops");
+    }
+}
+
+/// Whatever ends the connections of its workers: `delivery-limit 1` gives up what was in flight only if the
+/// process was killed.
+#[test]
+fn an_orderly_stop_does_not_count_as_a_delivery() {
+    for (how, expected) in
+        [("SHUTDOWN", ":1"), ("SHUTDOWN NOW", ":1"), ("TERM", ":1"), ("KILL", ":0")]
+    {
+        let directory = Directory::new(&format!("stop-{}", how.replace(' ', "-")));
+        let dir = directory.join("").display().to_string();
+        let arguments = ["--appendonly", "yes", "--appendfsync", "always", "--dir", &dir];
+        let process = Process::start(&arguments);
+        let mut client = process.client();
+        let policy = "delivery at-least-once acknowledge next-pop delivery-limit 1";
+        // The process may still be loading.
+        while client.ask(&format!("QUEUE POLICY SET p q {policy}")) != "+OK" {}
+        assert_eq!(client.ask("RPUSH q job"), ":1");
+        let mut worker = process.client();
+        worker.send("LPOP q\r\n");
+        assert_eq!(worker.lines(2), ["$3", "job"]);
+        match how.strip_prefix("SHUTDOWN") {
+            Some(_) => client.send(format!("{how}\r\n")),
+            None => process.signal(how),
+        }
+        assert!(worker.rest().is_empty());
+        process.wait();
+
+        let process = Process::start(&arguments);
+        let mut client = process.client();
+        while client.ask("PING") != "+PONG" {}
+        assert_eq!(client.ask("LLEN q"), expected, "{how}");
     }
 }
 

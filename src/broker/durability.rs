@@ -9,6 +9,7 @@ use crate::commands::replay;
 use crate::effects::EffectsReader;
 use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, SavedPart, Value};
+use crate::note::Note;
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::Queue;
@@ -53,6 +54,15 @@ impl Broker {
     pub fn take_effects(&mut self, reader: &EffectsReader, to: &mut Vec<u8>) {
         self.seal_effects();
         self.state.keyspace.effects.take_into(reader, to);
+    }
+
+    /// Records that the broker stops in an orderly way, if anything is in flight: after the next start the last
+    /// delivery of these messages does not count. To be called before the last `take_effects`.
+    pub fn record_stop(&mut self) {
+        let keyspace = &mut self.state.keyspace;
+        if keyspace.in_flight_len() > 0 {
+            keyspace.effects.note(0, &Note::Stopped);
+        }
     }
 
     /// Makes the effects recorded so far unchangeable and readable. To be called at the end of a turn;

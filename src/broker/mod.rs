@@ -69,13 +69,20 @@ impl Broker {
         id
     }
 
-    /// Removes a client: its waits, watches and subscriptions end, and its pending output is dropped.
+    /// Removes a client: its waits, watches and subscriptions end, and its pending output is dropped. Messages
+    /// that it has in flight return to their queues, unless the server shuts down: then they stay in flight
+    /// until the next start, which does not count as a failure of their consumer.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
         wait::stop(&mut self.state, id);
         open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         monitor::stop(&mut self.state, id);
-        self.return_messages(id, now);
+        let closing = self.state.clients.get(id).and_then(|client| client.closing);
+        if ![Some(reason), closing].contains(&Some(CloseReason::Shutdown)) {
+            self.return_messages(id);
+        }
+        // A client that waited in line behind it may be next.
+        wake::follow_up(&mut self.state, self.table, now);
         match reason {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
@@ -318,12 +325,11 @@ impl Broker {
     }
 
     /// Returns the messages that a client has in flight to their queues, together with those of other clients
-    /// disconnected in this turn. A client that waited in line behind it may be next.
-    fn return_messages(&mut self, id: ClientId, now: Now) {
+    /// disconnected in this turn.
+    fn return_messages(&mut self, id: ClientId) {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.disconnect_holder(id);
         }
-        wake::follow_up(&mut self.state, self.table, now);
     }
 
     /// Returns the next client with output that was not offered to its socket yet.

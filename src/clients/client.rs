@@ -129,7 +129,7 @@ pub enum CloseReason {
     /// No input for `timeout` seconds.
     #[error("idle for longer than `timeout`")]
     Idle,
-    /// The server stops.
+    /// The server stops. Messages in flight stay so.
     #[error("the server shuts down")]
     Shutdown,
 }

@@ -542,6 +542,10 @@ impl Journal {
 
     /// Writes and syncs pending changes, when nothing is served any more and no job is in progress.
     pub fn close(mut self, broker: &mut Broker) -> Result<(), JournalError> {
+        // On a full disk even a note would be too much.
+        if self.trouble.is_none() {
+            broker.record_stop();
+        }
         broker.take_effects(&self.reader, &mut self.pending);
         broker.end_effects(self.reader);
         let file = self.tail.entry.name.clone();

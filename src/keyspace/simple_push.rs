@@ -69,9 +69,9 @@ impl Keyspace {
 
 #[cfg(test)]
 mod tests {
-    use crate::pauses::{Direction, Pauses, WITHOUT_END};
     use super::*;
     use crate::keyspace::DbIndex;
+    use crate::pauses::{Direction, Pauses, WITHOUT_END};
 
     const DB: DbIndex = 0;
 
