@@ -38,8 +38,15 @@ pub(crate) enum Note {
     /// The queue's messages without another stamp are ready since this time: present ones, and those that
     /// follow.
     Ready { key: Vec<u8>, ms: i64 },
-    /// Messages pushed to the delayed ones of a queue are due at this time, and then join this end.
-    Delayed { key: Vec<u8>, ms: i64, end: End },
+    /// Messages pushed to the delayed ones of a queue are due at this time, and then join this end. They
+    /// were pushed at `pushed_ms`, or earlier by the delay of the policy.
+    Delayed { key: Vec<u8>, ms: i64, end: End, pushed_ms: Option<i64> },
+    /// The stamps of messages whose deliveries failed, which the next push adds to the delayed ones of a
+    /// queue.
+    Retried { key: Vec<u8>, stamps: Vec<Stamp> },
+    /// The first messages of the next push to a queue, or to its delayed ones, are not remembered for
+    /// deduplication: they were stored before, or an id is remembered instead, since this time.
+    Known { key: Vec<u8>, count: usize, id: Option<(i64, Vec<u8>)> },
     /// The stamps of the outermost messages at an end of a queue, beginning with the innermost, each with the
     /// number of consecutive messages that have it.
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
@@ -85,8 +92,17 @@ impl Note {
             Note::Ready { key, ms } => {
                 words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
             }
-            Note::Delayed { key, ms, end } => {
+            Note::Delayed { key, ms, end, pushed_ms } => {
                 words.extend([b"delayed".to_vec(), key.clone(), digits(*ms), end_word(*end)]);
+                words.extend(pushed_ms.map(digits));
+            }
+            Note::Retried { key, stamps } => {
+                words.extend([b"retried".to_vec(), key.clone()]);
+                words.extend(stamps.iter().flat_map(stamp_words));
+            }
+            Note::Known { key, count, id } => {
+                words.extend([b"known".to_vec(), key.clone(), count.to_string().into_bytes()]);
+                words.extend(id.iter().flat_map(|(ms, id)| [digits(*ms), id.clone()]));
             }
             Note::Stamped { key, end, runs } => {
                 words.extend([b"stamped".to_vec(), key.clone(), end_word(*end)]);
@@ -99,17 +115,7 @@ impl Note {
                 words.extend([b"stamped-at".to_vec(), key.clone(), index.to_string().into_bytes()]);
                 words.extend(stamp_words(stamp));
             }
-            Note::Departing { departure } => {
-                let Departure { key, list, policy, fate, first, .. } = departure;
-                words.extend([b"departing".to_vec(), list.to_vec(), key.to_vec()]);
-                let why = match (fate, first) {
-                    (Fate::Expired, _) => EXPIRED,
-                    (Fate::DeadLetter | Fate::Dropped, End::Front) => DEAD_LETTER,
-                    (Fate::DeadLetter | Fate::Dropped, End::Back) => DEAD_LETTER_FROM_RIGHT,
-                };
-                words.push(why.to_vec());
-                words.extend(policy.to_words());
-            }
+            Note::Departing { departure } => words.extend(departing_words(departure)),
             Note::Calendar { ahead_ms } => {
                 words.extend([b"calendar".to_vec(), digits(*ahead_ms)]);
             }
@@ -174,7 +180,22 @@ impl Note {
                 key: key()?,
                 ms: parse_integer(request.get(3)?)?,
                 end: read_end(request.get(4)?)?,
+                pushed_ms: match request.get(5) {
+                    None => None,
+                    Some(word) => Some(parse_integer(word)?),
+                },
             }),
+            b"retried" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                Some(Note::Retried { key: key()?, stamps: read_stamps(&words)? })
+            }
+            b"known" => {
+                let id = match (request.get(4), request.get(5)) {
+                    (None, None) => None,
+                    (ms, id) => Some((parse_integer(ms?)?, id?.to_vec())),
+                };
+                Some(Note::Known { key: key()?, count: number(request.get(3)?)?, id })
+            }
             b"stamped" => {
                 let end = read_end(request.get(3)?)?;
                 let words: Vec<&[u8]> = request.args_from(4).collect();
@@ -188,20 +209,7 @@ impl Note {
                 let index = number(request.get(3)?)?;
                 Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
             }
-            b"departing" => {
-                let (fate, first) = match request.get(4)? {
-                    EXPIRED => (Fate::Expired, End::Front),
-                    DEAD_LETTER => (Fate::DeadLetter, End::Front),
-                    DEAD_LETTER_FROM_RIGHT => (Fate::DeadLetter, End::Back),
-                    _ => return None,
-                };
-                let words: Vec<&[u8]> = request.args_from(5).collect();
-                let policy = Arc::new(QueuePolicy::parse(&words).ok()?);
-                let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
-                // The caller sets the database in which the note is.
-                let departure = Departure { db: 0, key, list, policy, fate, first };
-                Some(Note::Departing { departure })
-            }
+            b"departing" => Some(Note::Departing { departure: read_departing(request)? }),
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
                 // Far below the largest number, but no broker gets that far.
@@ -210,9 +218,7 @@ impl Note {
             }
             b"in-flight" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
-                let (groups, []) = words.as_chunks::<5>() else { return None };
-                let stamps = groups.iter().map(|group| read_stamp(group)).collect::<Option<_>>()?;
-                Some(Note::InFlight { key: key()?, stamps })
+                Some(Note::InFlight { key: key()?, stamps: read_stamps(&words)? })
             }
             b"paused" => {
                 let reads_until_ms = read_until(request.get(3)?)?;
@@ -244,6 +250,32 @@ fn read_ready(words: &[u8]) -> Option<Note> {
     let end = words.iter().position(|byte| *byte == b' ')?;
     let (ms, key) = words.split_at_checked(end)?;
     Some(Note::Ready { key: key.get(1..)?.to_vec(), ms: parse_integer(ms)? })
+}
+
+fn departing_words(departure: &Departure) -> Vec<Vec<u8>> {
+    let Departure { key, list, policy, fate, first, .. } = departure;
+    let why = match (fate, first) {
+        (Fate::Expired, _) => EXPIRED,
+        (Fate::DeadLetter | Fate::Dropped, End::Front) => DEAD_LETTER,
+        (Fate::DeadLetter | Fate::Dropped, End::Back) => DEAD_LETTER_FROM_RIGHT,
+    };
+    let mut words = vec![b"departing".to_vec(), list.to_vec(), key.to_vec(), why.to_vec()];
+    words.extend(policy.to_words());
+    words
+}
+
+fn read_departing(request: &Request<'_>) -> Option<Departure> {
+    let (fate, first) = match request.get(4)? {
+        EXPIRED => (Fate::Expired, End::Front),
+        DEAD_LETTER => (Fate::DeadLetter, End::Front),
+        DEAD_LETTER_FROM_RIGHT => (Fate::DeadLetter, End::Back),
+        _ => return None,
+    };
+    let words: Vec<&[u8]> = request.args_from(5).collect();
+    let policy = Arc::new(QueuePolicy::parse(&words).ok()?);
+    let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
+    // The caller sets the database in which the note is.
+    Some(Departure { db: 0, key, list, policy, fate, first })
 }
 
 fn digits(number: i64) -> Vec<u8> {
@@ -303,6 +335,11 @@ fn read_stamp(words: &[&[u8]]) -> Option<Stamp> {
     })
 }
 
+fn read_stamps(words: &[&[u8]]) -> Option<Vec<Stamp>> {
+    let (groups, []) = words.as_chunks::<5>() else { return None };
+    groups.iter().map(|group| read_stamp(group)).collect()
+}
+
 fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
     std::str::from_utf8(word).ok()?.parse().ok()
 }
@@ -346,7 +383,11 @@ mod tests {
             departing(Fate::DeadLetter, End::Front),
             departing(Fate::DeadLetter, End::Back),
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
-            Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back },
+            Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back, pushed_ms: None },
+            Note::Delayed { key: b"q".to_vec(), ms: 7, end: End::Front, pushed_ms: Some(-7) },
+            Note::Retried { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
+            Note::Known { key: b"q".to_vec(), count: 3, id: None },
+            Note::Known { key: b"q".to_vec(), count: 1, id: Some((8, b"\r\n".to_vec())) },
             Note::Stamped {
                 key: b"q".to_vec(),
                 end: End::Back,

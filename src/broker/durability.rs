@@ -283,7 +283,7 @@ impl Broker {
         for (db, key, queue_state) in self.state.keyspace.queue_states() {
             let in_flight =
                 queue_state.in_flight.iter().map(|(_, delivery)| delivery.message.to_vec());
-            let delayed = queue_state.delayed.iter().map(<[u8]>::to_vec);
+            let delayed = queue_state.delayed.iter().map(|delayed| delayed.message.to_vec());
             let lists: [(&[u8], Vec<_>, _); 2] = [
                 (IN_FLIGHT, in_flight.collect(), queue_state.expiry_of_emptied()),
                 (DELAYED, delayed.collect(), None),

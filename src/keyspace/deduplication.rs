@@ -9,6 +9,12 @@ impl Keyspace {
         (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
     }
 
+    /// Returns the fingerprint of an id given to messages: that of no message.
+    pub(crate) fn fingerprint_of_id(&self, id: &[u8]) -> Fingerprint {
+        let hasher = self.dbs[0].entries.hasher();
+        (hasher.hash_one((id, 2u8)), hasher.hash_one((id, 3u8)))
+    }
+
     /// Whether a queue has stored this message in the last `window_ms`.
     pub(crate) fn remembers(
         &mut self,

@@ -79,7 +79,8 @@ impl Keyspace {
     pub(crate) fn length_in(&self, at: Slot) -> (usize, usize) {
         let ready = self.ready_in(at);
         let delayed = self.queue_state_in(at).map(|queue_state| &queue_state.delayed);
-        let delayed = delayed.map(|queue| (queue.len(), queue.message_bytes())).unwrap_or_default();
+        let delayed =
+            delayed.map(|delayed| (delayed.len(), delayed.message_bytes())).unwrap_or_default();
         (ready.0 + delayed.0, ready.1 + delayed.1)
     }
 

@@ -56,6 +56,12 @@ impl<T: Hidden> HiddenList<T> {
         self.by_number.is_empty()
     }
 
+    /// Returns the bytes of the messages.
+    #[inline]
+    pub(super) fn message_bytes(&self) -> usize {
+        self.message_bytes
+    }
+
     /// Returns the bytes of memory.
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
@@ -146,6 +152,11 @@ impl<T: Hidden> HiddenList<T> {
     #[inline]
     pub(super) fn first(&self) -> Option<(u64, &T)> {
         self.by_number.first()
+    }
+
+    #[inline]
+    pub(super) fn last(&self) -> Option<(u64, &T)> {
+        self.by_number.last()
     }
 
     /// Returns the messages with their numbers, in the order of the list.

@@ -60,6 +60,7 @@ impl Keyspace {
                 }
                 let Some(queue_state) = queue_state else { continue };
                 queue_state.in_flight.check_invariants();
+                queue_state.delayed.check_invariants();
                 for (number, delivery) in queue_state.in_flight.iter() {
                     let holdings = &self.registry.holdings;
                     let is_held = holdings.contains(delivery.holder(db), key, number);

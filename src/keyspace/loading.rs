@@ -1,6 +1,6 @@
 //! Queues under policies during the loading of append files.
 
-use super::{DbIndex, Key, Keyspace, QueueState};
+use super::{Announced, DbIndex, Key, Keyspace, QueueState};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::queue::{Queue, Stamp};
@@ -52,7 +52,7 @@ impl Keyspace {
         // Another program that rewrote the files has left no notes about these.
         let bytes_before = queue_state.allocated_bytes();
         queue_state.in_flight.replace_ready_ms(0, now_ms);
-        queue_state.delayed.replace_ready_ms(0, now_ms);
+        queue_state.delayed.replace_due_ms(0, now_ms);
         self.bytes = self.bytes + queue_state.allocated_bytes() - bytes_before;
         if let Some(queue) = Queue::of_mut(&mut entry.value)
             && queue.oldest_ms() == Some(0)
@@ -105,6 +105,19 @@ impl Keyspace {
             let Some(at) = self.slot(db, &key) else { continue };
             numbers.iter().for_each(|number| self.uncount_delivery(at, *number));
         }
+    }
+
+    /// Stores what a note says of the next push to a queue.
+    pub(crate) fn announce(&mut self, db: DbIndex, key: &[u8], announced: Announced) {
+        self.registry.announced = Some((db, Key::from(key), announced));
+    }
+
+    /// Returns what the note before this push to a queue said of it.
+    pub(crate) fn take_announced(&mut self, db: DbIndex, key: &[u8]) -> Announced {
+        let announced = self.registry.announced.take();
+        let own =
+            announced.filter(|(noted_db, noted_key, _)| (*noted_db, &noted_key[..]) == (db, key));
+        own.map(|(.., announced)| announced).unwrap_or_default()
     }
 
     /// Sets the stamps of the last deliveries of a queue.

@@ -11,6 +11,7 @@
 //! `entry.rs`, `queue_state.rs` and `departing.rs`. The files that import it have the operations,
 //! such as `look_up.rs`, `policies.rs` and `departures.rs`.
 
+mod announced;
 mod attachments;
 mod bucket;
 mod capacity;
@@ -19,6 +20,7 @@ mod content;
 mod cursor;
 mod deduplication;
 mod delayed;
+mod delays;
 mod deliverable;
 mod deliveries;
 mod delivery;
@@ -68,11 +70,13 @@ mod upkeep;
 mod waiters;
 mod walk;
 
+pub(crate) use announced::Announced;
 use attachments::Attachments;
 use entry::{ENTRY_BYTES, Entry};
 use queue_state::NEVER;
 use store::Db;
 
+pub(crate) use delayed::{Delayed, DelayedMessage, RecordedDelay, Released};
 pub(crate) use deliveries::Return;
 pub(crate) use delivery::{Claim, Delivery};
 pub(crate) use edit::{Expiry, Plain};

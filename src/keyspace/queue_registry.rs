@@ -1,5 +1,6 @@
 //! What is known about queues under policies outside their own entries.
 
+use super::announced::Announced;
 use super::departing::Departing;
 use super::holdings::{Holder, Holdings};
 use super::totals::Totals;
@@ -47,6 +48,8 @@ pub(super) struct QueueRegistry {
     pub(super) departing_counts: BTreeMap<(DbIndex, Key), usize>,
     /// Departures noted in append files, during loading.
     pub(super) recorded_departures: Vec<Departure>,
+    /// What a note says of the next push, during loading.
+    pub(super) announced: Option<(DbIndex, Key, Announced)>,
     /// The number of names given to lists in append files.
     pub(super) lists_named: u64,
     /// Whether due queues were left for a later turn.

@@ -5,13 +5,14 @@
 
 use super::Value;
 use super::bucket::Bucket;
+use super::delayed::{Delayed, RecordedDelay};
 use super::delivery::Delivery;
 use super::in_flight::InFlight;
 use super::recent::Recent;
 use super::totals::Totals;
 use crate::pauses::Pauses;
 use crate::policy::{QueuePolicy, Throttle};
-use crate::queue::{End, Queue};
+use crate::queue::Queue;
 use crate::value::Kind;
 use std::sync::Arc;
 
@@ -25,8 +26,7 @@ pub(crate) struct QueueState {
     pub policy: Option<Arc<QueuePolicy>>,
     pub totals: Totals,
     pub in_flight: InFlight,
-    /// Delayed messages, in the order of their pushes.
-    pub delayed: Queue,
+    pub delayed: Delayed,
     /// What is left of the rate of deliveries, if the policy limits it.
     pub(super) bucket: Bucket,
     /// Whether a consumer waits only for the next token of the bucket.
@@ -46,9 +46,8 @@ pub(crate) struct QueueState {
     pub(super) due_ms: Option<i64>,
     /// Since when new messages are ready, as recorded in append files, with the number of the file.
     pub(super) recorded: (u32, i64),
-    /// When delayed messages are ready, as recorded, with the number of the file and their end of
-    /// the queue.
-    pub(super) recorded_delay: (u32, i64, End),
+    /// The delay of the next messages, as recorded, with the number of the file.
+    pub(super) recorded_delay: (u32, RecordedDelay),
     /// Whether the queue is in `QueueRegistry::idle`.
     pub(super) is_listed: bool,
 }
@@ -62,7 +61,7 @@ impl QueueState {
             policy,
             totals: Totals::default(),
             in_flight: InFlight::default(),
-            delayed: Queue::new(),
+            delayed: Delayed::default(),
             bucket: Bucket::default(),
             awaits_token: false,
             recent: Recent::default(),
@@ -72,7 +71,7 @@ impl QueueState {
             pauses: Pauses::default(),
             due_ms: None,
             recorded: (0, 0),
-            recorded_delay: (0, 0, End::Front),
+            recorded_delay: (0, RecordedDelay::NONE),
             is_listed: false,
         }
     }
@@ -87,7 +86,7 @@ impl QueueState {
     pub(super) fn flush(&mut self) -> usize {
         let bytes_before = self.allocated_bytes();
         self.in_flight.clear();
-        self.delayed = Queue::new();
+        self.delayed = Delayed::default();
         self.recent.clear();
         self.totals = Totals::default();
         (self.bucket, self.awaits_token) = (Bucket::default(), false);
@@ -104,7 +103,8 @@ impl QueueState {
     /// file.
     pub(super) fn forget_loading(&mut self) {
         self.totals = Totals::default();
-        (self.recorded, self.recorded_delay) = ((u32::MAX, 0), (u32::MAX, 0, End::Front));
+        self.recorded = (u32::MAX, 0);
+        self.recorded_delay = (u32::MAX, RecordedDelay::NONE);
     }
 
     /// True if nothing but the totals would be lost with it.
@@ -121,7 +121,7 @@ impl QueueState {
     pub(super) fn is_orphaned_by(&self, policy: Option<&QueuePolicy>) -> bool {
         let provides = |has: fn(&QueuePolicy) -> bool| policy.is_some_and(has);
         (!self.in_flight.is_empty() && !provides(QueuePolicy::is_at_least_once))
-            || (!self.delayed.is_empty() && !provides(|policy| policy.delay_ms.is_some()))
+            || (!self.delayed.is_empty() && !provides(QueuePolicy::provides_delays))
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -188,7 +188,7 @@ impl QueueState {
         let timed = self.in_flight.timed().next();
         let overdue = timed.and_then(|(_, delivery)| self.ack_due_ms(delivery));
         let own_due = self.in_flight.first_own_due().map(|(due_ms, _)| due_ms);
-        let ready = self.delayed.oldest_ms();
+        let ready = self.delayed.next_due_ms();
         // Recent messages need to be dropped only when all of them are outdated: until then,
         // nothing depends on it.
         let recent = policy

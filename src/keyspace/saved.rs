@@ -3,6 +3,7 @@
 //! Plain data that shares its content with the keyspace where possible. `snapshot/` converts it to
 //! bytes.
 
+use super::delayed::Delayed;
 use super::in_flight::InFlight;
 use crate::departure::Departure;
 use crate::key::{DbIndex, Key};
@@ -44,7 +45,7 @@ pub struct SavedKey {
     /// The messages in flight of its queue.
     pub in_flight: InFlight,
     /// The delayed messages of its queue.
-    pub delayed: Queue,
+    pub delayed: Delayed,
     /// The former policy of messages in flight or delayed that the current policy does not provide
     /// for.
     pub former_policy: Option<Arc<QueuePolicy>>,

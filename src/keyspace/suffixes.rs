@@ -64,7 +64,7 @@ impl Keyspace {
     fn formerly_reserving(&self, key: &[u8]) -> Option<&QueuePolicy> {
         let needs = |policy: &&QueuePolicy, suffix: &[u8]| match suffix {
             IN_FLIGHT => policy.is_at_least_once(),
-            _ => policy.delay_ms.is_some(),
+            _ => policy.provides_delays(),
         };
         let queues = [IN_FLIGHT, DELAYED].into_iter().filter_map(|suffix| {
             let queue = key.strip_suffix(suffix)?;

@@ -300,6 +300,11 @@ impl QueuePolicy {
         self.is_at_least_once() && self.acknowledge != Some(Acknowledge::Explicit)
     }
 
+    /// Whether the policy provides for delayed messages: pushed ones, or ones that are delivered again later.
+    pub fn provides_delays(&self) -> bool {
+        self.delay_ms.is_some() || self.is_at_least_once()
+    }
+
     /// Whether popped messages are in flight until they are acknowledged.
     pub fn is_at_least_once(&self) -> bool {
         self.delivery == DeliveryGuarantee::AtLeastOnce

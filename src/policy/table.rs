@@ -123,7 +123,7 @@ impl Policies {
 
     /// Whether any policy needs list names in the append files.
     pub fn reserve_names(&self) -> bool {
-        self.ranked.iter().any(|policy| policy.is_at_least_once() || policy.delay_ms.is_some())
+        self.ranked.iter().any(|policy| policy.provides_delays())
     }
 
     /// The policy for whose queues the append files need a list of this name.
@@ -133,7 +133,7 @@ impl Policies {
         let delayed = policy_of(key.strip_suffix(DELAYED));
         in_flight
             .filter(|policy| policy.is_at_least_once())
-            .or_else(|| delayed.filter(|policy| policy.delay_ms.is_some()))
+            .or_else(|| delayed.filter(|policy| policy.provides_delays()))
             .map(|policy| &**policy)
     }
 

@@ -119,13 +119,22 @@ impl Queues<'_> {
 
     /// Records that the message that was at this position is no longer in flight.
     fn record_removal(&mut self, db: DbIndex, key: &[u8], place: Position, delivery: &Delivery) {
-        let list = inflight_key(key);
+        self.record_hidden_removal(db, &inflight_key(key), place, &delivery.message);
+    }
+
+    /// Records that the message that was at this position of a list of messages in flight or delayed is no
+    /// longer there.
+    pub(super) fn record_hidden_removal(
+        &mut self,
+        db: DbIndex,
+        list: &[u8],
+        place: Position,
+        message: &[u8],
+    ) {
         match place {
-            Position::First => self.keyspace.effects.record_pop(db, End::Front, &list, 1),
-            Position::Last => self.keyspace.effects.record_pop(db, End::Back, &list, 1),
-            Position::Unlike => {
-                self.keyspace.effects.record(db, [b"LREM", &list[..], b"1", &delivery.message])
-            }
+            Position::First => self.keyspace.effects.record_pop(db, End::Front, list, 1),
+            Position::Last => self.keyspace.effects.record_pop(db, End::Back, list, 1),
+            Position::Unlike => self.keyspace.effects.record(db, [b"LREM", list, b"1", message]),
             Position::Rank(index) => {
                 let key = Key::from(list);
                 // It is not the last one.

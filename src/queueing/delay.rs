@@ -1,11 +1,13 @@
-//! Delayed messages: available some time after their push.
+//! Delayed messages: available some time after their push, or after a delivery that failed.
 
 use super::Queues;
 use super::delayed_key;
 use super::side;
-use crate::keyspace::{DbIndex, Key, Removed};
+use crate::keyspace::{DbIndex, Key, Position, RecordedDelay, Released};
 use crate::note::Note;
-use crate::queue::{End, Gathered, Stamp, TakenOut};
+use crate::policy::QueuePolicy;
+use crate::queue::{End, Stamp};
+use std::iter;
 
 /// The delay of messages.
 #[derive(Clone, Copy)]
@@ -29,59 +31,121 @@ impl Queues<'_> {
         let Delay { end, ms, hops } = delay;
         let ready_ms = self.keyspace.queue_ms().saturating_add(ms);
         let stamp = Stamp { ready_ms, taken_from: end, hops, ..Stamp::default() };
-        self.keyspace.delay(db, key, messages.clone(), stamp);
-        if self.keyspace.effects.is_on()
-            && !self.keyspace.set_recorded_delay(db, key, ready_ms, end)
-        {
-            self.keyspace.effects.note(db, &Note::Delayed { key: key.to_vec(), ms: ready_ms, end });
+        self.keyspace.delay(db, key, messages.clone().zip(iter::repeat(stamp)));
+        if self.keyspace.effects.is_on() {
+            self.record_delay(db, key, delay, ready_ms);
         }
         self.keyspace.effects.record_push(db, End::Back, &delayed_key(key), messages);
     }
 
+    /// Records when the messages that are delayed next are due, unless the stream already says so.
+    fn record_delay(&mut self, db: DbIndex, key: &[u8], delay: Delay, ready_ms: i64) {
+        let policy = self.keyspace.policy_of(db, key);
+        // For deduplication, the time of the push is needed.
+        let is_own = |policy: &QueuePolicy| {
+            policy.dedup_window_ms.is_some() && policy.delay_ms != Some(delay.ms)
+        };
+        let pushed_ms = policy.is_some_and(|policy| is_own(&policy));
+        let pushed_ms = pushed_ms.then(|| self.keyspace.queue_ms());
+        let recorded = RecordedDelay { ready_ms, end: delay.end, pushed_ms };
+        if !self.keyspace.set_recorded_delay(db, key, recorded) {
+            let (key, end) = (key.to_vec(), delay.end);
+            self.keyspace.effects.note(db, &Note::Delayed { key, ms: ready_ms, end, pushed_ms });
+        }
+    }
+}
+
+/// How released messages join their queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Recorded as a move from the front of the list of delayed messages.
+    Moved,
+    /// Recorded as a removal and a push.
+    Pushed,
+    /// To the position of an earlier delivery.
+    Returned,
+}
+
+impl Queues<'_> {
     /// Makes delayed messages that are due by `until_ms` ready, at most `count_max`, in the order of their
     /// times. Waiting consumers get them. They count as ready since they were due, or since now if that is
     /// earlier.
     pub(crate) fn release(&mut self, db: DbIndex, key: &[u8], until_ms: i64, count_max: usize) {
-        let list = Key::from(delayed_key(key));
-        let mut gathered = Gathered::default();
-        let mut rows: Vec<Removed> = Vec::new();
-        let mut left = count_max;
-        while left > 0
-            && let Some(due) = self.keyspace.take_due_delayed(db, key, until_ms, left)
-        {
-            let TakenOut { index, count, behind, .. } = due;
-            rows.push(Removed { db, key: list.clone(), index, count, behind, departure: None });
-            left -= count;
-            gathered.add(due);
-        }
-        if rows.is_empty() {
-            return;
-        }
-        self.keyspace.work.moved(count_max - left);
+        let is_on = self.keyspace.effects.is_on();
+        let mut due = self.keyspace.take_due_delayed(db, key, until_ms, count_max, is_on);
+        let Some(first) = due.first() else { return };
+        self.keyspace.work.moved(due.len());
+        // If returned messages make the list anew, it expires when it would have.
+        let expires_ms = match first.stamp.order {
+            0 => None,
+            _ => self.keyspace.expiry_of_emptied(db, key),
+        };
         let now_ms = self.keyspace.queue_ms();
-        let messages = gathered.into_sorted();
-        // The usual case: the first ones of the list, in its order.
-        let are_moves = rows.iter().all(|row| row.index == 0)
-            && messages.last().is_some_and(|(_, stamp)| stamp.ready_ms <= now_ms);
-        if !are_moves {
-            rows.iter().for_each(|row| self.keyspace.record_removed(row));
+        let way = |one: &Released| match (one.stamp.order, &one.place) {
+            (1.., _) => Way::Returned,
+            (0, None | Some(Position::First)) if one.stamp.ready_ms <= now_ms => Way::Moved,
+            _ => Way::Pushed,
+        };
+        let ways: Vec<Way> = due.iter().map(way).collect();
+        due.iter_mut().for_each(|one| one.stamp.ready_ms = one.stamp.ready_ms.min(now_ms));
+        let mut due = due.into_iter();
+        for same in ways.chunk_by(|a, b| a == b) {
+            let row: Vec<Released> = due.by_ref().take(same.len()).collect();
+            match same.first() {
+                Some(Way::Returned) => self.return_released(db, key, row),
+                Some(way) => self.push_released(db, key, &row, *way),
+                None => {}
+            }
         }
-        let pushed = self.keyspace.change_or_create_list(db, key, |queue| {
-            for (message, Stamp { ready_ms, taken_from, hops, .. }) in &messages {
-                let ready_ms = *ready_ms.min(&now_ms);
-                let stamp = Stamp { ready_ms, hops: *hops, ..Stamp::default() };
-                queue.push_stamped(*taken_from, message, stamp);
+        if let Some(expires_ms) = expires_ms {
+            self.set_expiry(db, key, expires_ms);
+        }
+    }
+
+    /// Pushes released messages, one after another, each to its end of the queue.
+    fn push_released(&mut self, db: DbIndex, key: &[u8], row: &[Released], way: Way) {
+        if way == Way::Pushed {
+            self.record_released(db, key, row);
+        }
+        // A key with delayed messages holds a list or nothing.
+        let _ = self.keyspace.change_or_create_list(db, key, |queue| {
+            for Released { message, stamp, .. } in row {
+                let Stamp { ready_ms, hops, .. } = *stamp;
+                let stamp_now = Stamp { ready_ms, hops, ..Stamp::default() };
+                queue.push_stamped(stamp.taken_from, message, stamp_now);
             }
         });
-        debug_assert!(pushed.is_ok());
-        for (message, Stamp { ready_ms, taken_from, .. }) in &messages {
-            if are_moves {
-                self.keyspace
-                    .effects
-                    .record(db, [b"LMOVE", &list[..], key, b"LEFT", side(*taken_from)]);
-            } else {
-                self.record_ready_since(db, key, *ready_ms.min(&now_ms));
-                self.keyspace.effects.record_push(db, *taken_from, key, [&message[..]]);
+        if way == Way::Moved {
+            let list = Key::from(delayed_key(key));
+            for Released { stamp, .. } in row {
+                let to = side(stamp.taken_from);
+                self.keyspace.effects.record(db, [b"LMOVE", &list[..], key, b"LEFT", to]);
+            }
+            return;
+        }
+        let goal = |one: &Released| (one.stamp.taken_from, one.stamp.ready_ms);
+        for same in row.chunk_by(|a, b| goal(a) == goal(b)) {
+            let Some((end, ready_ms)) = same.first().map(goal) else { continue };
+            self.record_ready_since(db, key, ready_ms);
+            self.record_known(db, key, same.len());
+            let messages = same.iter().map(|one| &one.message[..]);
+            self.keyspace.effects.record_push(db, end, key, messages);
+        }
+    }
+
+    /// Returns released messages to their positions.
+    fn return_released(&mut self, db: DbIndex, key: &[u8], row: Vec<Released>) {
+        self.record_released(db, key, &row);
+        let messages = row.into_iter().map(|one| (one.message, one.stamp)).collect();
+        self.insert_in_position(db, key, messages);
+    }
+
+    /// Records that messages are no longer delayed.
+    fn record_released(&mut self, db: DbIndex, key: &[u8], row: &[Released]) {
+        let list = delayed_key(key);
+        for Released { message, place, .. } in row {
+            if let Some(place) = place {
+                self.record_hidden_removal(db, &list, *place, message);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::dead_letters::Exit;
 use super::limits::{PushRules, is_beyond};
 use super::push::Target;
 use super::{delayed_key, opposite};
-use crate::keyspace::{DbIndex, Fate, Key, Keyspace, Slot};
+use crate::keyspace::{DbIndex, DelayedMessage, Fate, Key, Keyspace, Slot};
 use crate::policy::{Overflow, QueuePolicy};
 use crate::queue::{End, Stamp};
 use std::cell::Cell;
@@ -35,7 +35,7 @@ impl Queues<'_> {
     /// As `trim_after_push`, for a queue that was looked up and is above its limits, with this many ready
     /// messages and their bytes.
     pub(super) fn trim_pushed(&mut self, to: &Target<'_>, ready: (usize, usize)) -> usize {
-        let &Target { at, key, end, ref rules } = to;
+        let &Target { at, key, end, ref rules, .. } = to;
         match self.drop_oldest(at, key, opposite(end), rules, ready) {
             Some(ready) if !rules.is_beyond(ready) => rules.length(ready.0),
             _ => self.trim_after_push(at.db(), key, end),
@@ -160,11 +160,10 @@ impl Queues<'_> {
             self.keyspace.effects.record_pop(db, oldest, key, 1);
             return Some(popped);
         }
-        let popped = self
-            .keyspace
-            .change_delayed(db, key, |queue| queue.pop_stamped(End::Front, <[u8]>::to_vec));
+        let popped = self.keyspace.change_delayed(db, key, |delayed| delayed.pop(End::Front));
+        let DelayedMessage { message, stamp } = popped.flatten()?;
         self.keyspace.effects.record_pop(db, End::Front, &delayed_key(key), 1);
-        popped.flatten()
+        Some((message.into_vec(), stamp))
     }
 }
 

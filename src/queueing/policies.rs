@@ -53,7 +53,7 @@ impl Queues<'_> {
         let Some((db, key)) = self.keyspace.next_orphaned() else { return false };
         let policy = self.keyspace.policies().of(&key);
         let keeps_in_flight = policy.is_some_and(|policy| policy.is_at_least_once());
-        let keeps_delayed = policy.is_some_and(|policy| policy.delay_ms.is_some());
+        let keeps_delayed = policy.is_some_and(|policy| policy.provides_delays());
         let mut numbers = Vec::new();
         if let Some(queue_state) = self.keyspace.queue_state(db, &key)
             && !keeps_in_flight

@@ -31,6 +31,18 @@ impl Queues<'_> {
         }
     }
 
+    /// Records, before a push to a queue is recorded, that these messages were stored before: a loader must
+    /// not take them for new ones.
+    pub(crate) fn record_known(&mut self, db: DbIndex, key: &[u8], count: usize) {
+        if self.keyspace.effects.is_on()
+            && let Some(policy) = self.keyspace.policy_of(db, key)
+            && policy.dedup_window_ms.is_some()
+        {
+            let key = key.to_vec();
+            self.keyspace.effects.note(db, &Note::Known { key, count, id: None });
+        }
+    }
+
     /// Records since when messages are ready that came under a policy without a push: a list was renamed or
     /// copied, or the policies changed.
     pub(crate) fn record_stamps(&mut self) {

@@ -12,11 +12,15 @@ use super::{delayed_key, inflight_key};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::command_error::{CommandError, is_word};
-use crate::keyspace::{Claim, DbIndex, Departure, Key, Keyspace, is_mark};
+use crate::keyspace::{
+    Announced, Claim, DbIndex, Delayed, DelayedMessage, Departure, Key, Keyspace, RecordedDelay,
+    is_mark,
+};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Request, parse_integer};
+use std::iter;
 
 impl Queues<'_> {
     /// Runs a command on a list of messages in flight or delayed, in the form that this program records.
@@ -49,7 +53,8 @@ fn make_plain(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
     } else if let Some(queue) = key.strip_suffix(DELAYED) {
         let has_any = keyspace.queue_state(db, queue).is_some_and(|g| !g.delayed.is_empty());
         let taken = has_any.then(|| keyspace.change_delayed(db, queue, std::mem::take));
-        messages.extend(taken.flatten().iter().flat_map(|list| list.iter().map(Box::from)));
+        let all = taken.flatten().unwrap_or_default();
+        messages.extend(all.iter().map(|delayed| delayed.message.clone()));
     }
     if !messages.is_empty() {
         // When this was recorded, the key held a list or nothing.
@@ -74,7 +79,7 @@ impl Queues<'_> {
                 }
                 return true;
             }
-            if first == delayed_key(second) && self.keyspace.delays(db, second) {
+            if first == delayed_key(second) && self.keyspace.provides_delays(db, second) {
                 return replay_delayed(self.keyspace, db, second, request);
             }
             if first == inflight_key(second) && self.keyspace.tracks_deliveries(db, second) {
@@ -84,7 +89,7 @@ impl Queues<'_> {
             return false;
         }
         if let Some(queue) = first.strip_suffix(DELAYED)
-            && self.keyspace.delays(db, queue)
+            && self.keyspace.provides_delays(db, queue)
         {
             return replay_delayed(self.keyspace, db, queue, request);
         }
@@ -128,24 +133,13 @@ pub(crate) fn remember_replayed_push(keyspace: &mut Keyspace, db: DbIndex, reque
         return;
     }
     let Some(queue) = request.get(1) else { return };
+    let Announced { known, .. } = keyspace.take_announced(db, queue);
     let Some(policy) = keyspace.policy_of(db, queue) else { return };
     let Some(window_ms) = policy.dedup_window_ms else { return };
     let at_ms =
         keyspace.queue_state(db, queue).map_or(0, |queue_state| queue_state.recorded_ready_ms());
-    remember_messages(keyspace, db, queue, request, window_ms, at_ms);
-}
-
-/// Remembers the messages of a push to a queue, made at `at_ms`.
-fn remember_messages(
-    keyspace: &mut Keyspace,
-    db: DbIndex,
-    queue: &[u8],
-    push: &Request<'_>,
-    window_ms: i64,
-    at_ms: i64,
-) {
-    let fingerprints: Vec<_> =
-        push.args_from(2).map(|message| keyspace.fingerprint(message)).collect();
+    let new = request.args_from(2).skip(known);
+    let fingerprints: Vec<_> = new.map(|message| keyspace.fingerprint(message)).collect();
     keyspace.remember(db, queue, fingerprints, window_ms, at_ms);
 }
 
@@ -160,23 +154,10 @@ fn replay_delayed(
     let arg = |index| request.get(index).unwrap_or_default();
     let second = arg(2);
     if is_word(name, "rpush") {
-        let recorded =
-            keyspace.queue_state(db, queue).map(|queue_state| queue_state.recorded_delay());
-        // Without a note they are ready after loading, in their order.
-        let (ms, end) = recorded.filter(|(ms, _)| *ms != 0).unwrap_or((0, End::Back));
-        let stamp = Stamp { ready_ms: ms, taken_from: end, ..Stamp::default() };
-        keyspace.delay(db, queue, request.args_from(2), stamp);
-        let policy = keyspace.policy_of(db, queue);
-        if let Some(policy) = policy
-            && let (Some(window_ms), Some(delay_ms)) = (policy.dedup_window_ms, policy.delay_ms)
-        {
-            let at_ms = ms.saturating_sub(delay_ms);
-            remember_messages(keyspace, db, queue, request, window_ms, at_ms);
-        }
+        push_delayed(keyspace, db, queue, request);
     } else if is_word(name, "lmove") && second == queue && is_word(arg(3), "left") {
-        let popped = keyspace
-            .change_delayed(db, queue, |delayed| delayed.pop_stamped(End::Front, <[u8]>::to_vec));
-        if let Some(Some((message, stamp))) = popped {
+        let popped = keyspace.change_delayed(db, queue, |delayed| delayed.pop(End::Front));
+        if let Some(Some(DelayedMessage { message, stamp })) = popped {
             let Stamp { ready_ms, hops, .. } = stamp;
             let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
             // When this was recorded, the key held a list or nothing.
@@ -185,25 +166,73 @@ fn replay_delayed(
             });
         }
     } else {
-        let is_known = ["lpop", "rpop", "lset", "lrem", "del"].iter().any(|own| is_word(name, own));
-        if !is_known || keyspace.queue_state(db, queue).is_none_or(|g| g.delayed.is_empty()) {
-            return false;
-        }
-        let count = parse_integer(second).unwrap_or(1).max(0).unsigned_abs() as usize;
-        keyspace.change_delayed(db, queue, |delayed| match name {
-            name if is_word(name, "lpop") => delayed.trim(count, usize::MAX),
-            name if is_word(name, "rpop") => delayed.trim(0, delayed.len().saturating_sub(count)),
-            name if is_word(name, "lset") && request.len() == 4 => {
-                delayed.set(count, arg(3));
-            }
-            name if is_word(name, "lrem") && request.len() == 4 => {
-                delayed.remove(End::Front, arg(3), count);
-            }
-            name if is_word(name, "del") => delayed.trim(0, 0),
-            _ => {}
-        });
+        let removal = removal_of_delayed(request);
+        let has_any =
+            keyspace.queue_state(db, queue).is_some_and(|state| !state.delayed.is_empty());
+        let Some(removal) = removal.filter(|_| has_any) else { return false };
+        keyspace.change_delayed(db, queue, |delayed| remove_delayed(delayed, removal));
     }
     true
+}
+
+/// Adds delayed messages, and remembers the new ones for deduplication.
+fn push_delayed(keyspace: &mut Keyspace, db: DbIndex, queue: &[u8], request: &Request<'_>) {
+    let Announced { known, stamps } = keyspace.take_announced(db, queue);
+    // Without a note they are ready after loading, in their order.
+    let recorded = keyspace.queue_state(db, queue).map(|queue_state| queue_state.recorded_delay());
+    let recorded = recorded.filter(|recorded| recorded.ready_ms != 0);
+    let RecordedDelay { ready_ms, end, pushed_ms } = recorded.unwrap_or(RecordedDelay::NONE);
+    let stamp = Stamp { ready_ms, taken_from: end, ..Stamp::default() };
+    let stamps = stamps.into_iter().chain(iter::repeat(stamp));
+    keyspace.delay(db, queue, request.args_from(2).zip(stamps));
+    let Some(policy) = keyspace.policy_of(db, queue) else { return };
+    let pushed_ms = pushed_ms.or_else(|| Some(ready_ms.saturating_sub(policy.delay_ms?)));
+    if let (Some(window_ms), Some(at_ms)) = (policy.dedup_window_ms, pushed_ms) {
+        let new = request.args_from(2).skip(known);
+        let fingerprints: Vec<_> = new.map(|message| keyspace.fingerprint(message)).collect();
+        keyspace.remember(db, queue, fingerprints, window_ms, at_ms);
+    }
+}
+
+/// The removal of delayed messages, as files have it.
+enum Removal<'a> {
+    Outermost(End, usize),
+    /// It marks one of several equal messages, which is removed next.
+    Mark(usize),
+    Marked,
+    Equal(&'a [u8]),
+    All,
+}
+
+/// Reads a command as the removal of delayed messages; `None` if it is no form of ours.
+fn removal_of_delayed<'a>(request: &Request<'a>) -> Option<Removal<'a>> {
+    let name = request.name();
+    let number = || usize::try_from(parse_integer(request.get(2)?)?).ok();
+    match name {
+        name if is_word(name, "lpop") => {
+            Some(Removal::Outermost(End::Front, number().unwrap_or(1)))
+        }
+        name if is_word(name, "rpop") => Some(Removal::Outermost(End::Back, number().unwrap_or(1))),
+        name if is_word(name, "lset") && is_mark(request.get(3)?) => Some(Removal::Mark(number()?)),
+        name if is_word(name, "lrem") => match request.get(3)? {
+            mark if is_mark(mark) => Some(Removal::Marked),
+            message => (number() == Some(1)).then_some(Removal::Equal(message)),
+        },
+        name if is_word(name, "del") => Some(Removal::All),
+        _ => None,
+    }
+}
+
+fn remove_delayed(delayed: &mut Delayed, removal: Removal<'_>) {
+    match removal {
+        Removal::Outermost(end, count) => {
+            iter::from_fn(|| delayed.pop(end)).take(count).for_each(drop);
+        }
+        Removal::Mark(rank) => delayed.mark(rank),
+        Removal::Marked => delayed.remove_marked(),
+        Removal::Equal(message) => delayed.remove_equal(message),
+        Removal::All => *delayed = Delayed::default(),
+    }
 }
 
 fn end_of(word: &[u8]) -> End {
@@ -289,10 +318,20 @@ pub(crate) fn replay_note(
         Some(Note::Calendar { ahead_ms }) => keyspace.set_calendar_ahead_ms(ahead_ms),
         Some(Note::LastDelivery { number }) => keyspace.raise_delivery(number),
         Some(Note::Ready { key, ms }) => keyspace.set_ready_ms(db, &key, ms),
-        Some(Note::Delayed { key, ms, end }) if keyspace.delays(db, &key) => {
-            keyspace.set_recorded_delay(db, &key, ms, end);
+        Some(Note::Delayed { key, ms, end, pushed_ms }) if keyspace.provides_delays(db, &key) => {
+            let delay = RecordedDelay { ready_ms: ms, end, pushed_ms };
+            keyspace.set_recorded_delay(db, &key, delay);
         }
         Some(Note::Delayed { .. }) => {}
+        Some(Note::Retried { key, stamps }) => {
+            keyspace.announce(db, &key, Announced { known: stamps.len(), stamps });
+        }
+        Some(Note::Known { key, count, id }) => {
+            keyspace.announce(db, &key, Announced { known: count, stamps: Vec::new() });
+            if let Some((at_ms, id)) = id {
+                remember_id(keyspace, db, &key, &id, at_ms);
+            }
+        }
         Some(Note::FormerPolicy { key, policy }) => keyspace.set_former_policy(db, &key, policy),
         Some(Note::Stamped { key, end, runs }) => restamp(keyspace, db, &key, end, runs),
         Some(Note::StampedAt { key, index, stamp }) => {
@@ -309,6 +348,12 @@ pub(crate) fn replay_note(
 }
 
 fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec<(Stamp, usize)>) {
+    if let Some(queue) = key.strip_suffix(DELAYED)
+        && keyspace.provides_delays(db, queue)
+    {
+        keyspace.change_delayed(db, queue, |delayed| delayed.restamp_last(&runs));
+        return;
+    }
     let change = |queue: &mut Queue| {
         let mut left = runs.iter().fold(0, |sum: usize, (_, count)| sum.saturating_add(*count));
         for (stamp, count) in runs {
@@ -316,13 +361,20 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
             left = left.saturating_sub(count);
         }
     };
-    match key.strip_suffix(DELAYED) {
-        Some(queue) if keyspace.delays(db, queue) => {
-            keyspace.change_delayed(db, queue, change);
-        }
-        // When this was recorded, the key held a list or nothing.
-        _ => drop(keyspace.change_list(db, key, change)),
+    // When this was recorded, the key held a list or nothing.
+    let _ = keyspace.change_list(db, key, change);
+}
+
+/// Remembers an id for deduplication.
+fn remember_id(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], id: &[u8], at_ms: i64) {
+    // The push follows, so the queue may not exist yet.
+    keyspace.slot_or_create(db, key);
+    let policy = keyspace.policy_of(db, key);
+    if let Some(window_ms) = policy.and_then(|policy| policy.dedup_window_ms) {
+        let fingerprint = keyspace.fingerprint_of_id(id);
+        keyspace.remember(db, key, [fingerprint], window_ms, at_ms);
     }
+    keyspace.drop_if_empty(db, key);
 }
 
 impl Queues<'_> {

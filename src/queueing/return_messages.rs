@@ -103,17 +103,27 @@ impl Queues<'_> {
     /// As `return_messages`, but these deliveries do not count.
     pub(crate) fn return_uncounted(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
         self.count_returned(db, key, Cause::Nacked, numbers.len());
-        let Some(at) = self.keyspace.slot(db, key) else { return };
-        for number in numbers {
-            self.keyspace.uncount_delivery(at, *number);
-        }
+        self.uncount(db, key, numbers);
         let staying = self.dispose_undeliverable(db, key, numbers);
         self.put_back(db, key, &staying, true);
     }
 
+    /// Takes back that these deliveries count.
+    pub(crate) fn uncount(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        let Some(at) = self.keyspace.slot(db, key) else { return };
+        for number in numbers {
+            self.keyspace.uncount_delivery(at, *number);
+        }
+    }
+
     /// Removes those of these messages in flight that were delivered too often or have expired. Returns the
     /// numbers of the others.
-    fn dispose_undeliverable(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
+    pub(super) fn dispose_undeliverable(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        numbers: &[u64],
+    ) -> Vec<u64> {
         let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
         let now_ms = self.keyspace.queue_ms();
         let fate_of = |keyspace: &mut Keyspace, number| {
@@ -192,21 +202,34 @@ impl Queues<'_> {
         if are_moves {
             self.move_to_end(db, key, &returned);
         } else {
-            let mut messages: Vec<Message> =
-                returned.into_iter().map(|delivery| (delivery.message, delivery.stamp)).collect();
-            messages.sort_by_key(|(_, stamp)| stamp.order);
-            let is_front = |(_, stamp): &Message| stamp.taken_from == End::Front;
-            let (front, back): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_front);
-            self.insert_all(db, key, End::Front, front);
-            self.insert_all(db, key, End::Back, back);
+            let messages = returned.into_iter().map(|delivery| (delivery.message, delivery.stamp));
+            self.insert_in_position(db, key, messages.collect());
         }
         if let Some(expires_ms) = expires_ms {
-            self.keyspace.set_expiry(db, key, Some(expires_ms));
-            let mut digits = itoa::Buffer::new();
-            self.keyspace
-                .effects
-                .record(db, [&b"PEXPIREAT"[..], key, digits.format(expires_ms).as_bytes()]);
+            self.set_expiry(db, key, expires_ms);
         }
+    }
+
+    /// Inserts messages that were delivered before at their positions.
+    pub(super) fn insert_in_position(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        mut messages: Vec<Message>,
+    ) {
+        messages.sort_by_key(|(_, stamp)| stamp.order);
+        let is_front = |(_, stamp): &Message| stamp.taken_from == End::Front;
+        let (front, back): (Vec<_>, Vec<_>) = messages.into_iter().partition(is_front);
+        self.insert_all(db, key, End::Front, front);
+        self.insert_all(db, key, End::Back, back);
+    }
+
+    /// Sets the expiry of a list that was empty for a while, as it was before.
+    pub(super) fn set_expiry(&mut self, db: DbIndex, key: &[u8], expires_ms: i64) {
+        self.keyspace.set_expiry(db, key, Some(expires_ms));
+        let mut digits = itoa::Buffer::new();
+        let at = digits.format(expires_ms).as_bytes();
+        self.keyspace.effects.record(db, [&b"PEXPIREAT"[..], key, at]);
     }
 }
 
@@ -287,6 +310,7 @@ impl Queues<'_> {
         if outer > 0 {
             self.keyspace.effects.record_pop(db, end, key, outer);
         }
+        self.record_known(db, key, merged.len());
         self.keyspace.effects.record_push(
             db,
             end,
@@ -336,8 +360,11 @@ impl Queues<'_> {
                 self.keyspace.effects.record(db, [b"LINSERT", key, b"BEFORE", &mark, message]);
                 self.keyspace.effects.record(db, [b"LSET", key, behind, &next]);
             }
-            Some(_) => self.keyspace.effects.record_push(db, End::Front, key, [message]),
-            None => self.keyspace.effects.record_push(db, End::Back, key, [message]),
+            next => {
+                self.record_known(db, key, 1);
+                let end = if next.is_some() { End::Front } else { End::Back };
+                self.keyspace.effects.record_push(db, end, key, [message]);
+            }
         }
         self.keyspace.effects.note(db, &Note::StampedAt { key: key.to_vec(), index, stamp });
     }

@@ -12,7 +12,7 @@
 //!
 //! The same functions replay the changes of a running broker, which are recorded in the same form.
 
-use crate::keyspace::{DbIndex, InFlight, SavedKey, SavedPart, Value};
+use crate::keyspace::{DbIndex, Delayed, InFlight, SavedKey, SavedPart, Value};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{End, Queue, Stamp};
@@ -97,7 +97,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             Note::FormerPolicy { key, policy }.write(self.out);
         }
         // Before the list: when the list is read, a former policy ends unless it still has such messages.
-        self.list(&[key, DELAYED].concat(), delayed)?;
+        self.delayed(key, delayed)?;
         self.in_flight(key, in_flight)?;
         match value {
             None => {}
@@ -154,6 +154,23 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             self.push(&list, some.iter().map(|delivery| &*delivery.message));
             let stamps = some.iter().map(|delivery| delivery.stamp).collect();
             Note::InFlight { key: key.to_vec(), stamps }.write(self.out);
+            self.empty()?;
+        }
+    }
+
+    /// Adds the delayed messages as a list of their own, with a note of when they are due.
+    fn delayed(&mut self, key: &[u8], delayed: &Delayed) -> io::Result<()> {
+        let list = [key, DELAYED].concat();
+        let mut messages = delayed.iter();
+        loop {
+            let some = next_few(&mut messages, |delayed| &delayed.message);
+            if some.is_empty() {
+                return Ok(());
+            }
+            self.push(&list, some.iter().map(|delayed| &*delayed.message));
+            let same = some.chunk_by(|a, b| a.stamp == b.stamp);
+            let runs = same.filter_map(|same| Some((same.first()?.stamp, same.len()))).collect();
+            Note::Stamped { key: list.clone(), end: End::Back, runs }.write(self.out);
             self.empty()?;
         }
     }
