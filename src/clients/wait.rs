@@ -42,8 +42,8 @@ pub(crate) enum Wants {
     Lease,
     /// A message in its key, to move it.
     Move,
-    /// Capacity for the messages of a push, in a queue that was full under this policy.
-    Capacity(Arc<QueuePolicy>),
+    /// Capacity for this many messages of a push, in a queue that was full under this policy.
+    Capacity { policy: Arc<QueuePolicy>, messages: usize },
     /// Acknowledgements of replicas (WAIT). There are none, so only its deadline ends the wait.
     Replicas,
 }

@@ -142,7 +142,7 @@ fn populate(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
             let messages = std::iter::once(&message[..]);
             let at = keyspace.slot_or_create(ctx.db, &key);
             let rules = PushRules::of(keyspace, at);
-            let to = queueing::Target { at, key: &key, end: End::Back, rules };
+            let to = queueing::Target { at, key: &key, end: End::Back, rules, id: None };
             Queues::new(keyspace).push(&to, messages)?;
         }
     }

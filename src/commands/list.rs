@@ -1,12 +1,11 @@
 //! Queues: the list commands that do not wait. <https://redis.io/docs/latest/commands/?group=list>
 
+use super::push::push_or_wait;
 use super::take::{Take, count_of, end_of, many_arguments, move_between, take_first};
-use crate::clients::Wants;
 use crate::engine::Arg::{Choice, Many, One, Optional, OptionalNamed};
 use crate::engine::Group::List;
 use crate::engine::syntax::{ENDS, TAKE_MANY};
 use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
-use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, integer_within, is_word};
 use crate::keyspace::{DbIndex, Keyspace, Plain, Slot};
 use crate::queue::{End, Queue};
@@ -157,21 +156,11 @@ fn push_under_policy(
     end: End,
     (at, key): (Slot, &[u8]),
 ) -> Result<(), CommandError> {
-    let messages = request.args_from(2);
-    let keyspace = &mut ctx.state.keyspace;
-    // Calls in a transaction do not wait.
-    let to = queueing::Target { at, key, end, rules: PushRules::of(keyspace, at) };
-    let is_first = ctx.origin.is_woken();
-    if ctx.origin.may_wait()
-        && let Some(policy) = queueing::must_wait(keyspace, &to, messages.clone(), is_first)
-    {
-        let wait_us = policy.block_timeout_ms.saturating_mul(1000);
-        let deadline_us = ctx.now.monotonic_us.saturating_add(wait_us);
-        wait::begin(ctx, request, Wants::Capacity(policy), iter::once(key), Some(deadline_us));
-        return Ok(());
+    let rules = PushRules::of(&ctx.state.keyspace, at);
+    let to = queueing::Target { at, key, end, rules, id: None };
+    if let Some(pushed) = push_or_wait(ctx, request, &to, request.args_from(2))? {
+        ctx.reply.count(pushed.len);
     }
-    let len = Queues::new(keyspace).push(&to, messages)?;
-    ctx.reply.count(len);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ mod list;
 mod memory;
 mod object;
 pub(crate) mod pubsub;
+mod push;
 mod queue;
 pub(crate) mod replay;
 mod scan;

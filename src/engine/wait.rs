@@ -45,7 +45,7 @@ pub(crate) fn begin<'a>(
 /// The line in which a call waits at its keys.
 fn line_for(wants: &Wants) -> Line {
     match wants {
-        Wants::Capacity(_) => Line::Producers,
+        Wants::Capacity { .. } => Line::Producers,
         Wants::Message | Wants::Replicas => Line::Waiters,
         Wants::Lease => Line::Leases,
         Wants::Move => Line::Movers,
@@ -80,12 +80,11 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
             answer(state, client, &wait, false, Output::null_array);
         }
         Wants::Replicas => answer(state, client, &wait, false, |reply| reply.integer(0)),
-        Wants::Capacity(policy) => {
-            let messages = wait.request.as_request().args_from(2).len();
+        Wants::Capacity { policy, messages } => {
             let full = queueing::refuse_waiting(
                 &mut state.keyspace,
                 (wait.db, wait.keys.first().map_or(&[], |key| key)),
-                messages,
+                *messages,
                 policy,
             );
             answer(state, client, &wait, true, |reply| reply.error(&full.to_bytes()));

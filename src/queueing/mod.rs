@@ -51,7 +51,7 @@ pub(crate) use deliver::{Pop, Taken, pop_many, pop_one};
 pub(crate) use limits::PushRules;
 pub(crate) use producers::{must_wait, refuse_waiting};
 pub(crate) use purge::Purged;
-pub(crate) use push::Target;
+pub(crate) use push::{Pushed, Target};
 pub(crate) use queues::Queues;
 pub(crate) use replay::{remember_replayed_push, replay_note};
 pub(crate) use reserved::check_name;

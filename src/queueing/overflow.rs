@@ -190,8 +190,10 @@ mod tests {
         let keyspace = &mut state.keyspace;
         let mut push_to = |key: &[u8]| {
             let at = keyspace.slot_or_create(0, key);
-            let to = Target { at, key, end: End::Back, rules: PushRules::of(keyspace, at) };
-            Queues::new(keyspace).push(&to, [&b"m"[..]].into_iter())
+            let to =
+                Target { at, key, end: End::Back, rules: PushRules::of(keyspace, at), id: None };
+            let pushed = Queues::new(keyspace).push(&to, [&b"m"[..]].into_iter());
+            pushed.map(|pushed| pushed.len)
         };
         for len in 1..=LEN {
             assert_eq!((push_to(b"a"), push_to(b"b")), (Ok(len), Ok(len)));

@@ -27,7 +27,7 @@ pub(crate) fn must_wait<'a>(
     if is_first && to.rules.is_paused {
         return Some(policy);
     }
-    let (count, bytes) = capacity_wanted(keyspace, at.db(), to.key, &policy, messages);
+    let (count, bytes) = capacity_wanted(keyspace, to, messages);
     // Messages that are not stored need no capacity.
     let may_ever_fit = count > 0
         && policy.max_length.is_none_or(|max| count as u64 <= max)
@@ -40,15 +40,13 @@ pub(crate) fn must_wait<'a>(
 /// How many messages of a push a queue would store, and their bytes.
 fn capacity_wanted<'a>(
     keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
-    policy: &QueuePolicy,
+    to: &Target<'_>,
     messages: impl ExactSizeIterator<Item = &'a [u8]>,
 ) -> (usize, usize) {
-    match policy.dedup_window_ms {
+    match to.rules.dedup_window_ms {
         None => (messages.len(), messages.map(<[u8]>::len).sum()),
         Some(window_ms) => {
-            let new = new_messages(keyspace, db, key, messages, window_ms);
+            let new = new_messages(keyspace, to, messages, window_ms);
             (new.len(), new.iter().map(|(message, _)| message.len()).sum())
         }
     }

@@ -7,7 +7,8 @@ use super::delay::Delay;
 use super::limits::PushRules;
 use super::reserved::check_name;
 use crate::command_error::CommandError;
-use crate::keyspace::{DbIndex, Fingerprint, Keyspace, Slot};
+use crate::keyspace::{Fingerprint, Keyspace, Slot};
+use crate::note::Note;
 use crate::queue::End;
 use std::collections::HashSet;
 
@@ -18,10 +19,21 @@ pub(crate) struct Target<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) end: End,
     pub(crate) rules: PushRules,
+    /// An id given to the messages, which decides in their place whether they are duplicates.
+    pub(crate) id: Option<&'a [u8]>,
+}
+
+/// The result of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// The length of the queue afterwards.
+    pub(crate) len: usize,
+    /// The number of messages that were no duplicates.
+    pub(crate) stored: usize,
 }
 
 impl Queues<'_> {
-    /// Pushes messages to a queue under a policy. Returns the length after. The caller has checked that the
+    /// Pushes messages to a queue under a policy. The caller has checked that the
     /// key holds no value but a list.
     ///
     /// # Errors
@@ -31,11 +43,14 @@ impl Queues<'_> {
         &mut self,
         to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
-    ) -> Result<usize, CommandError> {
+    ) -> Result<Pushed, CommandError> {
         let pushed = match check_name(self.keyspace, to.key) {
             Err(error) => Err(error),
             Ok(()) => match to.rules.dedup_window_ms {
-                None => self.store(to, messages),
+                None => {
+                    let stored = messages.len();
+                    self.store(to, messages).map(|len| Pushed { len, stored })
+                }
                 Some(window_ms) => self.store_new(to, messages, window_ms),
             },
         };
@@ -51,40 +66,62 @@ impl Queues<'_> {
         to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         window_ms: i64,
-    ) -> Result<usize, CommandError> {
+    ) -> Result<Pushed, CommandError> {
         let given = messages.len();
         let (at, db, key) = (to.at, to.at.db(), to.key);
-        let new = new_messages(self.keyspace, db, key, messages, window_ms);
-        let same = given - new.len();
+        let new = new_messages(self.keyspace, to, messages, window_ms);
+        let stored = new.len();
+        let same = given - stored;
         if new.is_empty() {
             // Nothing has changed, so nothing may be recorded.
             let len = self.keyspace.length_in(at).0;
             self.keyspace.count_in(at, |totals| totals.deduplicated += same as u64);
             self.keyspace.drop_if_empty_in(at);
-            return Ok(len);
+            return Ok(Pushed { len, stored });
         }
-        let len = self.store(to, new.iter().map(|(message, _)| *message))?;
+        let stored_messages = new.iter().map(|(message, _)| *message);
+        self.announce_id(to, stored_messages.clone())?;
+        let len = self.store(to, stored_messages)?;
         self.keyspace.count(db, key, |totals| totals.deduplicated += same as u64);
         let at_ms = self.keyspace.queue_ms();
-        self.keyspace.remember(
-            db,
-            key,
-            new.iter().map(|(_, fingerprint)| *fingerprint),
-            window_ms,
-            at_ms,
-        );
-        Ok(len)
+        // An id has one fingerprint.
+        let count = if to.id.is_some() { 1 } else { stored };
+        let fingerprints = new.iter().map(|(_, fingerprint)| *fingerprint).take(count);
+        self.keyspace.remember(db, key, fingerprints, window_ms, at_ms);
+        Ok(Pushed { len, stored })
+    }
+
+    /// Records the id of messages, before their push is recorded.
+    fn announce_id<'a>(
+        &mut self,
+        to: &Target<'_>,
+        messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+    ) -> Result<(), CommandError> {
+        let Some(id) = to.id else { return Ok(()) };
+        let count = messages.len();
+        to.rules.check(self.keyspace, to.at, count, || messages.clone().map(<[u8]>::len).sum())?;
+        let id = Some((self.keyspace.queue_ms(), id.to_vec()));
+        self.keyspace.effects.note(to.at.db(), &Note::Known { key: to.key.to_vec(), count, id });
+        Ok(())
     }
 }
 
-/// The messages that the queue has not had in the window, each once, with their fingerprints.
+/// The messages that the queue has not had in the window, each once, with their fingerprints. With an id:
+/// all, if the queue has not had the id, with its fingerprint.
 pub(super) fn new_messages<'a>(
     keyspace: &mut Keyspace,
-    db: DbIndex,
-    key: &[u8],
+    to: &Target<'_>,
     messages: impl Iterator<Item = &'a [u8]>,
     window_ms: i64,
 ) -> Vec<(&'a [u8], Fingerprint)> {
+    let (db, key) = (to.at.db(), to.key);
+    if let Some(id) = to.id {
+        let fingerprint = keyspace.fingerprint_of_id(id);
+        return match keyspace.remembers(db, key, fingerprint, window_ms) {
+            true => Vec::new(),
+            false => messages.map(|message| (message, fingerprint)).collect(),
+        };
+    }
     let mut new = Vec::new();
     let mut seen = HashSet::new();
     for message in messages {
@@ -103,7 +140,7 @@ impl Queues<'_> {
         to: &Target<'_>,
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
     ) -> Result<usize, CommandError> {
-        let &Target { at, key, end, ref rules } = to;
+        let &Target { at, key, end, ref rules, .. } = to;
         let count = messages.len();
         rules.check(self.keyspace, at, count, || messages.clone().map(<[u8]>::len).sum())?;
         if let Some(delay_ms) = rules.delay_ms {

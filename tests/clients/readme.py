@@ -123,6 +123,11 @@ def strict_order():
     assert info("steps")["in-flight"] == 0
 
 
+def a_job_for_later():
+    expected = "stored: 1\nstored: 0\nstored: 0\n(b'remind', b'pay order 17')\n"
+    assert recipe("reminders") == expected
+
+
 def info(key):
     return server.execute_command("QUEUE", "INFO", key)
 
@@ -136,6 +141,7 @@ RECIPES = [
     retries_that_rest,
     a_flash_sale,
     strict_order,
+    a_job_for_later,
 ]
 server = redis.Redis(port=PORT, protocol=3, decode_responses=True)
 checks = [python, node, rust]

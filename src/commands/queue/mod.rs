@@ -10,6 +10,7 @@ mod pause;
 mod policy;
 mod pop;
 mod purge;
+mod push;
 
 use crate::engine::Arg::{
     Block, Many, Named, One, OneOf, Optional, OptionalBlock, OptionalChoice, OptionalNamed,
@@ -17,7 +18,7 @@ use crate::engine::Arg::{
 };
 use crate::engine::Group::Queue;
 use crate::engine::syntax::TAKE_MANY;
-use crate::engine::uses::{DELETE, READ, TAKE, UPDATE};
+use crate::engine::uses::{DELETE, INSERT, READ, TAKE, UPDATE};
 use crate::engine::{Arg, Command};
 
 /// Receipts.
@@ -88,6 +89,12 @@ static SUBCOMMANDS: &[Command] = &[
         .no_script().args(POLICY)
         .cost("O(N) where N is the number of keys (SET, DEL) or of policies (LIST, OF)")
         .says("Sets, deletes or lists policies, or returns the policy of a key."),
+    Command::new("queue|push", -6, push::push).group(Queue).since(SINCE).write().deny_oom().fast()
+        .key(2, INSERT)
+        .args(&[One("key"), OptionalWord("LEFT"), OptionalNamed("DELAY", "milliseconds"),
+            OptionalNamed("ID", "id"), Named("MESSAGES", "count"), Many("message")])
+        .cost("O(1) for each message; O(log N) with DELAY where N is the number of delayed messages")
+        .says("Adds messages to a queue, at once or after a delay, unless their id was used before."),
     Command::new("queue|help", 2, help::help).group(Queue).since(SINCE).anytime()
         .says("Returns help on the subcommands."),
 ];
