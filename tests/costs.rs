@@ -183,6 +183,31 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.wait(1_000_000),
     },
     Operation {
+        name: "a push with a delay beside many delayed messages",
+        before: World::delay,
+        act: |world, _| world.ask("QUEUE PUSH q DELAY 5000 MESSAGES 1 x"),
+    },
+    Operation {
+        name: "one of many delayed messages becomes ready",
+        before: |world, n| {
+            world.delay(n);
+            world.ask("QUEUE PUSH q DELAY 100 MESSAGES 1 x");
+            world.ask("QUEUE PUSH q DELAY 200 MESSAGES 1 y");
+            world.ask("QUEUE PUSH q DELAY 5000 MESSAGES 1 z");
+            // The first one builds an index.
+            world.wait(100_000);
+        },
+        act: |world, _| world.wait(100_000),
+    },
+    Operation {
+        name: "a retry beside many others",
+        before: |world, n| {
+            world.hold(n + 10);
+            world.ask(&format!("QUEUE NACK q COUNT {n} DELAY 5000"));
+        },
+        act: |world, _| world.ask("QUEUE NACK q DELAY 2000"),
+    },
+    Operation {
         name: "QUEUE INFO",
         before: World::fill,
         act: |world, _| world.ask("QUEUE INFO q"),
@@ -350,6 +375,44 @@ const LINEAR: &[Operation] = &[
         act: |world, _| world.wait(1_000_000),
     },
     Operation {
+        name: "many become ready at different times",
+        before: World::delay,
+        act: |world, _| {
+            for _ in 0..50 {
+                world.wait(200_000);
+            }
+        },
+    },
+    Operation {
+        name: "many are retried",
+        before: World::hold,
+        act: |world, n| world.ask(&format!("QUEUE NACK q COUNT {n} DELAY 1000")),
+    },
+    Operation {
+        name: "many retries become ready",
+        before: |world, n| {
+            world.hold(n);
+            world.ask(&format!("QUEUE NACK q COUNT {n} DELAY 1000"));
+        },
+        act: |world, _| world.wait(1_000_000),
+    },
+    Operation {
+        name: "overdue messages are retried, and a turn does little",
+        before: |world, n| {
+            let timeout = format!("{EXPLICIT} ack-timeout-ms 1000 retry-delay-ms 1000");
+            world.hold_under(&timeout, n);
+            world.ask("CONFIG SET turn-work-max 100");
+        },
+        act: |world, _| {
+            for _ in 0..2 {
+                world.wait(1_000_000);
+                while world.broker.has_backlog() {
+                    world.settle();
+                }
+            }
+        },
+    },
+    Operation {
         name: "many are dead-lettered",
         before: |world, n| {
             world.ask("QUEUE POLICY SET p q message-ttl-ms 1000 dead-letter dead");
@@ -396,7 +459,7 @@ const LINEAR: &[Operation] = &[
 const CHUNK: usize = 64;
 const CHUNK_ALLOCATIONS: u64 = 3;
 
-/// These cost something for each chunk of what is in flight, and nothing for each message.
+/// These cost something for each chunk of what is in flight or delayed, and nothing for each message.
 const BY_CHUNK: &[Operation] = &[
     Operation {
         name: "a snapshot of what is in flight",
@@ -405,6 +468,22 @@ const BY_CHUNK: &[Operation] = &[
             world.broker.begin_snapshot();
             // It is being written all the time.
             std::mem::forget(world.broker.next_saved(1));
+        },
+    },
+    Operation {
+        name: "a snapshot of what is delayed",
+        before: World::delay,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            std::mem::forget(world.broker.next_saved(1));
+        },
+    },
+    Operation {
+        name: "a push with a delay while a snapshot begins",
+        before: World::delay,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("QUEUE PUSH q DELAY 5000 MESSAGES 1 x");
         },
     },
     Operation {
@@ -533,6 +612,15 @@ impl World {
         self.ask("QUEUE POLICY SET p q* message-ttl-ms 100000");
         for number in 0..4 * n {
             self.ask(&format!("RPUSH q{number} x"));
+        }
+    }
+
+    /// That many delayed messages, due from one second on, in no order.
+    fn delay(&mut self, n: usize) {
+        self.ask("QUEUE POLICY SET p q delay-ms 1000");
+        for number in 0..n {
+            let delay_ms = 1_000 + (number * 7_919) % 9_000;
+            self.ask(&format!("QUEUE PUSH q DELAY {delay_ms} MESSAGES 1 {number}"));
         }
     }
 

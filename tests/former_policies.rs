@@ -25,6 +25,10 @@ const POLICIES: &[(&str, &str)] = &[
     ("p q delivery at-least-once acknowledge explicit", "LPOP q 1000"),
     ("p q delivery at-least-once acknowledge explicit", "RPOP q 60\r\nLPOP q 30"),
     ("p * delivery at-least-once acknowledge explicit delay-ms 100000", "SELECT 0"),
+    (
+        "p q delivery at-least-once acknowledge explicit",
+        "LPOP q 300\r\nQUEUE NACK q COUNT 100 DELAY 100000\r\nQUEUE PUSH q DELAY 9 MESSAGES 1 d",
+    ),
 ];
 
 /// The policies afterwards.

@@ -61,6 +61,18 @@ fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) ->
         17 => format!("QUEUE NACK {one}"),
         18 if dice.below(2) == 0 => format!("QUEUE ACK {one} VALUE {}", recent(dice, number)),
         18 => format!("QUEUE ACK {one}"),
+        19 if dice.below(2) == 0 => {
+            let delay_ms = [10, 300, 900][dice.below(3) as usize];
+            let count = 1 + dice.below(3);
+            match dice.below(4) {
+                0 => format!("QUEUE NACK {one} COUNT {count} DELAY {delay_ms}"),
+                1 => {
+                    format!("QUEUE PUSH {one} LEFT DELAY {delay_ms} MESSAGES 2 {number} {number}d")
+                }
+                2 => format!("QUEUE PUSH {one} ID {} MESSAGES 1 {number}", number / 20),
+                _ => format!("QUEUE PUSH {one} DELAY {delay_ms} MESSAGES 1 {number}"),
+            }
+        }
         19 => format!("LMOVE {one} {other} LEFT RIGHT"),
         20 => format!("RENAME {one} {other}"),
         21 if dice.below(3) == 0 => format!("PEXPIRE {one} {}", 1 + dice.below(900)),
@@ -252,6 +264,85 @@ fn what_was_delayed_before_a_kill_is_not_stored_again() {
         let now = world.now.plus_us(ms * 1_000);
         let id = loaded.connect(0, Peer::in_process(), now);
         assert_eq!(ask(&mut loaded, id, "RPUSH a once", now), expected, "{ms} ms later");
+    }
+}
+
+/// A retry keeps its moment and its count, whether its message is the first in flight, the last, or between
+/// others.
+#[test]
+fn a_kill_keeps_when_a_message_is_delivered_again() {
+    let settings = "queue-policy f a delivery at-least-once acknowledge explicit delivery-limit 2 \
+                    retry-delay-ms 30000 dead-letter dead";
+    for rewrite in ["PING", "BGREWRITEAOF"] {
+        let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+        assert!(world.turn(0, "RPUSH a p q r s t u\r\nLPOP a 5\r\n"));
+        let returned = world.now;
+        assert!(world.turn(0, "QUEUE NACK a VALUE r\r\nQUEUE NACK a VALUE p t\r\n"));
+        assert!(world.turn(0, &format!("QUEUE ACK a VALUE q s\r\n{rewrite}\r\n")));
+        world.rest();
+        for (ms, expected) in [(29_999, "*1 $1 u "), (30_000, "*4 $1 p $1 r $1 t $1 u ")] {
+            let now = world.now;
+            let killed = world.directory.after_kill();
+            let (mut loaded, _) = load(&killed, settings, now).expect("it loads");
+            loaded.allow_changes(u64::MAX, None, None);
+            let lists = as_plain_lists(&loaded);
+            let delayed = lists.get(&(0, b"a:delayed".to_vec())).map(|list| list.concat());
+            assert_eq!(delayed.as_deref(), Some(&b"rpt"[..]));
+            let now = returned.plus_us(ms * 1_000);
+            loaded.settle(now);
+            let id = loaded.connect(0, Peer::in_process(), now);
+            assert_eq!(ask(&mut loaded, id, "LRANGE a 0 -1", now), expected, "{ms} ms later");
+            ask(&mut loaded, id, "LPOP a 10", now);
+            ask(&mut loaded, id, "QUEUE NACK a COUNT 10", now);
+            let dead = ask(&mut loaded, id, "LRANGE dead 0 -1", now);
+            let again = if ms < 30_000 { "*0 " } else { "*3 $1 p $1 r $1 t " };
+            assert_eq!(dead, again, "these were delivered twice");
+        }
+    }
+}
+
+/// The id is remembered, and not the messages.
+#[test]
+fn an_id_that_was_stored_before_a_kill_is_not_stored_again() {
+    let settings = "queue-policy d a dedup-window-ms 10000 delay-ms 600";
+    for delay in ["", "DELAY 0 ", "DELAY 3000 "] {
+        let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+        let push = format!("QUEUE PUSH a {delay}ID i MESSAGES 2 x y");
+        // The second push is joined with the first one in the files.
+        let next = format!("QUEUE PUSH a {delay}MESSAGES 1 z");
+        assert!(world.turn(0, &format!("{push}\r\n{next}\r\nLPOP a\r\n")));
+        for ms in [9_999, 10_000] {
+            let (mut loaded, _) =
+                load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+            let now = world.now.plus_us(ms * 1_000);
+            let id = loaded.connect(0, Peer::in_process(), now);
+            let (again, all) = if ms < 10_000 { (":0 ", ":1 ") } else { (":2 ", ":2 ") };
+            assert_eq!(ask(&mut loaded, id, &push, now), again, "{delay}{ms} ms later");
+            let other = "QUEUE PUSH a ID j MESSAGES 2 i z";
+            assert_eq!(ask(&mut loaded, id, other, now), ":2 ", "an id is no message");
+            let push = "QUEUE PUSH a MESSAGES 2 x z";
+            assert_eq!(ask(&mut loaded, id, push, now), all, "{delay}{ms} ms later");
+        }
+    }
+}
+
+/// The window starts with the push, whatever the delay, and however the release was recorded.
+#[test]
+fn a_release_before_a_kill_is_no_new_push() {
+    let settings = "queue-policy d a dedup-window-ms 10000 delay-ms 1";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    let delayed = |ms, message| format!("QUEUE PUSH a DELAY {ms} MESSAGES 1 {message}\r\n");
+    let pushes = [delayed(60_000, "x"), delayed(4_000, "once"), delayed(60_000, "y")];
+    assert!(world.turn(0, &pushes.concat()));
+    assert!(world.wait(5_000_000));
+    assert_eq!(world.broker.contents().len(), 1, "it is ready");
+    for (ms, expected) in [(4_999, ":0 "), (5_000, ":1 ")] {
+        let (mut loaded, _) =
+            load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+        let now = world.now.plus_us(ms * 1_000);
+        let id = loaded.connect(0, Peer::in_process(), now);
+        let push = "QUEUE PUSH a MESSAGES 1 once";
+        assert_eq!(ask(&mut loaded, id, push, now), expected, "{ms} ms later");
     }
 }
 
@@ -526,6 +617,49 @@ fn changes_of_another_server_to_the_separate_lists_apply() {
         expected.sort();
         assert_eq!(lists, expected, "{appended}");
     }
+}
+
+/// As they were recorded when all delays of a queue were the same, and in base files.
+#[test]
+fn delayed_messages_as_they_were_recorded_before_load() {
+    let settings = "queue-policy w q delay-ms 1000";
+    let settings = Settings::from_text(settings, "the test's settings").expect("valid");
+    let now = crashes::world::START;
+    let mut broker = Broker::new(settings, 3, Box::new(NoHost), now);
+    let mut replay = |words: &[&str]| {
+        let args = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        let command = format!("*{}\r\n{}", words.len(), args.collect::<String>());
+        assert_eq!(broker.replay(&mut 0, command.as_bytes()), Ok(()), "{words:?}");
+    };
+    let note = |words: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let args = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        format!("*{}\r\n{}", words.len(), args.collect::<String>())
+    };
+    let mark = "tidegate:removed:0123456789abcdef0123456789abcdef";
+    let ms = (now.unix_ms() + 500).to_string();
+    replay(&["RPUSH", "q:delayed", "a", "b", "c"]);
+    let stamped = format!("tidegate stamped q:delayed right 2 {ms} 0 0 0 left 1 {ms} 0 0 0 right");
+    replay(&["ECHO", &note(&stamped)]);
+    replay(&["ECHO", &note(&format!("tidegate delayed q {ms} right"))]);
+    replay(&["RPUSH", "q:delayed", "d", "e", "f", "g", "h"]);
+    replay(&["LSET", "q:delayed", "1", mark]);
+    replay(&["LSET", "q:delayed", "2", mark]);
+    replay(&["LREM", "q:delayed", "2", mark]);
+    replay(&["LPOP", "q:delayed", "2"]);
+    replay(&["RPOP", "q:delayed", "1"]);
+    replay(&["LMOVE", "q:delayed", "q", "LEFT", "RIGHT"]);
+    broker.end_replay(now);
+    broker.check_invariants();
+    let text = |broker: &Broker, key: &[u8]| {
+        as_plain_lists(broker).get(&(0, key.to_vec())).map(|list| list.concat())
+    };
+    assert_eq!(text(&broker, b"q").as_deref(), Some(&b"e"[..]));
+    assert_eq!(text(&broker, b"q:delayed").as_deref(), Some(&b"fg"[..]));
+    broker.settle(now.plus_us(499_000));
+    assert_eq!(text(&broker, b"q").as_deref(), Some(&b"e"[..]));
+    broker.settle(now.plus_us(500_000));
+    assert_eq!(text(&broker, b"q").as_deref(), Some(&b"efg"[..]));
 }
 
 /// Some forms have become shorter since; a file may have both.

@@ -115,7 +115,15 @@ fn requests(dice: &mut Dice, drawn: &mut Drawn, number: usize) -> Vec<String> {
         13 => format!("QUEUE NACK {one} COUNT {}", [1, 3, 100][dice.below(3) as usize]),
         14..16 => format!("QUEUE ACK {one} COUNT {}", [1, 3, 100][dice.below(3) as usize]),
         16 => format!("QUEUE ACK {one} VALUE {} {}-7", number / 2, number.saturating_sub(2)),
-        17 => format!("LMOVE {one} {other} LEFT RIGHT"),
+        17 if dice.below(2) == 0 => {
+            format!("QUEUE NACK {one} COUNT {} DELAY {}", 1 + dice.below(100), dice.below(90_000))
+        }
+        // In a transaction, since a push that waits for capacity is no part of a snapshot.
+        17 => {
+            let push = format!("DELAY {} MESSAGES 2 {number} d", dice.below(90_000));
+            format!("MULTI\r\nQUEUE PUSH {one} {push}\r\nEXEC")
+        }
+        18 if dice.below(2) == 0 => format!("LMOVE {one} {other} LEFT RIGHT"),
         18 => format!("RENAME {one} {other}"),
         19 => format!("PEXPIRE {one} {}", 1 + dice.below(90_000)),
         20 => format!("SET {string} {number} PX {}", 1 + dice.below(90_000)),

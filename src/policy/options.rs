@@ -67,6 +67,11 @@ pub struct QueuePolicy {
     pub ack_timeout_ms: Option<i64>,
     /// Maximum number of deliveries without acknowledgement.
     pub delivery_limit: Option<u32>,
+    /// Milliseconds until a message whose first delivery failed is ready again; twice as many after each
+    /// further one.
+    pub retry_delay_ms: Option<i64>,
+    /// Maximum of that delay.
+    pub retry_delay_max_ms: Option<i64>,
     /// Limits on deliveries. One look finds out that there are none.
     pub throttle: Option<Throttle>,
     /// Milliseconds within which an equal message is not stored again.
@@ -82,6 +87,9 @@ pub const MILLIS_MAX: i64 = 3650 * 24 * 3600 * 1000;
 /// How long a producer waits for capacity by default: longer than a burst, and shorter than the timeouts
 /// of clients.
 const BLOCK_TIMEOUT_MS: u64 = 5_000;
+/// Maximum delay of a retry by default: a fault that lasts longer is noticed, and when it is repaired, work
+/// goes on within the hour.
+const RETRY_DELAY_MAX_MS: i64 = 3600 * 1000;
 /// Beyond any practical use.
 const DELIVERIES_MAX: i64 = 1_000_000;
 const COUNT_MAX: i64 = i64::MAX;
@@ -135,6 +143,12 @@ static ROWS: &[Row] = &[
     Row { name: "delivery-limit", takes: Takes::Number { min: 1, max: DELIVERIES_MAX },
         write: |policy, given| policy.delivery_limit = u32::try_from(given.number()).ok(),
         show: |policy| digits(policy.delivery_limit) },
+    Row { name: "retry-delay-ms", takes: MILLIS,
+        write: |policy, given| policy.retry_delay_ms = Some(given.number()),
+        show: |policy| digits(policy.retry_delay_ms) },
+    Row { name: "retry-delay-max-ms", takes: MILLIS,
+        write: |policy, given| policy.retry_delay_max_ms = Some(given.number()),
+        show: |policy| digits(policy.retry_delay_max_ms) },
     Row { name: "max-in-flight", takes: COUNT,
         write: |policy, given| policy.throttle_mut().max_in_flight
             = Some(given.number().unsigned_abs()),
@@ -186,6 +200,8 @@ impl Policy for QueuePolicy {
             acknowledge: None,
             ack_timeout_ms: None,
             delivery_limit: None,
+            retry_delay_ms: None,
+            retry_delay_max_ms: None,
             throttle: None,
             dedup_window_ms: None,
             dead_letter: None,
@@ -202,6 +218,8 @@ impl Policy for QueuePolicy {
             ("acknowledge", at_least_once, "delivery at-least-once"),
             ("ack-timeout-ms", at_least_once, "delivery at-least-once"),
             ("delivery-limit", at_least_once, "delivery at-least-once"),
+            ("retry-delay-ms", at_least_once, "delivery at-least-once"),
+            ("retry-delay-max-ms", has("retry-delay-ms"), "retry-delay-ms"),
             ("max-in-flight", at_least_once, "delivery at-least-once"),
             ("max-in-flight-per-client", at_least_once, "delivery at-least-once"),
             ("rate-per-ms", has("rate"), "rate"),
@@ -210,6 +228,10 @@ impl Policy for QueuePolicy {
             if has(name) && !is_met {
                 return Err(format!("option '{name}' needs {needed}"));
             }
+        }
+        if self.retry_delay_max_ms.is_some_and(|max| self.retry_delay_ms.is_some_and(|ms| max < ms))
+        {
+            return Err("retry-delay-max-ms must not be below retry-delay-ms".into());
         }
         if self.overflow == Overflow::DeadLetter && self.dead_letter.is_none() {
             return Err("overflow dead-letter needs the option 'dead-letter KEY'".into());
@@ -305,6 +327,16 @@ impl QueuePolicy {
         self.delay_ms.is_some() || self.is_at_least_once()
     }
 
+    /// Milliseconds until a message that was not acknowledged in this many deliveries is ready again; `None`
+    /// if it is ready at once.
+    pub fn retry_delay(&self, deliveries: u32) -> Option<i64> {
+        let first_ms = self.retry_delay_ms?;
+        let max_ms = self.retry_delay_max_ms.unwrap_or(RETRY_DELAY_MAX_MS.max(first_ms));
+        let factor = 1i64.checked_shl(deliveries.saturating_sub(1)).filter(|factor| *factor > 0);
+        let delay_ms = factor.and_then(|factor| first_ms.checked_mul(factor));
+        Some(delay_ms.unwrap_or(max_ms).min(max_ms))
+    }
+
     /// Whether popped messages are in flight until they are acknowledged.
     pub fn is_at_least_once(&self) -> bool {
         self.delivery == DeliveryGuarantee::AtLeastOnce
@@ -336,6 +368,7 @@ mod tests {
             "d q delivery at-least-once acknowledge explicit max-in-flight 1 \
                 max-in-flight-per-client 2",
             "e q rate 50 rate-per-ms 60000",
+            "d q delivery at-least-once acknowledge explicit retry-delay-ms 1 retry-delay-max-ms 2",
         ] {
             let words = parse(text).expect("valid").to_words();
             assert_eq!(String::from_utf8_lossy(&words.join(&b' ')), text);
@@ -362,6 +395,15 @@ mod tests {
             ("a * delivery-limit 1", "option 'delivery-limit' needs delivery at-least-once"),
             ("a * max-in-flight 1", "option 'max-in-flight' needs delivery at-least-once"),
             ("a * rate-per-ms 9", "option 'rate-per-ms' needs rate"),
+            ("a * retry-delay-ms 1", "option 'retry-delay-ms' needs delivery at-least-once"),
+            (
+                "a * delivery at-least-once retry-delay-max-ms 1",
+                "option 'retry-delay-max-ms' needs retry-delay-ms",
+            ),
+            (
+                "a * delivery at-least-once retry-delay-ms 2 retry-delay-max-ms 1",
+                "retry-delay-max-ms must not be below retry-delay-ms",
+            ),
             (
                 "a * max-length 1 overflow dead-letter",
                 "overflow dead-letter needs the option 'dead-letter KEY'",
@@ -380,6 +422,22 @@ mod tests {
             error.starts_with("unknown option 'speed'; the options are: priority N, max-length")
         );
         assert!(error.contains("overflow reject|drop-head|dead-letter|block|reject-publish"));
+    }
+
+    #[test]
+    fn the_delay_of_retries_doubles_up_to_a_maximum() {
+        let delays = |options: &str, deliveries: &[u32]| -> Vec<Option<i64>> {
+            let policy = parse(&format!("a * delivery at-least-once{options}")).expect("valid");
+            deliveries.iter().map(|deliveries| policy.retry_delay(*deliveries)).collect()
+        };
+        assert_eq!(delays("", &[1]), [None]);
+        let expected = [100, 100, 200, 400, 500, 500].map(Some);
+        let options = " retry-delay-ms 100 retry-delay-max-ms 500";
+        assert_eq!(delays(options, &[0, 1, 2, 3, 4, u32::MAX]), expected);
+        let expected = [3, 6, RETRY_DELAY_MAX_MS].map(Some);
+        assert_eq!(delays(" retry-delay-ms 3", &[1, 2, 63]), expected);
+        let long_ms = 2 * RETRY_DELAY_MAX_MS;
+        assert_eq!(delays(&format!(" retry-delay-ms {long_ms}"), &[1, 65]), [Some(long_ms); 2]);
     }
 
     #[test]

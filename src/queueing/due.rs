@@ -48,7 +48,7 @@ impl Queues<'_> {
                 numbers.len()
             );
         }
-        self.return_part(db, key, how, &numbers, Cause::TimedOut);
+        self.retry_part(db, key, how, &numbers, Cause::TimedOut);
     }
 
     /// Returns messages whose lease, or other time of their own, is over.
@@ -64,7 +64,7 @@ impl Queues<'_> {
                  queue{left_out}"
             );
         }
-        self.return_messages(db, key, &numbers, Cause::TimedOut);
+        self.retry(db, key, &numbers, Cause::TimedOut);
     }
 
     /// Removes all expired messages at once, since no client may see or get one.

@@ -4,7 +4,7 @@
 //! Everything is recorded as plain list commands, so that the append files mean the same to any server. A
 //! delivery moves a message from `q` to the list `q:inflight`, and its acknowledgement removes it there. If a
 //! consumer waited for the message, it is pushed to that list at once. A delayed message is in `q:delayed`
-//! until it is due; an expired one is popped, a dead letter is pushed.
+//! until it is due, also after a delivery that failed; an expired one is popped, a dead letter is pushed.
 //!
 //! # Why deliveries are recorded as moves
 //!
@@ -42,6 +42,7 @@ mod queues;
 mod record;
 mod replay;
 mod reserved;
+mod return_later;
 mod return_messages;
 
 pub(crate) use acknowledge::acknowledge_by_pop;

@@ -69,7 +69,7 @@ impl Queues<'_> {
     }
 
     /// Counts messages that were in flight and are so no longer, whatever happens to them.
-    fn count_returned(&mut self, db: DbIndex, key: &Key, cause: Cause, messages: usize) {
+    pub(super) fn count_returned(&mut self, db: DbIndex, key: &Key, cause: Cause, messages: usize) {
         let messages = messages as u64;
         self.keyspace.count(db, key, |totals| match cause {
             Cause::Nacked => totals.nacked += messages,

@@ -59,6 +59,18 @@ pub const BURSTS: &[Burst] = &[
         end: "q",
         shown: COUNT,
     },
+    // Retries return to their positions.
+    Burst {
+        policies: &["p q delivery at-least-once acknowledge explicit"],
+        before: |world| {
+            world.pop();
+            world.ask_as(world.worker, &format!("QUEUE NACK q COUNT {COUNT} DELAY 100"));
+            world.settle();
+        },
+        begin: |world| world.now = world.now.plus_us(100_000),
+        end: "q",
+        shown: COUNT,
+    },
     Burst {
         policies: &["p q delivery at-least-once acknowledge next-pop max-in-flight 100000 \
                      max-in-flight-per-client 100000 rate 100000"],

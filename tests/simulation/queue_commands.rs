@@ -13,10 +13,11 @@ pub const SPANS_MS: &[&str] = &["1", "2", "20", "500", "1000", "3000"];
 
 /// The mix of commands about queues: weights chosen by the seed.
 pub struct QueueMix {
-    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL, POP, TOUCH, PURGE.
-    weights: [usize; 9],
+    /// POLICY SET, ACK, NACK, PAUSE and RESUME, queries, POLICY DEL, POP, PUSH, TOUCH, PURGE.
+    weights: [usize; 10],
     at_least_once_percent: usize,
     delay_percent: usize,
+    retry_percent: usize,
     block_percent: usize,
     dedup_percent: usize,
     throttle_percent: usize,
@@ -37,12 +38,14 @@ impl QueueMix {
                 pick(&[2, 4]),
                 pick(&[0, 1, 1]),
                 pick(&[0, 4, 12]),
+                pick(&[0, 3, 10]),
                 pick(&[0, 1, 3]),
                 pick(&[0, 1, 2]),
             ],
             at_least_once_percent: pick(&[20, 60, 90]),
             scene_percent: pick(&[0, 3, 8]),
             delay_percent: pick(&[0, 20, 50]),
+            retry_percent: pick(&[0, 30, 80]),
             block_percent: pick(&[0, 30, 60]),
             dedup_percent: pick(&[0, 20, 50]),
             throttle_percent: pick(&[0, 20, 50]),
@@ -96,7 +99,8 @@ impl Generator {
             },
             5 => words(&["QUEUE", "POLICY", "DEL", rng.pick(NAMES)]),
             6 => self.pop_with_receipts(rng),
-            7 => {
+            7 => self.queue_push(rng, &any),
+            8 => {
                 let mut all = receipts(rng, hint, "TOUCH", &key);
                 if rng.percent(40) {
                     all.extend(words(&["LEASE", rng.pick(SPANS_MS)]));
@@ -131,6 +135,24 @@ impl Generator {
         if rng.percent(40) {
             all.extend(words(&["LEASE", rng.pick(SPANS_MS)]));
         }
+        all
+    }
+
+    fn queue_push(&self, rng: &mut Rng, key: &str) -> Words {
+        let mut all = words(&["QUEUE", rng.pick(&["PUSH", "push"]), key]);
+        if rng.percent(30) {
+            all.extend(words(&["LEFT"]));
+        }
+        if rng.percent(60) {
+            let delay_ms = if rng.one_in(10) { "0" } else { rng.pick(SPANS_MS) };
+            all.extend(words(&["DELAY", delay_ms]));
+        }
+        if rng.percent(20) {
+            all.extend(words(&["ID", rng.pick(&["a", "one"])]));
+        }
+        let count = rng.pick(&[1, 1, 1, 2, 4]);
+        all.extend(words(&["MESSAGES", &count.to_string()]));
+        all.extend((0..count).map(|_| self.message(rng)));
         all
     }
 
@@ -182,6 +204,12 @@ impl Generator {
             if rng.percent(mix.throttle_percent) {
                 options.push(("max-in-flight-per-client", rng.pick(&["1", "1", "2"])));
             }
+            if rng.percent(mix.retry_percent) {
+                options.push(("retry-delay-ms", rng.pick(SPANS_MS)));
+                if rng.percent(60) {
+                    options.push(("retry-delay-max-ms", rng.pick(&["3000", "5000", "500"])));
+                }
+            }
         } else if rng.one_in(50) {
             options.push((rng.pick(&["delivery-limit", "max-in-flight"]), "1"));
         }
@@ -209,6 +237,9 @@ impl Generator {
 fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
     if rng.percent(40) {
         let mut all = receipts(rng, hint, command, key);
+        if command == "NACK" && rng.percent(30) {
+            all.extend(words(&["DELAY", rng.pick(&["0", "1", "500", "1000"])]));
+        }
         if command == "NACK" && rng.percent(50) {
             all.extend(words(&[rng.pick(&["SILENT", "FAIL", "silent"])]));
         }
@@ -243,6 +274,9 @@ fn with_count(rng: &mut Rng, command: &str, key: &str) -> Words {
     let mut all = words(&["QUEUE", command, key]);
     if rng.percent(40) {
         all.extend(words(&["COUNT", rng.pick(&["1", "2", "2", "9", "0"])]));
+    }
+    if command == "NACK" && rng.percent(30) {
+        all.extend(words(&["DELAY", rng.pick(&["0", "1", "500", "1000"])]));
     }
     all
 }

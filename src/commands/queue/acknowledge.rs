@@ -1,7 +1,8 @@
 //! QUEUE ACK, NACK and TOUCH: what becomes of messages in flight.
 
+use super::push::delay_of;
 use crate::commands::take::count_of;
-use crate::engine::{Arguments, CommandError, Context, is_word};
+use crate::engine::{Arguments, CommandError, Context};
 use crate::keyspace::{DbIndex, Key, Keyspace};
 use crate::policy::MILLIS_MAX;
 use crate::queueing::{Cause, Queues};
@@ -26,22 +27,22 @@ fn named_deliveries(
     args: &mut Arguments<'_>,
 ) -> Result<Vec<u64>, CommandError> {
     let keyspace = &mut ctx.state.keyspace;
-    let Some(word) = args.optional() else {
-        return Ok(keyspace.held_of(ctx.client, ctx.db, key, 1));
-    };
-    if is_word(word, "ids") {
+    if args.takes("ids") {
         let ids = receipts(args)?;
         return Ok(in_flight(keyspace, ctx.db, key, ids));
     }
-    if is_word(word, "count") {
+    if args.takes("count") {
         let count = count_of(args.required()?, "ERR count should be greater than 0", 1)?;
         return Ok(keyspace.held_of(ctx.client, ctx.db, key, count));
     }
-    if is_word(word, "value") && args.left() > 0 {
+    if args.takes("value") {
+        if args.left() == 0 {
+            return Err(CommandError::Syntax);
+        }
         let messages = args.several(args.left())?;
         return Ok(keyspace.find_deliveries(ctx.db, key, messages));
     }
-    Err(CommandError::Syntax)
+    Ok(keyspace.held_of(ctx.client, ctx.db, key, 1))
 }
 
 /// Takes receipts after their number.
@@ -81,15 +82,21 @@ pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     let mut args = Arguments::from(request, 2);
     let key = Key::from(args.required()?);
     let numbers = named_deliveries(ctx, &key, &mut args)?;
+    let delay_ms = if args.takes("delay") { Some(delay_of(&mut args)?) } else { None };
     let how = match args.left() {
         0 => Nack::Fail,
         _ => args.choice(&[("silent", Nack::Silent), ("fail", Nack::Fail)])?,
     };
     args.finish()?;
     let mut queues = Queues::new(&mut ctx.state.keyspace);
-    match how {
-        Nack::Silent => queues.return_uncounted(ctx.db, &key, &numbers),
-        Nack::Fail => queues.return_messages(ctx.db, &key, &numbers, Cause::Nacked),
+    match (how, delay_ms) {
+        (Nack::Silent, None | Some(0)) => queues.return_uncounted(ctx.db, &key, &numbers),
+        (Nack::Silent, Some(delay_ms)) => {
+            queues.uncount(ctx.db, &key, &numbers);
+            queues.return_later(ctx.db, &key, &numbers, delay_ms);
+        }
+        (Nack::Fail, Some(delay_ms)) => queues.return_later(ctx.db, &key, &numbers, delay_ms),
+        (Nack::Fail, None) => queues.retry(ctx.db, &key, &numbers, Cause::Nacked),
     }
     ctx.reply.count(numbers.len());
     Ok(())

@@ -59,7 +59,8 @@ static SUBCOMMANDS: &[Command] = &[
         .args(&[One("key"), OptionalBlock("which", &[WHICH])]).cost(PER_DELIVERY)
         .says("Acknowledges messages in flight."),
     Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
-        .args(&[One("key"), OptionalBlock("which", &[WHICH]), OptionalChoice(&["SILENT", "FAIL"])])
+        .args(&[One("key"), OptionalBlock("which", &[WHICH]), OptionalNamed("DELAY", "milliseconds"),
+            OptionalChoice(&["SILENT", "FAIL"])])
         .cost(PER_DELIVERY).says("Returns messages in flight to their queue."),
     Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, READ)
         .args(&[One("key"), IDS, OptionalNamed("LEASE", "milliseconds")]).cost(PER_DELIVERY)

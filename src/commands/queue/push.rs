@@ -44,7 +44,7 @@ fn parse(mut args: Arguments<'_>) -> Result<Push<'_>, CommandError> {
 }
 
 /// Takes a delay in milliseconds.
-fn delay_of(args: &mut Arguments<'_>) -> Result<i64, CommandError> {
+pub(super) fn delay_of(args: &mut Arguments<'_>) -> Result<i64, CommandError> {
     args.integer_within(0, MILLIS_MAX, DELAY_RANGE)
 }
 

@@ -2,6 +2,7 @@
 
 use super::client::{Side, Wait};
 use super::policies::Policy;
+use super::pushes::PushOptions;
 use super::reply::Reply;
 use super::{Key, Model, Who};
 
@@ -28,9 +29,10 @@ impl Model {
         db: usize,
         key: &[u8],
         messages: &[Vec<u8>],
+        options: &PushOptions,
     ) -> Option<Policy> {
         let policy = self.policy(key).filter(|policy| policy.is("overflow", "block"))?;
-        let new = self.new_messages(db, key, messages);
+        let new = self.new_messages(db, key, messages, options.id.as_ref());
         let (count, bytes) = (new.len(), new.iter().map(Vec::len).sum::<usize>());
         let ever_fits = ever_fits(&policy, count, bytes);
         let waits = self.first_producer(db, key).is_some()
@@ -41,16 +43,19 @@ impl Model {
     pub(super) fn wait_for_capacity(
         &mut self,
         who: Who,
-        db: usize,
-        key: &[u8],
+        (db, key): (usize, &[u8]),
         side: Side,
         messages: &[Vec<u8>],
+        options: &PushOptions,
         policy: Policy,
     ) {
         let timeout_ms = policy.number("block-timeout-ms").unwrap_or(5000);
         let deadline_us = self.now.monotonic_us + timeout_ms as u64 * 1000;
-        let (key, messages) = (key.to_vec(), messages.to_vec());
-        self.start_waiting(who, Wait::Capacity { db, key, side, messages, policy, deadline_us });
+        let (key, messages, options) = (key.to_vec(), messages.to_vec(), options.clone());
+        self.start_waiting(
+            who,
+            Wait::Capacity { db, key, side, messages, options, policy, deadline_us },
+        );
     }
 
     /// A queue may have capacity for waiting producers.
@@ -98,7 +103,8 @@ impl Model {
             if !is_closing && !self.has_capacity_for(who) {
                 return;
             }
-            let Some(Wait::Capacity { side, messages, .. }) = self.stop_waiting(who) else {
+            let Some(Wait::Capacity { side, messages, options, .. }) = self.stop_waiting(who)
+            else {
                 return;
             };
             // A client about to be dropped pushes nothing.
@@ -106,8 +112,8 @@ impl Model {
                 continue;
             }
             let mut reply = Reply::new(self.clients[who].is_resp3);
-            match self.push_new(db, key, side, &messages) {
-                Ok(len) => reply.count(len),
+            match self.push_new(db, key, side, &messages, &options) {
+                Ok(pushed) => reply.count(options.counted(&pushed)),
                 Err(error) => reply.error(&error),
             }
             self.answer(who, &reply.bytes);
@@ -115,7 +121,8 @@ impl Model {
     }
 
     fn has_capacity_for(&self, who: Who) -> bool {
-        let Some(Wait::Capacity { db, key, messages, .. }) = &self.clients[who].wait else {
+        let Some(Wait::Capacity { db, key, messages, options, .. }) = &self.clients[who].wait
+        else {
             return false;
         };
         let record = self.queues.get(&(*db, key.clone()));
@@ -125,7 +132,7 @@ impl Model {
         let Some(policy) = self.policy(key).filter(|policy| policy.is("overflow", "block")) else {
             return true;
         };
-        let new = self.new_messages(*db, key, messages);
+        let new = self.new_messages(*db, key, messages, options.id.as_ref());
         let bytes = new.iter().map(Vec::len).sum();
         // One that is known to be too large by now is refused.
         new.is_empty()

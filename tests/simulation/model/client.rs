@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tidegate::CloseReason;
 
 use super::policies::Policy;
+use super::pushes::PushOptions;
 use super::{Key, Words};
 
 /// One unit of a client's input.
@@ -52,6 +53,7 @@ pub enum Wait {
         key: Key,
         side: Side,
         messages: Vec<Vec<u8>>,
+        options: PushOptions,
         policy: Policy,
         deadline_us: u64,
     },

@@ -47,8 +47,12 @@ impl Model {
         for Delayed { mut message, ready_ms, side } in ripe {
             let stamp = message.stamp.as_mut().expect("its queue is under a policy");
             stamp.ready_ms = ready_ms.min(now_ms);
-            self.push(db, key, side, message);
+            match stamp.taken {
+                Some(_) => self.put_in_position(db, key, side, message),
+                None => self.push(db, key, side, message),
+            }
         }
+        self.expire_if_due(db, key);
     }
 
     /// Takes the message that was pushed first. There is one.

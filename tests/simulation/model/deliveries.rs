@@ -1,6 +1,7 @@
 //! Messages in flight: delivered, but not yet acknowledged.
 
 use super::client::Side;
+use super::policies::Policy;
 use super::queue_state::{Fate, Totals};
 use super::{Item, Key, Message, Model, Who};
 
@@ -29,6 +30,12 @@ type Cause = fn(&mut Totals) -> &mut i64;
 pub const NACKED: Cause = |totals| &mut totals.nacked;
 const TIMED_OUT: Cause = |totals| &mut totals.timed_out;
 const CONNECTION_LOST: Cause = |totals| &mut totals.connection_lost;
+/// How long a message waits for its next delivery, after this many.
+fn retry_delay_ms(policy: &Policy, deliveries: u32) -> Option<i64> {
+    let first_ms = policy.number("retry-delay-ms")?;
+    let max_ms = policy.number("retry-delay-max-ms").unwrap_or(3_600_000);
+    Some((1..deliveries).fold(first_ms, |delay_ms, _| max_ms.min(2 * delay_ms)))
+}
 
 impl Model {
     /// Delivers the message at one side of a list to a client, which must acknowledge it.
@@ -207,6 +214,40 @@ impl Model {
         self.expire_if_due(db, key);
     }
 
+    /// Returns messages whose deliveries failed, after this delay, or that of the policy. Those that may not
+    /// return are removed first.
+    pub(super) fn retry_all(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        numbers: &[u64],
+        delay_ms: Option<i64>,
+        cause: Cause,
+    ) {
+        self.count(db, key, |totals| *cause(totals) += numbers.len() as i64);
+        let (leaving, staying): (Vec<u64>, Vec<u64>) =
+            numbers.iter().partition(|number| self.must_leave(db, key, **number));
+        for number in leaving {
+            self.return_messages(db, key, number);
+        }
+        let policy = self.policy(key);
+        for number in staying {
+            let record = self.queues.get(&(db, key.to_vec())).expect("it has something in flight");
+            let delivery = record.in_flight.iter().find(|delivery| delivery.number == number);
+            let stamp =
+                delivery.and_then(|delivery| delivery.message.stamp).expect("it is in flight");
+            let of_policy = || retry_delay_ms(policy.as_ref()?, stamp.deliveries);
+            match delay_ms.or_else(of_policy).filter(|delay_ms| *delay_ms > 0) {
+                None => self.return_messages(db, key, number),
+                Some(delay_ms) => {
+                    let Delivery { message, side, .. } = self.remove_delivery(db, key, number);
+                    self.delay(db, key, side, message, delay_ms);
+                }
+            }
+        }
+        self.expire_if_due(db, key);
+    }
+
     /// Returns a client's oldest messages in flight of a queue; gives their number.
     pub(super) fn give_back_held(
         &mut self,
@@ -214,10 +255,11 @@ impl Model {
         db: usize,
         key: &[u8],
         count: usize,
+        delay_ms: Option<i64>,
     ) -> usize {
         let mut numbers = self.held(who, db, key);
         numbers.truncate(count);
-        self.give_back_all(db, key, &numbers, NACKED);
+        self.retry_all(db, key, &numbers, delay_ms, NACKED);
         numbers.len()
     }
 
@@ -260,8 +302,8 @@ impl Model {
         let is_due = |delivery: &&Delivery| delivery.own_due_ms.is_some_and(|ms| ms <= now_ms);
         let due = record.in_flight.iter().filter(is_due);
         let due: Vec<u64> = due.map(|delivery| delivery.number).collect();
-        self.give_back_all(db, key, &overdue, TIMED_OUT);
-        self.give_back_all(db, key, &due, TIMED_OUT);
+        self.retry_all(db, key, &overdue, None, TIMED_OUT);
+        self.retry_all(db, key, &due, None, TIMED_OUT);
     }
 
     /// Why a message in flight must not return: it was delivered too often, or has waited too long.
@@ -306,7 +348,7 @@ impl Model {
 
     /// Returns a message to its position: behind returned messages that were popped before it from the
     /// same side.
-    fn put_in_position(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
+    pub(super) fn put_in_position(&mut self, db: usize, key: &[u8], side: Side, message: Message) {
         let number_of = |message: &Message| match message.stamp?.taken? {
             (other, number) if other == side => Some(number),
             _ => None,

@@ -52,8 +52,12 @@ impl Model {
         let exists = self.dbs[db].contains_key(&key);
         match words[0].to_ascii_uppercase().as_slice() {
             b"RPUSHX" | b"LPUSHX" if !exists => reply.integer(0),
-            b"RPUSH" | b"RPUSHX" => self.push_or_wait(who, words, Side::Right, in_exec, reply)?,
-            b"LPUSH" | b"LPUSHX" => self.push_or_wait(who, words, Side::Left, in_exec, reply)?,
+            b"RPUSH" | b"RPUSHX" | b"LPUSH" | b"LPUSHX" => {
+                self.push_command(who, words, in_exec, reply)?
+            }
+            b"QUEUE" if words[1].eq_ignore_ascii_case(b"PUSH") => {
+                self.queue_push_command(who, words, in_exec, reply)?
+            }
             b"LPOP" => self.pop_command(who, words, Side::Left, reply)?,
             b"RPOP" => self.pop_command(who, words, Side::Right, reply)?,
             b"LMOVE" => {
@@ -176,54 +180,6 @@ impl Model {
         {
             self.clients[who].waited_in = self.clients[who].input_number;
         }
-    }
-
-    fn push_or_wait(
-        &mut self,
-        who: Who,
-        words: &Words,
-        side: Side,
-        in_exec: bool,
-        reply: &mut Reply,
-    ) -> Result<(), String> {
-        let (db, key, messages) = (self.clients[who].db, &words[1], &words[2..]);
-        self.check_list(db, key)?;
-        match self.must_wait_for_capacity(db, key, messages) {
-            Some(policy) if !in_exec => {
-                self.wait_for_capacity(who, db, key, side, messages, policy)
-            }
-            _ => reply.count(self.push_new(db, key, side, messages)?),
-        }
-        Ok(())
-    }
-
-    /// Pushes messages except recent duplicates; returns the length afterwards.
-    pub(super) fn push_new(
-        &mut self,
-        db: usize,
-        key: &[u8],
-        side: Side,
-        messages: &[Vec<u8>],
-    ) -> Result<usize, String> {
-        self.check_list(db, key)?;
-        let new = self.new_messages(db, key, messages);
-        if new.is_empty() {
-            self.remember_stored(db, key, &new, messages.len());
-            return Ok(self.list(db, key).len() + self.delayed(db, key).len());
-        }
-        self.check_push(db, key, new.len(), new.iter().map(Vec::len).sum())?;
-        let delay_ms = self.policy(key).and_then(|policy| policy.number("delay-ms"));
-        for message in &new {
-            let message = self.new_message(key, message.clone());
-            match delay_ms {
-                Some(delay_ms) => self.delay(db, key, side, message, delay_ms),
-                None => self.push(db, key, side, message),
-            }
-        }
-        self.tally.pushed += new.len();
-        let len = self.finish_push(db, key, side, new.len());
-        self.remember_stored(db, key, &new, messages.len() - new.len());
-        Ok(len)
     }
 
     /// Takes up to `count` messages from one end of a list.

@@ -13,6 +13,7 @@ mod keys;
 mod lists;
 mod policies;
 mod pubsub;
+mod pushes;
 mod queue_state;
 mod queues;
 mod receipts;
@@ -318,7 +319,7 @@ impl Model {
     }
 
     /// A list that has returned may have to expire at once.
-    fn expire_if_due(&mut self, db: usize, key: &[u8]) {
+    pub(super) fn expire_if_due(&mut self, db: usize, key: &[u8]) {
         let expires_ms = self.dbs[db].get(key).and_then(|list| list.expires_ms);
         if expires_ms.is_some_and(|at| at <= self.now.unix_ms()) {
             self.expire_key(db, key);

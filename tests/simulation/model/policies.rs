@@ -19,6 +19,8 @@ const OPTIONS: &[(&str, &str)] = &[
     ("acknowledge", ""),
     ("ack-timeout-ms", ""),
     ("delivery-limit", ""),
+    ("retry-delay-ms", ""),
+    ("retry-delay-max-ms", ""),
     ("max-in-flight", ""),
     ("max-in-flight-per-client", ""),
     ("rate", ""),
@@ -38,6 +40,8 @@ const NEEDS: &[(&str, Needed, &str)] = &[
     ("max-in-flight", &[("delivery", "")], "delivery at-least-once"),
     ("max-in-flight-per-client", &[("delivery", "")], "delivery at-least-once"),
     ("rate-per-ms", &[("rate", "")], "rate"),
+    ("retry-delay-ms", &[("delivery", "")], "delivery at-least-once"),
+    ("retry-delay-max-ms", &[("retry-delay-ms", "")], "retry-delay-ms"),
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +77,13 @@ impl Policy {
                 return Err(format!("ERR option '{name}' needs {text}"));
             }
         }
+        let millis = |name: &str| value(name).and_then(|(_, value)| integer(value).ok());
+        if let (Some(first_ms), Some(max_ms)) =
+            (millis("retry-delay-ms"), millis("retry-delay-max-ms"))
+            && max_ms < first_ms
+        {
+            return Err("ERR retry-delay-max-ms must not be below retry-delay-ms".into());
+        }
         if value("overflow").is_some_and(|(_, value)| value == b"dead-letter")
             && value("dead-letter").is_none()
         {
@@ -106,6 +117,11 @@ impl Policy {
     /// Whether an option has a value that is not its default.
     pub fn is(&self, name: &str, value: &str) -> bool {
         self.option(name).is_some_and(|given| given == value.as_bytes())
+    }
+
+    /// Whether queues may have delayed messages.
+    pub fn provides_delays(&self) -> bool {
+        self.number("delay-ms").is_some() || self.is("delivery", "at-least-once")
     }
 
     /// The parts of the dead-letter key before and after the placeholder; the whole key without one.
@@ -207,7 +223,7 @@ impl Model {
             if !policy.as_ref().is_some_and(|policy| policy.is("delivery", "at-least-once")) {
                 self.put_all_back(db, &key);
             }
-            if policy.and_then(|policy| policy.number("delay-ms")).is_none() {
+            if !policy.is_some_and(|policy| policy.provides_delays()) {
                 self.release(db, &key, i64::MAX);
             }
             self.policies = after;

@@ -61,10 +61,16 @@ impl Model {
             }
             b"NACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"IDS")) => {
                 let (numbers, options) = self.receipts(db, words)?;
-                if options.first().is_some_and(|word| word.eq_ignore_ascii_case(b"SILENT")) {
+                let is_delay = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"DELAY");
+                let delay_ms = options.first().filter(|word| is_delay(word)).map(|_| &options[1]);
+                let delay_ms = delay_ms.map(|ms| integer(ms).expect("a number"));
+                if options.last().is_some_and(|word| word.eq_ignore_ascii_case(b"SILENT")) {
                     self.uncount(db, &words[2], &numbers);
+                    // It is no failure.
+                    self.retry_all(db, &words[2], &numbers, Some(delay_ms.unwrap_or(0)), NACKED);
+                } else {
+                    self.retry_all(db, &words[2], &numbers, delay_ms, NACKED);
                 }
-                self.give_back_all(db, &words[2], &numbers, NACKED);
                 reply.count(numbers.len());
             }
             b"ACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
@@ -74,7 +80,7 @@ impl Model {
             }
             b"NACK" if words.get(3).is_some_and(|word| word.eq_ignore_ascii_case(b"VALUE")) => {
                 let numbers = self.deliveries_of(db, &words[2], &words[4..]);
-                self.give_back_all(db, &words[2], &numbers, NACKED);
+                self.retry_all(db, &words[2], &numbers, None, NACKED);
                 reply.count(numbers.len());
             }
             b"ACK" => {
@@ -82,8 +88,17 @@ impl Model {
                 reply.count(self.acknowledge(who, db, &words[2], count));
             }
             b"NACK" => {
-                let count = count_option(words)?;
-                reply.count(self.give_back_held(who, db, &words[2], count));
+                let mut words = words.clone();
+                let delay_ms = match words.len() {
+                    len @ (5 | 7) if words[len - 2].eq_ignore_ascii_case(b"DELAY") => {
+                        let delay_ms = integer(&words[len - 1]).ok();
+                        words.truncate(len - 2);
+                        delay_ms
+                    }
+                    _ => None,
+                };
+                let count = count_option(&words)?;
+                reply.count(self.give_back_held(who, db, &words[2], count, delay_ms));
             }
             b"PAUSE" => {
                 self.pause(db, &words[2], directions(words), span_ms(words)?);

@@ -2,14 +2,30 @@
 
 use super::Model;
 
+/// An id among the remembered messages: unlike any message.
+pub(super) fn as_message(id: &[u8]) -> Vec<u8> {
+    [b"the id ", id].concat()
+}
+
 impl Model {
     fn dedup_window_ms(&self, key: &[u8]) -> Option<i64> {
         self.policy(key)?.number("dedup-window-ms")
     }
 
-    /// Those of these messages that the queue has not stored recently, each once.
-    pub(super) fn new_messages(&self, db: usize, key: &[u8], messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    /// Those of these messages that the queue has not stored recently, each once. With an id: all of them, if
+    /// it has not stored that recently.
+    pub(super) fn new_messages(
+        &self,
+        db: usize,
+        key: &[u8],
+        messages: &[Vec<u8>],
+        id: Option<&Vec<u8>>,
+    ) -> Vec<Vec<u8>> {
         let Some(window_ms) = self.dedup_window_ms(key) else { return messages.to_vec() };
+        if let Some(id) = id {
+            let is_new = !self.new_messages(db, key, &[as_message(id)], None).is_empty();
+            return if is_new { messages.to_vec() } else { Vec::new() };
+        }
         let since_ms = self.queue_ms() - window_ms;
         let record = self.queues.get(&(db, key.to_vec()));
         let recent = record.map(|record| record.recent.as_slice()).unwrap_or_default();
