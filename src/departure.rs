@@ -3,7 +3,7 @@
 
 use crate::key::{DbIndex, Key};
 use crate::policy::QueuePolicy;
-use crate::queue::End;
+use crate::queue::{End, Reason};
 use std::sync::Arc;
 
 /// The fate of a message that left a queue without a consumer.
@@ -13,8 +13,19 @@ pub enum Fate {
     Dropped,
     /// It waited too long: it is dead-lettered, or dropped.
     Expired,
-    /// It is dead-lettered, if there is a queue for it.
-    DeadLetter,
+    /// It is dead-lettered for this reason, if there is a queue for it.
+    DeadLetter(Reason),
+}
+
+impl Fate {
+    /// Why the message is a dead letter, if it becomes one.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Fate::Dropped => Reason::Length,
+            Fate::Expired => Reason::Expired,
+            Fate::DeadLetter(reason) => reason,
+        }
+    }
 }
 
 /// The origin of messages that left a queue, and their fate.

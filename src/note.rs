@@ -4,16 +4,25 @@
 //! property to what plain commands build: since when a message is ready, how often it was delivered, which
 //! policies were set. Without the notes all messages are still there.
 
+mod dead_letters;
+mod stamp_words;
+mod words;
+
+pub(crate) use dead_letters::{DeadLetterRow, write_dead_letters};
+
 use crate::departure::{Departure, Fate};
 use crate::key::Key;
 use crate::pauses::{Pauses, WITHOUT_END};
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Stamp};
+use crate::queue::{End, Reason, Stamp};
 use crate::resp::write_header;
 use crate::resp::{
     Limits, Parsed, Request, RequestParser, parse_integer, write_arg, write_command,
 };
+use dead_letters::read_dead_letters;
+use stamp_words::{WITH_ORIGINS, add_stamp, name_for, read_stamps, words_in};
 use std::sync::Arc;
+use words::{digits, end_word, number, read_end};
 
 /// Why messages left their queue, and from which end of the list they are handed over.
 const EXPIRED: &[u8] = b"expired";
@@ -52,6 +61,9 @@ pub(crate) enum Note {
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
     /// The stamp of the message at an index of a queue, from the left.
     StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
+    /// This many of the outermost messages at an end of a list are dead letters, ready since this time.
+    /// Without a row they are otherwise like those of the last such note.
+    DeadLetters { count: usize, ms: i64, row: Option<DeadLetterRow> },
     /// A list, in the database of the note, of departing messages.
     Departing { departure: Departure },
     /// How many milliseconds the calendar is ahead of the queue clock, which all notes use. The calendar was
@@ -73,6 +85,9 @@ impl Note {
         if let Note::Ready { key, ms } = self {
             return write_ready(out, key, *ms);
         }
+        if let Note::DeadLetters { count, ms, row } = self {
+            return write_dead_letters(out, *count, *ms, row.as_ref());
+        }
         let mut words = vec![MARK.to_vec()];
         match self {
             Note::PolicySet { at_ms, policy } => {
@@ -89,31 +104,32 @@ impl Note {
                 words.extend([b"former-policy".to_vec(), key.clone()]);
                 words.extend(policy.to_words());
             }
-            Note::Ready { key, ms } => {
-                words.extend([b"ready".to_vec(), key.clone(), digits(*ms)]);
-            }
+            // They have forms of their own.
+            Note::Ready { .. } | Note::DeadLetters { .. } => {}
             Note::Delayed { key, ms, end, pushed_ms } => {
                 words.extend([b"delayed".to_vec(), key.clone(), digits(*ms), end_word(*end)]);
                 words.extend(pushed_ms.map(digits));
             }
             Note::Retried { key, stamps } => {
-                words.extend([b"retried".to_vec(), key.clone()]);
-                words.extend(stamps.iter().flat_map(stamp_words));
+                words.extend([name_for(b"retried", stamps), key.clone()]);
+                stamps.iter().for_each(|stamp| add_stamp(&mut words, stamp));
             }
             Note::Known { key, count, id } => {
                 words.extend([b"known".to_vec(), key.clone(), count.to_string().into_bytes()]);
                 words.extend(id.iter().flat_map(|(ms, id)| [digits(*ms), id.clone()]));
             }
             Note::Stamped { key, end, runs } => {
-                words.extend([b"stamped".to_vec(), key.clone(), end_word(*end)]);
+                let name = name_for(b"stamped", runs.iter().map(|(stamp, _)| stamp));
+                words.extend([name, key.clone(), end_word(*end)]);
                 for (stamp, count) in runs {
                     words.push(count.to_string().into_bytes());
-                    words.extend(stamp_words(stamp));
+                    add_stamp(&mut words, stamp);
                 }
             }
             Note::StampedAt { key, index, stamp } => {
-                words.extend([b"stamped-at".to_vec(), key.clone(), index.to_string().into_bytes()]);
-                words.extend(stamp_words(stamp));
+                let name = name_for(b"stamped-at", [stamp]);
+                words.extend([name, key.clone(), index.to_string().into_bytes()]);
+                add_stamp(&mut words, stamp);
             }
             Note::Departing { departure } => words.extend(departing_words(departure)),
             Note::Calendar { ahead_ms } => {
@@ -123,8 +139,8 @@ impl Note {
                 words.extend([b"last-delivery".to_vec(), number.to_string().into_bytes()]);
             }
             Note::InFlight { key, stamps } => {
-                words.extend([b"in-flight".to_vec(), key.clone()]);
-                words.extend(stamps.iter().flat_map(stamp_words));
+                words.extend([name_for(b"in-flight", stamps), key.clone()]);
+                stamps.iter().for_each(|stamp| add_stamp(&mut words, stamp));
             }
             Note::Paused { key, pauses } => {
                 words.extend([b"paused".to_vec(), key.clone()]);
@@ -149,6 +165,10 @@ impl Note {
                 read_ready(words).ok_or("ERR a note 'ready' that this version does not know");
             return Ok(Some(note?));
         }
+        if let Some(note) = read_dead_letters(text) {
+            let (count, ms, row) = note?;
+            return Ok(Some(Note::DeadLetters { count, ms, row }));
+        }
         let mut parser = RequestParser::default();
         let Ok(Parsed::Request { .. }) = parser.parse(text, Limits::NONE) else { return Ok(None) };
         let request = parser.request(text);
@@ -163,7 +183,8 @@ impl Note {
 
     fn read_words(request: &Request<'_>) -> Option<Note> {
         let key = || request.get(2).map(<[u8]>::to_vec);
-        match request.get(1)? {
+        let name = request.get(1)?;
+        match name.strip_suffix(WITH_ORIGINS).unwrap_or(name) {
             b"policy-set" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
                 let policy = QueuePolicy::parse(&words).ok()?;
@@ -187,7 +208,7 @@ impl Note {
             }),
             b"retried" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
-                Some(Note::Retried { key: key()?, stamps: read_stamps(&words)? })
+                Some(Note::Retried { key: key()?, stamps: read_stamps(&words, name, 0)? })
             }
             b"known" => {
                 let id = match (request.get(4), request.get(5)) {
@@ -199,15 +220,17 @@ impl Note {
             b"stamped" => {
                 let end = read_end(request.get(3)?)?;
                 let words: Vec<&[u8]> = request.args_from(4).collect();
-                let (groups, []) = words.as_chunks::<6>() else { return None };
-                let run = |group: &[&[u8]; 6]| Some((read_stamp(&group[1..])?, number(group[0])?));
-                let runs = groups.iter().map(run).collect::<Option<_>>()?;
+                let stamps = read_stamps(&words, name, 1)?;
+                let counts = words.iter().step_by(1 + words_in(name)).map(|count| number(count));
+                let counts = counts.collect::<Option<Vec<usize>>>()?;
+                let runs = stamps.into_iter().zip(counts).collect();
                 Some(Note::Stamped { key: key()?, end, runs })
             }
             b"stamped-at" => {
                 let words: Vec<&[u8]> = request.args_from(4).collect();
                 let index = number(request.get(3)?)?;
-                Some(Note::StampedAt { key: key()?, index, stamp: read_stamp(&words)? })
+                let stamp = read_stamps(&words, name, 0)?.pop()?;
+                Some(Note::StampedAt { key: key()?, index, stamp })
             }
             b"departing" => Some(Note::Departing { departure: read_departing(request)? }),
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
@@ -218,7 +241,8 @@ impl Note {
             }
             b"in-flight" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
-                Some(Note::InFlight { key: key()?, stamps: read_stamps(&words)? })
+                let stamps = read_stamps(&words, name, 0)?;
+                Some(Note::InFlight { key: key()?, stamps })
             }
             b"paused" => {
                 let reads_until_ms = read_until(request.get(3)?)?;
@@ -256,8 +280,8 @@ fn departing_words(departure: &Departure) -> Vec<Vec<u8>> {
     let Departure { key, list, policy, fate, first, .. } = departure;
     let why = match (fate, first) {
         (Fate::Expired, _) => EXPIRED,
-        (Fate::DeadLetter | Fate::Dropped, End::Front) => DEAD_LETTER,
-        (Fate::DeadLetter | Fate::Dropped, End::Back) => DEAD_LETTER_FROM_RIGHT,
+        (Fate::DeadLetter(_) | Fate::Dropped, End::Front) => DEAD_LETTER,
+        (Fate::DeadLetter(_) | Fate::Dropped, End::Back) => DEAD_LETTER_FROM_RIGHT,
     };
     let mut words = vec![b"departing".to_vec(), list.to_vec(), key.to_vec(), why.to_vec()];
     words.extend(policy.to_words());
@@ -267,8 +291,8 @@ fn departing_words(departure: &Departure) -> Vec<Vec<u8>> {
 fn read_departing(request: &Request<'_>) -> Option<Departure> {
     let (fate, first) = match request.get(4)? {
         EXPIRED => (Fate::Expired, End::Front),
-        DEAD_LETTER => (Fate::DeadLetter, End::Front),
-        DEAD_LETTER_FROM_RIGHT => (Fate::DeadLetter, End::Back),
+        DEAD_LETTER => (Fate::DeadLetter(Reason::Length), End::Front),
+        DEAD_LETTER_FROM_RIGHT => (Fate::DeadLetter(Reason::Length), End::Back),
         _ => return None,
     };
     let words: Vec<&[u8]> = request.args_from(5).collect();
@@ -276,25 +300,6 @@ fn read_departing(request: &Request<'_>) -> Option<Departure> {
     let (list, key) = (Key::from(request.get(2)?), Key::from(request.get(3)?));
     // The caller sets the database in which the note is.
     Some(Departure { db: 0, key, list, policy, fate, first })
-}
-
-fn digits(number: i64) -> Vec<u8> {
-    number.to_string().into_bytes()
-}
-
-fn end_word(end: End) -> Vec<u8> {
-    match end {
-        End::Front => b"left".to_vec(),
-        End::Back => b"right".to_vec(),
-    }
-}
-
-fn read_end(word: &[u8]) -> Option<End> {
-    match word {
-        b"left" => Some(End::Front),
-        b"right" => Some(End::Back),
-        _ => None,
-    }
 }
 
 /// The end of a pause, as a word.
@@ -314,39 +319,10 @@ fn read_until(word: &[u8]) -> Option<Option<i64>> {
     }
 }
 
-fn stamp_words(stamp: &Stamp) -> [Vec<u8>; 5] {
-    [
-        digits(stamp.ready_ms),
-        stamp.order.to_string().into_bytes(),
-        stamp.deliveries.to_string().into_bytes(),
-        stamp.hops.to_string().into_bytes(),
-        end_word(stamp.taken_from),
-    ]
-}
-
-fn read_stamp(words: &[&[u8]]) -> Option<Stamp> {
-    let [ready_ms, order, deliveries, hops, taken_from] = words else { return None };
-    Some(Stamp {
-        ready_ms: number(ready_ms)?,
-        order: number(order)?,
-        deliveries: number(deliveries)?,
-        hops: number(hops)?,
-        taken_from: read_end(taken_from)?,
-    })
-}
-
-fn read_stamps(words: &[&[u8]]) -> Option<Vec<Stamp>> {
-    let (groups, []) = words.as_chunks::<5>() else { return None };
-    groups.iter().map(|group| read_stamp(group)).collect()
-}
-
-fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
-    std::str::from_utf8(word).ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::DeadLetter;
 
     fn back(note: &Note) -> Result<Option<Note>, String> {
         let mut stream = Vec::new();
@@ -361,8 +337,20 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read() {
-        let stamp =
-            Stamp { ready_ms: -1, order: u64::MAX, taken_from: End::Back, deliveries: 3, hops: 4 };
+        let stamp = Stamp {
+            ready_ms: -1,
+            order: u64::MAX,
+            taken_from: End::Back,
+            deliveries: 3,
+            hops: 4,
+            dead_letter: None,
+        };
+        let origin = |from: &[u8], reason| Some(Arc::new(DeadLetter { from: from.into(), reason }));
+        let dead = Stamp { dead_letter: origin(b" q\r\n", Reason::Rejected), ..stamp.clone() };
+        let row = |list: &[u8], end| {
+            let dead_letter = origin(b"from 3 q", Reason::DeliveryLimit).expect("it is there");
+            Some(DeadLetterRow { list: list.to_vec(), end, hops: 16, dead_letter })
+        };
         let words = [&b"p"[..], b"jobs:\r\n*", b"max-length", b"3"];
         let departing = |fate, first| {
             let (key, list) = (Key::from(&b"q"[..]), Key::from(&b"l"[..]));
@@ -380,21 +368,32 @@ mod tests {
             Note::LastDelivery { number: i64::MAX.unsigned_abs() },
             Note::Calendar { ahead_ms: -5 },
             departing(Fate::Expired, End::Front),
-            departing(Fate::DeadLetter, End::Front),
-            departing(Fate::DeadLetter, End::Back),
+            departing(Fate::DeadLetter(Reason::Length), End::Front),
+            departing(Fate::DeadLetter(Reason::Length), End::Back),
+            Note::DeadLetters { count: 1, ms: -7, row: None },
+            Note::DeadLetters { count: 9, ms: i64::MAX, row: row(b"dead letters\r\n", End::Back) },
+            Note::DeadLetters { count: 9, ms: 7, row: row(b"", End::Front) },
             Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
             Note::Delayed { key: b"q".to_vec(), ms: -7, end: End::Back, pushed_ms: None },
             Note::Delayed { key: b"q".to_vec(), ms: 7, end: End::Front, pushed_ms: Some(-7) },
-            Note::Retried { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
+            Note::Retried { key: b"q".to_vec(), stamps: vec![stamp.clone(), Stamp::default()] },
+            Note::Retried { key: b"q".to_vec(), stamps: vec![dead.clone()] },
             Note::Known { key: b"q".to_vec(), count: 3, id: None },
             Note::Known { key: b"q".to_vec(), count: 1, id: Some((8, b"\r\n".to_vec())) },
             Note::Stamped {
                 key: b"q".to_vec(),
                 end: End::Back,
-                runs: vec![(stamp, 9), (stamp, 1)],
+                runs: vec![(stamp.clone(), 9), (stamp.clone(), 1)],
             },
-            Note::StampedAt { key: b"q".to_vec(), index: 7, stamp },
+            Note::Stamped {
+                key: b"q".to_vec(),
+                end: End::Front,
+                runs: vec![(stamp.clone(), 9), (dead.clone(), 1), (dead.clone(), 2)],
+            },
+            Note::StampedAt { key: b"q".to_vec(), index: 7, stamp: stamp.clone() },
+            Note::StampedAt { key: b"q".to_vec(), index: 7, stamp: dead.clone() },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
+            Note::InFlight { key: b"q".to_vec(), stamps: vec![Stamp::default(), dead] },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![] },
             Note::Paused {
                 key: b"\r\n".to_vec(),
@@ -411,6 +410,38 @@ mod tests {
         }
     }
 
+    /// Files without dead letters have the form that they always had.
+    #[test]
+    fn stamps_without_an_origin_are_as_in_older_files() {
+        let stamp = Stamp { ready_ms: 7, order: 2, deliveries: 3, hops: 1, ..Stamp::default() };
+        let words = "$1 7 $1 2 $1 3 $1 1 $4 left ";
+        let notes = [
+            (
+                Note::Stamped {
+                    key: b"q".to_vec(),
+                    end: End::Back,
+                    runs: vec![(stamp.clone(), 9)],
+                },
+                format!("*10 $8 tidegate $7 stamped $1 q $5 right $1 9 {words}"),
+            ),
+            (
+                Note::StampedAt { key: b"q".to_vec(), index: 4, stamp: stamp.clone() },
+                format!("*9 $8 tidegate $10 stamped-at $1 q $1 4 {words}"),
+            ),
+            (
+                Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp] },
+                format!("*8 $8 tidegate $9 in-flight $1 q {words}"),
+            ),
+        ];
+        for (note, words) in notes {
+            let text = words.replace(' ', "\r\n").into_bytes();
+            let mut written = Vec::new();
+            note.write(&mut written);
+            assert!(written.windows(text.len()).any(|window| window == text), "{words}");
+            assert_eq!(Note::read(&text), Ok(Some(note)));
+        }
+    }
+
     #[test]
     fn other_echoes_are_no_notes() {
         for text in [&b""[..], b"hello", b"tidegate", b"*1\r\n$2\r\nhi\r\n", b"*x"] {
@@ -418,6 +449,10 @@ mod tests {
         }
         for text in [&b"tidegate ready "[..], b"tidegate ready 7", b"tidegate ready x q"] {
             assert!(Note::read(text).is_err());
+        }
+        let letters = ["", "1", "1 x", "1 7 2", "1 7 2 up expired 1 q", "1 7 2 left expired 9 q"];
+        for words in letters {
+            assert!(Note::read(format!("tidegate letters {words}").as_bytes()).is_err(), "{words}");
         }
         // The form in older files.
         let ready = b"*4\r\n$8\r\ntidegate\r\n$5\r\nready\r\n$1\r\nq\r\n$1\r\n7\r\n";

@@ -208,6 +208,44 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE NACK q DELAY 2000"),
     },
     Operation {
+        name: "a dead letter for a list with many, of which none is one",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p full max-length 1 overflow dead-letter dead-letter q");
+            world.fill(n);
+            world.ask("RPUSH full a");
+        },
+        act: |world, _| {
+            world.ask("RPUSH full b");
+            world.ask("RPOP q");
+            world.ask("RPUSH full c");
+        },
+    },
+    Operation {
+        name: "a dead letter after many",
+        before: |world, n| world.fill_dead(n),
+        act: |world, _| world.ask("RPUSH full x"),
+    },
+    Operation {
+        name: "QUEUE PEEK",
+        before: |world, n| {
+            world.fill_dead(n);
+            world.ask("QUEUE POLICY SET d dead delivery at-least-once acknowledge explicit");
+            world.ask(&format!("LPOP dead {}", n / 2));
+        },
+        act: |world, _| {
+            world.ask("QUEUE PEEK dead COUNT 5");
+            world.ask("QUEUE PEEK dead INFLIGHT COUNT 5");
+        },
+    },
+    Operation {
+        name: "QUEUE PEEK of delayed messages",
+        before: |world, n| {
+            world.ask("QUEUE POLICY SET p q delay-ms 100000");
+            world.fill(n);
+        },
+        act: |world, _| world.ask("QUEUE PEEK q DELAYED COUNT 5"),
+    },
+    Operation {
         name: "QUEUE INFO",
         before: World::fill,
         act: |world, _| world.ask("QUEUE INFO q"),
@@ -598,6 +636,15 @@ impl World {
             let id = self.broker.connect(slot, Peer::in_process(), self.now);
             self.ask_as(id, request);
             assert!(self.broker.is_blocked(id), "{request}");
+        }
+    }
+
+    /// The list `dead` has n dead letters, each of another time.
+    fn fill_dead(&mut self, n: usize) {
+        self.ask("QUEUE POLICY SET p full max-length 1 overflow dead-letter dead-letter dead");
+        for number in 0..=n {
+            self.ask(&format!("RPUSH full {number}"));
+            self.wait(1_000);
         }
     }
 

@@ -773,3 +773,94 @@ fn connections_closed_by_a_stop_do_not_count() {
     let now = world.now;
     assert_eq!(lengths(&world.close(), now), [":2 ", ":0 "]);
 }
+
+/// What `QUEUE PEEK` shows of everything, without the receipts, which are lost with the process.
+fn peeked(broker: &mut Broker, now: Now) -> String {
+    broker.allow_changes(u64::MAX, None, None);
+    let id = broker.connect(9, Peer::in_process(), now);
+    let mut all = String::new();
+    for key in ["a", "b", "dead", "retry", "tried"] {
+        for which in ["READY", "DELAYED"] {
+            all += &ask(broker, id, &format!("QUEUE PEEK {key} {which} COUNT 100"), now);
+            all += "\n";
+        }
+    }
+    broker.disconnect(id, CloseReason::PeerClosed, now);
+    all.replace("$7 message", "\n")
+}
+
+/// Dead letters in a plain list, delayed, in flight, returned between others, and moved within their list.
+#[test]
+fn a_kill_and_a_rewrite_keep_where_dead_letters_came_from() {
+    let settings = "queue-policy full a max-length 1 overflow dead-letter dead-letter dead\n\
+        queue-policy jobs b delivery at-least-once acknowledge explicit delivery-limit 1 \
+        dead-letter retry\n\
+        queue-policy retry retry delay-ms 500 delivery at-least-once acknowledge explicit \
+        delivery-limit 9 message-ttl-ms 60000 dead-letter tried";
+    let story: &[&[&str]] = &[
+        &["RPUSH a 1 2 3", "RPUSH dead client", "RPUSH a 4", "RPUSH b x y z v w"],
+        &["LPOP b 3", "QUEUE NACK b COUNT 2", "LMOVE dead dead LEFT RIGHT"],
+        &["LPOP retry 2", "QUEUE NACK retry COUNT 1"],
+        &["MULTI", "RPUSH a 5", "RPUSH a 6", "EXEC", "LPOP b 2", "QUEUE NACK b COUNT 9"],
+        &["RPUSH a 7", "LPOP retry 3", "QUEUE NACK retry VALUE y", "QUEUE NACK retry VALUE z"],
+        &["RENAME dead b", "RPUSH a 8", "COPY b tried"],
+    ];
+    for rewrite_at in 0..=story.len() {
+        let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+        for (number, requests) in story.iter().enumerate() {
+            assert!(world.turn(0, &format!("{}\r\n", requests.join("\r\n"))));
+            assert!(world.wait(300_000));
+            if number == rewrite_at {
+                assert!(world.turn(0, "BGREWRITEAOF\r\n"));
+                world.rest();
+            }
+        }
+        world.rest();
+        let (killed, now) = (world.directory.after_kill(), world.now);
+        world.disconnect_all(CloseReason::PeerClosed);
+        let (mut loaded, _) = load(&killed, settings, now).expect("it loads");
+        loaded.check_invariants();
+        let (found, expected) = (peeked(&mut loaded, now), peeked(&mut world.broker, now));
+        assert_eq!(found, expected, "a rewrite after part {rewrite_at}");
+        for reason in ["$6 length", "$14 delivery-limit"] {
+            assert!(found.contains(reason), "{reason}: {found}");
+        }
+    }
+}
+
+/// Policies that dead-letter in a circle end it after as many moves, whether or not there is a kill or a rewrite
+/// meanwhile.
+#[test]
+fn a_kill_and_a_rewrite_keep_how_often_a_message_was_a_dead_letter() {
+    let settings = "queue-policy a a message-ttl-ms 100 dead-letter b\n\
+        queue-policy b b message-ttl-ms 100 delay-ms 50 dead-letter a";
+    for ending in ["PING\r\n", "BGREWRITEAOF\r\n"] {
+        for moves in [1, 2, 7] {
+            let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+            assert!(world.turn(0, "RPUSH a m\r\n"));
+            assert!((0..moves).all(|_| world.wait(130_000)));
+            assert!(world.turn(0, ending));
+            // Without letting time pass.
+            while world.has_jobs() {
+                assert!(world.work());
+            }
+            assert!(world.wait(0));
+            let (killed, now) = (world.directory.after_kill(), world.now);
+            let (mut loaded, _) = load(&killed, settings, now).expect("it loads");
+            let steps = [&mut loaded, &mut world.broker].map(|broker| {
+                broker.allow_changes(u64::MAX, None, None);
+                let id = broker.connect(9, Peer::in_process(), now);
+                let mut is_there = |step: &u64| {
+                    let now = now.plus_us(step * 10_000);
+                    let told =
+                        ["a", "b"].map(|key| ask(broker, id, &format!("QUEUE INFO {key}"), now));
+                    told.iter()
+                        .any(|info| info.contains("$6 length :1") || info.contains("$7 delayed :1"))
+                };
+                (0..1000).find(|step| !is_there(step))
+            });
+            assert!(steps[0].is_some_and(|steps| steps > 50), "{steps:?}");
+            assert_eq!(steps[0], steps[1], "{moves} moves, then {ending}");
+        }
+    }
+}

@@ -8,6 +8,7 @@
 //! Consecutive pushes to one end of a queue become one push of all their messages, consecutive pops one pop
 //! with a count: fewer bytes to write, and fewer commands to load.
 
+mod dead_letters;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::key::DbIndex;
 use crate::note::Note;
 use crate::queue::End;
 use crate::resp::{write_arg, write_command};
+use dead_letters::DeadLetters;
 use std::ops::Range;
 use stream::Stream;
 
@@ -43,6 +45,8 @@ pub(crate) struct Effects {
     /// The last effect, of the group if there is one, if another effect can join it.
     last: Option<Joinable>,
     file: u32,
+    /// Dead letters in the last effect, a push, whose note follows.
+    dead_letters: DeadLetters,
 }
 
 /// The effects of one EXEC. They are kept apart until it ends, since only then it is known whether there are
@@ -224,6 +228,8 @@ impl Effects {
     {
         self.is_recorded = true;
         if self.is_on {
+            // These are not among the dead letters of the note.
+            self.note_dead_letters();
             self.push(db, end, key, messages.into_iter());
         }
     }
@@ -267,7 +273,8 @@ impl Effects {
     /// Records that messages moved from one end of a queue to the back of a list.
     pub(crate) fn record_moves(&mut self, moved: &Moves<'_>) {
         self.is_recorded = true;
-        if self.is_on && !(moved.are_all && self.redirect_push(moved)) {
+        let may_redirect = moved.are_all && !self.dead_letters.are_due();
+        if self.is_on && !(may_redirect && self.redirect_push(moved)) {
             self.move_all(moved);
         }
     }
@@ -343,6 +350,7 @@ impl Effects {
 
     /// The buffer, ready for a command in this database.
     fn begin_effect(&mut self, db: DbIndex) -> &mut Vec<u8> {
+        self.note_dead_letters();
         self.last = None;
         if let Some(group) = &mut self.group {
             group.count += 1;
@@ -359,6 +367,7 @@ impl Effects {
 
     /// Begins an EXEC.
     pub(crate) fn begin_group(&mut self) {
+        self.note_dead_letters();
         self.last = None;
         if self.is_on {
             self.group = Some(Group::default());
@@ -367,6 +376,9 @@ impl Effects {
 
     /// Ends an EXEC. Several effects are enclosed in MULTI and EXEC, so that all or none are replayed.
     pub(crate) fn end_group(&mut self) {
+        if self.group.is_some() {
+            self.note_dead_letters();
+        }
         let Some(mut group) = self.group.take() else { return };
         self.last = None;
         let stream = self.stream.open();
@@ -383,6 +395,7 @@ impl Effects {
     #[inline]
     pub(crate) fn seal(&mut self) {
         debug_assert!(self.group.is_none(), "an EXEC is in one part");
+        self.note_dead_letters();
         self.last = None;
         self.stream.seal();
     }

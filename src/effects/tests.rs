@@ -1,6 +1,8 @@
 //! Tests of the stream of effects.
 
 use super::*;
+use crate::queue::{DeadLetter, Reason, Stamp};
+use std::sync::Arc;
 
 fn recording() -> (Effects, EffectsReader) {
     let mut effects = Effects::default();
@@ -211,4 +213,56 @@ fn a_push_of_what_moves_at_once_is_one_to_where_it_goes() {
     assert!(moved(End::Front, 1, true, false));
     assert!(moved(End::Back, 2, true, false));
     assert!(moved(End::Front, 2, true, true));
+}
+
+/// The note follows the push, and the next one says only what differs.
+#[test]
+fn dead_letters_that_follow_each_other_have_one_note() {
+    let (mut effects, reader) = recording();
+    let origin =
+        |from: &[u8]| Some(Arc::new(DeadLetter { from: from.into(), reason: Reason::Expired }));
+    let stamp = |ready_ms, from: &[u8]| Stamp {
+        ready_ms,
+        hops: 1,
+        dead_letter: origin(from),
+        ..Stamp::default()
+    };
+    let letter = |effects: &mut Effects, message: &[u8], stamp: &Stamp| {
+        effects.record_stamped_push(0, (End::Back, b"dead"), message, stamp);
+    };
+    push(&mut effects, End::Back, b"dead", &[b"x"]);
+    for message in [b"a", b"b"] {
+        letter(&mut effects, message, &stamp(7, b"q r"));
+    }
+    push(&mut effects, End::Back, b"dead", &[b"y"]);
+    letter(&mut effects, b"c", &stamp(7, b"q r"));
+    letter(&mut effects, b"d", &stamp(8, b"q r"));
+    letter(&mut effects, b"e", &stamp(8, b"s"));
+    letter(&mut effects, b"f", &Stamp::default());
+    let full = "tidegate letters 2 7 1 right expired 4 deadq r";
+    let other = "tidegate letters 1 8 1 right expired 4 deads";
+    let notes = format!(
+        "*5 $5 RPUSH $4 dead $1 x $1 a $1 b *2 $4 ECHO ${} {full} \
+         *4 $5 RPUSH $4 dead $1 y $1 c *2 $4 ECHO $20 tidegate letters 1 7 \
+         *3 $5 RPUSH $4 dead $1 d *2 $4 ECHO $20 tidegate letters 1 8 \
+         *3 $5 RPUSH $4 dead $1 e *2 $4 ECHO ${} {other} *3 $5 RPUSH $4 dead $1 f ",
+        full.len(),
+        other.len(),
+    );
+    assert_eq!(text(&mut effects, &reader), format!("*2 $6 select $1 0 {notes}"));
+    // In another file, and at the end of an EXEC.
+    effects.begin_file();
+    effects.begin_group();
+    letter(&mut effects, b"g", &stamp(8, b"s"));
+    effects.end_group();
+    let last = format!("*3 $5 RPUSH $4 dead $1 g *2 $4 ECHO ${} {other} ", other.len());
+    let select = "*2 $6 select $1 0 ";
+    assert_eq!(text(&mut effects, &reader), format!("*1 $5 MULTI {select}{last}*1 $4 EXEC "));
+    // A consumer gets it at once: the push is not that of others.
+    letter(&mut effects, b"h", &stamp(8, b"s"));
+    let (key, list) = (&b"dead"[..], &b"l"[..]);
+    effects.record_moves(&Moves { db: 0, key, end: End::Front, list, count: 1, are_all: true });
+    let moved = "*3 $5 RPUSH $4 dead $1 h *2 $4 ECHO $20 tidegate letters 1 8 \
+                 *5 $5 LMOVE $4 dead $1 l $4 LEFT $5 RIGHT ";
+    assert_eq!(text(&mut effects, &reader), moved);
 }

@@ -76,11 +76,12 @@ impl Messages {
     }
 
     fn restamp(&mut self, number: u64, stamp: Stamp) {
+        let due_ms = stamp.ready_ms;
         let replace =
             |delayed: &mut DelayedMessage| std::mem::replace(&mut delayed.stamp, stamp).ready_ms;
-        if let Some(due_ms) = self.list.change(number, replace) {
-            self.by_due.remove(&(due_ms, number));
-            self.by_due.insert((stamp.ready_ms, number));
+        if let Some(before_ms) = self.list.change(number, replace) {
+            self.by_due.remove(&(before_ms, number));
+            self.by_due.insert((due_ms, number));
         }
     }
 }
@@ -113,8 +114,8 @@ impl Delayed {
         let messages = self.messages.get_or_insert_default();
         messages.last_number += 1;
         let number = messages.last_number;
-        messages.list.add(number, DelayedMessage { message: Box::from(message), stamp });
         messages.by_due.insert((stamp.ready_ms, number));
+        messages.list.add(number, DelayedMessage { message: Box::from(message), stamp });
     }
 
     /// Returns when the next message is due.
@@ -169,6 +170,14 @@ impl Delayed {
         messages.map(|(_, delayed)| delayed)
     }
 
+    /// Returns the messages in the order in which they are due.
+    pub(crate) fn iter_by_due(&self) -> impl Iterator<Item = &DelayedMessage> {
+        self.messages.iter().flat_map(|messages| {
+            let numbers = messages.by_due.iter();
+            numbers.filter_map(|(_, number)| messages.list.get(*number))
+        })
+    }
+
     /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         let Some(messages) = &self.messages else { return };
@@ -210,10 +219,22 @@ impl Delayed {
     pub(crate) fn restamp_last(&mut self, runs: &[(Stamp, usize)]) {
         let Some(messages) = &mut self.messages else { return };
         let stamps = runs.iter().rev();
-        let stamps = stamps.flat_map(|(stamp, count)| std::iter::repeat_n(*stamp, *count));
+        let stamps = stamps.flat_map(|(stamp, count)| std::iter::repeat_n(stamp.clone(), *count));
         let last = messages.list.iter().rev().map(|(number, _)| number);
         for (number, stamp) in last.zip(stamps).collect::<Vec<_>>() {
             messages.restamp(number, stamp);
+        }
+    }
+
+    /// Makes the last messages dead letters with this origin and due time, that were moved so often.
+    pub(crate) fn mark_dead_letters(&mut self, count: usize, of: &Stamp) {
+        let Some(messages) = &mut self.messages else { return };
+        let last = messages.list.iter().rev().take(count);
+        let last: Vec<_> = last.map(|(number, delayed)| (number, delayed.stamp.clone())).collect();
+        for (number, stamp) in last {
+            let Stamp { ready_ms, hops, .. } = *of;
+            let dead_letter = of.dead_letter.clone();
+            messages.restamp(number, Stamp { ready_ms, hops, dead_letter, ..stamp });
         }
     }
 
@@ -222,7 +243,7 @@ impl Delayed {
         let Some(messages) = &mut self.messages else { return };
         let due = messages.by_due.range((old_ms, 0)..=(old_ms, u64::MAX));
         for number in due.map(|(_, number)| *number).collect::<Vec<_>>() {
-            let stamp = messages.list.get(number).map(|delayed| delayed.stamp);
+            let stamp = messages.list.get(number).map(|delayed| delayed.stamp.clone());
             if let Some(stamp) = stamp {
                 messages.restamp(number, Stamp { ready_ms: new_ms, ..stamp });
             }

@@ -9,7 +9,7 @@ use super::departing::Departing;
 use super::mark::mark;
 use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Queue, Stamp};
+use crate::queue::{DeadLetter, End, Queue, Reason, Stamp};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -51,6 +51,18 @@ impl Keyspace {
     pub(crate) fn record_removed(&mut self, removed: &Removed) {
         let Keyspace { dbs, effects, .. } = self;
         effects.record_removed(removed, || mark(dbs));
+    }
+
+    /// Returns the origin of a dead letter from this queue. Consecutive ones share it.
+    pub(crate) fn dead_letter_origin(&mut self, from: &[u8], reason: Reason) -> Arc<DeadLetter> {
+        let last = &mut self.registry.last_dead_letter;
+        match last.as_ref().filter(|last| *last.from == *from && last.reason == reason) {
+            Some(same) => Arc::clone(same),
+            None => {
+                let new = Arc::new(DeadLetter { from: from.into(), reason });
+                Arc::clone(last.insert(new))
+            }
+        }
     }
 
     fn add_departing(&mut self, departure: Departure, messages: Queue) {

@@ -148,7 +148,7 @@ impl InFlight {
     /// Sets the stamps of the last deliveries, in the order of delivery.
     pub(super) fn restamp(&mut self, stamps: &[Stamp]) {
         for (delivery, stamp) in self.list.values_mut().rev().zip(stamps.iter().rev()) {
-            delivery.stamp = *stamp;
+            delivery.stamp.clone_from(stamp);
         }
     }
 

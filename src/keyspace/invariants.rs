@@ -56,7 +56,11 @@ impl Keyspace {
                 let is_right = policy == self.registry.policies.of(key);
                 assert!(is_right || self.is_unreached(db, index, key), "under another policy");
                 if let Some(queue) = entry.value().and_then(Queue::of) {
-                    assert_eq!(queue.is_stamped(), policy.is_some(), "stamps without a policy");
+                    assert_eq!(
+                        queue.is_fully_stamped(),
+                        policy.is_some(),
+                        "not as the policy wants"
+                    );
                 }
                 let Some(queue_state) = queue_state else { continue };
                 queue_state.in_flight.check_invariants();

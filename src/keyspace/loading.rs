@@ -3,6 +3,7 @@
 use super::{Announced, DbIndex, Key, Keyspace, QueueState};
 use crate::client_id::ClientId;
 use crate::clock::Now;
+use crate::note::DeadLetterRow;
 use crate::queue::{Queue, Stamp};
 use crate::value::Kind;
 
@@ -27,6 +28,7 @@ impl Keyspace {
         self.start_queue_clock(now);
         self.set_time(now);
         self.registry.is_replaying = false;
+        self.registry.replayed_dead_letters = None;
         self.update_policy_use();
         self.reset_queue_sums();
         self.adopt_departures();
@@ -118,6 +120,18 @@ impl Keyspace {
         let own =
             announced.filter(|(noted_db, noted_key, _)| (*noted_db, &noted_key[..]) == (db, key));
         own.map(|(.., announced)| announced).unwrap_or_default()
+    }
+
+    /// Returns what the dead letters of a note have in common: the same as in the last note, unless the
+    /// note says otherwise. `None` if there is no last note.
+    pub(crate) fn replayed_dead_letters(
+        &mut self,
+        row: Option<DeadLetterRow>,
+    ) -> Option<DeadLetterRow> {
+        if row.is_some() {
+            self.registry.replayed_dead_letters = row;
+        }
+        self.registry.replayed_dead_letters.clone()
     }
 
     /// Sets the stamps of the last deliveries of a queue.

@@ -122,6 +122,8 @@ impl Keyspace {
                 (stamp.order, stamp.taken_from) = (number, end);
             }
             stamp.deliveries = stamp.deliveries.saturating_add(1);
+            // Only moves without a consumer in between can go in a circle for ever.
+            stamp.hops = 0;
             delivered += 1;
             redelivered += u64::from(stamp.deliveries > 1);
             let delivery = Delivery::new(message, stamp, claim, self.queue_ms);

@@ -151,7 +151,8 @@ impl Keyspace {
         self.queue_state(db, key)?.policy.clone()
     }
 
-    /// Gives a new value stamps if its entry is under a policy, and removes them if not.
+    /// Gives a new value stamps if its entry is under a policy, and removes all but those of dead letters
+    /// if not.
     pub(super) fn stamp_value(&mut self, db: DbIndex, index: usize) {
         let entry = &self.dbs[db].entries[index];
         if entry.is_plain() && !entry.list().is_some_and(Queue::is_stamped) {
@@ -176,14 +177,14 @@ impl Keyspace {
     }
 }
 
-/// Gives a list stamps, or removes them; true if messages got new ones. Those are ready since
-/// `at_ms`, and later ones since `push_ms`.
+/// Gives a list stamps, or removes all but those of dead letters; true if messages got new ones.
+/// Those are ready since `at_ms`, and later ones since `push_ms`.
 fn stamp(queue: &mut Queue, is_under_policy: bool, at_ms: i64, push_ms: i64) -> bool {
     if !is_under_policy {
         queue.end_stamps();
         return false;
     }
-    let is_new = !queue.is_stamped();
+    let is_new = !queue.is_fully_stamped();
     if is_new {
         queue.begin_stamps(at_ms);
     }

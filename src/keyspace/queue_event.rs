@@ -8,6 +8,9 @@ pub(crate) enum QueueEvent {
     /// Policies dead-letter a message in a circle.
     #[error("dead letters of dead letters, dropped by the last policy")]
     DeadLetterLoop,
+    /// A dead-letter queue took no more.
+    #[error("dead letters dropped, since their queue was full")]
+    DeadLetterFull,
     /// Messages were in flight for too long.
     #[error("messages returned after `ack-timeout-ms`")]
     Overdue,

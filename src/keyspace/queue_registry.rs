@@ -7,8 +7,11 @@ use super::totals::Totals;
 use super::{DbIndex, Departure, Key};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
+use crate::note::DeadLetterRow;
 use crate::policy::Policies;
+use crate::queue::DeadLetter;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// All state of queues under policies outside their own entries.
 #[derive(Debug, Default)]
@@ -50,6 +53,10 @@ pub(super) struct QueueRegistry {
     pub(super) recorded_departures: Vec<Departure>,
     /// What a note says of the next push, during loading.
     pub(super) announced: Option<(DbIndex, Key, Announced)>,
+    /// The origin of the last dead letter.
+    pub(super) last_dead_letter: Option<Arc<DeadLetter>>,
+    /// What the last note about dead letters said, during loading.
+    pub(super) replayed_dead_letters: Option<DeadLetterRow>,
     /// The number of names given to lists in append files.
     pub(super) lists_named: u64,
     /// Whether due queues were left for a later turn.

@@ -1,5 +1,8 @@
 //! Totals of messages in queues under policies.
 
+use super::Fate;
+use crate::queue::Reason;
+
 /// Counts of messages since the start, or since CONFIG RESETSTAT for the sums of all queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -23,6 +26,13 @@ pub(crate) struct Totals {
     pub rejected: u64,
     /// Removed for a reason other than expiry, and not dead-lettered.
     pub dropped: u64,
+    /// Of the dropped ones: the oldest in a queue above its limits.
+    pub drop_head: u64,
+    /// Of the dropped or expired ones: those that their dead-letter queue did not take, since it was
+    /// full or its key cannot hold a list.
+    pub dead_letter_full: u64,
+    /// Of the dropped or expired ones: those that were dead letters too often without a delivery.
+    pub hop_limit: u64,
     /// Removed by QUEUE PURGE.
     pub purged: u64,
     /// Moved to a dead-letter queue, for any reason.
@@ -31,6 +41,20 @@ pub(crate) struct Totals {
     pub deduplicated: u64,
     /// Connections with overlapping pops, so that they acknowledge nothing.
     pub shared: u64,
+}
+
+impl Totals {
+    /// Counts messages that left a queue without a consumer, and were not dead-lettered.
+    pub(crate) fn add_lost(&mut self, fate: Fate, count: u64) {
+        match fate {
+            Fate::Expired => self.expired += count,
+            Fate::Dropped | Fate::DeadLetter(Reason::Length) => {
+                self.dropped += count;
+                self.drop_head += count;
+            }
+            Fate::DeadLetter(_) => self.dropped += count,
+        }
+    }
 }
 
 /// One count, with its name in INFO and QUEUE INFO.
@@ -48,6 +72,9 @@ pub(crate) const COUNTS: &[Count] = &[
     ("expired", |totals| totals.expired),
     ("rejected", |totals| totals.rejected),
     ("dropped", |totals| totals.dropped),
+    ("drop-head", |totals| totals.drop_head),
+    ("dead-letter-full", |totals| totals.dead_letter_full),
+    ("hop-limit", |totals| totals.hop_limit),
     ("purged", |totals| totals.purged),
     ("dead-lettered", |totals| totals.dead_lettered),
     ("deduplicated", |totals| totals.deduplicated),

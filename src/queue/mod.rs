@@ -14,6 +14,7 @@
 
 #[allow(unsafe_code)]
 mod block;
+mod dead_letter;
 mod deque;
 mod end;
 mod large;
@@ -24,13 +25,14 @@ mod stamped;
 mod stamps;
 mod stored;
 
+pub use dead_letter::{DeadLetter, Reason};
 pub use end::End;
 pub use stamped::{Gathered, TakenOut};
 pub use stamps::Stamp;
 
 use deque::Deque;
 use sizes::Growth;
-use small::Small;
+use small::{SMALL_BYTES_MAX, Small};
 use stored::{Messages, stored_bytes};
 
 /// Set in the memory mark of a queue that is not small. No buffer is this large.
@@ -233,6 +235,8 @@ impl Queue {
     fn pack(&mut self) {
         if let Packed::Deque { hash, growth, deque } = &self.messages
             && deque.stamps.is_none()
+            // More cannot fit, and need not be counted.
+            && deque.len < SMALL_BYTES_MAX
         {
             let runs = deque.segments.iter().map(|segment| (segment.stored(), segment.count()));
             if let Some(small) = Small::of(&deque.name, deque.numbers, runs) {
@@ -418,6 +422,7 @@ impl Queue {
             stamps.remove_places(&places);
             stamps.subtract_bytes(removed * message.len());
         }
+        self.drop_needless_stamps();
         self.pack();
         removed
     }
@@ -447,6 +452,7 @@ impl Queue {
                 stamps.subtract_bytes(bytes);
             }
             self.deque_mut().cut_out(start, count);
+            self.drop_needless_stamps();
             self.pack();
         }
     }
@@ -483,6 +489,8 @@ impl Queue {
     }
 }
 
+#[cfg(test)]
+mod dead_letters_tests;
 #[cfg(test)]
 mod stamps_tests;
 #[cfg(test)]

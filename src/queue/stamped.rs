@@ -2,8 +2,11 @@
 //!
 //! The stamps always match the messages, however the queue changes. A queue without stamps behaves as if
 //! each message had the default one, and ignores those it is given.
+//!
+//! Dead letters keep a stamp in any queue: with the first one a queue begins to keep stamps, and with the
+//! last one it ends. All its other messages have the default stamp.
 
-use super::stamps::{Stamp, Stamps};
+use super::stamps::{Kept, Stamp, Stamps};
 use super::{End, Packed, Queue};
 
 /// Consecutive messages removed from a queue.
@@ -53,32 +56,61 @@ impl Gathered {
 }
 
 impl Queue {
-    /// Keeps a stamp for each message from now on. Existing messages are ready since `push_ms`, and so
-    /// are later ones pushed without a stamp. In a queue that already has stamps, this only affects
-    /// later messages.
+    /// Keeps a stamp for each message from now on. Existing messages without one are ready since
+    /// `push_ms`, and so are later ones pushed without a stamp. In a queue that already has stamps, this
+    /// only affects later messages.
     pub fn begin_stamps(&mut self, push_ms: i64) {
-        let (is_new, len) = (!self.is_stamped(), self.len());
-        let bytes = if is_new { self.iter().map(<[u8]>::len).sum() } else { 0 };
-        let stamps = self.deque_mut().stamps.get_or_insert_default();
-        stamps.set_push_ms(push_ms);
-        if is_new && len > 0 {
-            stamps.push(End::Back, stamps.fresh(), len);
-            stamps.add_bytes(bytes);
+        if !self.is_fully_stamped() {
+            let bytes = self.iter().map(<[u8]>::len).sum();
+            self.stamps_for_dead_letters().keep_always(push_ms, bytes);
+        }
+        self.set_push_ms(push_ms);
+    }
+
+    /// Drops all stamps but those of dead letters, and keeps none from now on but those. Of a dead letter
+    /// remains since when it is ready, and its origin.
+    pub fn end_stamps(&mut self) {
+        if self.is_fully_stamped()
+            && let Some(stamps) = self.stamps_mut()
+        {
+            stamps.keep_for_dead_letters();
+            self.drop_needless_stamps();
         }
     }
 
-    /// Drops all stamps, and keeps none from now on.
-    pub fn end_stamps(&mut self) {
-        if self.is_stamped() {
+    /// The stamps; a queue without any begins to keep them for dead letters.
+    fn stamps_for_dead_letters(&mut self) -> &mut Stamps {
+        let len = self.len();
+        let stamps = &mut self.deque_mut().stamps;
+        stamps.get_or_insert_with(|| Box::new(Stamps::for_dead_letters(len)))
+    }
+
+    /// Begins to keep stamps, if there are none and this is a dead letter's.
+    fn begin_for(&mut self, stamp: &Stamp) {
+        if stamp.dead_letter.is_some() && !self.is_stamped() {
+            self.stamps_for_dead_letters();
+        }
+    }
+
+    /// Drops the stamps if they were kept for dead letters, and none is left.
+    #[inline]
+    pub(super) fn drop_needless_stamps(&mut self) {
+        if self.stamps().is_some_and(Stamps::are_needless) {
             self.deque_mut().stamps = None;
             self.pack();
         }
     }
 
-    /// Whether it keeps a stamp for each message.
+    /// Whether it keeps any stamps.
     #[inline]
     pub fn is_stamped(&self) -> bool {
         self.stamps().is_some()
+    }
+
+    /// Whether it keeps a stamp for each message, whether or not there are dead letters.
+    #[inline]
+    pub fn is_fully_stamped(&self) -> bool {
+        self.stamps().is_some_and(|stamps| stamps.kept() == Kept::Always)
     }
 
     #[inline]
@@ -105,6 +137,7 @@ impl Queue {
 
     /// Adds a message with its stamp at one end.
     pub fn push_stamped(&mut self, end: End, message: &[u8], stamp: Stamp) {
+        self.begin_for(&stamp);
         self.push_message(end, message);
         if let Some(stamps) = self.stamps_mut() {
             stamps.push(end, stamp, 1);
@@ -129,6 +162,7 @@ impl Queue {
         if index >= self.len() {
             return self.push_stamped(End::Back, message, stamp);
         }
+        self.begin_for(&stamp);
         let len = self.len();
         if let Some(stamps) = self.stamps_mut() {
             stamps.insert(index, len, stamp);
@@ -152,7 +186,9 @@ impl Queue {
         let stamp = match self.stamps_mut() {
             Some(stamps) => {
                 stamps.subtract_bytes(bytes);
-                stamps.drop_many(end, 1)
+                let stamp = stamps.drop_many(end, 1);
+                self.drop_needless_stamps();
+                stamp
             }
             None => Stamp::default(),
         };
@@ -170,7 +206,8 @@ impl Queue {
     /// All stamps, front to back, each with the number of consecutive messages that have it; empty
     /// without stamps.
     pub fn stamp_runs(&self) -> impl Iterator<Item = (Stamp, usize)> {
-        self.stamps().into_iter().flat_map(|stamps| stamps.runs())
+        let runs = self.stamps().into_iter().flat_map(|stamps| stamps.runs());
+        runs.map(|(stamp, count)| (stamp.clone(), count))
     }
 
     /// Replaces all stamps by those in `runs`, front to back, each with its number of consecutive
@@ -182,6 +219,7 @@ impl Queue {
         match self.stamps_mut() {
             Some(stamps) if total == Some(len) => {
                 stamps.replace(runs);
+                self.drop_needless_stamps();
                 true
             }
             _ => false,
@@ -191,25 +229,49 @@ impl Queue {
     /// Gives the `count` outermost messages at one end this stamp; all, if there are fewer.
     pub fn restamp_end(&mut self, end: End, count: usize, stamp: Stamp) {
         let count = count.min(self.len());
-        if let Some(stamps) = self.stamps_mut()
-            && count > 0
-        {
+        if count == 0 {
+            return;
+        }
+        self.begin_for(&stamp);
+        if let Some(stamps) = self.stamps_mut() {
             stamps.drop_many(end, count);
             stamps.push(end, stamp, count);
+            self.drop_needless_stamps();
         }
+    }
+
+    /// Makes the `count` outermost messages at one end dead letters with this origin, ready since
+    /// `ready_ms`, that were moved so often.
+    pub fn mark_dead_letters(&mut self, end: End, count: usize, of: &Stamp) {
+        let count = count.min(self.len());
+        if count == 0 {
+            return;
+        }
+        self.begin_for(of);
+        let Some(stamps) = self.stamps_mut() else { return };
+        let mut runs = stamps.take_runs(end, count);
+        for (stamp, _) in &mut runs {
+            let Stamp { ready_ms, hops, ref dead_letter, .. } = *of;
+            (stamp.ready_ms, stamp.hops) = (ready_ms, hops);
+            stamp.dead_letter.clone_from(dead_letter);
+        }
+        runs.into_iter().rev().for_each(|(stamp, count)| stamps.push(end, stamp, count));
     }
 
     /// Gives the message at `index` this stamp; no effect if there is none.
     pub fn restamp_at(&mut self, index: usize, stamp: Stamp) {
         let len = self.len();
-        if let Some(stamps) = self.stamps_mut()
-            && index < len
-        {
+        if index >= len {
+            return;
+        }
+        self.begin_for(&stamp);
+        if let Some(stamps) = self.stamps_mut() {
             stamps.remove_range(index, 1, len);
             match index + 1 == len {
                 true => stamps.push(End::Back, stamp, 1),
                 false => stamps.insert(index, len - 1, stamp),
             }
+            self.drop_needless_stamps();
         }
     }
 
@@ -221,7 +283,8 @@ impl Queue {
         }
     }
 
-    /// The earliest ready time of all messages; `None` without messages or stamps.
+    /// The earliest ready time of all messages; `None` without messages or stamps. It is zero if messages
+    /// besides dead letters are in a queue that keeps stamps only for those.
     pub fn oldest_ms(&self) -> Option<i64> {
         self.stamps()?.oldest_ms()
     }
@@ -253,16 +316,16 @@ impl Queue {
         Some(TakenOut { index, count, behind, messages })
     }
 
-    /// Bytes of all messages; 0 without stamps, since they are not counted then.
+    /// Bytes of all messages; 0 without a stamp for each message, since they are not counted then.
     pub fn message_bytes(&self) -> usize {
         self.stamps().map_or(0, |stamps| stamps.message_bytes())
     }
 
-    /// Bytes of `count` messages from `start` on; 0 without stamps.
+    /// Bytes of `count` messages from `start` on; 0 if bytes are not counted.
     pub(super) fn stamped_bytes(&self, start: usize, count: usize) -> usize {
-        match self.stamps() {
-            Some(_) => self.iter_from(start).take(count).map(<[u8]>::len).sum(),
-            None => 0,
+        match self.is_fully_stamped() {
+            true => self.iter_from(start).take(count).map(<[u8]>::len).sum(),
+            false => 0,
         }
     }
 
@@ -293,7 +356,7 @@ impl Queue {
     /// behind the outermost returned messages that were taken from there before it.
     pub fn place_of(&self, end: End, order: u64) -> usize {
         let is_before =
-            |stamp: Stamp| stamp.order != 0 && stamp.order < order && stamp.taken_from == end;
+            |stamp: &Stamp| stamp.order != 0 && stamp.order < order && stamp.taken_from == end;
         let before = self.stamps().map_or(0, |stamps| stamps.count_at(end, is_before));
         match end {
             End::Front => before,
@@ -319,6 +382,7 @@ impl Queue {
         if let Some(stamps) = self.stamps_mut() {
             stamps.subtract_bytes(bytes);
             stamps.drop_many(end, count);
+            self.drop_needless_stamps();
         }
     }
 

@@ -1,5 +1,5 @@
 //! The state of a queue's messages besides their bytes: since when each one waits, its position if it
-//! returns, how often it was delivered.
+//! returns, how often it was delivered, where a dead letter came from.
 //!
 //! Neighbours mostly have the same stamp, so stamps are stored as runs: a stamp, and the number of
 //! consecutive messages that have it. No run is empty, and no two neighbours are equal. The smallest
@@ -7,8 +7,11 @@
 //!
 //! This file knows nothing of the messages: the queue passes their number.
 
+use super::dead_letter::DeadLetter;
 use super::end::End;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
 
 /// An entry of a `BTreeMap<i64, u32>`, with its share of the nodes and of their unused slots.
 const READY_ENTRY_BYTES: usize = 32;
@@ -17,7 +20,7 @@ const READY_ENTRY_BYTES: usize = 32;
 const KEPT_RUNS: usize = 64;
 
 /// The state of a message besides its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Stamp {
     /// Since when it can be popped, in milliseconds of the owner's clock.
     pub ready_ms: i64,
@@ -27,12 +30,43 @@ pub struct Stamp {
     pub taken_from: End,
     /// How often it was delivered with the possibility to return.
     pub deliveries: u32,
-    /// How often it was moved to a dead-letter queue.
+    /// How often it was moved to a dead-letter queue since its last delivery.
     pub hops: u16,
+    /// Its origin, if it is a dead letter.
+    pub dead_letter: Option<Arc<DeadLetter>>,
+}
+
+impl Stamp {
+    /// What is left of it in a queue that only keeps stamps for its dead letters.
+    fn of_dead_letter(self) -> Stamp {
+        let Stamp { ready_ms, hops, dead_letter, .. } = self;
+        match dead_letter {
+            None => Stamp::default(),
+            Some(_) => Stamp { ready_ms, hops, dead_letter, ..Stamp::default() },
+        }
+    }
+
+    /// Whether two messages share the memory of their origin.
+    fn shares_origin(&self, other: &Stamp) -> bool {
+        match (&self.dead_letter, &other.dead_letter) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+}
+
+/// How long a queue keeps stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum Kept {
+    /// Until they are ended.
+    #[default]
+    Always,
+    /// While it has a dead letter. The other messages have the default stamp, and bytes are not counted.
+    ForDeadLetters,
 }
 
 /// Neighbouring messages with the same stamp.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     stamp: Stamp,
     /// A `u32` would save nothing: the stamp aligns the run to eight bytes.
@@ -64,15 +98,60 @@ pub(super) struct Stamps {
     ready_runs: BTreeMap<i64, u32>,
     /// Bytes of the messages, counted by the queue.
     message_bytes: usize,
+    kept: Kept,
+    /// The number of runs of dead letters.
+    dead_letter_runs: usize,
+    /// Bytes of memory of their origins. One that neighbouring runs share counts once.
+    origin_bytes: usize,
 }
 
 impl Stamps {
+    /// Stamps of a queue of `len` messages that keeps them only for dead letters that follow.
+    pub(super) fn for_dead_letters(len: usize) -> Stamps {
+        let mut stamps = Stamps { kept: Kept::ForDeadLetters, ..Stamps::default() };
+        if len > 0 {
+            stamps.push(End::Back, Stamp::default(), len);
+        }
+        stamps
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        self.kept
+    }
+
+    /// Whether the queue no longer has a reason to keep them.
+    #[inline]
+    pub(super) fn are_needless(&self) -> bool {
+        self.kept == Kept::ForDeadLetters && self.dead_letter_runs == 0
+    }
+
+    /// Keeps them from now on only while there are dead letters. What is known of other messages is lost.
+    pub(super) fn keep_for_dead_letters(&mut self) {
+        self.kept = Kept::ForDeadLetters;
+        (self.fresh, self.message_bytes) = (Stamp::default(), 0);
+        let before = std::mem::take(&mut self.runs);
+        self.begin_runs();
+        for run in before {
+            self.push(End::Back, run.stamp, run.count);
+        }
+    }
+
+    /// Keeps them until they are ended; messages of which nothing is known are ready since `ms`. The
+    /// queue has this many bytes of messages.
+    pub(super) fn keep_always(&mut self, ms: i64, message_bytes: usize) {
+        self.kept = Kept::Always;
+        self.message_bytes = message_bytes;
+        self.replace_ready_ms(0, ms);
+    }
+
     pub(super) fn set_push_ms(&mut self, ms: i64) {
-        self.fresh.ready_ms = ms;
+        if self.kept == Kept::Always {
+            self.fresh.ready_ms = ms;
+        }
     }
 
     pub(super) fn fresh(&self) -> Stamp {
-        self.fresh
+        self.fresh.clone()
     }
 
     pub(super) fn message_bytes(&self) -> usize {
@@ -80,11 +159,15 @@ impl Stamps {
     }
 
     pub(super) fn add_bytes(&mut self, bytes: usize) {
-        self.message_bytes += bytes;
+        if self.kept == Kept::Always {
+            self.message_bytes += bytes;
+        }
     }
 
     pub(super) fn subtract_bytes(&mut self, bytes: usize) {
-        self.message_bytes -= bytes;
+        if self.kept == Kept::Always {
+            self.message_bytes -= bytes;
+        }
     }
 
     pub(super) fn oldest_ms(&self) -> Option<i64> {
@@ -95,10 +178,11 @@ impl Stamps {
         size_of::<Stamps>()
             + self.runs.capacity() * size_of::<Run>()
             + self.ready_runs.len() * READY_ENTRY_BYTES
+            + self.origin_bytes
     }
 
-    pub(super) fn runs(&self) -> impl Iterator<Item = (Stamp, usize)> {
-        self.runs.iter().map(|run| (run.stamp, run.count))
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&Stamp, usize)> {
+        self.runs.iter().map(|run| (&run.stamp, run.count))
     }
 
     /// The run with message `index`, and the index within it. `index` is below `len`, the number of
@@ -127,31 +211,32 @@ impl Stamps {
     /// `index` is below `len`, the number of messages.
     pub(super) fn at(&self, index: usize, len: usize) -> Stamp {
         let (number, _) = self.locate(index, len);
-        self.runs.get(number).map_or_else(Stamp::default, |run| run.stamp)
+        self.runs.get(number).map_or_else(Stamp::default, |run| run.stamp.clone())
     }
 
     /// Adds `count` messages, at least one, at one end.
     pub(super) fn push(&mut self, end: End, stamp: Stamp, count: usize) {
-        let outermost = match end {
-            End::Front => self.runs.front_mut(),
-            End::Back => self.runs.back_mut(),
-        };
-        match outermost {
+        let stamp = self.admitted(stamp);
+        match self.outermost_mut(end) {
             Some(run) if run.stamp == stamp => run.count += count,
             _ => {
+                self.count_in(&stamp);
+                self.origin_bytes += self.origin_bytes_at(end, &stamp);
                 match end {
                     End::Front => self.runs.push_front(Run { stamp, count }),
                     End::Back => self.runs.push_back(Run { stamp, count }),
                 }
-                self.count_in(stamp);
             }
         }
     }
 
     /// The counts for one more message at one end with the stamp of messages pushed without one, if its
-    /// neighbour has the same stamp.
+    /// neighbour has the same stamp. `None` if bytes are not counted.
     #[inline]
     pub(super) fn counts_alike(&mut self, end: End) -> Option<Counts<'_>> {
+        if self.kept == Kept::ForDeadLetters {
+            return None;
+        }
         let outermost = match end {
             End::Front => self.runs.front_mut(),
             End::Back => self.runs.back_mut(),
@@ -160,33 +245,75 @@ impl Stamps {
         Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
     }
 
+    /// A stamp as the queue keeps it.
+    #[inline]
+    fn admitted(&self, stamp: Stamp) -> Stamp {
+        match self.kept {
+            Kept::Always => stamp,
+            Kept::ForDeadLetters => stamp.of_dead_letter(),
+        }
+    }
+
+    #[inline]
+    fn outermost_mut(&mut self, end: End) -> Option<&mut Run> {
+        match end {
+            End::Front => self.runs.front_mut(),
+            End::Back => self.runs.back_mut(),
+        }
+    }
+
+    /// Bytes of memory of a run's origin that count only for this run, which is not yet, or no longer, at
+    /// this end.
+    #[inline]
+    fn origin_bytes_at(&self, end: End, stamp: &Stamp) -> usize {
+        let Some(dead_letter) = &stamp.dead_letter else { return 0 };
+        let neighbour = match end {
+            End::Front => self.runs.front(),
+            End::Back => self.runs.back(),
+        };
+        let is_shared = neighbour.is_some_and(|run| run.stamp.shares_origin(stamp));
+        if is_shared { 0 } else { dead_letter.allocated_bytes() }
+    }
+
     /// Removes up to `count` messages at one end; returns the stamp of the last of them.
     pub(super) fn drop_many(&mut self, end: End, mut count: usize) -> Stamp {
         let mut seen = Stamp::default();
         while count > 0 {
-            let outermost = match end {
-                End::Front => self.runs.front_mut(),
-                End::Back => self.runs.back_mut(),
-            };
-            let Some(run) = outermost else { break };
-            seen = run.stamp;
+            let Some(run) = self.outermost_mut(end) else { break };
             if count < run.count {
                 run.count -= count;
-                break;
+                return run.stamp.clone();
             }
             count -= run.count;
-            match end {
+            let gone = match end {
                 End::Front => self.runs.pop_front(),
                 End::Back => self.runs.pop_back(),
             };
-            self.count_out(seen);
+            seen = gone.map_or_else(Stamp::default, |run| run.stamp);
+            self.count_out(&seen);
+            self.origin_bytes -= self.origin_bytes_at(end, &seen);
             self.give_back_capacity();
         }
         seen
     }
 
+    /// Removes `count` messages, of which there are as many, at one end; returns their stamps, the outermost
+    /// first, each with its number of consecutive messages.
+    pub(super) fn take_runs(&mut self, end: End, mut count: usize) -> Vec<(Stamp, usize)> {
+        let mut taken = Vec::new();
+        while count > 0
+            && let Some(run) = self.outermost_mut(end)
+        {
+            let part = run.count.min(count);
+            taken.push((self.drop_many(end, part), part));
+            count -= part;
+        }
+        taken
+    }
+
     /// Inserts a message before the one at `index`, which is below `len`, the number of messages.
     pub(super) fn insert(&mut self, index: usize, len: usize, stamp: Stamp) {
+        let stamp = self.admitted(stamp);
         let (number, within) = self.locate(index, len);
         let before = if within == 0 { number.checked_sub(1) } else { None };
         if let Some(same) = [Some(number), before]
@@ -197,17 +324,20 @@ impl Stamps {
             self.runs[same].count += 1;
             return;
         }
-        let mut place = number;
+        let place = number + usize::from(within > 0);
+        let (len_before, origins_before) = (self.runs.len(), self.origins_of(place..place + 1));
         if within > 0 {
             let cut = &mut self.runs[number];
-            let rest = Run { stamp: cut.stamp, count: cut.count - within };
+            let rest = Run { stamp: cut.stamp.clone(), count: cut.count - within };
             cut.count = within;
-            place += 1;
+            self.count_in(&rest.stamp);
             self.runs.insert(place, rest);
-            self.count_in(rest.stamp);
         }
+        self.count_in(&stamp);
         self.runs.insert(place, Run { stamp, count: 1 });
-        self.count_in(stamp);
+        let behind = place + self.runs.len() - len_before;
+        self.origin_bytes += self.origins_of(place..behind + 1);
+        self.origin_bytes -= origins_before;
     }
 
     /// Removes `count` messages from `start` on, of `len`.
@@ -231,9 +361,12 @@ impl Stamps {
             end += usize::from(run.count == 0);
         }
         for number in first..end {
-            self.count_out(self.runs[number].stamp);
+            let stamp = self.runs[number].stamp.clone();
+            self.count_out(&stamp);
         }
+        self.origin_bytes -= self.origins_of(first..end + 1);
         self.runs.drain(first..end);
+        self.origin_bytes += self.origins_of(first..first + 1);
         if let Some(before) = first.checked_sub(1) {
             self.join_next(before);
         }
@@ -256,15 +389,22 @@ impl Stamps {
     /// Replaces the stamps of all messages; `runs` has as many.
     pub(super) fn replace(&mut self, runs: &[(Stamp, usize)]) {
         self.runs.clear();
-        self.ready_runs.clear();
-        for &(stamp, count) in runs.iter().filter(|(_, count)| *count > 0) {
-            self.push(End::Back, stamp, count);
+        self.begin_runs();
+        for (stamp, count) in runs.iter().filter(|(_, count)| *count > 0) {
+            self.push(End::Back, stamp.clone(), *count);
         }
         self.give_back_capacity();
     }
 
+    /// Resets the counts. There are no runs.
+    fn begin_runs(&mut self) {
+        self.ready_runs.clear();
+        (self.dead_letter_runs, self.origin_bytes) = (0, 0);
+    }
+
     pub(super) fn replace_ready_ms(&mut self, from: i64, to: i64) {
-        if from == to {
+        // Without a policy, zero means that the time is unknown.
+        if from == to || self.kept == Kept::ForDeadLetters {
             return;
         }
         let Some(moved) = self.ready_runs.remove(&from) else { return };
@@ -278,8 +418,8 @@ impl Stamps {
     }
 
     /// The number of messages at one end before the first that is not `wanted`.
-    pub(super) fn count_at(&self, end: End, wanted: impl Fn(Stamp) -> bool) -> usize {
-        let is_wanted = |run: &&Run| wanted(run.stamp);
+    pub(super) fn count_at(&self, end: End, wanted: impl Fn(&Stamp) -> bool) -> usize {
+        let is_wanted = |run: &&Run| wanted(&run.stamp);
         match end {
             End::Front => self.runs.iter().take_while(is_wanted).map(|run| run.count).sum(),
             End::Back => self.runs.iter().rev().take_while(is_wanted).map(|run| run.count).sum(),
@@ -291,7 +431,7 @@ impl Stamps {
         if self.oldest_ms()? > limit_ms {
             return None;
         }
-        let is_old = |stamp: Stamp| stamp.ready_ms <= limit_ms;
+        let is_old = |stamp: &Stamp| stamp.ready_ms <= limit_ms;
         let at_front = self.count_at(End::Front, is_old);
         if at_front > 0 {
             return Some((0, at_front));
@@ -311,49 +451,69 @@ impl Stamps {
 
     /// Joins this run with the next, if they are equal.
     fn join_next(&mut self, number: usize) {
-        if let (Some(&run), Some(&next)) = (self.runs.get(number), self.runs.get(number + 1))
-            && run.stamp == next.stamp
-        {
-            self.runs[number].count += next.count;
-            self.runs.remove(number + 1);
-            self.count_out(next.stamp);
+        let Some(next) = self.runs.get(number + 1) else { return };
+        if self.runs[number].stamp != next.stamp {
+            return;
         }
+        self.origin_bytes -= self.origins_of(number + 1..number + 3);
+        if let Some(next) = self.runs.remove(number + 1) {
+            self.runs[number].count += next.count;
+            self.count_out(&next.stamp);
+        }
+        self.origin_bytes += self.origins_of(number + 1..number + 2);
     }
 
     /// Removes empty runs, and joins neighbours that have become equal.
     fn compact(&mut self) {
+        // Each run is taken from the front, and put behind those that are kept.
         let mut kept = 0usize;
-        for number in 0..self.runs.len() {
-            let run = self.runs[number];
-            let last = kept.checked_sub(1).map(|last| &mut self.runs[last]);
-            match last {
+        for _ in 0..self.runs.len() {
+            let Some(run) = self.runs.pop_front() else { break };
+            match self.runs.back_mut().filter(|_| kept > 0) {
                 Some(last) if last.stamp == run.stamp => last.count += run.count,
                 _ if run.count == 0 => {}
                 _ => {
-                    self.runs[kept] = run;
+                    self.runs.push_back(run);
                     kept += 1;
                     continue;
                 }
             }
-            self.count_out(run.stamp);
+            self.count_out(&run.stamp);
         }
-        self.runs.truncate(kept);
+        self.origin_bytes = self.origins_of(0..self.runs.len());
         self.give_back_capacity();
     }
 
     /// Counts a new run with this stamp.
-    fn count_in(&mut self, stamp: Stamp) {
+    fn count_in(&mut self, stamp: &Stamp) {
+        self.dead_letter_runs += usize::from(stamp.dead_letter.is_some());
         *self.ready_runs.entry(stamp.ready_ms).or_insert(0) += 1;
     }
 
     /// Removes a run with this stamp from the count.
-    fn count_out(&mut self, stamp: Stamp) {
+    fn count_out(&mut self, stamp: &Stamp) {
+        self.dead_letter_runs -= usize::from(stamp.dead_letter.is_some());
         match self.ready_runs.get_mut(&stamp.ready_ms) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
                 self.ready_runs.remove(&stamp.ready_ms);
             }
         }
+    }
+
+    /// Bytes of memory of the origins that count for these runs: of each origin that the run in front does
+    /// not share. Runs that do not exist have none.
+    fn origins_of(&self, numbers: Range<usize>) -> usize {
+        if self.dead_letter_runs == 0 && self.origin_bytes == 0 {
+            return 0;
+        }
+        let bytes = |number: usize| {
+            let stamp = &self.runs.get(number)?.stamp;
+            let before = number.checked_sub(1).and_then(|before| self.runs.get(before));
+            let is_shared = before.is_some_and(|run| run.stamp.shares_origin(stamp));
+            Some(stamp.dead_letter.as_ref().filter(|_| !is_shared)?.allocated_bytes())
+        };
+        numbers.filter_map(bytes).sum()
     }
 
     /// A list of runs that uses less than a quarter of its capacity shrinks to twice what it uses: as
@@ -377,5 +537,14 @@ impl Stamps {
             *ready_runs.entry(run.stamp.ready_ms).or_insert(0) += 1;
         }
         assert_eq!(self.ready_runs, ready_runs);
+        let stamps = || self.runs.iter().map(|run| &run.stamp);
+        let dead_letters = stamps().filter(|stamp| stamp.dead_letter.is_some()).count();
+        assert_eq!(self.dead_letter_runs, dead_letters);
+        assert_eq!(self.origin_bytes, self.origins_of(0..self.runs.len()));
+        if self.kept == Kept::ForDeadLetters {
+            assert!(dead_letters > 0, "stamps without a dead letter");
+            assert_eq!((self.message_bytes, &self.fresh), (0, &Stamp::default()));
+            assert!(stamps().all(|stamp| *stamp == stamp.clone().of_dead_letter()));
+        }
     }
 }

@@ -4,30 +4,44 @@ use super::stamps::Stamps;
 use super::tests::deque;
 use super::*;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 const FRONT: End = End::Front;
 const BACK: End = End::Back;
 
-fn ready(ready_ms: i64) -> Stamp {
+pub(super) fn ready(ready_ms: i64) -> Stamp {
     Stamp { ready_ms, ..Stamp::default() }
 }
 
 fn returned(end: End, order: u64) -> Stamp {
-    Stamp { ready_ms: 1, order, taken_from: end, deliveries: 1, hops: 0 }
+    Stamp { ready_ms: 1, order, taken_from: end, deliveries: 1, ..Stamp::default() }
+}
+
+pub(super) fn origin(from: &[u8]) -> Arc<DeadLetter> {
+    Arc::new(DeadLetter { from: from.into(), reason: Reason::Expired })
+}
+
+/// What a queue without a policy keeps of a stamp.
+fn of_dead_letter(stamp: &Stamp) -> Stamp {
+    let Stamp { ready_ms, hops, ref dead_letter, .. } = *stamp;
+    match dead_letter {
+        Some(_) => Stamp { ready_ms, hops, dead_letter: dead_letter.clone(), ..Stamp::default() },
+        None => Stamp::default(),
+    }
 }
 
 /// A stamped queue of messages "0", "1", ... with these stamps.
-fn stamped(stamps: &[Stamp]) -> Queue {
+pub(super) fn stamped(stamps: &[Stamp]) -> Queue {
     let mut queue = Queue::new();
     queue.begin_stamps(0);
     for (number, stamp) in stamps.iter().enumerate() {
-        queue.push_stamped(BACK, number.to_string().as_bytes(), *stamp);
+        queue.push_stamped(BACK, number.to_string().as_bytes(), stamp.clone());
     }
     queue.check_invariants();
     queue
 }
 
-fn runs(queue: &Queue) -> Vec<(i64, usize)> {
+pub(super) fn runs(queue: &Queue) -> Vec<(i64, usize)> {
     queue.stamp_runs().map(|(stamp, count)| (stamp.ready_ms, count)).collect()
 }
 
@@ -98,7 +112,7 @@ fn a_returned_message_goes_behind_those_taken_before_it() {
 fn returned_messages_keep_their_order() {
     for end in [FRONT, BACK] {
         for shuffled in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
-            let mut queue = stamped(&[ready(0); 4]);
+            let mut queue = stamped(&[0; 4].map(ready));
             let taken: Vec<Vec<u8>> =
                 (0..3).filter_map(|_| queue.pop(end, <[u8]>::to_vec)).collect();
             for order in shuffled {
@@ -238,12 +252,16 @@ impl Drop for Seed {
 }
 
 /// Numbers that look random (splitmix64), the same for the same seed.
-struct Dice(u64);
+struct Dice {
+    state: u64,
+    /// One of the origins of dead letters; others are equal to it, or not.
+    shared: Option<Arc<DeadLetter>>,
+}
 
 impl Dice {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((mixed ^ (mixed >> 31)) % bound as u64) as usize
@@ -272,6 +290,11 @@ impl Dice {
             taken_from: self.end(),
             deliveries: self.below(2) as u32,
             hops: 0,
+            dead_letter: match self.below(6) {
+                0 => Some(origin(&[b'a'; 30])),
+                1 => self.shared.clone(),
+                _ => None,
+            },
         }
     }
 
@@ -293,7 +316,7 @@ struct Pair {
     queue: Queue,
     model: VecDeque<(Vec<u8>, Stamp)>,
     fresh: Stamp,
-    is_stamped: bool,
+    is_fully_stamped: bool,
     /// The last snapshot, and its expected content.
     snapshot: Queue,
     model_then: VecDeque<(Vec<u8>, Stamp)>,
@@ -302,19 +325,24 @@ struct Pair {
 impl Pair {
     /// The expected stamp for one passed to the queue.
     fn kept(&self, stamp: Stamp) -> Stamp {
-        if self.is_stamped { stamp } else { Stamp::default() }
+        if self.is_fully_stamped { stamp } else { of_dead_letter(&stamp) }
+    }
+
+    fn is_stamped(&self) -> bool {
+        let is_dead_letter = |entry: &(Vec<u8>, Stamp)| entry.1.dead_letter.is_some();
+        self.is_fully_stamped || self.model.iter().any(is_dead_letter)
     }
 
     fn push(&mut self, dice: &mut Dice) {
         let (end, message) = (dice.end(), dice.message());
-        let mut stamp = self.fresh;
+        let mut stamp = self.fresh.clone();
         if dice.below(2) == 0 {
             if !self.push_alike(end, &message) {
                 self.queue.push(end, &message);
             }
         } else {
             stamp = dice.stamp();
-            self.queue.push_stamped(end, &message, stamp);
+            self.queue.push_stamped(end, &message, stamp.clone());
         }
         let entry = (message, self.kept(stamp));
         match end {
@@ -346,12 +374,12 @@ impl Pair {
 
     fn insert(&mut self, dice: &mut Dice) {
         let (index, message) = (dice.below(self.model.len() + 1), dice.message());
-        let mut stamp = self.fresh;
+        let mut stamp = self.fresh.clone();
         if dice.below(2) == 0 {
             self.queue.insert(index, &message);
         } else {
             stamp = dice.stamp();
-            self.queue.insert_stamped(index, &message, stamp);
+            self.queue.insert_stamped(index, &message, stamp.clone());
         }
         self.model.insert(index, (message, self.kept(stamp)));
     }
@@ -394,35 +422,54 @@ impl Pair {
     }
 
     fn restamp(&mut self, dice: &mut Dice) {
-        match dice.below(3) {
+        match dice.below(4) {
             0 => {
                 let off = usize::from(dice.below(4) == 0);
                 let runs = dice.runs(self.model.len() + off);
-                let is_done = self.is_stamped && off == 0;
+                let is_done = self.is_stamped() && off == 0;
                 assert_eq!(self.queue.restamp(&runs), is_done);
                 if is_done {
-                    let all =
-                        runs.iter().flat_map(|&(stamp, count)| std::iter::repeat_n(stamp, count));
+                    let kept = runs.iter().map(|(stamp, n)| (self.kept(stamp.clone()), *n));
+                    let kept: Vec<_> = kept.collect();
+                    let all = kept.into_iter().flat_map(|(stamp, n)| std::iter::repeat_n(stamp, n));
                     self.model.iter_mut().zip(all).for_each(|(entry, stamp)| entry.1 = stamp);
                 }
             }
             1 => {
                 let (end, count, stamp) = (dice.end(), dice.below(5), dice.stamp());
-                self.queue.restamp_end(end, count, stamp);
+                self.queue.restamp_end(end, count, stamp.clone());
                 let stamp = self.kept(stamp);
-                match end {
-                    FRONT => self.model.iter_mut().take(count).for_each(|e| e.1 = stamp),
-                    BACK => self.model.iter_mut().rev().take(count).for_each(|e| e.1 = stamp),
-                }
+                self.outermost(end, count).for_each(|e| e.1 = stamp.clone());
+            }
+            2 if dice.below(2) == 0 => {
+                let (index, stamp) = (dice.below(self.model.len() + 1), dice.stamp());
+                self.queue.restamp_at(index, stamp.clone());
+                let stamp = self.kept(stamp);
+                self.model.get_mut(index).into_iter().for_each(|e| e.1 = stamp.clone());
+            }
+            2 => {
+                let (end, count, mut of) = (dice.end(), dice.below(5), dice.stamp());
+                of.dead_letter.get_or_insert_with(|| origin(b"b"));
+                self.queue.mark_dead_letters(end, count, &of);
+                self.outermost(end, count).for_each(|(_, stamp)| {
+                    (stamp.ready_ms, stamp.hops) = (of.ready_ms, of.hops);
+                    stamp.dead_letter.clone_from(&of.dead_letter);
+                });
             }
             _ => {
                 let (from, to) = (dice.below(5) as i64 - 1, dice.below(5) as i64 - 1);
                 self.queue.replace_ready_ms(from, to);
-                let is_stamped = self.is_stamped;
+                let is_stamped = self.is_fully_stamped;
                 let found = |e: &&mut (Vec<u8>, Stamp)| is_stamped && e.1.ready_ms == from;
                 self.model.iter_mut().filter(found).for_each(|e| e.1.ready_ms = to);
             }
         }
+    }
+
+    fn outermost(&mut self, end: End, count: usize) -> impl Iterator<Item = &mut (Vec<u8>, Stamp)> {
+        let len = self.model.len();
+        let start = if end == FRONT { 0 } else { len - count.min(len) };
+        self.model.iter_mut().skip(start).take(count)
     }
 
     fn begin_or_end(&mut self, dice: &mut Dice) {
@@ -430,16 +477,17 @@ impl Pair {
         match dice.below(12) {
             0 => {
                 self.queue.end_stamps();
-                self.is_stamped = false;
+                self.is_fully_stamped = false;
                 self.fresh = Stamp::default();
-                self.model.iter_mut().for_each(|entry| entry.1 = Stamp::default());
+                self.model.iter_mut().for_each(|entry| entry.1 = of_dead_letter(&entry.1));
             }
             1..8 => {
                 self.queue.begin_stamps(ms);
-                if !self.is_stamped {
-                    self.model.iter_mut().for_each(|entry| entry.1 = ready(ms));
+                if !self.is_fully_stamped {
+                    let unknown = self.model.iter_mut().filter(|entry| entry.1.ready_ms == 0);
+                    unknown.for_each(|entry| entry.1.ready_ms = ms);
                 }
-                self.is_stamped = true;
+                self.is_fully_stamped = true;
                 self.fresh = ready(ms);
             }
             _ => {
@@ -472,7 +520,7 @@ impl Pair {
         assert!(self.snapshot.iter().eq(messages), "the snapshot's messages");
         if self.snapshot.is_stamped() {
             let stamps = (0..self.snapshot.len()).map(|index| self.snapshot.stamp_at(index));
-            assert!(stamps.eq(self.model_then.iter().map(|(_, stamp)| *stamp)), "its stamps");
+            assert!(stamps.eq(self.model_then.iter().map(|(_, s)| s.clone())), "its stamps");
         }
         self.snapshot = self.queue.share();
         self.model_then = self.model.clone();
@@ -483,24 +531,25 @@ impl Pair {
 
     fn compare(&self, dice: &mut Dice) {
         let (queue, model) = (&self.queue, &self.model);
-        assert_eq!(queue.is_stamped(), self.is_stamped);
+        assert_eq!(queue.is_fully_stamped(), self.is_fully_stamped);
+        assert_eq!(queue.is_stamped(), self.is_stamped());
         assert!(queue.iter().eq(model.iter().map(|(message, _)| message.as_slice())));
         for (index, (_, stamp)) in model.iter().enumerate() {
             assert_eq!(queue.stamp_at(index), *stamp, "at {index}");
         }
         assert_eq!(queue.stamp_at(model.len()), Stamp::default());
         let all = queue.stamp_runs().flat_map(|(stamp, count)| std::iter::repeat_n(stamp, count));
-        let expected = model.iter().map(|(_, stamp)| *stamp).filter(|_| self.is_stamped);
+        let expected = model.iter().map(|(_, s)| s.clone()).filter(|_| self.is_stamped());
         assert!(all.eq(expected));
         let oldest = model.iter().map(|(_, stamp)| stamp.ready_ms).min();
-        assert_eq!(queue.oldest_ms(), oldest.filter(|_| self.is_stamped));
+        assert_eq!(queue.oldest_ms(), oldest.filter(|_| self.is_stamped()));
         let limit = dice.below(5) as i64 - 2;
-        let found = self.next_older_than(limit).filter(|_| self.is_stamped);
+        let found = self.next_older_than(limit).filter(|_| self.is_stamped());
         assert_eq!(queue.next_older_than(limit), found, "limit {limit}");
         let order = dice.below(4) as u64;
         let before = |end: End| {
             move |entry: &&(Vec<u8>, Stamp)| {
-                let stamp = entry.1;
+                let stamp = &entry.1;
                 stamp.order != 0 && stamp.order < order && stamp.taken_from == end
             }
         };
@@ -525,12 +574,12 @@ impl Pair {
 fn stamps_stay_with_their_messages_whatever_happens() {
     for seed in 0..200 {
         let seed = Seed(seed);
-        let mut dice = Dice(seed.0);
+        let mut dice = Dice { state: seed.0, shared: Some(origin(&[b'a'; 30])) };
         let mut pair = Pair {
             queue: Queue::new(),
             model: VecDeque::new(),
             fresh: Stamp::default(),
-            is_stamped: false,
+            is_fully_stamped: false,
             snapshot: Queue::new(),
             model_then: VecDeque::new(),
         };

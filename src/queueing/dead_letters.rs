@@ -4,14 +4,14 @@ use super::Queues;
 use super::delay::Delay;
 use super::limits::is_beyond;
 use super::reserved::check_name;
-use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent, Slot};
+use crate::keyspace::{DbIndex, Departure, Fate, Key, Keyspace, QueueEvent};
 use crate::policy::QueuePolicy;
 use crate::queue::{End, Stamp};
 use log::warn;
 use std::sync::Arc;
 
-/// Limit on how often a message becomes a dead letter. If policies form a circle, it has been in each of
-/// their queues by then.
+/// Limit on how often a message becomes a dead letter without a delivery in between. If policies form a circle,
+/// it has been in each of their queues by then.
 const HOPS_MAX: u16 = 16;
 
 /// Where messages leave a queue without a consumer, and why.
@@ -33,10 +33,21 @@ impl<'a> Exit<'a> {
     }
 }
 
+/// Why a message did not become a dead letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// There is no dead-letter queue for it.
+    NoQueue,
+    /// The queue is full, or its key cannot hold a list.
+    Full,
+    /// It was a dead letter too often.
+    HopLimit,
+}
+
 impl Queues<'_> {
     /// Counts a message that was removed from a queue, and pushes it to the dead-letter queue if that is its
     /// fate.
-    pub(crate) fn dispose(&mut self, exit: Exit<'_>, message: &[u8], stamp: Stamp) {
+    pub(crate) fn dispose(&mut self, exit: Exit<'_>, message: &[u8], stamp: &Stamp) {
         if let Some(target) = self.dispose_to(exit, message, stamp) {
             self.trim_to_limits(exit.db, &target, End::Front);
         }
@@ -48,67 +59,93 @@ impl Queues<'_> {
         &mut self,
         exit: Exit<'_>,
         message: &[u8],
-        stamp: Stamp,
+        stamp: &Stamp,
     ) -> Option<Key> {
         self.keyspace.work.moved(1);
-        let target = match exit.fate {
-            Fate::Dropped => None,
-            Fate::Expired | Fate::DeadLetter => self.dead_letter(exit, message, stamp.hops),
+        let moved = match exit.fate {
+            Fate::Dropped => Err(Refusal::NoQueue),
+            Fate::Expired | Fate::DeadLetter(_) => self.dead_letter(exit, message, stamp.hops),
         };
-        self.keyspace.count(exit.db, exit.key, |totals| match exit.fate {
-            _ if target.is_some() => totals.dead_lettered += 1,
-            Fate::Expired => totals.expired += 1,
-            Fate::Dropped | Fate::DeadLetter => totals.dropped += 1,
+        self.keyspace.count(exit.db, exit.key, |totals| match &moved {
+            Ok(_) => totals.dead_lettered += 1,
+            Err(Refusal::NoQueue) => totals.add_lost(exit.fate, 1),
+            Err(refusal) => {
+                let is_expired = exit.fate == Fate::Expired;
+                *(if is_expired { &mut totals.expired } else { &mut totals.dropped }) += 1;
+                let is_full = *refusal == Refusal::Full;
+                *(if is_full { &mut totals.dead_letter_full } else { &mut totals.hop_limit }) += 1;
+            }
         });
-        target
+        moved.ok()
     }
 
-    /// Pushes a message to the back of the dead-letter queue and returns its key. `None` if there is no such
-    /// queue or it takes no more. The message's TTL begins again.
-    fn dead_letter(&mut self, exit: Exit<'_>, message: &[u8], hops: u16) -> Option<Key> {
-        let Exit { db, key, policy, .. } = exit;
-        let target = Key::from(policy.dead_letter_key(key)?);
+    /// Pushes a message to the back of the dead-letter queue and returns its key. The message's TTL begins
+    /// again.
+    fn dead_letter(&mut self, exit: Exit<'_>, message: &[u8], hops: u16) -> Result<Key, Refusal> {
+        let Exit { db, key, policy, fate, .. } = exit;
+        let target = Key::from(policy.dead_letter_key(key).ok_or(Refusal::NoQueue)?);
         if hops >= HOPS_MAX {
-            if let Some(left_out) = self.keyspace.admit_line(QueueEvent::DeadLetterLoop) {
-                let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
-                warn!(
-                    "a message of '{key}' was a dead letter {hops} times: policy '{name}' drops \
-                 it{left_out}"
-                );
-            }
-            return None;
+            warn_of_loop(self.keyspace, exit, hops);
+            return Err(Refusal::HopLimit);
         }
-        check_name(self.keyspace, &target).ok()?;
-        if let Some(at) = self.keyspace.slot_for_push(db, &target)
-            && !takes_more(self.keyspace, at, message.len())
-        {
-            return None;
+        if !can_take(self.keyspace, db, &target, message.len()) {
+            warn_of_full(self.keyspace, exit, &target);
+            return Err(Refusal::Full);
         }
+        let dead_letter = Some(self.keyspace.dead_letter_origin(key, fate.reason()));
+        let hops = hops + 1;
         let delay_ms = self.keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
         if let Some(delay_ms) = delay_ms {
-            // The key must be able to hold a list, though a delayed message needs it only later.
-            self.keyspace.list(db, &target).ok()?;
             let messages = [message].into_iter();
-            let delay = Delay { end: End::Back, ms: delay_ms, hops: hops + 1 };
+            let delay = Delay { end: End::Back, ms: delay_ms, hops, dead_letter };
             self.delay(db, &target, messages, delay);
-            self.keyspace.count(db, &target, |totals| totals.pushed += 1);
-            return Some(target);
+        } else {
+            let ready_ms = self.keyspace.queue_ms();
+            let stamp = Stamp { ready_ms, hops, dead_letter, ..Stamp::default() };
+            let pushed = self.keyspace.change_or_create_list(db, &target, |queue| {
+                queue.push_stamped(End::Back, message, stamp.clone());
+            });
+            debug_assert!(pushed.is_ok(), "the type was checked");
+            let list = (End::Back, &target[..]);
+            self.keyspace.effects.record_stamped_push(db, list, message, &stamp);
         }
-        let stamp =
-            Stamp { ready_ms: self.keyspace.queue_ms(), hops: hops + 1, ..Stamp::default() };
-        let pushed = self.keyspace.change_or_create_list(db, &target, |queue| {
-            queue.push_stamped(End::Back, message, stamp);
-        });
-        pushed.ok()?;
-        self.record_ready(db, &target);
-        self.keyspace.effects.record_push(db, End::Back, &target, [message]);
         self.keyspace.count(db, &target, |totals| totals.pushed += 1);
-        Some(target)
+        Ok(target)
     }
 }
 
-/// Whether a dead-letter queue takes a message. A full one whose policy refuses pushes does not.
-fn takes_more(keyspace: &Keyspace, at: Slot, bytes: usize) -> bool {
+/// Whether a dead-letter queue takes a message: its key must be able to hold a list, even if a delayed message
+/// needs it only later; and a full queue whose policy refuses pushes does not.
+fn can_take(keyspace: &mut Keyspace, db: DbIndex, target: &[u8], bytes: usize) -> bool {
+    if check_name(keyspace, target).is_err() || keyspace.list(db, target).is_err() {
+        return false;
+    }
+    let Some(at) = keyspace.slot_for_push(db, target) else { return true };
     let Some(policy) = keyspace.policy_in(at) else { return true };
-    !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes)
+    let takes = !policy.refuses_overflow() || !is_beyond(keyspace, at, 1, bytes);
+    if !takes {
+        keyspace.drop_if_empty_in(at);
+    }
+    takes
+}
+
+fn warn_of_loop(keyspace: &mut Keyspace, Exit { key, policy, .. }: Exit<'_>, hops: u16) {
+    if let Some(left_out) = keyspace.admit_line(QueueEvent::DeadLetterLoop) {
+        let (key, name) = (key.escape_ascii(), policy.name.escape_ascii());
+        warn!(
+            "a message of '{key}' was a dead letter {hops} times without a delivery: policy '{name}' \
+             drops it{left_out}"
+        );
+    }
+}
+
+fn warn_of_full(keyspace: &mut Keyspace, Exit { key, policy, .. }: Exit<'_>, target: &[u8]) {
+    if let Some(left_out) = keyspace.admit_line(QueueEvent::DeadLetterFull) {
+        let (key, target) = (key.escape_ascii(), target.escape_ascii());
+        let name = policy.name.escape_ascii();
+        warn!(
+            "the dead-letter queue '{target}' of '{key}' is full or no list: policy '{name}' drops a \
+             message{left_out}"
+        );
+    }
 }

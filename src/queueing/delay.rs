@@ -6,17 +6,20 @@ use super::side;
 use crate::keyspace::{DbIndex, Key, Position, RecordedDelay, Released};
 use crate::note::Note;
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Stamp};
+use crate::queue::{DeadLetter, End, Stamp};
 use std::iter;
+use std::sync::Arc;
 
 /// The delay of messages.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Delay {
     /// The end of the queue that they join afterwards.
     pub(crate) end: End,
     pub(crate) ms: i64,
     /// How often they were dead letters.
     pub(crate) hops: u16,
+    /// Their origin, if they are dead letters.
+    pub(crate) dead_letter: Option<Arc<DeadLetter>>,
 }
 
 impl Queues<'_> {
@@ -28,28 +31,33 @@ impl Queues<'_> {
         messages: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
         delay: Delay,
     ) {
-        let Delay { end, ms, hops } = delay;
+        let Delay { end, ms, hops, dead_letter } = delay;
         let ready_ms = self.keyspace.queue_ms().saturating_add(ms);
-        let stamp = Stamp { ready_ms, taken_from: end, hops, ..Stamp::default() };
-        self.keyspace.delay(db, key, messages.clone().zip(iter::repeat(stamp)));
+        let stamp = Stamp { ready_ms, taken_from: end, hops, dead_letter, ..Stamp::default() };
+        self.keyspace.delay(db, key, messages.clone().zip(iter::repeat(stamp.clone())));
         if self.keyspace.effects.is_on() {
-            self.record_delay(db, key, delay, ready_ms);
+            self.record_delay(db, key, (end, ms), ready_ms);
         }
-        self.keyspace.effects.record_push(db, End::Back, &delayed_key(key), messages);
+        let list = &delayed_key(key)[..];
+        if stamp.dead_letter.is_none() {
+            return self.keyspace.effects.record_push(db, End::Back, list, messages);
+        }
+        for message in messages {
+            self.keyspace.effects.record_stamped_push(db, (End::Back, list), message, &stamp);
+        }
     }
 
     /// Records when the messages that are delayed next are due, unless the stream already says so.
-    fn record_delay(&mut self, db: DbIndex, key: &[u8], delay: Delay, ready_ms: i64) {
+    fn record_delay(&mut self, db: DbIndex, key: &[u8], (end, ms): (End, i64), ready_ms: i64) {
         let policy = self.keyspace.policy_of(db, key);
         // For deduplication, the time of the push is needed.
-        let is_own = |policy: &QueuePolicy| {
-            policy.dedup_window_ms.is_some() && policy.delay_ms != Some(delay.ms)
-        };
+        let is_own =
+            |policy: &QueuePolicy| policy.dedup_window_ms.is_some() && policy.delay_ms != Some(ms);
         let pushed_ms = policy.is_some_and(|policy| is_own(&policy));
         let pushed_ms = pushed_ms.then(|| self.keyspace.queue_ms());
-        let recorded = RecordedDelay { ready_ms, end: delay.end, pushed_ms };
+        let recorded = RecordedDelay { ready_ms, end, pushed_ms };
         if !self.keyspace.set_recorded_delay(db, key, recorded) {
-            let (key, end) = (key.to_vec(), delay.end);
+            let key = key.to_vec();
             self.keyspace.effects.note(db, &Note::Delayed { key, ms: ready_ms, end, pushed_ms });
         }
     }
@@ -110,9 +118,7 @@ impl Queues<'_> {
         // A key with delayed messages holds a list or nothing.
         let _ = self.keyspace.change_or_create_list(db, key, |queue| {
             for Released { message, stamp, .. } in row {
-                let Stamp { ready_ms, hops, .. } = *stamp;
-                let stamp_now = Stamp { ready_ms, hops, ..Stamp::default() };
-                queue.push_stamped(stamp.taken_from, message, stamp_now);
+                queue.push_stamped(stamp.taken_from, message, released(stamp));
             }
         });
         if way == Way::Moved {
@@ -128,8 +134,10 @@ impl Queues<'_> {
             let Some((end, ready_ms)) = same.first().map(goal) else { continue };
             self.record_ready_since(db, key, ready_ms);
             self.record_known(db, key, same.len());
-            let messages = same.iter().map(|one| &one.message[..]);
-            self.keyspace.effects.record_push(db, end, key, messages);
+            for Released { message, stamp, .. } in same {
+                let stamp = released(stamp);
+                self.keyspace.effects.record_stamped_push(db, (end, key), message, &stamp);
+            }
         }
     }
 
@@ -149,4 +157,10 @@ impl Queues<'_> {
             }
         }
     }
+}
+
+/// The stamp of a message that is no longer delayed, and was never delivered.
+fn released(delayed: &Stamp) -> Stamp {
+    let Stamp { ready_ms, hops, ref dead_letter, .. } = *delayed;
+    Stamp { ready_ms, hops, dead_letter: dead_letter.clone(), ..Stamp::default() }
 }

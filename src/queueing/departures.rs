@@ -37,10 +37,7 @@ impl Queues<'_> {
             let removed = Removed { db, key: key.clone(), index, count, behind, departure: None };
             self.record_removed(Some(removed));
             if !keeps {
-                self.keyspace.count(db, key, |totals| match fate {
-                    Fate::Expired => totals.expired += count as u64,
-                    Fate::Dropped | Fate::DeadLetter => totals.dropped += count as u64,
-                });
+                self.keyspace.count(db, key, |totals| totals.add_lost(fate, count as u64));
             }
             gathered.add(gone);
         }
@@ -78,7 +75,7 @@ impl Queues<'_> {
             _ => gathered.into_row(exit.first),
         };
         for (message, stamp) in &messages {
-            self.dispose(exit, message, *stamp);
+            self.dispose(exit, message, stamp);
         }
     }
 
@@ -91,7 +88,7 @@ impl Queues<'_> {
         {
             let exit = Exit::of(&departure);
             for (message, stamp) in &messages {
-                self.dispose(exit, message, *stamp);
+                self.dispose(exit, message, stamp);
             }
             let mut digits = itoa::Buffer::new();
             let pop = if exit.first == End::Front { &b"LPOP"[..] } else { b"RPOP" };

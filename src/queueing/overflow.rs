@@ -10,7 +10,7 @@ use super::push::Target;
 use super::{delayed_key, opposite};
 use crate::keyspace::{DbIndex, DelayedMessage, Fate, Key, Keyspace, Slot};
 use crate::policy::{Overflow, QueuePolicy};
-use crate::queue::{End, Stamp};
+use crate::queue::{End, Reason, Stamp};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Queues<'_> {
         }
         self.keyspace.work.moved(1);
         // First, since the list and its slot may be gone afterwards.
-        self.keyspace.count_in(at, |totals| totals.dropped += 1);
+        self.keyspace.count_in(at, |totals| totals.add_lost(Fate::Dropped, 1));
         let ready = self.keyspace.change_list_in(at, |queue| {
             queue.pop(oldest, |_| ());
             (queue.len(), queue.message_bytes())
@@ -113,7 +113,7 @@ impl Queues<'_> {
         while let Some(mut last) = full.pop() {
             let Some(policy) = policy_exceeded(self.keyspace, db, &last.key) else { continue };
             let fate = match policy.overflow {
-                Overflow::DeadLetter => Fate::DeadLetter,
+                Overflow::DeadLetter => Fate::DeadLetter(Reason::Length),
                 _ => Fate::Dropped,
             };
             // Usually there is one too many.
@@ -126,7 +126,7 @@ impl Queues<'_> {
             let popped = self.pop_oldest(db, &last.key, last.oldest);
             let Some((message, stamp)) = popped else { continue };
             last.popped += 1;
-            let target = self.dispose_to(exit, &message, stamp);
+            let target = self.dispose_to(exit, &message, &stamp);
             full.push(last);
             if let Some(target) = target {
                 full.retain(|other| other.key != target);
@@ -148,7 +148,7 @@ impl Queues<'_> {
             && is_beyond(self.keyspace, at, 0, 0)
         {
             let Some((message, stamp)) = self.pop_oldest(db, key, oldest) else { break };
-            self.dispose(exit, &message, stamp);
+            self.dispose(exit, &message, &stamp);
         }
     }
 

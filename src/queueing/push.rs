@@ -144,7 +144,12 @@ impl Queues<'_> {
         let count = messages.len();
         rules.check(self.keyspace, at, count, || messages.clone().map(<[u8]>::len).sum())?;
         if let Some(delay_ms) = rules.delay_ms {
-            self.delay(at.db(), key, messages, Delay { end, ms: delay_ms, hops: 0 });
+            self.delay(
+                at.db(),
+                key,
+                messages,
+                Delay { end, ms: delay_ms, hops: 0, dead_letter: None },
+            );
             return Ok(self.finish_push(at.db(), key, end, count));
         }
         let ready = self.keyspace.push_in(at, end, messages.clone())?;

@@ -16,11 +16,12 @@ use crate::keyspace::{
     Announced, Claim, DbIndex, Delayed, DelayedMessage, Departure, Key, Keyspace, RecordedDelay,
     is_mark,
 };
-use crate::note::Note;
+use crate::note::{DeadLetterRow, Note};
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue, Stamp};
 use crate::resp::{Request, parse_integer};
 use std::iter;
+use std::sync::Arc;
 
 impl Queues<'_> {
     /// Runs a command on a list of messages in flight or delayed, in the form that this program records.
@@ -158,8 +159,8 @@ fn replay_delayed(
     } else if is_word(name, "lmove") && second == queue && is_word(arg(3), "left") {
         let popped = keyspace.change_delayed(db, queue, |delayed| delayed.pop(End::Front));
         if let Some(Some(DelayedMessage { message, stamp })) = popped {
-            let Stamp { ready_ms, hops, .. } = stamp;
-            let stamp = Stamp { ready_ms, hops, ..Stamp::default() };
+            let Stamp { ready_ms, hops, dead_letter, .. } = stamp;
+            let stamp = Stamp { ready_ms, hops, dead_letter, ..Stamp::default() };
             // When this was recorded, the key held a list or nothing.
             let _ = keyspace.change_or_create_list(db, queue, |ready| {
                 ready.push_stamped(end_of(arg(4)), &message, stamp);
@@ -338,6 +339,12 @@ pub(crate) fn replay_note(
             // When this was recorded, the key held a list or nothing.
             let _ = keyspace.change_list(db, &key, |queue| queue.restamp_at(index, stamp));
         }
+        Some(Note::DeadLetters { count, ms, row }) => {
+            // Without one, the files have lost their beginning.
+            if let Some(row) = keyspace.replayed_dead_letters(row) {
+                mark_dead_letters(keyspace, db, &row, count, ms);
+            }
+        }
         Some(Note::InFlight { key, stamps }) => {
             keyspace.restamp_deliveries(db, &key, &stamps);
         }
@@ -375,6 +382,29 @@ fn remember_id(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], id: &[u8], at_m
         keyspace.remember(db, key, [fingerprint], window_ms, at_ms);
     }
     keyspace.drop_if_empty(db, key);
+}
+
+/// Marks the outermost messages at an end of a list as dead letters.
+fn mark_dead_letters(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    row: &DeadLetterRow,
+    count: usize,
+    ready_ms: i64,
+) {
+    let DeadLetterRow { list, end, hops, dead_letter } = row;
+    let dead_letter = Some(Arc::clone(dead_letter));
+    let stamp = Stamp { ready_ms, hops: *hops, dead_letter, ..Stamp::default() };
+    match list.strip_suffix(DELAYED) {
+        Some(queue) if keyspace.provides_delays(db, queue) => {
+            keyspace.change_delayed(db, queue, |delayed| delayed.mark_dead_letters(count, &stamp));
+        }
+        _ => {
+            let mark = |queue: &mut Queue| queue.mark_dead_letters(*end, count, &stamp);
+            // When this was recorded, the key held a list or nothing.
+            let _ = keyspace.change_list(db, list, mark);
+        }
+    }
 }
 
 impl Queues<'_> {

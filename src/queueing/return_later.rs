@@ -70,10 +70,11 @@ impl Queues<'_> {
             return;
         }
         self.keyspace.work.moved(returned.len());
-        let messages = returned.iter().map(|delivery| (&delivery.message[..], delivery.stamp));
+        let messages =
+            returned.iter().map(|delivery| (&delivery.message[..], delivery.stamp.clone()));
         self.keyspace.delay(db, key, messages);
         if self.keyspace.effects.is_on() {
-            let stamps = returned.iter().map(|delivery| delivery.stamp).collect();
+            let stamps = returned.iter().map(|delivery| delivery.stamp.clone()).collect();
             self.keyspace.effects.note(db, &Note::Retried { key: key.to_vec(), stamps });
             let messages = returned.iter().map(|delivery| &delivery.message[..]);
             self.keyspace.effects.record_push(db, End::Back, &delayed_key(key), messages);

@@ -10,7 +10,7 @@ use crate::client_id::ClientId;
 use crate::keyspace::{DbIndex, Delivery, Fate, Key, Keyspace, QueueEvent, Return};
 use crate::note::Note;
 use crate::policy::QueuePolicy;
-use crate::queue::{End, Queue, Stamp};
+use crate::queue::{End, Queue, Reason, Stamp};
 use log::warn;
 
 /// A message and its stamp.
@@ -128,7 +128,7 @@ impl Queues<'_> {
         let now_ms = self.keyspace.queue_ms();
         let fate_of = |keyspace: &mut Keyspace, number| {
             let queue_state = keyspace.queue_state(db, key)?;
-            fate(&policy, queue_state.in_flight.get(number)?.stamp, now_ms)
+            fate(&policy, &queue_state.in_flight.get(number)?.stamp, now_ms)
         };
         let mut staying = Vec::new();
         for &number in numbers {
@@ -136,16 +136,32 @@ impl Queues<'_> {
                 staying.push(number);
                 continue;
             };
-            if fate == Fate::DeadLetter {
+            if matches!(fate, Fate::DeadLetter(_)) {
                 warn_of_delivery_limit(self.keyspace, key, &policy);
             }
-            let Some(at) = self.keyspace.slot(db, key) else { break };
-            if let Some(delivery) = self.take_out(at, key, number) {
-                let exit = Exit { db, key, policy: &policy, fate, first: End::Front };
-                self.dispose(exit, &delivery.message, delivery.stamp);
-            }
+            self.give_up(Exit { db, key, policy: &policy, fate, first: End::Front }, number);
         }
         staying
+    }
+
+    /// Removes a message in flight, which does not return to its queue.
+    fn give_up(&mut self, exit: Exit<'_>, number: u64) {
+        if let Some(at) = self.keyspace.slot(exit.db, exit.key)
+            && let Some(delivery) = self.take_out(at, exit.key, number)
+        {
+            self.dispose(exit, &delivery.message, &delivery.stamp);
+        }
+    }
+
+    /// Makes messages in flight dead letters at once, since their consumer rejects them. Without a dead-letter
+    /// queue they are dropped.
+    pub(crate) fn reject(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
+        let Some(policy) = self.keyspace.policy_of(db, key) else { return };
+        self.count_returned(db, key, Cause::Nacked, numbers.len());
+        let fate = Fate::DeadLetter(Reason::Rejected);
+        for &number in numbers {
+            self.give_up(Exit { db, key, policy: &policy, fate, first: End::Front }, number);
+        }
     }
 }
 
@@ -161,12 +177,12 @@ fn warn_of_delivery_limit(keyspace: &mut Keyspace, key: &[u8], policy: &QueuePol
 }
 
 /// The fate of a message in flight that must not return to its queue; `None` if it may.
-fn fate(policy: &QueuePolicy, stamp: Stamp, now_ms: i64) -> Option<Fate> {
+fn fate(policy: &QueuePolicy, stamp: &Stamp, now_ms: i64) -> Option<Fate> {
     let is_undeliverable = policy.delivery_limit.is_some_and(|limit| stamp.deliveries >= limit);
     let is_too_old =
         policy.message_ttl_ms.is_some_and(|ttl| stamp.ready_ms.saturating_add(ttl) <= now_ms);
     match (is_undeliverable, is_too_old) {
-        (true, _) => Some(Fate::DeadLetter),
+        (true, _) => Some(Fate::DeadLetter(Reason::DeliveryLimit)),
         (false, true) => Some(Fate::Expired),
         (false, false) => None,
     }
@@ -246,7 +262,7 @@ fn go_to_the_end(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], numbers: &[u6
     for end in [End::Front, End::Back] {
         let Some(queue_state) = keyspace.queue_state(db, key) else { return false };
         let stamps = numbers.iter().filter_map(|number| queue_state.in_flight.get(*number));
-        let stamps = stamps.map(|delivery| delivery.stamp).filter(|s| s.taken_from == end);
+        let stamps = stamps.map(|delivery| &delivery.stamp).filter(|s| s.taken_from == end);
         let orders: Vec<u64> = stamps.map(|stamp| stamp.order).collect();
         let Some(&last) = orders.last() else { continue };
         let Ok(list) = keyspace.list(db, key) else { return false };
@@ -272,7 +288,7 @@ impl Queues<'_> {
         // A key with messages in flight holds a list or nothing.
         let _ = self.keyspace.change_or_create_list(db, key, |queue| {
             for Delivery { message, stamp, .. } in returned {
-                queue.push_stamped(stamp.taken_from, message, *stamp);
+                queue.push_stamped(stamp.taken_from, message, stamp.clone());
             }
         });
         if self.keyspace.effects.is_on() {
@@ -301,7 +317,7 @@ impl Queues<'_> {
             let outermost: Vec<Message> = std::iter::from_fn(pop).take(outer).collect();
             let merged = merge(outermost, messages);
             for (message, stamp) in merged.iter().rev() {
-                queue.push_stamped(end, message, *stamp);
+                queue.push_stamped(end, message, stamp.clone());
             }
             merged
         });
@@ -317,7 +333,7 @@ impl Queues<'_> {
             key,
             merged.iter().rev().map(|(message, _)| &message[..]),
         );
-        let runs = merged.iter().rev().map(|(_, stamp)| (*stamp, 1)).collect();
+        let runs = merged.iter().rev().map(|(_, stamp)| (stamp.clone(), 1)).collect();
         self.keyspace.effects.note(db, &Note::Stamped { key: key.to_vec(), end, runs });
     }
 }
@@ -343,7 +359,7 @@ impl Queues<'_> {
         let inserted = self.keyspace.change_or_create_list(db, key, |queue| {
             let index = queue.place_of(end, stamp.order);
             let next = queue.get(index).map(Box::<[u8]>::from);
-            queue.insert_stamped(index, message, stamp);
+            queue.insert_stamped(index, message, stamp.clone());
             (index, next)
         });
         let Ok((index, next)) = inserted else { return };

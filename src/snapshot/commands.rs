@@ -134,8 +134,10 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 return Ok(());
             }
             self.push(key, some.iter().copied());
-            if queue.is_stamped() {
-                let (key, end, runs) = (key.to_vec(), End::Back, stamps.take(some.len()));
+            let runs = stamps.take(some.len());
+            let is_dead_letter = |(stamp, _): &(Stamp, usize)| stamp.dead_letter.is_some();
+            if queue.is_fully_stamped() || runs.iter().any(is_dead_letter) {
+                let (key, end) = (key.to_vec(), End::Back);
                 Note::Stamped { key, end, runs }.write(self.out);
             }
             self.empty()?;
@@ -152,7 +154,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 return Ok(());
             }
             self.push(&list, some.iter().map(|delivery| &*delivery.message));
-            let stamps = some.iter().map(|delivery| delivery.stamp).collect();
+            let stamps = some.iter().map(|delivery| delivery.stamp.clone()).collect();
             Note::InFlight { key: key.to_vec(), stamps }.write(self.out);
             self.empty()?;
         }
@@ -169,7 +171,8 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             }
             self.push(&list, some.iter().map(|delayed| &*delayed.message));
             let same = some.chunk_by(|a, b| a.stamp == b.stamp);
-            let runs = same.filter_map(|same| Some((same.first()?.stamp, same.len()))).collect();
+            let runs =
+                same.filter_map(|same| Some((same.first()?.stamp.clone(), same.len()))).collect();
             Note::Stamped { key: list.clone(), end: End::Back, runs }.write(self.out);
             self.empty()?;
         }
@@ -221,9 +224,9 @@ impl<I: Iterator<Item = (Stamp, usize)>> Runs<I> {
             && let Some((stamp, len)) = self.begun.take().or_else(|| self.rest.next())
         {
             let part = len.min(count);
+            self.begun = (len > part).then(|| (stamp.clone(), len - part));
             taken.push((stamp, part));
             count -= part;
-            self.begun = (len > part).then_some((stamp, len - part));
         }
         taken
     }

@@ -48,10 +48,13 @@ pub fn story(broker: &mut Broker, now: Now, again: &[usize]) -> String {
                 let info = ask(broker, id, &format!("QUEUE INFO {key}"), now);
                 // Earlier counts are lost with the process.
                 let info = info.split("$6 pushed").next().unwrap_or_default().to_string();
+                let peek = ask(broker, id, &format!("QUEUE PEEK {key} COUNT 100000"), now);
+                let mut list: Vec<&str> = peek.split("$7 message ").collect();
                 // The order between queues for messages due at the same time is not defined.
-                let until = if *key == "dead" { -1000 } else { -1 };
-                let list = ask(broker, id, &format!("LRANGE {key} 0 {until}"), now);
-                story += &format!("\n+{ms} {db} {key}: {list} | {info}");
+                if *key == "dead" {
+                    list.sort_unstable();
+                }
+                story += &format!("\n+{ms} {db} {key}: {} | {info}", list.join("/ "));
             }
         }
     }

@@ -90,7 +90,13 @@ impl Generator {
                 }
                 all
             }
-            4 => match rng.below(6) {
+            4 => match rng.below(9) {
+                6..9 => {
+                    let which: &[&str] =
+                        rng.pick(&[&[], &["READY"], &["delayed"], &["INFLIGHT"], &["INFLIGHT"]]);
+                    let key = rng.pick(&[&any[..], &any, &key, "dead"]);
+                    with_some(rng, &[&["QUEUE", "PEEK", key], which].concat())
+                }
                 0 => words(&["QUEUE", "POLICY", "LIST"]),
                 1 => words(&["QUEUE", "policy", "OF", &any]),
                 2 => words(&["QUEUE", "INFLIGHT", &key]),
@@ -241,7 +247,7 @@ fn settlement(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
             all.extend(words(&["DELAY", rng.pick(&["0", "1", "500", "1000"])]));
         }
         if command == "NACK" && rng.percent(50) {
-            all.extend(words(&[rng.pick(&["SILENT", "FAIL", "silent"])]));
+            all.extend(words(&[rng.pick(&["SILENT", "FAIL", "silent", "FATAL"])]));
         }
         return all;
     }
@@ -271,12 +277,18 @@ fn receipts(rng: &mut Rng, hint: &Hint, command: &str, key: &str) -> Words {
 }
 
 fn with_count(rng: &mut Rng, command: &str, key: &str) -> Words {
-    let mut all = words(&["QUEUE", command, key]);
-    if rng.percent(40) {
-        all.extend(words(&["COUNT", rng.pick(&["1", "2", "2", "9", "0"])]));
-    }
+    let mut all = with_some(rng, &["QUEUE", command, key]);
     if command == "NACK" && rng.percent(30) {
         all.extend(words(&["DELAY", rng.pick(&["0", "1", "500", "1000"])]));
+    }
+    all
+}
+
+/// Words, sometimes with a count.
+fn with_some(rng: &mut Rng, command: &[&str]) -> Words {
+    let mut all = words(command);
+    if rng.percent(40) {
+        all.extend(words(&["COUNT", rng.pick(&["1", "2", "2", "9", "0"])]));
     }
     all
 }

@@ -15,6 +15,8 @@ enum Nack {
     Silent,
     /// The delivery counts.
     Fail,
+    /// They do not return, but become dead letters.
+    Fatal,
 }
 
 /// Takes which deliveries QUEUE ACK and NACK mean, and returns their numbers, in ascending order, each once.
@@ -85,7 +87,9 @@ pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     let delay_ms = if args.takes("delay") { Some(delay_of(&mut args)?) } else { None };
     let how = match args.left() {
         0 => Nack::Fail,
-        _ => args.choice(&[("silent", Nack::Silent), ("fail", Nack::Fail)])?,
+        _ => {
+            args.choice(&[("silent", Nack::Silent), ("fail", Nack::Fail), ("fatal", Nack::Fatal)])?
+        }
     };
     args.finish()?;
     let mut queues = Queues::new(&mut ctx.state.keyspace);
@@ -97,6 +101,7 @@ pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
         }
         (Nack::Fail, Some(delay_ms)) => queues.return_later(ctx.db, &key, &numbers, delay_ms),
         (Nack::Fail, None) => queues.retry(ctx.db, &key, &numbers, Cause::Nacked),
+        (Nack::Fatal, _) => queues.reject(ctx.db, &key, &numbers),
     }
     ctx.reply.count(numbers.len());
     Ok(())

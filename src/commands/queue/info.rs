@@ -24,11 +24,11 @@ pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     let now_ms = keyspace.queue_ms();
     let (len, bytes, oldest_ms) = match keyspace.peek_list(ctx.db, key) {
         None => (0, Some(0), None),
-        Some(list) if list.is_stamped() => {
+        Some(list) if list.is_fully_stamped() => {
             (list.len(), Some(list.message_bytes()), list.oldest_ms())
         }
-        // Without a policy, bytes and ages are not tracked.
-        Some(list) => (list.len(), None, None),
+        // Without a policy, bytes are not tracked, and ages only of dead letters.
+        Some(list) => (list.len(), None, list.oldest_ms().filter(|ms| *ms != 0)),
     };
     let policy = keyspace.policy_for(ctx.db, key);
     let queue_state = keyspace.queue_state(ctx.db, key);

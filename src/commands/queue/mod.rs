@@ -7,19 +7,21 @@ mod inflight;
 mod info;
 mod list;
 mod pause;
+mod peek;
 mod policy;
 mod pop;
 mod purge;
 mod push;
 
+use crate::commands::take::count_of;
 use crate::engine::Arg::{
     Block, Many, Named, One, OneOf, Optional, OptionalBlock, OptionalChoice, OptionalNamed,
     OptionalWord, PolicyOptions, Word,
 };
 use crate::engine::Group::Queue;
 use crate::engine::syntax::TAKE_MANY;
-use crate::engine::uses::{DELETE, INSERT, READ, TAKE, UPDATE};
-use crate::engine::{Arg, Command};
+use crate::engine::uses::{DELETE, INSERT, READ, READ_VALUE, TAKE, UPDATE};
+use crate::engine::{Arg, Arguments, Command, CommandError};
 
 /// Receipts.
 const IDS: Arg = Block(&[Named("IDS", "numids"), Many("id")]);
@@ -60,7 +62,7 @@ static SUBCOMMANDS: &[Command] = &[
         .says("Acknowledges messages in flight."),
     Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
         .args(&[One("key"), OptionalBlock("which", &[WHICH]), OptionalNamed("DELAY", "milliseconds"),
-            OptionalChoice(&["SILENT", "FAIL"])])
+            OptionalChoice(&["SILENT", "FAIL", "FATAL"])])
         .cost(PER_DELIVERY).says("Returns messages in flight to their queue."),
     Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, READ)
         .args(&[One("key"), IDS, OptionalNamed("LEASE", "milliseconds")]).cost(PER_DELIVERY)
@@ -76,6 +78,10 @@ static SUBCOMMANDS: &[Command] = &[
     Command::new("queue|list", -2, list::list).group(Queue).since(SINCE).read_only()
         .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
         .cost("O(1) for each call").says("Returns some of the queues, and a cursor to continue."),
+    Command::new("queue|peek", -3, peek::peek).group(Queue).since(SINCE).read_only().key(2, READ_VALUE)
+        .args(&[One("key"), OptionalChoice(&["READY", "DELAYED", "INFLIGHT"]), OptionalNamed("COUNT", "count")])
+        .cost("O(N) where N is the number of messages returned")
+        .says("Shows the first messages of a queue, with what is known about each."),
     Command::new("queue|pause", -3, pause::pause).group(Queue).since(SINCE).admin().key(2, READ)
         .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"]), OptionalNamed("FOR", "milliseconds")])
         .says("Pauses pops from a queue, pushes to it, or both."),
@@ -99,3 +105,12 @@ static SUBCOMMANDS: &[Command] = &[
     Command::new("queue|help", 2, help::help).group(Queue).since(SINCE).anytime()
         .says("Returns help on the subcommands."),
 ];
+
+/// Takes `[COUNT n]` at the end of a request.
+fn count_option(args: &mut Arguments<'_>) -> Result<Option<usize>, CommandError> {
+    let count = match args.takes("count") {
+        true => Some(count_of(args.required()?, "ERR count should be greater than 0", 1)?),
+        false => None,
+    };
+    if args.left() > 0 { Err(CommandError::Syntax) } else { Ok(count) }
+}

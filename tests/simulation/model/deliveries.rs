@@ -62,6 +62,7 @@ impl Model {
             stamp.taken = Some((side, number));
         }
         stamp.deliveries += 1;
+        stamp.hops = 0;
         message.stamp = Some(stamp);
         let delivered_ms = self.queue_ms();
         let input = owner.map_or(0, |who| self.clients[who].input_number);
@@ -246,6 +247,15 @@ impl Model {
             }
         }
         self.expire_if_due(db, key);
+    }
+
+    /// Makes messages in flight dead letters.
+    pub(super) fn reject_all(&mut self, db: usize, key: &[u8], numbers: &[u64]) {
+        for &number in numbers {
+            let message = self.remove_delivery(db, key, number).message;
+            let policy = self.policy(key).expect("what is in flight is under a policy");
+            self.part_with(db, key, &policy, message, Fate::Rejected);
+        }
     }
 
     /// Returns a client's oldest messages in flight of a queue; gives their number.

@@ -11,6 +11,7 @@ mod deliveries;
 mod dispatch;
 mod keys;
 mod lists;
+mod peek;
 mod policies;
 mod pubsub;
 mod pushes;
@@ -46,7 +47,7 @@ pub const DBS: usize = 3;
 pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
 const QUEUE_BASE_MS: i64 = ((START.unix_us - START.monotonic_us) / 1000) as i64;
 
-/// The state of a message in a queue under a policy.
+/// The state of a message in a queue under a policy, and of a dead letter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stamp {
     /// Since when it waits.
@@ -55,7 +56,7 @@ pub struct Stamp {
     /// before.
     pub taken: Option<(Side, u64)>,
     pub deliveries: u32,
-    /// How often it was dead-lettered.
+    /// How often it was dead-lettered since its last delivery.
     pub hops: u32,
 }
 
@@ -63,6 +64,8 @@ pub struct Stamp {
 pub struct Message {
     pub bytes: Vec<u8>,
     pub stamp: Option<Stamp>,
+    /// Of a dead letter: the queue that it left last, and why.
+    pub origin: Option<(Key, &'static str)>,
 }
 
 /// The value of a key: a string, or else a list of messages.

@@ -29,6 +29,9 @@ pub struct Totals {
     pub expired: i64,
     pub rejected: i64,
     pub dropped: i64,
+    pub drop_head: i64,
+    pub dead_letter_full: i64,
+    pub hop_limit: i64,
     pub purged: i64,
     pub dead_lettered: i64,
     pub deduplicated: i64,
@@ -75,7 +78,19 @@ impl Record {
 pub enum Fate {
     Dropped,
     Expired,
+    /// The queue was above its limits, and the policy dead-letters what is.
+    Over,
     Undeliverable,
+    /// A consumer rejected it.
+    Rejected,
+}
+
+/// Why a message did not become a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    NoQueue,
+    Full,
+    HopLimit,
 }
 
 impl Model {
@@ -113,15 +128,20 @@ impl Model {
 
     /// A message that is pushed now.
     pub(super) fn new_message(&self, key: &[u8], bytes: Vec<u8>) -> Message {
-        let mut message = Message { bytes, stamp: None };
+        let mut message = Message { bytes, stamp: None, origin: None };
         self.stamp(key, &mut message);
         message
     }
 
-    /// Gives a message a stamp if its queue is under a policy, and only then.
+    /// Gives a message a stamp if its queue is under a policy. Elsewhere only a dead letter has one.
     pub(super) fn stamp(&self, key: &[u8], message: &mut Message) {
         if self.policy(key).is_none() {
-            message.stamp = None;
+            let kept = message.stamp.filter(|_| message.origin.is_some());
+            message.stamp = kept.map(|Stamp { ready_ms, hops, .. }| Stamp {
+                ready_ms,
+                hops,
+                ..Stamp::default()
+            });
         } else if message.stamp.is_none() {
             message.stamp = Some(Stamp { ready_ms: self.queue_ms(), ..Stamp::default() });
         }
@@ -249,7 +269,7 @@ impl Model {
             && !rejects(&policy)
         {
             let is_kept = policy.is("overflow", "dead-letter");
-            let fate = if is_kept { Fate::Undeliverable } else { Fate::Dropped };
+            let fate = if is_kept { Fate::Over } else { Fate::Dropped };
             while self.limit_passed(db, key, &policy, 0, 0).is_some() {
                 let message = if self.list(db, key).is_empty() {
                     self.take_first_delayed(db, key)
@@ -271,32 +291,74 @@ impl Model {
         message: Message,
         fate: Fate,
     ) {
-        let is_dead_letter = fate != Fate::Dropped && self.dead_letter(db, key, policy, message);
-        let tally = &mut self.tally;
-        if is_dead_letter {
-            tally.dead_lettered += 1;
-            self.count(db, key, |totals| totals.dead_lettered += 1);
-        } else if fate == Fate::Expired {
-            tally.expired += 1;
-            self.count(db, key, |totals| totals.expired += 1);
-        } else {
-            tally.dropped += 1;
-            self.count(db, key, |totals| totals.dropped += 1);
+        let moved = match fate {
+            Fate::Dropped => Err(Refusal::NoQueue),
+            _ => self.dead_letter(db, key, policy, message, fate),
+        };
+        let (tally, totals) = (&mut self.tally, &mut Totals::default());
+        match (moved, fate) {
+            (Ok(()), _) => {
+                tally.dead_lettered += 1;
+                totals.dead_lettered += 1;
+            }
+            (Err(_), Fate::Expired) => {
+                tally.expired += 1;
+                totals.expired += 1;
+            }
+            (Err(_), _) => {
+                tally.dropped += 1;
+                totals.dropped += 1;
+            }
         }
+        match moved {
+            Err(Refusal::Full) => totals.dead_letter_full += 1,
+            Err(Refusal::HopLimit) => totals.hop_limit += 1,
+            Err(Refusal::NoQueue) if matches!(fate, Fate::Dropped | Fate::Over) => {
+                totals.drop_head += 1;
+            }
+            _ => {}
+        }
+        let counted = totals.clone();
+        self.count(db, key, |totals| {
+            totals.dead_lettered += counted.dead_lettered;
+            totals.expired += counted.expired;
+            totals.dropped += counted.dropped;
+            totals.dead_letter_full += counted.dead_letter_full;
+            totals.hop_limit += counted.hop_limit;
+            totals.drop_head += counted.drop_head;
+        });
     }
 
-    /// Dead-letters a message; false if no queue takes it.
-    fn dead_letter(&mut self, db: usize, key: &[u8], policy: &Policy, message: Message) -> bool {
-        let Some(target) = policy.dead_letter_key(key) else { return false };
+    /// Dead-letters a message, unless no queue takes it.
+    fn dead_letter(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        policy: &Policy,
+        message: Message,
+        fate: Fate,
+    ) -> Result<(), Refusal> {
+        let target = policy.dead_letter_key(key).ok_or(Refusal::NoQueue)?;
         let hops = message.stamp.map_or(0, |stamp| stamp.hops);
+        if hops >= HOPS_MAX {
+            return Err(Refusal::HopLimit);
+        }
         let is_full = self.policy(&target).filter(rejects).is_some_and(|policy| {
             self.limit_passed(db, &target, &policy, 1, message.bytes.len()).is_some()
         });
-        if hops >= HOPS_MAX || is_full || self.check_list(db, &target).is_err() {
-            return false;
+        if is_full || self.check_list(db, &target).is_err() {
+            return Err(Refusal::Full);
         }
         let mut letter = self.new_message(&target, message.bytes);
-        letter.stamp = letter.stamp.map(|stamp| Stamp { hops: hops + 1, ..stamp });
+        let ready_ms = self.queue_ms();
+        letter.stamp = Some(Stamp { ready_ms, hops: hops + 1, ..Stamp::default() });
+        let reason = match fate {
+            Fate::Expired => "expired",
+            Fate::Undeliverable => "delivery-limit",
+            Fate::Rejected => "rejected",
+            Fate::Dropped | Fate::Over => "length",
+        };
+        letter.origin = Some((key.to_vec(), reason));
         self.tally.pushed += 1;
         if let Some(delay_ms) = self.policy(&target).and_then(|policy| policy.number("delay-ms")) {
             self.delay(db, &target, Side::Right, letter, delay_ms);
@@ -304,7 +366,7 @@ impl Model {
             self.push(db, &target, Side::Right, letter);
         }
         self.finish_push(db, &target, Side::Right, 1);
-        true
+        Ok(())
     }
 
     /// When a queue has something to do.

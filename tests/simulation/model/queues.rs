@@ -64,7 +64,12 @@ impl Model {
                 let is_delay = |word: &Vec<u8>| word.eq_ignore_ascii_case(b"DELAY");
                 let delay_ms = options.first().filter(|word| is_delay(word)).map(|_| &options[1]);
                 let delay_ms = delay_ms.map(|ms| integer(ms).expect("a number"));
-                if options.last().is_some_and(|word| word.eq_ignore_ascii_case(b"SILENT")) {
+                let is_last = |name: &[u8]| {
+                    options.last().is_some_and(|word| word.eq_ignore_ascii_case(name))
+                };
+                if is_last(b"FATAL") {
+                    self.reject_all(db, &words[2], &numbers);
+                } else if is_last(b"SILENT") {
                     self.uncount(db, &words[2], &numbers);
                     // It is no failure.
                     self.retry_all(db, &words[2], &numbers, Some(delay_ms.unwrap_or(0)), NACKED);
@@ -117,6 +122,7 @@ impl Model {
                 let count = self.purge(db, &words[2], &words[3..])?;
                 reply.count(count);
             }
+            b"PEEK" => self.peek(db, words, reply)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -160,12 +166,14 @@ impl Model {
     fn tell_of_queue(&mut self, db: usize, key: &[u8], reply: &mut Reply) {
         let now_ms = self.queue_ms();
         let list = self.list(db, key).to_vec();
-        let oldest_ms = list.iter().filter_map(|message| Some(message.stamp?.ready_ms)).min();
+        // Without a policy only the times of dead letters are known.
+        let times = list.iter().map(|message| Some(message.stamp?.ready_ms));
+        let oldest_ms = times.collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().min());
         let consumers = self.clients.iter().filter(|client| client.waits_for(db, key)).count();
         let producers = self.producers_of(db, key).count();
         let policy = self.policy(key);
         let record = self.record(db, key).cloned().unwrap_or_default();
-        reply.map(24);
+        reply.map(27);
         reply.bulk(b"policy");
         match policy {
             Some(policy) => reply.bulk(&policy.name),
@@ -174,7 +182,7 @@ impl Model {
         reply.bulk(b"length");
         reply.count(list.len());
         reply.bulk(b"bytes");
-        match list.first().is_some_and(|message| message.stamp.is_none()) {
+        match !list.is_empty() && self.policy(key).is_none() {
             true => reply.null(),
             false => reply.count(list.iter().map(|message| message.bytes.len()).sum()),
         }
@@ -207,6 +215,7 @@ impl Model {
         let Totals { expired, rejected, dropped, dead_lettered, .. } = record.totals;
         let Totals { deduplicated, shared, nacked, timed_out, .. } = record.totals;
         let Totals { connection_lost, purged, .. } = record.totals;
+        let Totals { drop_head, dead_letter_full, hop_limit, .. } = record.totals;
         for (name, count) in [
             ("pushed", pushed),
             ("delivered", delivered),
@@ -218,6 +227,9 @@ impl Model {
             ("expired", expired),
             ("rejected", rejected),
             ("dropped", dropped),
+            ("drop-head", drop_head),
+            ("dead-letter-full", dead_letter_full),
+            ("hop-limit", hop_limit),
             ("purged", purged),
             ("dead-lettered", dead_lettered),
             ("deduplicated", deduplicated),
