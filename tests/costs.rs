@@ -246,6 +246,14 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("QUEUE PEEK q DELAYED COUNT 5"),
     },
     Operation {
+        name: "QUEUE MOVE of a few",
+        before: |world, n| world.fill_dead(n),
+        act: |world, _| {
+            world.ask("QUEUE MOVE dead other COUNT 3");
+            world.ask("QUEUE MOVE dead ORIGIN COUNT 3");
+        },
+    },
+    Operation {
         name: "QUEUE INFO",
         before: World::fill,
         act: |world, _| world.ask("QUEUE INFO q"),
@@ -481,6 +489,19 @@ const LINEAR: &[Operation] = &[
             }
         },
         act: |world, n| (0..=n).for_each(|_| world.wait(2_000)),
+    },
+    Operation {
+        name: "many go back to where they came from",
+        before: |world, n| {
+            world.fill_dead(n);
+            world.ask("QUEUE POLICY SET p full max-length 1000000");
+        },
+        act: |world, n| world.ask(&format!("QUEUE MOVE dead ORIGIN COUNT {n}")),
+    },
+    Operation {
+        name: "many are moved to a list",
+        before: |world, n| world.fill_dead(n),
+        act: |world, n| world.ask(&format!("QUEUE MOVE dead other COUNT {n}")),
     },
     Operation {
         name: "each is acknowledged by value, the newest first",

@@ -90,12 +90,17 @@ impl Generator {
                 }
                 all
             }
-            4 => match rng.below(9) {
+            4 => match rng.below(12) {
                 6..9 => {
                     let which: &[&str] =
                         rng.pick(&[&[], &["READY"], &["delayed"], &["INFLIGHT"], &["INFLIGHT"]]);
                     let key = rng.pick(&[&any[..], &any, &key, "dead"]);
                     with_some(rng, &[&["QUEUE", "PEEK", key], which].concat())
+                }
+                9..12 => {
+                    let source = rng.pick(&[&any[..], &key, "dead", "dead"]);
+                    let to = rng.pick(&["ORIGIN", "origin", "k0", "k1", "dead"]);
+                    with_some(rng, &["QUEUE", "MOVE", source, to])
                 }
                 0 => words(&["QUEUE", "POLICY", "LIST"]),
                 1 => words(&["QUEUE", "policy", "OF", &any]),

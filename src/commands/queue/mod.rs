@@ -6,6 +6,7 @@ mod help;
 mod inflight;
 mod info;
 mod list;
+mod move_messages;
 mod pause;
 mod peek;
 mod policy;
@@ -82,6 +83,11 @@ static SUBCOMMANDS: &[Command] = &[
         .args(&[One("key"), OptionalChoice(&["READY", "DELAYED", "INFLIGHT"]), OptionalNamed("COUNT", "count")])
         .cost("O(N) where N is the number of messages returned")
         .says("Shows the first messages of a queue, with what is known about each."),
+    Command::new("queue|move", -4, move_messages::move_messages).group(Queue).since(SINCE).write()
+        .deny_oom().key(2, TAKE).key(3, INSERT)
+        .args(&[One("source"), One("destination|ORIGIN"), OptionalNamed("COUNT", "count")])
+        .cost("O(N) where N is the number of messages moved")
+        .says("Moves messages to another queue, or dead letters to the queues they came from."),
     Command::new("queue|pause", -3, pause::pause).group(Queue).since(SINCE).admin().key(2, READ)
         .args(&[One("key"), OptionalChoice(&["READ", "WRITE", "ALL"]), OptionalNamed("FOR", "milliseconds")])
         .says("Pauses pops from a queue, pushes to it, or both."),

@@ -108,7 +108,9 @@ fn full_name(words: &Words) -> String {
 
 fn is_writing(words: &Words) -> bool {
     match full_name(words).as_str() {
-        "queue|ack" | "queue|nack" | "queue|pop" | "queue|purge" | "queue|push" => true,
+        "queue|ack" | "queue|nack" | "queue|pop" | "queue|purge" | "queue|push" | "queue|move" => {
+            true
+        }
         _ => WRITING.iter().any(|(name, _)| *name == name_of(words)),
     }
 }

@@ -1,6 +1,8 @@
-//! QUEUE PEEK.
+//! QUEUE PEEK and QUEUE MOVE.
 
+use super::client::Side;
 use super::keys::integer;
+use super::pushes::PushOptions;
 use super::reply::Reply;
 use super::{Message, Model, Words};
 
@@ -84,6 +86,58 @@ impl Model {
             tell_of_message(&message, &known, reply);
         }
         Ok(())
+    }
+
+    pub(super) fn move_messages(
+        &mut self,
+        db: usize,
+        words: &Words,
+        reply: &mut Reply,
+    ) -> Result<(), String> {
+        let (source, to) = (&words[2], &words[3]);
+        let count = count_from(words, 4)?.unwrap_or(1);
+        let is_origin = to.eq_ignore_ascii_case(b"ORIGIN");
+        if !is_origin && source == to {
+            return Err("ERR source and destination queues are the same".into());
+        }
+        self.check_list(db, source)?;
+        if !is_origin {
+            self.check_list(db, to)?;
+        }
+        let count = if self.is_read_paused(db, source) { 0 } else { count };
+        let mut moved = 0;
+        for _ in 0..count.min(self.list(db, source).len()) {
+            let Some(first) = self.list(db, source).first().cloned() else { break };
+            let key = match (is_origin, &first.origin) {
+                (false, _) => to.clone(),
+                (true, Some((from, _))) if from != source => from.clone(),
+                (true, _) => break,
+            };
+            match self.check_move(db, &key, &first.bytes) {
+                Err(error) if moved == 0 => return Err(error),
+                Err(_) => break,
+                Ok(()) => {}
+            }
+            self.take_out(db, source, Side::Left, 1);
+            self.count_others(db, source, -1);
+            self.tally.removed += 1;
+            let options = PushOptions::default();
+            self.push_new(db, &key, Side::Right, &[first.bytes], &options).expect("it was checked");
+            moved += 1;
+        }
+        reply.count(moved);
+        Ok(())
+    }
+
+    fn check_move(&mut self, db: usize, key: &[u8], message: &[u8]) -> Result<(), String> {
+        self.check_list(db, key)?;
+        if self.new_messages(db, key, &[message.to_vec()], None).is_empty() {
+            let shown = String::from_utf8_lossy(key);
+            return Err(format!(
+                "ERR queue '{shown}' has had the first message within its dedup-window-ms"
+            ));
+        }
+        self.check_push(db, key, 1, message.len())
     }
 }
 

@@ -123,6 +123,7 @@ impl Model {
                 reply.count(count);
             }
             b"PEEK" => self.peek(db, words, reply)?,
+            b"MOVE" => self.move_messages(db, words, reply)?,
             _ => return Ok(false),
         }
         Ok(true)
