@@ -88,6 +88,15 @@ impl Note {
         if let Note::DeadLetters { count, ms, row } = self {
             return write_dead_letters(out, *count, *ms, row.as_ref());
         }
+        let mut inner = Vec::new();
+        write_command(&mut inner, self.words().iter().map(Vec::as_slice));
+        write_header(out, b'*', 2);
+        write_arg(out, b"ECHO");
+        write_arg(out, &inner);
+    }
+
+    /// The words of a note without a form of its own.
+    fn words(&self) -> Vec<Vec<u8>> {
         let mut words = vec![MARK.to_vec()];
         match self {
             Note::PolicySet { at_ms, policy } => {
@@ -148,11 +157,7 @@ impl Note {
             }
             Note::Stopped => words.push(b"stopped".to_vec()),
         }
-        let mut inner = Vec::new();
-        write_command(&mut inner, words.iter().map(Vec::as_slice));
-        write_header(out, b'*', 2);
-        write_arg(out, b"ECHO");
-        write_arg(out, &inner);
+        words
     }
 
     /// Reads the argument of an ECHO. Returns `None` if it is not a note.
