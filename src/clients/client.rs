@@ -371,7 +371,7 @@ impl Client {
     pub(crate) fn wait(&self) -> Option<&Wait> {
         match &self.blocked {
             Some(Blocked::Call(wait)) => Some(wait),
-            Some(Blocked::Pause) | None => None,
+            Some(Blocked::Pause(_)) | None => None,
         }
     }
 

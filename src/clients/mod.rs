@@ -55,8 +55,9 @@ pub(crate) struct Clients {
     /// When clients above their soft limit of output are closed.
     soft_limits: Deadlines<ClientId>,
     blocked_count: usize,
-    /// Clients that CLIENT PAUSE holds back, by number.
+    /// Clients that CLIENT PAUSE holds back, by their place.
     paused: BTreeMap<u64, ClientId>,
+    last_paused: u64,
     holds: Holds,
 }
 
@@ -81,7 +82,9 @@ impl Clients {
         self.by_number.remove(&id.number());
         self.memory_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
-        self.paused.remove(&id.number());
+        if let Some(Blocked::Pause(place)) = client.blocked {
+            self.paused.remove(&place);
+        }
         if let Some(due_us) = client.soft_limit_due_us {
             self.soft_limits.remove(due_us, id);
         }
@@ -392,11 +395,17 @@ impl Clients {
         else {
             return;
         };
-        if matches!(blocked, Blocked::Pause) {
-            self.paused.insert(id.number(), id);
+        if let Blocked::Pause(place) = blocked {
+            self.paused.insert(place, id);
         }
         client.blocked = Some(blocked);
         self.blocked_count += 1;
+    }
+
+    /// Holds back a client's next command until the end of a pause, behind those held back before.
+    pub(crate) fn hold_back(&mut self, id: ClientId) {
+        self.last_paused += 1;
+        self.block(id, Blocked::Pause(self.last_paused));
     }
 
     /// Resumes processing a client's input; returns the waiting call, if there was one.
@@ -405,14 +414,15 @@ impl Clients {
         self.end_block(id);
         match blocked {
             Blocked::Call(wait) => Some(wait),
-            Blocked::Pause => {
-                self.paused.remove(&id.number());
+            Blocked::Pause(place) => {
+                self.paused.remove(&place);
                 None
             }
         }
     }
 
-    /// Unblocks all clients held back by CLIENT PAUSE, the oldest client first.
+    /// Unblocks all clients held back by CLIENT PAUSE, so that their commands run in the order in which
+    /// they came.
     pub(crate) fn unblock_paused(&mut self) {
         while let Some((_, id)) = self.paused.pop_first() {
             self.unblock(id);
@@ -426,7 +436,7 @@ impl Clients {
         client.wait()?;
         match client.blocked.take() {
             Some(Blocked::Call(wait)) => Some(wait),
-            Some(Blocked::Pause) | None => None,
+            Some(Blocked::Pause(_)) | None => None,
         }
     }
 
@@ -464,9 +474,11 @@ impl Clients {
         assert_eq!(counted, self.memory_bytes);
         let blocked = self.iter().filter(|client| client.blocked.is_some()).count();
         assert_eq!(blocked, self.blocked_count);
-        let is_paused = |client: &&Client| matches!(client.blocked, Some(Blocked::Pause));
-        let paused = self.iter().filter(is_paused).map(|client| client.id);
-        assert!(paused.eq(self.paused.values().copied()), "who is held back is not known");
+        let paused = self.iter().filter_map(|client| match client.blocked {
+            Some(Blocked::Pause(place)) => Some((place, client.id)),
+            _ => None,
+        });
+        assert!(paused.collect::<BTreeMap<_, _>>() == self.paused, "who is held back is not known");
         self.check_holds();
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));

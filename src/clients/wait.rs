@@ -8,8 +8,9 @@ use std::sync::Arc;
 /// Why a client's input is not processed.
 #[derive(Debug)]
 pub(crate) enum Blocked {
-    /// CLIENT PAUSE holds back its next command, which is still in the input.
-    Pause,
+    /// CLIENT PAUSE holds back its next command, which is still in the input. The number is its place
+    /// among those held back: the lowest runs first.
+    Pause(u64),
     /// A call waits, and runs again when what it wants may be available.
     Call(Box<Wait>),
 }

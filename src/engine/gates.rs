@@ -4,7 +4,7 @@
 use super::command::Command;
 use super::open_transaction;
 use crate::client_id::ClientId;
-use crate::clients::{Blocked, Client};
+use crate::clients::Client;
 use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::keyspace::DbIndex;
@@ -84,7 +84,7 @@ pub(crate) fn pass(
     if let Some(pause) = *pause
         && is_held_back(&pause, command, client)
     {
-        clients.block(id, Blocked::Pause);
+        clients.hold_back(id);
         return Ok(Gate::Wait);
     }
     if in_transaction && !flags.contains(Flags::NEVER_QUEUED) {

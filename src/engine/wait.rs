@@ -60,6 +60,12 @@ pub(crate) fn stop(state: &mut State, client: ClientId) -> Option<Box<Wait>> {
     Some(wait)
 }
 
+/// As `stop`, but a client held back by CLIENT PAUSE keeps its place among those.
+fn stop_call(state: &mut State, client: ClientId) -> Option<Box<Wait>> {
+    state.clients.get(client)?.wait()?;
+    stop(state, client)
+}
+
 /// Removes a client from the lines of its wait.
 pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
     if let Some(deadline_us) = wait.deadline_us {
@@ -74,7 +80,7 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
 /// with the number of acknowledgements, for capacity with an error. Returns whether it waited: a client
 /// held back by CLIENT PAUSE does not.
 pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
-    let Some(wait) = stop(state, client) else { return false };
+    let Some(wait) = stop_call(state, client) else { return false };
     match &wait.wants {
         Wants::Message | Wants::Lease | Wants::Move => {
             answer(state, client, &wait, false, Output::null_array);
@@ -96,7 +102,7 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
 /// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR). Returns whether it waited.
 pub(crate) fn end_with_error(state: &mut State, client: ClientId) -> bool {
     const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
-    let Some(wait) = stop(state, client) else { return false };
+    let Some(wait) = stop_call(state, client) else { return false };
     answer(state, client, &wait, true, |reply| reply.error(ERROR));
     state.stats.count_error(ERROR);
     true

@@ -2,7 +2,6 @@
 
 use tidegate::CloseReason;
 
-use super::client::Wait;
 use super::keys::integer;
 use super::reply::Reply;
 use super::{Model, Who, Words};
@@ -159,13 +158,11 @@ impl Model {
         self.forget_subscriptions(other);
     }
 
-    /// Ends a pause: the waiting clients continue.
+    /// Ends a pause: the waiting clients continue, in the order in which their commands came.
     pub(super) fn lift_pause(&mut self) {
         self.pause = None;
-        for who in 0..self.clients.len() {
-            if matches!(self.clients[who].wait, Some(Wait::EndOfPause)) {
-                self.stop_waiting(who);
-            }
+        for who in self.held_back.clone() {
+            self.stop_waiting(who);
         }
     }
 }

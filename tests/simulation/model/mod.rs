@@ -114,6 +114,8 @@ pub struct Model {
     patterns: Vec<Vec<u8>>,
     /// The end of a pause, and whether only writing commands wait.
     pause: Option<(u64, bool)>,
+    /// Clients that the pause holds back, in the order in which their commands came.
+    held_back: Vec<Who>,
     /// The client whose command runs, and messages to itself, which follow the reply.
     running: Option<Who>,
     to_oneself: Vec<u8>,
@@ -140,6 +142,7 @@ impl Model {
             disconnected: Vec::new(),
             patterns: Vec::new(),
             pause: None,
+            held_back: Vec::new(),
             running: None,
             to_oneself: Vec::new(),
             turn_output_bytes_max,

@@ -8,8 +8,9 @@ use super::{Key, Model, Who};
 impl Model {
     pub(super) fn start_waiting(&mut self, who: Who, wait: Wait) {
         self.clients[who].wait = Some(wait);
-        if self.clients[who].waits_in_line() {
-            self.line.push(who);
+        match self.clients[who].waits_in_line() {
+            true => self.line.push(who),
+            false => self.held_back.push(who),
         }
         if let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() {
             keys.iter().for_each(|key| self.await_rate(db, key));
@@ -19,6 +20,7 @@ impl Model {
     pub(super) fn stop_waiting(&mut self, who: Who) -> Option<Wait> {
         let wait = self.clients[who].wait.take()?;
         self.line.retain(|other| *other != who);
+        self.held_back.retain(|other| *other != who);
         self.add_to_backlog(who);
         // A producer further back may fit where this one did not.
         if let Wait::Capacity { db, key, .. } = &wait {
