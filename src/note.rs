@@ -187,9 +187,46 @@ impl Note {
     }
 
     fn read_words(request: &Request<'_>) -> Option<Note> {
-        let key = || request.get(2).map(<[u8]>::to_vec);
         let name = request.get(1)?;
+        Note::read_stamped(name, request).or_else(|| Note::read_unstamped(name, request))
+    }
+
+    /// Reads a note with stamps.
+    fn read_stamped(name: &[u8], request: &Request<'_>) -> Option<Note> {
+        let key = || request.get(2).map(<[u8]>::to_vec);
         match name.strip_suffix(WITH_ORIGINS).unwrap_or(name) {
+            b"retried" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                Some(Note::Retried { key: key()?, stamps: read_stamps(&words, name, 0)? })
+            }
+            b"stamped" => {
+                let end = read_end(request.get(3)?)?;
+                let words: Vec<&[u8]> = request.args_from(4).collect();
+                let stamps = read_stamps(&words, name, 1)?;
+                let counts = words.iter().step_by(1 + words_in(name)).map(|count| number(count));
+                let counts = counts.collect::<Option<Vec<usize>>>()?;
+                let runs = stamps.into_iter().zip(counts).collect();
+                Some(Note::Stamped { key: key()?, end, runs })
+            }
+            b"stamped-at" => {
+                let words: Vec<&[u8]> = request.args_from(4).collect();
+                let index = number(request.get(3)?)?;
+                let stamp = read_stamps(&words, name, 0)?.pop()?;
+                Some(Note::StampedAt { key: key()?, index, stamp })
+            }
+            b"in-flight" => {
+                let words: Vec<&[u8]> = request.args_from(3).collect();
+                let stamps = read_stamps(&words, name, 0)?;
+                Some(Note::InFlight { key: key()?, stamps })
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads a note without stamps.
+    fn read_unstamped(name: &[u8], request: &Request<'_>) -> Option<Note> {
+        let key = || request.get(2).map(<[u8]>::to_vec);
+        match name {
             b"policy-set" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
                 let policy = QueuePolicy::parse(&words).ok()?;
@@ -211,10 +248,6 @@ impl Note {
                     Some(word) => Some(parse_integer(word)?),
                 },
             }),
-            b"retried" => {
-                let words: Vec<&[u8]> = request.args_from(3).collect();
-                Some(Note::Retried { key: key()?, stamps: read_stamps(&words, name, 0)? })
-            }
             b"known" => {
                 let id = match (request.get(4), request.get(5)) {
                     (None, None) => None,
@@ -222,32 +255,12 @@ impl Note {
                 };
                 Some(Note::Known { key: key()?, count: number(request.get(3)?)?, id })
             }
-            b"stamped" => {
-                let end = read_end(request.get(3)?)?;
-                let words: Vec<&[u8]> = request.args_from(4).collect();
-                let stamps = read_stamps(&words, name, 1)?;
-                let counts = words.iter().step_by(1 + words_in(name)).map(|count| number(count));
-                let counts = counts.collect::<Option<Vec<usize>>>()?;
-                let runs = stamps.into_iter().zip(counts).collect();
-                Some(Note::Stamped { key: key()?, end, runs })
-            }
-            b"stamped-at" => {
-                let words: Vec<&[u8]> = request.args_from(4).collect();
-                let index = number(request.get(3)?)?;
-                let stamp = read_stamps(&words, name, 0)?.pop()?;
-                Some(Note::StampedAt { key: key()?, index, stamp })
-            }
             b"departing" => Some(Note::Departing { departure: read_departing(request)? }),
             b"calendar" => Some(Note::Calendar { ahead_ms: parse_integer(request.get(2)?)? }),
             b"last-delivery" => {
                 // Far below the largest number, but no broker gets that far.
                 let number = u64::try_from(parse_integer(request.get(2)?)?).ok()?;
                 Some(Note::LastDelivery { number })
-            }
-            b"in-flight" => {
-                let words: Vec<&[u8]> = request.args_from(3).collect();
-                let stamps = read_stamps(&words, name, 0)?;
-                Some(Note::InFlight { key: key()?, stamps })
             }
             b"paused" => {
                 let reads_until_ms = read_until(request.get(3)?)?;
@@ -400,17 +413,18 @@ mod tests {
             Note::InFlight { key: b"q".to_vec(), stamps: vec![stamp, Stamp::default()] },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![Stamp::default(), dead] },
             Note::InFlight { key: b"q".to_vec(), stamps: vec![] },
-            Note::Paused {
-                key: b"\r\n".to_vec(),
-                pauses: Pauses { reads_until_ms: Some(7), writes_until_ms: None },
-            },
-            Note::Paused {
-                key: b"".to_vec(),
-                pauses: Pauses { reads_until_ms: None, writes_until_ms: Some(WITHOUT_END) },
-            },
             Note::Stopped,
         ];
         for note in notes {
+            assert_eq!(back(&note), Ok(Some(note)));
+        }
+    }
+
+    #[test]
+    fn pauses_are_read() {
+        for (reads_until_ms, writes_until_ms) in [(Some(7), None), (None, Some(WITHOUT_END))] {
+            let pauses = Pauses { reads_until_ms, writes_until_ms };
+            let note = Note::Paused { key: b"\r\n".to_vec(), pauses };
             assert_eq!(back(&note), Ok(Some(note)));
         }
     }

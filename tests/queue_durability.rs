@@ -26,6 +26,8 @@ const SEEDS: u64 = 600;
 const NEW_SEEDS: u64 = 60;
 const STEPS: usize = 80;
 const DAY_US: i64 = 86_400_000_000;
+/// When a world begins. The broker numbers deliveries from there.
+const START_MS: u64 = 1_700_000_000_000;
 /// Numbers of steps whose messages may be remembered.
 const RECENT: &[usize] = &[STEPS - 30, STEPS - 8, STEPS - 3];
 const SETTINGS: &str = "queue-policy c c message-ttl-ms 900";
@@ -48,12 +50,31 @@ fn recent(dice: &mut Dice, number: usize) -> String {
     format!("{first} {}", first.saturating_sub(1))
 }
 
+/// A command with receipts, which are numbers from 1 on; or one that an operator sends.
+fn receipt_command(dice: &mut Dice, key: &str, number: usize) -> String {
+    let receipt = (START_MS << 20) + 1 + dice.below(1 + number as u64 / 2);
+    match dice.below(9) {
+        // No lease: its end is not that of a connection, and so it is not the same as a kill.
+        0..3 => format!("QUEUE POP 1 {key} COUNT {}", 1 + dice.below(3)),
+        3 => format!("QUEUE ACK {key} IDS 2 {receipt} {}", receipt + 1),
+        4 => format!("QUEUE NACK {key} IDS 2 {receipt} {} SILENT", receipt + 1),
+        5 => format!("QUEUE NACK {key} IDS 1 {receipt} FATAL"),
+        6 => format!("QUEUE MOVE dead ORIGIN COUNT {}", 1 + dice.below(3)),
+        7 => format!(
+            "QUEUE PURGE {key} {}",
+            ["READY", "DELAYED", "INFLIGHT"][dice.below(3) as usize]
+        ),
+        _ => format!("QUEUE PAUSE {key} WRITE FOR {}", 1 + dice.below(300)),
+    }
+}
+
 fn command(dice: &mut Dice, drawn: &mut Drawn, number: usize, rewrites: bool) -> String {
     let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
     let (one, other) = (key(dice), key(dice));
     match dice.below(33) {
         0..8 => format!("RPUSH {one} {number}"),
         8..10 => format!("LPUSH {one} {number} {number}x"),
+        10 if dice.below(2) == 0 => receipt_command(dice, one, number),
         10..14 => format!("LPOP {one}"),
         14 => format!("RPOP {one} 2"),
         15..17 => format!("BLPOP {one} {other} 0.5"),
@@ -693,6 +714,52 @@ fn deliveries_as_they_were_recorded_before_load() {
     let lists = as_plain_lists(&broker);
     assert_eq!(text(lists.get(&(0, b"q".to_vec()))), Some(b"bced".to_vec()));
     assert_eq!(lists.len(), 1);
+}
+
+/// A lease ends with the broker, and its receipt is over. That of a later delivery is larger, even if the files
+/// have lost their end.
+#[test]
+fn leases_end_and_receipts_are_not_reused() {
+    let settings = "queue-policy p a delivery at-least-once acknowledge explicit";
+    let mut receipts = Vec::new();
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    assert!(world.turn(0, "RPUSH a x y z\r\n"));
+    world.rest();
+    let before = world.directory.after_kill();
+    assert!(world.turn(0, "QUEUE POP 1 a COUNT 2 LEASE 60000\r\n"));
+    world.rest();
+    for killed in [world.directory.after_kill(), before] {
+        let now = world.now.plus_us(1_000);
+        let (mut loaded, _) = load(&killed, settings, now).expect("it loads");
+        loaded.allow_changes(u64::MAX, None, None);
+        let id = loaded.connect(0, Peer::in_process(), now);
+        assert_eq!(ask(&mut loaded, id, "LRANGE a 0 -1", now), "*3 $1 x $1 y $1 z ");
+        let first = START_MS << 20;
+        let ack = format!("QUEUE ACK a IDS 2 {} {}", first + 1, first + 2);
+        assert_eq!(ask(&mut loaded, id, &ack, now), ":0 ");
+        let popped = ask(&mut loaded, id, "QUEUE POP 1 a", now);
+        let number = popped.split(' ').find_map(|word| word.parse::<u64>().ok());
+        receipts.push(number.expect("a receipt"));
+    }
+    assert!(receipts.iter().all(|receipt| *receipt > (START_MS << 20) + 2), "{receipts:?}");
+}
+
+/// A delayed message that looks like a mark of the files is removed as any other.
+#[test]
+fn a_message_that_looks_like_a_mark() {
+    let settings = "queue-policy p a delivery at-least-once acknowledge explicit";
+    let mut world = World::new(MemoryDirectory::new(), settings).expect("a new directory");
+    for (message, delay_ms) in [("first", 60_000), ("tidegate:job", 1_000), ("last", 60_000)] {
+        let push = format!("QUEUE PUSH a DELAY {delay_ms} MESSAGES 1 {message}\r\n");
+        assert!(world.turn(0, &push));
+    }
+    assert!(world.wait(2_000_000));
+    assert!(world.turn(0, "LPOP a\r\nQUEUE ACK a\r\n"));
+    world.rest();
+    let (mut loaded, _) =
+        load(&world.directory.after_kill(), settings, world.now).expect("it loads");
+    let id = loaded.connect(0, Peer::in_process(), world.now);
+    assert_eq!(ask(&mut loaded, id, "LLEN a", world.now), ":0 ");
 }
 
 /// A pause with a time ends when it would have, though the broker was not there meanwhile.

@@ -224,6 +224,12 @@ impl Broker {
         self.compare_policies();
     }
 
+    /// Makes receipts differ from those of an earlier process. Without append files, which end their loading
+    /// with the same.
+    pub fn begin_receipts(&mut self, now: Now) {
+        self.state.keyspace.raise_delivery_to_time(now);
+    }
+
     /// Logs where the append files and the settings differ about a queue policy.
     fn compare_policies(&self) {
         let policies = self.state.keyspace.policies();

@@ -197,12 +197,14 @@ impl Delayed {
         messages.marked.extend(number);
     }
 
-    /// Removes the marked messages.
-    pub(crate) fn remove_marked(&mut self) {
-        let Some(messages) = &mut self.messages else { return };
-        for number in std::mem::take(&mut messages.marked) {
-            self.remove(number);
+    /// Removes the marked messages; false if there are none.
+    pub(crate) fn remove_marked(&mut self) -> bool {
+        let Some(messages) = &mut self.messages else { return false };
+        let marked = std::mem::take(&mut messages.marked);
+        for number in &marked {
+            self.remove(*number);
         }
+        !marked.is_empty()
     }
 
     /// Removes the first message equal to this one.

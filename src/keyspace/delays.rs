@@ -60,12 +60,12 @@ impl Keyspace {
 
     /// Drops the delayed messages of a queue; true if there were any.
     pub(crate) fn clear_delayed(&mut self, db: DbIndex, key: &[u8]) -> bool {
-        let has_any =
-            self.queue_state(db, key).is_some_and(|queue_state| !queue_state.delayed.is_empty());
-        if has_any {
+        let count = self.queue_state(db, key).map_or(0, |queue_state| queue_state.delayed.len());
+        if count > 0 {
             self.change_delayed(db, key, |delayed| *delayed = Delayed::default());
+            self.work.looked_at(count);
         }
-        has_any
+        count > 0
     }
 
     /// Whether a queue may have delayed messages.

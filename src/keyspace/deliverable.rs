@@ -16,21 +16,47 @@ use crate::value::Kind;
 use std::sync::Arc;
 
 impl Keyspace {
-    /// Returns how many messages of a queue under a policy, or paused, may be delivered now and
-    /// belong to `owner`: a client, or nobody for leases.
+    /// Admits up to `wanted` deliveries from a queue under a policy, or paused, which then belong to
+    /// `owner`: a client, or nobody for leases. They count for the rate. `None` if the queue has no
+    /// message, or none may be delivered now.
     #[inline]
-    pub(crate) fn deliverable_in(&self, at: Slot, owner: ClientId) -> usize {
-        self.deliverable(at.db, at.index, owner)
+    pub(crate) fn admit_in(&mut self, at: Slot, owner: ClientId, wanted: usize) -> Option<usize> {
+        let deliverable = self.deliverable(at.db, at.index, owner);
+        if deliverable == 0 {
+            return None;
+        }
+        let count = wanted.min(deliverable);
+        let queue_state = self.queue_state_in(at)?;
+        if queue_state.throttle().is_some() {
+            self.count_for_rate_in(at, count);
+        }
+        Some(count)
     }
 
-    #[inline]
+    /// Returns how many messages of a queue may be delivered now and belong to `owner`.
+    #[inline(always)]
     fn deliverable(&self, db: DbIndex, index: usize, owner: ClientId) -> usize {
         let ready = self.dbs[db].entries[index].list().map_or(0, Queue::len);
         let Some(queue_state) = self.queue_state_at(db, index) else { return ready };
         if queue_state.is_read_paused() {
             return 0;
         }
-        let Some(throttle) = queue_state.throttle() else { return ready };
+        match queue_state.throttle() {
+            None => ready,
+            Some(throttle) => ready.min(self.allowed(db, index, owner, queue_state, throttle)),
+        }
+    }
+
+    /// Returns how many messages the limits of a policy allow to be delivered now.
+    #[inline(never)]
+    fn allowed(
+        &self,
+        db: DbIndex,
+        index: usize,
+        owner: ClientId,
+        queue_state: &QueueState,
+        throttle: &Throttle,
+    ) -> usize {
         let mut allowed = queue_state.allowed_in_flight(throttle);
         if let Some(rate) = throttle.rate() {
             allowed = allowed.min(queue_state.bucket.tokens(rate, self.queue_ms));
@@ -42,11 +68,11 @@ impl Keyspace {
             let held = self.registry.holdings.count_of_queue(owner, db, key);
             allowed = allowed.min(max.saturating_sub(held as u64));
         }
-        ready.min(usize::try_from(allowed).unwrap_or(usize::MAX))
+        usize::try_from(allowed).unwrap_or(usize::MAX)
     }
 
-    /// Counts deliveries from a queue for its rate. `deliverable_in` allowed them.
-    pub(crate) fn count_for_rate_in(&mut self, at: Slot, count: usize) {
+    /// Counts deliveries from a queue for its rate.
+    pub(super) fn count_for_rate_in(&mut self, at: Slot, count: usize) {
         let now_ms = self.queue_ms;
         let Some(queue_state) = self.queue_state_in_mut(at) else { return };
         if let Some(rate) = queue_state.throttle().and_then(Throttle::rate) {

@@ -5,8 +5,12 @@ use super::holdings::Holder;
 use super::in_flight::InFlight;
 use super::{DbIndex, Key, Keyspace, NEVER, Position, QueueState, Slot};
 use crate::client_id::ClientId;
+use crate::clock::Now;
 use crate::queue::Stamp;
 use ahash::RandomState;
+
+/// More deliveries than a broker makes in a millisecond.
+const NUMBERS_PER_MS: u64 = 1 << 20;
 
 /// How a part of the messages in flight is returned. The numbers are in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,21 @@ impl Keyspace {
     /// Makes the numbers of later deliveries larger than this.
     pub(crate) fn raise_delivery(&mut self, number: u64) {
         self.registry.last_delivery = self.registry.last_delivery.max(number);
+    }
+
+    /// Makes the numbers of later deliveries larger than those that an earlier process can have given out,
+    /// even if its append files have lost their end: it made fewer than `NUMBERS_PER_MS` per
+    /// millisecond. Until `take_raised`, append files do not say so.
+    pub(crate) fn raise_delivery_to_time(&mut self, now: Now) {
+        let unix_ms = now.unix_us / 1000;
+        self.raise_delivery(unix_ms.saturating_mul(NUMBERS_PER_MS).min(i64::MAX.unsigned_abs()));
+        self.registry.is_raise_recorded = false;
+    }
+
+    /// Returns the number of the last delivery, once after `raise_delivery_to_time`.
+    pub(crate) fn take_raised(&mut self) -> Option<u64> {
+        let was_recorded = std::mem::replace(&mut self.registry.is_raise_recorded, true);
+        (!was_recorded).then_some(self.registry.last_delivery)
     }
 
     /// Adds a message in flight that nobody holds, under this number, which `next_delivery` returned.

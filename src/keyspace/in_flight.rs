@@ -16,8 +16,8 @@ pub struct InFlight {
     by_message: Option<BTreeSet<(u64, u64)>>,
     /// When deliveries with a time of their own return, with their numbers.
     own_dues: BTreeSet<(i64, u64)>,
-    /// The oldest delivery without a time of its own. It only moves forward: a delivery never loses its own
-    /// time.
+    /// The oldest delivery without a time of its own, if any has one; otherwise it is the first. It only
+    /// moves forward: a delivery never loses its own time.
     first_timed: Option<u64>,
 }
 
@@ -45,7 +45,10 @@ impl InFlight {
             by_message.insert((hasher.hash_one(&delivery.message), number));
         }
         match delivery.own_due_ms() {
-            Some(due_ms) => drop(self.own_dues.insert((due_ms, number))),
+            Some(due_ms) => {
+                self.begin_own_dues();
+                self.own_dues.insert((due_ms, number));
+            }
             None => drop(self.first_timed.get_or_insert(number)),
         }
         self.list.add(number, delivery);
@@ -59,9 +62,17 @@ impl InFlight {
         }
         match delivery.own_due_ms() {
             Some(due_ms) => drop(self.own_dues.remove(&(due_ms, number))),
+            None if self.own_dues.is_empty() => {}
             None => self.pass_timed(number),
         }
         Some(delivery)
+    }
+
+    /// Before the first delivery with a time of its own: all others have none.
+    fn begin_own_dues(&mut self) {
+        if self.own_dues.is_empty() {
+            self.first_timed = self.list.first().map(|(number, _)| number);
+        }
     }
 
     /// Finds the next delivery without a time of its own, if this was the first one.
@@ -80,6 +91,7 @@ impl InFlight {
             delivery.own_due_ms = due_ms;
             before_ms
         };
+        self.begin_own_dues();
         let Some(before) = self.list.change(number, change) else { return false };
         match before {
             Some(before_ms) => drop(self.own_dues.remove(&(before_ms, number))),
@@ -103,14 +115,30 @@ impl InFlight {
         self.own_dues.first().copied()
     }
 
-    /// Returns the deliveries whose own time is over, the first ones first.
+    /// Returns the deliveries whose own time is over, the last ones first: each part of a large number goes
+    /// to the end of its queue.
     pub(super) fn own_due_until(&self, now_ms: i64) -> impl Iterator<Item = u64> {
-        self.own_dues.range(..=(now_ms, u64::MAX)).map(|(_, number)| *number)
+        self.own_dues.range(..=(now_ms, u64::MAX)).rev().map(|(_, number)| *number)
+    }
+
+    #[inline]
+    fn first_timed(&self) -> Option<u64> {
+        if self.own_dues.is_empty() {
+            return self.list.first().map(|(number, _)| number);
+        }
+        self.first_timed
+    }
+
+    /// Returns the oldest delivery to which the timeout of the policy applies.
+    #[inline]
+    pub(super) fn oldest_timed(&self) -> Option<&Delivery> {
+        self.list.get(self.first_timed()?)
     }
 
     /// Returns the deliveries to which the timeout of the policy applies, the oldest first.
     pub(super) fn timed(&self) -> impl Iterator<Item = (u64, &Delivery)> {
-        let numbers = self.first_timed.into_iter().flat_map(|first| self.list.numbers_from(first));
+        let numbers =
+            self.first_timed().into_iter().flat_map(|first| self.list.numbers_from(first));
         let deliveries = numbers.filter_map(|number| Some((number, self.list.get(number)?)));
         deliveries.filter(|(_, delivery)| delivery.is_timed())
     }
@@ -236,6 +264,6 @@ impl InFlight {
             self.iter().filter_map(|(number, delivery)| Some((delivery.own_due_ms()?, number)));
         assert_eq!(self.own_dues, own_dues.collect());
         let first_timed = self.iter().find(|(_, delivery)| delivery.is_timed());
-        assert_eq!(self.first_timed, first_timed.map(|(number, _)| number));
+        assert_eq!(self.first_timed(), first_timed.map(|(number, _)| number));
     }
 }

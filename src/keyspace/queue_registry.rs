@@ -36,6 +36,8 @@ pub(super) struct QueueRegistry {
     pub(super) disconnected_seen: Option<(Holder, Key, u64)>,
     /// The number of the last delivery.
     pub(super) last_delivery: u64,
+    /// Whether append files say that it was raised at the start.
+    pub(super) is_raise_recorded: bool,
     /// Queues that had nothing left when added, the longest idle first; each once.
     pub(super) idle: VecDeque<(DbIndex, Key)>,
     pub(super) sums: Totals,

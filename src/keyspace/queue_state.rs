@@ -185,8 +185,8 @@ impl QueueState {
         let Some(policy) = &self.policy else { return end_of_pause };
         let oldest_ms = Queue::of(value).and_then(Queue::oldest_ms);
         let expiry = policy.message_ttl_ms.and_then(|ttl| Some(oldest_ms?.saturating_add(ttl)));
-        let timed = self.in_flight.timed().next();
-        let overdue = timed.and_then(|(_, delivery)| self.ack_due_ms(delivery));
+        let timed = self.in_flight.oldest_timed();
+        let overdue = timed.and_then(|delivery| self.ack_due_ms(delivery));
         let own_due = self.in_flight.first_own_due().map(|(due_ms, _)| due_ms);
         let ready = self.delayed.next_due_ms();
         // Recent messages need to be dropped only when all of them are outdated: until then,

@@ -94,6 +94,8 @@ impl Queues<'_> {
         }
         let dead_letter = Some(self.keyspace.dead_letter_origin(key, fate.reason()));
         let hops = hops + 1;
+        // Deduplication is for pushes of clients.
+        self.record_known(db, &target, 1);
         let delay_ms = self.keyspace.policy_of(db, &target).and_then(|policy| policy.delay_ms);
         if let Some(delay_ms) = delay_ms {
             let messages = [message].into_iter();

@@ -130,7 +130,10 @@ impl Queues<'_> {
             return;
         }
         let goal = |one: &Released| (one.stamp.taken_from, one.stamp.ready_ms);
-        for same in row.chunk_by(|a, b| goal(a) == goal(b)) {
+        let are_alike = |a: &Released, b: &Released| {
+            goal(a) == goal(b) && a.stamp.dead_letter == b.stamp.dead_letter
+        };
+        for same in row.chunk_by(are_alike) {
             let Some((end, ready_ms)) = same.first().map(goal) else { continue };
             self.record_ready_since(db, key, ready_ms);
             self.record_known(db, key, same.len());

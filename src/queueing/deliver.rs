@@ -57,7 +57,9 @@ impl Queues<'_> {
         begin: impl FnOnce(&mut Output, usize),
     ) -> Taken {
         let Pop { at, key, end, .. } = from;
-        let Some(count) = self.admit(&from) else { return Taken::Nothing };
+        let Some(count) = self.keyspace.admit_in(from.at, from.claim.owner, from.count) else {
+            return Taken::Nothing;
+        };
         let policy = self.keyspace.policy_in(at);
         let is_at_least_once = policy.is_some_and(|policy| policy.is_at_least_once());
         let is_acknowledged_by_pop = policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
@@ -82,23 +84,13 @@ impl Queues<'_> {
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
 
-    /// How many messages the pop gets, which count for the rate; `None` if it finds no message that may be
-    /// delivered now.
-    fn admit(&mut self, from: &Pop<'_>) -> Option<usize> {
-        let deliverable = self.keyspace.deliverable_in(from.at, from.claim.owner);
-        if deliverable == 0 {
-            return None;
-        }
-        let count = from.count.min(deliverable);
-        self.keyspace.count_for_rate_in(from.at, count);
-        Some(count)
-    }
-
     /// QUEUE POP of a queue with at-least-once delivery: writes the key, and for each message its receipt, the
     /// message, the number of its deliveries, and how long it has waited since it was ready. Returns whether
     /// there was a message; otherwise nothing was written.
     pub(crate) fn pop_with_receipts(&mut self, from: Pop<'_>, reply: &mut Output) -> bool {
-        let Some(count) = self.admit(&from) else { return false };
+        let Some(count) = self.keyspace.admit_in(from.at, from.claim.owner, from.count) else {
+            return false;
+        };
         reply.array(2);
         reply.bulk(from.key);
         reply.array(count);

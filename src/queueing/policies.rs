@@ -13,6 +13,8 @@ impl Queues<'_> {
         at_ms: Option<i64>,
         change: impl FnOnce(&mut Policies) -> R,
     ) -> R {
+        // There are no deliveries without a policy.
+        self.record_raise();
         let ready_before = self.keyspace.ready_count();
         let result = self.keyspace.set_policies(change);
         self.keyspace.begin_pass(at_ms);

@@ -31,6 +31,15 @@ impl Queues<'_> {
         }
     }
 
+    /// Records that the numbers of deliveries were raised at the start, before the first of them.
+    pub(super) fn record_raise(&mut self) {
+        if self.keyspace.effects.is_on()
+            && let Some(number) = self.keyspace.take_raised()
+        {
+            self.keyspace.effects.note(0, &Note::LastDelivery { number });
+        }
+    }
+
     /// Records, before a push to a queue is recorded, that these messages were stored before: a loader must
     /// not take them for new ones.
     pub(crate) fn record_known(&mut self, db: DbIndex, key: &[u8], count: usize) {

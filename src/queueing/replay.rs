@@ -200,7 +200,8 @@ enum Removal<'a> {
     Outermost(End, usize),
     /// It marks one of several equal messages, which is removed next.
     Mark(usize),
-    Marked,
+    /// The marked one; without any, a message that looks like a mark.
+    Marked(&'a [u8]),
     Equal(&'a [u8]),
     All,
 }
@@ -216,7 +217,7 @@ fn removal_of_delayed<'a>(request: &Request<'a>) -> Option<Removal<'a>> {
         name if is_word(name, "rpop") => Some(Removal::Outermost(End::Back, number().unwrap_or(1))),
         name if is_word(name, "lset") && is_mark(request.get(3)?) => Some(Removal::Mark(number()?)),
         name if is_word(name, "lrem") => match request.get(3)? {
-            mark if is_mark(mark) => Some(Removal::Marked),
+            mark if is_mark(mark) => Some(Removal::Marked(mark)),
             message => (number() == Some(1)).then_some(Removal::Equal(message)),
         },
         name if is_word(name, "del") => Some(Removal::All),
@@ -230,7 +231,8 @@ fn remove_delayed(delayed: &mut Delayed, removal: Removal<'_>) {
             iter::from_fn(|| delayed.pop(end)).take(count).for_each(drop);
         }
         Removal::Mark(rank) => delayed.mark(rank),
-        Removal::Marked => delayed.remove_marked(),
+        Removal::Marked(mark) if !delayed.remove_marked() => delayed.remove_equal(mark),
+        Removal::Marked(_) => {}
         Removal::Equal(message) => delayed.remove_equal(message),
         Removal::All => *delayed = Delayed::default(),
     }
@@ -413,6 +415,10 @@ impl Queues<'_> {
     pub(crate) fn end_replay(&mut self, now: Now) {
         for (db, key) in self.keyspace.end_replay(now) {
             self.record_ready(db, &key);
+        }
+        self.keyspace.raise_delivery_to_time(now);
+        if self.keyspace.has_policies() {
+            self.record_raise();
         }
         // No client waits yet, so all are returned at once.
         self.keyspace.disconnect_holder(ClientId::nobody());

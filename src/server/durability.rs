@@ -53,6 +53,7 @@ impl Durability {
             if let Some(text) = single_file::unused(&settings.dir, directory, name) {
                 warn!("{text}");
             }
+            broker.begin_receipts(now);
             return Ok(Durability::Off { begin_us: 0 });
         }
         let directory = open_directory(settings)?;

@@ -1,45 +1,25 @@
 """The programs in README, exactly as printed except for the port."""
 
 import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 
 import redis
 from check import PORT, note, run
+from documents import blocks, printed, program
 
-README = Path(__file__).parents[2] / "README.md"
+README = "README.md"
 LIBRARIES = Path(os.environ["LIBRARIES"])
 
 
-def blocks(language):
-    """All blocks in the language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def program(language, mark, port_free, port_given):
-    """The only block in the language with the mark, with our port."""
-    [found] = [block for block in blocks(language) if mark in block]
-    assert port_free in found, f"README's program for {language} has no {port_free}"
-    return found.replace(port_free, port_given)
-
-
-def printed(*command, source=None):
-    """The output of a program, which must succeed."""
-    done = subprocess.run(command, input=source, capture_output=True, text=True)
-    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr}"
-    return done.stdout
-
-
 def python():
-    source = program("python", "# producer", "redis.Redis()", f"redis.Redis(port={PORT})")
+    source = program(README, "python", "# producer", "redis.Redis()", f"redis.Redis(port={PORT})")
     assert printed(sys.executable, "-", source=source) == "b'resize photo 17'\n"
-    assert len(blocks("python")) == 1 + len(RECIPES), "each has a check"
+    assert len(blocks(README, "python")) == 1 + len(RECIPES), "each has a check"
 
 
 def node():
-    source = program("js", "ioredis", "new Redis()", f"new Redis({PORT})")
+    source = program(README, "js", "ioredis", "new Redis()", f"new Redis({PORT})")
     file = LIBRARIES / "node" / "readme.mjs"
     file.write_text(source)
     assert printed("node", str(file)) == "resize photo 17\n"
@@ -47,7 +27,7 @@ def node():
 
 def rust():
     address = "redis://127.0.0.1"
-    source = program("rust", "redis::Commands", f"{address}/", f"{address}:{PORT}/")
+    source = program(README, "rust", "redis::Commands", f"{address}/", f"{address}:{PORT}/")
     file = LIBRARIES / "rust" / "examples" / "readme.rs"
     file.parent.mkdir(exist_ok=True)
     file.write_text(source)
@@ -60,7 +40,7 @@ def rust():
 
 def recipe(policy):
     """The output of the recipe that sets the policy."""
-    source = program("python", f"POLICY SET {policy} ", "redis.Redis(", f"redis.Redis(port={PORT}, ")
+    source = program(README, "python", f"POLICY SET {policy} ", "redis.Redis(", f"redis.Redis(port={PORT}, ")
     assert len(source.splitlines()) <= 10, "README promises ten lines"
     return printed(sys.executable, "-", source=source)
 

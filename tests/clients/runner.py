@@ -78,6 +78,7 @@ PROGRAMS = [
     Program("firehose.py"),
     Program("queue_policies.py", needs_policies=True),
     Program("shared_workers.py", needs_policies=True),
+    Program("delivery_guarantees.py", needs_policies=True),
 ]
 
 

@@ -64,7 +64,12 @@ pub fn story(broker: &mut Broker, now: Now, again: &[usize]) -> String {
             ask(broker, id, &format!("LPOP {key} 100"), now);
             let flight = ask(broker, id, &format!("QUEUE INFLIGHT {key}"), now);
             let parts = flight.split("client-id").map(|part| part.split("in-flight-ms").last());
-            let flight: Vec<&str> = parts.flatten().collect();
+            // Receipts are never those of another process.
+            let parts = parts.flatten().map(|part| match part.split_once("$7 receipt ") {
+                None => part,
+                Some((_, rest)) => rest.split_once("$7 message").map_or(rest, |(_, rest)| rest),
+            });
+            let flight: Vec<&str> = parts.collect();
             story += &format!("\n{db} {key}: {}", flight.join(""));
         }
     }

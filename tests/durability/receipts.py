@@ -3,7 +3,7 @@ nothing is lost, and nothing is done twice but what was in work at a kill.
 
     receipts.py --seed S --libraries DIR --server COMMAND …
 
-Besides, a job that is longer than its lease.
+Besides, strict order with `max-in-flight 1`, a job that is longer than its lease, and retries that rest.
 """
 
 import argparse
@@ -65,10 +65,10 @@ class Workers:
 class Trial:
     """A broker with append files, its workers, and what may be done twice."""
 
-    def __init__(self, arguments, directory, *options):
+    def __init__(self, arguments, directory, *options, lease_ms=LEASE_MS):
         self.rng = random.Random(arguments.seed)
         self.server = Server([*arguments.server, "--appendfsync", "everysec"], directory)
-        self.commands = commands_of(arguments.libraries)
+        self.commands = commands_of(arguments.libraries, lease_ms)
         self.workers = {}
         # It was in work when its worker or the broker was killed.
         self.in_work = set()
@@ -135,15 +135,15 @@ class Trial:
         note(f"killed: {killed}; of {count} messages {len(twice)} were done again")
 
 
-def commands_of(libraries):
+def commands_of(libraries, lease_ms):
     """All ways to work, each a function from the port to a command."""
     python = [sys.executable, HERE / "receipt_workers.py"]
     node = ["node", libraries / "node" / "receipt_workers.mjs"]
     return {
-        "threads over a pool": lambda port: [*python, port, "threads", QUEUE, LEASE_MS],
-        "asyncio tasks": lambda port: [*python, port, "tasks", QUEUE, LEASE_MS],
-        "ioredis": lambda port: [*node, port, QUEUE, LEASE_MS],
-        "redis-cli": lambda port: ["bash", HERE / "receipt_worker.sh", port, QUEUE, LEASE_MS],
+        "threads over a pool": lambda port: [*python, port, "threads", QUEUE, lease_ms],
+        "asyncio tasks": lambda port: [*python, port, "tasks", QUEUE, lease_ms],
+        "ioredis": lambda port: [*node, port, QUEUE, lease_ms],
+        "redis-cli": lambda port: ["bash", HERE / "receipt_worker.sh", port, QUEUE, lease_ms],
     }
 
 
@@ -153,6 +153,42 @@ def nothing_is_lost(arguments, directory):
         trial.work(COUNT, KILLS)
     finally:
         trial.kill_all()
+
+
+def order_is_kept(arguments, directory):
+    """With `max-in-flight 1`, each message is done before the next, whoever works and dies."""
+    trial = Trial(arguments, directory, "max-in-flight", "1", lease_ms=2000)
+    try:
+        done = trial.work(600, 6)
+    finally:
+        trial.kill_all()
+    steps = {later - earlier for earlier, later in zip(done, done[1:])}
+    assert done[0] == 0 and steps <= {0, 1}, f"not in order: {done}"
+
+
+def retries_rest(arguments, directory):
+    """Each retry comes after its delay, and soon after it."""
+    server = Server(arguments.server, directory).start()
+    options = ["retry-delay-ms", 200, "retry-delay-max-ms", 500, "delivery-limit", 5]
+    try:
+        with server.client() as client:
+            client.execute_command("QUEUE", "POLICY", "SET", "p", QUEUE, *EXPLICIT, *options)
+            client.rpush(QUEUE, "job")
+            returned, rests_ms = None, []
+            pop = ["QUEUE", "POP", 1, QUEUE, "BLOCK", 2000]
+            while popped := client.execute_command(*pop):
+                if returned is not None:
+                    rests_ms.append(round((time.monotonic() - returned) * 1000))
+                [_, [[receipt, *_]]] = popped
+                returned = time.monotonic()
+                assert client.execute_command("QUEUE", "NACK", QUEUE, "IDS", 1, receipt) == 1
+    finally:
+        server.kill()
+    note(f"retries after {rests_ms} ms")
+    assert len(rests_ms) == 4, rests_ms
+    for expected_ms, rest_ms in zip([200, 400, 500, 500], rests_ms):
+        # The rest begins between the two times that are measured. A busy machine is slower.
+        assert expected_ms - 5 <= rest_ms < expected_ms + 1000, rests_ms
 
 
 def a_long_job_is_held(arguments, directory):
@@ -182,7 +218,7 @@ def main():
     arguments = parser.parse_args()
     note(f"seed {arguments.seed}")
     report = Report()
-    for check in [nothing_is_lost, a_long_job_is_held]:
+    for check in [nothing_is_lost, order_is_kept, a_long_job_is_held, retries_rest]:
         with tempfile.TemporaryDirectory() as directory:
             report.check(f"receipts: {check.__name__.replace('_', ' ')}", check, arguments, directory)
     return report.end()

@@ -14,7 +14,8 @@ mod rng;
 mod runner;
 mod string_commands;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use runner::Run;
@@ -37,8 +38,17 @@ fn steps() -> usize {
     variable("TIDEGATE_SIM_STEPS").unwrap_or(STEPS) as usize
 }
 
+/// The model is recursive where the broker is a loop: queues that dead-letter to each other.
+const STACK_BYTES: usize = 256 << 20;
+
 /// Plays one seed; returns the hash of all output. Panics with everything needed to play it again.
 fn play(seed: u64, steps: usize, is_verbose: bool) -> u64 {
+    let thread = thread::Builder::new().stack_size(STACK_BYTES);
+    let playing = thread.spawn(move || play_here(seed, steps, is_verbose)).expect("a thread");
+    playing.join().unwrap_or_else(|reason| resume_unwind(reason))
+}
+
+fn play_here(seed: u64, steps: usize, is_verbose: bool) -> u64 {
     let mut run = Run::new(seed, steps, is_verbose);
     if let Err(reason) = catch_unwind(AssertUnwindSafe(|| run.play())) {
         let text = reason.downcast_ref::<String>().cloned();

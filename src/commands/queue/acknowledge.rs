@@ -101,7 +101,8 @@ pub(super) fn nack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
         }
         (Nack::Fail, Some(delay_ms)) => queues.return_later(ctx.db, &key, &numbers, delay_ms),
         (Nack::Fail, None) => queues.retry(ctx.db, &key, &numbers, Cause::Nacked),
-        (Nack::Fatal, _) => queues.reject(ctx.db, &key, &numbers),
+        (Nack::Fatal, None) => queues.reject(ctx.db, &key, &numbers),
+        (Nack::Fatal, Some(_)) => return Err(CommandError::Syntax),
     }
     ctx.reply.count(numbers.len());
     Ok(())

@@ -27,8 +27,18 @@ use crate::engine::{Arg, Arguments, Command, CommandError};
 /// Receipts.
 const IDS: Arg = Block(&[Named("IDS", "numids"), Many("id")]);
 
+/// Messages in flight by their bytes.
+const VALUE: Arg = Block(&[Word("VALUE"), Many("message")]);
+
 /// The messages in flight that are meant.
-const WHICH: Arg = OneOf(&[IDS, Named("COUNT", "count"), Block(&[Word("VALUE"), Many("message")])]);
+const WHICH: Arg = OneOf(&[IDS, Named("COUNT", "count"), VALUE]);
+
+/// QUEUE NACK, except by value.
+const NACK: Arg = Block(&[
+    OptionalBlock("which", &[OneOf(&[IDS, Named("COUNT", "count")])]),
+    OptionalNamed("DELAY", "milliseconds"),
+    OptionalChoice(&["SILENT", "FAIL", "FATAL"]),
+]);
 
 const PER_DELIVERY: &str =
     "O(N log M) where N is the number of messages given and M the number in flight";
@@ -62,8 +72,7 @@ static SUBCOMMANDS: &[Command] = &[
         .args(&[One("key"), OptionalBlock("which", &[WHICH])]).cost(PER_DELIVERY)
         .says("Acknowledges messages in flight."),
     Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
-        .args(&[One("key"), OptionalBlock("which", &[WHICH]), OptionalNamed("DELAY", "milliseconds"),
-            OptionalChoice(&["SILENT", "FAIL", "FATAL"])])
+        .args(&[One("key"), OneOf(&[NACK, VALUE])])
         .cost(PER_DELIVERY).says("Returns messages in flight to their queue."),
     Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, READ)
         .args(&[One("key"), IDS, OptionalNamed("LEASE", "milliseconds")]).cost(PER_DELIVERY)

@@ -299,21 +299,24 @@ impl Model {
     /// Returns messages that have been in flight for too long: by the policy, and by a time of their own.
     pub(super) fn return_overdue(&mut self, db: usize, key: &[u8]) {
         let Some(policy) = self.policy(key) else { return };
-        let Some(record) = self.queues.get(&(db, key.to_vec())) else { return };
         let now_ms = self.queue_ms();
-        let timed = record.in_flight.iter().filter(|delivery| delivery.own_due_ms.is_none());
-        let overdue: Vec<u64> = match policy.number("ack-timeout-ms") {
-            None => Vec::new(),
-            Some(timeout_ms) => timed
-                .take_while(|delivery| delivery.delivered_ms + timeout_ms <= now_ms)
-                .map(|delivery| delivery.number)
-                .collect(),
-        };
-        let is_due = |delivery: &&Delivery| delivery.own_due_ms.is_some_and(|ms| ms <= now_ms);
-        let due = record.in_flight.iter().filter(is_due);
+        if let Some(timeout_ms) = policy.number("ack-timeout-ms") {
+            let in_flight = self.in_flight_of(db, key).into_iter();
+            let timed = in_flight.filter(|delivery| delivery.own_due_ms.is_none());
+            let overdue = timed.take_while(|one| one.delivered_ms + timeout_ms <= now_ms);
+            let overdue: Vec<u64> = overdue.map(|delivery| delivery.number).collect();
+            self.retry_all(db, key, &overdue, None, TIMED_OUT);
+        }
+        // The first ones may have pushed others out of the queue's limits.
+        let is_due = |one: &Delivery| one.own_due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+        let due = self.in_flight_of(db, key).into_iter().filter(is_due);
         let due: Vec<u64> = due.map(|delivery| delivery.number).collect();
-        self.retry_all(db, key, &overdue, None, TIMED_OUT);
         self.retry_all(db, key, &due, None, TIMED_OUT);
+    }
+
+    fn in_flight_of(&self, db: usize, key: &[u8]) -> Vec<Delivery> {
+        let record = self.queues.get(&(db, key.to_vec()));
+        record.map(|record| record.in_flight.clone()).unwrap_or_default()
     }
 
     /// Why a message in flight must not return: it was delivered too often, or has waited too long.

@@ -3,6 +3,7 @@
 use super::connection::address;
 use super::deliveries::NACKED;
 use super::keys::integer;
+use super::lists::SYNTAX;
 use super::queue_state::Totals;
 use super::reply::Reply;
 use super::{Model, Who, Words};
@@ -67,7 +68,9 @@ impl Model {
                 let is_last = |name: &[u8]| {
                     options.last().is_some_and(|word| word.eq_ignore_ascii_case(name))
                 };
-                if is_last(b"FATAL") {
+                if is_last(b"FATAL") && delay_ms.is_some() {
+                    return Err(SYNTAX.into());
+                } else if is_last(b"FATAL") {
                     self.reject_all(db, &words[2], &numbers);
                 } else if is_last(b"SILENT") {
                     self.uncount(db, &words[2], &numbers);
