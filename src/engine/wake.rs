@@ -38,8 +38,8 @@ pub(crate) fn end_pause(state: &mut State, table: &'static Table, now: Now) {
     follow_up(state, table, now);
 }
 
-/// Serves the clients in line at keys that got messages, or may deliver more, until none can be served. Moving a message may
-/// make another key ready, which is then served too.
+/// Serves the clients in line at keys that got messages, or may deliver more, until none can be served.
+/// Moving a message may make another key ready, which is then served too.
 fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
     loop {
         let ready = state.keyspace.take_ready();

@@ -313,7 +313,8 @@ impl QueuePolicy {
         }
         let choice = "delivery at-least-once needs `acknowledge next-pop` or `acknowledge explicit`. \
             next-pop is for workers that have their own connection and pop one message at a time; \
-            explicit is for all others (pools, threads, tasks), which send QUEUE ACK key VALUE message";
+            explicit is for all others (pools, threads, tasks), which pop with QUEUE POP, or send \
+            QUEUE ACK key VALUE message";
         Err(choice.into())
     }
 

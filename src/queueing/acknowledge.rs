@@ -86,7 +86,7 @@ fn warn_of_sharing(clients: &Clients, id: ClientId, key: &[u8]) {
     warn!(
         "pops of client {} '{}' from {} overlap on '{}': several workers share the connection, so \
          its pops no longer acknowledge. Give each worker its own connection, or set \
-         `acknowledge explicit` and use QUEUE ACK key VALUE message",
+         `acknowledge explicit` and use QUEUE POP, or QUEUE ACK key VALUE message",
         id.number(),
         name.escape_ascii(),
         client.peer.addr(),

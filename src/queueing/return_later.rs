@@ -42,8 +42,8 @@ impl Queues<'_> {
         }
     }
 
-    /// QUEUE NACK with a delay: returns messages in flight after it, except those that were delivered too often or have expired
-    /// meanwhile. Their deliveries are over at once. The numbers are ascending.
+    /// QUEUE NACK with a delay: returns messages in flight after it, except those that were delivered too often
+    /// or have expired meanwhile. Their deliveries are over at once. The numbers are ascending.
     pub(crate) fn return_later(&mut self, db: DbIndex, key: &Key, numbers: &[u64], delay_ms: i64) {
         if delay_ms <= 0 {
             return self.return_messages(db, key, numbers, Cause::Nacked);
