@@ -94,8 +94,8 @@ impl Policy {
         {
             let text = "ERR delivery at-least-once needs `acknowledge next-pop` or `acknowledge \
                 explicit`. next-pop is for workers that have their own connection and pop one message \
-                at a time; explicit is for all others (pools, threads, tasks), which send QUEUE ACK \
-                key VALUE message";
+                at a time; explicit is for all others (pools, threads, tasks), which pop with QUEUE POP, \
+                or send QUEUE ACK key VALUE message";
             return Err(text.into());
         }
         let shown = OPTIONS.iter().filter_map(|&(name, default)| {
