@@ -44,8 +44,7 @@ pub(super) fn end_of(args: &mut Arguments<'_>) -> Result<End, CommandError> {
 pub(super) fn many_arguments(
     mut args: Arguments<'_>,
 ) -> Result<(iter::Take<Args<'_>>, End, usize), CommandError> {
-    let keys = args.integer_within(1, i64::MAX, "ERR numkeys should be greater than 0")?;
-    let keys = args.several(usize::try_from(keys).unwrap_or(usize::MAX))?;
+    let keys = args.counted("ERR numkeys should be greater than 0")?;
     let end = end_of(&mut args)?;
     let mut count = None;
     while let Some(option) = args.optional() {

@@ -83,6 +83,15 @@ impl<'a> Arguments<'a> {
         if self.left() == 0 { Ok(()) } else { Err(CommandError::Syntax) }
     }
 
+    /// Takes a number, at least 1, and as many arguments behind it.
+    ///
+    /// # Errors
+    /// There are fewer; or `error`, if the number is less or none.
+    pub(crate) fn counted(&mut self, error: &'static str) -> Result<Take<Args<'a>>, CommandError> {
+        let count = self.integer_within(1, i64::MAX, error)?;
+        self.several(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
     /// Takes the next argument, as an integer.
     ///
     /// # Errors
@@ -162,6 +171,17 @@ mod tests {
         let mut next = || args.integer_within(0, 9, "ERR no");
         assert_eq!((next(), next()), (Ok(0), Ok(9)));
         assert_eq!(next(), Err(CommandError::text("ERR no")));
+        assert_eq!(next(), Err(CommandError::text("ERR no")));
+    }
+
+    #[test]
+    fn arguments_after_their_number() {
+        let owned = request(["X", "2", "a", "b", "0", "9", "x"]);
+        let mut args = Arguments::of(&owned.as_request());
+        let mut next = || args.counted("ERR no").map(|several| several.collect::<Vec<_>>());
+        assert_eq!(next(), Ok(vec![&b"a"[..], b"b"]));
+        assert_eq!(next(), Err(CommandError::text("ERR no")));
+        assert_eq!(next(), Err(CommandError::Syntax));
         assert_eq!(next(), Err(CommandError::text("ERR no")));
     }
 

@@ -181,9 +181,8 @@ impl Keyspace {
     /// examined, by queue, the oldest first.
     fn look_through_disconnected(&mut self, count_max: usize) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let Some(&client) = self.registry.disconnected.front() else { return Vec::new() };
-        let first = Holder { client, db: 0, by_receipt: false };
         let seen = self.registry.disconnected_seen.take();
-        let seen = seen.unwrap_or_else(|| (first, Key::default(), 0));
+        let seen = seen.unwrap_or_else(|| (Holder::first_of(client), Key::default(), 0));
         let own = self.registry.holdings.of_behind(client, &seen).take(count_max);
         let own: Vec<_> = own.map(|(holder, key, number)| (holder, key.clone(), number)).collect();
         self.registry.disconnected_seen = Some(own.last().cloned().unwrap_or(seen));
@@ -277,20 +276,17 @@ impl Keyspace {
     }
 
     /// Begins the time of a delivery anew: `lease_ms`, or else its lease, or the timeout of the policy.
-    /// Returns whether it is in flight.
-    pub(crate) fn touch(&mut self, at: Slot, number: u64, lease_ms: Option<i64>) -> bool {
+    /// Without any, only the end of its connection returns it.
+    pub(crate) fn touch(&mut self, at: Slot, number: u64, lease_ms: Option<i64>) {
         let now_ms = self.queue_ms;
-        let touched = self.change_in_flight(at, |in_flight, timeout_ms| {
-            let Some(delivery) = in_flight.get(number) else { return false };
-            let own_ms = Some(delivery.lease_ms).filter(|own_ms| *own_ms > 0);
-            match lease_ms.or(own_ms).or(timeout_ms) {
-                Some(ms) => in_flight.set_own_due(number, now_ms.saturating_add(ms), lease_ms),
-                // Only its connection's end returns it.
-                None => true,
+        self.change_in_flight(at, |in_flight, timeout_ms| {
+            let own_ms = in_flight.get(number).map(|delivery| delivery.lease_ms);
+            let own_ms = own_ms.filter(|own_ms| *own_ms > 0);
+            if let Some(ms) = lease_ms.or(own_ms).or(timeout_ms) {
+                in_flight.set_own_due(number, now_ms.saturating_add(ms), lease_ms);
             }
         });
         self.schedule(at.db, at.index);
-        touched.unwrap_or(false)
     }
 
     /// Returns up to `count` of the oldest deliveries that a client has in flight from one queue, except
@@ -302,7 +298,7 @@ impl Keyspace {
         key: &Key,
         count: usize,
     ) -> Vec<u64> {
-        let holder = Holder { client, db, by_receipt: false };
+        let holder = Holder::by_list_commands(client, db);
         self.registry.holdings.of_queue(holder, key).take(count).collect()
     }
 
@@ -363,10 +359,6 @@ mod tests {
         ClientId::new(1 + slot as u64, slot)
     }
 
-    fn holder(client: ClientId) -> Holder {
-        Holder { client, db: 0, by_receipt: false }
-    }
-
     /// Returns each part's messages before it takes the next.
     fn take_parts(keyspace: &mut Keyspace, count_max: usize) -> Vec<(Return, Vec<u64>)> {
         let mut parts = Vec::new();
@@ -376,7 +368,11 @@ mod tests {
                 part.iter().flat_map(|(.., numbers)| numbers).copied().collect();
             if how != Return::Undeliverable {
                 for (slot, number) in numbers.iter().flat_map(|n| (0..100).map(move |s| (s, n))) {
-                    keyspace.registry.holdings.remove(holder(client(slot)), b"q", *number);
+                    keyspace.registry.holdings.remove(
+                        Holder::first_of(client(slot)),
+                        b"q",
+                        *number,
+                    );
                 }
             }
             parts.push((how, numbers));
@@ -393,7 +389,11 @@ mod tests {
             let client = client(slot);
             for _ in 0..*count {
                 number += 1;
-                keyspace.registry.holdings.add(holder(client), &Key::from(&b"q"[..]), number);
+                keyspace.registry.holdings.add(
+                    Holder::first_of(client),
+                    &Key::from(&b"q"[..]),
+                    number,
+                );
             }
             keyspace.disconnect_holder(client);
         }

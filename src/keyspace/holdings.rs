@@ -24,8 +24,14 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    fn first_of(client: ClientId) -> Holder {
-        Holder { client, db: 0, by_receipt: false }
+    /// The client, for messages that its list commands took.
+    pub(super) fn by_list_commands(client: ClientId, db: DbIndex) -> Holder {
+        Holder { client, db, by_receipt: false }
+    }
+
+    /// The first one of a client, in order.
+    pub(super) fn first_of(client: ClientId) -> Holder {
+        Holder::by_list_commands(client, 0)
     }
 
     fn last_of(client: ClientId) -> Holder {

@@ -83,8 +83,8 @@ impl InFlight {
         }
     }
 
-    /// Gives a delivery a time of its own. Returns whether it is still in flight.
-    pub(super) fn set_own_due(&mut self, number: u64, due_ms: i64, lease_ms: Option<i64>) -> bool {
+    /// Gives a delivery a time of its own, if it is still in flight.
+    pub(super) fn set_own_due(&mut self, number: u64, due_ms: i64, lease_ms: Option<i64>) {
         let change = |delivery: &mut Delivery| {
             delivery.lease_ms = lease_ms.unwrap_or(delivery.lease_ms);
             let before_ms = delivery.own_due_ms();
@@ -92,13 +92,12 @@ impl InFlight {
             before_ms
         };
         self.begin_own_dues();
-        let Some(before) = self.list.change(number, change) else { return false };
+        let Some(before) = self.list.change(number, change) else { return };
         match before {
             Some(before_ms) => drop(self.own_dues.remove(&(before_ms, number))),
             None => self.pass_timed(number),
         }
         self.own_dues.insert((due_ms, number));
-        true
     }
 
     /// Takes back that a delivery counts as one.

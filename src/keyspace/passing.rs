@@ -177,7 +177,7 @@ impl Keyspace {
         let bytes_before = queue_state.in_flight.allocated_bytes();
         let in_flight = &mut queue_state.in_flight;
         let mut count = 0;
-        let holder = Holder { client, db: at.db, by_receipt: false };
+        let holder = Holder::by_list_commands(client, at.db);
         self.registry.holdings.take_oldest(holder, key, |number| {
             let can_be_seen = |delivery: &Delivery| delivery.input < input;
             if !in_flight.get(number).is_some_and(can_be_seen) {

@@ -27,19 +27,9 @@ impl Queues<'_> {
         let Some(policy) = policy.filter(|policy| policy.retry_delay_ms.is_some()) else {
             return self.return_part(db, key, how, numbers, cause);
         };
+        let staying = self.begin_return(db, key, how, numbers, cause);
         let delay_ms = |stamp: &Stamp| policy.retry_delay(stamp.deliveries).unwrap_or_default();
-        match how {
-            Return::All => {
-                self.count_returned(db, key, cause, numbers.len());
-                let staying = self.dispose_undeliverable(db, key, numbers);
-                self.delay_returned(db, key, &staying, delay_ms);
-            }
-            Return::Undeliverable => self.return_part(db, key, how, numbers, cause),
-            Return::Newest => {
-                self.count_returned(db, key, cause, numbers.len());
-                self.delay_returned(db, key, numbers, delay_ms);
-            }
-        }
+        self.delay_returned(db, key, &staying, delay_ms);
     }
 
     /// QUEUE NACK with a delay: returns messages in flight after it, except those that were delivered too often
@@ -48,8 +38,7 @@ impl Queues<'_> {
         if delay_ms <= 0 {
             return self.return_messages(db, key, numbers, Cause::Nacked);
         }
-        self.count_returned(db, key, Cause::Nacked, numbers.len());
-        let staying = self.dispose_undeliverable(db, key, numbers);
+        let staying = self.begin_return(db, key, Return::All, numbers, Cause::Nacked);
         self.delay_returned(db, key, &staying, |_| delay_ms);
     }
 

@@ -53,23 +53,37 @@ impl Queues<'_> {
         numbers: &[u64],
         cause: Cause,
     ) {
+        let staying = self.begin_return(db, key, how, numbers, cause);
+        self.put_in_position(db, key, &staying);
+    }
+
+    /// Begins the return of messages in flight, which may be a part of a large number: counts them, and removes
+    /// those that were delivered too often or have expired. Returns the numbers of those to put back now.
+    pub(super) fn begin_return(
+        &mut self,
+        db: DbIndex,
+        key: &Key,
+        how: Return,
+        numbers: &[u64],
+        cause: Cause,
+    ) -> Vec<u64> {
+        if how == Return::Undeliverable {
+            // Examining costs less than moving, but not nothing.
+            self.keyspace.work.keys(numbers.len());
+            let staying = self.dispose_undeliverable(db, key, numbers);
+            self.count_returned(db, key, cause, numbers.len() - staying.len());
+            return Vec::new();
+        }
+        // First, as the totals of a queue end with its last message.
+        self.count_returned(db, key, cause, numbers.len());
         match how {
-            Return::All => self.return_messages(db, key, numbers, cause),
-            Return::Undeliverable => {
-                // Examining costs less than moving, but not nothing.
-                self.keyspace.work.keys(numbers.len());
-                let staying = self.dispose_undeliverable(db, key, numbers);
-                self.count_returned(db, key, cause, numbers.len() - staying.len());
-            }
-            Return::Newest => {
-                self.count_returned(db, key, cause, numbers.len());
-                self.put_in_position(db, key, numbers);
-            }
+            Return::Newest => numbers.to_vec(),
+            _ => self.dispose_undeliverable(db, key, numbers),
         }
     }
 
     /// Counts messages that were in flight and are so no longer, whatever happens to them.
-    pub(super) fn count_returned(&mut self, db: DbIndex, key: &Key, cause: Cause, messages: usize) {
+    fn count_returned(&mut self, db: DbIndex, key: &Key, cause: Cause, messages: usize) {
         let messages = messages as u64;
         self.keyspace.count(db, key, |totals| match cause {
             Cause::Nacked => totals.nacked += messages,
@@ -95,16 +109,13 @@ impl Queues<'_> {
         numbers: &[u64],
         cause: Cause,
     ) {
-        self.count_returned(db, key, cause, numbers.len());
-        let staying = self.dispose_undeliverable(db, key, numbers);
-        self.put_in_position(db, key, &staying);
+        self.return_part(db, key, Return::All, numbers, cause);
     }
 
     /// As `return_messages`, but these deliveries do not count.
     pub(crate) fn return_uncounted(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) {
-        self.count_returned(db, key, Cause::Nacked, numbers.len());
         self.uncount(db, key, numbers);
-        let staying = self.dispose_undeliverable(db, key, numbers);
+        let staying = self.begin_return(db, key, Return::All, numbers, Cause::Nacked);
         self.put_back(db, key, &staying, true);
     }
 
@@ -118,12 +129,7 @@ impl Queues<'_> {
 
     /// Removes those of these messages in flight that were delivered too often or have expired. Returns the
     /// numbers of the others.
-    pub(super) fn dispose_undeliverable(
-        &mut self,
-        db: DbIndex,
-        key: &Key,
-        numbers: &[u64],
-    ) -> Vec<u64> {
+    fn dispose_undeliverable(&mut self, db: DbIndex, key: &Key, numbers: &[u64]) -> Vec<u64> {
         let Some(policy) = self.keyspace.policy_of(db, key) else { return numbers.to_vec() };
         let now_ms = self.keyspace.queue_ms();
         let fate_of = |keyspace: &mut Keyspace, number| {

@@ -51,9 +51,7 @@ fn named_deliveries(
 fn receipts(args: &mut Arguments<'_>) -> Result<Vec<u64>, CommandError> {
     const ERROR: CommandError =
         CommandError::text("ERR a receipt should be a number that QUEUE POP returned");
-    let count =
-        args.integer_within(1, i64::MAX, "ERR the number of ids should be greater than 0")?;
-    let ids = args.several(usize::try_from(count).unwrap_or(usize::MAX))?;
+    let ids = args.counted("ERR the number of ids should be greater than 0")?;
     ids.map(|id| std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).ok_or(ERROR)).collect()
 }
 

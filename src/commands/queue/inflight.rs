@@ -1,6 +1,6 @@
 //! QUEUE INFLIGHT: the messages in flight of a queue.
 
-use super::info::span;
+use super::fields;
 use crate::client_id::ClientId;
 use crate::clients::Clients;
 use crate::commands::take::count_of;
@@ -29,17 +29,15 @@ pub(super) fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(
     reply.array(count);
     for (number, delivery) in queue_state.in_flight.iter().take(count) {
         reply.map(8);
-        reply.bulk(b"receipt");
-        reply.bulk(itoa::Buffer::new().format(number).as_bytes());
-        reply.bulk(b"message");
-        reply.bulk(&delivery.message);
+        fields::text(reply, "receipt", Some(itoa::Buffer::new().format(number).as_bytes()));
+        fields::text(reply, "message", Some(&delivery.message));
         write_client(reply, clients, delivery.owner);
-        reply.bulk(b"in-flight-ms");
-        reply.integer(now_ms.saturating_sub(delivery.delivered_ms));
+        let in_flight_ms = now_ms.saturating_sub(delivery.delivered_ms);
+        fields::number(reply, "in-flight-ms", Some(in_flight_ms));
         let due_ms = queue_state.ack_due_ms(delivery);
-        span(reply, "due-ms", due_ms.map(|due_ms| due_ms.saturating_sub(now_ms).max(0)));
-        reply.bulk(b"deliveries");
-        reply.integer(delivery.stamp.deliveries.into());
+        let due_ms = due_ms.map(|due_ms| due_ms.saturating_sub(now_ms).max(0));
+        fields::number(reply, "due-ms", due_ms);
+        fields::number(reply, "deliveries", Some(delivery.stamp.deliveries.into()));
     }
     keyspace.work.moved(count);
     Ok(())
@@ -48,20 +46,11 @@ pub(super) fn inflight(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(
 /// Writes who has a message: nobody, or a client, which may have disconnected while its messages are being
 /// returned.
 fn write_client(reply: &mut Output, clients: &Clients, id: ClientId) {
-    reply.bulk(b"client-id");
-    match id == ClientId::nobody() {
-        true => reply.null(),
-        false => reply.bulk(id.number().to_string().as_bytes()),
-    }
+    let number = (id != ClientId::nobody()).then(|| id.number().to_string());
+    fields::text(reply, "client-id", number.as_deref().map(str::as_bytes));
     let client = clients.get(id);
-    reply.bulk(b"client-name");
-    match client {
-        Some(client) => reply.bulk(client.identity.as_ref().map_or(&[], |who| &who.name)),
-        None => reply.null(),
-    }
-    reply.bulk(b"client-addr");
-    match client {
-        Some(client) => reply.bulk(client.peer.addr().as_bytes()),
-        None => reply.null(),
-    }
+    let name = client.map(|client| client.identity.as_ref().map_or(&[][..], |who| &who.name));
+    fields::text(reply, "client-name", name);
+    let addr = client.map(|client| client.peer.addr());
+    fields::text(reply, "client-addr", addr.as_ref().map(|addr| addr.as_bytes()));
 }

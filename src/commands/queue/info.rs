@@ -1,9 +1,10 @@
 //! QUEUE INFO: what is known about a queue.
 
+use super::fields;
 use crate::engine::{Arguments, CommandError, Context};
 use crate::keyspace::{COUNTS, Line, QueueState, Totals};
 use crate::pauses::Pauses;
-use crate::resp::{Output, Request};
+use crate::resp::Request;
 
 /// Returns the paused directions of a queue as a word.
 fn paused_word(pauses: Pauses) -> &'static str {
@@ -40,43 +41,21 @@ pub(super) fn info(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     );
     let reply = &mut *ctx.reply;
     reply.map(10 + COUNTS.len());
-    reply.bulk(b"policy");
-    match policy {
-        Some(policy) => reply.bulk(&policy.name),
-        None => reply.null(),
-    }
-    field(reply, "length", len);
-    reply.bulk(b"bytes");
-    match bytes {
-        Some(bytes) => reply.count(bytes),
-        None => reply.null(),
-    }
-    span(reply, "oldest-age-ms", oldest_ms.map(|oldest_ms| now_ms.saturating_sub(oldest_ms)));
-    field(reply, "in-flight", in_flight);
-    field(reply, "delayed", delayed);
-    field(reply, "consumers-waiting", consumers);
-    field(reply, "producers-waiting", producers);
-    reply.bulk(b"paused");
-    reply.bulk(paused_word(pauses).as_bytes());
-    span(reply, "paused-for-ms", pauses.next_end_ms().map(|end_ms| end_ms.saturating_sub(now_ms)));
+    fields::text(reply, "policy", policy.as_ref().map(|policy| &policy.name[..]));
+    fields::count(reply, "length", len);
+    // No allocation exceeds isize::MAX bytes, and counts of messages stay far below the maximum of i64.
+    fields::number(reply, "bytes", bytes.map(|bytes| bytes as i64));
+    let oldest_age_ms = oldest_ms.map(|oldest_ms| now_ms.saturating_sub(oldest_ms));
+    fields::number(reply, "oldest-age-ms", oldest_age_ms);
+    fields::count(reply, "in-flight", in_flight);
+    fields::count(reply, "delayed", delayed);
+    fields::count(reply, "consumers-waiting", consumers);
+    fields::count(reply, "producers-waiting", producers);
+    fields::text(reply, "paused", Some(paused_word(pauses).as_bytes()));
+    let paused_for_ms = pauses.next_end_ms().map(|end_ms| end_ms.saturating_sub(now_ms));
+    fields::number(reply, "paused-for-ms", paused_for_ms);
     for (name, count) in COUNTS {
-        reply.bulk(name.as_bytes());
-        // Counts of messages stay far below the maximum of i64.
-        reply.integer(count(&totals).cast_signed());
+        fields::number(reply, name, Some(count(&totals).cast_signed()));
     }
     Ok(())
-}
-
-fn field(reply: &mut Output, name: &str, count: usize) {
-    reply.bulk(name.as_bytes());
-    reply.count(count);
-}
-
-/// Writes a number of milliseconds, or null.
-pub(super) fn span(reply: &mut Output, name: &str, ms: Option<i64>) {
-    reply.bulk(name.as_bytes());
-    match ms {
-        Some(ms) => reply.integer(ms),
-        None => reply.null(),
-    }
 }

@@ -2,6 +2,7 @@
 //! has the functions of one subject.
 
 mod acknowledge;
+mod fields;
 mod help;
 mod inflight;
 mod info;

@@ -1,6 +1,6 @@
 //! QUEUE PEEK: what is known about the first messages of a queue, which stay as they are.
 
-use super::count_option;
+use super::{count_option, fields};
 use crate::client_id::ClientId;
 use crate::clients::{Client, Clients};
 use crate::engine::{Arguments, CommandError, Context, is_word};
@@ -131,41 +131,25 @@ fn write_all<'a, T, I: Iterator<Item = Seen<'a>>>(
 
 fn write(reply: &mut Output, clients: &Clients, seen: &Seen<'_>) {
     reply.map(9);
-    text(reply, "message", Some(seen.message));
-    number(reply, "deliveries", seen.deliveries.map(i64::from));
-    number(reply, "age-ms", seen.age_ms);
-    number(reply, "due-ms", seen.due_ms);
+    fields::text(reply, "message", Some(seen.message));
+    fields::number(reply, "deliveries", seen.deliveries.map(i64::from));
+    fields::number(reply, "age-ms", seen.age_ms);
+    fields::number(reply, "due-ms", seen.due_ms);
     let origin = seen.stamp.dead_letter.as_deref();
-    text(reply, "from", origin.map(|origin| &origin.from[..]));
-    text(reply, "reason", origin.map(|origin| origin.reason.word().as_bytes()));
+    fields::text(reply, "from", origin.map(|origin| &origin.from[..]));
+    fields::text(reply, "reason", origin.map(|origin| origin.reason.word().as_bytes()));
     let receipt = seen.holder.map(|(number, _)| number.to_string());
-    text(reply, "receipt", receipt.as_deref().map(str::as_bytes));
+    fields::text(reply, "receipt", receipt.as_deref().map(str::as_bytes));
     // A lease belongs to nobody.
     let owner = seen.holder.map(|(_, delivery)| delivery.owner);
     let owner = owner.filter(|owner| *owner != ClientId::nobody());
     let id = owner.map(|owner| owner.number().to_string());
-    text(reply, "client-id", id.as_deref().map(str::as_bytes));
+    fields::text(reply, "client-id", id.as_deref().map(str::as_bytes));
     let client = owner.and_then(|owner| clients.get(owner));
-    text(reply, "client-name", client.and_then(name_of));
+    fields::text(reply, "client-name", client.and_then(name_of));
 }
 
 fn name_of(client: &Client) -> Option<&[u8]> {
     let name = &client.identity.as_ref()?.name[..];
     (!name.is_empty()).then_some(name)
-}
-
-fn text(reply: &mut Output, field: &str, value: Option<&[u8]>) {
-    reply.bulk(field.as_bytes());
-    match value {
-        Some(value) => reply.bulk(value),
-        None => reply.null(),
-    }
-}
-
-fn number(reply: &mut Output, field: &str, value: Option<i64>) {
-    reply.bulk(field.as_bytes());
-    match value {
-        Some(value) => reply.integer(value),
-        None => reply.null(),
-    }
 }

@@ -24,8 +24,7 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn read(mut args: Arguments<'a>) -> Result<Wanted<'a>, CommandError> {
-        let keys = args.integer_within(1, i64::MAX, "ERR numkeys should be greater than 0")?;
-        let keys = args.several(usize::try_from(keys).unwrap_or(usize::MAX))?;
+        let keys = args.counted("ERR numkeys should be greater than 0")?;
         let mut wanted = Wanted { keys, end: End::Front, count: 1, block_ms: None, lease_ms: None };
         while let Some(option) = args.optional() {
             if is_word(option, "left") {
