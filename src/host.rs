@@ -2,6 +2,7 @@
 //! a command that needs one asks the host.
 
 use crate::settings::Settings;
+use std::path::Path;
 use std::time::Duration;
 
 /// The program around a broker.
@@ -33,6 +34,27 @@ pub trait Host: Send {
     /// Writes the settings back to the file they came from (CONFIG REWRITE).
     fn rewrite_config(&mut self, settings: &Settings) -> Result<(), String>;
 
+    /// Reads a file that the settings name (ACL LOAD).
+    ///
+    /// # Errors
+    /// The reason, as the operating system says it.
+    fn read_file(&mut self, path: &Path) -> Result<Vec<u8>, String>;
+
+    /// Replaces a file that the settings name, or creates it for this user alone: after a crash it has
+    /// the old content or the new one (ACL SAVE).
+    ///
+    /// # Errors
+    /// The reason, as the operating system says it.
+    fn replace_file(&mut self, path: &Path, content: &[u8]) -> Result<(), String>;
+
+    /// Fills `bytes` with random ones that nobody can guess (ACL GENPASS).
+    ///
+    /// # Errors
+    /// There is no source of them.
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        fill_random(bytes)
+    }
+
     /// Applies settings of the host, such as the log level, after CONFIG SET.
     fn settings_changed(&mut self, settings: &Settings);
 
@@ -53,6 +75,20 @@ pub trait Host: Send {
 
     /// Asks the allocator to return free memory to the operating system.
     fn release_memory(&mut self) {}
+}
+
+/// Fills `bytes` from the operating system's generator.
+fn fill_random(bytes: &mut [u8]) -> Result<(), String> {
+    let mut left = bytes;
+    while !left.is_empty() {
+        let filled = rustix::rand::getrandom(&mut *left, rustix::rand::GetRandomFlags::empty());
+        match filled {
+            Ok(count) => left = &mut left[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
 }
 
 /// What a broker asks of the program's allocator. The library uses whatever allocator the program has.
@@ -97,6 +133,14 @@ impl Host for NoHost {
 
     fn rewrite_config(&mut self, _settings: &Settings) -> Result<(), String> {
         Err("The server is running without a config file".into())
+    }
+
+    fn read_file(&mut self, _path: &Path) -> Result<Vec<u8>, String> {
+        Err("this broker has no server to read files".into())
+    }
+
+    fn replace_file(&mut self, _path: &Path, _content: &[u8]) -> Result<(), String> {
+        Err("this broker has no server to write files".into())
     }
 
     fn settings_changed(&mut self, _settings: &Settings) {}

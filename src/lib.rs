@@ -65,6 +65,7 @@
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
+//! | `acl` | users: their passwords, what they may do, what was refused |
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
@@ -90,7 +91,7 @@
 //! into its one buffer: the transport takes the bytes from the socket, and the speaker passes them to
 //! [`Broker::receive`]. The parser finds the request's arguments as slices of that buffer; only an
 //! incomplete tail is copied, to be put before the next bytes. The broker looks the name up in the table
-//! of commands. `engine/dispatch.rs` asks the gates: arity, password, a pause, the memory limit, an open
+//! of commands. `engine/dispatch.rs` asks the gates: arity, password, the user's rights, a pause, the memory limit, an open
 //! transaction. Then it calls the function of the command: `commands/list.rs` looks the key up in the
 //! keyspace, once, and the queue there takes the message: its only copy. The reply is written into the
 //! client's outbox (`clients/outbox`), which puts the client on the list of those to be written. When all
@@ -118,6 +119,7 @@
 #![warn(missing_docs, unreachable_pub)]
 #![deny(unsafe_code)]
 
+mod acl;
 mod client_id;
 mod host;
 mod in_process;

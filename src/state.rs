@@ -1,5 +1,6 @@
 //! Everything that commands read and change.
 
+use crate::acl::{AccessLog, Catalogue, Users};
 use crate::channels::Channels;
 use crate::client_id::ClientId;
 use crate::clients::{Clients, CloseReason};
@@ -35,6 +36,9 @@ pub enum ShutdownRequest {
 /// The broker's state.
 pub struct State {
     pub(crate) settings: Settings,
+    pub(crate) users: Users,
+    /// Refused requests.
+    pub(crate) access_log: AccessLog,
     pub(crate) clients: Clients,
     pub(crate) keyspace: Keyspace,
     pub(crate) channels: Channels,
@@ -66,7 +70,14 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> State {
+    /// `catalogue` has the commands that users may be allowed.
+    pub(crate) fn new(
+        settings: Settings,
+        catalogue: &'static Catalogue,
+        seed: u64,
+        host: Box<dyn Host>,
+        now: Now,
+    ) -> State {
         let mut random = Random::new(seed);
         let run_id = (0..5).map(|_| format!("{:08x}", random.next() as u32)).collect();
         let mut clients = Clients::default();
@@ -83,7 +94,10 @@ impl State {
             count_max(settings.dedup_messages_max),
             count_max(settings.idle_queues_max),
         );
+        let users = Users::new(catalogue, &settings.requirepass, settings.opens_channels());
         State {
+            users,
+            access_log: AccessLog::default(),
             keyspace,
             channels: Channels::new(random.next()),
             channel_policies,

@@ -1,5 +1,6 @@
 //! Counters since the start, for INFO. CONFIG RESETSTAT resets them.
 
+use crate::acl::LogSubject;
 use crate::histogram::Histogram;
 use std::collections::VecDeque;
 
@@ -31,6 +32,28 @@ pub(crate) struct Timer {
     pub is_one_request: bool,
 }
 
+/// Requests and authentications that were refused, by their subject.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Denied {
+    pub auth: u64,
+    pub command: u64,
+    pub key: u64,
+    pub channel: u64,
+}
+
+impl Denied {
+    /// Counts one.
+    pub(crate) fn count(&mut self, subject: LogSubject) {
+        let counter = match subject {
+            LogSubject::Auth => &mut self.auth,
+            LogSubject::Command => &mut self.command,
+            LogSubject::Key => &mut self.key,
+            LogSubject::Channel => &mut self.channel,
+        };
+        *counter += 1;
+    }
+}
+
 /// Counters of the whole broker.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
@@ -42,8 +65,8 @@ pub(crate) struct Stats {
     /// Reads from sockets, and writes to them.
     pub reads: u64,
     pub writes: u64,
-    /// Wrong passwords.
-    pub denied: u64,
+    /// Refused requests and authentications.
+    pub denied: Denied,
     pub keyspace_hits: u64,
     pub keyspace_misses: u64,
     pub error_replies: u64,
@@ -165,7 +188,9 @@ impl Stats {
 
     /// CONFIG RESETSTAT: resets all except the peak, which restarts at the current use.
     pub(crate) fn reset(&mut self, used_bytes: usize) {
-        *self = Stats { peak_used_bytes: used_bytes, ..Stats::default() };
+        // As in Redis, refusals go on to be counted.
+        let denied = self.denied;
+        *self = Stats { peak_used_bytes: used_bytes, denied, ..Stats::default() };
     }
 }
 

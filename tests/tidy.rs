@@ -20,7 +20,7 @@ const MODULES: &[&[&str]] = &[
         "quotes",
         "key",
     ],
-    &["policy"],
+    &["policy", "acl"],
     &["departure", "pauses", "settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
     &["note", "value"],
     &["effects"],

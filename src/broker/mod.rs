@@ -36,6 +36,8 @@ const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 17 * 1024;
 pub struct Broker {
     state: State,
     table: &'static Table,
+    /// What is wrong with the users of the settings.
+    users_error: Option<String>,
     /// Parses requests that arrive whole. A client has its own parser only within a request.
     parser: RequestParser,
     /// Whether more values are due, so that the next turn must not wait.
@@ -47,10 +49,20 @@ pub struct Broker {
 impl Broker {
     /// A broker with no keys and no clients. `seed` keys the hash tables and should not be guessable by
     /// clients. The same seed and calls give the same run.
+    ///
+    /// If something is wrong with the users of the settings, nobody can authenticate: see
+    /// [`users_error`](Broker::users_error).
     pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> Broker {
+        let table = commands::table();
+        let mut state = State::new(settings, table.catalogue(), seed, host, now);
+        let users_error = commands::load_users(&mut state).err();
+        if let Some(error) = &users_error {
+            log::error!("nobody is let in: {error}");
+        }
         Broker {
-            state: State::new(settings, seed, host, now),
-            table: commands::table(),
+            state,
+            table,
+            users_error,
             parser: RequestParser::default(),
             has_due_expiries: false,
             next_idle_check_us: 0,
@@ -63,7 +75,7 @@ impl Broker {
         self.state.stats.connections_received += 1;
         let id = self.state.clients.connect(slot, peer, now.monotonic_us);
         if let Some(client) = self.state.clients.get_mut(id) {
-            client.is_authenticated = self.state.settings.requirepass.is_empty();
+            client.is_authenticated = self.state.users.is_open();
             debug!("accepted {}", client.described());
         }
         id
@@ -182,7 +194,7 @@ impl Broker {
             }
             let limits = Limits {
                 bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
-                is_unauthenticated: client.must_authenticate(&self.state.settings.requirepass),
+                is_unauthenticated: client.must_authenticate(&self.state.users),
             };
             if limits.is_unauthenticated && reply.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX {
                 self.state.clients.close(id, CloseReason::OutputLimit);
@@ -397,6 +409,16 @@ impl Broker {
     /// The settings in effect, including changes by CONFIG SET.
     pub fn settings(&self) -> &Settings {
         &self.state.settings
+    }
+
+    /// What is wrong with the users that the settings declare, by `user` directives or an ACL file.
+    pub fn users_error(&self) -> Option<&str> {
+        self.users_error.as_deref()
+    }
+
+    /// Whether clients need no password.
+    pub fn is_open_to_all(&self) -> bool {
+        self.state.users.is_open()
     }
 
     /// The number of connected clients.

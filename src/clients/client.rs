@@ -3,6 +3,7 @@
 use super::consuming::Consuming;
 use super::outbox::Outbox;
 use super::wait::{Blocked, Wait};
+use crate::acl::{UserId, Users};
 use crate::client_id::ClientId;
 use crate::flags::Flags;
 use crate::keyspace::{DbIndex, Key};
@@ -114,6 +115,9 @@ pub enum CloseReason {
     /// CLIENT KILL by another client.
     #[error("CLIENT KILL")]
     Killed,
+    /// The client's user was deleted, or may no longer use a channel to which it is subscribed.
+    #[error("its user was deleted or lost a right that it uses")]
+    UserChanged,
     /// CLIENT KILL by the client itself, which gets its reply first.
     #[error("CLIENT KILL by the client itself")]
     KilledItself,
@@ -224,6 +228,8 @@ pub(crate) struct Client {
     pub id: ClientId,
     pub peer: Peer,
     pub db: DbIndex,
+    /// The user whose rights it has.
+    pub user: UserId,
     pub is_authenticated: bool,
     pub is_monitor: bool,
     /// CLIENT NO-EVICT: shown by CLIENT LIST; no client is ever evicted.
@@ -267,6 +273,7 @@ impl Client {
             id,
             peer,
             db: 0,
+            user: UserId::DEFAULT,
             is_authenticated: false,
             is_monitor: false,
             no_evict: false,
@@ -311,10 +318,11 @@ impl Client {
         self.subscriptions.as_ref().is_some_and(|subscriptions| !subscriptions.is_empty())
     }
 
-    /// Whether the client must first authenticate. No longer true if there is no password any more.
+    /// Whether the client must first authenticate. No longer true if the default user needs no password
+    /// any more.
     #[inline]
-    pub(crate) fn must_authenticate(&self, requirepass: &str) -> bool {
-        !self.is_authenticated && !requirepass.is_empty()
+    pub(crate) fn must_authenticate(&self, users: &Users) -> bool {
+        !self.is_authenticated && !users.is_open()
     }
 
     /// Whether the client is between MULTI and EXEC or DISCARD.
@@ -353,7 +361,12 @@ impl Client {
     pub(crate) fn is_gone(&self) -> bool {
         matches!(
             self.closing,
-            Some(CloseReason::Killed | CloseReason::Idle | CloseReason::ConnectionFailed)
+            Some(
+                CloseReason::Killed
+                    | CloseReason::UserChanged
+                    | CloseReason::Idle
+                    | CloseReason::ConnectionFailed
+            )
         )
     }
 

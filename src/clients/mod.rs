@@ -236,8 +236,11 @@ impl Clients {
     }
 
     /// Ends `lend_output`. `is_answered`: the output now ends with a reply.
-    pub(crate) fn return_output(&mut self, id: ClientId, lent: Output, is_answered: bool) {
+    pub(crate) fn return_output(&mut self, id: ClientId, mut lent: Output, is_answered: bool) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
+        if client.is_gone() {
+            lent.clear();
+        }
         let mut behind = client.outbox.take_back(lent, is_answered);
         mark_dirty(client, &mut self.dirty);
         let unused = [client.outbox.release(), behind.release()];

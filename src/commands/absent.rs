@@ -1,5 +1,5 @@
 //! Commands that graphical clients and test harnesses send to every server: modules, functions,
-//! scripts, users, snapshots and replicas. None of these exist here. The replies are those of a
+//! scripts, snapshots and replicas. None of these exist here. The replies are those of a
 //! redis-server without any.
 
 use super::help;
@@ -23,22 +23,12 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("Waits for acknowledgements of replicas; there are none."),
     Command::new("lastsave", 1, lastsave).group(Server).since("1.0.0").anytime().fast().dangerous()
         .counts_as_admin().tips(VARIES).says("Returns the time of the start, as there are no snapshots."),
-    Command::container("acl", ACL).group(Server).since("6.0.0")
-        .says("A container for commands about users."),
     Command::container("module", MODULE).group(Server).since("4.0.0")
         .says("A container for commands about modules."),
     Command::container("function", FUNCTION).group(Scripting).since("7.0.0")
         .says("A container for commands about functions."),
     Command::container("script", SCRIPT).group(Scripting).since("2.6.0")
         .says("A container for commands about scripts."),
-];
-
-#[rustfmt::skip]
-static ACL: &[Command] = &[
-    Command::new("acl|whoami", 2, whoami).group(Server).since("6.0.0").no_script().anytime()
-        .says("Returns the connection's user; there is only one."),
-    Command::new("acl|help", 2, acl_help).group(Server).since("6.0.0").anytime()
-        .says("Returns help on the subcommands."),
 ];
 
 #[rustfmt::skip]
@@ -104,11 +94,6 @@ fn lastsave(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn whoami(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    ctx.reply.bulk(b"default");
-    Ok(())
-}
-
 fn nothing(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.array(0);
     Ok(())
@@ -166,12 +151,6 @@ fn script_exists(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Com
     let scripts = request.args_from(2);
     ctx.reply.array(scripts.len());
     scripts.for_each(|_| ctx.reply.integer(0));
-    Ok(())
-}
-
-fn acl_help(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let lines = ["WHOAMI", "    Return the current connection username."];
-    help::write(ctx.reply, "ACL", &lines);
     Ok(())
 }
 

@@ -1,12 +1,12 @@
 //! CLIENT: names, replies, waits and pauses of connections. CLIENT LIST and CLIENT KILL have their own
 //! files.
 
-use super::client_list::shown_id;
 use super::help::wrong_arguments;
 use super::{client_kill, client_list};
 use crate::clients::{Identity, ReplyMode};
 use crate::engine::Arg::{Choice, One, Optional, OptionalChoice, OptionalNamed};
 use crate::engine::Group::Connection;
+use crate::engine::client_line::shown_id;
 use crate::engine::syntax::ALL_CLIENTS;
 use crate::engine::tips::{ALL_NODES_SUCCEED, VARIES};
 use crate::engine::{Arg, Arguments, Command, CommandError, Context, integer, is_word};

@@ -4,6 +4,7 @@
 use super::audit::log_action;
 use super::client_list::Kind;
 use super::pubsub;
+use crate::acl::{UserId, Users};
 use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason};
 use crate::engine::open_transaction;
@@ -18,6 +19,7 @@ struct Conditions<'a> {
     number: Option<u64>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
+    user: Option<UserId>,
     kind: Option<Kind>,
     /// Whether the calling client may be closed too.
     includes_caller: bool,
@@ -28,6 +30,7 @@ impl Conditions<'_> {
         !client.is_gone()
             && (self.includes_caller || client.id != caller)
             && self.number.is_none_or(|number| number == client.id.number())
+            && self.user.is_none_or(|user| user == client.user)
             && self.kind.is_none_or(|kind| kind == Kind::of(client))
             && self.addr.is_none_or(|addr| addr == client.peer.addr().as_bytes())
             && self.laddr.is_none_or(|laddr| laddr == client.peer.laddr().as_bytes())
@@ -42,7 +45,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
         let addr = Some(args.required()?);
         Conditions { addr, includes_caller: true, ..Conditions::default() }
     } else {
-        conditions(args)?
+        conditions(args, &ctx.state.users)?
     };
     log_action(ctx, request);
     let all = ctx.state.clients.iter();
@@ -52,7 +55,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
         if id == ctx.client {
             ctx.state.clients.close(id, CloseReason::KilledItself);
         } else {
-            kill_other(ctx.state, id);
+            close_other(ctx.state, id, CloseReason::Killed);
         }
     }
     match met.len() {
@@ -63,7 +66,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     Ok(())
 }
 
-fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
+fn conditions<'a>(mut args: Arguments<'a>, users: &Users) -> Result<Conditions<'a>, CommandError> {
     let mut conditions = Conditions::default();
     while let Some(option) = args.optional() {
         let value = args.required()?;
@@ -76,10 +79,9 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
             _ if is_word(option, "type") => conditions.kind = Some(Kind::parse(value)?),
             _ if is_word(option, "addr") => conditions.addr = Some(value),
             _ if is_word(option, "laddr") => conditions.laddr = Some(value),
-            // There is only one user, so every client matches.
-            _ if is_word(option, "user") && value == b"default" => {}
             _ if is_word(option, "user") => {
-                return Err(CommandError::quoting("ERR No such user '", value, "'"));
+                let no_user = || CommandError::quoting("ERR No such user '", value, "'");
+                conditions.user = Some(users.find(value).ok_or_else(no_user)?);
             }
             _ if is_word(option, "skipme") && is_word(value, "yes") => {
                 conditions.includes_caller = false;
@@ -95,9 +97,9 @@ fn conditions(mut args: Arguments<'_>) -> Result<Conditions<'_>, CommandError> {
 
 /// Closes another client. The connection is dropped at the end of the turn, but from now on the client
 /// gets no messages, does not count as a subscriber and breaks no watches.
-fn kill_other(state: &mut State, id: ClientId) {
+pub(super) fn close_other(state: &mut State, id: ClientId, reason: CloseReason) {
     // First, so that pending input is not run when the wait ends.
-    state.clients.close(id, CloseReason::Killed);
+    state.clients.close(id, reason);
     wait::stop(state, id);
     open_transaction::forget(state, id);
     pubsub::forget(state, id);

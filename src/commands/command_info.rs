@@ -1,7 +1,7 @@
 //! COMMAND: describes the command table to clients. <https://redis.io/docs/latest/commands/command/>
 
-use super::categories::categories;
 use super::command_docs;
+use crate::acl::Categories;
 use crate::engine::Arg::{Named, One, OptionalBlock, OptionalMany};
 use crate::engine::Group::Server;
 use crate::engine::tips::ORDER_VARIES;
@@ -85,9 +85,9 @@ fn write_info(reply: &mut Output, command: &Command) {
     reply.integer(first);
     reply.integer(last);
     reply.integer(step);
-    let categories = categories(command);
-    reply.set(categories.len());
-    for category in categories {
+    let categories = command.categories();
+    reply.set(categories.names().count());
+    for category in categories.names() {
         reply.simple(&format!("@{category}"));
     }
     reply.set(command.tips.len());
@@ -117,7 +117,7 @@ fn write_words(reply: &mut Output, words: &[&str]) {
 fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
     reply.map(3);
     reply.bulk(b"flags");
-    write_words(reply, spec.uses);
+    write_words(reply, spec.uses.words);
     reply.bulk(b"begin_search");
     // A position in a request is small.
     write_search(reply, "index", &[("index", spec.begin as i64)]);
@@ -190,9 +190,8 @@ fn filter<'a>(word: &[u8], value: &'a [u8]) -> Option<Filter<'a>> {
         // There are no modules, so no command belongs to one.
         Some(Box::new(|_| false))
     } else if is_word(word, "aclcat") {
-        Some(Box::new(move |command| {
-            categories(command).iter().any(|category| is_word(value, category))
-        }))
+        let category = Categories::named(value).unwrap_or_default();
+        Some(Box::new(move |command| command.categories().intersects(category)))
     } else if is_word(word, "pattern") {
         let pattern = value.to_ascii_lowercase();
         Some(Box::new(move |command| glob_matches(&pattern, command.name.as_bytes())))
@@ -235,8 +234,8 @@ fn write_keys(
         .of(&asked)
         .ok_or(CommandError::text("ERR Invalid arguments specified for command"))?;
     reply.array(keys.len());
-    for (key, uses) in keys {
-        write(reply, key, uses);
+    for key in keys {
+        write(reply, key.name, key.uses.words);
     }
     Ok(())
 }

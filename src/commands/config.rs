@@ -1,10 +1,11 @@
 //! CONFIG: the settings of the running server, and the reset of its counters.
 
 use super::audit::log_action;
+use crate::acl::{User, UserId, Users};
 use crate::engine::Arg::{Many, Pairs};
 use crate::engine::Group::Server;
 use crate::engine::tips::ALL_NODES_SUCCEED;
-use crate::engine::{Command, CommandError, Context};
+use crate::engine::{Command, CommandError, Context, is_word};
 use crate::glob::glob_matches;
 use crate::note::Note;
 use crate::queueing::Queues;
@@ -81,6 +82,10 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     state.settings = next;
     // Most settings are read where they are needed; these have copies elsewhere.
     state.clients.set_output_limits(state.settings.output_limits, ctx.now.monotonic_us);
+    state.users.set_allows_channels(state.settings.opens_channels());
+    if args.chunks(2).any(|pair| pair.first().is_some_and(|name| is_word(name, "requirepass"))) {
+        state.users.set_default_password(&state.settings.requirepass);
+    }
     state.slowlog.trim(count_max(state.settings.slowlog_len_max));
     state.keyspace.set_memory_limits(
         count_max(state.settings.dedup_messages_max),
@@ -110,6 +115,7 @@ const NO_FILE: &str = "The server is running without a config file";
 
 fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     let state = &mut *ctx.state;
+    state.settings.users = declared_users(state)?;
     match state.host.rewrite_config(&state.settings) {
         Ok(()) => {
             adopt_policies(state);
@@ -119,6 +125,21 @@ fn rewrite(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         Err(reason) if reason == NO_FILE => Err(CommandError::from(format!("ERR {NO_FILE}"))),
         Err(reason) => Err(CommandError::from(format!("ERR Rewriting config file: {reason}"))),
     }
+}
+
+/// The users as `user` directives. The default user is left out if `requirepass` says all of it.
+fn declared_users(state: &State) -> Result<Vec<Vec<String>>, CommandError> {
+    let fresh = Users::new(state.users.catalogue(), &state.settings.requirepass, false);
+    let usual = fresh.get(UserId::DEFAULT).describe();
+    let differing = state.users.iter().map(User::describe).filter(|line| *line != usual);
+    let words = |line: Vec<u8>| {
+        const NOT_TEXT: CommandError = CommandError::text(
+            "ERR Rewriting config file: a user has rules that are not UTF-8 text; use an ACL file",
+        );
+        let line = String::from_utf8(line).map_err(|_| NOT_TEXT)?;
+        Ok(line.split(' ').skip(1).map(str::to_owned).collect())
+    };
+    differing.map(words).collect()
 }
 
 /// The file now has the current queue policies. Append files no longer record them, so that they do not

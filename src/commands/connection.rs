@@ -1,10 +1,12 @@
 //! The connection itself: greeting, password, database, closing.
 
-use super::client_list::shown_id;
 use super::{client, pubsub};
+use crate::acl::{LogSubject, UserId};
 use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
 use crate::engine::Group::Connection;
+use crate::engine::access;
+use crate::engine::client_line::shown_id;
 use crate::engine::monitor;
 use crate::engine::open_transaction;
 use crate::engine::tips::ALL_SHARDS_SUCCEED;
@@ -79,7 +81,7 @@ fn hello(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     // All options are checked before anything is changed.
     let greeting = greeting(request)?;
     if let Some((user, password)) = greeting.user_and_password {
-        authenticate(ctx, user, password)?;
+        authenticate(ctx, request, user, password)?;
     }
     // As in Redis, also if the password was removed after the client connected.
     if !ctx.client().is_some_and(|client| client.is_authenticated) {
@@ -178,38 +180,39 @@ fn password_in_hello(request: &Request<'_>) -> Vec<usize> {
 fn auth(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     match (args.required()?, args.optional(), args.left()) {
-        (_, None, _) if ctx.state.settings.requirepass.is_empty() => {
+        (_, None, _) if ctx.state.users.get(UserId::DEFAULT).needs_no_password() => {
             return Err(CommandError::text(
                 "ERR AUTH <password> called without any password configured for the default \
                  user. Are you sure your configuration is correct?",
             ));
         }
-        (password, None, _) => authenticate(ctx, b"default", password)?,
-        (user, Some(password), 0) => authenticate(ctx, user, password)?,
+        (password, None, _) => authenticate(ctx, request, b"default", password)?,
+        (user, Some(password), 0) => authenticate(ctx, request, user, password)?,
         _ => return Err(CommandError::Syntax),
     }
     ctx.reply.ok();
     Ok(())
 }
 
-/// Checks a password. The only user is `default`; if no password is set, any is correct. After a
-/// failure, a client that was already authenticated stays so.
-fn authenticate(ctx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
-    let wanted = ctx.state.settings.requirepass.as_bytes();
-    if user != b"default" || !(wanted.is_empty() || is_same_secret(wanted, password)) {
-        ctx.state.stats.denied += 1;
+/// Makes the client this user, if the password is right. After a failure, a client that was already
+/// authenticated stays so.
+fn authenticate(
+    ctx: &mut Context<'_>,
+    request: &Request<'_>,
+    user: &[u8],
+    password: &[u8],
+) -> Result<(), CommandError> {
+    let Some(id) = ctx.state.users.authenticate(user, password) else {
+        let object = request.name().to_vec();
+        let (subject, exec) = (LogSubject::Auth, ctx.origin.exec_commands());
+        access::log(ctx.state, ctx.client, (subject, object, user.to_vec()), exec, ctx.now);
         return Err(WRONG_PASSWORD);
-    }
+    };
     if let Some(client) = ctx.client_mut() {
+        client.user = id;
         client.is_authenticated = true;
     }
     Ok(())
-}
-
-/// Compares in a time independent of the number of correct bytes.
-fn is_same_secret(wanted: &[u8], given: &[u8]) -> bool {
-    let differing = wanted.iter().zip(given).fold(0, |differing, (a, b)| differing | (a ^ b));
-    std::hint::black_box(differing) == 0 && wanted.len() == given.len()
 }
 
 fn select(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
@@ -244,10 +247,11 @@ fn reset(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     monitor::stop(ctx.state, ctx.client);
     set_db(ctx, 0);
     set_protocol(ctx, Protocol::Resp2);
-    let State { clients, settings, keyspace, .. } = &mut *ctx.state;
+    let State { clients, users, keyspace, .. } = &mut *ctx.state;
     Queues::new(keyspace).give_back_held(ctx.client);
     if let Some(client) = clients.get_mut(ctx.client) {
-        client.is_authenticated = settings.requirepass.is_empty();
+        client.user = UserId::DEFAULT;
+        client.is_authenticated = users.is_open();
         client.no_evict = false;
         client.no_touch = false;
         // A CLIENT REPLY SKIP right before also skips this reply, as in Redis.

@@ -189,8 +189,8 @@ static STATS: &[Line] = &[
     zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]),
     zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]),
     figure("client_query_buffer_limit_disconnections"), figure("client_output_buffer_limit_disconnections"),
-    figure("acl_access_denied_auth"),
-    zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]),
+    figure("acl_access_denied_auth"), figure("acl_access_denied_cmd"),
+    figure("acl_access_denied_key"), figure("acl_access_denied_channel"),
 ];
 
 #[rustfmt::skip]

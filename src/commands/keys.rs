@@ -299,7 +299,8 @@ mod tests {
     impl Bench {
         fn new(client_count: usize) -> Bench {
             let now = Now { unix_us: 1_000_000_000_000, monotonic_us: 50_000_000 };
-            let mut state = State::new(Settings::default(), 1, Box::new(NoHost), now);
+            let mut state =
+                State::new(Settings::default(), table().catalogue(), 1, Box::new(NoHost), now);
             let connect = |slot| state.clients.connect(slot, Peer::in_process(), 0);
             let clients: Vec<_> = (0..client_count).map(connect).collect();
             for &id in &clients {

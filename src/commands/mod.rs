@@ -5,9 +5,9 @@
 //! row.
 
 mod absent;
+mod acl;
 mod audit;
 mod blocking;
-mod categories;
 mod client;
 mod client_kill;
 mod client_list;
@@ -36,6 +36,7 @@ mod string;
 mod take;
 mod transaction;
 
+pub(crate) use acl::load_users;
 pub use document::{command_names, commands_markdown};
 
 use crate::engine::{Command, Table};
@@ -67,6 +68,7 @@ static FAMILIES: &[&[Command]] = &[
     config::COMMANDS,
     slowlog::COMMANDS,
     debug::COMMANDS,
+    acl::COMMANDS,
     absent::COMMANDS,
 ];
 

@@ -63,7 +63,7 @@ fn keys(text: &str) -> Option<Vec<String>> {
     let request = request.as_request();
     let found = table().find(request.name()).expect("the command is in the table");
     let keys = found.command.keys.of(&request)?;
-    Some(keys.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect())
+    Some(keys.iter().map(|key| String::from_utf8_lossy(key.name).into_owned()).collect())
 }
 
 #[test]
@@ -120,7 +120,8 @@ fn run_anyway(
 /// else.
 #[test]
 fn a_reply_may_be_built_apart_from_its_client() {
-    let mut state = State::new(Settings::default(), 1, Box::new(NoHost), Now::default());
+    let mut state =
+        State::new(Settings::default(), table().catalogue(), 1, Box::new(NoHost), Now::default());
     let id = state.clients.connect(0, Peer::in_process(), 0);
     state.clients.get_mut(id).expect("just connected").is_authenticated = true;
     state.clients.write(id, |output| output.raw(b"owed"));
@@ -135,7 +136,8 @@ fn a_reply_may_be_built_apart_from_its_client() {
 /// Returns a state without keys, one with a plain list at `k`, one with that list under a policy, and
 /// one with a string there.
 fn some_states() -> [State; 4] {
-    let state = |settings| State::new(settings, 1, Box::new(NoHost), Now::default());
+    let state =
+        |settings| State::new(settings, table().catalogue(), 1, Box::new(NoHost), Now::default());
     let policy = "p k max-length 1 overflow block delivery at-least-once acknowledge next-pop";
     let queue_state = Settings::default().with("queue-policy", policy).expect("a policy");
     let plain = Settings::default;
@@ -214,4 +216,20 @@ fn passwords_are_hidden_and_nothing_else() {
     assert_eq!(hidden("HELLO 3 SETNAME me"), None);
     assert_eq!(hidden("PING p"), None);
     assert_eq!(hidden("CONFIG SET maxclients requirepass"), None);
+}
+
+#[test]
+fn categories_follow_redis() {
+    let categories_of = |name: &str| {
+        let found = table().find_full(name.as_bytes()).expect("in the table");
+        found.command.categories().names().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(categories_of("blmove"), "write list slow blocking");
+    assert_eq!(categories_of("multi"), "fast transaction");
+    assert_eq!(categories_of("pubsub"), "slow");
+    assert_eq!(categories_of("pubsub|numsub"), "pubsub slow");
+    assert_eq!(categories_of("command|docs"), "slow connection");
+    assert_eq!(categories_of("role"), "admin fast dangerous");
+    assert_eq!(categories_of("config|set"), "admin slow dangerous");
+    assert_eq!(categories_of("queue|policy"), "admin slow dangerous queue");
 }

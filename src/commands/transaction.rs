@@ -1,15 +1,16 @@
 //! Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 //! <https://redis.io/docs/latest/develop/interact/transactions/>
 
+use crate::acl::Refusal;
 use crate::clients::Client;
 use crate::engine::Arg::Many;
 use crate::engine::Group::Transactions;
-use crate::engine::call::call;
+use crate::engine::call::{call, write_error};
 use crate::engine::look_up::look_up;
 use crate::engine::open_transaction::{end, forget};
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::READ;
-use crate::engine::{Command, CommandError, Context, Origin};
+use crate::engine::{Attempt, Command, CommandError, Context, Origin, access};
 use crate::resp::Request;
 use crate::state::State;
 
@@ -62,6 +63,13 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
         let request = queued.as_request();
         // Only known commands are queued, and the table does not change.
         let Ok(found) = look_up(ctx.table, &request) else { continue };
+        // The rights of its user may have changed since it was queued.
+        let attempt = Attempt { found, request: &request };
+        let exec = Some(transaction.queued.len());
+        if let Err(refusal) = access::check(ctx.state, ctx.client, &attempt, exec, ctx.now) {
+            write_error(ctx.state, &no_longer_allowed(refusal), ctx.reply);
+            continue;
+        }
         let db = ctx.client().map_or(ctx.db, |client| client.db);
         call(
             &mut Context {
@@ -81,6 +89,19 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     }
     ctx.state.keyspace.effects.end_group();
     Ok(())
+}
+
+/// The error of a command that was allowed when it was queued.
+fn no_longer_allowed(refusal: Refusal) -> CommandError {
+    let reason = match refusal {
+        Refusal::Command => "no permission to execute the command or subcommand",
+        Refusal::Key(_) => "no permission to touch the specified keys",
+        Refusal::Channel(_) => "no permission to access one of the channels used as arguments",
+    };
+    CommandError::from(format!(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC \
+         call. This command is no longer allowed for the following reason: {reason}"
+    ))
 }
 
 fn discard(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {

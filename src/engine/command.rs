@@ -1,7 +1,8 @@
 //! The row of a command.
 
+use super::channel_spec::ChannelSpec;
 use super::context::Context;
-use super::key_spec::{KeySpec, KeySpecs};
+use super::key_spec::{KeySpec, KeySpecs, Narrow, Uses};
 use super::syntax::Arg;
 use crate::command_error::CommandError;
 use crate::flags::{Flags, each_flag};
@@ -12,6 +13,9 @@ pub(crate) type Run = fn(&mut Context<'_>, &Request<'_>) -> Result<(), CommandEr
 
 /// Finds the positions of passwords in a request.
 pub(super) type Secrets = fn(&Request<'_>) -> Vec<usize>;
+
+/// Finds the position of the argument by which a request uses keys that it does not name.
+pub(super) type UnnamedKeys = fn(&Request<'_>) -> Option<usize>;
 
 /// One row of the command table, made with a builder in the family's file, right above the functions:
 ///
@@ -29,6 +33,10 @@ pub(crate) struct Command {
     pub flags: Flags,
     /// The positions of its keys, and how they are used.
     pub keys: KeySpecs,
+    /// The positions of the channels that it uses.
+    pub channels: Option<ChannelSpec>,
+    /// Finds the argument by which a request uses keys that it does not name.
+    pub unnamed_keys: Option<UnnamedKeys>,
     pub group: Group,
     /// The ACL category, if it differs from that of the group.
     category: Option<&'static str>,
@@ -55,6 +63,8 @@ impl Command {
             arity,
             flags: Flags::NONE,
             keys: KeySpecs::NONE,
+            channels: None,
+            unnamed_keys: None,
             group: Group::Server,
             category: None,
             since: "",
@@ -117,29 +127,50 @@ impl Command {
     }
 
     /// Adds one key, at this argument.
-    pub(crate) const fn key(self, at: usize, uses: &'static [&'static str]) -> Command {
+    pub(crate) const fn key(self, at: usize, uses: Uses) -> Command {
         self.key_spec(KeySpec::one(at, uses))
     }
 
     /// Adds keys from this argument up to the last one. A negative last argument counts from the end:
     /// -1 is the last.
-    pub(crate) const fn keys(
-        self,
-        first: usize,
-        last: i32,
-        uses: &'static [&'static str],
-    ) -> Command {
+    pub(crate) const fn keys(self, first: usize, last: i32, uses: Uses) -> Command {
         self.key_spec(KeySpec::range(first, last, uses))
     }
 
     /// Adds keys after this argument, which is their number.
-    pub(crate) const fn numkeys(self, at: usize, uses: &'static [&'static str]) -> Command {
+    pub(crate) const fn numkeys(self, at: usize, uses: Uses) -> Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::counted(at, uses))
     }
 
     /// Of the keys added last, only every `step`th argument is one.
     pub(crate) const fn every(self, step: usize) -> Command {
         Command { keys: self.keys.every(step), ..self }
+    }
+
+    /// How the keys are used depends on other arguments.
+    pub(crate) const fn uses_by(self, narrow: Narrow) -> Command {
+        Command { keys: self.keys.narrowed_by(narrow), ..self }
+    }
+
+    /// Adds the argument by which a request uses keys that it does not name: only a user that may use
+    /// every key may call it so.
+    pub(crate) const fn unnamed_keys(self, find: UnnamedKeys) -> Command {
+        Command { unnamed_keys: Some(find), ..self }
+    }
+
+    /// Adds the channel that it uses, at this argument.
+    pub(crate) const fn channel(self, at: usize) -> Command {
+        Command { channels: Some(ChannelSpec::one(at)), ..self }
+    }
+
+    /// Adds the channels that it uses, from this argument on.
+    pub(crate) const fn channels(self, first: usize) -> Command {
+        Command { channels: Some(ChannelSpec::from(first)), ..self }
+    }
+
+    /// Adds the patterns of channels that it uses, from this argument on.
+    pub(crate) const fn channel_patterns(self, first: usize) -> Command {
+        Command { channels: Some(ChannelSpec::patterns(first)), ..self }
     }
 
     const fn key_spec(self, spec: KeySpec) -> Command {
@@ -168,7 +199,7 @@ impl Command {
     }
 
     /// Returns the ACL category of the command's subject, without `@`.
-    pub(crate) fn own_category(&self) -> Option<&'static str> {
+    pub(super) fn own_category(&self) -> Option<&'static str> {
         self.category.or(self.group.category())
     }
 }
@@ -219,7 +250,8 @@ impl Group {
         match self {
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
-            Group::List | Group::Queue => Some("list"),
+            Group::List => Some("list"),
+            Group::Queue => Some("queue"),
             Group::Transactions => Some("transaction"),
             Group::Scripting => Some("scripting"),
             Group::String => Some("string"),

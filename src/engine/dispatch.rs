@@ -45,7 +45,7 @@ pub(crate) fn dispatch(
         }
     };
     let mut mark = mark;
-    let gate = gates::pass(state, id, found.command, request.len());
+    let gate = gates::pass(state, id, found, request, now);
     match gate.and_then(|gate| gates::check_space(state, id, found.command, request, gate)) {
         Ok(Gate::Run { db, marks_use }) => {
             state.keyspace.set_use_time(now, marks_use);

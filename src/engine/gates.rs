@@ -1,10 +1,13 @@
-//! The checks before a command runs, in Redis' order: arity, protection, authentication, memory, disk,
-//! the subscriber's restricted mode, loading, pause, open transaction.
+//! The checks before a command runs, in Redis' order: arity, protection, authentication, the user's
+//! rights, memory, disk, the subscriber's restricted mode, loading, pause, open transaction.
 
+use super::access::{self, Attempt};
 use super::command::Command;
 use super::open_transaction;
+use super::table::Found;
 use crate::client_id::ClientId;
 use crate::clients::Client;
+use crate::clock::Now;
 use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::keyspace::DbIndex;
@@ -29,40 +32,28 @@ const LOADING: CommandError = CommandError::text("LOADING Redis is loading the d
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
-/// Checks whether a command of `len` arguments, including its name, may run now.
+/// Checks whether a request may run now.
 pub(crate) fn pass(
     state: &mut State,
     id: ClientId,
-    command: &'static Command,
-    len: usize,
+    found: Found,
+    request: &Request<'_>,
+    now: Now,
 ) -> Result<Gate, CommandError> {
-    let used_bytes = state.used_bytes() as u64;
-    let State { settings, clients, pause, persistence, .. } = state;
+    let command = found.command;
     // Nothing is run for a disconnected client.
-    let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
+    let Some(client) = state.clients.get_mut(id) else { return Ok(Gate::Wait) };
     // Also for a refused, queued or paused command, as in Redis' CLIENT LIST.
     client.last_command = Some(command.name);
-    if !command.accepts(len) {
+    if !command.accepts(request.len()) {
         return Err(CommandError::Arity(command.name.to_string()));
     }
+    check_rights(state, id, Attempt { found, request }, now)?;
+    let used_bytes = state.used_bytes() as u64;
+    let State { settings, clients, pause, persistence, .. } = state;
+    let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
     let flags = command.flags;
     let in_transaction = client.is_in_transaction();
-    if flags.contains(Flags::PROTECTED) {
-        let is_allowed = match settings.enable_debug_command {
-            LocalAccess::Yes => true,
-            LocalAccess::Local => client.peer.is_local(),
-            LocalAccess::No => false,
-        };
-        if !is_allowed {
-            return Err(protected());
-        }
-    }
-    if client.must_authenticate(&settings.requirepass) && !flags.contains(Flags::NO_AUTH) {
-        return Err(NO_AUTH);
-    }
-    if in_transaction && flags.contains(Flags::NO_MULTI) {
-        return Err(CommandError::text("ERR Command not allowed inside a transaction"));
-    }
     if settings.maxmemory_bytes > 0
         && used_bytes > settings.maxmemory_bytes
         && takes_memory(command, client)
@@ -91,6 +82,36 @@ pub(crate) fn pass(
         return Ok(Gate::Queue);
     }
     Ok(Gate::Run { db: client.db, marks_use: !client.no_touch })
+}
+
+/// Checks that the client has authenticated, and that its user may run the request.
+#[inline]
+fn check_rights(
+    state: &mut State,
+    id: ClientId,
+    attempt: Attempt<'_, '_>,
+    now: Now,
+) -> Result<(), CommandError> {
+    let Some(client) = state.clients.get(id) else { return Ok(()) };
+    let flags = attempt.found.command.flags;
+    if flags.contains(Flags::PROTECTED) {
+        let is_allowed = match state.settings.enable_debug_command {
+            LocalAccess::Yes => true,
+            LocalAccess::Local => client.peer.is_local(),
+            LocalAccess::No => false,
+        };
+        if !is_allowed {
+            return Err(protected());
+        }
+    }
+    if client.must_authenticate(&state.users) && !flags.contains(Flags::NO_AUTH) {
+        return Err(NO_AUTH);
+    }
+    if flags.contains(Flags::NO_MULTI) && client.is_in_transaction() {
+        return Err(CommandError::text("ERR Command not allowed inside a transaction"));
+    }
+    access::check(state, id, &attempt, None, now)
+        .map_err(|refusal| access::error(state, id, &attempt, refusal))
 }
 
 fn protected() -> CommandError {

@@ -1,30 +1,55 @@
 //! The positions of a command's keys and how they are used, in Redis' terms (key specifications).
 
+use crate::acl::Access;
 use crate::resp::{Request, parse_integer};
 
 /// How keys are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Uses {
+    /// Redis' words for it.
+    pub words: &'static [&'static str],
+    /// What a user must be allowed to do with the keys.
+    pub access: Access,
+}
+
+impl Uses {
+    /// Whether the arguments are keys: shard channels are not.
+    pub(super) fn are_of_keys(&self) -> bool {
+        *self != uses::NOT_KEY
+    }
+}
+
+/// How keys are used. `access` is reading; `insert`, `update` and `delete` are writing.
 pub(crate) mod uses {
-    pub(crate) const READ: &[&str] = &["RO"];
-    pub(crate) const READ_VALUE: &[&str] = &["RO", "access"];
-    pub(crate) const INSERT: &[&str] = &["RW", "insert"];
-    pub(crate) const DELETE: &[&str] = &["RW", "delete"];
-    pub(crate) const UPDATE: &[&str] = &["RW", "update"];
-    pub(crate) const TAKE: &[&str] = &["RW", "access", "delete"];
-    pub(crate) const READ_AND_UPDATE: &[&str] = &["RW", "access", "update"];
-    /// Depends on other arguments.
-    pub(crate) const READ_AND_MAYBE_UPDATE: &[&str] = &["RW", "access", "update", "variable_flags"];
-    pub(crate) const OVERWRITE: &[&str] = &["OW", "update"];
-    pub(crate) const CREATE: &[&str] = &["OW", "insert"];
-    pub(crate) const REMOVE: &[&str] = &["RM", "delete"];
+    use super::Uses;
+    use crate::acl::Access;
+
+    const READS: Access = Access { reads: true, writes: false };
+    const WRITES: Access = Access { reads: false, writes: true };
+
+    pub(crate) const READ: Uses = Uses { words: &["RO"], access: Access::NONE };
+    pub(crate) const READ_VALUE: Uses = Uses { words: &["RO", "access"], access: READS };
+    pub(crate) const INSERT: Uses = Uses { words: &["RW", "insert"], access: WRITES };
+    pub(crate) const DELETE: Uses = Uses { words: &["RW", "delete"], access: WRITES };
+    pub(crate) const UPDATE: Uses = Uses { words: &["RW", "update"], access: WRITES };
+    pub(crate) const TAKE: Uses = Uses { words: &["RW", "access", "delete"], access: Access::ALL };
+    pub(crate) const READ_AND_UPDATE: Uses =
+        Uses { words: &["RW", "access", "update"], access: Access::ALL };
+    /// Depends on other arguments: see [`super::KeySpecs::narrowed_by`].
+    pub(crate) const READ_AND_MAYBE_UPDATE: Uses =
+        Uses { words: &["RW", "access", "update", "variable_flags"], access: Access::ALL };
+    pub(crate) const OVERWRITE: Uses = Uses { words: &["OW", "update"], access: WRITES };
+    pub(crate) const CREATE: Uses = Uses { words: &["OW", "insert"], access: WRITES };
+    pub(crate) const REMOVE: Uses = Uses { words: &["RM", "delete"], access: WRITES };
     /// Shard channels: in a cluster they are assigned to nodes like keys.
-    pub(crate) const NOT_KEY: &[&str] = &["not_key"];
+    pub(crate) const NOT_KEY: Uses = Uses { words: &["not_key"], access: Access::NONE };
 }
 
 /// Adjacent keys of a request that are used in the same way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeySpec {
     /// How the keys are used.
-    pub uses: &'static [&'static str],
+    pub uses: Uses,
     /// The first argument of the search.
     pub begin: usize,
     pub find: FindKeys,
@@ -40,31 +65,44 @@ pub(crate) enum FindKeys {
 }
 
 impl KeySpec {
-    pub(super) const fn one(at: usize, uses: &'static [&'static str]) -> KeySpec {
+    pub(super) const fn one(at: usize, uses: Uses) -> KeySpec {
         KeySpec { uses, begin: at, find: FindKeys::Range { last: 0, step: 1 } }
     }
 
-    pub(super) const fn range(first: usize, last: i32, uses: &'static [&'static str]) -> KeySpec {
+    pub(super) const fn range(first: usize, last: i32, uses: Uses) -> KeySpec {
         KeySpec { uses, begin: first, find: FindKeys::Range { last, step: 1 } }
     }
 
-    pub(super) const fn counted(at: usize, uses: &'static [&'static str]) -> KeySpec {
+    pub(super) const fn counted(at: usize, uses: Uses) -> KeySpec {
         KeySpec { uses, begin: at, find: FindKeys::Counted }
     }
 }
 
+/// Decides by the other arguments of a request how its keys are used.
+pub(super) type Narrow = fn(&Request<'_>) -> Uses;
+
 /// The key specifications of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeySpecs {
     specs: [KeySpec; KeySpecs::MAX],
     len: usize,
+    narrow: Option<Narrow>,
+}
+
+/// A key of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedKey<'a> {
+    /// Its position in the request.
+    pub at: usize,
+    pub name: &'a [u8],
+    pub uses: Uses,
 }
 
 impl KeySpecs {
     const MAX: usize = 2;
 
     pub(super) const NONE: KeySpecs =
-        KeySpecs { specs: [KeySpec::one(0, &[]); KeySpecs::MAX], len: 0 };
+        KeySpecs { specs: [KeySpec::one(0, uses::READ); KeySpecs::MAX], len: 0, narrow: None };
 
     pub(super) const fn and(mut self, spec: KeySpec) -> KeySpecs {
         assert!(self.len < KeySpecs::MAX, "a command with more key specifications than any has");
@@ -81,13 +119,18 @@ impl KeySpecs {
         self
     }
 
+    pub(super) const fn narrowed_by(mut self, narrow: Narrow) -> KeySpecs {
+        self.narrow = Some(narrow);
+        self
+    }
+
     pub(crate) fn as_slice(&self) -> &[KeySpec] {
         &self.specs[..self.len]
     }
 
     /// Whether the command has keys. Shard channels do not count.
     pub(crate) fn has_keys(&self) -> bool {
-        self.as_slice().iter().any(|spec| spec.uses != uses::NOT_KEY)
+        self.as_slice().iter().any(|spec| spec.uses.are_of_keys())
     }
 
     /// Returns the first key, the last key and the step, in COMMAND's original form; zeros if the
@@ -110,32 +153,58 @@ impl KeySpecs {
 
     /// Returns the keys of a request and how they are used; none if its arguments are invalid. The
     /// command must accept this number of arguments.
-    pub(crate) fn of<'a>(
-        &self,
-        request: &Request<'a>,
-    ) -> Option<Vec<(&'a [u8], &'static [&'static str])>> {
+    pub(crate) fn of<'a>(&self, request: &Request<'a>) -> Option<Vec<UsedKey<'a>>> {
         let mut found = Vec::new();
         for spec in self.as_slice() {
-            let (first, last, step) = match spec.find {
-                FindKeys::Range { last, step } if last < 0 => {
-                    let last = request.len().checked_sub(last.unsigned_abs() as usize)?;
-                    (spec.begin, last, step)
-                }
-                FindKeys::Range { last, step } => {
-                    (spec.begin, spec.begin + last.unsigned_abs() as usize, step)
-                }
-                FindKeys::Counted => {
-                    let count = parse_integer(request.get(spec.begin)?)?;
-                    let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
-                    (spec.begin + 1, spec.begin.checked_add(count)?, 1)
-                }
-            };
-            if last >= request.len() {
-                return None;
-            }
-            let places = (first..=last).step_by(step.max(1));
-            found.extend(places.filter_map(|place| Some((request.get(place)?, spec.uses))));
+            spec.places(request)?;
         }
+        self.find(request, |key| {
+            found.push(key);
+            false
+        });
         (!found.is_empty()).then_some(found)
+    }
+
+    /// Returns the first key of a request for which this holds. Keys behind an invalid argument are not
+    /// looked at: the command will refuse it.
+    pub(crate) fn find<'a>(
+        &self,
+        request: &Request<'a>,
+        mut holds: impl FnMut(UsedKey<'a>) -> bool,
+    ) -> Option<UsedKey<'a>> {
+        let narrowed = self.narrow.map(|narrow| narrow(request));
+        for spec in self.as_slice() {
+            let (first, last, step) = spec.places(request)?;
+            for at in (first..=last).step_by(step) {
+                let name = request.get(at)?;
+                let key = UsedKey { at, name, uses: narrowed.unwrap_or(spec.uses) };
+                if holds(key) {
+                    return Some(key);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl KeySpec {
+    /// The positions of the first and the last key in a request, and the step between keys; none if the
+    /// arguments are invalid.
+    fn places(&self, request: &Request<'_>) -> Option<(usize, usize, usize)> {
+        let (first, last, step) = match self.find {
+            FindKeys::Range { last, step } if last < 0 => {
+                let last = request.len().checked_sub(last.unsigned_abs() as usize)?;
+                (self.begin, last, step)
+            }
+            FindKeys::Range { last, step } => {
+                (self.begin, self.begin + last.unsigned_abs() as usize, step)
+            }
+            FindKeys::Counted => {
+                let count = parse_integer(request.get(self.begin)?)?;
+                let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
+                (self.begin + 1, self.begin.checked_add(count)?, 1)
+            }
+        };
+        (last < request.len()).then_some((first, last, step.max(1)))
     }
 }

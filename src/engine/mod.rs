@@ -4,7 +4,8 @@
 //! | module | responsibility |
 //! |---|---|
 //! | `command` | the row of a command and its builder: the complete description of a command |
-//! | `key_spec`, `syntax`, `tips` | the parts of a row besides its [`Flags`]: positions of keys, arguments, tips for proxies |
+//! | `key_spec`, `channel_spec`, `syntax`, `tips` | the parts of a row besides its [`Flags`]: positions of keys and channels, arguments, tips for proxies |
+//! | `categories` | the ACL categories of a row |
 //! | `table` | finding a command by its name |
 //! | `arguments` | a cursor over the arguments of a request |
 //! | `context` | everything a running command has access to |
@@ -12,15 +13,21 @@
 //! | `database` | database numbers as arguments |
 //! | `look_up` | the command that a request names, or the error if there is none |
 //! | `gates` | the checks before a command runs |
+//! | `access` | one of them: whether the client's user may run the request |
 //! | `open_transaction` | the state of a transaction: queued commands, watches |
 //! | `call` | running a command: its reply, effects, counters |
+//! | `client_line` | a client as a line of CLIENT LIST |
 //! | `timing`, `monitor`, `secrets` | how long it took, clients that monitor it, and hiding of passwords |
 //! | `wait` | the only way to wait: begin, deadline, end |
 //! | `wake` | the consequences of a change: broken watches, and waiting calls that run again |
 //! | `dispatch` | the path of one request from its name to its reply |
 
+pub(crate) mod access;
 mod arguments;
 pub(crate) mod call;
+mod categories;
+mod channel_spec;
+pub(crate) mod client_line;
 mod command;
 mod context;
 mod database;
@@ -41,11 +48,12 @@ pub(crate) mod wake;
 
 pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub(crate) use crate::flags::Flags;
+pub(crate) use access::Attempt;
 pub(crate) use arguments::Arguments;
 pub(crate) use command::{Command, Group, Run};
 pub(crate) use context::Context;
 pub(crate) use database::db_index;
-pub(crate) use key_spec::{FindKeys, KeySpec, uses};
+pub(crate) use key_spec::{FindKeys, KeySpec, Uses, uses};
 pub(crate) use origin::Origin;
 pub(crate) use syntax::Arg;
 #[cfg(test)]

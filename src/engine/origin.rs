@@ -28,6 +28,14 @@ impl Origin {
         matches!(self, Origin::Woken)
     }
 
+    /// The number of commands of the transaction of which the call is part.
+    pub(crate) fn exec_commands(self) -> Option<usize> {
+        match self {
+            Origin::Exec { commands } => Some(commands),
+            Origin::Client | Origin::Woken | Origin::Replay => None,
+        }
+    }
+
     /// Whether the call is part of a transaction: its time is part of EXEC's.
     pub(crate) fn is_exec(self) -> bool {
         matches!(self, Origin::Exec { .. })

@@ -1,6 +1,7 @@
 //! Finds a command by its name.
 
 use super::command::Command;
+use crate::acl::{Catalogue, CatalogueEntry};
 use ahash::RandomState;
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ pub(crate) struct Table {
     by_name: HashMap<&'static [u8], usize, RandomState>,
     /// The short names again: every request does a look-up, and most names are short.
     by_packed_name: PackedNames,
+    /// Their names and categories, for the rules of users.
+    catalogue: Catalogue,
 }
 
 /// A command and its position in the table.
@@ -43,7 +46,13 @@ impl Table {
             }
         }
         assert!(commands.len() < PackedNames::SLOTS / 4, "the table of names is too full");
-        Table { families, commands, by_name, by_packed_name }
+        let entry = |command: &&'static Command| CatalogueEntry {
+            name: command.name,
+            categories: command.categories(),
+            subcommands: command.subcommands.len(),
+        };
+        let catalogue = Catalogue::new(commands.iter().map(entry).collect());
+        Table { families, commands, by_name, by_packed_name, catalogue }
     }
 
     /// Finds the command with this name in any case; not a subcommand.
@@ -85,6 +94,11 @@ impl Table {
     /// Returns the command at a position from a look-up.
     pub(crate) fn at(&self, index: usize) -> Found {
         Found { command: self.commands[index], index }
+    }
+
+    /// Returns the names and categories of all commands. A position is the number of a command there.
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// Returns all commands in the order of the table, without subcommands.

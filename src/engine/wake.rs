@@ -2,6 +2,7 @@
 //! the change are served, the longest wait first. A waiting request runs again as if it came now, but
 //! looks only at the key that is ready.
 
+use super::access::{self, Attempt};
 use super::call;
 use super::context::Context;
 use super::origin::Origin;
@@ -101,7 +102,13 @@ fn run_again(
         found,
         table,
     };
-    let result = call::run(&mut ctx, &waiting.request.as_request());
+    let request = waiting.request.as_request();
+    // The rights of its user may have changed since it began to wait.
+    let attempt = Attempt { found, request: &request };
+    let result = match access::check(ctx.state, client, &attempt, None, now) {
+        Ok(()) => call::run(&mut ctx, &request),
+        Err(refusal) => Err(access::error(ctx.state, client, &attempt, refusal)),
+    };
     if ctx.is_waiting {
         debug_assert!(reply.is_empty(), "a waiting call has a reply");
         state.clients.keep_spare_output(reply);

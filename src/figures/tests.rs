@@ -2,6 +2,7 @@ use super::{
     EACH_CHANNEL_POLICY, EACH_COMMAND, EACH_DATABASE, EACH_ERROR, Figure, Kind, QUEUES, Reading,
     Unit, Value, all,
 };
+use crate::acl::Catalogue;
 use crate::clock::Now;
 use crate::host::NoHost;
 use crate::keyspace::COUNTS;
@@ -37,7 +38,7 @@ fn rows_are_well_formed() {
 #[test]
 fn values_are_of_their_kind() {
     let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
-    let state = State::new(Settings::default(), 1, Box::new(NoHost), now);
+    let state = State::new(Settings::default(), Catalogue::none(), 1, Box::new(NoHost), now);
     let reading = Reading::new(&state, now.plus_us(90_000_000_000));
     for Figure { name, kind, unit, read, .. } in all() {
         let value = read(&reading);

@@ -169,6 +169,7 @@ impl Queues<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::acl::Catalogue;
     use crate::clock::Now;
     use crate::host::NoHost;
     use crate::queue::End;
@@ -186,7 +187,8 @@ mod tests {
             .with("queue-policy", &policy("a", "b"))
             .and_then(|settings| settings.with("queue-policy", &policy("b", "a")))
             .expect("two policies");
-        let mut state = State::new(settings, 1, Box::new(NoHost), Now::default());
+        let mut state =
+            State::new(settings, Catalogue::none(), 1, Box::new(NoHost), Now::default());
         let keyspace = &mut state.keyspace;
         let mut push_to = |key: &[u8]| {
             let at = keyspace.slot_or_create(0, key);

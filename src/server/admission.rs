@@ -69,7 +69,7 @@ impl Server {
         if accepted.is_on_spare || count >= settings.maxclients as usize {
             return Some(MAX_CLIENTS_TEXT);
         }
-        let is_open_to_all = settings.requirepass.is_empty() && settings.protected_mode;
+        let is_open_to_all = self.broker.is_open_to_all() && settings.protected_mode;
         (is_open_to_all && !accepted.peer.is_local()).then_some(PROTECTED_TEXT)
     }
 

@@ -42,6 +42,9 @@ pub enum ServerError {
     /// The operating system does not provide readiness events.
     #[error("cannot wait for events: {0}")]
     Poll(#[source] io::Error),
+    /// Something is wrong with the users that the settings declare.
+    #[error("the users cannot be read: {0}")]
+    Users(String),
     /// A setting must be the name of a file or directory without a path.
     #[error("{directive}: expected a name without a path, got '{name}'")]
     FileName {

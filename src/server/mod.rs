@@ -149,6 +149,9 @@ impl Server {
         // The standard library's keys for hash maps are random, so clients cannot guess them.
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
+        if let Some(error) = broker.users_error() {
+            return Err(ServerError::Users(error.to_owned()));
+        }
         let durability = Durability::open(&mut broker, now)?;
         let (enter, entrance) = mpsc::channel();
         Ok(Server {

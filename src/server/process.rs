@@ -8,6 +8,7 @@ use crate::settings::{LogLevel, Settings};
 use log::LevelFilter;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,10 +87,25 @@ impl Host for Process {
         let Some(path) = &self.config_file else {
             return Err("The server is running without a config file".into());
         };
-        replace_file(path, |old| settings.rewritten(old)).map_err(|error| {
-            log::warn!("cannot rewrite {}: {error}", path.display());
-            error.to_string()
-        })
+        let rewritten = |old: &[u8]| match str::from_utf8(old) {
+            Ok(old) => Ok(settings.rewritten(old).into_bytes()),
+            Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")),
+        };
+        fs::read(path)
+            .and_then(|old| rewritten(&old))
+            .and_then(|new| replace_file(path, &new))
+            .map_err(|error| {
+                log::warn!("cannot rewrite {}: {error}", path.display());
+                error.to_string()
+            })
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn replace_file(&mut self, path: &Path, content: &[u8]) -> Result<(), String> {
+        replace_file(path, content).map_err(|error| error.to_string())
     }
 
     fn settings_changed(&mut self, settings: &Settings) {
@@ -150,31 +166,40 @@ fn cpu_us(stat: &str) -> Option<(u64, u64)> {
     Some((kernel * TICK_US, program * TICK_US))
 }
 
-/// Replaces the text of a file atomically: after a crash it is the old or the new text, not a part.
-fn replace_file(path: &Path, change: impl FnOnce(&str) -> String) -> io::Result<()> {
+/// Replaces the content of a file atomically: after a crash it is the old or the new one, not a part. A new
+/// file is readable by its owner alone.
+fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     // A symbolic link stays a link.
-    let path = path.canonicalize()?;
-    let old = fs::read_to_string(&path)?;
+    let path = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_path_buf(),
+        result => result?,
+    };
+    let permissions = match fs::metadata(&path) {
+        Ok(metadata) => metadata.permissions(),
+        Err(_) => fs::Permissions::from_mode(0o600),
+    };
     let mut temporary = path.clone().into_os_string();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let written = write_file(&temporary, &change(&old), fs::metadata(&path)?.permissions())
-        .and_then(|()| fs::rename(&temporary, &path));
+    let written =
+        write_file(&temporary, content, permissions).and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
         // There may be none.
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    match path.parent() {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(directory) => File::open(directory)?.sync_all(),
         None => Ok(()),
     }
 }
 
-fn write_file(path: &Path, text: &str, permissions: fs::Permissions) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+/// Writes a new file. Its permissions are set before its content is there.
+fn write_file(path: &Path, content: &[u8], permissions: fs::Permissions) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.set_permissions(permissions)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()
 }
 
@@ -182,7 +207,6 @@ fn write_file(path: &Path, text: &str, permissions: fs::Permissions) -> io::Resu
 mod tests {
     use super::*;
     use crate::host::SystemAllocator;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn numbers_of_the_process_are_read() {
@@ -206,7 +230,7 @@ mod tests {
         fs::write(&file, "old").expect("a file");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("a mode");
         std::os::unix::fs::symlink(&file, &link).expect("a link");
-        replace_file(&link, |old| format!("{old} and new")).expect("a rewrite");
+        replace_file(&link, b"old and new").expect("a rewrite");
         assert_eq!(fs::read_to_string(&file).expect("the file"), "old and new");
         let mode = fs::metadata(&file).expect("the file").permissions().mode();
         assert_eq!(mode & 0o7777, 0o640);

@@ -34,6 +34,14 @@ pub struct Settings {
     pub databases: u32,
     /// Password of the default user; empty for none.
     pub requirepass: String,
+    /// Users, each with its name and rules, as `user` directives give them.
+    pub users: Vec<Vec<String>>,
+    /// File with the users; none if `user` directives or nobody gives them.
+    pub aclfile: Option<PathBuf>,
+    /// Which channels new users may use: `allchannels` or `resetchannels`.
+    pub acl_pubsub_default: String,
+    /// Maximum number of entries in the log of refused requests.
+    pub acllog_len_max: u64,
     /// Maximum length of one argument of a request.
     pub proto_max_bulk_bytes: u64,
     /// Maximum unparsed input of one client.
@@ -125,6 +133,10 @@ impl Settings {
             maxmemory_bytes: 0,
             databases: 0,
             requirepass: String::new(),
+            users: Vec::new(),
+            aclfile: None,
+            acl_pubsub_default: String::new(),
+            acllog_len_max: 0,
             proto_max_bulk_bytes: 0,
             query_buffer_bytes_max: 0,
             output_limits: [OutputLimit::default(); 3],

@@ -45,6 +45,17 @@ pub(super) static USED: &[Directive] = &[
         .immutable(),
     used("requirepass", Kind::Text, "", field!(requirepass),
         "Password that clients give with AUTH or HELLO; empty for none.").secret(),
+    used("user", Kind::Users, "", field!(users),
+        "A user: its name and rules as in ACL SETUSER; once for each user. See *Users*.")
+        .file_only().secret(),
+    used("aclfile", Kind::Text, "", field!(aclfile),
+        "File with a line `user <name> <rules>` for each user, instead of `user` directives. ACL LOAD \
+         reads it again, ACL SAVE writes it.").immutable(),
+    used("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels",
+        field!(acl_pubsub_default),
+        "Channels that new users may use: all or none."),
+    used("acllog-max-len", COUNT, "128", field!(acllog_len_max),
+        "Maximum number of entries in the log of refused requests (ACL LOG). Limits memory."),
     used("protected-mode", Kind::Flag, "yes", field!(protected_mode),
         "Whether to serve only clients of this machine while there is no password."),
     used("proto-max-bulk-len", LENGTH, "512mb", field!(proto_max_bulk_bytes),

@@ -130,6 +130,18 @@ impl FieldType for [OutputLimit; 3] {
     }
 }
 
+impl FieldType for Vec<Vec<String>> {
+    fn to_value(&self) -> Value {
+        Value::Users(self.clone())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Users(users) => Some(users.clone()),
+            _ => None,
+        }
+    }
+}
+
 impl FieldType for Vec<QueuePolicy> {
     fn to_value(&self) -> Value {
         Value::Policies(self.clone())

@@ -18,7 +18,6 @@ const FACILITIES: Kind = Kind::Choice(&[
 
 const CLUSTER: &str = "There is no cluster.";
 const TLS: &str = "There is no TLS.";
-const ACCESS: &str = "There is one user, and there are no access lists.";
 const PROCESS: &str = "Use the tools of the operating system for this.";
 const THREADS: &str = "One thread does the work, on demand.";
 const ABSENT: &str = "The feature it tunes does not exist here.";
@@ -71,17 +70,11 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("tls-session-cache-timeout", INT, "300", TLS),
     ignored("tls-session-caching", FLAG, "yes", TLS),
     // Access and extensions.
-    refused("aclfile", TEXT, "", &[""],
-        "Tidegate has no access lists: remove the line and use requirepass").immutable(),
-    refused("user", WORDS, "", &[],
-        "Tidegate has one user and no access lists: remove the line and use requirepass").file_only(),
     refused("rename-command", WORDS, "", &[],
-        "Tidegate does not rename or disable commands: remove the line, and use requirepass or \
-         the network to control access").file_only(),
+        "Tidegate does not rename or disable commands: remove the line, and use the rules of \
+         users to control access").file_only(),
     refused("loadmodule", WORDS, "", &[],
         "Tidegate loads no modules: remove the line").file_only(),
-    ignored("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels", ACCESS),
-    ignored("acllog-max-len", COUNT, "128", ACCESS),
     ignored("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
     ignored("enable-protected-configs", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
     ignored("enable-debug-assert", FLAG, "no", ABSENT).immutable().file_only(),

@@ -162,6 +162,11 @@ impl Settings {
         rewrite::rewritten(self, old_text)
     }
 
+    /// Whether new users may use all channels (`acl-pubsub-default`).
+    pub(crate) fn opens_channels(&self) -> bool {
+        self.acl_pubsub_default == "allchannels"
+    }
+
     /// Directives that the operator gave but that have no effect here, in the table's order.
     pub fn without_effect(&self) -> Vec<&'static str> {
         table::all()

@@ -17,7 +17,7 @@ pub(super) fn rewritten(settings: &Settings, old_text: &str) -> String {
     let mut lines: Vec<Option<String>> = old_text.lines().map(|l| Some(l.to_owned())).collect();
     let mut places = places_of_directives(&lines);
     let mut appended = Vec::new();
-    for directive in table::all().filter(|d| d.runtime != Runtime::FileOnly) {
+    for directive in table::all().filter(|d| is_rewritten(d)) {
         let mut free = places.remove(directive.name).unwrap_or_default();
         for (line, is_default) in lines_of(directive, settings) {
             match free.pop_front() {
@@ -33,6 +33,18 @@ pub(super) fn rewritten(settings: &Settings, old_text: &str) -> String {
         }
     }
     assemble(lines, appended)
+}
+
+/// Whether CONFIG REWRITE writes the directive.
+fn is_rewritten(directive: &Directive) -> bool {
+    directive.runtime != Runtime::FileOnly || directive.kind == Kind::Users
+}
+
+/// A line for each user.
+fn user_lines(name: &str, users: &[Vec<String>]) -> Vec<String> {
+    let shown = |word: &String| if reads_back(word) { word.clone() } else { quote(word) };
+    let line = |user: &Vec<String>| user.iter().map(shown).collect::<Vec<_>>().join(" ");
+    users.iter().map(|user| format!("{name} {}", line(user))).collect()
 }
 
 /// The lines of each directive, by its current name.
@@ -64,7 +76,13 @@ fn lines_of(directive: &Directive, settings: &Settings) -> Vec<(String, bool)> {
         Value::ChannelPolicies(now) => Some(policies::lines(name, now)),
         _ => None,
     };
-    if let Some(lines) = policies {
+    let lines = match value {
+        // With an ACL file, users are in that file.
+        Value::Users(_) if settings.aclfile.is_some() => Some(Vec::new()),
+        Value::Users(ref users) => Some(user_lines(name, users)),
+        _ => policies,
+    };
+    if let Some(lines) = lines {
         return lines.into_iter().map(|line| (line, false)).collect();
     }
     let is_default = default.as_ref() == Some(&value);

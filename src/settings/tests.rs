@@ -295,12 +295,10 @@ fn a_setting_that_cannot_be_ignored_is_refused() {
         ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
         ("cluster-enabled yes", "cluster-enabled no"),
         ("tls-port 6380", "tls-port 0"),
-        ("aclfile users.acl", "aclfile \"\""),
         ("min-replicas-to-write 1", "min-slaves-to-write 0"),
         ("notify-keyspace-events KEA", "notify-keyspace-events \"\""),
         ("rename-command FLUSHALL \"\"", ""),
         ("loadmodule a.so", ""),
-        ("user default on", ""),
     ] {
         let error = Settings::from_text(&format!("\n{line}"), "a.conf").expect_err(line);
         assert_eq!(error.line, Some(2));

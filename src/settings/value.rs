@@ -35,6 +35,8 @@ pub(super) enum Kind {
     QueuePolicies,
     /// Channel policies, separated by `;`.
     ChannelPolicies,
+    /// Users, each in a directive of its own.
+    Users,
     /// Pairs of seconds and changes.
     SavePoints,
     /// Percentages.
@@ -56,6 +58,7 @@ pub(super) enum Value {
     Limits([OutputLimit; 3]),
     Policies(Vec<QueuePolicy>),
     ChannelPolicies(Vec<ChannelPolicy>),
+    Users(Vec<Vec<String>>),
 }
 
 /// Redis' limit on `bind`; more than a machine sensibly has.
@@ -96,6 +99,7 @@ impl Kind {
             | Self::OutputLimits
             | Self::QueuePolicies
             | Self::ChannelPolicies
+            | Self::Users
             | Self::SavePoints
             | Self::Percentiles
             | Self::OomScores => true,
@@ -121,6 +125,7 @@ impl Kind {
             Self::OutputLimits => Value::Limits([OutputLimit::default(); 3]),
             Self::QueuePolicies => Value::Policies(Vec::new()),
             Self::ChannelPolicies => Value::ChannelPolicies(Vec::new()),
+            Self::Users => Value::Users(Vec::new()),
             _ => Value::Text(String::new()),
         }
     }
@@ -204,6 +209,7 @@ impl Kind {
                 _ => Err("wrong number of arguments".to_owned()),
             },
             Self::OutputLimits => output_limits(args, current),
+            Self::Users => users(args, current),
             Self::SavePoints => save_points(args),
             Self::Percentiles => percentiles(args),
             Self::OomScores => oom_scores(args),
@@ -228,6 +234,9 @@ impl Kind {
             }
             Value::Policies(all) => policies::print(all),
             Value::ChannelPolicies(all) => policies::print(all),
+            Value::Users(all) => {
+                all.iter().map(|user| user.join(" ")).collect::<Vec<_>>().join("; ")
+            }
         }
     }
 
@@ -258,12 +267,27 @@ impl Kind {
             Self::QueuePolicies | Self::ChannelPolicies => {
                 "a name, a pattern, and options with values".to_owned()
             }
+            Self::Users => "a name and rules".to_owned(),
             Self::SavePoints => "pairs of seconds and changes, or \"\" for none".to_owned(),
             Self::Percentiles => "numbers from 0 to 100".to_owned(),
             Self::OomScores => "three numbers from -2000 to 2000, none below the one before".into(),
             Self::EventClasses => "letters of Ag$lshzxeKEtmdn, or \"\" for none".to_owned(),
         }
     }
+}
+
+/// Adds a user, which must not be there. No words are no users.
+fn users(args: &[String], current: &Value) -> Result<Value, String> {
+    let Value::Users(before) = current else { return Err("not a list of users".to_owned()) };
+    let Some(name) = args.first() else { return Ok(Value::Users(Vec::new())) };
+    if before.iter().any(|user| user.first() == Some(name)) {
+        return Err(
+            "Duplicate user found. A user can only be defined once in config files".to_owned()
+        );
+    }
+    let mut all = before.clone();
+    all.push(args.to_vec());
+    Ok(Value::Users(all))
 }
 
 /// Bytes in the largest unit that divides them, as CONFIG REWRITE writes them.

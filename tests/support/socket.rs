@@ -252,8 +252,13 @@ impl Connection {
     }
 }
 
+/// The rules of a user are words of their own. Any other value is one word, even with spaces.
 fn arguments(config: &Directives) -> impl Iterator<Item = String> {
-    config.iter().flat_map(|(name, value)| [format!("--{name}"), value.clone()])
+    config.iter().flat_map(|(name, value)| {
+        let words_max = if name == "user" { usize::MAX } else { 1 };
+        let words = value.splitn(words_max, ' ').map(str::to_owned);
+        std::iter::once(format!("--{name}")).chain(words)
+    })
 }
 
 fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {

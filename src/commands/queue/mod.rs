@@ -75,7 +75,7 @@ static SUBCOMMANDS: &[Command] = &[
     Command::new("queue|nack", -3, acknowledge::nack).group(Queue).since(SINCE).write().key(2, UPDATE)
         .args(&[One("key"), OneOf(&[NACK, VALUE])])
         .cost(PER_DELIVERY).says("Returns messages in flight to their queue."),
-    Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, READ)
+    Command::new("queue|touch", -6, acknowledge::touch).group(Queue).since(SINCE).key(2, UPDATE)
         .args(&[One("key"), IDS, OptionalNamed("LEASE", "milliseconds")]).cost(PER_DELIVERY)
         .says("Begins the time of messages in flight anew. Returns how many are still in flight."),
     Command::new("queue|info", 3, info::info).group(Queue).since(SINCE).read_only().key(2, READ)
@@ -94,7 +94,7 @@ static SUBCOMMANDS: &[Command] = &[
         .cost("O(N) where N is the number of messages returned")
         .says("Shows the first messages of a queue, with what is known about each."),
     Command::new("queue|move", -4, move_messages::move_messages).group(Queue).since(SINCE).write()
-        .deny_oom().key(2, TAKE).key(3, INSERT)
+        .deny_oom().key(2, TAKE).key(3, INSERT).unnamed_keys(move_messages::origins)
         .args(&[One("source"), One("destination|ORIGIN"), OptionalNamed("COUNT", "count")])
         .cost("O(N) where N is the number of messages moved")
         .says("Moves messages to another queue, or dead letters to the queues they came from."),

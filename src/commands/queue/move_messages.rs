@@ -7,6 +7,13 @@ use crate::resp::Request;
 
 /// Messages moved unless COUNT says otherwise.
 const MOVE_COUNT: usize = 1;
+/// The position of the destination in the request.
+const DESTINATION: usize = 3;
+
+/// The argument ORIGIN, for queues whose names only the dead letters know.
+pub(super) fn origins(request: &Request<'_>) -> Option<usize> {
+    request.get(DESTINATION).filter(|word| is_word(word, "origin")).map(|_| DESTINATION)
+}
 
 pub(super) fn move_messages(
     ctx: &mut Context<'_>,

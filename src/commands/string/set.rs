@@ -6,7 +6,7 @@ use crate::engine::Arg::{self, Named, One, OneOf, OptionalChoice, OptionalWord, 
 use crate::engine::Group::String;
 use crate::engine::syntax::PER_KEY;
 use crate::engine::uses::{CREATE, OVERWRITE, READ_AND_MAYBE_UPDATE, READ_AND_UPDATE};
-use crate::engine::{Arguments, Command, CommandError, Context};
+use crate::engine::{Arguments, Command, CommandError, Context, Uses, is_word};
 use crate::keyspace::{DbIndex, Expiry};
 use crate::queueing::{Queues, check_name, has_hidden};
 use crate::resp::Request;
@@ -28,10 +28,16 @@ pub(super) const EXPIRY_OR_PERSIST: &[Arg] = &[
     Word("PERSIST"),
 ];
 
+/// SET reads the old value only with GET.
+fn uses_of_set(request: &Request<'_>) -> Uses {
+    let has_get = request.args_from(3).any(|arg| is_word(arg, "get"));
+    if has_get { READ_AND_UPDATE } else { OVERWRITE }
+}
+
 #[rustfmt::skip]
 pub(in crate::commands) static COMMANDS: &[Command] = &[
     Command::new("set", -3, set).group(String).since("1.0.0").write().deny_oom()
-        .key(1, READ_AND_MAYBE_UPDATE)
+        .key(1, READ_AND_MAYBE_UPDATE).uses_by(uses_of_set)
         .args(&[One("key"), One("value"), OptionalChoice(&["NX", "XX"]), OptionalWord("GET"), OneOf(EXPIRY)])
         .says("Sets a string, and replaces any value."),
     Command::new("setnx", 3, setnx).group(String).since("1.0.0").write().deny_oom().fast()

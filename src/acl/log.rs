@@ -1,0 +1,101 @@
+//! The requests that were refused, for ACL LOG.
+
+use std::collections::VecDeque;
+
+/// Equal refusals within this time of the latest one are one entry.
+const GROUPING_MS: u64 = 60_000;
+/// How many of the latest entries a refusal is compared with.
+const COMPARED_MAX: usize = 10;
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogSubject {
+    Command,
+    Key,
+    Channel,
+    Auth,
+}
+
+impl LogSubject {
+    /// The word in ACL LOG.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            LogSubject::Command => "command",
+            LogSubject::Key => "key",
+            LogSubject::Channel => "channel",
+            LogSubject::Auth => "auth",
+        }
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct Denial {
+    pub subject: LogSubject,
+    /// Whether it was in a transaction.
+    pub is_in_transaction: bool,
+    /// The command, key or channel; the name of the command for a wrong password.
+    pub object: Vec<u8>,
+    /// The name of the user.
+    pub username: Vec<u8>,
+    /// The client, as CLIENT LIST shows it.
+    pub client_info: String,
+}
+
+/// One or more equal refusals.
+#[derive(Clone, Debug)]
+pub(crate) struct LogEntry {
+    /// The latest one.
+    pub denial: Denial,
+    pub count: u64,
+    /// The number of the entry since the start of the server.
+    pub id: u64,
+    /// Milliseconds since 1970.
+    pub created_ms: u64,
+    pub updated_ms: u64,
+}
+
+/// The refusals, the latest first.
+#[derive(Debug, Default)]
+pub(crate) struct AccessLog {
+    entries: VecDeque<LogEntry>,
+    next_id: u64,
+}
+
+impl AccessLog {
+    /// Adds a refusal at this time, in milliseconds since 1970, and keeps at most so many entries.
+    pub(crate) fn add(&mut self, denial: Denial, now_ms: u64, entries_max: usize) {
+        if entries_max == 0 {
+            return self.clear();
+        }
+        let is_equal = |entry: &LogEntry| {
+            let own = &entry.denial;
+            own.subject == denial.subject
+                && own.is_in_transaction == denial.is_in_transaction
+                && now_ms.saturating_sub(entry.updated_ms) <= GROUPING_MS
+                && own.object == denial.object
+                && own.username == denial.username
+        };
+        let found = self.entries.iter().take(COMPARED_MAX).position(is_equal);
+        if let Some(before) = found.and_then(|at| self.entries.remove(at)) {
+            let count = before.count + 1;
+            self.entries.push_front(LogEntry { denial, count, updated_ms: now_ms, ..before });
+            return;
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        let entry = LogEntry { denial, count: 1, id, created_ms: now_ms, updated_ms: now_ms };
+        self.entries.push_front(entry);
+        self.entries.truncate(entries_max);
+    }
+
+    /// Drops all entries.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// The entries, the latest first.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
+        self.entries.iter()
+    }
+}

@@ -1,0 +1,139 @@
+//! Whether a client's user may run a request. Asked before each call: when a request arrives, again when
+//! EXEC runs it, and again when a waiting one runs, since rights may have changed.
+
+use super::client_line;
+use super::table::Found;
+use crate::acl::{Access, Asked, Denial, LogSubject, Refusal};
+use crate::client_id::ClientId;
+use crate::clock::Now;
+use crate::command_error::CommandError;
+use crate::flags::Flags;
+use crate::resp::Request;
+use crate::state::{State, count_max};
+
+/// A request together with the row of its command.
+pub(crate) struct Attempt<'r, 'b> {
+    pub(crate) found: Found,
+    pub(crate) request: &'r Request<'b>,
+}
+
+impl Asked for Attempt<'_, '_> {
+    fn command(&self) -> usize {
+        self.found.index
+    }
+
+    fn is_for_everybody(&self) -> bool {
+        self.found.command.flags.contains(Flags::NO_AUTH)
+    }
+
+    fn first_arg(&self) -> Option<&[u8]> {
+        self.request.get(1)
+    }
+
+    fn refused_key(&self, may_use: &dyn Fn(&[u8], Access) -> bool) -> Option<usize> {
+        let command = self.found.command;
+        let unnamed = command.unnamed_keys.and_then(|find| find(self.request));
+        unnamed.or_else(|| {
+            let is_refused = |key: &super::key_spec::UsedKey<'_>| {
+                key.uses.are_of_keys() && !may_use(key.name, key.uses.access)
+            };
+            command.keys.find(self.request, |key| is_refused(&key)).map(|key| key.at)
+        })
+    }
+
+    fn refused_channel(&self, may_use: &dyn Fn(&[u8], bool) -> bool) -> Option<usize> {
+        let spec = self.found.command.channels?;
+        let mut channels = spec.of(self.request);
+        channels.find(|(_, channel)| !may_use(channel, spec.is_pattern)).map(|(at, _)| at)
+    }
+}
+
+impl Attempt<'_, '_> {
+    /// Why the request is refused, in Redis' words. `shows_all`: with the name of the key or channel.
+    pub(crate) fn refusal_text(&self, user: &[u8], refusal: Refusal, shows_all: bool) -> Vec<u8> {
+        let text = |what: &str, name: &[u8], kind: &str| {
+            let parts = [b"User ", user, b" has no permissions to ", what.as_bytes(), b" the '"];
+            [&parts.concat(), name, b"' ", kind.as_bytes()].concat()
+        };
+        let name = |at| self.request.get(at).unwrap_or_default();
+        match refusal {
+            Refusal::Command => text("run", self.found.command.name.as_bytes(), "command"),
+            Refusal::Key(at) if shows_all => text("access", name(at), "key"),
+            Refusal::Channel(at) if shows_all => text("access", name(at), "channel"),
+            Refusal::Key(_) => b"No permissions to access a key".to_vec(),
+            Refusal::Channel(_) => b"No permissions to access a channel".to_vec(),
+        }
+    }
+}
+
+/// Checks that a client's user may run a request. `exec`: the number of commands of the transaction of
+/// which it is part.
+///
+/// # Errors
+/// It may not: the refusal is counted and logged.
+#[inline]
+pub(crate) fn check(
+    state: &mut State,
+    id: ClientId,
+    attempt: &Attempt<'_, '_>,
+    exec: Option<usize>,
+    now: Now,
+) -> Result<(), Refusal> {
+    let Some(client) = state.clients.get(id) else { return Ok(()) };
+    if state.users.get(client.user).is_unrestricted() {
+        return Ok(());
+    }
+    check_rules(state, id, attempt, exec, now)
+}
+
+#[inline(never)]
+fn check_rules(
+    state: &mut State,
+    id: ClientId,
+    attempt: &Attempt<'_, '_>,
+    exec: Option<usize>,
+    now: Now,
+) -> Result<(), Refusal> {
+    let Some(client) = state.clients.get(id) else { return Ok(()) };
+    let user = state.users.get(client.user);
+    let Err(refusal) = user.check(attempt) else { return Ok(()) };
+    let username = user.name().to_vec();
+    let object = |at| attempt.request.get(at).unwrap_or_default().to_vec();
+    let (subject, object) = match refusal {
+        Refusal::Command => (LogSubject::Command, attempt.found.command.name.into()),
+        Refusal::Key(at) => (LogSubject::Key, object(at)),
+        Refusal::Channel(at) => (LogSubject::Channel, object(at)),
+    };
+    log(state, id, (subject, object, username), exec, now);
+    Err(refusal)
+}
+
+/// Counts and logs a refusal: its subject, object, and the name of the user.
+pub(crate) fn log(
+    state: &mut State,
+    id: ClientId,
+    (subject, object, username): (LogSubject, Vec<u8>, Vec<u8>),
+    exec: Option<usize>,
+    now: Now,
+) {
+    state.stats.denied.count(subject);
+    let Some(client) = state.clients.get(id) else { return };
+    let is_in_transaction = exec.is_some() || client.is_in_transaction();
+    let mut client_info = String::new();
+    client_line::write(&mut client_info, client, &state.users, exec, now);
+    let denial = Denial { subject, is_in_transaction, object, username, client_info };
+    let entries_max = count_max(state.settings.acllog_len_max);
+    state.access_log.add(denial, now.unix_us / 1000, entries_max);
+}
+
+/// The error reply to a refused request.
+pub(crate) fn error(
+    state: &State,
+    id: ClientId,
+    attempt: &Attempt<'_, '_>,
+    refusal: Refusal,
+) -> CommandError {
+    let user = state.clients.get(id).map(|client| state.users.get(client.user).name());
+    let text = attempt.refusal_text(user.unwrap_or_default(), refusal, false);
+    CommandError::Bytes([b"NOPERM ", &text[..]].concat())
+}
