@@ -11,6 +11,8 @@ mod inline;
 mod parser;
 #[path = "fuzz_properties/settings.rs"]
 mod settings;
+#[path = "fuzz_properties/users.rs"]
+mod users;
 
 use proptest::prelude::*;
 use std::fs;
@@ -25,6 +27,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("inline", inline::check),
     ("parser", parser::check),
     ("settings", settings::check),
+    ("users", users::check),
 ];
 
 #[test]
@@ -57,7 +60,14 @@ const LINES: &[&str] = &[
     "port ", "bind ", "save ", "requirepass ", "dir ", "timeout ", "maxmemory ", "replicaof ",
     "client-output-buffer-limit ", "normal ", "pubsub ", "1 ", "2gb ", "10% ", "yes ", "no ", "a",
     "#", " ", "\n", "\n", "\"", "'", "\\n", "\\x41", "é", "channel-policy ", "p * ", "; ",
-    "high-water-mark ", "slow-subscriber disconnect ",
+    "high-water-mark ", "slow-subscriber disconnect ", "user ", "on ", "~* ", ">x ", "(+get ", ") ",
+];
+#[rustfmt::skip]
+const RULES: &[&str] = &[
+    "on", "off", "nopass", ">x", "<x", "#", "reset", "~", "%", "R", "W", "&", "*", "a", "b", "[", "?",
+    "+", "-", "@all", "@read", "@queue", "get", "config", "|get", "select", "|0", "(", ")", " ", "\n",
+    "\n+", "\n-", "\n~", "\n%R~", "\n(", "allkeys", "resetkeys", "allchannels", "resetchannels",
+    "allcommands", "nocommands", "clearselectors",
 ];
 #[rustfmt::skip]
 const EVENTS: &[&str] = &[
@@ -102,6 +112,11 @@ proptest! {
     #[test]
     fn settings_hold(file in pieces(LINES, 12)) {
         settings::check(&file);
+    }
+
+    #[test]
+    fn users_hold(rules in pieces(RULES, 24)) {
+        users::check(&rules);
     }
 
     #[test]
