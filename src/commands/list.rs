@@ -208,6 +208,11 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     match taken {
         Plain::Changed(()) => keyspace.effects.record_pop(ctx.db, end, key, 1),
         Plain::Absent => ctx.reply.null(),
+        Plain::UnderPolicy(at)
+            if keyspace.pop_simply_in(at, end, |message| reply.bulk(message)) =>
+        {
+            keyspace.effects.record_pop(ctx.db, end, key, 1);
+        }
         Plain::UnderPolicy(at) => pop_under_policy(ctx, (at, key), end, None),
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The fast path of queues under a policy: pushes, deliveries and acknowledgements by slot, in as
 //! few steps as for a plain queue. `change_list_in` and related functions can do the same in more
-//! steps, as for other changes. `simple_push.rs` has the usual push, which takes still fewer.
+//! steps, as for other changes. `simple_push.rs` and `simple_pop.rs` have the usual push and pop, which take
+//! still fewer.
 
 use super::delivery::{Claim, Delivery};
 use super::entry::Full;

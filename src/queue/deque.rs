@@ -231,6 +231,28 @@ impl Deque {
         Some(seen)
     }
 
+    /// Pops the message at one end, after passing it to `read`, if its neighbour has the same stamp and is
+    /// in the same segment. `None`, and no change, otherwise.
+    #[inline]
+    pub(super) fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let Deque { segments, stamps: Some(stamps), len, .. } = self else { return None };
+        let counts = stamps.counts_of_several(end)?;
+        let segment = match end {
+            End::Front => segments.front_mut(),
+            End::Back => segments.back_mut(),
+        };
+        let segment = segment.filter(|segment| segment.count() > 1)?;
+        let read = |message: &[u8]| {
+            counts.subtract(message.len());
+            read(message)
+        };
+        *len -= 1;
+        match end {
+            End::Front => segment.pop_front(read),
+            End::Back => segment.pop_back(read),
+        }
+    }
+
     /// Frees the segment at one end, which is no longer needed.
     #[cold]
     pub(super) fn drop_segment(&mut self, end: End) {

@@ -156,6 +156,17 @@ impl Queue {
         }
     }
 
+    /// Pops the message at one end, after passing it to `read`, if its neighbour there has the same stamp,
+    /// and the segment has others: then neither the memory of the queue changes nor `oldest_ms`. `None`, and
+    /// no change, otherwise.
+    #[inline]
+    pub fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        match &mut self.messages {
+            Packed::Small { .. } => None,
+            Packed::Deque { deque, .. } => deque.pop_alike(end, read),
+        }
+    }
+
     /// Inserts `message` with its stamp before the one at `index`; from `len` on it becomes the last
     /// one.
     pub fn insert_stamped(&mut self, index: usize, message: &[u8], stamp: Stamp) {

@@ -86,6 +86,13 @@ impl Counts<'_> {
         *self.run += 1;
         *self.bytes += bytes;
     }
+
+    /// Removes a message of this many bytes, which is not the only one of its run.
+    #[inline]
+    pub(super) fn subtract(self, bytes: usize) {
+        *self.run -= 1;
+        *self.bytes -= bytes;
+    }
 }
 
 /// The stamps of all messages of a queue, front to back.
@@ -242,6 +249,21 @@ impl Stamps {
             End::Back => self.runs.back_mut(),
         };
         let run = outermost.filter(|run| run.stamp == self.fresh)?;
+        Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
+    }
+
+    /// The counts for one message less at one end, if its neighbour has the same stamp. `None` if bytes
+    /// are not counted.
+    #[inline]
+    pub(super) fn counts_of_several(&mut self, end: End) -> Option<Counts<'_>> {
+        if self.kept == Kept::ForDeadLetters {
+            return None;
+        }
+        let outermost = match end {
+            End::Front => self.runs.front_mut(),
+            End::Back => self.runs.back_mut(),
+        };
+        let run = outermost.filter(|run| run.count > 1)?;
         Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
     }
 

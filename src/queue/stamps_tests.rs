@@ -367,7 +367,12 @@ impl Pair {
         if dice.below(2) == 0 {
             assert_eq!(self.queue.pop_stamped(end, <[u8]>::to_vec), expected);
         } else {
-            let popped = self.queue.pop(end, <[u8]>::to_vec);
+            let before = (self.queue.allocated_bytes(), self.queue.oldest_ms());
+            let alike =
+                if dice.below(2) == 0 { self.queue.pop_alike(end, <[u8]>::to_vec) } else { None };
+            let now = (self.queue.allocated_bytes(), self.queue.oldest_ms());
+            assert!(alike.is_none() || now == before);
+            let popped = alike.or_else(|| self.queue.pop(end, <[u8]>::to_vec));
             assert_eq!(popped, expected.map(|(message, _)| message));
         }
     }
