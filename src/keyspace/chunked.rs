@@ -170,8 +170,16 @@ impl<T> Chunked<T> {
 
 impl<T: Clone> Chunked<T> {
     /// Removes and returns the value with a number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
+        // Nearly always it is the first. While its chunk has more than a few, only the count changes.
+        if let Some(Chunk::Owned(chunk)) = self.older.front_mut()
+            && chunk.len() > FEW + 1
+            && let Some(value) = chunk.remove_first(number)
+        {
+            self.older_len -= 1;
+            return Some(value);
+        }
         match self.chunk_of(number) {
             None => self.newest.remove(number),
             Some(at) => self.remove_older(at, number),

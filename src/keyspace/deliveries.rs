@@ -87,8 +87,9 @@ impl Keyspace {
     ) {
         let Some(index) = self.find(db, key) else { return };
         let key = self.dbs[db].entries[index].shared_key();
-        let delivery = Delivery::new(message, stamp, Claim::of_nobody(), 0);
-        self.registry.holdings.add(delivery.holder(db), &key, number);
+        let claim = Claim::of_nobody();
+        let delivery = Delivery::new(message, stamp, claim, 0);
+        self.registry.holdings.add(delivery.holder(db), &key, number, claim.input);
         let hasher = self.hasher().clone();
         self.change_queue_state(db, &key, |queue_state| {
             queue_state.in_flight.add(number, delivery, &hasher);
@@ -393,6 +394,7 @@ mod tests {
                     Holder::first_of(client),
                     &Key::from(&b"q"[..]),
                     number,
+                    0,
                 );
             }
             keyspace.disconnect_holder(client);

@@ -38,9 +38,6 @@ pub struct Delivery {
     pub stamp: Stamp,
     /// The client that must acknowledge it; nobody if any may.
     pub owner: ClientId,
-    /// The number of the client's input that was answered by this delivery: a later input may
-    /// acknowledge it.
-    pub input: u64,
     /// Whether only its receipt acknowledges it.
     pub by_receipt: bool,
     /// The time of the delivery, by the queue clock.
@@ -54,10 +51,10 @@ pub struct Delivery {
 impl Delivery {
     /// A delivery at this time.
     pub(super) fn new(message: Box<[u8]>, stamp: Stamp, claim: Claim, now_ms: i64) -> Delivery {
-        let Claim { owner, input, by_receipt, lease_ms } = claim;
+        let Claim { owner, input: _, by_receipt, lease_ms } = claim;
         let own_due_ms = if lease_ms > 0 { now_ms.saturating_add(lease_ms) } else { NO_TIME };
         let delivered_ms = now_ms;
-        Delivery { message, stamp, owner, input, by_receipt, delivered_ms, own_due_ms, lease_ms }
+        Delivery { message, stamp, owner, by_receipt, delivered_ms, own_due_ms, lease_ms }
     }
 
     /// When it returns, by the queue clock, if it has a time of its own.

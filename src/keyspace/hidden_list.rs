@@ -80,7 +80,7 @@ impl<T: Hidden> HiddenList<T> {
     }
 
     /// Removes and returns a message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         let hidden = self.by_number.remove(number)?;
         self.message_bytes -= hidden.message().len();

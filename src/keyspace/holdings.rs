@@ -3,14 +3,16 @@
 use super::numbered::Numbered;
 use super::{DbIndex, Key};
 use crate::client_id::ClientId;
+use slab::Slab;
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
 /// Bytes of memory per message in flight.
-pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<()>)>();
+pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<u64>)>();
 
-/// The deliveries that one holder has in flight from one queue.
-type Numbers = Numbered<()>;
+/// The deliveries that one holder has in flight from one queue, each with the number of the client's input
+/// that it answered: a later input may acknowledge it.
+type Numbers = Numbered<u64>;
 
 /// The holder of deliveries from the queues of one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,10 +41,29 @@ impl Holder {
     }
 }
 
+/// The deliveries that one holder has in flight from one queue; at least one.
+#[derive(Debug)]
+struct Group {
+    holder: Holder,
+    key: Key,
+    numbers: Numbers,
+}
+
+impl Group {
+    fn is_of(&self, holder: Holder, key: &[u8]) -> bool {
+        self.holder == holder && *self.key == *key
+    }
+}
+
 /// The numbers of deliveries, by holder and queue.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
-    by_holder: BTreeMap<Holder, BTreeMap<Key, Numbers>>,
+    groups: Slab<Group>,
+    /// The positions of the groups.
+    by_holder: BTreeMap<Holder, BTreeMap<Key, usize>>,
+    /// The group of the last delivery, or any other: the next one is often of the same, and then needs no
+    /// look-up.
+    recent: usize,
     len: usize,
     /// How often databases were swapped.
     swaps: u64,
@@ -55,88 +76,125 @@ impl Holdings {
         self.len
     }
 
-    fn range_of(&self, client: ClientId) -> btree_map::Range<'_, Holder, BTreeMap<Key, Numbers>> {
+    fn range_of(&self, client: ClientId) -> btree_map::Range<'_, Holder, BTreeMap<Key, usize>> {
         self.by_holder.range(Holder::first_of(client)..=Holder::last_of(client))
     }
 
     /// Whether a client has any message in flight.
     pub(super) fn has_any(&self, client: ClientId) -> bool {
-        self.range_of(client).next().is_some()
+        self.groups.get(self.recent).is_some_and(|group| group.holder.client == client)
+            || self.range_of(client).next().is_some()
+    }
+
+    /// Returns the position of the deliveries that a holder has from one queue.
+    #[inline]
+    fn find(&self, holder: Holder, key: &[u8]) -> Option<usize> {
+        if self.groups.get(self.recent).is_some_and(|group| group.is_of(holder, key)) {
+            return Some(self.recent);
+        }
+        self.by_holder.get(&holder)?.get(key).copied()
+    }
+
+    fn group(&self, holder: Holder, key: &[u8]) -> Option<&Group> {
+        self.groups.get(self.find(holder, key)?)
     }
 
     /// Adds a delivery from a queue; its number is above all before.
     #[inline]
-    pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64) {
+    pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
         self.len += 1;
-        let queues = self.by_holder.entry(holder).or_default();
-        match queues.get_mut(key) {
-            Some(numbers) => numbers.push(number, ()),
-            None => queues.entry(key.clone()).or_default().push(number, ()),
+        match self.groups.get_mut(self.recent) {
+            // Usually the same allocation, which is compared first.
+            Some(group) if group.holder == holder && group.key == *key => {
+                group.numbers.push(number, input)
+            }
+            _ => self.add_to_other(holder, key, number, input),
+        }
+    }
+
+    /// Adds a delivery to another group than that of the previous one.
+    #[cold]
+    #[inline(never)]
+    fn add_to_other(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
+        let positions = self.by_holder.entry(holder).or_default();
+        let groups = &mut self.groups;
+        let new = || Group { holder, key: key.clone(), numbers: Numbers::default() };
+        self.recent = match positions.get(key) {
+            Some(&at) => at,
+            None => *positions.entry(key.clone()).or_insert_with(|| groups.insert(new())),
+        };
+        if let Some(group) = groups.get_mut(self.recent) {
+            group.numbers.push(number, input);
         }
     }
 
     /// Removes a delivery.
     #[inline]
     pub(super) fn remove(&mut self, holder: Holder, key: &[u8], number: u64) {
-        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
-        let Some(numbers) = queues.get_mut(key) else { return };
-        if numbers.remove(number).is_none() {
+        let Some(at) = self.find(holder, key) else { return };
+        let Some(group) = self.groups.get_mut(at) else { return };
+        if group.numbers.remove(number).is_none() {
             return;
         }
         self.len -= 1;
-        if numbers.is_empty() {
-            queues.remove(key);
-            if queues.is_empty() {
-                self.by_holder.remove(&holder);
-            }
+        if group.numbers.is_empty() {
+            self.drop_group(at);
         }
     }
 
     /// Returns the deliveries that a holder has from one queue, the oldest first.
     pub(super) fn of_queue(&self, holder: Holder, key: &[u8]) -> impl Iterator<Item = u64> {
-        let numbers = self.by_holder.get(&holder).and_then(|queues| queues.get(key));
-        numbers.into_iter().flat_map(|numbers| numbers.iter().map(|(number, ())| number))
+        let group = self.group(holder, key);
+        group.into_iter().flat_map(|group| group.numbers.iter().map(|(number, _)| number))
     }
 
     /// Returns how many deliveries a client has from one queue, however it acknowledges them.
     pub(super) fn count_of_queue(&self, client: ClientId, db: DbIndex, key: &[u8]) -> usize {
         let count = |by_receipt| {
-            let queues = self.by_holder.get(&Holder { client, db, by_receipt });
-            queues.and_then(|queues| queues.get(key)).map_or(0, Numbers::len)
+            let group = self.group(Holder { client, db, by_receipt }, key);
+            group.map_or(0, |group| group.numbers.len())
         };
         count(false) + count(true)
     }
 
     /// Removes deliveries that a holder has from one queue, the oldest first, for as long as
-    /// `takes` accepts their numbers.
+    /// `takes` accepts them. Passes their numbers and inputs.
     pub(super) fn take_oldest(
         &mut self,
         holder: Holder,
         key: &[u8],
-        mut takes: impl FnMut(u64) -> bool,
+        mut takes: impl FnMut(u64, u64) -> bool,
     ) {
-        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
-        let Some(numbers) = queues.get_mut(key) else { return };
-        while let Some((number, ())) = numbers.first()
-            && takes(number)
+        let Some(at) = self.find(holder, key) else { return };
+        let Some(group) = self.groups.get_mut(at) else { return };
+        while let Some((number, &input)) = group.numbers.first()
+            && takes(number, input)
         {
-            numbers.remove(number);
+            group.numbers.remove_first(number);
             self.len -= 1;
         }
-        if numbers.is_empty() {
-            queues.remove(key);
-            if queues.is_empty() {
-                self.by_holder.remove(&holder);
-            }
+        if group.numbers.is_empty() {
+            self.drop_group(at);
         }
     }
 
     /// Removes all deliveries that a holder has from one queue.
     pub(super) fn forget_queue(&mut self, holder: Holder, key: &[u8]) {
-        let Some(queues) = self.by_holder.get_mut(&holder) else { return };
-        self.len -= queues.remove(key).map_or(0, |numbers| numbers.len());
-        if queues.is_empty() {
-            self.by_holder.remove(&holder);
+        let Some(at) = self.find(holder, key) else { return };
+        self.len -= self.groups.get(at).map_or(0, |group| group.numbers.len());
+        self.drop_group(at);
+    }
+
+    /// Drops a group.
+    fn drop_group(&mut self, at: usize) {
+        let Some(group) = self.groups.try_remove(at) else { return };
+        let Some(positions) = self.by_holder.get_mut(&group.holder) else { return };
+        positions.remove(&group.key);
+        if positions.is_empty() {
+            self.by_holder.remove(&group.holder);
+        }
+        if self.groups.is_empty() {
+            self.groups = Slab::new();
         }
     }
 
@@ -146,14 +204,24 @@ impl Holdings {
         self.swaps
     }
 
+    /// Returns the deliveries of these groups, in their order, each from number `first` on.
+    fn of_groups<'a>(
+        &'a self,
+        positions: impl DoubleEndedIterator<Item = &'a usize>,
+        first: u64,
+    ) -> impl DoubleEndedIterator<Item = (Holder, &'a Key, u64)> {
+        let groups = positions.filter_map(|at| self.groups.get(*at));
+        groups.flat_map(move |Group { holder, key, numbers }| {
+            numbers.numbers_from(first).map(move |number| (*holder, key, number))
+        })
+    }
+
     /// Returns the deliveries that a client has, by holder and queue, the oldest of each queue first.
     pub(super) fn of(
         &self,
         client: ClientId,
     ) -> impl DoubleEndedIterator<Item = (Holder, &Key, u64)> {
-        self.range_of(client).flat_map(|(holder, queues)| {
-            queues.iter().flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0))
-        })
+        self.of_groups(self.range_of(client).flat_map(|(_, queues)| queues.values()), 0)
     }
 
     /// As `of`, but only those after a given delivery.
@@ -162,26 +230,20 @@ impl Holdings {
         client: ClientId,
         (holder, key, number): &'a (Holder, Key, u64),
     ) -> impl Iterator<Item = (Holder, &'a Key, u64)> {
-        let first = self.by_holder.get(holder);
+        let begun = self
+            .of_groups(self.by_holder.get(holder).and_then(|q| q.get(key)).into_iter(), number + 1);
+        let own = self.by_holder.get(holder).into_iter();
+        let others = own.flat_map(move |queues| queues.range::<Key, _>((Excluded(key), Unbounded)));
         let rest = self.by_holder.range((Excluded(*holder), Included(Holder::last_of(client))));
-        let first = first.into_iter().flat_map(move |queues| {
-            let begun = queues.get_key_value(key);
-            let begun = begun.map(|(key, numbers)| of_one(*holder, key, numbers, number + 1));
-            let others = queues.range::<Key, _>((Excluded(key), Unbounded));
-            let others = others.flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0));
-            begun.into_iter().flatten().chain(others)
-        });
-        let rest = rest.flat_map(|(holder, queues)| {
-            queues.iter().flat_map(|(key, numbers)| of_one(*holder, key, numbers, 0))
-        });
-        first.chain(rest)
+        let rest = rest.flat_map(|(_, queues)| queues.values());
+        begun.chain(self.of_groups(others.map(|(_, at)| at), 0)).chain(self.of_groups(rest, 0))
     }
 
     /// Drops all deliveries of a database.
     pub(super) fn flush(&mut self, db: DbIndex) {
         self.by_holder.retain(|holder, _| holder.db != db);
-        let all = self.by_holder.values().flat_map(BTreeMap::values);
-        self.len = all.map(Numbers::len).sum();
+        self.groups.retain(|_, group| group.holder.db != db);
+        self.len = self.groups.iter().map(|(_, group)| group.numbers.len()).sum();
     }
 
     /// Two databases were swapped.
@@ -190,33 +252,30 @@ impl Holdings {
         let all = std::mem::take(&mut self.by_holder).into_iter();
         let swapped = |holder: Holder| Holder { db: other(holder.db), ..holder };
         self.by_holder = all.map(|(holder, queues)| (swapped(holder), queues)).collect();
+        self.groups.iter_mut().for_each(|(_, group)| group.holder = swapped(group.holder));
     }
 
     /// Whether a holder has this delivery.
     pub(super) fn contains(&self, holder: Holder, key: &[u8], number: u64) -> bool {
-        let numbers = self.by_holder.get(&holder).and_then(|queues| queues.get(key));
-        numbers.is_some_and(|numbers| numbers.get(number).is_some())
+        self.group(holder, key).is_some_and(|group| group.numbers.get(number).is_some())
     }
 
     /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
-        let all = || self.by_holder.values().flat_map(BTreeMap::values);
-        all().for_each(Numbers::check_invariants);
-        assert!(all().all(|numbers| !numbers.is_empty()), "a queue without deliveries");
-        assert!(
-            self.by_holder.values().all(|queues| !queues.is_empty()),
-            "a client without deliveries"
+        let all = || self.by_holder.iter();
+        assert!(all().all(|(_, queues)| !queues.is_empty()), "a client without deliveries");
+        assert_eq!(all().map(|(_, queues)| queues.len()).sum::<usize>(), self.groups.len());
+        for (holder, (key, at)) in
+            all().flat_map(|(holder, queues)| queues.iter().map(move |it| (holder, it)))
+        {
+            let group = self.groups.get(*at).expect("the group at a position");
+            assert!(group.is_of(*holder, key), "a group of another holder or queue");
+            assert!(!group.numbers.is_empty(), "a queue without deliveries");
+            group.numbers.check_invariants();
+        }
+        assert_eq!(
+            self.groups.iter().map(|(_, group)| group.numbers.len()).sum::<usize>(),
+            self.len
         );
-        assert_eq!(all().map(Numbers::len).sum::<usize>(), self.len);
     }
-}
-
-/// Returns the deliveries of one queue from number `first` on.
-fn of_one<'a>(
-    holder: Holder,
-    key: &'a Key,
-    numbers: &'a Numbers,
-    first: u64,
-) -> impl DoubleEndedIterator<Item = (Holder, &'a Key, u64)> + use<'a> {
-    numbers.numbers_from(first).map(move |number| (holder, key, number))
 }

@@ -57,6 +57,7 @@ mod recent;
 mod running_snapshot;
 mod saved;
 mod signals;
+mod simple_delivery;
 mod simple_pop;
 mod simple_push;
 mod slot;

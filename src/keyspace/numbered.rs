@@ -63,12 +63,18 @@ impl<T> Numbered<T> {
     /// Removes and returns the value with a number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        if self.positions.front().is_some_and(|(first, _)| *first == number) {
-            let (_, value) = self.positions.pop_front()?;
-            self.removed();
-            return value;
+        self.remove_first(number).or_else(|| self.remove_behind(number))
+    }
+
+    /// As `remove`, if it is the first number; otherwise `None`, and no change.
+    #[inline]
+    pub(super) fn remove_first(&mut self, number: u64) -> Option<T> {
+        if self.positions.front()?.0 != number {
+            return None;
         }
-        self.remove_behind(number)
+        let (_, value) = self.positions.pop_front()?;
+        self.removed();
+        value
     }
 
     /// As `remove`, for a number that is not the first.

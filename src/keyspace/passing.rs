@@ -15,12 +15,22 @@ impl QueueState {
     /// Whether something that is due in `wait_ms` from now may be the next thing due for the queue.
     /// The scheduled time is never later than anything due before.
     #[inline]
-    fn may_be_due_first(&self, queue_ms: i64, wait_ms: Option<i64>) -> bool {
+    pub(super) fn may_be_due_first(&self, queue_ms: i64, wait_ms: Option<i64>) -> bool {
         wait_ms.is_some_and(|wait_ms| {
             self.due_ms.is_none_or(|recorded_ready_ms| {
                 recorded_ready_ms > queue_ms.saturating_add(wait_ms)
             })
         })
+    }
+
+    /// Returns after how many milliseconds a message returns that is delivered now; `None` if time does not
+    /// return it.
+    #[inline]
+    pub(super) fn timeout_ms(&self, claim: Claim) -> Option<i64> {
+        match claim.lease_ms {
+            0 => self.policy.as_ref().and_then(|policy| policy.ack_timeout_ms),
+            lease_ms => Some(lease_ms),
+        }
     }
 }
 
@@ -118,18 +128,12 @@ impl Keyspace {
         {
             self.registry.last_delivery += 1;
             let number = self.registry.last_delivery;
-            // If it is next taken from the other end, that end sees it for the first time.
-            if stamp.order == 0 || stamp.taken_from != end {
-                (stamp.order, stamp.taken_from) = (number, end);
-            }
-            stamp.deliveries = stamp.deliveries.saturating_add(1);
-            // Only moves without a consumer in between can go in a circle for ever.
-            stamp.hops = 0;
+            stamp.deliver(number, end);
             delivered += 1;
             redelivered += u64::from(stamp.deliveries > 1);
             let delivery = Delivery::new(message, stamp, claim, self.queue_ms);
             read(number, &delivery);
-            self.registry.holdings.add(delivery.holder(at.db), key, number);
+            self.registry.holdings.add(delivery.holder(at.db), key, number, claim.input);
             queue_state.in_flight.add(number, delivery, &hasher);
         }
         if delivered == 0 {
@@ -142,10 +146,7 @@ impl Keyspace {
             totals.redelivered += redelivered;
         }
         self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - hidden_before;
-        let timeout_ms = match claim.lease_ms {
-            0 => queue_state.policy.as_ref().and_then(|policy| policy.ack_timeout_ms),
-            lease_ms => Some(lease_ms),
-        };
+        let timeout_ms = queue_state.timeout_ms(claim);
         let change = Change {
             bytes: (mark != queue.memory_mark())
                 .then(|| (queue.allocated_at(mark), queue.allocated_bytes())),
@@ -179,9 +180,8 @@ impl Keyspace {
         let in_flight = &mut queue_state.in_flight;
         let mut count = 0;
         let holder = Holder::by_list_commands(client, at.db);
-        self.registry.holdings.take_oldest(holder, key, |number| {
-            let can_be_seen = |delivery: &Delivery| delivery.input < input;
-            if !in_flight.get(number).is_some_and(can_be_seen) {
+        self.registry.holdings.take_oldest(holder, key, |number, delivered_in| {
+            if delivered_in >= input {
                 return false;
             }
             let place = are_wanted.then(|| in_flight.place(number));

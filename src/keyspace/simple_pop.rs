@@ -10,14 +10,17 @@ use crate::queue::{End, Queue};
 use crate::value::Kind;
 
 impl QueueState {
-    /// Whether a message may be popped whoever asks, and is then gone.
+    /// Whether it is under a policy that allows any pop.
     #[inline]
-    fn gives_simple_pops(&self) -> bool {
-        !self.is_read_paused()
-            && self
-                .policy
-                .as_deref()
-                .is_some_and(|policy| policy.throttle.is_none() && !policy.is_at_least_once())
+    pub(super) fn gives_to_anyone(&self) -> bool {
+        let policy = self.policy.as_deref();
+        policy.is_some_and(|policy| policy.throttle.is_none()) && !self.is_read_paused()
+    }
+
+    /// Whether delivered messages are in flight until they are acknowledged.
+    #[inline]
+    pub(super) fn keeps_delivered(&self) -> bool {
+        self.policy.as_deref().is_some_and(|policy| policy.is_at_least_once())
     }
 }
 
@@ -29,12 +32,17 @@ impl Keyspace {
     pub(crate) fn pop_simply_in(&mut self, at: Slot, end: End, read: impl FnOnce(&[u8])) -> bool {
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return false };
         let Full { value, attachments: Some(attachments), .. } = full else { return false };
-        if self.snapshot.is_some() || !attachments.is_quiet() {
+        let is_quiet = attachments.is_quiet();
+        let Some(queue_state) = attachments.queue_state.as_deref_mut() else { return false };
+        if queue_state.keeps_delivered()
+            || !queue_state.gives_to_anyone()
+            || !is_quiet
+            || self.snapshot.is_some()
+        {
             return false;
         }
         let Some(queue) = Queue::of_mut(value) else { return false };
-        let Some(queue_state) = attachments.queue_state.as_deref_mut() else { return false };
-        if !queue_state.gives_simple_pops() || queue.pop_alike(end, read).is_none() {
+        if queue.pop_alike(end, read).is_none() {
             return false;
         }
         for totals in [&mut queue_state.totals, &mut self.registry.sums] {

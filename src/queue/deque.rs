@@ -3,7 +3,7 @@
 use super::end::End;
 use super::segment::Segment;
 use super::sizes::{Growth, fitting, segment_bytes_for};
-use super::stamps::{Kept, Stamps};
+use super::stamps::{Kept, Stamp, Stamps};
 use super::stored::{Messages, stored_bytes};
 use crate::slack;
 use std::collections::VecDeque;
@@ -231,12 +231,16 @@ impl Deque {
         Some(seen)
     }
 
-    /// Pops the message at one end, after passing it to `read`, if its neighbour has the same stamp and is
-    /// in the same segment. `None`, and no change, otherwise.
+    /// Pops the message at one end, after passing it to `read`, if its neighbour has the same stamp, which is
+    /// returned too, and is in the same segment. `None`, and no change, otherwise.
     #[inline]
-    pub(super) fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+    pub(super) fn pop_alike<R>(
+        &mut self,
+        end: End,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Option<(R, &Stamp)> {
         let Deque { segments, stamps: Some(stamps), len, .. } = self else { return None };
-        let counts = stamps.counts_of_several(end)?;
+        let (counts, stamp) = stamps.counts_of_several(end)?;
         let segment = match end {
             End::Front => segments.front_mut(),
             End::Back => segments.back_mut(),
@@ -247,10 +251,11 @@ impl Deque {
             read(message)
         };
         *len -= 1;
-        match end {
-            End::Front => segment.pop_front(read),
-            End::Back => segment.pop_back(read),
-        }
+        let seen = match end {
+            End::Front => segment.pop_front(read)?,
+            End::Back => segment.pop_back(read)?,
+        };
+        Some((seen, stamp))
     }
 
     /// Frees the segment at one end, which is no longer needed.

@@ -156,11 +156,11 @@ impl Queue {
         }
     }
 
-    /// Pops the message at one end, after passing it to `read`, if its neighbour there has the same stamp,
-    /// and the segment has others: then neither the memory of the queue changes nor `oldest_ms`. `None`, and
-    /// no change, otherwise.
+    /// Pops the message at one end with its stamp, after passing it to `read`, if its neighbour there has the
+    /// same stamp, and the segment has others: then neither the memory of the queue changes nor `oldest_ms`.
+    /// `None`, and no change, otherwise.
     #[inline]
-    pub fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<R> {
+    pub fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<(R, &Stamp)> {
         match &mut self.messages {
             Packed::Small { .. } => None,
             Packed::Deque { deque, .. } => deque.pop_alike(end, read),

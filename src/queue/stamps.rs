@@ -37,6 +37,18 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Counts the delivery with this number of a message taken from this end.
+    #[inline]
+    pub fn deliver(&mut self, number: u64, end: End) {
+        // If it is next taken from the other end, that end sees it for the first time.
+        if self.order == 0 || self.taken_from != end {
+            (self.order, self.taken_from) = (number, end);
+        }
+        self.deliveries = self.deliveries.saturating_add(1);
+        // Only moves without a consumer in between can go in a circle for ever.
+        self.hops = 0;
+    }
+
     /// What is left of it in a queue that only keeps stamps for its dead letters.
     fn of_dead_letter(self) -> Stamp {
         let Stamp { ready_ms, hops, dead_letter, .. } = self;
@@ -252,10 +264,10 @@ impl Stamps {
         Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
     }
 
-    /// The counts for one message less at one end, if its neighbour has the same stamp. `None` if bytes
-    /// are not counted.
+    /// The counts for one message less at one end, and its stamp, if its neighbour has the same one. `None`
+    /// if bytes are not counted.
     #[inline]
-    pub(super) fn counts_of_several(&mut self, end: End) -> Option<Counts<'_>> {
+    pub(super) fn counts_of_several(&mut self, end: End) -> Option<(Counts<'_>, &Stamp)> {
         if self.kept == Kept::ForDeadLetters {
             return None;
         }
@@ -263,8 +275,8 @@ impl Stamps {
             End::Front => self.runs.front_mut(),
             End::Back => self.runs.back_mut(),
         };
-        let run = outermost.filter(|run| run.count > 1)?;
-        Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
+        let Run { stamp, count } = outermost.filter(|run| run.count > 1)?;
+        Some((Counts { run: count, bytes: &mut self.message_bytes }, stamp))
     }
 
     /// A stamp as the queue keeps it.

@@ -364,16 +364,17 @@ impl Pair {
             FRONT => self.model.pop_front(),
             BACK => self.model.pop_back(),
         };
-        if dice.below(2) == 0 {
-            assert_eq!(self.queue.pop_stamped(end, <[u8]>::to_vec), expected);
-        } else {
-            let before = (self.queue.allocated_bytes(), self.queue.oldest_ms());
-            let alike =
-                if dice.below(2) == 0 { self.queue.pop_alike(end, <[u8]>::to_vec) } else { None };
-            let now = (self.queue.allocated_bytes(), self.queue.oldest_ms());
-            assert!(alike.is_none() || now == before);
-            let popped = alike.or_else(|| self.queue.pop(end, <[u8]>::to_vec));
-            assert_eq!(popped, expected.map(|(message, _)| message));
+        match dice.below(3) {
+            0 => assert_eq!(self.queue.pop_stamped(end, <[u8]>::to_vec), expected),
+            1 => assert_eq!(self.queue.pop(end, <[u8]>::to_vec), expected.map(|entry| entry.0)),
+            _ => {
+                let before = (self.queue.allocated_bytes(), self.queue.oldest_ms());
+                let alike = self.queue.pop_alike(end, <[u8]>::to_vec);
+                let alike = alike.map(|(message, stamp)| (message, stamp.clone()));
+                assert_eq!((self.queue.allocated_bytes(), self.queue.oldest_ms()), before);
+                let popped = alike.or_else(|| self.queue.pop_stamped(end, <[u8]>::to_vec));
+                assert_eq!(popped, expected);
+            }
         }
     }
 

@@ -54,8 +54,14 @@ impl Queues<'_> {
         &mut self,
         from: Pop<'_>,
         reply: &mut Output,
-        begin: impl FnOnce(&mut Output, usize),
+        begin: impl Fn(&mut Output, usize),
     ) -> Taken {
+        if from.count == 1 && self.deliver_simply(from, reply, &begin) {
+            let policy = self.keyspace.policy_in(from.at);
+            let is_acknowledged_by_pop =
+                policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
+            return if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some };
+        }
         let Pop { at, key, end, .. } = from;
         let Some(count) = self.keyspace.admit_in(from.at, from.claim.owner, from.count) else {
             return Taken::Nothing;
@@ -82,6 +88,26 @@ impl Queues<'_> {
             self.keyspace.effects.record_pop(at.db(), end, key, count);
         }
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
+    }
+
+    /// Delivers one message that must be acknowledged, if it simply leaves the queue: see
+    /// `Keyspace::deliver_simply_in`.
+    fn deliver_simply(
+        &mut self,
+        from: Pop<'_>,
+        reply: &mut Output,
+        begin: &impl Fn(&mut Output, usize),
+    ) -> bool {
+        let Pop { at, end, claim, .. } = from;
+        let is_delivered = self.keyspace.deliver_simply_in(at, end, claim, |message| {
+            begin(reply, 1);
+            reply.bulk(message);
+        });
+        if is_delivered && self.keyspace.effects.is_on() {
+            // Others stay in the queue.
+            self.record_moves(from, 1, false);
+        }
+        is_delivered
     }
 
     /// QUEUE POP of a queue with at-least-once delivery: writes the key, and for each message its receipt, the
@@ -125,13 +151,20 @@ impl Queues<'_> {
 
     /// Delivers messages, after which they are in flight. Passes each to `write`, with its number.
     pub(crate) fn deliver(&mut self, from: Pop<'_>, write: impl FnMut(u64, &Delivery)) {
-        let Pop { at, key, end, count, claim } = from;
+        let Pop { at, end, count, claim, .. } = from;
         let are_all = self.keyspace.effects.is_on() && self.are_all(at, count);
         let count = self.keyspace.deliver_in(at, end, count, claim, write);
         if self.keyspace.effects.is_on() {
-            let (db, list) = (at.db(), &inflight_key(key)[..]);
-            self.keyspace.effects.record_moves(&Moves { db, key, end, list, count, are_all });
+            self.record_moves(from, count, are_all);
         }
+    }
+
+    /// Records that this many messages are in flight now. `are_all`: the queue had no others, and a loader
+    /// need not see their push for deduplication.
+    fn record_moves(&mut self, from: Pop<'_>, count: usize, are_all: bool) {
+        let Pop { at, key, end, .. } = from;
+        let (db, list) = (at.db(), &inflight_key(key)[..]);
+        self.keyspace.effects.record_moves(&Moves { db, key, end, list, count, are_all });
     }
 
     /// Whether these are all the ready messages of a queue, and a loader need not see their push for
