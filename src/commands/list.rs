@@ -208,12 +208,7 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     match taken {
         Plain::Changed(()) => keyspace.effects.record_pop(ctx.db, end, key, 1),
         Plain::Absent => ctx.reply.null(),
-        Plain::UnderPolicy(at)
-            if keyspace.pop_simply_in(at, end, |message| reply.bulk(message)) =>
-        {
-            keyspace.effects.record_pop(ctx.db, end, key, 1);
-        }
-        Plain::UnderPolicy(at) => pop_under_policy(ctx, (at, key), end, None),
+        Plain::UnderPolicy(at) => pop_one_under_policy(ctx, (at, key), end),
     }
     Ok(())
 }
@@ -250,6 +245,17 @@ fn pop_counted(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result
         Plain::UnderPolicy(at) => pop_under_policy(ctx, (at, key), end, Some(count)),
     }
     Ok(())
+}
+
+/// LPOP and RPOP of one message of a queue under a policy. A separate function keeps `pop` short.
+#[inline(never)]
+fn pop_one_under_policy(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End) {
+    let keyspace = &mut ctx.state.keyspace;
+    if keyspace.pop_simply_in(at, end, |message| ctx.reply.bulk(message)) {
+        keyspace.effects.record_pop(ctx.db, end, key, 1);
+    } else {
+        pop_under_policy(ctx, (at, key), end, None);
+    }
 }
 
 /// LPOP and RPOP of a queue under a policy.
