@@ -65,6 +65,15 @@ pub trait Host: Send {
     /// A clause with the reason.
     fn claim_append_files(&mut self, settings: &Settings) -> Result<(), String>;
 
+    /// Reads the files of TLS that these settings name (CONFIG SET). Returns what puts them to use for new
+    /// connections, once all else is accepted too.
+    ///
+    /// # Errors
+    /// A clause with the directive, the file and the reason.
+    fn read_certificates(&mut self, _settings: &Settings) -> Result<Box<dyn FnOnce()>, String> {
+        Ok(Box::new(|| {}))
+    }
+
     /// Blocks everything for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
 

@@ -55,7 +55,7 @@
 //! | module | responsibility |
 //! |---|---|
 //! | `main.rs`, `launch`, `offline`, `allocator` | the program: arguments, the log, signals, exit codes; `check` and `repair` |
-//! | [`server`] | sockets, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
+//! | [`server`] | sockets, TLS, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
@@ -87,17 +87,17 @@
 //!
 //! # The life of one command
 //!
-//! `RPUSH q a` arrives at a socket. The poll wakes, and the turn (`server/turn.rs`) reads the connection
-//! into its one buffer: the transport takes the bytes from the socket, and the speaker passes them to
-//! [`Broker::receive`]. The parser finds the request's arguments as slices of that buffer; only an
-//! incomplete tail is copied, to be put before the next bytes. The broker looks the name up in the table
-//! of commands. `engine/dispatch.rs` asks the gates: arity, password, the user's rights, a pause, the memory limit, an open
-//! transaction. Then it calls the function of the command: `commands/list.rs` looks the key up in the
+//! `RPUSH q a` arrives at a socket. The poll wakes, and the turn (`server/turn.rs`) reads the connection into
+//! its one buffer: the transport takes the bytes from the socket, decrypted if it has TLS, and the speaker
+//! passes them to [`Broker::receive`]. The parser finds the request's arguments as slices of that buffer;
+//! only an incomplete tail is copied, to be put before the next bytes. The broker looks the name up in the
+//! table of commands. `engine/dispatch.rs` asks the gates: arity, password, the user's rights, a pause,
+//! the memory limit, an open transaction. Then it calls the function of the command: `commands/list.rs` looks the key up in the
 //! keyspace, once, and the queue there takes the message: its only copy. The reply is written into the
 //! client's outbox (`clients/outbox`), which puts the client on the list of those to be written. When all
-//! sockets have been read and the broker has settled, the journal, if there is one, writes the turn's
-//! changes as one batch. Then each client on the list gets one write with all its pending output, except
-//! replies that wait until that batch is durable.
+//! sockets have been read and the broker has settled, the journal, if there is one, writes the turn's changes
+//! as one batch. Then each client on the list gets one write with all its pending output, except replies that
+//! wait until that batch is durable.
 //!
 //! `BLPOP q 5` finds nothing and begins to wait (`engine/wait.rs`). The client joins the line in the key's
 //! entry, with a deadline that limits the next poll's wait, and its further input stays unread. A later
@@ -187,13 +187,14 @@ pub use policy::{
     Acknowledge, ChannelPolicy, DeliveryGuarantee, Overflow, QueuePolicy, SlowSubscriber,
 };
 pub use settings::{
-    FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings, SettingsError, Supervision,
+    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings,
+    SettingsError, Supervision, TlsSettings,
 };
 
 // A broker without a server.
 pub use broker::Broker;
 pub use client_id::ClientId;
-pub use clients::{CloseReason, Outbox, Peer};
+pub use clients::{CloseReason, Outbox, Peer, TlsFailure};
 pub use clock::Now;
 pub use effects::EffectsReader;
 pub use host::{Allocator, Host, NoHost, SystemAllocator};

@@ -100,9 +100,10 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
         let _ = writeln!(io::stdout(), "port {}", address.port());
     }
     stop_on_signals(server.handle())?;
-    let addresses = server.local_addrs().iter().map(ToString::to_string);
+    let plain = server.local_addrs().iter().map(ToString::to_string);
+    let encrypted = server.tls_addrs().iter().map(|address| format!("{address} with TLS"));
     let addresses: Vec<String> =
-        addresses.chain(socket.map(|path| path.display().to_string())).collect();
+        plain.chain(encrypted).chain(socket.map(|path| path.display().to_string())).collect();
     let pid = std::process::id();
     info!("{}", server.settings().summary());
     info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));
@@ -116,13 +117,17 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
-/// The first SIGINT or SIGTERM stops the server, the second the process. SIGHUP, sent when a terminal
-/// closes, is ignored.
+/// The first SIGINT or SIGTERM stops the server, the second the process. SIGHUP, which is also sent when a
+/// terminal closes, has it read its TLS certificates again.
 fn stop_on_signals(handle: StopHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let mut is_stopping = false;
-        for signal in signals.forever().filter(|&signal| signal != SIGHUP) {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                handle.reload_certificates();
+                continue;
+            }
             if is_stopping {
                 std::process::exit(128 + signal);
             }

@@ -72,6 +72,7 @@ pub(crate) struct Stats {
     pub error_replies: u64,
     pub closed_by_output_limit: u64,
     pub closed_by_query_limit: u64,
+    pub closed_by_tls: u64,
     pub peak_used_bytes: usize,
     /// Turns of the loop, their total microseconds, and those of the longest.
     pub turns: u64,

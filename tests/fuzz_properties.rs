@@ -11,6 +11,8 @@ mod inline;
 mod parser;
 #[path = "fuzz_properties/settings.rs"]
 mod settings;
+#[path = "fuzz_properties/tls.rs"]
+mod tls;
 #[path = "fuzz_properties/users.rs"]
 mod users;
 
@@ -28,6 +30,7 @@ const TARGETS: &[(&str, Check)] = &[
     ("parser", parser::check),
     ("settings", settings::check),
     ("users", users::check),
+    ("tls", tls::check),
 ];
 
 #[test]
@@ -117,6 +120,13 @@ proptest! {
     #[test]
     fn users_hold(rules in pieces(RULES, 24)) {
         users::check(&rules);
+    }
+
+    #[test]
+    fn tls_holds(version: u8, bytes_max: u8, events in prop::collection::vec(any::<u8>(), 0..200)) {
+        // The handshake first, usually in two pieces.
+        let handshake = [0x7f, 0x80, 0x60, 0x7f, 0x80, 0x7f, 0x80];
+        tls::check(&[&[version, bytes_max][..], &handshake, &events].concat());
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! Requests are prepared in advance and replies are only counted by their line ends, so that the server
 //! is measured and not the generator.
 
+use crate::line::Line;
 use crate::workload::Pipeline;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub struct Generator {
@@ -21,14 +22,21 @@ pub struct Generator {
 impl Generator {
     /// Its connections send the pipelines in turn, again and again.
     pub fn connect(address: SocketAddr, connections: usize, pipelines: Vec<Pipeline>) -> Generator {
+        Generator::connect_with(address, connections, pipelines, None)
+    }
+
+    /// The same, perhaps with TLS.
+    pub fn connect_with(
+        address: SocketAddr,
+        connections: usize,
+        pipelines: Vec<Pipeline>,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+    ) -> Generator {
         let poll = Poll::new().expect("a poll");
         let connect = |number| {
-            let stream = std::net::TcpStream::connect(address).expect("the server accepts");
-            stream.set_nodelay(true).expect("TCP_NODELAY");
-            stream.set_nonblocking(true).expect("a non-blocking socket");
-            let mut stream = TcpStream::from_std(stream);
+            let mut stream = Line::connect(address, tls);
             let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(&mut stream, Token(number), interest).expect("registered");
+            poll.registry().register(stream.source(), Token(number), interest).expect("registered");
             Connection { stream, pipeline: 0, sent: 0, lines_left: 0 }
         };
         Generator {
@@ -88,9 +96,7 @@ impl Generator {
                 continue;
             }
             let pipeline = &self.work.pipelines[connection.pipeline];
-            if connection.sent < pipeline.bytes.len() {
-                connection.send(&pipeline.bytes);
-            }
+            connection.send(&pipeline.bytes);
             connection.receive(&mut self.buffer);
             if connection.lines_left == 0 {
                 self.answered += pipeline.requests;
@@ -110,7 +116,7 @@ struct Work {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Line,
     /// The pipeline that it sends.
     pipeline: usize,
     /// Sent bytes of the pipeline.
@@ -134,7 +140,12 @@ impl Connection {
         self.send(&pipeline.bytes);
     }
 
+    /// Sends what the socket accepts of the rest.
     fn send(&mut self, pipeline: &[u8]) {
+        match self.stream.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            result => result.expect("it can be sent"),
+        }
         while self.sent < pipeline.len() {
             match self.stream.write(&pipeline[self.sent..]) {
                 Ok(sent) => self.sent += sent,
@@ -152,7 +163,7 @@ impl Connection {
                     assert_ne!(buffer[0], b'-', "{}", String::from_utf8_lossy(&buffer[..got]));
                     let lines = memchr::memchr_iter(b'\n', &buffer[..got]).count();
                     self.lines_left = self.lines_left.checked_sub(lines).expect("no more replies");
-                    if got < buffer.len() {
+                    if got < buffer.len() && self.stream.has_short_reads() {
                         return;
                     }
                 }

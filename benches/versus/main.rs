@@ -10,6 +10,7 @@
 //! cargo bench --bench versus -- mixed         # the latency under mixed requests
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
+//! cargo bench --bench versus -- TLS           # encrypted connections: rates, and the memory of idle ones
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
 //! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
 //! ```
@@ -27,6 +28,7 @@ mod generator;
 mod growth;
 mod hand_off;
 mod latencies;
+mod line;
 mod loading;
 mod memory_of_host;
 mod mixed;
@@ -40,6 +42,9 @@ mod scratch;
 mod servers;
 mod sockets;
 mod table;
+mod tls;
+#[path = "../../tests/tls_support/mod.rs"]
+mod tls_support;
 mod workload;
 
 use generator::Generator;
@@ -78,6 +83,7 @@ fn main() {
     growth::run(&kinds, is_wanted);
     print_memory(&kinds, is_wanted);
     durability::run(&kinds, is_wanted);
+    tls::run(&kinds, is_wanted);
     policies::run(is_wanted);
     deliveries::run(is_wanted);
     table::print_footnote();

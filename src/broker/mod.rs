@@ -81,6 +81,21 @@ impl Broker {
         id
     }
 
+    /// Records the common name of the certificate with which a client has connected.
+    pub fn set_certificate_name(&mut self, id: ClientId, name: Option<Box<str>>) {
+        if let Some(client) = self.state.clients.get_mut(id) {
+            client.certificate_name = name;
+        }
+    }
+
+    /// Sends a client a last text, and closes it: a connection that was refused only when it could be
+    /// told so.
+    pub fn deny(&mut self, id: ClientId, text: &str) {
+        self.state.stats.connections_rejected += 1;
+        self.state.clients.write(id, |output| output.raw(text.as_bytes()));
+        self.state.clients.close(id, CloseReason::Denied);
+    }
+
     /// Removes a client: its waits, watches and subscriptions end, and its pending output is dropped. Messages
     /// that it has in flight return to their queues, unless the server shuts down: then they stay in flight
     /// until the next start, which does not count as a failure of their consumer.
@@ -98,6 +113,7 @@ impl Broker {
         match reason {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
+            CloseReason::Tls(_) => self.state.stats.closed_by_tls += 1,
             _ => {}
         }
         if let Some(client) = self.state.clients.remove(id) {

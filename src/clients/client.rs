@@ -1,5 +1,6 @@
 //! The record of one client.
 
+use super::close_reason::CloseReason;
 use super::consuming::Consuming;
 use super::outbox::Outbox;
 use super::wait::{Blocked, Wait};
@@ -12,7 +13,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use thiserror::Error;
 
 /// From this size on, the input buffer is allocated for the whole argument.
 const LARGE_ARGUMENT_BYTES: usize = 256 * 1024;
@@ -93,77 +93,6 @@ fn show_address(addr: &SocketAddr) -> String {
     }
 }
 
-/// Why a connection closes.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// The peer sends no more.
-    #[error("the peer closed the connection")]
-    PeerClosed,
-    /// Reading or writing failed, or the peer took nothing for too long.
-    #[error("the connection failed")]
-    ConnectionFailed,
-    /// The client sent QUIT.
-    #[error("QUIT")]
-    Quit,
-    /// The input is not valid protocol, so the start of the next request is unknown.
-    #[error("the request broke the protocol")]
-    ProtocolError,
-    /// A web page made a browser send us a form.
-    #[error("POST or Host: instead of a command: a web browser was tricked into connecting")]
-    CrossProtocolScripting,
-    /// CLIENT KILL by another client.
-    #[error("CLIENT KILL")]
-    Killed,
-    /// The client's user was deleted, or may no longer use a channel to which it is subscribed.
-    #[error("its user was deleted or lost a right that it uses")]
-    UserChanged,
-    /// CLIENT KILL by the client itself, which gets its reply first.
-    #[error("CLIENT KILL by the client itself")]
-    KilledItself,
-    /// The unsent output exceeds `client-output-buffer-limit`.
-    #[error("client-output-buffer-limit exceeded")]
-    OutputLimit,
-    /// More messages wait than a channel policy allows.
-    #[error("too slow for its channel policy with `slow-subscriber disconnect`")]
-    SlowSubscriber,
-    /// The unprocessed input exceeds `client-query-buffer-limit`.
-    #[error("client-query-buffer-limit exceeded")]
-    QueryLimit,
-    /// No input for `timeout` seconds.
-    #[error("idle for longer than `timeout`")]
-    Idle,
-    /// The server stops. Messages in flight stay so.
-    #[error("the server shuts down")]
-    Shutdown,
-}
-
-impl CloseReason {
-    /// Whether an operator should know: a rule closed the client, not the client itself.
-    pub fn is_for_the_log(self) -> bool {
-        matches!(
-            self,
-            CloseReason::CrossProtocolScripting
-                | CloseReason::ProtocolError
-                | CloseReason::OutputLimit
-                | CloseReason::SlowSubscriber
-                | CloseReason::QueryLimit
-        )
-    }
-
-    /// Whether pending output is still sent before the connection closes.
-    pub fn flushes_first(self) -> bool {
-        matches!(
-            self,
-            CloseReason::Quit
-                | CloseReason::KilledItself
-                | CloseReason::ProtocolError
-                | CloseReason::PeerClosed
-                | CloseReason::Shutdown
-        )
-    }
-}
-
 /// Which replies a client wants (CLIENT REPLY).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ReplyMode {
@@ -238,6 +167,8 @@ pub(crate) struct Client {
     pub no_touch: bool,
     pub reply_mode: ReplyMode,
     pub identity: Option<Box<Identity>>,
+    /// The common name in the client's TLS certificate, if it gave one.
+    pub certificate_name: Option<Box<str>>,
     pub blocked: Option<Blocked>,
     pub transaction: Option<Box<Transaction>>,
     pub subscriptions: Option<Box<Subscriptions>>,
@@ -280,6 +211,7 @@ impl Client {
             no_touch: false,
             reply_mode: ReplyMode::On,
             identity: None,
+            certificate_name: None,
             blocked: None,
             transaction: None,
             subscriptions: None,
@@ -304,12 +236,14 @@ impl Client {
     /// Number, address and name, for the log. A name has only printable characters.
     pub(crate) fn described(&self) -> String {
         let (id, addr) = (self.id.number(), self.peer.addr());
-        match self.identity.as_deref().map(|identity| &identity.name) {
-            Some(name) if !name.is_empty() => {
-                format!("client {id} from {addr}, named {}", String::from_utf8_lossy(name))
-            }
-            _ => format!("client {id} from {addr}"),
+        let mut text = format!("client {id} from {addr}");
+        if let Some(name) = &self.certificate_name {
+            text.push_str(&format!(" with the certificate of {name}"));
         }
+        if let Some(identity) = self.identity.as_deref().filter(|one| !one.name.is_empty()) {
+            text.push_str(&format!(", named {}", String::from_utf8_lossy(&identity.name)));
+        }
+        text
     }
 
     /// Whether the client has any subscription.
@@ -366,6 +300,7 @@ impl Client {
                     | CloseReason::UserChanged
                     | CloseReason::Idle
                     | CloseReason::ConnectionFailed
+                    | CloseReason::Tls(_)
             )
         )
     }
@@ -388,7 +323,8 @@ impl Client {
         }
     }
 
-    /// Memory of the record and the buffers: input, output, queued commands, a waiting call.
+    /// Memory of the record and the buffers: input, output, queued commands, a waiting call. Not that of the
+    /// connection, such as the keys of TLS.
     pub(crate) fn memory_bytes(&self) -> usize {
         let queued = self.transaction.as_ref().map_or(0, |transaction| transaction.queued_bytes);
         let parser = self.parser.as_ref().map_or(0, |parser| parser.memory_bytes());

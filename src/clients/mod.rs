@@ -4,6 +4,7 @@
 //! flushed, so that no output is forgotten.
 
 mod client;
+mod close_reason;
 mod consuming;
 mod durability;
 mod holds;
@@ -13,8 +14,9 @@ mod output_limit;
 mod slow_subscriber;
 mod wait;
 
+pub use client::Peer;
 pub(crate) use client::{Client, Identity, ReplyMode, Subscriptions, Transaction};
-pub use client::{CloseReason, Peer};
+pub use close_reason::{CloseReason, TlsFailure};
 pub(crate) use consuming::Consumer;
 pub use outbox::Outbox;
 pub(crate) use wait::{Blocked, Wait, Wants};

@@ -71,6 +71,17 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
             CommandError::from(format!("ERR {failed} - {reason}"))
         })?;
     }
+    // Files may have changed although their names have not.
+    let mut names = pairs.iter().filter_map(|(name, _)| str::from_utf8(name).ok());
+    let certificates = names.find(|name| crate::settings::names_file(name)).map(|name| {
+        state.host.read_certificates(&next).map_err(|reason| {
+            let failed = format!("CONFIG SET failed (possibly related to argument '{name}')");
+            CommandError::from(format!(
+                "ERR {failed} - Unable to update TLS configuration: {reason}"
+            ))
+        })
+    });
+    let certificates = certificates.transpose()?;
     // Checks every key, and may fail.
     if changed.contains(&"queue-policy") {
         let mut queues = Queues::new(&mut state.keyspace);
@@ -95,6 +106,9 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
         state.channel_policies.configure(&state.settings.channel_policies);
     }
     state.host.settings_changed(&state.settings);
+    if let Some(put_to_use) = certificates {
+        put_to_use();
+    }
     log_action(ctx, request);
     ctx.reply.ok();
     Ok(())

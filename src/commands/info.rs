@@ -189,6 +189,7 @@ static STATS: &[Line] = &[
     zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]),
     zeros(&["reply_buffer_shrinks", "reply_buffer_expands"]),
     figure("client_query_buffer_limit_disconnections"), figure("client_output_buffer_limit_disconnections"),
+    figure("tls_failed_connections"),
     figure("acl_access_denied_auth"), figure("acl_access_denied_cmd"),
     figure("acl_access_denied_key"), figure("acl_access_denied_channel"),
 ];
@@ -332,8 +333,10 @@ fn listeners(text: &mut Text, reading: &Reading<'_>) {
     let tcp = Some(format!("name=tcp,{binds}port={}", settings.port));
     let unix = settings.unixsocket.as_ref();
     let unix = unix.map(|path| format!("name=unix,bind={}", path.display()));
-    let is_tcp_off = settings.port == 0 && unix.is_some();
-    let open = tcp.filter(|_| !is_tcp_off).into_iter().chain(unix);
+    let tls = Some(format!("name=tls,{binds}port={}", settings.tls.port));
+    let tls = tls.filter(|_| settings.tls.port != 0);
+    let is_tcp_off = settings.port == 0 && (unix.is_some() || tls.is_some());
+    let open = tcp.filter(|_| !is_tcp_off).into_iter().chain(unix).chain(tls);
     for (number, listener) in open.enumerate() {
         text.field(format_args!("listener{number}"), listener);
     }

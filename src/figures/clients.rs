@@ -22,6 +22,8 @@ pub(super) static FIGURES: &[Figure] = &[
         |r| r.state.stats.closed_by_query_limit.into()),
     counter("client_output_buffer_limit_disconnections", Count, "Clients closed because they read too slowly.",
         |r| r.state.stats.closed_by_output_limit.into()),
+    counter("tls_failed_connections", Count, "Connections closed because TLS failed, usually in the handshake.",
+        |r| r.state.stats.closed_by_tls.into()),
     counter("acl_access_denied_auth", Count, "Authentications with a wrong name or password.",
         |r| r.state.stats.denied.auth.into()),
     counter("acl_access_denied_cmd", Count, "Requests refused because the user may not run the command.",

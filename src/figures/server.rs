@@ -16,7 +16,10 @@ pub(super) static FIGURES: &[Figure] = &[
     text("process_supervised", "The program that supervises the process, or no.",
         |r| match r.state.settings.supervised { Supervision::Systemd => "systemd", _ => "no" }.into()),
     text("run_id", "Forty hexadecimal digits, unique to this run.", |r| r.state.run_id.as_str().into()),
-    text("tcp_port", "Port for TCP connections; 0 if there is none.", |r| u32::from(r.state.settings.port).into()),
+    text("tcp_port", "Port for TCP connections; if there is none, the one for TLS.", |r| {
+        let settings = &r.state.settings;
+        u32::from(if settings.port == 0 { settings.tls.port } else { settings.port }).into()
+    }),
     text("executable", "Path of the program.", |r| r.state.host.program().into()),
     text("config_file", "Path of the configuration file; empty without one.",
         |r| r.state.settings.config_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default().into()),

@@ -311,6 +311,25 @@ impl Output {
         filled
     }
 
+    /// Appends the first `bytes_max` bytes to `target`.
+    pub fn copy_to(&self, target: &mut Vec<u8>, bytes_max: usize) {
+        let mut left = bytes_max;
+        let mut at = self.taken;
+        let last = (self.buffer.len(), &[][..]);
+        let shared = self.shared.iter().map(|(position, message)| (*position, &message[..]));
+        for (position, message) in shared.chain([last]) {
+            for slice in [&self.buffer[at..position], message] {
+                let slice = &slice[..slice.len().min(left)];
+                target.extend_from_slice(slice);
+                left -= slice.len();
+            }
+            if left == 0 {
+                return;
+            }
+            at = position;
+        }
+    }
+
     /// All bytes in one slice, if there is no shared message: the usual case.
     pub fn contiguous(&self) -> Option<&[u8]> {
         self.shared.is_empty().then(|| &self.buffer[self.taken..])

@@ -41,11 +41,15 @@ impl Server {
 
     fn admit(&mut self, accepted: Accepted) {
         match self.refusal(&accepted) {
+            // In protected mode Redis tells a client with TLS why once it can read that.
+            Some(text) if text == PROTECTED_TEXT && accepted.transport.is_handshaking() => {
+                self.connect(accepted, Some(text));
+            }
             Some(text) => {
                 self.broker.count_rejected_connection();
                 accepted.transport.refuse(text);
             }
-            None => self.connect(accepted),
+            None => self.connect(accepted, None),
         }
     }
 
@@ -73,7 +77,7 @@ impl Server {
         (is_open_to_all && !accepted.peer.is_local()).then_some(PROTECTED_TEXT)
     }
 
-    fn connect(&mut self, accepted: Accepted) {
+    fn connect(&mut self, accepted: Accepted, denial: Option<&'static str>) {
         let Accepted { mut transport, peer, .. } = accepted;
         transport.tune(self.broker.settings().tcp_keepalive_s);
         let slot = self.connections.vacant_key();
@@ -82,7 +86,10 @@ impl Server {
             return;
         }
         let speaker = Speaker::begin(&mut self.broker, slot, peer, self.now);
-        let inserted = self.connections.insert(Connection::new(speaker, transport));
+        let mut connection = Connection::new(speaker, transport);
+        connection.denial = denial;
+        let inserted = self.connections.insert(connection);
         assert_eq!(inserted, slot, "the broker knows the connection by another slot");
+        self.begin_handshake(slot);
     }
 }

@@ -1,11 +1,13 @@
 //! One connection: its state, and reading and writing it.
 
 use super::speaker::Speaker;
-use super::transport::{Received, Sent, Transport};
+use super::transfer::{Buffers, Received, Sent};
+use super::transport::Transport;
 use crate::broker::Broker;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use mio::{Registry, Token};
+use slab::Slab;
 
 /// Bytes written to one client in a turn, so that a large reply to a fast reader does not delay the
 /// others.
@@ -19,6 +21,10 @@ const LINGER_US_MAX: u64 = 5_000_000;
 pub(super) struct Connection {
     pub speaker: Speaker,
     pub transport: Transport,
+    /// When an unfinished handshake is given up.
+    pub handshake_due_us: Option<u64>,
+    /// What the client is told instead of being served, once the handshake is done.
+    pub denial: Option<&'static str>,
     /// Whether there may be bytes to read. Events come only when bytes arrive, so this is kept while the
     /// client takes no input.
     pub is_readable: bool,
@@ -54,6 +60,8 @@ impl Connection {
         Connection {
             speaker,
             transport,
+            handshake_due_us: None,
+            denial: None,
             is_readable: false,
             is_to_read: false,
             is_peer_done: false,
@@ -66,7 +74,7 @@ impl Connection {
     }
 
     /// Reads until there is no more, the client takes no more, or its share of the turn is used up.
-    pub(super) fn read(&mut self, broker: &mut Broker, buffer: &mut [u8], now: Now) -> Next {
+    pub(super) fn read(&mut self, broker: &mut Broker, buffers: &mut Buffers, now: Now) -> Next {
         let mut share = broker.settings().turn_read_bytes_max.max(1);
         loop {
             if !self.speaker.wants_input(broker) {
@@ -77,17 +85,24 @@ impl Connection {
             if share == 0 {
                 return Next::GoOn;
             }
-            let asked = share.min(buffer.len());
-            match self.transport.receive(&mut buffer[..asked]) {
+            match self.transport.receive(buffers, share) {
                 Received::Bytes { count, is_all } => {
                     share -= count;
                     // A peer's end that was announced once is not announced again, so it stays readable.
                     self.is_readable = !is_all || self.is_peer_done;
-                    self.speaker.receive(broker, &buffer[..count], now);
+                    self.speaker.receive(broker, &buffers.plain[..count], now);
                     if !self.is_readable {
                         return Next::Wait;
                     }
                 }
+                Received::Nothing { read, is_all } => {
+                    share = share.saturating_sub(read.max(1));
+                    self.is_readable = !is_all || self.is_peer_done;
+                    if !self.is_readable {
+                        return Next::Wait;
+                    }
+                }
+                Received::Established => self.begin(broker),
                 Received::WouldBlock => {
                     self.is_readable = false;
                     return Next::Wait;
@@ -97,8 +112,16 @@ impl Connection {
                     self.speaker.close(broker, CloseReason::PeerClosed);
                     return Next::Wait;
                 }
-                Received::Failed => return Next::Close(CloseReason::ConnectionFailed),
+                Received::Failed(reason) => return Next::Close(reason),
             }
+        }
+    }
+
+    /// The handshake is done.
+    fn begin(&mut self, broker: &mut Broker) {
+        self.speaker.identify(broker, self.transport.certificate_name());
+        if let Some(text) = self.denial.take() {
+            self.speaker.deny(broker, text);
         }
     }
 
@@ -106,6 +129,7 @@ impl Connection {
     pub(super) fn write(
         &mut self,
         broker: &mut Broker,
+        buffers: &mut Buffers,
         registry: &Registry,
         token: Token,
         now: Now,
@@ -116,8 +140,16 @@ impl Connection {
         let sendable = self.speaker.sendable(broker);
         let Some(outbox) = self.speaker.outbox(broker) else { return Next::Wait };
         let (mut sent, mut has_failed) = (0, false);
+        let unsent_before = self.transport.unsent_bytes();
+        if unsent_before > 0 {
+            match self.transport.flush() {
+                Sent::Bytes(_) => {}
+                Sent::WouldBlock => self.is_writable = false,
+                Sent::Failed => (self.is_writable, has_failed) = (false, true),
+            }
+        }
         while self.is_writable && sent < sendable && sent < TURN_WRITE_BYTES_MAX {
-            match self.transport.send(outbox.owed(), sendable - sent) {
+            match self.transport.send(buffers, outbox.owed(), sendable - sent) {
                 Sent::Bytes(count) => {
                     outbox.advance(count);
                     sent += count;
@@ -130,8 +162,10 @@ impl Connection {
             }
         }
         let is_owed = !outbox.is_empty();
-        if sent > 0 {
+        if sent > 0 || self.transport.unsent_bytes() < unsent_before {
             self.progress_us = now.monotonic_us;
+        }
+        if sent > 0 {
             self.speaker.sent(broker, sent, now);
         }
         if has_failed || !(self.is_writable || self.wait_for_writable(registry, token)) {
@@ -141,14 +175,14 @@ impl Connection {
         }
         match self.closing {
             _ if sent < sendable && self.is_writable => Next::GoOn,
-            Some(reason) if !is_owed && !self.transport.has_unsent() => Next::Close(reason),
+            Some(reason) if !is_owed && self.transport.unsent_bytes() == 0 => Next::Close(reason),
             _ => Next::Wait,
         }
     }
 
     /// Whether there are unsent bytes for the peer.
     pub(super) fn is_owed(&mut self, broker: &mut Broker) -> bool {
-        self.transport.has_unsent()
+        self.transport.unsent_bytes() > 0
             || self.speaker.outbox(broker).is_some_and(|outbox| !outbox.is_empty())
     }
 
@@ -176,4 +210,9 @@ impl Connection {
         self.waits_for_writable = true;
         is_asked || self.transport.register_full(registry, token).is_ok()
     }
+}
+
+/// The connection in a slot, unless its client is gone.
+pub(super) fn open(connections: &mut Slab<Connection>, slot: usize) -> Option<&mut Connection> {
+    connections.get_mut(slot).filter(|connection| !connection.is_gone)
 }

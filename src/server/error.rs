@@ -18,6 +18,12 @@ pub enum ServerError {
         /// The error of the operating system.
         source: io::Error,
     },
+    /// The settings of TLS, or a file that they name, cannot be used.
+    #[error("cannot use TLS: {reason}")]
+    Tls {
+        /// The directive, the file, and what is wrong with it.
+        reason: String,
+    },
     /// No address and no Unix socket is left to listen on.
     #[error("nothing to listen on: no address of `bind` could be used and `unixsocket` is not set")]
     NothingToListenOn,

@@ -3,6 +3,7 @@
 use super::descriptors::Spare;
 use super::error::ServerError;
 use super::socket;
+use super::tls::{Configuration, Tls};
 use super::transport::Transport;
 use super::unix_socket::{self, SocketFile};
 use crate::clients::Peer;
@@ -35,6 +36,9 @@ const EMFILE: i32 = 24;
 pub(super) struct Listeners {
     open: Vec<Listener>,
     local_addrs: Vec<SocketAddr>,
+    tls_addrs: Vec<SocketAddr>,
+    /// For new connections with TLS.
+    tls: Configuration,
     /// The next listener to accept from, so that no listener starves.
     next: usize,
     spare: Spare,
@@ -53,6 +57,7 @@ struct Listener {
 #[derive(Debug)]
 enum Listening {
     Tcp(TcpListener),
+    Tls(TcpListener),
     Unix { listener: UnixListener, path: Arc<Path>, _file: SocketFile },
 }
 
@@ -67,16 +72,24 @@ pub(super) struct Accepted {
 
 impl Listeners {
     /// Listens on every address of the settings.
-    pub(super) fn bind(settings: &Settings) -> Result<Listeners, ServerError> {
+    pub(super) fn bind(settings: &Settings, tls: &Configuration) -> Result<Listeners, ServerError> {
+        tls.load(settings).map_err(|reason| ServerError::Tls { reason })?;
         let backlog = i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX);
-        let sockets = match (settings.port, &settings.unixsocket) {
-            (0, Some(_)) => Vec::new(),
-            (0, None) => bind_free_port(&settings.bind, backlog)?,
-            (port, _) => bind_all(&settings.bind, port, backlog)?,
+        let has_others = settings.unixsocket.is_some() || settings.tls.port != 0;
+        let plain = match settings.port {
+            0 if has_others => Vec::new(),
+            0 => bind_free_port(&settings.bind, backlog)?,
+            port => bind_all(&settings.bind, port, backlog)?,
         };
-        let local_addrs = sockets.iter().map(|(_, address)| *address).collect();
-        let mut sockets: Vec<Listening> =
-            sockets.into_iter().map(|(listener, _)| Listening::Tcp(listener)).collect();
+        let encrypted = match settings.tls.port {
+            0 => Vec::new(),
+            port => bind_all(&settings.bind, port, backlog)?,
+        };
+        let local_addrs = plain.iter().map(|(_, address)| *address).collect();
+        let tls_addrs = encrypted.iter().map(|(_, address)| *address).collect();
+        let plain = plain.into_iter().map(|(listener, _)| Listening::Tcp(listener));
+        let encrypted = encrypted.into_iter().map(|(listener, _)| Listening::Tls(listener));
+        let mut sockets: Vec<Listening> = plain.chain(encrypted).collect();
         if let Some(path) = &settings.unixsocket {
             let (listener, file) = unix_socket::listen(path, settings.unixsocketperm, backlog)?;
             let path = Arc::from(path.as_path());
@@ -86,7 +99,13 @@ impl Listeners {
             return Err(ServerError::NothingToListenOn);
         }
         let open = sockets.into_iter().map(|socket| Listener { socket, is_ready: false });
-        let mut listeners = Listeners { open: open.collect(), local_addrs, ..Listeners::default() };
+        let mut listeners = Listeners {
+            open: open.collect(),
+            local_addrs,
+            tls_addrs,
+            tls: tls.clone(),
+            ..Listeners::default()
+        };
         listeners.spare.refill();
         Ok(listeners)
     }
@@ -101,7 +120,9 @@ impl Listeners {
         for (index, listener) in self.open.iter_mut().enumerate() {
             let token = Token(first + index);
             match &mut listener.socket {
-                Listening::Tcp(socket) => registry.register(socket, token, Interest::READABLE)?,
+                Listening::Tcp(socket) | Listening::Tls(socket) => {
+                    registry.register(socket, token, Interest::READABLE)?;
+                }
                 Listening::Unix { listener, .. } => {
                     registry.register(listener, token, Interest::READABLE)?;
                 }
@@ -110,9 +131,14 @@ impl Listeners {
         Ok(self.open.len())
     }
 
-    /// The TCP addresses, with the actual ports.
+    /// The TCP addresses without TLS, with the actual ports.
     pub(super) fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The TCP addresses with TLS.
+    pub(super) fn tls_addrs(&self) -> &[SocketAddr] {
+        &self.tls_addrs
     }
 
     /// Stops listening.
@@ -146,11 +172,11 @@ impl Listeners {
         self.spare.refill();
         for _ in 0..FAILURES_PER_CALL_MAX {
             let index = self.next_ready()?;
-            let mut result = self.open[index].accept();
+            let mut result = self.open[index].accept(&self.tls);
             let mut is_on_spare = false;
             if matches!(&result, Err(error) if is_shortage(error)) && self.spare.release() {
                 // The shortage is reported even if no connection waits, so this may be WouldBlock.
-                result = self.open[index].accept();
+                result = self.open[index].accept(&self.tls);
                 is_on_spare = true;
             }
             match result {
@@ -197,14 +223,15 @@ impl Listeners {
 }
 
 impl Listener {
-    fn accept(&self) -> io::Result<(Transport, Peer)> {
+    fn accept(&self, tls: &Configuration) -> io::Result<(Transport, Peer)> {
         match &self.socket {
             Listening::Tcp(listener) => {
-                let (stream, addr) = listener.accept()?;
-                // This fails only if the peer has gone, which a read will report.
-                let laddr = stream.local_addr().unwrap_or(addr);
-                let peer = Peer::Tcp { addr, laddr, fd: stream.as_raw_fd() };
-                Ok((Transport::Plain(socket::Socket::Tcp(stream)), peer))
+                let (socket, peer) = accept_tcp(listener)?;
+                Ok((Transport::Plain(socket), peer))
+            }
+            Listening::Tls(listener) => {
+                let (socket, peer) = accept_tcp(listener)?;
+                Ok((Transport::Tls(Box::new(Tls::accept(socket, tls)?)), peer))
             }
             Listening::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept()?;
@@ -213,6 +240,14 @@ impl Listener {
             }
         }
     }
+}
+
+fn accept_tcp(listener: &TcpListener) -> io::Result<(socket::Socket, Peer)> {
+    let (stream, addr) = listener.accept()?;
+    // This fails only if the peer has gone, which a read will report.
+    let laddr = stream.local_addr().unwrap_or(addr);
+    let peer = Peer::Tcp { addr, laddr, fd: stream.as_raw_fd() };
+    Ok((socket::Socket::Tcp(stream), peer))
 }
 
 /// Whether the process, or the system, has no more descriptors.

@@ -4,8 +4,10 @@
 //! `turn.rs` is the body of the loop, readable from top to bottom; `timers.rs` decides how long it
 //! sleeps. `listeners.rs` and `unix_socket.rs` accept, `admission.rs` decides which connections are
 //! kept, and `client.rs` has the in-process clients. `connection.rs` reads and writes one connection,
-//! which has two sides: `transport.rs` moves bytes in and out of a socket (`socket.rs`), and
-//! `speaker.rs` interprets them for the broker. `durability.rs` handles the append files with the
+//! which has two sides: `transport.rs` moves bytes in and out of a socket (`socket.rs`; `transfer.rs` has
+//! the buffers and the results), and
+//! `speaker.rs` interprets them for the broker. `tls/` encrypts, and `handshakes.rs` limits what that
+//! costs at the beginning of a connection. `durability.rs` handles the append files with the
 //! threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
 //! only the operating system knows.
 
@@ -16,11 +18,18 @@ mod connection;
 mod descriptors;
 mod durability;
 mod error;
+mod handshakes;
 mod listeners;
 mod process;
 mod socket;
 mod speaker;
 mod timers;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_absent.rs"]
+mod tls;
+mod transfer;
 mod transport;
 mod turn;
 mod unix_socket;
@@ -30,6 +39,9 @@ pub use client::{Client, Connector, Subscription};
 pub use clock::SystemClock;
 pub use error::ServerError;
 pub use process::log_filter;
+#[cfg(feature = "tls")]
+#[doc(hidden)]
+pub use tls::{TlsProbe, TlsProbes};
 
 use crate::broker::Broker;
 use crate::broker::turn::Stages;
@@ -48,17 +60,18 @@ use mio::net::UnixStream;
 use mio::{Events, Poll, Token, Waker};
 use process::Process;
 use slab::Slab;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
+use tls::Configuration;
+use transfer::Buffers;
 
 /// Maximum number of events taken from the operating system at once.
 const EVENTS_PER_TURN_MAX: usize = 1024;
-/// Size of the one buffer for the reads of all connections. The broker assembles larger requests.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
 /// How long a stopping server continues to send its last replies.
 const STOP_US_MAX: u64 = 5_000_000;
 
@@ -95,7 +108,13 @@ pub struct Server {
     give_back_us: Option<u64>,
     /// When a stopping server gives up on clients that do not read.
     stop_by_us: Option<u64>,
-    read_buffer: Box<[u8]>,
+    buffers: Buffers,
+    /// Connections to be read whose TLS handshake is not finished, in the order in which their bytes came.
+    handshakes_to_read: VecDeque<usize>,
+    /// When unfinished handshakes are given up.
+    handshake_deadlines: Deadlines<usize>,
+    /// Certificates and keys.
+    tls: Configuration,
     clock: SystemClock,
     /// The time of the turn.
     now: Now,
@@ -112,7 +131,7 @@ impl Server {
     /// Listens on all addresses of the settings.
     ///
     /// Port 0 is a free port that the operating system chooses, the same for all addresses. With a Unix
-    /// socket it means no TCP, as in Redis.
+    /// socket or a `tls-port` it means none, as in Redis.
     pub fn bind(settings: Settings) -> Result<Server, ServerError> {
         Server::bind_with(settings, Box::new(SystemAllocator))
     }
@@ -128,24 +147,25 @@ impl Server {
 
     /// A server without listening sockets: only in-process [`Client`]s reach it.
     pub fn in_process(settings: Settings) -> Result<Server, ServerError> {
-        Server::new(settings, Box::new(SystemAllocator), |_| Ok(Listeners::none()))
+        Server::new(settings, Box::new(SystemAllocator), |_, _| Ok(Listeners::none()))
     }
 
     fn new(
         mut settings: Settings,
         allocator: Box<dyn Allocator>,
-        listen: impl FnOnce(&Settings) -> Result<Listeners, ServerError>,
+        listen: impl FnOnce(&Settings, &Configuration) -> Result<Listeners, ServerError>,
     ) -> Result<Server, ServerError> {
         settings.maxclients = descriptors::raise_limit(settings.maxclients)?;
         let poll = Poll::new().map_err(ServerError::Poll)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ServerError::Poll)?;
         let waker = Arc::new(waker);
-        let mut listeners = listen(&settings)?;
+        let tls = Configuration::default();
+        let mut listeners = listen(&settings, &tls)?;
         let count = listeners.register(poll.registry(), FIRST_LISTENER);
         let count = count.map_err(ServerError::Poll)?;
         let clock = SystemClock::start();
         let now = clock.now();
-        let host = Process::new(clock, allocator, &settings);
+        let host = Process::new(clock, allocator, tls.clone(), &settings);
         // The standard library's keys for hash maps are random, so clients cannot guess them.
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
@@ -170,19 +190,27 @@ impl Server {
             lingering: Deadlines::default(),
             give_back_us: None,
             stop_by_us: None,
-            read_buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            buffers: Buffers::new(),
+            handshakes_to_read: VecDeque::new(),
+            handshake_deadlines: Deadlines::default(),
+            tls,
             clock,
             now,
             is_busy: false,
             turn_time: TurnTime::default(),
-            handle: StopHandle { is_stopped: Arc::new(AtomicBool::new(false)), waker },
+            handle: StopHandle { is_stopped: Arc::default(), is_to_reload: Arc::default(), waker },
             when_ready: None,
         })
     }
 
-    /// The TCP addresses on which it listens, with the actual ports.
+    /// The TCP addresses on which it listens without TLS, with the actual ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.listeners.local_addrs()
+    }
+
+    /// The TCP addresses on which it listens with TLS.
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        self.listeners.tls_addrs()
     }
 
     /// The current settings.
@@ -257,10 +285,11 @@ impl Server {
     }
 }
 
-/// Stops a [`Server`] from any thread.
+/// Stops a [`Server`] from any thread, or has it read its certificates again.
 #[derive(Clone, Debug)]
 pub struct StopHandle {
     is_stopped: Arc<AtomicBool>,
+    is_to_reload: Arc<AtomicBool>,
     waker: Arc<Waker>,
 }
 
@@ -268,9 +297,26 @@ impl StopHandle {
     /// Tells the server to stop, without waiting.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Tells the server to read the files of its TLS certificates and keys again, without waiting. Open
+    /// connections stay; new ones have the new certificates. The log says how it went.
+    pub fn reload_certificates(&self) {
+        self.is_to_reload.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake the server to stop it: {error}");
+            log::error!("cannot wake the server: {error}");
         }
+    }
+
+    /// Whether certificates are to be read again; each call for it is answered once.
+    #[inline]
+    fn take_reload(&self) -> bool {
+        self.is_to_reload.load(Ordering::Relaxed) && self.is_to_reload.swap(false, Ordering::AcqRel)
     }
 
     fn is_stopped(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What the broker asks of the surrounding process.
 
 use super::clock::SystemClock;
+use super::tls::Configuration;
 use super::{descriptors, durability};
 use crate::host::{Allocator, Host};
 use crate::journal::single_file;
@@ -19,6 +20,7 @@ const TICK_US: u64 = 10_000;
 pub(super) struct Process {
     clock: SystemClock,
     allocator: Box<dyn Allocator>,
+    tls: Configuration,
     config_file: Option<PathBuf>,
     loglevel: LogLevel,
     maxclients: u32,
@@ -40,11 +42,13 @@ impl Process {
     pub(super) fn new(
         clock: SystemClock,
         allocator: Box<dyn Allocator>,
+        tls: Configuration,
         settings: &Settings,
     ) -> Process {
         Process {
             clock,
             allocator,
+            tls,
             config_file: settings.config_file.clone(),
             loglevel: settings.loglevel,
             maxclients: settings.maxclients,
@@ -136,6 +140,12 @@ impl Host for Process {
         Ok(())
     }
 
+    fn read_certificates(&mut self, settings: &Settings) -> Result<Box<dyn FnOnce()>, String> {
+        let tls = self.tls.clone();
+        let read = tls.read(settings)?;
+        Ok(Box::new(move || tls.set(read)))
+    }
+
     fn sleep(&mut self, duration: Duration) {
         std::thread::sleep(duration);
     }
@@ -216,8 +226,12 @@ mod tests {
         assert_eq!(kibibytes("", "VmRSS:"), None);
         assert_eq!(cpu_us(") S 1"), None);
         if cfg!(target_os = "linux") {
-            let process =
-                Process::new(SystemClock::start(), Box::new(SystemAllocator), &Settings::default());
+            let process = Process::new(
+                SystemClock::start(),
+                Box::new(SystemAllocator),
+                Configuration::default(),
+                &Settings::default(),
+            );
             assert!(process.resident_bytes() > 100_000);
         }
     }

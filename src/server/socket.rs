@@ -56,6 +56,19 @@ impl Socket {
         }
     }
 
+    /// Writes as many bytes as the socket accepts at once.
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let result = match self {
+                Socket::Tcp(stream) => stream.write(bytes),
+                Socket::Unix(stream) => stream.write(bytes),
+            };
+            if !is_interruption(&result) {
+                return result;
+            }
+        }
+    }
+
     /// Sets the options of a client's TCP connection. Small replies are sent at once. A vanished peer is
     /// detected after twice `keepalive_s`; 0 is never. Probes detect an idle peer. While sent bytes are
     /// not acknowledged there are no probes, but a time after which the kernel gives up. That time also
@@ -84,10 +97,7 @@ impl Socket {
     /// Sends a last text. It fits the empty buffer of a new socket. If the peer has gone, it does not
     /// matter.
     pub(super) fn say(&mut self, text: &str) {
-        let _ = match self {
-            Socket::Tcp(stream) => stream.write(text.as_bytes()),
-            Socket::Unix(stream) => stream.write(text.as_bytes()),
-        };
+        let _ = self.write_bytes(text.as_bytes());
     }
 
     /// Reads once, and discards, what the peer sent but will not run. Closing a socket with unread bytes

@@ -34,6 +34,20 @@ impl Speaker {
         }
     }
 
+    /// The peer's certificate has this common name.
+    pub(super) fn identify(&mut self, broker: &mut Broker, certificate_name: Option<Box<str>>) {
+        match self {
+            Speaker::Resp(id) => broker.set_certificate_name(*id, certificate_name),
+        }
+    }
+
+    /// The peer is not served: it is sent a last text.
+    pub(super) fn deny(&mut self, broker: &mut Broker, text: &str) {
+        match self {
+            Speaker::Resp(id) => broker.deny(*id, text),
+        }
+    }
+
     /// Whether it accepts more input now.
     #[inline]
     pub(super) fn wants_input(&self, broker: &Broker) -> bool {

@@ -15,6 +15,8 @@ timers! {
         Accept,
         /// A closing connection has accepted none of its last bytes for too long.
         Linger,
+        /// A TLS handshake takes too long.
+        Handshake,
         /// A stopping server gives up on clients that do not read.
         Stop,
         /// The allocator is asked to return memory.
@@ -25,7 +27,8 @@ timers! {
 impl Server {
     /// Time until something is due; `None` if nothing ever is.
     pub(super) fn wait_max(&self) -> Option<Duration> {
-        let may_read = !self.to_read.is_empty() && !self.durability.is_full(&self.broker);
+        let has_to_read = !self.to_read.is_empty() || !self.handshakes_to_read.is_empty();
+        let may_read = has_to_read && !self.durability.is_full(&self.broker);
         if may_read || !self.to_write.is_empty() || self.listeners.is_ready() {
             return Some(Duration::ZERO);
         }
@@ -42,6 +45,7 @@ impl Server {
             Timer::Broker => return self.broker.next_deadline(self.now),
             Timer::Durability => return self.durability.next_deadline(&self.broker, self.now),
             Timer::Accept => self.listeners.deadline_us(),
+            Timer::Handshake => self.handshake_deadlines.next(),
             Timer::Linger => self.lingering.next(),
             Timer::Stop => self.stop_by_us,
             Timer::GiveBack => self.give_back_us,

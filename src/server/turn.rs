@@ -1,6 +1,6 @@
 //! One turn of the loop: passes input to the broker, and sends its output.
 
-use super::connection::{Connection, Next};
+use super::connection::{Next, open};
 use super::error::ServerError;
 use super::{Server, WAKER};
 use crate::broker::turn::{Stages, TurnTime, turn};
@@ -9,7 +9,6 @@ use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::slack;
 use mio::{Events, Token};
-use slab::Slab;
 use std::io::ErrorKind;
 
 /// How long after a turn the allocator is asked to return memory. mimalloc does it by itself a second
@@ -23,6 +22,9 @@ impl Server {
         self.now = self.wait(events)?;
         self.note(events);
         self.is_busy = !events.is_empty();
+        if self.handle.take_reload() {
+            self.reload_certificates();
+        }
         self.turn_time = TurnTime { begun_us: self.now.monotonic_us, ..TurnTime::default() };
         turn(self)?;
         self.accept();
@@ -104,17 +106,14 @@ impl Stages for Server {
         }
         let mut slots = std::mem::take(&mut self.to_read);
         for slot in slots.drain(..) {
-            let Some(connection) = open(&mut self.connections, slot) else { continue };
-            connection.is_to_read = false;
-            match connection.read(&mut self.broker, &mut self.read_buffer, self.now) {
-                Next::Wait => {}
-                Next::GoOn => self.list_to_read(slot),
-                Next::Close(reason) => self.drop_connection(slot, reason),
-            }
+            self.read_connection(slot);
         }
         if self.to_read.is_empty() {
             // Reuses the allocation.
             self.to_read = slots;
+        }
+        if !self.handshakes_to_read.is_empty() {
+            self.read_handshakes();
         }
         self.end_stage(0);
     }
@@ -167,6 +166,9 @@ impl Stages for Server {
                 self.drop_connection(slot, reason);
             }
         }
+        if self.handshake_deadlines.next().is_some() {
+            self.close_late_handshakes();
+        }
         while let Some(slot) = self.lingering.pop_due(self.now.monotonic_us) {
             // Another connection may have the slot by now.
             let lingering = open(&mut self.connections, slot).and_then(|open| open.lingers_until());
@@ -188,14 +190,34 @@ impl Server {
             && !connection.is_to_read
         {
             connection.is_to_read = true;
-            self.to_read.push(slot);
+            match connection.transport.is_handshaking() {
+                false => self.to_read.push(slot),
+                true => self.handshakes_to_read.push_back(slot),
+            }
+        }
+    }
+
+    /// Reads a connection, and lists it to be written if its transport has to answer.
+    #[inline(always)]
+    pub(super) fn read_connection(&mut self, slot: usize) {
+        let Some(connection) = open(&mut self.connections, slot) else { return };
+        connection.is_to_read = false;
+        let next = connection.read(&mut self.broker, &mut self.buffers, self.now);
+        if connection.transport.unsent_bytes() > 0 && connection.is_writable {
+            self.to_write.push(slot);
+        }
+        match next {
+            Next::Wait => {}
+            Next::GoOn => self.list_to_read(slot),
+            Next::Close(reason) => self.drop_connection(slot, reason),
         }
     }
 
     fn write_connection(&mut self, slot: usize) {
         let token = self.token(slot);
         let Some(connection) = open(&mut self.connections, slot) else { return };
-        match connection.write(&mut self.broker, self.poll.registry(), token, self.now) {
+        let (broker, buffers) = (&mut self.broker, &mut self.buffers);
+        match connection.write(broker, buffers, self.poll.registry(), token, self.now) {
             Next::Wait => {}
             Next::GoOn => self.to_write.push(slot),
             Next::Close(reason) => self.to_close.push((slot, reason)),
@@ -222,6 +244,7 @@ impl Server {
             }
             self.to_read.retain(|&slot| self.connections.contains(slot));
             self.to_write.retain(|&slot| self.connections.contains(slot));
+            self.handshakes_to_read.retain(|&slot| self.connections.contains(slot));
         }
     }
 
@@ -264,16 +287,12 @@ impl Server {
     }
 
     /// The broker forgets the client at once. The socket is closed at the end of the turn.
-    fn drop_connection(&mut self, slot: usize, reason: CloseReason) {
+    pub(super) fn drop_connection(&mut self, slot: usize, reason: CloseReason) {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         connection.is_gone = true;
-        connection.transport.end(reason, &mut self.read_buffer);
+        connection.transport.end(reason, &mut self.buffers);
         connection.speaker.closed(&mut self.broker, reason, self.now);
         self.gone.push(slot);
+        self.end_handshake(slot);
     }
-}
-
-/// The connection in a slot, unless its client is gone.
-fn open(connections: &mut Slab<Connection>, slot: usize) -> Option<&mut Connection> {
-    connections.get_mut(slot).filter(|connection| !connection.is_gone)
 }

@@ -1,5 +1,6 @@
 //! The settings as fields, one for each directive with an effect.
 
+use super::groups::TlsSettings;
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
@@ -20,6 +21,8 @@ pub struct Settings {
     pub unixsocket: Option<PathBuf>,
     /// Permission bits of the Unix socket; `None` leaves them to the umask.
     pub unixsocketperm: Option<u32>,
+    /// Encrypted connections.
+    pub tls: TlsSettings,
     /// Length of the kernel's queue of connections not yet accepted.
     pub tcp_backlog: u32,
     /// Seconds between TCP keepalive probes; 0 for none.
@@ -126,6 +129,7 @@ impl Settings {
             bind: Vec::new(),
             unixsocket: None,
             unixsocketperm: None,
+            tls: TlsSettings::default(),
             tcp_backlog: 0,
             tcp_keepalive_s: 0,
             timeout_s: 0,

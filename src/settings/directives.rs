@@ -9,6 +9,7 @@ const LEVELS: Kind = Kind::Choice(&["debug", "verbose", "notice", "warning"]);
 const SUPERVISION: Kind = Kind::Choice(&["no", "systemd", "auto"]);
 const ACCESS: Kind = Kind::Choice(&["no", "yes", "local"]);
 const SECONDS: Kind = Kind::Number { min: 0, max: INT_MAX };
+const CERTIFICATES: Kind = Kind::Choice(&["no", "yes", "optional"]);
 const FSYNC: Kind = Kind::Choice(&["everysec", "always", "no"]);
 const PERCENTAGE: Kind = Kind::Number { min: 0, max: INT_MAX };
 const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
@@ -20,7 +21,7 @@ const LENGTH: Kind = Kind::Memory { min: 1 << 20, max: LENGTH_MAX };
 #[rustfmt::skip]
 pub(super) static USED: &[Directive] = &[
     used("port", Kind::Number { min: 0, max: 65_535 }, "6379", field!(port),
-        "TCP port to listen on; 0 for a free port, or for none if there is a Unix socket.").immutable(),
+        "TCP port to listen on; 0 for a free port, or for none if there is a Unix socket or `tls-port`.").immutable(),
     used("bind", Kind::Addresses, "127.0.0.1 -::1", field!(bind),
         "Addresses to listen on; an address with a leading `-` may fail. At most 16, as in Redis: each \
          needs a listener.").immutable(),
@@ -28,6 +29,44 @@ pub(super) static USED: &[Directive] = &[
         "Path of a Unix socket to listen on.").immutable(),
     used("unixsocketperm", Kind::Octal, "0", field!(unixsocketperm),
         "Permission bits of the Unix socket; 0 leaves them to the umask.").immutable(),
+    used("tls-port", Kind::Number { min: 0, max: 65_535 }, "0", field!(tls.port),
+        "TCP port for connections with TLS, on the addresses of `bind`; 0 for none. See *TLS*.").immutable(),
+    used("tls-cert-file", Kind::Text, "", field!(tls.cert_file),
+        "PEM file with the server's certificate, followed by those between it and the authority.").names_file(),
+    used("tls-key-file", Kind::Text, "", field!(tls.key_file),
+        "PEM file with the private key of `tls-cert-file`.").names_file(),
+    used("tls-key-file-pass", Kind::Text, "", field!(tls.key_file_pass),
+        "Password of an encrypted `tls-key-file`; empty for none.").secret().names_file(),
+    used("tls-ca-cert-file", Kind::Text, "", field!(tls.ca_cert_file),
+        "PEM file with the authorities whose client certificates are accepted.").names_file(),
+    used("tls-ca-cert-dir", Kind::Text, "", field!(tls.ca_cert_dir),
+        "Directory with more PEM files of such authorities.").names_file(),
+    used("tls-auth-clients", CERTIFICATES, "yes", field!(tls.auth_clients),
+        "Whether clients with TLS need a certificate of these authorities; with `optional` they may give one.")
+        .names_file(),
+    used("tls-protocols", Kind::Words, "", field!(tls.protocols),
+        "Versions of TLS: `TLSv1.2`, `TLSv1.3` or both; empty for both.").names_file(),
+    used("tls-ciphers", Kind::Text, "", field!(tls.ciphers),
+        "Ciphers of TLS 1.2 by their OpenSSL names, separated by colons, the best first; empty for all.")
+        .names_file(),
+    used("tls-ciphersuites", Kind::Text, "", field!(tls.ciphersuites),
+        "Ciphers of TLS 1.3, likewise.").names_file(),
+    used("tls-prefer-server-ciphers", Kind::Flag, "no", field!(tls.prefer_server_ciphers),
+        "Whether the order of ciphers is the server's instead of the client's.").names_file(),
+    used("tls-session-caching", Kind::Flag, "yes", field!(tls.session_caching),
+        "Whether clients may resume a session, which makes the next handshake cheaper.").names_file(),
+    used("tls-session-cache-size", SECONDS, "20480", field!(tls.session_cache_size),
+        "Maximum number of sessions that are remembered, at some 300 bytes each and the client's \
+         certificate; 0 for no limit. The oldest is forgotten first.").names_file(),
+    used("tls-session-cache-timeout", SECONDS, "300", field!(tls.session_cache_timeout_s),
+        "Seconds for which a session can be resumed; 0 resumes none.").names_file(),
+    used("tls-handshake-timeout", Kind::Number { min: 1, max: 3600 }, "10", field!(tls.handshake_timeout_s),
+        "Seconds after which a connection is closed whose TLS handshake is not finished. It limits what \
+         half-open connections occupy; a handshake takes three ways through the network."),
+    used("max-new-tls-connections-per-cycle", Kind::Number { min: 1, max: 1000 }, "1",
+        field!(tls.handshakes_per_turn_max),
+        "Maximum number of TLS handshakes continued in a turn. A signature takes up to a millisecond, \
+         so that many reconnecting clients would delay the others."),
     used("tcp-backlog", SECONDS, "511", field!(tcp_backlog),
         "Connections that may wait in the kernel to be accepted; the kernel has its own limit as well.")
         .immutable(),

@@ -6,7 +6,9 @@ use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
 
 use super::definition::Settings;
-use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
+use super::types::{
+    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision,
+};
 
 /// Reads and writes one field. The [`field!`] macro makes it from the field's name.
 #[derive(Clone, Copy)]
@@ -18,10 +20,10 @@ pub(super) struct Field {
 }
 
 macro_rules! field {
-    ($name:ident) => {
+    ($($name:ident).+) => {
         $crate::settings::field::Field {
-            read: |settings| $crate::settings::field::FieldType::to_value(&settings.$name),
-            write: |settings, value| $crate::settings::field::assign(&mut settings.$name, value),
+            read: |settings| $crate::settings::field::FieldType::to_value(&settings.$($name).+),
+            write: |settings, value| $crate::settings::field::assign(&mut settings.$($name).+, value),
         }
     };
 }
@@ -180,6 +182,25 @@ impl FieldType for LocalAccess {
             "no" => Some(Self::No),
             "local" => Some(Self::Local),
             "yes" => Some(Self::Yes),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for ClientCertificates {
+    fn to_value(&self) -> Value {
+        let text = match self {
+            Self::None => "no",
+            Self::Optional => "optional",
+            Self::Required => "yes",
+        };
+        Value::Text(text.to_owned())
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        match value.text()? {
+            "no" => Some(Self::None),
+            "optional" => Some(Self::Optional),
+            "yes" => Some(Self::Required),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! Redis' directives without effect here: cluster, TLS, access, process, threads.
+//! Redis' directives without effect here: cluster, outgoing TLS, access, process, threads.
 
 use super::row::{Directive, ignored, refused};
 use super::value::{Kind, LENGTH_MAX};
@@ -17,7 +17,7 @@ const FACILITIES: Kind = Kind::Choice(&[
 ]);
 
 const CLUSTER: &str = "There is no cluster.";
-const TLS: &str = "There is no TLS.";
+const TLS: &str = "TLS is for clients that connect to us; we connect to nobody.";
 const PROCESS: &str = "Use the tools of the operating system for this.";
 const THREADS: &str = "One thread does the work, on demand.";
 const ABSENT: &str = "The feature it tunes does not exist here.";
@@ -48,27 +48,13 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("cluster-replica-validity-factor", INT, "10", CLUSTER).alias("cluster-slave-validity-factor"),
     ignored("cluster-require-full-coverage", FLAG, "yes", CLUSTER),
     // TLS.
-    refused("tls-port", PORT, "0", &["0"],
-        "Tidegate has no TLS yet: use tls-port 0 and put a TLS proxy such as stunnel in front"),
-    ignored("tls-auth-clients", Kind::Choice(&["no", "yes", "optional"]), "yes", TLS),
-    ignored("tls-ca-cert-dir", TEXT, "", TLS),
-    ignored("tls-ca-cert-file", TEXT, "", TLS),
-    ignored("tls-cert-file", TEXT, "", TLS),
-    ignored("tls-ciphers", TEXT, "", TLS),
-    ignored("tls-ciphersuites", TEXT, "", TLS),
+    refused("tls-dh-params-file", TEXT, "", &[""],
+        "Tidegate exchanges keys with elliptic curves only, which need no such file: remove the line"),
+    ignored("tls-replication", FLAG, "no", TLS),
     ignored("tls-client-cert-file", TEXT, "", TLS),
     ignored("tls-client-key-file", TEXT, "", TLS),
     ignored("tls-client-key-file-pass", TEXT, "", TLS).secret(),
     ignored("tls-cluster", FLAG, "no", TLS),
-    ignored("tls-dh-params-file", TEXT, "", TLS),
-    ignored("tls-key-file", TEXT, "", TLS),
-    ignored("tls-key-file-pass", TEXT, "", TLS).secret(),
-    ignored("tls-prefer-server-ciphers", FLAG, "no", TLS),
-    ignored("tls-protocols", TEXT, "", TLS),
-    ignored("tls-replication", FLAG, "no", TLS),
-    ignored("tls-session-cache-size", INT, "20480", TLS),
-    ignored("tls-session-cache-timeout", INT, "300", TLS),
-    ignored("tls-session-caching", FLAG, "yes", TLS),
     // Access and extensions.
     refused("rename-command", WORDS, "", &[],
         "Tidegate does not rename or disable commands: remove the line, and use the rules of \
@@ -119,5 +105,4 @@ pub(super) static SERVER: &[Directive] = &[
     ignored("activerehashing", FLAG, "yes", THREADS),
     ignored("jemalloc-bg-thread", FLAG, "yes", THREADS),
     ignored("max-new-connections-per-cycle", ACCEPTS, "10", THREADS),
-    ignored("max-new-tls-connections-per-cycle", ACCEPTS, "1", THREADS),
 ];

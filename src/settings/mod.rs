@@ -17,6 +17,7 @@ mod field;
 mod file;
 mod foreign;
 mod foreign_server;
+mod groups;
 mod input;
 mod policies;
 mod rewrite;
@@ -33,9 +34,11 @@ pub use command_line::Invocation;
 pub use definition::Settings;
 pub use document::{help, markdown_table};
 pub use error::{SetError, SettingsError};
+pub use groups::TlsSettings;
 pub(crate) use policies::text as policy_text;
+pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};
-pub use types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
+pub use types::{ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 
 impl Settings {
     /// Reads a command line without the program's name: `[FILE | -] [--name value …]…`.

@@ -19,6 +19,9 @@ pub(super) struct Directive {
     pub(super) runtime: Runtime,
     /// What a value does.
     pub(super) effect: Effect,
+    /// Whether the value is only applied together with files, which may have changed although the value has
+    /// not: so CONFIG SET applies it even then.
+    pub(super) names_file: bool,
     /// Whether its value is a password, which must appear in no log and no list of commands.
     pub(super) is_secret: bool,
     /// For used rows: what it does, the unit, the reason for its limits. Otherwise: why it has no
@@ -64,7 +67,17 @@ pub(super) const fn used(
     doc: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Used(field));
-    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
+    Directive {
+        name,
+        alias,
+        kind,
+        default,
+        runtime,
+        effect,
+        names_file: false,
+        is_secret: false,
+        doc,
+    }
 }
 
 /// A row without effect, where nothing is lost by that.
@@ -75,7 +88,17 @@ pub(super) const fn ignored(
     doc: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Ignored);
-    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc }
+    Directive {
+        name,
+        alias,
+        kind,
+        default,
+        runtime,
+        effect,
+        names_file: false,
+        is_secret: false,
+        doc,
+    }
 }
 
 /// A row that accepts only neutral values.
@@ -87,7 +110,17 @@ pub(super) const fn refused(
     why: &'static str,
 ) -> Directive {
     let (alias, runtime, effect) = (None, Runtime::Mutable, Effect::Refused { accepts, why });
-    Directive { name, alias, kind, default, runtime, effect, is_secret: false, doc: why }
+    Directive {
+        name,
+        alias,
+        kind,
+        default,
+        runtime,
+        effect,
+        names_file: false,
+        is_secret: false,
+        doc: why,
+    }
 }
 
 impl Directive {
@@ -100,6 +133,12 @@ impl Directive {
     /// Marks the value as a password.
     pub(super) const fn secret(mut self) -> Self {
         self.is_secret = true;
+        self
+    }
+
+    /// Marks a value that is applied even if it has not changed.
+    pub(super) const fn names_file(mut self) -> Self {
+        self.names_file = true;
         self
     }
 

@@ -15,6 +15,11 @@ pub(super) fn find(name: &str) -> Option<&'static Directive> {
     })
 }
 
+/// Whether a directive is applied together with files, which may have changed even if it has not.
+pub(crate) fn names_file(name: &str) -> bool {
+    find(name).is_some_and(|directive| directive.names_file)
+}
+
 /// Whether the value of a directive is a password, which must not be shown.
 pub fn is_secret(name: &str) -> bool {
     find(name).is_some_and(|directive| directive.is_secret)

@@ -294,7 +294,7 @@ fn a_setting_that_cannot_be_ignored_is_refused() {
         ("replicaof 10.0.0.1 6379", "replicaof no one"),
         ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
         ("cluster-enabled yes", "cluster-enabled no"),
-        ("tls-port 6380", "tls-port 0"),
+        ("tls-dh-params-file a.pem", "tls-dh-params-file \"\""),
         ("min-replicas-to-write 1", "min-slaves-to-write 0"),
         ("notify-keyspace-events KEA", "notify-keyspace-events \"\""),
         ("rename-command FLUSHALL \"\"", ""),

@@ -23,6 +23,18 @@ pub enum FsyncPolicy {
     No,
 }
 
+/// Whether clients that connect with TLS need a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    None,
+    /// They are asked; one that they give must be valid.
+    Optional,
+    /// They need a valid one.
+    #[default]
+    Required,
+}
+
 /// Access to commands that can harm the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LocalAccess {

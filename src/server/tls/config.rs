@@ -1,0 +1,220 @@
+//! Reads the certificates and keys that the settings name, and makes a configuration of them. Errors
+//! say which directive and file, and why.
+
+use super::sessions::Sessions;
+use super::{certificate, ciphers, key};
+use crate::settings::{ClientCertificates, Settings};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A larger file holds no certificates, and would occupy memory.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// The configuration of new connections, shared by what accepts them and by CONFIG SET. Connections
+/// keep the one with which they began.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Configuration {
+    /// `None` without a `tls-port`.
+    current: Arc<Mutex<Option<Arc<ServerConfig>>>>,
+}
+
+impl Configuration {
+    /// Reads everything again. After an error the configuration is the one before.
+    ///
+    /// # Errors
+    /// The directive, the file and the reason.
+    pub(in crate::server) fn load(&self, settings: &Settings) -> Result<(), String> {
+        self.read(settings).map(|config| self.set(config))
+    }
+
+    /// Reads everything again, to be set later.
+    ///
+    /// # Errors
+    /// The directive, the file and the reason.
+    pub(in crate::server) fn read(
+        &self,
+        settings: &Settings,
+    ) -> Result<Option<Arc<ServerConfig>>, String> {
+        // Without a port nothing is needed, so that nothing is examined, as in Redis.
+        (settings.tls.port != 0).then(|| build(settings).map(Arc::new)).transpose()
+    }
+
+    /// Uses a configuration for connections from now on.
+    pub(in crate::server) fn set(&self, config: Option<Arc<ServerConfig>>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The configuration for a new connection.
+    pub(super) fn current(&self) -> Option<Arc<ServerConfig>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn build(settings: &Settings) -> Result<ServerConfig, String> {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites = ciphers::chosen(&settings.tls.ciphers, &settings.tls.ciphersuites)?;
+    let provider = Arc::new(provider);
+    let versions = ciphers::versions(&settings.tls.protocols)?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&versions)
+        .map_err(|error| format!("tls-protocols: {error}"))?;
+    let builder = match verifier(settings, &provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let [cert_file, key_file] = [
+        ("tls-cert-file", &settings.tls.cert_file, "the server's certificate"),
+        ("tls-key-file", &settings.tls.key_file, "the key of the server's certificate"),
+    ]
+    .map(|(directive, path, what)| match path {
+        Some(path) => Ok(Named { directive, path: settings.dir.join(path) }),
+        None => Err(format!("{directive}: expected a PEM file with {what}, since tls-port is set")),
+    });
+    let (cert_file, key_file) = (cert_file?, key_file?);
+    let chain = cert_file.certificates()?;
+    cert_file.warn_if_expired(&chain);
+    let key = key::read(&key_file.read()?, &settings.tls.key_file_pass)
+        .map_err(|reason| key_file.error(reason))?;
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            let certificate = cert_file.path.display();
+            key_file.error(format!("it is not the key of the certificate in {certificate}"))
+        }
+        Error::InvalidCertificate(reason) => {
+            cert_file.error(format!("the certificate is not valid: {reason:?}"))
+        }
+        error => key_file.error(format!("the key cannot be used: {error}")),
+    })?;
+    config.ignore_client_order = settings.tls.prefer_server_ciphers;
+    if settings.tls.session_caching && settings.tls.session_cache_timeout_s > 0 {
+        let timeout = Duration::from_secs(settings.tls.session_cache_timeout_s.into());
+        let sessions = Sessions::new(settings.tls.session_cache_size, timeout);
+        config.session_storage = Arc::new(sessions);
+        // One for the connection that follows this one; each costs memory here.
+        config.send_tls13_tickets = 1;
+    } else {
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(config)
+}
+
+/// What checks the certificates of clients; `None` if they need none.
+fn verifier(
+    settings: &Settings,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
+    if settings.tls.auth_clients == ClientCertificates::None {
+        return Ok(None);
+    }
+    let mut authorities = RootCertStore::empty();
+    if let Some(path) = &settings.tls.ca_cert_file {
+        let file = Named { directive: "tls-ca-cert-file", path: settings.dir.join(path) };
+        file.add_to(&mut authorities)?;
+    }
+    if let Some(path) = &settings.tls.ca_cert_dir {
+        let directory = Named { directive: "tls-ca-cert-dir", path: settings.dir.join(path) };
+        directory.add_all_to(&mut authorities)?;
+    }
+    if authorities.is_empty() {
+        return Err(
+            "tls-ca-cert-file or tls-ca-cert-dir: expected the authorities of the clients' \
+                    certificates; with tls-auth-clients no, clients need none"
+                .to_owned(),
+        );
+    }
+    let roots = Arc::new(authorities);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+    let verifier = match settings.tls.auth_clients {
+        ClientCertificates::Optional => verifier.allow_unauthenticated(),
+        _ => verifier,
+    };
+    let verifier = verifier.build();
+    verifier.map(Some).map_err(|error| format!("tls-ca-cert-file: {error}"))
+}
+
+/// A file or directory, and the directive that names it.
+struct Named {
+    directive: &'static str,
+    path: PathBuf,
+}
+
+impl Named {
+    fn error(&self, reason: impl std::fmt::Display) -> String {
+        format!("{} {}: {reason}", self.directive, self.path.display())
+    }
+
+    fn read(&self) -> Result<Vec<u8>, String> {
+        let size = fs::metadata(&self.path).map_err(|error| self.error(error))?.len();
+        if size > FILE_BYTES_MAX {
+            return Err(self.error(format_args!("expected at most {FILE_BYTES_MAX} bytes")));
+        }
+        fs::read(&self.path).map_err(|error| self.error(error))
+    }
+
+    /// The certificates in the file, at least one.
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let pem = self.read()?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let found = found.map_err(|error| self.error(format!("it is not a PEM file: {error}")))?;
+        match found.is_empty() {
+            true => Err(self.error("there is no certificate in it")),
+            false => Ok(found),
+        }
+    }
+
+    /// Adds the authorities in the file.
+    fn add_to(&self, authorities: &mut RootCertStore) -> Result<(), String> {
+        let certificates = self.certificates()?;
+        self.warn_if_expired(&certificates);
+        for certificate in certificates {
+            let added = authorities.add(certificate);
+            added.map_err(|error| {
+                self.error(format!("not a certificate of an authority: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds the authorities in all files of the directory. Files without certificates are passed over:
+    /// such directories also have lists of revoked ones.
+    fn add_all_to(&self, authorities: &mut RootCertStore) -> Result<(), String> {
+        let entries = fs::read_dir(&self.path).map_err(|error| self.error(error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| self.error(error))?.path();
+            let file = Named { directive: self.directive, path };
+            if is_file(&file.path)
+                && let Ok(certificates) = file.certificates()
+            {
+                authorities.add_parsable_certificates(certificates);
+            }
+        }
+        match authorities.is_empty() {
+            true => Err(self.error("there is no certificate of an authority in it")),
+            false => Ok(()),
+        }
+    }
+
+    /// The server begins nevertheless: clients decide whether they accept it, and the operator needs it
+    /// to renew the certificate.
+    fn warn_if_expired(&self, certificates: &[CertificateDer<'_>]) {
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let ends_s = certificates.iter().filter_map(|one| certificate::valid_until_s(one));
+        // Seconds since 1970 fit for any time to come.
+        if ends_s.min().is_some_and(|end_s| end_s < now_s as i64) {
+            log::warn!("{}", self.error("a certificate in it has expired"));
+        }
+    }
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}

@@ -1,0 +1,41 @@
+//! Settings that belong together.
+
+use super::types::ClientCertificates;
+use std::path::PathBuf;
+
+/// Encrypted connections: the directives `tls-…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// TCP port for connections with TLS; 0 for none.
+    pub port: u16,
+    /// File with the server's certificate, and those between it and the authority.
+    pub cert_file: Option<PathBuf>,
+    /// File with the key of the certificate.
+    pub key_file: Option<PathBuf>,
+    /// Password of the key; empty for none.
+    pub key_file_pass: String,
+    /// File with the authorities whose client certificates are accepted.
+    pub ca_cert_file: Option<PathBuf>,
+    /// Directory with files of such authorities.
+    pub ca_cert_dir: Option<PathBuf>,
+    /// Whether clients need a certificate.
+    pub auth_clients: ClientCertificates,
+    /// Versions of TLS, separated by spaces; empty for all.
+    pub protocols: String,
+    /// Ciphers of TLS 1.2, separated by colons; empty for all.
+    pub ciphers: String,
+    /// Ciphers of TLS 1.3, separated by colons; empty for all.
+    pub ciphersuites: String,
+    /// Whether the order of the ciphers is the server's instead of the client's.
+    pub prefer_server_ciphers: bool,
+    /// Whether clients may resume their sessions.
+    pub session_caching: bool,
+    /// Sessions kept at most; 0 for no limit.
+    pub session_cache_size: u32,
+    /// Seconds for which a session can be resumed.
+    pub session_cache_timeout_s: u32,
+    /// Seconds after which an unfinished handshake is given up.
+    pub handshake_timeout_s: u32,
+    /// Handshakes continued in a turn.
+    pub handshakes_per_turn_max: u32,
+}
