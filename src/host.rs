@@ -74,6 +74,16 @@ pub trait Host: Send {
         Ok(Box::new(|| {}))
     }
 
+    /// Makes `settings.dir` the directory in which append files will be, as an absolute path (CONFIG SET
+    /// dir). A relative one is within `former`.
+    ///
+    /// # Errors
+    /// It is not a directory, in the operating system's words.
+    fn change_dir(&mut self, settings: &mut Settings, former: &Path) -> Result<(), String> {
+        let _ = (settings, former);
+        Err("this broker has no server to write files".into())
+    }
+
     /// Blocks everything for a while (DEBUG SLEEP).
     fn sleep(&mut self, duration: Duration);
 

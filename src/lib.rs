@@ -188,13 +188,13 @@ pub use policy::{
 };
 pub use settings::{
     ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings,
-    SettingsError, Supervision, TlsSettings,
+    SettingsError, StrangerSettings, Supervision, TlsSettings,
 };
 
 // A broker without a server.
 pub use broker::Broker;
 pub use client_id::ClientId;
-pub use clients::{CloseReason, Outbox, Peer, TlsFailure};
+pub use clients::{CloseReason, Outbox, Peer, PeerCredentials, TlsFailure};
 pub use clock::Now;
 pub use effects::EffectsReader;
 pub use host::{Allocator, Host, NoHost, SystemAllocator};

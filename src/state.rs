@@ -3,7 +3,7 @@
 use crate::acl::{AccessLog, Catalogue, Users};
 use crate::channels::Channels;
 use crate::client_id::ClientId;
-use crate::clients::{Clients, CloseReason};
+use crate::clients::{AuthFailures, Clients, CloseReason};
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
 use crate::host::Host;
@@ -57,6 +57,8 @@ pub struct State {
     pub(crate) latency: Latency,
     /// Clients closed for a reason that is logged.
     pub(crate) closed: LineLimit<CloseReason>,
+    /// Refused passwords by address.
+    pub(crate) auth_failures: AuthFailures,
     /// When the broker began.
     pub(crate) started: Now,
     /// Physical memory of the process when the broker began; 0 if unknown.
@@ -112,6 +114,7 @@ impl State {
             slowlog: Slowlog::default(),
             latency: Latency::default(),
             closed: LineLimit::default(),
+            auth_failures: AuthFailures::default(),
             started: now,
             startup_bytes: usize::try_from(host.resident_bytes()).unwrap_or(usize::MAX),
             run_id,

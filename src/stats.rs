@@ -73,6 +73,12 @@ pub(crate) struct Stats {
     pub closed_by_output_limit: u64,
     pub closed_by_query_limit: u64,
     pub closed_by_tls: u64,
+    /// Clients closed before they authenticated, by rule.
+    pub closed_by_auth_timeout: u64,
+    pub closed_by_auth_errors: u64,
+    pub displaced: u64,
+    /// AUTH that had to wait.
+    pub auth_delayed: u64,
     pub peak_used_bytes: usize,
     /// Turns of the loop, their total microseconds, and those of the longest.
     pub turns: u64,

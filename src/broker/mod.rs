@@ -5,10 +5,11 @@
 //! from its `output` and call `flushed`, for each `next_closing` client call `disconnect`, and read again
 //! from each `next_resumed` client. `next_deadline` says how long the next turn may wait.
 //!
-//! `broker/timers.rs` has the timers. `broker/durability.rs` is the interface for a journal, and [`turn`] has
+//! `broker/timers.rs` has the timers, `broker/strangers.rs` the limits before authentication. `broker/durability.rs` is the interface for a journal, and [`turn`] has
 //! the order of a turn with one.
 
 mod durability;
+mod strangers;
 mod timers;
 pub mod turn;
 
@@ -20,17 +21,13 @@ use crate::client_id::ClientId;
 use crate::clients::{Client, CloseReason, Outbox, Peer, Wait, Wants};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
-use crate::engine::Table;
-use crate::engine::{dispatch, monitor, open_transaction, timing, wait, wake};
+use crate::engine::{Found, Table};
+use crate::engine::{auth_delay, dispatch, monitor, open_transaction, timing, wait, wake};
 use crate::host::Host;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
 use log::{debug, warn};
-
-/// Limit on unread replies of a client without the password, as in Redis: 16 KiB of its buffer and 1 KiB
-/// beyond. Above it the client is closed. Until it has authenticated, it gets nothing but errors.
-const UNAUTHENTICATED_OUTPUT_BYTES_MAX: usize = 17 * 1024;
 
 /// A message broker without sockets.
 pub struct Broker {
@@ -78,6 +75,7 @@ impl Broker {
             client.is_authenticated = self.state.users.is_open();
             debug!("accepted {}", client.described());
         }
+        self.mark_stranger(id, now);
         id
     }
 
@@ -114,6 +112,9 @@ impl Broker {
             CloseReason::OutputLimit => self.state.stats.closed_by_output_limit += 1,
             CloseReason::QueryLimit => self.state.stats.closed_by_query_limit += 1,
             CloseReason::Tls(_) => self.state.stats.closed_by_tls += 1,
+            CloseReason::AuthTimeout => self.state.stats.closed_by_auth_timeout += 1,
+            CloseReason::AuthErrors => self.state.stats.closed_by_auth_errors += 1,
+            CloseReason::Displaced => self.state.stats.displaced += 1,
             _ => {}
         }
         if let Some(client) = self.state.clients.remove(id) {
@@ -192,6 +193,7 @@ impl Broker {
         let owed_before = reply.len();
         let work_end = self.state.keyspace.work.spent() + self.state.settings.turn_work_max;
         let (mut used, mut has_run) = (0, false);
+        let mut errors_before = self.state.stats.error_replies;
         // The command named by the previous request, if that was parsed here: the parser may come from a
         // client.
         let mut named = None;
@@ -212,8 +214,9 @@ impl Broker {
                 bulk_bytes_max: self.state.settings.proto_max_bulk_bytes,
                 is_unauthenticated: client.must_authenticate(&self.state.users),
             };
-            if limits.is_unauthenticated && reply.len() > UNAUTHENTICATED_OUTPUT_BYTES_MAX {
-                self.state.clients.close(id, CloseReason::OutputLimit);
+            if limits.is_unauthenticated
+                && self.is_over_limits(id, reply.len(), &mut errors_before, now)
+            {
                 break;
             }
             match self.parser.parse(&bytes[used..], limits) {
@@ -221,21 +224,8 @@ impl Broker {
                     if used == 0 && !self.begin_input(id, end, bytes.len()) {
                         break;
                     }
-                    let request = self.parser.request(&bytes[used..]);
-                    if named.is_none() || !self.parser.repeats_name() {
-                        named = self.table.find(request.name());
-                    }
-                    let ran = dispatch::dispatch(
-                        &mut self.state,
-                        self.table,
-                        named,
-                        id,
-                        &request,
-                        &mut reply,
-                        now,
-                    );
                     // A command that is held back stays in the input, to run later.
-                    if !ran {
+                    if !self.run_request(id, &bytes[used..], &mut named, &mut reply, now) {
                         break;
                     }
                     used += end;
@@ -254,7 +244,26 @@ impl Broker {
         }
         timing::end_input(&mut self.state);
         self.state.clients.return_output(id, reply, has_run);
+        self.end_stranger_input(id, errors_before, now);
         used
+    }
+
+    /// Runs the request that the parser found at the beginning of `bytes`. `named` is the command that the
+    /// previous request named. Returns false if the request must run again later.
+    #[inline(always)]
+    fn run_request(
+        &mut self,
+        id: ClientId,
+        bytes: &[u8],
+        named: &mut Option<Found>,
+        reply: &mut Output,
+        now: Now,
+    ) -> bool {
+        let request = self.parser.request(bytes);
+        if named.is_none() || !self.parser.repeats_name() {
+            *named = self.table.find(request.name());
+        }
+        dispatch::dispatch(&mut self.state, self.table, *named, id, &request, reply, now)
     }
 
     /// Continues with the client's parser, if a request arrived in part.
@@ -344,6 +353,7 @@ impl Broker {
         for (reason, count) in self.state.closed.take_left_out(now.monotonic_us) {
             warn!("closed {count} more clients within a minute: {reason}");
         }
+        auth_delay::log_left_out(&mut self.state, now);
         for (event, count) in self.state.keyspace.take_left_out() {
             warn!("{count} more messages within a minute: {event}");
         }

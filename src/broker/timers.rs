@@ -31,6 +31,12 @@ timers! {
         Pause,
         /// A client's wait ends.
         Wait,
+        /// The wait of an AUTH ends.
+        AuthDelay,
+        /// Refused passwords are forgotten.
+        AuthForget,
+        /// A client has not authenticated in time.
+        Stranger,
         /// A client's output has been above the soft limit for too long.
         SoftLimit,
     }
@@ -70,6 +76,9 @@ impl Broker {
             Timer::Idle => Some(self.next_idle_check_us),
             Timer::Pause => pause.map(|pause| pause.until_us),
             Timer::Wait => wait_deadlines.next(),
+            Timer::AuthDelay => clients.next_auth_delay_us(),
+            Timer::AuthForget => self.state.auth_failures.next_us(settings),
+            Timer::Stranger => self.next_stranger_due_us(),
             Timer::SoftLimit => clients.next_soft_limit_us(),
         };
         at.map(|at| at.saturating_sub(now.monotonic_us))
@@ -85,6 +94,11 @@ impl Broker {
                 Timer::Queue => {}
                 Timer::Pause => self.end_pause(now),
                 Timer::Wait => self.end_waits(now),
+                Timer::AuthDelay => self.state.clients.end_auth_delays(now.monotonic_us),
+                Timer::AuthForget => {
+                    self.state.auth_failures.forget(&self.state.settings, now.monotonic_us);
+                }
+                Timer::Stranger => self.close_late_strangers(now),
                 Timer::SoftLimit => self.state.clients.close_too_slow(now.monotonic_us),
             }
         }

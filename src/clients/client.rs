@@ -22,6 +22,17 @@ const PROMISED_INPUT_MAX: usize = 64;
 /// Extra capacity for what follows a large argument.
 const BEHIND_ARGUMENT_BYTES: usize = 64 * 1024;
 
+/// The process that connected to a Unix socket, as it was then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// Its process id.
+    pub pid: i32,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group id.
+    pub gid: u32,
+}
+
 /// How a client is connected.
 #[derive(Clone, Debug)]
 pub enum Peer {
@@ -40,6 +51,8 @@ pub enum Peer {
         path: Arc<Path>,
         /// The descriptor, as CLIENT LIST shows it.
         fd: i32,
+        /// The process behind it, if the operating system says so.
+        credentials: Option<PeerCredentials>,
     },
     /// Within this program, without a socket.
     InProcess,
@@ -150,6 +163,15 @@ impl Subscriptions {
     }
 }
 
+/// A client that must authenticate and has not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stranger {
+    /// Since when, in microseconds of the monotonic clock.
+    pub(super) since_us: u64,
+    /// Error replies since then.
+    pub(super) errors: u64,
+}
+
 /// The record of one connected client. Parts that only some clients need are behind a pointer: an idle
 /// connection costs a few hundred bytes.
 #[derive(Debug)]
@@ -160,6 +182,8 @@ pub(crate) struct Client {
     /// The user whose rights it has.
     pub user: UserId,
     pub is_authenticated: bool,
+    /// Its AUTH has waited for long enough, and runs next.
+    pub is_auth_delay_over: bool,
     pub is_monitor: bool,
     /// CLIENT NO-EVICT: shown by CLIENT LIST; no client is ever evicted.
     pub no_evict: bool,
@@ -189,6 +213,8 @@ pub(crate) struct Client {
     pub(super) has_early_input: bool,
     /// State for at-least-once delivery, if the client takes such messages.
     pub(super) consuming: Option<Box<Consuming>>,
+    /// While it must authenticate: see `strangers.rs`.
+    pub(super) stranger: Option<Box<Stranger>>,
     pub(super) outbox: Outbox,
     /// When the client is closed if its output stays above the soft limit.
     pub(super) soft_limit_due_us: Option<u64>,
@@ -206,6 +232,7 @@ impl Client {
             db: 0,
             user: UserId::DEFAULT,
             is_authenticated: false,
+            is_auth_delay_over: false,
             is_monitor: false,
             no_evict: false,
             no_touch: false,
@@ -224,6 +251,7 @@ impl Client {
             input_number: 0,
             has_early_input: false,
             consuming: None,
+            stranger: None,
             outbox: Outbox::default(),
             soft_limit_due_us: None,
             counted_bytes: 0,
@@ -257,6 +285,12 @@ impl Client {
     #[inline]
     pub(crate) fn must_authenticate(&self, users: &Users) -> bool {
         !self.is_authenticated && !users.is_open()
+    }
+
+    /// Whether the client was found to be a stranger: see `strangers.rs`.
+    #[inline]
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.stranger.is_some()
     }
 
     /// Whether the client is between MULTI and EXEC or DISCARD.
@@ -299,6 +333,7 @@ impl Client {
                 CloseReason::Killed
                     | CloseReason::UserChanged
                     | CloseReason::Idle
+                    | CloseReason::AuthTimeout
                     | CloseReason::ConnectionFailed
                     | CloseReason::Tls(_)
             )
@@ -319,7 +354,7 @@ impl Client {
     pub(crate) fn wait(&self) -> Option<&Wait> {
         match &self.blocked {
             Some(Blocked::Call(wait)) => Some(wait),
-            Some(Blocked::Pause(_)) | None => None,
+            Some(Blocked::Pause(_) | Blocked::AuthDelay(_)) | None => None,
         }
     }
 

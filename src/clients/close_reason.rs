@@ -48,6 +48,15 @@ pub enum CloseReason {
     /// No input for `timeout` seconds.
     #[error("idle for longer than `timeout`")]
     Idle,
+    /// No password within `unauthenticated-timeout` seconds.
+    #[error("not authenticated within `unauthenticated-timeout`")]
+    AuthTimeout,
+    /// Too many error replies before it authenticated.
+    #[error("`unauthenticated-errors-max` reached before it authenticated")]
+    AuthErrors,
+    /// A newer client takes its place.
+    #[error("unauthenticated for longest, when a newer client needed its place")]
+    Displaced,
     /// The server stops. Messages in flight stay so.
     #[error("the server shuts down")]
     Shutdown,
@@ -64,6 +73,9 @@ impl CloseReason {
                 | CloseReason::SlowSubscriber
                 | CloseReason::QueryLimit
                 | CloseReason::Tls(_)
+                | CloseReason::AuthTimeout
+                | CloseReason::AuthErrors
+                | CloseReason::Displaced
         )
     }
 
@@ -77,7 +89,15 @@ impl CloseReason {
                 | CloseReason::PeerClosed
                 | CloseReason::Shutdown
                 | CloseReason::Denied
+                | CloseReason::AuthErrors
+                | CloseReason::Displaced
         )
+    }
+
+    /// Whether the connection may stay open for a while until its socket accepts the pending output. A
+    /// stranger that does not read gains no time that way.
+    pub fn lingers(self) -> bool {
+        self.flushes_first() && !matches!(self, CloseReason::AuthErrors | CloseReason::Displaced)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The outbox of a client is private. Every way to write to it puts the client on the list to be
 //! flushed, so that no output is forgotten.
 
+mod auth_failures;
 mod client;
 mod close_reason;
 mod consuming;
@@ -12,10 +13,12 @@ mod inputs;
 mod outbox;
 mod output_limit;
 mod slow_subscriber;
+mod strangers;
 mod wait;
 
-pub use client::Peer;
+pub(crate) use auth_failures::AuthFailures;
 pub(crate) use client::{Client, Identity, ReplyMode, Subscriptions, Transaction};
+pub use client::{Peer, PeerCredentials};
 pub use close_reason::{CloseReason, TlsFailure};
 pub(crate) use consuming::Consumer;
 pub use outbox::Outbox;
@@ -61,6 +64,10 @@ pub(crate) struct Clients {
     paused: BTreeMap<u64, ClientId>,
     last_paused: u64,
     holds: Holds,
+    /// Clients that must authenticate, by the moment since when.
+    strangers: Deadlines<ClientId>,
+    /// When clients whose AUTH waits may run it.
+    auth_delays: Deadlines<ClientId>,
 }
 
 impl Clients {
@@ -84,8 +91,13 @@ impl Clients {
         self.by_number.remove(&id.number());
         self.memory_bytes -= client.counted_bytes;
         self.blocked_count -= usize::from(client.blocked.is_some());
-        if let Some(Blocked::Pause(place)) = client.blocked {
-            self.paused.remove(&place);
+        match client.blocked {
+            Some(Blocked::Pause(place)) => drop(self.paused.remove(&place)),
+            Some(Blocked::AuthDelay(until_us)) => self.auth_delays.remove(until_us, id),
+            Some(Blocked::Call(_)) | None => {}
+        }
+        if let Some(stranger) = &client.stranger {
+            self.strangers.remove(stranger.since_us, id);
         }
         if let Some(due_us) = client.soft_limit_due_us {
             self.soft_limits.remove(due_us, id);
@@ -319,6 +331,7 @@ impl Clients {
         if is_new {
             client.closing = Some(reason);
             self.closing.push_back(id);
+            self.end_stranger(id);
         }
     }
 
@@ -400,8 +413,10 @@ impl Clients {
         else {
             return;
         };
-        if let Blocked::Pause(place) = blocked {
-            self.paused.insert(place, id);
+        match blocked {
+            Blocked::Pause(place) => drop(self.paused.insert(place, id)),
+            Blocked::AuthDelay(until_us) => self.auth_delays.insert(until_us, id),
+            Blocked::Call(_) => {}
         }
         client.blocked = Some(blocked);
         self.blocked_count += 1;
@@ -423,6 +438,10 @@ impl Clients {
                 self.paused.remove(&place);
                 None
             }
+            Blocked::AuthDelay(until_us) => {
+                self.auth_delays.remove(until_us, id);
+                None
+            }
         }
     }
 
@@ -441,7 +460,7 @@ impl Clients {
         client.wait()?;
         match client.blocked.take() {
             Some(Blocked::Call(wait)) => Some(wait),
-            Some(Blocked::Pause(_)) | None => None,
+            Some(Blocked::Pause(_) | Blocked::AuthDelay(_)) | None => None,
         }
     }
 
@@ -485,6 +504,7 @@ impl Clients {
         });
         assert!(paused.collect::<BTreeMap<_, _>>() == self.paused, "who is held back is not known");
         self.check_holds();
+        self.check_strangers();
         for client in self.iter() {
             assert_eq!(client.is_dirty, self.dirty.contains(&client.id));
             let is_listed = self.backlog.contains(&client.id) || self.deferred.contains(&client.id);

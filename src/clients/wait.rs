@@ -11,6 +11,9 @@ pub(crate) enum Blocked {
     /// CLIENT PAUSE holds back its next command, which is still in the input. The number is its place
     /// among those held back: the lowest runs first.
     Pause(u64),
+    /// Its AUTH, which is still in the input, waits until this moment of the monotonic clock, in
+    /// microseconds: too many passwords from its address were refused.
+    AuthDelay(u64),
     /// A call waits, and runs again when what it wants may be available.
     Call(Box<Wait>),
 }

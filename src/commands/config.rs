@@ -10,6 +10,7 @@ use crate::glob::glob_matches;
 use crate::note::Note;
 use crate::queueing::Queues;
 use crate::resp::Request;
+use crate::settings::Settings;
 use crate::state::{State, count_max};
 
 #[rustfmt::skip]
@@ -60,9 +61,16 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     }
     let args: Vec<&[u8]> = request.args_from(2).collect();
     let pairs: Vec<(&[u8], &[u8])> = args.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+    let is_local = ctx.client().is_some_and(|client| client.peer.is_local());
     let state = &mut *ctx.state;
     let mut next = state.settings.clone();
-    let changed = next.set(&pairs).map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    let sets_protected = next.enable_protected_configs.allows(is_local);
+    let changed = next
+        .set_for(sets_protected, &pairs)
+        .map_err(|error| CommandError::from(format!("ERR {error}")))?;
+    if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"dir")) {
+        change_dir(state, &mut next)?;
+    }
     // During a rewrite the server already owns the append files.
     let has_files = state.persistence.is_on || state.persistence.is_rewriting;
     if changed.contains(&"appendonly") && next.appendonly && !has_files {
@@ -112,6 +120,20 @@ fn set(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     log_action(ctx, request);
     ctx.reply.ok();
     Ok(())
+}
+
+/// Makes the new directory an absolute one.
+fn change_dir(state: &mut State, next: &mut Settings) -> Result<(), CommandError> {
+    let State { host, settings, persistence, .. } = state;
+    let changed = match persistence.is_on || persistence.is_rewriting {
+        // Redis leaves the files behind, and continues in both directories.
+        true => Err("append files are in use: set appendonly to no first".to_owned()),
+        false => host.change_dir(next, &settings.dir),
+    };
+    changed.map_err(|reason| {
+        let failed = "CONFIG SET failed (possibly related to argument 'dir')";
+        CommandError::from(format!("ERR {failed} - {reason}"))
+    })
 }
 
 fn resetstat(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {

@@ -6,6 +6,7 @@ use crate::clients::{CloseReason, ReplyMode};
 use crate::engine::Arg::{Named, One, Optional, OptionalBlock, OptionalNamed};
 use crate::engine::Group::Connection;
 use crate::engine::access;
+use crate::engine::auth_delay;
 use crate::engine::client_line::shown_id;
 use crate::engine::monitor;
 use crate::engine::open_transaction;
@@ -206,6 +207,7 @@ fn authenticate(
         let object = request.name().to_vec();
         let (subject, exec) = (LogSubject::Auth, ctx.origin.exec_commands());
         access::log(ctx.state, ctx.client, (subject, object, user.to_vec()), exec, ctx.now);
+        auth_delay::record_refusal(ctx);
         return Err(WRONG_PASSWORD);
     };
     if let Some(client) = ctx.client_mut() {

@@ -114,7 +114,7 @@ static SERVER: &[Line] = &[
 static CLIENTS: &[Line] = &[
     figure("connected_clients"), zeros(&["cluster_connections"]), figure("maxclients"), Written(longest_buffers),
     figure("blocked_clients"), zeros(&["tracking_clients"]), figure("clients_in_timeout_table"),
-    Written(blocking_keys), zeros(&["total_blocking_keys_on_nokey"]),
+    Written(blocking_keys), zeros(&["total_blocking_keys_on_nokey"]), figure("unauthenticated_clients"),
 ];
 
 /// The allocator's sizes are those of a Redis whose allocator reports nothing: it holds all the
@@ -192,6 +192,9 @@ static STATS: &[Line] = &[
     figure("tls_failed_connections"),
     figure("acl_access_denied_auth"), figure("acl_access_denied_cmd"),
     figure("acl_access_denied_key"), figure("acl_access_denied_channel"),
+    // Not in Redis.
+    figure("auth_delayed"), figure("auth_delay_addresses"), figure("unauthenticated_timeout_disconnections"),
+    figure("unauthenticated_errors_disconnections"), figure("unauthenticated_clients_displaced"),
 ];
 
 #[rustfmt::skip]

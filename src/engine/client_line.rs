@@ -2,7 +2,7 @@
 
 use crate::acl::Users;
 use crate::client_id::ClientId;
-use crate::clients::{Client, CloseReason, Peer};
+use crate::clients::{Client, CloseReason, Peer, PeerCredentials};
 use crate::clock::Now;
 use std::fmt::Write;
 
@@ -13,7 +13,8 @@ pub(crate) fn shown_id(id: ClientId) -> i64 {
 }
 
 /// Writes a client's line, without a line end. The fields and their order are those of Redis 7.2; tools find fields by
-/// name. A field without a counterpart here has the value of a Redis that never used the feature.
+/// name. A field without a counterpart here has the value of a Redis that never used the feature. At the
+/// end, and only for clients of the Unix socket, are the process, user and group behind them.
 ///
 /// `exec` is the number of commands of the transaction that the client runs, if it runs one.
 pub(crate) fn write(
@@ -76,6 +77,9 @@ pub(crate) fn write(
         name(identity.map(|identity| &identity.library_name[..])),
         name(identity.map(|identity| &identity.library_version[..])),
     );
+    if let Peer::Unix { credentials: Some(PeerCredentials { pid, uid, gid }), .. } = client.peer {
+        let _ = write!(text, " pid={pid} uid={uid} gid={gid}");
+    }
 }
 
 fn seconds_since(then_us: u64, now: Now) -> u64 {

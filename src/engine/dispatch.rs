@@ -1,5 +1,6 @@
 //! The path of one request: look-up, gates, call and its consequences, or the error.
 
+use super::auth_delay;
 use super::call::{call, write_error};
 use super::command::Command;
 use super::context::Context;
@@ -18,7 +19,8 @@ use crate::resp::{Output, OutputMark, Request};
 use crate::state::State;
 
 /// Runs one request and writes its reply. `named` is the table's entry for its first word. Returns
-/// false if the request must be tried again: a pause holds it back, or there may be no space for it.
+/// false if the request must be tried again: a pause or wrong passwords hold it back, or there may be no
+/// space for it.
 pub(crate) fn dispatch(
     state: &mut State,
     table: &'static Table,
@@ -47,6 +49,12 @@ pub(crate) fn dispatch(
     let mut mark = mark;
     let gate = gates::pass(state, id, found, request, now);
     match gate.and_then(|gate| gates::check_space(state, id, found.command, request, gate)) {
+        Ok(Gate::Run { .. } | Gate::Queue)
+            if found.command.flags.contains(Flags::NO_AUTH)
+                && auth_delay::holds_back(state, id, found.command, request, now) =>
+        {
+            return false;
+        }
         Ok(Gate::Run { db, marks_use }) => {
             state.keyspace.set_use_time(now, marks_use);
             let mut ctx = Context {

@@ -13,7 +13,6 @@ use crate::flags::Flags;
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
 use crate::resp::{Protocol, Request};
-use crate::settings::LocalAccess;
 use crate::state::{Pause, State};
 
 /// The result of the checks, if nothing forbids the command.
@@ -95,11 +94,7 @@ fn check_rights(
     let Some(client) = state.clients.get(id) else { return Ok(()) };
     let flags = attempt.found.command.flags;
     if flags.contains(Flags::PROTECTED) {
-        let is_allowed = match state.settings.enable_debug_command {
-            LocalAccess::Yes => true,
-            LocalAccess::Local => client.peer.is_local(),
-            LocalAccess::No => false,
-        };
+        let is_allowed = state.settings.enable_debug_command.allows(client.peer.is_local());
         if !is_allowed {
             return Err(protected());
         }

@@ -14,6 +14,7 @@
 //! | `look_up` | the command that a request names, or the error if there is none |
 //! | `gates` | the checks before a command runs |
 //! | `access` | one of them: whether the client's user may run the request |
+//! | `auth_delay` | the wait of an AUTH after wrong passwords |
 //! | `open_transaction` | the state of a transaction: queued commands, watches |
 //! | `call` | running a command: its reply, effects, counters |
 //! | `client_line` | a client as a line of CLIENT LIST |
@@ -24,6 +25,7 @@
 
 pub(crate) mod access;
 mod arguments;
+pub(crate) mod auth_delay;
 pub(crate) mod call;
 mod categories;
 mod channel_spec;

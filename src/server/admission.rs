@@ -49,8 +49,20 @@ impl Server {
                 self.broker.count_rejected_connection();
                 accepted.transport.refuse(text);
             }
-            None => self.connect(accepted, None),
+            None => {
+                self.connect(accepted, None);
+                while let Some(displaced) = self.broker.displace_excess_stranger() {
+                    self.write_soon(displaced);
+                }
+            }
         }
+    }
+
+    /// Lets a stranger make place for a new client; false if there is none. It is closed in the next
+    /// turn, which comes at once.
+    fn displace_stranger(&mut self) -> bool {
+        let displaced = self.broker.displace_stranger();
+        displaced.inspect(|&id| self.write_soon(id)).is_some()
     }
 
     /// Accepts clients of this program. They wait while append files are loaded: none of their calls is
@@ -67,14 +79,16 @@ impl Server {
     }
 
     /// Why a connection is refused, in Redis' words.
-    fn refusal(&self, accepted: &Accepted) -> Option<&'static str> {
+    fn refusal(&mut self, accepted: &Accepted) -> Option<&'static str> {
         let settings = self.broker.settings();
-        let count = self.broker.client_count();
-        if accepted.is_on_spare || count >= settings.maxclients as usize {
+        let is_open_to_all = self.broker.is_open_to_all() && settings.protected_mode;
+        let is_protected = is_open_to_all && !accepted.peer.is_local();
+        let is_full = self.broker.client_count() >= settings.maxclients as usize;
+        // Redis asks in this order. Nobody makes place for a client that is refused anyway.
+        if accepted.is_on_spare || (is_full && (is_protected || !self.displace_stranger())) {
             return Some(MAX_CLIENTS_TEXT);
         }
-        let is_open_to_all = self.broker.is_open_to_all() && settings.protected_mode;
-        (is_open_to_all && !accepted.peer.is_local()).then_some(PROTECTED_TEXT)
+        is_protected.then_some(PROTECTED_TEXT)
     }
 
     fn connect(&mut self, accepted: Accepted, denial: Option<&'static str>) {

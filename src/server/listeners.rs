@@ -235,7 +235,8 @@ impl Listener {
             }
             Listening::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept()?;
-                let peer = Peer::Unix { path: path.clone(), fd: stream.as_raw_fd() };
+                let credentials = unix_socket::credentials(&stream);
+                let peer = Peer::Unix { path: path.clone(), fd: stream.as_raw_fd(), credentials };
                 Ok((Transport::Plain(socket::Socket::Unix(stream)), peer))
             }
         }

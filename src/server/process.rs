@@ -146,6 +146,23 @@ impl Host for Process {
         Ok(Box::new(move || tls.set(read)))
     }
 
+    /// The working directory stays: it may belong to a program around us.
+    fn change_dir(&mut self, settings: &mut Settings, former: &Path) -> Result<(), String> {
+        let found = match settings.dir.as_os_str().is_empty() {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => former.join(&settings.dir).canonicalize(),
+        };
+        let found = found.and_then(|dir| match dir.is_dir() {
+            true => Ok(dir),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        let dir = found.map_err(|error| in_redis_words(&error))?;
+        // Files that are there already are not ours.
+        self.has_appended &= dir == former;
+        settings.dir = dir;
+        Ok(())
+    }
+
     fn sleep(&mut self, duration: Duration) {
         std::thread::sleep(duration);
     }
@@ -156,6 +173,16 @@ impl Host for Process {
 
     fn release_memory(&mut self) {
         self.allocator.release_memory();
+    }
+}
+
+/// The C library's text of an error, which is Redis'.
+fn in_redis_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "No such file or directory".into(),
+        io::ErrorKind::NotADirectory => "Not a directory".into(),
+        io::ErrorKind::PermissionDenied => "Permission denied".into(),
+        _ => error.to_string(),
     }
 }
 

@@ -159,7 +159,7 @@ impl Stages for Server {
         }
         for (slot, reason) in std::mem::take(&mut self.to_close) {
             let Some(connection) = open(&mut self.connections, slot) else { continue };
-            if reason.flushes_first() && connection.is_owed(&mut self.broker) {
+            if reason.lingers() && connection.is_owed(&mut self.broker) {
                 let due_us = connection.linger(reason, self.now);
                 self.lingering.insert(due_us, slot);
             } else {
@@ -211,6 +211,11 @@ impl Server {
             Next::GoOn => self.list_to_read(slot),
             Next::Close(reason) => self.drop_connection(slot, reason),
         }
+    }
+
+    /// Has a client's output written in the next turn, which then does not wait.
+    pub(super) fn write_soon(&mut self, id: ClientId) {
+        self.to_write.extend(self.slot_of(id));
     }
 
     fn write_connection(&mut self, slot: usize) {

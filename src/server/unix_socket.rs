@@ -2,7 +2,8 @@
 //! file of a dead broker, and is removed at the end.
 
 use super::error::ServerError;
-use mio::net::UnixListener;
+use crate::clients::PeerCredentials;
+use mio::net::{UnixListener, UnixStream};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -29,17 +30,35 @@ pub(super) fn listen(
 }
 
 fn bind(path: &Path, mode: Option<u32>, backlog: i32) -> io::Result<(UnixListener, SocketFile)> {
+    let (socket, file) = make(path, mode)?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok((UnixListener::from_std(StdUnixListener::from(socket)), file))
+}
+
+/// Makes the socket and its file, to which nobody can connect yet. So the umask's permissions are never
+/// used.
+fn make(path: &Path, mode: Option<u32>) -> io::Result<(Socket, SocketFile)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     let metadata = fs::symlink_metadata(path)?;
     let file = SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) };
-    // Clients cannot connect before `listen`, so the umask's permissions are never used.
     if let Some(mode) = mode {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
-    socket.listen(backlog)?;
-    socket.set_nonblocking(true)?;
-    Ok((UnixListener::from_std(StdUnixListener::from(socket)), file))
+    Ok((socket, file))
+}
+
+/// The process that connected, as it was then: none where the operating system does not say.
+pub(super) fn credentials(stream: &UnixStream) -> Option<PeerCredentials> {
+    #[cfg(target_os = "linux")]
+    if let Ok(peer) = rustix::net::sockopt::socket_peercred(stream) {
+        let (pid, uid, gid) =
+            (peer.pid.as_raw_nonzero().get(), peer.uid.as_raw(), peer.gid.as_raw());
+        return Some(PeerCredentials { pid, uid, gid });
+    }
+    let _ = stream;
+    None
 }
 
 /// Removes the socket of a broker that ended without doing so. Other files stay.
@@ -83,5 +102,26 @@ impl Drop for SocketFile {
         if is_ours && let Err(error) = fs::remove_file(&self.path) {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In Redis, a client could connect before the permissions of the socket were set.
+    #[test]
+    fn cve_2023_45145_nobody_connects_before_the_permissions_are_set() {
+        let name = format!("tidegate-permissions-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let (socket, file) = make(&path, Some(0o600)).expect("a socket");
+        let mode = fs::symlink_metadata(&path).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let refused = probe(&path).expect_err("nobody listens");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        socket.listen(1).expect("it listens");
+        probe(&path).expect("now it does");
+        drop(file);
+        assert!(!path.exists());
     }
 }

@@ -1,6 +1,6 @@
 //! The settings as fields, one for each directive with an effect.
 
-use super::groups::TlsSettings;
+use super::groups::{StrangerSettings, TlsSettings};
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
@@ -45,6 +45,8 @@ pub struct Settings {
     pub acl_pubsub_default: String,
     /// Maximum number of entries in the log of refused requests.
     pub acllog_len_max: u64,
+    /// Limits on clients that must authenticate and have not.
+    pub strangers: StrangerSettings,
     /// Maximum length of one argument of a request.
     pub proto_max_bulk_bytes: u64,
     /// Maximum unparsed input of one client.
@@ -55,6 +57,8 @@ pub struct Settings {
     pub protected_mode: bool,
     /// Who may use DEBUG.
     pub enable_debug_command: LocalAccess,
+    /// Who may change settings that choose where files are written.
+    pub enable_protected_configs: LocalAccess,
     /// Commands that take longer are recorded in the slow log; 0 records all, negative none.
     pub slowlog_threshold_us: i64,
     /// Maximum number of entries in the slow log.
@@ -141,11 +145,13 @@ impl Settings {
             aclfile: None,
             acl_pubsub_default: String::new(),
             acllog_len_max: 0,
+            strangers: StrangerSettings::default(),
             proto_max_bulk_bytes: 0,
             query_buffer_bytes_max: 0,
             output_limits: [OutputLimit::default(); 3],
             protected_mode: false,
             enable_debug_command: LocalAccess::No,
+            enable_protected_configs: LocalAccess::No,
             slowlog_threshold_us: 0,
             slowlog_len_max: 0,
             latency_threshold_ms: 0,

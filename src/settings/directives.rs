@@ -95,6 +95,32 @@ pub(super) static USED: &[Directive] = &[
         "Channels that new users may use: all or none."),
     used("acllog-max-len", COUNT, "128", field!(acllog_len_max),
         "Maximum number of entries in the log of refused requests (ACL LOG). Limits memory."),
+    used("unauthenticated-timeout", SECONDS, "60", field!(strangers.timeout_s),
+        "Seconds after which a client is closed that must give a password and has not; 0 for never. \
+         Programs do so at once, and a minute is enough for a person. Not for in-process clients."),
+    used("unauthenticated-errors-max", COUNT, "100", field!(strangers.errors_max),
+        "Error replies to such a client, after which it is closed; 0 for no limit. A person who \
+         mistypes needs a few, and nobody a hundred."),
+    used("unauthenticated-clients-max", COUNT, "2000", field!(strangers.clients_max),
+        "Maximum number of such clients. A new one above it takes the place of the one that has been \
+         unauthenticated longest, so that strangers keep nobody out; so does a new client above \
+         `maxclients`. 0 for no limit. A pool of 1000 workers may connect twice at once before it has \
+         authenticated."),
+    used("auth-delay-after", COUNT, "10", field!(strangers.auth_delay_after),
+        "Refused passwords from one address that have no consequence; each further one makes its later \
+         AUTH wait longer, from 100 ms on and doubling. A person mistypes a few."),
+    used("auth-delay-max-ms", Kind::Number { min: 0, max: 60_000 }, "1000", field!(strangers.auth_delay_max_ms),
+        "Maximum of this wait in milliseconds; 0 for no wait. The right password waits as well, and some \
+         client libraries give up after 2000 ms. Above a minute, `unauthenticated-timeout` would come \
+         first."),
+    used("auth-delay-forget", Kind::Number { min: 1, max: INT_MAX }, "60", field!(strangers.auth_delay_forget_s),
+        "Seconds without a refused password after which those of an address are forgotten. At the \
+         largest wait, forgetting a minute later gains a guesser next to nothing."),
+    used("auth-delay-addresses-max", Kind::Number { min: 1, max: 10_000_000 }, "10000",
+        field!(strangers.auth_delay_addresses_max),
+        "Addresses whose refused passwords are remembered, at about 150 bytes each; the one that was \
+         refused least recently is forgotten first. An IPv6 address is its first 64 bits, since a \
+         network has at least so many; a client of the Unix socket is its user."),
     used("protected-mode", Kind::Flag, "yes", field!(protected_mode),
         "Whether to serve only clients of this machine while there is no password."),
     used("proto-max-bulk-len", LENGTH, "512mb", field!(proto_max_bulk_bytes),
@@ -176,6 +202,9 @@ pub(super) static USED: &[Directive] = &[
          when clients make a new key for each reply."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
+    used("enable-protected-configs", ACCESS, "no", field!(enable_protected_configs),
+        "Who may change `dir` and `dbfilename` with CONFIG SET: nobody, clients of this machine, or \
+         all. They choose where files are written.").immutable(),
     used("slowlog-log-slower-than", Kind::Number { min: -1, max: i64::MAX }, "10000",
         field!(slowlog_threshold_us),
         "Microseconds above which a command is recorded in the slow log; 0 records all, -1 none."),

@@ -50,7 +50,11 @@ pub fn markdown_table() -> String {
         "| directive | default | valid | CONFIG SET | what it does |\n|---|---|---|---|---|\n",
     );
     for directive in USED {
-        let settable = if directive.runtime == Runtime::Mutable { "yes" } else { "no" };
+        let settable = match directive.runtime {
+            Runtime::Mutable => "yes",
+            Runtime::Protected => "with `enable-protected-configs`",
+            Runtime::Immutable | Runtime::FileOnly => "no",
+        };
         // Writing to a String does not fail.
         let _ = writeln!(
             text,

@@ -62,7 +62,6 @@ pub(super) static SERVER: &[Directive] = &[
     refused("loadmodule", WORDS, "", &[],
         "Tidegate loads no modules: remove the line").file_only(),
     ignored("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
-    ignored("enable-protected-configs", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
     ignored("enable-debug-assert", FLAG, "no", ABSENT).immutable().file_only(),
     // Notifications, scripts, client-side caches.
     refused("notify-keyspace-events", Kind::EventClasses, "", &[""],

@@ -3,6 +3,25 @@
 use super::types::ClientCertificates;
 use std::path::PathBuf;
 
+/// Limits on clients that must authenticate and have not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StrangerSettings {
+    /// Seconds after which such a client is closed; 0 for never.
+    pub timeout_s: u32,
+    /// Error replies after which such a client is closed; 0 for no limit.
+    pub errors_max: u64,
+    /// Maximum number of such clients; 0 for no limit.
+    pub clients_max: u64,
+    /// Refused passwords from one address before its AUTH waits.
+    pub auth_delay_after: u64,
+    /// Maximum wait of an AUTH; 0 for none.
+    pub auth_delay_max_ms: u64,
+    /// Seconds after which refused passwords are forgotten.
+    pub auth_delay_forget_s: u32,
+    /// Maximum number of addresses whose refused passwords are remembered.
+    pub auth_delay_addresses_max: u64,
+}
+
 /// Encrypted connections: the directives `tls-…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {

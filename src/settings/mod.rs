@@ -34,7 +34,7 @@ pub use command_line::Invocation;
 pub use definition::Settings;
 pub use document::{help, markdown_table};
 pub use error::{SetError, SettingsError};
-pub use groups::TlsSettings;
+pub use groups::{StrangerSettings, TlsSettings};
 pub(crate) use policies::text as policy_text;
 pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};
@@ -117,9 +117,24 @@ impl Settings {
 
     /// CONFIG SET: sets all pairs or none, and returns the directives whose value changed.
     ///
+    /// # Errors
+    /// A name is unknown or may not be set, or a value is not valid.
+    pub fn set(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<Vec<&'static str>, SetError> {
+        self.set_for(false, pairs)
+    }
+
+    /// As [`set`](Settings::set). `sets_protected`: also directives that choose where files are written.
+    ///
     /// The checks are in Redis' order: first names, mutability and duplicates of all pairs, then the
     /// values.
-    pub fn set(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<Vec<&'static str>, SetError> {
+    ///
+    /// # Errors
+    /// As for `set`.
+    pub fn set_for(
+        &mut self,
+        sets_protected: bool,
+        pairs: &[(&[u8], &[u8])],
+    ) -> Result<Vec<&'static str>, SetError> {
         let mut rows = Vec::with_capacity(pairs.len());
         for (name, _) in pairs {
             let shown = String::from_utf8_lossy(name).into_owned();
@@ -130,9 +145,9 @@ impl Settings {
             let duplicate = rows.iter().any(|(_, s): &(_, String)| s.eq_ignore_ascii_case(&shown));
             let reason = match directive.runtime {
                 Runtime::Immutable | Runtime::FileOnly => "can't set immutable config",
-                Runtime::Protected => "can't set protected config",
-                Runtime::Mutable if duplicate => "duplicate parameter",
-                Runtime::Mutable => {
+                Runtime::Protected if !sets_protected => "can't set protected config",
+                Runtime::Mutable | Runtime::Protected if duplicate => "duplicate parameter",
+                Runtime::Mutable | Runtime::Protected => {
                     rows.push((directive, shown));
                     continue;
                 }

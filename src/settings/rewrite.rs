@@ -90,7 +90,7 @@ fn lines_of(directive: &Directive, settings: &Settings) -> Vec<(String, bool)> {
         (Value::Number(bytes), Kind::Memory { .. }) => {
             u64::try_from(*bytes).map_or_else(|_| bytes.to_string(), short_memory)
         }
-        (Value::Text(text), Kind::Text | Kind::EventClasses) => quote(text),
+        (Value::Text(text), Kind::Text | Kind::FileName(_) | Kind::EventClasses) => quote(text),
         _ => match directive.kind.print(&value) {
             text if reads_back(&text) => text,
             // Several words in one pair of quotes are split again.

@@ -36,7 +36,8 @@ pub(super) enum Runtime {
     Mutable,
     /// Only the file and the command line set it.
     Immutable,
-    /// Immutable too. Redis protects these because they choose where files are written.
+    /// CONFIG SET changes it for those whom `enable-protected-configs` allows it: it chooses where files
+    /// are written.
     Protected,
     /// Only a line in the file; CONFIG neither shows nor sets it.
     FileOnly,
@@ -148,7 +149,7 @@ impl Directive {
         self
     }
 
-    /// Cannot be changed once the server runs; with Redis' other error text.
+    /// Changed by CONFIG SET only if `enable-protected-configs` allows it.
     pub(super) const fn protected(mut self) -> Self {
         self.runtime = Runtime::Protected;
         self

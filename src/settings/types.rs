@@ -47,6 +47,17 @@ pub enum LocalAccess {
     Yes,
 }
 
+impl LocalAccess {
+    /// Whether a client has access. `is_local`: it is on the same machine.
+    pub fn allows(self, is_local: bool) -> bool {
+        match self {
+            LocalAccess::Yes => true,
+            LocalAccess::Local => is_local,
+            LocalAccess::No => false,
+        }
+    }
+}
+
 /// Service manager to notify when the server is ready and when it stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Supervision {

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Octal,
     /// One word, any text.
     Text,
+    /// A name without a path, of the file that this directive is for.
+    FileName(&'static str),
     /// One of these words.
     Choice(&'static [&'static str]),
     /// One or more of these words.
@@ -90,6 +92,7 @@ impl Kind {
             | Self::MemoryOrPercent
             | Self::Octal
             | Self::Text
+            | Self::FileName(_)
             | Self::Choice(_)
             | Self::EventClasses => false,
             Self::Choices(_)
@@ -159,12 +162,11 @@ impl Kind {
                 in_range(i128::from(bytes), i128::from(min), i128::from(max))
             }
             Self::MemoryOrPercent => memory_or_percent(text),
-            Self::Octal => u32::from_str_radix(text, 8)
-                .ok()
-                .filter(|bits| *bits <= 0o777 && !text.starts_with('+'))
-                .map(|bits| Value::Number(i128::from(bits)))
-                .ok_or_else(|| "argument couldn't be parsed as an octal number".to_owned()),
+            Self::Octal => octal(text),
             Self::Choice(choices) => choice(text, choices).map(|c| Value::Text(c.to_owned())),
+            Self::FileName(directive) if text.contains('/') => {
+                Err(format!("{directive} can't be a path, just a filename"))
+            }
             Self::EventClasses => match text.chars().find(|c| !"Ag$lshzxeKEtmdn".contains(*c)) {
                 Some(_) => Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
                 None => Ok(Value::Text(text.to_owned())),
@@ -256,6 +258,7 @@ impl Kind {
             Self::MemoryOrPercent => "bytes such as 100mb, or a percentage such as 5%".to_owned(),
             Self::Octal => "permission bits in octal such as 700, at most 777".to_owned(),
             Self::Text => "one text, in quotes if it has spaces".to_owned(),
+            Self::FileName(_) => "a file name without a path".to_owned(),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
             Self::Choices(choices) => format!("one or more of {}", choices.join(", ")),
             Self::Addresses => format!("up to {ADDRESSES_MAX} addresses"),
@@ -331,6 +334,19 @@ fn in_range(number: i128, min: i128, max: i128) -> Result<Value, String> {
         Ok(Value::Number(number))
     } else {
         Err(format!("argument must be between {min} and {max} inclusive"))
+    }
+}
+
+/// Permission bits; empty for 0, as in Redis.
+fn octal(text: &str) -> Result<Value, String> {
+    let not_octal = || "argument couldn't be parsed as an octal number".to_owned();
+    if text.starts_with('+') {
+        return Err(not_octal());
+    }
+    let bits = if text.is_empty() { Ok(0) } else { i64::from_str_radix(text, 8) };
+    match bits.map_err(|_| not_octal())? {
+        bits @ 0..=0o777 => Ok(Value::Number(i128::from(bits))),
+        _ => Err("argument must be between 0 and 777 inclusive".to_owned()),
     }
 }
 
@@ -506,9 +522,17 @@ mod tests {
 
     #[test]
     fn permission_bits_are_octal() {
-        assert_eq!(parse(Kind::Octal, "700"), Ok("700".into()));
-        for text in ["999", "9999", "1000", "+7", ""] {
+        for (text, shown) in
+            [("700", "700"), ("0700", "700"), ("777", "777"), ("0", "0"), ("", "0")]
+        {
+            assert_eq!(parse(Kind::Octal, text), Ok(shown.into()));
+        }
+        for text in ["999", "9999", "799", "0o700", "x", "+7"] {
             let expected = Err("argument couldn't be parsed as an octal number".into());
+            assert_eq!(parse(Kind::Octal, text), expected, "{text:?}");
+        }
+        for text in ["1000", "07777", "-1"] {
+            let expected = Err("argument must be between 0 and 777 inclusive".into());
             assert_eq!(parse(Kind::Octal, text), expected, "{text:?}");
         }
     }

@@ -27,8 +27,12 @@ impl Bench {
     }
 
     pub fn client(&mut self) -> ClientId {
+        self.client_at(Peer::in_process())
+    }
+
+    pub fn client_at(&mut self, peer: Peer) -> ClientId {
         self.slots += 1;
-        self.broker.connect(self.slots, Peer::in_process(), self.now)
+        self.broker.connect(self.slots, peer, self.now)
     }
 
     pub fn send(&mut self, id: ClientId, line: &str) {
