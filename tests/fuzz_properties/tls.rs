@@ -121,7 +121,7 @@ impl World {
                 self.replied.extend_from_slice(&reply);
                 return self.answer(&reply);
             }
-            6 if event % 2 == 0 => {
+            6 if event.is_multiple_of(2) => {
                 // Only TLS 1.3 can, once the handshake is done.
                 let _ = self.client.refresh_traffic_keys();
             }
