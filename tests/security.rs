@@ -486,7 +486,7 @@ fn cve_2026_27623_empty_requests_leave_nothing_behind() {
 /// A command closes connections whose bytes were announced in the same turn, before and behind its own.
 #[cfg(target_os = "linux")]
 #[test]
-fn cve_2026_56684_and_81934_connections_with_pending_input_are_closed() {
+fn cve_2026_56684_and_81934_plain_connections_with_pending_input_are_closed() {
     let process = Process::start(&[]);
     let mut clients: Vec<Client> = (0..9).map(|_| process.client()).collect();
     let ids: Vec<String> = clients
@@ -536,7 +536,14 @@ fn the_page_on_security_names_these_tests() {
         std::fs::read_to_string(path).expect("a file of this repository")
     };
     let page = read("docs/security.md");
-    let sources = [read("tests/security.rs"), read("src/server/unix_socket.rs")].concat();
+    let sources = [
+        "tests/security.rs",
+        "tests/security_users.rs",
+        "tests/server_tls.rs",
+        "src/server/unix_socket.rs",
+    ]
+    .map(read)
+    .concat();
     let functions: Vec<&str> =
         sources.lines().filter(|line| line.trim_start().starts_with("fn cve_")).collect();
     assert_eq!(tests_named(&page), tests_named(&functions.join("\n")));

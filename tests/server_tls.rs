@@ -352,6 +352,37 @@ fn plaintext_behind_a_waiting_command_is_not_forgotten() {
     assert_eq!(client.line(), "+PONG");
 }
 
+/// A client closes others that have decrypted input, in the turn in which theirs is due.
+#[test]
+fn cve_2026_56684_and_81934_tls_connections_with_pending_input_are_closed() {
+    let world = World::start("tls-kill", &["--turn-read-bytes-max", "1kb"]);
+    let mut clients: Vec<TlsClient> = (0..9).map(|_| world.client()).collect();
+    let ids: Vec<String> =
+        clients.iter_mut().map(|client| client.ask("CLIENT ID").split_off(1)).collect();
+    world.process.pause();
+    for (index, client) in clients.iter_mut().enumerate() {
+        // More than the share of a turn, in records that fit none.
+        let more = "ECHO more\r\n".repeat(1000);
+        let others = ids.iter().filter(|id| **id != ids[index]);
+        let kills: String = others.map(|id| format!("CLIENT KILL ID {id}\r\n")).collect();
+        let is_killer = index == 4 || index == 5;
+        let input = if is_killer { format!("{kills}{more}{kills}{more}") } else { more };
+        client.send(input);
+    }
+    world.process.signal("CONT");
+    // One of the two closes all others; its own input is answered to the end.
+    let survivors = clients.into_iter().filter_map(|mut client| {
+        let mut replies = Vec::new();
+        client.send("QUIT\r\n");
+        let ended = client.stream.read_to_end(&mut replies);
+        (ended.is_ok() && replies.ends_with(b"+OK\r\n")).then_some(())
+    });
+    assert!(survivors.count() <= 1);
+    let mut other = world.process.client();
+    assert_eq!(other.ask("PING"), "+PONG");
+    assert!(other.info("clients").contains("connected_clients:1\r\n"));
+}
+
 #[test]
 fn large_requests_and_replies_go_through() {
     let world = World::start("tls-large", &[]);
