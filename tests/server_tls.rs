@@ -91,6 +91,31 @@ fn only_clients_with_a_certificate_of_the_authority_are_served() {
 }
 
 #[test]
+fn a_certificate_names_its_user() {
+    let world = World::start("tls-user", &["--requirepass", "top"]);
+    let mut admin = world.process.client();
+    assert_eq!(admin.ask("AUTH top"), "+OK");
+    assert_eq!(admin.ask("ACL SETUSER bob on +ping +acl|whoami +get ~b*"), "+OK");
+    let connect = |name: &str| world.connect(Some(&world.authority.issue(name)));
+    let no_auth = "-NOAUTH Authentication required.\r\n";
+    let refused = |name: &str| connect(name).err().expect("no user").to_string();
+    assert_eq!(refused("bob"), no_auth, "it is off by default");
+    assert_eq!(admin.ask("CONFIG SET tls-auth-clients-user CN"), "+OK");
+    let mut bob = connect("bob").expect("he may PING");
+    bob.send("ACL WHOAMI\r\nGET a\r\nGET b\r\n");
+    assert_eq!([bob.line(), bob.line()], ["$3", "bob"]);
+    assert_eq!(bob.line(), "-NOPERM No permissions to access a key");
+    assert_eq!(bob.line(), "$-1");
+    for name in ["eve", "default"] {
+        let reply = connect(name).map(|mut client| client.ask("ACL WHOAMI"));
+        assert_eq!(reply.ok(), (name == "default").then(|| "$7".to_owned()), "{name}");
+    }
+    assert_eq!(admin.ask("ACL SETUSER bob off"), "+OK");
+    assert_eq!(refused("bob"), no_auth);
+    assert_eq!(bob.ask("PING"), "+PONG", "he stays");
+}
+
+#[test]
 fn failures_are_logged_once_a_minute_for_each_kind() {
     let world = World::start("tls-log", &[]);
     for _ in 0..20 {

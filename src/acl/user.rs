@@ -42,6 +42,11 @@ impl User {
         &self.name
     }
 
+    /// Whether clients can authenticate as this user.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Whether clients are this user without a password.
     pub(crate) fn is_open(&self) -> bool {
         self.is_on && self.needs_no_password

@@ -102,7 +102,7 @@ impl Connection {
                         return Next::Wait;
                     }
                 }
-                Received::Established => self.begin(broker),
+                Received::Established => self.begin(broker, now),
                 Received::WouldBlock => {
                     self.is_readable = false;
                     return Next::Wait;
@@ -118,8 +118,8 @@ impl Connection {
     }
 
     /// The handshake is done.
-    fn begin(&mut self, broker: &mut Broker) {
-        self.speaker.identify(broker, self.transport.certificate_name());
+    fn begin(&mut self, broker: &mut Broker, now: Now) {
+        self.speaker.identify(broker, self.transport.certificate_name(), now);
         if let Some(text) = self.denial.take() {
             self.speaker.deny(broker, text);
         }

@@ -35,9 +35,14 @@ impl Speaker {
     }
 
     /// The peer's certificate has this common name.
-    pub(super) fn identify(&mut self, broker: &mut Broker, certificate_name: Option<Box<str>>) {
+    pub(super) fn identify(
+        &mut self,
+        broker: &mut Broker,
+        certificate_name: Option<Box<str>>,
+        now: Now,
+    ) {
         match self {
-            Speaker::Resp(id) => broker.set_certificate_name(*id, certificate_name),
+            Speaker::Resp(id) => broker.set_certificate_name(*id, certificate_name, now),
         }
     }
 

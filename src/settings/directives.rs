@@ -44,6 +44,9 @@ pub(super) static USED: &[Directive] = &[
     used("tls-auth-clients", CERTIFICATES, "yes", field!(tls.auth_clients),
         "Whether clients with TLS need a certificate of these authorities; with `optional` they may give one.")
         .names_file(),
+    used("tls-auth-clients-user", Kind::Choice(&["CN", "off"]), "off", field!(tls.auth_clients_user),
+        "With `CN`, a client whose certificate has the name of a user is that user, without a password, as \
+         in Redis 8.6. Other clients begin as `default`."),
     used("tls-protocols", Kind::Words, "", field!(tls.protocols),
         "Versions of TLS: `TLSv1.2`, `TLSv1.3` or both; empty for both.").names_file(),
     used("tls-ciphers", Kind::Text, "", field!(tls.ciphers),

@@ -39,6 +39,8 @@ pub struct TlsSettings {
     pub ca_cert_dir: Option<PathBuf>,
     /// Whether clients need a certificate.
     pub auth_clients: ClientCertificates,
+    /// What of a client's certificate names its user: `CN` or `off`.
+    pub auth_clients_user: String,
     /// Versions of TLS, separated by spaces; empty for all.
     pub protocols: String,
     /// Ciphers of TLS 1.2, separated by colons; empty for all.
