@@ -35,6 +35,8 @@ class Program:
     timeout_s: int = 120
     # It tests features that Redis does not have.
     needs_policies: bool = False
+    # The server also listens on a port for TLS.
+    tls: bool = False
 
 
 PROGRAMS = [
@@ -67,6 +69,15 @@ PROGRAMS = [
     Program("phpredis.php"),
     Program("ruby_redis.rb"),
     Program("perl_redis.pl"),
+    Program("redis_cli_tls.py", tls=True),
+    Program("redis_py_tls.py", ["2"], tls=True),
+    Program("redis_py_tls.py", ["3"], tls=True),
+    Program("ioredis_tls.mjs", ["2"], tls=True),
+    Program("ioredis_tls.mjs", ["3"], tls=True),
+    Program("node_redis_tls.mjs", ["2"], tls=True),
+    Program("node_redis_tls.mjs", ["3"], tls=True),
+    Program("rust_redis_tls", ["2"], tls=True),
+    Program("rust_redis_tls", ["3"], tls=True),
     Program("readme.py"),
     Program("redis_cli.py"),
     Program("redis_benchmark.py", timeout_s=180),
@@ -83,13 +94,16 @@ PROGRAMS = [
 
 
 class Server:
-    """A server on a free port, with its own directory."""
+    """A server on a free port, and on another with TLS if asked for, with its own directory."""
 
-    def __init__(self, command):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+    def __init__(self, command, tls=False):
+        self.port, self.tls_port = free_ports(2)
         self.directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.log = Path(self.directory.name, "log")
+        self.certificates = Path(self.directory.name, "certificates")
+        if tls:
+            subprocess.run([HERE / "certificates.sh", self.certificates], check=True)
+            command = [*command, *self.tls_arguments()]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), "--bind", "127.0.0.1"],
@@ -98,6 +112,11 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
+
+    def tls_arguments(self):
+        files = {"cert": "server.crt", "key": "server.key", "ca-cert": "ca.crt"}
+        named = [(f"--tls-{what}-file", self.certificates / file) for what, file in files.items()]
+        return ["--tls-port", str(self.tls_port), *(str(word) for pair in named for word in pair)]
 
     def wait_until_ready(self):
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -135,6 +154,15 @@ class Server:
             self.process.kill()
             self.process.wait()
         self.directory.cleanup()
+
+
+def free_ports(count):
+    """Ports that are all different, since they are open at the same time."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
 
 
 class Totals:
@@ -200,6 +228,8 @@ def run(name, program, command, server, libraries, totals):
         **os.environ,
         "SERVER_PORT": str(server.port),
         "SERVER_PID": str(server.process.pid),
+        "TLS_PORT": str(server.tls_port),
+        "CERTIFICATES": str(server.certificates),
         "LIBRARIES": str(libraries),
         "PYTHONUNBUFFERED": "1",
     }
@@ -237,7 +267,11 @@ def check(program, server_command, libraries, totals):
     except OSError as error:
         totals.fail(name, [error])
         return
-    server = Server([*server_command, *program.server_arguments])
+    try:
+        server = Server([*server_command, *program.server_arguments], program.tls)
+    except (OSError, subprocess.CalledProcessError) as error:
+        totals.fail(name, [error])
+        return
     try:
         server.wait_until_ready()
         if program.needs_policies and not server.has_policies():

@@ -1,16 +1,16 @@
 //! The redis crate's blocking interface, with the protocol that is asked for.
 
-use std::panic::{self, AssertUnwindSafe};
+mod support;
+
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use redis::{
     Client, Commands, Connection, ConnectionLike, Direction, ErrorKind, PushKind, RedisResult,
     Value,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use support::{PATIENCE, checks, client_list, run, shows_blocked, version, wait_until};
 
 /// Two connections to the server, and the means to open more.
 struct Session {
@@ -54,25 +54,8 @@ fn connect(client: &Client) -> Connection {
     connection
 }
 
-fn client_list(connection: &mut Connection) -> String {
-    redis::cmd("CLIENT").arg("LIST").query(connection).expect("CLIENT LIST")
-}
-
 fn client_id(connection: &mut Connection) -> u64 {
     redis::cmd("CLIENT").arg("ID").query(connection).expect("CLIENT ID")
-}
-
-fn shows_blocked(client_list: &str) -> bool {
-    let mut flags = client_list.split_whitespace().filter_map(|field| field.strip_prefix("flags="));
-    flags.any(|flags| flags.contains('b'))
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn binary() -> Vec<u8> {
@@ -253,12 +236,6 @@ fn reconnect_after_kill(session: &mut Session) -> RedisResult<()> {
     Ok(())
 }
 
-macro_rules! checks {
-    ($($check:ident),* $(,)?) => { vec![$((stringify!($check), $check as Check)),*] };
-}
-
-type Check = fn(&mut Session) -> RedisResult<()>;
-
 fn main() {
     let mut session = Session::open();
     let mut checks = checks![
@@ -277,30 +254,6 @@ fn main() {
     if session.protocol == "3" {
         checks.extend(checks![messages_between_replies]);
     }
-
-    panic::set_hook(Box::new(|panic| {
-        println!("    {}", panic.to_string().replace('\n', "\n    "))
-    }));
-    let mut failed = false;
-    for (name, check) in checks {
-        let name = name.replace('_', " ");
-        let name = format!("redis crate {}, protocol {}: {name}", version(), session.protocol);
-        let checked = panic::catch_unwind(AssertUnwindSafe(|| {
-            redis::cmd("FLUSHALL").exec(&mut session.other)?;
-            check(&mut session)
-        }));
-        if let Ok(Err(error)) = &checked {
-            println!("    {error}");
-        }
-        let passed = matches!(checked, Ok(Ok(())));
-        println!("{} {name}", if passed { "ok" } else { "FAILED" });
-        failed |= !passed;
-    }
-    std::process::exit(failed.into());
-}
-
-/// The crate does not say which version it is; what Cargo chose does.
-fn version() -> &'static str {
-    let entry = include_str!("../Cargo.lock").split("name = \"redis\"\nversion = \"").nth(1);
-    entry.and_then(|entry| entry.split('"').next()).unwrap_or("of unknown version")
+    let subject = format!("redis crate {}, protocol {}", version(), session.protocol);
+    run(&subject, checks, &mut session, |session| redis::cmd("FLUSHALL").exec(&mut session.other));
 }
