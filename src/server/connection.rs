@@ -142,11 +142,7 @@ impl Connection {
         let (mut sent, mut has_failed) = (0, false);
         let unsent_before = self.transport.unsent_bytes();
         if unsent_before > 0 {
-            match self.transport.flush() {
-                Sent::Bytes(_) => {}
-                Sent::WouldBlock => self.is_writable = false,
-                Sent::Failed => (self.is_writable, has_failed) = (false, true),
-            }
+            has_failed = flush(&mut self.transport, &mut self.is_writable);
         }
         while self.is_writable && sent < sendable && sent < TURN_WRITE_BYTES_MAX {
             match self.transport.send(buffers, outbox.owed(), sendable - sent) {
@@ -160,6 +156,10 @@ impl Connection {
                     has_failed = true;
                 }
             }
+        }
+        // A part of the last record may be left. Only another try requests an event for its place.
+        if self.is_writable && self.transport.unsent_bytes() > 0 {
+            has_failed = flush(&mut self.transport, &mut self.is_writable);
         }
         let is_owed = !outbox.is_empty();
         if sent > 0 || self.transport.unsent_bytes() < unsent_before {
@@ -210,6 +210,13 @@ impl Connection {
         self.waits_for_writable = true;
         is_asked || self.transport.register_full(registry, token).is_ok()
     }
+}
+
+/// Writes what the transport holds; returns whether that failed.
+fn flush(transport: &mut Transport, is_writable: &mut bool) -> bool {
+    let result = transport.flush();
+    *is_writable = matches!(result, Sent::Bytes(_));
+    matches!(result, Sent::Failed)
 }
 
 /// The connection in a slot, unless its client is gone.

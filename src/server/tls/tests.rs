@@ -1,11 +1,18 @@
 //! A session of ours and a client of the library on a pair of sockets.
 
 use super::{Configuration, Tls};
-use crate::clients::{CloseReason, TlsFailure};
+use crate::broker::Broker;
+use crate::clients::{CloseReason, Peer as ClientPeer, TlsFailure};
+use crate::clock::Now;
+use crate::host::NoHost;
 use crate::resp::{Output, Protocol};
+use crate::server::connection::Connection;
 use crate::server::socket::Socket;
+use crate::server::speaker::Speaker;
 use crate::server::transfer::{Buffers, Received, Sent};
+use crate::server::transport::Transport;
 use crate::settings::Settings;
+use mio::{Events, Poll, Token};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::client::Resumption;
 use rustls::crypto::ring;
@@ -17,6 +24,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The record type of data, in the first byte of a record.
 const DATA: u8 = 23;
@@ -336,6 +344,40 @@ fn a_peer_that_reads_nothing_costs_no_more_than_one_write() {
     }
     assert!(received == text);
     assert_eq!(ours.kept_bytes(), 0);
+}
+
+/// The socket takes only a part of a reply's last record. Nothing but an event for it brings the rest.
+#[test]
+fn the_rest_of_a_last_record_waits_for_the_socket() {
+    let (ours, mut peer) = World::new(&rustls::version::TLS13).established();
+    let Ours { tls, mut buffers } = ours;
+    let now = Now::default();
+    let mut broker = Broker::new(Settings::default(), 7, Box::new(NoHost), now);
+    let speaker = Speaker::begin(&mut broker, 0, ClientPeer::in_process(), now);
+    let mut connection = Connection::new(speaker, Transport::Tls(Box::new(tls)));
+    let mut poll = Poll::new().expect("a poll");
+    connection.transport.register(poll.registry(), Token(0)).expect("it is registered");
+    let echo = format!("*2\r\n$4\r\nECHO\r\n$9000\r\n{}\r\n", "x".repeat(9_000));
+    let mut replies = 0;
+    while connection.transport.unsent_bytes() == 0 {
+        let records = peer.record(echo.as_bytes());
+        peer.socket.write_all(&records).expect("it fits");
+        let _ = connection.read(&mut broker, &mut buffers, now);
+        let _ = connection.write(&mut broker, &mut buffers, poll.registry(), Token(0), now);
+        replies += 9_009;
+        assert!(replies < 100_000_000, "the socket takes everything");
+    }
+    let mut received = 0;
+    let mut events = Events::with_capacity(8);
+    while received < replies {
+        received += peer.fill().len();
+        poll.poll(&mut events, Some(Duration::from_secs(10))).expect("events");
+        let is_writable = events.iter().any(|event| event.is_writable());
+        assert!(is_writable || received == replies, "{received} of {replies} bytes");
+        connection.is_writable |= is_writable;
+        let _ = connection.write(&mut broker, &mut buffers, poll.registry(), Token(0), now);
+        received += peer.fill().len();
+    }
 }
 
 #[test]
