@@ -318,18 +318,38 @@ fn users_of_the_unix_socket_are_told_apart() {
     assert!(bench.call(unknown, "CLIENT INFO").ends_with(" lib-ver=\n\r\n"));
 }
 
-/// Also for those who are in already and guess further passwords, and in a transaction.
+/// Also for those who are in already and guess further passwords.
 #[test]
 fn an_authenticated_client_waits_as_well() {
     let mut bench = bench("auth-delay-after 0");
     let client = bench.client_at(tcp("192.0.2.1"));
     assert_eq!(bench.call(client, "AUTH secret\r\nAUTH wrong"), [OK, WRONG].concat());
-    assert_eq!(bench.call(client, "MULTI\r\nAUTH wrong\r\nPING\r\nEXEC"), OK);
+    assert_eq!(bench.call(client, "AUTH secret\r\nPING"), NOTHING);
     bench.advance(Duration::from_millis(100));
-    let replies = bench.owed(client);
-    assert!(replies.starts_with("+QUEUED\r\n+QUEUED\r\n*2\r\n-WRONGPASS"), "{replies}");
+    assert_eq!(bench.owed(client), [OK, "+PONG\r\n"].concat());
     // The wait is over for one request only.
     assert_eq!(bench.call(client, "AUTH secret"), NOTHING);
-    bench.advance(Duration::from_millis(200));
+    bench.advance(Duration::from_millis(100));
+    assert_eq!(bench.owed(client), OK);
+}
+
+/// EXEC cannot wait, and could try any number of passwords at once.
+#[test]
+fn a_transaction_tries_no_more_passwords_than_need_no_wait() {
+    let mut bench = bench("auth-delay-after 2");
+    let client = bench.client_at(tcp("192.0.2.1"));
+    assert_eq!(bench.call(client, "AUTH secret"), OK);
+    let guesses = "AUTH wrong\r\n".repeat(50);
+    bench.send(
+        client,
+        &format!("MULTI\r\n{guesses}AUTH secret\r\nHELLO 2 AUTH default secret\r\nEXEC"),
+    );
+    let replies = bench.owed(client);
+    assert_eq!(replies.matches(WRONG).count(), 3);
+    assert_eq!(replies.matches("-ERR too many wrong passwords").count(), 49, "{replies}");
+    assert_eq!(figure(&mut bench, "acl_access_denied_auth"), 3);
+    // Outside it may wait.
+    assert_eq!(bench.call(client, "AUTH secret"), NOTHING);
+    bench.advance(Duration::from_millis(100));
     assert_eq!(bench.owed(client), OK);
 }

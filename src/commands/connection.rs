@@ -203,6 +203,7 @@ fn authenticate(
     user: &[u8],
     password: &[u8],
 ) -> Result<(), CommandError> {
+    auth_delay::check_transaction(ctx)?;
     let Some(id) = ctx.state.users.authenticate(user, password) else {
         let object = request.name().to_vec();
         let (subject, exec) = (LogSubject::Auth, ctx.origin.exec_commands());

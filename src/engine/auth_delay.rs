@@ -9,6 +9,7 @@ use super::context::Context;
 use crate::client_id::ClientId;
 use crate::clients::Blocked;
 use crate::clock::Now;
+use crate::command_error::CommandError;
 use crate::resp::Request;
 use crate::state::State;
 use log::warn;
@@ -38,6 +39,25 @@ pub(super) fn holds_back(
         clients.block(id, Blocked::AuthDelay(now.monotonic_us.saturating_add(delay_us)));
     }
     delay_us > 0
+}
+
+/// Refuses a password in a transaction, if it came from an address where AUTH has to wait. Nothing can
+/// wait there, and a transaction could hold any number of guesses.
+///
+/// # Errors
+/// The password is not looked at.
+pub(crate) fn check_transaction(ctx: &Context<'_>) -> Result<(), CommandError> {
+    let State { clients, auth_failures, settings, .. } = &*ctx.state;
+    let Some(client) = clients.get(ctx.client).filter(|_| ctx.origin.is_exec()) else {
+        return Ok(());
+    };
+    match auth_failures.delay_us(&client.peer, settings, ctx.now.monotonic_us) {
+        0 => Ok(()),
+        _ => Err(CommandError::text(
+            "ERR too many wrong passwords: the next one has to wait, so it is refused in a \
+             transaction",
+        )),
+    }
 }
 
 /// Records and logs that the client's name or password was refused.

@@ -49,7 +49,7 @@ pub(crate) fn dispatch(
     let mut mark = mark;
     let gate = gates::pass(state, id, found, request, now);
     match gate.and_then(|gate| gates::check_space(state, id, found.command, request, gate)) {
-        Ok(Gate::Run { .. } | Gate::Queue)
+        Ok(Gate::Run { .. })
             if found.command.flags.contains(Flags::NO_AUTH)
                 && auth_delay::holds_back(state, id, found.command, request, now) =>
         {
