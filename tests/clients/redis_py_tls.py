@@ -4,6 +4,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import tls
 from check import expect_error, run, wait_until_blocked
@@ -22,6 +24,7 @@ def connect(given="client", **options):
         ssl=True,
         ssl_ca_certs=tls.file("ca.crt"),
         ssl_check_hostname=True,
+        retry=Retry(NoBackoff(), 0),  # A refusal is final; the default waits and tries again many times.
         **options,
     )
 
