@@ -172,12 +172,15 @@ impl<T: Clone> Chunked<T> {
     /// Removes and returns the value with a number.
     #[inline(always)]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        // Nearly always it is the first. While its chunk has more than a few, only the count changes.
+        // Nearly always it is the first. While its chunk has others, its memory does not change.
         if let Some(Chunk::Owned(chunk)) = self.older.front_mut()
-            && chunk.len() > FEW + 1
+            && chunk.len() > 1
             && let Some(value) = chunk.remove_first(number)
         {
             self.older_len -= 1;
+            if chunk.len() <= FEW {
+                self.join(0);
+            }
             return Some(value);
         }
         match self.chunk_of(number) {
@@ -212,6 +215,7 @@ impl<T: Clone> Chunked<T> {
     }
 
     /// Joins this chunk with a neighbour, if both have few values and no snapshot shares them.
+    #[inline(never)]
     fn join(&mut self, at: usize) {
         let pairs = [(at, at + 1), (at.wrapping_sub(1), at)];
         let is_small = |pair: &(usize, usize)| {

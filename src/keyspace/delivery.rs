@@ -50,6 +50,7 @@ pub struct Delivery {
 
 impl Delivery {
     /// A delivery at this time.
+    #[inline]
     pub(super) fn new(message: Box<[u8]>, stamp: Stamp, claim: Claim, now_ms: i64) -> Delivery {
         let Claim { owner, input: _, by_receipt, lease_ms } = claim;
         let own_due_ms = if lease_ms > 0 { now_ms.saturating_add(lease_ms) } else { NO_TIME };

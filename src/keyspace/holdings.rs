@@ -100,7 +100,7 @@ impl Holdings {
     }
 
     /// Adds a delivery from a queue; its number is above all before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
         self.len += 1;
         match self.groups.get_mut(self.recent) {

@@ -34,12 +34,14 @@ impl InFlight {
     }
 
     /// Returns the bytes of memory.
+    #[inline(always)]
     pub fn allocated_bytes(&self) -> usize {
         let indexed = self.by_message.as_ref().map_or(0, BTreeSet::len) + self.own_dues.len();
         self.list.allocated_bytes() + self.list.len() * HELD_BYTES + indexed * INDEXED_BYTES
     }
 
     /// Adds a delivery; its number is above all before.
+    #[inline(always)]
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
         if let Some(by_message) = self.by_message.as_mut().filter(|_| !delivery.by_receipt) {
             by_message.insert((hasher.hash_one(&delivery.message), number));
@@ -55,6 +57,7 @@ impl InFlight {
     }
 
     /// Removes and returns a delivery.
+    #[inline(always)]
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
         let delivery = self.list.remove(number)?;
         if let Some(by_message) = &mut self.by_message {

@@ -186,7 +186,9 @@ impl Keyspace {
             }
             let place = are_wanted.then(|| in_flight.place(number));
             let delivery = in_flight.remove(number, &hasher);
-            seen.extend(place.zip(delivery));
+            if let Some(place) = place {
+                seen.extend(delivery.map(|delivery| (place, delivery)));
+            }
             count += 1;
             true
         });

@@ -14,7 +14,7 @@ impl Keyspace {
     /// As `deliver_in`, of the message at one end of a queue, if it simply leaves the queue: the policy
     /// allows any delivery, no client must be notified, and other messages stay. Passes it to `read`. False,
     /// and no change, in all other cases.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn deliver_simply_in(
         &mut self,
         at: Slot,

@@ -28,17 +28,19 @@ impl Keyspace {
     /// Pops the message at one end of a queue under a policy and passes it to `read`, if it simply leaves
     /// the queue: the policy allows any pop and forgets the message, no client must be notified, and there
     /// is nothing to record but the pop. False, and no change, in all other cases.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn pop_simply_in(&mut self, at: Slot, end: End, read: impl FnOnce(&[u8])) -> bool {
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return false };
         let Full { value, attachments: Some(attachments), .. } = full else { return false };
-        let is_quiet = attachments.is_quiet();
-        let Some(queue_state) = attachments.queue_state.as_deref_mut() else { return false };
-        if queue_state.keeps_delivered()
-            || !queue_state.gives_to_anyone()
-            || !is_quiet
+        // First, since most other pops that get here are of such queues.
+        if attachments.queue_state.as_deref().is_none_or(QueueState::keeps_delivered)
+            || !attachments.is_quiet()
             || self.snapshot.is_some()
         {
+            return false;
+        }
+        let Some(queue_state) = attachments.queue_state.as_deref_mut() else { return false };
+        if !queue_state.gives_to_anyone() {
             return false;
         }
         let Some(queue) = Queue::of_mut(value) else { return false };

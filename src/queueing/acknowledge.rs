@@ -8,6 +8,7 @@ use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Position, Removed, Slot}
 use crate::queue::End;
 use crate::state::State;
 use log::warn;
+use std::ops::ControlFlow;
 
 /// Acknowledges the messages that a client has received from these keys, as far as it can have seen them: it
 /// is about to pop from these keys, so it has finished the earlier messages. `may_wait`: the pop waits if it
@@ -21,51 +22,69 @@ pub(crate) fn acknowledge_by_pop<'a>(
     may_wait: bool,
 ) {
     if state.keyspace.in_flight_len() > 0 {
-        acknowledge_seen(state, db, keys, client, may_wait);
+        acknowledge_unless_done(state, db, keys, client, may_wait);
     }
 }
 
+/// The part of `acknowledge_by_pop` while any messages are in flight. A separate function keeps the pops of
+/// plain queues short.
 #[cold]
-fn acknowledge_seen<'a>(
+#[inline(never)]
+fn acknowledge_unless_done<'a>(
     state: &mut State,
     db: DbIndex,
     keys: impl IntoIterator<Item = &'a [u8]>,
     client: ClientId,
     may_wait: bool,
 ) {
-    let State { clients, keyspace, .. } = state;
-    let swaps = keyspace.in_flight_swaps();
     for key in keys {
-        if !may_wait && clients.has_acknowledged(client, db, key, swaps) {
-            continue;
-        }
-        // Deliveries replayed from append files have no consumer, and replayed pops acknowledge nothing.
-        if client == ClientId::nobody() || !keyspace.holds_any(client) {
+        let swaps = state.keyspace.in_flight_swaps();
+        let is_done = !may_wait && state.clients.has_acknowledged(client, db, key, swaps);
+        if !is_done && acknowledge_seen(state, db, key, client, may_wait).is_break() {
             return;
         }
-        if !is_acknowledged_by_pop(keyspace, db, key) {
-            continue;
-        }
-        if clients.notices_sharing(client, may_wait) {
-            // The queue may not exist yet.
-            keyspace.slot_for_push(db, key);
-            keyspace.count(db, key, |totals| totals.shared += 1);
-            keyspace.drop_if_empty(db, key);
-            warn_of_sharing(clients, client, key);
-        }
-        if clients.get(client).is_some_and(|client| client.is_shared()) {
-            return;
-        }
-        if let Some(at) = keyspace.slot(db, key) {
-            let input = clients.get(client).map_or(0, |client| client.input_number);
-            let is_on = keyspace.effects.is_on();
-            let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
-            for (place, delivery) in seen {
-                Queues::new(keyspace).record_removal(db, key, place, &delivery);
-            }
-        }
-        clients.mark_acknowledged(client, db, key, swaps);
     }
+}
+
+/// The part of `acknowledge_by_pop` for one key. Breaks if the client acknowledges nothing of other keys
+/// either.
+#[cold]
+#[inline(never)]
+fn acknowledge_seen(
+    state: &mut State,
+    db: DbIndex,
+    key: &[u8],
+    client: ClientId,
+    may_wait: bool,
+) -> ControlFlow<()> {
+    let State { clients, keyspace, .. } = state;
+    // Deliveries replayed from append files have no consumer, and replayed pops acknowledge nothing.
+    if client == ClientId::nobody() || !keyspace.holds_any(client) {
+        return ControlFlow::Break(());
+    }
+    if !is_acknowledged_by_pop(keyspace, db, key) {
+        return ControlFlow::Continue(());
+    }
+    if clients.notices_sharing(client, may_wait) {
+        // The queue may not exist yet.
+        keyspace.slot_for_push(db, key);
+        keyspace.count(db, key, |totals| totals.shared += 1);
+        keyspace.drop_if_empty(db, key);
+        warn_of_sharing(clients, client, key);
+    }
+    if clients.get(client).is_some_and(|client| client.is_shared()) {
+        return ControlFlow::Break(());
+    }
+    if let Some(at) = keyspace.slot(db, key) {
+        let input = clients.get(client).map_or(0, |client| client.input_number);
+        let is_on = keyspace.effects.is_on();
+        let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
+        for (place, delivery) in seen {
+            Queues::new(keyspace).record_removal(db, key, place, &delivery);
+        }
+    }
+    clients.mark_acknowledged(client, db, key, keyspace.in_flight_swaps());
+    ControlFlow::Continue(())
 }
 
 /// Whether pops of a queue acknowledge. Not while it is paused, since they find nothing then.

@@ -50,6 +50,7 @@ pub(crate) struct Pop<'a> {
 impl Queues<'_> {
     /// Pops messages from a queue under a policy and writes them as bulk strings. Before that, calls `begin`
     /// with their number. Without a message, or if the policy allows no delivery now, nothing is written.
+    #[inline(always)]
     pub(crate) fn pop(
         &mut self,
         from: Pop<'_>,
@@ -62,6 +63,17 @@ impl Queues<'_> {
                 policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
             return if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some };
         }
+        self.pop_generally(from, reply, begin)
+    }
+
+    /// The general way of `pop`.
+    #[inline(never)]
+    fn pop_generally(
+        &mut self,
+        from: Pop<'_>,
+        reply: &mut Output,
+        begin: impl Fn(&mut Output, usize),
+    ) -> Taken {
         let Pop { at, key, end, .. } = from;
         let Some(count) = self.keyspace.admit_in(from.at, from.claim.owner, from.count) else {
             return Taken::Nothing;
@@ -92,6 +104,7 @@ impl Queues<'_> {
 
     /// Delivers one message that must be acknowledged, if it simply leaves the queue: see
     /// `Keyspace::deliver_simply_in`.
+    #[inline(always)]
     fn deliver_simply(
         &mut self,
         from: Pop<'_>,
