@@ -10,7 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -153,11 +154,15 @@ impl Named {
     }
 
     fn read(&self) -> Result<Vec<u8>, String> {
-        let size = fs::metadata(&self.path).map_err(|error| self.error(error))?.len();
-        if size > FILE_BYTES_MAX {
+        let file = File::open(&self.path).map_err(|error| self.error(error))?;
+        // Not by its size: a device says 0, and never ends.
+        let mut content = Vec::new();
+        let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content);
+        read.map_err(|error| self.error(error))?;
+        if content.len() as u64 > FILE_BYTES_MAX {
             return Err(self.error(format_args!("expected at most {FILE_BYTES_MAX} bytes")));
         }
-        fs::read(&self.path).map_err(|error| self.error(error))
+        Ok(content)
     }
 
     /// The certificates in the file, at least one.
