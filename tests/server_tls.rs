@@ -179,6 +179,7 @@ fn errors_name_the_file_and_the_reason() {
         ("tls-cert-file missing", "missing: No such file or directory (os error 2)"),
         ("tls-cert-file empty", "empty: there is no certificate in it"),
         ("tls-cert-file bad", "bad: it is not a PEM file"),
+        ("tls-cert-file /dev/zero", "/dev/zero: expected at most 16777216 bytes"),
         ("tls-cert-file server.key", "server.key: there is no certificate in it"),
         ("tls-key-file server.crt", "server.crt: there is no private key in it"),
         ("tls-cert-file \"\"", "tls-cert-file: expected a PEM file with the server's certificate"),
@@ -406,6 +407,33 @@ fn cve_2026_56684_and_81934_tls_connections_with_pending_input_are_closed() {
     let mut other = world.process.client();
     assert_eq!(other.ask("PING"), "+PONG");
     assert!(other.info("clients").contains("connected_clients:1\r\n"));
+}
+
+/// A client may end the session and keep the connection open. Nothing is delivered to it any more.
+#[test]
+fn a_client_that_says_goodbye_waits_no_longer() {
+    let world = World::start("tls-goodbye", &[]);
+    let (mut client, mut other) = (world.client(), world.client());
+    let blocked = |count: u32| {
+        let line = format!("blocked_clients:{count}\r\n");
+        while !world.process.client().info("clients").contains(&line) {}
+    };
+    client.send("BLPOP q 0\r\n");
+    blocked(1);
+    client.send("RPUSH behind it\r\n");
+    assert_eq!(other.ask("PING"), "+PONG");
+    assert_eq!(other.ask("RPUSH q a"), ":1");
+    for line in ["*2", "$1", "q", "$1", "a", ":1"] {
+        assert_eq!(client.line(), line, "what was sent while it waited runs afterwards");
+    }
+    client.send("BLPOP q 0\r\n");
+    blocked(1);
+    let stream = client.stream.get_mut();
+    stream.conn.send_close_notify();
+    stream.flush().expect("it reads");
+    blocked(0);
+    assert_eq!(other.ask("RPUSH q b"), ":1");
+    assert_eq!(other.ask("LLEN q"), ":1");
 }
 
 #[test]

@@ -61,6 +61,10 @@ impl Tls {
         match *self {}
     }
 
+    pub(super) fn finds_end(&mut self, _: &mut Buffers) -> bool {
+        match *self {}
+    }
+
     pub(super) fn flush(&mut self) -> Sent {
         match *self {}
     }

@@ -83,6 +83,15 @@ impl Transport {
         }
     }
 
+    /// Whether the peer has said, in the bytes that arrived, that it sends no more: for a client that
+    /// takes no input now. Without TLS an event says so.
+    pub(super) fn finds_end(&mut self, buffers: &mut Buffers) -> bool {
+        match self {
+            Transport::Plain(_) => false,
+            Transport::Tls(tls) => tls.finds_end(buffers),
+        }
+    }
+
     /// The common name in the peer's certificate, if it gave one.
     pub(super) fn certificate_name(&self) -> Option<Box<str>> {
         match self {

@@ -71,6 +71,8 @@ impl Server {
             if event.is_readable() && is_blocked {
                 connection.speaker.input_waits(&mut self.broker);
             }
+            let is_peer_done =
+                is_peer_done || (is_blocked && connection.transport.finds_end(&mut self.buffers));
             if is_peer_done && is_blocked {
                 self.drop_connection(slot, CloseReason::PeerClosed);
             } else {

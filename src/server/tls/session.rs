@@ -163,6 +163,19 @@ impl Tls {
         }
     }
 
+    /// Whether the peer said that it sends no more, as far as one read shows: for a reader that takes
+    /// nothing now. Plaintext that this finds is kept; while there is some, nothing more is read.
+    pub(in crate::server) fn finds_end(&mut self, buffers: &mut Buffers) -> bool {
+        if self.is_established
+            && self.opened.is_empty()
+            && let Received::Bytes { count, .. } = self.receive(buffers, RECORD_BYTES_MAX)
+        {
+            // It comes before what had no place in the buffer.
+            self.opened.splice(..0, buffers.plain[..count].iter().copied());
+        }
+        self.has_ended
+    }
+
     /// Lets the session process records until it needs more, or `plain` is full, or the handshake has
     /// ended.
     fn process(&mut self, records: &mut [u8], plain: &mut [u8]) -> Progress {
