@@ -12,12 +12,16 @@ use crate::server::speaker::Speaker;
 use crate::server::transfer::{Buffers, Received, Sent};
 use crate::server::transport::Transport;
 use crate::settings::Settings;
+use ::ring::aead;
 use mio::{Events, Poll, Token};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionTrafficSecrets, RootCertStore,
+    SupportedProtocolVersion,
+};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -392,6 +396,74 @@ fn new_keys_change_nothing_else() {
         output.ok();
         assert!(matches!(ours.send(&mut output), Sent::Bytes(5)));
         assert_eq!(peer.fill(), b"+OK\r\n");
+    }
+}
+
+/// A record of TLS 1.3 with AES-256, made by hand: the library splits no message behind the handshake.
+fn record_by_hand(
+    secrets: &ConnectionTrafficSecrets,
+    sequence: u64,
+    kind: u8,
+    part: &[u8],
+) -> Vec<u8> {
+    let ConnectionTrafficSecrets::Aes256Gcm { key, iv } = secrets else { panic!("another cipher") };
+    let mut nonce = [0; 12];
+    nonce.copy_from_slice(iv.as_ref());
+    for (byte, of_sequence) in nonce[4..].iter_mut().zip(sequence.to_be_bytes()) {
+        *byte ^= of_sequence;
+    }
+    let header = [DATA, 3, 3, 0, (part.len() + 1 + 16) as u8];
+    let mut sealed = [part, &[kind]].concat();
+    let key = aead::UnboundKey::new(&aead::AES_256_GCM, key.as_ref()).expect("a key");
+    aead::LessSafeKey::new(key)
+        .seal_in_place_append_tag(
+            aead::Nonce::assume_unique_for_key(nonce),
+            aead::Aad::from(header),
+            &mut sealed,
+        )
+        .expect("it fits");
+    [&header[..], &sealed].concat()
+}
+
+/// Behind the handshake a message may come in parts too, and each byte by itself. Meanwhile replies go,
+/// somebody looks for the end, and the connection ends.
+#[test]
+fn parts_of_a_message_behind_the_handshake_may_wait() {
+    const HANDSHAKE: u8 = 22;
+    const UPDATE_KEYS: [u8; 5] = [24, 0, 0, 1, 1];
+    let mut world = World::new(&rustls::version::TLS13);
+    Arc::make_mut(&mut world.client).enable_secret_extraction = true;
+    for (cut, at) in (0..150).flat_map(|cut| [1, 4].map(|at| (cut, at))) {
+        let (mut ours, peer) = world.established();
+        let Peer { mut socket, session } = peer;
+        let (first, secrets) = session.dangerous_extract_secrets().expect("established").tx;
+        let (start, rest) = UPDATE_KEYS.split_at(at);
+        let parts = [(DATA, &b"PING\r\n"[..]), (HANDSHAKE, start), (HANDSHAKE, rest)];
+        let records = parts
+            .iter()
+            .zip(first..)
+            .map(|((kind, part), sequence)| record_by_hand(&secrets, sequence, *kind, part));
+        // The last one is no record under the new keys.
+        let stream =
+            [records.collect::<Vec<_>>().concat(), vec![DATA, 3, 3, 0, 20], vec![0; 20]].concat();
+        let is_broken = cut % 2 == 1;
+        let stream = &stream[..stream.len() - if is_broken { 0 } else { 25 }];
+        let mut plain = Vec::new();
+        for bytes in [&stream[..cut.min(stream.len())], &stream[cut.min(stream.len())..]] {
+            socket.write_all(bytes).expect("it fits");
+            if at == 1 {
+                assert!(!ours.tls.finds_end(&mut ours.buffers));
+            }
+            plain.extend(ours.read_all(3 + cut % 7).0);
+            let mut output = Output::new(Protocol::Resp2);
+            output.ok();
+            let is_sent = matches!(ours.send(&mut output), Sent::Bytes(5));
+            assert!(is_sent || is_broken);
+        }
+        assert_eq!(plain, b"PING\r\n");
+        let last = ours.receive(100);
+        assert_eq!(is_broken, !matches!(last, Received::WouldBlock), "{last:?}");
+        ours.tls.end(CloseReason::Quit, &mut ours.buffers);
     }
 }
 
