@@ -217,6 +217,7 @@ const ODDITIES: &[&str] = &[
 /// Commands that are not generated here, and why. `every_command_is_generated` checks the rest.
 pub const UNSPOKEN: &[(&str, &str)] = &[
     ("QUEUE", "not a command of the original"),
+    ("ACL", "users would outlive a run; the transcripts `acl_` have it"),
     ("BGREWRITEAOF", "persistence is not compared"),
     ("CLIENT CACHING", "key tracking is not there"),
     ("CLIENT PAUSE", "it holds up the connection that judges"),
