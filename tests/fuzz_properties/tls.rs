@@ -14,6 +14,8 @@ use tidegate::server::{TlsProbe, TlsProbes};
 
 /// Bytes on their way to the server at most: they must fit a socket.
 const UNDER_WAY_MAX: usize = 50_000;
+/// New keys of the client at most: the library takes more than 32 in a row, without data, as an attack.
+const NEW_KEYS_MAX: u32 = 32;
 
 struct Servers {
     probes: TlsProbes,
@@ -58,6 +60,7 @@ struct World {
     replied: Vec<u8>,
     replies: Vec<u8>,
     is_damaged: bool,
+    new_keys: u32,
 }
 
 /// A byte for the version, one for the bytes of a read, then what happens, a byte each.
@@ -81,6 +84,7 @@ pub fn check(data: &[u8]) {
         replied: Vec::new(),
         replies: Vec::new(),
         is_damaged: false,
+        new_keys: 0,
     };
     let bytes_max = 1 << (bytes_max % 17);
     for &event in events.iter().take(300) {
@@ -121,7 +125,8 @@ impl World {
                 self.replied.extend_from_slice(&reply);
                 return self.answer(&reply);
             }
-            6 if event.is_multiple_of(2) => {
+            6 if event.is_multiple_of(2) && self.new_keys < NEW_KEYS_MAX => {
+                self.new_keys += 1;
                 // Only TLS 1.3 can, once the handshake is done.
                 let _ = self.client.refresh_traffic_keys();
             }
