@@ -7,6 +7,10 @@ const GROUPING_MS: u64 = 60_000;
 /// How many of the latest entries a refusal is compared with.
 const COMPARED_MAX: usize = 10;
 
+/// Bytes kept of the object and of the user's name, so that long keys do not fill the memory. Redis keeps
+/// them whole.
+const NAME_BYTES_MAX: usize = 1024;
+
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogSubject {
@@ -64,7 +68,11 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// Adds a refusal at this time, in milliseconds since 1970, and keeps at most so many entries.
-    pub(crate) fn add(&mut self, denial: Denial, now_ms: u64, entries_max: usize) {
+    pub(crate) fn add(&mut self, mut denial: Denial, now_ms: u64, entries_max: usize) {
+        for name in [&mut denial.object, &mut denial.username] {
+            name.truncate(NAME_BYTES_MAX);
+            name.shrink_to_fit();
+        }
         if entries_max == 0 {
             return self.clear();
         }
@@ -97,5 +105,44 @@ impl AccessLog {
     /// The entries, the latest first.
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = &LogEntry> {
         self.entries.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denial(object: &[u8]) -> Denial {
+        Denial {
+            subject: LogSubject::Key,
+            is_in_transaction: false,
+            object: object.to_vec(),
+            username: b"bob".to_vec(),
+            client_info: String::new(),
+        }
+    }
+
+    #[test]
+    fn equal_refusals_are_one_entry_for_a_minute() {
+        let mut log = AccessLog::default();
+        let counts = |log: &AccessLog| log.entries().map(|entry| entry.count).collect::<Vec<_>>();
+        for now_ms in [0, 60_000, 120_000, 180_001] {
+            log.add(denial(b"a"), now_ms, 8);
+        }
+        assert_eq!(counts(&log), [1, 3]);
+        for number in 0..9 {
+            log.add(denial(&[number]), 180_001, 8);
+        }
+        assert_eq!(counts(&log), [1; 8], "the oldest are dropped");
+        log.add(denial(b"a"), 180_001, 0);
+        assert_eq!(log.entries().len(), 0);
+    }
+
+    #[test]
+    fn long_keys_are_not_kept_whole() {
+        let mut log = AccessLog::default();
+        log.add(denial(&[b'x'; 100_000]), 0, 8);
+        let kept: Vec<usize> = log.entries().map(|entry| entry.denial.object.len()).collect();
+        assert_eq!(kept, [NAME_BYTES_MAX]);
     }
 }

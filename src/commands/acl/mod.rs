@@ -15,7 +15,7 @@ use crate::engine::tips::ALL_NODES_SUCCEED;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::Request;
 
-const PER_RULE: &str = "O(N) where N is the number of rules given";
+const PER_RULE: &str = "O(N) where N is the number of rules given and of clients";
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
