@@ -1,9 +1,9 @@
 //! TLS on the connections of one listener.
 //!
 //! The library (rustls) is used without its own buffers: it decrypts in place and encrypts into a buffer
-//! that it is given. All connections share these ([`Buffers`]), so an idle one has none. What a
-//! connection keeps is bounded: a part of a record that has arrived, plaintext for which the reader had
-//! no place, records that the socket has not accepted.
+//! that it is given. All connections share these ([`Buffers`](super::transfer::Buffers)), so an idle one
+//! has none. What a connection keeps is bounded: a part of a record that has arrived, plaintext for which
+//! the reader had no place, records that the socket has not accepted.
 
 mod certificate;
 mod ciphers;
