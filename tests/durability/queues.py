@@ -186,13 +186,16 @@ def what_was_in_flight_is_at_the_head(bench, policy, seed):
     with server.client() as client:
         set_policy(client, "work", "jobs", *AT_LEAST_ONCE)
     model = Model(server, rng)
-    for life in range(6):
+    most, life = 0, 0
+    # With some seeds, six lives deliver no message often enough to show much.
+    while life < 6 or (most <= 3 and life < 30):
         for step in range(60):
             model.step()
             if life % 2 == 1 and step == 40:
                 model.rewrite()
         model.restart()
-    most = max(model.deliveries.values())
+        most = max(model.deliveries.values())
+        life += 1
     assert most > 3, f"delivered {most} times at most, which shows little"
 
 
