@@ -173,10 +173,14 @@ impl Selector {
     }
 }
 
-/// A pattern with a space or a NUL could not be written to a file and read back.
-fn check_pattern(pattern: &[u8]) -> Result<(), ModifierError> {
+/// Whether a name or a pattern is one word of an ACL file: with a space or a NUL it could not be read back.
+pub(super) fn is_word_of_file(text: &[u8]) -> bool {
     let is_odd = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0 || *byte == 0x0b;
-    if pattern.iter().any(is_odd) { Err(ModifierError::Syntax) } else { Ok(()) }
+    !text.iter().any(is_odd)
+}
+
+fn check_pattern(pattern: &[u8]) -> Result<(), ModifierError> {
+    if is_word_of_file(pattern) { Ok(()) } else { Err(ModifierError::Syntax) }
 }
 
 /// Splits `RW~pattern` into the access and the pattern.

@@ -2,7 +2,7 @@
 
 use super::catalogue::Catalogue;
 use super::error::{ModifierError, UsersError};
-use super::modifiers::{Terms, join_selectors};
+use super::modifiers::{Terms, is_word_of_file, join_selectors};
 use super::password::PasswordHash;
 use super::user::User;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,8 +126,7 @@ impl Users {
         mut user: User,
         modifiers: impl Iterator<Item = &'a [u8]>,
     ) -> Result<User, UsersError> {
-        let is_odd = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0 || *byte == 0x0b;
-        if user.name.iter().any(is_odd) {
+        if !is_word_of_file(&user.name) {
             return Err(UsersError::BadName);
         }
         let joined = join_selectors(modifiers)
