@@ -205,3 +205,12 @@ pub use state::ShutdownRequest;
 // Append files.
 pub use journal::files::{AppendFile, Directory, DiskDirectory, OpenError};
 pub use journal::{JournalError, LoadError};
+
+/// The programs in documents are compiled and run as documentation tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/embedding.md")]
+    struct Embedding;
+}

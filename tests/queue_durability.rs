@@ -162,7 +162,7 @@ fn play(seed: u64, drawn: &mut Drawn, rewrites: bool) -> World {
 fn a_kill_changes_only_messages_in_flight() {
     let mut drawn = Drawn::default();
     for seed in seeds(SEEDS, NEW_SEEDS) {
-        // A rewrite forgets which messages were there, as README says.
+        // A rewrite forgets which messages were there, as `docs/policies.md` says.
         let repeats = seed.is_multiple_of(2);
         let again = if repeats { RECENT } else { &[] };
         let mut world = play(seed, &mut drawn, !repeats);

@@ -1,22 +1,34 @@
-//! README matches the code. Its tables are made from the code: `UPDATE_README=1 cargo test --test
-//! readme` writes them. Its list of what Redis has and Tidegate lacks is compared with a `redis-server`;
-//! `originals/mod.rs` says where that is looked for.
+//! README and the pages in `docs` match the code, and each other. Tables are made from the code:
+//! `UPDATE_README=1 cargo test --test readme` writes them. The list of what Redis has and Tidegate lacks is
+//! compared with a `redis-server`; `originals/mod.rs` says where that is looked for. Dialogues are played,
+//! and links followed. The programs in documents are run by `tests/clients`, those in Rust that embed the
+//! broker by rustdoc.
 
+mod documents;
 mod originals;
+mod server_support;
 
+use documents::{Document, dialogues, links, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 use originals::{Original, Version};
 use redis::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let redis_7 = originals::redis_7(&[Version::V7_0, Version::V7_2]);
-    let mut trials = vec![Trial::test("tables_are_up_to_date", tables_are_up_to_date)];
+    let is_played = originals::is_required() || dialogues::redis_cli_is_installed();
+    let mut trials = vec![
+        Trial::test("tables_are_up_to_date", tables_are_up_to_date),
+        Trial::test("readme_is_short", readme_is_short),
+        Trial::test("links_lead_somewhere", links::lead_somewhere),
+        Trial::test("every_page_is_linked", links::every_page_is_linked),
+        Trial::test("dialogues_are_as_printed", dialogues::are_as_printed)
+            .with_ignored_flag(!is_played),
+    ];
     for (version, judge) in [("7", redis_7), ("8", originals::redis_8())] {
         let name = format!("what_redis_{version}_has_and_we_lack_is_listed");
         trials.push(originals::trial(name, &judge, what_redis_has_and_we_lack_is_listed));
@@ -24,8 +36,15 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")
+/// More is for the pages in `docs`: README is read by people who decide whether to use it.
+const README_WORDS_MAX: usize = 1500;
+
+fn readme_is_short() -> Result<(), Failed> {
+    let words = Document::read("README.md").text.split_whitespace().count();
+    match words <= README_WORDS_MAX {
+        true => Ok(()),
+        false => Err(format!("README has {words} words, more than {README_WORDS_MAX}").into()),
+    }
 }
 
 /// Puts `table` between the comments that begin with `<!-- name:` and `<!-- /name -->`.
@@ -36,28 +55,38 @@ fn with_table(text: &str, name: &str, table: &str) -> String {
     format!("{}\n\n{}\n{}", &text[..begin], table, &text[end..])
 }
 
+/// What stands between `<!-- name -->` and `<!-- /name -->`.
+fn section<'a>(document: &'a Document, name: &str) -> &'a str {
+    let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
+    let rest = document.text.split_once(&begin).expect("the comment before").1;
+    rest.split_once(&end).expect("the comment after").0.trim_start()
+}
+
 fn tables_are_up_to_date() -> Result<(), Failed> {
-    let path = path();
-    let text = fs::read_to_string(&path).expect("README.md");
-    let expected = with_table(&text, "settings", &tidegate::settings::markdown_table());
-    let expected = with_table(&expected, "commands", &tidegate::commands_markdown());
-    if std::env::var_os("UPDATE_README").is_some() {
-        fs::write(&path, &expected).expect("README.md can be written");
-        return Ok(());
-    }
-    match text == expected {
-        true => Ok(()),
-        false => {
-            Err("README's tables are outdated: UPDATE_README=1 cargo test --test readme".into())
+    let benchmarks = Document::read("docs/benchmarks.md");
+    let figures = section(&benchmarks, "figures").trim_end().to_owned() + "\n";
+    for (path, name, table) in [
+        ("docs/settings.md", "settings", tidegate::settings::markdown_table()),
+        ("docs/commands.md", "commands", tidegate::commands_markdown()),
+        ("README.md", "figures", figures),
+    ] {
+        let document = Document::read(path);
+        let expected = with_table(&document.text, name, &table);
+        if std::env::var_os("UPDATE_README").is_some() {
+            fs::write(root().join(path), &expected).expect("the document can be written");
+        } else if document.text != expected {
+            let remedy = "UPDATE_README=1 cargo test --test readme";
+            return Err(format!("the table in {path} is outdated: {remedy}").into());
         }
     }
+    Ok(())
 }
 
 /// Redis' groups of the commands that Tidegate covers. `generic` includes commands for other types only.
 const FAMILIES: &[&str] =
     &["list", "string", "pubsub", "transactions", "generic", "connection", "server", "cluster"];
 
-/// Listed in README, but not in 7.0.
+/// Listed in our documents, but not in 7.0.
 const SINCE_7_2: &[&str] = &["WAITAOF"];
 
 /// We have no cluster, but any server may get these few.
@@ -79,17 +108,16 @@ fn what_redis_has_and_we_lack_is_listed(original: &Original) -> Result<(), Strin
     let missing: BTreeSet<&str> =
         in_families.map(|(name, _)| name.as_str()).filter(|name| !is_there(name)).collect();
 
-    let text = fs::read_to_string(path()).expect("README.md");
-    let begin = text.find("<!-- missing -->").expect("the comment before the list");
-    let end = text.find("<!-- /missing -->").expect("the comment after the list");
-    let rows = text[begin..end].lines().filter_map(|line| line.strip_prefix("| "));
+    let page = Document::read("docs/differences-from-redis.md");
+    let rows = section(&page, "missing").lines().filter_map(|line| line.strip_prefix("| "));
     let listed: BTreeSet<&str> = rows
         .flat_map(|row| row.split(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2))
         .collect();
     let unlisted: Vec<_> = missing.difference(&listed).collect();
     assert!(
         unlisted.is_empty(),
-        "Redis has these, README does not say that we lack them: {unlisted:?}"
+        "Redis has these, {} does not say that we lack them: {unlisted:?}",
+        page.path.display()
     );
     let known: BTreeSet<&str> = theirs.iter().map(|(name, _)| name.as_str()).collect();
     for name in listed {
@@ -130,7 +158,7 @@ impl Server {
         }
     }
 
-    /// The names of all commands and subcommands, as README writes them, with their groups.
+    /// The names of all commands and subcommands, as documents write them, with their groups.
     fn commands(&self) -> Vec<(String, String)> {
         let docs = redis::cmd("COMMAND").arg("DOCS").query(&mut self.connect());
         let mut commands = Vec::new();

@@ -1,4 +1,4 @@
-//! Users in the settings and in an ACL file: at the start, rewritten, reloaded; and README's example.
+//! Users in the settings and in an ACL file: at the start, rewritten, reloaded; and the example of `docs/users.md`.
 //! What ACL replies is in the transcripts `acl_…`.
 
 mod server_support;
@@ -26,16 +26,16 @@ fn start_error(lines: &str) -> String {
     Server::bind(settings(lines)).err().expect("it must not start").to_string()
 }
 
-/// The lines of README's example of users.
+/// The lines of the example in `docs/users.md`.
 fn example() -> String {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("README.md");
-    let lines = readme.lines().filter(|line| line.starts_with("user "));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/users.md");
+    let page = fs::read_to_string(page).expect("docs/users.md");
+    let lines = page.lines().filter(|line| line.starts_with("user "));
     lines.map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
-fn the_users_of_readme_may_do_what_it_says() {
+fn the_users_of_the_example_may_do_what_the_page_says() {
     let server = serve(&format!("{}queue-policy all orders:* delivery at-least-once", example()));
     let mut stranger = connect(&server);
     assert_eq!(stranger.ask("PING"), "-NOAUTH Authentication required.");

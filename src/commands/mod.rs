@@ -1,8 +1,8 @@
 //! The commands: one family per file or folder, and the table made of their rows.
 //!
 //! A new command is added in one place: a row and the function beneath it, in the family's file.
-//! Look-up, arity errors, gates, COMMAND and its DOCS, counters and README's table all come from the
-//! row.
+//! Look-up, arity errors, gates, COMMAND and its DOCS, counters and the table in `docs/commands.md` all come
+//! from the row.
 
 mod absent;
 mod acl;

@@ -30,7 +30,7 @@ pub(super) static USED: &[Directive] = &[
     used("unixsocketperm", Kind::Octal, "0", field!(unixsocketperm),
         "Permission bits of the Unix socket; 0 leaves them to the umask.").immutable(),
     used("tls-port", Kind::Number { min: 0, max: 65_535 }, "0", field!(tls.port),
-        "TCP port for connections with TLS, on the addresses of `bind`; 0 for none. See *TLS*.").immutable(),
+        "TCP port for connections with TLS, on the addresses of `bind`; 0 for none. See docs/tls.md.").immutable(),
     used("tls-cert-file", Kind::Text, "", field!(tls.cert_file),
         "PEM file with the server's certificate, followed by those between it and the authority.").names_file(),
     used("tls-key-file", Kind::Text, "", field!(tls.key_file),
@@ -88,7 +88,7 @@ pub(super) static USED: &[Directive] = &[
     used("requirepass", Kind::Text, "", field!(requirepass),
         "Password that clients give with AUTH or HELLO; empty for none.").secret(),
     used("user", Kind::Users, "", field!(users),
-        "A user: its name and rules as in ACL SETUSER; once for each user. See *Users*.")
+        "A user: its name and rules as in ACL SETUSER; once for each user. See docs/users.md.")
         .file_only().secret(),
     used("aclfile", Kind::Text, "", field!(aclfile),
         "File with a line `user <name> <rules>` for each user, instead of `user` directives. ACL LOAD \
@@ -150,7 +150,7 @@ pub(super) static USED: &[Directive] = &[
          message; more than a billion would be no limit."),
     used("appendonly", Kind::Flag, "no", field!(appendonly),
         "Whether changes are written to append files, and loaded at the start. `CONFIG SET` turns them \
-         on, writing all data first, or off. See *Durability*."),
+         on, writing all data first, or off. See docs/append-files.md."),
     used("appendfsync", FSYNC, "everysec", field!(appendfsync),
         "When a change is durable: `always` before its reply, `everysec` at most a second later, `no` \
          when the operating system decides. In each case the system has the change before the reply \
@@ -190,11 +190,11 @@ pub(super) static USED: &[Directive] = &[
     used("queue-policy", Kind::QueuePolicies, "", field!(queue_policies),
         "Policy for the queues whose keys match a glob pattern; may be given many times. CONFIG SET \
          adds policies, separated by `;`, and replaces those with the same name; an empty value \
-         removes all. See *Queue policies*."),
+         removes all. See docs/policies.md."),
     used("channel-policy", Kind::ChannelPolicies, "", field!(channel_policies),
         "Policy for the channels whose names match a glob pattern: how many messages may wait for a slow \
          subscriber, and what happens above that; may be given many times. CONFIG SET adds policies \
-         as with `queue-policy`. See *Channel policies*."),
+         as with `queue-policy`. See docs/channel-policies.md."),
     used("queue-dedup-messages-max", Kind::Number { min: 1, max: 100_000_000 }, "100000",
         field!(dedup_messages_max),
         "Messages that each queue under `dedup-window-ms` remembers, at 72 bytes each, whatever their \

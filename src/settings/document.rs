@@ -1,4 +1,4 @@
-//! The table as text for users: `--help`, the README, and the suggestion for a misspelt name.
+//! The table as text for users: `--help`, `docs/settings.md`, and the suggestion for a misspelt name.
 
 use std::fmt::Write as _;
 

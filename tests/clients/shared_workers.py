@@ -1,5 +1,5 @@
 """Several workers in one process, under `delivery at-least-once`. The process is killed in the middle of
-their work, again and again: nothing is lost, and no more is delivered twice than README says.
+their work, again and again: nothing is lost, and no more is delivered twice than docs/policies.md says.
 """
 
 import random
@@ -57,7 +57,7 @@ def arguments_with(queue, arguments):
 
 
 def killed(name, program, *arguments, twice_max, options=()):
-    """A check: workers that follow README lose nothing, and few of their messages are processed twice."""
+    """A check: workers that follow the rules lose nothing, and few of their messages are processed twice."""
 
     def check():
         rng = random.Random(SEED)

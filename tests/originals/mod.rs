@@ -76,7 +76,8 @@ pub fn trial(
     Trial::test(name, move || Ok(run(&original?)?)).with_ignored_flag(is_ignored)
 }
 
-fn is_required() -> bool {
+/// Whether tests without their judge fail instead of being ignored.
+pub fn is_required() -> bool {
     std::env::var("TIDEGATE_REQUIRE_REDIS").is_ok_and(|value| value == "1")
 }
 
