@@ -62,6 +62,25 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("RPUSH q x"),
     },
     Operation {
+        name: "a page of the table of queues, beside many queues with many messages",
+        before: |world, n| {
+            world.set_policies(n);
+            world.fill_many(n);
+            world.fill(n);
+            world.ask("QUEUE STATS COUNT 50");
+        },
+        act: |world, _| world.ask("QUEUE STATS COUNT 50"),
+    },
+    Operation {
+        name: "a page of the table of queues, for a user who sees few",
+        before: |world, n| {
+            world.ask("ACL SETUSER few on nopass +@all ~q1");
+            world.fill_many(n);
+            world.ask_as(world.other, "AUTH few x");
+        },
+        act: |world, _| world.ask_as(world.other, "QUEUE STATS COUNT 50"),
+    },
+    Operation {
         name: "a push to a full queue that drops the oldest",
         before: |world, n| {
             world.fill(n);

@@ -1,6 +1,7 @@
 //! A user: whether and how it can authenticate, and what it may do.
 
 use super::password::PasswordHash;
+use super::patterns::Access;
 use super::selector::{Asked, Refusal, Selector};
 
 /// A user.
@@ -84,6 +85,20 @@ impl User {
             }
         }
         result
+    }
+
+    /// Whether some selector allows this command together with this use of a key. `first_arg` is the
+    /// argument behind the command's name.
+    pub(crate) fn may_use(
+        &self,
+        command: usize,
+        first_arg: Option<&[u8]>,
+        (key, access): (&[u8], Access),
+    ) -> bool {
+        let mut all = std::iter::once(&self.root).chain(&self.selectors);
+        all.any(|selector| {
+            selector.commands.allow(command, first_arg) && selector.keys.allow(key, access)
+        })
     }
 
     /// Whether some selector allows this channel, or this pattern of channels.

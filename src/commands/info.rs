@@ -92,7 +92,7 @@ static SECTIONS: &[Section] = &[
     Section { is_default: false, ..section("Latencystats", &[Written(latencystats)]) },
     section("Cluster", &[zeros(&["cluster_enabled"])]),
     section("Keyspace", &[Written(keyspace)]),
-    section("Queues", &[All(figures::QUEUES)]),
+    section("Queues", &[All(figures::QUEUES), All(figures::QUEUE_SUMS)]),
     section("Channels", CHANNELS),
 ];
 

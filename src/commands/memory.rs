@@ -1,12 +1,13 @@
 //! MEMORY: memory use of keys, clients and the process.
 
 use super::info::human_bytes;
+use super::value_reply;
 use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Server;
 use crate::engine::tips::{ALL_SHARDS_SUCCEED, SHARDS_DIFFER};
 use crate::engine::uses::READ;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
-use crate::figures::{DatabaseSize, EACH_DATABASE_BYTES, Figure, Reading, Value, named};
+use crate::figures::{DatabaseSize, EACH_DATABASE_BYTES, Figure, Reading, named};
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::resp::{Output, Request};
 
@@ -116,19 +117,10 @@ fn write_rows(reply: &mut Output, rows: &[(&str, Shown)], reading: &Reading<'_>)
     for (name, shown) in rows {
         reply.bulk(name.as_bytes());
         match shown {
-            Shown::Figure(figure) => write_value(reply, (figure.read)(reading)),
+            Shown::Figure(figure) => value_reply::write(reply, (figure.read)(reading)),
             Count(count) => reply.count(*count),
             Part(part) => reply.double(*part),
         }
-    }
-}
-
-fn write_value(reply: &mut Output, value: Value<'_>) {
-    match value {
-        Value::Count(count) => reply.count(usize::try_from(count).unwrap_or(usize::MAX)),
-        Value::Part(part) => reply.double(part),
-        Value::Signed(number) => reply.integer(number),
-        Value::Seconds(_) | Value::Text(_) => reply.bulk(value.to_string().as_bytes()),
     }
 }
 
@@ -138,7 +130,7 @@ fn write_db(reply: &mut Output, keyspace: &Keyspace, db: DbIndex) {
     reply.map(EACH_DATABASE_BYTES.len() + 1);
     for figure in EACH_DATABASE_BYTES {
         reply.bulk(figure.name.as_bytes());
-        write_value(reply, (figure.read)(&size));
+        value_reply::write(reply, (figure.read)(&size));
     }
     reply.bulk(b"overhead.hashtable.slot-to-keys");
     reply.count(0);

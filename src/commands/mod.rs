@@ -35,6 +35,7 @@ mod slowlog;
 mod string;
 mod take;
 mod transaction;
+mod value_reply;
 
 pub(crate) use acl::load_users;
 pub use document::{command_names, commands_markdown};

@@ -2,8 +2,9 @@
 //! EXEC runs it, and again when a waiting one runs, since rights may have changed.
 
 use super::client_line;
+use super::context::Context;
 use super::table::Found;
-use crate::acl::{Access, Asked, Denial, LogSubject, Refusal};
+use crate::acl::{Access, Asked, Denial, LogSubject, Refusal, User};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::command_error::CommandError;
@@ -106,6 +107,29 @@ fn check_rules(
     };
     log(state, id, (subject, object, username), exec, now);
     Err(refusal)
+}
+
+/// The keys that a reply may show although the request does not name them: those that the user could name
+/// in a command that reads no content.
+pub(crate) struct ShownKeys<'a> {
+    /// `None` if all are shown.
+    user: Option<&'a User>,
+    command: usize,
+    first_arg: Option<&'a [u8]>,
+}
+
+impl<'a> ShownKeys<'a> {
+    /// Those for the running command.
+    pub(crate) fn of(ctx: &'a Context<'_>, request: &Request<'a>) -> ShownKeys<'a> {
+        let user = ctx.client().map(|client| ctx.state.users.get(client.user));
+        let user = user.filter(|user| !user.is_unrestricted());
+        ShownKeys { user, command: ctx.found.index, first_arg: request.get(1) }
+    }
+
+    /// Whether this key is shown.
+    pub(crate) fn include(&self, key: &[u8]) -> bool {
+        self.user.is_none_or(|user| user.may_use(self.command, self.first_arg, (key, Access::NONE)))
+    }
 }
 
 /// Counts and logs a refusal: its subject, object, and the name of the user.

@@ -20,7 +20,7 @@ pub struct Figure<R = FromBroker> {
 pub type FromBroker = for<'a> fn(&Reading<'a>) -> Value<'a>;
 
 /// A figure of each of several similar things: each database, each command.
-pub type Each<T> = Figure<fn(&T) -> Value<'static>>;
+pub type Each<T> = Figure<for<'a> fn(&'a T) -> Value<'a>>;
 
 /// How a value changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub enum Unit {
     Seconds,
     /// Seconds since 1970.
     UnixSeconds,
+    Milliseconds,
     Microseconds,
     /// Microseconds since 1970.
     UnixMicroseconds,
@@ -66,6 +67,8 @@ pub enum Value<'a> {
     /// Seconds, in microseconds; INFO shows six digits.
     Seconds(u64),
     Text(Cow<'a, str>),
+    /// Not known, or there is none. A reply shows null.
+    Unknown,
 }
 
 impl fmt::Display for Value<'_> {
@@ -76,6 +79,7 @@ impl fmt::Display for Value<'_> {
             Value::Part(part) => write!(f, "{part:.2}"),
             Value::Seconds(us) => write!(f, "{}.{:06}", us / 1_000_000, us % 1_000_000),
             Value::Text(text) => f.write_str(text),
+            Value::Unknown => Ok(()),
         }
     }
 }
@@ -116,9 +120,21 @@ impl From<f64> for Value<'_> {
     }
 }
 
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(known: Option<T>) -> Self {
+        known.map_or(Value::Unknown, T::into)
+    }
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Value::Text(text.into())
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Value::Text(text)
     }
 }
 

@@ -23,7 +23,7 @@ pub use channels::EACH_CHANNEL_POLICY;
 pub use commands::{EACH_COMMAND, EACH_ERROR};
 pub use figure::{Each, Figure, FromBroker, Kind, Unit, Value};
 pub use keys::{DatabaseSize, EACH_DATABASE, EACH_DATABASE_BYTES};
-pub use queues::FIGURES as QUEUES;
+pub use queues::{EACH_QUEUE, EACH_QUEUE_COUNTS, QUEUE_SUMS, QUEUES};
 pub use reading::Reading;
 
 /// The figures of the whole broker.
@@ -33,7 +33,8 @@ static TABLES: &[&[Figure]] = &[
     commands::FIGURES,
     memory::FIGURES,
     keys::FIGURES,
-    queues::FIGURES,
+    QUEUES,
+    QUEUE_SUMS,
     channels::FIGURES,
     files::FIGURES,
 ];

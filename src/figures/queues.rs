@@ -1,50 +1,77 @@
-//! Queues under policies: messages in flight, and what happened to messages.
+//! Queues: those under policies together, and what is known about each queue.
 
-use super::figure::Unit::Count;
-use super::figure::{Figure, counter, gauge};
-use super::reading::Reading;
-use crate::keyspace::Totals;
+use super::figure::Unit::{Bytes, Count, Milliseconds};
+use super::figure::{Each, Figure, counter, gauge, text};
+use crate::keyspace::QueueSummary;
+use crate::pauses::Pauses;
 
-/// INFO shows the whole table. The counters are totals over all queues. QUEUE INFO shows those of one
-/// queue.
+/// All queues under policies together. INFO shows the whole table.
 #[rustfmt::skip]
-pub static FIGURES: &[Figure] = &[
+pub static QUEUES: &[Figure] = &[
     gauge("queue_policies", Count, "Queue policies in force.", |r| r.state.keyspace.policies().iter().len().into()),
     gauge("queue_in_flight", Count, "Messages delivered but not yet acknowledged.",
         |r| r.state.keyspace.in_flight_len().into()),
-
-    counter("queue_pushed", Count, "Messages stored by a push, an insertion, a move or as a dead letter.",
-        |r| sums(r).pushed.into()),
-    counter("queue_delivered", Count, "Messages delivered to a consumer, for the first time or again.",
-        |r| sums(r).delivered.into()),
-    counter("queue_acknowledged", Count, "Messages acknowledged, or delivered where no acknowledgement is needed.",
-        |r| sums(r).acknowledged.into()),
-    counter("queue_redelivered", Count, "Messages delivered again.", |r| sums(r).redelivered.into()),
-    counter("queue_nacked", Count, "Messages returned by QUEUE NACK, including those that became dead letters or expired.",
-        |r| sums(r).nacked.into()),
-    counter("queue_timed_out", Count, "Messages in flight returned after ack-timeout-ms, counted likewise.",
-        |r| sums(r).timed_out.into()),
-    counter("queue_connection_lost", Count, "Messages in flight returned because their connection was closed or reset, counted likewise.",
-        |r| sums(r).connection_lost.into()),
-    counter("queue_expired", Count, "Messages that expired in a queue.", |r| sums(r).expired.into()),
-    counter("queue_rejected", Count, "Messages refused because the queue was full or paused.",
-        |r| sums(r).rejected.into()),
-    counter("queue_dropped", Count, "Messages dropped for a reason other than expiry, without a dead-letter queue.",
-        |r| sums(r).dropped.into()),
-    counter("queue_drop_head", Count, "Of the dropped messages: the oldest in a queue above its limits.",
-        |r| sums(r).drop_head.into()),
-    counter("queue_dead_letter_full", Count, "Of the dropped or expired messages: those that a full dead-letter queue refused.",
-        |r| sums(r).dead_letter_full.into()),
-    counter("queue_hop_limit", Count, "Of the dropped or expired messages: those dead-lettered too often without a delivery.",
-        |r| sums(r).hop_limit.into()),
-    counter("queue_purged", Count, "Messages dropped by QUEUE PURGE.", |r| sums(r).purged.into()),
-    counter("queue_dead_lettered", Count, "Messages moved to a dead-letter queue.", |r| sums(r).dead_lettered.into()),
-    counter("queue_deduplicated", Count, "Messages not stored because they were duplicates.",
-        |r| sums(r).deduplicated.into()),
-    counter("queue_shared_connections", Count, "Connections on which pops overlapped, so that they acknowledge nothing.",
-        |r| sums(r).shared.into()),
 ];
 
-fn sums<'a>(r: &Reading<'a>) -> &'a Totals {
-    r.state.keyspace.queue_sums()
+/// For each queue, whether or not it is under a policy: its state. [`EACH_QUEUE_COUNTS`] follow.
+#[rustfmt::skip]
+pub static EACH_QUEUE: &[Each<QueueSummary>] = &[
+    text("policy", "The policy that applies.",
+        |queue| queue.policy.as_ref().map(|policy| String::from_utf8_lossy(&policy.name)).into()),
+    gauge("length", Count, "Ready messages.", |queue| queue.len.into()),
+    gauge("bytes", Bytes, "Bytes of the ready messages; known under a policy.", |queue| queue.bytes.into()),
+    gauge("oldest-age-ms", Milliseconds, "How long the oldest ready message has been ready; known under a policy.",
+        |queue| queue.oldest_age_ms.into()),
+    gauge("in-flight", Count, "Messages delivered but not yet acknowledged.", |queue| queue.in_flight.into()),
+    gauge("delayed", Count, "Messages that are not yet ready.", |queue| queue.delayed.into()),
+    gauge("consumers-waiting", Count, "Clients that wait for a message.", |queue| queue.consumers_waiting.into()),
+    gauge("producers-waiting", Count, "Clients that wait for capacity.", |queue| queue.producers_waiting.into()),
+    text("paused", "The paused directions: none, read, write or all.", |queue| paused_word(queue.pauses).into()),
+    gauge("paused-for-ms", Milliseconds, "Time until a pause ends by itself.", |queue| queue.paused_for_ms.into()),
+];
+
+/// Defines the counts of messages twice: as sums over all queues, and for each queue.
+macro_rules! counts {
+    ($($name:literal, $total:ident, $help:literal;)*) => {
+        /// Totals over all queues, for INFO.
+        pub static QUEUE_SUMS: &[Figure] = &[
+            $(counter(concat!("queue_", stringify!($total)), Count, $help,
+                |r| r.state.keyspace.queue_sums().$total.into()),)*
+        ];
+
+        /// For each queue: its counts.
+        pub static EACH_QUEUE_COUNTS: &[Each<QueueSummary>] =
+            &[$(counter($name, Count, $help, |queue| queue.totals.$total.into()),)*];
+    };
+}
+
+#[rustfmt::skip]
+counts! {
+    "pushed", pushed, "Messages stored by a push, an insertion, a move or as a dead letter.";
+    "delivered", delivered, "Messages delivered to a consumer, for the first time or again.";
+    "acknowledged", acknowledged, "Messages acknowledged, or delivered where no acknowledgement is needed.";
+    "redelivered", redelivered, "Messages delivered again.";
+    "nacked", nacked, "Messages returned by QUEUE NACK, including those that became dead letters or expired.";
+    "timed-out", timed_out, "Messages in flight returned after ack-timeout-ms, counted likewise.";
+    "connection-lost", connection_lost, "Messages in flight returned because their connection was closed or reset, counted likewise.";
+    "expired", expired, "Messages that expired in a queue.";
+    "rejected", rejected, "Messages refused because the queue was full or paused.";
+    "dropped", dropped, "Messages dropped for a reason other than expiry, without a dead-letter queue.";
+    "drop-head", drop_head, "Of the dropped messages: the oldest in a queue above its limits.";
+    "dead-letter-full", dead_letter_full, "Of the dropped or expired messages: those that a full dead-letter queue refused.";
+    "hop-limit", hop_limit, "Of the dropped or expired messages: those dead-lettered too often without a delivery.";
+    "purged", purged, "Messages dropped by QUEUE PURGE.";
+    "dead-lettered", dead_lettered, "Messages moved to a dead-letter queue.";
+    "deduplicated", deduplicated, "Messages not stored because they were duplicates.";
+    "shared-connections", shared_connections, "Connections on which pops overlapped, so that they acknowledge nothing.";
+}
+
+/// Returns the paused directions of a queue as a word.
+fn paused_word(pauses: Pauses) -> &'static str {
+    match (pauses.reads_until_ms, pauses.writes_until_ms) {
+        (None, None) => "none",
+        (Some(_), None) => "read",
+        (None, Some(_)) => "write",
+        (Some(_), Some(_)) => "all",
+    }
 }

@@ -1,11 +1,10 @@
 use super::{
-    EACH_CHANNEL_POLICY, EACH_COMMAND, EACH_DATABASE, EACH_ERROR, Figure, Kind, QUEUES, Reading,
-    Unit, Value, all,
+    EACH_CHANNEL_POLICY, EACH_COMMAND, EACH_DATABASE, EACH_ERROR, EACH_QUEUE, EACH_QUEUE_COUNTS,
+    Figure, Kind, Reading, Unit, Value, all,
 };
 use crate::acl::Catalogue;
 use crate::clock::Now;
 use crate::host::NoHost;
-use crate::keyspace::COUNTS;
 use crate::settings::Settings;
 use crate::state::State;
 use std::collections::BTreeSet;
@@ -14,7 +13,7 @@ use std::collections::BTreeSet;
 fn check_row<R>(figure: &Figure<R>) {
     let Figure { name, kind, unit, help, .. } = figure;
     assert!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name}");
-    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
     assert!(name.chars().all(is_plain), "{name}");
     assert!(help.starts_with(|c: char| c.is_ascii_uppercase()), "{name}: {help}");
     assert!(help.ends_with('.') && !help.contains(['\n', '\\']), "{name}: {help}");
@@ -33,6 +32,7 @@ fn rows_are_well_formed() {
     EACH_ERROR.iter().for_each(check_row);
     EACH_DATABASE.iter().for_each(check_row);
     EACH_CHANNEL_POLICY.iter().for_each(check_row);
+    EACH_QUEUE.iter().chain(EACH_QUEUE_COUNTS).for_each(check_row);
 }
 
 #[test]
@@ -57,13 +57,4 @@ fn values_are_of_their_kind() {
     assert_eq!(shown("uptime_in_days")(&reading).to_string(), "1");
     assert_eq!(shown("used_cpu_sys")(&reading).to_string(), "0.000000");
     assert_eq!(shown("aof_last_rewrite_time_sec")(&reading).to_string(), "-1");
-}
-
-/// QUEUE INFO shows these counts of one queue, the figures their totals.
-#[test]
-fn every_count_of_queues_has_a_figure() {
-    let named =
-        QUEUES.iter().filter(|figure| figure.kind == Kind::Counter).map(|figure| figure.name);
-    let counted = COUNTS.iter().map(|(name, _)| format!("queue_{}", name.replace('-', "_")));
-    assert!(named.eq(counted));
 }

@@ -43,13 +43,6 @@ impl Keyspace {
         key
     }
 
-    /// Returns the number of clients in a line of a key.
-    pub(crate) fn line_len(&self, db: DbIndex, key: &[u8], line: Line) -> usize {
-        let entry = self.dbs[db].entries.get(key);
-        let attachments = entry.and_then(|entry| entry.attachments());
-        attachments.map_or(0, |attachments| attachments.line_len(line))
-    }
-
     /// Ends the wait that `join_line` began. A producer further back may fit when the push of the one
     /// that leaves was too large.
     pub(crate) fn leave_line(

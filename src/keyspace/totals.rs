@@ -40,7 +40,7 @@ pub(crate) struct Totals {
     /// Not stored because the same message was stored shortly before.
     pub deduplicated: u64,
     /// Connections with overlapping pops, so that they acknowledge nothing.
-    pub shared: u64,
+    pub shared_connections: u64,
 }
 
 impl Totals {
@@ -56,27 +56,3 @@ impl Totals {
         }
     }
 }
-
-/// One count, with its name in INFO and QUEUE INFO.
-pub(super) type Count = (&'static str, fn(&Totals) -> u64);
-
-/// All counts, in display order.
-pub(crate) const COUNTS: &[Count] = &[
-    ("pushed", |totals| totals.pushed),
-    ("delivered", |totals| totals.delivered),
-    ("acknowledged", |totals| totals.acknowledged),
-    ("redelivered", |totals| totals.redelivered),
-    ("nacked", |totals| totals.nacked),
-    ("timed-out", |totals| totals.timed_out),
-    ("connection-lost", |totals| totals.connection_lost),
-    ("expired", |totals| totals.expired),
-    ("rejected", |totals| totals.rejected),
-    ("dropped", |totals| totals.dropped),
-    ("drop-head", |totals| totals.drop_head),
-    ("dead-letter-full", |totals| totals.dead_letter_full),
-    ("hop-limit", |totals| totals.hop_limit),
-    ("purged", |totals| totals.purged),
-    ("dead-lettered", |totals| totals.dead_lettered),
-    ("deduplicated", |totals| totals.deduplicated),
-    ("shared-connections", |totals| totals.shared),
-];

@@ -68,7 +68,7 @@ fn acknowledge_seen(
     if clients.notices_sharing(client, may_wait) {
         // The queue may not exist yet.
         keyspace.slot_for_push(db, key);
-        keyspace.count(db, key, |totals| totals.shared += 1);
+        keyspace.count(db, key, |totals| totals.shared_connections += 1);
         keyspace.drop_if_empty(db, key);
         warn_of_sharing(clients, client, key);
     }

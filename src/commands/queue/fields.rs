@@ -1,12 +1,6 @@
-//! Fields of the maps that QUEUE INFO, INFLIGHT and PEEK return.
+//! Fields of the maps that QUEUE INFLIGHT and PEEK return.
 
 use crate::resp::Output;
-
-/// Writes a count.
-pub(super) fn count(reply: &mut Output, name: &str, count: usize) {
-    reply.bulk(name.as_bytes());
-    reply.count(count);
-}
 
 /// Writes a number, such as milliseconds, or null.
 pub(super) fn number(reply: &mut Output, name: &str, number: Option<i64>) {

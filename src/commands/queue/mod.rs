@@ -8,12 +8,14 @@ mod inflight;
 mod info;
 mod list;
 mod move_messages;
+mod page;
 mod pause;
 mod peek;
 mod policy;
 mod pop;
 mod purge;
 mod push;
+mod stats;
 
 use crate::commands::take::count_of;
 use crate::engine::Arg::{
@@ -80,7 +82,6 @@ static SUBCOMMANDS: &[Command] = &[
         .says("Begins the time of messages in flight anew. Returns how many are still in flight."),
     Command::new("queue|info", 3, info::info).group(Queue).since(SINCE).read_only().key(2, READ)
         .args(&[One("key")])
-        .cost("O(1) under a policy, else O(N) where N is the number of messages")
         .says("Returns the policy, sizes, state and counts of a queue."),
     Command::new("queue|inflight", -3, inflight::inflight).group(Queue).since(SINCE).read_only().key(2, READ)
         .args(&[One("key"), OptionalNamed("COUNT", "count")])
@@ -118,6 +119,10 @@ static SUBCOMMANDS: &[Command] = &[
             OptionalNamed("ID", "id"), Named("MESSAGES", "count"), Many("message")])
         .cost("O(1) for each message; O(log N) with DELAY where N is the number of delayed messages")
         .says("Adds messages to a queue, at once or after a delay, unless their id was used before."),
+    Command::new("queue|stats", -2, stats::stats).group(Queue).since(SINCE).read_only()
+        .args(&[Optional("cursor"), OptionalNamed("MATCH", "pattern"), OptionalNamed("COUNT", "count")])
+        .cost("O(1) for each queue visited")
+        .says("Returns what QUEUE INFO says of some of the queues, and a cursor to continue."),
     Command::new("queue|help", 2, help::help).group(Queue).since(SINCE).anytime()
         .says("Returns help on the subcommands."),
 ];
