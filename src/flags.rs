@@ -62,6 +62,9 @@ macro_rules! each_flag {
             ENDS_TRANSACTION ends_transaction None;
             /// Runs the commands of a transaction, so it has their effects.
             RUNS_QUEUED runs_queued None;
+            /// Has effects on the state of its connection, which with HTTP nobody owns for longer than a
+            /// request.
+            PER_CONNECTION per_connection None;
             /// Refused while the append files cannot be written, so that monitoring notices.
             PROBES probes None;
         }

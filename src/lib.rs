@@ -56,6 +56,7 @@
 //! |---|---|
 //! | `main.rs`, `launch`, `offline`, `allocator` | the program: arguments, the log, signals, exit codes; `check` and `repair` |
 //! | [`server`] | sockets, TLS, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
+//! | `http` | HTTP connections, as plain as the broker: requests as commands, replies as responses |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
 //! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
@@ -122,6 +123,11 @@
 mod acl;
 mod client_id;
 mod host;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(not(feature = "http"))]
+#[path = "http_absent.rs"]
+mod http;
 mod in_process;
 mod key;
 mod persistence;
@@ -187,8 +193,8 @@ pub use policy::{
     Acknowledge, ChannelPolicy, DeliveryGuarantee, Overflow, QueuePolicy, SlowSubscriber,
 };
 pub use settings::{
-    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SetError, Settings,
-    SettingsError, StrangerSettings, Supervision, TlsSettings,
+    ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit, SetError,
+    Settings, SettingsError, StrangerSettings, Supervision, TlsSettings,
 };
 
 // A broker without a server.

@@ -102,8 +102,11 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
     stop_on_signals(server.handle())?;
     let plain = server.local_addrs().iter().map(ToString::to_string);
     let encrypted = server.tls_addrs().iter().map(|address| format!("{address} with TLS"));
-    let addresses: Vec<String> =
-        plain.chain(encrypted).chain(socket.map(|path| path.display().to_string())).collect();
+    let http = server.http_addrs().iter().map(|address| format!("{address} for HTTP"));
+    let http_encrypted = server.http_tls_addrs().iter();
+    let http_encrypted = http_encrypted.map(|address| format!("{address} for HTTP with TLS"));
+    let tcp = plain.chain(encrypted).chain(http).chain(http_encrypted);
+    let addresses: Vec<String> = tcp.chain(socket.map(|path| path.display().to_string())).collect();
     let pid = std::process::id();
     info!("{}", server.settings().summary());
     info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));

@@ -33,6 +33,7 @@ const MODULES: &[&[&str]] = &[
     &["broker"],
     &["journal"],
     &["in_process"],
+    &["http", "http_absent"],
     &["server"],
     &["allocator", "launch", "offline"],
     &["main"],

@@ -5,10 +5,13 @@
 //! from its `output` and call `flushed`, for each `next_closing` client call `disconnect`, and read again
 //! from each `next_resumed` client. `next_deadline` says how long the next turn may wait.
 //!
-//! `broker/timers.rs` has the timers, `broker/strangers.rs` the limits before authentication. `broker/durability.rs` is the interface for a journal, and [`turn`] has
+//! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before authentication. `broker/durability.rs` is the interface for a journal, and [`turn`] has
 //! the order of a turn with one.
 
 mod durability;
+#[cfg(feature = "http")]
+mod interfaces;
+mod output;
 mod strangers;
 mod timers;
 pub mod turn;
@@ -18,7 +21,7 @@ pub use durability::{Contents, ReplayError};
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{Client, CloseReason, Outbox, Peer, Wait, Wants};
+use crate::clients::{Client, CloseReason, Peer, Wait, Wants};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
 use crate::engine::{Found, Table};
@@ -377,24 +380,6 @@ impl Broker {
         if self.state.keyspace.holds_any(id) {
             self.state.keyspace.disconnect_holder(id);
         }
-    }
-
-    /// Returns the next client with output that was not offered to its socket yet.
-    pub fn next_dirty(&mut self, now: Now) -> Option<ClientId> {
-        self.state.clients.next_dirty(now.monotonic_us)
-    }
-
-    /// The pending output of a client. After taking from it, call `flushed`. Before, if effects are recorded,
-    /// release or hold the replies to changes: see `has_changed`.
-    pub fn outbox(&mut self, id: ClientId) -> Option<&mut Outbox> {
-        self.state.clients.outbox(id)
-    }
-
-    /// Reports that a client's socket took `bytes` of its output, as much as it could.
-    pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
-        self.state.stats.output_bytes += bytes as u64;
-        self.state.stats.writes += 1;
-        self.state.clients.flushed(id, now.monotonic_us);
     }
 
     /// Returns the next client to close, each once. If the reason flushes first, the caller may wait for the

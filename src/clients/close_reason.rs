@@ -15,6 +15,9 @@ pub enum CloseReason {
     /// The client sent QUIT.
     #[error("QUIT")]
     Quit,
+    /// The connection ends with its last HTTP response.
+    #[error("its last HTTP response")]
+    LastResponse,
     /// The input is not valid protocol, so the start of the next request is unknown.
     #[error("the request broke the protocol")]
     ProtocolError,
@@ -84,6 +87,7 @@ impl CloseReason {
         matches!(
             self,
             CloseReason::Quit
+                | CloseReason::LastResponse
                 | CloseReason::KilledItself
                 | CloseReason::ProtocolError
                 | CloseReason::PeerClosed

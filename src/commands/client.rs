@@ -29,9 +29,9 @@ static CLIENT: &[Command] = &[
         .says("Returns the connection's ID."),
     Command::new("client|getname", 2, getname).group(Connection).since("2.6.9").no_script()
         .anytime().says("Returns the connection's name."),
-    Command::new("client|setname", 3, setname).group(Connection).since("2.6.9").no_script()
+    Command::new("client|setname", 3, setname).group(Connection).since("2.6.9").per_connection().no_script()
         .anytime().args(&[One("connection-name")]).says("Sets the connection's name."),
-    Command::new("client|setinfo", 4, setinfo).group(Connection).since("7.2.0").no_script()
+    Command::new("client|setinfo", 4, setinfo).group(Connection).since("7.2.0").per_connection().no_script()
         .anytime().args(&[Choice(&["LIB-NAME", "LIB-VER"]), One("value")]).tips(ALL_NODES_SUCCEED)
         .says("Sets the name or version of the connection's client library."),
     Command::new("client|info", 2, client_list::info).group(Connection).since("6.2.0").no_script()
@@ -47,16 +47,16 @@ static CLIENT: &[Command] = &[
     Command::new("client|unblock", -3, unblock).group(Connection).since("5.0.0").admin()
         .no_script().anytime().args(&[One("client-id"), OptionalChoice(&["TIMEOUT", "ERROR"])])
         .says("Ends the wait of a blocked connection."),
-    Command::new("client|reply", 3, reply).group(Connection).since("3.2.0").no_script().anytime()
+    Command::new("client|reply", 3, reply).group(Connection).since("3.2.0").per_connection().no_script().anytime()
         .args(&[Choice(&["ON", "OFF", "SKIP"])]).says("Turns replies on or off, or skips the next one."),
     Command::new("client|pause", -3, pause).group(Connection).since("2.9.50").admin().no_script()
         .anytime().args(&[One("timeout"), OptionalChoice(&["WRITE", "ALL"])])
         .says("Holds back the commands of all connections for a time."),
     Command::new("client|unpause", 2, unpause).group(Connection).since("6.2.0").admin().no_script()
         .anytime().says("Ends CLIENT PAUSE."),
-    Command::new("client|no-evict", 3, no_evict).group(Connection).since("7.0.0").admin()
+    Command::new("client|no-evict", 3, no_evict).group(Connection).since("7.0.0").per_connection().admin()
         .no_script().anytime().args(&[SWITCH]).says("Protects the connection from eviction."),
-    Command::new("client|no-touch", 3, no_touch).group(Connection).since("7.2.0").no_script()
+    Command::new("client|no-touch", 3, no_touch).group(Connection).since("7.2.0").per_connection().no_script()
         .anytime().args(&[SWITCH]).says("Chooses whether the connection's commands update the last use of keys."),
     Command::new("client|getredir", 2, getredir).group(Connection).since("6.0.0").no_script()
         .anytime().says("Returns the connection that gets key tracking messages: none."),

@@ -26,19 +26,19 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("Returns PONG, or the given message."),
     Command::new("echo", 2, echo).group(Connection).since("1.0.0").anytime().fast()
         .args(&[One("message")]).says("Returns the given message."),
-    Command::new("hello", -1, hello).group(Connection).since("6.0.0").no_script().anytime().fast()
+    Command::new("hello", -1, hello).group(Connection).since("6.0.0").per_connection().no_script().anytime().fast()
         .no_auth().allow_busy().secrets(password_in_hello)
         .args(&[OptionalBlock("arguments", &[One("protover"), OptionalBlock("auth", &[Named("AUTH", "username"), One("password")]), OptionalNamed("SETNAME", "clientname")])])
         .says("Chooses the protocol version; can authenticate and set a name."),
-    Command::new("auth", -2, auth).group(Connection).since("1.0.0").no_script().anytime().fast()
+    Command::new("auth", -2, auth).group(Connection).since("1.0.0").per_connection().no_script().anytime().fast()
         .no_auth().allow_busy().secrets(passwords).args(&[Optional("username"), One("password")])
         .says("Authenticates the connection with a password."),
-    Command::new("select", 2, select).group(Connection).since("1.0.0").anytime().fast()
+    Command::new("select", 2, select).group(Connection).since("1.0.0").per_connection().anytime().fast()
         .args(&[One("index")]).says("Selects the connection's database."),
-    Command::new("quit", -1, quit).group(Connection).since("1.0.0").no_script().anytime().fast()
+    Command::new("quit", -1, quit).group(Connection).since("1.0.0").per_connection().no_script().anytime().fast()
         .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
         .says("Closes the connection."),
-    Command::new("reset", 1, reset).group(Connection).since("6.2.0").no_script().anytime().fast()
+    Command::new("reset", 1, reset).group(Connection).since("6.2.0").per_connection().no_script().anytime().fast()
         .no_auth().allow_busy().for_subscribers().never_queued().ends_transaction()
         .says("Resets the connection to its initial state."),
 ];

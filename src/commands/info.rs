@@ -337,7 +337,7 @@ fn listeners(text: &mut Text, reading: &Reading<'_>) {
     let unix = settings.unixsocket.as_ref();
     let unix = unix.map(|path| format!("name=unix,bind={}", path.display()));
     let tls = Some(format!("name=tls,{binds}port={}", settings.tls.port));
-    let tls = tls.filter(|_| settings.tls.port != 0);
+    let tls = tls.filter(|_| settings.uses_tls());
     let is_tcp_off = settings.port == 0 && (unix.is_some() || tls.is_some());
     let open = tcp.filter(|_| !is_tcp_off).into_iter().chain(unix).chain(tls);
     for (number, listener) in open.enumerate() {

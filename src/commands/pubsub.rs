@@ -19,22 +19,22 @@ use std::collections::BTreeSet;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    Command::new("subscribe", -2, subscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+    Command::new("subscribe", -2, subscribe).group(PubSub).since("2.0.0").per_connection().pubsub().no_script()
         .anytime().for_subscribers().channels(1).args(&[Many("channel")]).cost("O(1) for each channel")
         .says("Subscribes to channels."),
-    Command::new("unsubscribe", -1, unsubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+    Command::new("unsubscribe", -1, unsubscribe).group(PubSub).since("2.0.0").per_connection().pubsub().no_script()
         .anytime().for_subscribers().args(&[OptionalMany("channel")]).cost("O(1) for each channel")
         .says("Unsubscribes from the given channels, or from all."),
-    Command::new("psubscribe", -2, psubscribe).group(PubSub).since("2.0.0").pubsub().no_script()
+    Command::new("psubscribe", -2, psubscribe).group(PubSub).since("2.0.0").per_connection().pubsub().no_script()
         .anytime().for_subscribers().channel_patterns(1).args(&[Many("pattern")]).cost("O(1) for each pattern")
         .says("Subscribes to all channels whose names match patterns."),
-    Command::new("punsubscribe", -1, punsubscribe).group(PubSub).since("2.0.0").pubsub()
+    Command::new("punsubscribe", -1, punsubscribe).group(PubSub).since("2.0.0").per_connection().pubsub()
         .no_script().anytime().for_subscribers().args(&[OptionalMany("pattern")])
         .cost("O(1) for each pattern").says("Unsubscribes from the given patterns, or from all."),
-    Command::new("ssubscribe", -2, ssubscribe).group(PubSub).since("7.0.0").pubsub().no_script()
+    Command::new("ssubscribe", -2, ssubscribe).group(PubSub).since("7.0.0").per_connection().pubsub().no_script()
         .anytime().for_subscribers().keys(1, -1, NOT_KEY).channels(1).args(&[Many("shardchannel")])
         .cost("O(1) for each channel").says("Subscribes to shard channels."),
-    Command::new("sunsubscribe", -1, sunsubscribe).group(PubSub).since("7.0.0").pubsub()
+    Command::new("sunsubscribe", -1, sunsubscribe).group(PubSub).since("7.0.0").per_connection().pubsub()
         .no_script().anytime().for_subscribers().keys(1, -1, NOT_KEY)
         .args(&[OptionalMany("shardchannel")]).cost("O(1) for each channel")
         .says("Unsubscribes from the given shard channels, or from all."),

@@ -16,7 +16,7 @@ pub(super) static COMMANDS: &[Command] = &[
         .says("Returns the server's time."),
     Command::new("role", 1, role).group(Server).since("2.8.12").no_script().anytime().fast()
         .dangerous().counts_as_admin().says("Returns the server's role in replication."),
-    Command::new("monitor", 1, monitor).group(Server).since("1.0.0").admin().no_script().anytime()
+    Command::new("monitor", 1, monitor).group(Server).since("1.0.0").per_connection().admin().no_script().anytime()
         .says("Shows all commands while they run."),
     Command::new("shutdown", -1, shutdown).group(Server).since("1.0.0").admin().no_script()
         .anytime().no_multi().allow_busy()

@@ -16,18 +16,18 @@ use crate::state::State;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    Command::new("multi", 1, multi).group(Transactions).since("1.2.0").no_script().anytime().fast()
+    Command::new("multi", 1, multi).group(Transactions).since("1.2.0").per_connection().no_script().anytime().fast()
         .allow_busy().never_queued().says("Begins a transaction."),
-    Command::new("exec", 1, exec).group(Transactions).since("1.2.0").no_script().anytime()
+    Command::new("exec", 1, exec).group(Transactions).since("1.2.0").per_connection().no_script().anytime()
         .skip_slowlog().never_queued().ends_transaction().runs_queued()
         .cost("Depends on the commands of the transaction")
         .says("Runs the commands of a transaction."),
-    Command::new("discard", 1, discard).group(Transactions).since("2.0.0").no_script().anytime()
+    Command::new("discard", 1, discard).group(Transactions).since("2.0.0").per_connection().no_script().anytime()
         .fast().allow_busy().never_queued().ends_transaction().says("Discards a transaction."),
-    Command::new("watch", -2, watch).group(Transactions).since("2.2.0").no_script().anytime()
+    Command::new("watch", -2, watch).group(Transactions).since("2.2.0").per_connection().no_script().anytime()
         .fast().allow_busy().never_queued().keys(1, -1, READ).args(&[Many("key")]).cost(PER_KEY)
         .says("Watches keys: if one changes, the next EXEC runs no command."),
-    Command::new("unwatch", 1, unwatch).group(Transactions).since("2.2.0").no_script().anytime()
+    Command::new("unwatch", 1, unwatch).group(Transactions).since("2.2.0").per_connection().no_script().anytime()
         .fast().allow_busy().says("Stops watching all keys."),
 ];
 

@@ -13,12 +13,9 @@ use crate::journal::{JournalError, LoadError};
 use crate::resp::{Protocol, Reply, ReplyParser};
 use crate::settings::Settings;
 use slab::Slab;
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Slices of an output that are read at once.
-const SLICES_MAX: usize = 64;
 /// A [`Broker`] with clients in the same program. It has no thread and no clock: the caller passes the
 /// time, and nothing happens between calls.
 ///
@@ -230,22 +227,13 @@ impl Parts {
 
     /// Moves the sendable output of a client to its parser.
     fn take_output(&mut self, id: ClientId) {
-        let sendable = self.broker.sendable(id);
-        if sendable == 0 {
-            return;
-        }
         let connection = self.clients.get_mut(id.slot()).filter(|connection| connection.id == id);
-        let (Some(connection), Some(output)) = (connection, self.broker.outbox(id)) else { return };
-        let mut left = sendable;
-        while left > 0 {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let filled = output.io_slices(&mut slices, left);
-            let taken = slices[..filled].iter().map(|slice| slice.len()).sum();
-            slices[..filled].iter().for_each(|slice| connection.parser.feed(slice));
-            output.advance(taken);
-            left -= taken;
+        let Some(connection) = connection else { return };
+        let parser = &mut connection.parser;
+        let taken = self.broker.take_output(id, usize::MAX, self.now, |bytes| parser.feed(bytes));
+        if taken > 0 {
+            self.broker.count_sent(taken);
         }
-        self.broker.flushed(id, sendable, self.now);
     }
 }
 

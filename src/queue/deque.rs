@@ -412,7 +412,7 @@ impl Deque {
     pub(super) fn check_invariants(&self) {
         assert!(self.segments.iter().all(|segment| segment.count() > 0), "an empty segment");
         assert_eq!(self.len, self.segments.iter().map(|s| s.iter().count()).sum::<usize>());
-        assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum());
+        assert_eq!(self.segment_bytes, self.segments.iter().map(Segment::capacity).sum::<usize>());
         if let Some(stamps) = &self.stamps {
             stamps.check_invariants(self.len);
             if stamps.kept() == Kept::Always {

@@ -164,6 +164,11 @@ impl ReplyParser {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether it holds no part of a reply.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.open.is_empty()
+    }
+
     /// The next whole reply, or none until more bytes arrive.
     ///
     /// # Errors

@@ -5,29 +5,15 @@ use super::connection::Connection;
 use super::durability::Durability;
 use super::listeners::Accepted;
 use super::socket::Socket;
-use super::speaker::Speaker;
+use super::speaker::{Service, Speaker, refusal_text};
 use super::transport::Transport;
 use crate::clients::Peer;
+use crate::http::{self, Refused};
 use std::sync::mpsc::Receiver;
 
 /// Connections accepted in a turn. The others wait for the next turn, so that a burst of connections
 /// does not delay existing clients.
 const ACCEPTS_PER_TURN_MAX: usize = 128;
-
-const MAX_CLIENTS_TEXT: &str = "-ERR max number of clients reached\r\n";
-const PROTECTED_TEXT: &str = "-DENIED Redis is running in protected mode because protected mode \
-    is enabled and no password is set for the default user. In this mode connections are only \
-    accepted from the loopback interface. If you want to connect from external computers to Redis \
-    you may adopt one of the following solutions: 1) Just disable protected mode sending the \
-    command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
-    from the same host the server is running, however MAKE SURE Redis is not publicly accessible \
-    from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) \
-    Alternatively you can just disable the protected mode by editing the Redis configuration \
-    file, and setting the protected mode option to 'no', and then restarting the server. 3) If \
-    you started the server manually just for testing, restart it with the '--protected-mode no' \
-    option. 4) Setup a an authentication password for the default user. NOTE: You only need to do \
-    one of the above things in order for the server to start accepting connections from the \
-    outside.\r\n";
 
 impl Server {
     /// Accepts waiting connections, within the limits.
@@ -42,12 +28,15 @@ impl Server {
     fn admit(&mut self, accepted: Accepted) {
         match self.refusal(&accepted) {
             // In protected mode Redis tells a client with TLS why once it can read that.
-            Some(text) if text == PROTECTED_TEXT && accepted.transport.is_handshaking() => {
-                self.connect(accepted, Some(text));
+            Some(Refused::Protected) if accepted.transport.is_handshaking() => {
+                self.connect(accepted, Some(Refused::Protected));
             }
-            Some(text) => {
+            Some(why) => {
                 self.broker.count_rejected_connection();
-                accepted.transport.refuse(text);
+                match accepted.service {
+                    Service::Resp => accepted.transport.refuse(refusal_text(why).as_bytes()),
+                    Service::Http => accepted.transport.refuse(&http::refusal(why)),
+                }
             }
             None => {
                 self.connect(accepted, None);
@@ -73,37 +62,51 @@ impl Server {
         }
         while let Some(Ok(stream)) = self.entrance.as_ref().map(Receiver::try_recv) {
             let transport = Transport::Plain(Socket::Unix(stream));
-            let accepted = Accepted { transport, peer: Peer::in_process(), is_on_spare: false };
+            let accepted = Accepted {
+                service: Service::Resp,
+                transport,
+                peer: Peer::in_process(),
+                is_on_spare: false,
+            };
             self.admit(accepted);
         }
     }
 
-    /// Why a connection is refused, in Redis' words.
-    fn refusal(&mut self, accepted: &Accepted) -> Option<&'static str> {
+    /// Why a connection is refused.
+    fn refusal(&mut self, accepted: &Accepted) -> Option<Refused> {
         let settings = self.broker.settings();
         let is_open_to_all = self.broker.is_open_to_all() && settings.protected_mode;
         let is_protected = is_open_to_all && !accepted.peer.is_local();
+        let http_max = match settings.http.clients_max {
+            0 => usize::MAX,
+            max => max as usize,
+        };
+        if accepted.service == Service::Http && self.http_count >= http_max {
+            return Some(Refused::Full);
+        }
         let is_full = self.broker.client_count() >= settings.maxclients as usize;
         // Redis asks in this order. Nobody makes place for a client that is refused anyway.
         if accepted.is_on_spare || (is_full && (is_protected || !self.displace_stranger())) {
-            return Some(MAX_CLIENTS_TEXT);
+            return Some(Refused::Full);
         }
-        is_protected.then_some(PROTECTED_TEXT)
+        is_protected.then_some(Refused::Protected)
     }
 
-    fn connect(&mut self, accepted: Accepted, denial: Option<&'static str>) {
-        let Accepted { mut transport, peer, .. } = accepted;
+    fn connect(&mut self, accepted: Accepted, denial: Option<Refused>) {
+        let Accepted { service, mut transport, peer, .. } = accepted;
         transport.tune(self.broker.settings().tcp_keepalive_s);
         let slot = self.connections.vacant_key();
         if let Err(error) = transport.register(self.poll.registry(), self.token(slot)) {
             log::warn!("cannot wait for events of a new connection: {error}");
             return;
         }
-        let speaker = Speaker::begin(&mut self.broker, slot, peer, self.now);
+        let speaker = Speaker::begin(&mut self.broker, service, slot, peer, self.now);
+        self.http_count += usize::from(speaker.is_http());
         let mut connection = Connection::new(speaker, transport);
         connection.denial = denial;
         let inserted = self.connections.insert(connection);
         assert_eq!(inserted, slot, "the broker knows the connection by another slot");
         self.begin_handshake(slot);
+        self.update_due(slot);
     }
 }

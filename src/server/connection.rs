@@ -6,6 +6,7 @@ use super::transport::Transport;
 use crate::broker::Broker;
 use crate::clients::CloseReason;
 use crate::clock::Now;
+use crate::http::Refused;
 use mio::{Registry, Token};
 use slab::Slab;
 
@@ -21,10 +22,12 @@ const LINGER_US_MAX: u64 = 5_000_000;
 pub(super) struct Connection {
     pub speaker: Speaker,
     pub transport: Transport,
+    /// When the speaker has something to do, in the server's order of such times.
+    pub due_us: Option<u64>,
     /// When an unfinished handshake is given up.
     pub handshake_due_us: Option<u64>,
     /// What the client is told instead of being served, once the handshake is done.
-    pub denial: Option<&'static str>,
+    pub denial: Option<Refused>,
     /// Whether there may be bytes to read. Events come only when bytes arrive, so this is kept while the
     /// client takes no input.
     pub is_readable: bool,
@@ -60,6 +63,7 @@ impl Connection {
         Connection {
             speaker,
             transport,
+            due_us: None,
             handshake_due_us: None,
             denial: None,
             is_readable: false,
@@ -76,6 +80,9 @@ impl Connection {
     /// Reads until there is no more, the client takes no more, or its share of the turn is used up.
     pub(super) fn read(&mut self, broker: &mut Broker, buffers: &mut Buffers, now: Now) -> Next {
         let mut share = broker.settings().turn_read_bytes_max.max(1);
+        if self.speaker.has_work(broker) {
+            self.speaker.go_on(broker, now);
+        }
         loop {
             if !self.speaker.wants_input(broker) {
                 // It began to wait after its peer had closed.
@@ -120,8 +127,8 @@ impl Connection {
     /// The handshake is done.
     fn begin(&mut self, broker: &mut Broker, now: Now) {
         self.speaker.identify(broker, self.transport.certificate_name(), now);
-        if let Some(text) = self.denial.take() {
-            self.speaker.deny(broker, text);
+        if let Some(why) = self.denial.take() {
+            self.speaker.deny(broker, why);
         }
     }
 
@@ -137,17 +144,17 @@ impl Connection {
         if !self.is_writable {
             return Next::Wait;
         }
-        let sendable = self.speaker.sendable(broker);
-        let Some(outbox) = self.speaker.outbox(broker) else { return Next::Wait };
+        let sendable = self.speaker.prepare(broker, now);
+        let Some(mut pending) = self.speaker.pending(broker) else { return Next::Wait };
         let (mut sent, mut has_failed) = (0, false);
         let unsent_before = self.transport.unsent_bytes();
         if unsent_before > 0 {
             has_failed = flush(&mut self.transport, &mut self.is_writable);
         }
         while self.is_writable && sent < sendable && sent < TURN_WRITE_BYTES_MAX {
-            match self.transport.send(buffers, outbox.owed(), sendable - sent) {
+            match self.transport.send(buffers, pending.owed(), sendable - sent) {
                 Sent::Bytes(count) => {
-                    outbox.advance(count);
+                    pending.advance(count);
                     sent += count;
                 }
                 Sent::WouldBlock => self.is_writable = false,
@@ -161,7 +168,7 @@ impl Connection {
         if self.is_writable && self.transport.unsent_bytes() > 0 {
             has_failed = flush(&mut self.transport, &mut self.is_writable);
         }
-        let is_owed = !outbox.is_empty();
+        let is_owed = !pending.is_empty();
         if sent > 0 || self.transport.unsent_bytes() < unsent_before {
             self.progress_us = now.monotonic_us;
         }
@@ -174,16 +181,24 @@ impl Connection {
             return Next::Close(CloseReason::ConnectionFailed);
         }
         match self.closing {
-            _ if sent < sendable && self.is_writable => Next::GoOn,
+            _ if self.is_writable && (sent < sendable || self.speaker.has_more(broker)) => {
+                Next::GoOn
+            }
             Some(reason) if !is_owed && self.transport.unsent_bytes() == 0 => Next::Close(reason),
             _ => Next::Wait,
         }
     }
 
+    /// Whether it should be read without a further event: its speaker takes input again.
+    pub(super) fn wants_read(&self, broker: &Broker) -> bool {
+        self.speaker.is_http()
+            && (self.speaker.has_work(broker)
+                || (self.is_readable && self.speaker.wants_input(broker)))
+    }
+
     /// Whether there are unsent bytes for the peer.
     pub(super) fn is_owed(&mut self, broker: &mut Broker) -> bool {
-        self.transport.unsent_bytes() > 0
-            || self.speaker.outbox(broker).is_some_and(|outbox| !outbox.is_empty())
+        self.transport.unsent_bytes() > 0 || self.speaker.is_owed(broker)
     }
 
     /// Closes the connection once its last bytes are sent. Returns the time limit for a peer that

@@ -24,6 +24,9 @@ pub enum ServerError {
         /// The directive, the file, and what is wrong with it.
         reason: String,
     },
+    /// `http-port` is set, in a build without HTTP.
+    #[error("http-port: this build has no HTTP; build it with the feature `http`")]
+    NoHttp,
     /// No address and no Unix socket is left to listen on.
     #[error("nothing to listen on: no address of `bind` could be used and `unixsocket` is not set")]
     NothingToListenOn,

@@ -51,8 +51,8 @@ impl Server {
     /// Reads the certificates and keys again, for new connections. After an error the ones before stay.
     pub(super) fn reload_certificates(&mut self) {
         let settings = self.broker.settings();
-        if settings.tls.port == 0 {
-            log::info!("there are no certificates to read again: tls-port is 0");
+        if !settings.uses_tls() {
+            log::info!("there are no certificates to read again: nothing is served with TLS");
             return;
         }
         match self.tls.load(settings) {

@@ -3,6 +3,7 @@
 use super::descriptors::Spare;
 use super::error::ServerError;
 use super::socket;
+use super::speaker::Service;
 use super::tls::{Configuration, Tls};
 use super::transport::Transport;
 use super::unix_socket::{self, SocketFile};
@@ -37,6 +38,8 @@ pub(super) struct Listeners {
     open: Vec<Listener>,
     local_addrs: Vec<SocketAddr>,
     tls_addrs: Vec<SocketAddr>,
+    http_addrs: Vec<SocketAddr>,
+    http_tls_addrs: Vec<SocketAddr>,
     /// For new connections with TLS.
     tls: Configuration,
     /// The next listener to accept from, so that no listener starves.
@@ -56,14 +59,15 @@ struct Listener {
 
 #[derive(Debug)]
 enum Listening {
-    Tcp(TcpListener),
-    Tls(TcpListener),
+    Tcp(Service, TcpListener),
+    Tls(Service, TcpListener),
     Unix { listener: UnixListener, path: Arc<Path>, _file: SocketFile },
 }
 
 /// A new connection.
 #[derive(Debug)]
 pub(super) struct Accepted {
+    pub service: Service,
     pub transport: Transport,
     pub peer: Peer,
     /// Whether it uses the reserve descriptor: then it can only be refused.
@@ -74,22 +78,37 @@ impl Listeners {
     /// Listens on every address of the settings.
     pub(super) fn bind(settings: &Settings, tls: &Configuration) -> Result<Listeners, ServerError> {
         tls.load(settings).map_err(|reason| ServerError::Tls { reason })?;
+        if cfg!(not(feature = "http")) && (settings.http.port, settings.http.tls_port) != (0, 0) {
+            return Err(ServerError::NoHttp);
+        }
         let backlog = i32::try_from(settings.tcp_backlog).unwrap_or(i32::MAX);
-        let has_others = settings.unixsocket.is_some() || settings.tls.port != 0;
+        let has_others = settings.unixsocket.is_some()
+            || settings.tls.port != 0
+            || settings.http.port != 0
+            || settings.http.tls_port != 0;
         let plain = match settings.port {
             0 if has_others => Vec::new(),
             0 => bind_free_port(&settings.bind, backlog)?,
             port => bind_all(&settings.bind, port, backlog)?,
         };
-        let encrypted = match settings.tls.port {
-            0 => Vec::new(),
-            port => bind_all(&settings.bind, port, backlog)?,
+        let bind = |addresses: &[String], port| match port {
+            0 => Ok(Vec::new()),
+            port => bind_all(addresses, port, backlog),
         };
-        let local_addrs = plain.iter().map(|(_, address)| *address).collect();
-        let tls_addrs = encrypted.iter().map(|(_, address)| *address).collect();
-        let plain = plain.into_iter().map(|(listener, _)| Listening::Tcp(listener));
-        let encrypted = encrypted.into_iter().map(|(listener, _)| Listening::Tls(listener));
-        let mut sockets: Vec<Listening> = plain.chain(encrypted).collect();
+        let encrypted = bind(&settings.bind, settings.tls.port)?;
+        let http = bind(&settings.http.bind, settings.http.port)?;
+        let http_encrypted = bind(&settings.http.bind, settings.http.tls_port)?;
+        let mut sockets = Vec::new();
+        let mut add = |bound: Vec<Bound>, listening: &dyn Fn(TcpListener) -> Listening| {
+            let addresses = bound.iter().map(|(_, address)| *address).collect::<Vec<_>>();
+            sockets.extend(bound.into_iter().map(|(listener, _)| listening(listener)));
+            addresses
+        };
+        let local_addrs = add(plain, &|listener| Listening::Tcp(Service::Resp, listener));
+        let tls_addrs = add(encrypted, &|listener| Listening::Tls(Service::Resp, listener));
+        let http_addrs = add(http, &|listener| Listening::Tcp(Service::Http, listener));
+        let http_tls_addrs =
+            add(http_encrypted, &|listener| Listening::Tls(Service::Http, listener));
         if let Some(path) = &settings.unixsocket {
             let (listener, file) = unix_socket::listen(path, settings.unixsocketperm, backlog)?;
             let path = Arc::from(path.as_path());
@@ -103,6 +122,8 @@ impl Listeners {
             open: open.collect(),
             local_addrs,
             tls_addrs,
+            http_addrs,
+            http_tls_addrs,
             tls: tls.clone(),
             ..Listeners::default()
         };
@@ -120,7 +141,7 @@ impl Listeners {
         for (index, listener) in self.open.iter_mut().enumerate() {
             let token = Token(first + index);
             match &mut listener.socket {
-                Listening::Tcp(socket) | Listening::Tls(socket) => {
+                Listening::Tcp(_, socket) | Listening::Tls(_, socket) => {
                     registry.register(socket, token, Interest::READABLE)?;
                 }
                 Listening::Unix { listener, .. } => {
@@ -139,6 +160,16 @@ impl Listeners {
     /// The TCP addresses with TLS.
     pub(super) fn tls_addrs(&self) -> &[SocketAddr] {
         &self.tls_addrs
+    }
+
+    /// The TCP addresses for HTTP.
+    pub(super) fn http_addrs(&self) -> &[SocketAddr] {
+        &self.http_addrs
+    }
+
+    /// The TCP addresses for HTTP with TLS.
+    pub(super) fn http_tls_addrs(&self) -> &[SocketAddr] {
+        &self.http_tls_addrs
     }
 
     /// Stops listening.
@@ -180,12 +211,12 @@ impl Listeners {
                 is_on_spare = true;
             }
             match result {
-                Ok((transport, peer)) => {
+                Ok((service, transport, peer)) => {
                     if is_on_spare {
                         self.log(now_us, "no descriptors left: raise `ulimit -n`");
                     }
                     self.next = index + 1;
-                    return Some(Accepted { transport, peer, is_on_spare });
+                    return Some(Accepted { service, transport, peer, is_on_spare });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.open[index].is_ready = false;
@@ -223,21 +254,21 @@ impl Listeners {
 }
 
 impl Listener {
-    fn accept(&self, tls: &Configuration) -> io::Result<(Transport, Peer)> {
+    fn accept(&self, tls: &Configuration) -> io::Result<(Service, Transport, Peer)> {
         match &self.socket {
-            Listening::Tcp(listener) => {
+            Listening::Tcp(service, listener) => {
                 let (socket, peer) = accept_tcp(listener)?;
-                Ok((Transport::Plain(socket), peer))
+                Ok((*service, Transport::Plain(socket), peer))
             }
-            Listening::Tls(listener) => {
+            Listening::Tls(service, listener) => {
                 let (socket, peer) = accept_tcp(listener)?;
-                Ok((Transport::Tls(Box::new(Tls::accept(socket, tls)?)), peer))
+                Ok((*service, Transport::Tls(Box::new(Tls::accept(socket, tls)?)), peer))
             }
             Listening::Unix { listener, path, .. } => {
                 let (stream, _) = listener.accept()?;
                 let credentials = unix_socket::credentials(&stream);
                 let peer = Peer::Unix { path: path.clone(), fd: stream.as_raw_fd(), credentials };
-                Ok((Transport::Plain(socket::Socket::Unix(stream)), peer))
+                Ok((Service::Resp, Transport::Plain(socket::Socket::Unix(stream)), peer))
             }
         }
     }

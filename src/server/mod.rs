@@ -113,6 +113,10 @@ pub struct Server {
     handshakes_to_read: VecDeque<usize>,
     /// When unfinished handshakes are given up.
     handshake_deadlines: Deadlines<usize>,
+    /// When the protocols of connections have something to do.
+    due: Deadlines<usize>,
+    /// The number of HTTP connections.
+    http_count: usize,
     /// Certificates and keys.
     tls: Configuration,
     clock: SystemClock,
@@ -193,6 +197,8 @@ impl Server {
             buffers: Buffers::new(),
             handshakes_to_read: VecDeque::new(),
             handshake_deadlines: Deadlines::default(),
+            due: Deadlines::default(),
+            http_count: 0,
             tls,
             clock,
             now,
@@ -211,6 +217,16 @@ impl Server {
     /// The TCP addresses on which it listens with TLS.
     pub fn tls_addrs(&self) -> &[SocketAddr] {
         self.listeners.tls_addrs()
+    }
+
+    /// The TCP addresses on which it listens for HTTP.
+    pub fn http_addrs(&self) -> &[SocketAddr] {
+        self.listeners.http_addrs()
+    }
+
+    /// The TCP addresses on which it listens for HTTP with TLS.
+    pub fn http_tls_addrs(&self) -> &[SocketAddr] {
+        self.listeners.http_tls_addrs()
     }
 
     /// The current settings.
@@ -276,7 +292,7 @@ impl Server {
         let owes = |server: &Server| {
             let mut all = server.connections.iter();
             !server.durability.is_stuck()
-                || all.any(|(_, open)| open.speaker.sendable(&server.broker) > 0)
+                || all.any(|(_, open)| open.speaker.has_sendable(&server.broker))
         };
         while !self.connections.is_empty() && owes(self) && self.now.monotonic_us < stop_by_us {
             self.turn(events)?;

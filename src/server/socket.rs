@@ -96,8 +96,8 @@ impl Socket {
 
     /// Sends a last text. It fits the empty buffer of a new socket. If the peer has gone, it does not
     /// matter.
-    pub(super) fn say(&mut self, text: &str) {
-        let _ = self.write_bytes(text.as_bytes());
+    pub(super) fn say(&mut self, text: &[u8]) {
+        let _ = self.write_bytes(text);
     }
 
     /// Reads once, and discards, what the peer sent but will not run. Closing a socket with unread bytes

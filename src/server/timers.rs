@@ -1,6 +1,7 @@
 //! What may be due in a server, and how long the loop sleeps.
 
 use super::Server;
+use super::connection::open;
 use crate::deadlines::timers;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ timers! {
         Linger,
         /// A TLS handshake takes too long.
         Handshake,
+        /// Something of a connection's protocol.
+        Speaker,
         /// A stopping server gives up on clients that do not read.
         Stop,
         /// The allocator is asked to return memory.
@@ -46,10 +49,51 @@ impl Server {
             Timer::Durability => return self.durability.next_deadline(&self.broker, self.now),
             Timer::Accept => self.listeners.deadline_us(),
             Timer::Handshake => self.handshake_deadlines.next(),
+            Timer::Speaker => self.due.next(),
             Timer::Linger => self.lingering.next(),
             Timer::Stop => self.stop_by_us,
             Timer::GiveBack => self.give_back_us,
         };
         at.map(|at| Duration::from_micros(at.saturating_sub(self.now.monotonic_us)))
+    }
+}
+
+// What is due in the protocols of connections.
+impl Server {
+    /// Records when the speaker of a connection has something to do, after anything that may change it. If
+    /// that is later than before, nothing changes until then: most of these times are never reached.
+    #[inline]
+    pub(super) fn update_due(&mut self, slot: usize) {
+        if let Some(connection) = open(&mut self.connections, slot)
+            && let Some(due_us) = connection.speaker.due_us(&self.broker)
+            && connection.due_us.is_none_or(|before_us| due_us < before_us)
+        {
+            self.due.shift(connection.due_us, Some(due_us), slot);
+            connection.due_us = Some(due_us);
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn end_due(&mut self, slot: usize) {
+        let connection = self.connections.get_mut(slot);
+        if let Some(due_us) = connection.and_then(|connection| connection.due_us.take()) {
+            self.due.remove(due_us, slot);
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        while let Some(slot) = self.due.pop_due(self.now.monotonic_us) {
+            let Some(connection) = open(&mut self.connections, slot) else { continue };
+            connection.due_us = None;
+            connection.speaker.tick(&mut self.broker, self.now);
+            if connection.speaker.has_own_output() && connection.is_writable {
+                self.to_write.push(slot);
+            }
+            if connection.speaker.has_work(&self.broker) {
+                self.list_to_read(slot);
+            }
+            self.update_due(slot);
+        }
     }
 }

@@ -23,9 +23,9 @@ impl Configuration {
     }
 
     pub(super) fn read(&self, settings: &Settings) -> Result<Read, String> {
-        match settings.tls.port {
-            0 => Ok(Read),
-            _ => Err("tls-port: this build has no TLS; build it with the feature `tls`".to_owned()),
+        match settings.uses_tls() {
+            false => Ok(Read),
+            true => Err("this build has no TLS; build it with the feature `tls`".to_owned()),
         }
     }
 

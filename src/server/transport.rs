@@ -129,7 +129,7 @@ impl Transport {
 
     /// Refuses a new connection, with a last text. Before a handshake nobody could read it, so that with TLS,
     /// as in Redis, the connection just ends.
-    pub(super) fn refuse(mut self, text: &str) {
+    pub(super) fn refuse(mut self, text: &[u8]) {
         match &mut self {
             Transport::Plain(socket) => {
                 socket.say(text);

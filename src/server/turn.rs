@@ -124,11 +124,15 @@ impl Stages for Server {
     fn settle(&mut self) {
         self.broker.settle(self.now);
         while let Some(id) = self.broker.next_resumed() {
-            if let Some(slot) = self.slot_of(id).filter(|&slot| self.connections[slot].is_readable)
-            {
+            let may_go_on = |slot: &usize| {
+                let connection = &self.connections[*slot];
+                connection.is_readable || connection.speaker.has_work(&self.broker)
+            };
+            if let Some(slot) = self.slot_of(id).filter(may_go_on) {
                 self.list_to_read(slot);
             }
         }
+        self.tick();
         self.close_at_once();
         self.end_stage(1);
     }
@@ -187,7 +191,7 @@ impl Stages for Server {
 }
 
 impl Server {
-    fn list_to_read(&mut self, slot: usize) {
+    pub(super) fn list_to_read(&mut self, slot: usize) {
         if let Some(connection) = open(&mut self.connections, slot)
             && !connection.is_to_read
         {
@@ -205,9 +209,12 @@ impl Server {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         connection.is_to_read = false;
         let next = connection.read(&mut self.broker, &mut self.buffers, self.now);
-        if connection.transport.unsent_bytes() > 0 && connection.is_writable {
+        let is_owed =
+            connection.transport.unsent_bytes() > 0 || connection.speaker.has_own_output();
+        if is_owed && connection.is_writable {
             self.to_write.push(slot);
         }
+        self.update_due(slot);
         match next {
             Next::Wait => {}
             Next::GoOn => self.list_to_read(slot),
@@ -224,11 +231,17 @@ impl Server {
         let token = self.token(slot);
         let Some(connection) = open(&mut self.connections, slot) else { return };
         let (broker, buffers) = (&mut self.broker, &mut self.buffers);
-        match connection.write(broker, buffers, self.poll.registry(), token, self.now) {
+        let next = connection.write(broker, buffers, self.poll.registry(), token, self.now);
+        let wants_read = connection.wants_read(&self.broker);
+        match next {
             Next::Wait => {}
             Next::GoOn => self.to_write.push(slot),
             Next::Close(reason) => self.to_close.push((slot, reason)),
         }
+        if wants_read {
+            self.list_to_read(slot);
+        }
+        self.update_due(slot);
     }
 
     /// Closes clients that are sent nothing more, such as killed ones: before CLIENT KILL is answered
@@ -300,6 +313,8 @@ impl Server {
         connection.transport.end(reason, &mut self.buffers);
         connection.speaker.closed(&mut self.broker, reason, self.now);
         self.gone.push(slot);
+        self.http_count -= usize::from(connection.speaker.is_http());
         self.end_handshake(slot);
+        self.end_due(slot);
     }
 }

@@ -1,6 +1,6 @@
 //! The settings as fields, one for each directive with an effect.
 
-use super::groups::{StrangerSettings, TlsSettings};
+use super::groups::{HttpSettings, StrangerSettings, TlsSettings};
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
@@ -23,6 +23,8 @@ pub struct Settings {
     pub unixsocketperm: Option<u32>,
     /// Encrypted connections.
     pub tls: TlsSettings,
+    /// The HTTP interface.
+    pub http: HttpSettings,
     /// Length of the kernel's queue of connections not yet accepted.
     pub tcp_backlog: u32,
     /// Seconds between TCP keepalive probes; 0 for none.
@@ -134,6 +136,7 @@ impl Settings {
             unixsocket: None,
             unixsocketperm: None,
             tls: TlsSettings::default(),
+            http: HttpSettings::default(),
             tcp_backlog: 0,
             tcp_keepalive_s: 0,
             timeout_s: 0,

@@ -70,6 +70,47 @@ pub(super) static USED: &[Directive] = &[
         field!(tls.handshakes_per_turn_max),
         "Maximum number of TLS handshakes continued in a turn. A signature takes up to a millisecond, \
          so that many reconnecting clients would delay the others."),
+    used("http-port", Kind::Number { min: 0, max: 65_535 }, "0", field!(http.port),
+        "TCP port for HTTP, on the addresses of `http-bind`; 0 for none. See docs/http.md.").immutable(),
+    used("http-tls-port", Kind::Number { min: 0, max: 65_535 }, "0", field!(http.tls_port),
+        "TCP port for HTTP with TLS, with the certificates of `tls-port`; 0 for none.").immutable(),
+    used("http-bind", Kind::Addresses, "127.0.0.1 -::1", field!(http.bind),
+        "Addresses to listen on for HTTP, as with `bind`.").immutable(),
+    used("http-push-paths", Kind::PushPaths, "", field!(http.push_paths),
+        "Paths, each followed by a queue: what is posted to the path is added to the queue, such as `/queue jobs`. \
+         For producers whose URL is fixed."),
+    used("http-allowed-origins", Kind::Names, "", field!(http.allowed_origins),
+        "Origins of web pages whose scripts may use the interface (CORS), such as `https://shop.example`; `*` for \
+         all. The broker's own page needs none."),
+    used("http-hosts", Kind::Names, "", field!(http.hosts),
+        "Names under which a broker without a password may be addressed, besides addresses and `localhost`; `*` \
+         for any. Otherwise a web page could reach it under a name of its own."),
+    used("http-clients-max", SECONDS, "0", field!(http.clients_max),
+        "Maximum number of HTTP connections, which count for `maxclients` too; 0 for no limit of their own."),
+    used("http-header-bytes-max", Kind::Memory { min: 1024, max: 1 << 20 }, "16kb", field!(http.head_bytes_max),
+        "Maximum length of a request's first line and headers; browsers send a few kilobytes."),
+    used("http-headers-max", Kind::Number { min: 8, max: 256 }, "100", field!(http.headers_max),
+        "Maximum number of a request's headers, each of which is looked at."),
+    used("http-body-bytes-max", Kind::Memory { min: 1024, max: LENGTH_MAX }, "16mb", field!(http.body_bytes_max),
+        "Maximum length of a request's body, which is kept until it is complete."),
+    used("http-request-timeout", Kind::Number { min: 1, max: 3600 }, "30", field!(http.request_timeout_s),
+        "Seconds in which a request must be complete once it has begun, so that nobody occupies a connection by \
+         sending slowly."),
+    used("http-idle-timeout", Kind::Number { min: 1, max: INT_MAX }, "75", field!(http.idle_timeout_s),
+        "Seconds after which a connection without a request is closed. Waiting for a message and event streams are \
+         requests."),
+    used("http-ping-interval", Kind::Number { min: 1, max: 3600 }, "15", field!(http.ping_interval_s),
+        "Seconds after which a silent event stream sends a comment, since proxies drop silent connections."),
+    used("http-pipeline-max", Kind::Number { min: 1, max: 10_000 }, "128", field!(http.pipeline_max),
+        "Requests of a connection that may be in progress. Further ones stay unread until responses are sent."),
+    used("http-wait-max", Kind::Number { min: 0, max: 86_400 }, "3600", field!(http.wait_max_s),
+        "Maximum wait for a message in seconds, since proxies drop connections that are silent for too long."),
+    used("http-page-queues-max", Kind::Number { min: 1, max: 1_000_000 }, "20000", field!(http.page_queues_max),
+        "Queues that the page shows at most; the others are counted. The broker remembers about 100 bytes of \
+         each for each open page, so that it sends only what has changed."),
+    used("http-lease", Kind::Number { min: 1, max: 86_400 }, "60", field!(http.lease_s),
+        "Seconds for which a message of an at-least-once queue belongs to whoever popped it, unless the request \
+         says otherwise; it then returns to the queue."),
     used("tcp-backlog", SECONDS, "511", field!(tcp_backlog),
         "Connections that may wait in the kernel to be accepted; the kernel has its own limit as well.")
         .immutable(),

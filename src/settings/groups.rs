@@ -60,3 +60,42 @@ pub struct TlsSettings {
     /// Handshakes continued in a turn.
     pub handshakes_per_turn_max: u32,
 }
+
+/// The HTTP interface: the directives `http-…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// TCP port for HTTP; 0 for none.
+    pub port: u16,
+    /// TCP port for HTTP with TLS; 0 for none.
+    pub tls_port: u16,
+    /// Addresses to listen on for HTTP; an address with a leading `-` may fail to bind.
+    pub bind: Vec<String>,
+    /// Paths, each followed by the queue to which what is posted there is added.
+    pub push_paths: Vec<String>,
+    /// Origins of the web pages that may use the interface, besides our own page; `*` for all.
+    pub allowed_origins: Vec<String>,
+    /// Names under which a broker without a password may be addressed; `*` for all.
+    pub hosts: Vec<String>,
+    /// Maximum number of HTTP connections; 0 for no limit.
+    pub clients_max: u32,
+    /// Maximum bytes of a request's first line and headers.
+    pub head_bytes_max: u64,
+    /// Maximum number of headers.
+    pub headers_max: u32,
+    /// Maximum bytes of a body.
+    pub body_bytes_max: u64,
+    /// Seconds in which a request must be complete once it has begun.
+    pub request_timeout_s: u32,
+    /// Seconds after which a connection without a request is closed.
+    pub idle_timeout_s: u32,
+    /// Seconds after which a silent event stream sends a sign of life.
+    pub ping_interval_s: u32,
+    /// Requests of a connection that may be in progress.
+    pub pipeline_max: u32,
+    /// Queues that a page shows at most.
+    pub page_queues_max: u32,
+    /// Maximum wait for a message.
+    pub wait_max_s: u32,
+    /// Seconds for which a message belongs to whoever popped it, unless the request says otherwise.
+    pub lease_s: u32,
+}

@@ -34,13 +34,18 @@ pub use command_line::Invocation;
 pub use definition::Settings;
 pub use document::{help, markdown_table};
 pub use error::{SetError, SettingsError};
-pub use groups::{StrangerSettings, TlsSettings};
+pub use groups::{HttpSettings, StrangerSettings, TlsSettings};
 pub(crate) use policies::text as policy_text;
 pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};
 pub use types::{ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 
 impl Settings {
+    /// Whether anything is served with TLS.
+    pub(crate) fn uses_tls(&self) -> bool {
+        self.tls.port != 0 || self.http.tls_port != 0
+    }
+
     /// Reads a command line without the program's name: `[FILE | -] [--name value …]…`.
     ///
     /// Reads the named file (or standard input for `-`) and its includes, then applies the options.

@@ -29,6 +29,10 @@ pub(super) enum Kind {
     Addresses,
     /// Any number of words.
     Words,
+    /// Any number of names.
+    Names,
+    /// Paths of URLs, each followed by a queue.
+    PushPaths,
     /// Host and port of a primary, or `no one`, which is shown as an empty value.
     Primary,
     /// Classes, each with hard bytes, soft bytes and soft seconds.
@@ -98,6 +102,8 @@ impl Kind {
             Self::Choices(_)
             | Self::Addresses
             | Self::Words
+            | Self::Names
+            | Self::PushPaths
             | Self::Primary
             | Self::OutputLimits
             | Self::QueuePolicies
@@ -202,6 +208,8 @@ impl Kind {
                 Ok(Value::Text(chosen?.join(" ")))
             }
             Self::Addresses => addresses(args),
+            Self::Names => Ok(Value::Words(args.to_vec())),
+            Self::PushPaths => push_paths(args),
             Self::Primary => match args {
                 [] => Ok(Value::Text(String::new())),
                 [no, one] if no.eq_ignore_ascii_case("no") && one.eq_ignore_ascii_case("one") => {
@@ -263,6 +271,8 @@ impl Kind {
             Self::Choices(choices) => format!("one or more of {}", choices.join(", ")),
             Self::Addresses => format!("up to {ADDRESSES_MAX} addresses"),
             Self::Words => "any words".to_owned(),
+            Self::Names => "any names".to_owned(),
+            Self::PushPaths => "paths that begin with /, each followed by a queue".to_owned(),
             Self::Primary => "host and port, or no one".to_owned(),
             Self::OutputLimits => {
                 "normal, replica or pubsub, then hard bytes, soft bytes and soft seconds".to_owned()
@@ -378,6 +388,14 @@ fn addresses(args: &[String]) -> Result<Value, String> {
         return Err("Too many bind addresses specified.".to_owned());
     }
     Ok(Value::Words(words))
+}
+
+fn push_paths(args: &[String]) -> Result<Value, String> {
+    let is_path = |pair: &[String; 2]| pair[0].starts_with('/') && !pair[0].contains('?');
+    match args.as_chunks::<2>() {
+        (pairs, []) if pairs.iter().all(is_path) => Ok(Value::Words(args.to_vec())),
+        _ => Err("argument must be paths that begin with /, each followed by a queue".to_owned()),
+    }
 }
 
 fn output_limits(args: &[String], current: &Value) -> Result<Value, String> {

@@ -45,7 +45,7 @@ impl Configuration {
         settings: &Settings,
     ) -> Result<Option<Arc<ServerConfig>>, String> {
         // Without a port nothing is needed, so that nothing is examined, as in Redis.
-        (settings.tls.port != 0).then(|| build(settings).map(Arc::new)).transpose()
+        settings.uses_tls().then(|| build(settings).map(Arc::new)).transpose()
     }
 
     /// Uses a configuration for connections from now on.

@@ -8,7 +8,7 @@ use crate::host::NoHost;
 use crate::resp::{Output, Protocol};
 use crate::server::connection::Connection;
 use crate::server::socket::Socket;
-use crate::server::speaker::Speaker;
+use crate::server::speaker::{Service, Speaker};
 use crate::server::transfer::{Buffers, Received, Sent};
 use crate::server::transport::Transport;
 use crate::settings::Settings;
@@ -357,7 +357,7 @@ fn the_rest_of_a_last_record_waits_for_the_socket() {
     let Ours { tls, mut buffers } = ours;
     let now = Now::default();
     let mut broker = Broker::new(Settings::default(), 7, Box::new(NoHost), now);
-    let speaker = Speaker::begin(&mut broker, 0, ClientPeer::in_process(), now);
+    let speaker = Speaker::begin(&mut broker, Service::Resp, 0, ClientPeer::in_process(), now);
     let mut connection = Connection::new(speaker, Transport::Tls(Box::new(tls)));
     let mut poll = Poll::new().expect("a poll");
     connection.transport.register(poll.registry(), Token(0)).expect("it is registered");

@@ -1,0 +1,191 @@
+//! How the replies to the commands of a request become its response.
+
+use super::events::Events;
+use super::feed::Feed;
+use super::json;
+use super::response::{Response, Status, of_error};
+use super::session::Change;
+use super::step::Step;
+use crate::resp::{Output, Reply};
+
+/// What becomes of the replies to a request's commands.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// There are none: this is the response.
+    Respond(Response),
+    /// One: how many messages the queue has, or took.
+    Pushed { counts: &'static str },
+    /// One: how many subscribers got a message.
+    Published,
+    /// One: the messages, or null.
+    Popped { is_many: bool },
+    /// One: how many messages in flight were found, of one.
+    InFlight,
+    /// One, which is shown as it is, as a field of an object or alone.
+    Json { field: Option<&'static str> },
+    /// One: whether another user is now behind the connection. There is no response.
+    Session(Change),
+    /// All from now on: messages of channels.
+    Events(Box<Events>),
+    /// All from now on: those to the commands that the page's stream asks for.
+    Feed(Box<Feed>),
+}
+
+impl Answer {
+    /// Whether nothing else may be asked on the connection meanwhile.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self, Answer::Session(_) | Answer::Events(_) | Answer::Feed(_))
+    }
+
+    /// Takes the next reply. Streams are written to `output`.
+    pub(super) fn take(&mut self, reply: Reply, output: &mut Output) -> Step {
+        let reply = match (self, reply) {
+            (Answer::Session(change), reply) => {
+                let result = match reply {
+                    Reply::Error(text) => Err(text),
+                    _ => Ok(()),
+                };
+                return Step::Session(*change, result);
+            }
+            (Answer::Events(events), reply) => return events.take(reply, output),
+            (Answer::Feed(feed), reply) => return feed.take(&reply, output),
+            (_, Reply::Error(text)) => return Step::Respond(of_error(&text)),
+            (answer, reply) => answer.respond(reply),
+        };
+        Step::Respond(reply.unwrap_or_else(|reply| {
+            log::error!("HTTP: a command has an unexpected reply: {reply:?}");
+            Response::error(Status::ServerError, "a command had an unexpected reply")
+        }))
+    }
+
+    /// The response to the one reply.
+    ///
+    /// # Errors
+    /// The reply, if the command cannot have it.
+    fn respond(&self, reply: Reply) -> Result<Response, Reply> {
+        match (self, reply) {
+            (Answer::Pushed { counts }, Reply::Integer(count)) => {
+                Ok(Response::json(Status::Accepted, counted(counts, count)))
+            }
+            (Answer::Published, Reply::Integer(count)) => {
+                Ok(Response::json(Status::Ok, counted("receivers", count)))
+            }
+            (Answer::InFlight, Reply::Integer(0)) => {
+                let text =
+                    "no message in flight has this receipt: it was acknowledged or has returned";
+                Ok(Response::error(Status::NotFound, text))
+            }
+            (Answer::InFlight, Reply::Integer(_)) => Ok(Response::empty(Status::NoContent)),
+            (Answer::Popped { .. }, Reply::Null) => Ok(Response::empty(Status::NoContent)),
+            (Answer::Popped { is_many }, Reply::Array(items)) => popped(items, *is_many),
+            (Answer::Json { field }, reply) => {
+                Ok(Response::json(Status::Ok, shown(*field, &reply)))
+            }
+            (_, reply) => Err(reply),
+        }
+    }
+}
+
+/// `{"name":count}`
+fn counted(name: &str, count: i64) -> Vec<u8> {
+    let mut body = Vec::with_capacity(32);
+    for part in [b"{\"", name.as_bytes(), b"\":"] {
+        body.extend_from_slice(part);
+    }
+    body.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+    body.extend_from_slice(b"}\n");
+    body
+}
+
+fn shown(field: Option<&str>, reply: &Reply) -> Vec<u8> {
+    let mut body = Vec::new();
+    match field {
+        Some(field) => {
+            body.extend_from_slice(b"{\"");
+            body.extend_from_slice(field.as_bytes());
+            body.extend_from_slice(b"\":");
+            json::write(&mut body, reply);
+            body.push(b'}');
+        }
+        None => json::write(&mut body, reply),
+    }
+    body.push(b'\n');
+    body
+}
+
+/// A message as a pop returns it.
+struct Popped {
+    message: Vec<u8>,
+    /// In an at-least-once queue.
+    delivery: Option<Delivery>,
+}
+
+/// What is known about a delivery.
+struct Delivery {
+    /// Digits.
+    receipt: String,
+    /// How often the message was delivered, with this time.
+    deliveries: i64,
+    waited_ms: i64,
+}
+
+/// The reply is that of LPOP with a count, of BLMPOP, or of QUEUE POP.
+fn popped(items: Vec<Reply>, is_many: bool) -> Result<Response, Reply> {
+    let items = match <[Reply; 2]>::try_from(items) {
+        Ok([_, Reply::Array(items)]) => items,
+        Ok(both) => both.into(),
+        Err(items) => items,
+    };
+    let mut messages = items.into_iter().map(message_of).collect::<Result<Vec<_>, _>>()?;
+    if is_many {
+        return Ok(Response::json(Status::Ok, many(&messages)));
+    }
+    let Some(Popped { message, delivery }) = messages.pop() else { return Err(Reply::Null) };
+    let mut response = Response::new(Status::Ok, "application/octet-stream", message);
+    if let Some(Delivery { receipt, deliveries, waited_ms }) = delivery {
+        response = response
+            .with("Tidegate-Receipt", &receipt)
+            .with("Tidegate-Deliveries", &deliveries.to_string())
+            .with("Tidegate-Waited-Ms", &waited_ms.to_string());
+    }
+    Ok(response)
+}
+
+fn message_of(item: Reply) -> Result<Popped, Reply> {
+    match item {
+        Reply::Bulk(message) => Ok(Popped { message, delivery: None }),
+        Reply::Array(fields) => match <[Reply; 4]>::try_from(fields) {
+            Ok(
+                [
+                    Reply::Bulk(receipt),
+                    Reply::Bulk(message),
+                    Reply::Integer(deliveries),
+                    Reply::Integer(waited_ms),
+                ],
+            ) if receipt.iter().all(u8::is_ascii_digit) => {
+                let receipt = String::from_utf8_lossy(&receipt).into_owned();
+                Ok(Popped { message, delivery: Some(Delivery { receipt, deliveries, waited_ms }) })
+            }
+            Ok(other) => Err(Reply::Array(other.into())),
+            Err(fields) => Err(Reply::Array(fields)),
+        },
+        other => Err(other),
+    }
+}
+
+fn many(messages: &[Popped]) -> Vec<u8> {
+    let mut body = b"{\"messages\":".to_vec();
+    json::write_list(&mut body, messages.iter(), |out, Popped { message, delivery }| {
+        out.extend_from_slice(b"{\"message\":");
+        json::write_bytes(out, message);
+        if let Some(Delivery { receipt, deliveries, waited_ms }) = delivery {
+            let text = format!(
+                ",\"receipt\":\"{receipt}\",\"deliveries\":{deliveries},\"waited-ms\":{waited_ms}"
+            );
+            out.extend_from_slice(text.as_bytes());
+        }
+        out.push(b'}');
+    });
+    body.extend_from_slice(b"}\n");
+    body
+}

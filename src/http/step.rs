@@ -1,0 +1,17 @@
+//! What follows from a reply.
+
+use super::response::Response;
+use super::session::Change;
+
+/// What follows from a reply.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// This is the response.
+    Respond(Response),
+    /// The connection has another user, or not.
+    Session(Change, Result<(), Vec<u8>>),
+    /// More replies will come.
+    More,
+    /// The response was a stream, and is over.
+    End,
+}
