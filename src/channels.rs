@@ -30,6 +30,8 @@ pub(crate) struct Channels {
     channels: Topics,
     patterns: Topics,
     shard_channels: Topics,
+    /// The number of all subscribers of all of these.
+    subscription_count: usize,
     hasher: RandomState,
 }
 
@@ -38,7 +40,8 @@ impl Channels {
     pub(crate) fn new(seed: u64) -> Channels {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x6761_7465);
         let topics = || IndexMap::with_hasher(hasher.clone());
-        Channels { channels: topics(), patterns: topics(), shard_channels: topics(), hasher }
+        let (channels, patterns, shard_channels) = (topics(), topics(), topics());
+        Channels { channels, patterns, shard_channels, subscription_count: 0, hasher }
     }
 
     fn topics(&self, kind: Kind) -> &Topics {
@@ -62,13 +65,15 @@ impl Channels {
         let hasher = self.hasher.clone();
         let topics = self.topics_mut(kind);
         if let Some((_, key, subscribers)) = topics.get_full_mut(name) {
-            subscribers.insert(client);
-            return key.clone();
+            let (key, is_new) = (key.clone(), subscribers.insert(client));
+            self.subscription_count += usize::from(is_new);
+            return key;
         }
         let key = Key::from(name);
         let mut subscribers = Subscribers::with_hasher(hasher);
         subscribers.insert(client);
         topics.insert(key.clone(), subscribers);
+        self.subscription_count += 1;
         key
     }
 
@@ -76,7 +81,7 @@ impl Channels {
     pub(crate) fn unsubscribe(&mut self, kind: Kind, name: &[u8], client: ClientId) {
         let topics = self.topics_mut(kind);
         if let Some((index, _, subscribers)) = topics.get_full_mut(name) {
-            subscribers.swap_remove(&client);
+            let was_there = subscribers.swap_remove(&client);
             if let Some(capacity) = slack::smaller(subscribers.len(), subscribers.capacity()) {
                 subscribers.shrink_to(capacity);
             }
@@ -86,6 +91,7 @@ impl Channels {
                     topics.shrink_to(capacity);
                 }
             }
+            self.subscription_count -= usize::from(was_there);
         }
     }
 
@@ -113,6 +119,11 @@ impl Channels {
         self.topics(kind).len()
     }
 
+    /// Returns the number of subscriptions of all kinds.
+    pub(crate) fn subscription_count(&self) -> usize {
+        self.subscription_count
+    }
+
     /// True if no name of one kind has subscribers.
     pub(crate) fn is_empty(&self, kind: Kind) -> bool {
         self.topics(kind).is_empty()
@@ -120,8 +131,11 @@ impl Channels {
 
     /// Panics if there is a name without subscribers.
     pub(crate) fn check_invariants(&self) {
+        let mut count = 0;
         for kind in [Kind::Channel, Kind::Pattern, Kind::Shard] {
             assert!(self.topics(kind).values().all(|subscribers| !subscribers.is_empty()));
+            count += self.topics(kind).values().map(Subscribers::len).sum::<usize>();
         }
+        assert_eq!(count, self.subscription_count, "subscriptions");
     }
 }

@@ -1,6 +1,6 @@
 //! Times counted in buckets whose width grows with the time: any time is known to within one percent.
 //! The buckets are those of an HdrHistogram with two digits, as in Redis, so that percentiles and
-//! borders are the same. <http://hdrhistogram.org/>
+//! borders are the same. <http://hdrhistogram.org/> Besides, a coarser kind for metrics.
 
 /// Buckets of equal width, of which the upper half is used. Below twice as many nanoseconds, each bucket
 /// is one wide.
@@ -66,6 +66,53 @@ impl Histogram {
             border *= 2;
         }
         found
+    }
+}
+
+/// Numbers counted in few buckets, each up to four times the previous one: for metrics, whose collectors
+/// keep every bucket. It allocates nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CoarseHistogram {
+    counts: [u64; CoarseHistogram::BUCKETS],
+    sum: u64,
+}
+
+impl CoarseHistogram {
+    /// The borders are 1, 4, 16 and so on up to 268,435,456; one bucket has what is above.
+    const BUCKETS: usize = 16;
+
+    /// Adds a number.
+    #[inline]
+    pub(crate) fn add(&mut self, number: u64) {
+        self.add_many(number, 1);
+    }
+
+    /// Adds the same number several times.
+    #[inline]
+    pub(crate) fn add_many(&mut self, number: u64, count: u64) {
+        let bits = u64::BITS - number.saturating_sub(1).leading_zeros();
+        let bucket = bits.div_ceil(2) as usize;
+        self.counts[bucket.min(CoarseHistogram::BUCKETS - 1)] += count;
+        self.sum = self.sum.saturating_add(number.saturating_mul(count));
+    }
+
+    /// The sum of all numbers.
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The borders, each with how many numbers are up to it.
+    pub(crate) fn borders(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.counts[..CoarseHistogram::BUCKETS - 1].iter();
+        counts.enumerate().scan(0, |below, (bucket, count)| {
+            *below += count;
+            Some((1 << (2 * bucket), *below))
+        })
     }
 }
 
@@ -135,5 +182,19 @@ mod tests {
         assert_eq!(histogram.total(), 7);
         assert_eq!(histogram.borders(), [(1, 3), (33, 4), (66, 5), (1_082_130, 7)]);
         assert!(histogram.percentile(100.0) >= NANOS_MAX);
+    }
+
+    #[test]
+    fn a_coarse_bucket_is_four_times_the_previous_one() {
+        let mut histogram = CoarseHistogram::default();
+        for number in [0, 1, 2, 4, 5, 16, 17, 1 << 28, (1 << 28) + 1] {
+            histogram.add(number);
+        }
+        let borders: Vec<(u64, u64)> = histogram.borders().collect();
+        assert_eq!(borders[..4], [(1, 2), (4, 4), (16, 6), (64, 7)]);
+        assert_eq!(borders.last(), Some(&(1 << 28, 8)));
+        assert_eq!((histogram.total(), histogram.sum()), (9, 46 + 2 * (1 << 28)));
+        histogram.add_many(u64::MAX, 3);
+        assert_eq!((histogram.total(), histogram.sum()), (12, u64::MAX));
     }
 }

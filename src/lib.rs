@@ -64,7 +64,8 @@
 //! | `engine` | how a command is defined and run: its row, the table; dispatch, gates, call, context; waiting and waking |
 //! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead letters |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
-//! | `figures` | tables of everything counted and measured, for INFO and MEMORY STATS |
+//! | `figures` | tables of everything counted and measured, for INFO, MEMORY STATS, QUEUE INFO and the metrics |
+//! | `exposition` | the text formats of metrics: Prometheus, OpenMetrics |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
 //! | `acl` | users: their passwords, what they may do, what was refused |
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
@@ -140,6 +141,7 @@ mod deadlines;
 mod departure;
 mod effects;
 mod engine;
+mod exposition;
 mod flags;
 mod histogram;
 mod keyspace;
@@ -180,6 +182,8 @@ pub mod settings;
 pub mod snapshot;
 #[doc(hidden)]
 pub use commands::{command_names, commands_markdown};
+#[doc(hidden)]
+pub use figures::metrics_markdown;
 
 // A server, and in-process clients of it.
 pub use in_process::{Calls, ClientError, Delivered, Message, ReceiptCalls};

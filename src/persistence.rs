@@ -2,6 +2,7 @@
 //! the gates. Also the requests of commands to the journal. The files themselves are not its concern.
 
 use crate::client_id::ClientId;
+use crate::histogram::CoarseHistogram;
 
 /// State shared by the journal and the commands.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Persistence {
     pub pending_syncs: u32,
     /// Times that a sync was due while the previous one was in progress.
     pub delayed_syncs: u64,
+    /// The microseconds of each successful sync, until the server knew of its end.
+    pub(crate) sync_times: CoarseHistogram,
     /// Rewrites begun.
     pub rewrites: u64,
     /// Failed rewrites since the last successful one.
@@ -64,6 +67,7 @@ impl Default for Persistence {
             pending_bytes: 0,
             pending_syncs: 0,
             delayed_syncs: 0,
+            sync_times: CoarseHistogram::default(),
             rewrites: 0,
             failed_rewrites: 0,
             last_rewrite_s: None,

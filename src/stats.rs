@@ -1,7 +1,7 @@
 //! Counters since the start, for INFO. CONFIG RESETSTAT resets them.
 
 use crate::acl::LogSubject;
-use crate::histogram::Histogram;
+use crate::histogram::{CoarseHistogram, Histogram};
 use std::collections::VecDeque;
 
 /// Counters of one command.
@@ -84,6 +84,8 @@ pub(crate) struct Stats {
     pub turns: u64,
     pub turn_usec: u64,
     pub turn_longest_usec: u64,
+    /// The microseconds of each turn.
+    pub turn_times: CoarseHistogram,
     /// Published messages sent to subscribers.
     pub messages_delivered: u64,
     /// Keys that had expired before the counters were reset.

@@ -10,6 +10,7 @@ const MODULES: &[&[&str]] = &[
     &["slack"],
     &[
         "clock",
+        "exposition",
         "glob",
         "histogram",
         "line_limit",

@@ -411,6 +411,7 @@ impl Broker {
         let State { settings, stats, latency, .. } = &mut self.state;
         stats.turns += 1;
         stats.turn_usec += took_us;
+        stats.turn_times.add(took_us);
         stats.turn_longest_usec = stats.turn_longest_usec.max(took_us);
         let threshold_ms = settings.latency_threshold_ms;
         if threshold_ms > 0 && took_us / 1000 >= threshold_ms {

@@ -1,7 +1,7 @@
 //! The table of commands as documentation.
 
 use super::table;
-use crate::engine::{Command, Group};
+use crate::engine::Command;
 use std::fmt::Write;
 
 /// Returns the names of all commands and subcommands in capitals (`CLIENT LIST`), in the order of the
@@ -24,7 +24,7 @@ pub fn commands_markdown() -> String {
     let mut text = String::from("| command | since | what it does |\n|---|---|---|\n");
     for command in runnable() {
         let summary = command.summary.replace('|', "\\|");
-        let server = if command.group == Group::Queue { "Tidegate" } else { "Redis" };
+        let server = if command.is_own { "Tidegate" } else { "Redis" };
         // Writing to a string cannot fail.
         let _ =
             writeln!(text, "| `{}` | {server} {} | {summary} |", spelled(command), command.since);

@@ -24,6 +24,7 @@ mod keys;
 mod latency;
 mod list;
 mod memory;
+mod metrics;
 mod object;
 pub(crate) mod pubsub;
 mod push;
@@ -63,6 +64,7 @@ static FAMILIES: &[&[Command]] = &[
     client::COMMANDS,
     server::COMMANDS,
     info::COMMANDS,
+    metrics::COMMANDS,
     memory::COMMANDS,
     latency::COMMANDS,
     command_info::COMMANDS,

@@ -42,6 +42,8 @@ pub(crate) struct Command {
     category: Option<&'static str>,
     /// The version of Redis that introduced it; of Tidegate, for our own commands.
     pub since: &'static str,
+    /// Whether Redis has no such command.
+    pub is_own: bool,
     pub summary: &'static str,
     /// Its complexity, in big O notation.
     pub cost: &'static str,
@@ -68,6 +70,7 @@ impl Command {
             group: Group::Server,
             category: None,
             since: "",
+            is_own: false,
             summary: "",
             cost: "O(1)",
             args: &[],
@@ -102,6 +105,11 @@ impl Command {
 
     pub(crate) const fn since(self, since: &'static str) -> Command {
         Command { since, ..self }
+    }
+
+    /// Sets the version of Tidegate that introduced it: Redis has no such command.
+    pub(crate) const fn own_since(self, since: &'static str) -> Command {
+        Command { is_own: true, ..self.since(since) }
     }
 
     /// Sets the summary: one sentence that says what it does.

@@ -12,6 +12,9 @@ pub struct Figure<R = FromBroker> {
     pub unit: Unit,
     /// One sentence of explanation.
     pub help: &'static str,
+    /// Its name as a metric, without the prefix of all. Empty for texts, and for what follows from other
+    /// metrics.
+    pub metric: &'static str,
     /// Computes the value. It must not walk all keys or all clients.
     pub read: R,
 }
@@ -57,6 +60,17 @@ pub enum Unit {
     None,
 }
 
+impl Unit {
+    /// How many of it are a base unit, in which metrics are: seconds, bytes.
+    pub fn per_base_unit(self) -> f64 {
+        match self {
+            Unit::Milliseconds => 1e3,
+            Unit::Microseconds | Unit::UnixMicroseconds => 1e6,
+            _ => 1.0,
+        }
+    }
+}
+
 /// A value. `Display` writes it as INFO does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -67,7 +81,7 @@ pub enum Value<'a> {
     /// Seconds, in microseconds; INFO shows six digits.
     Seconds(u64),
     Text(Cow<'a, str>),
-    /// Not known, or there is none. A reply shows null.
+    /// Not known, or there is none. INFO shows -1, another reply null.
     Unknown,
 }
 
@@ -79,7 +93,7 @@ impl fmt::Display for Value<'_> {
             Value::Part(part) => write!(f, "{part:.2}"),
             Value::Seconds(us) => write!(f, "{}.{:06}", us / 1_000_000, us % 1_000_000),
             Value::Text(text) => f.write_str(text),
-            Value::Unknown => Ok(()),
+            Value::Unknown => f.write_str("-1"),
         }
     }
 }
@@ -146,22 +160,34 @@ impl From<String> for Value<'_> {
 
 pub(super) const fn counter<R: Copy>(
     name: &'static str,
+    metric: &'static str,
     unit: Unit,
     help: &'static str,
     read: R,
 ) -> Figure<R> {
-    Figure { name, kind: Kind::Counter, unit, help, read }
+    Figure { name, kind: Kind::Counter, unit, help, metric, read }
 }
 
 pub(super) const fn gauge<R: Copy>(
     name: &'static str,
+    metric: &'static str,
     unit: Unit,
     help: &'static str,
     read: R,
 ) -> Figure<R> {
-    Figure { name, kind: Kind::Gauge, unit, help, read }
+    Figure { name, kind: Kind::Gauge, unit, help, metric, read }
 }
 
 pub(super) const fn text<R: Copy>(name: &'static str, help: &'static str, read: R) -> Figure<R> {
-    Figure { name, kind: Kind::Text, unit: Unit::None, help, read }
+    Figure { name, kind: Kind::Text, unit: Unit::None, help, metric: "", read }
+}
+
+/// A text that is `ok` or `err`: 1 or 0 as a metric.
+pub(super) const fn status<R: Copy>(
+    name: &'static str,
+    metric: &'static str,
+    help: &'static str,
+    read: R,
+) -> Figure<R> {
+    Figure { metric, ..text(name, help, read) }
 }

@@ -1,48 +1,63 @@
 //! Append files: whether they are written, their size, rewrites, the progress of loading.
 
 use super::figure::Unit::{Bytes, Count, Flag, Percent, Seconds, UnixSeconds};
-use super::figure::{Figure, counter, gauge, text};
+use super::figure::{Figure, counter, gauge, status};
 use super::reading::Reading;
 
 #[rustfmt::skip]
 pub(super) static FIGURES: &[Figure] = &[
-    gauge("aof_enabled", Flag, "Whether there are append files, or the first are being written.",
+    gauge("aof_enabled", "aof_enabled", Flag,
+        "Whether there are append files, or the first are being written.",
         |r| is_on(r).into()),
-    text("aof_last_write_status", "Whether changes can be written: ok or err.",
-        |r| status(r.state.persistence.refusal().is_some()).into()),
-    gauge("aof_current_size", Bytes, "Bytes of all append files.", |r| r.state.persistence.current_bytes.into()),
-    gauge("aof_base_size", Bytes, "Bytes of the base file after the last rewrite, or when it was loaded.",
+    status("aof_last_write_status", "aof_last_write_ok",
+        "Whether changes can be written: ok or err, as a metric 1 or 0.",
+        |r| ok_or_err(r.state.persistence.refusal().is_some()).into()),
+    gauge("aof_current_size", "aof_size_bytes", Bytes,
+        "Bytes of all append files.", |r| r.state.persistence.current_bytes.into()),
+    gauge("aof_base_size", "aof_base_size_bytes", Bytes,
+        "Bytes of the base file after the last rewrite, or when it was loaded.",
         |r| r.state.persistence.base_bytes.into()),
-    gauge("aof_buffer_length", Bytes, "Bytes of changes that wait to be written.",
+    gauge("aof_buffer_length", "aof_pending_bytes", Bytes, "Bytes of changes that wait to be written.",
         |r| r.state.persistence.pending_bytes.into()),
-    gauge("aof_pending_bio_fsync", Count, "Syncs in progress.", |r| r.state.persistence.pending_syncs.into()),
-    counter("aof_delayed_fsync", Count, "Times that a sync was due while the previous one was in progress.",
+    gauge("aof_pending_bio_fsync", "aof_syncs_in_progress", Count,
+        "Syncs in progress.", |r| r.state.persistence.pending_syncs.into()),
+    counter("aof_delayed_fsync", "aof_syncs_delayed_total", Count,
+        "Times that a sync was due while the previous one was in progress.",
         |r| r.state.persistence.delayed_syncs.into()),
 
-    gauge("aof_rewrite_in_progress", Flag, "Whether the files are being rewritten.",
+    gauge("aof_rewrite_in_progress", "aof_rewrite_in_progress", Flag,
+        "Whether the files are being rewritten.",
         |r| r.state.persistence.is_rewriting.into()),
-    gauge("aof_rewrite_scheduled", Flag, "Whether a rewrite was requested and has not begun.",
+    gauge("aof_rewrite_scheduled", "aof_rewrite_scheduled", Flag,
+        "Whether a rewrite was requested and has not begun.",
         |r| r.state.persistence.is_rewrite_wanted.into()),
-    gauge("aof_last_rewrite_time_sec", Seconds, "Time that the last rewrite took; -1 if there was none.",
-        |r| or_minus_one(r.state.persistence.last_rewrite_s).into()),
-    gauge("aof_current_rewrite_time_sec", Seconds, "Time since the current rewrite began; -1 without one.",
-        |r| or_minus_one(rewriting_s(r)).into()),
-    text("aof_last_bgrewrite_status", "How the last rewrite ended: ok or err.",
-        |r| status(r.state.persistence.failed_rewrites > 0).into()),
-    counter("aof_rewrites", Count, "Rewrites begun.", |r| r.state.persistence.rewrites.into()),
-    gauge("aof_rewrites_consecutive_failures", Count, "Failed rewrites since the last successful one.",
+    gauge("aof_last_rewrite_time_sec", "aof_last_rewrite_duration_seconds", Seconds,
+        "Time that the last rewrite took, if there was one.",
+        |r| r.state.persistence.last_rewrite_s.into()),
+    gauge("aof_current_rewrite_time_sec", "aof_current_rewrite_duration_seconds", Seconds,
+        "Time since the current rewrite began, if there is one.",
+        |r| rewriting_s(r).into()),
+    status("aof_last_bgrewrite_status", "aof_last_rewrite_ok",
+        "How the last rewrite ended: ok or err, as a metric 1 or 0.",
+        |r| ok_or_err(r.state.persistence.failed_rewrites > 0).into()),
+    counter("aof_rewrites", "aof_rewrites_total", Count,
+        "Rewrites begun.", |r| r.state.persistence.rewrites.into()),
+    gauge("aof_rewrites_consecutive_failures", "aof_rewrite_failures", Count,
+        "Failed rewrites since the last successful one.",
         |r| r.state.persistence.failed_rewrites.into()),
 
-    gauge("loading", Flag, "Whether append files are being loaded.", |r| r.state.persistence.loading.is_some().into()),
-    gauge("loading_start_time", UnixSeconds, "Calendar time at which loading began.",
+    gauge("loading", "loading", Flag,
+        "Whether append files are being loaded.", |r| r.state.persistence.loading.is_some().into()),
+    gauge("loading_start_time", "", UnixSeconds, "Calendar time at which loading began.",
         |r| r.state.persistence.loading.unwrap_or_default().began_unix_s.into()),
-    gauge("loading_total_bytes", Bytes, "Bytes of the files being loaded.",
+    gauge("loading_total_bytes", "loading_bytes", Bytes, "Bytes of the files being loaded.",
         |r| r.state.persistence.loading.unwrap_or_default().total_bytes.into()),
-    gauge("loading_loaded_bytes", Bytes, "Bytes already loaded.",
+    gauge("loading_loaded_bytes", "loading_loaded_bytes", Bytes, "Bytes already loaded.",
         |r| r.state.persistence.loading.unwrap_or_default().loaded_bytes.into()),
-    gauge("loading_loaded_perc", Percent, "Loaded part of the files.",
+    gauge("loading_loaded_perc", "", Percent, "Loaded part of the files.",
         |r| r.state.persistence.loading.unwrap_or_default().percent().into()),
-    gauge("loading_eta_seconds", Seconds, "Time until the rest is loaded, at the speed so far.",
+    gauge("loading_eta_seconds", "loading_remaining_seconds", Seconds,
+        "Time until the rest is loaded, at the speed so far.",
         |r| seconds_left(r).into()),
 ];
 
@@ -51,12 +66,8 @@ fn is_on(r: &Reading<'_>) -> bool {
     persistence.is_on || (persistence.is_rewriting && r.state.settings.appendonly)
 }
 
-fn status(is_bad: bool) -> &'static str {
+fn ok_or_err(is_bad: bool) -> &'static str {
     if is_bad { "err" } else { "ok" }
-}
-
-fn or_minus_one(seconds: Option<u64>) -> i64 {
-    seconds.map_or(-1, |seconds| seconds as i64)
 }
 
 fn rewriting_s(r: &Reading<'_>) -> Option<u64> {

@@ -6,14 +6,16 @@ use crate::keyspace::{DbIndex, Keyspace};
 
 #[rustfmt::skip]
 pub(super) static FIGURES: &[Figure] = &[
-    gauge("keys", Count, "Keys in all databases.", |r| r.key_count().into()),
-    gauge("bytes_per_key", Bytes, "Memory of all keys, values and tables, per key.",
+    gauge("keys", "keys", Count, "Keys in all databases.", |r| r.key_count().into()),
+    gauge("bytes_per_key", "", Bytes, "Memory of all keys, values and tables, per key.",
         |r| r.state.keyspace.bytes().checked_div(r.key_count()).unwrap_or(0).into()),
-    counter("keyspace_hits", Count, "Look-ups for reading that found the key.", |r| r.state.stats.keyspace_hits.into()),
-    counter("keyspace_misses", Count, "Look-ups for reading that found no key.",
+    counter("keyspace_hits", "key_hits_total", Count,
+        "Look-ups for reading that found the key.", |r| r.state.stats.keyspace_hits.into()),
+    counter("keyspace_misses", "key_misses_total", Count, "Look-ups for reading that found no key.",
         |r| r.state.stats.keyspace_misses.into()),
-    counter("changes", Count, "Changes made by commands.", |r| r.state.keyspace.changes().into()),
-    counter("expired_keys", Count, "Keys that expired.",
+    counter("changes", "changes_total", Count,
+        "Changes made by commands.", |r| r.state.keyspace.changes().into()),
+    counter("expired_keys", "keys_expired_total", Count, "Keys that expired.",
         |r| r.state.keyspace.expired_count().saturating_sub(r.state.stats.expired_before).into()),
 ];
 
@@ -39,15 +41,16 @@ impl DatabaseSize {
 /// For each database, as INFO shows it.
 #[rustfmt::skip]
 pub static EACH_DATABASE: &[Each<DatabaseSize>] = &[
-    gauge("keys", Count, "Keys in the database.", |size| size.keys.into()),
-    gauge("expires", Count, "Keys in the database that will expire.", |size| size.expiring.into()),
+    gauge("keys", "database_keys", Count, "Keys in the database.", |size| size.keys.into()),
+    gauge("expires", "database_expiring_keys", Count,
+        "Keys in the database that will expire.", |size| size.expiring.into()),
 ];
 
 /// For each database, as MEMORY STATS shows it.
 #[rustfmt::skip]
 pub static EACH_DATABASE_BYTES: &[Each<DatabaseSize>] = &[
-    gauge("overhead.hashtable.main", Bytes, "Memory of the database's table of keys.",
+    gauge("overhead.hashtable.main", "", Bytes, "Memory of the database's table of keys.",
         |size| size.table_bytes.into()),
-    gauge("overhead.hashtable.expires", Bytes, "Memory of the database's table of keys that will expire.",
+    gauge("overhead.hashtable.expires", "", Bytes, "Memory of the database's table of keys that will expire.",
         |size| size.expiry_bytes.into()),
 ];

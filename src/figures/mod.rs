@@ -1,8 +1,8 @@
-//! Everything that the broker counts and measures about itself, in tables by subject. INFO and MEMORY
-//! STATS show these figures, each in its own order and under its own names.
+//! Everything that the broker counts and measures about itself, in tables by subject. INFO, MEMORY STATS,
+//! QUEUE INFO and the metrics show these figures, each in its own order and under its own names.
 //!
-//! A figure is a row: its name, its kind (counter, gauge or text), its unit, a sentence of help, and how
-//! to compute it from the state. A value that needs a walk over all keys or clients is no figure.
+//! A figure is a row: its name, its name as a metric, its kind (counter, gauge or text), its unit, a sentence
+//! of help, and how to compute it from the state. A value that needs a walk over all keys or clients is no figure.
 //! Figures of each of several things, such as each command, are in separate tables whose names begin
 //! with `EACH`.
 
@@ -11,8 +11,10 @@ mod clients;
 mod commands;
 mod figure;
 mod files;
+mod histograms;
 mod keys;
 mod memory;
+mod metrics;
 mod queues;
 mod reading;
 mod server;
@@ -22,7 +24,12 @@ mod tests;
 pub use channels::EACH_CHANNEL_POLICY;
 pub use commands::{EACH_COMMAND, EACH_ERROR};
 pub use figure::{Each, Figure, FromBroker, Kind, Unit, Value};
+pub use histograms::{HISTOGRAMS, HistogramFigure};
 pub use keys::{DatabaseSize, EACH_DATABASE, EACH_DATABASE_BYTES};
+pub use metrics::{
+    BUILD_INFO, Family, QUEUES_KNOWN, QUEUES_SHOWN, families, is_yes, metrics_markdown,
+};
+pub(crate) use metrics::{write_all, write_each};
 pub use queues::{EACH_QUEUE, EACH_QUEUE_COUNTS, QUEUE_SUMS, QUEUES};
 pub use reading::Reading;
 

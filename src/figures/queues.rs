@@ -1,15 +1,16 @@
 //! Queues: those under policies together, and what is known about each queue.
 
 use super::figure::Unit::{Bytes, Count, Milliseconds};
-use super::figure::{Each, Figure, counter, gauge, text};
+use super::figure::{Each, Figure, counter, gauge, status, text};
 use crate::keyspace::QueueSummary;
 use crate::pauses::Pauses;
 
 /// All queues under policies together. INFO shows the whole table.
 #[rustfmt::skip]
 pub static QUEUES: &[Figure] = &[
-    gauge("queue_policies", Count, "Queue policies in force.", |r| r.state.keyspace.policies().iter().len().into()),
-    gauge("queue_in_flight", Count, "Messages delivered but not yet acknowledged.",
+    gauge("queue_policies", "queue_policies", Count,
+        "Queue policies in force.", |r| r.state.keyspace.policies().iter().len().into()),
+    gauge("queue_in_flight", "queues_in_flight", Count, "Messages delivered but not yet acknowledged.",
         |r| r.state.keyspace.in_flight_len().into()),
 ];
 
@@ -18,16 +19,23 @@ pub static QUEUES: &[Figure] = &[
 pub static EACH_QUEUE: &[Each<QueueSummary>] = &[
     text("policy", "The policy that applies.",
         |queue| queue.policy.as_ref().map(|policy| String::from_utf8_lossy(&policy.name)).into()),
-    gauge("length", Count, "Ready messages.", |queue| queue.len.into()),
-    gauge("bytes", Bytes, "Bytes of the ready messages; known under a policy.", |queue| queue.bytes.into()),
-    gauge("oldest-age-ms", Milliseconds, "How long the oldest ready message has been ready; known under a policy.",
+    gauge("length", "queue_length", Count, "Ready messages.", |queue| queue.len.into()),
+    gauge("bytes", "queue_bytes", Bytes,
+        "Bytes of the ready messages; known under a policy.", |queue| queue.bytes.into()),
+    gauge("oldest-age-ms", "queue_oldest_age_seconds", Milliseconds,
+        "How long the oldest ready message has been ready; known under a policy.",
         |queue| queue.oldest_age_ms.into()),
-    gauge("in-flight", Count, "Messages delivered but not yet acknowledged.", |queue| queue.in_flight.into()),
-    gauge("delayed", Count, "Messages that are not yet ready.", |queue| queue.delayed.into()),
-    gauge("consumers-waiting", Count, "Clients that wait for a message.", |queue| queue.consumers_waiting.into()),
-    gauge("producers-waiting", Count, "Clients that wait for capacity.", |queue| queue.producers_waiting.into()),
-    text("paused", "The paused directions: none, read, write or all.", |queue| paused_word(queue.pauses).into()),
-    gauge("paused-for-ms", Milliseconds, "Time until a pause ends by itself.", |queue| queue.paused_for_ms.into()),
+    gauge("in-flight", "queue_in_flight", Count,
+        "Messages delivered but not yet acknowledged.", |queue| queue.in_flight.into()),
+    gauge("delayed", "queue_delayed", Count,
+        "Messages that are not yet ready.", |queue| queue.delayed.into()),
+    gauge("consumers-waiting", "queue_consumers_waiting", Count,
+        "Clients that wait for a message.", |queue| queue.consumers_waiting.into()),
+    gauge("producers-waiting", "queue_producers_waiting", Count,
+        "Clients that wait for capacity.", |queue| queue.producers_waiting.into()),
+    status("paused", "queue_paused", "The paused directions: none, read, write or all; as a metric 0 or 1.", |queue| paused_word(queue.pauses).into()),
+    gauge("paused-for-ms", "", Milliseconds,
+        "Time until a pause ends by itself.", |queue| queue.paused_for_ms.into()),
 ];
 
 /// Defines the counts of messages twice: as sums over all queues, and for each queue.
@@ -35,13 +43,16 @@ macro_rules! counts {
     ($($name:literal, $total:ident, $help:literal;)*) => {
         /// Totals over all queues, for INFO.
         pub static QUEUE_SUMS: &[Figure] = &[
-            $(counter(concat!("queue_", stringify!($total)), Count, $help,
+            $(counter(concat!("queue_", stringify!($total)), concat!("queues_", stringify!($total), "_total"), Count,
+                $help,
                 |r| r.state.keyspace.queue_sums().$total.into()),)*
         ];
 
         /// For each queue: its counts.
-        pub static EACH_QUEUE_COUNTS: &[Each<QueueSummary>] =
-            &[$(counter($name, Count, $help, |queue| queue.totals.$total.into()),)*];
+        pub static EACH_QUEUE_COUNTS: &[Each<QueueSummary>] = &[
+            $(counter($name, concat!("queue_", stringify!($total), "_total"), Count,
+                $help, |queue| queue.totals.$total.into()),)*
+        ];
     };
 }
 
@@ -53,12 +64,14 @@ counts! {
     "redelivered", redelivered, "Messages delivered again.";
     "nacked", nacked, "Messages returned by QUEUE NACK, including those that became dead letters or expired.";
     "timed-out", timed_out, "Messages in flight returned after ack-timeout-ms, counted likewise.";
-    "connection-lost", connection_lost, "Messages in flight returned because their connection was closed or reset, counted likewise.";
+    "connection-lost", connection_lost,
+        "Messages in flight returned because their connection was closed or reset, counted likewise.";
     "expired", expired, "Messages that expired in a queue.";
     "rejected", rejected, "Messages refused because the queue was full or paused.";
     "dropped", dropped, "Messages dropped for a reason other than expiry, without a dead-letter queue.";
     "drop-head", drop_head, "Of the dropped messages: the oldest in a queue above its limits.";
-    "dead-letter-full", dead_letter_full, "Of the dropped or expired messages: those that a full dead-letter queue refused.";
+    "dead-letter-full", dead_letter_full,
+        "Of the dropped or expired messages: those that a full dead-letter queue refused.";
     "hop-limit", hop_limit, "Of the dropped or expired messages: those dead-lettered too often without a delivery.";
     "purged", purged, "Messages dropped by QUEUE PURGE.";
     "dead-lettered", dead_lettered, "Messages moved to a dead-letter queue.";

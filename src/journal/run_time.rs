@@ -115,6 +115,7 @@ fn end_recording(broker: &mut Broker) {
         is_rewrite_wanted: before.is_rewrite_wanted,
         rewrites: before.rewrites,
         delayed_syncs: before.delayed_syncs,
+        sync_times: before.sync_times,
         failed_rewrites: before.failed_rewrites,
         last_rewrite_s: before.last_rewrite_s,
         ..Persistence::default()

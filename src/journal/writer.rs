@@ -500,7 +500,8 @@ impl Journal {
     fn finish_sync_to(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
         // For a file that is no longer written to, or was found to be broken meanwhile.
         let Some(at) = self.syncs.iter().position(|other| other.sync == sync) else { return };
-        self.syncs.swap_remove(at);
+        let took_us = now.monotonic_us.saturating_sub(self.syncs.swap_remove(at).begun_us);
+        broker.persistence_mut().sync_times.add(took_us);
         // Bytes covered by earlier ones were written before this one began.
         self.synced = self.synced.max(sync);
         self.tail.durable = self.tail.durable.max(end);

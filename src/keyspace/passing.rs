@@ -6,6 +6,7 @@
 use super::delivery::{Claim, Delivery};
 use super::entry::Full;
 use super::holdings::Holder;
+use super::queues::waited_ms;
 use super::{Attachments, Keyspace, Position, QueueState, Slot, WrongType};
 use crate::client_id::ClientId;
 use crate::queue::{End, Queue};
@@ -130,7 +131,11 @@ impl Keyspace {
             let number = self.registry.last_delivery;
             stamp.deliver(number, end);
             delivered += 1;
-            redelivered += u64::from(stamp.deliveries > 1);
+            if stamp.deliveries > 1 {
+                redelivered += 1;
+            } else {
+                self.registry.waits.add(waited_ms(&stamp, self.queue_ms));
+            }
             let delivery = Delivery::new(message, stamp, claim, self.queue_ms);
             read(number, &delivery);
             self.registry.holdings.add(delivery.holder(at.db), key, number, claim.input);

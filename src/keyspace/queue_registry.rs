@@ -7,6 +7,7 @@ use super::totals::Totals;
 use super::{DbIndex, Departure, Key};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
+use crate::histogram::CoarseHistogram;
 use crate::note::DeadLetterRow;
 use crate::policy::Policies;
 use crate::queue::DeadLetter;
@@ -41,6 +42,8 @@ pub(super) struct QueueRegistry {
     /// Queues that had nothing left when added, the longest idle first; each once.
     pub(super) idle: VecDeque<(DbIndex, Key)>,
     pub(super) sums: Totals,
+    /// The milliseconds from when a message was ready to its first delivery, under policies.
+    pub(super) waits: CoarseHistogram,
     /// Limit on the messages that each queue remembers for deduplication.
     pub(super) dedup_max: usize,
     /// Limit on the idle queues that are remembered.

@@ -1,6 +1,14 @@
 //! Access to the state of queues under policies.
 
 use super::{DbIndex, Keyspace, QueueState, Slot, Totals};
+use crate::histogram::CoarseHistogram;
+use crate::queue::{End, Stamp};
+
+/// How long a message with this stamp has been ready.
+#[inline]
+pub(super) fn waited_ms(stamp: &Stamp, now_ms: i64) -> u64 {
+    now_ms.saturating_sub(stamp.ready_ms).max(0).unsigned_abs()
+}
 
 impl Keyspace {
     #[inline]
@@ -84,9 +92,24 @@ impl Keyspace {
         &self.registry.sums
     }
 
+    /// Returns how many milliseconds messages under policies were ready before their first delivery.
+    pub(crate) fn queue_waits(&self) -> &CoarseHistogram {
+        &self.registry.waits
+    }
+
+    /// Counts the waits of messages that are about to leave one end of a queue under a policy.
+    pub(crate) fn count_waits_in(&mut self, at: Slot, end: End, count: usize) {
+        let queue = self.dbs[at.db].entries[at.index].list();
+        let Some(queue) = queue.filter(|queue| queue.is_fully_stamped()) else { return };
+        for (stamp, count) in queue.stamp_runs_at(end, count) {
+            self.registry.waits.add_many(waited_ms(stamp, self.queue_ms), count as u64);
+        }
+    }
+
     /// Resets the totals of all queues; those of each queue stay.
     pub(crate) fn reset_queue_sums(&mut self) {
         self.registry.sums = Totals::default();
+        self.registry.waits = CoarseHistogram::default();
     }
 
     /// Records that the messages pushed next are ready since `ms`. True if the append file already

@@ -6,6 +6,7 @@
 
 use super::delivery::{Claim, Delivery};
 use super::entry::Full;
+use super::queues::waited_ms;
 use super::{Keyspace, Slot};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
@@ -42,6 +43,9 @@ impl Keyspace {
         let number = self.registry.last_delivery;
         let mut stamp = stamp.clone();
         stamp.deliver(number, end);
+        if stamp.deliveries == 1 {
+            self.registry.waits.add(waited_ms(&stamp, self.queue_ms));
+        }
         for totals in [&mut queue_state.totals, &mut self.registry.sums] {
             totals.delivered += 1;
             totals.redelivered += u64::from(stamp.deliveries > 1);
@@ -93,7 +97,8 @@ mod tests {
         let state = keyspace.queue_state_in(*at).expect("under a policy");
         let in_flight: Vec<_> = state.in_flight.iter().collect();
         let all = (&state.totals, keyspace.queue_sums(), in_flight, keyspace.next_due_ms());
-        format!("{all:?} {} {}", keyspace.changes(), keyspace.bytes())
+        let waits = keyspace.queue_waits();
+        format!("{all:?} {waits:?} {} {}", keyspace.changes(), keyspace.bytes())
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! general way, `Queues::pop`, with the same result in more steps.
 
 use super::entry::Full;
+use super::queues::waited_ms;
 use super::{Keyspace, QueueState, Slot};
 use crate::queue::{End, Queue};
 use crate::value::Kind;
@@ -44,9 +45,8 @@ impl Keyspace {
             return false;
         }
         let Some(queue) = Queue::of_mut(value) else { return false };
-        if queue.pop_alike(end, read).is_none() {
-            return false;
-        }
+        let Some(((), stamp)) = queue.pop_alike(end, read) else { return false };
+        self.registry.waits.add(waited_ms(stamp, self.queue_ms));
         for totals in [&mut queue_state.totals, &mut self.registry.sums] {
             totals.delivered += 1;
             totals.acknowledged += 1;
@@ -88,11 +88,12 @@ mod tests {
         popped
     }
 
-    /// What a pop changes besides the list: changes, memory, totals.
+    /// What a pop changes besides the list: changes, memory, totals, waits.
     fn traces((keyspace, at): &(Keyspace, Slot)) -> String {
         let totals = keyspace.queue_state_in(*at).map(|queue_state| &queue_state.totals);
         let (sums, ready) = (keyspace.queue_sums(), keyspace.ready_in(*at));
-        format!("{} {} {ready:?} {totals:?} {sums:?}", keyspace.changes(), keyspace.bytes())
+        let all = (ready, totals, sums, keyspace.queue_waits());
+        format!("{all:?} {} {}", keyspace.changes(), keyspace.bytes())
     }
 
     #[test]
@@ -112,6 +113,7 @@ mod tests {
             (queue_under(&[b"max-length", b"9"]), queue_under(&[b"max-length", b"9"]));
         for end in [End::Front, End::Back, End::Back] {
             assert!(simple.0.pop_simply_in(simple.1, end, |_| ()));
+            general.0.count_waits_in(general.1, end, 1);
             general.0.count_in(general.1, |totals| {
                 totals.delivered += 1;
                 totals.acknowledged += 1;

@@ -221,6 +221,22 @@ impl Queue {
         runs.map(|(stamp, count)| (stamp.clone(), count))
     }
 
+    /// The stamps of `count` messages from one end on, each with the number of consecutive messages that have
+    /// it; empty without stamps.
+    pub fn stamp_runs_at(&self, end: End, count: usize) -> impl Iterator<Item = (&Stamp, usize)> {
+        let runs = self.stamps().map(Stamps::runs);
+        let (front, back) = match end {
+            End::Front => (runs, None),
+            End::Back => (None, runs.map(Iterator::rev)),
+        };
+        let runs = front.into_iter().flatten().chain(back.into_iter().flatten());
+        runs.scan(count, |left, (stamp, run)| {
+            let taken = run.min(*left);
+            *left -= taken;
+            (taken > 0).then_some((stamp, taken))
+        })
+    }
+
     /// Replaces all stamps by those in `runs`, front to back, each with its number of consecutive
     /// messages; false, and no change, if the numbers do not add up to the messages, or if the queue
     /// keeps no stamps.

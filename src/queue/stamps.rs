@@ -200,7 +200,7 @@ impl Stamps {
             + self.origin_bytes
     }
 
-    pub(super) fn runs(&self) -> impl Iterator<Item = (&Stamp, usize)> {
+    pub(super) fn runs(&self) -> impl DoubleEndedIterator<Item = (&Stamp, usize)> {
         self.runs.iter().map(|run| (&run.stamp, run.count))
     }
 

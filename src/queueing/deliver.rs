@@ -88,6 +88,7 @@ impl Queues<'_> {
         if is_at_least_once {
             self.deliver(Pop { count, ..from }, |_, delivery| reply.bulk(&delivery.message));
         } else {
+            self.keyspace.count_waits_in(at, end, count);
             // First, since the list and its slot may be gone afterwards.
             self.keyspace.count_in(at, |totals| {
                 totals.delivered += count as u64;

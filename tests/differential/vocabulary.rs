@@ -228,6 +228,7 @@ pub const UNSPOKEN: &[(&str, &str)] = &[
     ("CONFIG", "it describes the server"),
     ("DEBUG", "its subcommands are the server's own"),
     ("INFO", "it describes the server"),
+    ("METRICS", "not a command of the original"),
     ("LATENCY", "it measures the server"),
     ("LASTSAVE", "it is never the same"),
     ("LOLWUT", "art"),
