@@ -33,6 +33,7 @@ const MODULES: &[&[&str]] = &[
     &["commands"],
     &["broker"],
     &["journal"],
+    &["http"],
     &["in_process"],
     &["http", "http_absent"],
     &["server"],

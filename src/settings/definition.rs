@@ -119,6 +119,8 @@ pub struct Settings {
     pub dedup_messages_max: u64,
     /// Empty queues under a policy whose counters are kept.
     pub idle_queues_max: u64,
+    /// Queues that have metrics of their own.
+    pub metrics_queues_max: u64,
     /// The file that the settings came from. CONFIG REWRITE writes it.
     pub config_file: Option<PathBuf>,
     /// Values of directives without effect, kept for CONFIG GET.
@@ -184,6 +186,7 @@ impl Settings {
             channel_policies: Vec::new(),
             dedup_messages_max: 0,
             idle_queues_max: 0,
+            metrics_queues_max: 0,
             config_file: None,
             foreign: BTreeMap::new(),
             given: BTreeSet::new(),

@@ -244,6 +244,9 @@ pub(super) static USED: &[Directive] = &[
         field!(idle_queues_max),
         "Empty queues under a policy whose counters are kept, at about 400 bytes each. It limits memory \
          when clients make a new key for each reply."),
+    used("metrics-queues-max", Kind::Number { min: 0, max: 1_000_000 }, "1000", field!(metrics_queues_max),
+        "Queues that have metrics of their own: the longest ones. The others are only counted. Each has 25 \
+         series, which a collector stores for months, so that a queue for each reply would fill its disk."),
     used("enable-debug-command", ACCESS, "no", field!(enable_debug_command),
         "Who may use DEBUG: nobody, clients of this machine, or all.").immutable(),
     used("enable-protected-configs", ACCESS, "no", field!(enable_protected_configs),
