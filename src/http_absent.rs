@@ -34,6 +34,10 @@ impl Http {
         match *self {}
     }
 
+    pub(crate) fn discards_input(&self) -> bool {
+        match *self {}
+    }
+
     pub(crate) fn has_work(&self, _: &Broker) -> bool {
         match *self {}
     }

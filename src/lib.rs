@@ -58,7 +58,6 @@
 //! | [`server`] | sockets, TLS, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
 //! | `http` | HTTP connections, as plain as the broker: requests as commands, replies as responses |
 //! | `in_process` | typed calls; a broker without a server, and its clients |
-//! | `http` | the queues' own metrics |
 //! | [`journal`] | append files: durability, loading, rewriting; batches with checksums |
 //! | [`broker`] | connect, receive, settle, close, the next deadline; the interface for a journal |
 //! | `commands` | the families of commands, and one table made of their rows |
@@ -145,7 +144,6 @@ mod engine;
 mod exposition;
 mod flags;
 mod histogram;
-mod http;
 mod keyspace;
 mod line_limit;
 mod note;

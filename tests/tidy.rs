@@ -33,7 +33,6 @@ const MODULES: &[&[&str]] = &[
     &["commands"],
     &["broker"],
     &["journal"],
-    &["http"],
     &["in_process"],
     &["http", "http_absent"],
     &["server"],

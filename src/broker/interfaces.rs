@@ -3,6 +3,7 @@
 use super::Broker;
 use crate::acl::{Access, Asked};
 use crate::client_id::ClientId;
+use crate::clock::Now;
 use crate::engine::look_up::find;
 use crate::engine::{Flags, Found};
 use crate::resp::{OwnedRequest, Protocol};
@@ -75,6 +76,11 @@ impl Broker {
             return Some(format!("loading append files: {:.0} %", loading.percent()));
         }
         persistence.refusal().map(|reason| format!("cannot write append files: {reason}"))
+    }
+
+    /// Counts memory that the interface holds for a client, in front of the broker.
+    pub(crate) fn record_interface_memory(&mut self, id: ClientId, bytes: usize, now: Now) {
+        self.state.clients.record_interface_memory(id, bytes, now.monotonic_us);
     }
 
     /// Has a client's replies written in this version of the protocol from now on.

@@ -218,6 +218,8 @@ pub(crate) struct Client {
     pub(super) outbox: Outbox,
     /// When the client is closed if its output stays above the soft limit.
     pub(super) soft_limit_due_us: Option<u64>,
+    /// Memory that another protocol's interface holds for it.
+    pub(super) interface_bytes: usize,
     pub(super) counted_bytes: usize,
     pub(super) is_dirty: bool,
     pub(super) is_in_backlog: bool,
@@ -254,6 +256,7 @@ impl Client {
             stranger: None,
             outbox: Outbox::default(),
             soft_limit_due_us: None,
+            interface_bytes: 0,
             counted_bytes: 0,
             is_dirty: false,
             is_in_backlog: false,
@@ -367,7 +370,8 @@ impl Client {
         let input = self.input.capacity().min(self.input.len() + LARGE_ARGUMENT_BYTES);
         let waiting = self.wait().map_or(0, Wait::memory_bytes);
         let output = self.outbox.memory_bytes();
-        size_of::<Client>() + input + parser + queued + waiting + output
+        let buffers = input + output + self.interface_bytes;
+        size_of::<Client>() + buffers + parser + queued + waiting
     }
 }
 

@@ -307,6 +307,15 @@ impl Clients {
         }
     }
 
+    /// Counts memory that an interface holds for a client.
+    #[cfg(feature = "http")]
+    pub(crate) fn record_interface_memory(&mut self, id: ClientId, bytes: usize, now_us: u64) {
+        if let Some(client) = self.get_mut(id) {
+            client.interface_bytes = bytes;
+            self.recount(id, now_us);
+        }
+    }
+
     /// Closes clients that stayed above their soft limit of output, even if nothing more was written to
     /// them.
     pub(crate) fn close_too_slow(&mut self, now_us: u64) {

@@ -4,6 +4,7 @@ use super::events::Events;
 use super::feed::Feed;
 use super::json;
 use super::response::{Response, Status, of_error};
+use super::scrape::Scrape;
 use super::session::Change;
 use super::step::Step;
 use crate::resp::{Output, Reply};
@@ -29,12 +30,45 @@ pub(super) enum Answer {
     Events(Box<Events>),
     /// All from now on: those to the commands that the page's stream asks for.
     Feed(Box<Feed>),
+    /// Several: those to the commands that the metrics ask for.
+    Scrape(Box<Scrape>),
 }
 
 impl Answer {
     /// Whether nothing else may be asked on the connection meanwhile.
     pub(super) fn is_exclusive(&self) -> bool {
-        matches!(self, Answer::Session(_) | Answer::Events(_) | Answer::Feed(_))
+        match self {
+            Answer::Session(_) | Answer::Events(_) | Answer::Feed(_) | Answer::Scrape(_) => true,
+            Answer::Respond(_)
+            | Answer::Pushed { .. }
+            | Answer::Published
+            | Answer::Popped { .. }
+            | Answer::InFlight
+            | Answer::Json { .. } => false,
+        }
+    }
+
+    /// Whether the response is a stream of events.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self, Answer::Events(_) | Answer::Feed(_))
+    }
+
+    /// Whether there is another command to run for the response.
+    pub(super) fn has_question(&self) -> bool {
+        match self {
+            Answer::Feed(feed) => feed.has_question(),
+            Answer::Scrape(scrape) => scrape.has_question(),
+            _ => false,
+        }
+    }
+
+    /// Adds that command.
+    pub(super) fn ask(&mut self, commands: &mut Vec<u8>) {
+        match self {
+            Answer::Feed(feed) => feed.ask(commands),
+            Answer::Scrape(scrape) => scrape.ask(commands),
+            _ => {}
+        }
     }
 
     /// Takes the next reply. Streams are written to `output`.
@@ -49,6 +83,7 @@ impl Answer {
             }
             (Answer::Events(events), reply) => return events.take(reply, output),
             (Answer::Feed(feed), reply) => return feed.take(&reply, output),
+            (Answer::Scrape(scrape), reply) => return scrape.take(reply),
             (_, Reply::Error(text)) => return Step::Respond(of_error(&text)),
             (answer, reply) => answer.respond(reply),
         };

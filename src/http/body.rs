@@ -56,6 +56,10 @@ impl Body {
         matches!(self.state, State::Complete)
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

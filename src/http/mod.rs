@@ -14,6 +14,7 @@
 //! | `queues`, `batch`, `command`, `page` | the requests as commands |
 //! | `asked`, `parameters`, `credentials` | what they are given |
 //! | `answer`, `events`, `feed` | replies as responses, as streams of messages, as what the page shows |
+//! | `scrape`, `queue_series` | replies as metrics |
 //! | `step`, `response`, `json` | what follows from a reply; how responses are written |
 
 mod answer;
@@ -30,9 +31,11 @@ mod head;
 mod json;
 mod page;
 mod parameters;
+mod queue_series;
 mod queues;
 mod response;
 mod routes;
+mod scrape;
 mod session;
 mod step;
 mod target;

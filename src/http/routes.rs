@@ -7,6 +7,7 @@ use super::feed::Feed;
 use super::head::Method::{self, Delete, Get, Head, Patch, Post};
 use super::parameters::{self, bad, flag, name};
 use super::response::{Envelope, Response, Status, of_error};
+use super::scrape::Scrape;
 use super::{command, page, queues};
 
 /// Turns a request into commands and what becomes of their replies, or answers it at once.
@@ -25,6 +26,7 @@ pub(super) fn route(asked: &mut Asked<'_>, envelope: &Envelope) -> Result<Answer
         (Get | Head, []) => page::get(asked),
         (Get | Head, ["healthz"]) => Err(health(None)),
         (Get | Head, ["readyz"]) => Err(health(asked.broker.unreadiness())),
+        (Get, ["metrics"]) => metrics(asked),
         (Get, ["events"]) => feed(asked, envelope),
         (Post, ["command"]) => command::run(asked),
         (Post, ["queues", queue]) => queues::push(asked, &name(queue)?),
@@ -52,7 +54,7 @@ pub(super) fn route(asked: &mut Asked<'_>, envelope: &Envelope) -> Result<Answer
 fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
         [] | ["healthz" | "readyz"] => "GET, HEAD",
-        ["events"] | ["queues", _, "info"] => "GET",
+        ["events" | "metrics"] | ["queues", _, "info"] => "GET",
         ["command"] | ["queues", _, "inflight", _, "return"] => "POST",
         ["queues" | "channels", _] => "GET, POST",
         ["queues", _, "inflight", _] => "DELETE, PATCH",
@@ -85,6 +87,12 @@ fn feed(asked: &mut Asked<'_>, envelope: &Envelope) -> Result<Answer, Response> 
         true => Err(of_error(b"NOAUTH Authentication required.")),
         false => Ok(Answer::Feed(Box::new(Feed::new(asked.broker, asked.client, envelope)))),
     }
+}
+
+fn metrics(asked: &mut Asked<'_>) -> Result<Answer, Response> {
+    let [] = parameters::take(&asked.head.target, [])?;
+    let queues_max = asked.broker.settings().metrics_queues_max as usize;
+    Ok(Answer::Scrape(Box::new(Scrape::new(asked.head.accept, queues_max))))
 }
 
 fn publish(asked: &mut Asked<'_>, channel: &[u8]) -> Result<Answer, Response> {

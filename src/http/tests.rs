@@ -330,7 +330,8 @@ fn limits_have_their_statuses_and_end_the_connection() {
     ];
     let long = "a".repeat(2000);
     let head = |headers: &str| format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-    let chunk = "POST /queues/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n";
+    let chunk =
+        "POST /queues/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n";
     for (request, status) in [
         (format!("GET /{long}"), "431"),
         (head(&format!("a: {long}\r\n")), "431"),
@@ -425,6 +426,72 @@ fn the_user_is_the_one_of_each_request() {
     assert!(
         site.get("/healthz").0 == 200 && site.get("/").0 == 401 && site.get("/events").0 == 401
     );
+}
+
+/// Otherwise strangers could have the broker keep any number of long bodies.
+#[test]
+fn a_stranger_sends_no_body() {
+    let mut site = Site::new(&[("requirepass", "p")]);
+    let head = |authorization: &str| {
+        format!("POST /queues/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n{authorization}\r\n")
+    };
+    let wrong = "Authorization: Basic ZGVmYXVsdDp4\r\n";
+    for (authorization, rest) in [("", "x"), (wrong, ""), (wrong, "x")] {
+        let at = site.connect();
+        let got = site.send(at, head(authorization))
+            + &if rest.is_empty() || !site.is_open(at) {
+                String::new()
+            } else {
+                site.send(at, rest)
+            };
+        assert!(got.starts_with("HTTP/1.1 401 "), "{authorization}: {got}");
+        assert!(!site.is_open(at), "{authorization}");
+    }
+    let right = "Authorization: Basic ZGVmYXVsdDpw\r\nExpect: 100-continue\r\n";
+    let at = site.connect();
+    assert_eq!(site.send(at, head(right)), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(site.send(at, "x".repeat(999)), "");
+    assert!(site.send(at, "x").starts_with("HTTP/1.1 202 "));
+}
+
+/// What a connection holds counts for `maxmemory`.
+#[test]
+fn memory_is_counted_and_given_back() {
+    let mut site = Site::new(&[]);
+    let at = site.connect();
+    let used = |site: &mut Site| -> u64 {
+        let info = site.run(&["INFO", "memory"]);
+        let text = info["reply"].as_str().expect("text").to_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        line.expect("a figure").parse().expect("a number")
+    };
+    let before = used(&mut site);
+    site.send(at, "POST /queues/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n");
+    site.send(at, "x".repeat(150_000));
+    let held = used(&mut site);
+    assert!(held > before + 150_000, "{before} -> {held}");
+    site.send(at, "x".repeat(50_000));
+    site.get("/queues/a");
+    let after = used(&mut site);
+    assert!(after < before + 10_000, "{before} -> {after}");
+}
+
+#[test]
+fn metrics_have_the_longest_queues() {
+    let mut site = Site::new(&[("metrics-queues-max", "2")]);
+    for (queue, count) in [("a", 1), ("b", 3), ("c", 2)] {
+        for _ in 0..count {
+            site.post(&format!("/queues/{queue}"), "x");
+        }
+    }
+    let (status, body) = site.get("/metrics");
+    assert_eq!(status, 200);
+    assert!(body.contains("tidegate_queue_length{queue=\"b\"} 3\n"), "{body}");
+    assert!(body.contains("tidegate_queue_length{queue=\"c\"} 2\n"), "{body}");
+    assert!(!body.contains("queue=\"a\""), "{body}");
+    let open = "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: application/openmetrics-text\r\n\r\n";
+    let mut site = Site::new(&[("http-hosts", "a")]);
+    assert!(site.ask(open).1.ends_with("# EOF\n"));
 }
 
 #[test]

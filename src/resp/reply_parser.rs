@@ -169,6 +169,11 @@ impl ReplyParser {
         self.buffer.is_empty() && self.open.is_empty()
     }
 
+    /// Memory in bytes of what was not read.
+    pub fn memory_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The next whole reply, or none until more bytes arrive.
     ///
     /// # Errors

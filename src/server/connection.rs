@@ -116,6 +116,9 @@ impl Connection {
                 }
                 Received::End => {
                     self.is_readable = false;
+                    if let Some(reason) = self.closing {
+                        return Next::Close(reason);
+                    }
                     self.speaker.close(broker, CloseReason::PeerClosed);
                     return Next::Wait;
                 }
@@ -184,9 +187,19 @@ impl Connection {
             _ if self.is_writable && (sent < sendable || self.speaker.has_more(broker)) => {
                 Next::GoOn
             }
-            Some(reason) if !is_owed && self.transport.unsent_bytes() == 0 => Next::Close(reason),
+            Some(reason) if !is_owed && self.transport.unsent_bytes() == 0 => self.end(reason),
             _ => Next::Wait,
         }
+    }
+
+    /// All is sent. If the peer is still sending what nobody will read, it may do so for a while: closing
+    /// the connection would reset it, and the peer would lose the response.
+    fn end(&mut self, reason: CloseReason) -> Next {
+        if !self.speaker.discards_input() || self.is_peer_done {
+            return Next::Close(reason);
+        }
+        self.transport.end_writing();
+        Next::Wait
     }
 
     /// Whether it should be read without a further event: its speaker takes input again.

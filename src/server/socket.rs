@@ -106,6 +106,16 @@ impl Socket {
         let _ = self.read(buffer);
     }
 
+    /// Ends the writing half. The peer reads an end, and may still send.
+    pub(super) fn end_writing(&mut self) {
+        let how = std::net::Shutdown::Write;
+        // If it fails, the connection is gone.
+        let _ = match self {
+            Socket::Tcp(stream) => stream.shutdown(how),
+            Socket::Unix(stream) => stream.shutdown(how),
+        };
+    }
+
     /// The source for which events are requested.
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {

@@ -130,6 +130,14 @@ impl Speaker {
         }
     }
 
+    /// Whether input is only read to be discarded.
+    pub(super) fn discards_input(&self) -> bool {
+        match self {
+            Speaker::Resp(_) => false,
+            Speaker::Http(http) => http.discards_input(),
+        }
+    }
+
     /// Whether there is something to do without further input.
     #[inline]
     pub(super) fn has_work(&self, broker: &Broker) -> bool {

@@ -139,6 +139,14 @@ impl Transport {
         }
     }
 
+    /// Tells the peer that no more is sent. With TLS the response has to say so itself.
+    pub(super) fn end_writing(&mut self) {
+        match self {
+            Transport::Plain(socket) => socket.end_writing(),
+            Transport::Tls(_) => {}
+        }
+    }
+
     /// Ends the transport; the socket is closed next.
     ///
     /// The writing half is not shut down first: the socket is not read any more, and closing it ends
