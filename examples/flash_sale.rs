@@ -2,6 +2,7 @@
 //! too slow.
 //!
 //!     cargo run --release --example flash_sale
+//!     cargo run --release --example flash_sale FILE.csv    # also writes what it prints, for a picture
 //!
 //! Without a limit the queue would take all requests, and the last customer would learn after 22 seconds
 //! that everything is sold out. So the queue has a policy. Each part of it answers a question:
@@ -25,6 +26,7 @@
 use redis::{Client, Commands, Connection, RedisError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::error::Error;
+use std::fs;
 use std::str::FromStr;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -66,13 +68,21 @@ const CLOSING: &str = "closing";
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
+    let sale = hold_and_check()?;
+    if let Some(path) = std::env::args_os().nth(1) {
+        fs::write(path, to_csv(&sale.rows))?;
+    }
+    Ok(())
+}
+
+fn hold_and_check() -> Outcome<Sale> {
     let sale = hold_sale()?;
     print_picture(&sale.rows);
     print_sums(&sale);
     check_sums(&sale);
     check_ends(&sale);
     check_order(&sale);
-    Ok(())
+    Ok(sale)
 }
 
 /// Everything known of a sale when it is over.
@@ -311,6 +321,7 @@ struct Row {
     at: Duration,
     waiting: usize,
     in_flight: usize,
+    accepted: usize,
     refused: usize,
     sold: usize,
     told_sold_out: usize,
@@ -330,6 +341,8 @@ fn watch(
     );
     let (mut ledger, mut rows) = (Ledger::default(), Vec::new());
     loop {
+        // Halfway between two waves.
+        sleep_until(begin + TICK * u32::try_from(rows.len())? + TICK / 2);
         // The order matters: the queue is at rest only after the last request, and a worker has reported
         // everything that it acknowledged.
         let is_last = all_is_sent();
@@ -341,6 +354,7 @@ fn watch(
             at: begin.elapsed(),
             waiting: info.count("length"),
             in_flight: info.count("in-flight"),
+            accepted: ledger.accepted.len(),
             refused: ledger.refused,
             sold,
             told_sold_out: ledger.served.len() - sold,
@@ -355,7 +369,6 @@ fn watch(
         if begin.elapsed() > PATIENCE {
             return Err(format!("requests wait or are in flight after {PATIENCE:?}").into());
         }
-        sleep_until(begin + TICK * u32::try_from(rows.len())?);
     }
 }
 
@@ -395,6 +408,30 @@ fn print_picture(rows: &[Row]) {
     let scale: String =
         seconds.map(|second| format!("{second:<PICTURE_TICKS_PER_SECOND$}")).collect();
     println!("       {} s\n", scale.trim_end());
+}
+
+/// The rows as data for a picture. Counts are since the start; `waiting` and `in flight` are of that
+/// moment.
+fn to_csv(rows: &[Row]) -> String {
+    let mut text = format!(
+        "# {REQUESTS} requests within two seconds, {STOCK} items, {WORKERS} workers: {} ms for a request\n\
+         # Policy: max-length {WAITING_MAX}, message-ttl-ms {}, delivery at-least-once\n\
+         # Written by `cargo run --release --example flash_sale docs/pictures/flash_sale.csv`\n\
+         ms,accepted,refused,waiting,waiting at most,in flight,sold,told sold out,too late\n",
+        WORK.as_millis(),
+        LIFE.as_millis(),
+    );
+    for row in rows {
+        let Row {
+            at, accepted, refused, waiting, in_flight, sold, told_sold_out, too_late, ..
+        } = row;
+        let [ms, limit] = [at.as_millis().to_string(), WAITING_MAX.to_string()];
+        let counts = [accepted, refused, waiting].map(usize::to_string);
+        let ends = [in_flight, sold, told_sold_out, too_late].map(usize::to_string);
+        text += &[&[ms], &counts[..], &[limit], &ends[..]].concat().join(",");
+        text.push('\n');
+    }
+    text
 }
 
 fn print_sums(sale: &Sale) {
@@ -500,7 +537,22 @@ mod tests {
 
     #[test]
     fn every_request_has_one_end() -> Outcome<()> {
-        main()
+        let sale = hold_and_check()?;
+        let csv = to_csv(&sale.rows);
+        let counts: Vec<usize> = csv
+            .lines()
+            .last()
+            .expect("a row")
+            .split(',')
+            .map(|cell| cell.parse().expect("a number"))
+            .collect();
+        let [_, accepted, refused, 0, WAITING_MAX, 0, sold, told_sold_out, too_late] = counts[..]
+        else {
+            panic!("{counts:?}");
+        };
+        assert_eq!(accepted + refused, REQUESTS);
+        assert_eq!(sold + told_sold_out + too_late, accepted);
+        Ok(())
     }
 
     #[test]
