@@ -13,6 +13,7 @@
 //! cargo bench --bench versus -- TLS           # encrypted connections: rates, and the memory of idle ones
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
 //! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
+//! cargo bench --bench versus -- --write docs/pictures    # everything, also into the data files there
 //! ```
 //!
 //! Servers take turns (A B A B …) over several rounds, since the machine is never quiet; a row shows the
@@ -21,6 +22,7 @@
 //! one measurement of a rate) in the environment change the duration.
 
 mod bare_loop;
+mod data_files;
 mod deliveries;
 mod durability;
 mod fan_out;
@@ -30,6 +32,8 @@ mod hand_off;
 mod latencies;
 mod line;
 mod loading;
+#[path = "../../tests/measurements/mod.rs"]
+mod measurements;
 mod memory_of_host;
 mod mixed;
 mod pings;
@@ -47,6 +51,7 @@ mod tls;
 mod tls_support;
 mod workload;
 
+use data_files::DataFiles;
 use generator::Generator;
 use rate::Rate;
 use servers::{Kind, Server};
@@ -58,7 +63,8 @@ use workload::{CONNECTIONS, WORKLOADS, Workload};
 const GENERATOR_CORE: &str = "1";
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let (data_files, args) = DataFiles::split_from(args.collect());
     if let [command, port] = &args[..]
         && command == bare_loop::COMMAND
     {
@@ -75,13 +81,16 @@ fn main() {
     }
     for workload in rows {
         let mut servers: Vec<Server> = kinds.iter().map(|kind| Server::start(*kind, &[])).collect();
-        print_rates(workload.name, &kinds, &measure(workload, &mut servers, || ()), 0);
+        let rates = measure(workload, &mut servers, || ());
+        print_rates(workload.name, &kinds, &rates, 0);
+        let figures: Vec<f64> = rates.iter().map(|rate| rate.thousands).collect();
+        data_files.add(&data_files::THROUGHPUT, &workload.names(), &kinds, &figures);
     }
     fan_out::run(&kinds, is_wanted);
     hand_off::run(&kinds, is_wanted);
     mixed::run(&kinds, is_wanted);
     growth::run(&kinds, is_wanted);
-    print_memory(&kinds, is_wanted);
+    print_memory(&kinds, is_wanted, &data_files);
     durability::run(&kinds, is_wanted);
     tls::run(&kinds, is_wanted);
     policies::run(is_wanted);
@@ -131,22 +140,35 @@ fn medians<const N: usize>(rounds: &[[f64; N]]) -> [f64; N] {
     std::array::from_fn(|at| median(rounds.iter().map(|figures| figures[at]).collect()))
 }
 
+/// Queues and messages in each.
+const SHAPES: [(&str, usize, usize); 5] = [
+    ("message of 64 B, 1 x 5 M", 1, 5_000_000),
+    ("message of 64 B, 10k x 500", 10_000, 500),
+    ("message of 64 B, 20k x 50", 20_000, 50),
+    ("message of 64 B, 100k x 5", 100_000, 5),
+    ("message of 64 B, 100k x 1", 100_000, 1),
+];
+const IDLE: &str = "idle connection of 5,000";
+const IDLE_CONNECTIONS: usize = 5_000;
+
 /// Resident bytes: messages in one list and in many, idle connections.
-fn print_memory(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
+fn print_memory(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool, data_files: &DataFiles) {
     let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| *kind != Kind::BareLoop).collect();
-    type Measure = fn(&mut Server) -> f64;
-    let rows: [(&str, Measure); 3] = [
-        ("message of 64 B, 1 x 5 M", |server| server.bytes_per_message(1, 5_000_000)),
-        ("message of 64 B, 10k x 500", |server| server.bytes_per_message(10_000, 500)),
-        ("idle connection of 5,000", |server| server.bytes_per_connection(5_000)),
-    ];
-    let rows: Vec<_> = rows.into_iter().filter(|(name, _)| is_wanted(name)).collect();
-    if !rows.is_empty() {
+    let shapes: Vec<_> = SHAPES.into_iter().filter(|(name, ..)| is_wanted(name)).collect();
+    if !shapes.is_empty() || is_wanted(IDLE) {
         print_head("resident bytes", &kinds);
     }
-    for (name, measure) in rows {
-        let measure = |kind: &Kind| measure(&mut Server::start(*kind, &[]));
-        let values: Vec<f64> = kinds.iter().map(measure).collect();
+    let each = |measure: &dyn Fn(&mut Server) -> f64| -> Vec<f64> {
+        kinds.iter().map(|kind| measure(&mut Server::start(*kind, &[]))).collect()
+    };
+    for (name, queues, messages) in shapes {
+        let values = each(&|server| server.bytes_per_message(queues, messages));
         print_row(name, &kinds, &values, 0);
+        let names = [queues.to_string(), messages.to_string()];
+        data_files.add(&data_files::MEMORY, &names, &kinds, &values);
+    }
+    if is_wanted(IDLE) {
+        let values = each(&|server| server.bytes_per_connection(IDLE_CONNECTIONS));
+        print_row(IDLE, &kinds, &values, 0);
     }
 }

@@ -2,15 +2,19 @@
 
 use crate::bare_loop;
 use crate::process::{self, PATIENCE, Process};
-use crate::workload::{Workload, encode};
+use crate::workload::{Workload, add_request, encode};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Messages in one RPUSH while filling.
+/// Messages sent at once while filling.
 const FILL_BATCH: usize = 1000;
+/// Messages before memory is measured.
+const FIRST_MESSAGES: usize = 10_000;
+/// Freed memory is returned within this time.
+const REST: Duration = Duration::from_secs(2);
 /// Connections made at once. Beyond the server's backlog they would have to retry after a second.
 const CONNECT_BATCH: usize = 256;
 /// Queues whose lengths are requested together.
@@ -47,6 +51,21 @@ impl Kind {
                 Command::new(self.program()).arg("--version").stdout(Stdio::null()).status().is_ok()
             }
         }
+    }
+
+    /// The name with the version of a Redis, as documents write it.
+    pub fn name_and_version(&self) -> String {
+        let output = match self {
+            Kind::Tidegate => return "Tidegate".to_owned(),
+            Kind::BareLoop => return self.name().to_owned(),
+            Kind::Redis | Kind::Redis8 | Kind::Valkey => {
+                Command::new(self.program()).arg("--version").output()
+            }
+        };
+        let text = String::from_utf8(output.expect("it is installed").stdout).expect("a text");
+        let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="));
+        let program = if *self == Kind::Valkey { self.name() } else { Kind::Redis.name() };
+        format!("{program} {}", version.expect("its version"))
     }
 
     /// The program of another server.
@@ -198,10 +217,40 @@ impl Server {
         }
     }
 
+    /// Resident bytes for each message of 64 bytes, pushed one by one, to each queue in turn.
     pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
-        let before = self.process.resident_bytes();
-        self.fill(queues, messages);
-        (self.process.resident_bytes() - before) / (queues * messages) as f64
+        // Memory for the first requests does not count.
+        self.fill(1, FIRST_MESSAGES);
+        self.empty();
+        let before = self.resident_bytes_at_rest();
+        self.fill_in_turn(queues, messages);
+        assert_eq!(self.count_messages(["queue:0"]), messages);
+        (self.resident_bytes_at_rest() - before) / (queues * messages) as f64
+    }
+
+    /// Resident bytes without freed memory, which some servers keep for seconds.
+    fn resident_bytes_at_rest(&mut self) -> f64 {
+        call(&mut self.connect(), &encode(&[b"MEMORY", b"PURGE"]), b"+OK\r\n");
+        std::thread::sleep(REST);
+        self.process.resident_bytes()
+    }
+
+    /// Pushes like `fill`, but a message to each queue before the next one to the first.
+    fn fill_in_turn(&mut self, queues: usize, messages: usize) {
+        let mut connection = self.connect();
+        let mut pushes = (1..=messages).flat_map(|length| (0..queues).map(move |to| (to, length)));
+        loop {
+            let (mut requests, mut replies) = (Vec::new(), String::new());
+            for (queue, length) in pushes.by_ref().take(FILL_BATCH) {
+                let queue = format!("queue:{queue}");
+                add_request(&[b"RPUSH", queue.as_bytes(), &[b'm'; 64]], &mut requests);
+                replies += &format!(":{length}\r\n");
+            }
+            if requests.is_empty() {
+                return;
+            }
+            call(&mut connection, &requests, replies.as_bytes());
+        }
     }
 
     /// This many connections, accepted by the server.

@@ -106,6 +106,12 @@ pub struct Pipeline {
 }
 
 impl Workload {
+    /// The name without the pipeline, and the pipeline: the row's names in a data file.
+    pub fn names(&self) -> [String; 2] {
+        let name = self.name.split(',').next().unwrap_or(self.name);
+        [name.to_owned(), self.pipeline.to_string()]
+    }
+
     /// One complete pipeline, for a server with this many line ends per reply.
     pub fn pipeline(&self, lines_per_reply: usize) -> Pipeline {
         let message = self.message_bytes.map(|bytes| vec![b'm'; bytes]);
