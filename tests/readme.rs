@@ -1,14 +1,15 @@
-//! README and the pages in `docs` match the code, and each other. Tables are made from the code:
-//! `UPDATE_README=1 cargo test --test readme` writes them. The list of what Redis has and Tidegate lacks is
+//! README and the pages in `docs` match the code, and each other. Tables are made from the code, pictures
+//! and tables of benches from data files: `UPDATE_README=1 cargo test --test readme` writes them. The list of what Redis has and Tidegate lacks is
 //! compared with a `redis-server`; `originals/mod.rs` says where that is looked for. Dialogues are played,
 //! and links followed. The programs in documents are run by `tests/clients`, those in Rust that embed the
 //! broker by rustdoc.
 
 mod documents;
+mod measurements;
 mod originals;
 mod server_support;
 
-use documents::{Document, dialogues, links, root};
+use documents::{Document, benchmarks, dialogues, links, pictures, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 use originals::{Original, Version};
 use redis::Value;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
     let is_played = originals::is_required() || dialogues::redis_cli_is_installed();
     let mut trials = vec![
         Trial::test("tables_are_up_to_date", tables_are_up_to_date),
+        Trial::test("pictures_are_up_to_date", pictures::are_up_to_date),
+        Trial::test("rows_not_measured_again_stay", pictures::rows_not_measured_again_stay),
         Trial::test("readme_is_short", readme_is_short),
         Trial::test("links_lead_somewhere", links::lead_somewhere),
         Trial::test("every_page_is_linked", links::every_page_is_linked),
@@ -63,12 +66,14 @@ fn section<'a>(document: &'a Document, name: &str) -> &'a str {
 }
 
 fn tables_are_up_to_date() -> Result<(), Failed> {
-    let benchmarks = Document::read("docs/benchmarks.md");
-    let figures = section(&benchmarks, "figures").trim_end().to_owned() + "\n";
+    let page = Document::read("docs/benchmarks.md");
+    let figures = section(&page, "figures").trim_end().to_owned() + "\n";
     for (path, name, table) in [
         ("docs/settings.md", "settings", tidegate::settings::markdown_table()),
         ("docs/commands.md", "commands", tidegate::commands_markdown()),
         ("README.md", "figures", figures),
+        ("docs/benchmarks.md", "throughput", benchmarks::throughput_table()),
+        ("docs/benchmarks.md", "memory", benchmarks::memory_table()),
     ] {
         let document = Document::read(path);
         let expected = with_table(&document.text, name, &table);

@@ -1,8 +1,11 @@
 //! The documents of this repository, as the tests read them.
 
+pub mod benchmarks;
 pub mod dialogues;
 pub mod links;
+pub mod pictures;
 
+use crate::measurements::Measurements;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +47,13 @@ impl Document {
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A data file of `docs/pictures`.
+pub fn data(name: &str) -> Measurements {
+    let path = root().join(format!("docs/pictures/{name}.csv"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Measurements::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// The paths of README and the others beside it, and of the pages in `docs`.
