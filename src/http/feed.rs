@@ -31,6 +31,8 @@ const OFFERED: &[&str] = &[
     "client|list",
     "pubsub|channels",
     "pubsub|numsub",
+    "pubsub|shardchannels",
+    "pubsub|shardnumsub",
     "config|get",
     "latency|histogram",
     "latency|latest",
