@@ -209,6 +209,7 @@ impl Server {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         connection.is_to_read = false;
         let next = connection.read(&mut self.broker, &mut self.buffers, self.now);
+        let has_work = connection.speaker.has_work(&self.broker);
         let is_owed =
             connection.transport.unsent_bytes() > 0 || connection.speaker.has_own_output();
         if is_owed && connection.is_writable {
@@ -216,8 +217,8 @@ impl Server {
         }
         self.update_due(slot);
         match next {
-            Next::Wait => {}
-            Next::GoOn => self.list_to_read(slot),
+            Next::Wait if !has_work => {}
+            Next::Wait | Next::GoOn => self.list_to_read(slot),
             Next::Close(reason) => self.drop_connection(slot, reason),
         }
     }
