@@ -181,15 +181,20 @@ pub mod settings;
 #[doc(hidden)]
 pub mod snapshot;
 #[doc(hidden)]
+<<<<<<< HEAD
 pub use commands::{command_names, commands_markdown};
 #[doc(hidden)]
 pub use figures::metrics_markdown;
+=======
+pub use commands::{command_names, command_summaries, commands_markdown};
+>>>>>>> 19ad2f0 (A service manager hears how the server is)
 
 // A server, and in-process clients of it.
 pub use in_process::{Calls, ClientError, Delivered, Message, ReceiptCalls};
 pub use resp::{Reply, ReplyError, ReplyParser};
 pub use server::{
-    Client, Connector, RunningServer, Server, ServerError, StopHandle, Subscription, SystemClock,
+    Client, Connector, LifeEvent, RunningServer, Server, ServerError, StopHandle, Subscription,
+    SystemClock,
 };
 
 // Settings.

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let background = match launch::enter(&words, settings.daemonize) {
+    let background = match launch::enter(&words, settings.daemonize, settings.supervised) {
         Ok(Role::Server(background)) => background,
         Ok(Role::Starter(code)) => return code,
         Err(error) => {
@@ -111,11 +111,8 @@ fn serve(settings: Settings, background: &Background) -> Result<(), Box<dyn Erro
     info!("{}", server.settings().summary());
     info!("tidegate {} listens on {}, pid {pid}", version(), addresses.join(", "));
     background.is_ready()?;
-    let told = supervisor.clone();
-    server.when_ready(move || told.ready());
-    let result = server.run();
-    supervisor.stopping();
-    result?;
+    server.follow(supervisor.beat(), move |event| supervisor.report(event));
+    server.run()?;
     info!("stopped");
     Ok(())
 }

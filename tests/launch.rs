@@ -5,10 +5,11 @@ mod server_support;
 
 use server_support::{Client, Directory, PATIENCE, Process};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 fn tidegate() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -75,21 +76,14 @@ fn the_command_line_overrides_the_file_of_a_distribution() {
         pid_file.display()
     );
     fs::write(&file, text).expect("the file");
-    let notified = directory.join("notify");
-    let socket = UnixDatagram::bind(&notified).expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let manager = ServiceSocket::new(&directory);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.arg(&file).args(["--supervised", "systemd", "--daemonize", "no"]);
-    command.env("NOTIFY_SOCKET", &notified).stdin(Stdio::null());
+    command.env("NOTIFY_SOCKET", &manager.path).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
-    let told = || {
-        let mut bytes = [0; 4096];
-        let length = socket.recv(&mut bytes).expect("a message");
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
-    };
-    let ready = told();
-    assert!(ready.starts_with("READY=1\n"), "{ready}");
-    assert!(ready.contains(&format!("MAINPID={}\n", child.id())), "{ready}");
+    let ready = manager.hears();
+    assert_eq!(ready, format!("READY=1\nMAINPID={}\n", child.id()));
+    assert!(manager.hears().contains("STATUS=serving; connected clients: 0\n"));
     let pid = fs::read_to_string(&pid_file).expect("the pid file");
     assert_eq!(pid, format!("{}\n", child.id()));
     let mut line = String::new();
@@ -99,9 +93,159 @@ fn the_command_line_overrides_the_file_of_a_distribution() {
     assert!(client.info("server").contains("process_supervised:systemd\r\n"));
     client.send("SHUTDOWN\r\n");
     assert_eq!(client.line(), None);
-    assert!(told().starts_with("STOPPING=1\n"));
+    assert!(manager.hears().starts_with("STOPPING=1\n"));
     assert!(child.wait().expect("a status").success());
     assert!(!pid_file.exists());
+}
+
+/// The socket of a service manager.
+struct ServiceSocket {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl ServiceSocket {
+    fn new(directory: &Directory) -> ServiceSocket {
+        let path = directory.join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        ServiceSocket { socket, path }
+    }
+
+    /// The next message.
+    fn hears(&self) -> String {
+        self.next().expect("a message")
+    }
+
+    fn next(&self) -> io::Result<String> {
+        let mut bytes = [0; 4096];
+        let length = self.socket.recv(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+    }
+
+    /// The next message with this in it, and those before it.
+    fn hears_of(&self, part: &str) -> (String, Vec<String>) {
+        let mut passed = Vec::new();
+        loop {
+            match self.hears() {
+                text if text.contains(part) => return (text, passed),
+                text => passed.push(text),
+            }
+        }
+    }
+
+    /// How many messages are there now.
+    fn drain(&self) -> usize {
+        self.socket.set_nonblocking(true).expect("a mode");
+        let count = std::iter::from_fn(|| self.next().ok()).count();
+        self.socket.set_nonblocking(false).expect("a mode");
+        count
+    }
+}
+
+/// Tidegate under this service manager, and a client of it.
+fn supervised(manager: &ServiceSocket, watchdog_us: u64, arguments: &[&str]) -> (Child, Client) {
+    let mut command = tidegate();
+    command.args(["--port", "0", "--supervised", "auto"]).args(arguments);
+    command.env("NOTIFY_SOCKET", &manager.path).env("WATCHDOG_USEC", watchdog_us.to_string());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut line = String::new();
+    let stdout = child.stdout.take().expect("stdout is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("a line");
+    (child, Client::connect(address_in(&line)))
+}
+
+#[test]
+fn the_watchdog_hears_from_the_loop_alone() {
+    let directory = Directory::new("watchdog");
+    let manager = ServiceSocket::new(&directory);
+    let arguments = ["--enable-debug-command", "yes"];
+    let (mut child, mut client) = supervised(&manager, 20_000, &arguments);
+    for _ in 0..5 {
+        manager.hears_of("WATCHDOG=1\n");
+    }
+    assert_eq!(client.ask("PING"), "+PONG");
+    assert!(manager.hears_of("WATCHDOG=1\n").0.contains("connected clients: 1\n"));
+    // A loop that is stuck for two seconds misses two hundred beats.
+    manager.drain();
+    assert_eq!(client.ask("DEBUG SLEEP 2"), "+OK");
+    let beats = manager.drain();
+    assert!(beats < 50, "{beats} beats from a loop that was stuck");
+    manager.hears_of("WATCHDOG=1\n");
+    client.send("SHUTDOWN\r\n");
+    manager.hears_of("STOPPING=1\n");
+    assert!(child.wait().expect("a status").success());
+    assert_eq!(manager.drain(), 0, "nothing follows");
+}
+
+/// It is neither ready nor reloading before its data is there, and asks for the time that this takes.
+#[test]
+fn a_service_manager_hears_how_loading_goes() {
+    let directory = Directory::new("loading");
+    let manager = ServiceSocket::new(&directory);
+    let path = directory.join("").display().to_string();
+    let arguments = ["--dir", &path, "--appendonly", "yes"];
+    let (mut child, mut client) = supervised(&manager, 0, &arguments);
+    let message = "m".repeat(1000);
+    let count = 20_000;
+    for _ in 0..count {
+        client.send(format!("RPUSH q {message}\r\n"));
+    }
+    client.lines(count);
+    client.send("SHUTDOWN\r\n");
+    assert!(child.wait().expect("a status").success());
+    manager.drain();
+
+    let (mut child, _client) = supervised(&manager, 0, &arguments);
+    let first = manager.hears();
+    assert!(first.starts_with("STATUS=loading append files: "), "{first}");
+    assert!(first.contains("EXTEND_TIMEOUT_USEC="), "{first}");
+    let signal = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+    assert!(signal.expect("kill runs").success());
+    let (_, before) = manager.hears_of("READY=1\n");
+    assert!(before.iter().all(|text| text.starts_with("STATUS=loading")), "{before:?}");
+    child.kill().expect("it runs");
+    child.wait().expect("a status");
+}
+
+#[test]
+fn a_service_manager_hears_of_reloading() {
+    let directory = Directory::new("reloading");
+    let manager = ServiceSocket::new(&directory);
+    let (mut child, _client) = supervised(&manager, 0, &[]);
+    manager.hears_of("READY=1\n");
+    let signal = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+    assert!(signal.expect("kill runs").success());
+    let (text, _) = manager.hears_of("RELOADING=1\n");
+    let time = text.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    assert!(time.expect("a time").parse::<u64>().expect("a number") > 0, "{text}");
+    assert!(manager.hears().starts_with("READY=1\n"));
+    child.kill().expect("it runs");
+    child.wait().expect("a status");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn in_the_background_the_serving_process_is_named() {
+    use std::os::linux::net::SocketAddrExt;
+    let name = format!("tidegate-{}", std::process::id());
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).expect("a name");
+    let socket = UnixDatagram::bind_addr(&address).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let manager = ServiceSocket { socket, path: format!("@{name}").into() };
+    let mut command = tidegate();
+    command.args(["--port", "0", "--daemonize", "yes", "--supervised", "systemd"]);
+    command.env("NOTIFY_SOCKET", &manager.path);
+    let output = command.output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    let mut client = Client::connect(address_in(&String::from_utf8_lossy(&output.stdout)));
+    let process = client.info("server");
+    let pid = process.lines().find_map(|line| line.strip_prefix("process_id:")).expect("the pid");
+    // First from the process that started, which the service manager knows.
+    assert_eq!(manager.hears(), format!("MAINPID={pid}\n"));
+    assert!(manager.hears().starts_with("READY=1\n"));
+    client.send("SHUTDOWN\r\n");
+    manager.hears_of("STOPPING=1\n");
 }
 
 #[cfg(target_os = "linux")]

@@ -19,6 +19,11 @@ fn spelled(command: &Command) -> String {
     command.name.to_ascii_uppercase().replace('|', " ")
 }
 
+/// Returns the commands that can be called, spelled as in the table, each with a sentence on what it does.
+pub fn command_summaries() -> impl Iterator<Item = (String, &'static str)> {
+    runnable().map(|command| (spelled(command), command.summary))
+}
+
 /// Returns all commands as a Markdown table, in the order of the command table.
 pub fn commands_markdown() -> String {
     let mut text = String::from("| command | since | what it does |\n|---|---|---|\n");

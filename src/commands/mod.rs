@@ -39,7 +39,7 @@ mod transaction;
 mod value_reply;
 
 pub(crate) use acl::load_users;
-pub use document::{command_names, commands_markdown};
+pub use document::{command_names, command_summaries, commands_markdown};
 
 use crate::engine::{Command, Table};
 use std::sync::LazyLock;

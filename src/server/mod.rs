@@ -9,7 +9,7 @@
 //! `speaker.rs` interprets them for the broker. `tls/` encrypts, and `handshakes.rs` limits what that
 //! costs at the beginning of a connection. `durability.rs` handles the append files with the
 //! threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
-//! only the operating system knows.
+//! only the operating system knows. `lifecycle.rs` reports to the program around the server.
 
 mod admission;
 mod client;
@@ -19,6 +19,7 @@ mod descriptors;
 mod durability;
 mod error;
 mod handshakes;
+mod lifecycle;
 mod listeners;
 mod process;
 mod socket;
@@ -38,6 +39,7 @@ mod workers;
 pub use client::{Client, Connector, Subscription};
 pub use clock::SystemClock;
 pub use error::ServerError;
+pub use lifecycle::LifeEvent;
 pub use process::log_filter;
 #[cfg(feature = "tls")]
 #[doc(hidden)]
@@ -55,6 +57,7 @@ use crate::settings::Settings;
 use crate::state::ShutdownRequest;
 use connection::Connection;
 use durability::Durability;
+use lifecycle::Lifecycle;
 use listeners::Listeners;
 use mio::net::UnixStream;
 use mio::{Events, Poll, Token, Waker};
@@ -67,6 +70,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tls::Configuration;
 use transfer::Buffers;
 
@@ -127,8 +131,8 @@ pub struct Server {
     /// How the turn spends its time.
     turn_time: TurnTime,
     handle: StopHandle,
-    /// Called once the data on disk is loaded.
-    when_ready: Option<Box<dyn FnOnce() + Send>>,
+    /// Who is told how it goes.
+    lifecycle: Lifecycle,
 }
 
 impl Server {
@@ -205,7 +209,7 @@ impl Server {
             is_busy: false,
             turn_time: TurnTime::default(),
             handle: StopHandle { is_stopped: Arc::default(), is_to_reload: Arc::default(), waker },
-            when_ready: None,
+            lifecycle: Lifecycle::default(),
         })
     }
 
@@ -244,10 +248,11 @@ impl Server {
         self.connector.clone()
     }
 
-    /// Sets a function that is called once, on the server's thread, when the append files are loaded and
-    /// all commands are served. It delays all clients, so it should be short.
-    pub fn when_ready(&mut self, call: impl FnOnce() + Send + 'static) {
-        self.when_ready = Some(Box::new(call));
+    /// Sets a function that is called on the server's thread when something becomes of the server. It delays
+    /// all clients, so it should be short. `beat` is the time between two [`LifeEvent::Alive`]: a loop that
+    /// is stuck reports none.
+    pub fn follow(&mut self, beat: Option<Duration>, call: impl FnMut(LifeEvent) + Send + 'static) {
+        self.lifecycle = Lifecycle::new(beat, call);
     }
 
     /// Serves on this thread until a [`StopHandle`] or a client's SHUTDOWN stops it.
@@ -256,13 +261,9 @@ impl Server {
     pub fn run(mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
-            if !matches!(self.durability, Durability::Loading { .. })
-                && let Some(call) = self.when_ready.take()
-            {
-                call();
-            }
             self.turn(&mut events)?;
         }
+        self.lifecycle.stopping();
         if self.broker.shutdown_requested() != Some(ShutdownRequest::Now) {
             self.finish(&mut events)?;
         }

@@ -24,6 +24,8 @@ timers! {
         Stop,
         /// The allocator is asked to return memory.
         GiveBack,
+        /// A report on the life of the server.
+        Lifecycle,
     }
 }
 
@@ -53,6 +55,7 @@ impl Server {
             Timer::Linger => self.lingering.next(),
             Timer::Stop => self.stop_by_us,
             Timer::GiveBack => self.give_back_us,
+            Timer::Lifecycle => self.lifecycle.due_us(),
         };
         at.map(|at| Duration::from_micros(at.saturating_sub(self.now.monotonic_us)))
     }

@@ -23,8 +23,11 @@ impl Server {
         self.note(events);
         self.is_busy = !events.is_empty();
         if self.handle.take_reload() {
+            self.lifecycle.reloading();
             self.reload_certificates();
+            self.lifecycle.reloaded();
         }
+        self.lifecycle.report(&self.broker, self.now);
         self.turn_time = TurnTime { begun_us: self.now.monotonic_us, ..TurnTime::default() };
         turn(self)?;
         self.accept();

@@ -272,8 +272,8 @@ pub(super) static USED: &[Directive] = &[
         "Whether the program continues in the background, without a terminal, once it listens. Without \
          `logfile` its log is then lost.").immutable(),
     used("supervised", SUPERVISION, "no", field!(supervised),
-        "Service manager to notify when the server is ready and when it stops: `systemd` by \
-         sd_notify(3) (Type=notify); `auto` if there is one.").immutable(),
+        "Service manager to notify of loading, readiness, reloads, the end, and for its watchdog that the \
+         loop turns: `systemd` by sd_notify(3) (Type=notify); `auto` if there is one.").immutable(),
     used("pidfile", Kind::Text, "", field!(pidfile),
         "File for the process id, while the server runs; empty for none.").immutable(),
     used("dir", Kind::Text, "./", field!(dir),

@@ -5,28 +5,50 @@ use std::fmt::Write as _;
 use super::directives::USED;
 use super::row::{Directive, Runtime};
 use super::table;
+use super::value::Kind;
 
 /// Maximum number of suggested names.
 const SUGGESTIONS_MAX: usize = 3;
+
+/// The ways to call the program, with what they do: for `--help`, the manual page and completions.
+pub static CALLS: &[(&str, &str)] = &[
+    ("FILE", "read directives from a file in the syntax of redis.conf"),
+    ("-", "read directives from standard input"),
+    ("--name value", "any directive; applies after the file"),
+    (
+        "check DIR",
+        "verify the append files in DIR; exit code 0 if they are whole, 1 if the end is torn and a start \
+         would cut it off, 2 if they cannot be loaded, 3 if they cannot be read",
+    ),
+    (
+        "repair DIR",
+        "cut off what cannot be loaded and save it in separate files; exit code 0 if the rest is whole, 3 \
+         if the repair failed",
+    ),
+    ("-h, --help", "show this text"),
+    ("-v, --version", "show the version (also: `version`, and `help` for this text)"),
+];
+
+/// The column in which the explanations of `CALLS` begin in `--help`, and their width.
+const CALL_COLUMN: usize = 19;
+const CALL_WIDTH: usize = 72;
 
 /// The text of `--help`.
 pub fn help() -> String {
     let mut text = String::from(
         "Usage: tidegate [FILE | -] [--name value ...] ...\n\
          \x20      tidegate check DIR\n\
-         \x20      tidegate repair DIR\n\n\
-         \x20 FILE             read directives from a file in the syntax of redis.conf\n\
-         \x20 -                read directives from standard input\n\
-         \x20 --name value     any directive; applies after the file\n\
-         \x20 check DIR        verify the append files in DIR; exit code 0 if they are whole, 1 if\n\
-         \x20                  the end is torn and a start would cut it off, 2 if they cannot\n\
-         \x20                  be loaded, 3 if they cannot be read\n\
-         \x20 repair DIR       cut off what cannot be loaded and save it in separate files; exit\n\
-         \x20                  code 0 if the rest is whole, 3 if the repair failed\n\
-         \x20 -h, --help       show this text\n\
-         \x20 -v, --version    show the version (also: `version`, and `help` for this text)\n\n\
-         Directives and their defaults:\n\n",
+         \x20      tidegate repair DIR\n\n",
     );
+    for (call, explanation) in CALLS {
+        let mut call = *call;
+        for line in wrapped(explanation, CALL_WIDTH) {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "  {call:<width$}{line}", width = CALL_COLUMN - 2);
+            call = "";
+        }
+    }
+    text.push_str("\nDirectives and their defaults:\n\n");
     for directive in USED {
         // Writing to a String does not fail.
         let _ = writeln!(
@@ -44,26 +66,66 @@ pub fn help() -> String {
     text
 }
 
+/// A text in lines of at most `width` letters, unless a word is longer.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A directive that has an effect, as documentation shows it.
+#[derive(Clone, Debug)]
+pub struct DirectiveText {
+    /// Its name.
+    pub name: &'static str,
+    /// The default as written in a file; `""` if it is empty.
+    pub default: &'static str,
+    /// Which values are valid.
+    pub valid: String,
+    /// All valid values, if these are a few words.
+    pub choices: &'static [&'static str],
+    /// Whether CONFIG SET changes it: `yes`, `no`, or a condition.
+    pub settable: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// The directives that have an effect, in the order of the documentation.
+pub fn directive_texts() -> impl Iterator<Item = DirectiveText> {
+    USED.iter().map(|directive| DirectiveText {
+        name: directive.name,
+        default: default_text(directive),
+        valid: directive.kind.describe(),
+        choices: match directive.kind {
+            Kind::Flag => &["yes", "no"],
+            Kind::Choice(choices) => choices,
+            _ => &[],
+        },
+        settable: match directive.runtime {
+            Runtime::Mutable => "yes",
+            Runtime::Protected => "with `enable-protected-configs`",
+            Runtime::Immutable | Runtime::FileOnly => "no",
+        },
+        doc: directive.doc,
+    })
+}
+
 /// The directives that have an effect, as a table in markdown.
 pub fn markdown_table() -> String {
     let mut text = String::from(
         "| directive | default | valid | CONFIG SET | what it does |\n|---|---|---|---|---|\n",
     );
-    for directive in USED {
-        let settable = match directive.runtime {
-            Runtime::Mutable => "yes",
-            Runtime::Protected => "with `enable-protected-configs`",
-            Runtime::Immutable | Runtime::FileOnly => "no",
-        };
+    for DirectiveText { name, default, valid, settable, doc, .. } in directive_texts() {
         // Writing to a String does not fail.
-        let _ = writeln!(
-            text,
-            "| `{}` | `{}` | {} | {settable} | {} |",
-            directive.name,
-            default_text(directive),
-            directive.kind.describe(),
-            directive.doc
-        );
+        let _ = writeln!(text, "| `{name}` | `{default}` | {valid} | {settable} | {doc} |");
     }
     text
 }

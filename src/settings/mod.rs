@@ -32,7 +32,7 @@ use row::{Effect, Runtime};
 
 pub use command_line::Invocation;
 pub use definition::Settings;
-pub use document::{help, markdown_table};
+pub use document::{CALLS, DirectiveText, directive_texts, help, markdown_table, wrapped};
 pub use error::{SetError, SettingsError};
 pub use groups::{HttpSettings, StrangerSettings, TlsSettings};
 pub(crate) use policies::text as policy_text;

@@ -1,0 +1,120 @@
+# Made from the tables in the source by `UPDATE_PACKAGING=1 cargo test --test packaging`.
+_tidegate() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} values=
+    COMPREPLY=()
+    case $previous in
+        --tls-auth-clients) values='no yes optional' ;;
+        --tls-auth-clients-user) values='CN off' ;;
+        --tls-prefer-server-ciphers) values='yes no' ;;
+        --tls-session-caching) values='yes no' ;;
+        --acl-pubsub-default) values='allchannels resetchannels' ;;
+        --protected-mode) values='yes no' ;;
+        --appendonly) values='yes no' ;;
+        --appendfsync) values='everysec always no' ;;
+        --aof-load-truncated) values='yes no' ;;
+        --aof-load-unverified) values='yes no' ;;
+        --enable-debug-command) values='no yes local' ;;
+        --enable-protected-configs) values='no yes local' ;;
+        --latency-tracking) values='yes no' ;;
+        --loglevel) values='debug verbose notice warning' ;;
+        --daemonize) values='yes no' ;;
+        --supervised) values='no systemd auto' ;;
+        check) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        repair) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
+        --unixsocket) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-cert-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-key-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-ca-cert-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-ca-cert-dir) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --aclfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --logfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --pidfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --dir) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    esac
+    if [[ -n $values ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+        return
+    fi
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'check repair --help --version' -- "$current"; compgen -f -- "$current")
+    fi
+    if [[ $current == -* ]]; then
+        mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W '
+            --port
+            --bind
+            --unixsocket
+            --unixsocketperm
+            --tls-port
+            --tls-cert-file
+            --tls-key-file
+            --tls-key-file-pass
+            --tls-ca-cert-file
+            --tls-ca-cert-dir
+            --tls-auth-clients
+            --tls-auth-clients-user
+            --tls-protocols
+            --tls-ciphers
+            --tls-ciphersuites
+            --tls-prefer-server-ciphers
+            --tls-session-caching
+            --tls-session-cache-size
+            --tls-session-cache-timeout
+            --tls-handshake-timeout
+            --max-new-tls-connections-per-cycle
+            --tcp-backlog
+            --tcp-keepalive
+            --timeout
+            --maxclients
+            --maxmemory
+            --databases
+            --requirepass
+            --user
+            --aclfile
+            --acl-pubsub-default
+            --acllog-max-len
+            --unauthenticated-timeout
+            --unauthenticated-errors-max
+            --unauthenticated-clients-max
+            --auth-delay-after
+            --auth-delay-max-ms
+            --auth-delay-forget
+            --auth-delay-addresses-max
+            --protected-mode
+            --proto-max-bulk-len
+            --client-query-buffer-limit
+            --client-output-buffer-limit
+            --turn-read-bytes-max
+            --turn-output-bytes-max
+            --turn-work-max
+            --appendonly
+            --appendfsync
+            --appenddirname
+            --appendfilename
+            --auto-aof-rewrite-percentage
+            --auto-aof-rewrite-min-size
+            --aof-load-truncated
+            --aof-load-unverified
+            --append-buffer-limit
+            --append-room
+            --append-reserve
+            --queue-policy
+            --channel-policy
+            --queue-dedup-messages-max
+            --queue-idle-max
+            --enable-debug-command
+            --enable-protected-configs
+            --slowlog-log-slower-than
+            --slowlog-max-len
+            --latency-monitor-threshold
+            --latency-tracking
+            --latency-tracking-info-percentiles
+            --loglevel
+            --logfile
+            --daemonize
+            --supervised
+            --pidfile
+            --dir
+' -- "$current")
+    fi
+}
+complete -o filenames -F _tidegate tidegate
