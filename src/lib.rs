@@ -181,13 +181,9 @@ pub mod settings;
 #[doc(hidden)]
 pub mod snapshot;
 #[doc(hidden)]
-<<<<<<< HEAD
-pub use commands::{command_names, commands_markdown};
+pub use commands::{command_names, command_summaries, commands_markdown};
 #[doc(hidden)]
 pub use figures::metrics_markdown;
-=======
-pub use commands::{command_names, command_summaries, commands_markdown};
->>>>>>> 19ad2f0 (A service manager hears how the server is)
 
 // A server, and in-process clients of it.
 pub use in_process::{Calls, ClientError, Delivered, Message, ReceiptCalls};

@@ -61,6 +61,23 @@ _tidegate() {
             --tls-session-cache-timeout
             --tls-handshake-timeout
             --max-new-tls-connections-per-cycle
+            --http-port
+            --http-tls-port
+            --http-bind
+            --http-push-paths
+            --http-allowed-origins
+            --http-hosts
+            --http-clients-max
+            --http-header-bytes-max
+            --http-headers-max
+            --http-body-bytes-max
+            --http-request-timeout
+            --http-idle-timeout
+            --http-ping-interval
+            --http-pipeline-max
+            --http-wait-max
+            --http-page-queues-max
+            --http-lease
             --tcp-backlog
             --tcp-keepalive
             --timeout

@@ -9,6 +9,7 @@ const WIDTH: usize = 98;
 const SECTIONS: &[(&str, &str)] = &[
     ("port", "Network"),
     ("tls-port", "TLS"),
+    ("http-port", "HTTP"),
     ("tcp-backlog", "Clients and memory"),
     ("requirepass", "Passwords and users"),
     ("proto-max-bulk-len", "Limits on requests and replies"),
@@ -38,8 +39,8 @@ const HEAD: &str = "\
 # last line for a directive wins, and the command line wins over this file.
 #
 # A # without a space behind it is before a directive with its default: remove it to change the value.
-# Words between asterisks are headings in the documentation. CONFIG SET changes most settings while the
-# server runs; the others need a restart.
+# Pages such as docs/tls.md come with the source, and are in /usr/share/doc/tidegate of the Debian package.
+# CONFIG SET changes most settings while the server runs; the others need a restart.
 ";
 
 /// The file, with these directives set.

@@ -89,7 +89,7 @@ pub fn tidegate_conf() -> String {
          may be given many times; the command line wins over the file.",
             "Directives of Redis that are not here are accepted if nothing is lost by that, and otherwise refused \
          with a reason.",
-            "Words in italics are headings in the documentation.",
+            "Pages such as docs/tls.md come with the source, and are in /usr/share/doc/tidegate of the Debian package.",
         ],
     );
     page.push_str(".SH DIRECTIVES\n");
@@ -144,7 +144,7 @@ fn literal(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-/// Text with `code` in bold and *headings* in italics, in a single line that is no request.
+/// Text with `code` in bold, in a single line that is no request.
 fn prose(text: &str) -> String {
     let mut out = String::from("\\&");
     for (at, part) in text.split('`').enumerate() {
@@ -152,13 +152,7 @@ fn prose(text: &str) -> String {
             let _ = write!(out, "\\fB{}\\fR", literal(part));
             continue;
         }
-        let part = part.replace('\\', "\\e").replace(" -", " \\-").replace('\'', "\\(aq");
-        for (at, piece) in part.split('*').enumerate() {
-            let _ = match at % 2 {
-                1 => write!(out, "\\fI{piece}\\fR"),
-                _ => write!(out, "{piece}"),
-            };
-        }
+        out.push_str(&part.replace('\\', "\\e").replace(" -", " \\-").replace('\'', "\\(aq"));
     }
     out
 }
