@@ -71,6 +71,7 @@ fn tables_are_up_to_date() -> Result<(), Failed> {
     for (path, name, table) in [
         ("docs/settings.md", "settings", tidegate::settings::markdown_table()),
         ("docs/commands.md", "commands", tidegate::commands_markdown()),
+        ("docs/metrics.md", "metrics", tidegate::metrics_markdown()),
         ("README.md", "figures", figures),
         ("docs/benchmarks.md", "throughput", benchmarks::throughput_table()),
         ("docs/benchmarks.md", "memory", benchmarks::memory_table()),

@@ -90,6 +90,7 @@ PROGRAMS = [
     Program("queue_policies.py", needs_policies=True),
     Program("shared_workers.py", needs_policies=True),
     Program("delivery_guarantees.py", needs_policies=True),
+    Program("metrics.py", needs_policies=True),
 ]
 
 
