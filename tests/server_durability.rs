@@ -69,6 +69,32 @@ fn a_restart_keeps_everything() {
     }
 }
 
+/// As docs/operating.md says of upgrades: a waiting client sees the connection close, without a reply, and has
+/// lost no message; a reply that was sent holds.
+#[test]
+fn what_clients_see_of_an_upgrade() {
+    let directory = Directory::new("upgrade");
+    let dir = directory.join("").display().to_string();
+    let arguments = ["--appendonly", "yes", "--dir", &dir];
+    let process = Process::start(&arguments);
+    let mut client = process.client();
+    while client.ask("PING") != "+PONG" {}
+    let mut waiting = process.client();
+    waiting.send("BLPOP q 0\r\n");
+    while !client.info("clients").contains("\r\nblocked_clients:1\r\n") {}
+    assert_eq!(client.ask("RPUSH other kept"), ":1");
+    process.signal("TERM");
+    assert!(waiting.rest().is_empty() && client.rest().is_empty());
+    let (status, _) = process.wait();
+    assert!(status.success(), "{status}");
+
+    let process = Process::start(&arguments);
+    let mut client = process.client();
+    while client.ask("PING") != "+PONG" {}
+    assert_eq!(client.ask("RPUSH q next"), ":1", "nobody waits any more");
+    assert_eq!(client.ask("LPOP other"), "$4");
+}
+
 /// Whatever ends the connections of its workers: `delivery-limit 1` gives up what was in flight only if the
 /// process was killed.
 #[test]

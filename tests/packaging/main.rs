@@ -52,6 +52,16 @@ fn files_are_up_to_date() {
     }
 }
 
+#[test]
+fn the_package_has_this_version() {
+    let text = fs::read_to_string(path("packaging/debian/changelog")).expect("the changelog");
+    let expected = format!("tidegate ({}-1) ", env!("CARGO_PKG_VERSION"));
+    assert!(
+        text.starts_with(&expected),
+        "packaging/debian/changelog does not begin with {expected}"
+    );
+}
+
 /// Each directive is there once, with the value that it has without the file.
 #[test]
 fn the_example_has_every_directive_with_its_real_default() {
