@@ -118,6 +118,7 @@ _tidegate() {
             --channel-policy
             --queue-dedup-messages-max
             --queue-idle-max
+            --metrics-queues-max
             --enable-debug-command
             --enable-protected-configs
             --slowlog-log-slower-than

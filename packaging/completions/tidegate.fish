@@ -83,6 +83,7 @@ complete -c tidegate -l queue-policy -x -d 'Policy for the queues whose keys mat
 complete -c tidegate -l channel-policy -x -d 'Policy for the channels whose names match a glob pattern'
 complete -c tidegate -l queue-dedup-messages-max -x -d 'Messages that each queue under dedup-window-ms remembers, at 72 bytes each, whatever their size'
 complete -c tidegate -l queue-idle-max -x -d 'Empty queues under a policy whose counters are kept, at about 400 bytes each'
+complete -c tidegate -l metrics-queues-max -x -d 'Queues that have metrics of their own'
 complete -c tidegate -l enable-debug-command -x -a 'no yes local' -d 'Who may use DEBUG'
 complete -c tidegate -l enable-protected-configs -x -a 'no yes local' -d 'Who may change dir and dbfilename with CONFIG SET'
 complete -c tidegate -l slowlog-log-slower-than -x -d 'Microseconds above which a command is recorded in the slow log'
