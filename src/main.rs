@@ -2,6 +2,7 @@
 
 #[cfg(feature = "mimalloc")]
 mod allocator;
+mod config_check;
 mod launch;
 mod offline;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(settings)) => *settings,
         Ok(Invocation::Check(directory)) => return offline::check(&directory),
         Ok(Invocation::Repair(directory)) => return offline::repair(&directory),
+        Ok(Invocation::CheckConfig(args)) => return config_check::run(&args),
         Ok(Invocation::Help) => return print(&settings::help()),
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
         Err(error) => {
@@ -59,13 +61,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Err(error) = std::env::set_current_dir(&settings.dir) {
-        eprintln!("tidegate: cannot change to the directory {}: {error}", settings.dir.display());
+    if let Err(reason) = launch::enter_directory(&mut settings) {
+        eprintln!("tidegate: {reason}");
         return ExitCode::FAILURE;
-    }
-    // As an absolute path, to be shown, and for relative paths to start from.
-    if let Ok(dir) = std::env::current_dir() {
-        settings.dir = dir;
     }
     if let Err(error) = start_log(&settings) {
         eprintln!("tidegate: cannot write the log file {}: {error}", settings.logfile);

@@ -272,6 +272,115 @@ fn a_password_on_the_command_line_is_hidden() {
     assert_eq!(client.lines(5)[4], "other");
 }
 
+/// `--check-config` with these arguments, in a directory: the exit code, standard output and error.
+fn check_config(directory: &Directory, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.arg("--check-config").args(arguments).current_dir(directory.join(""));
+    let output = command.stdin(Stdio::null()).output().expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn names_in(directory: &Directory) -> Vec<String> {
+    let entries = fs::read_dir(directory.join("")).expect("the directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name().into_string());
+    let mut names: Vec<String> = names.map(|name| name.expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_start() {
+    let directory = Directory::new("check-config");
+    // Relative paths begin in `dir`, and the port may be in use.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    fs::create_dir(directory.join("data")).expect("a directory");
+    fs::write(directory.join("data/users.acl"), "user eve on >pw ~* +@all\n").expect("a file");
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir data\nlogfile tidegate.log\nappendonly yes\n\
+         pidfile pid\nunixsocket socket\naclfile users.acl\nhz 20\nsave \"\"\n\
+         queue-policy a jobs* max-length 5\ninclude more.conf\n"
+    );
+    fs::write(directory.join("a.conf"), text).expect("a file");
+    fs::write(directory.join("more.conf"), "list-compress-depth 1\n").expect("a file");
+    let (code, out, err) = check_config(&directory, &["a.conf", "--timeout", "5"]);
+    assert_eq!((code, out.as_str()), (0, "a.conf: ok\n"), "{err}");
+    let expected = [
+        "warning: a.conf, line 10: 'save': no effect",
+        "warning: more.conf, line 1: 'list-compress-depth': no effect. A value has one encoding, \
+         whatever its size.",
+        "warning: a.conf, line 9: 'hz': no effect. ",
+    ];
+    let lines: Vec<&str> = err.lines().collect();
+    assert_eq!(lines.len(), expected.len(), "{err}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.starts_with(expected), "{line}");
+    }
+    assert_eq!(names_in(&directory), ["a.conf", "data", "more.conf"]);
+    let in_data = fs::read_dir(directory.join("data")).expect("the directory").count();
+    assert_eq!(in_data, 1, "a file was made");
+}
+
+#[test]
+fn every_error_of_a_configuration_is_reported_with_its_place() {
+    let directory = Directory::new("check-config-errors");
+    fs::write(directory.join("file"), "").expect("a file");
+    fs::write(directory.join("users.acl"), "user eve +x\nuser kim on\nfoo\n").expect("a file");
+    let text = "port abc\nmaxclient 5\nrequirepass top secret\nqueue-policy a jobs* max-length\n\
+                user bob +x\nuser kim nosuch\nsave 60 1\nunixsocket file\n\
+                logfile no/such/directory\nappendonly yes\nappendfilename a/b\n\
+                bind 127.0.0.1 ::::\ninclude b.conf\ninclude c.conf\n";
+    fs::write(directory.join("a.conf"), text).expect("a file");
+    fs::write(directory.join("b.conf"), "\ntimeout x\n").expect("a file");
+    let (code, out, err) = check_config(&directory, &["a.conf", "--hz", "z", "--databases", "y"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    for expected in [
+        "a.conf, line 1: 'port abc': argument couldn't be parsed",
+        "a.conf, line 2: 'maxclient 5': Bad directive",
+        "a.conf, line 3: 'requirepass (hidden)': wrong number of arguments",
+        "a.conf, line 4: 'queue-policy a jobs* max-length': ",
+        "a.conf, line 5: user bob: ",
+        "a.conf, line 6: user kim: ",
+        "a.conf, line 7: 'save 60 1': Tidegate makes no snapshots",
+        "a.conf, line 8: cannot listen on file: the path exists and is not a socket",
+        "a.conf, line 9: cannot write the log file no/such/directory: No such file",
+        "a.conf, line 11: expected a name without a path, got 'a/b'",
+        "a.conf, line 12: cannot listen on [::::]:6379: ",
+        "b.conf, line 2: 'timeout x': ",
+        "a.conf, line 14: 'include c.conf': can't open config file 'c.conf'",
+        "command line: '--hz z': ",
+        "command line: '--databases y': ",
+    ] {
+        assert!(err.lines().any(|line| line.starts_with(expected)), "{expected:?} in {err}");
+    }
+    assert_eq!(err.lines().count(), 15, "{err}");
+
+    fs::write(directory.join("d.conf"), "aclfile users.acl\ndir .\n").expect("a file");
+    let (code, _, err) = check_config(&directory, &["d.conf"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("d.conf, line 1: users.acl:1: Error in applying operation '+x'"), "{err}");
+    assert!(err.contains("d.conf, line 1: users.acl:3 should start with user keyword"), "{err}");
+    let (code, _, err) = check_config(&directory, &["d.conf", "--dir", "nosuch"]);
+    let expected = "command line: cannot change to the directory nosuch: ";
+    assert!(code == 1 && err.starts_with(expected), "{err}");
+}
+
+#[test]
+fn a_check_of_a_configuration_needs_a_file() {
+    let directory = Directory::new("check-config-misuse");
+    for arguments in [&[][..], &["--port", "1"]] {
+        let (code, out, err) = check_config(&directory, arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.contains("tidegate --check-config FILE"), "{err}");
+    }
+    let (code, out, err) = check_config(&directory, &["-", "--port", "0"]);
+    assert_eq!((code, out.as_str()), (0, "standard input: ok\n"), "{err}");
+    let (code, _, err) = check_config(&directory, &["nosuch.conf"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("can't open config file 'nosuch.conf'"), "{err}");
+}
+
 #[test]
 fn wrong_arguments_are_explained() {
     let cases: &[(&[&str], i32, &str)] = &[

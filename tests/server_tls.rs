@@ -243,7 +243,7 @@ fn a_key_may_have_a_password() {
     assert!(line.contains("cannot use TLS: tls-key-file "), "{line}");
     assert!(line.ends_with("sealed.key: tls-key-file-pass is not its password"), "{line}");
     let line = refusal(&at(""), &files[..2]);
-    assert!(line.ends_with("tls-port is set"), "{line}");
+    assert!(line.ends_with("a port with TLS is set"), "{line}");
 }
 
 #[test]
@@ -255,6 +255,48 @@ fn an_expired_certificate_is_only_a_warning() {
     world.process.line_with("read the TLS certificates again");
     assert!(world.connect(None).is_err(), "clients refuse it");
     assert_eq!(world.process.client().ask("PING"), "+PONG");
+}
+
+#[test]
+fn certificates_are_checked_without_a_start() {
+    let (authority, directory) = (Authority::new(), Directory::new("tls-check-config"));
+    fs::write(directory.join("ca.crt"), &authority.pem).expect("a file");
+    authority.issue("server").write(&directory.join(""), "server");
+    authority.issue_until("old", 2002).write(&directory.join(""), "old");
+    let check = |text: &str| {
+        fs::write(directory.join("a.conf"), text).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.args(["--check-config", "a.conf"]).current_dir(directory.join(""));
+        let output = output.output().expect("the binary runs");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        (output.status.code(), text)
+    };
+    let files = "tls-key-file server.key\ntls-cert-file server.crt\ntls-ca-cert-file ca.crt\n";
+    assert_eq!(check(&format!("tls-port 1\n{files}")), (Some(0), "a.conf: ok\n".to_owned()));
+    let (code, text) =
+        check("tls-port 1\ntls-auth-clients no\ntls-cert-file old.crt\ntls-key-file old.key");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("warning: tls-cert-file ") && text.contains(" has expired"), "{text}");
+
+    let (code, text) = check(
+        "tls-port 1\ntls-cert-file nosuch\ntls-key-file ca.crt\ntls-protocols SSLv3\n\
+         tls-ciphers x",
+    );
+    assert_eq!(code, Some(1), "{text}");
+    for expected in [
+        "a.conf, line 5: tls-ciphers: there is no cipher 'x'",
+        "a.conf, line 4: tls-protocols: expected TLSv1.2",
+        "a.conf, line 1: tls-ca-cert-file or tls-ca-cert-dir: expected the authorities",
+        "a.conf, line 2: tls-cert-file ",
+        "a.conf, line 3: tls-key-file ",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(expected)), "{expected:?} in {text}");
+    }
+    let (code, text) = check(&format!("tls-port 1\n{files}tls-key-file old.key"));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.starts_with("a.conf, line 5: tls-key-file ") && text.contains("it is not the key")
+    );
 }
 
 /// In protected mode a stranger is told why, once it can read that.

@@ -37,6 +37,7 @@ const MODULES: &[&[&str]] = &[
     &["http", "http_absent"],
     &["server"],
     &["allocator", "launch", "offline"],
+    &["config_check"],
     &["main"],
 ];
 

@@ -2,6 +2,15 @@
 
 use thiserror::Error;
 
+/// What is wrong with a user that the settings declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserFault {
+    /// Its number among the `user` directives; `None` for an error in the ACL file or with it.
+    pub user: Option<usize>,
+    /// The reason, with the user or the line of the file.
+    pub reason: String,
+}
+
 /// Why a modifier is refused. The texts are Redis'.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum ModifierError {

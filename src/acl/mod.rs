@@ -30,6 +30,7 @@ mod users;
 
 pub(crate) use catalogue::{Catalogue, CatalogueEntry};
 pub(crate) use category::Categories;
+pub use error::UserFault;
 pub(crate) use error::UsersError;
 pub(crate) use log::{AccessLog, Denial, LogEntry, LogSubject};
 pub(crate) use patterns::Access;

@@ -195,8 +195,8 @@ impl Users {
     ///
     /// # Errors
     /// All errors of the file, in Redis' words.
-    pub(crate) fn parse_file(&self, path: &str, text: &[u8]) -> Result<Vec<User>, String> {
-        let (mut users, mut names, mut errors) = (Vec::new(), BTreeSet::new(), String::new());
+    pub(crate) fn parse_file(&self, path: &str, text: &[u8]) -> Result<Vec<User>, Vec<String>> {
+        let (mut users, mut names, mut errors) = (Vec::new(), BTreeSet::new(), Vec::new());
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let number = index + 1;
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -205,8 +205,9 @@ impl Users {
                 (Some(b"user"), Some(name)) => {
                     if !names.insert(name.to_vec()) {
                         let name = String::from_utf8_lossy(name);
-                        errors +=
-                            &format!("WARNING: Duplicate user '{name}' found on line {number}. ");
+                        errors.push(format!(
+                            "WARNING: Duplicate user '{name}' found on line {number}."
+                        ));
                         continue;
                     }
                     match self.changed(User::new(name, self.allows_channels), words) {
@@ -216,29 +217,24 @@ impl Users {
                             reason: reason @ ModifierError::Unknown,
                         }) => {
                             let modifier = modifier.escape_ascii();
-                            errors += &format!(
-                                "{path}:{number}: Error in applying operation '{modifier}': {reason}. "
-                            );
+                            errors.push(format!(
+                                "{path}:{number}: Error in applying operation '{modifier}': {reason}."
+                            ));
                         }
                         Err(UsersError::Modifier { reason, .. }) => {
-                            errors += &format!("{path}:{number}: {reason}. ");
+                            errors.push(format!("{path}:{number}: {reason}."));
                         }
-                        Err(error) => errors += &format!("{path}:{number}: {error} "),
+                        Err(error) => errors.push(format!("{path}:{number}: {error}")),
                     }
                 }
                 _ => {
-                    errors += &format!(
-                        "{path}:{number} should start with user keyword followed by the username. "
-                    );
+                    errors.push(format!(
+                        "{path}:{number} should start with user keyword followed by the username."
+                    ));
                 }
             }
         }
-        if errors.is_empty() {
-            return Ok(users);
-        }
-        errors += "WARNING: ACL errors detected, no change to the previously active ACL rules was \
-                   performed";
-        Err(errors)
+        if errors.is_empty() { Ok(users) } else { Err(errors) }
     }
 
     /// Replaces all users by those of a file; returns the numbers of those that are gone. A default user

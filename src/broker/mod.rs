@@ -16,6 +16,7 @@ mod strangers;
 mod timers;
 pub mod turn;
 
+pub use crate::acl::UserFault;
 pub use durability::{Contents, ReplayError};
 
 use turn::TurnTime;
@@ -37,7 +38,7 @@ pub struct Broker {
     state: State,
     table: &'static Table,
     /// What is wrong with the users of the settings.
-    users_error: Option<String>,
+    user_faults: Vec<UserFault>,
     /// Parses requests that arrive whole. A client has its own parser only within a request.
     parser: RequestParser,
     /// Whether more values are due, so that the next turn must not wait.
@@ -51,18 +52,18 @@ impl Broker {
     /// clients. The same seed and calls give the same run.
     ///
     /// If something is wrong with the users of the settings, nobody can authenticate: see
-    /// [`users_error`](Broker::users_error).
+    /// [`user_faults`](Broker::user_faults).
     pub fn new(settings: Settings, seed: u64, host: Box<dyn Host>, now: Now) -> Broker {
         let table = commands::table();
         let mut state = State::new(settings, table.catalogue(), seed, host, now);
-        let users_error = commands::load_users(&mut state).err();
-        if let Some(error) = &users_error {
-            log::error!("nobody is let in: {error}");
+        let user_faults = commands::load_users(&mut state).err().unwrap_or_default();
+        for fault in &user_faults {
+            log::error!("nobody is let in: {}", fault.reason);
         }
         Broker {
             state,
             table,
-            users_error,
+            user_faults,
             parser: RequestParser::default(),
             has_due_expiries: false,
             next_idle_check_us: 0,
@@ -433,8 +434,8 @@ impl Broker {
     }
 
     /// What is wrong with the users that the settings declare, by `user` directives or an ACL file.
-    pub fn users_error(&self) -> Option<&str> {
-        self.users_error.as_deref()
+    pub fn user_faults(&self) -> &[UserFault] {
+        &self.user_faults
     }
 
     /// Whether clients need no password.

@@ -14,6 +14,19 @@ pub use supervisor::Supervisor;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use tidegate::Settings;
+
+/// Changes to the directory of the settings, where relative paths begin.
+pub fn enter_directory(settings: &mut Settings) -> Result<(), String> {
+    std::env::set_current_dir(&settings.dir).map_err(|error| {
+        format!("cannot change to the directory {}: {error}", settings.dir.display())
+    })?;
+    // As an absolute path, to be shown, and for relative paths to start from.
+    if let Ok(dir) = std::env::current_dir() {
+        settings.dir = dir;
+    }
+    Ok(())
+}
 
 /// A command for this program, with other arguments.
 fn ourselves() -> io::Result<Command> {

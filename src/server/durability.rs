@@ -31,14 +31,17 @@ pub(super) enum Durability {
 /// Time until the next attempt to turn append files on.
 const BEGIN_RETRY_US: u64 = 10_000_000;
 
-/// The directory of the append files, locked.
-pub(super) fn open_directory(settings: &Settings) -> Result<Arc<DiskDirectory>, ServerError> {
+/// The directives whose value must be a name without a path, and is not.
+pub(super) fn wrong_names(settings: &Settings) -> impl Iterator<Item = (&'static str, &String)> {
     let names =
         [("appenddirname", &settings.appenddirname), ("appendfilename", &settings.appendfilename)];
-    for (directive, name) in names {
-        if !is_file_name(name) {
-            return Err(ServerError::FileName { directive, name: name.clone() });
-        }
+    names.into_iter().filter(|(_, name)| !is_file_name(name))
+}
+
+/// The directory of the append files, locked.
+pub(super) fn open_directory(settings: &Settings) -> Result<Arc<DiskDirectory>, ServerError> {
+    if let Some((directive, name)) = wrong_names(settings).next() {
+        return Err(ServerError::FileName { directive, name: name.clone() });
     }
     let path = settings.dir.join(&settings.appenddirname);
     Ok(Arc::new(DiskDirectory::open_or_create(&path)?))

@@ -318,29 +318,56 @@ fn bind_free_port(addresses: &[String], backlog: i32) -> Result<Vec<Bound>, Serv
 /// Listens on all addresses. A port that was chosen for the first one is used for the others.
 fn bind_all(addresses: &[String], port: u16, backlog: i32) -> Result<Vec<Bound>, ServerError> {
     let mut bound: Vec<Bound> = Vec::new();
-    for name in addresses.iter().filter(|name| !name.is_empty()) {
+    for (name, is_optional) in hosts(addresses) {
         let port = bound.first().map_or(port, |(_, address)| address.port());
-        let (name, is_optional) = match name.strip_prefix('-') {
-            Some(name) => (name, true),
-            None => (name.as_str(), false),
-        };
         match resolve(name, port).and_then(|address| bind_one(address, backlog)) {
             Ok(listener) => bound.push(listener),
             // An optional address may not exist on this machine. But an address in use is an error.
             Err(error) if is_optional && error.kind() != ErrorKind::AddrInUse => {
                 log::debug!("not listening on {name}: {error}");
             }
-            Err(source) => {
-                let address = if name.contains(':') {
-                    format!("[{name}]:{port}")
-                } else {
-                    format!("{name}:{port}")
-                };
-                return Err(ServerError::Listen { address, source });
-            }
+            Err(source) => return Err(cannot_listen(name, port, source)),
         }
     }
     Ok(bound)
+}
+
+/// What is wrong with the addresses, as far as it shows without a socket, and the directive that has them.
+pub(super) fn check_addresses(settings: &Settings) -> Vec<(&'static str, ServerError)> {
+    let http = &settings.http;
+    let mut errors = Vec::new();
+    if cfg!(not(feature = "http")) && (http.port, http.tls_port) != (0, 0) {
+        errors.push(("http-port", ServerError::NoHttp));
+    }
+    let has_others = settings.unixsocket.is_some() || (http.port, http.tls_port) != (0, 0);
+    let ports = [
+        ("bind", &settings.bind, settings.port.max(settings.tls.port)),
+        ("http-bind", &http.bind, http.port.max(http.tls_port)),
+    ];
+    for (directive, addresses, port) in ports {
+        let is_free_port = directive == "bind" && !has_others;
+        let needed = hosts(addresses).filter(|_| port != 0 || is_free_port);
+        let needed = needed.filter(|(_, is_optional)| !is_optional);
+        errors.extend(needed.filter_map(|(name, _)| {
+            Some((directive, cannot_listen(name, port, resolve(name, port).err()?)))
+        }));
+    }
+    if hosts(&settings.bind).next().is_none() && !has_others {
+        errors.push(("bind", ServerError::NothingToListenOn));
+    }
+    errors
+}
+
+/// The hosts of `bind`, and whether each may be missing.
+fn hosts(addresses: &[String]) -> impl Iterator<Item = (&str, bool)> {
+    let given = addresses.iter().filter(|name| !name.is_empty());
+    given.map(|name| name.strip_prefix('-').map_or((name.as_str(), false), |name| (name, true)))
+}
+
+fn cannot_listen(name: &str, port: u16, source: io::Error) -> ServerError {
+    let address =
+        if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") };
+    ServerError::Listen { address, source }
 }
 
 fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {

@@ -12,6 +12,7 @@
 //! only the operating system knows. `lifecycle.rs` reports to the program around the server.
 
 mod admission;
+mod check;
 mod client;
 mod clock;
 mod connection;
@@ -36,6 +37,7 @@ mod turn;
 mod unix_socket;
 mod workers;
 
+pub use check::check;
 pub use client::{Client, Connector, Subscription};
 pub use clock::SystemClock;
 pub use error::ServerError;
@@ -177,8 +179,9 @@ impl Server {
         // The standard library's keys for hash maps are random, so clients cannot guess them.
         let seed = RandomState::new().hash_one(now.unix_us);
         let mut broker = Broker::new(settings, seed, Box::new(host), now);
-        if let Some(error) = broker.users_error() {
-            return Err(ServerError::Users(error.to_owned()));
+        let reasons: Vec<&str> = broker.user_faults().iter().map(|f| f.reason.as_str()).collect();
+        if !reasons.is_empty() {
+            return Err(ServerError::Users(reasons.join("; ")));
         }
         let durability = Durability::open(&mut broker, now)?;
         let (enter, entrance) = mpsc::channel();

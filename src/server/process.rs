@@ -142,7 +142,7 @@ impl Host for Process {
 
     fn read_certificates(&mut self, settings: &Settings) -> Result<Box<dyn FnOnce()>, String> {
         let tls = self.tls.clone();
-        let read = tls.read(settings)?;
+        let read = tls.read(settings).map_err(|errors| errors.join("; "))?;
         Ok(Box::new(move || tls.set(read)))
     }
 

@@ -19,13 +19,13 @@ pub(super) struct Read;
 
 impl Configuration {
     pub(super) fn load(&self, settings: &Settings) -> Result<(), String> {
-        self.read(settings).map(|read| self.set(read))
+        self.read(settings).map(|read| self.set(read)).map_err(|errors| errors.join("; "))
     }
 
-    pub(super) fn read(&self, settings: &Settings) -> Result<Read, String> {
+    pub(super) fn read(&self, settings: &Settings) -> Result<Read, Vec<String>> {
         match settings.uses_tls() {
             false => Ok(Read),
-            true => Err("this build has no TLS; build it with the feature `tls`".to_owned()),
+            true => Err(vec!["this build has no TLS; build it with the feature `tls`".to_owned()]),
         }
     }
 

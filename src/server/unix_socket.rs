@@ -61,15 +61,30 @@ pub(super) fn credentials(stream: &UnixStream) -> Option<PeerCredentials> {
     None
 }
 
+/// What is wrong with the path, as far as it shows without a socket.
+pub(super) fn check(path: &Path) -> Result<(), ServerError> {
+    SockAddr::unix(path).map_err(|error| listen_error(path, error))?;
+    if !has_socket(path)? {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        fs::metadata(directory.unwrap_or(Path::new("."))).map_err(|e| listen_error(path, e))?;
+    }
+    Ok(())
+}
+
+/// Whether there is a socket, which may be that of a dead broker.
+fn has_socket(path: &Path) -> Result<bool, ServerError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(ServerError::NotASocket { path: path.to_owned() }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(listen_error(path, error)),
+    }
+}
+
 /// Removes the socket of a broker that ended without doing so. Other files stay.
 fn remove_stale(path: &Path) -> Result<(), ServerError> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(listen_error(path, error)),
-    };
-    if !metadata.file_type().is_socket() {
-        return Err(ServerError::NotASocket { path: path.to_owned() });
+    if !has_socket(path)? {
+        return Ok(());
     }
     match probe(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {

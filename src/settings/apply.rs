@@ -1,6 +1,7 @@
 //! Fills settings from the table's defaults, and from words.
 
 use super::definition::Settings;
+use super::error::Place;
 use super::row::Effect;
 use super::{document, table};
 
@@ -21,7 +22,12 @@ impl Default for Settings {
 
 impl Settings {
     /// Applies one line of a file or one option. The error is only the reason.
-    pub(super) fn apply_words(&mut self, name: &str, args: &[Vec<u8>]) -> Result<(), String> {
+    pub(super) fn apply_words(
+        &mut self,
+        name: &str,
+        args: &[Vec<u8>],
+        place: &Place,
+    ) -> Result<(), String> {
         let Some(directive) = table::find(name) else {
             return Err(document::unknown_directive(name));
         };
@@ -30,7 +36,7 @@ impl Settings {
         };
         let value = directive.parse(args, self).map_err(with_hint)?;
         directive.write(self, value)?;
-        self.given.insert(directive.name);
+        self.given.entry(directive.name).or_default().push(place.clone());
         Ok(())
     }
 }

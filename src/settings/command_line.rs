@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::definition::Settings;
-use super::error::SettingsError;
+use super::error::{Errors, Place, SettingsError};
 use super::file;
 use super::input::{Input, ReadInput};
 use super::table::{self, is_secret};
@@ -16,6 +16,9 @@ pub enum Invocation {
     Check(PathBuf),
     /// Repair the append files in this directory by cutting off what cannot be loaded, then exit.
     Repair(PathBuf),
+    /// Read these arguments, which are those of a start, report what is wrong with them, then exit: see
+    /// [`Settings::check_args`].
+    CheckConfig(Vec<String>),
     /// Print [`help`](super::help), then exit.
     Help,
     /// Print the version, then exit.
@@ -24,20 +27,34 @@ pub enum Invocation {
 
 /// Names the options as a source in errors.
 const COMMAND_LINE: &str = "command line";
+const STANDARD_INPUT: &str = "standard input";
 
-/// Reads the arguments: the file first, then standard input for `-`, then the options.
+/// Reads the arguments.
 pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation, SettingsError> {
     if let Some(invocation) = without_settings(&args) {
         return invocation;
     }
+    let mut errors = Errors::at_most(1);
+    let settings = settings_of(&args, read, &mut errors);
+    match errors.into_found().pop() {
+        Some(error) => Err(error),
+        None => Ok(Invocation::Run(Box::new(settings))),
+    }
+}
+
+/// The settings of a start: the file first, then standard input for `-`, then the options.
+pub(super) fn settings_of(args: &[String], read: ReadInput<'_>, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
-    let mut rest = args.as_slice();
+    let mut rest = args;
     if let Some((path, after)) = rest.split_first()
         && !path.starts_with('-')
     {
-        let text = read(Input::File(path.as_ref()))
-            .map_err(|error| fail(path, format!("can't open config file '{path}': {error}")))?;
-        file::apply(&mut settings, &text, path, read)?;
+        match read(Input::File(path.as_ref())) {
+            Ok(text) => file::apply(&mut settings, &text, path, read, errors),
+            Err(error) => {
+                errors.add(fail(path, format!("can't open config file '{path}': {error}")))
+            }
+        }
         // Absolute, since the server may change its directory before CONFIG REWRITE.
         settings.config_file = std::path::absolute(path).ok();
         rest = after;
@@ -45,15 +62,18 @@ pub(super) fn parse(args: Vec<String>, read: ReadInput<'_>) -> Result<Invocation
     // Redis accepts the dash at either end, and always reads it before the options.
     let options = match rest {
         [dash, options @ ..] | [options @ .., dash] if dash == "-" => {
-            let text = read(Input::Stdin)
-                .map_err(|error| fail("-", format!("can't read standard input: {error}")))?;
-            file::apply(&mut settings, &text, "standard input", read)?;
+            match read(Input::Stdin) {
+                Ok(text) => file::apply(&mut settings, &text, STANDARD_INPUT, read, errors),
+                Err(error) => {
+                    errors.add(fail("-", format!("can't read standard input: {error}")));
+                }
+            }
             options
         }
         options => options,
     };
-    apply_options(&mut settings, options)?;
-    Ok(Invocation::Run(Box::new(settings)))
+    apply_options(&mut settings, options, errors);
+    settings
 }
 
 /// Words that ask for something other than to serve. Write `./check` for a file of that name.
@@ -68,6 +88,7 @@ fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>
         ("repair", [directory]) if !directory.starts_with('-') => {
             Ok(Invocation::Repair(directory.into()))
         }
+        ("--check-config", rest) => Ok(Invocation::CheckConfig(rest.to_vec())),
         ("check" | "repair", _) => {
             let reason = format!("expected one directory with append files: tidegate {first} DIR");
             Err(fail(&args.join(" "), reason))
@@ -77,41 +98,40 @@ fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>
 }
 
 /// Applies `--name value …` in order.
-fn apply_options(settings: &mut Settings, options: &[String]) -> Result<(), SettingsError> {
+fn apply_options(settings: &mut Settings, options: &[String], errors: &mut Errors) {
+    let place = Place { source_name: COMMAND_LINE.into(), line: None };
     let mut rest = options;
     while let Some((option, after)) = rest.split_first() {
-        if let Some((name, value)) = option.split_once('=')
-            && name.starts_with("--")
-            && table::find(&name[2..]).is_some()
-        {
-            let value = if is_secret(&name[2..]) { "VALUE" } else { value };
-            let reason =
-                format!("write a directive and its value as separate words: {name} {value}");
-            return Err(fail(name, reason));
+        if errors.is_full() {
+            return;
         }
+        let count = after.iter().take_while(|word| !word.starts_with("--")).count();
+        let (args, next) = after.split_at(count);
+        rest = next;
         let Some(name) = option.strip_prefix("--") else {
             let reason = "an option begins with '--', and the file comes before all options";
-            return Err(fail(option, reason.to_owned()));
+            errors.add(fail(option, reason.to_owned()));
+            continue;
         };
-        let count = after.iter().take_while(|word| !word.starts_with("--")).count();
-        let (mut args, next) = after.split_at(count);
-        let empty = [String::new()];
-        // As in Redis 7, a bare `--save` clears the save points.
-        if args.is_empty() && name.eq_ignore_ascii_case("save") {
-            args = &empty;
+        if let Some((name, value)) = name.split_once('=')
+            && table::find(name).is_some()
+        {
+            let value = if is_secret(name) { "VALUE" } else { value };
+            let reason =
+                format!("write a directive and its value as separate words: --{name} {value}");
+            errors.add(fail(&format!("--{name}"), reason));
+            continue;
         }
-        settings
-            .apply_words(
-                name,
-                &args.iter().map(|word| word.clone().into_bytes()).collect::<Vec<_>>(),
-            )
-            .map_err(|reason| {
-                let value = if is_secret(name) { "(hidden)" } else { &args.join(" ") };
-                fail(&format!("{option} {value}"), reason)
-            })?;
-        rest = next;
+        let mut words: Vec<Vec<u8>> = args.iter().map(|word| word.clone().into_bytes()).collect();
+        // As in Redis 7, a bare `--save` clears the save points.
+        if words.is_empty() && name.eq_ignore_ascii_case("save") {
+            words.push(Vec::new());
+        }
+        if let Err(reason) = settings.apply_words(name, &words, &place) {
+            let value = if is_secret(name) { "(hidden)" } else { &args.join(" ") };
+            errors.add(fail(&format!("{option} {value}"), reason));
+        }
     }
-    Ok(())
 }
 
 fn fail(text: &str, reason: String) -> SettingsError {
@@ -173,6 +193,7 @@ mod tests {
             (&["version"], "Version"),
             (&["check", "d"], "Check(\"d\")"),
             (&["repair", "d"], "Repair(\"d\")"),
+            (&["--check-config", "f", "--port"], "CheckConfig([\"f\", \"--port\"])"),
             (
                 &["check"],
                 "command line: 'check': expected one directory with append files: tidegate check DIR",

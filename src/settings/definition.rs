@@ -1,10 +1,11 @@
 //! The settings as fields, one for each directive with an effect.
 
+use super::error::Place;
 use super::groups::{HttpSettings, StrangerSettings, TlsSettings};
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The settings, each with its unit last in its name.
@@ -125,8 +126,8 @@ pub struct Settings {
     pub config_file: Option<PathBuf>,
     /// Values of directives without effect, kept for CONFIG GET.
     pub(super) foreign: BTreeMap<&'static str, Value>,
-    /// Names given in the file or on the command line.
-    pub(super) given: BTreeSet<&'static str>,
+    /// Where each directive was given: in files, on the command line, by the program.
+    pub(super) given: BTreeMap<&'static str, Vec<Place>>,
 }
 
 impl Settings {
@@ -189,7 +190,7 @@ impl Settings {
             metrics_queues_max: 0,
             config_file: None,
             foreign: BTreeMap::new(),
-            given: BTreeSet::new(),
+            given: BTreeMap::new(),
         }
     }
 }

@@ -16,6 +16,12 @@ pub static CALLS: &[(&str, &str)] = &[
     ("-", "read directives from standard input"),
     ("--name value", "any directive; applies after the file"),
     (
+        "--check-config FILE",
+        "read the directives as a start with these arguments would, and the users and certificates that they \
+         name, and print each error with its line, without a port and without a change of any file; exit code \
+         0 if there is none, 1 if there are errors, 2 if there is no FILE",
+    ),
+    (
         "check DIR",
         "verify the append files in DIR; exit code 0 if they are whole, 1 if the end is torn and a start \
          would cut it off, 2 if they cannot be loaded, 3 if they cannot be read",
@@ -30,13 +36,14 @@ pub static CALLS: &[(&str, &str)] = &[
 ];
 
 /// The column in which the explanations of `CALLS` begin in `--help`, and their width.
-const CALL_COLUMN: usize = 19;
+const CALL_COLUMN: usize = 23;
 const CALL_WIDTH: usize = 72;
 
 /// The text of `--help`.
 pub fn help() -> String {
     let mut text = String::from(
         "Usage: tidegate [FILE | -] [--name value ...] ...\n\
+         \x20      tidegate --check-config FILE [--name value ...] ...\n\
          \x20      tidegate check DIR\n\
          \x20      tidegate repair DIR\n\n",
     );

@@ -30,6 +30,8 @@ mod words;
 
 use row::{Effect, Runtime};
 
+use error::{Errors, Place};
+
 pub use command_line::Invocation;
 pub use definition::Settings;
 pub use document::{CALLS, DirectiveText, directive_texts, help, markdown_table, wrapped};
@@ -40,6 +42,9 @@ pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};
 pub use types::{ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
 
+/// Errors that a check of the settings reports. A person mends the first ones first.
+const ERRORS_MAX: usize = 100;
+
 impl Settings {
     /// Whether anything is served with TLS.
     pub(crate) fn uses_tls(&self) -> bool {
@@ -49,16 +54,25 @@ impl Settings {
     /// Reads a command line without the program's name: `[FILE | -] [--name value …]…`.
     ///
     /// Reads the named file (or standard input for `-`) and its includes, then applies the options.
-    /// `--help`, `-h`, `--version` and `-v` count only as the first argument.
+    /// `--help`, `-h`, `--version`, `-v` and `--check-config` count only as the first argument.
     pub fn from_args<I: IntoIterator<Item = String>>(args: I) -> Result<Invocation, SettingsError> {
         command_line::parse(args.into_iter().collect(), &mut input::read_input)
+    }
+
+    /// As [`from_args`](Settings::from_args) for a start, but with all errors, up to a hundred, and not
+    /// only the first. What is wrong is left out of the settings.
+    pub fn check_args(args: &[String]) -> (Self, Vec<SettingsError>) {
+        let mut errors = Errors::at_most(ERRORS_MAX);
+        let settings = command_line::settings_of(args, &mut input::read_input, &mut errors);
+        (settings, errors.into_found())
     }
 
     /// Reads the text of a configuration file; errors name it `source_name`.
     pub fn from_text(text: &str, source_name: &str) -> Result<Self, SettingsError> {
         let mut settings = Self::default();
-        file::apply(&mut settings, text, source_name, &mut input::read_input)?;
-        Ok(settings)
+        let mut errors = Errors::at_most(1);
+        file::apply(&mut settings, text, source_name, &mut input::read_input, &mut errors);
+        errors.into_found().pop().map_or(Ok(settings), Err)
     }
 
     /// Returns these settings with one directive changed. The value is one text, as in CONFIG SET, but
@@ -80,15 +94,14 @@ impl Settings {
             Some(directive) => directive.kind.split(value.as_bytes()),
             None => Ok(Vec::new()),
         };
-        match words.and_then(|words| self.apply_words(name, &words)) {
+        let place = Place { source_name: "settings".into(), line: None };
+        match words.and_then(|words| self.apply_words(name, &words, &place)) {
             Ok(()) => Ok(self),
-            Err(reason) => Err(SettingsError {
-                source_name: "settings".to_owned(),
-                line: None,
+            Err(reason) => {
                 // Errors are logged, and passwords must not be.
-                text: format!("{name} {}", if is_secret(name) { "(hidden)" } else { value }),
-                reason,
-            }),
+                let value = if is_secret(name) { "(hidden)" } else { value };
+                Err(place.error(&format!("{name} {value}"), reason))
+            }
         }
     }
 
@@ -193,9 +206,38 @@ impl Settings {
     /// Directives that the operator gave but that have no effect here, in the table's order.
     pub fn without_effect(&self) -> Vec<&'static str> {
         table::all()
-            .filter(|d| !matches!(d.effect, Effect::Used(_)) && self.given.contains(d.name))
+            .filter(|d| !matches!(d.effect, Effect::Used(_)) && self.given.contains_key(d.name))
             .map(|d| d.name)
             .collect()
+    }
+
+    /// A remark on each directive [`without_effect`](Settings::without_effect): where it was given last, and
+    /// why it has no effect.
+    pub fn remarks_without_effect(&self) -> Vec<SettingsError> {
+        let rows = table::all().filter(|d| !matches!(d.effect, Effect::Used(_)));
+        let remark = |d: &row::Directive| {
+            let reason = match d.effect {
+                // Only neutral values are accepted, and `doc` says what to do with the others.
+                Effect::Refused { .. } => "no effect".to_owned(),
+                _ => format!("no effect. {}", d.doc),
+            };
+            Some(self.given.get(d.name)?.last()?.error(d.name, reason))
+        };
+        rows.filter_map(remark).collect()
+    }
+
+    /// An error that shows only when a value is used, such as a file that does not exist. It names the
+    /// place where the first of these directives was given that was.
+    pub fn error_of(&self, directives: &[&str], reason: String) -> SettingsError {
+        let mut given = directives.iter().filter_map(|name| self.given.get(name)?.last());
+        given.next().unwrap_or(&Place::of_default()).error("", reason)
+    }
+
+    /// As [`error_of`](Settings::error_of), of the `index`th user in [`users`](Settings::users).
+    pub(crate) fn error_of_user(&self, index: usize, reason: String) -> SettingsError {
+        let places = self.given.get("user").filter(|places| places.len() == self.users.len());
+        let place = places.and_then(|places| places.get(index));
+        place.unwrap_or(&Place::of_default()).error("", reason)
     }
 }
 

@@ -14,7 +14,8 @@ fn first_words() -> Vec<(&'static str, &'static str, &'static str)> {
         match call.split_once(' ') {
             _ if call.starts_with('-') && call.contains("--") && !call.contains("value") => {
                 let (_, long) = call.split_once(", ").unwrap_or(("", call));
-                words.push((long, "", *explanation));
+                let (long, operand) = long.split_once(' ').unwrap_or((long, ""));
+                words.push((long, operand, *explanation));
             }
             Some((word, operand)) if word.starts_with(|c: char| c.is_ascii_lowercase()) => {
                 words.push((word, operand, *explanation));
@@ -23,6 +24,18 @@ fn first_words() -> Vec<(&'static str, &'static str, &'static str)> {
         }
     }
     words
+}
+
+/// The first words that a directory or a file follows, with what the shell says for either.
+fn words_before_paths(
+    directory: &'static str,
+    file: &'static str,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    first_words().into_iter().filter_map(move |(word, operand, _)| match operand {
+        "DIR" => Some((word, directory)),
+        "FILE" => Some((word, file)),
+        _ => None,
+    })
 }
 
 fn short(explanation: &str) -> &str {
@@ -58,10 +71,10 @@ pub fn bash() -> String {
             directive.choices.join(" ")
         );
     }
-    for (word, ..) in first_words().iter().filter(|(_, operand, _)| *operand == "DIR") {
+    for (word, kind) in words_before_paths("-d", "-f") {
         let _ = writeln!(
             text,
-            "        {word}) mapfile -t COMPREPLY < <(compgen -d -- \"$current\"); return ;;"
+            "        {word}) mapfile -t COMPREPLY < <(compgen {kind} -- \"$current\"); return ;;"
         );
     }
     for directive in directive_texts().filter(|d| takes_file(d.name)) {
@@ -99,8 +112,8 @@ pub fn zsh() -> String {
         let _ = writeln!(text, "        '--{}:{}'", directive.name, plain(directive.doc));
     }
     text.push_str("    )\n    case ${words[CURRENT-1]} in\n");
-    for (word, ..) in first_words().iter().filter(|(_, operand, _)| *operand == "DIR") {
-        let _ = writeln!(text, "        {word}) _files -/; return ;;");
+    for (word, action) in words_before_paths("_files -/", "_files") {
+        let _ = writeln!(text, "        {word}) {action}; return ;;");
     }
     for directive in directive_texts() {
         let action = match directive.choices {
@@ -125,7 +138,8 @@ pub fn fish() -> String {
         let _ = match word.strip_prefix("--") {
             Some(option) => writeln!(
                 text,
-                "complete -c tidegate -n __fish_is_first_arg -l {option} -d '{explanation}'"
+                "complete -c tidegate -n __fish_is_first_arg -l {option}{} -d '{explanation}'",
+                if operand == "FILE" { " -r" } else { "" }
             ),
             None => writeln!(
                 text,

@@ -5,11 +5,14 @@ use super::sessions::Sessions;
 use super::{certificate, ciphers, key};
 use crate::settings::{ClientCertificates, Settings};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+use rustls::{
+    Error, InconsistentKeys, RootCertStore, ServerConfig, SupportedCipherSuite,
+    SupportedProtocolVersion,
+};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,19 +34,21 @@ impl Configuration {
     /// Reads everything again. After an error the configuration is the one before.
     ///
     /// # Errors
-    /// The directive, the file and the reason.
+    /// Each begins with the directive and the file.
     pub(in crate::server) fn load(&self, settings: &Settings) -> Result<(), String> {
-        self.read(settings).map(|config| self.set(config))
+        let config = self.read(settings).map_err(|errors| errors.join("; "))?;
+        self.set(config);
+        Ok(())
     }
 
     /// Reads everything again, to be set later.
     ///
     /// # Errors
-    /// The directive, the file and the reason.
+    /// Each begins with the directive and the file.
     pub(in crate::server) fn read(
         &self,
         settings: &Settings,
-    ) -> Result<Option<Arc<ServerConfig>>, String> {
+    ) -> Result<Option<Arc<ServerConfig>>, Vec<String>> {
         // Without a port nothing is needed, so that nothing is examined, as in Redis.
         settings.uses_tls().then(|| build(settings).map(Arc::new)).transpose()
     }
@@ -59,41 +64,13 @@ impl Configuration {
     }
 }
 
-fn build(settings: &Settings) -> Result<ServerConfig, String> {
-    let mut provider = ring::default_provider();
-    provider.cipher_suites = ciphers::chosen(&settings.tls.ciphers, &settings.tls.ciphersuites)?;
-    let provider = Arc::new(provider);
-    let versions = ciphers::versions(&settings.tls.protocols)?;
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&versions)
-        .map_err(|error| format!("tls-protocols: {error}"))?;
-    let builder = match verifier(settings, &provider)? {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
-        None => builder.with_no_client_auth(),
+fn build(settings: &Settings) -> Result<ServerConfig, Vec<String>> {
+    let mut errors = Vec::new();
+    let parts = Parts::read(settings, &mut errors);
+    let mut config = match parts {
+        Some(parts) if errors.is_empty() => parts.join().map_err(|error| vec![error])?,
+        _ => return Err(errors),
     };
-    let [cert_file, key_file] = [
-        ("tls-cert-file", &settings.tls.cert_file, "the server's certificate"),
-        ("tls-key-file", &settings.tls.key_file, "the key of the server's certificate"),
-    ]
-    .map(|(directive, path, what)| match path {
-        Some(path) => Ok(Named { directive, path: settings.dir.join(path) }),
-        None => Err(format!("{directive}: expected a PEM file with {what}, since tls-port is set")),
-    });
-    let (cert_file, key_file) = (cert_file?, key_file?);
-    let chain = cert_file.certificates()?;
-    cert_file.warn_if_expired(&chain);
-    let key = key::read(&key_file.read()?, &settings.tls.key_file_pass)
-        .map_err(|reason| key_file.error(reason))?;
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| match error {
-        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            let certificate = cert_file.path.display();
-            key_file.error(format!("it is not the key of the certificate in {certificate}"))
-        }
-        Error::InvalidCertificate(reason) => {
-            cert_file.error(format!("the certificate is not valid: {reason:?}"))
-        }
-        error => key_file.error(format!("the key cannot be used: {error}")),
-    })?;
     config.ignore_client_order = settings.tls.prefer_server_ciphers;
     if settings.tls.session_caching && settings.tls.session_cache_timeout_s > 0 {
         let timeout = Duration::from_secs(settings.tls.session_cache_timeout_s.into());
@@ -108,12 +85,91 @@ fn build(settings: &Settings) -> Result<ServerConfig, String> {
     Ok(config)
 }
 
-/// What checks the certificates of clients; `None` if they need none.
-fn verifier(
-    settings: &Settings,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, String> {
-    if settings.tls.auth_clients == ClientCertificates::None {
+/// What a configuration is made of, each read by itself, so that all errors are found.
+struct Parts {
+    ciphers: Vec<SupportedCipherSuite>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    /// Those of the clients' certificates, and whether a client needs one; `None` if they need none.
+    authorities: Option<(RootCertStore, ClientCertificates)>,
+    cert_file: Named,
+    chain: Vec<CertificateDer<'static>>,
+    key_file: Named,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Parts {
+    /// `None` if there is an error.
+    fn read(settings: &Settings, errors: &mut Vec<String>) -> Option<Parts> {
+        let tls = &settings.tls;
+        let ciphers = kept(ciphers::chosen(&tls.ciphers, &tls.ciphersuites), errors);
+        let versions = kept(ciphers::versions(&tls.protocols), errors);
+        let authorities = kept(authorities(settings), errors);
+        let [cert_file, key_file] = [
+            ("tls-cert-file", &tls.cert_file, "the server's certificate"),
+            ("tls-key-file", &tls.key_file, "the key of the server's certificate"),
+        ]
+        .map(|(directive, path, what)| match path {
+            Some(path) => Ok(Named { directive, path: settings.dir.join(path) }),
+            None => Err(format!(
+                "{directive}: expected a PEM file with {what}, since a port with TLS is set"
+            )),
+        });
+        let (cert_file, key_file) = (kept(cert_file, errors), kept(key_file, errors));
+        let chain = cert_file.as_ref().and_then(|file| kept(file.certificates(), errors));
+        let key = key_file.as_ref().and_then(|file| {
+            let key = file.read().and_then(|pem| {
+                key::read(&pem, &tls.key_file_pass).map_err(|reason| file.error(reason))
+            });
+            kept(key, errors)
+        });
+        Some(Parts {
+            ciphers: ciphers?,
+            versions: versions?,
+            authorities: authorities?,
+            cert_file: cert_file?,
+            chain: chain?,
+            key_file: key_file?,
+            key: key?,
+        })
+    }
+
+    fn join(self) -> Result<ServerConfig, String> {
+        let Parts { cert_file, key_file, .. } = self;
+        let mut provider = ring::default_provider();
+        provider.cipher_suites = self.ciphers;
+        let provider = Arc::new(provider);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&self.versions)
+            .map_err(|error| format!("tls-protocols: {error}"))?;
+        let builder = match self.authorities {
+            Some((authorities, needed)) => {
+                builder.with_client_cert_verifier(verifier(authorities, needed, provider)?)
+            }
+            None => builder.with_no_client_auth(),
+        };
+        cert_file.warn_if_expired(&self.chain);
+        builder.with_single_cert(self.chain, self.key).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let certificate = cert_file.path.display();
+                key_file.error(format!("it is not the key of the certificate in {certificate}"))
+            }
+            Error::InvalidCertificate(reason) => {
+                cert_file.error(format!("the certificate is not valid: {reason:?}"))
+            }
+            error => key_file.error(format!("the key cannot be used: {error}")),
+        })
+    }
+}
+
+/// The value; an error joins the others.
+fn kept<T>(result: Result<T, String>, errors: &mut Vec<String>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+/// The authorities of the certificates of clients; `None` if these need none.
+fn authorities(settings: &Settings) -> Result<Option<(RootCertStore, ClientCertificates)>, String> {
+    let needed = settings.tls.auth_clients;
+    if needed == ClientCertificates::None {
         return Ok(None);
     }
     let mut authorities = RootCertStore::empty();
@@ -132,14 +188,21 @@ fn verifier(
                 .to_owned(),
         );
     }
-    let roots = Arc::new(authorities);
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
-    let verifier = match settings.tls.auth_clients {
+    Ok(Some((authorities, needed)))
+}
+
+/// What checks the certificates of clients.
+fn verifier(
+    authorities: RootCertStore,
+    needed: ClientCertificates,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
+    let verifier = match needed {
         ClientCertificates::Optional => verifier.allow_unauthenticated(),
         _ => verifier,
     };
-    let verifier = verifier.build();
-    verifier.map(Some).map_err(|error| format!("tls-ca-cert-file: {error}"))
+    verifier.build().map_err(|error| format!("tls-ca-cert-file: {error}"))
 }
 
 /// A file or directory, and the directive that names it.
