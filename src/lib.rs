@@ -54,7 +54,8 @@
 //!
 //! | module | responsibility |
 //! |---|---|
-//! | `main.rs`, `launch`, `offline`, `allocator` | the program: arguments, the log, signals, exit codes; `check` and `repair` |
+//! | `main.rs`, `launch`, `allocator` | the program: arguments, the log, signals, exit codes |
+//! | `offline`, `config_check`, `top` | what the program does besides serving: `check` and `repair`, `--check-config`, a view of a running broker |
 //! | [`server`] | sockets, TLS, descriptors, the clock; the turn; connections: transport and protocol; in-process clients |
 //! | `http` | HTTP connections, as plain as the broker: requests as commands, replies as responses |
 //! | `in_process` | typed calls; a broker without a server, and its clients |

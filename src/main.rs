@@ -5,6 +5,11 @@ mod allocator;
 mod config_check;
 mod launch;
 mod offline;
+#[cfg(feature = "top")]
+mod top;
+#[cfg(not(feature = "top"))]
+#[path = "top_absent.rs"]
+mod top;
 
 use launch::{Background, PidFile, Role, Supervisor};
 use log::{info, warn};
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(directory)) => return offline::check(&directory),
         Ok(Invocation::Repair(directory)) => return offline::repair(&directory),
         Ok(Invocation::CheckConfig(args)) => return config_check::run(&args),
+        Ok(Invocation::Top(args)) => return top::run(&args),
         Ok(Invocation::Help) => return print(&settings::help()),
         Ok(Invocation::Version) => return print(&format!("tidegate {}", version())),
         Err(error) => {

@@ -37,7 +37,7 @@ const MODULES: &[&[&str]] = &[
     &["http", "http_absent"],
     &["server"],
     &["allocator", "launch", "offline"],
-    &["config_check"],
+    &["config_check", "top", "top_absent"],
     &["main"],
 ];
 

@@ -72,6 +72,9 @@ pub(super) fn hand_over(command: &mut Command, words: &[String]) -> io::Result<O
 
 /// Which words are passwords: those after the name of such a directive.
 fn are_secret(words: &[String]) -> Vec<bool> {
+    if words.first().is_some_and(|word| word == "top") {
+        return are_secret_for_top(words);
+    }
     let mut follows_secret = false;
     let is_secret = words.iter().map(|word| match word.strip_prefix("--") {
         Some(name) => {
@@ -83,9 +86,30 @@ fn are_secret(words: &[String]) -> Vec<bool> {
     is_secret.collect()
 }
 
+/// The same for `tidegate top`, with the options of redis-cli: also URLs that may have a password.
+fn are_secret_for_top(words: &[String]) -> Vec<bool> {
+    let before = std::iter::once("").chain(words.iter().map(String::as_str));
+    let is_secret = words.iter().zip(before).map(|(word, before)| {
+        let is_url = word.starts_with("redis://") || word.starts_with("rediss://");
+        // A URL has no option before it that would be left when it is hidden.
+        matches!(before, "-a" | "--pass") || (is_url && word.contains('@')) || word == HIDDEN
+    });
+    is_secret.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_of_a_view_are_those_of_a_client() {
+        let words =
+            ["top", "-p", "1", "--pass", "x", "-a", "y", "rediss://u:z@h", "redis://h", "--once"];
+        let words: Vec<String> = words.map(str::to_owned).to_vec();
+        let hidden: Vec<usize> = (0..words.len()).filter(|at| are_secret(&words)[*at]).collect();
+        assert_eq!(hidden, [4, 6, 7]);
+        assert_eq!(are_secret(&["top".to_owned(), HIDDEN.to_owned()]), [false, true]);
+    }
 
     #[test]
     fn passwords_follow_their_directives() {

@@ -19,6 +19,8 @@ pub enum Invocation {
     /// Read these arguments, which are those of a start, report what is wrong with them, then exit: see
     /// [`Settings::check_args`].
     CheckConfig(Vec<String>),
+    /// Show a running broker in the terminal, as these arguments say.
+    Top(Vec<String>),
     /// Print [`help`](super::help), then exit.
     Help,
     /// Print the version, then exit.
@@ -89,6 +91,7 @@ fn without_settings(args: &[String]) -> Option<Result<Invocation, SettingsError>
             Ok(Invocation::Repair(directory.into()))
         }
         ("--check-config", rest) => Ok(Invocation::CheckConfig(rest.to_vec())),
+        ("top", rest) => Ok(Invocation::Top(rest.to_vec())),
         ("check" | "repair", _) => {
             let reason = format!("expected one directory with append files: tidegate {first} DIR");
             Err(fail(&args.join(" "), reason))
@@ -193,6 +196,7 @@ mod tests {
             (&["version"], "Version"),
             (&["check", "d"], "Check(\"d\")"),
             (&["repair", "d"], "Repair(\"d\")"),
+            (&["top", "-p", "1"], "Top([\"-p\", \"1\"])"),
             (&["--check-config", "f", "--port"], "CheckConfig([\"f\", \"--port\"])"),
             (
                 &["check"],

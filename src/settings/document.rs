@@ -22,6 +22,11 @@ pub static CALLS: &[(&str, &str)] = &[
          0 if there is none, 1 if there are errors, 2 if there is no FILE",
     ),
     (
+        "top [OPTION ...]",
+        "show a running broker and its queues in the terminal, as a screen or a table; `tidegate top --help` \
+         lists the options, which are those of redis-cli",
+    ),
+    (
         "check DIR",
         "verify the append files in DIR; exit code 0 if they are whole, 1 if the end is torn and a start \
          would cut it off, 2 if they cannot be loaded, 3 if they cannot be read",
@@ -44,6 +49,7 @@ pub fn help() -> String {
     let mut text = String::from(
         "Usage: tidegate [FILE | -] [--name value ...] ...\n\
          \x20      tidegate --check-config FILE [--name value ...] ...\n\
+         \x20      tidegate top [OPTION ...] [URL]\n\
          \x20      tidegate check DIR\n\
          \x20      tidegate repair DIR\n\n",
     );

@@ -15,7 +15,7 @@ pub fn tidegate() -> String {
     );
     for (call, _) in CALLS.iter().filter(|(call, _)| is_subcommand(call)) {
         let (name, operands) = call.split_once(' ').unwrap_or((call, ""));
-        let _ = write!(page, ".br\n.B tidegate {name}\n.I {operands}\n");
+        let _ = write!(page, ".br\n.B tidegate {}\n.I {operands}\n", literal(name));
     }
     page.push_str(".SH DESCRIPTION\n");
     paragraphs(
@@ -109,7 +109,7 @@ pub fn tidegate_conf() -> String {
 }
 
 fn is_subcommand(call: &str) -> bool {
-    call.starts_with(|c: char| c.is_ascii_lowercase())
+    call.starts_with(|c: char| c.is_ascii_lowercase()) || call.ends_with(" FILE")
 }
 
 fn head(name: &str, section: u8, volume: &str) -> String {
