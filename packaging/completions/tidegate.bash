@@ -19,6 +19,7 @@ _tidegate() {
         --loglevel) values='debug verbose notice warning' ;;
         --daemonize) values='yes no' ;;
         --supervised) values='no systemd auto' ;;
+        --check-config) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         check) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         repair) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         --unixsocket) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -36,7 +37,7 @@ _tidegate() {
         return
     fi
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'check repair --help --version' -- "$current"; compgen -f -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '--check-config top check repair --help --version' -- "$current"; compgen -f -- "$current")
     fi
     if [[ $current == -* ]]; then
         mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W '

@@ -1,4 +1,6 @@
 # Made from the tables in the source by `UPDATE_PACKAGING=1 cargo test --test packaging`.
+complete -c tidegate -n __fish_is_first_arg -l check-config -r -d 'check a configuration as a start with these arguments would read it, with the users and certificates that it names'
+complete -c tidegate -n __fish_is_first_arg -a top -d 'show a running broker and its queues in the terminal, as a screen or a table'
 complete -c tidegate -n __fish_is_first_arg -a check -d 'verify the append files in DIR'
 complete -c tidegate -n '__fish_seen_subcommand_from check' -x -a '(__fish_complete_directories)'
 complete -c tidegate -n __fish_is_first_arg -a repair -d 'cut off what cannot be loaded and save it in separate files'

@@ -17,9 +17,9 @@ pub static CALLS: &[(&str, &str)] = &[
     ("--name value", "any directive; applies after the file"),
     (
         "--check-config FILE",
-        "read the directives as a start with these arguments would, and the users and certificates that they \
-         name, and print each error with its line, without a port and without a change of any file; exit code \
-         0 if there is none, 1 if there are errors, 2 if there is no FILE",
+        "check a configuration as a start with these arguments would read it, with the users and certificates \
+         that it names; prints each error with its line, opens no port, changes no file; exit code 0 if there is \
+         no error, 1 if there are errors, 2 if there is no FILE",
     ),
     (
         "top [OPTION ...]",
