@@ -83,6 +83,16 @@ impl Broker {
         self.state.clients.record_interface_memory(id, bytes, now.monotonic_us);
     }
 
+    /// An empty buffer for one turn, perhaps one that was used before. Return it with `keep_spare_buffer`.
+    pub(crate) fn spare_buffer(&mut self) -> Vec<u8> {
+        self.state.clients.spare_buffer()
+    }
+
+    /// Keeps a buffer whose content is no longer needed.
+    pub(crate) fn keep_spare_buffer(&mut self, buffer: Vec<u8>) {
+        self.state.clients.keep_spare_buffer(buffer);
+    }
+
     /// Has a client's replies written in this version of the protocol from now on.
     pub(crate) fn set_protocol(&mut self, id: ClientId, protocol: Protocol) {
         self.state.clients.set_protocol(id, protocol);

@@ -228,17 +228,24 @@ impl Clients {
     /// `keep_spare_output`.
     pub(crate) fn spare_output(&mut self, id: ClientId) -> Output {
         let mut output = Output::new(self.protocol(id));
-        if let Some(buffer) = self.spare_buffers.pop() {
-            output.adopt(buffer);
-        }
+        output.adopt(self.spare_buffer());
         output
     }
 
     /// Keeps the buffer of an empty output.
     pub(crate) fn keep_spare_output(&mut self, mut output: Output) {
-        if let Some(buffer) = output.release() {
-            keep_spare(&mut self.spare_buffers, buffer);
-        }
+        output.release().into_iter().for_each(|buffer| self.keep_spare_buffer(buffer));
+    }
+
+    /// An empty buffer, perhaps one that was used before. Return it with `keep_spare_buffer`.
+    pub(crate) fn spare_buffer(&mut self) -> Vec<u8> {
+        self.spare_buffers.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer whose content is no longer needed.
+    pub(crate) fn keep_spare_buffer(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        keep_spare(&mut self.spare_buffers, buffer);
     }
 
     /// Appends what others wrote to a client while its output was lent.
@@ -550,7 +557,8 @@ fn adopt_spare(outbox: &mut Outbox, spare: &mut Vec<Vec<u8>>) {
 }
 
 fn keep_spare(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
-    if spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+    if spare.len() < SPARE_BUFFERS_MAX && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity())
+    {
         spare.push(buffer);
     }
 }

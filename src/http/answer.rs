@@ -3,7 +3,7 @@
 use super::events::Events;
 use super::feed::Feed;
 use super::json;
-use super::response::{Response, Status, of_error};
+use super::response::{BYTES, Response, Status, of_error};
 use super::scrape::Scrape;
 use super::session::Change;
 use super::step::Step;
@@ -100,10 +100,10 @@ impl Answer {
     fn respond(&self, reply: Reply) -> Result<Response, Reply> {
         match (self, reply) {
             (Answer::Pushed { counts }, Reply::Integer(count)) => {
-                Ok(Response::json(Status::Accepted, counted(counts, count)))
+                Ok(Response::count(Status::Accepted, counts, count))
             }
             (Answer::Published, Reply::Integer(count)) => {
-                Ok(Response::json(Status::Ok, counted("receivers", count)))
+                Ok(Response::count(Status::Ok, "receivers", count))
             }
             (Answer::InFlight, Reply::Integer(0)) => {
                 let text =
@@ -112,6 +112,9 @@ impl Answer {
             }
             (Answer::InFlight, Reply::Integer(_)) => Ok(Response::empty(Status::NoContent)),
             (Answer::Popped { .. }, Reply::Null) => Ok(Response::empty(Status::NoContent)),
+            (Answer::Popped { is_many: false }, Reply::Bulk(message)) => {
+                Ok(Response::new(Status::Ok, BYTES, message))
+            }
             (Answer::Popped { is_many }, Reply::Array(items)) => popped(items, *is_many),
             (Answer::Json { field }, reply) => {
                 Ok(Response::json(Status::Ok, shown(*field, &reply)))
@@ -119,17 +122,6 @@ impl Answer {
             (_, reply) => Err(reply),
         }
     }
-}
-
-/// `{"name":count}`
-fn counted(name: &str, count: i64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(32);
-    for part in [b"{\"", name.as_bytes(), b"\":"] {
-        body.extend_from_slice(part);
-    }
-    body.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
-    body.extend_from_slice(b"}\n");
-    body
 }
 
 fn shown(field: Option<&str>, reply: &Reply) -> Vec<u8> {
@@ -164,7 +156,7 @@ struct Delivery {
     waited_ms: i64,
 }
 
-/// The reply is that of LPOP with a count, of BLMPOP, or of QUEUE POP.
+/// The reply is that of LPOP with a count, of BLMPOP, or of QUEUE POP. (LPOP without one has a message alone.)
 fn popped(items: Vec<Reply>, is_many: bool) -> Result<Response, Reply> {
     let items = match <[Reply; 2]>::try_from(items) {
         Ok([_, Reply::Array(items)]) => items,
@@ -176,7 +168,7 @@ fn popped(items: Vec<Reply>, is_many: bool) -> Result<Response, Reply> {
         return Ok(Response::json(Status::Ok, many(&messages)));
     }
     let Some(Popped { message, delivery }) = messages.pop() else { return Err(Reply::Null) };
-    let mut response = Response::new(Status::Ok, "application/octet-stream", message);
+    let mut response = Response::new(Status::Ok, BYTES, message);
     if let Some(Delivery { receipt, deliveries, waited_ms }) = delivery {
         response = response
             .with("Tidegate-Receipt", &receipt)

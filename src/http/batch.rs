@@ -9,21 +9,25 @@ use memchr::memmem;
 /// Maximum length of the line that separates the parts of a multipart body (RFC 2046).
 const BOUNDARY_BYTES_MAX: usize = 70;
 
-/// The messages of a body: one, unless its type says that there are several.
+/// The messages of a body whose type says that there are several; `None` if the body is one message.
 ///
 /// # Errors
 /// There is none, or the parts cannot be told apart.
-pub(super) fn messages<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<Vec<&'a [u8]>, Response> {
+pub(super) fn messages<'a>(
+    head: &Head<'_>,
+    body: &'a [u8],
+) -> Result<Option<Vec<&'a [u8]>>, Response> {
+    let Some(content_type) = head.content_type else { return Ok(None) };
     let messages = if head.has_content_type("application/x-ndjson") {
         lines(body)
     } else if head.has_content_type("multipart/mixed") {
-        parts(head.content_type.unwrap_or_default(), body)?
+        parts(content_type, body)?
     } else {
-        return Ok(vec![body]);
+        return Ok(None);
     };
     match messages.is_empty() {
         true => Err(bad("expected at least one message")),
-        false => Ok(messages),
+        false => Ok(Some(messages)),
     }
 }
 

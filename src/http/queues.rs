@@ -19,7 +19,9 @@ pub(super) fn push(asked: &mut Asked<'_>, queue: &[u8]) -> Result<Answer, Respon
         (None, key) => key.map(Into::into),
     };
     let delay_ms = delay.map(|delay| millis("delay", delay, SECONDS_MAX)).transpose()?;
-    let messages = batch::messages(&asked.head, asked.body)?;
+    let one = [asked.body];
+    let several = batch::messages(&asked.head, asked.body)?;
+    let messages = several.as_deref().unwrap_or(&one);
     if delay_ms.is_none() && id.is_none() {
         asked.command(2 + messages.len(), |add| {
             add(b"RPUSH");
@@ -57,8 +59,9 @@ pub(super) fn pop(asked: &mut Asked<'_>, queue: &[u8]) -> Result<Answer, Respons
     let own_lease_ms = u64::from(settings.lease_s) * 1000;
     let lease_ms = lease.map(|lease| millis("lease", lease, SECONDS_MAX)).transpose()?;
     let is_many = wanted.is_some();
-    let wanted = wanted.map_or(Ok(1), |wanted| count("count", wanted, COUNT_MAX))?.to_string();
-    let wanted = wanted.as_bytes();
+    let wanted = wanted.map_or(Ok(1), |wanted| count("count", wanted, COUNT_MAX))?;
+    let mut digits = itoa::Buffer::new();
+    let wanted = digits.format(wanted).as_bytes();
     // Without a lease, messages of such a queue would belong to the connection, which may close at once.
     if lease_ms.is_some() || asked.broker.is_at_least_once(queue) {
         let lease_ms = lease_ms.unwrap_or(own_lease_ms).max(1).to_string();
@@ -76,7 +79,8 @@ pub(super) fn pop(asked: &mut Asked<'_>, queue: &[u8]) -> Result<Answer, Respons
         return Ok(Answer::Popped { is_many });
     }
     match wait_ms {
-        None => asked.words(&[b"LPOP", queue, wanted]),
+        None if is_many => asked.words(&[b"LPOP", queue, wanted]),
+        None => asked.words(&[b"LPOP", queue]),
         Some(ms) => {
             let seconds = format!("{}.{:03}", ms / 1000, ms % 1000);
             asked.words(&[b"BLMPOP", seconds.as_bytes(), b"1", queue, b"LEFT", b"COUNT", wanted]);

@@ -72,10 +72,20 @@ pub(super) struct Response {
     /// Lines of further headers, each with its end.
     pub headers: Vec<u8>,
     pub content_type: &'static str,
-    pub body: Vec<u8>,
+    pub body: Body,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub(super) enum Body {
+    Bytes(Vec<u8>),
+    /// `{"name":count}`, which needs no allocation.
+    Count(&'static str, i64),
 }
 
 pub(super) const JSON: &str = "application/json";
+/// Any bytes, such as a message.
+pub(super) const BYTES: &str = "application/octet-stream";
 
 /// What of a request its response depends on, whatever the route.
 #[derive(Clone, Debug)]
@@ -90,7 +100,13 @@ pub(super) struct Envelope {
 
 impl Response {
     pub(super) fn new(status: Status, content_type: &'static str, body: Vec<u8>) -> Response {
-        Response { status, headers: Vec::new(), content_type, body }
+        Response { status, headers: Vec::new(), content_type, body: Body::Bytes(body) }
+    }
+
+    /// `{"name":count}`
+    pub(super) fn count(status: Status, name: &'static str, count: i64) -> Response {
+        let body = Body::Count(name, count);
+        Response { status, headers: Vec::new(), content_type: JSON, body }
     }
 
     pub(super) fn json(status: Status, body: Vec<u8>) -> Response {
@@ -119,18 +135,36 @@ impl Response {
     pub(super) fn write(&self, output: &mut Output, envelope: &Envelope) {
         write_head(output, self.status, envelope);
         output.raw(&self.headers);
-        if self.status != Status::NoContent {
-            if !self.content_type.is_empty() {
-                write_header(output, "Content-Type", self.content_type.as_bytes());
+        match &self.body {
+            Body::Bytes(_) if self.status == Status::NoContent => output.raw(b"\r\n"),
+            Body::Bytes(bytes) => write_body(output, envelope, self.content_type, &[bytes]),
+            Body::Count(name, count) => {
+                let mut digits = itoa::Buffer::new();
+                let digits = digits.format(*count).as_bytes();
+                let parts = [b"{\"", name.as_bytes(), b"\":", digits, b"}\n"];
+                write_body(output, envelope, self.content_type, &parts);
             }
-            output.raw(b"Content-Length: ");
-            output.raw(itoa::Buffer::new().format(self.body.len()).as_bytes());
-            output.raw(b"\r\n");
         }
-        output.raw(b"\r\n");
-        if !envelope.is_head {
-            output.raw(&self.body);
-        }
+    }
+}
+
+/// Writes the response to a pop of one message, in the usual case: without copies of its parts.
+pub(super) fn write_message(output: &mut Output, envelope: &Envelope, message: &[u8]) {
+    write_head(output, Status::Ok, envelope);
+    write_body(output, envelope, BYTES, &[message]);
+}
+
+/// The last headers and the body, which is made of these parts.
+fn write_body(output: &mut Output, envelope: &Envelope, content_type: &str, parts: &[&[u8]]) {
+    if !content_type.is_empty() {
+        write_header(output, "Content-Type", content_type.as_bytes());
+    }
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut digits = itoa::Buffer::new();
+    write_header(output, "Content-Length", digits.format(length).as_bytes());
+    output.raw(b"\r\n");
+    if !envelope.is_head {
+        parts.iter().for_each(|part| output.raw(part));
     }
 }
 

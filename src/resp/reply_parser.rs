@@ -166,7 +166,43 @@ impl ReplyParser {
 
     /// Whether it holds no part of a reply.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.open.is_empty()
+        self.at == self.buffer.len() && self.open.is_empty()
+    }
+
+    /// Whether there is no buffer yet, so that a spare one can be used.
+    pub fn is_unallocated(&self) -> bool {
+        self.buffer.capacity() == 0
+    }
+
+    /// Gives an empty buffer to a parser without one, to save an allocation.
+    pub fn adopt(&mut self, buffer: Vec<u8>) {
+        if self.is_unallocated() {
+            self.buffer = buffer;
+        }
+    }
+
+    /// Takes the buffer back if it holds no part of a reply.
+    pub fn release(&mut self) -> Option<Vec<u8>> {
+        self.is_empty().then(|| {
+            self.at = 0;
+            std::mem::take(&mut self.buffer)
+        })
+    }
+
+    /// The next reply if it is a text that has arrived whole, without a copy. If it is anything else,
+    /// `next_reply` says what.
+    pub fn next_text(&mut self) -> Option<&[u8]> {
+        if !self.open.is_empty() {
+            return None;
+        }
+        let rest = self.buffer[self.at..].strip_prefix(b"$")?;
+        let line_end = memchr::memchr(b'\n', rest)? + 1;
+        let line = rest[..line_end].strip_suffix(b"\r\n")?;
+        let end = line_end + length(line, self.bytes_max).ok()??;
+        rest.get(end..end + 2).filter(|text_end| text_end == b"\r\n")?;
+        let begin = self.at + 1;
+        self.advance(1 + end + 2);
+        Some(&self.buffer[begin + line_end..begin + end])
     }
 
     /// Memory in bytes of what was not read.
@@ -182,6 +218,7 @@ impl ReplyParser {
         loop {
             let before = self.at;
             let Some(part) = self.part()? else {
+                self.compact();
                 let unparsed = self.buffer.len() - self.at;
                 // Waiting for the rest of a text above the limit would be useless.
                 return self.check_length(unparsed).map(|()| None);

@@ -55,9 +55,10 @@ impl Http {
         if let Some(Exchange { answer, .. }) = self.in_progress.front_mut()
             && answer.has_question()
         {
-            let mut commands = Vec::new();
+            let mut commands = broker.spare_buffer();
             answer.ask(&mut commands);
             broker.receive(self.client, &commands, now);
+            broker.keep_spare_buffer(commands);
             return;
         }
         let mut input = std::mem::take(&mut self.input);
@@ -70,7 +71,7 @@ impl Http {
 
     /// Reads requests and has the broker run their commands. Returns how many bytes were used.
     fn read(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) -> usize {
-        let (mut used, mut commands) = (0, Vec::new());
+        let (mut used, mut commands) = (0, broker.spare_buffer());
         while self.takes_requests(broker) && commands.len() < COMMAND_BYTES_MAX {
             match self.read_next(broker, &bytes[used..], &mut commands) {
                 Read::Used(count) => {
@@ -99,6 +100,7 @@ impl Http {
         if !commands.is_empty() {
             broker.receive(self.client, &commands, now);
         }
+        broker.keep_spare_buffer(commands);
         used
     }
 

@@ -5,14 +5,15 @@ use crate::broker::Broker;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::http::answer::Answer;
-use crate::http::response::{Envelope, Response};
+use crate::http::response::{Envelope, Response, write_message};
 use crate::http::session::Change;
 use crate::http::step::Step;
-use crate::resp::{Output, Protocol, Reply, ReplyParser};
-use std::collections::VecDeque;
+use crate::resp::{Output, Protocol, Reply, ReplyError};
 
 /// Replies are taken in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
+/// An idle connection keeps space for so many requests, so that one at a time needs no allocation.
+const IDLE_REQUESTS_MAX: usize = 4;
 
 impl Http {
     /// Turns replies that may be sent into responses. Returns the number of bytes to send.
@@ -22,31 +23,67 @@ impl Http {
             if self.output.len() >= OUTPUT_BYTES_MAX {
                 break;
             }
-            let replies = &mut self.replies;
-            let taken =
-                broker.take_output(self.client, PIECE_BYTES, now, |bytes| replies.feed(bytes));
-            if taken == 0 {
+            if broker.sendable(self.client) == 0 {
                 break;
             }
-            loop {
-                match self.replies.next_reply() {
-                    Ok(Some(reply)) => self.take_reply(broker, reply),
-                    Ok(None) => break,
-                    Err(error) => {
-                        log::error!("HTTP: the broker's reply cannot be read: {error}");
-                        broker.close(self.client, CloseReason::ConnectionFailed);
-                        return self.output.len();
-                    }
-                }
+            if self.replies.is_unallocated() {
+                self.replies.adopt(broker.spare_buffer());
+            }
+            let replies = &mut self.replies;
+            broker.take_output(self.client, PIECE_BYTES, now, |bytes| replies.feed(bytes));
+            if let Err(error) = self.take_replies(broker) {
+                log::error!("HTTP: the broker's reply cannot be read: {error}");
+                broker.close(self.client, CloseReason::ConnectionFailed);
+                return self.output.len();
             }
         }
-        if self.in_progress.is_empty() && self.replies.is_empty() {
-            // An idle connection keeps no buffers.
-            self.replies = ReplyParser::default();
-            self.in_progress = VecDeque::new();
+        // An idle connection keeps no buffers.
+        if let Some(buffer) = self.replies.release() {
+            broker.keep_spare_buffer(buffer);
+        }
+        if self.in_progress.is_empty() {
+            self.in_progress.shrink_to(IDLE_REQUESTS_MAX);
         }
         self.record_memory(broker, now);
         self.output.len()
+    }
+
+    /// Turns the replies that were taken into responses.
+    fn take_replies(&mut self, broker: &mut Broker) -> Result<(), ReplyError> {
+        self.adopt_output(broker);
+        loop {
+            while self.take_message(broker) {}
+            match self.replies.next_reply()? {
+                Some(reply) => self.take_reply(broker, reply),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// A pop of one message usually has the message as its reply. It goes into the response without a copy
+    /// of its own. False if that is not what comes next.
+    fn take_message(&mut self, broker: &mut Broker) -> bool {
+        let Some(Exchange { answer: Answer::Popped { is_many: false }, envelope }) =
+            self.in_progress.front()
+        else {
+            return false;
+        };
+        let Some(message) = self.replies.next_text() else { return false };
+        write_message(&mut self.output, envelope, message);
+        let is_keep_alive = envelope.is_keep_alive;
+        self.in_progress.pop_front();
+        if !is_keep_alive {
+            self.end(broker);
+        }
+        self.write_ready(broker);
+        true
+    }
+
+    /// Gives the output a buffer, which it will need.
+    fn adopt_output(&mut self, broker: &mut Broker) {
+        if self.output.is_unallocated() {
+            self.output.adopt(broker.spare_buffer());
+        }
     }
 
     /// Whether the broker has more replies than were taken.
@@ -91,6 +128,7 @@ impl Http {
     }
 
     pub(super) fn write(&mut self, broker: &mut Broker, response: &Response, envelope: &Envelope) {
+        self.adopt_output(broker);
         response.write(&mut self.output, envelope);
         if !envelope.is_keep_alive {
             self.end(broker);
@@ -119,7 +157,9 @@ impl Http {
         self.active_us = now.monotonic_us;
         broker.count_sent(bytes);
         // An idle connection keeps no buffer.
-        self.output.release();
+        if let Some(buffer) = self.output.release() {
+            broker.keep_spare_buffer(buffer);
+        }
         self.record_memory(broker, now);
     }
 

@@ -26,6 +26,42 @@ fn replies() -> impl Strategy<Value = Reply> {
     })
 }
 
+/// A text that is a whole reply can be read in place, wherever the bytes are split.
+#[test]
+fn texts_are_read_in_place() {
+    let all = b":1\r\n$3\r\na\r\n\r\n$0\r\n\r\n$-1\r\n*1\r\n$1\r\nx\r\n$1\r\ny\r\n";
+    for piece in 1..=all.len() {
+        let mut parser = ReplyParser::default();
+        let mut got = Vec::new();
+        for bytes in all.chunks(piece) {
+            parser.feed(bytes);
+            loop {
+                if let Some(text) = parser.next_text() {
+                    got.push(format!("in place {}", text.escape_ascii()));
+                } else if let Some(reply) = parser.next_reply().expect("replies") {
+                    got.push(format!("{reply:?}"));
+                } else {
+                    break;
+                }
+            }
+        }
+        let expected = [
+            "Integer(1)",
+            "in place a\\r\\n",
+            "in place ",
+            "Null",
+            "Array([Bulk([120])])",
+            "in place y",
+        ];
+        assert_eq!(got, expected, "in pieces of {piece}");
+        assert!(parser.is_empty() && parser.release().is_some());
+    }
+    let mut wrong = ReplyParser::default();
+    wrong.feed(b"$1\r\nabc");
+    assert_eq!(wrong.next_text(), None);
+    assert_eq!(wrong.next_reply(), Err(ReplyError::TextEnd));
+}
+
 fn write(output: &mut Output, reply: &Reply) {
     match reply {
         Reply::Simple(text) => output.simple(str::from_utf8(text).expect("it is ASCII")),
