@@ -202,11 +202,9 @@ impl Connection {
         Next::Wait
     }
 
-    /// Whether it should be read without a further event: its speaker takes input again.
+    /// Whether it should be read without a further event: its speaker has work, or takes input again.
     pub(super) fn wants_read(&self, broker: &Broker) -> bool {
-        self.speaker.is_http()
-            && (self.speaker.has_work(broker)
-                || (self.is_readable && self.speaker.wants_input(broker)))
+        self.speaker.has_work(broker) || (self.is_readable && self.speaker.wants_input(broker))
     }
 
     /// Whether there are unsent bytes for the peer.

@@ -106,6 +106,17 @@ fn lingering(driven: &mut Driven) -> TcpStream {
     client
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn the_stream_of_a_page_begins_at_once() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+    let port = free.expect("a free port").port();
+    let mut driven = Driven::new(&format!("http-port {port}\nhttp-bind 127.0.0.1"));
+    let mut page = TcpStream::connect(driven.server.http_addrs()[0]).expect("it listens");
+    let request = "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    driven.ask(&mut page, request, "HTTP/1.1 200 OK\r\n");
+}
+
 #[test]
 fn a_client_that_takes_nothing_is_given_up() {
     let mut driven = Driven::new("");

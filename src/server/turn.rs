@@ -212,17 +212,19 @@ impl Server {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         connection.is_to_read = false;
         let next = connection.read(&mut self.broker, &mut self.buffers, self.now);
-        let has_work = connection.speaker.has_work(&self.broker);
         let is_owed =
             connection.transport.unsent_bytes() > 0 || connection.speaker.has_own_output();
         if is_owed && connection.is_writable {
             self.to_write.push(slot);
         }
-        self.update_due(slot);
+        let is_autonomous = connection.speaker.is_autonomous();
         match next {
-            Next::Wait if !has_work => {}
-            Next::Wait | Next::GoOn => self.list_to_read(slot),
+            Next::Wait => {}
+            Next::GoOn => self.list_to_read(slot),
             Next::Close(reason) => self.drop_connection(slot, reason),
+        }
+        if is_autonomous {
+            self.follow_up(slot);
         }
     }
 
@@ -236,13 +238,22 @@ impl Server {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         let (broker, buffers) = (&mut self.broker, &mut self.buffers);
         let next = connection.write(broker, buffers, self.poll.registry(), token, self.now);
-        let wants_read = connection.wants_read(&self.broker);
+        let is_autonomous = connection.speaker.is_autonomous();
         match next {
             Next::Wait => {}
             Next::GoOn => self.to_write.push(slot),
             Next::Close(reason) => self.to_close.push((slot, reason)),
         }
-        if wants_read {
+        if is_autonomous {
+            self.follow_up(slot);
+        }
+    }
+
+    /// After a connection was read or written: its speaker may have work, and later something due, of which the
+    /// broker does not know.
+    fn follow_up(&mut self, slot: usize) {
+        let Some(connection) = open(&mut self.connections, slot) else { return };
+        if connection.wants_read(&self.broker) {
             self.list_to_read(slot);
         }
         self.update_due(slot);
