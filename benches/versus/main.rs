@@ -11,6 +11,7 @@
 //! cargo bench --bench versus -- growth        # how the rate changes with size, three minutes
 //! cargo bench --bench versus -- durability    # those with append files
 //! cargo bench --bench versus -- TLS           # encrypted connections: rates, and the memory of idle ones
+//! cargo bench --bench versus -- HTTP          # POST and GET, beside RPUSH and LPOP, and beside nginx
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
 //! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
 //! cargo bench --bench versus -- --write docs/pictures    # everything, also into the data files there
@@ -29,6 +30,7 @@ mod fan_out;
 mod generator;
 mod growth;
 mod hand_off;
+mod http;
 mod latencies;
 mod line;
 mod loading;
@@ -93,6 +95,7 @@ fn main() {
     print_memory(&kinds, is_wanted, &data_files);
     durability::run(&kinds, is_wanted);
     tls::run(&kinds, is_wanted);
+    http::run(is_wanted);
     policies::run(is_wanted);
     deliveries::run(is_wanted);
     table::print_footnote();
