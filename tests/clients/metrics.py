@@ -166,10 +166,10 @@ def the_dashboard_is_complete():
 checks = [
     the_text_format_is_that_of_prometheus,
     the_other_format_is_openmetrics,
+    http_has_the_queues_too,
+    http_has_openmetrics,
     prometheus_accepts_the_examples,
     the_examples_use_metrics_that_there_are,
     the_dashboard_is_complete,
 ]
-if "HTTP_PORT" in os.environ:
-    checks += [http_has_the_queues_too, http_has_openmetrics]
 run("metrics", checks)

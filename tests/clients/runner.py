@@ -37,6 +37,8 @@ class Program:
     needs_policies: bool = False
     # The server also listens on a port for TLS.
     tls: bool = False
+    # The server also listens on a port for HTTP.
+    http: bool = False
 
 
 PROGRAMS = [
@@ -90,21 +92,23 @@ PROGRAMS = [
     Program("queue_policies.py", needs_policies=True),
     Program("shared_workers.py", needs_policies=True),
     Program("delivery_guarantees.py", needs_policies=True),
-    Program("metrics.py", needs_policies=True),
+    Program("metrics.py", needs_policies=True, http=True),
 ]
 
 
 class Server:
     """A server on a free port, and on another with TLS if asked for, with its own directory."""
 
-    def __init__(self, command, tls=False):
-        self.port, self.tls_port = free_ports(2)
+    def __init__(self, command, tls=False, http=False):
+        self.port, self.tls_port, self.http_port = free_ports(3)
         self.directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.log = Path(self.directory.name, "log")
         self.certificates = Path(self.directory.name, "certificates")
         if tls:
             subprocess.run([HERE / "certificates.sh", self.certificates], check=True)
             command = [*command, *self.tls_arguments()]
+        if http:
+            command = [*command, "--http-port", str(self.http_port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), "--bind", "127.0.0.1"],
@@ -230,6 +234,7 @@ def run(name, program, command, server, libraries, totals):
         "SERVER_PORT": str(server.port),
         "SERVER_PID": str(server.process.pid),
         "TLS_PORT": str(server.tls_port),
+        "HTTP_PORT": str(server.http_port),
         "CERTIFICATES": str(server.certificates),
         "LIBRARIES": str(libraries),
         "PYTHONUNBUFFERED": "1",
@@ -269,7 +274,7 @@ def check(program, server_command, libraries, totals):
         totals.fail(name, [error])
         return
     try:
-        server = Server([*server_command, *program.server_arguments], program.tls)
+        server = Server([*server_command, *program.server_arguments], program.tls, program.http)
     except (OSError, subprocess.CalledProcessError) as error:
         totals.fail(name, [error])
         return
