@@ -112,7 +112,8 @@ if (all) {
   await both(all, "many", { broker: second }, (page) => settle(page, 12_000));
   for (const theme of ["light", "dark"]) {
     const page = await openPage(browser, second, { theme });
-    await until("rows", async () => (await page.locator("#queues tbody th").count()) > 0);
+    await until("all queues", async () => /\d queues$/.test(await page.locator("#queues-shown").textContent()));
+    await settle(page, 8_000);
     await second.kill();
     await settle(page, 6_000);
     await page.screenshot({ path: join(all, `disconnected-${theme}.png`) });
