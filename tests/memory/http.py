@@ -82,7 +82,7 @@ def wait_for(condition, what):
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"it does not happen: {what}"
-        time.sleep(0.02)
+        time.sleep(0.001)
 
 
 def request(path):
@@ -155,7 +155,7 @@ def measure(server, port, kind):
 
 
 def slow_readers(server, port, path, publish):
-    """How much memory grows while streams are not read, and whether one that is read stays."""
+    """How much memory grows while streams are not read, beside one that is read, and how much stays."""
     kind = Kind("slow reader", SLOW, path, b"\r\n\r\n:\n\n")
     reader = Reader(b"the last one")
     read = socket.create_connection((HOST, port))
@@ -169,8 +169,7 @@ def slow_readers(server, port, path, publish):
         connection.sendall(request(kind.path))
         slow.append(connection)
     time.sleep(1)
-    peak = publish(server)
-    wait_for(lambda: reader.reached or path == "/events", "the stream that is read gets all")
+    peak = publish(server, reader)
     reader.end()
     for connection in [read, *slow]:
         connection.close()
@@ -178,19 +177,22 @@ def slow_readers(server, port, path, publish):
     return peak - before, server.mb("VmRSS") - before
 
 
-def publish_much(server):
-    """More than the streams may keep. They share what they have not got, except for what they send next."""
+def publish_much(server, reader):
+    """More than the streams may keep, as fast as one of them is read."""
     message, peak = b"x" * 65536, 0
     for number in range(PUBLISHED_MB * 16):
         server.client.ask("PUBLISH", "news", message)
+        wait_for(lambda: reader.bytes >= (number - 4) * len(message), "the stream that is read gets all")
         if number % 100 == 0:
             peak = max(peak, server.mb("VmRSS"))
     server.client.ask("PUBLISH", "news", "the last one")
+    wait_for(lambda: reader.reached, "the stream that is read gets all")
     return peak
 
 
-def change_queues(server):
+def change_queues(server, reader):
     """Rows of pages change all the time."""
+    wait_for(lambda: reader.bytes > 0, "a page that is read gets something")
     peak, end = 0, time.monotonic() + 5
     while time.monotonic() < end:
         for queue in range(QUEUES):
