@@ -14,6 +14,7 @@ import signal
 import socket
 import ssl
 import struct
+import time
 
 HOST = "127.0.0.1"
 QUEUES = [f"jobs:{number}" for number in range(20)]
@@ -46,6 +47,12 @@ class Site:
         """The port has a name. One with TLS is connected after the handshake."""
         tls = {"ssl": self.context, "server_hostname": "localhost"} if "tls" in port else {}
         return await asyncio.open_connection(HOST, self.ports[port], limit=limit, **tls)
+
+    def rounds(self, rng):
+        """Rounds for some seconds, after which a connection ends."""
+        end = time.monotonic() + rng.uniform(1, 20)
+        while time.monotonic() < end:
+            yield
 
     async def rest(self, rng, seconds):
         await asyncio.sleep(rng.uniform(0, 2 * seconds) / self.rate)
@@ -87,7 +94,7 @@ def message(rng):
 async def pipelines(site, rng, port):
     """Pushes and pops of many messages at once, also of large ones."""
     reader, writer = await site.connect(port)
-    for _ in range(rng.randrange(50, 500)):
+    for _ in site.rounds(rng):
         queue, count = rng.choice(QUEUES), rng.choice([1, 1, 16, 100])
         pushes = [encode("RPUSH", queue, message(rng)) for _ in range(count)]
         pops = [encode("LPOP", queue)] * count + [encode("LTRIM", queue, 0, LENGTH_MAX)]
@@ -104,7 +111,7 @@ async def pipelines(site, rng, port):
 async def transactions(site, rng, port):
     """MULTI, and waits of workers."""
     reader, writer = await site.connect(port)
-    for _ in range(100):
+    for _ in site.rounds(rng):
         queue, back = rng.sample(QUEUES, 2)
         words = [("MULTI",), ("RPUSH", queue, "x"), ("LMOVE", queue, back, "LEFT", "RIGHT"), ("EXEC",)]
         writer.write(b"".join(encode(*each) for each in words) + encode("BLPOP", back, 1))
@@ -118,7 +125,7 @@ async def transactions(site, rng, port):
 async def posts(site, rng, port):
     """Keep-alive and pipelines over HTTP: POST and GET."""
     reader, writer = await site.connect(port)
-    for _ in range(rng.randrange(50, 300)):
+    for _ in site.rounds(rng):
         path, count = f"/queues/{rng.choice(QUEUES)}", rng.choice([1, 1, 4, 50])
         requests = [request("POST", path, message(rng)) for _ in range(count)]
         writer.write(b"".join(requests) + request("GET", path) * count)
@@ -135,7 +142,7 @@ async def posts(site, rng, port):
 async def long_polls(site, rng, port):
     """Waits for messages, and gives some up."""
     reader, writer = await site.connect(port)
-    for _ in range(20):
+    for _ in site.rounds(rng):
         path = f"/queues/{rng.choice(QUEUES + ['never'])}?wait={rng.choice([0.2, 1, 3])}&count=5"
         writer.write(request("GET", path))
         if rng.random() < 0.1:
@@ -155,7 +162,7 @@ async def commands(site, rng, port):
         ["LRANGE", rng.choice(QUEUES), 0, 10], ["INFO"], ["CLIENT", "LIST"], ["QUEUE", "STATS"], ["METRICS"],
         ["LLEN"], ["NONSENSE", "x"], ["SUBSCRIBE", "x"], ["GET", rng.choice(QUEUES)], ["SCAN", 0], ["MEMORY", "STATS"],
     ]
-    for _ in range(30):
+    for _ in site.rounds(rng):
         body = json.dumps(rng.choice(choices)).encode()
         writer.write(request("POST", "/command", body, "Content-Type: application/json\r\n"))
         status, got = await response(reader)
@@ -188,7 +195,7 @@ async def streams(site, rng, port):
 async def publishers(site, rng, port):
     reader, writer = await site.connect("http")
     redis_reader, redis_writer = await site.connect("resp")
-    for _ in range(100):
+    for _ in site.rounds(rng):
         text = rng.choice([b"it rains", b"two\nlines", b"\xff\x00", b"x" * 5000])
         writer.write(request("POST", f"/channels/{rng.choice(CHANNELS)}", text))
         status, _ = await response(reader)
