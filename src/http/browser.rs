@@ -9,6 +9,7 @@
 
 use super::head::{Head, Method};
 use super::response::{Response, Status};
+use super::target::split;
 use crate::settings::HttpSettings;
 use std::net::IpAddr;
 
@@ -68,8 +69,8 @@ fn is_own(origin: &[u8], host: &[u8]) -> bool {
 fn is_known(host: &[u8], names: &[String]) -> bool {
     let Ok(host) = str::from_utf8(host) else { return false };
     let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+        Some(rest) => split(rest, b']').map_or(rest, |(name, _)| name),
+        None => split(host, b':').map_or(host, |(name, _)| name),
     };
     let is_listed = |known: &String| known == "*" || known.eq_ignore_ascii_case(name);
     name.is_empty()

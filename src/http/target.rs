@@ -18,15 +18,20 @@ pub(super) struct Target<'a> {
 impl<'a> Target<'a> {
     /// `None` if it is no path. A whole URL, as for a proxy, is not served.
     pub(super) fn parse(text: &'a str) -> Option<Target<'a>> {
-        let (path, query) = text.split_once('?').unwrap_or((text, ""));
-        let within = path.strip_prefix('/')?;
+        let (path, query) = split(text, b'?').unwrap_or((text, ""));
+        let mut within = path.strip_prefix('/')?;
         let mut target = Target { path, segments: [""; SEGMENTS_MAX], count: 0, query };
-        for segment in within.split('/').filter(|_| !within.is_empty()) {
-            // One more than there may be fits no route.
-            if let Some(place) = target.segments.get_mut(target.count) {
-                *place = segment;
-                target.count += 1;
-            }
+        if within.is_empty() {
+            return Some(target);
+        }
+        // One more than there may be fits no route.
+        for place in &mut target.segments {
+            target.count += 1;
+            let Some((segment, behind)) = split(within, b'/') else {
+                *place = within;
+                break;
+            };
+            (*place, within) = (segment, behind);
         }
         Some(target)
     }
@@ -41,6 +46,13 @@ impl<'a> Target<'a> {
         let parts = self.query.split('&').filter(|part| !part.is_empty());
         parts.map(|part| part.split_once('=').unwrap_or((part, "")))
     }
+}
+
+/// What is before and behind the first such byte, which is ASCII. A search for a `char` takes several times as
+/// long.
+pub(super) fn split(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 /// The bytes of a segment or a parameter. `+` is itself, since a queue may have it in its name. `None` if

@@ -12,8 +12,9 @@ use crate::resp::{Output, Protocol, Reply, ReplyError};
 
 /// Replies are taken in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
-/// An idle connection keeps space for so many requests, so that one at a time needs no allocation.
-const IDLE_REQUESTS_MAX: usize = 4;
+/// An idle connection keeps space for so many requests, at most 4 KB, so that a usual pipeline needs no
+/// allocation.
+const IDLE_REQUESTS_MAX: usize = 32;
 
 impl Http {
     /// Turns replies that may be sent into responses. Returns the number of bytes to send.
