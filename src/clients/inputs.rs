@@ -5,9 +5,10 @@
 //! input when all replies to earlier bytes have been sent, and no earlier request is left to run.
 //! Requests pipelined after a pop, or arriving while it waits, belong to the same input.
 
-use super::consuming::{Acknowledged, Consumer, Consuming};
-use super::{Clients, ReplyMode, find_mut};
+use super::consuming::{Acknowledged, Consumer};
+use super::{Client, Clients, ReplyMode, find_mut};
 use crate::client_id::ClientId;
+use crate::key::is_same_key;
 use crate::keyspace::{DbIndex, Key};
 
 /// The input of a delivery whose reply is not sent; no input is above it.
@@ -35,24 +36,24 @@ impl Clients {
         }
     }
 
-    /// The consumer for a client's messages now. A message without a reply (CLIENT REPLY) has no input.
+    /// As `Client::consumer`; a client that is gone has no input.
     pub(crate) fn consumer(&self, id: ClientId) -> Consumer {
-        let input = self.get(id).map_or(0, |client| match client.reply_mode {
-            ReplyMode::Off | ReplyMode::Skip => NEVER_SEEN,
-            ReplyMode::On | ReplyMode::SkipNext => client.input_number,
-        });
-        Consumer { client: id, input }
+        self.get(id).map_or(Consumer { client: id, input: 0 }, Client::consumer)
     }
 
-    /// Records that a client was given a message that its next pop acknowledges.
+    /// As `Client::mark_delivered`.
     pub(crate) fn mark_delivered(&mut self, consumer: Consumer) {
-        self.change_consuming(consumer.client, |consuming| consuming.delivered_in = consumer.input);
+        if let Some(client) = self.get_mut(consumer.client) {
+            client.mark_delivered(consumer);
+        }
     }
 
-    /// Records that a client waits for such a message.
+    /// Records that a client waits for a message that its next pop acknowledges.
     pub(crate) fn mark_waiting(&mut self, id: ClientId) {
-        let input = self.consumer(id).input;
-        self.change_consuming(id, |consuming| consuming.waited_in = input);
+        if let Some(client) = self.get_mut(id) {
+            let input = client.consumer().input;
+            client.consuming.get_or_insert_default().waited_in = input;
+        }
     }
 
     /// Decides whether a pop, blocking or not, overlaps with another pop of its connection: the other
@@ -70,38 +71,40 @@ impl Clients {
     }
 
     /// Records that a pop has acknowledged everything of a queue that its client can have seen.
-    pub(crate) fn mark_acknowledged(&mut self, id: ClientId, db: DbIndex, key: &[u8], swaps: u64) {
+    pub(crate) fn mark_acknowledged(&mut self, id: ClientId, db: DbIndex, key: Key, swaps: u64) {
         let Some(client) = self.get_mut(id) else { return };
         let input = client.input_number;
         if let Some(consuming) = client.consuming.as_deref_mut() {
-            // Nearly always it is the previous queue, whose name is already here.
-            let before = consuming.acknowledged.take().map(|(_, last)| last.key);
-            let key = before.filter(|last| **last == *key).unwrap_or_else(|| Key::from(key));
             consuming.acknowledged = Some((input, Acknowledged { db, key, swaps }));
         }
     }
+}
 
-    /// Whether a non-blocking pop has nothing to acknowledge of a queue, because an earlier one in the
+impl Client {
+    /// The consumer for its messages now. A message without a reply (CLIENT REPLY) has no input.
+    #[inline]
+    pub(crate) fn consumer(&self) -> Consumer {
+        let has_reply = matches!(self.reply_mode, ReplyMode::On | ReplyMode::SkipNext);
+        let input = if has_reply { self.input_number } else { NEVER_SEEN };
+        Consumer { client: self.id, input }
+    }
+
+    /// Records that it was given a message that its next pop acknowledges.
+    #[inline]
+    pub(crate) fn mark_delivered(&mut self, consumer: Consumer) {
+        self.consuming.get_or_insert_default().delivered_in = consumer.input;
+    }
+
+    /// Whether a pop that does not wait has nothing to acknowledge of a queue, because an earlier one in the
     /// same input did. False after a wait in this input: the connection may be shared, which must be
     /// noticed.
     #[inline]
-    pub(crate) fn has_acknowledged(
-        &self,
-        id: ClientId,
-        db: DbIndex,
-        key: &[u8],
-        swaps: u64,
-    ) -> bool {
-        let Some(client) = self.get(id) else { return false };
-        let Some(consuming) = &client.consuming else { return false };
+    pub(crate) fn has_acknowledged(&self, db: DbIndex, key: &[u8], swaps: u64) -> bool {
+        let Some(consuming) = &self.consuming else { return false };
         let Some((input, last)) = &consuming.acknowledged else { return false };
-        let is_same = last.db == db && last.swaps == swaps && *last.key == *key;
-        *input == client.input_number && consuming.waited_in != *input && is_same
-    }
-
-    fn change_consuming(&mut self, id: ClientId, change: impl FnOnce(&mut Consuming)) {
-        if let Some(client) = self.get_mut(id) {
-            change(client.consuming.get_or_insert_default());
-        }
+        *input == self.input_number
+            && consuming.waited_in != *input
+            && (last.db, last.swaps) == (db, swaps)
+            && is_same_key(&last.key, key)
     }
 }

@@ -198,19 +198,31 @@ fn pop(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result<(), Com
     let Some(key) = request.get(1).filter(|_| request.len() == 2) else {
         return pop_counted(ctx, request, end);
     };
-    queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
     let keyspace = &mut ctx.state.keyspace;
     let reply = &mut *ctx.reply;
     let taken = keyspace.try_change_plain_list(ctx.db, key, |queue| {
         pop_one(queue, end, reply);
         ((), true)
-    })?;
+    });
     match taken {
-        Plain::Changed(()) => keyspace.effects.record_pop(ctx.db, end, key, 1),
-        Plain::Absent => ctx.reply.null(),
-        Plain::UnderPolicy(at) => pop_one_under_policy(ctx, (at, key), end),
+        Ok(Plain::Changed(())) => {
+            keyspace.effects.record_pop(ctx.db, end, key, 1);
+            Ok(())
+        }
+        Ok(Plain::UnderPolicy(at)) => {
+            pop_one_under_policy(ctx, (at, key), end);
+            Ok(())
+        }
+        Ok(Plain::Absent) => {
+            queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+            ctx.reply.null();
+            Ok(())
+        }
+        Err(error) => {
+            queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+            Err(error.into())
+        }
     }
-    Ok(())
 }
 
 /// A pop with a count. A separate function keeps `pop` short.
@@ -250,11 +262,22 @@ fn pop_counted(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result
 /// LPOP and RPOP of one message of a queue under a policy. A separate function keeps `pop` short.
 #[inline(never)]
 fn pop_one_under_policy(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End) {
-    let keyspace = &mut ctx.state.keyspace;
-    if keyspace.pop_simply_in(at, end, |message| ctx.reply.bulk(message)) {
-        keyspace.effects.record_pop(ctx.db, end, key, 1);
-    } else {
-        pop_under_policy(ctx, (at, key), end, None);
+    let State { clients, keyspace, .. } = &mut *ctx.state;
+    if let Some(client) = clients.get_mut(ctx.client) {
+        let has_acknowledged = queueing::has_acknowledged(keyspace, at, client);
+        let consumer = client.consumer();
+        let from = queueing::Pop { at, key, end, count: 1, claim: consumer.claim() };
+        let read = |message: &[u8]| ctx.reply.bulk(message);
+        match Queues::new(keyspace).pop_simply(from, has_acknowledged, read) {
+            Some(Taken::ToAcknowledge) => return client.mark_delivered(consumer),
+            Some(Taken::Some | Taken::Nothing) => return,
+            None => {}
+        }
+    }
+    queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
+    match ctx.state.keyspace.slot(ctx.db, key) {
+        Some(at) => pop_under_policy(ctx, (at, key), end, None),
+        None => ctx.reply.null(),
     }
 }
 

@@ -65,13 +65,17 @@ impl<T> Chunked<T> {
         self.newest.allocated_bytes() + self.older_bytes
     }
 
-    /// Adds a value; its number is above all before.
+    /// Adds a value; its number is above all before. Returns by how many bytes the memory grew.
     #[inline]
-    pub(super) fn push(&mut self, number: u64, value: T) {
+    pub(super) fn push(&mut self, number: u64, value: T) -> usize {
+        let mut bytes_before = self.newest.allocated_bytes();
         if self.newest.positions() == CHUNK {
             self.begin_chunk();
+            // The others are counted with the older ones now.
+            bytes_before = 0;
         }
         self.newest.push(number, value);
+        self.newest.allocated_bytes() - bytes_before
     }
 
     #[cold]
@@ -172,17 +176,24 @@ impl<T: Clone> Chunked<T> {
     /// Removes and returns the value with a number.
     #[inline(always)]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        // Nearly always it is the first. While its chunk has others, its memory does not change.
-        if let Some(Chunk::Owned(chunk)) = self.older.front_mut()
-            && chunk.len() > 1
-            && let Some(value) = chunk.remove_first(number)
-        {
-            self.older_len -= 1;
-            if chunk.len() <= FEW {
-                self.join(0);
-            }
-            return Some(value);
+        self.remove_first(number).or_else(|| self.remove_any(number))
+    }
+
+    /// As `remove`, if it is the first of several in an older chunk, as most are: then the memory does not
+    /// change. Otherwise `None`, and no change.
+    #[inline(always)]
+    pub(super) fn remove_first(&mut self, number: u64) -> Option<T> {
+        let Chunk::Owned(chunk) = self.older.front_mut()? else { return None };
+        if chunk.len() <= 1 {
+            return None;
         }
+        let value = chunk.remove_first(number)?;
+        // Not joined with the next chunk: it is about to be empty, or another removal joins them.
+        self.older_len -= 1;
+        Some(value)
+    }
+
+    fn remove_any(&mut self, number: u64) -> Option<T> {
         match self.chunk_of(number) {
             None => self.newest.remove(number),
             Some(at) => self.remove_older(at, number),
@@ -400,7 +411,9 @@ mod tests {
             let dice = random >> 33;
             // It grows and shrinks to nothing, three times.
             if (step / 2_000) % 2 == 0 && !dice.is_multiple_of(3) {
-                map.push(2 * step, step.to_string());
+                let bytes_before = map.allocated_bytes();
+                let grown = map.push(2 * step, step.to_string());
+                assert_eq!(map.allocated_bytes(), bytes_before + grown);
                 expected.insert(2 * step, step.to_string());
             } else {
                 let number = match dice % 5 {
@@ -437,7 +450,7 @@ mod tests {
     #[test]
     fn chunks_with_few_values_are_joined() {
         let mut map = Chunked::default();
-        (0..64_000_u64).for_each(|number| map.push(number, ()));
+        (0..64_000_u64).for_each(|number| _ = map.push(number, ()));
         let full = map.allocated_bytes();
         for number in (0..64_000).filter(|number| number % 64 > 0) {
             assert_eq!(map.remove(number), Some(()));
@@ -450,7 +463,7 @@ mod tests {
     #[test]
     fn sharing_takes_one_step_per_chunk() {
         let mut map = Chunked::default();
-        (0..6_400_u64).for_each(|number| map.push(number, Box::new(number)));
+        (0..6_400_u64).for_each(|number| _ = map.push(number, Box::new(number)));
         let first = map.first().map(|(_, value)| std::ptr::from_ref(&**value));
         let shared = map.share();
         assert_eq!(shared.older.len(), 100);

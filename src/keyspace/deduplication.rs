@@ -5,13 +5,13 @@ use super::{DbIndex, Fingerprint, Keyspace};
 impl Keyspace {
     /// Returns the fingerprint of a message.
     pub(crate) fn fingerprint(&self, message: &[u8]) -> Fingerprint {
-        let hasher = self.dbs[0].entries.hasher();
+        let hasher = &self.hasher;
         (hasher.hash_one(message), hasher.hash_one((message, 1u8)))
     }
 
     /// Returns the fingerprint of an id given to messages: that of no message.
     pub(crate) fn fingerprint_of_id(&self, id: &[u8]) -> Fingerprint {
-        let hasher = self.dbs[0].entries.hasher();
+        let hasher = &self.hasher;
         (hasher.hash_one((id, 2u8)), hasher.hash_one((id, 3u8)))
     }
 

@@ -7,7 +7,6 @@ use super::{DbIndex, Key, Keyspace, NEVER, Position, QueueState, Slot};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::queue::Stamp;
-use ahash::RandomState;
 
 /// More deliveries than a broker makes in a millisecond.
 const NUMBERS_PER_MS: u64 = 1 << 20;
@@ -90,7 +89,7 @@ impl Keyspace {
         let claim = Claim::of_nobody();
         let delivery = Delivery::new(message, stamp, claim, 0);
         self.registry.holdings.add(delivery.holder(db), &key, number, claim.input);
-        let hasher = self.hasher().clone();
+        let hasher = self.hasher.clone();
         self.change_queue_state(db, &key, |queue_state| {
             queue_state.in_flight.add(number, delivery, &hasher);
         });
@@ -115,7 +114,7 @@ impl Keyspace {
     /// Replaces the bytes of the message in flight with this rank: its number of earlier
     /// deliveries.
     pub(crate) fn set_in_flight(&mut self, db: DbIndex, key: &[u8], rank: usize, message: &[u8]) {
-        let hasher = self.hasher().clone();
+        let hasher = self.hasher.clone();
         let Some(at) = self.slot(db, key) else { return };
         self.change_in_flight(at, |in_flight, _| {
             let number = in_flight.number_of_rank(rank);
@@ -317,7 +316,7 @@ impl Keyspace {
         key: &[u8],
         messages: impl Iterator<Item = &'a [u8]>,
     ) -> Vec<u64> {
-        let hasher = self.hasher().clone();
+        let hasher = self.hasher.clone();
         let Some(at) = self.slot(db, key) else { return Vec::new() };
         let found = self.change_in_flight(at, |in_flight, _| in_flight.find(messages, &hasher));
         found.unwrap_or_default()
@@ -338,11 +337,6 @@ impl Keyspace {
         self.change_queue_state(db, key, |queue_state| {
             queue_state.expires_ms = expires_ms.unwrap_or(NEVER)
         });
-    }
-
-    /// Returns the secret hasher of messages.
-    pub(super) fn hasher(&self) -> &RandomState {
-        self.dbs[0].entries.hasher()
     }
 
     /// Whether a client has any message in flight.

@@ -77,7 +77,7 @@ impl Keyspace {
     /// Returns a list name that no client would choose.
     fn new_list_name(&mut self) -> Key {
         self.registry.lists_named += 1;
-        let secret = self.dbs[0].entries.hasher().hash_one(self.registry.lists_named);
+        let secret = self.hasher.hash_one(self.registry.lists_named);
         let number = self.registry.lists_named;
         Key::from(format!("tidegate:departing:{secret:016x}:{number}").into_bytes())
     }

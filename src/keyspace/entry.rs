@@ -129,7 +129,7 @@ impl Entry {
     }
 
     /// Returns what the entry is, if it is one of those that commands usually find at this key.
-    #[inline]
+    #[inline(always)]
     pub(super) fn usual_at(&mut self, key: &[u8]) -> Usual<'_> {
         match &mut self.parts {
             Parts::Value(Value::List(queue)) if queue.name() == key && !queue.is_empty() => {

@@ -1,6 +1,6 @@
 //! Access to a key by its slot, without another look-up.
 
-use super::{DbIndex, Keyspace, QueueState, Slot, WrongType};
+use super::{DbIndex, Key, Keyspace, QueueState, Slot, WrongType};
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
 use crate::value::Kind;
@@ -56,6 +56,12 @@ impl Keyspace {
     pub(crate) fn key_in(&self, at: Slot) -> &[u8] {
         self.check(at);
         self.dbs[at.db].entries[at.index].key()
+    }
+
+    /// Returns the key in its shared form.
+    pub(crate) fn shared_key_in(&self, at: Slot) -> Key {
+        self.check(at);
+        self.dbs[at.db].entries[at.index].shared_key()
     }
 
     /// Returns the list; `None` without a value.

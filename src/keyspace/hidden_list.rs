@@ -69,14 +69,13 @@ impl<T: Hidden> HiddenList<T> {
         self.message_bytes + self.by_number.allocated_bytes() + ranks_bytes
     }
 
-    /// Adds a message; its number is above all before.
+    /// Adds a message; its number is above all before. Returns by how many bytes the memory grew.
     #[inline]
-    pub(super) fn add(&mut self, number: u64, hidden: T) {
-        self.message_bytes += hidden.message().len();
-        if let Some(ranks) = &mut self.ranks {
-            ranks.add(number);
-        }
-        self.by_number.push(number, hidden);
+    pub(super) fn add(&mut self, number: u64, hidden: T) -> usize {
+        let message_bytes = hidden.message().len();
+        self.message_bytes += message_bytes;
+        let ranks_bytes = self.ranks.as_mut().map_or(0, |ranks| ranks.add(number));
+        message_bytes + ranks_bytes + self.by_number.push(number, hidden)
     }
 
     /// Removes and returns a message.
@@ -88,6 +87,17 @@ impl<T: Hidden> HiddenList<T> {
             ranks.remove(number);
         }
         Some(hidden)
+    }
+
+    /// Drops a message, if it is the first of many and has no rank to remove. False, and no change, otherwise.
+    #[inline(always)]
+    pub(super) fn drop_first(&mut self, number: u64) -> bool {
+        if self.ranks.is_some() {
+            return false;
+        }
+        let Some(hidden) = self.by_number.remove_first(number) else { return false };
+        self.message_bytes -= hidden.message().len();
+        true
     }
 
     /// Changes the message with a number.

@@ -3,6 +3,7 @@
 use super::numbered::Numbered;
 use super::{DbIndex, Key};
 use crate::client_id::ClientId;
+use crate::key::is_same_key;
 use slab::Slab;
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound::{Excluded, Included, Unbounded};
@@ -50,8 +51,9 @@ struct Group {
 }
 
 impl Group {
+    #[inline(always)]
     fn is_of(&self, holder: Holder, key: &[u8]) -> bool {
-        self.holder == holder && *self.key == *key
+        self.holder == holder && is_same_key(&self.key, key)
     }
 }
 
@@ -104,10 +106,7 @@ impl Holdings {
     pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
         self.len += 1;
         match self.groups.get_mut(self.recent) {
-            // Usually the same allocation, which is compared first.
-            Some(group) if group.holder == holder && group.key == *key => {
-                group.numbers.push(number, input)
-            }
+            Some(group) if group.is_of(holder, key) => group.numbers.push(number, input),
             _ => self.add_to_other(holder, key, number, input),
         }
     }

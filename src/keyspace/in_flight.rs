@@ -40,24 +40,27 @@ impl InFlight {
         self.list.allocated_bytes() + self.list.len() * HELD_BYTES + indexed * INDEXED_BYTES
     }
 
-    /// Adds a delivery; its number is above all before.
+    /// Adds a delivery; its number is above all before. Returns by how many bytes the memory grew.
     #[inline(always)]
-    pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) {
+    pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) -> usize {
+        let mut indexes = 0;
         if let Some(by_message) = self.by_message.as_mut().filter(|_| !delivery.by_receipt) {
             by_message.insert((hasher.hash_one(&delivery.message), number));
+            indexes += 1;
         }
         match delivery.own_due_ms() {
             Some(due_ms) => {
                 self.begin_own_dues();
                 self.own_dues.insert((due_ms, number));
+                indexes += 1;
             }
             None => drop(self.first_timed.get_or_insert(number)),
         }
-        self.list.add(number, delivery);
+        self.list.add(number, delivery) + HELD_BYTES + indexes * INDEXED_BYTES
     }
 
     /// Removes and returns a delivery.
-    #[inline(always)]
+    #[inline]
     pub(super) fn remove(&mut self, number: u64, hasher: &RandomState) -> Option<Delivery> {
         let delivery = self.list.remove(number)?;
         if let Some(by_message) = &mut self.by_message {
@@ -69,6 +72,15 @@ impl InFlight {
             None => self.pass_timed(number),
         }
         Some(delivery)
+    }
+
+    /// As `remove`, without the delivery: in fewer steps for the oldest one.
+    #[inline(always)]
+    pub(super) fn forget(&mut self, number: u64, hasher: &RandomState) {
+        let has_index = self.by_message.is_some() || !self.own_dues.is_empty();
+        if has_index || !self.list.drop_first(number) {
+            self.remove(number, hasher);
+        }
     }
 
     /// Before the first delivery with a time of its own: all others have none.

@@ -113,7 +113,6 @@ impl Keyspace {
         mut read: impl FnMut(u64, &Delivery),
     ) -> usize {
         self.before_change(at.db, at.index);
-        let hasher = self.hasher().clone();
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return 0 };
         full.mark_used(self.now_s, self.marks_use);
         let Full { key, value, attachments: Some(attachments), .. } = full else { return 0 };
@@ -122,7 +121,7 @@ impl Keyspace {
             return 0;
         };
         queue.prepare(self.queue_ms);
-        let (mark, hidden_before) = (queue.memory_mark(), queue_state.in_flight.allocated_bytes());
+        let mark = queue.memory_mark();
         let (mut delivered, mut redelivered) = (0, 0);
         while delivered < count as u64
             && let Some((message, mut stamp)) = queue.pop_stamped(end, |message| Box::from(message))
@@ -139,7 +138,7 @@ impl Keyspace {
             let delivery = Delivery::new(message, stamp, claim, self.queue_ms);
             read(number, &delivery);
             self.registry.holdings.add(delivery.holder(at.db), key, number, claim.input);
-            queue_state.in_flight.add(number, delivery, &hasher);
+            self.bytes += queue_state.in_flight.add(number, delivery, &self.hasher);
         }
         if delivered == 0 {
             return 0;
@@ -150,7 +149,6 @@ impl Keyspace {
             totals.delivered += delivered;
             totals.redelivered += redelivered;
         }
-        self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - hidden_before;
         let timeout_ms = queue_state.timeout_ms(claim);
         let change = Change {
             bytes: (mark != queue.memory_mark())
@@ -174,7 +172,6 @@ impl Keyspace {
         are_wanted: bool,
     ) -> Vec<(Position, Delivery)> {
         self.before_change(at.db, at.index);
-        let hasher = self.hasher().clone();
         let mut seen = Vec::new();
         let Some(full) = self.dbs[at.db].entries[at.index].full_mut() else { return seen };
         let Some(queue_state) = full.attachments.as_mut().and_then(|i| i.queue_state.as_mut())
@@ -189,10 +186,12 @@ impl Keyspace {
             if delivered_in >= input {
                 return false;
             }
-            let place = are_wanted.then(|| in_flight.place(number));
-            let delivery = in_flight.remove(number, &hasher);
-            if let Some(place) = place {
+            if are_wanted {
+                let place = in_flight.place(number);
+                let delivery = in_flight.remove(number, &self.hasher);
                 seen.extend(delivery.map(|delivery| (place, delivery)));
+            } else {
+                in_flight.forget(number, &self.hasher);
             }
             count += 1;
             true
@@ -214,11 +213,10 @@ impl Keyspace {
     /// Removes and returns a message in flight of a queue. It may be the last use of the slot.
     pub(crate) fn remove_delivery_in(&mut self, at: Slot, number: u64) -> Option<Delivery> {
         self.before_change(at.db, at.index);
-        let hasher = self.hasher().clone();
         let Full { key, attachments, .. } = self.dbs[at.db].entries[at.index].full_mut()?;
         let queue_state = attachments.as_mut()?.queue_state.as_mut()?;
         let bytes_before = queue_state.in_flight.allocated_bytes();
-        let delivery = queue_state.in_flight.remove(number, &hasher)?;
+        let delivery = queue_state.in_flight.remove(number, &self.hasher)?;
         self.bytes = self.bytes + queue_state.in_flight.allocated_bytes() - bytes_before;
         self.registry.holdings.remove(delivery.holder(at.db), key, number);
         self.changes += 1;

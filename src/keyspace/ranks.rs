@@ -27,7 +27,7 @@ impl Ranks {
     /// Returns the ranks of these numbers.
     pub(super) fn of(numbers: impl Iterator<Item = u64>) -> Ranks {
         let mut ranks = Ranks::default();
-        numbers.for_each(|number| ranks.add(number));
+        numbers.for_each(|number| _ = ranks.add(number));
         ranks
     }
 
@@ -35,11 +35,13 @@ impl Ranks {
         self.counts.len() * BLOCK_BYTES
     }
 
-    /// Adds a number that is not yet counted.
-    pub(super) fn add(&mut self, number: u64) {
+    /// Adds a number that is not yet counted. Returns by how many bytes the memory grew.
+    pub(super) fn add(&mut self, number: u64) -> usize {
+        let bytes_before = self.allocated_bytes();
         for level in 1..=LEVELS {
             *self.counts.entry((level, block(level, number))).or_default() += 1;
         }
+        self.allocated_bytes() - bytes_before
     }
 
     /// Removes a counted number.

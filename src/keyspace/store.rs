@@ -59,6 +59,8 @@ pub(crate) struct Keyspace {
     pub work: Work,
     /// The effects, for their readers. Commands record their own; expiry is recorded here.
     pub effects: Effects,
+    /// Hashes keys and messages, with a secret seed.
+    pub(super) hasher: RandomState,
     pub(super) queue_clock: QueueClock,
     /// The time of the turn by the queue clock, in milliseconds.
     pub(super) queue_ms: i64,
@@ -104,6 +106,7 @@ impl Keyspace {
             now_ms: 0,
             work: Work::default(),
             effects: Effects::default(),
+            hasher: hasher.clone(),
             queue_clock: QueueClock::default(),
             queue_ms: 0,
             due_dbs: Deadlines::default(),

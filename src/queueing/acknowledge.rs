@@ -3,7 +3,7 @@
 use super::Queues;
 use super::inflight_key;
 use crate::client_id::ClientId;
-use crate::clients::Clients;
+use crate::clients::{Client, Clients};
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Position, Removed, Slot};
 use crate::queue::End;
 use crate::state::State;
@@ -26,6 +26,14 @@ pub(crate) fn acknowledge_by_pop<'a>(
     }
 }
 
+/// Whether a pop by this client that does not wait has nothing to acknowledge of a queue: nothing is in flight,
+/// or an earlier pop in the same input has acknowledged it. Cheaper than `acknowledge_by_pop`.
+#[inline]
+pub(crate) fn has_acknowledged(keyspace: &Keyspace, at: Slot, client: &Client) -> bool {
+    let swaps = keyspace.in_flight_swaps();
+    keyspace.in_flight_len() == 0 || client.has_acknowledged(at.db(), keyspace.key_in(at), swaps)
+}
+
 /// The part of `acknowledge_by_pop` while any messages are in flight. A separate function keeps the pops of
 /// plain queues short.
 #[cold]
@@ -39,7 +47,11 @@ fn acknowledge_unless_done<'a>(
 ) {
     for key in keys {
         let swaps = state.keyspace.in_flight_swaps();
-        let is_done = !may_wait && state.clients.has_acknowledged(client, db, key, swaps);
+        let is_done = !may_wait
+            && state
+                .clients
+                .get(client)
+                .is_some_and(|client| client.has_acknowledged(db, key, swaps));
         if !is_done && acknowledge_seen(state, db, key, client, may_wait).is_break() {
             return;
         }
@@ -75,12 +87,14 @@ fn acknowledge_seen(
     if clients.get(client).is_some_and(|client| client.is_shared()) {
         return ControlFlow::Break(());
     }
-    if let Some(at) = keyspace.slot(db, key) {
+    let at = keyspace.slot(db, key);
+    let key = at.map_or_else(|| Key::from(key), |at| keyspace.shared_key_in(at));
+    if let Some(at) = at {
         let input = clients.get(client).map_or(0, |client| client.input_number);
         let is_on = keyspace.effects.is_on();
-        let seen = keyspace.acknowledge_seen_in(at, key, (client, input), is_on);
+        let seen = keyspace.acknowledge_seen_in(at, &key, (client, input), is_on);
         for (place, delivery) in seen {
-            Queues::new(keyspace).record_removal(db, key, place, &delivery);
+            Queues::new(keyspace).record_removal(db, &key, place, &delivery);
         }
     }
     clients.mark_acknowledged(client, db, key, keyspace.in_flight_swaps());

@@ -3,7 +3,7 @@
 use super::Queues;
 use super::inflight_key;
 use crate::effects::Moves;
-use crate::keyspace::{Claim, Delivery, Slot};
+use crate::keyspace::{Claim, DbIndex, Delivery, SimplyPopped, Slot};
 use crate::queue::{End, Queue};
 use crate::resp::Output;
 
@@ -57,11 +57,14 @@ impl Queues<'_> {
         reply: &mut Output,
         begin: impl Fn(&mut Output, usize),
     ) -> Taken {
-        if from.count == 1 && self.deliver_simply(from, reply, &begin) {
-            let policy = self.keyspace.policy_in(from.at);
-            let is_acknowledged_by_pop =
-                policy.is_some_and(|policy| policy.is_acknowledged_by_pop());
-            return if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some };
+        if from.count == 1 {
+            let read = |message: &[u8]| {
+                begin(reply, 1);
+                reply.bulk(message);
+            };
+            if let Some(taken) = self.pop_simply(from, true, read) {
+                return taken;
+            }
         }
         self.pop_generally(from, reply, begin)
     }
@@ -103,25 +106,25 @@ impl Queues<'_> {
         if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some }
     }
 
-    /// Delivers one message that must be acknowledged, if it simply leaves the queue: see
-    /// `Keyspace::deliver_simply_in`.
+    /// As `Keyspace::pop_simply_in`, and records the pop or the move.
     #[inline(always)]
-    fn deliver_simply(
+    pub(crate) fn pop_simply(
         &mut self,
         from: Pop<'_>,
-        reply: &mut Output,
-        begin: &impl Fn(&mut Output, usize),
-    ) -> bool {
-        let Pop { at, end, claim, .. } = from;
-        let is_delivered = self.keyspace.deliver_simply_in(at, end, claim, |message| {
-            begin(reply, 1);
-            reply.bulk(message);
-        });
-        if is_delivered && self.keyspace.effects.is_on() {
+        has_acknowledged: bool,
+        read: impl FnOnce(&[u8]),
+    ) -> Option<Taken> {
+        let Pop { at, key, end, count: _, claim } = from;
+        let popped = self.keyspace.pop_simply_in(at, end, claim, has_acknowledged, read)?;
+        let SimplyPopped::InFlight { is_acknowledged_by_pop } = popped else {
+            self.keyspace.effects.record_pop(at.db(), end, key, 1);
+            return Some(Taken::Some);
+        };
+        if self.keyspace.effects.is_on() {
             // Others stay in the queue.
-            self.record_moves(from, 1, false);
+            self.record_moves(at.db(), key, end, 1, false);
         }
-        is_delivered
+        Some(if is_acknowledged_by_pop { Taken::ToAcknowledge } else { Taken::Some })
     }
 
     /// QUEUE POP of a queue with at-least-once delivery: writes the key, and for each message its receipt, the
@@ -165,19 +168,18 @@ impl Queues<'_> {
 
     /// Delivers messages, after which they are in flight. Passes each to `write`, with its number.
     pub(crate) fn deliver(&mut self, from: Pop<'_>, write: impl FnMut(u64, &Delivery)) {
-        let Pop { at, end, count, claim, .. } = from;
+        let Pop { at, key, end, count, claim } = from;
         let are_all = self.keyspace.effects.is_on() && self.are_all(at, count);
         let count = self.keyspace.deliver_in(at, end, count, claim, write);
         if self.keyspace.effects.is_on() {
-            self.record_moves(from, count, are_all);
+            self.record_moves(at.db(), key, end, count, are_all);
         }
     }
 
     /// Records that this many messages are in flight now. `are_all`: the queue had no others, and a loader
     /// need not see their push for deduplication.
-    fn record_moves(&mut self, from: Pop<'_>, count: usize, are_all: bool) {
-        let Pop { at, key, end, .. } = from;
-        let (db, list) = (at.db(), &inflight_key(key)[..]);
+    fn record_moves(&mut self, db: DbIndex, key: &[u8], end: End, count: usize, are_all: bool) {
+        let list = &inflight_key(key)[..];
         self.keyspace.effects.record_moves(&Moves { db, key, end, list, count, are_all });
     }
 
