@@ -275,7 +275,7 @@ fn pop_one_under_policy(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: En
         }
     }
     queueing::acknowledge_by_pop(ctx.state, ctx.db, [key], ctx.client, false);
-    match ctx.state.keyspace.slot(ctx.db, key) {
+    match ctx.state.keyspace.slot_again(at, key) {
         Some(at) => pop_under_policy(ctx, (at, key), end, None),
         None => ctx.reply.null(),
     }

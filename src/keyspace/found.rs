@@ -20,6 +20,15 @@ impl Keyspace {
         Some(self.slot_at(db, index))
     }
 
+    /// Returns the slot of a key that was found before, after changes that may have removed its entry.
+    #[inline]
+    pub(crate) fn slot_again(&mut self, at: Slot, key: &[u8]) -> Option<Slot> {
+        if at.is_valid(self.dbs[at.db].entries.removals()) {
+            return Some(at);
+        }
+        self.slot(at.db, key)
+    }
+
     /// As `slot`; creates an entry without a value if the key has none.
     #[inline]
     pub(crate) fn slot_or_create(&mut self, db: DbIndex, key: &[u8]) -> Slot {

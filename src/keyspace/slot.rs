@@ -23,9 +23,15 @@ impl Slot {
         self.db
     }
 
+    /// Whether it is still valid, with the current number of removals.
+    #[inline]
+    pub(super) fn is_valid(self, removals: u64) -> bool {
+        self.removals == removals
+    }
+
     /// Called before each use, with the current number of removals.
     #[inline]
     pub(super) fn check(self, removals: u64) {
-        debug_assert_eq!(self.removals, removals, "a slot is used after a removal");
+        debug_assert!(self.is_valid(removals), "a slot is used after a removal");
     }
 }

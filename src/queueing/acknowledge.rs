@@ -74,7 +74,8 @@ fn acknowledge_seen(
     if client == ClientId::nobody() || !keyspace.holds_any(client) {
         return ControlFlow::Break(());
     }
-    if !is_acknowledged_by_pop(keyspace, db, key) {
+    let mut at = keyspace.slot(db, key);
+    if !is_acknowledged_by_pop(keyspace, at, key) {
         return ControlFlow::Continue(());
     }
     if clients.notices_sharing(client, may_wait) {
@@ -82,12 +83,12 @@ fn acknowledge_seen(
         keyspace.slot_for_push(db, key);
         keyspace.count(db, key, |totals| totals.shared_connections += 1);
         keyspace.drop_if_empty(db, key);
+        at = keyspace.slot(db, key);
         warn_of_sharing(clients, client, key);
     }
     if clients.get(client).is_some_and(|client| client.is_shared()) {
         return ControlFlow::Break(());
     }
-    let at = keyspace.slot(db, key);
     let key = at.map_or_else(|| Key::from(key), |at| keyspace.shared_key_in(at));
     if let Some(at) = at {
         let input = clients.get(client).map_or(0, |client| client.input_number);
@@ -102,8 +103,8 @@ fn acknowledge_seen(
 }
 
 /// Whether pops of a queue acknowledge. Not while it is paused, since they find nothing then.
-fn is_acknowledged_by_pop(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) -> bool {
-    if let Some(at) = keyspace.slot(db, key)
+fn is_acknowledged_by_pop(keyspace: &Keyspace, at: Option<Slot>, key: &[u8]) -> bool {
+    if let Some(at) = at
         && let Some(queue_state) = keyspace.queue_state_in(at)
         && let Some(policy) = &queue_state.policy
     {
