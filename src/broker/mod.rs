@@ -153,6 +153,8 @@ impl Broker {
 
     /// Takes bytes from a client and runs the requests in them, within the budget of a turn. The rest is
     /// stored to run later.
+    // Inlined into the reading of a connection, as all that one command takes: a call costs 1 % of it.
+    #[inline(always)]
     pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;

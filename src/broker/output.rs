@@ -22,6 +22,7 @@ impl Broker {
     }
 
     /// Reports that a client's socket took `bytes` of its output, as much as it could.
+    #[inline(always)]
     pub fn flushed(&mut self, id: ClientId, bytes: usize, now: Now) {
         self.count_sent(bytes);
         self.state.clients.flushed(id, now.monotonic_us);

@@ -274,6 +274,7 @@ impl Clients {
     }
 
     /// A client's socket has accepted as much as it could.
+    #[inline(always)]
     pub(crate) fn flushed(&mut self, id: ClientId, now_us: u64) {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         if let Some(buffer) = client.outbox.release() {

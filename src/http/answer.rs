@@ -22,6 +22,8 @@ pub(super) enum Answer {
     Popped { is_many: bool },
     /// One: how many messages in flight were found, of one.
     InFlight,
+    /// One: a page of the queues.
+    Listed,
     /// One, which is shown as it is, as a field of an object or alone.
     Json { field: Option<&'static str> },
     /// One: whether another user is now behind the connection. There is no response.
@@ -44,6 +46,7 @@ impl Answer {
             | Answer::Published
             | Answer::Popped { .. }
             | Answer::InFlight
+            | Answer::Listed
             | Answer::Json { .. } => false,
         }
     }
@@ -116,6 +119,7 @@ impl Answer {
                 Ok(Response::new(Status::Ok, BYTES, message))
             }
             (Answer::Popped { is_many }, Reply::Array(items)) => popped(items, *is_many),
+            (Answer::Listed, Reply::Array(page)) => listed(page),
             (Answer::Json { field }, reply) => {
                 Ok(Response::json(Status::Ok, shown(*field, &reply)))
             }
@@ -138,6 +142,23 @@ fn shown(field: Option<&str>, reply: &Reply) -> Vec<u8> {
     }
     body.push(b'\n');
     body
+}
+
+/// A table, with the names of its columns once, as objects.
+fn listed(page: Vec<Reply>) -> Result<Response, Reply> {
+    let [cursor, Reply::Array(names), Reply::Array(rows)] = &page[..] else {
+        return Err(Reply::Array(page));
+    };
+    let mut body = b"{\"cursor\":".to_vec();
+    json::write(&mut body, cursor);
+    body.extend_from_slice(b",\"queues\":");
+    json::write_list(&mut body, rows.iter(), |out, row| {
+        let cells = row.items().unwrap_or_default().iter().cloned();
+        let fields = names.iter().cloned().zip(cells).collect();
+        json::write(out, &Reply::Map(fields));
+    });
+    body.extend_from_slice(b"}\n");
+    Ok(Response::json(Status::Ok, body))
 }
 
 /// A message as a pop returns it.

@@ -8,6 +8,8 @@ use super::response::Response;
 
 /// Maximum number of messages in one response.
 const COUNT_MAX: u32 = 10_000;
+/// Queues that a page of the list visits, unless `count` says otherwise.
+const LIST_COUNT: u32 = 100;
 /// Maximum delay and lease in seconds: ten years, as for the commands.
 const SECONDS_MAX: u32 = 315_360_000;
 
@@ -133,6 +135,22 @@ pub(super) fn extend(
     let words = [b"QUEUE", &b"TOUCH"[..], queue, b"IDS", b"1", receipt, b"LEASE"];
     asked.words(&[&words[..], &[lease_ms.as_bytes()]].concat());
     Ok(Answer::InFlight)
+}
+
+/// What is known about the queues, a page at a time.
+pub(super) fn list(asked: &mut Asked<'_>) -> Result<Answer, Response> {
+    let names = ["cursor", "count", "match"];
+    let [cursor, wanted, pattern] = parameters::take(&asked.head.target, names)?;
+    let wanted = wanted.map_or(Ok(LIST_COUNT), |wanted| count("count", wanted, COUNT_MAX))?;
+    let wanted = wanted.to_string();
+    let pattern = pattern.map(parameters::name).transpose()?;
+    let cursor = cursor.unwrap_or("0").as_bytes();
+    let mut words = vec![&b"QUEUE"[..], b"STATS", cursor, b"COUNT", wanted.as_bytes()];
+    if let Some(pattern) = &pattern {
+        words.extend([&b"MATCH"[..], pattern]);
+    }
+    asked.words(&words);
+    Ok(Answer::Listed)
 }
 
 /// What is known about a queue.

@@ -29,6 +29,7 @@ pub(super) fn route(asked: &mut Asked<'_>, envelope: &Envelope) -> Result<Answer
         (Get, ["metrics"]) => metrics(asked),
         (Get, ["events"]) => feed(asked, envelope),
         (Post, ["command"]) => command::run(asked),
+        (Get, ["queues"]) => queues::list(asked),
         (Post, ["queues", queue]) => queues::push(asked, &name(queue)?),
         (Get, ["queues", queue]) => queues::pop(asked, &name(queue)?),
         (Get, ["queues", queue, "info"]) => queues::info(asked, &name(queue)?),
@@ -54,7 +55,7 @@ pub(super) fn route(asked: &mut Asked<'_>, envelope: &Envelope) -> Result<Answer
 fn methods(segments: &[&str]) -> Option<&'static str> {
     Some(match segments {
         [] | ["healthz" | "readyz"] => "GET, HEAD",
-        ["events" | "metrics"] | ["queues", _, "info"] => "GET",
+        ["events" | "metrics" | "queues"] | ["queues", _, "info"] => "GET",
         ["command"] | ["queues", _, "inflight", _, "return"] => "POST",
         ["queues" | "channels", _] => "GET, POST",
         ["queues", _, "inflight", _] => "DELETE, PATCH",

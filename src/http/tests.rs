@@ -191,6 +191,25 @@ fn a_long_poll_waits_for_a_message_or_its_time() {
     assert!(got.contains("[{\"message\":\"1\"},{\"message\":\"2\"},{\"message\":\"3\"}]"), "{got}");
 }
 
+#[test]
+fn queues_are_listed_a_page_at_a_time() {
+    let mut site = Site::new(&[]);
+    for queue in ["a1", "a2", "b"] {
+        site.post(&format!("/queues/{queue}"), "x");
+    }
+    let list = json(&site.get("/queues").1);
+    assert_eq!(list["cursor"], "0");
+    assert_eq!(list["queues"].as_array().map(Vec::len), Some(3));
+    assert_eq!(list["queues"][0]["length"], 1);
+    let list = json(&site.get("/queues?match=a*&count=10").1);
+    assert_eq!(list["queues"].as_array().map(Vec::len), Some(2));
+    let list = json(&site.get("/queues?count=1").1);
+    let cursor = list["cursor"].as_str().expect("a cursor").to_owned();
+    assert_ne!(cursor, "0");
+    assert_eq!(site.get(&format!("/queues?cursor={cursor}")).0, 200);
+    assert_eq!(site.get("/queues?cursor=x").0, 400);
+}
+
 /// A message is not lost with a connection that closes while it waits.
 #[test]
 fn a_closed_long_poll_takes_nothing() {
@@ -584,7 +603,7 @@ fn a_path_can_be_mapped_to_a_queue() {
 #[test]
 fn unknown_paths_methods_and_parameters_say_what_was_expected() {
     let mut site = Site::new(&[]);
-    for path in ["/nothing", "/queues", "/queues/a/b", "/queues/a/inflight", "/1/2/3/4/5/6/7/8"] {
+    for path in ["/nothing", "/queue", "/queues/a/b", "/queues/a/inflight", "/1/2/3/4/5/6/7/8"] {
         assert_eq!(site.get(path).0, 404, "{path}");
     }
     for path in

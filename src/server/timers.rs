@@ -45,6 +45,7 @@ impl Server {
     }
 
     /// Time from the start of the turn until this is due; `None` if it never is.
+    #[inline(always)]
     fn due_in(&self, timer: Timer) -> Option<Duration> {
         let at = match timer {
             Timer::Broker => return self.broker.next_deadline(self.now),

@@ -106,6 +106,7 @@ impl Outbox {
     ///
     /// # Panics
     /// If they were not [`sendable`](Outbox::sendable).
+    #[inline(always)]
     pub fn advance(&mut self, count: usize) {
         assert!(count <= self.sendable(), "more was sent than may be");
         debug_assert!(!self.is_lent, "what is sent is lent out");

@@ -57,7 +57,7 @@ impl Http {
         {
             let mut commands = broker.spare_buffer();
             answer.ask(&mut commands);
-            broker.receive(self.client, &commands, now);
+            self.run(broker, &commands, now);
             broker.keep_spare_buffer(commands);
             return;
         }
@@ -98,10 +98,16 @@ impl Http {
             used = bytes.len();
         }
         if !commands.is_empty() {
-            broker.receive(self.client, &commands, now);
+            self.run(broker, &commands, now);
         }
         broker.keep_spare_buffer(commands);
         used
+    }
+
+    /// Has the broker run commands. Not inlined, unlike for Redis' protocol: there are two callers.
+    #[inline(never)]
+    fn run(&self, broker: &mut Broker, commands: &[u8], now: Now) {
+        broker.receive(self.client, commands, now);
     }
 
     /// Reads the next request, or a part of its body.
