@@ -185,6 +185,9 @@ pub mod snapshot;
 pub use commands::{command_names, command_summaries, commands_markdown};
 #[doc(hidden)]
 pub use figures::metrics_markdown;
+#[cfg(feature = "http")]
+#[doc(hidden)]
+pub use http::HttpProbe;
 
 // A server, and in-process clients of it.
 pub use in_process::{Calls, ClientError, Delivered, Message, ReceiptCalls};

@@ -27,6 +27,7 @@ pub(crate) struct Users {
     catalogue: &'static Catalogue,
     /// Whether new users and selectors may use all channels (`acl-pubsub-default`).
     allows_channels: bool,
+    changes: u64,
 }
 
 impl Users {
@@ -38,7 +39,8 @@ impl Users {
     ) -> Users {
         let by_name = BTreeMap::from([(b"default".to_vec(), UserId::DEFAULT)]);
         let all = vec![User::new(b"default", allows_channels)];
-        let mut users = Users { all, free: Vec::new(), by_name, catalogue, allows_channels };
+        let mut users =
+            Users { all, free: Vec::new(), by_name, catalogue, allows_channels, changes: 0 };
         let terms = users.terms();
         for modifier in [b"on", &b"allkeys"[..], b"allchannels", b"allcommands"] {
             let changed = users.all[0].modify(terms, modifier);
@@ -55,6 +57,11 @@ impl Users {
 
     fn terms(&self) -> Terms<'static> {
         Terms { catalogue: self.catalogue, allows_channels: self.allows_channels }
+    }
+
+    /// Grows when any user changes: a password that was right before may be wrong now.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The names and categories of commands.
@@ -94,6 +101,7 @@ impl Users {
 
     /// Makes this the only password of the default user (`requirepass`); none if it is empty.
     pub(crate) fn set_default_password(&mut self, password: &str) {
+        self.changes += 1;
         let default = &mut self.all[0];
         default.passwords.clear();
         default.needs_no_password = password.is_empty();
@@ -142,6 +150,7 @@ impl Users {
 
     /// Stores a user under its name.
     fn put(&mut self, user: User) -> UserId {
+        self.changes += 1;
         if let Some(id) = self.find(&user.name) {
             self.all[id.0 as usize] = user;
             return id;
@@ -165,6 +174,7 @@ impl Users {
     /// Deletes a user other than the default one. The caller takes it from all clients.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<UserId> {
         let id = self.find(name).filter(|id| *id != UserId::DEFAULT)?;
+        self.changes += 1;
         self.by_name.remove(name);
         self.all[id.0 as usize] = User::new(b"", false);
         self.free.push(id);
@@ -251,6 +261,7 @@ impl Users {
 
     /// Lets nobody in: the users could not be read, and a guess could open a door.
     pub(crate) fn lock(&mut self) {
+        self.changes += 1;
         self.all[0] = User::new(b"default", false);
     }
 }

@@ -5,8 +5,8 @@ use crate::acl::{Access, Asked};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::engine::look_up::find;
-use crate::engine::{Flags, Found};
-use crate::resp::{OwnedRequest, Protocol};
+use crate::engine::{Command, Flags, Found};
+use crate::resp::{OwnedRequest, Protocol, parse_integer};
 
 /// A command without its arguments.
 struct CommandAlone(Found);
@@ -40,12 +40,36 @@ impl Broker {
         policy.is_some_and(|policy| policy.is_at_least_once())
     }
 
-    /// Whether a request has an effect on the state of its connection, such as SELECT or SUBSCRIBE.
-    pub(crate) fn is_per_connection(&self, words: &[Vec<u8>]) -> bool {
+    /// Why a command needs a connection that its user keeps for longer than a request, if it does: it has an
+    /// effect on the connection's state, such as SELECT or SUBSCRIBE; it may wait; or it pops messages that
+    /// would belong to the connection.
+    pub(crate) fn needs_own_connection(&mut self, words: &[Vec<u8>]) -> Option<&'static str> {
         let request = OwnedRequest::from_args(words.iter().map(Vec::as_slice));
         let request = request.as_request();
-        let found = find(self.table, self.table.find(request.name()), &request);
-        found.is_ok_and(|found| found.command.flags.contains(Flags::PER_CONNECTION))
+        let found = find(self.table, self.table.find(request.name()), &request).ok()?;
+        let Command { name, flags, keys, .. } = found.command;
+        if flags.contains(Flags::PER_CONNECTION) {
+            return Some("the command has effects on its connection, which HTTP does not keep");
+        }
+        let is_queue_pop = *name == "queue|pop";
+        let has = |option: &[u8]| {
+            let key_count = words.get(2).and_then(|count| parse_integer(count));
+            let options = key_count.and_then(|count| usize::try_from(count).ok()?.checked_add(3));
+            let options = options.and_then(|start| words.get(start..)).unwrap_or_default();
+            options.iter().any(|word| word.eq_ignore_ascii_case(option))
+        };
+        if flags.contains(Flags::BLOCKING) && (!is_queue_pop || has(b"block")) {
+            return Some("the command may wait: expected GET /queues/NAME?wait=SECONDS");
+        }
+        let is_pop = ["lpop", "rpop", "lmpop"].contains(name) || is_queue_pop && !has(b"lease");
+        if !is_pop || !found.command.accepts(words.len()) {
+            return None;
+        }
+        let held = keys.find(&request, |key| self.is_at_least_once(key.name));
+        held.map(|_| {
+            "the messages would belong to the connection, which HTTP does not keep: expected GET \
+             /queues/NAME, or QUEUE POP with LEASE"
+        })
     }
 
     /// Whether a client's user may run a command, given by its full name such as `queue|pause`. It may
@@ -61,6 +85,11 @@ impl Broker {
     pub(crate) fn must_authenticate(&self, id: ClientId) -> bool {
         let client = self.state.clients.get(id);
         client.is_some_and(|client| client.must_authenticate(&self.state.users))
+    }
+
+    /// Grows when any user changes.
+    pub(crate) fn user_changes(&self) -> u64 {
+        self.state.users.changes()
     }
 
     /// The name of a client's user.

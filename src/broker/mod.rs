@@ -86,16 +86,23 @@ impl Broker {
     /// Records the common name of the certificate with which a client has connected. With
     /// `tls-auth-clients-user CN`, it may be that of the client's user.
     pub fn set_certificate_name(&mut self, id: ClientId, name: Option<Box<str>>, now: Now) {
+        if let Some(client) = self.state.clients.get_mut(id) {
+            client.certificate_name = name;
+        }
+        self.log_in_by_certificate(id, now);
+    }
+
+    /// Makes a client the user that its certificate names, if it names one.
+    pub(crate) fn log_in_by_certificate(&mut self, id: ClientId, now: Now) {
         let State { clients, users, settings, .. } = &mut self.state;
         let Some(client) = clients.get_mut(id) else { return };
         let names_user = settings.tls.auth_clients_user == "CN";
-        let user =
-            name.as_ref().filter(|_| names_user).and_then(|name| users.find(name.as_bytes()));
+        let name = client.certificate_name.as_ref().filter(|_| names_user);
+        let user = name.and_then(|name| users.find(name.as_bytes()));
         if let Some(user) = user.filter(|user| users.get(*user).is_on()) {
             client.user = user;
             client.is_authenticated = true;
         }
-        client.certificate_name = name;
         self.mark_stranger(id, now);
     }
 

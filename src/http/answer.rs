@@ -5,7 +5,7 @@ use super::feed::Feed;
 use super::json;
 use super::response::{BYTES, Response, Status, of_error};
 use super::scrape::Scrape;
-use super::session::Change;
+use super::session::Identity;
 use super::step::Step;
 use crate::resp::{Output, Reply};
 
@@ -26,8 +26,9 @@ pub(super) enum Answer {
     Listed,
     /// One, which is shown as it is, as a field of an object or alone.
     Json { field: Option<&'static str> },
-    /// One: whether another user is now behind the connection. There is no response.
-    Session(Change),
+    /// One to RESET, and one to AUTH if there are credentials: whether this user is now behind the connection.
+    /// There is no response.
+    Session(Identity),
     /// All from now on: messages of channels.
     Events(Box<Events>),
     /// All from now on: those to the commands that the page's stream asks for.
@@ -77,12 +78,17 @@ impl Answer {
     /// Takes the next reply. Streams are written to `output`.
     pub(super) fn take(&mut self, reply: Reply, output: &mut Output) -> Step {
         let reply = match (self, reply) {
-            (Answer::Session(change), reply) => {
+            (Answer::Session(wanted), Reply::Simple(text))
+                if wanted.has_credentials() && text == b"RESET" =>
+            {
+                return Step::More;
+            }
+            (Answer::Session(wanted), reply) => {
                 let result = match reply {
                     Reply::Error(text) => Err(text),
                     _ => Ok(()),
                 };
-                return Step::Session(*change, result);
+                return Step::Session(*wanted, result);
             }
             (Answer::Events(events), reply) => return events.take(reply, output),
             (Answer::Feed(feed), reply) => return feed.take(&reply, output),

@@ -6,7 +6,7 @@ use memchr::memchr;
 
 /// Space allocated for a body before it has arrived.
 const RESERVED_BYTES_MAX: usize = 64 * 1024;
-/// Maximum length of the line before a chunk, and of one behind the last.
+/// Maximum length of the line before a chunk, and of one behind the last, with its end.
 const LINE_BYTES_MAX: usize = 256;
 /// Maximum number of lines behind the last chunk, which nobody reads.
 const TRAILERS_MAX: u32 = 32;
@@ -87,17 +87,17 @@ impl Body {
                     }
                 }
                 State::ChunkLine | State::ChunkEnd | State::Trailers(_) => {
-                    let Some(line_end) = memchr(b'\n', rest) else {
-                        return match rest.len() > LINE_BYTES_MAX {
+                    let searched = &rest[..rest.len().min(LINE_BYTES_MAX)];
+                    let Some(end) = memchr(b'\n', searched) else {
+                        return match searched.len() == LINE_BYTES_MAX {
                             true => {
                                 Err((Status::BadRequest, "a line of the chunked body is too long"))
                             }
                             false => Ok(used),
                         };
                     };
-                    let line = &rest[..line_end];
-                    self.take_line(line.strip_suffix(b"\r").unwrap_or(line))?;
-                    used += line_end + 1;
+                    self.take_line(line_before(&rest[..end])?)?;
+                    used += end + 1;
                 }
             }
         }
@@ -123,6 +123,13 @@ impl Body {
         };
         Ok(())
     }
+}
+
+/// A line without its end. Only CR and LF together are one: a server in front of us may see another end in
+/// one of them alone, and so another next request.
+fn line_before(line_feed: &[u8]) -> Result<&[u8], BodyError> {
+    let line = line_feed.strip_suffix(b"\r").filter(|line| !line.contains(&b'\r'));
+    line.ok_or((Status::BadRequest, "expected lines of the chunked body that end with CR and LF"))
 }
 
 /// The number before any extension, in hexadecimal digits.
@@ -179,12 +186,36 @@ mod tests {
             (b"0x5\r\n", Status::BadRequest),
             (b"\r\n", Status::BadRequest),
             (b"ffffffffffffffffff\r\n", Status::BadRequest),
+            (b"1\na\n0\n\n", Status::BadRequest),
+            (b"1;x=\ra\r\n", Status::BadRequest),
+            (b"1;x=\na\r\n", Status::BadRequest),
+            (b"1\r\na\n0\r\n\r\n", Status::BadRequest),
+            (b"0\r\nx: a\n\r\n", Status::BadRequest),
             (b"7\r\n", Status::BodyTooLarge),
             (b"3\r\nabc\r\n4\r\n", Status::BodyTooLarge),
         ];
         for (input, status) in broken {
             let error = read(Framing::Chunked, 6, input, input.len()).expect_err("it is refused");
             assert_eq!(error.0, *status, "{}", input.escape_ascii());
+        }
+        // The same in one piece and in several.
+        for length in [LINE_BYTES_MAX - 2, LINE_BYTES_MAX - 1] {
+            let line = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(length - 2));
+            for piece in [1, 7, line.len()] {
+                let mut body = Body::new(Framing::Chunked, 6);
+                let (mut used, mut is_refused) = (0, false);
+                for end in (piece..=line.len()).step_by(piece).chain([line.len()]) {
+                    match body.take(&line.as_bytes()[used..end]) {
+                        Ok(count) if !is_refused => used += count,
+                        _ => is_refused = true,
+                    }
+                }
+                assert_eq!(
+                    is_refused,
+                    length > LINE_BYTES_MAX - 2,
+                    "{length} in pieces of {piece}"
+                );
+            }
         }
         let long = [b'1'; 300];
         assert!(Body::new(Framing::Chunked, 6).take(&long).is_err());

@@ -32,8 +32,8 @@ pub(super) fn run(asked: &mut Asked<'_>) -> Result<Answer, Response> {
     if words.is_empty() {
         return Err(bad("expected at least the name of a command"));
     }
-    if asked.broker.is_per_connection(&words) {
-        return Err(bad("the command has effects on its connection, which HTTP does not keep"));
+    if let Some(why) = asked.broker.needs_own_connection(&words) {
+        return Err(bad(why));
     }
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     asked.words(&words);

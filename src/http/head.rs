@@ -51,6 +51,8 @@ pub(super) struct Head<'a> {
     pub method: Method,
     pub target: Target<'a>,
     pub framing: Framing,
+    /// Whether it is HTTP/1.1; otherwise HTTP/1.0.
+    pub is_1_1: bool,
     /// Whether more requests may follow on the connection.
     pub is_keep_alive: bool,
     /// Whether the client waits for a permission to send the body.
@@ -128,6 +130,7 @@ impl<'a> Head<'a> {
             method,
             target,
             framing: Framing::Length(0),
+            is_1_1,
             is_keep_alive: is_1_1,
             expects_continue: false,
             accept: None,
@@ -140,20 +143,17 @@ impl<'a> Head<'a> {
             is_prefetch: false,
             preflight_method: None,
         };
-        head.take_headers(parsed.headers, is_1_1)?;
+        head.take_headers(parsed.headers)?;
         if is_1_1 && head.host.is_none() {
             return Err(bad("expected a Host header"));
         }
         Ok(head)
     }
 
-    fn take_headers(
-        &mut self,
-        headers: &[httparse::Header<'a>],
-        is_1_1: bool,
-    ) -> Result<(), BadRequest> {
+    fn take_headers(&mut self, headers: &[httparse::Header<'a>]) -> Result<(), BadRequest> {
         let mut length = None;
         let mut is_chunked = false;
+        let mut is_last = false;
         for httparse::Header { name, value } in headers.iter().copied() {
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
             match name.len() {
@@ -162,9 +162,9 @@ impl<'a> Head<'a> {
                 }
                 6 if is("accept") => self.accept = Some(value),
                 6 if is("origin") => self.origin = Some(value),
-                6 if is("expect") => self.expects_continue = is_continue(value)?,
+                6 if is("expect") => self.expects_continue = is_continue(value)? && self.is_1_1,
                 7 if is("purpose") => self.is_prefetch |= value.eq_ignore_ascii_case(b"prefetch"),
-                10 if is("connection") => self.take_connection(value),
+                10 if is("connection") => is_last |= self.take_connection(value),
                 11 if is("sec-purpose") => self.is_prefetch |= value.starts_with(b"prefetch"),
                 12 if is("content-type") => self.content_type = Some(value),
                 13 if is("authorization") && self.authorization.replace(value).is_some() => {
@@ -180,7 +180,7 @@ impl<'a> Head<'a> {
                 14 if is("sec-fetch-site") => self.fetch_site = Some(value),
                 15 if is("idempotency-key") => self.idempotency_key = Some(value),
                 17 if is("transfer-encoding") => {
-                    if is_chunked || !value.eq_ignore_ascii_case(b"chunked") || !is_1_1 {
+                    if is_chunked || !value.eq_ignore_ascii_case(b"chunked") || !self.is_1_1 {
                         let text =
                             "expected no Transfer-Encoding but chunked, in HTTP/1.1".to_owned();
                         return Err(BadRequest(Status::NotImplemented, text));
@@ -191,6 +191,7 @@ impl<'a> Head<'a> {
                 _ => {}
             }
         }
+        self.is_keep_alive &= !is_last;
         self.framing = match (length, is_chunked) {
             (Some(_), true) => {
                 return Err(bad("expected a Content-Length or a Transfer-Encoding, not both"));
@@ -202,15 +203,11 @@ impl<'a> Head<'a> {
         Ok(())
     }
 
-    fn take_connection(&mut self, value: &[u8]) {
-        for word in value.split(|byte| *byte == b',') {
-            let word = word.trim_ascii();
-            if word.eq_ignore_ascii_case(b"close") {
-                self.is_keep_alive = false;
-            } else if word.eq_ignore_ascii_case(b"keep-alive") {
-                self.is_keep_alive = true;
-            }
-        }
+    /// Returns whether the request is the last one of its connection, whatever else the header says.
+    fn take_connection(&mut self, value: &[u8]) -> bool {
+        let words = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        self.is_keep_alive |= words().any(|word| word.eq_ignore_ascii_case(b"keep-alive"));
+        words().any(|word| word.eq_ignore_ascii_case(b"close"))
     }
 
     /// Whether the type of the body is this one, whatever its parameters are.
@@ -273,9 +270,12 @@ mod tests {
         assert_eq!(head.host, Some(&b"a:1"[..]));
         assert!(!head.is_keep_alive);
         assert!(head.has_content_type("text/plain"));
-        let text = "GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n";
+        let text = "GET / HTTP/1.0\r\nconnection: keep-alive\r\nExpect: 100-continue\r\n\r\n";
         let head = Head::parse(text.as_bytes(), &limits()).expect("it is a request");
-        assert!(head.is_keep_alive && head.host.is_none());
+        assert!(head.is_keep_alive && !head.is_1_1 && head.host.is_none());
+        assert!(!head.expects_continue, "HTTP/1.0 has no such response");
+        let text = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, keep-alive\r\n\r\n";
+        assert!(!Head::parse(text.as_bytes(), &limits()).expect("it is a request").is_keep_alive);
     }
 
     /// What makes two servers disagree about where a request ends (request smuggling).

@@ -15,6 +15,7 @@
 //! | `asked`, `parameters`, `credentials` | what they are given |
 //! | `answer`, `events`, `feed` | replies as responses, as streams of messages, as what the page shows |
 //! | `scrape`, `queue_series` | replies as metrics |
+//! | `probe` | a door for tests and the fuzzer |
 //! | `step`, `response`, `json` | what follows from a reply; how responses are written |
 
 mod answer;
@@ -31,6 +32,7 @@ mod head;
 mod json;
 mod page;
 mod parameters;
+mod probe;
 mod queue_series;
 mod queues;
 mod response;
@@ -43,3 +45,4 @@ mod target;
 mod tests;
 
 pub(crate) use connection::{Http, Refused, refusal};
+pub use probe::HttpProbe;

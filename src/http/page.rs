@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::asked::Asked;
 use super::parameters;
-use super::response::{Response, Status, of_error};
+use super::response::{Response, Status};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -27,18 +27,11 @@ fn script() -> &'static str {
     script.map_or("", |(script, _)| script)
 }
 
-/// The page has nothing secret in it, but a browser asks for a password only when it is refused.
+/// The page. It has nothing secret in it, but a browser asks for a password only when it is refused.
 pub(super) fn get(asked: &mut Asked<'_>) -> Result<Answer, Response> {
     let [] = parameters::take(&asked.head.target, [])?;
-    Err(match asked.broker.must_authenticate(asked.client) {
-        true => of_error(b"NOAUTH Authentication required."),
-        false => page(),
-    })
-}
-
-fn page() -> Response {
-    Response::new(Status::Ok, "text/html; charset=utf-8", PAGE.into())
+    Err(Response::new(Status::Ok, "text/html; charset=utf-8", PAGE.into())
         .with("Content-Security-Policy", &SECURITY_POLICY)
         .with("Referrer-Policy", "no-referrer")
-        .with("X-Frame-Options", "DENY")
+        .with("X-Frame-Options", "DENY"))
 }

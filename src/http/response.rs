@@ -92,10 +92,22 @@ pub(super) const BYTES: &str = "application/octet-stream";
 pub(super) struct Envelope {
     /// Whether the connection stays open.
     pub is_keep_alive: bool,
+    /// Whether the response says so: HTTP/1.0 expects the opposite.
+    pub says_keep_alive: bool,
     /// Whether the body is left out.
     pub is_head: bool,
     /// The origin whose scripts may read the response.
     pub allowed_origin: Option<Box<[u8]>>,
+}
+
+impl Envelope {
+    /// Of a last response that belongs to no request that is understood.
+    pub(super) const LAST: Envelope = Envelope {
+        is_keep_alive: false,
+        says_keep_alive: false,
+        is_head: false,
+        allowed_origin: None,
+    };
 }
 
 impl Response {
@@ -176,6 +188,8 @@ pub(super) fn write_head(output: &mut Output, status: Status, envelope: &Envelop
     output.raw(b"\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     if !envelope.is_keep_alive {
         output.raw(b"Connection: close\r\n");
+    } else if envelope.says_keep_alive {
+        output.raw(b"Connection: keep-alive\r\n");
     }
     if let Some(origin) = &envelope.allowed_origin {
         write_header(output, "Access-Control-Allow-Origin", origin);

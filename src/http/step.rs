@@ -1,7 +1,7 @@
 //! What follows from a reply.
 
 use super::response::Response;
-use super::session::Change;
+use super::session::Identity;
 
 /// What follows from a reply.
 #[derive(Debug)]
@@ -9,7 +9,7 @@ pub(super) enum Step {
     /// This is the response.
     Respond(Response),
     /// The connection has another user, or not.
-    Session(Change, Result<(), Vec<u8>>),
+    Session(Identity, Result<(), Vec<u8>>),
     /// More replies will come.
     More,
     /// The response was a stream, and is over.

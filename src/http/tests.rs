@@ -1,5 +1,7 @@
 //! HTTP connections over a plain broker: no socket, no clock.
 
+mod hostile;
+
 use super::Http;
 use crate::broker::Broker;
 use crate::clients::{CloseReason, Peer};
@@ -29,8 +31,12 @@ impl Site {
     }
 
     fn connect(&mut self) -> usize {
+        self.connect_from(Peer::in_process())
+    }
+
+    fn connect_from(&mut self, peer: Peer) -> usize {
         let slot = self.connections.len();
-        let http = Http::begin(&mut self.broker, slot, Peer::in_process(), self.now);
+        let http = Http::begin(&mut self.broker, slot, peer, self.now);
         self.connections.push(http);
         self.sent.push(Vec::new());
         slot

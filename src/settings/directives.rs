@@ -97,8 +97,8 @@ pub(super) static USED: &[Directive] = &[
         "Seconds in which a request must be complete once it has begun, so that nobody occupies a connection by \
          sending slowly."),
     used("http-idle-timeout", Kind::Number { min: 1, max: INT_MAX }, "75", field!(http.idle_timeout_s),
-        "Seconds after which a connection without a request is closed. Waiting for a message and event streams are \
-         requests."),
+        "Seconds after which a connection without a request, or whose peer reads nothing of a response, is closed. \
+         Waiting for a message and event streams are requests."),
     used("http-ping-interval", Kind::Number { min: 1, max: 3600 }, "15", field!(http.ping_interval_s),
         "Seconds after which a silent event stream sends a comment, since proxies drop silent connections."),
     used("http-pipeline-max", Kind::Number { min: 1, max: 10_000 }, "128", field!(http.pipeline_max),

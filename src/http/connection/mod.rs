@@ -49,6 +49,8 @@ pub(crate) struct Http {
     output: Output,
     /// When something was last read or written.
     active_us: u64,
+    /// When output began to wait for the peer, or some of it was last sent.
+    sent_us: u64,
     /// Memory that the broker was told of.
     recorded_bytes: usize,
 }
@@ -72,6 +74,7 @@ struct Exchange {
 impl Http {
     /// Begins with a peer. `slot` is the slot of its connection. `None` only in a build without HTTP.
     pub(crate) fn begin(broker: &mut Broker, slot: usize, peer: Peer, now: Now) -> Option<Http> {
+        let session = Session::new(broker.user_changes());
         let client = broker.connect(slot, peer, now);
         broker.set_protocol(client, Protocol::Resp3);
         Some(Http {
@@ -81,7 +84,7 @@ impl Http {
             is_partial: false,
             began_us: None,
             open: None,
-            session: Session::default(),
+            session,
             refusal: None,
             in_progress: VecDeque::new(),
             is_last: false,
@@ -89,6 +92,7 @@ impl Http {
             replies: ReplyParser::default(),
             output: Output::default(),
             active_us: now.monotonic_us,
+            sent_us: now.monotonic_us,
             recorded_bytes: 0,
         })
     }
@@ -122,12 +126,29 @@ impl Http {
             && broker.wants_input(self.client)
     }
 
-    /// Has the broker count the memory of this connection with that of its client.
-    fn record_memory(&mut self, broker: &mut Broker, now: Now) {
+    /// Whether requests wait for their responses.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.in_progress.is_empty() && !self.is_streaming()
+    }
+
+    /// Memory of requests that have not become commands.
+    pub(super) fn request_bytes(&self) -> usize {
         let open = self.open.as_ref();
         let open_bytes = open.map_or(0, |open| open.head.capacity() + open.body.memory_bytes());
+        self.input.capacity() + open_bytes
+    }
+
+    /// Output waits for the peer from now on, if there was none.
+    fn mark_output(&mut self, was_empty: bool, now: Now) {
+        if was_empty && !self.output.is_empty() {
+            self.sent_us = now.monotonic_us;
+        }
+    }
+
+    /// Has the broker count the memory of this connection with that of its client.
+    fn record_memory(&mut self, broker: &mut Broker, now: Now) {
         let buffers = self.output.memory_bytes() + self.replies.memory_bytes();
-        let bytes = self.input.capacity() + open_bytes + buffers;
+        let bytes = self.request_bytes() + buffers;
         if bytes != self.recorded_bytes {
             self.recorded_bytes = bytes;
             broker.record_interface_memory(self.client, bytes, now);
@@ -149,8 +170,8 @@ impl Http {
 }
 
 impl Http {
-    /// When something is due: the end of a request that does not arrive, of an idle connection, or a sign
-    /// of life of a stream. `None` while a request waits for its response.
+    /// When something is due: the end of a request that does not arrive, of an idle connection, or of one
+    /// whose peer does not read; or a sign of life of a stream. `None` while a request waits for its response.
     pub(crate) fn due_us(&self, broker: &Broker) -> Option<u64> {
         let settings = &broker.settings().http;
         let seconds = |count: u32| u64::from(count) * 1_000_000;
@@ -163,11 +184,24 @@ impl Http {
         if self.is_streaming() {
             return Some(self.active_us + seconds(settings.ping_interval_s));
         }
-        if let Some(began_us) = self.began_us {
-            return Some(began_us + seconds(settings.request_timeout_s));
+        let idle_us = seconds(settings.idle_timeout_s);
+        if !self.output.is_empty() {
+            return Some(self.sent_us + idle_us);
         }
-        let is_idle = self.in_progress.is_empty() && self.output.is_empty();
-        is_idle.then(|| self.active_us + seconds(settings.idle_timeout_s))
+        if !self.in_progress.is_empty() {
+            return None;
+        }
+        let late_us = self.late_us(broker).unwrap_or(u64::MAX);
+        Some(late_us.min(self.active_us + idle_us))
+    }
+
+    /// When the request that is arriving is late. Its time passes only while it is read, from the last
+    /// response on.
+    fn late_us(&self, broker: &Broker) -> Option<u64> {
+        let is_next = self.in_progress.is_empty() && self.output.is_empty();
+        let began_us = self.began_us.filter(|_| is_next && self.takes_requests(broker))?;
+        let timeout_s = broker.settings().http.request_timeout_s;
+        Some(began_us.max(self.sent_us) + u64::from(timeout_s) * 1_000_000)
     }
 
     /// Does what is due, if it is.
@@ -183,7 +217,7 @@ impl Http {
                 sign_of_life(&mut self.output);
             }
             self.active_us = now.monotonic_us;
-        } else if self.began_us.is_some() {
+        } else if self.late_us(broker).is_some_and(|late_us| late_us <= now.monotonic_us) {
             let text = "the request did not arrive within http-request-timeout";
             self.refuse(broker, Response::error(Status::RequestTimeout, text));
             self.began_us = None;
@@ -213,7 +247,6 @@ pub(crate) fn refusal(why: Refused) -> Vec<u8> {
         }
     };
     let mut output = Output::default();
-    let envelope = Envelope { is_keep_alive: false, is_head: false, allowed_origin: None };
-    response.write(&mut output, &envelope);
+    response.write(&mut output, &Envelope::LAST);
     output.take_all()
 }

@@ -72,6 +72,7 @@ impl Http {
     /// Reads requests and has the broker run their commands. Returns how many bytes were used.
     fn read(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) -> usize {
         let (mut used, mut commands) = (0, broker.spare_buffer());
+        let was_empty = self.output.is_empty();
         while self.takes_requests(broker) && commands.len() < COMMAND_BYTES_MAX {
             match self.read_next(broker, &bytes[used..], &mut commands) {
                 Read::Used(count) => {
@@ -93,6 +94,7 @@ impl Http {
                 }
             }
         }
+        self.mark_output(was_empty, now);
         if self.is_last {
             // Nothing of what follows is read.
             used = bytes.len();
@@ -225,23 +227,22 @@ impl Http {
         head: &Head<'_>,
         commands: &mut Vec<u8>,
     ) -> Result<Admitted, Response> {
+        let refusal = self.refusal.take();
         let origin = browser::check(head, &broker.settings().http, broker.is_open_to_all())?;
-        let envelope = Envelope {
-            is_keep_alive: head.is_keep_alive,
-            is_head: head.method == Method::Head,
-            allowed_origin: origin.map(Box::from),
-        };
+        let envelope = Envelope { allowed_origin: origin.map(Box::from), ..envelope_of(head) };
         let is_preflight = head.method == Method::Options;
         if is_preflight || is_for_everybody(head.method, head.target.segments()) {
             return Ok(Admitted::Now(envelope));
         }
-        if let Some(text) = self.refusal.take() {
+        if let Some(text) = refusal {
             return Err(of_error(&text));
         }
-        match self.session.needs(head, commands)? {
+        match self.session.needs(head, broker.user_changes(), commands)? {
+            // The broker's limits on requests of strangers would make another error of a large one.
+            Needs::Nothing if broker.must_authenticate(self.client) => Err(of_error(NO_AUTH)),
             Needs::Nothing => Ok(Admitted::Now(envelope)),
-            Needs::Change(change) => {
-                let answer = Answer::Session(change);
+            Needs::Change(wanted) => {
+                let answer = Answer::Session(wanted);
                 self.in_progress.push_back(Exchange { answer, envelope });
                 Ok(Admitted::Later)
             }
@@ -261,9 +262,9 @@ impl Http {
             Ok(Admitted::Now(envelope)) => envelope,
             Ok(Admitted::Later) => return true,
             Err(response) => {
-                let is_head = head.method == Method::Head;
-                let is_keep_alive = head.is_keep_alive;
-                let envelope = Envelope { is_keep_alive, is_head, allowed_origin: None };
+                let mut envelope = envelope_of(&head);
+                // As if the body had not arrived yet.
+                envelope.is_keep_alive &= head.framing == Framing::Length(0);
                 self.respond(broker, response, envelope);
                 return false;
             }
@@ -300,10 +301,9 @@ impl Http {
 
     /// Answers bytes that are no request that could be served. Where the next one begins is not known.
     pub(super) fn refuse(&mut self, broker: &mut Broker, response: Response) -> Read {
-        let envelope = Envelope { is_keep_alive: false, is_head: false, allowed_origin: None };
         self.open = None;
         self.is_refused = true;
-        self.respond(broker, response, envelope);
+        self.respond(broker, response, Envelope::LAST);
         Read::Used(0)
     }
 
@@ -312,6 +312,15 @@ impl Http {
         if self.in_progress.is_empty() {
             self.output.raw(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
+    }
+}
+
+fn envelope_of(head: &Head<'_>) -> Envelope {
+    Envelope {
+        is_keep_alive: head.is_keep_alive,
+        says_keep_alive: head.is_keep_alive && !head.is_1_1,
+        is_head: head.method == Method::Head,
+        allowed_origin: None,
     }
 }
 

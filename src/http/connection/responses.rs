@@ -5,8 +5,8 @@ use crate::broker::Broker;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::http::answer::Answer;
-use crate::http::response::{Envelope, Response, write_message};
-use crate::http::session::Change;
+use crate::http::json;
+use crate::http::response::{Envelope, Response, Status, write_message};
 use crate::http::step::Step;
 use crate::resp::{Output, Protocol, Reply, ReplyError};
 
@@ -19,6 +19,21 @@ const IDLE_REQUESTS_MAX: usize = 32;
 impl Http {
     /// Turns replies that may be sent into responses. Returns the number of bytes to send.
     pub(crate) fn pull(&mut self, broker: &mut Broker, now: Now) -> usize {
+        let was_empty = self.output.is_empty();
+        self.take_output(broker, now);
+        self.mark_output(was_empty, now);
+        // An idle connection keeps no buffers.
+        if let Some(buffer) = self.replies.release() {
+            broker.keep_spare_buffer(buffer);
+        }
+        if self.in_progress.is_empty() {
+            self.in_progress.shrink_to(IDLE_REQUESTS_MAX);
+        }
+        self.record_memory(broker, now);
+        self.output.len()
+    }
+
+    fn take_output(&mut self, broker: &mut Broker, now: Now) {
         loop {
             self.write_ready(broker);
             if self.output.len() >= OUTPUT_BYTES_MAX {
@@ -32,30 +47,21 @@ impl Http {
             }
             let replies = &mut self.replies;
             broker.take_output(self.client, PIECE_BYTES, now, |bytes| replies.feed(bytes));
-            if let Err(error) = self.take_replies(broker) {
+            if let Err(error) = self.take_replies(broker, now) {
                 log::error!("HTTP: the broker's reply cannot be read: {error}");
                 broker.close(self.client, CloseReason::ConnectionFailed);
-                return self.output.len();
+                return;
             }
         }
-        // An idle connection keeps no buffers.
-        if let Some(buffer) = self.replies.release() {
-            broker.keep_spare_buffer(buffer);
-        }
-        if self.in_progress.is_empty() {
-            self.in_progress.shrink_to(IDLE_REQUESTS_MAX);
-        }
-        self.record_memory(broker, now);
-        self.output.len()
     }
 
     /// Turns the replies that were taken into responses.
-    fn take_replies(&mut self, broker: &mut Broker) -> Result<(), ReplyError> {
+    fn take_replies(&mut self, broker: &mut Broker, now: Now) -> Result<(), ReplyError> {
         self.adopt_output(broker);
         loop {
             while self.take_message(broker) {}
             match self.replies.next_reply()? {
-                Some(reply) => self.take_reply(broker, reply),
+                Some(reply) => self.take_reply(broker, reply, now),
                 None => return Ok(()),
             }
         }
@@ -102,10 +108,9 @@ impl Http {
         }
     }
 
-    fn take_reply(&mut self, broker: &mut Broker, reply: Reply) {
+    fn take_reply(&mut self, broker: &mut Broker, reply: Reply, now: Now) {
         let Some(exchange) = self.in_progress.front_mut() else {
-            debug_assert!(false, "a reply that nothing asked for: {reply:?}");
-            return;
+            return self.take_unasked(broker, &reply);
         };
         match exchange.answer.take(reply, &mut self.output) {
             Step::More => {}
@@ -115,16 +120,30 @@ impl Http {
                 }
                 self.write_ready(broker);
             }
-            Step::Session(change, result) => {
+            Step::Session(wanted, result) => {
                 self.in_progress.pop_front();
-                self.session.changed(change, result.is_ok());
-                // RESET has set it to the default.
-                if change == Change::Logout {
-                    broker.set_protocol(self.client, Protocol::Resp3);
+                self.session.changed(wanted, result.is_ok());
+                // RESET has set it to the default, and the user too.
+                broker.set_protocol(self.client, Protocol::Resp3);
+                if !wanted.has_credentials() {
+                    broker.log_in_by_certificate(self.client, now);
                 }
                 self.refusal = result.err();
             }
             Step::End => self.end(broker),
+        }
+    }
+
+    /// Takes a reply to nothing: why the broker closes the connection.
+    fn take_unasked(&mut self, broker: &mut Broker, reply: &Reply) {
+        match reply {
+            _ if self.is_last => {}
+            Reply::Error(text) => {
+                let (_, text) = json::code_and_message(text);
+                let text = String::from_utf8_lossy(text);
+                self.write(broker, &Response::error(Status::Unavailable, &text), &Envelope::LAST);
+            }
+            _ => debug_assert!(false, "a reply that nothing asked for: {reply:?}"),
         }
     }
 
@@ -155,7 +174,7 @@ impl Http {
 
     /// That many bytes were sent; no more could be.
     pub(crate) fn sent(&mut self, broker: &mut Broker, bytes: usize, now: Now) {
-        self.active_us = now.monotonic_us;
+        (self.active_us, self.sent_us) = (now.monotonic_us, now.monotonic_us);
         broker.count_sent(bytes);
         // An idle connection keeps no buffer.
         if let Some(buffer) = self.output.release() {
