@@ -139,7 +139,11 @@ impl Selector {
                 self.add_keys(pattern, access)?;
             }
             [b'&', pattern @ ..] => self.add_channels(pattern)?,
-            [b'+', what @ ..] => self.commands.change(terms.catalogue, what, true)?,
+            [b'+', what @ ..] => {
+                self.commands.change(terms.catalogue, what, true)?;
+                // The first argument of a call may be anything.
+                check_pattern(what)?;
+            }
             [b'-', what @ ..] => self.commands.change(terms.catalogue, what, false)?,
             _ => return Err(ModifierError::Syntax),
         }

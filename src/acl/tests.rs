@@ -212,3 +212,14 @@ fn a_pattern_of_channels_must_be_allowed_literally() {
     assert!(!user.may_subscribe(b"ab", true) && !user.may_subscribe(b"*", true));
     assert!(!user.may_subscribe(b"c", false));
 }
+
+/// Read back from a file, the rest would be rules of its own.
+#[test]
+fn a_first_argument_is_one_word() {
+    let mut users = users();
+    for rule in ["+select|0 ~*", "+select|0\t~*", "+select|0\0", "+select|0\n+@all", "+select| "] {
+        assert!(users.set(b"u", [rule.as_bytes()].into_iter()).is_err(), "{rule:?}");
+    }
+    assert_eq!(users.find(b"u"), None);
+    users.set(b"u", [&b"+select|0"[..]].into_iter()).expect("a rule");
+}
