@@ -5,6 +5,8 @@
 mod broker;
 #[path = "fuzz_properties/glob.rs"]
 mod glob;
+#[path = "fuzz_properties/http.rs"]
+mod http;
 #[path = "fuzz_properties/inline.rs"]
 mod inline;
 #[path = "fuzz_properties/parser.rs"]
@@ -26,6 +28,7 @@ type Check = fn(&[u8]);
 const TARGETS: &[(&str, Check)] = &[
     ("broker", broker::check),
     ("glob", glob::check),
+    ("http", http::check),
     ("inline", inline::check),
     ("parser", parser::check),
     ("settings", settings::check),
@@ -79,6 +82,23 @@ const EVENTS: &[&str] = &[
     "WATCH q", "SUBSCRIBE q", "PUBLISH ", "PEXPIRE q 50", "HELLO 3", "CLIENT KILL ID ",
     "CLIENT PAUSE 60", "MONITOR", "SELECT 1", "SWAPDB 0 1", "q ", "r ", "1 ", "0 ", "|",
 ];
+/// Requests, most of them whole.
+#[rustfmt::skip]
+const HTTP: &[&str] = &[
+    "GET /queues/q HTTP/1.1\r\nHost: a\r\n\r\n", "GET /queues/a?wait=5 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /queues/q?count=2&lease=5 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /queues/q HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+    "POST /queues/b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+    "POST /queue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Type: application/x-ndjson\r\n\r\na\nb\r\n",
+    "POST /command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n[\"LLEN\",\"jobs\"]",
+    "DELETE /queues/q/inflight/1 HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /channels/a HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "GET /queues/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6YQ==\r\n\r\n",
+    "GET /queues/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6eA==\r\n\r\n",
+    "POST /queues/a HTTP/1.1\r\n", "GET /", "Host: localhost\r\n", "Content-Length: 3\r\n", "Expect: 100-continue\r\n",
+    "Transfer-Encoding: chunked\r\n", "Authorization: Basic ZGVmYXVsdDpw\r\n", "Connection: close\r\n", "Origin: http://a\r\n",
+    "\r\n", "\r\n\r\n", "\n", "\r", "3\r\nabc\r\n", "0\r\n", ";x", "abc", "%0d", "?", ":", " HTTP/1.1",
+];
 /// Subscribers whose sockets accept little, some of which publish.
 #[rustfmt::skip]
 const PUBLICATIONS: &[&str] = &[
@@ -120,6 +140,11 @@ proptest! {
     #[test]
     fn users_hold(rules in pieces(RULES, 24)) {
         users::check(&rules);
+    }
+
+    #[test]
+    fn http_holds(flags: u8, seed: u8, bytes in pieces(HTTP, 16)) {
+        http::check(&[&[flags, seed][..], &bytes].concat());
     }
 
     #[test]
