@@ -37,9 +37,11 @@ class Program:
     needs_policies: bool = False
     # The server also listens on a port for TLS.
     tls: bool = False
-    # The server also listens on a port for HTTP.
+    # The server also listens on a port for HTTP, which Redis does not have.
     http: bool = False
 
+
+HTTP = ["--http-push-paths", "/queue message_queue", "--http-allowed-origins", "https://shop.example"]
 
 PROGRAMS = [
     Program("redis_py.py", ["default"]),
@@ -84,6 +86,10 @@ PROGRAMS = [
     Program("redis_cli.py"),
     Program("redis_benchmark.py", timeout_s=180),
     Program("http_queue.py"),
+    Program("http_clients.py", server_arguments=HTTP, http=True),
+    Program("http.mjs", http=True),
+    Program("HttpChecks.java", http=True),
+    Program("go_redis", ["http"], http=True),
     Program("netty_queue.py"),
     Program("observers.py"),
     Program("client_kill.py"),
@@ -97,7 +103,7 @@ PROGRAMS = [
 
 
 class Server:
-    """A server on a free port, and on another with TLS if asked for, with its own directory."""
+    """A server on a free port, and on others with TLS or for HTTP if asked for, with its own directory."""
 
     def __init__(self, command, tls=False, http=False):
         self.port, self.tls_port, self.http_port = free_ports(3)
@@ -274,6 +280,9 @@ def check(program, server_command, libraries, totals):
         totals.fail(name, [error])
         return
     try:
+        if program.http and not has_http(server_command):
+            print(f"    {name}: left out, for a server without HTTP")
+            return
         server = Server([*server_command, *program.server_arguments], program.tls, program.http)
     except (OSError, subprocess.CalledProcessError) as error:
         totals.fail(name, [error])
@@ -286,6 +295,15 @@ def check(program, server_command, libraries, totals):
         run(name, program, command, server, libraries, totals)
     except OSError as error:
         totals.fail(name, [error, *server.log_tail()])
+    finally:
+        server.stop()
+
+
+def has_http(server_command):
+    server = Server(server_command)
+    try:
+        server.wait_until_ready()
+        return server.ask(b"CONFIG GET http-port", timeout_s=10).startswith(b"*2")
     finally:
         server.stop()
 

@@ -325,6 +325,12 @@ func reconnectAfterKill() {
 }
 
 func main() {
+	if protocol == "http" {
+		if httpChecks() {
+			os.Exit(1)
+		}
+		return
+	}
 	checks := []check{
 		{"speaks the protocol", speaksTheProtocol},
 		{"push and pop", pushAndPop},
