@@ -60,6 +60,7 @@ impl Users {
     }
 
     /// Grows when any user changes: a password that was right before may be wrong now.
+    #[cfg(feature = "http")]
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
