@@ -33,11 +33,12 @@ pub(super) fn check<'a>(
             "nothing is prefetched: requests have effects",
         ));
     }
+    let is_any = |allowed: &String| allowed == "*";
+    // It is repeated in the response.
     let is_allowed = |origin: &[u8]| {
-        settings
-            .allowed_origins
-            .iter()
-            .any(|allowed| allowed == "*" || allowed.as_bytes() == origin)
+        let mut allowed = settings.allowed_origins.iter();
+        origin.iter().all(u8::is_ascii_graphic)
+            && allowed.any(|allowed| is_any(allowed) || allowed.as_bytes() == origin)
     };
     match head.origin {
         Some(origin) if is_allowed(origin) => Ok(Some(origin)),
@@ -112,6 +113,7 @@ mod tests {
             allowed_origins: vec!["https://shop.example".into()],
             ..HttpSettings::default()
         };
+        let any = HttpSettings { allowed_origins: vec!["*".into()], ..HttpSettings::default() };
         let host = "Host: broker:8080\r\n";
         for (headers, settings, expected) in [
             ("Accept: */*", &none, Ok(false)),
@@ -122,6 +124,9 @@ mod tests {
             ("Origin: https://shop.example", &none, Err(Status::Forbidden)),
             ("Origin: https://shop.example", &shop, Ok(true)),
             ("Origin: https://shop.example.evil", &shop, Err(Status::Forbidden)),
+            ("Origin: https://any.example", &any, Ok(true)),
+            ("Origin: https://\u{e9}.example", &any, Err(Status::Forbidden)),
+            ("Origin: https://a b", &any, Err(Status::Forbidden)),
             ("Sec-Fetch-Site: cross-site", &shop, Err(Status::Forbidden)),
             ("Sec-Fetch-Site: same-site", &none, Err(Status::Forbidden)),
             ("Sec-Fetch-Site: same-origin", &none, Ok(false)),
