@@ -59,6 +59,8 @@ pub(crate) struct Http {
 #[derive(Debug)]
 struct Open {
     head: Vec<u8>,
+    /// Whether its response has no body.
+    is_head: bool,
     body: Body,
     /// Whether the peer waits for a permission to send the body.
     expects_continue: bool,
@@ -219,7 +221,8 @@ impl Http {
             self.active_us = now.monotonic_us;
         } else if self.late_us(broker).is_some_and(|late_us| late_us <= now.monotonic_us) {
             let text = "the request did not arrive within http-request-timeout";
-            self.refuse(broker, Response::error(Status::RequestTimeout, text));
+            let is_head = self.open.as_ref().is_some_and(|open| open.is_head);
+            self.refuse(broker, Response::error(Status::RequestTimeout, text), is_head);
             self.began_us = None;
         } else {
             broker.close(self.client, CloseReason::Idle);

@@ -133,14 +133,14 @@ impl Http {
             }
             let text =
                 format!("expected a head of at most {head_max} bytes (http-header-bytes-max)");
-            return self.refuse(broker, Response::error(Status::HeadTooLarge, &text));
+            return self.refuse(broker, Response::error(Status::HeadTooLarge, &text), false);
         };
         self.searched = 0;
         let (head_bytes, rest) = input.split_at(end);
         let head = match Head::parse(head_bytes, settings) {
             Ok(head) => head,
             Err(BadRequest(status, text)) => {
-                return self.refuse(broker, Response::error(status, &text));
+                return self.refuse(broker, Response::error(status, &text), false);
             }
         };
         let body_max = usize::try_from(broker.settings().http.body_bytes_max).unwrap_or(usize::MAX);
@@ -148,12 +148,14 @@ impl Http {
             Framing::Length(length) if length > body_max => {
                 let text =
                     format!("expected a body of at most {body_max} bytes (http-body-bytes-max)");
-                self.refuse(broker, Response::error(Status::BodyTooLarge, &text))
+                let is_head = head.method == Method::Head;
+                self.refuse(broker, Response::error(Status::BodyTooLarge, &text), is_head)
             }
             Framing::Length(length) if length <= rest.len() => {
                 let body = &rest[..length];
                 if self.handle(broker, head, body, commands) {
-                    self.open = Some(Box::new(Open::complete(head_bytes, body)));
+                    let is_head = head.method == Method::Head;
+                    self.open = Some(Box::new(Open::complete(head_bytes, body, is_head)));
                 }
                 Read::Used(end + length)
             }
@@ -170,12 +172,14 @@ impl Http {
         body_max: usize,
         commands: &mut Vec<u8>,
     ) -> Read {
+        let is_head = head.method == Method::Head;
         if let Err(response) = self.admit(broker, &head, commands) {
-            return self.refuse(broker, response);
+            return self.refuse(broker, response, is_head);
         }
         let body = Body::new(head.framing, body_max);
         let expects_continue = head.expects_continue;
-        self.open = Some(Box::new(Open { head: head_bytes.to_vec(), body, expects_continue }));
+        let head = head_bytes.to_vec();
+        self.open = Some(Box::new(Open { head, is_head, body, expects_continue }));
         Read::Used(head_bytes.len())
     }
 
@@ -189,10 +193,10 @@ impl Http {
     ) -> Read {
         if !open.body.is_complete() {
             if let Some(text) = self.refusal.take() {
-                return self.refuse(broker, of_error(&text));
+                return self.refuse(broker, of_error(&text), open.is_head);
             }
             if broker.must_authenticate(self.client) {
-                return self.refuse(broker, of_error(NO_AUTH));
+                return self.refuse(broker, of_error(NO_AUTH), open.is_head);
             }
         }
         if std::mem::take(&mut open.expects_continue) && input.is_empty() {
@@ -200,7 +204,9 @@ impl Http {
         }
         let used = match open.body.take(input) {
             Ok(used) => used,
-            Err((status, text)) => return self.refuse(broker, Response::error(status, text)),
+            Err((status, text)) => {
+                return self.refuse(broker, Response::error(status, text), open.is_head);
+            }
         };
         if !open.body.is_complete() {
             self.open = Some(open);
@@ -213,7 +219,9 @@ impl Http {
                 }
                 Read::Used(used)
             }
-            Err(BadRequest(status, text)) => self.refuse(broker, Response::error(status, &text)),
+            Err(BadRequest(status, text)) => {
+                self.refuse(broker, Response::error(status, &text), open.is_head)
+            }
         }
     }
 
@@ -300,10 +308,15 @@ impl Http {
     }
 
     /// Answers bytes that are no request that could be served. Where the next one begins is not known.
-    pub(super) fn refuse(&mut self, broker: &mut Broker, response: Response) -> Read {
+    pub(super) fn refuse(
+        &mut self,
+        broker: &mut Broker,
+        response: Response,
+        is_head: bool,
+    ) -> Read {
         self.open = None;
         self.is_refused = true;
-        self.respond(broker, response, Envelope::LAST);
+        self.respond(broker, response, Envelope { is_head, ..Envelope::LAST });
         Read::Used(0)
     }
 
@@ -325,8 +338,8 @@ fn envelope_of(head: &Head<'_>) -> Envelope {
 }
 
 impl Open {
-    fn complete(head: &[u8], body: &[u8]) -> Open {
+    fn complete(head: &[u8], body: &[u8], is_head: bool) -> Open {
         let body = Body::complete(body.to_vec());
-        Open { head: head.to_vec(), body, expects_continue: false }
+        Open { head: head.to_vec(), is_head, body, expects_continue: false }
     }
 }

@@ -228,6 +228,19 @@ fn a_connection_of_http_1_0_is_kept_if_both_say_so() {
     assert!(!site.is_open(at));
 }
 
+/// However its body arrives.
+#[test]
+fn a_response_to_head_has_no_body() {
+    let request = "HEAD / HTTP/1.1\r\nHost: evil\r\nContent-Length: 3\r\n\r\nabc";
+    let large = request.replace("h: 3", "h: 99999999").replace("evil", "localhost");
+    for pieces in [&[request][..], &[&request[..request.len() - 1]], &[&large]] {
+        let mut site = Site::new(&[]);
+        let at = site.connect();
+        let got: String = pieces.iter().map(|piece| site.send(at, piece)).collect();
+        assert!(["421", "413"].contains(&statuses(&got)[0]) && body(&got).is_empty(), "{got}");
+    }
+}
+
 /// Whatever names are, they stay within JSON and within the data of an event.
 #[test]
 fn names_cannot_break_out_of_a_response() {
