@@ -72,6 +72,7 @@ _tidegate() {
             --http-header-bytes-max
             --http-headers-max
             --http-body-bytes-max
+            --http-batch-max
             --http-request-timeout
             --http-idle-timeout
             --http-ping-interval

@@ -38,6 +38,7 @@ complete -c tidegate -l http-clients-max -x -d 'Maximum number of HTTP connectio
 complete -c tidegate -l http-header-bytes-max -x -d 'Maximum length of a requests first line and headers'
 complete -c tidegate -l http-headers-max -x -d 'Maximum number of a requests headers, each of which is looked at'
 complete -c tidegate -l http-body-bytes-max -x -d 'Maximum length of a requests body, which is kept until it is complete'
+complete -c tidegate -l http-batch-max -x -d 'Messages in one body, and words of a command in one, since all of them are pushed in one turn, which takes some hundredths of a second for so many'
 complete -c tidegate -l http-request-timeout -x -d 'Seconds in which a request must be complete once it has begun, so that nobody occupies a connection by sending slowly'
 complete -c tidegate -l http-idle-timeout -x -d 'Seconds after which a connection without a request, or whose peer reads nothing of a response, is closed'
 complete -c tidegate -l http-ping-interval -x -d 'Seconds after which a silent event stream sends a comment, since proxies drop silent connections'

@@ -89,10 +89,6 @@ impl User {
                 let mut selector = Selector::new(terms.allows_channels);
                 let words = inner.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
                 for word in words {
-                    // Shown before others, it would end the selector.
-                    if word.ends_with(b")") {
-                        return Err(ModifierError::Syntax);
-                    }
                     selector.modify(terms, word)?;
                 }
                 self.selectors.push(selector);

@@ -223,15 +223,3 @@ fn a_first_argument_is_one_word() {
     assert_eq!(users.find(b"u"), None);
     users.set(b"u", [&b"+select|0"[..]].into_iter()).expect("a rule");
 }
-
-/// Shown before the selector's other rules, such a pattern would be its end.
-#[test]
-fn a_pattern_in_a_selector_does_not_end_it() {
-    let mut users = users();
-    for rule in ["(&a) ~b)", "(~a))", "(+get ~a) &c)"] {
-        assert!(users.set(b"u", [rule.as_bytes()].into_iter()).is_err(), "{rule:?}");
-    }
-    users.set(b"u", [&b"(~a)"[..], b"~b)", b"&(c"].into_iter()).expect("rules");
-    let shown = users.get(users.find(b"u").expect("it is there")).describe_rules();
-    users.set(b"v", shown.split(|byte| *byte == b' ')).expect("it was shown");
-}

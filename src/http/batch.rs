@@ -12,34 +12,38 @@ const BOUNDARY_BYTES_MAX: usize = 70;
 /// The messages of a body whose type says that there are several; `None` if the body is one message.
 ///
 /// # Errors
-/// There is none, or the parts cannot be told apart.
+/// There is none, there are more than `max`, or the parts cannot be told apart.
 pub(super) fn messages<'a>(
     head: &Head<'_>,
     body: &'a [u8],
+    max: usize,
 ) -> Result<Option<Vec<&'a [u8]>>, Response> {
     let Some(content_type) = head.content_type else { return Ok(None) };
     let messages = if head.has_content_type("application/x-ndjson") {
-        lines(body)
+        lines(body, max)
     } else if head.has_content_type("multipart/mixed") {
-        parts(content_type, body)?
+        parts(content_type, body, max)?
     } else {
         return Ok(None);
     };
-    match messages.is_empty() {
-        true => Err(bad("expected at least one message")),
-        false => Ok(Some(messages)),
+    match messages.len() {
+        0 => Err(bad("expected at least one message")),
+        count if count > max => {
+            Err(bad(&format!("expected at most {max} messages in one body (http-batch-max)")))
+        }
+        _ => Ok(Some(messages)),
     }
 }
 
-/// Each line that is not empty is a message. It is not parsed.
-fn lines(body: &[u8]) -> Vec<&[u8]> {
+/// Each line that is not empty is a message. It is not parsed. There is one more than `max` at most.
+fn lines(body: &[u8], max: usize) -> Vec<&[u8]> {
     let lines = body.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.filter(|line| !line.trim_ascii().is_empty()).collect()
+    lines.filter(|line| !line.trim_ascii().is_empty()).take(max + 1).collect()
 }
 
-/// The content of each part, without the headers of the part.
-fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<&'a [u8]>, Response> {
+/// The content of each part, without the headers of the part. There is one more than `max` at most.
+fn parts<'a>(content_type: &[u8], body: &'a [u8], max: usize) -> Result<Vec<&'a [u8]>, Response> {
     let boundary = boundary_of(content_type).ok_or_else(|| {
         bad("expected a boundary of 1 to 70 characters in the Content-Type multipart/mixed")
     })?;
@@ -58,7 +62,7 @@ fn parts<'a>(content_type: &[u8], body: &'a [u8]) -> Result<Vec<&'a [u8]>, Respo
     let separator = [b"\r\n", &delimiter[..]].concat();
     let finder = memmem::Finder::new(&separator);
     let mut found = Vec::new();
-    while !rest.starts_with(b"--") {
+    while !rest.starts_with(b"--") && found.len() <= max {
         let line_end = memchr(b'\n', rest).ok_or_else(wrong)?;
         if !rest[..line_end].trim_ascii().is_empty() {
             return Err(wrong());
@@ -95,14 +99,14 @@ mod tests {
     use super::*;
 
     fn split<'a>(content_type: &str, body: &'a str) -> Result<Vec<&'a str>, Response> {
-        let parts = parts(content_type.as_bytes(), body.as_bytes())?;
+        let parts = parts(content_type.as_bytes(), body.as_bytes(), 100)?;
         Ok(parts.into_iter().map(|part| str::from_utf8(part).expect("UTF-8")).collect())
     }
 
     #[test]
     fn lines_are_messages() {
-        assert_eq!(lines(b"{\"a\":1}\r\n\n {}\n  \nx"), [&b"{\"a\":1}"[..], b" {}", b"x"]);
-        assert!(lines(b"\n\r\n").is_empty());
+        assert_eq!(lines(b"{\"a\":1}\r\n\n {}\n  \nx", 9), [&b"{\"a\":1}"[..], b" {}", b"x"]);
+        assert!(lines(b"\n\r\n", 9).is_empty());
     }
 
     #[test]

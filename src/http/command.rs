@@ -6,7 +6,9 @@ use super::parameters::{self, bad};
 use super::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt::{self, Formatter};
 
 /// A word of a command, as replies show texts too.
 #[derive(Deserialize)]
@@ -24,9 +26,7 @@ pub(super) fn run(asked: &mut Asked<'_>) -> Result<Answer, Response> {
     if !asked.head.has_content_type("application/json") {
         return Err(bad("expected Content-Type: application/json"));
     }
-    let words: Vec<Word> = serde_json::from_slice(asked.body).map_err(|error| {
-        bad(&format!("expected an array of strings, such as [\"LLEN\",\"jobs\"]: {error}"))
-    })?;
+    let words = words_of(asked.body, asked.broker.settings().http.batch_max as usize)?;
     let words: Option<Vec<Vec<u8>>> = words.into_iter().map(bytes_of).collect();
     let words = words.ok_or_else(|| bad("expected valid base64"))?;
     if words.is_empty() {
@@ -38,6 +38,47 @@ pub(super) fn run(asked: &mut Asked<'_>) -> Result<Answer, Response> {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     asked.words(&words);
     Ok(Answer::Json { field: Some("reply") })
+}
+
+/// Reads an array of at most `max` words. Reading ends at the first one beyond, since a body has space for
+/// millions of them.
+fn words_of(body: &[u8], max: usize) -> Result<Vec<Word>, Response> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let words = AtMost(max).deserialize(&mut json);
+    let words = words.and_then(|words| json.end().map(|()| words));
+    words.map_err(|error| {
+        bad(&format!("expected an array of strings, such as [\"LLEN\",\"jobs\"]: {error}"))
+    })
+}
+
+/// Reads an array with a limit on its length.
+struct AtMost(usize);
+
+impl<'de> DeserializeSeed<'de> for AtMost {
+    type Value = Vec<Word>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Vec<Word>, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Vec<Word>;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of at most {} words (http-batch-max)", self.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<Word>, A::Error> {
+        let mut words = Vec::new();
+        while let Some(word) = array.next_element()? {
+            if words.len() == self.0 {
+                return Err(A::Error::invalid_length(self.0 + 1, &self));
+            }
+            words.push(word);
+        }
+        Ok(words)
+    }
 }
 
 fn bytes_of(word: Word) -> Option<Vec<u8>> {

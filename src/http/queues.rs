@@ -21,8 +21,9 @@ pub(super) fn push(asked: &mut Asked<'_>, queue: &[u8]) -> Result<Answer, Respon
         (None, key) => key.map(Into::into),
     };
     let delay_ms = delay.map(|delay| millis("delay", delay, SECONDS_MAX)).transpose()?;
+    let batch_max = asked.broker.settings().http.batch_max as usize;
     let one = [asked.body];
-    let several = batch::messages(&asked.head, asked.body)?;
+    let several = batch::messages(&asked.head, asked.body, batch_max)?;
     let messages = several.as_deref().unwrap_or(&one);
     if delay_ms.is_none() && id.is_none() {
         asked.command(2 + messages.len(), |add| {

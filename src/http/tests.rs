@@ -174,6 +174,26 @@ fn a_batch_is_one_push() {
     assert_eq!(json(&body), expected);
 }
 
+/// All of a body is pushed in one turn, which has to end.
+#[test]
+fn a_batch_has_a_limit() {
+    let mut site = Site::new(&[("http-batch-max", "3")]);
+    let typed =
+        |kind: &str, body: &str| post("/queues/a", &format!("Content-Type: {kind}\r\n"), body);
+    let lines = "application/x-ndjson";
+    assert_eq!(site.ask(&typed(lines, "1\n2\n3\n")).0, 202);
+    let (status, body) = site.ask(&typed(lines, "1\n2\n3\n4\n"));
+    assert_eq!(status, 400);
+    assert!(body.contains("http-batch-max"), "{body}");
+    let parts = "--x\r\n\r\n1\r\n".to_owned() + &"--x\r\n\r\n2\r\n".repeat(3) + "--x--";
+    assert_eq!(site.ask(&typed("multipart/mixed; boundary=x", &parts)).0, 400);
+    assert_eq!(site.run(&["LLEN", "a"])["reply"], 3);
+    let error = site.run(&["RPUSH", "a", "1", "2"]);
+    let message = error["error"]["message"].as_str().expect("a text");
+    assert!(message.contains("at most 3 words"), "{message}");
+    assert_eq!(site.run(&["LLEN", "a"])["reply"], 3);
+}
+
 #[test]
 fn a_long_poll_waits_for_a_message_or_its_time() {
     let mut site = Site::new(&[]);

@@ -93,6 +93,9 @@ pub(super) static USED: &[Directive] = &[
         "Maximum number of a request's headers, each of which is looked at."),
     used("http-body-bytes-max", Kind::Memory { min: 1024, max: LENGTH_MAX }, "16mb", field!(http.body_bytes_max),
         "Maximum length of a request's body, which is kept until it is complete."),
+    used("http-batch-max", Kind::Number { min: 1, max: 1_048_576 }, "100000", field!(http.batch_max),
+        "Messages in one body, and words of a command in one, since all of them are pushed in one turn, which takes \
+         some hundredths of a second for so many."),
     used("http-request-timeout", Kind::Number { min: 1, max: 3600 }, "30", field!(http.request_timeout_s),
         "Seconds in which a request must be complete once it has begun, so that nobody occupies a connection by \
          sending slowly."),

@@ -84,6 +84,8 @@ pub struct HttpSettings {
     pub headers_max: u32,
     /// Maximum bytes of a body.
     pub body_bytes_max: u64,
+    /// Messages in one body, and words of a command in one.
+    pub batch_max: u32,
     /// Seconds in which a request must be complete once it has begun.
     pub request_timeout_s: u32,
     /// Seconds after which a connection without a request is closed.
