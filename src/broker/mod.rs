@@ -5,8 +5,9 @@
 //! from its `output` and call `flushed`, for each `next_closing` client call `disconnect`, and read again
 //! from each `next_resumed` client. `next_deadline` says how long the next turn may wait.
 //!
-//! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before authentication. `broker/durability.rs` is the interface for a journal, and [`turn`] has
-//! the order of a turn with one.
+//! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before
+//! authentication. `broker/durability.rs` is the interface for a journal, [`turn`] has the order of a turn with
+//! one, and `broker/interfaces.rs` is for HTTP.
 
 mod durability;
 #[cfg(feature = "http")]

@@ -6,6 +6,7 @@
 
 use super::events::{begin, sign_of_life, write_event};
 use super::json;
+use super::queue_page;
 use super::response::Envelope;
 use super::step::Step;
 use crate::broker::Broker;
@@ -16,8 +17,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Time from the end of a round to the next one.
 const PAUSE_US: u64 = 1_000_000;
-/// Queues asked for at once: about 100 microseconds of a turn.
-const COUNT: &[u8] = b"500";
 
 /// The commands with which the page does more than look.
 const OFFERED: &[&str] = &[
@@ -110,7 +109,7 @@ impl Feed {
     pub(super) fn ask(&mut self, commands: &mut Vec<u8>) {
         let is_info = match &self.stage {
             Stage::Queues { cursor } => {
-                write_command(commands, [&b"QUEUE"[..], b"STATS", cursor, b"COUNT", COUNT]);
+                queue_page::ask(commands, cursor);
                 false
             }
             Stage::Info => {

@@ -15,6 +15,7 @@
 //! | `asked`, `parameters`, `credentials` | what they are given |
 //! | `answer`, `events`, `feed` | replies as responses, as streams of messages, as what the page shows |
 //! | `scrape`, `queue_series` | replies as metrics |
+//! | `queue_page` | what the page and the metrics ask for |
 //! | `probe` | a door for tests and the fuzzer |
 //! | `step`, `response`, `json` | what follows from a reply; how responses are written |
 
@@ -33,6 +34,7 @@ mod json;
 mod page;
 mod parameters;
 mod probe;
+mod queue_page;
 mod queue_series;
 mod queues;
 mod response;

@@ -2,14 +2,12 @@
 //!
 //! A page is asked for at a time, one in a turn, so that a scrape of many queues delays nobody.
 
+use super::queue_page;
 use super::queue_series::Survey;
 use super::response::{Response, Status, of_error};
 use super::step::Step;
 use crate::exposition::{Exposition, Format};
 use crate::resp::{Reply, write_command};
-
-/// Queues asked for at once: about 100 microseconds of a turn.
-const COUNT: &[u8] = b"500";
 
 /// A scrape in progress.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ impl Scrape {
     pub(super) fn ask(&mut self, commands: &mut Vec<u8>) {
         match &mut self.stage {
             Stage::Queues { cursor, is_asked: is_asked @ false } => {
-                write_command(commands, [&b"QUEUE"[..], b"STATS", cursor, b"COUNT", COUNT]);
+                queue_page::ask(commands, cursor);
                 *is_asked = true;
             }
             Stage::Metrics { is_asked: is_asked @ false } => {

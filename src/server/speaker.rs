@@ -98,18 +98,14 @@ impl Speaker {
         self.client() == id
     }
 
-    /// Whether it may have work, output and times of which the broker does not know.
+    /// Whether it speaks HTTP: only then it may have work, output and times of which the broker does not
+    /// know.
     #[inline]
-    pub(super) fn is_autonomous(&self) -> bool {
+    pub(super) fn is_http(&self) -> bool {
         match self {
             Speaker::Resp(_) => false,
             Speaker::Http(_) => true,
         }
-    }
-
-    /// Whether it speaks HTTP.
-    pub(super) fn is_http(&self) -> bool {
-        matches!(self, Speaker::Http(_))
     }
 
     /// The peer's certificate has this common name.

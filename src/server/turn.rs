@@ -217,13 +217,13 @@ impl Server {
         if is_owed && connection.is_writable {
             self.to_write.push(slot);
         }
-        let is_autonomous = connection.speaker.is_autonomous();
+        let is_http = connection.speaker.is_http();
         match next {
             Next::Wait => {}
             Next::GoOn => self.list_to_read(slot),
             Next::Close(reason) => self.drop_connection(slot, reason),
         }
-        if is_autonomous {
+        if is_http {
             self.follow_up(slot);
         }
     }
@@ -238,13 +238,13 @@ impl Server {
         let Some(connection) = open(&mut self.connections, slot) else { return };
         let (broker, buffers) = (&mut self.broker, &mut self.buffers);
         let next = connection.write(broker, buffers, self.poll.registry(), token, self.now);
-        let is_autonomous = connection.speaker.is_autonomous();
+        let is_http = connection.speaker.is_http();
         match next {
             Next::Wait => {}
             Next::GoOn => self.to_write.push(slot),
             Next::Close(reason) => self.to_close.push((slot, reason)),
         }
-        if is_autonomous {
+        if is_http {
             self.follow_up(slot);
         }
     }
