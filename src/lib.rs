@@ -74,6 +74,7 @@
 //! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
 //! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
+//! | `rdb` | Redis' binary format of data, in its parts: read and written, without a keyspace or files |
 //! | `note` | the content of append files besides plain commands |
 //! | `departure`, `pauses`, `key`, `client_id` | messages that leave a queue without a consumer; the pauses of a queue; keys and database numbers; client ids |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
@@ -173,6 +174,8 @@ pub mod policy;
 #[doc(hidden)]
 pub mod queue;
 mod queueing;
+#[doc(hidden)]
+pub mod rdb;
 #[doc(hidden)]
 pub mod resp;
 #[doc(hidden)]

@@ -23,7 +23,7 @@ const MODULES: &[&[&str]] = &[
     ],
     &["policy", "acl"],
     &["departure", "pauses", "settings", "resp", "deadlines", "stats", "slowlog", "persistence"],
-    &["note", "value"],
+    &["note", "rdb", "value"],
     &["effects"],
     &["host", "keyspace"],
     &["channels", "clients", "command_error", "snapshot"],

@@ -1,0 +1,40 @@
+//! Redis' binary format of data, RDB, in its parts: as bytes, without a keyspace or files.
+//!
+//! | module | responsibility |
+//! |---|---|
+//! | [`format`] | the numbers of the format |
+//! | [`value_type`] | its types of values |
+//! | [`crc64`] | its checksum |
+//! | [`read`] | a file as its bytes arrive, or one value; [`sink`] is what receives the content |
+//! | `items` | the items that the input consists of, each taken whole |
+//! | `length`, `text` | lengths and strings in all their forms |
+//! | [`lzf`] | compressed strings |
+//! | [`listpack`], [`ziplist`], [`packed`] | the compact forms of lists, and what they have in common |
+//! | `skip` | passing over values that are not supported |
+//! | [`payload`] | the value of RESTORE |
+//! | [`error`] | what can be wrong, and where |
+
+pub mod crc64;
+pub mod error;
+pub mod format;
+mod items;
+mod length;
+pub mod listpack;
+pub mod lzf;
+pub mod packed;
+pub mod payload;
+pub mod read;
+pub mod sink;
+mod skip;
+mod text;
+pub mod value_type;
+pub mod ziplist;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Problem, RdbError};
+pub use items::is_start;
+pub use read::Reader;
+pub use sink::{Place, Sink};
+pub use value_type::ValueType;
