@@ -329,6 +329,7 @@ impl Broker {
     }
 }
 
-fn text_of(error: &CommandError) -> String {
+/// The text of an error reply.
+pub(super) fn text_of(error: &CommandError) -> String {
     String::from_utf8_lossy(&error.to_bytes()).into_owned()
 }

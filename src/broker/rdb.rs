@@ -1,0 +1,265 @@
+//! Loads data in the RDB format into the broker, as its bytes arrive.
+//!
+//! Like the commands of append files (`replay`), it passes no gate, nothing expires, and no effects are
+//! recorded. Without policies a value is built apart and then inserted. With policies it goes the way of the
+//! commands that would make it, since its key may be the name of a list of messages in flight or delayed.
+//! What lists and strings cannot express is in fields named `tidegate`: notes, as in append files.
+
+use super::Broker;
+use super::durability::text_of;
+use crate::commands::replay;
+use crate::engine::Table;
+use crate::keyspace::{DbIndex, Value};
+use crate::queue::{End, Queue};
+use crate::queueing;
+use crate::rdb::{Place, RdbError, Reader, Sink, ValueType};
+use crate::resp::{Output, OwnedRequest};
+use crate::state::State;
+use crate::value::{Kind, StringValue};
+use std::mem;
+
+/// The name of the fields with notes.
+const NOTE_FIELD: &[u8] = b"tidegate";
+
+/// The fields about replication, which tell a replica where the stream of changes continues.
+const STREAM_DB: &[u8] = b"repl-stream-db";
+const STREAM_ID: &[u8] = b"repl-id";
+const STREAM_OFFSET: &[u8] = b"repl-offset";
+
+/// Longer values of these fields are not kept.
+const FIELD_BYTES_MAX: usize = 64;
+
+/// Elements of a list that are pushed by one command, and bytes of them, as in a base file.
+const ELEMENTS_PER_COMMAND: usize = 64;
+const COMMAND_BYTES: usize = 64 << 10;
+
+/// The loading of data in the RDB format. The broker gets it with each piece of the input.
+#[derive(Debug)]
+pub struct RdbLoad {
+    reader: Reader,
+    loaded: Loaded,
+}
+
+/// What was loaded, and the value that is being loaded.
+#[derive(Debug, Default)]
+struct Loaded {
+    summary: RdbSummary,
+    /// The database of the following keys.
+    db: DbIndex,
+    /// The list that has begun, if it is not pushed by commands.
+    list: Queue,
+    /// Elements of the list that were not pushed yet, if it is, one behind the other, and where each ends.
+    elements: Vec<u8>,
+    element_ends: Vec<usize>,
+    is_pushed: bool,
+    reply: Output,
+}
+
+/// What an input contained besides the data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RdbSummary {
+    /// Keys that were loaded.
+    pub keys: u64,
+    /// Values that were left out, since their types are not supported.
+    pub left_out: u64,
+    /// Libraries of functions that were left out.
+    pub left_out_functions: u64,
+    /// The database that the stream of changes has selected, from which the data comes.
+    pub stream_db: Option<String>,
+    /// The id of that stream.
+    pub stream_id: Option<String>,
+    /// The bytes of that stream before the data.
+    pub stream_offset: Option<String>,
+}
+
+impl RdbSummary {
+    /// Adds what another input contained.
+    pub(crate) fn add(&mut self, other: &RdbSummary) {
+        self.keys += other.keys;
+        self.left_out += other.left_out;
+        self.left_out_functions += other.left_out_functions;
+    }
+}
+
+impl RdbLoad {
+    /// Begins. `leaves_out`: values of unsupported types, and function libraries, are left out and counted;
+    /// otherwise they are errors.
+    pub fn new(leaves_out: bool) -> RdbLoad {
+        RdbLoad { reader: Reader::new(leaves_out), loaded: Loaded::default() }
+    }
+
+    /// Whether the input has reached its end.
+    pub fn is_done(&self) -> bool {
+        self.reader.is_done()
+    }
+
+    /// Returns the error of an input without more bytes that has not reached its end.
+    pub fn cut_off(&self) -> RdbError {
+        self.reader.cut_off()
+    }
+
+    /// Returns what the input contained so far besides the data.
+    pub fn summary(&self) -> &RdbSummary {
+        &self.loaded.summary
+    }
+}
+
+impl Broker {
+    /// Loads the next bytes of data in the RDB format; about a megabyte takes a few milliseconds. Returns their
+    /// number up to its end, which is all of them before that. Like `replay`, it is ended by `end_replay`.
+    ///
+    /// # Errors
+    /// The data is damaged, or this broker cannot hold it. What was before that in the input is loaded.
+    pub fn load_rdb(&mut self, load: &mut RdbLoad, bytes: &[u8]) -> Result<usize, RdbError> {
+        self.state.keyspace.begin_replay();
+        let RdbLoad { reader, loaded } = load;
+        reader.read(bytes, &mut Loading { state: &mut self.state, table: self.table, loaded })
+    }
+}
+
+/// Receives what the reader reads.
+struct Loading<'a> {
+    state: &'a mut State,
+    table: &'static Table,
+    loaded: &'a mut Loaded,
+}
+
+impl Loading<'_> {
+    /// Runs a command as from append files.
+    fn run<'a>(&mut self, args: impl IntoIterator<Item = &'a [u8]>) -> Result<(), String> {
+        self.run_request(&OwnedRequest::from_args(args))
+    }
+
+    fn run_request(&mut self, request: &OwnedRequest) -> Result<(), String> {
+        let Loaded { db, reply, .. } = &mut *self.loaded;
+        let ran = replay::replay(self.state, self.table, db, &request.as_request(), reply);
+        ran.map_err(|error| text_of(&error))
+    }
+
+    /// Checks that the key has no value yet: data in this format names each key once.
+    fn check_new(&mut self, place: &Place) -> Result<(), String> {
+        self.loaded.summary.keys += 1;
+        match self.state.keyspace.get(self.loaded.db, &place.key) {
+            None => Ok(()),
+            Some(_) => Err("it is there twice".into()),
+        }
+    }
+
+    fn insert(&mut self, place: &Place, value: Value) {
+        // Times before 1970 are all due at once.
+        let expires_ms = place.expires_ms.map(|expires_ms| expires_ms.max(0));
+        self.state.keyspace.insert(self.loaded.db, &place.key, value, expires_ms);
+    }
+
+    fn set_expiry(&mut self, place: &Place) -> Result<(), String> {
+        let Some(expires_ms) = place.expires_ms else { return Ok(()) };
+        let mut digits = itoa::Buffer::new();
+        self.run([&b"PEXPIREAT"[..], &place.key, digits.format(expires_ms.max(0)).as_bytes()])
+    }
+
+    /// Pushes the elements that were not pushed yet.
+    fn push(&mut self, place: &Place) -> Result<(), String> {
+        let Loaded { elements, element_ends, .. } = &mut *self.loaded;
+        let mut rest = &elements[..];
+        let mut start = 0;
+        let each = element_ends.iter().map(|&end| {
+            let (element, behind) = rest.split_at_checked(end - start).unwrap_or((rest, &[]));
+            (rest, start) = (behind, end);
+            element
+        });
+        let args = [&b"RPUSH"[..], &place.key].into_iter().chain(each);
+        let request = OwnedRequest::from_args(args);
+        elements.clear();
+        element_ends.clear();
+        elements.shrink_to(COMMAND_BYTES);
+        self.run_request(&request)
+    }
+}
+
+impl Sink for Loading<'_> {
+    fn aux(&mut self, _: u64, name: &[u8], value: &[u8]) -> Result<(), String> {
+        let summary = &mut self.loaded.summary;
+        let field = match name {
+            NOTE_FIELD => {
+                let noted = queueing::replay_note(&mut self.state.keyspace, self.loaded.db, value);
+                return noted.map_err(|error| text_of(&error));
+            }
+            STREAM_DB => &mut summary.stream_db,
+            STREAM_ID => &mut summary.stream_id,
+            STREAM_OFFSET => &mut summary.stream_offset,
+            _ => return Ok(()),
+        };
+        if value.len() <= FIELD_BYTES_MAX {
+            *field = Some(String::from_utf8_lossy(value).into_owned());
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, db: u64) -> Result<(), String> {
+        let count = self.state.keyspace.db_count();
+        let index = usize::try_from(db).ok().filter(|db| *db < count);
+        self.loaded.db = index.ok_or_else(|| {
+            format!("there are keys in database {db}, but only {count} databases: see `databases`")
+        })?;
+        Ok(())
+    }
+
+    fn string(&mut self, place: &Place, value: &[u8]) -> Result<(), String> {
+        self.check_new(place)?;
+        if self.state.keyspace.has_policies() {
+            self.run([&b"SET"[..], &place.key, value])?;
+            return self.set_expiry(place);
+        }
+        self.insert(place, StringValue::new(value).into_value());
+        Ok(())
+    }
+
+    fn begin_list(&mut self, place: &Place) -> Result<(), String> {
+        self.check_new(place)?;
+        self.loaded.is_pushed = self.state.keyspace.has_policies();
+        if !self.loaded.is_pushed {
+            self.loaded.list = Queue::new();
+            self.loaded.list.set_filling(true);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn element(&mut self, place: &Place, element: &[u8]) -> Result<(), String> {
+        if !self.loaded.is_pushed {
+            self.loaded.list.push(End::Back, element);
+            return Ok(());
+        }
+        let Loaded { elements, element_ends, .. } = &mut *self.loaded;
+        elements.extend_from_slice(element);
+        element_ends.push(elements.len());
+        if element_ends.len() == ELEMENTS_PER_COMMAND || elements.len() >= COMMAND_BYTES {
+            self.push(place)?;
+        }
+        Ok(())
+    }
+
+    fn end_list(&mut self, place: &Place) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            if !self.loaded.element_ends.is_empty() {
+                self.push(place)?;
+            }
+            return self.set_expiry(place);
+        }
+        let mut list = mem::take(&mut self.loaded.list);
+        list.set_filling(false);
+        // An empty list is no value. Old versions of Redis may have written one.
+        if !list.is_empty() {
+            self.insert(place, list.into_value());
+        }
+        Ok(())
+    }
+
+    fn left_out(&mut self, _: &Place, _: ValueType) {
+        self.loaded.summary.left_out += 1;
+    }
+
+    fn left_out_functions(&mut self) {
+        self.loaded.summary.left_out_functions += 1;
+    }
+}
