@@ -1,13 +1,15 @@
 //! `tidegate check` and `tidegate repair`: diagnosis and repair of append files while no broker runs.
+//! `check` also takes a file in Redis' binary format.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidegate::journal::LoadError;
+use tidegate::broker::RdbSummary;
 use tidegate::journal::files::DiskDirectory;
-use tidegate::journal::inspect;
+use tidegate::journal::scan::FileEnd;
+use tidegate::journal::{LoadError, dump_file, inspect};
 
 /// All files are whole.
 const WHOLE: u8 = 0;
@@ -20,6 +22,9 @@ const FAILED: u8 = 3;
 
 /// Reports the state of the files.
 pub fn check(path: &Path) -> ExitCode {
+    if path.is_file() {
+        return check_dump(path);
+    }
     let (directory, prefix) = match open(path) {
         Ok(opened) => opened,
         Err(text) => return fail(&text),
@@ -33,10 +38,17 @@ pub fn check(path: &Path) -> ExitCode {
     };
     for file in &findings.files {
         let kind = if file.chain.is_some() { "verified" } else { "without checksums" };
-        println!("{}: {} bytes {kind}, {} batches", file.entry.name, file.kept, file.batches);
+        let FileEnd { entry, kept, batches, rdb_bytes, .. } = file;
+        match kept - rdb_bytes {
+            0 if *kept > 0 => println!("{}: {rdb_bytes} bytes in Redis' binary format", entry.name),
+            bytes => println!("{}: {bytes} bytes {kind}, {batches} batches", entry.name),
+        }
     }
     if let Some(problem) = findings.problem {
         return report(&problem);
+    }
+    if let Some(code) = report_left_out(&findings.left_out) {
+        return code;
     }
     match findings.files.iter().find(|file| file.torn > 0) {
         None => {
@@ -54,8 +66,38 @@ pub fn check(path: &Path) -> ExitCode {
     }
 }
 
+/// Reports the state of a file in Redis' binary format.
+fn check_dump(path: &Path) -> ExitCode {
+    let bar = bar();
+    let checked = dump_file::check(path, &mut |done, total| show(&bar, done, total));
+    bar.finish_and_clear();
+    match checked {
+        Err(error) => report(&error),
+        Ok((bytes, summary)) => report_left_out(&summary).unwrap_or_else(|| {
+            println!("whole: {bytes} bytes, {} keys", summary.keys);
+            ExitCode::from(WHOLE)
+        }),
+    }
+}
+
+/// Reports what keeps whole files from being loaded, if anything does.
+fn report_left_out(summary: &RdbSummary) -> Option<ExitCode> {
+    let &RdbSummary { left_out, left_out_functions, .. } = summary;
+    if left_out == 0 && left_out_functions == 0 {
+        return None;
+    }
+    println!(
+        "whole, but there are {left_out} values of types that are not supported, and {left_out_functions} \
+         function libraries: they are loaded without these, with replica-ignore-unsupported-keys yes"
+    );
+    Some(ExitCode::from(DAMAGED))
+}
+
 /// Cuts off what cannot be loaded.
 pub fn repair(path: &Path) -> ExitCode {
+    if path.is_file() {
+        return fail(&format!("{}: only append files can be repaired", path.display()));
+    }
     let (directory, prefix) = match open(path) {
         Ok(opened) => opened,
         Err(text) => return fail(&text),

@@ -130,18 +130,67 @@ fn the_single_file_of_older_redis_is_loaded() {
 
 #[test]
 fn a_single_file_that_cannot_be_loaded_is_refused_and_stays() {
-    for (bytes, reason) in [
-        (&b"REDIS0009\xfa"[..], "got a snapshot in Redis' binary format"),
-        (b"RPUSH k v\r\n", "expected '*' and a command, got byte 0x52"),
-    ] {
-        let files = Files { directory: Directory::new("single-refused") };
-        let old = files.directory.join("appendonly.aof");
-        fs::write(&old, bytes).expect("a file");
-        let refusal = files.refusal();
-        assert!(refusal.contains("appendonly.aof: ") && refusal.contains(reason), "{refusal}");
-        assert_eq!(fs::read(&old).expect("the file"), bytes);
-        assert!(!files.path("appendonly.aof.manifest").exists());
-    }
+    let bytes = b"RPUSH k v\r\n";
+    let files = Files { directory: Directory::new("single-refused") };
+    let old = files.directory.join("appendonly.aof");
+    fs::write(&old, bytes).expect("a file");
+    let refusal = files.refusal();
+    let reason = "appendonly.aof: byte 0: expected '*' and a command, got byte 0x52";
+    assert!(refusal.contains(reason), "{refusal}");
+    assert_eq!(fs::read(&old).expect("the file"), bytes);
+    assert!(!files.path("appendonly.aof.manifest").exists());
+}
+
+/// Without append files, all data is loaded from the file that Redis would load.
+#[test]
+fn a_dump_of_redis_is_loaded_or_refused() {
+    let files = Files { directory: Directory::new("dump") };
+    let dump = files.directory.join("other.rdb");
+    let lines = format!("dbfilename other.rdb\ndir {}", files.directory.join("").display());
+    let real = |name: &str| {
+        fs::read(format!("{}/tests/rdb/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a file")
+    };
+    fs::write(&dump, real("redis_8.rdb")).expect("a file");
+    let directory = files.directory.join("");
+    let directory = directory.to_str().expect("a path in UTF-8");
+    let process = Process::start(&["--dbfilename", "other.rdb", "--dir", directory]);
+    let mut client = process.client();
+    let reply = loop {
+        let reply = client.ask("LLEN compressed");
+        if !reply.starts_with("-LOADING") {
+            break reply;
+        }
+    };
+    assert_eq!(reply, ":400");
+    drop(process);
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let output = command.arg("check").arg(&dump).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = check();
+    assert!(code == Some(0) && text.starts_with("whole: ") && text.ends_with(" keys\n"), "{text}");
+
+    fs::write(&dump, real("redis_8_types.rdb")).expect("a file");
+    let refusal = |lines: &str| {
+        let started = Server::bind(settings(lines)).and_then(|server| server.run());
+        started.expect_err("it does not load").to_string()
+    };
+    let text = refusal(&lines);
+    let path = dump.display();
+    assert!(text.starts_with(&format!("cannot load {path}: byte ")), "{text}");
+    assert!(text.contains("is not supported; replica-ignore-unsupported-keys yes"), "{text}");
+    let (code, text) = check();
+    assert!(code == Some(2) && text.contains("15 values of types"), "{text}");
+
+    let damaged = &real("redis_8.rdb")[..3000];
+    fs::write(&dump, damaged).expect("a file");
+    assert!(refusal(&lines).contains("the end is missing"), "{}", refusal(&lines));
+    let (code, text) = check();
+    assert!(code == Some(2) && text.starts_with("damaged: "), "{text}");
+    assert_eq!(fs::read(&dump).expect("the file"), damaged);
+    let text = refusal("dbfilename ..");
+    assert!(text.contains("dbfilename: expected a name without a path"), "{text}");
 }
 
 /// The log has one line about the configuration in effect, and a warning about unused files.

@@ -1,6 +1,7 @@
 //! Why the append files cannot be loaded.
 
 use super::manifest::ManifestError;
+use crate::rdb::RdbError;
 use std::io;
 use thiserror::Error;
 
@@ -37,15 +38,14 @@ pub enum LoadError {
         #[source]
         error: io::Error,
     },
-    /// A base file in Redis' binary format.
-    #[error(
-        "{file}: expected commands, got a snapshot in Redis' binary format; in the redis-server that \
-         wrote it, say CONFIG SET aof-use-rdb-preamble no and BGREWRITEAOF, stop it when that is \
-         done, and start again"
-    )]
+    /// Data in the RDB format that is damaged, or that this program cannot hold.
+    #[error("{file}: {error}")]
     Rdb {
         /// The file.
         file: String,
+        /// Where and why.
+        #[source]
+        error: RdbError,
     },
     /// Durable data differs from what was written.
     #[error(

@@ -4,12 +4,13 @@ use super::batch::Sealer;
 use super::error::LoadError;
 use super::files::{Directory, is_file_name};
 use super::job::new_increment;
-use super::load::{put_aside, replay_piece};
+use super::load::put_aside;
 use super::manifest::{Entry, Manifest};
+use super::replay::Replay;
 use super::rest::Rest;
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::tail::Tail;
-use crate::broker::Broker;
+use crate::broker::{Broker, RdbSummary};
 use crate::clock::Now;
 use crate::host::NoHost;
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ const MANIFEST_SUFFIX: &str = ".manifest";
 const DATABASES_MAX: u32 = 65_536;
 
 /// The result of a check.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Findings {
     /// How each file ended, up to the one with the problem.
     pub files: Vec<FileEnd>,
@@ -32,6 +33,8 @@ pub struct Findings {
     cut: Option<Place>,
     /// Bytes of all files.
     pub total_bytes: u64,
+    /// What data in the RDB format contains besides, such as values of types that are not supported.
+    pub left_out: RdbSummary,
 }
 
 /// The end of the data that can be loaded.
@@ -87,20 +90,21 @@ pub fn check(
 ) -> Result<Findings, LoadError> {
     let leniency = Leniency { torn: true, unverified: false };
     let Some(mut scanner) = Scanner::begin(directory, prefix, leniency)? else {
-        return Ok(Findings { files: Vec::new(), problem: None, cut: None, total_bytes: 0 });
+        return Ok(Findings::default());
     };
     let total_bytes = scanner.total_bytes();
     let mut broker = broker();
-    let mut db = 0;
+    let mut replay = Replay::new(true);
     let mut begun_batch = None;
     let problem = loop {
         match scanner.next_piece() {
             Ok(Piece::End) => break None,
-            Ok(Piece::FileBegins) => db = 0,
-            Ok(Piece::Commands { range, at }) => {
-                if let Err(error) = replay_piece(&mut broker, &mut db, &scanner, &range, at) {
+            Ok(piece) => {
+                if let Err(error) = replay.run(&mut broker, &mut scanner, &piece) {
                     // One of our batches is kept or cut off as a whole.
-                    begun_batch = scanner.chain_before().map(|chain| (at, chain));
+                    if let Piece::Commands { at, .. } = piece {
+                        begun_batch = scanner.chain_before().map(|chain| (at, chain));
+                    }
                     break Some(error);
                 }
             }
@@ -121,11 +125,12 @@ pub fn check(
             end.map_or(nothing, |end| Place::of(end, kept))
         }),
     };
-    Ok(Findings { files, problem, cut, total_bytes })
+    let left_out = replay.left_out().clone();
+    Ok(Findings { files, problem, cut, total_bytes, left_out })
 }
 
 /// A broker that accepts the files of any settings.
-fn broker() -> Broker {
+pub(super) fn broker() -> Broker {
     let mut settings = Settings::default();
     settings.databases = DATABASES_MAX;
     Broker::new(settings, 0, Box::new(NoHost), Now::default())

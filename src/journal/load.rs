@@ -8,24 +8,20 @@ use super::error::LoadError;
 use super::files::{AppendFile, Directory, write_all};
 use super::job::{new_increment, open_for_syncs};
 use super::manifest::{Manifest, manifest_name};
+use super::progress::Progress;
+use super::replay::{Replay, warn_of_left_out};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::strays::remove_strays;
 use super::tail::Tail;
 use super::writer::Start;
 use crate::broker::Broker;
 use crate::clock::Now;
-use crate::keyspace::DbIndex;
-use crate::persistence::Loading;
-use log::{info, warn};
+use log::warn;
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes loaded in one step: a few milliseconds.
 const STEP_BYTES: u64 = 2 << 20;
-
-/// Interval of log lines about the progress.
-const LOG_INTERVAL_US: u64 = 1_000_000;
 
 /// Loads the files of a directory.
 pub struct Loader {
@@ -33,8 +29,8 @@ pub struct Loader {
     prefix: String,
     /// `None` if there are no files yet.
     scanner: Option<Scanner>,
-    db: DbIndex,
-    log_us: u64,
+    replay: Replay,
+    progress: Progress,
 }
 
 impl Loader {
@@ -49,14 +45,15 @@ impl Loader {
         let leniency =
             Leniency { torn: settings.load_truncated, unverified: settings.load_unverified };
         let scanner = Scanner::begin(Arc::clone(&directory), prefix, leniency)?;
-        broker.persistence_mut().loading = Some(Loading {
-            began_unix_s: now.unix_us / 1_000_000,
-            began_us: now.monotonic_us,
-            total_bytes: scanner.as_ref().map_or(0, Scanner::total_bytes),
-            loaded_bytes: 0,
-        });
-        let log_us = now.monotonic_us + LOG_INTERVAL_US;
-        Ok(Loader { directory, prefix: prefix.to_string(), scanner, db: 0, log_us })
+        let replay = Replay::new(settings.replica_ignore_unsupported_keys);
+        let total_bytes = scanner.as_ref().map_or(0, Scanner::total_bytes);
+        let progress = Progress::begin(broker, total_bytes, now);
+        Ok(Loader { directory, prefix: prefix.to_string(), scanner, replay, progress })
+    }
+
+    /// Whether there are no files yet.
+    pub fn is_empty(&self) -> bool {
+        self.scanner.is_none()
     }
 
     /// Loads a piece. After the last one the broker serves, and the result is what the journal begins
@@ -66,37 +63,12 @@ impl Loader {
         let stop_at = scanner.done_bytes() + STEP_BYTES;
         while scanner.done_bytes() < stop_at {
             match scanner.next_piece()? {
-                Piece::FileBegins => self.db = 0,
-                Piece::Commands { range, at } => {
-                    replay_piece(broker, &mut self.db, scanner, &range, at)?;
-                }
                 Piece::End => return self.complete(broker, now).map(Some),
+                piece => self.replay.run(broker, scanner, &piece)?,
             }
         }
-        let done_bytes = scanner.done_bytes();
-        if let Some(loading) = &mut broker.persistence_mut().loading {
-            loading.loaded_bytes = done_bytes;
-        }
-        self.log_progress(broker, now);
+        self.progress.report(broker, scanner.done_bytes(), now);
         Ok(None)
-    }
-
-    fn log_progress(&mut self, broker: &Broker, now: Now) {
-        if now.monotonic_us < self.log_us {
-            return;
-        }
-        self.log_us = now.monotonic_us + LOG_INTERVAL_US;
-        if let Some(loading) = &broker.persistence().loading {
-            let left = loading.seconds_left(now.monotonic_us);
-            info!(
-                "loading: {:.0} %, {} of {} bytes, {} messages, {} left",
-                loading.percent(),
-                loading.loaded_bytes,
-                loading.total_bytes,
-                broker.message_count(),
-                left.map_or("unknown time".into(), |s| format!("{s} s")),
-            );
-        }
     }
 
     /// The first start in this directory.
@@ -112,9 +84,8 @@ impl Loader {
     fn complete(&mut self, broker: &mut Broker, now: Now) -> Result<Start, LoadError> {
         // `step` has just used it.
         let Some(scanner) = self.scanner.take() else { return self.begin_empty(broker) };
-        let took_us = broker.persistence().loading.map_or(0, |l| now.monotonic_us - l.began_us);
-        let (total, messages) = (scanner.total_bytes(), broker.message_count());
-        info!("loaded {messages} messages, {total} bytes in {:.2} s", took_us as f64 / 1e6);
+        self.progress.end(broker, now);
+        warn_of_left_out(&self.prefix, self.replay.left_out());
         let (manifest, ends) = scanner.finish();
         self.clean_up()?;
         let start = self.make_fit(manifest, ends, now)?;
@@ -207,22 +178,6 @@ impl Loader {
         );
         Ok(())
     }
-}
-
-/// Runs a piece of the files; it begins at offset `at` of its file.
-pub(super) fn replay_piece(
-    broker: &mut Broker,
-    db: &mut DbIndex,
-    scanner: &Scanner,
-    range: &Range<usize>,
-    at: u64,
-) -> Result<(), LoadError> {
-    let replayed = broker.replay(db, scanner.bytes(range));
-    replayed.map_err(|error| LoadError::Command {
-        file: scanner.file_name().to_string(),
-        at: at + error.at as u64,
-        reason: format!("'{}': {}", error.name, error.reason),
-    })
 }
 
 /// Copies a file's bytes from `kept` on to a new file, and then cuts them off; both are durable

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`Journal`] | takes the changes of each turn; the durability promise, and what happens if it cannot be kept |
 //! | [`scan`], [`load`] | reading the files in order; loading them, and preparing them for appending |
+//! | `replay`, `progress` | passing what was read to the broker; how far it is |
+//! | [`dump_file`] | a file with all data in the RDB format, without append files |
 //! | `scan_file`, [`rest`], `skim` | reading one file; what is behind a break in it; walking over that without holding it |
 //! | [`single_file`] | the file of Redis before version 7 |
 //! | [`inspect`] | checking and repairing the files of a broker that does not run |
@@ -27,6 +29,7 @@
 
 pub mod base;
 pub mod batch;
+pub mod dump_file;
 mod error;
 pub mod files;
 mod foreign;
@@ -38,6 +41,8 @@ mod lone_rewrite;
 pub mod manifest;
 pub mod memory;
 pub mod preallocated;
+mod progress;
+mod replay;
 pub mod rest;
 mod rewrite;
 mod run_time;

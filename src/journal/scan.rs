@@ -2,7 +2,8 @@
 //! checking share this walk.
 //!
 //! Our files come batch by batch, each verified. Redis' files have no batches: their commands are
-//! returned as they are, and missing ones cannot be detected.
+//! returned as they are, and missing ones cannot be detected. A base file of Redis may begin with data in
+//! the RDB format, which has a checksum.
 //!
 //! # What may be missing
 //!
@@ -32,6 +33,14 @@ pub use super::scan_file::{FileEnd, Leniency};
 pub enum Piece {
     /// Whole commands: a batch, or another program's commands. [`Scanner::bytes`] returns them.
     Commands {
+        /// Their position in the buffer.
+        range: Range<usize>,
+        /// Their offset in the file.
+        at: u64,
+    },
+    /// Data in the RDB format, as far as it was read; without any bytes the file has ended within it. How
+    /// many of them are read must be told to [`Scanner::rdb_read`] before the next piece.
+    Rdb {
         /// Their position in the buffer.
         range: Range<usize>,
         /// Their offset in the file.
@@ -126,6 +135,14 @@ impl Scanner {
         self.file.as_ref().and_then(|file| file.window.get(range.clone())).unwrap_or_default()
     }
 
+    /// This many of the last bytes in the RDB format were read. `is_done`: they were the last of that kind, and
+    /// commands may follow.
+    pub fn rdb_read(&mut self, bytes: usize, is_done: bool) {
+        if let Some(file) = &mut self.file {
+            file.rdb_read(bytes, is_done);
+        }
+    }
+
     /// The manifest, and how each of its files ended, after all were read.
     pub fn finish(self) -> (Manifest, Vec<FileEnd>) {
         (self.manifest, self.ends)
@@ -159,6 +176,12 @@ impl Scanner {
                     if !range.is_empty() {
                         return Ok(Piece::Commands { range, at });
                     }
+                }
+                Step::Rdb { range, at } => {
+                    file.end.has_data = true;
+                    let unfinished = self.before.unfinished.map(|at| &self.ends[at]);
+                    refuse_gap(unfinished, &file.end)?;
+                    return Ok(Piece::Rdb { range, at });
                 }
                 Step::FileEnd => {
                     self.done_bytes += file.end.kept + file.end.torn + file.end.preallocated;

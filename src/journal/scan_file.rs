@@ -8,6 +8,7 @@ use super::foreign::{Unit, goes_on, has_whole_unit, next_unit};
 use super::manifest::Entry;
 use super::rest::{Lengths, Rest, Verdict};
 use super::skim::Skimmer;
+use crate::rdb;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,9 +19,6 @@ const READ_BYTES: usize = 1 << 20;
 /// Up to this many bytes of a batch are held before checking that it is whole: a damaged length may
 /// claim the rest of the file, however long.
 const UNASKED_BYTES: usize = 16 << 20;
-
-/// Beginning of a snapshot in Redis' binary format.
-pub(super) const RDB_MAGIC: &[u8] = b"REDIS";
 
 /// Which imperfections are accepted.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +48,8 @@ pub struct FileEnd {
     pub has_data: bool,
     /// Whole batches.
     pub batches: u64,
+    /// Bytes in the RDB format, at the beginning of another program's file.
+    pub rdb_bytes: u64,
     /// Why it is torn.
     pub reason: String,
 }
@@ -81,6 +81,8 @@ pub(super) struct OpenFile {
     /// The window may grow up to this byte of the file, whatever its size: the next item is whole there.
     whole_at: u64,
     is_at_end: bool,
+    /// Whether the next bytes are in the RDB format.
+    is_in_rdb: bool,
     /// The checksum before the last batch.
     pub chain_before: u32,
     /// How the file ends, as far as it was read. Without a `chain`, the next commands are another
@@ -91,6 +93,11 @@ pub(super) struct OpenFile {
 /// The next step.
 pub(super) enum Step {
     Commands {
+        range: Range<usize>,
+        at: u64,
+    },
+    /// As `Piece::Rdb`.
+    Rdb {
         range: Range<usize>,
         at: u64,
     },
@@ -114,6 +121,7 @@ impl OpenFile {
             is_finished: false,
             has_data: false,
             batches: 0,
+            rdb_bytes: 0,
             reason: String::new(),
         };
         Ok(OpenFile {
@@ -123,6 +131,7 @@ impl OpenFile {
             start: 0,
             whole_at: 0,
             is_at_end: false,
+            is_in_rdb: false,
             chain_before: chain,
             end,
         })
@@ -135,6 +144,9 @@ impl OpenFile {
         has_batches: bool,
     ) -> Result<Step, LoadError> {
         loop {
+            if self.is_in_rdb {
+                return self.rdb_step();
+            }
             let (Some(chain), at) = (self.end.chain, self.end.kept) else {
                 if let Some(step) = self.foreign_step(leniency)? {
                     return Ok(step);
@@ -196,15 +208,28 @@ impl OpenFile {
     }
 
     fn begin_foreign(&mut self, leniency: Leniency, has_batches: bool) -> Result<(), LoadError> {
-        if self.window.starts_with(RDB_MAGIC) {
-            return Err(LoadError::Rdb { file: self.end.entry.name.clone() });
-        }
         // After one of our files, only another program can have continued without an opening.
         if has_batches {
             return self.go_on_as_foreign(leniency);
         }
         self.end.chain = None;
+        self.is_in_rdb = rdb::is_start(&self.window);
         Ok(())
+    }
+
+    /// The next bytes in the RDB format.
+    fn rdb_step(&mut self) -> Result<Step, LoadError> {
+        if self.start == self.window.len() && !self.is_at_end {
+            self.read_more()?;
+        }
+        Ok(Step::Rdb { range: self.start..self.window.len(), at: self.end.kept })
+    }
+
+    /// Some of these bytes were read, perhaps up to the end of the format.
+    pub(super) fn rdb_read(&mut self, bytes: usize, is_done: bool) {
+        self.advance(bytes.min(self.window.len() - self.start));
+        self.end.rdb_bytes = self.end.kept;
+        self.is_in_rdb = !is_done;
     }
 
     fn advance(&mut self, bytes: usize) {

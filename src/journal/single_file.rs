@@ -4,7 +4,7 @@
 use super::error::LoadError;
 use super::files::{Directory, DiskDirectory, open_regular};
 use super::manifest::{Entry, Manifest};
-use super::scan_file::RDB_MAGIC;
+use crate::rdb;
 use log::{info, warn};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -67,15 +67,15 @@ fn has_bytes(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether it begins like commands, or with a time stamp of Redis.
+/// Whether it begins like commands, with a time stamp of Redis, or with data in the RDB format.
 fn check_beginning(path: &Path) -> Result<(), LoadError> {
     let file = path.display().to_string();
     let failed = |error| LoadError::io(&file, error);
     let mut first = Vec::new();
     let opened = open_regular(path, OpenOptions::new().read(true)).map_err(failed)?;
-    opened.take(RDB_MAGIC.len() as u64).read_to_end(&mut first).map_err(failed)?;
+    opened.take(16).read_to_end(&mut first).map_err(failed)?;
     match first.first() {
-        _ if first == RDB_MAGIC => Err(LoadError::Rdb { file }),
+        _ if rdb::is_start(&first) => Ok(()),
         None | Some(b'*' | b'#') => Ok(()),
         Some(byte) => {
             let reason = format!("expected '*' and a command, got byte 0x{byte:02x}");

@@ -38,8 +38,7 @@ pub fn check(settings: &Settings) -> Vec<SettingsError> {
     {
         errors.push(settings.error_of(&["unixsocket"], error.to_string()));
     }
-    let wrong_names = durability::wrong_names(settings).filter(|_| settings.appendonly);
-    for (directive, name) in wrong_names {
+    for (directive, name) in durability::wrong_names(settings) {
         let reason = format!("expected a name without a path, got '{name}'");
         errors.push(settings.error_of(&[directive], reason));
     }

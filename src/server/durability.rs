@@ -5,6 +5,7 @@ use super::error::ServerError;
 use super::workers::Workers;
 use crate::broker::Broker;
 use crate::clock::Now;
+use crate::journal::dump_file::{self, DumpLoader};
 use crate::journal::files::{Directory, DiskDirectory, is_file_name};
 use crate::journal::job::Done;
 use crate::journal::{Journal, Loader, LoneRewrite, remove_unnamed, single_file};
@@ -24,6 +25,8 @@ pub(super) enum Durability {
     Beginning { directory: Arc<dyn Directory>, workers: Workers },
     /// They are being loaded.
     Loading { directory: Arc<dyn Directory>, loader: Box<Loader> },
+    /// There are none, and all data of an earlier process is being loaded from one file.
+    LoadingDump { loader: Box<DumpLoader> },
     /// They are open, and changes are appended.
     On { directory: Arc<dyn Directory>, journal: Box<Journal>, workers: Workers },
 }
@@ -31,18 +34,25 @@ pub(super) enum Durability {
 /// Time until the next attempt to turn append files on.
 const BEGIN_RETRY_US: u64 = 10_000_000;
 
-/// The directives whose value must be a name without a path, and is not.
+/// The directives whose value must be a name without a path, and is not, as far as they are used.
 pub(super) fn wrong_names(settings: &Settings) -> impl Iterator<Item = (&'static str, &String)> {
-    let names =
+    let append =
         [("appenddirname", &settings.appenddirname), ("appendfilename", &settings.appendfilename)];
-    names.into_iter().filter(|(_, name)| !is_file_name(name))
+    let append = append.into_iter().filter(|_| settings.appendonly);
+    let names = append.chain([("dbfilename", &settings.dbfilename)]);
+    names.filter(|(_, name)| !is_file_name(name))
+}
+
+fn check_names(settings: &Settings) -> Result<(), ServerError> {
+    match wrong_names(settings).next() {
+        None => Ok(()),
+        Some((directive, name)) => Err(ServerError::FileName { directive, name: name.clone() }),
+    }
 }
 
 /// The directory of the append files, locked.
 pub(super) fn open_directory(settings: &Settings) -> Result<Arc<DiskDirectory>, ServerError> {
-    if let Some((directive, name)) = wrong_names(settings).next() {
-        return Err(ServerError::FileName { directive, name: name.clone() });
-    }
+    check_names(settings)?;
     let path = settings.dir.join(&settings.appenddirname);
     Ok(Arc::new(DiskDirectory::open_or_create(&path)?))
 }
@@ -51,18 +61,28 @@ impl Durability {
     /// Opens and locks the directory, if the settings ask for append files.
     pub(super) fn open(broker: &mut Broker, now: Now) -> Result<Durability, ServerError> {
         let settings = broker.settings();
+        check_names(settings)?;
         if !settings.appendonly {
             let (directory, name) = (&settings.appenddirname, &settings.appendfilename);
             if let Some(text) = single_file::unused(&settings.dir, directory, name) {
                 warn!("{text}");
             }
             broker.begin_receipts(now);
-            return Ok(Durability::Off { begin_us: 0 });
+            let dump = broker.settings().dump_path();
+            return Ok(match DumpLoader::begin(&dump, broker, now).map_err(ServerError::Dump)? {
+                Some(loader) => Durability::LoadingDump { loader: Box::new(loader) },
+                None => Durability::Off { begin_us: 0 },
+            });
         }
         let directory = open_directory(settings)?;
         let prefix = settings.appendfilename.clone();
         single_file::take_in(&settings.dir, &directory, &prefix)?;
         let loader = Loader::begin(directory.clone(), &prefix, broker, now)?;
+        if loader.is_empty()
+            && let Some(text) = dump_file::unused(&broker.settings().dump_path())
+        {
+            warn!("{text}");
+        }
         Ok(Durability::Loading { directory, loader: Box::new(loader) })
     }
 
@@ -182,6 +202,11 @@ impl Durability {
                 let directory = Arc::clone(directory);
                 *self = Durability::On { directory, journal: Box::new(journal), workers };
             }
+            Durability::LoadingDump { loader } => {
+                if loader.step(broker, now).map_err(ServerError::Dump)? {
+                    *self = Durability::Off { begin_us: 0 };
+                }
+            }
             Durability::On { journal, workers, .. } => {
                 journal.commit(broker, is_busy, now)?;
                 while let Some(job) = journal.next_job() {
@@ -209,7 +234,7 @@ impl Durability {
             Durability::Off { .. }
             | Durability::Beginning { .. }
             | Durability::WrittenOnce { .. } => None,
-            Durability::Loading { .. } => Some(Duration::ZERO),
+            Durability::Loading { .. } | Durability::LoadingDump { .. } => Some(Duration::ZERO),
             Durability::On { journal, .. } => journal.next_deadline(broker, now),
         }
     }

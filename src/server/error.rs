@@ -68,6 +68,9 @@ pub enum ServerError {
     /// The append files cannot be loaded.
     #[error("cannot load the append files: {0}")]
     Load(#[from] LoadError),
+    /// The file with all data in Redis' binary format cannot be loaded.
+    #[error("cannot load {0}")]
+    Dump(#[source] LoadError),
     /// The durability that was promised cannot be kept.
     #[error("cannot write the append files: {0}")]
     Journal(#[from] JournalError),

@@ -112,6 +112,10 @@ pub struct Settings {
     pub append_room_bytes: u64,
     /// Bytes of disk space reserved behind the last change.
     pub append_reserve_bytes: u64,
+    /// File with all data in Redis' binary format, in `dir`.
+    pub dbfilename: String,
+    /// Whether values of unsupported types in that format are left out.
+    pub replica_ignore_unsupported_keys: bool,
     /// Policies for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
     /// Policies for the channels whose names match a pattern.
@@ -183,6 +187,8 @@ impl Settings {
             append_buffer_bytes_max: 0,
             append_room_bytes: 0,
             append_reserve_bytes: 0,
+            dbfilename: String::new(),
+            replica_ignore_unsupported_keys: false,
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,

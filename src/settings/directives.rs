@@ -231,6 +231,13 @@ pub(super) static USED: &[Directive] = &[
         "Bytes of disk space reserved behind the last change, if the file system can. The changes of a \
          turn always fit, so that a full disk is noticed before a change is made, and the change is \
          refused with `-MISCONF`. With 0, a change that meets a full disk waits for space."),
+    used("dbfilename", Kind::FileName("dbfilename"), "dump.rdb", field!(dbfilename),
+        "File in `dir` with all data in Redis' binary format; a name without a path. Without `appendonly` it \
+         is loaded at the start, if there is one.").protected(),
+    used("replica-ignore-unsupported-keys", Kind::Flag, "no", field!(replica_ignore_unsupported_keys),
+        "Whether values of types that are not supported, and function libraries, are left out and counted \
+         when data in Redis' binary format is loaded; otherwise they are an error, so that nothing is lost \
+         unnoticed."),
     used("queue-policy", Kind::QueuePolicies, "", field!(queue_policies),
         "Policy for the queues whose keys match a glob pattern; may be given many times. CONFIG SET \
          adds policies, separated by `;`, and replaces those with the same name; an empty value \

@@ -28,7 +28,7 @@ pub static CALLS: &[(&str, &str)] = &[
     ),
     (
         "check DIR",
-        "verify the append files in DIR; exit code 0 if they are whole, 1 if the end is torn and a start \
+        "verify the append files in DIR, or a file like Redis' dump.rdb; exit code 0 if they are whole, 1 if the end is torn and a start \
          would cut it off, 2 if they cannot be loaded, 3 if they cannot be read",
     ),
     (

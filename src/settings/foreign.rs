@@ -27,7 +27,6 @@ pub(super) static DATA: &[Directive] = &[
     // Files.
     refused("save", Kind::SavePoints, "", &[""],
         "Tidegate makes no snapshots: use save \"\" and appendonly yes, which loses less"),
-    ignored("dbfilename", Kind::FileName("dbfilename"), "dump.rdb", STORAGE).protected(),
     ignored("aof-disable-auto-gc", FLAG, "no", APPENDING),
     ignored("aof-rewrite-incremental-fsync", FLAG, "yes", APPENDING),
     ignored("aof-timestamp-enabled", FLAG, "no", APPENDING),

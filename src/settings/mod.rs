@@ -31,6 +31,7 @@ mod words;
 use row::{Effect, Runtime};
 
 use error::{Errors, Place};
+use std::path::PathBuf;
 
 pub use command_line::Invocation;
 pub use definition::Settings;
@@ -46,6 +47,11 @@ pub use types::{ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLi
 const ERRORS_MAX: usize = 100;
 
 impl Settings {
+    /// The path of the file with all data in Redis' binary format.
+    pub(crate) fn dump_path(&self) -> PathBuf {
+        self.dir.join(&self.dbfilename)
+    }
+
     /// Whether anything is served with TLS.
     pub(crate) fn uses_tls(&self) -> bool {
         self.tls.port != 0 || self.http.tls_port != 0

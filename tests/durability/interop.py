@@ -7,6 +7,7 @@ fails. ONLY=snapshot runs the checks whose name contains the text.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -324,8 +325,8 @@ def expect_adopted(bench, theirs, expected, *arguments):
     expect_loaded_by_redis(bench, server, "no", expected)
 
 
-def tidegate_loads_theirs(bench, timestamps, is_rewritten, ends):
-    theirs = bench.redis("no", None, "--aof-timestamp-enabled", timestamps).start()
+def tidegate_loads_theirs(bench, preamble, timestamps, is_rewritten, ends):
+    theirs = bench.redis(preamble, None, "--aof-timestamp-enabled", timestamps).start()
     write(theirs, "first")
     if is_rewritten:
         theirs.rewrite()
@@ -358,22 +359,69 @@ def a_torn_end_of_theirs_is_cut_off(bench):
     expect_same(expected, server)
 
 
-def a_snapshot_is_refused(bench):
+def unsupported_types_are_refused_or_left_out(bench):
     theirs = bench.redis("yes").start()
     write(theirs, "first")
-    theirs.rewrite()
     expected = contents(theirs)
+    with theirs.client() as client:
+        client.hset("a hash", "field", "value")
+        client.sadd("a set", *range(1000))
+    theirs.rewrite()
     theirs.kill()
     said = bench.tidegate(bench.copy_of(theirs)).refuses_to_start()
-    for word in (".base.rdb", "aof-use-rdb-preamble no", "BGREWRITEAOF"):
+    for word in (".base.rdb: byte ", "key 'a ", "is not supported", "replica-ignore-unsupported-keys"):
         assert word in said, f"no word of {word}: {said}"
-    # What it says helps.
-    theirs.start()
+    server = bench.tidegate(bench.copy_of(theirs)).start("--replica-ignore-unsupported-keys", "yes")
+    expect_same(expected, server)
+    said = server.log.read_text()
+    assert "2 values of types that are not supported" in said, said
+
+
+def tidegate_loads_their_dump(bench):
+    """Without append files, all data is loaded from dump.rdb, as in Redis."""
+    theirs = bench.redis().start()
+    write(theirs, "first")
+    expected = contents(theirs)
     with theirs.client() as client:
-        client.config_set("aof-use-rdb-preamble", "no")
-    theirs.rewrite()
+        client.save()
     theirs.stop()
-    expect_adopted(bench, theirs, expected)
+    dump = theirs.directory / "dump.rdb"
+    server = bench.tidegate()
+    shutil.copy(dump, server.directory)
+    server.start("--appendonly", "no")
+    expect_same(expected, server)
+    # Then append files can begin with it.
+    with server.client() as client:
+        client.config_set("appendonly", "yes")
+    server.wait_until_rewritten()
+    server.kill()
+    expect_same(expected, server.start())
+    server.stop()
+    for word, code, path in (
+        ("whole", 0, dump),
+        ("damaged", 2, cut_off(dump, server.directory / "damaged.rdb")),
+    ):
+        checked = subprocess.run([*server.command[:1], "check", str(path)], capture_output=True, text=True)
+        said = checked.stdout + checked.stderr
+        assert (checked.returncode, word in said) == (code, True), f"{checked.returncode}: {said}"
+    # With append files to begin, it is not loaded, and the log says so.
+    fresh = bench.tidegate()
+    shutil.copy(dump, fresh.directory)
+    fresh.start()
+    expect_same({}, fresh)
+    said = fresh.log.read_text()
+    assert "dump.rdb: not loaded" in said, said
+    # A damaged one stops the start.
+    damaged = bench.tidegate()
+    cut_off(dump, damaged.directory / "dump.rdb")
+    said = damaged.refuses_to_start("--appendonly", "no")
+    assert "dump.rdb: byte " in said and "the end is missing" in said, said
+
+
+def cut_off(path, to):
+    """A copy without its last bytes."""
+    to.write_bytes(path.read_bytes()[:-20])
+    return to
 
 
 # Redis appends to our files.
@@ -474,15 +522,17 @@ def checks():
             redis_loads_ours_with_room,
         ):
             yield f"{called(call)}, preamble {preamble}", call, [preamble]
-    for timestamps in ("no", "yes"):
+    for preamble, timestamps in (("no", "no"), ("no", "yes"), ("yes", "no")):
         for is_rewritten in (False, True):
             for ends in (Server.stop, Server.kill):
-                texts = [f"timestamps {timestamps}", "rewritten" if is_rewritten else "as written"]
+                texts = [f"preamble {preamble}", f"timestamps {timestamps}"]
+                texts.append("rewritten" if is_rewritten else "as written")
                 name = f"tidegate loads theirs: {', '.join(texts)}, after a {ends.__name__}"
-                yield name, tidegate_loads_theirs, [timestamps, is_rewritten, ends]
+                yield name, tidegate_loads_theirs, [preamble, timestamps, is_rewritten, ends]
     yield called(tidegate_loads_an_empty_redis), tidegate_loads_an_empty_redis, []
     yield called(a_torn_end_of_theirs_is_cut_off), a_torn_end_of_theirs_is_cut_off, []
-    yield called(a_snapshot_is_refused), a_snapshot_is_refused, []
+    for call in (unsupported_types_are_refused_or_left_out, tidegate_loads_their_dump):
+        yield called(call), call, []
     for timestamps in ("no", "yes"):
         for change in (push_plainly, push_in_transaction, push_to_waiting_client):
             ends = Server.stop if change is push_plainly else Server.kill
