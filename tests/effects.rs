@@ -69,8 +69,15 @@ fn string_command() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What DUMP returns for a string and a list.
+const PAYLOADS: &[&str] = &[
+    r#""\x00\x01v\x09\x00A\xfa\x9f~M\xbe\xe9\x7f""#,
+    r#""\x01\x02\x01x\x01y\x09\x00\xb0\x04m\xff{\x02\xee\xc8""#,
+];
+
 fn command() -> impl Strategy<Value = String> {
     let key = || prop::sample::select(KEYS);
+    let (ttl, payload) = (|| 0..3000, || prop::sample::select(PAYLOADS));
     let end = || prop::sample::select(&["LEFT", "RIGHT"][..]);
     let message = || 0u8..4;
     prop_oneof![
@@ -93,6 +100,9 @@ fn command() -> impl Strategy<Value = String> {
         1 => (key(), -1..3).prop_map(|(k, s)| format!("EXPIRE {k} {s} NX")),
         1 => key().prop_map(|k| format!("PERSIST {k}")),
         1 => (key(), key()).prop_map(|(k, l)| format!("RENAME {k} {l}")),
+        2 => (key(), ttl(), payload()).prop_map(|(k, t, p)| format!("RESTORE {k} {t} {p} REPLACE")),
+        1 => (key(), payload()).prop_map(|(k, p)| format!("RESTORE {k} 1 {p} ABSTTL REPLACE")),
+        1 => (key(), ttl(), payload()).prop_map(|(k, t, p)| format!("RESTORE {k} {t} {p}")),
         1 => (key(), key()).prop_map(|(k, l)| format!("COPY {k} {l} DB 1 REPLACE")),
         1 => key().prop_map(|k| format!("MOVE {k} 1")),
         1 => (key(), key()).prop_map(|(k, l)| format!("DEL {k} {l}")),

@@ -12,7 +12,7 @@ pub(crate) struct User {
     pub(super) is_on: bool,
     /// Whether any password is right.
     pub(super) needs_no_password: bool,
-    /// Shown, without effect: there is no RESTORE.
+    /// Shown, without effect: RESTORE always checks all of its payload.
     pub(super) skips_sanitizing: bool,
     pub(super) passwords: Vec<PasswordHash>,
     /// What the user may do by modifiers outside parentheses.

@@ -30,6 +30,7 @@ pub(crate) mod pubsub;
 mod push;
 mod queue;
 pub(crate) mod replay;
+mod restore;
 mod scan;
 mod server;
 mod slowlog;
@@ -59,6 +60,7 @@ static FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     expiry::COMMANDS,
     object::COMMANDS,
+    restore::COMMANDS,
     transaction::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,

@@ -103,6 +103,14 @@ impl Keyspace {
         entry.live_value(self.now_ms).map(|_| entry.used_s())
     }
 
+    /// Sets the time of a key's last use, in seconds of the monotonic clock.
+    pub(crate) fn set_last_use_s(&mut self, db: DbIndex, key: &[u8], used_s: u64) {
+        if let Some(index) = self.find(db, key) {
+            // It is not later than now, which fits.
+            self.entry_mut(db, index).set_used_s(u32::try_from(used_s).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Returns the bytes of memory of one key and its value.
     pub(crate) fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
         Some(ENTRY_BYTES + self.peek(db, key)?.allocated_bytes())

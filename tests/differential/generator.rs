@@ -165,6 +165,7 @@ impl Generator {
             "milliseconds" => self.random.pick(words::MILLISECONDS).to_vec(),
             "at" => return args.push(Arg::SecondsFromNow(self.far())),
             "at-ms" => return args.push(Arg::MillisecondsFromNow(self.far() * 1000)),
+            "payload" => self.random.pick(words::PAYLOADS).to_vec(),
             "junk" => self.random.pick(words::JUNK).to_vec(),
             "client" => return args.push(Arg::IdOf(self.random.below(CLIENTS))),
             "address" => return args.push(Arg::AddressOf(self.random.below(CLIENTS))),

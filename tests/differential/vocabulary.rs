@@ -122,6 +122,8 @@ const KEYS: &[&str] = &[
     "MOVE key db",
     "COPY key key [DB db] [REPLACE]",
     "COPY key key REPLACE",
+    "RESTORE key 0|1000000|-5 payload [REPLACE] [junk]",
+    "RESTORE key at-ms payload ABSTTL REPLACE",
     "FLUSHDB [ASYNC|SYNC]",
     "FLUSHALL [ASYNC|SYNC]",
 ];
@@ -267,6 +269,14 @@ pub const NUMBERS: &[&[u8]] = &[
     b"9223372036854775807",
     b"-9223372036854775807",
     b"4294967296",
+];
+/// What DUMP returns for a string, a number and a list, in an old version; the last one is damaged.
+pub const PAYLOADS: &[&[u8]] = &[
+    b"\x00\x01x\x09\x00\xf2r\xd7\x93\xe9n+a",
+    b"\x00\xc0\x07\x09\x00\xa4?\x19n\xd7-\xad#",
+    b"\x01\x02\x01x\x01y\x09\x00\xb0\x04m\xff{\x02\xee\xc8",
+    b"\x01?\x01x\x09\x00\x80%b\xb3\x09\x999\xfc",
+    b"damaged",
 ];
 pub const NAMES: &[&[u8]] = &[b"me", b"you", b"", b"a b", b"n\n", b"\x7f", b"{~}"];
 pub const DATABASES: &[&[u8]] = &[b"0", b"1", b"2", b"0", b"1", b"7", b"-1"];
