@@ -9,14 +9,22 @@ mod glob;
 mod http;
 #[path = "fuzz_properties/inline.rs"]
 mod inline;
+#[path = "fuzz_properties/listpack.rs"]
+mod listpack;
+#[path = "fuzz_properties/lzf.rs"]
+mod lzf;
 #[path = "fuzz_properties/parser.rs"]
 mod parser;
+#[path = "fuzz_properties/rdb.rs"]
+mod rdb;
 #[path = "fuzz_properties/settings.rs"]
 mod settings;
 #[path = "fuzz_properties/tls.rs"]
 mod tls;
 #[path = "fuzz_properties/users.rs"]
 mod users;
+#[path = "fuzz_properties/ziplist.rs"]
+mod ziplist;
 
 use proptest::prelude::*;
 use std::fs;
@@ -30,10 +38,14 @@ const TARGETS: &[(&str, Check)] = &[
     ("glob", glob::check),
     ("http", http::check),
     ("inline", inline::check),
+    ("listpack", listpack::check),
+    ("lzf", lzf::check),
     ("parser", parser::check),
+    ("rdb", rdb::check),
     ("settings", settings::check),
     ("users", users::check),
     ("tls", tls::check),
+    ("ziplist", ziplist::check),
 ];
 
 #[test]
@@ -116,6 +128,29 @@ const PUBLICATIONS: &[&str] = &[
     "\ndCONFIG SET channel-policy \"\"", "\ndINFO channels", "\n.", "\n>",
 ];
 
+/// Bytes of a seed to be replaced: which, and by what.
+fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+}
+
+/// One of the seeds of a target, with other bytes here and there.
+fn edited(target: &str, edits: &[(prop::sample::Index, u8)], cut: bool) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let seeds = fs::read_dir(folder).expect("a folder of seeds");
+    let mut seeds: Vec<_> = seeds.map(|seed| seed.expect("an entry").path()).collect();
+    seeds.sort();
+    let (first, edits) = edits.split_first().expect("at least one");
+    let mut bytes = fs::read(first.0.get(&seeds)).expect("a seed");
+    for (at, byte) in edits {
+        let at = at.index(bytes.len());
+        bytes[at] = *byte;
+    }
+    if cut {
+        bytes.truncate(usize::from(first.1));
+    }
+    bytes
+}
+
 proptest! {
     #[test]
     fn parser_holds(flags: u8, seed: u8, input in pieces(REQUESTS, 30)) {
@@ -152,6 +187,26 @@ proptest! {
         // The handshake first, usually in two pieces.
         let handshake = [0x7f, 0x80, 0x60, 0x7f, 0x80, 0x7f, 0x80];
         tls::check(&[&[version, bytes_max][..], &handshake, &events].concat());
+    }
+
+    #[test]
+    fn rdb_holds(edits in edits(), cut: bool) {
+        rdb::check(&edited("rdb", &edits, cut));
+    }
+
+    #[test]
+    fn lzf_holds(bytes in prop::collection::vec(prop_oneof![0u8..4, 0x20u8..0x24, any::<u8>()], 0..60)) {
+        lzf::check(&bytes);
+    }
+
+    #[test]
+    fn listpack_holds(edits in edits(), cut: bool) {
+        listpack::check(&edited("listpack", &edits, cut));
+    }
+
+    #[test]
+    fn ziplist_holds(edits in edits(), cut: bool) {
+        ziplist::check(&edited("ziplist", &edits, cut));
     }
 
     #[test]
