@@ -13,6 +13,7 @@ _tidegate() {
         --appendfsync) values='everysec always no' ;;
         --aof-load-truncated) values='yes no' ;;
         --aof-load-unverified) values='yes no' ;;
+        --replica-ignore-unsupported-keys) values='yes no' ;;
         --enable-debug-command) values='no yes local' ;;
         --enable-protected-configs) values='no yes local' ;;
         --latency-tracking) values='yes no' ;;
@@ -116,6 +117,8 @@ _tidegate() {
             --append-buffer-limit
             --append-room
             --append-reserve
+            --dbfilename
+            --replica-ignore-unsupported-keys
             --queue-policy
             --channel-policy
             --queue-dedup-messages-max

@@ -1,7 +1,7 @@
 # Made from the tables in the source by `UPDATE_PACKAGING=1 cargo test --test packaging`.
 complete -c tidegate -n __fish_is_first_arg -l check-config -r -d 'check a configuration as a start with these arguments would read it, with the users and certificates that it names'
 complete -c tidegate -n __fish_is_first_arg -a top -d 'show a running broker and its queues in the terminal, as a screen or a table'
-complete -c tidegate -n __fish_is_first_arg -a check -d 'verify the append files in DIR'
+complete -c tidegate -n __fish_is_first_arg -a check -d 'verify the append files in DIR, or a file like Redis dumprdb'
 complete -c tidegate -n '__fish_seen_subcommand_from check' -x -a '(__fish_complete_directories)'
 complete -c tidegate -n __fish_is_first_arg -a repair -d 'cut off what cannot be loaded and save it in separate files'
 complete -c tidegate -n '__fish_seen_subcommand_from repair' -x -a '(__fish_complete_directories)'
@@ -82,6 +82,8 @@ complete -c tidegate -l aof-load-unverified -x -a 'yes no' -d 'Whether to load c
 complete -c tidegate -l append-buffer-limit -x -d 'Maximum bytes of changes that wait for a slow disk'
 complete -c tidegate -l append-room -x -d 'With always, preallocated bytes of the append file'
 complete -c tidegate -l append-reserve -x -d 'Bytes of disk space reserved behind the last change, if the file system can'
+complete -c tidegate -l dbfilename -x -d 'File in dir with all data in Redis binary format'
+complete -c tidegate -l replica-ignore-unsupported-keys -x -a 'yes no' -d 'Whether values of types that are not supported, and function libraries, are left out and counted when data in Redis binary format is loaded'
 complete -c tidegate -l queue-policy -x -d 'Policy for the queues whose keys match a glob pattern'
 complete -c tidegate -l channel-policy -x -d 'Policy for the channels whose names match a glob pattern'
 complete -c tidegate -l queue-dedup-messages-max -x -d 'Messages that each queue under dedup-window-ms remembers, at 72 bytes each, whatever their size'
