@@ -65,6 +65,14 @@ pub trait Host: Send {
     /// A clause with the reason.
     fn claim_append_files(&mut self, settings: &Settings) -> Result<(), String>;
 
+    /// Checks that an RDB file can be written with these settings (SAVE, BGSAVE, SHUTDOWN).
+    ///
+    /// # Errors
+    /// A clause with the reason.
+    fn check_rdb_file(&mut self, _settings: &Settings) -> Result<(), String> {
+        Err("this broker has no server to write files".into())
+    }
+
     /// Reads the files of TLS that these settings name (CONFIG SET). Returns what puts them to use for new
     /// connections, once all else is accepted too.
     ///

@@ -71,7 +71,7 @@
 //! | `acl` | users: their passwords, what they may do, what was refused |
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
-//! | [`snapshot`] | one saved part of all data as commands: the content of a base file |
+//! | [`snapshot`] | one saved part of all data as commands, the content of a base file, or as an RDB file |
 //! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
 //! | `rdb` | Redis' binary format of data, in its parts: read and written, without a keyspace or files |
@@ -80,6 +80,7 @@
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
+//! | [`rdb`] | the parts of Redis' binary format of data |
 //! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocol versions; a reply is a plain value |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
@@ -205,8 +206,8 @@ pub use policy::{
     Acknowledge, ChannelPolicy, DeliveryGuarantee, Overflow, QueuePolicy, SlowSubscriber,
 };
 pub use settings::{
-    ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit, SetError,
-    Settings, SettingsError, StrangerSettings, Supervision, TlsSettings,
+    ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit, SavePoint,
+    SetError, Settings, SettingsError, StrangerSettings, Supervision, TlsSettings,
 };
 
 // A broker without a server.

@@ -20,7 +20,7 @@ use crate::resp::{
     Limits, Parsed, Request, RequestParser, parse_integer, write_arg, write_command,
 };
 use dead_letters::read_dead_letters;
-use stamp_words::{WITH_ORIGINS, add_stamp, name_for, read_stamps, words_in};
+use stamp_words::{WITH_ORIGINS, add_runs, add_stamp, name_for, read_runs, read_stamps};
 use std::sync::Arc;
 use words::{digits, end_word, number, read_end};
 
@@ -61,6 +61,11 @@ pub(crate) enum Note {
     Stamped { key: Vec<u8>, end: End, runs: Vec<(Stamp, usize)> },
     /// The stamp of the message at an index of a queue, from the left.
     StampedAt { key: Vec<u8>, index: usize, stamp: Stamp },
+    /// The stamps of the messages from an index of a list on, each with the number of consecutive messages
+    /// that have it. The list may be that of messages in flight or delayed.
+    StampedFrom { key: Vec<u8>, index: usize, runs: Vec<(Stamp, usize)> },
+    /// When a queue without messages expires if it gets some back: those in flight or delayed.
+    EmptiedExpiry { key: Vec<u8>, unix_ms: i64 },
     /// This many of the outermost messages at an end of a list are dead letters, ready since this time.
     /// Without a row they are otherwise like those of the last such note.
     DeadLetters { count: usize, ms: i64, row: Option<DeadLetterRow> },
@@ -93,6 +98,16 @@ impl Note {
         write_header(out, b'*', 2);
         write_arg(out, b"ECHO");
         write_arg(out, &inner);
+    }
+
+    /// The note alone: the argument of its ECHO, as `read` takes it.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let mut command = Vec::new();
+        self.write(&mut command);
+        let mut parser = RequestParser::default();
+        let parsed = parser.parse(&command, Limits::NONE);
+        debug_assert!(matches!(parsed, Ok(Parsed::Request { .. })));
+        parser.request(&command).get(1).unwrap_or_default().to_vec()
     }
 
     /// The words of a note without a form of its own.
@@ -130,10 +145,15 @@ impl Note {
             Note::Stamped { key, end, runs } => {
                 let name = name_for(b"stamped", runs.iter().map(|(stamp, _)| stamp));
                 words.extend([name, key.clone(), end_word(*end)]);
-                for (stamp, count) in runs {
-                    words.push(count.to_string().into_bytes());
-                    add_stamp(&mut words, stamp);
-                }
+                add_runs(&mut words, runs);
+            }
+            Note::StampedFrom { key, index, runs } => {
+                let name = name_for(b"stamped-from", runs.iter().map(|(stamp, _)| stamp));
+                words.extend([name, key.clone(), index.to_string().into_bytes()]);
+                add_runs(&mut words, runs);
+            }
+            Note::EmptiedExpiry { key, unix_ms } => {
+                words.extend([b"emptied-expiry".to_vec(), key.clone(), digits(*unix_ms)]);
             }
             Note::StampedAt { key, index, stamp } => {
                 let name = name_for(b"stamped-at", [stamp]);
@@ -200,13 +220,14 @@ impl Note {
                 Some(Note::Retried { key: key()?, stamps: read_stamps(&words, name, 0)? })
             }
             b"stamped" => {
-                let end = read_end(request.get(3)?)?;
                 let words: Vec<&[u8]> = request.args_from(4).collect();
-                let stamps = read_stamps(&words, name, 1)?;
-                let counts = words.iter().step_by(1 + words_in(name)).map(|count| number(count));
-                let counts = counts.collect::<Option<Vec<usize>>>()?;
-                let runs = stamps.into_iter().zip(counts).collect();
+                let (end, runs) = (read_end(request.get(3)?)?, read_runs(&words, name)?);
                 Some(Note::Stamped { key: key()?, end, runs })
+            }
+            b"stamped-from" => {
+                let words: Vec<&[u8]> = request.args_from(4).collect();
+                let (index, runs) = (number(request.get(3)?)?, read_runs(&words, name)?);
+                Some(Note::StampedFrom { key: key()?, index, runs })
             }
             b"stamped-at" => {
                 let words: Vec<&[u8]> = request.args_from(4).collect();
@@ -237,6 +258,10 @@ impl Note {
             b"former-policy" => {
                 let words: Vec<&[u8]> = request.args_from(3).collect();
                 Some(Note::FormerPolicy { key: key()?, policy: QueuePolicy::parse(&words).ok()? })
+            }
+            b"emptied-expiry" => {
+                let unix_ms = parse_integer(request.get(3)?)?;
+                Some(Note::EmptiedExpiry { key: key()?, unix_ms })
             }
             b"ready" => Some(Note::Ready { key: key()?, ms: parse_integer(request.get(3)?)? }),
             b"delayed" => Some(Note::Delayed {
@@ -416,6 +441,29 @@ mod tests {
             Note::Stopped,
         ];
         for note in notes {
+            assert_eq!(back(&note), Ok(Some(note)));
+        }
+    }
+
+    /// In RDB files notes are alone.
+    #[test]
+    fn notes_without_an_echo_are_read() {
+        let dead_letter =
+            Some(Arc::new(DeadLetter { from: b"q".as_slice().into(), reason: Reason::Expired }));
+        let (stamp, dead) = (Stamp::default(), Stamp { dead_letter, ..Stamp::default() });
+        let notes = [
+            Note::StampedFrom { key: b"q".to_vec(), index: 0, runs: vec![(stamp.clone(), 9)] },
+            Note::StampedFrom {
+                key: b"q:inflight".to_vec(),
+                index: usize::MAX,
+                runs: vec![(stamp, usize::MAX), (dead, 1)],
+            },
+            Note::EmptiedExpiry { key: b"\r\n".to_vec(), unix_ms: i64::MAX },
+            Note::Ready { key: b"\0\r\n".to_vec(), ms: i64::MAX },
+            Note::DeadLetters { count: 1, ms: -7, row: None },
+        ];
+        for note in notes {
+            assert_eq!(Note::read(&note.text()), Ok(Some(note.clone())));
             assert_eq!(back(&note), Ok(Some(note)));
         }
     }

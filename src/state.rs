@@ -33,6 +33,17 @@ pub enum ShutdownRequest {
     Now,
 }
 
+/// Whether SHUTDOWN asks for an RDB file first.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LastSave {
+    /// SAVE or NOSAVE; without either, the `save` lines decide.
+    pub(crate) is_wanted: Option<bool>,
+    /// FORCE: the server stops without the file, too, if it cannot be written.
+    pub(crate) is_forced: bool,
+    /// The client that is told so otherwise.
+    pub(crate) client: Option<ClientId>,
+}
+
 /// The broker's state.
 pub struct State {
     pub(crate) settings: Settings,
@@ -67,6 +78,8 @@ pub struct State {
     pub(crate) run_id: String,
     /// Set by SHUTDOWN.
     pub(crate) shutdown: Option<ShutdownRequest>,
+    /// Set by SHUTDOWN too.
+    pub(crate) last_save: LastSave,
     pub(crate) host: Box<dyn Host>,
     pub(crate) random: Random,
 }
@@ -119,6 +132,7 @@ impl State {
             startup_bytes: usize::try_from(host.resident_bytes()).unwrap_or(usize::MAX),
             run_id,
             shutdown: None,
+            last_save: LastSave::default(),
             host,
             random,
             settings,

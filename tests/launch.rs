@@ -299,7 +299,7 @@ fn a_configuration_is_checked_without_a_start() {
     fs::write(directory.join("data/users.acl"), "user eve on >pw ~* +@all\n").expect("a file");
     let text = format!(
         "port {port}\nbind 127.0.0.1\ndir data\nlogfile tidegate.log\nappendonly yes\n\
-         pidfile pid\nunixsocket socket\naclfile users.acl\nhz 20\nsave \"\"\n\
+         pidfile pid\nunixsocket socket\naclfile users.acl\nhz 20\nsave 60 1\n\
          queue-policy a jobs* max-length 5\ninclude more.conf\n"
     );
     fs::write(directory.join("a.conf"), text).expect("a file");
@@ -307,7 +307,6 @@ fn a_configuration_is_checked_without_a_start() {
     let (code, out, err) = check_config(&directory, &["a.conf", "--timeout", "5"]);
     assert_eq!((code, out.as_str()), (0, "a.conf: ok\n"), "{err}");
     let expected = [
-        "warning: a.conf, line 10: 'save': no effect",
         "warning: more.conf, line 1: 'list-compress-depth': no effect. A value has one encoding, \
          whatever its size.",
         "warning: a.conf, line 9: 'hz': no effect. ",
@@ -328,7 +327,7 @@ fn every_error_of_a_configuration_is_reported_with_its_place() {
     fs::write(directory.join("file"), "").expect("a file");
     fs::write(directory.join("users.acl"), "user eve +x\nuser kim on\nfoo\n").expect("a file");
     let text = "port abc\nmaxclient 5\nrequirepass top secret\nqueue-policy a jobs* max-length\n\
-                user bob +x\nuser kim nosuch\nsave 60 1\nunixsocket file\n\
+                user bob +x\nuser kim nosuch\nsave 60\nunixsocket file\n\
                 logfile no/such/directory\nappendonly yes\nappendfilename a/b\n\
                 bind 127.0.0.1 ::::\ninclude b.conf\ninclude c.conf\n";
     fs::write(directory.join("a.conf"), text).expect("a file");
@@ -342,7 +341,7 @@ fn every_error_of_a_configuration_is_reported_with_its_place() {
         "a.conf, line 4: 'queue-policy a jobs* max-length': ",
         "a.conf, line 5: user bob: ",
         "a.conf, line 6: user kim: ",
-        "a.conf, line 7: 'save 60 1': Tidegate makes no snapshots",
+        "a.conf, line 7: 'save 60': Invalid save parameters",
         "a.conf, line 8: cannot listen on file: the path exists and is not a socket",
         "a.conf, line 9: cannot write the log file no/such/directory: No such file",
         "a.conf, line 11: expected a name without a path, got 'a/b'",

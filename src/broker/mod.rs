@@ -7,18 +7,21 @@
 //!
 //! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before
 //! authentication. `broker/durability.rs` is the interface for a journal, [`turn`] has the order of a turn with
-//! one, `broker/rdb.rs` loads data of Redis, and `broker/interfaces.rs` is for HTTP.
+//! one, `broker/rdb.rs` loads data in Redis' binary format, `broker/saves.rs` is for writing it, and
+//! `broker/interfaces.rs` is for HTTP.
 
 mod durability;
 #[cfg(feature = "http")]
 mod interfaces;
 mod output;
 mod rdb;
+mod saves;
 mod strangers;
 mod timers;
 pub mod turn;
 
 pub use crate::acl::UserFault;
+pub use crate::persistence::SnapshotUse;
 pub use durability::{Contents, ReplayError};
 pub use rdb::{RdbLoad, RdbSummary};
 

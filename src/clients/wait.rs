@@ -50,6 +50,8 @@ pub(crate) enum Wants {
     Capacity { policy: Arc<QueuePolicy>, messages: usize },
     /// Acknowledgements of replicas (WAIT). There are none, so only its deadline ends the wait.
     Replicas,
+    /// The end of a save (SAVE), which `wait::end_save` reports.
+    Save,
 }
 
 impl Wait {

@@ -1,5 +1,5 @@
 //! Commands that graphical clients and test harnesses send to every server: modules, functions,
-//! scripts, snapshots and replicas. None of these exist here. The replies are those of a
+//! scripts and replicas. None of these exist here. The replies are those of a
 //! redis-server without any.
 
 use super::help;
@@ -8,7 +8,7 @@ use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::{Generic, Scripting, Server};
 use crate::engine::syntax::SYNC;
 use crate::engine::tips::{
-    ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES, VARIES,
+    ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES,
 };
 use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, is_word};
@@ -21,8 +21,6 @@ pub(super) static COMMANDS: &[Command] = &[
         .args(&[One("numreplicas"), One("timeout")])
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .says("Waits for acknowledgements of replicas; there are none."),
-    Command::new("lastsave", 1, lastsave).group(Server).since("1.0.0").anytime().fast().dangerous()
-        .counts_as_admin().tips(VARIES).says("Returns the time of the start, as there are no snapshots."),
     Command::container("module", MODULE).group(Server).since("4.0.0")
         .says("A container for commands about modules."),
     Command::container("function", FUNCTION).group(Scripting).since("7.0.0")
@@ -84,13 +82,6 @@ fn wait_for_replicas(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(),
     let timeout_us = timeout_ms.saturating_mul(1000);
     let deadline_us = (timeout_us > 0).then(|| ctx.now.monotonic_us.saturating_add(timeout_us));
     wait::begin(ctx, request, Wants::Replicas, iter::empty(), deadline_us);
-    Ok(())
-}
-
-/// Returns the time of the last snapshot: there is none, so the time of the start.
-fn lastsave(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // Seconds stay far below i64.
-    ctx.reply.integer((ctx.state.started.unix_us / 1_000_000).cast_signed());
     Ok(())
 }
 

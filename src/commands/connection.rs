@@ -13,11 +13,8 @@ use crate::engine::open_transaction;
 use crate::engine::tips::ALL_SHARDS_SUCCEED;
 use crate::engine::{Arguments, Command, CommandError, Context, db_index, is_word};
 use crate::queueing::Queues;
-use crate::resp::{Protocol, Request, parse_integer};
+use crate::resp::{Protocol, REDIS_VERSION, Request, parse_integer};
 use crate::state::State;
-
-/// The version of Redis whose commands and replies these are. Clients choose their features by it.
-pub(super) const REDIS_VERSION: &str = "7.2.4";
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[

@@ -4,7 +4,6 @@
 //! field about a feature that does not exist here (replicas, snapshots) has the value of a Redis that
 //! does not use it.
 
-use super::connection::REDIS_VERSION;
 use crate::clients::{Client, Wants};
 use crate::engine::Arg::OptionalMany;
 use crate::engine::Group::Server;
@@ -15,7 +14,7 @@ use crate::figures::{
     self, DatabaseSize, EACH_CHANNEL_POLICY, EACH_COMMAND, EACH_DATABASE, EACH_ERROR, Each, Figure,
     Reading, Value, named,
 };
-use crate::resp::Request;
+use crate::resp::{REDIS_VERSION, Request};
 use crate::state::State;
 use std::collections::HashSet;
 use std::fmt::{Display, Write};
@@ -146,10 +145,10 @@ static PERSISTENCE: &[Line] = &[
     figure("loading"), zeros(&["async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"]),
     Fixed("0.00", &["current_fork_perc"]), zeros(&["current_save_keys_processed", "current_save_keys_total"]),
     // Counted since the start, without snapshots.
-    renamed("rdb_changes_since_last_save", "changes"), zeros(&["rdb_bgsave_in_progress"]),
-    renamed("rdb_last_save_time", "start_time"), Fixed("ok", &["rdb_last_bgsave_status"]),
-    Fixed("-1", &["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"]),
-    zeros(&["rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]),
+    figure("rdb_changes_since_last_save"), figure("rdb_bgsave_in_progress"),
+    figure("rdb_last_save_time"), figure("rdb_last_bgsave_status"),
+    figure("rdb_last_bgsave_time_sec"), figure("rdb_current_bgsave_time_sec"), figure("rdb_saves"),
+    zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]),
     figure("aof_enabled"), figure("aof_rewrite_in_progress"), figure("aof_rewrite_scheduled"),
     figure("aof_last_rewrite_time_sec"), figure("aof_current_rewrite_time_sec"),
     figure("aof_last_bgrewrite_status"), figure("aof_rewrites"), figure("aof_rewrites_consecutive_failures"),

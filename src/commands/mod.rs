@@ -17,6 +17,7 @@ mod config;
 mod connection;
 mod debug;
 mod document;
+mod dump;
 mod expiry;
 mod help;
 mod info;
@@ -31,6 +32,7 @@ mod push;
 mod queue;
 pub(crate) mod replay;
 mod restore;
+mod save;
 mod scan;
 mod server;
 mod slowlog;
@@ -60,11 +62,13 @@ static FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     expiry::COMMANDS,
     object::COMMANDS,
+    dump::COMMANDS,
     restore::COMMANDS,
     transaction::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     server::COMMANDS,
+    save::COMMANDS,
     info::COMMANDS,
     metrics::COMMANDS,
     memory::COMMANDS,

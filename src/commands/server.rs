@@ -1,14 +1,14 @@
 //! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
 
 use super::audit::log_action;
-use super::connection::REDIS_VERSION;
+use super::save::check_file;
 use crate::engine::Arg::{OptionalChoice, OptionalNamed, OptionalWord};
 use crate::engine::Group::Server;
 use crate::engine::monitor;
 use crate::engine::tips::VARIES;
 use crate::engine::{Arguments, Command, CommandError, Context, integer, is_word};
-use crate::resp::Request;
-use crate::state::ShutdownRequest;
+use crate::resp::{REDIS_VERSION, Request};
+use crate::state::{LastSave, ShutdownRequest};
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -83,14 +83,13 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         ctx.reply.ok();
         return Ok(());
     }
-    if save && !force && !ctx.state.persistence.is_on {
-        return Err(CommandError::text(
-            "ERR SHUTDOWN SAVE cannot save: without append files (appendonly no) all messages are \
-             lost; SHUTDOWN NOSAVE stops the server anyway",
-        ));
+    if save && !force {
+        check_file(ctx)?;
     }
-    // There are no snapshots to skip, and append files are always saved.
+    // Append files are complete in any case.
+    let is_wanted = if save || nosave { Some(save) } else { None };
     log_action(ctx, request);
+    ctx.state.last_save = LastSave { is_wanted, is_forced: force, client: Some(ctx.client) };
     ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
     Ok(())
 }

@@ -28,6 +28,12 @@ pub(crate) enum Gate {
 
 const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required.");
 const LOADING: CommandError = CommandError::text("LOADING Redis is loading the dataset in memory");
+const UNSAVED: CommandError = CommandError::text(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+     Commands that may modify the data set are disabled, because this instance is configured to report \
+     errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+     Redis logs for details about the RDB error.",
+);
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
@@ -61,6 +67,13 @@ pub(crate) fn pass(
     }
     if persistence.refusal().is_some() && is_write(command, client) {
         refuse_unwritable(persistence)?;
+    }
+    if persistence.saves.has_failed
+        && settings.stop_writes_on_save_error
+        && !settings.save_points.is_empty()
+        && is_write(command, client)
+    {
+        return Err(UNSAVED);
     }
     if client.is_subscriber()
         && client.outbox().protocol() == Protocol::Resp2

@@ -46,7 +46,7 @@ pub(crate) fn begin<'a>(
 fn line_for(wants: &Wants) -> Line {
     match wants {
         Wants::Capacity { .. } => Line::Producers,
-        Wants::Message | Wants::Replicas => Line::Waiters,
+        Wants::Message | Wants::Replicas | Wants::Save => Line::Waiters,
         Wants::Lease => Line::Leases,
         Wants::Move => Line::Movers,
     }
@@ -86,6 +86,10 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
             answer(state, client, &wait, false, Output::null_array);
         }
         Wants::Replicas => answer(state, client, &wait, false, |reply| reply.integer(0)),
+        Wants::Save => {
+            let goes_on = b"ERR the save goes on: LASTSAVE and INFO show its end";
+            answer(state, client, &wait, true, |reply| reply.error(goes_on));
+        }
         Wants::Capacity { policy, messages } => {
             let full = queueing::refuse_waiting(
                 &mut state.keyspace,
@@ -106,6 +110,23 @@ pub(crate) fn end_with_error(state: &mut State, client: ClientId) -> bool {
     answer(state, client, &wait, true, |reply| reply.error(ERROR));
     state.stats.count_error(ERROR);
     true
+}
+
+/// Ends a client's wait for a save, unless it ended before.
+pub(crate) fn end_save(state: &mut State, client: ClientId, result: &Result<(), String>) {
+    let waits = state.clients.get(client).and_then(|client| client.wait());
+    if !waits.is_some_and(|wait| matches!(wait.wants, Wants::Save)) {
+        return;
+    }
+    let Some(wait) = stop_call(state, client) else { return };
+    match result {
+        Ok(()) => answer(state, client, &wait, false, Output::ok),
+        Err(reason) => {
+            let error = format!("ERR The data could not be saved: {reason}");
+            answer(state, client, &wait, true, |reply| reply.error(error.as_bytes()));
+            state.stats.count_error(error.as_bytes());
+        }
+    }
 }
 
 fn answer(

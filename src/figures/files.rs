@@ -1,8 +1,9 @@
-//! Append files: whether they are written, their size, rewrites, the progress of loading.
+//! Append files: whether they are written, their size, rewrites, the progress of loading. RDB files: saves.
 
 use super::figure::Unit::{Bytes, Count, Flag, Percent, Seconds, UnixSeconds};
 use super::figure::{Figure, counter, gauge, status};
 use super::reading::Reading;
+use crate::clock::Now;
 
 #[rustfmt::skip]
 pub(super) static FIGURES: &[Figure] = &[
@@ -46,6 +47,27 @@ pub(super) static FIGURES: &[Figure] = &[
         "Failed rewrites since the last successful one.",
         |r| r.state.persistence.failed_rewrites.into()),
 
+    gauge("rdb_changes_since_last_save", "rdb_unsaved_changes", Count,
+        "Changes since the last complete RDB file, or the start.",
+        |r| r.state.persistence.saves.unsaved_changes(r.state.keyspace.changes()).into()),
+    gauge("rdb_bgsave_in_progress", "rdb_save_in_progress", Flag,
+        "Whether an RDB file is being written.",
+        |r| r.state.persistence.saves.began().is_some().into()),
+    gauge("rdb_last_save_time", "rdb_last_save_timestamp_seconds", UnixSeconds,
+        "Calendar time of the last complete RDB file, or of the start.",
+        |r| (last_save(r).unix_us / 1_000_000).into()),
+    status("rdb_last_bgsave_status", "rdb_last_save_ok",
+        "How the last save ended: ok or err, as a metric 1 or 0.",
+        |r| ok_or_err(r.state.persistence.saves.has_failed).into()),
+    gauge("rdb_last_bgsave_time_sec", "rdb_last_save_duration_seconds", Seconds,
+        "Time that the last save took, if there was one.",
+        |r| r.state.persistence.saves.last_took_s.into()),
+    gauge("rdb_current_bgsave_time_sec", "rdb_current_save_duration_seconds", Seconds,
+        "Time since the current save began, if there is one.",
+        |r| saving_s(r).into()),
+    counter("rdb_saves", "rdb_saves_total", Count, "RDB files completed.",
+        |r| r.state.persistence.saves.completed.into()),
+
     gauge("loading", "loading", Flag,
         "Whether append files are being loaded.", |r| r.state.persistence.loading.is_some().into()),
     gauge("loading_start_time", "", UnixSeconds, "Calendar time at which loading began.",
@@ -64,6 +86,15 @@ pub(super) static FIGURES: &[Figure] = &[
 fn is_on(r: &Reading<'_>) -> bool {
     let persistence = &r.state.persistence;
     persistence.is_on || (persistence.is_rewriting && r.state.settings.appendonly)
+}
+
+fn last_save(r: &Reading<'_>) -> Now {
+    r.state.persistence.saves.last().unwrap_or(r.state.started)
+}
+
+fn saving_s(r: &Reading<'_>) -> Option<u64> {
+    let began_us = r.state.persistence.saves.began()?.monotonic_us;
+    Some(r.now.monotonic_us.saturating_sub(began_us) / 1_000_000)
 }
 
 fn ok_or_err(is_bad: bool) -> &'static str {

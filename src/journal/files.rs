@@ -164,15 +164,16 @@ fn check_regular(found: &fs::Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("expected a file, got {kind}")))
 }
 
-/// A directory of the file system. It is locked as long as this value lives: no second process can open
-/// it.
+/// A directory of the file system. Unless it was opened with `open_shared`, it is locked as long as this value
+/// lives: no second process can open it.
 #[derive(Debug)]
 pub struct DiskDirectory {
     path: PathBuf,
     /// The directory itself, for its sync.
     handle: File,
-    /// The lock is released when the process ends, even when it is killed.
-    lock: File,
+    /// The lock is released when the process ends, even when it is killed. `None` if others may use the
+    /// directory.
+    lock: Option<File>,
 }
 
 impl DiskDirectory {
@@ -184,10 +185,20 @@ impl DiskDirectory {
         let lock = open_regular(&lock_path, OpenOptions::new().create(true).append(true));
         let lock = lock.map_err(|error| OpenError::Io { path: lock_path, error })?;
         match lock.try_lock() {
-            Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, lock }),
+            Ok(()) => Ok(DiskDirectory { path: path.to_path_buf(), handle, lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
+    }
+
+    /// The directory at `path`, which must exist, without a lock: others may use it as well.
+    pub fn open_shared(path: &Path) -> Result<DiskDirectory, OpenError> {
+        let failed = |error| OpenError::Io { path: path.to_path_buf(), error };
+        let handle = File::open(path).map_err(failed)?;
+        if !handle.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        Ok(DiskDirectory { path: path.to_path_buf(), handle, lock: None })
     }
 
     /// The directory at `path`, created if it is missing. Its parent must exist.
@@ -225,7 +236,9 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 impl Drop for DiskDirectory {
     fn drop(&mut self) {
         // Closing the file does not release the lock while a child that is being started also has it.
-        if let Err(error) = self.lock.unlock() {
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.unlock()
+        {
             log::warn!("{}: cannot unlock it: {error}", self.path.display());
         }
     }

@@ -7,10 +7,11 @@
 use super::base::BaseWriter;
 use super::files::Directory;
 use super::job::{Done, Job};
-use super::manifest::{Manifest, ManifestError};
-use super::rewrite::PIECE_BYTES;
+use super::manifest::Manifest;
+use super::rewrite::{PIECE_BYTES, begin_snapshot, end_snapshot};
 use crate::broker::Broker;
 use crate::clock::Now;
+use crate::persistence::SnapshotUse;
 use log::{info, warn};
 
 /// A rewrite in progress.
@@ -42,7 +43,7 @@ impl LoneRewrite {
     /// Begins with the current data.
     pub fn begin(prefix: &str, broker: &mut Broker, now: Now) -> LoneRewrite {
         info!("append files: writing all data once, since appendonly is off");
-        broker.begin_snapshot();
+        begin_snapshot(broker);
         let persistence = broker.persistence_mut();
         persistence.begin_rewrite(now.monotonic_us);
         persistence.is_rewriting = true;
@@ -55,6 +56,9 @@ impl LoneRewrite {
     /// The next job, to be run elsewhere; pass its result to `finish`. Jobs run one after another.
     pub fn next_job(&mut self, broker: &mut Broker) -> Option<Job> {
         let Some(base) = self.base.take() else { return self.job.take() };
+        if !broker.persistence().snapshot.is(SnapshotUse::Rewrite) {
+            return Some(Job::AbandonBase(base));
+        }
         match broker.next_saved(PIECE_BYTES) {
             Some(part) if part.is_empty() => {
                 self.base = Some(base);
@@ -97,12 +101,13 @@ impl LoneRewrite {
             Done::Manifest(Err(error)) | Done::Base(Err(error)) | Done::Finished(Err(error)) => {
                 self.fail(&error, broker);
             }
+            Done::Abandoned => self.fail(&"the snapshot was needed elsewhere", broker),
             // Results of jobs that only a journal has.
-            Done::Synced { .. } | Done::Increment(_) | Done::Started(_) | Done::Abandoned => {}
+            Done::Synced { .. } | Done::Increment(_) | Done::Started(_) => {}
         }
     }
 
-    fn fail(&mut self, error: &ManifestError, broker: &mut Broker) {
+    fn fail(&mut self, error: &dyn std::fmt::Display, broker: &mut Broker) {
         warn!("append files could not be written: {error}");
         broker.persistence_mut().fail_rewrite();
         self.end(broker);
@@ -110,7 +115,7 @@ impl LoneRewrite {
 
     fn end(&mut self, broker: &mut Broker) {
         self.stage = Stage::Over;
-        broker.end_snapshot();
+        end_snapshot(broker);
         broker.persistence_mut().is_rewriting = false;
     }
 

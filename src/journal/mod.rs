@@ -24,6 +24,7 @@
 //! | [`base`] | the base file: all data of one moment |
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; replacing one set by another |
+//! | [`save`], `rdb_file` | writing all data to an RDB file, beside the append files; the file |
 //! | [`files`] | traits for a directory and its files, and their real implementation |
 //! | [`memory`] | their twin in memory, which loses power, runs out of space and fails on demand |
 
@@ -42,10 +43,12 @@ pub mod manifest;
 pub mod memory;
 pub mod preallocated;
 mod progress;
+mod rdb_file;
 mod replay;
 pub mod rest;
 mod rewrite;
 mod run_time;
+pub mod save;
 pub mod scan;
 mod scan_file;
 pub mod single_file;
@@ -61,4 +64,5 @@ pub use error::LoadError;
 pub use load::Loader;
 pub use lone_rewrite::LoneRewrite;
 pub use run_time::remove_unnamed;
+pub use save::Save;
 pub use writer::{Journal, JournalError, Start};

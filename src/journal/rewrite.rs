@@ -20,6 +20,7 @@ use super::tail::Tail;
 use super::writer::{Journal, JournalError, Trouble};
 use crate::broker::Broker;
 use crate::clock::Now;
+use crate::persistence::SnapshotUse;
 use log::{info, warn};
 
 /// Bytes of keys that the loop passes on at once: a few thousand small keys take it less than a millisecond.
@@ -45,6 +46,15 @@ impl Journal {
                 if let Stage::Prepared { sync, .. } = &mut self.stage {
                     *sync = Some(begun);
                 }
+            }
+            Stage::Writing { base: Some(_), .. }
+                if !broker.persistence().snapshot.is(SnapshotUse::Rewrite) =>
+            {
+                warn!(
+                    "append files: the rewrite is given up, since its snapshot was needed elsewhere"
+                );
+                self.doom_rewrite(broker);
+                broker.persistence_mut().fail_rewrite();
             }
             Stage::Writing { base, starts_anew } => {
                 let Some(waiting) = base.take() else { return };
@@ -85,7 +95,9 @@ impl Journal {
                 // space again.
                 let may = self.shortage_us.is_none() && now.monotonic_us >= self.rewrite_us;
                 let must = may && (self.must_rewrite || self.is_grown(broker));
-                if must || broker.persistence().is_rewrite_wanted {
+                let is_wanted = must || broker.persistence().is_rewrite_wanted;
+                // Otherwise it begins when the snapshot is free.
+                if is_wanted && broker.persistence_mut().snapshot.claim(SnapshotUse::Rewrite) {
                     info!("append files: a rewrite begins");
                     broker.persistence_mut().begin_rewrite(now.monotonic_us);
                     self.stage = Stage::Preparing;
@@ -134,7 +146,7 @@ impl Journal {
         if let Stage::Prepared { next, .. } = std::mem::replace(&mut self.stage, Stage::Idle) {
             self.stage = Stage::Closing { next, sync };
         }
-        broker.begin_snapshot();
+        begin_snapshot(broker);
         broker.begin_effects_file();
         Ok(())
     }
@@ -166,7 +178,7 @@ impl Journal {
         // Changes with waiting replies are in memory too, and become durable with the rest.
         self.last_sync += 1;
         broker.begin_sync(self.last_sync);
-        broker.begin_snapshot();
+        begin_snapshot(broker);
         broker.begin_effects_file();
         self.begin_base(true);
     }
@@ -250,7 +262,7 @@ impl Journal {
 
     fn fail_rewrite(&mut self, broker: &mut Broker, error: &ManifestError, now: Now) {
         warn!("append files: the rewrite failed: {error}");
-        broker.end_snapshot();
+        end_snapshot(broker);
         let starts_anew = matches!(
             self.stage,
             Stage::Writing { starts_anew: true, .. } | Stage::Finishing { starts_anew: true }
@@ -280,6 +292,19 @@ impl Journal {
             },
             Stage::Preparing | Stage::Finishing { .. } | Stage::Deleting => self.is_doomed = true,
         }
+        end_snapshot(broker);
+    }
+}
+
+/// Begins the snapshot, which the rewrite has claimed, unless it was lost since then.
+pub(super) fn begin_snapshot(broker: &mut Broker) {
+    broker.persistence_mut().snapshot.seize(SnapshotUse::Rewrite);
+    broker.begin_snapshot();
+}
+
+/// Ends the snapshot, unless another use has it.
+pub(super) fn end_snapshot(broker: &mut Broker) {
+    if broker.persistence_mut().snapshot.release(SnapshotUse::Rewrite) {
         broker.end_snapshot();
     }
 }

@@ -12,6 +12,7 @@
 use super::files::Directory;
 use super::job::Job;
 use super::manifest::Manifest;
+use super::rewrite::{begin_snapshot, end_snapshot};
 use super::tail::Tail;
 use super::writer::{Journal, Start};
 use crate::broker::Broker;
@@ -41,7 +42,7 @@ impl Journal {
         broker.begin_effects_file();
         let mut journal = Journal::new(prefix, start, reader);
         journal.is_named = false;
-        broker.begin_snapshot();
+        begin_snapshot(broker);
         let persistence = broker.persistence_mut();
         persistence.is_on = true;
         persistence.begin_rewrite(now.monotonic_us);
@@ -106,7 +107,7 @@ pub fn remove_unnamed(directory: &dyn Directory, prefix: &str, name: &str) {
 
 /// The broker becomes like one that never had append files, except for its counters.
 fn end_recording(broker: &mut Broker) {
-    broker.end_snapshot();
+    end_snapshot(broker);
     broker.release_all();
     broker.allow_changes(u64::MAX, None, None);
     let persistence = broker.persistence_mut();
@@ -118,6 +119,8 @@ fn end_recording(broker: &mut Broker) {
         sync_times: before.sync_times,
         failed_rewrites: before.failed_rewrites,
         last_rewrite_s: before.last_rewrite_s,
+        snapshot: before.snapshot,
+        saves: before.saves,
         ..Persistence::default()
     };
 }

@@ -12,7 +12,7 @@ timers! {
     enum Timer {
         /// Check whether gathered changes have got more.
         Gathering,
-        /// The next keys are written to the base.
+        /// The next keys are written to the base, or a rewrite may begin that waited for the snapshot.
         Base,
         /// A failed write is retried, or all data is written anew.
         Retry,
@@ -41,7 +41,14 @@ impl Journal {
         match timer {
             Timer::Gathering => self.gathering.is_under_way().then_some(AT_ONCE),
             Timer::Base => {
-                matches!(self.stage, Stage::Writing { base: Some(_), .. }).then_some(AT_ONCE)
+                let persistence = broker.persistence();
+                let is_wanted = persistence.is_rewrite_wanted
+                    && self.is_named
+                    && self.trouble.is_none()
+                    && self.stage.is_idle()
+                    && persistence.snapshot.current().is_none();
+                let is_writing = matches!(self.stage, Stage::Writing { base: Some(_), .. });
+                (is_writing || is_wanted).then_some(AT_ONCE)
             }
             Timer::Retry => match self.trouble {
                 Some(Trouble::Unwritten { retry_us }) => Some(retry_us),

@@ -26,6 +26,7 @@ use super::tail::Tail;
 use crate::broker::Broker;
 use crate::clock::Now;
 use crate::effects::EffectsReader;
+use crate::persistence::SnapshotUse;
 use crate::settings::FsyncPolicy;
 use log::{info, warn};
 use std::collections::VecDeque;
@@ -566,6 +567,9 @@ impl Journal {
         persistence.pending_bytes = self.pending.len() as u64;
         persistence.pending_syncs = self.syncs.len() as u32;
         persistence.is_rewriting = !self.stage.is_idle();
+        if self.stage.is_idle() {
+            persistence.snapshot.release(SnapshotUse::Rewrite);
+        }
     }
 }
 

@@ -228,6 +228,15 @@ impl Delayed {
         }
     }
 
+    /// Sets the stamps of the messages from an index on, each with the number of consecutive messages that
+    /// have it.
+    pub(crate) fn restamp_from(&mut self, index: usize, runs: &[(Stamp, usize)]) {
+        let Some(messages) = &mut self.messages else { return };
+        for (number, stamp) in messages.list.with_numbers_from(index, runs) {
+            messages.restamp(number, stamp.clone());
+        }
+    }
+
     /// Makes the last messages dead letters with this origin and due time, that were moved so often.
     pub(crate) fn mark_dead_letters(&mut self, count: usize, of: &Stamp) {
         let Some(messages) = &mut self.messages else { return };
@@ -267,7 +276,7 @@ mod tests {
 
     fn filled(dues_ms: &[i64]) -> Delayed {
         let mut delayed = Delayed::default();
-        for (message, ms) in (b'a'..).zip(dues_ms) {
+        for (message, ms) in (b'a'..=b'z').cycle().zip(dues_ms) {
             delayed.push(&[message], due(*ms));
         }
         delayed
@@ -331,5 +340,19 @@ mod tests {
         assert_eq!(dues, [6, 7, 5, 5]);
         delayed.restamp_last(&[(due(1), 9)]);
         assert_eq!(delayed.next_due_ms(), Some(1));
+    }
+
+    #[test]
+    fn stamps_from_an_index_on() {
+        let mut delayed = filled(&[0; 300]);
+        // More than there are, and behind the end.
+        for (index, count) in [(0, 100), (100, 150), (250, usize::MAX), (300, 1), (usize::MAX, 1)] {
+            delayed.restamp_from(index, &[(due(index as i64 + 1), count), (due(7), 1)]);
+            delayed.check_invariants();
+        }
+        let dues: Vec<i64> = delayed.iter().map(|one| one.stamp.ready_ms).collect();
+        assert!(dues[..100].iter().all(|due| *due == 1), "{dues:?}");
+        assert!(dues[100..250].iter().all(|due| *due == 101), "{dues:?}");
+        assert!(dues[250..].iter().all(|due| *due == 251), "{dues:?}");
     }
 }

@@ -142,6 +142,18 @@ impl<T: Hidden> HiddenList<T> {
         self.by_number.numbers_from(first).nth(before)
     }
 
+    /// Returns the numbers of the messages from an index on, each with its item of `runs`, which have numbers
+    /// of consecutive messages.
+    pub(super) fn with_numbers_from<'a, I>(
+        &mut self,
+        index: usize,
+        runs: &'a [(I, usize)],
+    ) -> Vec<(u64, &'a I)> {
+        let Some(first) = self.number_of_rank(index) else { return Vec::new() };
+        let items = runs.iter().flat_map(|(item, count)| std::iter::repeat_n(item, *count));
+        self.numbers_from(first).zip(items).collect()
+    }
+
     fn ranks(&mut self) -> &Ranks {
         let by_number = &self.by_number;
         self.ranks

@@ -194,6 +194,14 @@ impl InFlight {
         }
     }
 
+    /// Sets the stamps of the deliveries from an index on, each with the number of consecutive ones that have
+    /// it.
+    pub(super) fn restamp_from(&mut self, index: usize, runs: &[(Stamp, usize)]) {
+        for (number, stamp) in self.list.with_numbers_from(index, runs) {
+            self.list.change(number, |delivery| delivery.stamp.clone_from(stamp));
+        }
+    }
+
     /// Drops the oldest deliveries, at most this many, of those that nobody looks up any more.
     pub(super) fn drop_oldest(&mut self, count: usize) {
         (self.by_message, self.first_timed) = (None, None);

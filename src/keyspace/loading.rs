@@ -141,4 +141,15 @@ impl Keyspace {
         let Some(queue_state) = &mut attachments.queue_state else { return };
         queue_state.in_flight.restamp(stamps);
     }
+    /// Sets the stamps of the deliveries of a queue from an index on, each with the number of consecutive
+    /// messages that have it.
+    pub(crate) fn restamp_deliveries_from(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        index: usize,
+        runs: &[(Stamp, usize)],
+    ) {
+        self.change_queue_state(db, key, |state| state.in_flight.restamp_from(index, runs));
+    }
 }

@@ -22,7 +22,7 @@ pub(super) fn name_for<'a>(name: &[u8], stamps: impl IntoIterator<Item = &'a Sta
 }
 
 /// The number of words of a stamp in a note with this name.
-pub(super) fn words_in(name: &[u8]) -> usize {
+fn words_in(name: &[u8]) -> usize {
     if name.ends_with(WITH_ORIGINS) { WORDS_WITH_ORIGIN } else { WORDS }
 }
 
@@ -60,6 +60,22 @@ pub(super) fn read_stamps(words: &[&[u8]], name: &[u8], before: usize) -> Option
         stamps.push(stamp);
     }
     Some(stamps)
+}
+
+/// Adds the words of stamps, each behind the number of consecutive messages that have it.
+pub(super) fn add_runs(words: &mut Vec<Vec<u8>>, runs: &[(Stamp, usize)]) {
+    for (stamp, count) in runs {
+        words.push(count.to_string().into_bytes());
+        add_stamp(words, stamp);
+    }
+}
+
+/// Reads stamps, each behind the number of consecutive messages that have it.
+pub(super) fn read_runs(words: &[&[u8]], name: &[u8]) -> Option<Vec<(Stamp, usize)>> {
+    let stamps = read_stamps(words, name, 1)?;
+    let counts = words.iter().step_by(1 + words_in(name)).map(|count| number(count));
+    let counts = counts.collect::<Option<Vec<usize>>>()?;
+    Some(stamps.into_iter().zip(counts).collect())
 }
 
 fn read_stamp(words: &[&[u8]]) -> Option<Stamp> {

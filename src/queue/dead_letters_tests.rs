@@ -52,3 +52,32 @@ fn an_origin_that_neighbours_share_takes_memory_once() {
     queue.trim(0, 0);
     assert!(queue.allocated_bytes() < 1000);
 }
+
+/// `restamp_from` is the same as `restamp_at` for each message.
+#[test]
+fn stamps_from_an_index_on() {
+    let new = [(dead(1, b"q"), 2), (ready(5), 0), (Stamp::default(), 1), (dead(2, b"r"), 3)];
+    let singly = |queue: &mut Queue, index: usize, runs: &[(Stamp, usize)]| {
+        let all =
+            runs.iter().flat_map(|(stamp, count)| std::iter::repeat_n(stamp, (*count).min(99)));
+        all.enumerate().for_each(|(at, stamp)| queue.restamp_at(index + at, stamp.clone()));
+    };
+    for is_stamped in [false, true] {
+        let mut queue = stamped(&[1, 1, 2, 3, 3, 4, 4].map(ready));
+        if !is_stamped {
+            queue.end_stamps();
+        }
+        for index in [0, 1, 3, 6, 7, 99] {
+            for taken in 0..=new.len() {
+                let mut runs = new[..taken].to_vec();
+                // More than there are.
+                runs.iter_mut().skip(3).for_each(|(_, count)| *count = usize::MAX);
+                let (mut found, mut expected) = (queue.clone(), queue.clone());
+                found.restamp_from(index, &runs);
+                singly(&mut expected, index, &runs);
+                found.check_invariants();
+                assert!(found.stamp_runs().eq(expected.stamp_runs()), "{index} {taken}");
+            }
+        }
+    }
+}

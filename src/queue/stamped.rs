@@ -302,6 +302,27 @@ impl Queue {
         }
     }
 
+    /// Gives the messages from `index` on these stamps, each to its number of consecutive messages. Takes time
+    /// for each run behind them as well.
+    pub fn restamp_from(&mut self, index: usize, runs: &[(Stamp, usize)]) {
+        let Some(behind) = self.len().checked_sub(index) else { return };
+        runs.iter().for_each(|(stamp, _)| self.begin_for(stamp));
+        let Some(stamps) = self.stamps_mut() else { return };
+        let total = runs.iter().fold(0, |sum: usize, (_, count)| sum.saturating_add(*count));
+        let mut left = total.min(behind);
+        let kept = stamps.take_runs(End::Back, behind - left);
+        stamps.drop_many(End::Back, left);
+        for (stamp, count) in runs {
+            let count = left.min(*count);
+            left -= count;
+            if count > 0 {
+                stamps.push(End::Back, stamp.clone(), count);
+            }
+        }
+        kept.into_iter().rev().for_each(|(stamp, count)| stamps.push(End::Back, stamp, count));
+        self.drop_needless_stamps();
+    }
+
     /// Changes the ready time `from` to `to` in all messages. Takes time for each run of equal stamps,
     /// unless no message has it.
     pub fn replace_ready_ms(&mut self, from: i64, to: i64) {

@@ -341,6 +341,12 @@ pub(crate) fn replay_note(
             // When this was recorded, the key held a list or nothing.
             let _ = keyspace.change_list(db, &key, |queue| queue.restamp_at(index, stamp));
         }
+        Some(Note::StampedFrom { key, index, runs }) => {
+            restamp_from(keyspace, db, &key, index, &runs);
+        }
+        Some(Note::EmptiedExpiry { key, unix_ms }) => {
+            keyspace.set_expiry_of_emptied(db, &key, Some(unix_ms));
+        }
         Some(Note::DeadLetters { count, ms, row }) => {
             // Without one, the files have lost their beginning.
             if let Some(row) = keyspace.replayed_dead_letters(row) {
@@ -372,6 +378,28 @@ fn restamp(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], end: End, runs: Vec
     };
     // When this was recorded, the key held a list or nothing.
     let _ = keyspace.change_list(db, key, change);
+}
+
+/// Gives the messages of a list these stamps, from an index on.
+fn restamp_from(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    list: &[u8],
+    index: usize,
+    runs: &[(Stamp, usize)],
+) {
+    if let Some(queue) = list.strip_suffix(DELAYED)
+        && keyspace.provides_delays(db, queue)
+    {
+        keyspace.change_delayed(db, queue, |delayed| delayed.restamp_from(index, runs));
+    } else if let Some(queue) = list.strip_suffix(IN_FLIGHT)
+        && keyspace.tracks_deliveries(db, queue)
+    {
+        keyspace.restamp_deliveries_from(db, queue, index, runs);
+    } else {
+        // When this was recorded, the key held a list.
+        let _ = keyspace.change_list(db, list, |queue| queue.restamp_from(index, runs));
+    }
 }
 
 /// Remembers an id for deduplication.

@@ -12,13 +12,17 @@
 //! | [`listpack`], [`ziplist`], [`packed`] | the compact forms of lists, and what they have in common |
 //! | `skip` | passing over values that are not supported |
 //! | [`payload`] | the value of RESTORE |
+//! | [`write`], [`list`] | parts of a file, and lists, written |
 //! | [`error`] | what can be wrong, and where |
+//!
+//! What a whole file consists of that is written is defined in `snapshot/rdb.rs`.
 
 pub mod crc64;
 pub mod error;
 pub mod format;
 mod items;
 mod length;
+pub mod list;
 pub mod listpack;
 pub mod lzf;
 pub mod packed;
@@ -28,6 +32,7 @@ pub mod sink;
 mod skip;
 mod text;
 pub mod value_type;
+pub mod write;
 pub mod ziplist;
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ mod reply;
 mod reply_parser;
 mod request;
 
+/// The version of Redis whose commands and replies these are. Clients choose their features by it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
 pub use encode::{write_arg, write_command, write_header};
 pub use inline::{UnbalancedQuotes, split_quoted};
 pub use number::parse_integer;

@@ -9,6 +9,7 @@ use crate::journal::dump_file::{self, DumpLoader};
 use crate::journal::files::{Directory, DiskDirectory, is_file_name};
 use crate::journal::job::Done;
 use crate::journal::{Journal, Loader, LoneRewrite, remove_unnamed, single_file};
+use crate::persistence::SnapshotUse;
 use crate::settings::Settings;
 use log::{info, warn};
 use mio::Waker;
@@ -95,13 +96,17 @@ impl Durability {
     ) -> Result<(), ServerError> {
         let is_wanted = broker.settings().appendonly;
         let is_rewrite_wanted = broker.persistence().is_rewrite_wanted;
+        // What begins writes all data first, so it waits for the snapshot.
+        let may_begin = is_snapshot_free(broker);
         *self = match std::mem::replace(self, Durability::Off { begin_us: 0 }) {
             Durability::Off { begin_us }
-                if is_wanted && (begin_us <= now.monotonic_us || is_rewrite_wanted) =>
+                if is_wanted
+                    && may_begin
+                    && (begin_us <= now.monotonic_us || is_rewrite_wanted) =>
             {
                 begin(broker, waker, now)
             }
-            Durability::Off { .. } if !is_wanted && is_rewrite_wanted => {
+            Durability::Off { .. } if !is_wanted && may_begin && is_rewrite_wanted => {
                 write_once(broker, waker, now)
             }
             Durability::WrittenOnce { rewrite, workers, .. } if rewrite.is_over() => {
@@ -121,7 +126,7 @@ impl Durability {
                     workers.join()?;
                     let prefix = &broker.settings().appendfilename;
                     remove_unnamed(&*directory, prefix, &tail.entry.name);
-                    broker.persistence_mut().is_rewriting = false;
+                    end_rewriting(broker);
                     Durability::Off { begin_us: 0 }
                 }
                 Some(Done::Started(Err(error))) => {
@@ -224,6 +229,8 @@ impl Durability {
     /// Time until the next work on append files.
     pub(super) fn next_deadline(&self, broker: &Broker, now: Now) -> Option<Duration> {
         match self {
+            // Whoever has the snapshot wakes the loop when it ends.
+            Durability::Off { .. } if !is_snapshot_free(broker) => None,
             Durability::Off { begin_us } if broker.settings().appendonly => {
                 Some(Duration::from_micros(begin_us.saturating_sub(now.monotonic_us)))
             }
@@ -271,6 +278,18 @@ fn open(broker: &Broker, waker: &Arc<Waker>) -> Result<(Arc<dyn Directory>, Work
     Ok((directory, workers))
 }
 
+/// Whether the snapshot may be claimed for append files.
+fn is_snapshot_free(broker: &Broker) -> bool {
+    broker.persistence().snapshot.current().is_none_or(|current| current == SnapshotUse::Rewrite)
+}
+
+/// Nothing is written any more.
+fn end_rewriting(broker: &mut Broker) {
+    let persistence = broker.persistence_mut();
+    persistence.is_rewriting = false;
+    persistence.snapshot.release(SnapshotUse::Rewrite);
+}
+
 /// Begins to write append files once.
 fn write_once(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
     match open(broker, waker) {
@@ -298,6 +317,7 @@ fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
             workers.give(Journal::prepare(&broker.settings().appendfilename, broker));
             // So that INFO reports it until it is over.
             broker.persistence_mut().is_rewriting = true;
+            broker.persistence_mut().snapshot.claim(SnapshotUse::Rewrite);
             Durability::Beginning { directory, workers }
         }
         Err(error) => retry(&error, broker, now),
@@ -305,7 +325,7 @@ fn begin(broker: &mut Broker, waker: &Arc<Waker>, now: Now) -> Durability {
 }
 
 fn retry(error: &dyn std::fmt::Display, broker: &mut Broker, now: Now) -> Durability {
-    broker.persistence_mut().is_rewriting = false;
+    end_rewriting(broker);
     let seconds = BEGIN_RETRY_US / 1_000_000;
     warn!("append files cannot be turned on: {error}; the next attempt is made in {seconds} s");
     Durability::Off { begin_us: now.monotonic_us + BEGIN_RETRY_US }

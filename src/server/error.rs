@@ -74,6 +74,9 @@ pub enum ServerError {
     /// The durability that was promised cannot be kept.
     #[error("cannot write the append files: {0}")]
     Journal(#[from] JournalError),
+    /// The RDB file that `save` lines ask for could not be written at the end.
+    #[error("the data could not be saved: {0}")]
+    Unsaved(String),
     /// A thread that writes append files has panicked, which is a bug. Its job is not done, and nothing
     /// can be promised any more.
     #[error("the thread `{thread}` has panicked, and the append files with it")]

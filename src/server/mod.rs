@@ -7,8 +7,8 @@
 //! which has two sides: `transport.rs` moves bytes in and out of a socket (`socket.rs`; `transfer.rs` has
 //! the buffers and the results), and
 //! `speaker.rs` interprets them for the broker. `tls/` encrypts, and `handshakes.rs` limits what that
-//! costs at the beginning of a connection. `durability.rs` handles the append files with the
-//! threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
+//! costs at the beginning of a connection. `durability.rs` handles the append files and
+//! `saving.rs` the RDB file with the threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
 //! only the operating system knows. `lifecycle.rs` reports to the program around the server.
 
 mod admission;
@@ -23,6 +23,7 @@ mod handshakes;
 mod lifecycle;
 mod listeners;
 mod process;
+mod saving;
 mod socket;
 mod speaker;
 mod timers;
@@ -64,6 +65,7 @@ use listeners::Listeners;
 use mio::net::UnixStream;
 use mio::{Events, Poll, Token, Waker};
 use process::Process;
+use saving::Saving;
 use slab::Slab;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -91,6 +93,7 @@ const FIRST_LISTENER: usize = 1;
 pub struct Server {
     broker: Broker,
     durability: Durability,
+    saving: Saving,
     poll: Poll,
     listeners: Listeners,
     /// New in-process clients; `None` once no more are accepted.
@@ -188,6 +191,7 @@ impl Server {
         Ok(Server {
             broker,
             durability,
+            saving: Saving::default(),
             poll,
             listeners,
             entrance: Some(entrance),
@@ -263,14 +267,36 @@ impl Server {
     /// Pending replies are still sent, for at most five seconds.
     pub fn run(mut self) -> Result<(), ServerError> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
-        while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
-            self.turn(&mut events)?;
-        }
+        let saved = loop {
+            while !self.handle.is_stopped() && self.broker.shutdown_requested().is_none() {
+                self.turn(&mut events)?;
+            }
+            let saved = self.save_at_end()?;
+            if saved.is_ok() || self.handle.is_stopped() {
+                break saved;
+            }
+            self.broker.refuse_shutdown();
+        };
         self.lifecycle.stopping();
         if self.broker.shutdown_requested() != Some(ShutdownRequest::Now) {
             self.finish(&mut events)?;
         }
-        self.durability.close(&mut self.broker, self.now)
+        // Another may have begun since.
+        self.saving.give_up(&mut self.broker, self.now)?;
+        self.durability.close(&mut self.broker, self.now)?;
+        saved.map_err(ServerError::Unsaved)
+    }
+
+    /// Writes the RDB file that `save` lines or SHUTDOWN ask for at the end. Nothing changes afterwards: no more
+    /// input is read. The inner error is the reason why there is none.
+    fn save_at_end(&mut self) -> Result<Result<(), String>, ServerError> {
+        self.saving.give_up(&mut self.broker, self.now)?;
+        let Some(is_forced) = self.broker.save_at_end() else { return Ok(Ok(())) };
+        let saved = self.saving.at_once(&mut self.broker, self.now);
+        if let Err(reason) = &saved {
+            log::error!("the data could not be saved at the end: {reason}");
+        }
+        Ok(if is_forced { Ok(()) } else { saved })
     }
 
     /// Serves on a thread of its own.

@@ -2,7 +2,7 @@
 
 use super::clock::SystemClock;
 use super::tls::Configuration;
-use super::{descriptors, durability};
+use super::{descriptors, durability, saving};
 use crate::host::{Allocator, Host};
 use crate::journal::single_file;
 use crate::settings::{LogLevel, Settings};
@@ -138,6 +138,10 @@ impl Host for Process {
         durability::open_directory(settings).map_err(|error| error.to_string())?;
         self.has_appended = true;
         Ok(())
+    }
+
+    fn check_rdb_file(&mut self, settings: &Settings) -> Result<(), String> {
+        saving::open_directory(settings).map(drop)
     }
 
     fn read_certificates(&mut self, settings: &Settings) -> Result<Box<dyn FnOnce()>, String> {

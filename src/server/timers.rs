@@ -12,6 +12,8 @@ timers! {
         Broker,
         /// Something with the append files.
         Durability,
+        /// Something with the RDB file.
+        Saving,
         /// Accepting resumes after a failure.
         Accept,
         /// A closing connection has accepted none of its last bytes for too long.
@@ -50,6 +52,7 @@ impl Server {
         let at = match timer {
             Timer::Broker => return self.broker.next_deadline(self.now),
             Timer::Durability => return self.durability.next_deadline(&self.broker, self.now),
+            Timer::Saving => return self.saving.next_deadline(&self.broker, self.now),
             Timer::Accept => self.listeners.deadline_us(),
             Timer::Handshake => self.handshake_deadlines.next(),
             Timer::Speaker => self.due.next(),

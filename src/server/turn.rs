@@ -96,7 +96,8 @@ impl Stages for Server {
     type Error = ServerError;
 
     fn finish_jobs(&mut self) -> Result<bool, ServerError> {
-        self.durability.finish_jobs(&mut self.broker, self.now)
+        let has_saved = self.saving.finish_jobs(&mut self.broker, self.now)?;
+        Ok(self.durability.finish_jobs(&mut self.broker, self.now)? || has_saved)
     }
 
     fn has_changed(&self) -> bool {
@@ -143,6 +144,7 @@ impl Stages for Server {
     fn commit(&mut self) -> Result<(), ServerError> {
         let is_busy = self.is_busy;
         self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
+        self.saving.turn(&mut self.broker, &self.handle.waker, self.now);
         self.end_stage(2);
         Ok(())
     }

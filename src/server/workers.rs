@@ -4,38 +4,46 @@
 use super::error::ServerError;
 use crate::journal::files::Directory;
 use crate::journal::job::{Done, Job, SYNCS_MAX};
+use crate::journal::save::{SaveDone, SaveJob};
 use mio::Waker;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
-/// The name of the thread for long jobs.
+/// The names of the threads for long jobs.
 const REWRITE: &str = "rewrite";
+const SAVE: &str = "save";
 
 /// Several threads for syncs, one for long jobs.
 pub(super) struct Workers {
-    syncs: Vec<Worker>,
-    rewrite: Worker,
-    pub(super) reports: Receiver<Report>,
+    syncs: Vec<Worker<Job>>,
+    rewrite: Worker<Job>,
+    pub(super) reports: Receiver<Report<Done>>,
 }
 
-struct Worker {
-    jobs: Sender<Job>,
+/// One thread, which writes an RDB file.
+pub(super) struct SaveWorker {
+    worker: Worker<SaveJob>,
+    reports: Receiver<Report<SaveDone>>,
+}
+
+struct Worker<J> {
+    jobs: Sender<J>,
     thread: JoinHandle<()>,
 }
 
 /// A thread's report to the loop.
-pub(super) enum Report {
-    Done(Done),
+pub(super) enum Report<D> {
+    Done(D),
     /// It has panicked; this is its name.
     Panicked(&'static str),
 }
 
 /// Sends reports to the loop.
-struct Reporter {
+struct Reporter<D> {
     thread: &'static str,
-    reports: Sender<Report>,
+    reports: Sender<Report<D>>,
     waker: Arc<Waker>,
 }
 
@@ -47,9 +55,11 @@ impl Workers {
         let (sender, reports) = mpsc::channel();
         let start = |thread| {
             let reporter = Reporter { thread, reports: sender.clone(), waker: Arc::clone(waker) };
-            Worker::start(directory, reporter).map_err(ServerError::Thread)
+            let started =
+                Worker::start(directory, reporter, |job: Job, directory| job.run(directory));
+            started.map_err(ServerError::Thread)
         };
-        let syncs = (0..SYNCS_MAX).map(|_| start("sync")).collect::<Result<Vec<Worker>, _>>()?;
+        let syncs = (0..SYNCS_MAX).map(|_| start("sync")).collect::<Result<Vec<_>, _>>()?;
         Ok(Workers { syncs, rewrite: start(REWRITE)?, reports })
     }
 
@@ -80,24 +90,60 @@ impl Workers {
     }
 }
 
-impl Worker {
-    fn start(directory: &Arc<dyn Directory>, reporter: Reporter) -> io::Result<Worker> {
-        let (jobs, to_do) = mpsc::channel::<Job>();
+impl SaveWorker {
+    pub(super) fn start(
+        directory: &Arc<dyn Directory>,
+        waker: &Arc<Waker>,
+    ) -> Result<SaveWorker, ServerError> {
+        let (sender, reports) = mpsc::channel();
+        let reporter = Reporter { thread: SAVE, reports: sender, waker: Arc::clone(waker) };
+        let started =
+            Worker::start(directory, reporter, |job: SaveJob, directory| job.run(directory));
+        Ok(SaveWorker { worker: started.map_err(ServerError::Thread)?, reports })
+    }
+
+    pub(super) fn give(&self, job: SaveJob) {
+        // As in `Workers::give`.
+        let _ = self.worker.jobs.send(job);
+    }
+
+    /// The result of a finished job, if there is one.
+    pub(super) fn next_done(&self) -> Result<Option<SaveDone>, ServerError> {
+        self.reports.try_recv().ok().map(Report::done).transpose()
+    }
+
+    /// Ends the thread once it has finished its jobs; returns the results.
+    pub(super) fn join(self) -> Result<Vec<SaveDone>, ServerError> {
+        let SaveWorker { worker: Worker { jobs, thread }, reports } = self;
+        drop(jobs);
+        // The thread itself has reported its panic.
+        let _ = thread.join();
+        reports.try_iter().map(Report::done).collect()
+    }
+}
+
+impl<J: Send + 'static> Worker<J> {
+    fn start<D: Send + 'static>(
+        directory: &Arc<dyn Directory>,
+        reporter: Reporter<D>,
+        run: impl Fn(J, &dyn Directory) -> D + Send + 'static,
+    ) -> io::Result<Worker<J>> {
+        let (jobs, to_do) = mpsc::channel::<J>();
         let directory = Arc::clone(directory);
         let thread = thread::Builder::new().name(reporter.thread.into()).spawn(move || {
-            if reporter.thread == REWRITE {
+            if matches!(reporter.thread, REWRITE | SAVE) {
                 lower_priority();
             }
             for job in to_do {
-                reporter.report(Report::Done(job.run(&*directory)));
+                reporter.report(Report::Done(run(job, &*directory)));
             }
         })?;
         Ok(Worker { jobs, thread })
     }
 }
 
-impl Report {
-    fn done(self) -> Result<Done, ServerError> {
+impl<D> Report<D> {
+    fn done(self) -> Result<D, ServerError> {
         match self {
             Report::Done(done) => Ok(done),
             Report::Panicked(thread) => Err(ServerError::Panicked { thread }),
@@ -105,8 +151,8 @@ impl Report {
     }
 }
 
-impl Reporter {
-    fn report(&self, report: Report) {
+impl<D> Reporter<D> {
+    fn report(&self, report: Report<D>) {
         // Fails only when the server has gone, and then the report does not matter.
         if self.reports.send(report).is_ok()
             && let Err(error) = self.waker.wake()
@@ -116,7 +162,7 @@ impl Reporter {
     }
 }
 
-impl Drop for Reporter {
+impl<D> Drop for Reporter<D> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.report(Report::Panicked(self.thread));

@@ -2,7 +2,7 @@
 
 use super::error::Place;
 use super::groups::{HttpSettings, StrangerSettings, TlsSettings};
-use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
+use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SavePoint, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
 use std::collections::BTreeMap;
@@ -116,6 +116,10 @@ pub struct Settings {
     pub dbfilename: String,
     /// Whether values of unsupported types in that format are left out.
     pub replica_ignore_unsupported_keys: bool,
+    /// When that file is written automatically.
+    pub save_points: Vec<SavePoint>,
+    /// Whether changes are refused after an automatic save has failed.
+    pub stop_writes_on_save_error: bool,
     /// Policies for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
     /// Policies for the channels whose names match a pattern.
@@ -189,6 +193,8 @@ impl Settings {
             append_reserve_bytes: 0,
             dbfilename: String::new(),
             replica_ignore_unsupported_keys: false,
+            save_points: Vec::new(),
+            stop_writes_on_save_error: false,
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,

@@ -238,6 +238,13 @@ pub(super) static USED: &[Directive] = &[
         "Whether values of types that are not supported, and function libraries, are left out and counted \
          when data in Redis' binary format is loaded; otherwise they are an error, so that nothing is lost \
          unnoticed."),
+    used("save", Kind::SavePoints, "", field!(save_points),
+        "When all data is written to the file `dbfilename`: after more seconds than the first number, if \
+         there were as many changes as the second. Several lines add up, `\"\"` begins anew, and CONFIG SET \
+         replaces all. Redis saves without such a line as well; Tidegate does not. See docs/append-files.md."),
+    used("stop-writes-on-bgsave-error", Kind::Flag, "yes", field!(stop_writes_on_save_error),
+        "Whether changes are refused with `-MISCONF` after the last save has failed, if there are `save` \
+         lines."),
     used("queue-policy", Kind::QueuePolicies, "", field!(queue_policies),
         "Policy for the queues whose keys match a glob pattern; may be given many times. CONFIG SET \
          adds policies, separated by `;`, and replaces those with the same name; an empty value \

@@ -7,7 +7,7 @@ use crate::policy::{ChannelPolicy, QueuePolicy};
 
 use super::definition::Settings;
 use super::types::{
-    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision,
+    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SavePoint, Supervision,
 };
 
 /// Reads and writes one field. The [`field!`] macro makes it from the field's name.
@@ -117,6 +117,24 @@ impl FieldType for Vec<String> {
             Value::Words(words) => Some(words.clone()),
             _ => None,
         }
+    }
+}
+
+impl FieldType for Vec<SavePoint> {
+    fn to_value(&self) -> Value {
+        let words = self.iter().flat_map(|point| [point.seconds, point.changes]);
+        Value::Text(words.map(|word| word.to_string()).collect::<Vec<_>>().join(" "))
+    }
+    fn from_value(value: &Value) -> Option<Self> {
+        let words: Vec<u64> = value
+            .text()?
+            .split_whitespace()
+            .map(|word| word.parse().ok())
+            .collect::<Option<_>>()?;
+        let (pairs, rest) = words.as_chunks::<2>();
+        let point =
+            |[seconds, changes]: &[u64; 2]| SavePoint { seconds: *seconds, changes: *changes };
+        rest.is_empty().then(|| pairs.iter().map(point).collect())
     }
 }
 

@@ -14,7 +14,11 @@ const SHARE: Kind = Kind::Number { min: 1, max: 99 };
 const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
 const TEXT: Kind = Kind::Text;
 
-const STORAGE: &str = "There are no snapshots in Redis' binary format.";
+const SAVING: &str = "An RDB file is always written this way.";
+const CHECKSUM: &str = "An RDB file always has a checksum, which costs a fraction of its writing.";
+const COMPRESSION: &str = "Values in RDB files are not compressed. Compressed ones are read.";
+const SANITIZING: &str = "Payloads and files are always checked.";
+const SYNCING: &str = "No file is made for a replica.";
 const APPENDING: &str = "Append files always or never work this way.";
 const ENCODING: &str = "A value has one encoding, whatever its size.";
 const REPLICATION: &str = "There is no replication.";
@@ -25,19 +29,16 @@ const NO_REPLICAS: &str = "Tidegate has no replicas to wait for: remove the line
 #[rustfmt::skip]
 pub(super) static DATA: &[Directive] = &[
     // Files.
-    refused("save", Kind::SavePoints, "", &[""],
-        "Tidegate makes no snapshots: use save \"\" and appendonly yes, which loses less"),
     ignored("aof-disable-auto-gc", FLAG, "no", APPENDING),
     ignored("aof-rewrite-incremental-fsync", FLAG, "yes", APPENDING),
     ignored("aof-timestamp-enabled", FLAG, "no", APPENDING),
     ignored("aof-use-rdb-preamble", FLAG, "yes", APPENDING),
     ignored("no-appendfsync-on-rewrite", FLAG, "no", APPENDING),
-    ignored("rdb-del-sync-files", FLAG, "no", STORAGE),
-    ignored("rdb-save-incremental-fsync", FLAG, "yes", STORAGE),
-    ignored("rdbchecksum", FLAG, "yes", STORAGE).immutable(),
-    ignored("rdbcompression", FLAG, "yes", STORAGE),
-    ignored("stop-writes-on-bgsave-error", FLAG, "yes", STORAGE),
-    ignored("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", STORAGE),
+    ignored("rdb-del-sync-files", FLAG, "no", SYNCING),
+    ignored("rdb-save-incremental-fsync", FLAG, "yes", SAVING),
+    ignored("rdbchecksum", FLAG, "yes", CHECKSUM).immutable(),
+    ignored("rdbcompression", FLAG, "yes", COMPRESSION),
+    ignored("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", SANITIZING),
     // Encodings of values.
     ignored("hash-max-listpack-entries", COUNT, "512", ENCODING).alias("hash-max-ziplist-entries"),
     ignored("hash-max-listpack-value", LENGTH, "64", ENCODING).alias("hash-max-ziplist-value"),

@@ -41,7 +41,9 @@ pub use groups::{HttpSettings, StrangerSettings, TlsSettings};
 pub(crate) use policies::text as policy_text;
 pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};
-pub use types::{ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, Supervision};
+pub use types::{
+    ClientCertificates, FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SavePoint, Supervision,
+};
 
 /// Errors that a check of the settings reports. A person mends the first ones first.
 const ERRORS_MAX: usize = 100;
@@ -185,7 +187,10 @@ impl Settings {
             std::str::from_utf8(value)
                 .map_err(|_| "argument must be UTF-8 text".to_owned())
                 .and_then(|text| directive.kind.split(text.as_bytes()))
-                .and_then(|words| directive.parse(&words, &next))
+                .and_then(|words| match directive.kind.is_replaced_at_run_time() {
+                    false => directive.parse(&words, &next),
+                    true => directive.kind.parse(&words, &directive.kind.empty()),
+                })
                 .and_then(|value| directive.write(&mut next, value))
                 .map_err(|reason| SetError::Failed { name: shown, reason })?;
             if directive.value(&next) != before && !changed.contains(&directive.name) {

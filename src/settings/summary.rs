@@ -18,7 +18,15 @@ impl Settings {
                 let fsync = word.text().unwrap_or_default().to_owned();
                 format!("append files in {} with appendfsync {fsync}", self.appenddirname)
             }
-            false => "no append files: data is lost when the process ends".into(),
+            false if self.save_points.is_empty() => {
+                "no append files: data is lost when the process ends".into()
+            }
+            false => "no append files".into(),
+        };
+        let save_points = super::field::FieldType::to_value(&self.save_points);
+        let saves = match save_points.text() {
+            None | Some("") => String::new(),
+            Some(points) => format!("{} with save {points}; ", self.dbfilename),
         };
         let maxmemory = match self.maxmemory_bytes {
             0 => "no memory limit".into(),
@@ -27,7 +35,7 @@ impl Settings {
         let queues = names("queue policies", &self.queue_policies);
         let channels = names("channel policies", &self.channel_policies);
         format!(
-            "configuration: {file}; directory: {}; {append_files}; {queues}; {channels}; {maxmemory}, \
+            "configuration: {file}; directory: {}; {append_files}; {saves}{queues}; {channels}; {maxmemory}, \
              maxclients {}, client-query-buffer-limit {}",
             self.dir.display(),
             self.maxclients,
@@ -62,6 +70,9 @@ mod tests {
              process ends; no queue policies; no channel policies; maxmemory 1gb, maxclients 7, \
              client-query-buffer-limit 1gb"
         );
+        let settings = Settings::from_text("save 900 1\nsave 5 100", "a").expect("valid");
+        let expected = "; no append files; dump.rdb with save 900 1 5 100; no queue policies; ";
+        assert!(settings.summary().contains(expected), "{}", settings.summary());
         let mut text =
             "appendonly yes\nappendfsync no\nchannel-policy c * high-water-mark 1\n".to_owned();
         (1..=12).for_each(|number| text += &format!("queue-policy p{number} x\n"));

@@ -289,7 +289,6 @@ fn a_value_that_is_not_text_is_an_error() {
 #[test]
 fn a_setting_that_cannot_be_ignored_is_refused() {
     for (line, benign) in [
-        ("save 60 1000", "save \"\""),
         ("maxmemory-policy allkeys-lru", "maxmemory-policy noeviction"),
         ("replicaof 10.0.0.1 6379", "replicaof no one"),
         ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
@@ -307,8 +306,26 @@ fn a_setting_that_cannot_be_ignored_is_refused() {
         assert!(shown.starts_with(&start), "{shown}");
         assert!(Settings::from_text(benign, "a.conf").is_ok(), "{benign}");
     }
-    let answer = set(&mut Settings::default(), &[("save", "60 1000")]);
-    assert!(answer.is_err_and(|e| e.contains("'save') - Tidegate makes no snapshots")));
+    let answer = set(&mut Settings::default(), &[("maxmemory-policy", "allkeys-lru")]);
+    assert!(answer.is_err_and(|e| e.contains("'maxmemory-policy') - Tidegate ")));
+}
+
+#[test]
+fn save_lines_add_up_and_config_set_replaces() {
+    let text = "save 900 1\nsave 1 1\nsave \"\"\nsave 60 10\nsave 5 100 7 200\n";
+    let mut settings = Settings::from_text(text, "a.conf").expect("valid");
+    assert_eq!(get(&settings, "save"), "60 10 5 100 7 200");
+    let third = settings.save_points.get(2).copied();
+    assert_eq!(third, Some(SavePoint { seconds: 7, changes: 200 }));
+    let rewritten = settings.rewritten(text);
+    let again = Settings::from_text(&rewritten, "a.conf").expect("valid");
+    assert_eq!(again.save_points, settings.save_points, "{rewritten}");
+    set(&mut settings, &[("save", "300 2")]).expect("valid");
+    assert_eq!(get(&settings, "save"), "300 2");
+    set(&mut settings, &[("save", "")]).expect("valid");
+    assert_eq!(get(&settings, "save"), "");
+    let again = Settings::from_text(&settings.rewritten(text), "a.conf").expect("valid");
+    assert_eq!(again.save_points, []);
 }
 
 #[test]
@@ -324,7 +341,7 @@ fn a_file_is_read_as_redis_reads_it() {
     assert_eq!(settings.maxmemory_bytes, 1 << 30);
     assert_eq!(settings.output_limits[0].hard_bytes, 1 << 20);
     assert_eq!(settings.output_limits[2].soft_seconds, 60);
-    assert_eq!(settings.without_effect(), ["save", "hz", "activerehashing"]);
+    assert_eq!(settings.without_effect(), ["hz", "activerehashing"]);
 }
 
 #[test]

@@ -11,6 +11,15 @@ pub struct OutputLimit {
     pub soft_seconds: u64,
 }
 
+/// When an RDB file is written automatically: a `save` line has any number of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavePoint {
+    /// More seconds than this since the last save.
+    pub seconds: u64,
+    /// At least this many changes since then.
+    pub changes: u64,
+}
+
 /// When a change is durable, that is, survives a power failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FsyncPolicy {

@@ -115,6 +115,11 @@ impl Kind {
         }
     }
 
+    /// Whether CONFIG SET replaces a value to which lines of a file add.
+    pub(super) fn is_replaced_at_run_time(self) -> bool {
+        self == Self::SavePoints
+    }
+
     /// Splits one text into words as CONFIG SET does: at each space; an empty text has none. Words of a
     /// policy may be quoted, as in a file.
     pub(super) fn split(self, text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
@@ -220,7 +225,7 @@ impl Kind {
             },
             Self::OutputLimits => output_limits(args, current),
             Self::Users => users(args, current),
-            Self::SavePoints => save_points(args),
+            Self::SavePoints => save_points(args, current),
             Self::Percentiles => percentiles(args),
             Self::OomScores => oom_scores(args),
             _ => Ok(Value::Text(args.join(" "))),
@@ -431,7 +436,8 @@ fn output_limits(args: &[String], current: &Value) -> Result<Value, String> {
     Ok(Value::Limits(limits))
 }
 
-fn save_points(args: &[String]) -> Result<Value, String> {
+/// Adds pairs to those before; no words are no pairs.
+fn save_points(args: &[String], current: &Value) -> Result<Value, String> {
     let invalid = || "Invalid save parameters".to_owned();
     let (pairs, rest) = args.as_chunks::<2>();
     if !rest.is_empty() {
@@ -444,7 +450,9 @@ fn save_points(args: &[String]) -> Result<Value, String> {
             return Err(invalid());
         }
     }
-    Ok(Value::Text(args.join(" ")))
+    let before = current.text().filter(|before| !before.is_empty() && !args.is_empty());
+    let all: Vec<&str> = before.into_iter().chain(args.iter().map(String::as_str)).collect();
+    Ok(Value::Text(all.join(" ")))
 }
 
 fn percentiles(args: &[String]) -> Result<Value, String> {

@@ -12,6 +12,7 @@
 //!
 //! The same functions replay the changes of a running broker, which are recorded in the same form.
 
+use super::runs::Runs;
 use crate::keyspace::{DbIndex, Delayed, InFlight, SavedKey, SavedPart, Value};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
@@ -134,7 +135,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 return Ok(());
             }
             self.push(key, some.iter().copied());
-            let runs = stamps.take(some.len());
+            let runs = stamps.take_messages(some.len());
             let is_dead_letter = |(stamp, _): &(Stamp, usize)| stamp.dead_letter.is_some();
             if queue.is_fully_stamped() || runs.iter().any(is_dead_letter) {
                 let (key, end) = (key.to_vec(), End::Back);
@@ -204,30 +205,4 @@ fn next_few<T>(from: &mut impl Iterator<Item = T>, message: impl Fn(&T) -> &[u8]
         few.push(one);
     }
     few
-}
-
-/// Stamps with the number of consecutive messages, taken for a few messages at a time.
-struct Runs<I> {
-    rest: I,
-    begun: Option<(Stamp, usize)>,
-}
-
-impl<I: Iterator<Item = (Stamp, usize)>> Runs<I> {
-    fn new(rest: I) -> Runs<I> {
-        Runs { rest, begun: None }
-    }
-
-    /// The stamps of the next `count` messages.
-    fn take(&mut self, mut count: usize) -> Vec<(Stamp, usize)> {
-        let mut taken = Vec::new();
-        while count > 0
-            && let Some((stamp, len)) = self.begun.take().or_else(|| self.rest.next())
-        {
-            let part = len.min(count);
-            self.begun = (len > part).then(|| (stamp.clone(), len - part));
-            taken.push((stamp, part));
-            count -= part;
-        }
-        taken
-    }
 }

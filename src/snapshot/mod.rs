@@ -3,6 +3,8 @@
 //! | module | responsibility |
 //! |---|---|
 //! | [`commands`] | as commands, which a broker replays and a redis-server can run |
+//! | [`rdb`] | as an RDB file, which a redis-server loads; a value as the payload of DUMP |
+//! | `runs` | runs of equal stamps |
 //!
 //! A codec knows nothing of files or sockets: it appends bytes to the caller's buffer, and the caller's sink
 //! may empty the buffer after every few commands. `keyspace/saved.rs` defines a part, since the keyspace
@@ -13,5 +15,9 @@
 //! knows it. `tests/snapshots.rs` writes and reads back everything a part can contain.
 
 pub mod commands;
+pub mod rdb;
+mod runs;
 
 pub use commands::CommandEncoder;
+pub(crate) use rdb::dump;
+pub use rdb::{RdbEncoder, RdbHeader, StreamPlace};

@@ -1,5 +1,13 @@
 //! The state of the append files as the broker knows it: set by the journal, shown by INFO, checked by
 //! the gates. Also the requests of commands to the journal. The files themselves are not its concern.
+//! `saves.rs` has the same for RDB files, and `snapshot_use.rs` who has the snapshot that all of them need.
+
+mod saves;
+mod snapshot_use;
+
+pub(crate) use saves::Saves;
+pub(crate) use snapshot_use::SnapshotOwner;
+pub use snapshot_use::SnapshotUse;
 
 use crate::client_id::ClientId;
 use crate::histogram::CoarseHistogram;
@@ -47,6 +55,10 @@ pub struct Persistence {
     pub last_rewrite_s: Option<u64>,
     /// When the current rewrite began, in microseconds of the monotonic clock.
     pub rewrite_began_us: Option<u64>,
+    /// Who has the snapshot.
+    pub snapshot: SnapshotOwner,
+    /// RDB files.
+    pub saves: Saves,
 }
 
 impl Default for Persistence {
@@ -72,6 +84,8 @@ impl Default for Persistence {
             failed_rewrites: 0,
             last_rewrite_s: None,
             rewrite_began_us: None,
+            snapshot: SnapshotOwner::default(),
+            saves: Saves::default(),
         }
     }
 }

@@ -1,0 +1,302 @@
+//! A snapshot as an RDB file, which every Redis from version 5 on loads, and every Valkey.
+//!
+//! Each list is whole, with one head, so what plain data cannot express stands beside it: notes, as fields
+//! named `tidegate`. Redis passes over fields whose names it does not know.
+//!
+//! | saved | written as |
+//! |---|---|
+//! | policies, calendar, last delivery, pauses | notes |
+//! | a list | a list, and then notes with the stamps of its messages |
+//! | a string | a string |
+//! | messages in flight or delayed | a list of their own before that of the queue, named as in append files, and notes |
+//! | departing messages | a list of their own, and a note |
+//! | an expiry | that of the key; of the list in flight if the queue is empty |
+//!
+//! `queueing::replay_note` reads the notes back, in the database in which they stand.
+
+use super::runs::Runs;
+use crate::keyspace::{DbIndex, SavedKey, SavedPart, Value};
+use crate::note::Note;
+use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
+use crate::queue::{Queue, Stamp};
+use crate::rdb::crc64::Crc64;
+use crate::rdb::format::TYPE_STRING;
+use crate::rdb::list::ListForm;
+use crate::rdb::write::{
+    write_aux, write_end, write_expiry, write_payload_end, write_select, write_start, write_string,
+};
+use crate::resp::REDIS_VERSION;
+use std::convert::Infallible;
+use std::io;
+
+/// The name of the fields with notes.
+pub const NOTE_FIELD: &[u8] = b"tidegate";
+
+/// With this many bytes the sink is called, unless one message is larger.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Limit on the runs of equal stamps in one note, so that its size does not grow with the list.
+const RUNS_PER_NOTE: usize = 64;
+
+/// What a file says of itself at its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RdbHeader {
+    /// The time of its data, in seconds since 1970.
+    pub unix_s: u64,
+    /// Bytes of memory in use then.
+    pub used_bytes: usize,
+    /// Its place in a stream of changes, for a replica that continues from there.
+    pub stream: Option<StreamPlace>,
+    /// Whether it is the base of append files.
+    pub is_base: bool,
+}
+
+/// A place in a stream of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPlace {
+    /// The id of the stream.
+    pub id: String,
+    /// Bytes of the stream before this place.
+    pub offset: u64,
+    /// The database that the stream has selected, if any.
+    pub db: Option<DbIndex>,
+}
+
+/// Writes the parts of one snapshot as an RDB file, one part after another.
+#[derive(Debug)]
+pub struct RdbEncoder {
+    /// The selected database.
+    db: Option<DbIndex>,
+    /// Written at the end, as by `CommandEncoder`.
+    last_delivery: Option<u64>,
+    /// The checksum of all bytes so far.
+    checksum: Crc64,
+}
+
+impl RdbEncoder {
+    /// Begins a file; appends its start to `out`.
+    pub fn begin(header: &RdbHeader, out: &mut Vec<u8>) -> RdbEncoder {
+        let mut start = Vec::new();
+        write_start(&mut start);
+        let mut aux = |name: &str, value: &str| {
+            write_aux(&mut start, name.as_bytes(), value.as_bytes());
+        };
+        aux("redis-ver", REDIS_VERSION);
+        aux("redis-bits", "64");
+        aux("ctime", &header.unix_s.to_string());
+        aux("used-mem", &header.used_bytes.to_string());
+        if let Some(StreamPlace { id, offset, db }) = &header.stream {
+            if let Some(db) = db {
+                aux("repl-stream-db", &db.to_string());
+            }
+            aux("repl-id", id);
+            aux("repl-offset", &offset.to_string());
+        }
+        aux("aof-base", if header.is_base { "1" } else { "0" });
+        let mut checksum = Crc64::default();
+        checksum.add(&start);
+        out.append(&mut start);
+        RdbEncoder { db: None, last_delivery: None, checksum }
+    }
+
+    /// Appends a part to `out`. After every few kilobytes `sink` is called and may empty `out`, however large
+    /// the part is.
+    ///
+    /// # Errors
+    /// The error of `sink`. Then the content of `out` is useless.
+    pub fn add(
+        &mut self,
+        part: &SavedPart,
+        out: &mut Vec<u8>,
+        sink: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let RdbEncoder { db, last_delivery, checksum } = self;
+        let passing = Passing { checksum, passed: out.len(), sink };
+        Adding { db, last_delivery, out, passing }.part(part)
+    }
+
+    /// Appends what follows the last part.
+    pub fn finish(mut self, out: &mut Vec<u8>) {
+        let mut last = Vec::new();
+        if let Some(number) = self.last_delivery {
+            write_note(&mut last, &Note::LastDelivery { number });
+        }
+        self.checksum.add(&last);
+        write_end(&mut last, self.checksum);
+        out.append(&mut last);
+    }
+}
+
+/// The payload of DUMP: a value by itself, in a form that RESTORE of Redis 5 and later reads.
+pub(crate) fn dump(value: &Value) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(value.allocated_bytes());
+    match value {
+        Value::List(queue) => {
+            let form = ListForm::of(queue.iter().map(<[u8]>::len));
+            payload.push(form.type_number());
+            let Ok(()) = form.write(&mut payload, queue.iter(), |_| Ok::<(), Infallible>(()));
+        }
+        Value::String(string) => {
+            payload.push(TYPE_STRING);
+            string.with(|bytes| write_string(&mut payload, bytes));
+        }
+    }
+    write_payload_end(&mut payload);
+    payload
+}
+
+fn write_note(out: &mut Vec<u8>, note: &Note) {
+    write_aux(out, NOTE_FIELD, &note.text());
+}
+
+/// The writing of one part.
+struct Adding<'a, S> {
+    db: &'a mut Option<DbIndex>,
+    last_delivery: &'a mut Option<u64>,
+    out: &'a mut Vec<u8>,
+    passing: Passing<'a, S>,
+}
+
+/// Passes bytes on to the sink.
+struct Passing<'a, S> {
+    checksum: &'a mut Crc64,
+    /// Bytes that the sink has left where they were.
+    passed: usize,
+    sink: S,
+}
+
+impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Passing<'_, S> {
+    #[inline]
+    fn pass_if_enough(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        if out.len() - self.passed < PIECE_BYTES { Ok(()) } else { self.pass(out) }
+    }
+
+    /// Passes on the bytes since the last time.
+    fn pass(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.checksum.add(out.get(self.passed..).unwrap_or_default());
+        (self.sink)(out)?;
+        self.passed = out.len();
+        Ok(())
+    }
+}
+
+impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
+    fn part(&mut self, part: &SavedPart) -> io::Result<()> {
+        let SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys } = part;
+        for (name, policy) in policies {
+            self.note(&match policy {
+                // No message has come under it yet.
+                Some(policy) => Note::PolicySet { at_ms: 0, policy: policy.clone() },
+                None => Note::PolicyDeleted { name: name.clone() },
+            })?;
+        }
+        if let Some(ahead_ms) = *calendar_ahead_ms {
+            self.note(&Note::Calendar { ahead_ms })?;
+        }
+        *self.last_delivery = self.last_delivery.or(*last_delivery);
+        for (departure, messages) in departing {
+            self.select(departure.db);
+            self.queue(&departure.list, None, messages)?;
+            self.note(&Note::Departing { departure: departure.clone() })?;
+        }
+        keys.iter().try_for_each(|saved| self.key(saved))?;
+        self.passing.pass(self.out)
+    }
+
+    fn key(&mut self, saved: &SavedKey) -> io::Result<()> {
+        let SavedKey { db, key, value, in_flight, delayed, former_policy, .. } = saved;
+        self.select(*db);
+        if let Some(policy) = former_policy {
+            let (key, policy) = (key.to_vec(), QueuePolicy::clone(policy));
+            self.note(&Note::FormerPolicy { key, policy })?;
+        }
+        // Before the list: when the list is read, a former policy ends unless it still has such messages.
+        let list = [key, DELAYED].concat();
+        let messages = || delayed.iter().map(|delayed| &*delayed.message);
+        self.list(&list, None, messages)?;
+        self.stamps(&list, delayed.iter().map(|delayed| (delayed.stamp.clone(), 1)))?;
+        let list = [key, IN_FLIGHT].concat();
+        let deliveries = || in_flight.iter().map(|(_, delivery)| delivery);
+        let emptied_ms = saved.expires_ms.filter(|_| value.is_none());
+        let messages = || deliveries().map(|delivery| &*delivery.message);
+        self.list(&list, emptied_ms, messages)?;
+        self.stamps(&list, deliveries().map(|delivery| (delivery.stamp.clone(), 1)))?;
+        match value {
+            None => {}
+            Some(Value::List(queue)) => self.queue(key, saved.expires_ms, queue)?,
+            Some(Value::String(string)) => {
+                self.head(TYPE_STRING, key, saved.expires_ms);
+                string.with(|bytes| write_string(self.out, bytes));
+                self.passing.pass_if_enough(self.out)?;
+            }
+        }
+        if let Some(unix_ms) = emptied_ms {
+            self.note(&Note::EmptiedExpiry { key: key.to_vec(), unix_ms })?;
+        }
+        if saved.pauses.is_paused() {
+            self.note(&Note::Paused { key: key.to_vec(), pauses: saved.pauses })?;
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, db: DbIndex) {
+        if self.db.replace(db) != Some(db) {
+            write_select(self.out, db);
+        }
+    }
+
+    /// Adds a list with the stamps of its messages.
+    fn queue(&mut self, key: &[u8], expires_ms: Option<i64>, queue: &Queue) -> io::Result<()> {
+        self.list(key, expires_ms, || queue.iter())?;
+        self.stamps(key, queue.stamp_runs())
+    }
+
+    /// Adds a list, unless it is empty.
+    fn list<'a, I: Iterator<Item = &'a [u8]>>(
+        &mut self,
+        key: &[u8],
+        expires_ms: Option<i64>,
+        messages: impl Fn() -> I,
+    ) -> io::Result<()> {
+        if messages().next().is_none() {
+            return Ok(());
+        }
+        let form = ListForm::of(messages().map(<[u8]>::len));
+        self.head(form.type_number(), key, expires_ms);
+        let Adding { out, passing, .. } = self;
+        form.write(out, messages(), |out| passing.pass_if_enough(out))
+    }
+
+    /// Adds what stands before a value.
+    fn head(&mut self, type_number: u8, key: &[u8], expires_ms: Option<i64>) {
+        if let Some(unix_ms) = expires_ms {
+            write_expiry(self.out, unix_ms);
+        }
+        self.out.push(type_number);
+        write_string(self.out, key);
+    }
+
+    /// Adds the stamps of the messages of a list, each with the number of consecutive messages that have it.
+    fn stamps(
+        &mut self,
+        list: &[u8],
+        stamps: impl Iterator<Item = (Stamp, usize)>,
+    ) -> io::Result<()> {
+        let mut rest = Runs::new(stamps);
+        let mut index = 0;
+        loop {
+            let runs: Vec<_> = rest.by_ref().take(RUNS_PER_NOTE).collect();
+            if runs.is_empty() {
+                return Ok(());
+            }
+            let count: usize = runs.iter().map(|(_, count)| count).sum();
+            self.note(&Note::StampedFrom { key: list.to_vec(), index, runs })?;
+            index += count;
+        }
+    }
+
+    fn note(&mut self, note: &Note) -> io::Result<()> {
+        write_note(self.out, note);
+        self.passing.pass_if_enough(self.out)
+    }
+}
