@@ -50,6 +50,11 @@ impl CommandError {
         CommandError::Bytes([before.as_bytes(), &quoted[..end], after.as_bytes()].concat())
     }
 
+    /// Returns the reply as text, for the log and other errors.
+    pub(crate) fn to_text(&self) -> String {
+        String::from_utf8_lossy(&self.to_bytes()).into_owned()
+    }
+
     /// Returns the bytes of the reply, without `-` and line end.
     pub(crate) fn to_bytes(&self) -> Cow<'_, [u8]> {
         match self {

@@ -72,6 +72,7 @@
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands, the content of a base file, or as an RDB file |
+//! | `replication` | the state of both roles: the stream of a primary, its replicas; the link of a replica |
 //! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
 //! | `rdb` | Redis' binary format of data, in its parts: read and written, without a keyspace or files |
@@ -177,6 +178,7 @@ pub mod queue;
 mod queueing;
 #[doc(hidden)]
 pub mod rdb;
+mod replication;
 #[doc(hidden)]
 pub mod resp;
 #[doc(hidden)]
@@ -206,8 +208,9 @@ pub use policy::{
     Acknowledge, ChannelPolicy, DeliveryGuarantee, Overflow, QueuePolicy, SlowSubscriber,
 };
 pub use settings::{
-    ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit, SavePoint,
-    SetError, Settings, SettingsError, StrangerSettings, Supervision, TlsSettings,
+    ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit,
+    ReplicationSettings, SavePoint, SetError, Settings, SettingsError, StrangerSettings,
+    Supervision, TlsSettings,
 };
 
 // A broker without a server.
@@ -218,6 +221,7 @@ pub use clock::Now;
 pub use effects::EffectsReader;
 pub use host::{Allocator, Host, NoHost, SystemAllocator};
 pub use in_process::{LocalBroker, LocalClient};
+pub use replication::PrimaryAddress;
 pub use resp::Protocol;
 pub use state::ShutdownRequest;
 

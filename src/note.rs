@@ -6,9 +6,11 @@
 
 mod dead_letters;
 mod stamp_words;
+mod stream_place;
 mod words;
 
 pub(crate) use dead_letters::{DeadLetterRow, write_dead_letters};
+pub(crate) use stream_place::StreamPlace;
 
 use crate::departure::{Departure, Fate};
 use crate::key::Key;
@@ -82,6 +84,8 @@ pub(crate) enum Note {
     Paused { key: Vec<u8>, pauses: Pauses },
     /// The broker stopped in an orderly way. What is in flight was not lost by its consumers.
     Stopped,
+    /// The data up to here is that of a replication stream up to a place. It only counts if nothing follows.
+    Stream(StreamPlace),
 }
 
 impl Note {
@@ -176,6 +180,7 @@ impl Note {
                 words.extend([pauses.reads_until_ms, pauses.writes_until_ms].map(until_word));
             }
             Note::Stopped => words.push(b"stopped".to_vec()),
+            Note::Stream(place) => words.extend(place.words()),
         }
         words
     }
@@ -294,6 +299,7 @@ impl Note {
                 Some(Note::Paused { key: key()?, pauses })
             }
             b"stopped" => Some(Note::Stopped),
+            b"stream" => StreamPlace::read(request).map(Note::Stream),
             _ => None,
         }
     }
@@ -507,6 +513,12 @@ mod tests {
             assert!(written.windows(text.len()).any(|window| window == text), "{words}");
             assert_eq!(Note::read(&text), Ok(Some(note)));
         }
+    }
+
+    #[test]
+    fn a_place_in_a_stream_is_read_back() {
+        let place = StreamPlace { id: vec![b'a'; 40], offset: u64::MAX, db: 15 };
+        assert_eq!(back(&Note::Stream(place.clone())), Ok(Some(Note::Stream(place))));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::keyspace::Keyspace;
 use crate::line_limit::LineLimit;
 use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
+use crate::replication::{Acknowledged, Replication, StreamId};
 use crate::settings::Settings;
 use crate::slowlog::{Latency, Slowlog};
 use crate::stats::{Stats, Timer};
@@ -56,6 +57,9 @@ pub struct State {
     /// The channel policies in effect.
     pub(crate) channel_policies: ChannelPolicies,
     pub(crate) persistence: Persistence,
+    pub(crate) replication: Replication,
+    /// What replicas have acknowledged.
+    pub(crate) acknowledged: Acknowledged,
     /// Timeouts of blocked clients, in microseconds of the monotonic clock.
     pub(crate) wait_deadlines: Deadlines<ClientId>,
     /// The ticket of the next client that blocks.
@@ -94,6 +98,7 @@ impl State {
         now: Now,
     ) -> State {
         let mut random = Random::new(seed);
+        let stream_id = StreamId::random(|| random.next());
         let run_id = (0..5).map(|_| format!("{:08x}", random.next() as u32)).collect();
         let mut clients = Clients::default();
         clients.set_output_limits(settings.output_limits, now.monotonic_us);
@@ -117,6 +122,8 @@ impl State {
             channels: Channels::new(random.next()),
             channel_policies,
             persistence: Persistence::default(),
+            replication: Replication::new(stream_id),
+            acknowledged: Acknowledged::default(),
             clients,
             wait_deadlines: Deadlines::default(),
             next_ticket: 0,
@@ -142,6 +149,13 @@ impl State {
     /// Updates the settings to the queue policies in effect, wherever they were set.
     pub fn show_policies(&mut self) {
         self.settings.queue_policies = self.keyspace.policies().effective();
+    }
+
+    /// Whether any change must be acknowledged by replicas before its reply is sent.
+    #[inline]
+    pub fn needs_replicas(&self) -> bool {
+        self.settings.acknowledgement.replicas > 0
+            || self.keyspace.policies().write_ack_replicas_max() > 0
     }
 
     /// Memory in use as shown by INFO: the process before there was any data, and what counts against

@@ -79,6 +79,9 @@ pub(crate) struct Stats {
     pub displaced: u64,
     /// AUTH that had to wait.
     pub auth_delayed: u64,
+    /// Replies to changes that waited for replicas, and those of them that were replaced by an error.
+    pub write_acks_held: u64,
+    pub write_acks_timed_out: u64,
     pub peak_used_bytes: usize,
     /// Turns of the loop, their total microseconds, and those of the longest.
     pub turns: u64,

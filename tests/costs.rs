@@ -62,6 +62,42 @@ const CONSTANT: &[Operation] = &[
         act: |world, _| world.ask("RPUSH q x"),
     },
     Operation {
+        name: "an acknowledgement beside many turns that wait for another one",
+        before: |world, n| {
+            world.ask("CONFIG SET write-ack-replicas 2");
+            world.broker.acknowledge(world.other, 0, None, world.now);
+            world.broker.acknowledge(world.worker, 0, None, world.now);
+            for _ in 0..n {
+                world.receive("RPUSH q x");
+                world.broker.end_turn(world.now);
+                world.broker.release_changed();
+            }
+            world.settle();
+        },
+        act: |world, _| {
+            let offset = world.broker.stream_offset();
+            world.broker.acknowledge(world.other, offset, None, world.now);
+            world.settle();
+        },
+    },
+    Operation {
+        name: "a change that must be acknowledged beside many others",
+        before: |world, n| {
+            world.ask("CONFIG SET write-ack-replicas 2");
+            for _ in 0..n {
+                world.receive("RPUSH q x");
+                world.broker.end_turn(world.now);
+                world.broker.release_changed();
+            }
+            world.settle();
+        },
+        act: |world, _| {
+            world.receive("RPUSH q x");
+            world.broker.end_turn(world.now);
+            world.broker.release_changed();
+        },
+    },
+    Operation {
         name: "a page of the table of queues, beside many queues with many messages",
         before: |world, n| {
             world.set_policies(n);

@@ -44,6 +44,29 @@ fn dump(broker: &mut Broker, now: Now) -> String {
     dump
 }
 
+/// A message with the name of the list in flight of a queue has no effect on the latter.
+#[test]
+fn a_message_may_look_like_the_name_of_a_hidden_list() {
+    let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+    let policy = "p q delivery at-least-once acknowledge explicit";
+    let settings = Settings::default().with("queue-policy", policy).expect("a policy");
+    let begin = || Broker::new(settings.clone(), 5, Box::new(NoHost), now);
+    let mut broker = begin();
+    let reader = broker.read_effects();
+    let id = broker.connect(0, Peer::in_process(), now);
+    for request in ["RPUSH q a b", "LPOP q", "RPUSH other q:inflight x", "LREM other 1 q:inflight"]
+    {
+        broker.receive(id, format!("{request}\r\n").as_bytes(), now);
+        settle(&mut broker, now);
+    }
+    let mut effects = Vec::new();
+    broker.take_effects(&reader, &mut effects);
+    let mut loaded = begin();
+    loaded.replay(&mut 0, &effects).expect("it loads");
+    assert_eq!(loaded.contents(), broker.contents());
+    assert_eq!(loaded.hidden_contents(), broker.hidden_contents());
+}
+
 const KEYS: &[&str] = &["a", "b", "c"];
 
 fn string_command() -> impl Strategy<Value = String> {

@@ -31,6 +31,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tidegate::broker::Contents;
+use tidegate::resp::write_command;
+use tidegate::settings::Settings;
+use tidegate::snapshot::{RdbEncoder, RdbHeader};
+use tidegate::{Broker, ClientId, NoHost, Peer};
 
 const SEEDS: u64 = 25;
 const NEW_SEEDS: u64 = 5;
@@ -46,8 +50,11 @@ fn main() -> ExitCode {
         ("redis", originals::redis_7(&[Version::V7_0, Version::V7_2])),
         ("redis_8", originals::redis_8()),
     ];
-    let trials = judges.iter().map(|(name, judge)| {
-        originals::trial(format!("{name}::loads_every_file"), judge, load_every_file)
+    let trials = judges.iter().flat_map(|(name, judge)| {
+        [
+            originals::trial(format!("{name}::loads_every_file"), judge, load_every_file),
+            originals::trial(format!("{name}::restores_what_was_dumped"), judge, restore),
+        ]
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
@@ -119,6 +126,57 @@ fn contents(connection: &mut Connection) -> redis::RedisResult<Contents> {
         }
     }
     Ok(contents)
+}
+
+/// The payload that a broker replies to DUMP of this key.
+fn dumped(broker: &mut Broker, id: ClientId, key: &str) -> Vec<u8> {
+    broker.receive(id, format!("DUMP {key}\r\n").as_bytes(), START);
+    broker.settle(START);
+    let reply = broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
+    broker.flushed(id, reply.len(), START);
+    let start = reply.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    reply.get(start..reply.len().saturating_sub(2)).unwrap_or_default().to_vec()
+}
+
+/// RESTORE takes the payloads of DUMP.
+fn restore(original: &Original) -> Result<(), String> {
+    let mut empty = Vec::new();
+    RdbEncoder::begin(&RdbHeader::default(), &mut empty).finish(&mut empty);
+    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    let (_server, mut connection) =
+        Loaded::start(original, u64::MAX, &empty).map_err(|error| failed(&error))?;
+    let mut broker = Broker::new(Settings::default(), 9, Box::new(NoHost), START);
+    let id = broker.connect(0, Peer::in_process(), START);
+    let long = "l".repeat(70_000);
+    let many: Vec<String> = (0..5_000).map(|number| format!("{number}")).collect();
+    let large = [many.join(" "), long.clone(), "m".repeat(300)].join(" ");
+    let requests = [
+        "SET empty ".to_owned(),
+        "SET number -2147483648".into(),
+        "SET large 2147483648".into(),
+        format!("SET long {long}"),
+        "RPUSH short a -1  007".into(),
+        format!("RPUSH many {large}"),
+    ];
+    for request in &requests {
+        let mut bytes = Vec::new();
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        write_command(&mut bytes, words.iter().copied());
+        broker.receive(id, &bytes, START);
+    }
+    broker.settle(START);
+    let replies = broker.outbox(id).map(|output| output.take_all().len()).unwrap_or_default();
+    broker.flushed(id, replies, START);
+    let expected = broker.contents();
+    assert_eq!(expected.len(), requests.len());
+    for (_, key) in expected.keys() {
+        let key = String::from_utf8_lossy(key);
+        let payload = dumped(&mut broker, id, &key);
+        let restored = redis::cmd("RESTORE").arg(&*key).arg(0).arg(payload).exec(&mut connection);
+        restored.map_err(|error| format!("{key}: {error}"))?;
+    }
+    let found = contents(&mut connection).map_err(|error| failed(&error))?;
+    if found == expected { Ok(()) } else { Err("it has other data".into()) }
 }
 
 fn load_every_file(original: &Original) -> Result<(), String> {

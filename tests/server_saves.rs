@@ -108,6 +108,7 @@ fn save_lines_write_after_enough_changes() {
     assert_eq!(client.ask("RPUSH q b"), ":2");
     assert_eq!(client.ask("RPUSH q c"), ":3");
     ask_until(&mut client, "rdb_saves:1");
+    ask_until(&mut client, "rdb_changes_since_last_save:0");
     assert!(saved(&directory).contains("RPUSH $1 q $1 a $1 b $1 c"));
     client.send("CONFIG SET save \"60 1\"\r\n");
     client.line();
@@ -153,8 +154,8 @@ fn obstruct(directory: &Directory) {
 #[test]
 fn what_cannot_be_saved_is_said() {
     let directory = Directory::new("save-fails");
-    obstruct(&directory);
     let server = serve(&lines(&directory, "save 1000 1000"));
+    obstruct(&directory);
     let mut client = Client::connect(server.local_addrs()[0]);
     assert_eq!(client.ask("RPUSH q a"), ":1");
     let reply = client.ask("SAVE");
@@ -178,8 +179,8 @@ fn what_cannot_be_saved_is_said() {
 #[test]
 fn a_server_that_is_stopped_says_that_it_could_not_save() {
     let directory = Directory::new("save-stop");
-    obstruct(&directory);
     let server = serve(&lines(&directory, "save 1000 1000"));
+    obstruct(&directory);
     let error = server.stop().expect_err("there is no file");
     assert!(matches!(&error, ServerError::Unsaved(_)), "{error}");
 }

@@ -14,12 +14,17 @@ _tidegate() {
         --aof-load-truncated) values='yes no' ;;
         --aof-load-unverified) values='yes no' ;;
         --replica-ignore-unsupported-keys) values='yes no' ;;
+        --stop-writes-on-bgsave-error) values='yes no' ;;
         --enable-debug-command) values='no yes local' ;;
         --enable-protected-configs) values='no yes local' ;;
         --latency-tracking) values='yes no' ;;
         --loglevel) values='debug verbose notice warning' ;;
         --daemonize) values='yes no' ;;
         --supervised) values='no systemd auto' ;;
+        --allow-replicaof-command) values='no yes local' ;;
+        --replica-serve-stale-data) values='yes no' ;;
+        --replica-announced) values='yes no' ;;
+        --replica-safe-restart) values='yes no' ;;
         --check-config) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         check) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
         repair) mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
@@ -119,6 +124,8 @@ _tidegate() {
             --append-reserve
             --dbfilename
             --replica-ignore-unsupported-keys
+            --save
+            --stop-writes-on-bgsave-error
             --queue-policy
             --channel-policy
             --queue-dedup-messages-max
@@ -137,6 +144,25 @@ _tidegate() {
             --supervised
             --pidfile
             --dir
+            --replicaof
+            --masterauth
+            --masteruser
+            --allow-replicaof-command
+            --replica-serve-stale-data
+            --replica-priority
+            --replica-announced
+            --replica-announce-ip
+            --replica-announce-port
+            --repl-backlog-size
+            --repl-backlog-ttl
+            --repl-timeout
+            --repl-ping-replica-period
+            --repl-diskless-sync-delay
+            --replica-safe-restart
+            --write-ack-replicas
+            --write-ack-timeout-ms
+            --min-replicas-to-write
+            --min-replicas-max-lag
 ' -- "$current")
     fi
 }

@@ -5,17 +5,20 @@
 use super::Broker;
 use crate::client_id::ClientId;
 use crate::clock::Now;
+use crate::commands::load_rdb::{RdbLoad, load_rdb};
 use crate::commands::replay;
 use crate::effects::EffectsReader;
-use crate::engine::CommandError;
+use crate::engine::wait;
 use crate::keyspace::{DbIndex, SavedPart, Value};
-use crate::note::Note;
+use crate::note::{Note, StreamPlace};
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::Queue;
 use crate::queueing::Queues;
+use crate::rdb::RdbError;
 use crate::resp::{Limits, Output, Parsed, RequestParser};
 use crate::settings::policy_text;
+use crate::state::State;
 use crate::value::Kind;
 use log::{info, warn};
 use std::collections::BTreeMap;
@@ -56,12 +59,19 @@ impl Broker {
         self.state.keyspace.effects.take_into(reader, to);
     }
 
-    /// Records that the broker stops in an orderly way, if anything is in flight: after the next start the last
-    /// delivery of these messages does not count. To be called before the last `take_effects`.
+    /// Records that the broker stops in an orderly way: after the next start the last delivery of messages in
+    /// flight does not count, and the replication stream is known to end here. To be called before the last `take_effects`.
     pub fn record_stop(&mut self) {
-        let keyspace = &mut self.state.keyspace;
-        if keyspace.in_flight_len() > 0 {
+        let State { keyspace, replication, .. } = &mut self.state;
+        replication.take_effects(keyspace);
+        if keyspace.in_flight_len() > 0 && !keyspace.is_following() {
             keyspace.effects.note(0, &Note::Stopped);
+        }
+        if replication.has_stream() {
+            let db = replication.link.as_ref().map_or(0, |link| link.db);
+            let id = replication.history.id.as_bytes().to_vec();
+            let offset = replication.offset();
+            keyspace.effects.note(0, &Note::Stream(StreamPlace { id, offset, db }));
         }
     }
 
@@ -98,14 +108,17 @@ impl Broker {
         self.state.keyspace.effects.held_bytes()
     }
 
-    /// The turn's changes are as durable as promised: their replies may be sent.
+    /// The turn's changes are as durable as promised: their replies may be sent, unless replicas must have the
+    /// changes first. Call `end_turn` before.
     pub fn release_changed(&mut self) {
         self.state.clients.release_changed();
+        wait::end_acknowledged_at_once(&mut self.state);
     }
 
-    /// The turn's changes are not durable yet: their replies and all later ones wait.
+    /// The turn's changes are not durable yet: their replies and all later ones wait. Call `end_turn` before.
     pub fn hold_changed(&mut self) {
         self.state.clients.hold_changed();
+        wait::end_acknowledged_at_once(&mut self.state);
     }
 
     /// A sync begins that covers all changes so far. Its number must be above the previous ones.
@@ -113,9 +126,12 @@ impl Broker {
         self.state.clients.begin_sync(sync);
     }
 
-    /// A sync has succeeded: replies that wait for it or for an earlier one may be sent.
+    /// A sync has succeeded: replies that wait only for it or for an earlier one may be sent.
     pub fn finish_sync(&mut self, sync: u64) {
-        self.state.clients.finish_sync(sync);
+        let State { clients, acknowledged, .. } = &mut self.state;
+        if clients.finish_sync(sync, acknowledged) {
+            wait::end_acknowledged(&mut self.state);
+        }
     }
 
     /// The syncs in progress are useless: their replies wait for another one.
@@ -123,12 +139,20 @@ impl Broker {
         self.state.clients.fail_syncs();
     }
 
-    /// Nothing is promised any more: all replies may be sent.
-    pub fn release_all(&mut self) {
-        self.state.clients.release_all();
+    /// That the changes held so far are written is enough: replies that wait only for syncs may be sent.
+    pub fn release_written(&mut self) {
+        let State { clients, acknowledged, .. } = &mut self.state;
+        clients.release_written(acknowledged);
     }
 
-    /// Whether any reply waits for a sync.
+    /// Nothing is promised about the disk any more: replies that wait only for syncs may be sent.
+    pub fn release_all(&mut self) {
+        self.release_changed();
+        self.fail_syncs();
+        self.release_written();
+    }
+
+    /// Whether any reply waits for a sync or for replicas.
     pub fn has_held(&self) -> bool {
         self.state.clients.has_held()
     }
@@ -200,8 +224,10 @@ impl Broker {
             match parser.parse(rest, Limits::NONE) {
                 Ok(Parsed::Request { end }) => {
                     let request = parser.request(rest);
-                    let ran = replay::replay(&mut self.state, self.table, db, &request, &mut reply);
-                    ran.map_err(|error| failed(request.name(), text_of(&error)))?;
+                    let source = replay::Source::files();
+                    let state = &mut self.state;
+                    let ran = replay::replay(state, self.table, db, &request, &mut reply, source);
+                    ran.map_err(|error| failed(request.name(), error.to_text()))?;
                     at += end;
                 }
                 Ok(Parsed::Nothing { end }) => at += end,
@@ -215,11 +241,37 @@ impl Broker {
         Ok(())
     }
 
+    /// Loads the next bytes of data in the RDB format; about a megabyte takes a few milliseconds. Returns their
+    /// number up to its end, which is all of them before that. Like `replay`, it is ended by `end_replay`.
+    ///
+    /// # Errors
+    /// The data is damaged, or this broker cannot hold it. What was before that in the input is loaded.
+    pub fn load_rdb(&mut self, load: &mut RdbLoad, bytes: &[u8]) -> Result<usize, RdbError> {
+        self.state.keyspace.begin_replay();
+        load_rdb(&mut self.state, self.table, load, bytes)
+    }
+
+    /// Data of an earlier process was there, even if it is empty: see `replica-safe-restart`.
+    pub fn mark_loaded(&mut self) {
+        self.state.replication.is_fresh = false;
+    }
+
     /// Ends the loading of append files: from now on policies apply, and messages in flight are returned to
     /// their queues. Their return is recorded if effects are.
     pub fn end_replay(&mut self, now: Now) {
-        let keyspace = &mut self.state.keyspace;
+        let State { keyspace, replication, random, .. } = &mut self.state;
+        if let Some(place) = keyspace.take_recorded_stream() {
+            replication.resume(keyspace, place, || random.next());
+        }
+        if replication.is_replica() {
+            // Its primary goes on from here.
+            keyspace.start_queue_clock(now);
+            keyspace.begin_following();
+            return;
+        }
         Queues::new(keyspace).end_replay(now);
+        let changes = self.state.keyspace.changes();
+        self.state.persistence.saves.begin_count(changes);
         self.state.show_policies();
         self.compare_policies();
     }
@@ -327,9 +379,4 @@ impl Broker {
     pub fn end_snapshot(&mut self) {
         self.state.keyspace.end_snapshot();
     }
-}
-
-/// The text of an error reply.
-pub(super) fn text_of(error: &CommandError) -> String {
-    String::from_utf8_lossy(&error.to_bytes()).into_owned()
 }

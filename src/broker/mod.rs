@@ -7,28 +7,32 @@
 //!
 //! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before
 //! authentication. `broker/durability.rs` is the interface for a journal, [`turn`] has the order of a turn with
-//! one, `broker/rdb.rs` loads data in Redis' binary format, `broker/saves.rs` is for writing it, and
-//! `broker/interfaces.rs` is for HTTP.
+//! one, `broker/saves.rs` is for RDB files, and `broker/interfaces.rs` is for HTTP.
+//! `broker/feeding.rs` and `broker/following.rs` are the two roles of replication.
 
+mod acknowledgement;
 mod durability;
+mod feeding;
+mod following;
 #[cfg(feature = "http")]
 mod interfaces;
 mod output;
-mod rdb;
 mod saves;
+mod snapshot_loading;
 mod strangers;
 mod timers;
 pub mod turn;
 
 pub use crate::acl::UserFault;
+pub use crate::commands::load_rdb::{RdbLoad, RdbSummary};
 pub use crate::persistence::SnapshotUse;
 pub use durability::{Contents, ReplayError};
-pub use rdb::{RdbLoad, RdbSummary};
 
+use snapshot_loading::SnapshotLoading;
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{Client, CloseReason, Peer, Wait, Wants};
+use crate::clients::{Client, ClientRole, CloseReason, Peer, Wait, Wants};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
 use crate::engine::{Found, Table};
@@ -49,6 +53,8 @@ pub struct Broker {
     parser: RequestParser,
     /// Whether more values are due, so that the next turn must not wait.
     has_due_expiries: bool,
+    /// The snapshot of a primary that is being loaded.
+    snapshot_loading: Option<Box<SnapshotLoading>>,
     /// The time of the next check for idle clients, in microseconds of the monotonic clock.
     next_idle_check_us: u64,
 }
@@ -66,12 +72,14 @@ impl Broker {
         for fault in &user_faults {
             log::error!("nobody is let in: {}", fault.reason);
         }
+        commands::begin_role(&mut state, now);
         Broker {
             state,
             table,
             user_faults,
             parser: RequestParser::default(),
             has_due_expiries: false,
+            snapshot_loading: None,
             next_idle_check_us: 0,
         }
     }
@@ -127,10 +135,17 @@ impl Broker {
         wait::stop(&mut self.state, id);
         open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
+        self.state.acknowledged.remove(id);
         monitor::stop(&mut self.state, id);
         let closing = self.state.clients.get(id).and_then(|client| client.closing);
-        if ![Some(reason), closing].contains(&Some(CloseReason::Shutdown)) {
+        // On a replica they are the primary's.
+        if ![Some(reason), closing].contains(&Some(CloseReason::Shutdown))
+            && !self.state.keyspace.is_following()
+        {
             self.return_messages(id);
+        }
+        if self.state.replication.is_link(id) {
+            self.lose_link(now);
         }
         // A client that waited in line behind it may be next.
         wake::follow_up(&mut self.state, self.table, now);
@@ -216,6 +231,9 @@ impl Broker {
     /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget for the turn
     /// is used up. Returns how many bytes were used.
     fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
+        if self.state.replication.is_link(id) {
+            return self.run_link(id, bytes, now);
+        }
         self.resume_parser(id);
         let mut reply = self.state.clients.lend_output(id);
         let owed_before = reply.len();
@@ -336,7 +354,9 @@ impl Broker {
 
     fn check_query_limit(&mut self, id: ClientId) {
         let limit = self.state.settings.query_buffer_bytes_max;
-        if let Some(client) = self.state.clients.get(id) {
+        if let Some(client) = self.state.clients.get(id)
+            && client.role != ClientRole::Primary
+        {
             let queued = client.transaction.as_ref().map_or(0, |t| t.queued_bytes);
             if (client.input.len() + queued) as u64 > limit {
                 self.state.clients.close(id, CloseReason::QueryLimit);
@@ -365,6 +385,7 @@ impl Broker {
     /// Then runs the rest of the input of clients that had to wait, each within the budget of a turn.
     pub fn settle(&mut self, now: Now) {
         self.state.keyspace.work.begin_turn(self.state.settings.turn_work_max);
+        self.release_acknowledged();
         self.run_timers(now);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };

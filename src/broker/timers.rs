@@ -1,7 +1,8 @@
 //! The timers of a broker: when each is due, and what it does.
 
 use super::Broker;
-use crate::clients::CloseReason;
+use super::feeding::TICK_US;
+use crate::clients::{ClientRole, CloseReason};
 use crate::clock::Now;
 use crate::deadlines::timers;
 use crate::engine::{gates, wait, wake};
@@ -31,12 +32,16 @@ timers! {
         Pause,
         /// A client's wait ends.
         Wait,
+        /// Replicas have not acknowledged a change in time.
+        Acknowledgement,
         /// The wait of an AUTH ends.
         AuthDelay,
         /// Refused passwords are forgotten.
         AuthForget,
         /// A client has not authenticated in time.
         Stranger,
+        /// The times of replicas, and of the link to the primary.
+        Replication,
         /// A client's output has been above the soft limit for too long.
         SoftLimit,
     }
@@ -47,10 +52,16 @@ impl Broker {
     pub fn has_backlog(&self) -> bool {
         // Ready keys may have been left because there was no disk space for the change.
         let has_ready = self.state.keyspace.has_signals() && !gates::is_serving_paused(&self.state);
+        let keyspace = &self.state.keyspace;
+        let has_chores = match keyspace.is_following() {
+            true => keyspace.has_chores_of_replica(),
+            false => self.has_due_expiries || keyspace.has_chores(),
+        };
         self.state.clients.has_backlog()
-            || self.has_due_expiries
-            || self.state.keyspace.has_chores()
+            || has_chores
+            || self.state.acknowledged.has_news()
             || has_ready
+            || (self.state.replication.is_active() && self.has_work_for_replicas())
     }
 
     /// How long until something is due; `None` if nothing ever is.
@@ -66,6 +77,8 @@ impl Broker {
     fn due_in_us(&self, timer: Timer, now: Now) -> Option<u64> {
         let State { settings, clients, keyspace, pause, wait_deadlines, .. } = &self.state;
         let at = match timer {
+            // A primary decides.
+            Timer::Expiry | Timer::Queue if keyspace.is_following() => None,
             // These two do not use the monotonic clock alone.
             Timer::Expiry => {
                 let expires_ms = keyspace.next_expiry_ms()?;
@@ -76,9 +89,11 @@ impl Broker {
             Timer::Idle => Some(self.next_idle_check_us),
             Timer::Pause => pause.map(|pause| pause.until_us),
             Timer::Wait => wait_deadlines.next(),
+            Timer::Acknowledgement => self.next_late_us(),
             Timer::AuthDelay => clients.next_auth_delay_us(),
             Timer::AuthForget => self.state.auth_failures.next_us(settings),
             Timer::Stranger => self.next_stranger_due_us(),
+            Timer::Replication => self.state.replication.next_due_us(settings),
             Timer::SoftLimit => clients.next_soft_limit_us(),
         };
         at.map(|at| at.saturating_sub(now.monotonic_us))
@@ -94,11 +109,13 @@ impl Broker {
                 Timer::Queue => {}
                 Timer::Pause => self.end_pause(now),
                 Timer::Wait => self.end_waits(now),
+                Timer::Acknowledgement => self.end_late_changes(now),
                 Timer::AuthDelay => self.state.clients.end_auth_delays(now.monotonic_us),
                 Timer::AuthForget => {
                     self.state.auth_failures.forget(&self.state.settings, now.monotonic_us);
                 }
                 Timer::Stranger => self.close_late_strangers(now),
+                Timer::Replication => self.tick_replication(now),
                 Timer::SoftLimit => self.state.clients.close_too_slow(now.monotonic_us),
             }
         }
@@ -110,16 +127,32 @@ impl Broker {
         if self.state.persistence.loading.is_some() {
             return;
         }
-        let keyspace = &mut self.state.keyspace;
+        let State { replication, acknowledged, keyspace, .. } = &mut self.state;
+        if replication.is_active() && replication.has_slept(now.monotonic_us) {
+            acknowledged.distrust_up_to(replication.offset());
+        }
         if let Some(step_ms) = keyspace.set_time(now) {
             info!(
                 "the system clock was set by {step_ms} ms; queues continue by the monotonic clock"
             );
             keyspace.effects.note(0, &Note::Calendar { ahead_ms: keyspace.calendar_ahead_ms() });
         }
+        if keyspace.is_following() {
+            keyspace.do_chores_of_replica();
+            return;
+        }
         self.has_due_expiries = !keyspace.expire(EXPIRED_PER_TURN_MAX);
         queueing::do_chores(&mut self.state);
         wake::follow_up(&mut self.state, self.table, now);
+    }
+
+    fn tick_replication(&mut self, now: Now) {
+        let replication = &mut self.state.replication;
+        if replication.is_active() && replication.tick_due_us <= now.monotonic_us {
+            replication.tick_due_us = now.monotonic_us + TICK_US;
+            self.tick_replicas(now);
+            self.tick_link(now);
+        }
     }
 
     fn end_pause(&mut self, now: Now) {
@@ -147,6 +180,7 @@ impl Broker {
         for id in self.state.clients.ids() {
             let is_idle = self.state.clients.get(id).is_some_and(|client| {
                 client.blocked.is_none()
+                    && client.role == ClientRole::Client
                     && !client.is_subscriber()
                     && !client.is_monitor
                     && !self.state.keyspace.holds_any(id)

@@ -2,6 +2,7 @@
 
 use super::close_reason::CloseReason;
 use super::consuming::Consuming;
+use super::holds::LastChange;
 use super::outbox::Outbox;
 use super::wait::{Blocked, Wait};
 use crate::acl::{UserId, Users};
@@ -73,6 +74,15 @@ impl Peer {
         }
     }
 
+    /// The peer's address without its port.
+    pub fn host(&self) -> String {
+        match self {
+            Peer::Tcp { addr, .. } => addr.ip().to_canonical().to_string(),
+            Peer::Unix { path, .. } => path.display().to_string(),
+            Peer::InProcess => "in-process".into(),
+        }
+    }
+
     /// Our own address as CLIENT LIST shows it.
     pub fn laddr(&self) -> String {
         match self {
@@ -116,6 +126,18 @@ pub(crate) enum ReplyMode {
     SkipNext,
     /// Skips the reply of the current command.
     Skip,
+}
+
+/// The part that a connection has in replication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ClientRole {
+    /// None: it is a client.
+    #[default]
+    Client,
+    /// A replica is at its other end.
+    Replica,
+    /// Our primary is.
+    Primary,
 }
 
 /// What a client reports about itself.
@@ -182,6 +204,11 @@ pub(crate) struct Client {
     /// The user whose rights it has.
     pub user: UserId,
     pub is_authenticated: bool,
+    pub role: ClientRole,
+    /// Whether its output is a snapshot for a replica.
+    pub(super) receives_snapshot: bool,
+    /// Bytes of the stream that a replica has not got, besides its output.
+    pub(super) unsent_stream_bytes: u64,
     /// Its AUTH has waited for long enough, and runs next.
     pub is_auth_delay_over: bool,
     pub is_monitor: bool,
@@ -209,6 +236,8 @@ pub(crate) struct Client {
     pub last_command: Option<&'static str>,
     /// The number of the latest input: see `inputs.rs`.
     pub input_number: u64,
+    /// Its latest change that was recorded.
+    pub(super) last_change: LastChange,
     /// Whether bytes arrived while the client waited, and were not read yet.
     pub(super) has_early_input: bool,
     /// State for at-least-once delivery, if the client takes such messages.
@@ -234,6 +263,9 @@ impl Client {
             db: 0,
             user: UserId::DEFAULT,
             is_authenticated: false,
+            role: ClientRole::Client,
+            receives_snapshot: false,
+            unsent_stream_bytes: 0,
             is_auth_delay_over: false,
             is_monitor: false,
             no_evict: false,
@@ -251,6 +283,7 @@ impl Client {
             last_active_us: now_us,
             last_command: None,
             input_number: 0,
+            last_change: LastChange::default(),
             has_early_input: false,
             consuming: None,
             stranger: None,
@@ -338,6 +371,7 @@ impl Client {
                     | CloseReason::Idle
                     | CloseReason::AuthTimeout
                     | CloseReason::ConnectionFailed
+                    | CloseReason::RoleChanged
                     | CloseReason::Tls(_)
             )
         )

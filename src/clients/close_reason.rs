@@ -60,6 +60,21 @@ pub enum CloseReason {
     /// A newer client takes its place.
     #[error("unauthenticated for longest, when a newer client needed its place")]
     Displaced,
+    /// The broker has another role in replication now.
+    #[error("the role in replication changed")]
+    RoleChanged,
+    /// The snapshot for a replica cannot be completed.
+    #[error("its snapshot cannot be completed")]
+    SnapshotLost,
+    /// A peer that only wanted a snapshot has it.
+    #[error("it has its snapshot")]
+    SnapshotSent,
+    /// A replica or primary has been silent for `repl-timeout` seconds.
+    #[error("silent for `repl-timeout`")]
+    ReplicaTimeout,
+    /// What the primary sent cannot be followed.
+    #[error("what the primary sent cannot be followed")]
+    StreamBroken,
     /// The server stops. Messages in flight stay so.
     #[error("the server shuts down")]
     Shutdown,
@@ -79,6 +94,9 @@ impl CloseReason {
                 | CloseReason::AuthTimeout
                 | CloseReason::AuthErrors
                 | CloseReason::Displaced
+                | CloseReason::SnapshotLost
+                | CloseReason::ReplicaTimeout
+                | CloseReason::StreamBroken
         )
     }
 
@@ -93,6 +111,7 @@ impl CloseReason {
                 | CloseReason::PeerClosed
                 | CloseReason::Shutdown
                 | CloseReason::Denied
+                | CloseReason::SnapshotSent
                 | CloseReason::AuthErrors
                 | CloseReason::Displaced
         )

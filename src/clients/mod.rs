@@ -12,17 +12,18 @@ mod holds;
 mod inputs;
 mod outbox;
 mod output_limit;
+mod replicas;
 mod slow_subscriber;
 mod strangers;
 mod wait;
 
 pub(crate) use auth_failures::AuthFailures;
-pub(crate) use client::{Client, Identity, ReplyMode, Subscriptions, Transaction};
+pub(crate) use client::{Client, ClientRole, Identity, ReplyMode, Subscriptions, Transaction};
 pub use client::{Peer, PeerCredentials};
 pub use close_reason::{CloseReason, TlsFailure};
 pub(crate) use consuming::Consumer;
 pub use outbox::Outbox;
-pub(crate) use wait::{Blocked, Wait, Wants};
+pub(crate) use wait::{Blocked, ReplicasWanted, Wait, Wants};
 
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
@@ -30,7 +31,7 @@ use crate::resp::{Output, Protocol};
 use crate::settings::OutputLimit;
 use crate::slack;
 use holds::Holds;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Buffers kept for later output; each saves an allocation.
 const SPARE_BUFFERS_MAX: usize = 64;
@@ -64,6 +65,14 @@ pub(crate) struct Clients {
     paused: BTreeMap<u64, ClientId>,
     last_paused: u64,
     holds: Holds,
+    /// Whether the reply that the running command writes reports a change that replicas must have.
+    is_report_due: bool,
+    /// Clients that wait for acknowledgements (WAIT).
+    acknowledgement_waits: BTreeSet<ClientId>,
+    /// Whether one has begun to, and replicas were not asked since.
+    has_begun_to_wait: bool,
+    /// Whether one has begun to before the end of the turn of its latest change.
+    has_undecided_waits: bool,
     /// Clients that must authenticate, by the moment since when.
     strangers: Deadlines<ClientId>,
     /// When clients whose AUTH waits may run it.
@@ -202,6 +211,7 @@ impl Clients {
 
     /// Replies to a waiting client. CLIENT REPLY OFF and SKIP apply, as to any reply.
     pub(crate) fn answer(&mut self, id: ClientId, write: impl FnOnce(&mut Output)) {
+        let is_report = std::mem::take(&mut self.is_report_due);
         let Some(client) = self.get_mut(id) else { return };
         match client.reply_mode {
             ReplyMode::Off => write(&mut Output::default()),
@@ -210,8 +220,13 @@ impl Clients {
                 write(&mut Output::default());
             }
             ReplyMode::On | ReplyMode::SkipNext => {
+                let start = client.outbox.len();
                 self.write(id, write);
-                self.get_mut(id).into_iter().for_each(|client| client.outbox.end_answer());
+                let Some(client) = self.get_mut(id) else { return };
+                client.outbox.end_answer();
+                if is_report {
+                    client.outbox.report_from(start);
+                }
             }
         }
     }
@@ -261,6 +276,7 @@ impl Clients {
         let Some(client) = find_mut(&mut self.slots, id) else { return };
         if client.is_gone() {
             lent.clear();
+            client.outbox.forget();
         }
         let mut behind = client.outbox.take_back(lent, is_answered);
         mark_dirty(client, &mut self.dirty);
@@ -433,6 +449,10 @@ impl Clients {
         match blocked {
             Blocked::Pause(place) => drop(self.paused.insert(place, id)),
             Blocked::AuthDelay(until_us) => self.auth_delays.insert(until_us, id),
+            Blocked::Call(ref wait) if matches!(wait.wants, Wants::Replicas(_)) => {
+                self.acknowledgement_waits.insert(id);
+                (self.has_begun_to_wait, self.has_undecided_waits) = (true, true);
+            }
             Blocked::Call(_) => {}
         }
         client.blocked = Some(blocked);
@@ -450,7 +470,12 @@ impl Clients {
         let blocked = self.get_mut(id)?.blocked.take()?;
         self.end_block(id);
         match blocked {
-            Blocked::Call(wait) => Some(wait),
+            Blocked::Call(wait) => {
+                if matches!(wait.wants, Wants::Replicas(_)) {
+                    self.acknowledgement_waits.remove(&id);
+                }
+                Some(wait)
+            }
             Blocked::Pause(place) => {
                 self.paused.remove(&place);
                 None

@@ -1,14 +1,20 @@
 //! `client-output-buffer-limit`: closes slow readers before they fill the memory.
 
-use super::Client;
+use super::{Client, ClientRole};
 use crate::settings::OutputLimit;
 
 impl Client {
     /// Whether the client's output exceeds the limits of its class: the hard limit at once, the soft one
     /// after its time. As in Redis, shared messages count in full.
     pub(super) fn check_output_limit(&mut self, limits: &[OutputLimit; 3], now_us: u64) -> bool {
-        let limit = if self.is_subscriber() { &limits[2] } else { &limits[0] };
-        let owed = self.outbox.len() as u64;
+        let limit = match self.role {
+            ClientRole::Replica => &limits[1],
+            _ if self.is_subscriber() => &limits[2],
+            _ => &limits[0],
+        };
+        // A snapshot is made as fast as it is sent, so that it needs no limit.
+        let output = if self.receives_snapshot { 0 } else { self.outbox.len() as u64 };
+        let owed = output + self.unsent_stream_bytes;
         if limit.hard_bytes > 0 && owed > limit.hard_bytes {
             return true;
         }

@@ -48,10 +48,19 @@ pub(crate) enum Wants {
     Move,
     /// Capacity for this many messages of a push, in a queue that was full under this policy.
     Capacity { policy: Arc<QueuePolicy>, messages: usize },
-    /// Acknowledgements of replicas (WAIT). There are none, so only its deadline ends the wait.
-    Replicas,
     /// The end of a save (SAVE), which `wait::end_save` reports.
     Save,
+    /// That the client's latest change is acknowledged (WAIT, WAITAOF).
+    Replicas(ReplicasWanted),
+}
+
+/// The acknowledgements that a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplicasWanted {
+    /// So many replicas have the change.
+    Received { replicas: usize },
+    /// So many replicas have it on their disks, and this broker on its own, if that is wanted too.
+    OnDisk { replicas: usize, is_local: bool },
 }
 
 impl Wait {

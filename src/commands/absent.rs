@@ -1,26 +1,18 @@
-//! Commands that graphical clients and test harnesses send to every server: modules, functions,
-//! scripts and replicas. None of these exist here. The replies are those of a
-//! redis-server without any.
+//! Commands that graphical clients and test harnesses send to every server: modules, functions and scripts.
+//! None of these exist here. The replies are those of a redis-server without any.
 
 use super::help;
-use crate::clients::Wants;
-use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
-use crate::engine::Group::{Generic, Scripting, Server};
+use crate::engine::Arg::{Many, OptionalNamed, OptionalWord};
+use crate::engine::Group::{Scripting, Server};
 use crate::engine::syntax::SYNC;
 use crate::engine::tips::{
     ALL_NODES_SUCCEED, ALL_SHARDS_SUCCEED, ONE_SHARD_SUCCEEDS, ORDER_VARIES,
 };
-use crate::engine::wait;
 use crate::engine::{Arguments, Command, CommandError, Context, is_word};
-use crate::resp::{Request, parse_integer};
-use std::iter;
+use crate::resp::Request;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
-    Command::new("wait", 3, wait_for_replicas).group(Generic).since("3.0.0").blocking().category("connection")
-        .args(&[One("numreplicas"), One("timeout")])
-        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .says("Waits for acknowledgements of replicas; there are none."),
     Command::container("module", MODULE).group(Server).since("4.0.0")
         .says("A container for commands about modules."),
     Command::container("function", FUNCTION).group(Scripting).since("7.0.0")
@@ -65,25 +57,6 @@ static SCRIPT: &[Command] = &[
     Command::new("script|help", 2, script_help).group(Scripting).since("5.0.0").anytime()
         .says("Returns help on the subcommands."),
 ];
-
-/// Waits for replicas. As there are none, the wait ends at its timeout.
-fn wait_for_replicas(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
-    const NO_TIMEOUT: CommandError =
-        CommandError::text("ERR timeout is not an integer or out of range");
-    // Redis truncates the number to 32 bits: some large ones become zero or negative.
-    let mut args = Arguments::of(request);
-    let replicas = args.integer()? as i32;
-    let timeout_ms = parse_integer(args.required()?).ok_or(NO_TIMEOUT)?;
-    let timeout_ms = u64::try_from(timeout_ms).map_err(|_| CommandError::TimeoutNegative)?;
-    if replicas <= 0 || !ctx.origin.may_wait() {
-        ctx.reply.integer(0);
-        return Ok(());
-    }
-    let timeout_us = timeout_ms.saturating_mul(1000);
-    let deadline_us = (timeout_us > 0).then(|| ctx.now.monotonic_us.saturating_add(timeout_us));
-    wait::begin(ctx, request, Wants::Replicas, iter::empty(), deadline_us);
-    Ok(())
-}
 
 fn nothing(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.array(0);

@@ -160,7 +160,10 @@ fn unblock(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let number = integer(number)?;
     let target = u64::try_from(number).ok().and_then(|number| ctx.state.clients.find(number));
     let is_unblocked = match target {
-        Some(target) if with_error => wait::end_with_error(ctx.state, target),
+        Some(target) if with_error => {
+            const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
+            wait::end_with_error(ctx.state, target, ERROR)
+        }
         Some(target) => wait::time_out(ctx.state, target),
         None => false,
     };

@@ -1,7 +1,7 @@
 //! CLIENT LIST and CLIENT INFO: the connected clients, one per line.
 //! <https://redis.io/docs/latest/commands/client-list/>
 
-use crate::clients::Client;
+use crate::clients::{Client, ClientRole};
 use crate::engine::{Arguments, CommandError, Context, client_line, integer, is_word};
 use crate::resp::Request;
 
@@ -10,8 +10,8 @@ use crate::resp::Request;
 pub(super) enum Kind {
     Normal,
     PubSub,
-    /// A primary or replica: a valid type without clients.
-    Replication,
+    Primary,
+    Replica,
 }
 
 impl Kind {
@@ -20,16 +20,20 @@ impl Kind {
         match arg {
             arg if is_word(arg, "normal") => Ok(Kind::Normal),
             arg if is_word(arg, "pubsub") => Ok(Kind::PubSub),
-            arg if ["master", "replica", "slave"].iter().any(|name| is_word(arg, name)) => {
-                Ok(Kind::Replication)
-            }
+            arg if is_word(arg, "master") => Ok(Kind::Primary),
+            arg if is_word(arg, "replica") || is_word(arg, "slave") => Ok(Kind::Replica),
             _ => Err(CommandError::quoting("ERR Unknown client type '", arg, "'")),
         }
     }
 
     /// Returns the type of a client.
     pub(super) fn of(client: &Client) -> Kind {
-        if client.is_subscriber() { Kind::PubSub } else { Kind::Normal }
+        match client.role {
+            ClientRole::Primary => Kind::Primary,
+            ClientRole::Replica => Kind::Replica,
+            ClientRole::Client if client.is_subscriber() => Kind::PubSub,
+            ClientRole::Client => Kind::Normal,
+        }
     }
 }
 

@@ -132,10 +132,11 @@ fn set(
     let expires_ms = given_ms.and_then(|given_ms| given_ms.checked_add(base_ms));
     let expires_ms = expires_ms.ok_or_else(|| invalid_time(ctx.found.command))?;
 
+    let is_past = ctx.is_past(expires_ms);
     let keyspace = &mut ctx.state.keyspace;
     let is_set = keyspace.get(ctx.db, key).is_some()
         && conditions.hold(keyspace.expiry(ctx.db, key).flatten(), expires_ms);
-    if is_set && expires_ms <= ctx.now.unix_ms() {
+    if is_set && is_past {
         // Removes everything at the key, as if it expired now.
         Queues::new(keyspace).clear_hidden(ctx.db, key);
         keyspace.remove(ctx.db, key);

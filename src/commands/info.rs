@@ -134,7 +134,8 @@ static MEMORY: &[Line] = &[
     Fixed("1.00", &["allocator_rss_ratio"]), zeros(&["allocator_rss_bytes"]),
     Fixed("1.00", &["rss_overhead_ratio"]), zeros(&["rss_overhead_bytes"]),
     figure("mem_fragmentation_ratio"), figure("mem_fragmentation_bytes"),
-    zeros(&["mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers"]),
+    zeros(&["mem_not_counted_for_evict"]), figure("mem_replication_backlog"),
+    renamed("mem_total_replication_buffers", "mem_replication_backlog"),
     zeros(&["mem_clients_slaves"]), figure("mem_clients_normal"),
     zeros(&["mem_cluster_links", "mem_aof_buffer"]), figure("mem_allocator"),
     zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]),
@@ -172,7 +173,7 @@ static STATS: &[Line] = &[
     figure("instantaneous_input_kbps"), figure("instantaneous_output_kbps"),
     Fixed("0.00", &["instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"]),
     figure("eventloop_cycles"), figure("eventloop_duration_sum"), figure("eventloop_duration_max"),
-    figure("rejected_connections"), zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]),
+    figure("rejected_connections"), figure("sync_full"), figure("sync_partial_ok"), figure("sync_partial_err"),
     figure("expired_keys"), Fixed("0.00", &["expired_stale_perc"]),
     zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]),
     zeros(&["evicted_keys", "evicted_clients", "total_eviction_exceeded_time"]),
@@ -194,15 +195,23 @@ static STATS: &[Line] = &[
     // Not in Redis.
     figure("auth_delayed"), figure("auth_delay_addresses"), figure("unauthenticated_timeout_disconnections"),
     figure("unauthenticated_errors_disconnections"), figure("unauthenticated_clients_displaced"),
+    figure("write_ack_pending_turns"), figure("write_ack_held_replies"), figure("write_ack_timed_out_replies"),
 ];
 
 #[rustfmt::skip]
 static REPLICATION: &[Line] = &[
-    Fixed("master", &["role"]), zeros(&["connected_slaves"]), Fixed("no-failover", &["master_failover_state"]),
-    // There are no replicas, so the run and its replication history are the same.
-    renamed("master_replid", "run_id"), Fixed("0000000000000000000000000000000000000000", &["master_replid2"]),
-    zeros(&["master_repl_offset"]), Fixed("-1", &["second_repl_offset"]), zeros(&["repl_backlog_active"]),
-    Fixed("1048576", &["repl_backlog_size"]), zeros(&["repl_backlog_first_byte_offset", "repl_backlog_histlen"]),
+    figure("role"),
+    If(|state| state.replication.is_replica(), &[
+        Written(link), figure("master_last_io_seconds_ago"), Written(sync_in_progress),
+        renamed("slave_read_repl_offset", "master_repl_offset"), renamed("slave_repl_offset", "master_repl_offset"),
+        If(|state| state.replication.link.as_ref().is_some_and(|link| !link.is_up()),
+            &[figure("master_link_down_since_seconds")]),
+        Written(as_replica), Fixed("1", &["slave_read_only"]), Written(announced), figure("replica_left_out"),
+    ]),
+    figure("connected_slaves"), Written(good_replicas), Written(replicas), Fixed("no-failover", &["master_failover_state"]),
+    figure("master_replid"), figure("master_replid2"), figure("master_repl_offset"), figure("second_repl_offset"),
+    figure("repl_backlog_active"), figure("repl_backlog_size"), figure("repl_backlog_first_byte_offset"),
+    figure("repl_backlog_histlen"),
 ];
 
 #[rustfmt::skip]
@@ -408,6 +417,63 @@ fn keyspace(text: &mut Text, reading: &Reading<'_>) {
         let figures = joined(EACH_DATABASE, &DatabaseSize::of(keyspace, db));
         // Redis' avg_ttl is a sample from its expiry cycle, 0 before the first. There is no cycle here.
         text.field(format_args!("db{db}"), format_args!("{figures},avg_ttl=0"));
+    }
+}
+
+/// The primary of a replica, and whether its stream comes.
+fn link(text: &mut Text, reading: &Reading<'_>) {
+    let Some(link) = &reading.state.replication.link else { return };
+    text.field("master_host", &link.primary.host);
+    text.field("master_port", link.primary.port);
+    text.field("master_link_status", if link.is_up() { "up" } else { "down" });
+    if let Some(reason) = &link.stopped {
+        // Not in Redis, which would go on with other data.
+        // Some clients split values at commas.
+        let has_meaning = |c: char| c.is_control() || c == ',' || c == '=';
+        text.field("master_link_stopped", reason.replace(has_meaning, " "));
+    }
+}
+
+fn sync_in_progress(text: &mut Text, reading: &Reading<'_>) {
+    let link = reading.state.replication.link.as_ref();
+    let is_syncing = link.is_some_and(|link| link.is_syncing());
+    text.field("master_sync_in_progress", u8::from(is_syncing));
+}
+
+fn as_replica(text: &mut Text, reading: &Reading<'_>) {
+    text.field("slave_priority", reading.state.settings.replication.priority);
+}
+
+fn announced(text: &mut Text, reading: &Reading<'_>) {
+    text.field("replica_announced", u8::from(reading.state.settings.replication.is_announced));
+}
+
+/// How many replicas acknowledge in time, if that matters.
+fn good_replicas(text: &mut Text, reading: &Reading<'_>) {
+    let State { settings, acknowledged, .. } = reading.state;
+    let needed = &settings.acknowledgement;
+    if needed.replicas_min > 0 && needed.lag_max_s > 0 {
+        let count = acknowledged.count_within(needed.lag_max_s, reading.now.monotonic_us);
+        text.field("min_slaves_good_slaves", count);
+    }
+}
+
+/// The connected replicas. There are few.
+fn replicas(text: &mut Text, reading: &Reading<'_>) {
+    let State { replication, clients, .. } = reading.state;
+    for (number, replica) in replication.replicas.attached().enumerate() {
+        let peer = || clients.get(replica.client).map_or(String::new(), |one| one.peer.host());
+        let lag_s = reading.now.monotonic_us.saturating_sub(replica.heard_us) / 1_000_000;
+        text.field(
+            format_args!("slave{number}"),
+            format_args!(
+                "ip={},port={},state={},offset={},lag={lag_s}",
+                replica.ip.clone().unwrap_or_else(peer),
+                replica.port,
+                replica.stage.word(),
+                replica.acknowledged,
+            ),
+        );
     }
 }
 

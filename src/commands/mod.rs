@@ -24,6 +24,7 @@ mod info;
 mod keys;
 mod latency;
 mod list;
+pub(crate) mod load_rdb;
 mod memory;
 mod metrics;
 mod object;
@@ -31,6 +32,7 @@ pub(crate) mod pubsub;
 mod push;
 mod queue;
 pub(crate) mod replay;
+mod replication;
 mod restore;
 mod save;
 mod scan;
@@ -40,9 +42,11 @@ mod string;
 mod take;
 mod transaction;
 mod value_reply;
+mod wait;
 
 pub(crate) use acl::load_users;
 pub use document::{command_names, command_summaries, commands_markdown};
+pub(crate) use replication::begin_role;
 
 use crate::engine::{Command, Table};
 use std::sync::LazyLock;
@@ -62,12 +66,13 @@ static FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     expiry::COMMANDS,
     object::COMMANDS,
-    dump::COMMANDS,
     restore::COMMANDS,
+    dump::COMMANDS,
     transaction::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     server::COMMANDS,
+    replication::COMMANDS,
     save::COMMANDS,
     info::COMMANDS,
     metrics::COMMANDS,
@@ -78,6 +83,7 @@ static FAMILIES: &[&[Command]] = &[
     slowlog::COMMANDS,
     debug::COMMANDS,
     acl::COMMANDS,
+    wait::COMMANDS,
     absent::COMMANDS,
 ];
 

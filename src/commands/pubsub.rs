@@ -222,9 +222,7 @@ fn publish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
             receivers += delivery.send(subscribers, &[b"pmessage", &pattern[..], channel, message]);
         }
     }
-    ctx.state.stats.messages_delivered += receivers as u64;
-    ctx.state.keyspace.work.keys(receivers);
-    ctx.reply.count(receivers);
+    end_publish(ctx, request, receivers);
     Ok(())
 }
 
@@ -236,10 +234,18 @@ fn spublish(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         Some(subscribers) => delivery.send(subscribers, &[b"smessage", channel, message]),
         None => 0,
     };
+    end_publish(ctx, request, receivers);
+    Ok(())
+}
+
+/// Counts a published message, passes it on to replicas, and replies.
+fn end_publish(ctx: &mut Context<'_>, request: &Request<'_>, receivers: usize) {
     ctx.state.stats.messages_delivered += receivers as u64;
     ctx.state.keyspace.work.keys(receivers);
+    if ctx.state.replication.takes_published() {
+        ctx.state.replication.publish(request.args());
+    }
     ctx.reply.count(receivers);
-    Ok(())
 }
 
 /// Returns all subscribers, and the means to deliver a message on this channel.

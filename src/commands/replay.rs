@@ -1,4 +1,4 @@
-//! Runs commands from append files instead of a client.
+//! Runs commands from append files, or of a primary, instead of a client.
 //!
 //! There is no client, gate, reply or wait, and nothing expires. The input is known to be complete, so
 //! MULTI and EXEC have no effect: no client can see a state in between.
@@ -12,6 +12,20 @@ use crate::queueing::{self, Queues};
 use crate::resp::{Output, Request, parse_integer};
 use crate::state::State;
 
+/// Where a command comes from, and the time for those that count from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    pub(crate) origin: Origin,
+    pub(crate) now: Now,
+}
+
+impl Source {
+    /// Append files have only points in time.
+    pub(crate) fn files() -> Source {
+        Source { origin: Origin::Replay, now: Now::default() }
+    }
+}
+
 /// Runs one command in `db`, which a SELECT changes. Leaves `reply` empty.
 ///
 /// Accepts only commands that change data, and SELECT, MULTI, EXEC and notes.
@@ -21,8 +35,10 @@ pub(crate) fn replay(
     db: &mut DbIndex,
     request: &Request<'_>,
     reply: &mut Output,
+    source: Source,
 ) -> Result<(), CommandError> {
     let found = look_up(table, request)?;
+    state.keyspace.take_recorded_stream();
     match found.command.name {
         "multi" | "exec" => return Ok(()),
         "select" => {
@@ -42,15 +58,19 @@ pub(crate) fn replay(
     if Queues::new(keyspace).replay(*db, request) {
         return Ok(());
     }
-    let run = found.command.run.filter(|_| found.command.flags.contains(Flags::WRITE));
+    let accepted = match source.origin {
+        Origin::Primary => Flags::WRITE.with(Flags::MAY_REPLICATE),
+        _ => Flags::WRITE,
+    };
+    let run = found.command.run.filter(|_| found.command.flags.intersects(accepted));
     let run = run.ok_or(CommandError::text("ERR not a command that changes data"))?;
     let mut context = Context {
         state,
         client: ClientId::nobody(),
         db: *db,
-        now: Now::default(),
+        now: source.now,
         reply,
-        origin: Origin::Replay,
+        origin: source.origin,
         ready_key: None,
         is_waiting: false,
         found,

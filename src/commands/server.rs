@@ -1,4 +1,4 @@
-//! The server as a whole: TIME, ROLE, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
+//! The server as a whole: TIME, MONITOR, SHUTDOWN, BGREWRITEAOF, LOLWUT.
 
 use super::audit::log_action;
 use super::save::check_file;
@@ -14,8 +14,6 @@ use crate::state::{LastSave, ShutdownRequest};
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("time", 1, time).group(Server).since("2.6.0").anytime().fast().tips(VARIES)
         .says("Returns the server's time."),
-    Command::new("role", 1, role).group(Server).since("2.8.12").no_script().anytime().fast()
-        .dangerous().counts_as_admin().says("Returns the server's role in replication."),
     Command::new("monitor", 1, monitor).group(Server).since("1.0.0").per_connection().admin().no_script().anytime()
         .says("Shows all commands while they run."),
     Command::new("shutdown", -1, shutdown).group(Server).since("1.0.0").admin().no_script()
@@ -34,15 +32,6 @@ fn time(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
     ctx.reply.array(2);
     ctx.reply.bulk(itoa::Buffer::new().format(seconds).as_bytes());
     ctx.reply.bulk(itoa::Buffer::new().format(micros).as_bytes());
-    Ok(())
-}
-
-fn role(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    // A primary without replication history and replicas.
-    ctx.reply.array(3);
-    ctx.reply.bulk(b"master");
-    ctx.reply.integer(0);
-    ctx.reply.array(0);
     Ok(())
 }
 

@@ -142,6 +142,18 @@ impl Effects {
         self.is_on = self.stream.has_readers();
     }
 
+    /// Whether the commands that run record nothing of themselves: those of a primary are added as they came.
+    pub(crate) fn set_suspended(&mut self, is_suspended: bool) {
+        self.is_on = !is_suspended && self.stream.has_readers();
+    }
+
+    /// Adds a request as it came from a primary.
+    pub(crate) fn add_received(&mut self, db: DbIndex, request: &[u8]) {
+        if self.stream.has_readers() {
+            self.begin_effect(db).extend_from_slice(request);
+        }
+    }
+
     /// Begins the next command.
     #[inline]
     pub(crate) fn begin_command(&mut self) {

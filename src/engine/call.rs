@@ -2,7 +2,7 @@
 //! counters, the slow log, the monitors.
 
 use super::context::Context;
-use super::{monitor, secrets, timing};
+use super::{monitor, secrets, timing, write_gate};
 use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::queueing::{self, Queues};
@@ -42,9 +42,16 @@ pub(super) fn run(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Co
         Some(run) => run(ctx, request),
         None => Err(CommandError::Arity(command.name.to_string())),
     };
-    if ctx.state.keyspace.effects.is_on() && ctx.state.keyspace.changes() != changes_before {
-        add_effect(ctx, request);
-        ctx.state.clients.mark_change(ctx.client);
+    if ctx.state.keyspace.changes() != changes_before {
+        let is_recorded = ctx.state.keyspace.effects.is_on();
+        if is_recorded {
+            add_effect(ctx, request);
+        }
+        if ctx.state.needs_replicas() {
+            write_gate::mark_change(ctx, request);
+        } else if is_recorded {
+            ctx.state.clients.mark_change(ctx.client);
+        }
     }
     result
 }

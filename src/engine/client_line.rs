@@ -2,7 +2,7 @@
 
 use crate::acl::Users;
 use crate::client_id::ClientId;
-use crate::clients::{Client, CloseReason, Peer, PeerCredentials};
+use crate::clients::{Client, ClientRole, CloseReason, Peer, PeerCredentials};
 use crate::clock::Now;
 use std::fmt::Write;
 
@@ -96,6 +96,8 @@ fn flags(client: &Client, is_in_exec: bool) -> String {
     );
     let letters = [
         ('O', client.is_monitor),
+        ('S', client.role == ClientRole::Replica),
+        ('M', client.role == ClientRole::Primary),
         ('P', client.is_subscriber()),
         ('x', client.is_in_transaction() || is_in_exec),
         ('b', is_blocked),

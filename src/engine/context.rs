@@ -34,6 +34,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Whether a key with this expiry, in Unix milliseconds, is removed at once.
+    pub(crate) fn is_past(&self, expires_ms: i64) -> bool {
+        self.origin.may_expire() && expires_ms <= self.now.unix_ms()
+    }
+
     /// Returns the client's record. None only if the client was removed while its command ran, which
     /// the broker does not do.
     pub(crate) fn client(&self) -> Option<&Client> {

@@ -8,8 +8,10 @@ use super::gates::{self, Gate};
 use super::look_up::find;
 use super::open_transaction;
 use super::origin::Origin;
+use super::role;
 use super::table::{Found, Table};
 use super::wake::follow_up;
+use super::write_gate;
 use crate::client_id::ClientId;
 use crate::clients::{CloseReason, ReplyMode};
 use crate::clock::Now;
@@ -70,7 +72,13 @@ pub(crate) fn dispatch(
                 table,
             };
             call(&mut ctx, request);
+            if state.clients.is_report_due() {
+                write_gate::report(state, id, reply, mark);
+            }
             follow_up(state, table, now);
+            if state.replication.next_role.is_some() {
+                role::change(state, now);
+            }
             if confirms_subscription(found.command) {
                 mark = reply.mark();
             }

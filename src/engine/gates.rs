@@ -1,18 +1,19 @@
 //! The checks before a command runs, in Redis' order: arity, protection, authentication, the user's
-//! rights, memory, disk, the subscriber's restricted mode, loading, pause, open transaction.
+//! rights, memory, disk, replicas, the subscriber's restricted mode, loading, pause, open transaction.
 
 use super::access::{self, Attempt};
 use super::command::Command;
 use super::open_transaction;
 use super::table::Found;
 use crate::client_id::ClientId;
-use crate::clients::Client;
+use crate::clients::{Client, ClientRole};
 use crate::clock::Now;
 use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
 use crate::resp::{Protocol, Request};
+use crate::settings::Settings;
 use crate::state::{Pause, State};
 
 /// The result of the checks, if nothing forbids the command.
@@ -28,12 +29,19 @@ pub(crate) enum Gate {
 
 const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required.");
 const LOADING: CommandError = CommandError::text("LOADING Redis is loading the dataset in memory");
+const READ_ONLY: CommandError =
+    CommandError::text("READONLY You can't write against a read only replica.");
+const MASTER_DOWN: CommandError = CommandError::text(
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+);
 const UNSAVED: CommandError = CommandError::text(
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
      Commands that may modify the data set are disabled, because this instance is configured to report \
      errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
      Redis logs for details about the RDB error.",
 );
+const NO_REPLICAS: CommandError =
+    CommandError::text("NOREPLICAS Not enough good replicas to write.");
 const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
@@ -55,31 +63,43 @@ pub(crate) fn pass(
     }
     check_rights(state, id, Attempt { found, request }, now)?;
     let used_bytes = state.used_bytes() as u64;
-    let State { settings, clients, pause, persistence, .. } = state;
+    let State { settings, clients, pause, persistence, replication, acknowledged, .. } = state;
     let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
     let flags = command.flags;
     let in_transaction = client.is_in_transaction();
+    // Its reply would be in the stream.
+    if client.role == ClientRole::Replica && flags.intersects(Flags::WRITE.with(Flags::READONLY)) {
+        return Err(CommandError::text("ERR Replica can't interact with the keyspace"));
+    }
     if settings.maxmemory_bytes > 0
         && used_bytes > settings.maxmemory_bytes
         && takes_memory(command, client)
     {
         return Err(OUT_OF_MEMORY);
     }
-    if persistence.refusal().is_some() && is_write(command, client) {
-        refuse_unwritable(persistence)?;
-    }
-    if persistence.saves.has_failed
-        && settings.stop_writes_on_save_error
-        && !settings.save_points.is_empty()
-        && is_write(command, client)
-    {
-        return Err(UNSAVED);
+    check_disk(settings, persistence, command, client)?;
+    if does(command, client, Flags::WRITE) {
+        if replication.is_replica() {
+            return Err(READ_ONLY);
+        }
+        let needed = &settings.acknowledgement;
+        if needed.replicas_min > 0
+            && needed.lag_max_s > 0
+            && acknowledged.count_within(needed.lag_max_s, now.monotonic_us)
+                < needed.replicas_min as usize
+        {
+            return Err(NO_REPLICAS);
+        }
     }
     if client.is_subscriber()
         && client.outbox().protocol() == Protocol::Resp2
         && !flags.contains(Flags::FOR_SUBSCRIBERS)
     {
         return Err(restricted(command.name));
+    }
+    let is_stale = replication.link.as_ref().is_some_and(|link| !link.is_up());
+    if is_stale && !settings.replication.serves_stale && !flags.contains(Flags::STALE) {
+        return Err(MASTER_DOWN);
     }
     if persistence.loading.is_some() && !flags.contains(Flags::LOADING) {
         return Err(LOADING);
@@ -94,6 +114,27 @@ pub(crate) fn pass(
         return Ok(Gate::Queue);
     }
     Ok(Gate::Run { db: client.db, marks_use: !client.no_touch })
+}
+
+/// Checks that a change can be written, or that the last save of all data was.
+#[inline]
+fn check_disk(
+    settings: &Settings,
+    persistence: &Persistence,
+    command: &Command,
+    client: &Client,
+) -> Result<(), CommandError> {
+    if persistence.refusal().is_some() && is_write(command, client) {
+        refuse_unwritable(persistence)?;
+    }
+    if persistence.saves.has_failed
+        && settings.stop_writes_on_save_error
+        && !settings.save_points.is_empty()
+        && is_write(command, client)
+    {
+        return Err(UNSAVED);
+    }
+    Ok(())
 }
 
 /// Checks that the client has authenticated, and that its user may run the request.

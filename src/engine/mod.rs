@@ -19,11 +19,15 @@
 //! | `call` | running a command: its reply, effects, counters |
 //! | `client_line` | a client as a line of CLIENT LIST |
 //! | `timing`, `monitor`, `secrets` | how long it took, clients that monitor it, and hiding of passwords |
+//! | `write_gate` | how many replicas a change needs before its reply is sent |
+//! | `acknowledgement` | who has the latest change of a client |
 //! | `wait` | the only way to wait: begin, deadline, end |
 //! | `wake` | the consequences of a change: broken watches, and waiting calls that run again |
+//! | `role` | a change between primary and replica |
 //! | `dispatch` | the path of one request from its name to its reply |
 
 pub(crate) mod access;
+pub(crate) mod acknowledgement;
 mod arguments;
 pub(crate) mod auth_delay;
 pub(crate) mod call;
@@ -40,6 +44,7 @@ pub(crate) mod look_up;
 pub(crate) mod monitor;
 pub(crate) mod open_transaction;
 mod origin;
+pub(crate) mod role;
 pub(crate) mod secrets;
 pub(crate) mod syntax;
 mod table;
@@ -47,6 +52,7 @@ pub(crate) mod timing;
 pub(crate) mod tips;
 pub(crate) mod wait;
 pub(crate) mod wake;
+mod write_gate;
 
 pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub(crate) use crate::flags::Flags;

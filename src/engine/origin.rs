@@ -14,6 +14,8 @@ pub(crate) enum Origin {
     Woken,
     /// Append files that are being loaded.
     Replay,
+    /// The primary of this replica.
+    Primary,
 }
 
 impl Origin {
@@ -21,6 +23,11 @@ impl Origin {
     /// waited already.
     pub(crate) fn may_wait(self) -> bool {
         matches!(self, Origin::Client | Origin::Woken)
+    }
+
+    /// Whether a key with an expiry in the past is removed at once. A primary says so when it removes one.
+    pub(crate) fn may_expire(self) -> bool {
+        self != Origin::Primary
     }
 
     /// Whether the call was waiting.
@@ -32,7 +39,7 @@ impl Origin {
     pub(crate) fn exec_commands(self) -> Option<usize> {
         match self {
             Origin::Exec { commands } => Some(commands),
-            Origin::Client | Origin::Woken | Origin::Replay => None,
+            Origin::Client | Origin::Woken | Origin::Replay | Origin::Primary => None,
         }
     }
 

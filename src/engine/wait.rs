@@ -3,7 +3,7 @@
 //! its deadline, by CLIENT UNBLOCK, or when the client disconnects.
 
 use super::context::Context;
-use super::timing;
+use super::{acknowledgement, timing};
 use crate::client_id::ClientId;
 use crate::clients::{Blocked, Wait, Wants};
 use crate::keyspace::Line;
@@ -46,7 +46,7 @@ pub(crate) fn begin<'a>(
 fn line_for(wants: &Wants) -> Line {
     match wants {
         Wants::Capacity { .. } => Line::Producers,
-        Wants::Message | Wants::Replicas | Wants::Save => Line::Waiters,
+        Wants::Message | Wants::Replicas(_) | Wants::Save => Line::Waiters,
         Wants::Lease => Line::Leases,
         Wants::Move => Line::Movers,
     }
@@ -85,10 +85,14 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
         Wants::Message | Wants::Lease | Wants::Move => {
             answer(state, client, &wait, false, Output::null_array);
         }
-        Wants::Replicas => answer(state, client, &wait, false, |reply| reply.integer(0)),
         Wants::Save => {
             let goes_on = b"ERR the save goes on: LASTSAVE and INFO show its end";
             answer(state, client, &wait, true, |reply| reply.error(goes_on));
+        }
+        Wants::Replicas(wanted) => {
+            let acknowledged = acknowledgement::of(state, client);
+            let write = |reply: &mut Output| acknowledgement::write(reply, *wanted, acknowledged);
+            answer(state, client, &wait, false, write);
         }
         Wants::Capacity { policy, messages } => {
             let full = queueing::refuse_waiting(
@@ -103,12 +107,32 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     true
 }
 
-/// Ends a client's wait with an error (CLIENT UNBLOCK … ERROR). Returns whether it waited.
-pub(crate) fn end_with_error(state: &mut State, client: ClientId) -> bool {
-    const ERROR: &[u8] = b"UNBLOCKED client unblocked via CLIENT UNBLOCK";
+/// As `end_acknowledged`, at the end of a turn: a client that began to wait in it may want what is there already.
+#[inline]
+pub(crate) fn end_acknowledged_at_once(state: &mut State) {
+    if state.clients.take_undecided_waits() {
+        end_acknowledged(state);
+    }
+}
+
+/// Replies to the clients whose latest change is now acknowledged as they wanted.
+pub(crate) fn end_acknowledged(state: &mut State) {
+    let waits = state.clients.acknowledgement_waits().iter().copied();
+    let reached: Vec<_> =
+        waits.filter_map(|client| acknowledgement::reached(state, client)).collect();
+    for (client, wanted, acknowledged) in reached {
+        if let Some(wait) = stop_call(state, client) {
+            let write = |reply: &mut Output| acknowledgement::write(reply, wanted, acknowledged);
+            answer(state, client, &wait, false, write);
+        }
+    }
+}
+
+/// Ends a client's wait with an error. Returns whether it waited.
+pub(crate) fn end_with_error(state: &mut State, client: ClientId, error: &[u8]) -> bool {
     let Some(wait) = stop_call(state, client) else { return false };
-    answer(state, client, &wait, true, |reply| reply.error(ERROR));
-    state.stats.count_error(ERROR);
+    answer(state, client, &wait, true, |reply| reply.error(error));
+    state.stats.count_error(error);
     true
 }
 

@@ -111,6 +111,7 @@ fn run_again(
     };
     if ctx.is_waiting {
         debug_assert!(reply.is_empty(), "a waiting call has a reply");
+        state.clients.report_nothing();
         state.clients.keep_spare_output(reply);
         state.clients.put_wait_back(client, waiting);
         return false;
@@ -121,6 +122,7 @@ fn run_again(
     }
     state.clients.end_block(client);
     wait::leave_lines(state, client, &waiting);
+    state.stats.write_acks_held += u64::from(state.clients.is_report_due());
     state.clients.answer(client, |output| output.append(&mut reply));
     state.clients.keep_spare_output(reply);
     let took_us = state.host.monotonic_us().saturating_sub(begun_us);

@@ -6,6 +6,7 @@
 //! Figures of each of several things, such as each command, are in separate tables whose names begin
 //! with `EACH`.
 
+mod acknowledgement;
 mod channels;
 mod clients;
 mod commands;
@@ -17,6 +18,7 @@ mod memory;
 mod metrics;
 mod queues;
 mod reading;
+mod replication;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,8 @@ static TABLES: &[&[Figure]] = &[
     QUEUE_SUMS,
     channels::FIGURES,
     files::FIGURES,
+    replication::FIGURES,
+    acknowledgement::FIGURES,
 ];
 
 /// The figures of the whole broker, in the order of the tables.

@@ -92,6 +92,8 @@ fn every_number_is_a_metric_or_known_not_to_be() {
         "bytes_per_key",
         "loading_start_time",
         "loading_loaded_perc",
+        "second_repl_offset",
+        "repl_backlog_first_byte_offset",
     ];
     assert_eq!(left, expected);
 }

@@ -221,9 +221,8 @@ pub(super) fn of_error(text: &[u8]) -> Response {
         b"NOPERM" | b"DENIED" => Status::Forbidden,
         b"WRONGTYPE" => Status::Conflict,
         b"QUEUEFULL" | b"QUEUEPAUSED" => Status::TooManyRequests,
-        b"OOM" | b"LOADING" | b"MISCONF" | b"BUSY" | b"UNBLOCKED" | b"READONLY" | b"MASTERDOWN" => {
-            Status::Unavailable
-        }
+        b"OOM" | b"LOADING" | b"MISCONF" | b"BUSY" | b"UNBLOCKED" | b"READONLY" | b"MASTERDOWN"
+        | b"NOREPLICAS" => Status::Unavailable,
         _ => Status::BadRequest,
     };
     let response = Response::json(status, body);

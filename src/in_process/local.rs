@@ -257,10 +257,12 @@ impl Stages for Parts {
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
+        self.broker.end_turn(self.now);
         match &mut self.journal {
-            Some(journal) => journal.commit(&mut self.broker, self.now),
-            None => Ok(()),
+            Some(journal) => journal.commit(&mut self.broker, self.now)?,
+            None => self.broker.release_changed(),
         }
+        Ok(())
     }
 
     /// Clients fetch their output themselves.

@@ -116,3 +116,12 @@ impl LoadError {
         LoadError::Io { file: file.to_string(), error }
     }
 }
+
+/// The error of the system without Rust's error number: Redis' text for clients.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_string(),
+        None => text,
+    }
+}

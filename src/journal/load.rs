@@ -85,6 +85,7 @@ impl Loader {
         // `step` has just used it.
         let Some(scanner) = self.scanner.take() else { return self.begin_empty(broker) };
         self.progress.end(broker, now);
+        broker.mark_loaded();
         warn_of_left_out(&self.prefix, self.replay.left_out());
         let (manifest, ends) = scanner.finish();
         self.clean_up()?;

@@ -169,6 +169,20 @@ impl Journal {
         self.add_job(Job::BeginBase { manifest, prefix });
     }
 
+    /// The broker has other data than the files: all of it will be written. Until then a start would load
+    /// the former data.
+    pub(super) fn begin_anew_soon(&mut self, broker: &mut Broker, now: Now) {
+        info!("append files: the data was replaced by that of the primary");
+        self.is_replaced = true;
+        self.trouble = Some(Trouble::Distrust { retry_us: now.monotonic_us });
+        self.doom_rewrite(broker);
+    }
+
+    /// Whether data of a primary is still being written in the place of the former data.
+    pub fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
     /// Writes all data, since the tail cannot be trusted. Memory has everything that was ever acknowledged in
     /// a reply, and the changes whose replies still wait.
     fn begin_anew(&mut self, broker: &mut Broker, now: Now) {
@@ -245,6 +259,7 @@ impl Journal {
         if let Some(tail) = tail {
             self.switch_to(tail);
             self.trouble = None;
+            self.is_replaced = false;
             broker.persistence_mut().write_error = None;
             broker.finish_sync(self.last_sync);
             info!("append files: all data was written again; changes are accepted again");

@@ -15,9 +15,10 @@
 //! Some file systems cannot reserve space. There, and with `append-reserve 0`, a write finds the disk
 //! full: see [`super::writer`].
 
+use super::error::reason;
 use super::files::is_full;
 use super::stage::Stage;
-use super::writer::{Journal, RETRY_US, reason};
+use super::writer::{Journal, RETRY_US};
 use crate::broker::Broker;
 use crate::clock::Now;
 use log::{info, warn};

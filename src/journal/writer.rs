@@ -18,6 +18,7 @@
 //! data are refused until it succeeds. If a file can no longer be trusted, they are refused until all
 //! data has been rewritten.
 
+use super::error::reason;
 use super::gathering::Gathering;
 use super::job::{Done, Job, SYNCS_MAX};
 use super::manifest::Manifest;
@@ -87,6 +88,8 @@ struct Sync {
     slot: usize,
     /// When it began, in microseconds of the monotonic clock.
     begun_us: u64,
+    /// Bytes of the replication stream whose changes it covers.
+    stream_bytes: u64,
 }
 
 /// The append files of a running broker.
@@ -102,6 +105,8 @@ pub struct Journal {
     /// Changes not yet in a file.
     pub(super) pending: Vec<u8>,
     pub(super) gathering: Gathering,
+    /// Bytes of the replication stream whose changes are written.
+    written_stream_bytes: u64,
     /// Where the last batch with a change ends in the tail: later bytes need no sync.
     changes_end: u64,
     /// The syncs of the tail in progress.
@@ -122,6 +127,8 @@ pub struct Journal {
     /// Whether the file system can reserve space.
     pub(super) can_keep_space: bool,
     pub(super) stage: Stage,
+    /// Whether the broker has other data than the files, until it is written.
+    pub(super) is_replaced: bool,
     /// Whether the rewrite in progress has become useless.
     pub(super) is_doomed: bool,
     /// Bytes of all files except the tail.
@@ -173,6 +180,7 @@ impl Journal {
             tail: start.tail,
             reader,
             pending: Vec::new(),
+            written_stream_bytes: 0,
             gathering: Gathering::default(),
             syncs: Vec::new(),
             synced: 0,
@@ -184,6 +192,7 @@ impl Journal {
             shortage_us: None,
             can_keep_space: true,
             stage: Stage::Idle,
+            is_replaced: false,
             is_doomed: false,
             other_bytes: start.other_bytes,
             base_bytes: start.base_bytes,
@@ -203,6 +212,9 @@ impl Journal {
         now: Now,
     ) -> Result<(), JournalError> {
         broker.take_effects(&self.reader, &mut self.pending);
+        if std::mem::take(&mut broker.persistence_mut().is_replaced) {
+            self.begin_anew_soon(broker, now);
+        }
         let policy = self.policy(broker);
         let is_always = policy == FsyncPolicy::Always;
         let must_wait = self.trouble.is_some()
@@ -298,6 +310,7 @@ impl Journal {
             Ok(()) => {
                 self.pending.shrink_to(KEPT_BUFFER_BYTES_MAX);
                 self.changes_end = self.tail.end();
+                self.written_stream_bytes = broker.stream_offset();
                 self.is_vouched_for = false;
                 if was_synced {
                     self.sync_us = now.monotonic_us + SYNC_INTERVAL_US;
@@ -337,9 +350,7 @@ impl Journal {
     fn release(&mut self, broker: &mut Broker) {
         broker.release_changed();
         if broker.has_held() {
-            self.last_sync += 1;
-            broker.begin_sync(self.last_sync);
-            broker.finish_sync(self.last_sync);
+            broker.release_written();
         }
     }
 
@@ -351,6 +362,14 @@ impl Journal {
         sync
     }
 
+    /// Tells the broker of a sync, unless it leaves out changes, or the files are not those that a start would
+    /// load.
+    fn report_sync(&self, broker: &mut Broker, sync: u64) {
+        if self.pending.is_empty() && self.is_named {
+            broker.begin_sync(sync);
+        }
+    }
+
     /// Has a job sync everything written. Returns the number of the sync.
     pub(super) fn sync(&mut self, now: Now) -> u64 {
         self.last_sync += 1;
@@ -359,7 +378,8 @@ impl Journal {
         // to each.
         let is_free = |slot: &usize| self.syncs.iter().all(|other| other.slot != *slot);
         let slot = (0..SYNCS_MAX).find(is_free).expect("callers see to it that one is free");
-        self.syncs.push(Sync { sync, slot, begun_us: now.monotonic_us });
+        let (begun_us, stream_bytes) = (now.monotonic_us, self.written_stream_bytes);
+        self.syncs.push(Sync { sync, slot, begun_us, stream_bytes });
         let file = Arc::clone(&self.tail.sync_files[slot]);
         self.add_job(Job::Sync { file, slot, sync, end: self.tail.end() });
         sync
@@ -449,7 +469,8 @@ impl Journal {
         }
         if self.wants_sync(policy) {
             if self.syncs.is_empty() {
-                self.sync(now);
+                let sync = self.sync(now);
+                self.report_sync(broker, sync);
             } else {
                 self.is_overdue = true;
                 broker.persistence_mut().delayed_syncs += 1;
@@ -501,7 +522,9 @@ impl Journal {
     fn finish_sync_to(&mut self, broker: &mut Broker, sync: u64, end: u64, now: Now) {
         // For a file that is no longer written to, or was found to be broken meanwhile.
         let Some(at) = self.syncs.iter().position(|other| other.sync == sync) else { return };
-        let took_us = now.monotonic_us.saturating_sub(self.syncs.swap_remove(at).begun_us);
+        let done = self.syncs.swap_remove(at);
+        broker.mark_stream_durable(done.stream_bytes);
+        let took_us = now.monotonic_us.saturating_sub(done.begun_us);
         broker.persistence_mut().sync_times.add(took_us);
         // Bytes covered by earlier ones were written before this one began.
         self.synced = self.synced.max(sync);
@@ -552,11 +575,14 @@ impl Journal {
         broker.end_effects(self.reader);
         let file = self.tail.entry.name.clone();
         let failed = |error| JournalError { file, error, consequence: NOT_WRITTEN };
+        if self.is_replaced {
+            warn!("append files: they have the data from before the last full sync");
+            return Ok(());
+        }
         if let Some(Trouble::Distrust { .. }) = self.trouble {
             return Err(failed(io::Error::other("cannot be trusted, and was not rewritten")));
         }
-        let closed = self.tail.close(&mut self.pending);
-        closed.map_err(failed)
+        self.tail.close(&mut self.pending).map_err(failed)
     }
 
     /// Updates the figures of INFO.
@@ -570,14 +596,5 @@ impl Journal {
         if self.stage.is_idle() {
             persistence.snapshot.release(SnapshotUse::Rewrite);
         }
-    }
-}
-
-/// The error of the system without Rust's error number: Redis' text for clients.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_string(),
-        None => text,
     }
 }

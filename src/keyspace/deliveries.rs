@@ -143,6 +143,12 @@ impl Keyspace {
         self.registry.disconnected.push_back(client);
     }
 
+    /// The messages of all clients will be returned.
+    pub(crate) fn disconnect_all_holders(&mut self) {
+        let clients = self.registry.holdings.clients();
+        self.registry.disconnected.extend(clients);
+    }
+
     /// Whether messages of disconnected clients are still to be returned.
     pub(crate) fn has_disconnected(&self) -> bool {
         !self.registry.disconnected.is_empty()
@@ -193,6 +199,19 @@ impl Keyspace {
     /// Returns the deliveries that these clients have in flight, by queue, in ascending order.
     pub(crate) fn held_by_queue(&self, clients: &[ClientId]) -> Vec<(DbIndex, Key, Vec<u64>)> {
         let held = clients.iter().flat_map(|client| self.registry.holdings.of(*client));
+        let held = held.map(|(holder, key, number)| (holder.db, key.clone(), number));
+        let mut all: Vec<_> = held.collect();
+        all.sort_unstable();
+        by_queue(&all)
+    }
+
+    /// Returns the deliveries in flight that answered this input of a client, by queue, in ascending order.
+    pub(crate) fn held_since_input(
+        &self,
+        client: ClientId,
+        input: u64,
+    ) -> Vec<(DbIndex, Key, Vec<u64>)> {
+        let held = self.registry.holdings.of_input(client, input);
         let held = held.map(|(holder, key, number)| (holder.db, key.clone(), number));
         let mut all: Vec<_> = held.collect();
         all.sort_unstable();

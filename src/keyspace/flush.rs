@@ -166,7 +166,7 @@ impl Keyspace {
 }
 
 /// Returns the memory of an entry as the keyspace counts it.
-fn bytes_of(entry: &Entry) -> usize {
+pub(super) fn bytes_of(entry: &Entry) -> usize {
     let queue_state = entry.attachments().and_then(|attachments| attachments.queue_state.as_ref());
     ENTRY_BYTES
         + entry.allocated_bytes()

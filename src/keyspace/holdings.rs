@@ -82,6 +82,13 @@ impl Holdings {
         self.by_holder.range(Holder::first_of(client)..=Holder::last_of(client))
     }
 
+    /// Returns the clients that have any message in flight.
+    pub(super) fn clients(&self) -> Vec<ClientId> {
+        let mut clients: Vec<_> = self.by_holder.keys().map(|holder| holder.client).collect();
+        clients.dedup();
+        clients
+    }
+
     /// Whether a client has any message in flight.
     pub(super) fn has_any(&self, client: ClientId) -> bool {
         self.groups.get(self.recent).is_some_and(|group| group.holder.client == client)
@@ -221,6 +228,20 @@ impl Holdings {
         client: ClientId,
     ) -> impl DoubleEndedIterator<Item = (Holder, &Key, u64)> {
         self.of_groups(self.range_of(client).flat_map(|(_, queues)| queues.values()), 0)
+    }
+
+    /// As `of`, but only those that answered this input of the client.
+    pub(super) fn of_input(
+        &self,
+        client: ClientId,
+        input: u64,
+    ) -> impl Iterator<Item = (Holder, &Key, u64)> {
+        let positions = self.range_of(client).flat_map(|(_, queues)| queues.values());
+        let groups = positions.filter_map(|at| self.groups.get(*at));
+        groups.flat_map(move |Group { holder, key, numbers }| {
+            let answered = numbers.iter().filter(move |(_, of)| **of == input);
+            answered.map(move |(number, _)| (*holder, key, number))
+        })
     }
 
     /// As `of`, but only those after a given delivery.

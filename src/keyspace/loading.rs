@@ -3,7 +3,7 @@
 use super::{Announced, DbIndex, Key, Keyspace, QueueState};
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::note::DeadLetterRow;
+use crate::note::{DeadLetterRow, StreamPlace};
 use crate::queue::{Queue, Stamp};
 use crate::value::Kind;
 
@@ -22,12 +22,24 @@ impl Keyspace {
         self.update_policy_use();
     }
 
+    /// Sets the place in a replication stream up to which the loaded data is that of the stream.
+    pub(crate) fn set_recorded_stream(&mut self, place: StreamPlace) {
+        self.recorded_stream = Some(place);
+    }
+
+    /// Returns that place, which only counts if no command follows.
+    #[inline]
+    pub(crate) fn take_recorded_stream(&mut self) -> Option<StreamPlace> {
+        self.recorded_stream.take()
+    }
+
     /// Ends loading. Messages without a recorded time are ready from now on; returns the queues
     /// that have any.
     pub(crate) fn end_replay(&mut self, now: Now) -> Vec<(DbIndex, Key)> {
         self.start_queue_clock(now);
         self.set_time(now);
         self.registry.is_replaying = false;
+        self.is_following = false;
         self.registry.replayed_dead_letters = None;
         self.update_policy_use();
         self.reset_queue_sums();

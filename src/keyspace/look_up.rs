@@ -31,7 +31,8 @@ impl Keyspace {
     }
 
     /// Returns the index of a key's entry. An expired value is removed first, and its removal
-    /// recorded: before the effects of the caller, which may depend on it.
+    /// recorded: before the effects of the caller, which may depend on it. On a replica it stays, and is
+    /// not found.
     #[inline(never)]
     pub(super) fn find(&mut self, db: DbIndex, key: &[u8]) -> Option<usize> {
         if self.registry.is_behind {
@@ -49,6 +50,9 @@ impl Keyspace {
         };
         let index = *last_found;
         if is_due {
+            if self.is_following {
+                return None;
+            }
             self.expire_entry(db, index);
             return self.dbs[db].entries.get_index_of(key);
         }

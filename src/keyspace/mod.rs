@@ -31,6 +31,7 @@ mod entries;
 mod entry;
 mod expiry;
 mod flush;
+mod following;
 mod found;
 mod hidden_list;
 mod holdings;

@@ -13,7 +13,7 @@ use crate::clock::Now;
 const STEP_MS_MIN: u64 = 1000;
 
 /// A clock in milliseconds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct QueueClock {
     /// Its time at monotonic time zero.
     pub(super) base_ms: i64,

@@ -12,6 +12,7 @@ use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::effects::Effects;
 use crate::line_limit::LineLimit;
+use crate::note::StreamPlace;
 use crate::work::Work;
 use ahash::RandomState;
 
@@ -77,6 +78,10 @@ pub(crate) struct Keyspace {
     pub(super) registry: QueueRegistry,
     /// The content of flushed databases, to be freed in parts.
     pub(super) trash: Vec<Trash>,
+    /// The place in a replication stream that append files name, during loading.
+    pub(super) recorded_stream: Option<StreamPlace>,
+    /// Whether a primary decides what changes: see `following.rs`.
+    pub(super) is_following: bool,
     /// Limits the log lines about queues.
     pub(super) told: LineLimit<QueueEvent>,
 }
@@ -116,6 +121,8 @@ impl Keyspace {
             snapshot: None,
             registry: QueueRegistry::default(),
             trash: Vec::new(),
+            recorded_stream: None,
+            is_following: false,
             told: LineLimit::default(),
         }
     }
@@ -143,6 +150,11 @@ impl Keyspace {
     /// Returns the bytes of memory of all keys and values.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether no database has a key.
+    pub(crate) fn has_no_keys(&self) -> bool {
+        self.dbs.iter().all(|db| db.value_count == 0)
     }
 
     /// Returns the bytes of the tables, without keys and values.

@@ -35,6 +35,8 @@ pub struct Persistence {
     pub is_rewrite_wanted: bool,
     /// Whether a rewrite is in progress.
     pub is_rewriting: bool,
+    /// Whether all data was replaced by that of a primary, so that the files must be written anew.
+    pub is_replaced: bool,
     /// Bytes of the base file after the last rewrite, or when the files were loaded.
     pub base_bytes: u64,
     /// Bytes of all append files.
@@ -74,6 +76,7 @@ impl Default for Persistence {
             denied: None,
             is_rewrite_wanted: false,
             is_rewriting: false,
+            is_replaced: false,
             base_bytes: 0,
             current_bytes: 0,
             pending_bytes: 0,

@@ -66,6 +66,11 @@ impl Saves {
         self.last
     }
 
+    /// The data that was loaded, with this number of changes, needs no save.
+    pub fn begin_count(&mut self, changes: u64) {
+        self.changes_then = changes;
+    }
+
     /// Changes that are in no file, of `changes` in all.
     pub fn unsaved_changes(&self, changes: u64) -> u64 {
         changes.saturating_sub(self.changes_then)
@@ -115,5 +120,7 @@ mod tests {
         assert!(saves.has_failed);
         assert_eq!((saves.completed, due_s(&saves, 210)), (1, Some(36)), "not at once");
         assert_eq!(saves.due_us(&[], 1_000_000, START), None);
+        saves.begin_count(210);
+        assert_eq!(saves.unsaved_changes(215), 5);
     }
 }

@@ -16,7 +16,8 @@ mod throttle;
 pub use channel::{ChannelPolicy, SlowSubscriber};
 pub use channel_table::{ChannelCounts, ChannelPolicies, RankedChannelPolicy};
 pub use options::{
-    Acknowledge, DeliveryGuarantee, MILLIS_MAX, Overflow, QueuePolicy, options_help,
+    Acknowledge, DeliveryGuarantee, MILLIS_MAX, Overflow, QueuePolicy, WRITE_ACK_REPLICAS_MAX,
+    options_help,
 };
 pub use row::{Given, Policy, Row, Takes};
 pub use table::Policies;

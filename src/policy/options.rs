@@ -76,6 +76,8 @@ pub struct QueuePolicy {
     pub throttle: Option<Throttle>,
     /// Milliseconds within which an equal message is not stored again.
     pub dedup_window_ms: Option<i64>,
+    /// How many replicas must have a change before its reply is sent; 0 for none.
+    pub write_ack_replicas: u8,
     /// The key of the list for messages that expired, overflowed or reached the delivery limit;
     /// `{queue}` in it stands for the key of their queue.
     pub dead_letter: Option<Vec<u8>>,
@@ -90,6 +92,9 @@ const BLOCK_TIMEOUT_MS: u64 = 5_000;
 /// Maximum delay of a retry by default: a fault that lasts longer is noticed, and when it is repaired, work
 /// goes on within the hour.
 const RETRY_DELAY_MAX_MS: i64 = 3600 * 1000;
+/// Limit on the replicas that must acknowledge a change: beyond any practical use, since each makes a change
+/// slower and its failure likelier.
+pub const WRITE_ACK_REPLICAS_MAX: u8 = 16;
 /// Beyond any practical use.
 const DELIVERIES_MAX: i64 = 1_000_000;
 const COUNT_MAX: i64 = i64::MAX;
@@ -173,6 +178,9 @@ static ROWS: &[Row] = &[
     Row { name: "dedup-window-ms", takes: MILLIS,
         write: |policy, given| policy.dedup_window_ms = Some(given.number()),
         show: |policy| digits(policy.dedup_window_ms) },
+    Row { name: "write-ack-replicas", takes: Takes::Number { min: 1, max: WRITE_ACK_REPLICAS_MAX as i64 },
+        write: |policy, given| policy.write_ack_replicas = u8::try_from(given.number()).unwrap_or(0),
+        show: |policy| digits((policy.write_ack_replicas > 0).then_some(policy.write_ack_replicas)) },
 ];
 
 /// All options with their values, for errors and help.
@@ -204,6 +212,7 @@ impl Policy for QueuePolicy {
             retry_delay_max_ms: None,
             throttle: None,
             dedup_window_ms: None,
+            write_ack_replicas: 0,
             dead_letter: None,
         }
     }
@@ -369,6 +378,7 @@ mod tests {
             "d q delivery at-least-once acknowledge explicit max-in-flight 1 \
                 max-in-flight-per-client 2",
             "e q rate 50 rate-per-ms 60000",
+            "f q write-ack-replicas 2",
             "d q delivery at-least-once acknowledge explicit retry-delay-ms 1 retry-delay-max-ms 2",
         ] {
             let words = parse(text).expect("valid").to_words();

@@ -15,6 +15,8 @@ pub struct Policies {
     ranked: Vec<Arc<QueuePolicy>>,
     /// The patterns of `ranked`.
     patterns: PatternIndex,
+    /// The most replicas that any of them needs.
+    write_ack_replicas_max: u8,
 }
 
 /// A new key may have to be compared with all of them.
@@ -39,6 +41,14 @@ impl Policies {
     pub fn adopt(&mut self) -> Vec<Vec<u8>> {
         self.configured = self.effective();
         std::mem::take(&mut self.runtime).into_keys().collect()
+    }
+
+    /// The policies of the settings alone.
+    pub fn as_configured(&self) -> Policies {
+        let mut configured =
+            Policies { configured: self.configured.clone(), ..Policies::default() };
+        configured.rank();
+        configured
     }
 
     /// The policies in effect, in the order of the settings, then by name.
@@ -107,6 +117,8 @@ impl Policies {
         self.ranked = by_name.into_values().cloned().map(Arc::new).collect();
         // A stable sort: equal priorities stay in the order of names.
         self.ranked.sort_by_key(|policy| std::cmp::Reverse(policy.priority));
+        let replicas = self.ranked.iter().map(|policy| policy.write_ack_replicas);
+        self.write_ack_replicas_max = replicas.max().unwrap_or(0);
         self.patterns = PatternIndex::new(self.ranked.iter().map(|policy| &policy.pattern[..]));
     }
 
@@ -135,6 +147,12 @@ impl Policies {
             .filter(|policy| policy.is_at_least_once())
             .or_else(|| delayed.filter(|policy| policy.provides_delays()))
             .map(|policy| &**policy)
+    }
+
+    /// The most replicas that any policy needs to acknowledge a change.
+    #[inline]
+    pub fn write_ack_replicas_max(&self) -> u8 {
+        self.write_ack_replicas_max
     }
 
     /// Whether there are no policies.

@@ -9,7 +9,6 @@ use super::Queues;
 use super::deliver::Pop;
 use super::return_messages::Cause;
 use super::{delayed_key, inflight_key};
-use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::command_error::{CommandError, is_word};
 use crate::keyspace::{
@@ -32,7 +31,7 @@ impl Queues<'_> {
             return false;
         }
         let is_ours = self.replay_own(db, request);
-        for key in request.args_from(1).take(2) {
+        for key in request.args_from(1).take(keys_of(request.name())) {
             if !is_ours {
                 make_plain(self.keyspace, db, key);
             }
@@ -40,6 +39,17 @@ impl Queues<'_> {
             self.keyspace.end_former_policy(db, queue.unwrap_or(key));
         }
         is_ours
+    }
+}
+
+/// How many of the first arguments of a command are keys. Those of a push, for instance, are messages, which
+/// may look like one.
+fn keys_of(name: &[u8]) -> usize {
+    const TWO: &[&str] = &["copy", "lmove", "rename", "renamenx", "rpoplpush"];
+    match name {
+        name if is_word(name, "del") || is_word(name, "unlink") => usize::MAX,
+        name if TWO.iter().any(|word| is_word(name, word)) => 2,
+        _ => 1,
     }
 }
 
@@ -358,6 +368,7 @@ pub(crate) fn replay_note(
         }
         Some(Note::Paused { key, pauses }) => keyspace.set_pauses(db, &key, pauses),
         Some(Note::Stopped) => keyspace.uncount_deliveries(),
+        Some(Note::Stream(place)) => keyspace.set_recorded_stream(place),
     }
     Ok(())
 }
@@ -448,8 +459,9 @@ impl Queues<'_> {
         if self.keyspace.has_policies() {
             self.record_raise();
         }
-        // No client waits yet, so all are returned at once.
-        self.keyspace.disconnect_holder(ClientId::nobody());
+        // No client waits yet, so all are returned at once: nobody's, after a start, and those of consumers
+        // from before this broker was a replica.
+        self.keyspace.disconnect_all_holders();
         let (_, all) = self.keyspace.take_disconnected(usize::MAX - 1);
         for (db, key, numbers) in all {
             self.return_messages(db, &key, &numbers, Cause::Restart);

@@ -100,6 +100,14 @@ impl Queues<'_> {
         }
     }
 
+    /// Returns the messages that answered this input of a client, which cannot have seen them. Their deliveries do
+    /// not count.
+    pub(crate) fn return_unseen(&mut self, client: ClientId, input: u64) {
+        for (db, key, numbers) in self.keyspace.held_since_input(client, input) {
+            self.return_uncounted(db, &key, &numbers);
+        }
+    }
+
     /// Returns messages in flight to their positions in the queue, except those that were delivered too often
     /// or have expired meanwhile. The numbers are ascending.
     pub(crate) fn return_messages(

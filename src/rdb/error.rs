@@ -19,6 +19,13 @@ pub struct RdbError {
     pub problem: Problem,
 }
 
+impl RdbError {
+    /// Whether it is right for others, but of a kind that this program does not have.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.problem, Problem::UnsupportedType(_) | Problem::FunctionLibrary)
+    }
+}
+
 /// What is wrong with bytes in the RDB format.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]

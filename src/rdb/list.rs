@@ -52,21 +52,89 @@ impl Filling {
     }
 }
 
+/// Counts what a list consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    filling: Filling,
+    ziplists: usize,
+    elements: usize,
+    is_short: bool,
+}
+
+impl Default for Counter {
+    fn default() -> Counter {
+        Counter { filling: Filling::default(), ziplists: 0, elements: 0, is_short: true }
+    }
+}
+
+impl Counter {
+    /// Counts the next element.
+    #[inline]
+    pub fn add(&mut self, length: usize) {
+        if self.elements == 0 || !self.filling.takes(length) {
+            self.filling = Filling::default();
+            self.ziplists += 1;
+        }
+        self.filling.add(length);
+        self.elements += 1;
+        self.is_short &= length <= ELEMENT_BYTES_MAX;
+    }
+
+    /// The elements so far.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// The form of a list with these elements.
+    pub fn form(&self) -> ListForm {
+        match self.is_short {
+            true => ListForm::Ziplists(self.ziplists),
+            false => ListForm::Elements(self.elements),
+        }
+    }
+}
+
 impl ListForm {
     /// The form of a list with elements of these lengths.
     pub fn of(lengths: impl Iterator<Item = usize>) -> ListForm {
-        let (mut filling, mut ziplists, mut elements) = (Filling::default(), 0, 0);
-        let mut is_short = true;
-        for length in lengths {
-            if elements == 0 || !filling.takes(length) {
-                filling = Filling::default();
-                ziplists += 1;
+        let mut counter = Counter::default();
+        lengths.for_each(|length| counter.add(length));
+        counter.form()
+    }
+
+    /// Appends what stands before the elements.
+    pub fn write_head(self, out: &mut Vec<u8>) {
+        let (ListForm::Ziplists(count) | ListForm::Elements(count)) = self;
+        write_length(out, count);
+    }
+
+    /// Appends the next elements, in whole ziplists, until about `bytes_max` bytes were added. Returns their
+    /// number.
+    pub fn write_some<'a>(
+        self,
+        out: &mut Vec<u8>,
+        elements: impl Iterator<Item = &'a [u8]>,
+        bytes_max: usize,
+    ) -> usize {
+        let (enough, mut taken) = (out.len() + bytes_max, 0);
+        let mut ziplist: Option<Ziplist> = None;
+        for element in elements {
+            if let Some(full) = ziplist.take_if(|own| !own.filling.takes(element.len())) {
+                full.end(out);
             }
-            filling.add(length);
-            elements += 1;
-            is_short &= length <= ELEMENT_BYTES_MAX;
+            if ziplist.is_none() && out.len() >= enough {
+                return taken;
+            }
+            match self {
+                ListForm::Elements(_) => write_string(out, element),
+                ListForm::Ziplists(_) => {
+                    ziplist.get_or_insert_with(|| Ziplist::begin(out)).add(out, element);
+                }
+            }
+            taken += 1;
         }
-        if is_short { ListForm::Ziplists(ziplists) } else { ListForm::Elements(elements) }
+        ziplist.into_iter().for_each(|last| last.end(out));
+        taken
     }
 
     /// The number of its type.
@@ -87,16 +155,15 @@ impl ListForm {
         elements: impl Iterator<Item = &'a [u8]>,
         mut pass_on: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.write_head(out);
         match self {
-            ListForm::Elements(count) => {
-                write_length(out, count);
+            ListForm::Elements(_) => {
                 for element in elements {
                     write_string(out, element);
                     pass_on(out)?;
                 }
             }
-            ListForm::Ziplists(count) => {
-                write_length(out, count);
+            ListForm::Ziplists(_) => {
                 let mut ziplist: Option<Ziplist> = None;
                 for element in elements {
                     if let Some(full) = ziplist.take_if(|own| !own.filling.takes(element.len())) {
@@ -218,6 +285,26 @@ mod tests {
             let overhead = bytes.len() - length * elements.len();
             assert!(overhead <= 16 * passes + 10 * elements.len(), "{overhead}");
             assert!(bytes.len() / passes <= ZIPLIST_BYTES + 100, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_list_in_pieces_has_the_same_bytes() {
+        let lengths = [0, 1, 60, 63, 64, 300, 5000, 9000, 20_000];
+        let elements: Vec<Vec<u8>> = (0..3000)
+            .map(|n| vec![b'a' + (n % 26) as u8; lengths[n % lengths.len()] % (n + 7)])
+            .collect();
+        let (form, expected, _) = written(&elements);
+        for bytes_max in [1, 10_000, 1 << 30] {
+            let (mut out, mut at) = (Vec::new(), 0);
+            form.write_head(&mut out);
+            while at < elements.len() {
+                let rest = elements[at..].iter().map(Vec::as_slice);
+                let taken = form.write_some(&mut out, rest, bytes_max);
+                assert!(taken > 0, "it goes on");
+                at += taken;
+            }
+            assert!(out == expected, "{bytes_max}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! | [`format`] | the numbers of the format |
 //! | [`value_type`] | its types of values |
 //! | [`crc64`] | its checksum |
+//! | [`write`] | its parts, written |
 //! | [`read`] | a file as its bytes arrive, or one value; [`sink`] is what receives the content |
 //! | `items` | the items that the input consists of, each taken whole |
 //! | `length`, `text` | lengths and strings in all their forms |
@@ -12,10 +13,10 @@
 //! | [`listpack`], [`ziplist`], [`packed`] | the compact forms of lists, and what they have in common |
 //! | `skip` | passing over values that are not supported |
 //! | [`payload`] | the value of RESTORE |
-//! | [`write`], [`list`] | parts of a file, and lists, written |
+//! | [`list`] | lists, written |
 //! | [`error`] | what can be wrong, and where |
 //!
-//! What a whole file consists of that is written is defined in `snapshot/rdb.rs`.
+//! What a whole file or payload consists of is defined in `snapshot/rdb.rs`.
 
 pub mod crc64;
 pub mod error;

@@ -5,6 +5,8 @@
 //! It knows no client: a reply may be built in a separate `Output`, read by its requester, or appended
 //! to another one. What is pending for a client, and when it may be sent, is up to `clients/outbox`.
 
+mod replace;
+
 use super::protocol::Protocol;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -263,6 +265,13 @@ impl Output {
             self.shared_bytes -= message.len();
             self.gaps -= usize::from(message.is_empty());
         }
+    }
+
+    /// The number of bytes before a mark. The time depends on what is before it.
+    pub fn offset_of_mark(&self, mark: OutputMark) -> usize {
+        let Some(shared) = mark.shared else { return mark.at };
+        let shared = self.shared.range(..shared.get() - 1);
+        mark.at - self.taken + shared.map(|(_, message)| message.len()).sum::<usize>()
     }
 
     /// Removes what is after the first `len` bytes.

@@ -114,6 +114,12 @@ impl<'a> Request<'a> {
         self.get(0).unwrap_or_default()
     }
 
+    /// Whether its first word is this one, in any case.
+    #[inline]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name.as_bytes())
+    }
+
     /// The arguments from `index` on.
     #[inline]
     pub fn args_from(&self, index: usize) -> Args<'a> {

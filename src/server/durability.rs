@@ -153,6 +153,11 @@ impl Durability {
         }
     }
 
+    /// Whether data of a primary is still being written in the place of the former data.
+    pub(super) fn is_replaced(&self) -> bool {
+        matches!(self, Durability::On { journal, .. } if journal.is_replaced())
+    }
+
     /// Whether there are changes that cannot be written.
     pub(super) fn is_stuck(&self) -> bool {
         matches!(self, Durability::On { journal, .. } if journal.is_stuck())
@@ -193,13 +198,16 @@ impl Durability {
     ) -> Result<(), ServerError> {
         self.turn(broker, waker, now)?;
         match self {
-            Durability::Off { .. } | Durability::Beginning { .. } => {}
+            // Nothing is promised, but effects may be recorded for replicas.
+            Durability::Off { .. } | Durability::Beginning { .. } => broker.release_changed(),
             Durability::WrittenOnce { rewrite, workers, .. } => {
+                broker.release_changed();
                 if let Some(job) = rewrite.next_job(broker) {
                     workers.give(job);
                 }
             }
             Durability::Loading { directory, loader } => {
+                broker.release_changed();
                 let Some(start) = loader.step(broker, now)? else { return Ok(()) };
                 let prefix = broker.settings().appendfilename.clone();
                 let journal = Journal::begin(&prefix, start, broker, now);

@@ -21,8 +21,10 @@ mod durability;
 mod error;
 mod handshakes;
 mod lifecycle;
+mod link;
 mod listeners;
 mod process;
+mod resolver;
 mod saving;
 mod socket;
 mod speaker;
@@ -65,6 +67,7 @@ use listeners::Listeners;
 use mio::net::UnixStream;
 use mio::{Events, Poll, Token, Waker};
 use process::Process;
+use resolver::Resolver;
 use saving::Saving;
 use slab::Slab;
 use std::collections::VecDeque;
@@ -126,6 +129,8 @@ pub struct Server {
     due: Deadlines<usize>,
     /// The number of HTTP connections.
     http_count: usize,
+    /// Finds the address of the primary.
+    resolver: Resolver,
     /// Certificates and keys.
     tls: Configuration,
     clock: SystemClock,
@@ -210,6 +215,7 @@ impl Server {
             handshake_deadlines: Deadlines::default(),
             due: Deadlines::default(),
             http_count: 0,
+            resolver: Resolver::default(),
             tls,
             clock,
             now,
@@ -324,7 +330,10 @@ impl Server {
             !server.durability.is_stuck()
                 || all.any(|(_, open)| open.speaker.has_sendable(&server.broker))
         };
-        while !self.connections.is_empty() && owes(self) && self.now.monotonic_us < stop_by_us {
+        let is_busy = |server: &Server| {
+            (!server.connections.is_empty() && owes(server)) || server.durability.is_replaced()
+        };
+        while is_busy(self) && self.now.monotonic_us < stop_by_us {
             self.turn(events)?;
         }
         Ok(())

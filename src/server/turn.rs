@@ -137,12 +137,14 @@ impl Stages for Server {
             }
         }
         self.tick();
+        self.connect_to_primary();
         self.close_at_once();
         self.end_stage(1);
     }
 
     fn commit(&mut self) -> Result<(), ServerError> {
         let is_busy = self.is_busy;
+        self.broker.end_turn(self.now);
         self.durability.commit(&mut self.broker, is_busy, &self.handle.waker, self.now)?;
         self.saving.turn(&mut self.broker, &self.handle.waker, self.now);
         self.end_stage(2);

@@ -1,7 +1,9 @@
 //! The settings as fields, one for each directive with an effect.
 
 use super::error::Place;
-use super::groups::{HttpSettings, StrangerSettings, TlsSettings};
+use super::groups::{
+    AcknowledgementSettings, HttpSettings, ReplicationSettings, StrangerSettings, TlsSettings,
+};
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SavePoint, Supervision};
 use super::value::Value;
 use crate::policy::{ChannelPolicy, QueuePolicy};
@@ -112,14 +114,18 @@ pub struct Settings {
     pub append_room_bytes: u64,
     /// Bytes of disk space reserved behind the last change.
     pub append_reserve_bytes: u64,
+    /// Replication, in both roles.
+    pub replication: ReplicationSettings,
     /// File with all data in Redis' binary format, in `dir`.
     pub dbfilename: String,
     /// Whether values of unsupported types in that format are left out.
     pub replica_ignore_unsupported_keys: bool,
-    /// When that file is written automatically.
+    /// When an RDB file is written automatically.
     pub save_points: Vec<SavePoint>,
     /// Whether changes are refused after an automatic save has failed.
     pub stop_writes_on_save_error: bool,
+    /// Acknowledgements of replicas that changes need.
+    pub acknowledgement: AcknowledgementSettings,
     /// Policies for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
     /// Policies for the channels whose names match a pattern.
@@ -191,10 +197,12 @@ impl Settings {
             append_buffer_bytes_max: 0,
             append_room_bytes: 0,
             append_reserve_bytes: 0,
+            replication: ReplicationSettings::default(),
             dbfilename: String::new(),
             replica_ignore_unsupported_keys: false,
             save_points: Vec::new(),
             stop_writes_on_save_error: false,
+            acknowledgement: AcknowledgementSettings::default(),
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,

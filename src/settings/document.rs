@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::directives::USED;
 use super::row::{Directive, Runtime};
 use super::table;
 use super::value::Kind;
@@ -62,7 +61,7 @@ pub fn help() -> String {
         }
     }
     text.push_str("\nDirectives and their defaults:\n\n");
-    for directive in USED {
+    for directive in table::used() {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
@@ -113,7 +112,7 @@ pub struct DirectiveText {
 
 /// The directives that have an effect, in the order of the documentation.
 pub fn directive_texts() -> impl Iterator<Item = DirectiveText> {
-    USED.iter().map(|directive| DirectiveText {
+    table::used().map(|directive| DirectiveText {
         name: directive.name,
         default: default_text(directive),
         valid: directive.kind.describe(),
@@ -207,7 +206,7 @@ mod tests {
     #[test]
     fn every_used_row_is_documented() {
         let (help, table) = (help(), markdown_table());
-        for directive in USED {
+        for directive in table::used() {
             assert!(help.contains(&format!("--{} ", directive.name)));
             assert!(table.contains(&format!("| `{}` |", directive.name)));
             assert!(directive.doc.ends_with('.') && !directive.doc.contains('|'));

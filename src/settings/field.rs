@@ -57,7 +57,7 @@ macro_rules! number_fields {
         }
     )*};
 }
-number_fields!(u16, u32, u64, i64, usize);
+number_fields!(u8, u16, u32, u64, i64, usize);
 
 impl FieldType for bool {
     fn to_value(&self) -> Value {

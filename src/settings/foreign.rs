@@ -8,11 +8,9 @@ const INT: Kind = Kind::Number { min: 0, max: i32::MAX as i64 };
 const INT_FROM_1: Kind = Kind::Number { min: 1, max: i32::MAX as i64 };
 const ANY_INT: Kind = Kind::Number { min: i32::MIN as i64, max: i32::MAX as i64 };
 const COUNT: Kind = Kind::Number { min: 0, max: i64::MAX };
-const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
 const PERCENT: Kind = Kind::Number { min: 0, max: 1000 };
 const SHARE: Kind = Kind::Number { min: 1, max: 99 };
 const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
-const TEXT: Kind = Kind::Text;
 
 const SAVING: &str = "An RDB file is always written this way.";
 const CHECKSUM: &str = "An RDB file always has a checksum, which costs a fraction of its writing.";
@@ -23,7 +21,6 @@ const APPENDING: &str = "Append files always or never work this way.";
 const ENCODING: &str = "A value has one encoding, whatever its size.";
 const REPLICATION: &str = "There is no replication.";
 const EVICTION: &str = "Nothing is evicted, and memory is not defragmented.";
-const NO_REPLICAS: &str = "Tidegate has no replicas to wait for: remove the line, or set it to 0";
 
 /// Rows about the data.
 #[rustfmt::skip]
@@ -80,29 +77,14 @@ pub(super) static DATA: &[Directive] = &[
     ignored("lazyfree-lazy-user-del", FLAG, "no", EVICTION),
     ignored("lazyfree-lazy-user-flush", FLAG, "no", EVICTION),
     // Replication.
-    refused("replicaof", Kind::Primary, "", &[""],
-        "Tidegate cannot be a replica: remove the line, and connect clients to the primary")
-        .alias("slaveof").immutable(),
-    refused("min-replicas-to-write", INT, "0", &["0"], NO_REPLICAS).alias("min-slaves-to-write"),
-    ignored("min-replicas-max-lag", INT, "10", REPLICATION).alias("min-slaves-max-lag"),
-    ignored("masterauth", TEXT, "", REPLICATION).secret(),
-    ignored("masteruser", TEXT, "", REPLICATION).secret(),
-    ignored("repl-backlog-size", Kind::Memory { min: 1, max: LENGTH_MAX }, "1mb", REPLICATION),
-    ignored("repl-backlog-ttl", COUNT, "3600", REPLICATION),
+    refused("replica-read-only", Kind::Flag, "yes", &["yes"],
+        "Tidegate replicas are read-only, since changes of their own would be lost or contradict the primary: use \
+         replica-read-only yes, and write to the primary").alias("slave-read-only"),
     ignored("repl-disable-tcp-nodelay", FLAG, "no", REPLICATION),
     ignored("repl-diskless-load", Kind::Choice(&["disabled", "on-empty-db", "swapdb"]), "disabled", REPLICATION),
     ignored("repl-diskless-sync", FLAG, "yes", REPLICATION),
-    ignored("repl-diskless-sync-delay", INT, "5", REPLICATION),
     ignored("repl-diskless-sync-max-replicas", INT, "0", REPLICATION),
-    ignored("repl-ping-replica-period", INT_FROM_1, "10", REPLICATION).alias("repl-ping-slave-period"),
-    ignored("repl-timeout", INT_FROM_1, "60", REPLICATION),
-    ignored("replica-announce-ip", TEXT, "", REPLICATION).alias("slave-announce-ip"),
-    ignored("replica-announce-port", PORT, "0", REPLICATION).alias("slave-announce-port"),
-    ignored("replica-announced", FLAG, "yes", REPLICATION),
     ignored("replica-ignore-disk-write-errors", FLAG, "no", REPLICATION),
     ignored("replica-ignore-maxmemory", FLAG, "yes", REPLICATION).alias("slave-ignore-maxmemory"),
     ignored("replica-lazy-flush", FLAG, "no", REPLICATION).alias("slave-lazy-flush"),
-    ignored("replica-priority", INT, "100", REPLICATION).alias("slave-priority"),
-    ignored("replica-read-only", FLAG, "yes", REPLICATION).alias("slave-read-only"),
-    ignored("replica-serve-stale-data", FLAG, "yes", REPLICATION).alias("slave-serve-stale-data"),
 ];

@@ -17,7 +17,8 @@ const FACILITIES: Kind = Kind::Choice(&[
 ]);
 
 const CLUSTER: &str = "There is no cluster.";
-const TLS: &str = "TLS is for clients that connect to us; we connect to nobody.";
+const TLS: &str =
+    "TLS is for clients that connect to us; a replica connects to its primary without it.";
 const PROCESS: &str = "Use the tools of the operating system for this.";
 const THREADS: &str = "One thread does the work, on demand.";
 const ABSENT: &str = "The feature it tunes does not exist here.";

@@ -1,6 +1,6 @@
 //! Settings that belong together.
 
-use super::types::ClientCertificates;
+use super::types::{ClientCertificates, LocalAccess};
 use std::path::PathBuf;
 
 /// Limits on clients that must authenticate and have not.
@@ -20,6 +20,19 @@ pub struct StrangerSettings {
     pub auth_delay_forget_s: u32,
     /// Maximum number of addresses whose refused passwords are remembered.
     pub auth_delay_addresses_max: u64,
+}
+
+/// The acknowledgements of replicas that changes need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcknowledgementSettings {
+    /// How many replicas must have a change before its reply is sent; 0 for none.
+    pub replicas: u8,
+    /// Milliseconds that such a reply waits, before it becomes an error.
+    pub timeout_ms: u64,
+    /// Replicas without which changes are refused; 0 for none.
+    pub replicas_min: u32,
+    /// Seconds since the last acknowledgement of a replica that counts for this; 0 for no such limit on changes.
+    pub lag_max_s: u64,
 }
 
 /// Encrypted connections: the directives `tls-…`.
@@ -100,4 +113,39 @@ pub struct HttpSettings {
     pub wait_max_s: u32,
     /// Seconds for which a message belongs to whoever popped it, unless the request says otherwise.
     pub lease_s: u32,
+}
+
+/// Replication: the directives `repl-…`, `replica-…` and `master…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicationSettings {
+    /// Host and port of the primary, with a space between; empty for a primary.
+    pub primary: String,
+    /// Password for the primary; empty for none.
+    pub password: String,
+    /// User for the primary; empty for the default user.
+    pub user: String,
+    /// Who may use REPLICAOF.
+    pub enable_command: LocalAccess,
+    /// Whether a replica without its primary answers reads.
+    pub serves_stale: bool,
+    /// Sentinel promotes the replica with the lowest number; with 0 never.
+    pub priority: u32,
+    /// Whether Sentinel tells clients of this replica.
+    pub is_announced: bool,
+    /// Address that a replica tells its primary; empty for none.
+    pub announce_ip: String,
+    /// Port that a replica tells its primary; 0 for the one that it listens on.
+    pub announce_port: u16,
+    /// Bytes of the stream kept for replicas that come back.
+    pub backlog_bytes: u64,
+    /// Seconds after which a primary without replicas drops them; 0 for never.
+    pub backlog_ttl_s: u64,
+    /// Seconds of silence after which a link is given up.
+    pub timeout_s: u32,
+    /// Seconds between signs of life in an idle stream.
+    pub ping_period_s: u32,
+    /// Seconds that a full sync waits for further replicas.
+    pub sync_delay_s: u32,
+    /// Whether a primary that started without data refuses replicas that have data.
+    pub is_restart_safe: bool,
 }

@@ -7,6 +7,7 @@
 //!
 //! Only `input` touches files, and only those named.
 
+mod acknowledgement;
 mod apply;
 mod command_line;
 mod definition;
@@ -20,6 +21,7 @@ mod foreign_server;
 mod groups;
 mod input;
 mod policies;
+mod replication;
 mod rewrite;
 mod row;
 mod summary;
@@ -37,7 +39,9 @@ pub use command_line::Invocation;
 pub use definition::Settings;
 pub use document::{CALLS, DirectiveText, directive_texts, help, markdown_table, wrapped};
 pub use error::{SetError, SettingsError};
-pub use groups::{HttpSettings, StrangerSettings, TlsSettings};
+pub use groups::{
+    AcknowledgementSettings, HttpSettings, ReplicationSettings, StrangerSettings, TlsSettings,
+};
 pub(crate) use policies::text as policy_text;
 pub(crate) use table::names_file;
 pub use table::{is_secret, secret_names};

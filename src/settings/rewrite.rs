@@ -80,6 +80,10 @@ fn lines_of(directive: &Directive, settings: &Settings) -> Vec<(String, bool)> {
         // With an ACL file, users are in that file.
         Value::Users(_) if settings.aclfile.is_some() => Some(Vec::new()),
         Value::Users(ref users) => Some(user_lines(name, users)),
+        // A primary has no line, also where it had one as a replica.
+        Value::Text(ref text) if directive.kind == Kind::Primary => {
+            Some((!text.is_empty()).then(|| format!("{name} {text}")).into_iter().collect())
+        }
         _ => policies,
     };
     if let Some(lines) = lines {

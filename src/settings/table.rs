@@ -1,11 +1,17 @@
 //! The whole table, and look-up of a row.
 
 use super::row::Directive;
-use super::{directives, foreign, foreign_server};
+use super::{acknowledgement, directives, foreign, foreign_server, replication};
+
+/// The rows that have an effect, in the order of the documentation.
+pub(super) fn used() -> impl Iterator<Item = &'static Directive> {
+    let used = directives::USED.iter().chain(replication::REPLICATION);
+    used.chain(acknowledgement::ACKNOWLEDGEMENT)
+}
 
 /// The whole table: the used rows first.
 pub(super) fn all() -> impl Iterator<Item = &'static Directive> {
-    directives::USED.iter().chain(foreign::DATA).chain(foreign_server::SERVER)
+    used().chain(foreign::DATA).chain(foreign_server::SERVER)
 }
 
 /// The row with this name or alias, in any case.

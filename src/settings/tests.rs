@@ -290,11 +290,9 @@ fn a_value_that_is_not_text_is_an_error() {
 fn a_setting_that_cannot_be_ignored_is_refused() {
     for (line, benign) in [
         ("maxmemory-policy allkeys-lru", "maxmemory-policy noeviction"),
-        ("replicaof 10.0.0.1 6379", "replicaof no one"),
-        ("slaveof 10.0.0.1 6379", "slaveof NO ONE"),
+        ("replica-read-only no", "slave-read-only yes"),
         ("cluster-enabled yes", "cluster-enabled no"),
         ("tls-dh-params-file a.pem", "tls-dh-params-file \"\""),
-        ("min-replicas-to-write 1", "min-slaves-to-write 0"),
         ("notify-keyspace-events KEA", "notify-keyspace-events \"\""),
         ("rename-command FLUSHALL \"\"", ""),
         ("loadmodule a.so", ""),

@@ -115,6 +115,54 @@ impl RdbEncoder {
         Adding { db, last_delivery, out, passing }.part(part)
     }
 
+    /// Appends everything about a key of a list up to its first element.
+    pub(crate) fn begin_list(&mut self, saved: &SavedKey, form: ListForm, out: &mut Vec<u8>) {
+        self.append(out, |adding| {
+            adding.before_value(saved)?;
+            adding.head(form.type_number(), &saved.key, saved.expires_ms);
+            form.write_head(adding.out);
+            Ok(())
+        });
+    }
+
+    /// Appends the next elements of a list that has begun; returns their number.
+    pub(crate) fn add_elements<'a>(
+        &mut self,
+        form: ListForm,
+        elements: impl Iterator<Item = &'a [u8]>,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let start = out.len();
+        let taken = form.write_some(out, elements, bytes_max);
+        self.checksum.add(out.get(start..).unwrap_or_default());
+        taken
+    }
+
+    /// Appends what follows the last element of a list.
+    pub(crate) fn end_list(&mut self, saved: &SavedKey, queue: &Queue, out: &mut Vec<u8>) {
+        self.append(out, |adding| {
+            adding.stamps(&saved.key, queue.stamp_runs())?;
+            adding.after_value(saved, None)
+        });
+    }
+
+    /// Appends what `add` adds.
+    fn append(
+        &mut self,
+        out: &mut Vec<u8>,
+        add: impl FnOnce(&mut Adding<'_, fn(&mut Vec<u8>) -> io::Result<()>>) -> io::Result<()>,
+    ) {
+        let RdbEncoder { db, last_delivery, checksum } = self;
+        let sink: fn(&mut Vec<u8>) -> io::Result<()> = |_| Ok(());
+        let passing = Passing { checksum, passed: out.len(), sink };
+        let mut adding = Adding { db, last_delivery, out, passing };
+        // The sink never fails.
+        let _ = add(&mut adding);
+        let Adding { out, passing, .. } = &mut adding;
+        let _ = passing.pass(out);
+    }
+
     /// Appends what follows the last part.
     pub fn finish(mut self, out: &mut Vec<u8>) {
         let mut last = Vec::new();
@@ -204,6 +252,22 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     }
 
     fn key(&mut self, saved: &SavedKey) -> io::Result<()> {
+        let SavedKey { key, value, .. } = saved;
+        self.before_value(saved)?;
+        match value {
+            None => {}
+            Some(Value::List(queue)) => self.queue(key, saved.expires_ms, queue)?,
+            Some(Value::String(string)) => {
+                self.head(TYPE_STRING, key, saved.expires_ms);
+                string.with(|bytes| write_string(self.out, bytes));
+                self.passing.pass_if_enough(self.out)?;
+            }
+        }
+        self.after_value(saved, saved.expires_ms.filter(|_| value.is_none()))
+    }
+
+    /// Adds what stands before the value of a key: its database, and its messages in flight and delayed.
+    fn before_value(&mut self, saved: &SavedKey) -> io::Result<()> {
         let SavedKey { db, key, value, in_flight, delayed, former_policy, .. } = saved;
         self.select(*db);
         if let Some(policy) = former_policy {
@@ -220,16 +284,12 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         let emptied_ms = saved.expires_ms.filter(|_| value.is_none());
         let messages = || deliveries().map(|delivery| &*delivery.message);
         self.list(&list, emptied_ms, messages)?;
-        self.stamps(&list, deliveries().map(|delivery| (delivery.stamp.clone(), 1)))?;
-        match value {
-            None => {}
-            Some(Value::List(queue)) => self.queue(key, saved.expires_ms, queue)?,
-            Some(Value::String(string)) => {
-                self.head(TYPE_STRING, key, saved.expires_ms);
-                string.with(|bytes| write_string(self.out, bytes));
-                self.passing.pass_if_enough(self.out)?;
-            }
-        }
+        self.stamps(&list, deliveries().map(|delivery| (delivery.stamp.clone(), 1)))
+    }
+
+    /// Adds what follows the value of a key. `emptied_ms`: the expiry of a queue without messages.
+    fn after_value(&mut self, saved: &SavedKey, emptied_ms: Option<i64>) -> io::Result<()> {
+        let key = &saved.key;
         if let Some(unix_ms) = emptied_ms {
             self.note(&Note::EmptiedExpiry { key: key.to_vec(), unix_ms })?;
         }

@@ -14,11 +14,14 @@ use tidegate::journal::manifest::{Entry, Manifest, manifest_name};
 use tidegate::journal::memory::MemoryDirectory;
 use tidegate::journal::preallocated::without_preallocated;
 use tidegate::journal::{Journal, JournalError, LoadError, Loader};
+use tidegate::policy::WRITE_ACK_REPLICAS_MAX;
 use tidegate::settings::Settings;
 use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 
 pub const PREFIX: &str = "appendonly.aof";
 pub const CLIENTS: usize = 3;
+/// The slot of the first replica, behind those of clients.
+const REPLICA_SLOT: usize = 100;
 pub const START: Now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
 
 /// Loads a directory into a new broker.
@@ -81,6 +84,8 @@ pub struct World {
     pub journal: Journal,
     pub now: Now,
     clients: Vec<ClientId>,
+    /// As many as any policy may need. They acknowledge each turn before the next.
+    replicas: Vec<ClientId>,
     jobs: [VecDeque<(Job, usize)>; 2],
     /// Results of jobs not yet passed to the journal.
     results: Vec<Done>,
@@ -107,6 +112,23 @@ pub struct World {
     /// Whether the sync of a manifest's name may have failed: then it is unknown which one is in place,
     /// and files of both stay.
     pub has_unsure_manifest: bool,
+}
+
+/// Replicas that have all of the stream up to now ask for the rest.
+fn follow(broker: &mut Broker, clients: &[ClientId], replicas: &[ClientId], now: Now) {
+    let take = |broker: &mut Broker, client| {
+        let bytes = broker.outbox(client).map(|output| output.take_all()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    broker.receive(clients[0], b"INFO replication\r\n", now);
+    let info = take(broker, clients[0]);
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
+    let id = field("master_replid:");
+    let next = field("master_repl_offset:").parse::<u64>().map_or(1, |offset| offset + 1);
+    for replica in replicas {
+        broker.receive(*replica, format!("PSYNC {id} {next}\r\n").as_bytes(), now);
+        assert_eq!(take(broker, *replica), "+CONTINUE\r\n");
+    }
 }
 
 /// The files that no manifest names; and those with data, including the manifest.
@@ -164,8 +186,12 @@ impl World {
 
     fn of(now: Now, directory: MemoryDirectory, mut broker: Broker, journal: Journal) -> World {
         let (strays, _) = names(&directory);
-        let clients =
+        let clients: Vec<ClientId> =
             (0..CLIENTS).map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
+        let slots = REPLICA_SLOT..REPLICA_SLOT + usize::from(WRITE_ACK_REPLICAS_MAX);
+        let replicas: Vec<ClientId> =
+            slots.map(|slot| broker.connect(slot, Peer::in_process(), now)).collect();
+        follow(&mut broker, &clients, &replicas, now);
         let states = vec![state_of(&broker)];
         World {
             directory,
@@ -173,6 +199,7 @@ impl World {
             journal,
             now,
             clients,
+            replicas,
             jobs: [VecDeque::new(), VecDeque::new()],
             results: Vec::new(),
             told: Vec::new(),
@@ -393,6 +420,14 @@ impl Stages for World {
     }
 
     fn commit(&mut self) -> Result<(), JournalError> {
+        self.broker.end_turn(self.now);
+        let policies = &self.broker.settings().queue_policies;
+        if policies.iter().any(|policy| policy.write_ack_replicas > 0) {
+            let offset = self.broker.stream_offset();
+            for replica in &self.replicas {
+                self.broker.acknowledge(*replica, offset, None, self.now);
+            }
+        }
         let committed = self.journal.commit(&mut self.broker, self.is_busy, self.now);
         self.take_jobs();
         self.broker.check_invariants();

@@ -239,14 +239,20 @@ pub const UNSPOKEN: &[(&str, &str)] = &[
     ("MEMORY", "it measures the server"),
     ("MODULE LIST", "8.2 has modules"),
     ("MONITOR", "it shows the connection that judges"),
+    ("PSYNC", "it makes the connection that of a replica"),
+    ("REPLCONF", "it makes the connection that of a replica"),
+    ("REPLICAOF", "it replaces all data"),
     ("ROLE", "it describes the server"),
     ("SAVE", "persistence is not compared"),
     ("SCAN", "a step of its own, compared as a whole"),
     ("SHUTDOWN", "it ends the server"),
     ("SLOWLOG", "it measures the server"),
+    ("SLAVEOF", "it replaces all data"),
     ("SWAPDB", "a step of its own, taken where the outcome is certain"),
+    ("SYNC", "it makes the connection that of a replica"),
     ("TIME", "it is never the same"),
     ("WAIT", "what is out of range depends on the version"),
+    ("WAITAOF", "since 7.2"),
 ];
 
 /// Few, so that commands meet.

@@ -122,6 +122,8 @@ impl World {
         for _ in 0..TURNS_MAX {
             self.broker.settle(self.now);
             self.check_effects();
+            self.broker.end_turn(self.now);
+            self.broker.release_changed();
             while let Some(id) = self.broker.next_dirty(self.now) {
                 self.write(id);
             }
@@ -141,19 +143,21 @@ impl World {
     fn check_flushed(&mut self) {
         for client in self.clients.iter().filter(|client| client.takes == usize::MAX) {
             let output = self.broker.outbox(client.id).expect("a client that is connected");
-            assert!(output.is_empty(), "output that nobody was told to flush");
+            assert_eq!(output.sendable(), 0, "output that nobody was told to flush");
         }
     }
 
     /// Lets a client's socket take its bytes for a turn.
     fn write(&mut self, id: ClientId) {
         let Some(slot) = self.slot(id) else { return };
-        // There is no journal that a reply could wait for.
+        // There is no journal that a reply could wait for, but it may wait for replicas.
         self.broker.release_changed();
+        let sendable = self.broker.sendable(id);
         let client = &mut self.clients[slot];
         let output = self.broker.outbox(id).expect("a client that is connected");
-        let mut room = client.takes;
-        while room > 0 && !output.is_empty() {
+        let takes = client.takes.min(sendable);
+        let mut room = takes;
+        while room > 0 {
             let mut slices = [std::io::IoSlice::new(&[]); 2];
             let filled = output.io_slices(&mut slices, usize::MAX);
             assert!(filled > 0, "what is owed has bytes");
@@ -163,7 +167,7 @@ impl World {
             room -= taken;
         }
         let is_owed = !output.is_empty();
-        self.broker.flushed(id, client.takes - room, self.now);
+        self.broker.flushed(id, takes - room, self.now);
         client.received.drain(..replies::whole_replies(&client.received, self.may_be_resp3));
         if !is_owed && let Some(reason) = client.closing {
             assert!(client.received.is_empty(), "all replies are whole");

@@ -3,8 +3,9 @@
 //!
 //! - the bytes and the shared messages, in their order;
 //! - the *lanes*, which count messages under a policy until they are sent or dropped;
-//! - the *hold*: replies are sent in order, so output after the first reply that must wait for a sync
+//! - the *hold*: replies are sent in order, so output after the first reply that must wait for a commit
 //!   waits as well;
+//! - the *reports*: replies about changes that replicas must acknowledge, and that are replaced if they do not;
 //! - the end of the last reply: until that is sent, the client cannot have seen all replies.
 //!
 //! While requests of the client run, the output is lent, and replies are written directly into it. What
@@ -14,13 +15,15 @@
 
 mod hold;
 mod lanes;
+mod reports;
 #[cfg(test)]
 mod tests;
 
-use crate::resp::{Output, Protocol};
+use crate::resp::{Output, OutputMark, Protocol};
 use bytes::Bytes;
 use hold::Hold;
 use lanes::{Lanes, Place};
+use reports::Reports;
 use std::io::IoSlice;
 
 /// A client's pending output, and how much of it may be sent.
@@ -32,11 +35,15 @@ pub struct Outbox {
     lanes: Option<Box<Lanes>>,
     /// `None` if nothing is held.
     hold: Option<Box<Hold>>,
+    /// `None` if there are none.
+    reports: Option<Box<Reports>>,
     /// Bytes up to the end of the last reply.
     unanswered: usize,
     is_lent: bool,
     /// Whether a reply reports a change about whose durability the journal has not decided.
     has_new_change: bool,
+    /// How many replicas must have the changes about which nothing is decided yet.
+    replicas_needed: u8,
 }
 
 impl Outbox {
@@ -115,6 +122,9 @@ impl Outbox {
         if let Some(hold) = &mut self.hold {
             hold.advance(count);
         }
+        if let Some(reports) = &mut self.reports {
+            reports.advance(count);
+        }
         if self.output.is_empty() {
             self.lanes = None;
         } else if let Some(lanes) = &mut self.lanes {
@@ -127,11 +137,7 @@ impl Outbox {
     /// sockets.
     pub fn take_all(&mut self) -> Vec<u8> {
         debug_assert!(!self.is_lent, "what is taken is lent out");
-        self.unanswered = 0;
-        self.lanes = None;
-        if let Some(hold) = &mut self.hold {
-            hold.forget_all();
-        }
+        self.forget();
         self.output.take_all()
     }
 
@@ -145,8 +151,12 @@ impl Outbox {
             assert!(lanes.places().all(|place| self.output.has_message(place)));
         }
         if let Some(hold) = &self.hold {
-            assert!(!hold.is_over(), "held for ever");
+            assert!(self.has_new_change || !hold.is_over(), "held for ever");
             assert!(hold.covered() <= self.output.len());
+        }
+        if let Some(reports) = &self.reports {
+            assert!(!reports.is_empty());
+            assert!(self.has_new_change || self.hold.is_some(), "nothing is waited for");
         }
     }
 }
@@ -169,6 +179,16 @@ impl Outbox {
             self.lanes = None;
         }
         self.output.release()
+    }
+
+    /// The client is sent nothing more: its output was dropped.
+    pub(super) fn forget(&mut self) {
+        self.unanswered = 0;
+        self.lanes = None;
+        self.reports = None;
+        if let Some(hold) = &mut self.hold {
+            hold.forget_all();
+        }
     }
 
     /// Adds output.
@@ -211,6 +231,9 @@ impl Outbox {
             return;
         }
         let place = lent.next_place();
+        if let Some(reports) = &mut self.reports {
+            reports.collect(lent.len());
+        }
         lent.append(&mut self.output);
         if let Some(lanes) = &mut self.lanes {
             lanes.collect(place);
@@ -273,12 +296,17 @@ impl Outbox {
             match place {
                 Place::InOutput(at) if self.is_lent => lanes.drop_later(at),
                 Place::InOutput(at) => {
-                    let answered = (&mut self.hold, &mut self.unanswered);
-                    take_out(&mut self.output, at, answered);
+                    let counts = (&mut self.hold, &mut self.reports, &mut self.unanswered);
+                    take_out(&mut self.output, at, counts);
                 }
-                // Output added while the other part is lent contains no reply, and nothing of it is
-                // held.
-                Place::Behind(at) => drop(self.output.take_out(at)),
+                // Nothing of what was added while the other part is lent is held.
+                Place::Behind(at) => {
+                    let offset = self.output.offset_of(at);
+                    let bytes = self.output.take_out(at).len();
+                    if let Some(reports) = &mut self.reports {
+                        reports.forget_behind(offset, bytes);
+                    }
+                }
             }
             dropped += 1;
         }
@@ -291,7 +319,7 @@ impl Outbox {
     fn take_dropped(&mut self, lent: &mut Output) {
         let Some(lanes) = &mut self.lanes else { return };
         for at in lanes.take_dropped() {
-            take_out(lent, at, (&mut self.hold, &mut self.unanswered));
+            take_out(lent, at, (&mut self.hold, &mut self.reports, &mut self.unanswered));
         }
     }
 
@@ -306,19 +334,21 @@ impl Outbox {
     }
 }
 
+/// What counts bytes from the front of the output: what is held, replies that report changes, the last reply.
+type Counts<'a> = (&'a mut Option<Box<Hold>>, &'a mut Option<Box<Reports>>, &'a mut usize);
+
 /// Removes the message at a place from output of which parts may be held and unanswered.
-fn take_out(
-    output: &mut Output,
-    place: usize,
-    (hold, unanswered): (&mut Option<Box<Hold>>, &mut usize),
-) {
+fn take_out(output: &mut Output, place: usize, (hold, reports, unanswered): Counts<'_>) {
     // Finding the offset costs as much as there is before it.
-    let is_counted = hold.is_some() || *unanswered > 0;
+    let is_counted = hold.is_some() || reports.is_some() || *unanswered > 0;
     let at = is_counted.then(|| output.offset_of(place));
     let bytes = output.take_out(place).len();
     let Some(at) = at else { return };
     if let Some(hold) = hold {
         hold.forget(at, bytes);
+    }
+    if let Some(reports) = reports {
+        reports.forget(at, bytes);
     }
     if at < *unanswered {
         debug_assert!(at + bytes <= *unanswered, "an answer ends within a message");
@@ -326,12 +356,13 @@ fn take_out(
     }
 }
 
-// Replies about changes wait until these are durable.
+// Replies about changes wait until these are durable, and replicated.
 impl Outbox {
-    /// A reply will report a change; true if it is the first since the journal last decided about
-    /// durability.
+    /// A reply will report a change that this many replicas must have; true if it is the first since its
+    /// durability was last decided about.
     #[inline]
-    pub(super) fn mark_change(&mut self) -> bool {
+    pub(super) fn mark_change(&mut self, replicas: u8) -> bool {
+        self.replicas_needed = self.replicas_needed.max(replicas);
         !std::mem::replace(&mut self.has_new_change, true)
     }
 
@@ -340,52 +371,86 @@ impl Outbox {
         self.has_new_change
     }
 
-    /// The change is durable enough.
-    pub(super) fn release_change(&mut self) {
-        self.has_new_change = false;
+    /// The reply from a mark in the lent output on reports a change that replicas must have. Returns whether
+    /// there is one.
+    pub(super) fn report(&mut self, lent: &Output, mark: OutputMark) -> bool {
+        debug_assert!(self.is_lent, "a reply is written into lent output");
+        let reply = lent.offset_of_mark(mark)..lent.len();
+        let is_there = !reply.is_empty();
+        if is_there {
+            self.reports.get_or_insert_default().add(reply);
+        }
+        is_there
     }
 
-    /// The change is not durable: all pending and later output waits for a sync that has not begun. True
-    /// if it did not wait for one before.
-    pub(super) fn hold_change(&mut self) -> bool {
+    /// The same for a reply that begins at this offset of the output itself.
+    pub(super) fn report_from(&mut self, start: usize) {
+        let reply = start..self.output.len();
+        if reply.is_empty() {
+            return;
+        }
+        let reports = self.reports.get_or_insert_default();
+        if self.is_lent { reports.add_behind(reply) } else { reports.add(reply) }
+    }
+
+    /// The changes are to be decided about: returns how many replicas must have them.
+    #[inline]
+    pub(super) fn take_change(&mut self) -> u8 {
         debug_assert!(!self.is_lent && self.has_new_change);
         self.has_new_change = false;
-        self.hold.get_or_insert_default().wait()
+        std::mem::take(&mut self.replicas_needed)
     }
 
-    /// A sync begins that covers all pending output.
-    pub(super) fn begin_sync(&mut self, sync: u64) {
+    /// The changes wait for nothing.
+    #[inline]
+    pub(super) fn release_change(&mut self) {
+        self.hold.take_if(|hold| hold.is_over());
+    }
+
+    /// All pending output waits for a commit, which may have begun before; false if it has.
+    pub(super) fn hold(&mut self, commit: u64) -> bool {
         debug_assert!(!self.is_lent);
-        if let Some(hold) = &mut self.hold {
-            hold.begin_sync(sync, self.output.len());
-        }
+        self.hold.get_or_insert_default().wait(commit, self.output.len())
     }
 
-    /// A sync has succeeded: what it covers may be sent, including what earlier syncs cover.
-    pub(super) fn finish_sync(&mut self, sync: u64) {
+    /// A commit has finished: what it covers may be sent as soon as what is before it may.
+    pub(super) fn finish(&mut self, commit: u64) {
         debug_assert!(!self.is_lent);
         let Some(hold) = &mut self.hold else { return };
-        hold.finish_sync(sync);
-        if hold.is_over() {
+        hold.finish(commit);
+        if let Some(reports) = &mut self.reports {
+            reports.forget_until(hold.sendable());
+        }
+        // A new change holds only what follows those that have finished.
+        if hold.is_over() && !self.has_new_change {
             // Output added meanwhile came after all waiting changes.
-            assert!(hold.sendable() <= self.output.len(), "the sync covers more than the output");
+            assert!(hold.sendable() <= self.output.len(), "it covers more than the output");
             self.hold = None;
         }
+        self.reports.take_if(|reports| reports.is_empty());
     }
 
-    /// The syncs in progress have become useless: what they cover waits for one that has not begun. True
-    /// if it did not wait for one before.
-    pub(super) fn fail_syncs(&mut self) -> bool {
-        self.hold.as_mut().is_some_and(|hold| hold.fail_syncs())
+    /// Replaces each reply that reports a change in the part of a commit by this error. Returns how many it
+    /// replaced.
+    pub(super) fn fail(&mut self, commit: u64, error: &[u8]) -> usize {
+        debug_assert!(!self.is_lent);
+        let (Some(hold), Some(reports)) = (&mut self.hold, &mut self.reports) else { return 0 };
+        let Some(part) = hold.range_of(commit) else { return 0 };
+        let replies = reports.take(part.clone(), error.len());
+        // The length of the output up to an offset, after some replies before it were replaced.
+        let resized = |bytes: usize| {
+            let before = replies.iter().take_while(|reply| reply.end <= bytes);
+            before.fold(bytes, |bytes, reply| bytes + error.len() - reply.len())
+        };
+        hold.resize(commit, resized(part.end) - part.start);
+        self.unanswered = resized(self.unanswered);
+        self.output.replace(&replies, error);
+        self.reports.take_if(|reports| reports.is_empty());
+        replies.len()
     }
 
-    /// Whether anything waits for a sync that has not begun.
-    pub(super) fn waits(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| hold.waits())
-    }
-
-    /// The syncs in progress that anything waits for.
-    pub(super) fn syncs(&self) -> impl Iterator<Item = u64> {
-        self.hold.iter().flat_map(|hold| hold.syncs())
+    /// The pending commits that anything waits for.
+    pub(super) fn commits(&self) -> impl Iterator<Item = u64> {
+        self.hold.iter().flat_map(|hold| hold.commits())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A piece of output.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +12,10 @@ struct Piece {
     is_begun: bool,
     /// Whether a reply ends with it.
     ends_answer: bool,
-    /// The sync that covers it; 0 if it may be sent. `None` if nothing is held, or it waits.
-    sync: Option<u64>,
+    /// Whether it is a reply that reports a change.
+    is_report: bool,
+    /// The commit that it waits for; 0 if it may be sent. `None` if nothing is held, or no commit covers it.
+    commit: Option<u64>,
 }
 
 /// A naive outbox: pieces in order, each with its own state.
@@ -23,9 +25,13 @@ struct Model {
     /// Output added while the rest was lent.
     behind: VecDeque<Piece>,
     is_held: bool,
-    waits: bool,
-    last_sync: u64,
+    has_new_change: bool,
+    /// The pending commits, and which have finished.
+    pending: BTreeMap<u64, bool>,
+    last_commit: u64,
 }
+
+const ERROR: &[u8] = b"-NOREPLICAS\r\n";
 
 impl Model {
     fn waiting(&self, lane: u64) -> usize {
@@ -59,7 +65,7 @@ impl Model {
     }
 
     fn sendable(&self) -> usize {
-        let may_leave = |piece: &&Piece| !self.is_held || piece.sync == Some(0);
+        let may_leave = |piece: &&Piece| !self.is_held || piece.commit == Some(0);
         self.pieces.iter().take_while(may_leave).map(|piece| piece.bytes.len()).sum()
     }
 
@@ -75,16 +81,33 @@ impl Model {
 
     fn hold(&mut self) {
         if !self.is_held {
-            self.pieces.iter_mut().for_each(|piece| piece.sync = None);
+            self.pieces.iter_mut().for_each(|piece| piece.commit = None);
         }
-        (self.is_held, self.waits) = (true, true);
+        self.is_held = true;
+        self.has_new_change = false;
+        self.pending.insert(self.last_commit, false);
+        let waiting = self.pieces.iter_mut().filter(|piece| piece.commit.is_none());
+        waiting.for_each(|piece| piece.commit = Some(self.last_commit));
     }
 
-    fn begin_sync(&mut self) {
-        self.last_sync += 1;
-        let waiting = self.pieces.iter_mut().filter(|piece| piece.sync.is_none());
-        waiting.for_each(|piece| piece.sync = Some(self.last_sync));
-        self.waits = false;
+    fn fail(&mut self, commit: u64) -> usize {
+        let is_it = |piece: &&mut Piece| piece.commit == Some(commit) && piece.is_report;
+        let replies = self.pieces.iter_mut().filter(is_it);
+        let replaced = replies.map(|piece| {
+            piece.bytes = ERROR.to_vec();
+            piece.is_report = false;
+        });
+        replaced.count()
+    }
+
+    fn finish(&mut self, commit: u64) {
+        self.pending.insert(commit, true);
+        while let Some(first) = self.pending.first_entry().filter(|first| *first.get()) {
+            let commit = first.remove_entry().0;
+            let released = self.pieces.iter_mut().filter(|piece| piece.commit == Some(commit));
+            released.for_each(|piece| (piece.commit, piece.is_report) = (Some(0), false));
+        }
+        self.is_held = self.has_new_change || !self.pending.is_empty();
     }
 }
 
@@ -126,7 +149,7 @@ impl World {
                 self.outbox.write(|output| output.raw(piece));
                 self.add(None, piece);
             }
-            (10 | 11, None) => {
+            (10 | 11, None) if !self.model.has_new_change => {
                 let count = piece.len().min(self.model.sendable());
                 self.outbox.advance(count);
                 self.model.send(count);
@@ -135,20 +158,31 @@ impl World {
             (15..=18, Some(_)) => self.take_back(step.is_multiple_of(2)),
             (12..=14, None) => self.lent = Some(self.outbox.lend()),
             (15, None) => {
-                self.outbox.mark_change();
-                assert_eq!(self.outbox.hold_change(), !self.model.waits);
+                self.outbox.mark_change(1);
+                self.outbox.take_change();
+                self.model.last_commit += 1;
+                assert!(self.outbox.hold(self.model.last_commit));
                 self.model.hold();
             }
-            (16, None) if self.model.waits => {
-                self.model.begin_sync();
-                self.outbox.begin_sync(self.model.last_sync);
+            (16, None) if !self.model.pending.is_empty() => {
+                // The same commit, in a later turn.
+                let last = self.model.last_commit;
+                if self.model.pending.get(&last) == Some(&false) {
+                    self.outbox.mark_change(0);
+                    self.outbox.take_change();
+                    assert!(!self.outbox.hold(last));
+                    self.model.hold();
+                }
             }
-            (17, None) => self.finish_sync(piece.len() as u64 % 3),
-            (18, None) if self.model.is_held => {
-                assert_eq!(self.outbox.fail_syncs(), !self.model.waits);
-                self.model.waits = true;
-                let under_way = |piece: &&mut Piece| piece.sync.is_some_and(|sync| sync > 0);
-                self.model.pieces.iter_mut().filter(under_way).for_each(|piece| piece.sync = None);
+            (17 | 18, None) if !self.model.pending.is_empty() => {
+                let at = piece.len() % self.model.pending.len();
+                let commit = *self.model.pending.keys().nth(at).expect("a pending commit");
+                if step == 18 {
+                    assert_eq!(self.outbox.fail(commit, ERROR), self.model.fail(commit));
+                }
+                self.outbox.finish(commit);
+                self.model.finish(commit);
+                assert_eq!(self.outbox.hold.is_some(), self.model.is_held);
             }
             _ => {}
         }
@@ -159,8 +193,15 @@ impl World {
         let Some(lent) = &mut self.lent else { return };
         match step {
             10 => {
+                let mark = lent.mark();
                 lent.raw(piece);
-                let piece = Piece { bytes: piece.to_vec(), ..Piece::default() };
+                let is_report = piece.len().is_multiple_of(2);
+                if is_report {
+                    self.outbox.mark_change(1);
+                    assert!(self.outbox.report(lent, mark));
+                    self.model.has_new_change = true;
+                }
+                let piece = Piece { bytes: piece.to_vec(), is_report, ..Piece::default() };
                 self.model.pieces.push_back(piece);
             }
             11 | 12 => {
@@ -188,25 +229,6 @@ impl World {
         self.model.pieces.append(&mut self.model.behind);
     }
 
-    fn finish_sync(&mut self, ago: u64) {
-        let sync = self.model.last_sync.saturating_sub(ago);
-        self.outbox.finish_sync(sync);
-        if !self.model.is_held {
-            return;
-        }
-        for piece in &mut self.model.pieces {
-            piece.sync = piece.sync.map(|of| if of <= sync { 0 } else { of });
-        }
-        self.model.is_held = self.outbox.hold.is_some();
-        if self.model.is_held {
-            assert!(self.model.waits || sync < self.model.last_sync, "held for ever");
-        } else {
-            assert!(!self.model.waits);
-            let mut pieces = self.model.pieces.iter();
-            assert!(pieces.all(|piece| piece.sync.is_none_or(|sync| sync == 0)));
-        }
-    }
-
     fn check(&mut self) {
         for lane in 0..2 {
             assert_eq!(self.outbox.waiting_in(lane), self.model.waiting(lane));
@@ -223,7 +245,9 @@ impl World {
         let owed: Vec<u8> =
             slices[..filled].iter().flat_map(|slice| slice.iter()).copied().collect();
         assert_eq!(owed, left);
-        assert_eq!(self.outbox.sendable(), self.model.sendable());
+        if !self.model.has_new_change {
+            assert_eq!(self.outbox.sendable(), self.model.sendable());
+        }
         assert_eq!(self.outbox.unanswered, self.model.unanswered());
     }
 }
@@ -265,9 +289,9 @@ fn places_of_dropped_messages_do_not_accumulate() {
 fn held_output_is_not_sent() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
-    outbox.mark_change();
-    outbox.hold_change();
-    outbox.begin_sync(1);
+    outbox.mark_change(0);
+    outbox.take_change();
+    outbox.hold(1);
     outbox.advance(1);
 }
 
@@ -276,7 +300,7 @@ fn held_output_is_not_sent() {
 fn an_unrecorded_change_is_not_confirmed() {
     let mut outbox = Outbox::default();
     outbox.write(|output| output.ok());
-    outbox.mark_change();
+    outbox.mark_change(0);
     outbox.advance(5);
 }
 
@@ -291,4 +315,63 @@ fn a_separate_reply_collects_nothing() {
     assert_eq!(outbox.len(), 4);
     outbox.write(|output| output.append(&mut apart));
     assert_eq!(outbox.take_all(), b"owed+OK\r\n");
+}
+
+/// What has finished is sent, although the client has changed something again meanwhile.
+#[test]
+fn a_new_change_holds_only_what_follows() {
+    let mut outbox = Outbox::default();
+    let reply = |outbox: &mut Outbox, text: &[u8]| {
+        let mut lent = outbox.lend();
+        let mark = lent.mark();
+        lent.raw(text);
+        assert!(outbox.mark_change(1));
+        assert!(outbox.report(&lent, mark));
+        outbox.take_back(lent, true);
+    };
+    reply(&mut outbox, b"+one\r\n");
+    assert_eq!(outbox.take_change(), 1);
+    assert!(outbox.hold(1));
+    reply(&mut outbox, b"+two\r\n");
+    outbox.finish(1);
+    assert_eq!(outbox.take_change(), 1);
+    assert!(outbox.hold(2));
+    assert_eq!(outbox.sendable(), 6);
+    assert_eq!(outbox.fail(2, ERROR), 1, "the first was confirmed");
+    outbox.finish(2);
+    outbox.check_invariants();
+    assert_eq!(outbox.take_all(), b"+one\r\n-NOREPLICAS\r\n");
+
+    // The same, if that change waits for nothing.
+    reply(&mut outbox, b"+one\r\n");
+    outbox.take_change();
+    outbox.hold(3);
+    outbox.mark_change(0);
+    outbox.finish(3);
+    outbox.take_change();
+    outbox.release_change();
+    outbox.check_invariants();
+    assert!(outbox.hold.is_none());
+}
+
+/// A reply that is added while the output is lent is found behind it.
+#[test]
+fn a_reply_behind_lent_output_is_replaced() {
+    let mut outbox = Outbox::default();
+    let mut lent = outbox.lend();
+    lent.raw(b"+first\r\n");
+    outbox.write_in(1, b"dropped".to_vec().into());
+    outbox.write(|output| output.raw(b"+second\r\n"));
+    outbox.mark_change(1);
+    outbox.report_from(7);
+    assert_eq!(outbox.drop_oldest(1, 1), 1);
+    outbox.take_back(lent, true);
+    outbox.take_change();
+    outbox.hold(1);
+    outbox.write(|output| output.raw(b"+third\r\n"));
+    assert_eq!(outbox.fail(1, ERROR), 1);
+    outbox.check_invariants();
+    assert_eq!(outbox.sendable(), 0);
+    outbox.finish(1);
+    assert_eq!(outbox.take_all(), b"+first\r\n-NOREPLICAS\r\n+third\r\n");
 }

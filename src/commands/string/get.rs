@@ -70,6 +70,7 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let unix_ms = |(form, number): (Form, &[u8])| form.unix_ms(number, ctx.now, "getex");
     let expires_ms = wish.at.map(unix_ms).transpose()?;
     reply_string(ctx, key)?;
+    let is_past = expires_ms.is_some_and(|expires_ms| ctx.is_past(expires_ms));
     let keyspace = &mut ctx.state.keyspace;
     let Some(expires_ms) = expires_ms else {
         if wish.is_other && keyspace.expiry(ctx.db, key).flatten().is_some() {
@@ -79,7 +80,7 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
         return Ok(());
     };
     let is_span = wish.at.is_some_and(|(form, _)| form.is_span());
-    if !is_span && expires_ms <= ctx.now.unix_ms() {
+    if !is_span && is_past {
         keyspace.remove(ctx.db, key);
         keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
         return Ok(());

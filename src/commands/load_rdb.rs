@@ -1,15 +1,14 @@
 //! Loads data in the RDB format into the broker, as its bytes arrive.
 //!
 //! Like the commands of append files (`replay`), it passes no gate, nothing expires, and no effects are
-//! recorded. Without policies a value is built apart and then inserted. With policies it goes the way of the
-//! commands that would make it, since its key may be the name of a list of messages in flight or delayed.
+//! recorded. A value is built apart and then inserted. Under a policy it goes the way of the commands that would
+//! make it, and so does one whose key may be the name of a list of messages in flight or delayed.
 //! What lists and strings cannot express is in fields named `tidegate`: notes, as in append files.
 
-use super::Broker;
-use super::durability::text_of;
-use crate::commands::replay;
+use super::replay;
 use crate::engine::Table;
 use crate::keyspace::{DbIndex, Value};
+use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue};
 use crate::queueing;
 use crate::rdb::{Place, RdbError, Reader, Sink, ValueType};
@@ -104,17 +103,19 @@ impl RdbLoad {
     }
 }
 
-impl Broker {
-    /// Loads the next bytes of data in the RDB format; about a megabyte takes a few milliseconds. Returns their
-    /// number up to its end, which is all of them before that. Like `replay`, it is ended by `end_replay`.
-    ///
-    /// # Errors
-    /// The data is damaged, or this broker cannot hold it. What was before that in the input is loaded.
-    pub fn load_rdb(&mut self, load: &mut RdbLoad, bytes: &[u8]) -> Result<usize, RdbError> {
-        self.state.keyspace.begin_replay();
-        let RdbLoad { reader, loaded } = load;
-        reader.read(bytes, &mut Loading { state: &mut self.state, table: self.table, loaded })
-    }
+/// Loads the next bytes of data in the RDB format. Returns their number up to its end, which is all of them
+/// before that.
+///
+/// # Errors
+/// The data is damaged, or this broker cannot hold it. What was before that in the input is loaded.
+pub(crate) fn load_rdb(
+    state: &mut State,
+    table: &'static Table,
+    load: &mut RdbLoad,
+    bytes: &[u8],
+) -> Result<usize, RdbError> {
+    let RdbLoad { reader, loaded } = load;
+    reader.read(bytes, &mut Loading { state, table, loaded })
 }
 
 /// Receives what the reader reads.
@@ -132,8 +133,10 @@ impl Loading<'_> {
 
     fn run_request(&mut self, request: &OwnedRequest) -> Result<(), String> {
         let Loaded { db, reply, .. } = &mut *self.loaded;
-        let ran = replay::replay(self.state, self.table, db, &request.as_request(), reply);
-        ran.map_err(|error| text_of(&error))
+        let source = replay::Source::files();
+        let request = request.as_request();
+        let ran = replay::replay(self.state, self.table, db, &request, reply, source);
+        ran.map_err(|error| error.to_text())
     }
 
     /// Checks that the key has no value yet: data in this format names each key once.
@@ -143,6 +146,18 @@ impl Loading<'_> {
             None => Ok(()),
             Some(_) => Err("it is there twice".into()),
         }
+    }
+
+    /// Whether a value goes the way of commands: its queue is under a policy, or its key may be the name of a
+    /// hidden list.
+    fn is_replayed(&mut self, place: &Place) -> bool {
+        let (keyspace, key) = (&mut self.state.keyspace, &place.key[..]);
+        keyspace.has_policies()
+            && (key.ends_with(IN_FLIGHT)
+                || key.ends_with(DELAYED)
+                || keyspace.policies().of(key).is_some()
+                // A former policy, according to a note.
+                || keyspace.queue_state(self.loaded.db, key).is_some())
     }
 
     fn insert(&mut self, place: &Place, value: Value) {
@@ -182,7 +197,7 @@ impl Sink for Loading<'_> {
         let field = match name {
             NOTE_FIELD => {
                 let noted = queueing::replay_note(&mut self.state.keyspace, self.loaded.db, value);
-                return noted.map_err(|error| text_of(&error));
+                return noted.map_err(|error| error.to_text());
             }
             STREAM_DB => &mut summary.stream_db,
             STREAM_ID => &mut summary.stream_id,
@@ -206,7 +221,7 @@ impl Sink for Loading<'_> {
 
     fn string(&mut self, place: &Place, value: &[u8]) -> Result<(), String> {
         self.check_new(place)?;
-        if self.state.keyspace.has_policies() {
+        if self.is_replayed(place) {
             self.run([&b"SET"[..], &place.key, value])?;
             return self.set_expiry(place);
         }
@@ -216,7 +231,7 @@ impl Sink for Loading<'_> {
 
     fn begin_list(&mut self, place: &Place) -> Result<(), String> {
         self.check_new(place)?;
-        self.loaded.is_pushed = self.state.keyspace.has_policies();
+        self.loaded.is_pushed = self.is_replayed(place);
         if !self.loaded.is_pushed {
             self.loaded.list = Queue::new();
             self.loaded.list.set_filling(true);

@@ -1,0 +1,54 @@
+//! The connection to the primary of a replica: made here, and then a connection like any other.
+
+use super::Server;
+use super::connection::Connection;
+use super::socket::Socket;
+use super::speaker::Speaker;
+use super::transport::Transport;
+use crate::clients::Peer;
+use mio::net::TcpStream;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+impl Server {
+    /// Connects to the primary, if the broker wants it.
+    pub(super) fn connect_to_primary(&mut self) {
+        if let Some(primary) = self.broker.wanted_link(self.now)
+            && let Err(error) = self.resolver.begin(&primary, &self.handle.waker)
+        {
+            self.broker.link_failed(&error.to_string(), self.now);
+        }
+        let connected = match self.resolver.take() {
+            Some(Ok(address)) => self.connect_link(address),
+            Some(Err(error)) => Err(error),
+            None => Ok(()),
+        };
+        if let Err(error) = connected {
+            self.broker.link_failed(&error.to_string(), self.now);
+        }
+    }
+
+    /// Begins a connection. An event says when it is made, or has failed.
+    fn connect_link(&mut self, address: SocketAddr) -> io::Result<()> {
+        if !self.broker.awaits_link() {
+            // The role has changed meanwhile.
+            return Ok(());
+        }
+        let stream = TcpStream::connect(address)?;
+        let laddr = stream.local_addr().unwrap_or(address);
+        let peer = Peer::Tcp { addr: address, laddr, fd: stream.as_raw_fd() };
+        let mut transport = Transport::Plain(Socket::Tcp(stream));
+        transport.tune(self.broker.settings().tcp_keepalive_s);
+        let slot = self.connections.vacant_key();
+        let token = self.token(slot);
+        transport.register(self.poll.registry(), token)?;
+        transport.register_full(self.poll.registry(), token)?;
+        let id = self.broker.link_connected(slot, peer, self.now);
+        let mut connection = Connection::new(Speaker::Resp(id), transport);
+        connection.is_writable = false;
+        let inserted = self.connections.insert(connection);
+        assert_eq!(inserted, slot, "the broker knows the connection by another slot");
+        Ok(())
+    }
+}
