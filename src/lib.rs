@@ -117,6 +117,11 @@
 //! queue - a TTL, a delay, an acknowledgement timeout - the poll's wait ends, and the same module handles
 //! it. When a client disconnects, its messages return.
 //!
+//! Effects go to two readers: the journal, and the stream for replicas (`broker/feeding.rs`), where they stay for
+//! a while, so that a replica can continue after its link was lost. A replica's link to its primary is a client,
+//! whose input is that stream: `broker/applying.rs` runs its commands as the journal's loader runs those of files,
+//! and passes its bytes on.
+//!
 //! Work that no client waits for is a chore (`queueing/chores.rs`): what is due, messages of lost
 //! connections, dead letters in transit, a policy change for all keys, memory to free after a flush. A turn
 //! does as much of it as `turn-work-max` allows, counted in steps (`work.rs`), and the next turn follows at

@@ -199,14 +199,17 @@ impl Broker {
                 clients.write(replica.client, |output| output.raw(b"\n"));
                 replica.heard_us = now.monotonic_us;
             }
-            let owed = clients.get(replica.client).map_or(0, |client| client.outbox().len());
+            let Some(client) = clients.get(replica.client) else { continue };
+            let (owed, active_us) = (client.outbox().len(), client.last_active_us);
             if replica.stage == Stage::Receives && owed != replica.owed {
                 // It reads.
                 replica.heard_us = now.monotonic_us;
             }
             replica.owed = owed;
+            // While it loads, it only sends empty lines.
+            let heard_us = replica.heard_us.max(active_us);
             if replica.stage != Stage::Greets
-                && replica.heard_us.saturating_add(timeout_us) <= now.monotonic_us
+                && heard_us.saturating_add(timeout_us) <= now.monotonic_us
             {
                 clients.close(replica.client, CloseReason::ReplicaTimeout);
             }

@@ -11,6 +11,7 @@
 //! `broker/feeding.rs` and `broker/following.rs` are the two roles of replication.
 
 mod acknowledgement;
+mod applying;
 mod durability;
 mod feeding;
 mod following;
