@@ -39,6 +39,7 @@ use crate::commands::{self, pubsub};
 use crate::engine::{Found, Table};
 use crate::engine::{auth_delay, dispatch, monitor, open_transaction, timing, wait, wake};
 use crate::host::Host;
+use crate::replication::Link;
 use crate::resp::{Limits, Output, Parsed, ProtocolError, RequestParser};
 use crate::settings::Settings;
 use crate::state::{ShutdownRequest, State};
@@ -145,8 +146,12 @@ impl Broker {
         {
             self.return_messages(id);
         }
-        if self.state.replication.is_link(id) {
+        let link = self.state.replication.link.as_ref();
+        if link.is_some_and(|link| link.client == Some(id)) {
             self.lose_link(now);
+        } else if !link.is_some_and(Link::is_syncing) {
+            // Of a link that is no longer wanted.
+            self.snapshot_loading = None;
         }
         // A client that waited in line behind it may be next.
         wake::follow_up(&mut self.state, self.table, now);

@@ -44,7 +44,9 @@ pub(crate) fn become_replica(state: &mut State, primary: PrimaryAddress, now: No
         keyspace.effects.end_reading(reader);
     }
     keyspace.begin_following();
-    let link = Link::new(primary, now.monotonic_us);
+    let mut link = Link::new(primary, now.monotonic_us);
+    // The rest of the same stream may come from another primary, with the same database selected.
+    link.db = replication.link.as_ref().map_or(0, |former| former.db);
     if let Some(client) = replication.link.replace(link).and_then(|former| former.client) {
         state.clients.close(client, CloseReason::RoleChanged);
     }
@@ -63,8 +65,7 @@ pub(crate) fn become_primary(state: &mut State, now: Now) {
     let State { replication, keyspace, .. } = &mut *state;
     let offset = replication.offset();
     replication.history.branch(id, offset);
-    replication.begin_backlog();
-    replication.reader = Some(keyspace.effects.begin_reading());
+    replication.begin_stream(keyspace);
     Queues::new(keyspace).end_replay(now);
     state.show_policies();
 }

@@ -220,6 +220,8 @@ impl Replication {
         self.begin_backlog();
         if self.reader.is_none() && !self.is_replica() {
             self.reader = Some(keyspace.effects.begin_reading());
+            // What notes have said before is not known from this stream.
+            keyspace.effects.begin_file();
         }
     }
 

@@ -133,6 +133,29 @@ fn a_promoted_replica_goes_on_with_the_others() {
     net.assert_equal(0, 1, "the former primary");
 }
 
+/// The rest of a stream may come from another primary, without saying again which database it is about.
+#[test]
+fn a_stream_continues_in_its_database() {
+    let mut net = Net::new(3, "");
+    let (one, two) = (net.client(1), net.client(2));
+    net.call(1, one, "REPLICAOF node 1");
+    net.call(2, two, "REPLICAOF node 1");
+    net.settle();
+    let client = net.client(0);
+    net.call(0, client, "SELECT 3");
+    net.call(0, client, "RPUSH q 1");
+    net.settle();
+    net.stall(2, true);
+    net.call(0, client, "RPUSH q 2");
+    net.settle();
+    net.call(1, one, "REPLICAOF NO ONE");
+    net.call(2, two, "REPLICAOF node 2");
+    net.settle();
+    net.assert_equal(1, 2, "after the promotion");
+    assert_eq!(net.info(1, "sync_full").as_deref(), Some("0"), "it continues");
+    assert_eq!(net.data(2).0.len(), 1);
+}
+
 #[test]
 fn published_messages_reach_subscribers_of_replicas() {
     let mut net = pair();
