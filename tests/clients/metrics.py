@@ -62,7 +62,8 @@ def check_families(families, optional=()):
             samples.setdefault(sample.name, []).append(sample)
     left = [name for name in expected if not name.startswith(tuple(optional))]
     # What is not known is left out.
-    unknown = re.compile("tidegate_(aof_(last|current)_rewrite_duration|queues?(_shown)?$)")
+    durations = "(aof_(last|current)_rewrite|rdb_(last|current)_save)_duration|replication_link_(silent|down)"
+    unknown = re.compile(f"tidegate_({durations}|queues?(_shown)?$)")
     assert all(map(unknown.match, left)), left
     return samples
 
