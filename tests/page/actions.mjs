@@ -209,7 +209,8 @@ check("adds, edits and deletes policies, with the errors beside the form", async
     async () => (await client.call("QUEUE", "POLICY", "LIST"))[0].priority?.toString() === "3",
   );
 
-  await button(page, "Delete jobs").click();
+  // By the keyboard: with some versions of Chromium the driver takes the cell for what is clicked, not the button in it.
+  await button(page, "Delete jobs").press("Enter");
   await dialog.getByText("1 queue is under it now.", { exact: false }).waitFor();
   await dialog.locator("button.danger").click();
   await said(page, "Deleted the policy jobs.");
