@@ -10,7 +10,7 @@ mod stream_place;
 mod words;
 
 pub(crate) use dead_letters::{DeadLetterRow, write_dead_letters};
-pub(crate) use stream_place::StreamPlace;
+pub use stream_place::StreamPlace;
 
 use crate::departure::{Departure, Fate};
 use crate::key::Key;
@@ -517,7 +517,7 @@ mod tests {
 
     #[test]
     fn a_place_in_a_stream_is_read_back() {
-        let place = StreamPlace { id: vec![b'a'; 40], offset: u64::MAX, db: 15 };
+        let place = StreamPlace { id: vec![b'a'; 40], offset: u64::MAX, db: Some(15) };
         assert_eq!(back(&Note::Stream(place.clone())), Ok(Some(Note::Stream(place))));
     }
 

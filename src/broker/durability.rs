@@ -10,7 +10,7 @@ use crate::commands::replay;
 use crate::effects::EffectsReader;
 use crate::engine::wait;
 use crate::keyspace::{DbIndex, SavedPart, Value};
-use crate::note::{Note, StreamPlace};
+use crate::note::Note;
 use crate::persistence::Persistence;
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::Queue;
@@ -68,10 +68,7 @@ impl Broker {
             keyspace.effects.note(0, &Note::Stopped);
         }
         if replication.has_stream() {
-            let db = replication.link.as_ref().map_or(0, |link| link.db);
-            let id = replication.history.id.as_bytes().to_vec();
-            let offset = replication.offset();
-            keyspace.effects.note(0, &Note::Stream(StreamPlace { id, offset, db }));
+            keyspace.effects.note(0, &Note::Stream(replication.place()));
         }
     }
 

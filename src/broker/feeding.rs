@@ -7,7 +7,7 @@ use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::persistence::SnapshotUse;
 use crate::replication::{FullSync, Piece, Replication, Stage, StreamId};
-use crate::snapshot::{RdbHeader, StreamPlace};
+use crate::snapshot::RdbHeader;
 use crate::state::State;
 use bytes::Bytes;
 use log::{info, warn};
@@ -75,15 +75,10 @@ impl Broker {
         // What follows must be complete by itself.
         keyspace.effects.begin_file();
         let (id, offset) = (replication.history.id.clone(), replication.offset());
-        let place = StreamPlace {
-            id: id.to_string(),
-            offset,
-            db: replication.link.as_ref().map(|link| link.db),
-        };
         let header = RdbHeader {
             unix_s: now.unix_us / 1_000_000,
             used_bytes,
-            stream: Some(place),
+            stream: Some(replication.place()),
             is_base: false,
         };
         let mark = StreamId::random(|| random.next());

@@ -147,6 +147,15 @@ impl Replication {
         self.backlog.as_ref().map_or(self.offset, Backlog::end)
     }
 
+    /// The end of the stream.
+    pub(crate) fn place(&self) -> StreamPlace {
+        StreamPlace {
+            id: self.history.id.as_bytes().to_vec(),
+            offset: self.offset(),
+            db: self.link.as_ref().map(|link| link.db),
+        }
+    }
+
     /// Drops the backlog; the stream is at this offset.
     pub(crate) fn drop_backlog(&mut self, offset: u64) {
         self.backlog = None;
@@ -186,7 +195,7 @@ impl Replication {
         self.history = History::new(id);
         self.backlog = Some(Backlog::new(offset));
         match &mut self.link {
-            Some(link) => link.db = db,
+            Some(link) => link.db = db.unwrap_or(0),
             None => {
                 self.history.branch(StreamId::random(random), offset);
                 self.begin_stream(keyspace);

@@ -18,6 +18,7 @@ pub mod commands;
 pub mod rdb;
 mod runs;
 
+pub use crate::note::StreamPlace;
 pub use commands::CommandEncoder;
 pub(crate) use rdb::dump;
-pub use rdb::{RdbEncoder, RdbHeader, StreamPlace};
+pub use rdb::{RdbEncoder, RdbHeader};

@@ -16,7 +16,7 @@
 
 use super::runs::Runs;
 use crate::keyspace::{DbIndex, SavedKey, SavedPart, Value};
-use crate::note::Note;
+use crate::note::{Note, StreamPlace};
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{Queue, Stamp};
 use crate::rdb::crc64::Crc64;
@@ -51,17 +51,6 @@ pub struct RdbHeader {
     pub is_base: bool,
 }
 
-/// A place in a stream of changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamPlace {
-    /// The id of the stream.
-    pub id: String,
-    /// Bytes of the stream before this place.
-    pub offset: u64,
-    /// The database that the stream has selected, if any.
-    pub db: Option<DbIndex>,
-}
-
 /// Writes the parts of one snapshot as an RDB file, one part after another.
 #[derive(Debug)]
 pub struct RdbEncoder {
@@ -78,21 +67,21 @@ impl RdbEncoder {
     pub fn begin(header: &RdbHeader, out: &mut Vec<u8>) -> RdbEncoder {
         let mut start = Vec::new();
         write_start(&mut start);
-        let mut aux = |name: &str, value: &str| {
-            write_aux(&mut start, name.as_bytes(), value.as_bytes());
+        let mut aux = |name: &str, value: &[u8]| {
+            write_aux(&mut start, name.as_bytes(), value);
         };
-        aux("redis-ver", REDIS_VERSION);
-        aux("redis-bits", "64");
-        aux("ctime", &header.unix_s.to_string());
-        aux("used-mem", &header.used_bytes.to_string());
+        aux("redis-ver", REDIS_VERSION.as_bytes());
+        aux("redis-bits", b"64");
+        aux("ctime", header.unix_s.to_string().as_bytes());
+        aux("used-mem", header.used_bytes.to_string().as_bytes());
         if let Some(StreamPlace { id, offset, db }) = &header.stream {
             if let Some(db) = db {
-                aux("repl-stream-db", &db.to_string());
+                aux("repl-stream-db", db.to_string().as_bytes());
             }
             aux("repl-id", id);
-            aux("repl-offset", &offset.to_string());
+            aux("repl-offset", offset.to_string().as_bytes());
         }
-        aux("aof-base", if header.is_base { "1" } else { "0" });
+        aux("aof-base", if header.is_base { b"1" } else { b"0" });
         let mut checksum = Crc64::default();
         checksum.add(&start);
         out.append(&mut start);
