@@ -3,6 +3,7 @@
 use super::batch::Sealer;
 use super::files::{AppendFile, Directory, write_all};
 use super::manifest::Entry;
+use super::temporary::{self, SYNC_BYTES, temporary_name};
 use crate::keyspace::SavedPart;
 use crate::snapshot::CommandEncoder;
 use std::io;
@@ -10,10 +11,6 @@ use std::sync::Arc;
 
 /// Size at which a batch is closed and written.
 const BATCH_BYTES: usize = 1 << 20;
-
-/// Bytes between syncs of the file. One sync of everything at the end would block the disk for others for as
-/// long as it takes.
-const SYNC_BYTES: u64 = 32 << 20;
 
 /// Writes a base file, under a temporary name until it is complete.
 pub struct BaseWriter {
@@ -32,23 +29,13 @@ struct Written {
     synced: u64,
 }
 
-/// The temporary name of a file that is not complete.
-pub fn temporary_name(name: &str) -> String {
-    format!("temp-{name}")
-}
-
 impl BaseWriter {
     /// Begins a base file.
     pub fn begin(directory: &dyn Directory, entry: Entry) -> io::Result<BaseWriter> {
-        let temporary = temporary_name(&entry.name);
-        // A failed rewrite may have left one.
-        match directory.remove(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = directory.create(&temporary)?;
+        let file = temporary::create(directory, &entry.name)?;
         let (sealer, opening) = Sealer::begin(&entry.name);
-        write_all(&*file, &opening, 0).inspect_err(|_| drop(directory.remove(&temporary)))?;
+        write_all(&*file, &opening, 0)
+            .inspect_err(|_| drop(directory.remove(&temporary_name(&entry.name))))?;
         let written = Written { file, sealer, synced: 0 };
         Ok(BaseWriter { entry, encoder: CommandEncoder::default(), batch: Vec::new(), written })
     }
@@ -64,8 +51,7 @@ impl BaseWriter {
         let BaseWriter { entry, encoder, mut batch, mut written } = self;
         encoder.finish(&mut batch);
         written.add_last(&mut batch)?;
-        directory.rename(&temporary_name(&entry.name), &entry.name)?;
-        directory.sync()?;
+        temporary::complete(directory, &entry.name)?;
         Ok((entry, written.sealer.at()))
     }
 

@@ -10,6 +10,7 @@ use super::replay::Replay;
 use super::rest::Rest;
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::tail::Tail;
+use super::temporary;
 use crate::broker::{Broker, RdbSummary};
 use crate::clock::Now;
 use crate::host::NoHost;
@@ -69,7 +70,7 @@ pub struct Repair {
 /// or with more than one.
 pub fn prefix_of(directory: &dyn Directory) -> Result<Option<String>, LoadError> {
     let names = directory.list().map_err(|error| LoadError::io("the directory", error))?;
-    let is_manifest = |name: &&String| !name.starts_with("temp-");
+    let is_manifest = |name: &&String| !name.starts_with(temporary::PREFIX);
     let mut prefixes =
         names.iter().filter(is_manifest).filter_map(|name| name.strip_suffix(MANIFEST_SUFFIX));
     match (prefixes.next(), prefixes.next()) {

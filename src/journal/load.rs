@@ -2,7 +2,6 @@
 //! if only that they must wait. Then it prepares the directory for appending: a torn tail is saved in a
 //! separate file and cut off, and there is a file to append to.
 
-use super::base::temporary_name;
 use super::batch::Sealer;
 use super::error::LoadError;
 use super::files::{AppendFile, Directory, write_all};
@@ -13,6 +12,7 @@ use super::replay::{Replay, warn_of_left_out};
 use super::scan::{FileEnd, Leniency, Piece, Scanner};
 use super::strays::remove_strays;
 use super::tail::Tail;
+use super::temporary::temporary_name;
 use super::writer::Start;
 use crate::broker::Broker;
 use crate::clock::Now;

@@ -18,6 +18,7 @@
 //! [`Manifest::save`].
 
 use super::files::{Directory, is_file_name, write_all};
+use super::temporary::{self, temporary_name};
 use crate::resp::split_quoted;
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
@@ -33,9 +34,6 @@ const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// The highest number of a file. Counting up from it never overflows.
 const SEQ_MAX: u64 = 1 << 62;
-
-/// Prefix of the temporary name while a manifest is written.
-const TEMPORARY: &str = "temp-";
 
 /// The name of the manifest of files with this prefix (`appendfilename`).
 pub fn manifest_name(prefix: &str) -> String {
@@ -169,7 +167,7 @@ pub enum Problem {
 impl ManifestError {
     /// Whether [`Manifest::save`] failed before replacing the old manifest.
     pub(super) fn is_before_replacing(&self) -> bool {
-        matches!(self, ManifestError::Io { file, .. } if file.starts_with(TEMPORARY))
+        matches!(self, ManifestError::Io { file, .. } if file.starts_with(temporary::PREFIX))
     }
 }
 
@@ -274,24 +272,18 @@ impl Manifest {
         if let Err(error) = Manifest::parse(text.as_bytes()) {
             return Err(ManifestError::Text { file: name, error });
         }
-        let temporary = format!("{TEMPORARY}{name}");
+        let temporary = temporary_name(&name);
         let failed = |error| ManifestError::Io { file: temporary.clone(), error };
-        let written = write_durably(directory, &temporary, text.as_bytes());
+        let written = write_durably(directory, &name, text.as_bytes());
         written.inspect_err(|_| drop(directory.remove(&temporary))).map_err(failed)?;
-        let replaced = directory.rename(&temporary, &name).and_then(|()| directory.sync());
+        let replaced = temporary::complete(directory, &name);
         replaced.map_err(|error| ManifestError::Io { file: name, error })
     }
 }
 
-/// A new file with these bytes, which are durable; its name is not yet.
+/// A new file under its temporary name, with these bytes, which are durable; the name is not yet.
 fn write_durably(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Result<()> {
-    match directory.remove(name) {
-        // A crash may have left one.
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let file = directory.create(name)?;
+    let file = temporary::create(directory, name)?;
     write_all(&*file, bytes, 0)?;
     file.sync()
 }

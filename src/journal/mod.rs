@@ -25,6 +25,7 @@
 //! | [`batch`] | commands in batches, each with a checksum; where a file stops being whole, and why |
 //! | [`manifest`] | which files there are, in which order; replacing one set by another |
 //! | [`save`], `rdb_file` | writing all data to an RDB file, beside the append files; the file |
+//! | `temporary` | files that get their name only once they are complete |
 //! | [`files`] | traits for a directory and its files, and their real implementation |
 //! | [`memory`] | their twin in memory, which loses power, runs out of space and fails on demand |
 
@@ -57,6 +58,7 @@ mod space;
 mod stage;
 mod strays;
 pub mod tail;
+mod temporary;
 mod timers;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Writes an RDB file: under a temporary name until it is complete and durable.
 
-use super::base::temporary_name;
 use super::files::{AppendFile, Directory, write_all};
+use super::temporary::{self, SYNC_BYTES, temporary_name};
 use crate::keyspace::SavedPart;
 use crate::snapshot::{RdbEncoder, RdbHeader};
 use std::io;
@@ -9,10 +9,6 @@ use std::sync::Arc;
 
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
-
-/// Bytes between syncs of the file. One sync of everything at the end would block the disk for others for as
-/// long as it takes.
-const SYNC_BYTES: u64 = 32 << 20;
 
 /// An RDB file that is being written.
 pub struct RdbWriter {
@@ -41,13 +37,7 @@ impl RdbWriter {
         name: &str,
         header: &RdbHeader,
     ) -> io::Result<RdbWriter> {
-        let temporary = temporary_name(name);
-        // An earlier process may have left one.
-        match directory.remove(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = directory.create(&temporary)?;
+        let file = temporary::create(directory, name)?;
         let mut pending = Vec::new();
         let encoder = RdbEncoder::begin(header, &mut pending);
         let written = Written { file, length: 0, synced: 0 };
@@ -73,8 +63,7 @@ impl RdbWriter {
         encoder.finish(&mut pending);
         written.take(&mut pending)?;
         written.file.sync()?;
-        directory.rename(&temporary_name(&name), &name)?;
-        directory.sync()?;
+        temporary::complete(directory, &name)?;
         Ok(written.length)
     }
 
