@@ -89,7 +89,8 @@ impl Keyspace {
         after: Option<u64>,
     ) -> Option<(u64, ClientId)> {
         let index = self.find(db, key)?;
-        self.dbs[db].entries[index].list()?;
+        // Nobody is served at an empty queue, not even a client that only moves messages.
+        self.dbs[db].entries[index].value().and_then(Queue::of)?;
         if self.queue_state_at(db, index).is_some_and(|queue_state| queue_state.is_read_paused()) {
             return None;
         }
