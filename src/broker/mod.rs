@@ -33,7 +33,7 @@ use snapshot_loading::SnapshotLoading;
 use turn::TurnTime;
 
 use crate::client_id::ClientId;
-use crate::clients::{Client, ClientRole, CloseReason, Peer, Wait, Wants};
+use crate::clients::{Client, ClientRole, CloseReason, Peer, Wait};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
 use crate::engine::{Found, Table};
@@ -515,8 +515,7 @@ impl Broker {
         let is_paused = self.state.pause.is_some() || self.state.persistence.is_on;
         assert!(is_paused || !self.state.keyspace.has_signals(), "an unhandled signal");
         for client in self.state.clients.iter() {
-            let wanting =
-                |wait: &&Wait| matches!(wait.wants, Wants::Message | Wants::Lease | Wants::Move);
+            let wanting = |wait: &&Wait| wait.wants.is_for_keys();
             let Some(wait) = client.wait().filter(wanting) else { continue };
             for key in &wait.keys {
                 let is_there = self.state.keyspace.waits(wait.db, key, wait.ticket, client.id);

@@ -1,6 +1,6 @@
 //! Blocked clients: the waiting call, and what it waits for.
 
-use crate::keyspace::{DbIndex, Key};
+use crate::keyspace::{Awaited, DbIndex, Key};
 use crate::policy::QueuePolicy;
 use crate::resp::OwnedRequest;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub(crate) enum Wants {
     Lease,
     /// A message in its key, to move it.
     Move,
+    /// A value in one of its keys that is not a list.
+    Value(Awaited),
     /// Capacity for this many messages of a push, in a queue that was full under this policy.
     Capacity { policy: Arc<QueuePolicy>, messages: usize },
     /// The end of a save (SAVE), which `wait::end_save` reports.
@@ -61,6 +63,13 @@ pub(crate) enum ReplicasWanted {
     Received { replicas: usize },
     /// So many replicas have it on their disks, and this broker on its own, if that is wanted too.
     OnDisk { replicas: usize, is_local: bool },
+}
+
+impl Wants {
+    /// Whether the call waits for what is in its keys.
+    pub(crate) fn is_for_keys(&self) -> bool {
+        matches!(self, Wants::Message | Wants::Lease | Wants::Move | Wants::Value(_))
+    }
 }
 
 impl Wait {

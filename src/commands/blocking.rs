@@ -85,7 +85,7 @@ pub(super) fn brpoplpush(ctx: &mut Context<'_>, request: &Request<'_>) -> Result
 }
 
 /// Returns the deadline of a wait whose length is given in seconds, as a decimal fraction; none for 0.
-fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
+pub(super) fn deadline(arg: &[u8], now: Now) -> Result<Option<u64>, CommandError> {
     let seconds = std::str::from_utf8(arg).ok().and_then(parse_seconds);
     let seconds = seconds.ok_or(CommandError::TimeoutNotAFloat)?;
     let millis = (seconds * 1000.0).ceil();

@@ -4,7 +4,7 @@
 //! field about a feature that does not exist here (replicas, snapshots) has the value of a Redis that
 //! does not use it.
 
-use crate::clients::{Client, Wants};
+use crate::clients::Client;
 use crate::engine::Arg::OptionalMany;
 use crate::engine::Group::Server;
 use crate::engine::syntax::ALL_CLIENTS;
@@ -366,9 +366,8 @@ fn longest_buffers(text: &mut Text, reading: &Reading<'_>) {
 fn blocking_keys(text: &mut Text, reading: &Reading<'_>) {
     let clients = reading.state.clients.iter();
     let waits = clients.filter_map(Client::wait);
-    let for_messages =
-        waits.filter(|wait| matches!(wait.wants, Wants::Message | Wants::Lease | Wants::Move));
-    let waited = for_messages.map(|wait| wait.keys.iter().map(|key| (wait.db, key)));
+    let for_keys = waits.filter(|wait| wait.wants.is_for_keys());
+    let waited = for_keys.map(|wait| wait.keys.iter().map(|key| (wait.db, key)));
     text.field("total_blocking_keys", waited.flatten().collect::<HashSet<_>>().len());
 }
 

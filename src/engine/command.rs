@@ -229,11 +229,15 @@ each_flag!(builder_methods);
 pub(crate) enum Group {
     Connection,
     Generic,
+    Hash,
     List,
     PubSub,
     Queue,
     Scripting,
     Server,
+    Set,
+    SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -244,11 +248,15 @@ impl Group {
         match self {
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Hash => "hash",
             Group::List => "list",
             Group::PubSub => "pubsub",
             Group::Queue => "queue",
             Group::Scripting => "scripting",
             Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -258,10 +266,14 @@ impl Group {
         match self {
             Group::Connection => Some("connection"),
             Group::Generic => Some("keyspace"),
+            Group::Hash => Some("hash"),
             Group::List => Some("list"),
             Group::Queue => Some("queue"),
             Group::Transactions => Some("transaction"),
             Group::Scripting => Some("scripting"),
+            Group::Set => Some("set"),
+            Group::SortedSet => Some("sortedset"),
+            Group::Stream => Some("stream"),
             Group::String => Some("string"),
             Group::PubSub | Group::Server => None,
         }

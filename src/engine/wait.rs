@@ -49,6 +49,7 @@ fn line_for(wants: &Wants) -> Line {
         Wants::Message | Wants::Replicas(_) | Wants::Save => Line::Waiters,
         Wants::Lease => Line::Leases,
         Wants::Move => Line::Movers,
+        Wants::Value(awaited) => Line::Values(*awaited),
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn leave_lines(state: &mut State, client: ClientId, wait: &Wait) {
 pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
     let Some(wait) = stop_call(state, client) else { return false };
     match &wait.wants {
-        Wants::Message | Wants::Lease | Wants::Move => {
+        Wants::Message | Wants::Lease | Wants::Move | Wants::Value(_) => {
             answer(state, client, &wait, false, Output::null_array);
         }
         Wants::Save => {

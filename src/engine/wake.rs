@@ -53,6 +53,11 @@ fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
                 last = Some(ticket);
                 run_again(state, table, client, &key, now);
             }
+            let mut last = None;
+            while let Some((ticket, client)) = state.keyspace.next_for_value(db, &key, last) {
+                last = Some(ticket);
+                run_again(state, table, client, &key, now);
+            }
         }
     }
 }

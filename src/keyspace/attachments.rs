@@ -28,7 +28,9 @@ impl Attachments {
     /// Puts a client in a line. The lowest ticket has waited longest.
     pub(super) fn join(&mut self, line: Line, ticket: u64, client: ClientId) {
         match line {
-            Line::Waiters | Line::Leases | Line::Movers => self.waiters.join(line, ticket, client),
+            Line::Waiters | Line::Leases | Line::Movers | Line::Values(_) => {
+                self.waiters.join(line, ticket, client);
+            }
             Line::Producers => drop(self.producers.insert(ticket, client)),
         }
     }
@@ -36,7 +38,9 @@ impl Attachments {
     /// Removes a client from a line.
     pub(super) fn leave(&mut self, line: Line, ticket: u64, client: ClientId) {
         match line {
-            Line::Waiters | Line::Leases | Line::Movers => self.waiters.leave(line, ticket, client),
+            Line::Waiters | Line::Leases | Line::Movers | Line::Values(_) => {
+                self.waiters.leave(line, ticket, client);
+            }
             Line::Producers => drop(self.producers.remove(&ticket)),
         }
     }
@@ -46,6 +50,7 @@ impl Attachments {
         match line {
             Line::Waiters | Line::Leases => self.waiters.consumer_count(),
             Line::Movers => self.waiters.mover_count(),
+            Line::Values(_) => self.waiters.value_count(),
             Line::Producers => self.producers.len(),
         }
     }
@@ -57,7 +62,7 @@ impl Attachments {
             && self.queue_state.is_none()
     }
 
-    /// Adds the key to the ready list, if clients wait and there is a message.
+    /// Adds the key to the ready list, if clients wait and there is a message or a value for them.
     #[inline]
     pub(super) fn tell_waiters(
         &mut self,
@@ -66,9 +71,12 @@ impl Attachments {
         value: &Value,
         ready: &mut Vec<(DbIndex, Key)>,
     ) {
-        if !self.waiters.is_empty()
-            && !self.is_ready
-            && Queue::of(value).is_some_and(|queue| !queue.is_empty())
+        if self.waiters.is_empty() || self.is_ready {
+            return;
+        }
+        let is_message = Queue::of(value).is_some_and(|queue| !queue.is_empty());
+        if (is_message && self.waiters.are_for_messages())
+            || self.waiters.next_for(value, None).is_some()
         {
             self.is_ready = true;
             ready.push((db, key.clone()));

@@ -12,7 +12,7 @@ use super::{DbIndex, Keyspace, QueueState, Slot};
 use crate::client_id::ClientId;
 use crate::policy::{QueuePolicy, Throttle};
 use crate::queue::Queue;
-use crate::value::Kind;
+use crate::value::{Kind, Type};
 use std::sync::Arc;
 
 impl Keyspace {
@@ -109,6 +109,21 @@ impl Keyspace {
         }
     }
 
+    /// Returns the client that should look next at a key whose value is not a list, with its ticket: the
+    /// longest-waiting one after ticket `after` (exclusive).
+    pub(crate) fn next_for_value(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        after: Option<u64>,
+    ) -> Option<(u64, ClientId)> {
+        let index = self.find(db, key)?;
+        let entry = &self.dbs[db].entries[index];
+        let next = entry.attachments()?.waiters.next_for(entry.content(), after)?;
+        self.work.looked_at(1);
+        Some(next)
+    }
+
     /// Schedules a queue for the next token of its rate, if that is all that a waiting consumer
     /// lacks.
     pub(super) fn await_token(&mut self, db: DbIndex, index: usize) {
@@ -202,6 +217,11 @@ impl Keyspace {
         let queue_state = attachments.queue_state.as_ref();
         let is_paused = queue_state.is_some_and(|queue_state| queue_state.is_read_paused());
         let has_any = entry.list().is_some_and(|queue| !queue.is_empty());
+        let is_set = entry.value().is_some_and(|value| value.type_of() == Type::SortedSet);
+        if is_set && !attachments.is_ready && !entry.is_due(self.now_ms) {
+            let next = attachments.waiters.next_for(entry.content(), None);
+            assert_eq!(next, None, "a client waits for members that are there");
+        }
         if attachments.is_ready || self.has_due() || is_paused || !has_any {
             return;
         }

@@ -295,7 +295,7 @@ impl Keyspace {
         match T::TYPE {
             // The empty queue already exists.
             Type::List => self.value_comes(db, index),
-            Type::String => self.put_value(db, index, T::default().into_value()),
+            _ => self.put_value(db, index, T::default().into_value()),
         }
     }
 

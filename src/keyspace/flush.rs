@@ -67,6 +67,7 @@ impl Keyspace {
             self.dbs[db].entries[index].set_attachments(Some(attachments));
         }
         self.mark_capacity_changed(db, index);
+        self.changed_for_waiters(db, index);
         self.drop_if_unused(db, index);
     }
 
@@ -126,6 +127,7 @@ impl Keyspace {
         let mut freed = 0;
         let broken = &mut self.broken_watches;
         let capacity_changed = &mut self.capacity_changed;
+        let ready = &mut self.ready;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number);
         // From the end, since a removal moves the last entry to the free index.
         for index in (0..database.entries.len()).rev() {
@@ -139,12 +141,14 @@ impl Keyspace {
             if had_value {
                 entry.take_content();
             }
-            if let Some(Full { key, attachments: Some(attachments), .. }) = entry.full_mut() {
+            if let Some(Full { key, attachments: Some(attachments), value, .. }) = entry.full_mut()
+            {
                 if had_value {
                     broken.append(&mut attachments.watchers);
                 }
                 freed += attachments.flush();
                 attachments.tell_producers(db, key, capacity_changed);
+                attachments.tell_waiters(db, key, value, ready);
                 if attachments.is_unused() {
                     entry.set_attachments(None);
                 }

@@ -96,7 +96,7 @@ pub(crate) use simple_pop::SimplyPopped;
 pub(crate) use slot::Slot;
 pub(crate) use store::Keyspace;
 pub(crate) use totals::Totals;
-pub(crate) use waiters::Line;
+pub(crate) use waiters::{Awaited, Line};
 
 pub(crate) use crate::departure::{Departure, Fate, Removed};
 pub(crate) use crate::key::{DbIndex, Key};

@@ -1,6 +1,8 @@
 //! The clients that wait for a message of a key, in the order of their waiting.
 
+use super::Value;
 use crate::client_id::ClientId;
+use crate::value::Type;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
@@ -17,6 +19,30 @@ pub(crate) enum Line {
     Movers,
     /// Producers that wait for capacity.
     Producers,
+    /// Clients that wait for a value that is not a list.
+    Values(Awaited),
+}
+
+/// A value that is not a list, as clients wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// A sorted set with members.
+    SortedSet,
+    /// New entries of a stream. Whether there are, only the client's call can say.
+    Stream,
+    /// New entries of a stream, for a group. The call also ends when the stream or its group is gone.
+    Group,
+}
+
+impl Awaited {
+    /// Whether a client that waits for this should look at a key that has this value now.
+    fn may_be_in(self, value: &Value) -> bool {
+        match self {
+            Awaited::SortedSet => value.type_of() == Type::SortedSet,
+            Awaited::Stream => value.type_of() == Type::Stream,
+            Awaited::Group => true,
+        }
+    }
 }
 
 /// What decides whether a waiting client may be served.
@@ -26,6 +52,8 @@ enum Lane {
     Consumers,
     /// Of `Line::Movers`; by ticket.
     Movers,
+    /// Of `Line::Values`; by ticket.
+    Values,
     /// Consumers with as many messages in flight as a client may have; by the number of the client. They
     /// are not in line, so that nothing walks past them.
     AtLimit,
@@ -38,6 +66,8 @@ struct Waiter {
     owner: ClientId,
     /// The lowest has waited longest.
     ticket: u64,
+    /// In `Lane::Values`, what it waits for.
+    awaited: Option<Awaited>,
 }
 
 /// A waiting client that may be served next.
@@ -51,12 +81,14 @@ pub(super) struct Next {
     pub(super) is_consumer: bool,
 }
 
-/// The clients that wait for a message of one key, each once.
+/// The clients that wait for a message or a value of one key, each once.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     places: BTreeMap<(Lane, u64), Waiter>,
     /// How many of them are movers.
     mover_count: usize,
+    /// How many of them wait for a value that is not a list.
+    value_count: usize,
 }
 
 impl Waiters {
@@ -66,20 +98,30 @@ impl Waiters {
     }
 
     pub(super) fn join(&mut self, line: Line, ticket: u64, client: ClientId) {
+        let mut awaited = None;
         let (lane, owner) = match line {
+            Line::Values(value) => {
+                awaited = Some(value);
+                (Lane::Values, client)
+            }
             Line::Movers => (Lane::Movers, client),
             Line::Leases => (Lane::Consumers, ClientId::nobody()),
             Line::Waiters | Line::Producers => (Lane::Consumers, client),
         };
-        let before = self.places.insert((lane, ticket), Waiter { client, owner, ticket });
+        let waiter = Waiter { client, owner, ticket, awaited };
+        let before = self.places.insert((lane, ticket), waiter);
         // A client may name a key twice.
         self.mover_count += usize::from(lane == Lane::Movers && before.is_none());
+        self.value_count += usize::from(lane == Lane::Values && before.is_none());
     }
 
     pub(super) fn leave(&mut self, line: Line, ticket: u64, client: ClientId) {
         if line == Line::Movers {
             let left = self.places.remove(&(Lane::Movers, ticket));
             self.mover_count -= usize::from(left.is_some());
+        } else if let Line::Values(_) = line {
+            let left = self.places.remove(&(Lane::Values, ticket));
+            self.value_count -= usize::from(left.is_some());
         } else if self.places.remove(&(Lane::Consumers, ticket)).is_none() {
             self.places.remove(&(Lane::AtLimit, client.number()));
         }
@@ -90,9 +132,14 @@ impl Waiters {
         self.mover_count
     }
 
+    /// Returns the number of those that wait for a value that is not a list.
+    pub(super) fn value_count(&self) -> usize {
+        self.value_count
+    }
+
     /// Returns the number of consumers, including those at their limit.
     pub(super) fn consumer_count(&self) -> usize {
-        self.places.len() - self.mover_count
+        self.places.len() - self.mover_count - self.value_count
     }
 
     /// Returns the first one after ticket `after` (exclusive), of all or of the movers.
@@ -100,12 +147,30 @@ impl Waiters {
         let in_lane = |lane| {
             let from = after.map_or(Included((lane, 0)), |ticket| Excluded((lane, ticket)));
             let place = self.places.range((from, Unbounded)).next()?;
-            let (&(found, _), &Waiter { client, owner, ticket }) = place;
+            let (&(found, _), &Waiter { client, owner, ticket, .. }) = place;
             let is_consumer = lane == Lane::Consumers;
             (found == lane).then_some(Next { ticket, client, owner, is_consumer })
         };
         let consumer = has_consumers.then(|| in_lane(Lane::Consumers)).flatten();
         consumer.into_iter().chain(in_lane(Lane::Movers)).min_by_key(|next| next.ticket)
+    }
+
+    /// Returns the first one after ticket `after` (exclusive) that waits for such a value.
+    pub(super) fn next_for(&self, value: &Value, after: Option<u64>) -> Option<(u64, ClientId)> {
+        if self.value_count == 0 {
+            return None;
+        }
+        let lane = Lane::Values;
+        let from = after.map_or(Included((lane, 0)), |ticket| Excluded((lane, ticket)));
+        let mut places = self.places.range((from, Included((lane, u64::MAX))));
+        let is_for = |waiter: &Waiter| waiter.awaited.is_some_and(|it| it.may_be_in(value));
+        places.find(|(_, waiter)| is_for(waiter)).map(|(_, waiter)| (waiter.ticket, waiter.client))
+    }
+
+    /// Whether a client waits for a message.
+    #[inline]
+    pub(super) fn are_for_messages(&self) -> bool {
+        self.places.len() > self.value_count
     }
 
     /// Whether a consumer is in line.
@@ -115,7 +180,9 @@ impl Waiters {
 
     /// Returns the ticket of the first one in line.
     pub(super) fn first_ticket(&self) -> Option<u64> {
-        self.next(None, true).map(|next| next.ticket)
+        let for_value = self.places.range((Lane::Values, 0)..=(Lane::Values, u64::MAX)).next();
+        let for_value = for_value.map(|(_, waiter)| waiter.ticket);
+        self.next(None, true).map(|next| next.ticket).into_iter().chain(for_value).min()
     }
 
     /// Takes a consumer out of the line until `bring_back`.
@@ -141,15 +208,16 @@ impl Waiters {
 
     /// Returns whom the messages will belong to that all of them wait for.
     pub(super) fn owners(&self) -> impl Iterator<Item = ClientId> {
-        self.places.values().map(|waiter| waiter.owner)
+        let for_messages = self.places.values().filter(|waiter| waiter.awaited.is_none());
+        for_messages.map(|waiter| waiter.owner)
     }
 
     /// Whether a client waits with this ticket.
     pub(super) fn contains(&self, ticket: u64, client: ClientId) -> bool {
-        let places =
-            [(Lane::Consumers, ticket), (Lane::Movers, ticket), (Lane::AtLimit, client.number())];
-        let found = places.iter().filter_map(|place| self.places.get(place));
-        found.into_iter().any(|waiter| (waiter.ticket, waiter.client) == (ticket, client))
+        let lines = [Lane::Consumers, Lane::Movers, Lane::Values].map(|lane| (lane, ticket));
+        let places = lines.into_iter().chain([(Lane::AtLimit, client.number())]);
+        let mut found = places.filter_map(|place| self.places.get(&place));
+        found.any(|waiter| (waiter.ticket, waiter.client) == (ticket, client))
     }
 }
 

@@ -29,6 +29,10 @@ pub enum Value {
 pub enum Type {
     List,
     String,
+    Hash,
+    Set,
+    SortedSet,
+    Stream,
 }
 
 /// The command needs a value of another type.
@@ -80,7 +84,7 @@ impl Kind for Queue {
     fn of(value: &Value) -> Option<&Queue> {
         match value {
             Value::List(queue) => Some(queue),
-            Value::String(_) => None,
+            _ => None,
         }
     }
 
@@ -88,7 +92,7 @@ impl Kind for Queue {
     fn of_mut(value: &mut Value) -> Option<&mut Queue> {
         match value {
             Value::List(queue) => Some(queue),
-            Value::String(_) => None,
+            _ => None,
         }
     }
 
@@ -173,6 +177,10 @@ impl Type {
         match self {
             Type::List => "list",
             Type::String => "string",
+            Type::Hash => "hash",
+            Type::Set => "set",
+            Type::SortedSet => "zset",
+            Type::Stream => "stream",
         }
     }
 }

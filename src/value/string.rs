@@ -133,7 +133,7 @@ impl Kind for StringValue {
     fn of(value: &Value) -> Option<&StringValue> {
         match value {
             Value::String(string) => Some(string),
-            Value::List(_) => None,
+            _ => None,
         }
     }
 
@@ -141,7 +141,7 @@ impl Kind for StringValue {
     fn of_mut(value: &mut Value) -> Option<&mut StringValue> {
         match value {
             Value::String(string) => Some(string),
-            Value::List(_) => None,
+            _ => None,
         }
     }
 
