@@ -1,0 +1,73 @@
+"""The job frameworks: how each is started, and what it promises."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Framework:
+    name: str
+    # Followed by `produce KIND FIRST LAST` or `results FIRST LAST`.
+    program: list
+    worker: list
+    has_results: bool = True
+    # Whether a job comes back when its worker is killed.
+    returns_jobs: bool = True
+    # Jobs that a worker has taken off the queue for good when it begins with them: so many are lost with
+    # the connection.
+    in_hand: int = 0
+
+
+def python(name, script, worker, **rest):
+    return Framework(name, [sys.executable, script], [str(BIN / worker[0]), *worker[1:]], **rest)
+
+
+def node(name, **rest):
+    script = f"{name.lower()}.mjs"
+    return Framework(name, ["node", script], ["node", script, "work"], **rest)
+
+
+FRAMEWORKS = [
+    python(
+        "Celery",
+        "celery_app.py",
+        ["celery", "-A", "celery_app", "worker", "--concurrency", "2", "--loglevel", "ERROR"]
+        + ["--without-gossip", "--without-mingle"],
+    ),
+    # A job whose worker was killed comes back when its heartbeat is a minute old.
+    python("RQ", "rq_app.py", ["python", "rq_app.py", "work"], returns_jobs=False, in_hand=1),
+    python(
+        "Dramatiq",
+        "dramatiq_app.py",
+        ["dramatiq", "dramatiq_app", "--processes", "1", "--threads", "4", "--skip-logging"],
+    ),
+    python(
+        "Huey",
+        "huey_producer.py",
+        ["huey_consumer", "huey_app.huey", "--workers", "4", "--quiet", "--scheduler-interval", "1"],
+        returns_jobs=False,
+        in_hand=4,
+    ),
+    node("BullMQ"),
+    node("Bull"),
+    Framework(
+        "Sidekiq",
+        ["ruby", "sidekiq_app.rb"],
+        ["sidekiq", "-r", "./sidekiq_app.rb", "-q", "jobs", "-c", "4"],
+        has_results=False,
+        returns_jobs=False,
+        in_hand=4,
+    ),
+    # Its worker ends when it loses the connection, and is started again.
+    Framework("Laravel", ["php", "laravel.php"], ["php", "laravel.php", "work"], has_results=False),
+]
+
+# Programs of frameworks without jobs: they say `fine` when all they do works.
+SYSTEMS = {
+    "Channels": [sys.executable, "channels_app.py", "checks"],
+    "socket.io": ["node", "socketio.mjs", "checks"],
+}
