@@ -47,8 +47,9 @@ class Server:
 
     process_options = {}
 
-    def __init__(self, command, directory):
+    def __init__(self, command, directory, keeps_port=False):
         self.command = command
+        self.keeps_port = keeps_port
         self.directory = Path(directory)
         self.directory.mkdir(exist_ok=True)
         self.append_files = self.directory / "appendonlydir"
@@ -58,10 +59,11 @@ class Server:
         self.port = None
 
     def spawn(self, *arguments):
-        """Starts the program without waiting for it, on a port that is new each time: what still
-        tries the old one meets nobody."""
-        with socket.create_server((HOST, 0)) as free:
-            self.port = free.getsockname()[1]
+        """Starts the program without waiting for it, on a port that is new each time, unless it keeps
+        its first one: what still tries the old one meets nobody."""
+        if self.port is None or not self.keeps_port:
+            with socket.create_server((HOST, 0)) as free:
+                self.port = free.getsockname()[1]
         self.starts += 1
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

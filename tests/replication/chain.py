@@ -102,10 +102,13 @@ CALLS = [stream_through_the_middle, promotion_of_the_middle, promotion_of_one_of
 
 
 def checks(programs):
-    ours, redis_7, redis_8 = programs.ours, programs.redis_7, programs.redis_8
+    ours, judges = programs.ours, programs.judges
     chains = [
-        *[(ours, ours, ours), (redis_7, ours, redis_7), (redis_8, ours, redis_8)],
-        *[(ours, redis_7, ours), (ours, redis_8, ours), (redis_7, ours, redis_8)],
+        (ours, ours, ours),
+        *[(judge, ours, judge) for judge in judges],
+        *[(ours, judge, ours) for judge in judges],
+        (programs.redis_7, ours, programs.redis_8),
+        (programs.redis_7, ours, programs.valkey),
     ]
     for chain in dict.fromkeys(chains):
         labels = ", ".join(program.label for program in chain)

@@ -205,13 +205,13 @@ CALLS = [
 
 
 def checks(programs):
-    ours, redis_7, redis_8 = programs.ours, programs.redis_7, programs.redis_8
+    ours = programs.ours
     for call, settings in CALLS:
         if ours.is_redis and settings is GATE:
             continue
         how = " with the gate" if settings is GATE else ""
         yield Check(f"three of {ours.label}: {called(call)}{how}", call, [[ours] * 3, settings])
-    for other in (redis_7, redis_8):
+    for other in programs.judges:
         mixed = [ours, other, ours]
         if all(one.loads_rdb_of(two) for one in mixed for two in mixed) and other != ours:
             for call in (primary_killed_under_load, primary_stopped_for_a_while_under_load):

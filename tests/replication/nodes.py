@@ -52,14 +52,17 @@ def expect_error(text, call, *arguments):
 @dataclass(frozen=True)
 class Program:
     path: str
-    # Of a redis-server; none of ours.
+    # Of a redis-server or valkey-server; none of ours.
     version: tuple | None
+    is_valkey: bool = False
 
     @classmethod
     def at(cls, path):
         said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
-        found = re.search(r"Redis server v=(\d+)\.(\d+)\.(\d+)", said)
-        return cls(str(path), found and tuple(int(number) for number in found.groups()))
+        found = re.search(r"(Redis|Valkey) server v=(\d+)\.(\d+)\.(\d+)", said)
+        if not found:
+            return cls(str(path), None)
+        return cls(str(path), tuple(map(int, found.groups()[1:])), found[1] == "Valkey")
 
     @property
     def is_redis(self):
@@ -67,11 +70,17 @@ class Program:
 
     @property
     def label(self):
-        return "redis " + ".".join(map(str, self.version)) if self.is_redis else "tidegate"
+        name = "valkey " if self.is_valkey else "redis "
+        return name + ".".join(map(str, self.version)) if self.is_redis else "tidegate"
 
     def loads_rdb_of(self, primary):
-        """An older redis-server refuses the RDB version of a newer one."""
-        return not (self.is_redis and primary.is_redis) or self.version[0] >= primary.version[0]
+        """An older redis-server refuses the RDB version of a newer one, a newer redis-server that of a
+        valkey-server, which takes no newer one than that of Redis 7."""
+        if not (self.is_redis and primary.is_redis):
+            return True
+        if self.is_valkey and not primary.is_valkey:
+            return primary.version[0] <= 7
+        return self.is_valkey == primary.is_valkey and self.version >= primary.version
 
 
 class Ports:

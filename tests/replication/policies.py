@@ -195,7 +195,7 @@ def checks(programs):
         return
     for call in CALLS:
         yield Check(called(call), call, [programs.ours, programs.ours])
-    for judge in (programs.redis_7, programs.redis_8):
+    for judge in programs.judges:
         name = f"{called(a_redis_server_has_every_message)}: {judge.label}"
         yield Check(name, a_redis_server_has_every_message, [programs.ours, judge])
 

@@ -35,13 +35,16 @@ class Programs:
     ours: Program
     redis_7: Program
     redis_8: Program
+    valkey: Program
+
+    @property
+    def judges(self):
+        return [self.redis_7, self.redis_8, self.valkey]
 
     def pairs(self):
         """Primary and replica: ours in both roles with each judge, and with itself."""
-        pairs = [
-            *[(self.ours, self.redis_7), (self.ours, self.redis_8)],
-            *[(self.redis_7, self.ours), (self.redis_8, self.ours), (self.ours, self.ours)],
-        ]
+        pairs = [(self.ours, judge) for judge in self.judges]
+        pairs += [*[(judge, self.ours) for judge in self.judges], (self.ours, self.ours)]
         known = dict.fromkeys(pair for pair in pairs if pair[1].loads_rdb_of(pair[0]))
         return list(known)
 
@@ -144,12 +147,14 @@ def main(subject, checks_of):
     parser.add_argument("--seed", default=str(random.randrange(1 << 32)))
     options = parser.parse_args()
     judge_8 = os.environ.get("TIDEGATE_REDIS_8", str(ROOT / "target/redis_8/redis-server"))
+    valkey = os.environ.get("TIDEGATE_VALKEY", str(ROOT / "target/valkey/valkey-server"))
+    wanted = [options.server, "redis-server", judge_8, valkey]
     report = Report()
-    missing = [path for path in (options.server, "redis-server", judge_8) if not shutil.which(path)]
+    missing = [path for path in wanted if not shutil.which(path)]
     for path in missing:
         report.fail(f"{subject}: {path} is missing")
     if not missing:
-        paths = [os.path.abspath(shutil.which(path)) for path in (options.server, "redis-server", judge_8)]
+        paths = [os.path.abspath(shutil.which(path)) for path in wanted]
         programs = Programs(*map(Program.at, paths))
         only = os.environ.get("ONLY", "")
         chosen = [check for check in checks_of(programs) if only in f"{subject}: {check.name}"]
