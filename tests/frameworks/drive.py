@@ -16,6 +16,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import policies
 from frameworks import FRAMEWORKS, HERE, SYSTEMS, Framework
 from server import Server, wait_until
 
@@ -234,6 +235,9 @@ def main():
         if framework.has_results or check is not gives_back_results
     ]
     wanted += [(Framework(name, program, []), works) for name, program in SYSTEMS.items()]
+    if Path(options.server).name != "redis-server":
+        by_name = {framework.name: framework for framework in FRAMEWORKS}
+        wanted += [(by_name[name], check) for name, checks in policies.CHECKS.items() for check in checks]
     with ThreadPoolExecutor(options.jobs) as pool:
         results = [
             pool.submit(run_check, options.server, options.libraries, framework, check)
