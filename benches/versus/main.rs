@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- durability    # those with append files
 //! cargo bench --bench versus -- TLS           # encrypted connections: rates, and the memory of idle ones
 //! cargo bench --bench versus -- HTTP          # POST and GET, beside RPUSH and LPOP, and beside nginx
+//! cargo bench --bench versus -- replication   # primaries with replicas, full syncs, what a replica applies
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
 //! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
 //! cargo bench --bench versus -- --write docs/pictures    # everything, also into the data files there
@@ -43,6 +44,7 @@ mod policies;
 mod process;
 mod rate;
 mod repeating;
+mod replication;
 mod rewriting;
 mod scratch;
 mod servers;
@@ -96,6 +98,7 @@ fn main() {
     durability::run(&kinds, is_wanted);
     tls::run(&kinds, is_wanted);
     http::run(is_wanted);
+    replication::run(&kinds, is_wanted);
     policies::run(is_wanted);
     deliveries::run(is_wanted);
     table::print_footnote();

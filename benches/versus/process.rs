@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const SERVER_CORE: &str = "0";
+/// The core of the measured servers.
+pub const SERVER_CORE: &str = "0";
 /// Anything slower counts as a failure.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// The unit of times in `/proc/PID/stat`; Linux promises it to programs on all processors we know.
@@ -27,8 +28,13 @@ impl Drop for Process {
 impl Process {
     /// A program on the servers' core; arguments are added by the caller.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
+        Process::command_on(SERVER_CORE, program)
+    }
+
+    /// A program on this core.
+    pub fn command_on(core: &str, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("taskset");
-        command.args(["-c", SERVER_CORE]).arg(program);
+        command.args(["-c", core]).arg(program);
         command
     }
 
@@ -71,16 +77,31 @@ impl Process {
     /// The server's total busy time: the time that it ran, and that it waited for its core while another
     /// process had it.
     pub fn busy_time(&self) -> Duration {
-        let read =
-            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()));
-        let stat = read("stat").expect("the server runs");
+        // Of the main thread, which serves; some kernels lack this file.
+        let waited = self.read("schedstat").ok();
+        let waited = waited.and_then(|text| text.split(' ').nth(1)?.parse().ok());
+        self.cpu_time() + Duration::from_nanos(waited.unwrap_or(0))
+    }
+
+    /// The time that its threads ran.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = self.read("stat").expect("the server runs");
         // The second field is the program's name, which may contain spaces.
         let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
         let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>());
         let ran = ticks.sum::<Result<f64, _>>().expect("utime and stime") / TICKS_PER_SECOND;
-        // Of the main thread, which serves; some kernels lack this file.
-        let waited = read("schedstat").ok().and_then(|text| text.split(' ').nth(1)?.parse().ok());
-        Duration::from_secs_f64(ran) + Duration::from_nanos(waited.unwrap_or(0))
+        Duration::from_secs_f64(ran)
+    }
+
+    fn read(&self, name: &str) -> std::io::Result<String> {
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id()))
+    }
+
+    /// From now on it runs only while nobody else on its core wants to.
+    pub fn give_way(&self) {
+        let lowest = 19;
+        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        rustix::process::setpriority_process(pid, lowest).expect("a lower priority is allowed");
     }
 }
 

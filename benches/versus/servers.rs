@@ -1,7 +1,7 @@
 //! Starts the servers, fills them, and reads their data and memory.
 
 use crate::bare_loop;
-use crate::process::{self, PATIENCE, Process};
+use crate::process::{self, PATIENCE, Process, SERVER_CORE};
 use crate::workload::{Workload, add_request, encode};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -94,22 +94,27 @@ pub struct Server {
 impl Server {
     /// Starts a server with additional arguments; returns when it answers PING.
     pub fn start(kind: Kind, more: &[String]) -> Server {
+        Server::start_on(SERVER_CORE, kind, more)
+    }
+
+    /// The same on this core.
+    pub fn start_on(core: &str, kind: Kind, more: &[String]) -> Server {
         let [address] = process::free_addresses();
         let port = address.port().to_string();
         let mut command = match kind {
             Kind::Tidegate => {
-                let mut command = Process::command(env!("CARGO_BIN_EXE_tidegate"));
+                let mut command = Process::command_on(core, env!("CARGO_BIN_EXE_tidegate"));
                 command.args(["--bind", "127.0.0.1", "--port", &port]);
                 command
             }
             Kind::Redis | Kind::Redis8 | Kind::Valkey => {
-                let mut command = Process::command(kind.program());
+                let mut command = Process::command_on(core, kind.program());
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
                 command
             }
             Kind::BareLoop => {
                 let this = std::env::current_exe().expect("this program");
-                let mut command = Process::command(this);
+                let mut command = Process::command_on(core, this);
                 command.args([bare_loop::COMMAND, &port]);
                 command
             }
@@ -146,6 +151,10 @@ impl Server {
 
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub fn address(&self) -> SocketAddr {
