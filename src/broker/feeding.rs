@@ -6,7 +6,7 @@ use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::persistence::SnapshotUse;
-use crate::replication::{FullSync, Piece, Replication, Stage, StreamId};
+use crate::replication::{Backlog, FullSync, Piece, Replication, Rest, Stage, StreamId};
 use crate::snapshot::RdbHeader;
 use crate::state::State;
 use bytes::Bytes;
@@ -39,11 +39,17 @@ impl Broker {
         if let Some(backlog) = &mut replication.backlog {
             backlog.trim(settings.replication.backlog_bytes, needed);
         }
+        replication.given_up.free_some();
     }
 
     /// Whether there is more to do for replicas, so that the next turn must not wait.
     pub(super) fn has_work_for_replicas(&self) -> bool {
         let State { replication, clients, .. } = &self.state;
+        let is_freeing = !replication.given_up.is_empty()
+            || replication.backlog.as_ref().is_some_and(Backlog::has_excess);
+        if is_freeing {
+            return true;
+        }
         let has_place = |client: ClientId, bytes_max: usize| {
             clients.get(client).is_some_and(|one| one.outbox().len() < bytes_max)
         };
@@ -113,8 +119,9 @@ impl Broker {
         if receivers.is_empty() || !is_own || !keyspace.has_snapshot() {
             // Data that would be lost otherwise, or other data, ends a snapshot.
             receivers.iter().for_each(|id| clients.close(*id, CloseReason::SnapshotLost));
+            replication.given_up.append(full_sync.give_up());
             if persistence.snapshot.release(SnapshotUse::Sync) {
-                keyspace.end_snapshot();
+                replication.given_up.append(Rest::of(&mut keyspace.end_snapshot()));
             }
             return;
         }
@@ -125,13 +132,16 @@ impl Broker {
             replication.full_sync = Some(full_sync);
             return;
         }
-        let bytes = match full_sync.next_piece() {
-            Some(piece) => piece,
-            None => match keyspace.next_saved(SNAPSHOT_PIECE_BYTES) {
-                Some(part) => full_sync.encode(part),
-                None => return self.end_full_sync(full_sync, now),
-            },
+        let bytes = loop {
+            match full_sync.next_piece() {
+                Some(piece) => break piece,
+                None => match keyspace.next_saved(SNAPSHOT_PIECE_BYTES) {
+                    Some(part) => full_sync.take(part),
+                    None => return self.end_full_sync(full_sync, now),
+                },
+            }
         };
+        keyspace.work.copied(bytes.len());
         receivers.iter().for_each(|id| send(&mut self.state, *id, &bytes));
         self.state.replication.full_sync = Some(full_sync);
     }

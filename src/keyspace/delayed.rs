@@ -170,6 +170,20 @@ impl Delayed {
         messages.map(|(_, delayed)| delayed)
     }
 
+    /// Returns the messages with numbers from `first` on, in the order in which they were delayed.
+    pub(super) fn iter_from(&self, first: u64) -> impl Iterator<Item = (u64, &DelayedMessage)> {
+        self.messages.iter().flat_map(move |messages| messages.list.iter_from(first))
+    }
+
+    /// Drops the messages that were delayed first.
+    pub(super) fn drop_oldest(&mut self, count: usize) {
+        for _ in 0..count {
+            let first = self.messages.as_ref().and_then(|messages| messages.list.first());
+            let Some((number, _)) = first else { return };
+            self.remove(number);
+        }
+    }
+
     /// Returns the messages in the order in which they are due.
     pub(crate) fn iter_by_due(&self) -> impl Iterator<Item = &DelayedMessage> {
         self.messages.iter().flat_map(|messages| {

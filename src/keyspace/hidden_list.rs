@@ -186,6 +186,12 @@ impl<T: Hidden> HiddenList<T> {
         self.by_number.iter()
     }
 
+    /// Returns the messages with numbers from `first` on, in the order of the list.
+    pub(super) fn iter_from(&self, first: u64) -> impl Iterator<Item = (u64, &T)> {
+        let numbers = self.by_number.numbers_from(first);
+        numbers.filter_map(|number| Some((number, self.by_number.get(number)?)))
+    }
+
     /// Returns the messages, for changes of anything but their bytes.
     pub(super) fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
         self.by_number.values_mut()

@@ -276,6 +276,11 @@ impl InFlight {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &Delivery)> {
         self.list.iter()
     }
+
+    /// Returns the deliveries with numbers from `first` on, the oldest first.
+    pub(super) fn iter_from(&self, first: u64) -> impl Iterator<Item = (u64, &Delivery)> {
+        self.list.iter_from(first)
+    }
 }
 
 impl InFlight {

@@ -66,6 +66,11 @@ impl SavedPart {
             && self.keys.is_empty()
     }
 
+    /// Whether it has enough keys for a step by their number alone: then their bytes are not added up.
+    pub(super) fn is_large(&self, bytes_max: usize) -> bool {
+        (self.keys.len() + self.departing.len()).saturating_mul(KEY_COST) >= bytes_max
+    }
+
     /// Returns the cost of departing messages.
     pub(super) fn cost_of_departing((_, messages): &(Departure, Queue)) -> usize {
         KEY_COST + messages.allocated_bytes()
@@ -80,7 +85,7 @@ impl SavedPart {
 
 impl SavedKey {
     /// Returns the cost in the budget of a step: the bytes, and a constant per key.
-    pub(super) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         let value_bytes = self.value.as_ref().map_or(0, Value::allocated_bytes);
         let hidden_bytes = self.in_flight.allocated_bytes() + self.delayed.allocated_bytes();
         KEY_COST + self.key.len() + value_bytes + hidden_bytes

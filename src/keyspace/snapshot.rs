@@ -41,10 +41,10 @@ impl Keyspace {
         self.snapshot.is_some()
     }
 
-    /// Ends the snapshot early.
-    pub(crate) fn end_snapshot(&mut self) {
-        self.snapshot = None;
+    /// Ends the snapshot early. Returns what was saved before it changed, and is not needed now.
+    pub(crate) fn end_snapshot(&mut self) -> SavedPart {
         self.forget_walks_of_trash();
+        self.snapshot.take().map(|snapshot| snapshot.saved).unwrap_or_default()
     }
 
     /// Data moved aside earlier is not part of this snapshot, or is no longer needed by any.
@@ -61,6 +61,9 @@ impl Keyspace {
     pub(crate) fn next_saved(&mut self, bytes_max: usize) -> Option<SavedPart> {
         let snapshot = self.snapshot.as_mut()?;
         let mut saved = std::mem::take(&mut snapshot.saved);
+        if saved.is_large(bytes_max) {
+            return Some(saved);
+        }
         let mut bytes = saved.cost();
         // In the order in which they left.
         let departing = &mut self.registry.departing;

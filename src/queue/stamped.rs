@@ -221,6 +221,12 @@ impl Queue {
         runs.map(|(stamp, count)| (stamp.clone(), count))
     }
 
+    /// As `stamp_runs`, without the first `skipped` of them. Takes no time for these.
+    pub fn stamp_runs_from(&self, skipped: usize) -> impl Iterator<Item = (Stamp, usize)> {
+        let runs = self.stamps().into_iter().flat_map(move |stamps| stamps.runs_from(skipped));
+        runs.map(|(stamp, count)| (stamp.clone(), count))
+    }
+
     /// The stamps of `count` messages from one end on, each with the number of consecutive messages that have
     /// it; empty without stamps.
     pub fn stamp_runs_at(&self, end: End, count: usize) -> impl Iterator<Item = (&Stamp, usize)> {

@@ -204,6 +204,12 @@ impl Stamps {
         self.runs.iter().map(|run| (&run.stamp, run.count))
     }
 
+    /// The runs from the one with this number on.
+    pub(super) fn runs_from(&self, number: usize) -> impl Iterator<Item = (&Stamp, usize)> {
+        let start = number.min(self.runs.len());
+        self.runs.range(start..).map(|run| (&run.stamp, run.count))
+    }
+
     /// The run with message `index`, and the index within it. `index` is below `len`, the number of
     /// messages.
     fn locate(&self, index: usize, len: usize) -> (usize, usize) {

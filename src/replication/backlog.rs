@@ -6,6 +6,10 @@
 use bytes::Bytes;
 use std::collections::VecDeque;
 
+/// Blocks that are forgotten at once, besides as many as were added since: the memory of a long backlog is freed
+/// in parts.
+const FORGOTTEN_AT_ONCE: usize = 64;
+
 /// Size at which a block is closed. A reader gets closed blocks without a copy.
 const BLOCK_BYTES: usize = 64 * 1024;
 
@@ -26,6 +30,10 @@ pub(crate) struct Backlog {
     open_start: u64,
     /// The offset of the first byte that is kept.
     start: u64,
+    /// Blocks that were closed since `trim`.
+    newly_closed: usize,
+    /// Whether `trim` has left blocks that are not needed.
+    has_excess: bool,
 }
 
 /// Bytes of the stream for a reader.
@@ -49,7 +57,14 @@ impl Piece<'_> {
 impl Backlog {
     /// Begins at an offset, without bytes.
     pub(crate) fn new(offset: u64) -> Backlog {
-        Backlog { closed: VecDeque::new(), open: Vec::new(), open_start: offset, start: offset }
+        Backlog {
+            closed: VecDeque::new(),
+            open: Vec::new(),
+            open_start: offset,
+            start: offset,
+            newly_closed: 0,
+            has_excess: false,
+        }
     }
 
     /// The offset of the first byte that is kept.
@@ -89,6 +104,7 @@ impl Backlog {
         let start = self.open_start;
         self.open_start += full.len() as u64;
         self.closed.push_back(Block { start, bytes: full.into() });
+        self.newly_closed += 1;
     }
 
     /// The bytes from an offset on, or the first of them: at most about `bytes_max`.
@@ -105,12 +121,25 @@ impl Backlog {
         (from < to).then(|| Piece::Shared(block.bytes.slice(from..to)))
     }
 
-    /// Forgets bytes, in whole blocks: `kept_max` stay, and all from the offset `needed` on.
+    /// Whether the last `trim` has left something to forget.
+    pub(crate) fn has_excess(&self) -> bool {
+        self.has_excess
+    }
+
+    /// Forgets bytes, in whole blocks: `kept_max` stay, and all from the offset `needed` on. Of many blocks only
+    /// some are forgotten: see `has_excess`.
     pub(crate) fn trim(&mut self, kept_max: u64, needed: u64) {
         let first_kept = self.end().saturating_sub(kept_max).min(needed);
+        let mut forgotten_max = FORGOTTEN_AT_ONCE + std::mem::take(&mut self.newly_closed);
+        self.has_excess = false;
         while let Some(block) = self.closed.front()
             && block.start + block.bytes.len() as u64 <= first_kept
         {
+            if forgotten_max == 0 {
+                self.has_excess = true;
+                return;
+            }
+            forgotten_max -= 1;
             self.start = block.start + block.bytes.len() as u64;
             self.closed.pop_front();
         }

@@ -1,28 +1,40 @@
-//! A snapshot on its way to replicas: one for all that asked in time.
+//! A snapshot on its way to replicas: one for all that asked in time. Each step takes a fraction of a millisecond,
+//! however large a key is, and however many keys were saved before they changed.
 
 use super::history::StreamId;
+use super::large_key::{LargeKey, is_large};
 use super::link::MARK_LEN;
-use crate::keyspace::{SavedKey, SavedPart};
+use crate::keyspace::{Departure, SavedKey, SavedPart};
 use crate::queue::Queue;
-use crate::rdb::list::{Counter, ListForm};
 use crate::snapshot::{RdbEncoder, RdbHeader};
-use crate::value::Kind;
 use bytes::Bytes;
+use std::collections::VecDeque;
 
-/// A larger list is written in several turns.
-const LARGE_BYTES: usize = 256 * 1024;
-/// Bytes of it that are written at once, and elements that are counted.
+/// Bytes of keys that are written at once.
 const PIECE_BYTES: usize = 256 * 1024;
-const COUNTED_AT_ONCE: usize = 20_000;
+/// Bytes that a key counts at least: it takes time, too.
+const KEY_BYTES: usize = 64;
+/// Bytes that a freed key counts.
+const FREED_BYTES: usize = 256;
 
 /// A snapshot that is being sent.
 #[derive(Debug)]
 pub(crate) struct FullSync {
     encoder: RdbEncoder,
-    /// Large lists that were saved and are not written yet. The last one has begun.
-    large: Vec<LargeList>,
+    /// What was saved and is not written yet. It has no keys and no departing messages: these follow.
+    first: Option<SavedPart>,
+    rest: Rest,
+    /// A large key that has begun.
+    large: Option<Box<LargeKey>>,
     /// Follows the snapshot: its length is not known before.
     mark: [u8; MARK_LEN],
+}
+
+/// What was saved and is not written, or is not needed any more.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    departing: VecDeque<(Departure, Queue)>,
+    keys: VecDeque<SavedKey>,
 }
 
 impl FullSync {
@@ -33,32 +45,51 @@ impl FullSync {
         digits.iter_mut().zip(mark.as_bytes()).for_each(|(digit, byte)| *digit = *byte);
         let mut head = [&b"$EOF:"[..], &digits, b"\r\n"].concat();
         let encoder = RdbEncoder::begin(header, &mut head);
-        (FullSync { encoder, large: Vec::new(), mark: digits }, head.into())
+        let rest = Rest::default();
+        (FullSync { encoder, first: None, rest, large: None, mark: digits }, head.into())
     }
 
-    /// Returns the next part as it is sent; its large lists follow by `next_piece`.
-    pub(crate) fn encode(&mut self, mut part: SavedPart) -> Bytes {
-        let is_large = |saved: &mut SavedKey| {
-            saved
-                .value
-                .as_ref()
-                .and_then(Queue::of)
-                .is_some_and(|it| it.allocated_bytes() > LARGE_BYTES)
-        };
-        let large = part.keys.extract_if(.., is_large);
-        self.large.extend(large.map(|saved| LargeList { saved, progress: Progress::default() }));
-        let mut bytes = Vec::new();
-        // The sink never fails.
-        let _ = self.encoder.add(&part, &mut bytes, |_| Ok(()));
-        bytes.into()
+    /// Takes the next part of the snapshot, once `next_piece` has returned all of the one before.
+    pub(crate) fn take(&mut self, mut part: SavedPart) {
+        debug_assert!(self.rest.is_empty() && self.large.is_none());
+        self.rest = Rest::of(&mut part);
+        self.first = Some(part);
     }
 
-    /// Returns the next piece of a large list, if one is not written yet. It is empty while its elements are
-    /// counted, which stand before them in number.
+    /// Returns the next piece of what was taken, as it is sent; `None` if there is none. It may be empty: the
+    /// elements of a large list are counted before they are written, since their number stands before them, and
+    /// freed afterwards.
     pub(crate) fn next_piece(&mut self) -> Option<Bytes> {
+        let FullSync { encoder, first, rest, large, .. } = self;
         let mut bytes = Vec::new();
-        if self.large.last_mut()?.step(&mut self.encoder, &mut bytes) {
-            self.large.pop();
+        if let Some(key) = large {
+            if key.step(encoder, &mut bytes) {
+                *large = None;
+            }
+            return Some(bytes.into());
+        }
+        if first.is_none() && rest.is_empty() {
+            return None;
+        }
+        if let Some(first) = first.take() {
+            // The sink never fails.
+            let _ = encoder.add(&first, &mut bytes, |_| Ok(()));
+        }
+        let mut done = bytes.len();
+        while done < PIECE_BYTES {
+            let before = bytes.len();
+            if let Some((departure, messages)) = rest.departing.pop_front() {
+                encoder.add_departing(&departure, &messages, &mut bytes);
+            } else if let Some(saved) = rest.keys.pop_front() {
+                if is_large(&saved) {
+                    *large = Some(Box::new(LargeKey::new(saved)));
+                    break;
+                }
+                encoder.add_key(&saved, &mut bytes);
+            } else {
+                break;
+            }
+            done += (bytes.len() - before).max(KEY_BYTES);
         }
         Some(bytes.into())
     }
@@ -70,53 +101,49 @@ impl FullSync {
         bytes.extend_from_slice(&self.mark);
         bytes.into()
     }
-}
 
-/// A large list on its way.
-#[derive(Debug)]
-struct LargeList {
-    saved: SavedKey,
-    progress: Progress,
-}
-
-#[derive(Debug)]
-enum Progress {
-    /// Its elements are counted.
-    Counts(Counter),
-    /// So many of them are written.
-    Writes { form: ListForm, written: usize },
-}
-
-impl Default for Progress {
-    fn default() -> Progress {
-        Progress::Counts(Counter::default())
+    /// Nobody needs it any more. What is left of it is to be freed, in parts.
+    pub(crate) fn give_up(self) -> Rest {
+        let FullSync { mut rest, large, .. } = self;
+        rest.keys.extend(large.map(|key| key.into_saved()));
+        rest
     }
 }
 
-impl LargeList {
-    /// Does the next step; true if the list is complete.
-    fn step(&mut self, encoder: &mut RdbEncoder, out: &mut Vec<u8>) -> bool {
-        let LargeList { saved, progress } = self;
-        let Some(queue) = saved.value.as_ref().and_then(Queue::of) else { return true };
-        match progress {
-            Progress::Counts(counter) => {
-                let rest = queue.iter_from(counter.elements());
-                rest.take(COUNTED_AT_ONCE).for_each(|element| counter.add(element.len()));
-                if counter.elements() == queue.len() {
-                    let form = counter.form();
-                    encoder.begin_list(saved, form, out);
-                    *progress = Progress::Writes { form, written: 0 };
+impl Rest {
+    /// What is in a part besides what only the first part has.
+    pub(crate) fn of(part: &mut SavedPart) -> Rest {
+        let (departing, keys) =
+            (std::mem::take(&mut part.departing), std::mem::take(&mut part.keys));
+        Rest { departing: departing.into(), keys: keys.into() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.departing.is_empty() && self.keys.is_empty()
+    }
+
+    /// Adds what is not needed any more, either.
+    pub(crate) fn append(&mut self, mut other: Rest) {
+        self.departing.append(&mut other.departing);
+        self.keys.append(&mut other.keys);
+    }
+
+    /// Frees some of it.
+    pub(crate) fn free_some(&mut self) {
+        let mut done = 0;
+        while done < PIECE_BYTES {
+            if self.departing.pop_front().is_some() {
+                done += FREED_BYTES;
+            } else if let Some(saved) = self.keys.front_mut() {
+                let is_large = is_large(saved);
+                done += if is_large { PIECE_BYTES } else { FREED_BYTES };
+                if !is_large || saved.free_some() {
+                    self.keys.pop_front();
                 }
-                false
-            }
-            Progress::Writes { form, written } => {
-                let rest = queue.iter_from(*written);
-                *written += encoder.add_elements(*form, rest, PIECE_BYTES, out);
-                let is_complete = *written == queue.len();
-                if is_complete {
-                    encoder.end_list(saved, queue, out);
-                }
-                is_complete
+            } else {
+                // A burst must not occupy memory for ever.
+                *self = Rest::default();
+                return;
             }
         }
     }

@@ -8,12 +8,13 @@ mod acknowledged;
 mod backlog;
 mod full_sync;
 mod history;
+mod large_key;
 mod link;
 mod replicas;
 
 pub(crate) use acknowledged::Acknowledged;
 pub(crate) use backlog::{Backlog, Piece};
-pub(crate) use full_sync::FullSync;
+pub(crate) use full_sync::{FullSync, Rest};
 pub(crate) use history::{History, StreamId};
 pub use link::PrimaryAddress;
 pub(crate) use link::{
@@ -58,6 +59,8 @@ pub(crate) struct Replication {
     pub(crate) link: Option<Link>,
     /// The snapshot that is being sent.
     pub(crate) full_sync: Option<FullSync>,
+    /// What is left of snapshots that were not sent to the end, and is freed in parts.
+    pub(crate) given_up: Rest,
     /// The role that a command has asked for, until it has ended.
     pub(crate) next_role: Option<NextRole>,
     /// When anything was last looked at, in microseconds of the monotonic clock.
@@ -101,6 +104,7 @@ impl Replication {
             replicas: Replicas::default(),
             link: None,
             full_sync: None,
+            given_up: Rest::default(),
             next_role: None,
             seen_us: 0,
             wants_fresh: false,
@@ -139,7 +143,10 @@ impl Replication {
     /// Whether there is anything to do in a turn.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        self.backlog.is_some() || self.link.is_some() || !self.replicas.is_empty()
+        self.backlog.is_some()
+            || self.link.is_some()
+            || !self.replicas.is_empty()
+            || !self.given_up.is_empty()
     }
 
     /// The number of bytes of the stream.

@@ -15,7 +15,7 @@
 //! `queueing::replay_note` reads the notes back, in the database in which they stand.
 
 use super::runs::Runs;
-use crate::keyspace::{DbIndex, SavedKey, SavedPart, Value};
+use crate::keyspace::{DbIndex, Departure, SavedKey, SavedPart, Value};
 use crate::note::{Note, StreamPlace};
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{Queue, Stamp};
@@ -23,7 +23,8 @@ use crate::rdb::crc64::Crc64;
 use crate::rdb::format::TYPE_STRING;
 use crate::rdb::list::ListForm;
 use crate::rdb::write::{
-    write_aux, write_end, write_expiry, write_payload_end, write_select, write_start, write_string,
+    write_aux, write_end, write_expiry, write_length, write_payload_end, write_select, write_start,
+    write_string,
 };
 use crate::resp::REDIS_VERSION;
 use std::convert::Infallible;
@@ -104,11 +105,36 @@ impl RdbEncoder {
         Adding { db, last_delivery, out, passing }.part(part)
     }
 
-    /// Appends everything about a key of a list up to its first element.
-    pub(crate) fn begin_list(&mut self, saved: &SavedKey, form: ListForm, out: &mut Vec<u8>) {
+    /// Appends departing messages.
+    pub(crate) fn add_departing(
+        &mut self,
+        departure: &Departure,
+        messages: &Queue,
+        out: &mut Vec<u8>,
+    ) {
+        self.append(out, |adding| adding.departing(departure, messages));
+    }
+
+    /// Appends a key.
+    pub(crate) fn add_key(&mut self, saved: &SavedKey, out: &mut Vec<u8>) {
+        self.append(out, |adding| adding.key(saved));
+    }
+
+    /// Appends what stands before the lists of a key.
+    pub(crate) fn begin_key(&mut self, saved: &SavedKey, out: &mut Vec<u8>) {
+        self.append(out, |adding| adding.begin_key(saved));
+    }
+
+    /// Appends everything about a list up to its first element.
+    pub(crate) fn begin_list(
+        &mut self,
+        key: &[u8],
+        expires_ms: Option<i64>,
+        form: ListForm,
+        out: &mut Vec<u8>,
+    ) {
         self.append(out, |adding| {
-            adding.before_value(saved)?;
-            adding.head(form.type_number(), &saved.key, saved.expires_ms);
+            adding.head(form.type_number(), key, expires_ms);
             form.write_head(adding.out);
             Ok(())
         });
@@ -128,12 +154,41 @@ impl RdbEncoder {
         taken
     }
 
-    /// Appends what follows the last element of a list.
-    pub(crate) fn end_list(&mut self, saved: &SavedKey, queue: &Queue, out: &mut Vec<u8>) {
+    /// Appends the stamps of messages of a list, from the one with this index on. Returns the index after
+    /// them.
+    pub(crate) fn add_stamps(
+        &mut self,
+        list: &[u8],
+        index: usize,
+        stamps: impl Iterator<Item = (Stamp, usize)>,
+        out: &mut Vec<u8>,
+    ) -> usize {
+        let mut end = index;
         self.append(out, |adding| {
-            adding.stamps(&saved.key, queue.stamp_runs())?;
-            adding.after_value(saved, None)
+            end = adding.stamps_from(list, index, stamps)?;
+            Ok(())
         });
+        end
+    }
+
+    /// Appends everything about a string up to its first byte.
+    pub(crate) fn begin_string(&mut self, saved: &SavedKey, length: usize, out: &mut Vec<u8>) {
+        self.append(out, |adding| {
+            adding.head(TYPE_STRING, &saved.key, saved.expires_ms);
+            write_length(adding.out, length);
+            Ok(())
+        });
+    }
+
+    /// Appends bytes of a string that has begun.
+    pub(crate) fn add_bytes(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.checksum.add(bytes);
+        out.extend_from_slice(bytes);
+    }
+
+    /// Appends what follows the value of a key.
+    pub(crate) fn end_key(&mut self, saved: &SavedKey, out: &mut Vec<u8>) {
+        self.append(out, |adding| adding.after_value(saved));
     }
 
     /// Appends what `add` adds.
@@ -231,13 +286,17 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             self.note(&Note::Calendar { ahead_ms })?;
         }
         *self.last_delivery = self.last_delivery.or(*last_delivery);
-        for (departure, messages) in departing {
-            self.select(departure.db);
-            self.queue(&departure.list, None, messages)?;
-            self.note(&Note::Departing { departure: departure.clone() })?;
-        }
+        departing
+            .iter()
+            .try_for_each(|(departure, messages)| self.departing(departure, messages))?;
         keys.iter().try_for_each(|saved| self.key(saved))?;
         self.passing.pass(self.out)
+    }
+
+    fn departing(&mut self, departure: &Departure, messages: &Queue) -> io::Result<()> {
+        self.select(departure.db);
+        self.queue(&departure.list, None, messages)?;
+        self.note(&Note::Departing { departure: departure.clone() })
     }
 
     fn key(&mut self, saved: &SavedKey) -> io::Result<()> {
@@ -252,17 +311,23 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 self.passing.pass_if_enough(self.out)?;
             }
         }
-        self.after_value(saved, saved.expires_ms.filter(|_| value.is_none()))
+        self.after_value(saved)
+    }
+
+    /// Adds the database of a key, and the former policy of its messages.
+    fn begin_key(&mut self, saved: &SavedKey) -> io::Result<()> {
+        self.select(saved.db);
+        if let Some(policy) = &saved.former_policy {
+            let (key, policy) = (saved.key.to_vec(), QueuePolicy::clone(policy));
+            self.note(&Note::FormerPolicy { key, policy })?;
+        }
+        Ok(())
     }
 
     /// Adds what stands before the value of a key: its database, and its messages in flight and delayed.
     fn before_value(&mut self, saved: &SavedKey) -> io::Result<()> {
-        let SavedKey { db, key, value, in_flight, delayed, former_policy, .. } = saved;
-        self.select(*db);
-        if let Some(policy) = former_policy {
-            let (key, policy) = (key.to_vec(), QueuePolicy::clone(policy));
-            self.note(&Note::FormerPolicy { key, policy })?;
-        }
+        let SavedKey { key, value, in_flight, delayed, .. } = saved;
+        self.begin_key(saved)?;
         // Before the list: when the list is read, a former policy ends unless it still has such messages.
         let list = [key, DELAYED].concat();
         let messages = || delayed.iter().map(|delayed| &*delayed.message);
@@ -276,9 +341,10 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         self.stamps(&list, deliveries().map(|delivery| (delivery.stamp.clone(), 1)))
     }
 
-    /// Adds what follows the value of a key. `emptied_ms`: the expiry of a queue without messages.
-    fn after_value(&mut self, saved: &SavedKey, emptied_ms: Option<i64>) -> io::Result<()> {
+    /// Adds what follows the value of a key: the expiry of a queue without messages, and pauses.
+    fn after_value(&mut self, saved: &SavedKey) -> io::Result<()> {
         let key = &saved.key;
+        let emptied_ms = saved.expires_ms.filter(|_| saved.value.is_none());
         if let Some(unix_ms) = emptied_ms {
             self.note(&Note::EmptiedExpiry { key: key.to_vec(), unix_ms })?;
         }
@@ -331,12 +397,21 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         list: &[u8],
         stamps: impl Iterator<Item = (Stamp, usize)>,
     ) -> io::Result<()> {
+        self.stamps_from(list, 0, stamps).map(drop)
+    }
+
+    /// As `stamps`, for the messages from an index on. Returns the index after them.
+    fn stamps_from(
+        &mut self,
+        list: &[u8],
+        mut index: usize,
+        stamps: impl Iterator<Item = (Stamp, usize)>,
+    ) -> io::Result<usize> {
         let mut rest = Runs::new(stamps);
-        let mut index = 0;
         loop {
             let runs: Vec<_> = rest.by_ref().take(RUNS_PER_NOTE).collect();
             if runs.is_empty() {
-                return Ok(());
+                return Ok(index);
             }
             let count: usize = runs.iter().map(|(_, count)| count).sum();
             self.note(&Note::StampedFrom { key: list.to_vec(), index, runs })?;
