@@ -1,7 +1,7 @@
 //! Pushes whose replies wait for a replica: `write-ack-replicas 1` beside a redis-server whose clients send
 //! `WAIT 1 0` after each push. Both have a replica of their own kind, and then both a redis-server.
 
-use super::{attach_and_wait, of_primary, wait_until_caught_up};
+use super::{Replica, of_primary, wait_until_caught_up};
 use crate::generator::Generator;
 use crate::rate::{self, Rate};
 use crate::servers::{Kind, Server};
@@ -15,7 +15,7 @@ const REDIS: &str = "replication: acknowledged RPUSH, redis-server";
 /// A primary with its replica.
 struct Pair {
     primary: Server,
-    replica: Server,
+    replica: Replica,
 }
 
 pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
@@ -44,7 +44,7 @@ fn start(kind: Kind, replica: Kind) -> Pair {
         _ => &[],
     };
     let primary = Server::start(kind, &of_primary(more));
-    let replica = attach_and_wait(&primary, replica);
+    let replica = Replica::beside(&primary, replica);
     Pair { primary, replica }
 }
 
@@ -58,11 +58,11 @@ fn measure(pair: &mut Pair) -> Rate {
     }
     let pipelines = vec![Pipeline { bytes, requests: 1, lines: if is_own { 1 } else { 2 } }];
     primary.empty();
-    wait_until_caught_up(primary, replica);
+    wait_until_caught_up(primary, &replica.server);
     let mut generator = Generator::connect(primary.address(), CONNECTIONS, pipelines);
     let rate = Rate::of(primary.process(), || generator.run(seconds()));
     let answered = generator.finish();
     // Each was acknowledged: the replica has them without a wait.
-    assert_eq!(replica.count_messages([&key]), answered);
+    assert_eq!(replica.server.count_messages([&key]), answered);
     rate
 }

@@ -1,8 +1,9 @@
 //! What applying the stream costs a replica: the time of the processor for a command, with a stream as
 //! `redis-benchmark -P 100` makes it. Replicas follow a redis-server, and then a primary of their own kind.
 
-use super::{follow, of_primary, wait_until_caught_up};
+use super::{Replica, of_primary, wait_until_caught_up};
 use crate::generator::Generator;
+use crate::process::SERVER_CORE;
 use crate::servers::{Kind, Server, ask};
 use crate::table::{print_head, print_row};
 use crate::workload::{CONNECTIONS, Workload, push};
@@ -40,15 +41,15 @@ pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
 /// The replica's microseconds of the processor for a command of the stream.
 fn measure(replica: Kind, primary: Kind) -> f64 {
     let primary = Server::start_on(GENERATOR_CORE, primary, &of_primary(&[]));
-    let replica = Server::start(replica, &[]);
-    follow(&replica, &primary);
-    wait_until_caught_up(&primary, &replica);
+    let replica = Replica::of(&primary, replica, SERVER_CORE);
+    let replica = &replica.server;
+    wait_until_caught_up(&primary, replica);
     let pipelines = vec![LOAD.pipeline(LOAD.lines_per_reply)];
     let mut generator = Generator::connect(primary.address(), CONNECTIONS, pipelines);
     let before = replica.process().cpu_time();
     generator.send(from_environment("PIPELINES", PIPELINES) as usize);
     let answered = generator.finish();
-    wait_until_caught_up(&primary, &replica);
+    wait_until_caught_up(&primary, replica);
     let cpu = replica.process().cpu_time().saturating_sub(before);
     assert_eq!(ask(&replica.connect(), &[b"LLEN", b"queue"]), format!(":{answered}"));
     cpu.as_secs_f64() * 1e6 / answered as f64

@@ -1,12 +1,12 @@
 //! The effect of a full sync on the primary's other clients: the times of PING meanwhile, and the memory; and
 //! how long it takes.
 
-use super::{attach, of_primary, understands};
+use super::{Replica, of_primary, understands};
 use crate::pings::Pings;
 use crate::process::PATIENCE;
 use crate::servers::{Kind, Server, info};
 use crate::table::{print_head, print_row};
-use crate::{from_environment, medians};
+use crate::{GENERATOR_CORE, from_environment, medians};
 use std::time::{Duration, Instant};
 
 /// One row group for each kind of replica: its name chooses it.
@@ -71,7 +71,8 @@ fn measure(kind: Kind, replica: Kind, queues: usize, messages: usize) -> [f64; R
     let mut peak = before;
     let pings = Pings::start(primary.connect());
     let begun = Instant::now();
-    let replica = attach(&primary, replica);
+    let replica = Replica::of(&primary, replica, GENERATOR_CORE);
+    let replica = &replica.server;
     // It must not take the core from the client with the PINGs.
     replica.process().give_way();
     let connection = replica.connect();

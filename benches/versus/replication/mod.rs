@@ -12,6 +12,7 @@ mod rates;
 
 use crate::GENERATOR_CORE;
 use crate::process::PATIENCE;
+use crate::scratch::Scratch;
 use crate::servers::{Kind, Server, ask, info};
 use std::time::{Duration, Instant};
 
@@ -47,25 +48,30 @@ fn understands(replica: Kind, primary: Kind) -> bool {
     }
 }
 
-/// A new replica of this primary, on the generator's core. The stream may not have begun.
-fn attach(primary: &Server, kind: Kind) -> Server {
-    let replica = Server::start_on(GENERATOR_CORE, kind, &[]);
-    follow(&replica, primary);
-    replica
+/// A replica, and the directory where some servers put the snapshots that they receive.
+struct Replica {
+    server: Server,
+    _directory: Scratch,
 }
 
-/// A new replica that has all data of this primary.
-fn attach_and_wait(primary: &Server, kind: Kind) -> Server {
-    let replica = attach(primary, kind);
-    wait_until_caught_up(primary, &replica);
-    replica
-}
+impl Replica {
+    /// Starts one on this core. The stream may not have begun yet.
+    fn of(primary: &Server, kind: Kind, core: &str) -> Replica {
+        let directory = Scratch::new();
+        let path = directory.path().display().to_string();
+        let server = Server::start_on(core, kind, &["--dir".to_owned(), path]);
+        let port = primary.address().port().to_string();
+        let reply = ask(&server.connect(), &[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
+        assert_eq!(reply, "+OK");
+        Replica { server, _directory: directory }
+    }
 
-/// Makes a server a replica.
-fn follow(replica: &Server, primary: &Server) {
-    let port = primary.address().port().to_string();
-    let reply = ask(&replica.connect(), &[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
-    assert_eq!(reply, "+OK");
+    /// Starts one on the generator's core, and waits until it has all data.
+    fn beside(primary: &Server, kind: Kind) -> Replica {
+        let replica = Replica::of(primary, kind, GENERATOR_CORE);
+        wait_until_caught_up(primary, &replica.server);
+        replica
+    }
 }
 
 /// Waits until the replica has applied all that the primary has done.

@@ -1,7 +1,7 @@
 //! The rate of pushes with replicas attached, and the primary's time for one. All replicas are Debian's
 //! redis-server, whatever the primary is.
 
-use super::{attach_and_wait, of_primary, wait_until_caught_up};
+use super::{Replica, of_primary, wait_until_caught_up};
 use crate::generator::Generator;
 use crate::rate::Rate;
 use crate::servers::{Kind, Server};
@@ -19,18 +19,20 @@ const ROWS: [(usize, Workload); 3] = [
 /// A primary with its replicas.
 struct Set {
     primary: Server,
-    replicas: Vec<Server>,
+    replicas: Vec<Replica>,
 }
 
 impl Set {
     fn start(kind: Kind, replicas: usize) -> Set {
         let primary = Server::start(kind, &of_primary(&[]));
-        let replicas = (0..replicas).map(|_| attach_and_wait(&primary, Kind::Redis)).collect();
+        let replicas = (0..replicas).map(|_| Replica::beside(&primary, Kind::Redis)).collect();
         Set { primary, replicas }
     }
 
     fn wait_until_caught_up(&self) {
-        self.replicas.iter().for_each(|replica| wait_until_caught_up(&self.primary, replica));
+        self.replicas
+            .iter()
+            .for_each(|replica| wait_until_caught_up(&self.primary, &replica.server));
     }
 
     /// The rate, and the primary's microseconds of the processor for a command.
@@ -44,7 +46,8 @@ impl Set {
         let answered = generator.finish();
         self.wait_until_caught_up();
         let cpu = self.primary.process().cpu_time().saturating_sub(cpu_before);
-        for server in std::iter::once(&self.primary).chain(&self.replicas) {
+        let replicas = self.replicas.iter().map(|replica| &replica.server);
+        for server in std::iter::once(&self.primary).chain(replicas) {
             assert_eq!(server.count_messages(["queue"]), answered);
         }
         (rate, cpu.as_secs_f64() * 1e6 / answered as f64)
