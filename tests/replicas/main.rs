@@ -2,6 +2,7 @@
 
 mod full_sync;
 mod net;
+mod promises;
 mod random;
 #[path = "../simulation/rng.rs"]
 #[allow(dead_code, reason = "the simulation uses more of it")]

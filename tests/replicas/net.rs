@@ -74,6 +74,14 @@ impl Net {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// What a client may be sent by now: not what waits for replicas.
+    pub fn sent(&mut self, node: usize, client: ClientId) -> String {
+        let broker = &mut self.nodes[node].broker;
+        let (count, mut bytes) = (broker.sendable(client), Vec::new());
+        send(broker, client, count, self.now, |more| bytes.extend(more));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// One turn of a broker.
     pub fn turn(&mut self, node: usize) {
         let now = self.now;
@@ -142,17 +150,7 @@ impl Net {
                 if owner != node || sendable == 0 {
                     continue;
                 }
-                let Some(outbox) = broker.outbox(client) else { continue };
-                let mut left = sendable;
-                while left > 0 {
-                    let mut slices = [std::io::IoSlice::new(&[]); 16];
-                    let filled = outbox.io_slices(&mut slices, left);
-                    let taken = slices[..filled].iter().map(|slice| slice.len()).sum::<usize>();
-                    slices[..filled].iter().for_each(|slice| pipe.bytes.extend(slice.iter()));
-                    outbox.advance(taken);
-                    left -= taken;
-                }
-                broker.flushed(client, sendable, now);
+                send(broker, client, sendable, now, |bytes| pipe.bytes.extend(bytes));
             }
         }
     }
@@ -196,6 +194,20 @@ impl Net {
         if let Some(at) = self.wires.iter().position(|wire| wire.replica == replica) {
             self.cut_at(at);
         }
+    }
+
+    /// Cuts all links of a broker, and makes no new ones until `rejoin`.
+    pub fn isolate(&mut self, node: usize) {
+        self.nodes[node].is_reachable = false;
+        let is_its = |wire: &Wire| wire.replica == node || wire.primary == node;
+        while let Some(at) = self.wires.iter().position(is_its) {
+            self.cut_at(at);
+        }
+    }
+
+    /// Ends `isolate`.
+    pub fn rejoin(&mut self, node: usize) {
+        self.nodes[node].is_reachable = true;
     }
 
     /// Stalls the link of a replica, or lets it go on.
@@ -266,6 +278,27 @@ impl Net {
         self.nodes[one].broker.check_invariants();
         self.nodes[other].broker.check_invariants();
     }
+}
+
+/// Sends so many bytes of a client's output.
+fn send(
+    broker: &mut Broker,
+    client: ClientId,
+    count: usize,
+    now: Now,
+    mut take: impl FnMut(&[u8]),
+) {
+    let Some(outbox) = broker.outbox(client) else { return };
+    let mut left = count;
+    while left > 0 {
+        let mut slices = [std::io::IoSlice::new(&[]); 16];
+        let filled = outbox.io_slices(&mut slices, left);
+        let taken = slices[..filled].iter().map(|slice| slice.len()).sum::<usize>();
+        slices[..filled].iter().for_each(|slice| take(slice));
+        outbox.advance(taken);
+        left -= taken;
+    }
+    broker.flushed(client, count, now);
 }
 
 impl Node {

@@ -134,20 +134,26 @@ impl Run {
     }
 }
 
-#[test]
-fn replicas_have_what_their_primary_has() {
+/// Plays runs with the seeds that the environment asks for, or so many. Returns how many there were, and the sum of
+/// their results.
+pub fn play(default: u64, run: fn(u64) -> usize) -> (u64, usize) {
     let from_environment = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seeds = match from_environment("TIDEGATE_REPLICA_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..from_environment("TIDEGATE_REPLICA_SEEDS").unwrap_or(SEEDS),
+        None => 0..from_environment("TIDEGATE_REPLICA_SEEDS").unwrap_or(default),
     };
-    let mut compared = 0;
+    let mut sum = 0;
     for seed in seeds.clone() {
-        let run = std::panic::catch_unwind(|| Run::new(seed).play());
-        compared += run.unwrap_or_else(|panic| {
+        sum += std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|panic| {
             eprintln!("TIDEGATE_REPLICA_SEED={seed} cargo test --test replicas");
             std::panic::resume_unwind(panic)
         });
     }
-    assert!(compared as u64 > 10 * (seeds.end - seeds.start), "only {compared} comparisons");
+    (seeds.end - seeds.start, sum)
+}
+
+#[test]
+fn replicas_have_what_their_primary_has() {
+    let (runs, compared) = play(SEEDS, |seed| Run::new(seed).play());
+    assert!(compared as u64 > 10 * runs, "only {compared} comparisons");
 }
