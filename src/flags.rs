@@ -41,6 +41,8 @@ macro_rules! each_flag {
             NO_ASYNC_LOADING no_async_loading Some("no_async_loading");
             /// Not allowed in a transaction.
             NO_MULTI no_multi Some("no_multi");
+            /// May be called without any of its keys.
+            NO_MANDATORY_KEYS no_mandatory_keys Some("no_mandatory_keys");
             /// The positions of its keys depend on other arguments.
             MOVABLEKEYS movable_keys Some("movablekeys");
             /// Allowed while a script runs for too long.

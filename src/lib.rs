@@ -64,6 +64,7 @@
 //! | `commands` | the families of commands, and one table made of their rows |
 //! | `engine` | how a command is defined and run: its row, the table; dispatch, gates, call, context; waiting and waking |
 //! | `queueing` | the effects of policies on queues: pushes, deliveries, acknowledgements, delays, dead letters |
+//! | `scripting` | the Lua interpreter of scripts: sandbox, conversions, libraries, limits |
 //! | `flags`, `command_error` | properties of commands; their errors, arguments as numbers and words |
 //! | `figures` | tables of everything counted and measured, for INFO, MEMORY STATS, QUEUE INFO and the metrics |
 //! | `exposition` | the text formats of metrics: Prometheus, OpenMetrics |
@@ -75,13 +76,16 @@
 //! | `replication` | the state of both roles: the stream of a primary, its replicas; the link of a replica |
 //! | `keyspace` | key → value, expiry and waiting clients in one entry, found by one look-up; owns the effects, and records expiry |
 //! | `effects` | changes, as commands that change another broker in the same way; written once, read by several readers |
+//! | `tree` | elements with scores, in order |
 //! | `rdb` | Redis' binary format of data, in its parts: read and written, without a keyspace or files |
 //! | `note` | the content of append files besides plain commands |
 //! | `departure`, `pauses`, `key`, `client_id` | messages that leave a queue without a consumer; the pauses of a queue; keys and database numbers; client ids |
+//! | `library` | libraries of functions, which are data |
 //! | `deadlines` | deadlines in order; the enums of timers of a broker, a journal, a server |
 //! | `work` | the work of a turn, counted in steps |
 //! | `value` | the types of values, which share one small trait |
 //! | [`rdb`] | the parts of Redis' binary format of data |
+//! | `dict` | a hash table of packed segments, for fields of hashes and members of sets; knows nothing of Redis |
 //! | [`queue`] | messages packed in one block or in a deque of segments; knows nothing of Redis or of clients |
 //! | [`resp`] | requests in, replies out, in both protocol versions; a reply is a plain value |
 //! | [`settings`] | one table of directives: command line, file, CONFIG, documentation |
@@ -89,6 +93,7 @@
 //! | [`clock`], `host` | the time, as a value; functions of the surrounding process |
 //! | `line_limit` | limits log lines that strangers can cause |
 //! | `quotes` | quoted text in inline requests and settings |
+//! | `sha1` | the hash that names scripts |
 //! | `slack` | when an oversized table shrinks |
 //!
 //! # The life of one command
@@ -129,6 +134,7 @@
 
 #![warn(missing_docs, unreachable_pub)]
 #![deny(unsafe_code)]
+#![cfg_attr(not(feature = "lua"), allow(dead_code, reason = "scripts alone use some functions"))]
 
 mod acl;
 mod client_id;
@@ -148,20 +154,29 @@ mod command_error;
 mod commands;
 mod deadlines;
 mod departure;
+mod dict;
 mod effects;
 mod engine;
 mod exposition;
 mod flags;
 mod histogram;
 mod keyspace;
+mod library;
 mod line_limit;
 mod note;
 mod pauses;
 mod quotes;
+#[cfg(feature = "lua")]
+mod scripting;
+#[cfg(not(feature = "lua"))]
+#[path = "scripting_absent.rs"]
+mod scripting;
+mod sha1;
 mod slack;
 mod slowlog;
 mod state;
 mod stats;
+mod tree;
 mod value;
 mod work;
 
@@ -214,8 +229,8 @@ pub use policy::{
 };
 pub use settings::{
     ClientCertificates, FsyncPolicy, HttpSettings, LocalAccess, LogLevel, OutputLimit,
-    ReplicationSettings, SavePoint, SetError, Settings, SettingsError, StrangerSettings,
-    Supervision, TlsSettings,
+    ReplicationSettings, SavePoint, ScriptSettings, SetError, Settings, SettingsError,
+    StrangerSettings, Supervision, TlsSettings,
 };
 
 // A broker without a server.

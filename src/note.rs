@@ -5,11 +5,13 @@
 //! policies were set. Without the notes all messages are still there.
 
 mod dead_letters;
+mod of_stream;
 mod stamp_words;
 mod stream_place;
 mod words;
 
 pub(crate) use dead_letters::{DeadLetterRow, write_dead_letters};
+pub(crate) use of_stream::StreamNote;
 pub use stream_place::StreamPlace;
 
 use crate::departure::{Departure, Fate};
@@ -82,6 +84,8 @@ pub(crate) enum Note {
     InFlight { key: Vec<u8>, stamps: Vec<Stamp> },
     /// The pauses of a queue from now on. They end by themselves.
     Paused { key: Vec<u8>, pauses: Pauses },
+    /// About the stream at a key.
+    OfStream { key: Vec<u8>, about: StreamNote },
     /// The broker stopped in an orderly way. What is in flight was not lost by its consumers.
     Stopped,
     /// The data up to here is that of a replication stream up to a place. It only counts if nothing follows.
@@ -179,6 +183,7 @@ impl Note {
                 words.extend([b"paused".to_vec(), key.clone()]);
                 words.extend([pauses.reads_until_ms, pauses.writes_until_ms].map(until_word));
             }
+            Note::OfStream { key, about } => words.extend(about.words(key)),
             Note::Stopped => words.push(b"stopped".to_vec()),
             Note::Stream(place) => words.extend(place.words()),
         }
@@ -300,7 +305,7 @@ impl Note {
             }
             b"stopped" => Some(Note::Stopped),
             b"stream" => StreamPlace::read(request).map(Note::Stream),
-            _ => None,
+            _ => Some(Note::OfStream { key: key()?, about: StreamNote::read(name, request)? }),
         }
     }
 }

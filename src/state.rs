@@ -11,10 +11,12 @@ use crate::keyspace::Keyspace;
 use crate::line_limit::LineLimit;
 use crate::persistence::Persistence;
 use crate::policy::ChannelPolicies;
-use crate::replication::{Acknowledged, Replication, StreamId};
+use crate::replication::{Acknowledged, Migrations, Replication, StreamId};
+use crate::scripting::Scripting;
 use crate::settings::Settings;
 use crate::slowlog::{Latency, Slowlog};
 use crate::stats::{Stats, Timer};
+use crate::value::Growth;
 
 /// CLIENT PAUSE: which commands wait, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct State {
     pub(crate) channel_policies: ChannelPolicies,
     pub(crate) persistence: Persistence,
     pub(crate) replication: Replication,
+    /// Keys on their way to other servers.
+    pub(crate) migrations: Migrations,
     /// What replicas have acknowledged.
     pub(crate) acknowledged: Acknowledged,
     /// Timeouts of blocked clients, in microseconds of the monotonic clock.
@@ -84,6 +88,7 @@ pub struct State {
     pub(crate) shutdown: Option<ShutdownRequest>,
     /// Set by SHUTDOWN too.
     pub(crate) last_save: LastSave,
+    pub(crate) scripting: Scripting,
     pub(crate) host: Box<dyn Host>,
     pub(crate) random: Random,
 }
@@ -123,6 +128,7 @@ impl State {
             channel_policies,
             persistence: Persistence::default(),
             replication: Replication::new(stream_id),
+            migrations: Migrations::default(),
             acknowledged: Acknowledged::default(),
             clients,
             wait_deadlines: Deadlines::default(),
@@ -140,9 +146,30 @@ impl State {
             run_id,
             shutdown: None,
             last_save: LastSave::default(),
+            scripting: Scripting::default(),
             host,
             random,
             settings,
+        }
+    }
+
+    /// Returns how hashes grow.
+    #[inline]
+    pub(crate) fn hash_growth(&self) -> Growth {
+        Growth {
+            hasher: self.keyspace.hasher().clone(),
+            count_max: count_max(self.settings.encodings.hash_listpack_entries_max),
+            bytes_max: count_max(self.settings.encodings.hash_listpack_bytes_max),
+        }
+    }
+
+    /// Returns how sets grow.
+    #[inline]
+    pub(crate) fn set_growth(&self) -> Growth {
+        Growth {
+            hasher: self.keyspace.hasher().clone(),
+            count_max: count_max(self.settings.encodings.intset_entries_max),
+            bytes_max: usize::MAX,
         }
     }
 
@@ -173,6 +200,18 @@ impl State {
     /// Memory of the names and values of keys, without their tables.
     pub fn dataset_bytes(&self) -> usize {
         self.keyspace.bytes() - self.keyspace.table_bytes()
+    }
+}
+
+impl State {
+    /// Returns how sorted sets grow.
+    #[inline]
+    pub(crate) fn sorted_set_growth(&self) -> Growth {
+        Growth {
+            hasher: self.keyspace.hasher().clone(),
+            count_max: count_max(self.settings.sorted_set.small_len_max),
+            bytes_max: count_max(self.settings.sorted_set.small_member_bytes_max),
+        }
     }
 }
 

@@ -52,6 +52,12 @@ impl Work {
         self.spent += keys as u64 * KEY_STEPS;
     }
 
+    /// Counts elements of hashes and sets that are looked up, added or removed.
+    #[inline]
+    pub(crate) fn elements(&mut self, elements: usize) {
+        self.spent += elements as u64;
+    }
+
     /// Counts patterns compared with a key.
     #[inline]
     pub(crate) fn matched(&mut self, patterns: usize) {

@@ -54,6 +54,40 @@ struct Operation {
 const CONSTANT: &[Operation] = &[
     Operation { name: "a push", before: World::fill, act: |world, _| world.ask("RPUSH q x") },
     Operation {
+        name: "a field of a large hash",
+        before: World::fill_hash,
+        act: |world, _| {
+            for request in ["HSET h f7 w", "HSET h x y", "HGET h f7", "HINCRBY h n 1", "HDEL h f3"]
+            {
+                world.ask(request);
+            }
+        },
+    },
+    Operation {
+        name: "a page of a large hash, and a random field",
+        before: World::fill_hash,
+        act: |world, _| ["HSCAN h 0", "HRANDFIELD h"].into_iter().for_each(|it| world.ask(it)),
+    },
+    Operation {
+        name: "a member of a large set",
+        before: World::fill_set,
+        act: |world, _| {
+            for request in
+                ["SADD s x", "SISMEMBER s m7", "SREM s m3", "SPOP s", "SSCAN s 0", "SMOVE s t m5"]
+            {
+                world.ask(request);
+            }
+        },
+    },
+    Operation {
+        name: "an intersection with a small set",
+        before: World::fill_set,
+        act: |world, _| {
+            world.ask("SADD t m1 m2 y");
+            world.ask("SINTERSTORE u s t");
+        },
+    },
+    Operation {
         name: "a push under a policy",
         before: |world, n| {
             world.ask("QUEUE POLICY SET p q max-length 1000000 message-ttl-ms 100000");
@@ -386,10 +420,75 @@ const CONSTANT: &[Operation] = &[
         },
         act: |world, _| world.ask("RPUSH q b"),
     },
+    Operation {
+        name: "a member is added to a large sorted set",
+        before: World::add_members,
+        act: |world, _| world.ask("ZADD z 77.5 new"),
+    },
+    Operation {
+        name: "a member of a large sorted set gets another score",
+        before: World::add_members,
+        act: |world, _| world.ask("ZINCRBY z 50.5 m7"),
+    },
+    Operation {
+        name: "members of a large sorted set are taken",
+        before: World::add_members,
+        act: |world, _| {
+            world.ask("ZPOPMIN z");
+            world.ask("ZPOPMAX z 3");
+            world.ask("ZREM z m77");
+            world.ask("ZREMRANGEBYSCORE z 50 52");
+        },
+    },
+    Operation {
+        name: "parts of a large sorted set are read",
+        before: World::add_members,
+        act: |world, _| {
+            world.ask("ZSCORE z m77");
+            world.ask("ZRANK z m77");
+            world.ask("ZCOUNT z 10 -inf");
+            world.ask("ZRANGE z 100 105");
+            world.ask("ZRANGE z inf -inf BYSCORE REV LIMIT 200 5");
+            world.ask("ZRANDMEMBER z 5");
+            world.ask("ZINTERCARD 2 z z LIMIT 5");
+        },
+    },
+    Operation {
+        name: "a large sorted set changes after a copy of it was made",
+        before: |world, n| {
+            world.add_members(n);
+            world.ask("COPY z y");
+        },
+        act: |world, _| world.ask("ZADD z 77.5 new"),
+    },
 ];
 
 /// Their cost grows tenfold with ten times as many messages, not a hundredfold.
 const LINEAR: &[Operation] = &[
+    Operation {
+        name: "a sorted set is made, combined with another, and removed",
+        before: |_, _| {},
+        act: |world, n| {
+            world.add_members(n);
+            world.ask("ZUNIONSTORE y 2 z z");
+            world.ask("ZREMRANGEBYRANK z 0 -1");
+        },
+    },
+    Operation {
+        name: "all of a large hash, and its end",
+        before: World::fill_hash,
+        act: |world, _| ["HGETALL h", "DEL h"].into_iter().for_each(|it| world.ask(it)),
+    },
+    Operation {
+        name: "combinations of large sets",
+        before: World::fill_set,
+        act: |world, _| {
+            world.ask("SADD t m1 m2 y");
+            for request in ["SUNIONSTORE u s t", "SDIFFSTORE u s t", "SINTER s u", "SPOP s 90"] {
+                world.ask(request);
+            }
+        },
+    },
     Operation {
         name: "a connection ends with many in flight",
         before: World::hold,
@@ -576,6 +675,14 @@ const CHUNK_ALLOCATIONS: u64 = 3;
 /// These cost something for each chunk of what is in flight or delayed, and nothing for each message.
 const BY_CHUNK: &[Operation] = &[
     Operation {
+        name: "the beginning of a snapshot of a large hash, and a change then",
+        before: World::fill_hash,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("HSET h f1 x");
+        },
+    },
+    Operation {
         name: "a snapshot of what is in flight",
         before: World::hold,
         act: |world, _| {
@@ -701,9 +808,37 @@ impl World {
         self.ask_as(self.worker, request);
     }
 
+    /// Adds members to a sorted set.
+    fn add_members(&mut self, n: usize) {
+        let members = (0..n).map(|number| format!("{number} m{number}"));
+        self.ask(&format!("ZADD z {}", members.collect::<Vec<_>>().join(" ")));
+    }
+
+    fn fill_hash(&mut self, n: usize) {
+        let pairs = (0..n).map(|number| format!("f{number} v{number}"));
+        self.ask(&format!("HSET h {}", pairs.collect::<Vec<_>>().join(" ")));
+    }
+
+    fn fill_set(&mut self, n: usize) {
+        let members = (0..n).map(|number| format!("m{number}"));
+        self.ask(&format!("SADD s {}", members.collect::<Vec<_>>().join(" ")));
+    }
+
     fn fill(&mut self, n: usize) {
         let numbers = (0..n).map(|number| number.to_string());
         self.ask(&format!("RPUSH q {}", numbers.collect::<Vec<_>>().join(" ")));
+    }
+
+    /// The stream `s` has that many entries.
+    fn fill_stream(&mut self, n: usize) {
+        (1..=n).for_each(|number| self.ask(&format!("XADD s {number}-0 f v")));
+    }
+
+    /// That many entries of the stream `s` are pending.
+    fn pend(&mut self, n: usize) {
+        self.fill_stream(n);
+        self.ask("XGROUP CREATE s g 0");
+        self.ask("XREADGROUP GROUP g c STREAMS s >");
     }
 
     /// That many clients send this, and wait.
@@ -828,9 +963,119 @@ fn cost(operation: &Operation, n: usize) -> Cost {
     }
 }
 
+/// Operations on streams whose cost does not depend on N.
+const STREAMS: &[Operation] = &[
+    Operation {
+        name: "XADD beside many entries",
+        before: World::fill_stream,
+        act: |world, _| world.ask("XADD s * f v"),
+    },
+    Operation {
+        name: "XADD with a trim beside many entries",
+        before: World::fill_stream,
+        act: |world, n| {
+            world.ask(&format!("XADD s MAXLEN {n} * f v"));
+            world.ask(&format!("XADD s MAXLEN ~ {n} * f v"));
+        },
+    },
+    Operation {
+        name: "reading the end of a long stream",
+        before: World::fill_stream,
+        act: |world, n| {
+            world.ask(&format!("XREAD STREAMS s {}", n - 1));
+            world.ask("XREVRANGE s + - COUNT 2");
+            world.ask(&format!("XRANGE s {} + COUNT 2", n / 2));
+        },
+    },
+    Operation {
+        name: "a delivery and its acknowledgement beside many pending entries",
+        before: World::pend,
+        act: |world, _| {
+            world.ask("XADD s * f v");
+            world.ask("XREADGROUP GROUP g c COUNT 1 STREAMS s >");
+            world.ask("XACK s g 5-0");
+        },
+    },
+    Operation {
+        name: "a claim beside many pending entries",
+        before: World::pend,
+        act: |world, n| {
+            world.ask(&format!("XCLAIM s g d 0 {}", n / 2));
+            world.ask(&format!("XAUTOCLAIM s g d 0 {} COUNT 2", n / 3));
+            world.ask("XPENDING s g - + 3");
+        },
+    },
+    Operation {
+        name: "an entry for which many consumers of a group wait",
+        before: |world, n| {
+            world.ask("XGROUP CREATE s g $ MKSTREAM");
+            world.let_wait(n, "XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+        },
+        act: |world, _| world.ask("XADD s * f v"),
+    },
+    Operation {
+        name: "a delivery beside many groups and consumers",
+        before: |world, n| {
+            world.ask("XADD s 1 f v");
+            for number in 0..n {
+                world.ask(&format!("XGROUP CREATE s g{number} 0"));
+                world.ask(&format!("XGROUP CREATECONSUMER s g0 c{number}"));
+            }
+        },
+        act: |world, _| {
+            world.ask("XREADGROUP GROUP g0 c1 STREAMS s >");
+            world.ask("XGROUP CREATE s other $");
+            world.ask("XGROUP DELCONSUMER s g0 c2");
+        },
+    },
+    Operation {
+        name: "facts about a stream with many entries and pending ones",
+        before: World::pend,
+        act: |world, _| {
+            world.ask("XINFO STREAM s");
+            world.ask("XINFO GROUPS s");
+            world.ask("XPENDING s g");
+        },
+    },
+];
+
+/// Operations on streams whose cost grows with N.
+const STREAMS_LINEAR: &[Operation] = &[
+    Operation {
+        name: "reading a stream",
+        before: World::fill_stream,
+        act: |world, _| world.ask("XRANGE s - +"),
+    },
+    Operation {
+        name: "delivering a stream",
+        before: |world, n| {
+            world.fill_stream(n);
+            world.ask("XGROUP CREATE s g 0");
+        },
+        act: |world, _| world.ask("XREADGROUP GROUP g c STREAMS s >"),
+    },
+    Operation {
+        name: "delivering a stream again",
+        before: World::pend,
+        act: |world, _| {
+            world.ask("XREADGROUP GROUP g c STREAMS s 0");
+            world.ask("XAUTOCLAIM s g d 0 0 COUNT 100000");
+            world.ask("XGROUP DELCONSUMER s g d");
+        },
+    },
+    Operation {
+        name: "deleting a stream",
+        before: World::pend,
+        act: |world, _| {
+            world.ask("XTRIM s MAXLEN 7");
+            world.ask("DEL s");
+        },
+    },
+];
+
 #[test]
 fn constant_costs_do_not_grow_with_n() {
-    for operation in CONSTANT.iter().chain(WHILE_SAVED) {
+    for operation in CONSTANT.iter().chain(WHILE_SAVED).chain(STREAMS) {
         let (few, many) = (cost(operation, N), cost(operation, 10 * N));
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
         assert!(many.allocations <= few.allocations + SLACK, "{told}");
@@ -854,7 +1099,7 @@ fn a_snapshot_costs_something_for_each_chunk() {
 
 #[test]
 fn costs_for_n_messages_grow_with_n_and_not_its_square() {
-    for operation in LINEAR {
+    for operation in LINEAR.iter().chain(STREAMS_LINEAR) {
         let (few, many) = (cost(operation, N), cost(operation, 10 * N));
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
         assert!(many.allocations <= 13 * few.allocations + SLACK, "{told}");

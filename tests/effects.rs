@@ -35,6 +35,7 @@ fn dump(broker: &mut Broker, now: Now) -> String {
         let mut ask = format!("SELECT {db}\r\nDBSIZE\r\n");
         for key in KEYS {
             ask += &format!("LRANGE {key} 0 -1\r\nGET {key}\r\nPEXPIRETIME {key}\r\n");
+            ask += &format!("ZRANGE {key} 0 -1 WITHSCORES\r\nHGETALL {key}\r\nSMEMBERS {key}\r\n");
         }
         broker.receive(id, ask.as_bytes(), now);
         settle(broker, now);
@@ -92,10 +93,64 @@ fn string_command() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What DUMP returns for a string and a list.
+fn sorted_set_command() -> impl Strategy<Value = String> {
+    let key = || prop::sample::select(KEYS);
+    let score = || prop::sample::select(&["0", "-1.5", "0.1", "inf", "3e-9"][..]);
+    let member = || 0u8..5;
+    let condition = || prop::sample::select(&["", "NX", "XX", "GT", "LT CH", "XX GT"][..]);
+    prop_oneof![
+        4 => (key(), condition(), score(), member(), member())
+            .prop_map(|(k, c, s, m, n)| format!("ZADD {k} {c} {s} {m} 2 {n}")),
+        2 => (key(), condition(), score(), member())
+            .prop_map(|(k, c, s, m)| format!("ZADD {k} {c} INCR {s} {m}")),
+        2 => (key(), score(), member()).prop_map(|(k, s, m)| format!("ZINCRBY {k} {s} {m}")),
+        1 => (key(), member(), member()).prop_map(|(k, m, n)| format!("ZREM {k} {m} {n}")),
+        1 => (key(), 0..3).prop_map(|(k, n)| format!("ZREMRANGEBYRANK {k} {n} 2")),
+        1 => (key(), score()).prop_map(|(k, s)| format!("ZREMRANGEBYSCORE {k} ({s} 2")),
+        1 => (key(), member()).prop_map(|(k, m)| format!("ZREMRANGEBYLEX {k} [{m} +")),
+        1 => (key(), 0..3).prop_map(|(k, n)| format!("ZPOPMIN {k} {n}")),
+        1 => key().prop_map(|k| format!("ZPOPMAX {k}")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("ZMPOP 2 {k} {l} MAX COUNT 2")),
+        2 => (key(), key()).prop_map(|(k, l)| format!("BZPOPMIN {k} {l} 1")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("BZMPOP 1 2 {k} {l} MAX COUNT 2")),
+        1 => (key(), key(), key())
+            .prop_map(|(k, l, m)| format!("ZUNIONSTORE {k} 2 {l} {m} WEIGHTS 2 0.3")),
+        1 => (key(), key(), key()).prop_map(|(k, l, m)| format!("ZINTERSTORE {k} 2 {l} {m}")),
+        1 => (key(), key(), key()).prop_map(|(k, l, m)| format!("ZDIFFSTORE {k} 2 {l} {m}")),
+        1 => (key(), key()).prop_map(|(k, l)| format!("ZRANGESTORE {k} {l} 0 1 REV")),
+    ]
+}
+
+fn table_command() -> impl Strategy<Value = String> {
+    let key = || prop::sample::select(KEYS);
+    let text = || prop::sample::select(&["1", "-7", "01", "text", "1.5"][..]);
+    prop_oneof![
+        3 => (key(), text(), text()).prop_map(|(k, f, v)| format!("HSET {k} {f} {v} x {f}")),
+        1 => (key(), text(), text()).prop_map(|(k, f, v)| format!("HSETNX {k} {f} {v}")),
+        1 => (key(), text()).prop_map(|(k, f)| format!("HDEL {k} {f} x")),
+        1 => (key(), text(), -3..3).prop_map(|(k, f, n)| format!("HINCRBY {k} {f} {n}")),
+        1 => (key(), text()).prop_map(|(k, f)| format!("HINCRBYFLOAT {k} {f} 0.1")),
+        3 => (key(), text(), text()).prop_map(|(k, m, n)| format!("SADD {k} {m} {n} 5")),
+        1 => (key(), 0..200).prop_map(|(k, n)| {
+            let members: Vec<String> = (0..n).map(|m| format!("m{m}")).collect();
+            format!("SADD {k} {n} {}", members.join(" "))
+        }),
+        1 => (key(), text()).prop_map(|(k, m)| format!("SREM {k} {m} 5")),
+        1 => key().prop_map(|k| format!("SPOP {k}")),
+        2 => (key(), 0..150).prop_map(|(k, n)| format!("SPOP {k} {n}")),
+        1 => (key(), key(), text()).prop_map(|(k, l, m)| format!("SMOVE {k} {l} {m}")),
+        1 => (key(), key(), key()).prop_map(|(k, l, m)| format!("SUNIONSTORE {k} {l} {m}")),
+        1 => (key(), key(), key()).prop_map(|(k, l, m)| format!("SDIFFSTORE {k} {l} {m}")),
+        1 => (key(), key(), key()).prop_map(|(k, l, m)| format!("SINTERSTORE {k} {l} {m}")),
+    ]
+}
+
+/// What DUMP returns for a string, a list, a hash and a set.
 const PAYLOADS: &[&str] = &[
     r#""\x00\x01v\x09\x00A\xfa\x9f~M\xbe\xe9\x7f""#,
     r#""\x01\x02\x01x\x01y\x09\x00\xb0\x04m\xff{\x02\xee\xc8""#,
+    r#""\x04\x02\x01a\xc0\x01\x01b\xc0\x02\x0a\x00\x17\x14:\x96\xeb\xa7]\x5c""#,
+    r#""\x02\x01\x01a\x0a\x00b\x96\xe9~D\xd2\x1am""#,
 ];
 
 fn command() -> impl Strategy<Value = String> {
@@ -119,6 +174,8 @@ fn command() -> impl Strategy<Value = String> {
         1 => (key(), message()).prop_map(|(k, m)| format!("LSET {k} 0 {m}")),
         1 => key().prop_map(|k| format!("LTRIM {k} 1 2")),
         3 => string_command(),
+        6 => sorted_set_command(),
+        3 => table_command(),
         2 => (key(), 1..3000).prop_map(|(k, ms)| format!("PEXPIRE {k} {ms}")),
         1 => (key(), -1..3).prop_map(|(k, s)| format!("EXPIRE {k} {s} NX")),
         1 => key().prop_map(|k| format!("PERSIST {k}")),
@@ -195,4 +252,33 @@ fn a_served_wait_is_the_pop_that_it_became() {
     let mut effects = Vec::new();
     broker.take_effects(&reader, &mut effects);
     assert_eq!(String::from_utf8_lossy(&effects), expected);
+}
+
+/// Sums are recorded as such, since how numbers are added may change, and a served wait as what it became.
+#[test]
+fn changes_of_sorted_sets_mean_the_same_whenever_they_are_replayed() {
+    let now = Now { unix_us: 1_700_000_000_000_000, monotonic_us: 1_000_000 };
+    let (mut broker, clients) = broker(now);
+    let reader = broker.read_effects();
+    broker.receive(clients[0], b"BZPOPMIN none z 0\r\n", now);
+    for request in [
+        "ZADD z NX CH 1 a 0.1 b",
+        "ZINCRBY z 0.2 a",
+        "ZADD z INCR 0.1 a",
+        "ZADD z GT INCR -1 a",
+        "ZADD z NX 1 a",
+        "ZADD z INCR 0 a",
+        "ZREM z none",
+        "BZMPOP 0 1 z MAX COUNT 9",
+    ] {
+        broker.receive(clients[1], format!("{request}\r\n").as_bytes(), now);
+        settle(&mut broker, now);
+    }
+    let mut effects = Vec::new();
+    broker.take_effects(&reader, &mut effects);
+    let effects = String::from_utf8_lossy(&effects).into_owned();
+    let words: Vec<&str> =
+        effects.split("\r\n").filter(|word| !word.starts_with(['*', '$'])).collect();
+    let expected = "select 0 ZADD z NX CH 1 a 0.1 b ZPOPMIN z ZADD z 1.2 a ZADD z 1.3 a ZPOPMAX z";
+    assert_eq!(words.join(" ").trim(), expected);
 }

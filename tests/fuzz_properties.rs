@@ -1,6 +1,8 @@
 //! The fuzzer's properties, checked with a few generated inputs each: `cargo test` notices a broken one,
 //! `fuzz/` searches (see CONTRIBUTING.md).
 
+#[path = "fuzz_properties/applier.rs"]
+mod applier;
 #[path = "fuzz_properties/broker.rs"]
 mod broker;
 #[path = "fuzz_properties/glob.rs"]
@@ -34,6 +36,7 @@ type Check = fn(&[u8]);
 
 /// Each target by the name of its seeds.
 const TARGETS: &[(&str, Check)] = &[
+    ("applier", applier::check),
     ("broker", broker::check),
     ("glob", glob::check),
     ("http", http::check),
@@ -128,6 +131,17 @@ const PUBLICATIONS: &[&str] = &[
     "\ndCONFIG SET channel-policy \"\"", "\ndINFO channels", "\n.", "\n>",
 ];
 
+/// What a primary sends.
+#[rustfmt::skip]
+const STREAM: &[&str] = &[
+    "RPUSH ", "LPUSH ", "LPOP ", "RPOP ", "LTRIM ", "SET ", "DEL ", "LMOVE ", "PEXPIREAT ", "MULTI\r\n",
+    "EXEC\r\n", "SELECT ", "PING\r\n", "REPLCONF GETACK *\r\n", "PUBLISH ", "FLUSHALL\r\n", "FLUSHDB\r\n",
+    "SWAPDB 0 1\r\n", "XADD ", "ECHO ", "QUEUE ACK ", "QUEUE NACK ", "SETRANGE ", "APPEND ", "INCR ",
+    "LREM ", "RENAME ", "q ", "safe ", "safe:inflight ", "late ", "late:delayed ", "dead ", "s ", "1 ", "0 ",
+    "-1 ", "900000 ", "LEFT RIGHT", "1700000000500 ", "x", "\r\n", "\r\n", "\r\n", "*2\r\n$3\r\nDEL\r\n$1\r\nq\r\n",
+    "*1\r\n$4\r\nEXEC\r\n", "*1\r\n$5\r\nMULTI\r\n", "*", "$", "\"", "\n",
+];
+
 /// Bytes of a seed to be replaced: which, and by what.
 fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
     prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
@@ -192,6 +206,16 @@ proptest! {
     #[test]
     fn rdb_holds(edits in edits(), cut: bool) {
         rdb::check(&edited("rdb", &edits, cut));
+    }
+
+    #[test]
+    fn applier_holds(flags: u8, piece: u8, stream in pieces(STREAM, 60)) {
+        applier::check(&[&[flags & !3, piece][..], &stream].concat());
+    }
+
+    #[test]
+    fn applier_holds_for_seeds(edits in edits(), cut: bool) {
+        applier::check(&edited("applier", &edits, cut));
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         [
             originals::trial(format!("{name}::loads_every_file"), judge, load_every_file),
             originals::trial(format!("{name}::restores_what_was_dumped"), judge, restore),
+            originals::trial(format!("{name}::exchanges_streams"), judge, exchange_streams),
         ]
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
@@ -118,7 +119,24 @@ fn contents(connection: &mut Connection) -> redis::RedisResult<Contents> {
         for key in keys {
             let of_type: String = redis::cmd("TYPE").arg(&key).query(connection)?;
             let values = match of_type.as_str() {
+                "zset" => redis::cmd("ZRANGE")
+                    .arg(&key)
+                    .arg(&[0, -1])
+                    .arg("WITHSCORES")
+                    .query(connection)?,
                 "list" => redis::cmd("LRANGE").arg(&key).arg(0).arg(-1).query(connection)?,
+                "hash" => {
+                    let all: Vec<Vec<u8>> = redis::cmd("HGETALL").arg(&key).query(connection)?;
+                    let mut pairs: Vec<_> = all.chunks(2).map(<[_]>::to_vec).collect();
+                    pairs.sort();
+                    pairs.concat()
+                }
+                "set" => {
+                    let mut all: Vec<Vec<u8>> =
+                        redis::cmd("SMEMBERS").arg(&key).query(connection)?;
+                    all.sort();
+                    all
+                }
                 _ => vec![redis::cmd("GET").arg(&key).query(connection)?],
             };
             let expiry: i64 = redis::cmd("PEXPIRETIME").arg(&key).query(connection)?;
@@ -150,6 +168,8 @@ fn restore(original: &Original) -> Result<(), String> {
     let long = "l".repeat(70_000);
     let many: Vec<String> = (0..5_000).map(|number| format!("{number}")).collect();
     let large = [many.join(" "), long.clone(), "m".repeat(300)].join(" ");
+    let scored: Vec<String> = (0..5_000).map(|number| format!("{number}.5 {number}")).collect();
+    let scored = scored.join(" ");
     let requests = [
         "SET empty ".to_owned(),
         "SET number -2147483648".into(),
@@ -157,6 +177,13 @@ fn restore(original: &Original) -> Result<(), String> {
         format!("SET long {long}"),
         "RPUSH short a -1  007".into(),
         format!("RPUSH many {large}"),
+        "ZADD few 1 a 2.5 b inf c -inf ".into(),
+        format!("ZADD members {scored}"),
+        "HSET hash a 1 b  007 x".into(),
+        format!("HSET large-hash {large} {long} f"),
+        "SADD set a -1  007".into(),
+        "SADD integers 1 -1 2147483648".into(),
+        format!("SADD large-set {large}"),
     ];
     for request in &requests {
         let mut bytes = Vec::new();
@@ -177,6 +204,97 @@ fn restore(original: &Original) -> Result<(), String> {
     }
     let found = contents(&mut connection).map_err(|error| failed(&error))?;
     if found == expected { Ok(()) } else { Err("it has other data".into()) }
+}
+
+/// The reply of a broker.
+fn asked(broker: &mut Broker, id: ClientId, words: &[&[u8]]) -> Result<redis::Value, String> {
+    let mut request = Vec::new();
+    write_command(&mut request, words.iter().copied());
+    broker.receive(id, &request, START);
+    broker.settle(START);
+    let reply = broker.outbox(id).map(|output| output.take_all()).unwrap_or_default();
+    broker.flushed(id, reply.len(), START);
+    redis::parse_redis_value(&reply).map_err(|error| error.to_string())
+}
+
+/// The reply of a server.
+fn told(connection: &mut Connection, words: &[&[u8]]) -> Result<redis::Value, String> {
+    let mut command = redis::cmd(&String::from_utf8_lossy(words[0]));
+    for word in &words[1..] {
+        command.arg(*word);
+    }
+    command.query(connection).map_err(|error| error.to_string())
+}
+
+/// What can be asked about a stream, whoever has it.
+const ABOUT_STREAMS: &[&str] = &[
+    "XRANGE s - +",
+    "XREVRANGE s 40 - COUNT 3",
+    "XPENDING s g",
+    "XPENDING s h",
+    "XREADGROUP GROUP g a COUNT 2 STREAMS s >",
+    "XREADGROUP GROUP g b STREAMS s 0",
+    "XREADGROUP GROUP h a STREAMS s >",
+    "XADD s 99-1 f v",
+    "XACK s g 2-0 3-0",
+    "XPENDING s g",
+];
+
+/// Streams go there by RESTORE and come back, with their groups.
+fn exchange_streams(original: &Original) -> Result<(), String> {
+    let mut empty = Vec::new();
+    RdbEncoder::begin(&RdbHeader::default(), &mut empty).finish(&mut empty);
+    let (_server, mut connection) =
+        Loaded::start(original, u64::MAX - 1, &empty).map_err(|error| error.to_string())?;
+    let settings = Settings::from_text("stream-node-max-entries 7", "the test's settings");
+    let mut broker = Broker::new(settings.expect("valid settings"), 9, Box::new(NoHost), START);
+    let id = broker.connect(0, Peer::in_process(), START);
+    let mut requests: Vec<String> = Vec::new();
+    for number in 1..=40 {
+        let long = "l".repeat(number * number);
+        let fields = ["f v", "f -5 g 70000", "other 9223372036854775807"][number % 3];
+        requests.push(format!("XADD s {number} {fields} {long} -"));
+    }
+    let more = [
+        "XGROUP CREATE s g 0",
+        "XGROUP CREATE s h 5",
+        "XREADGROUP GROUP g a COUNT 9 STREAMS s >",
+        "XREADGROUP GROUP g b COUNT 9 STREAMS s >",
+        "XACK s g 4-0",
+        "XDEL s 5 12 13 21 22 23 24 25 26 27 28",
+        "XTRIM s MAXLEN 27",
+        "XGROUP CREATECONSUMER s h idle",
+    ];
+    requests.extend(more.map(String::from));
+    for request in &requests {
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        asked(&mut broker, id, &words)?;
+    }
+    let payload = dumped(&mut broker, id, "s");
+    told(&mut connection, &[b"RESTORE", b"s", b"0", &payload])?;
+    let redis::Value::BulkString(back) = told(&mut connection, &[b"DUMP", b"s"])? else {
+        return Err("no payload".into());
+    };
+    asked(&mut broker, id, &[b"RENAME", b"s", b"first"])?;
+    asked(&mut broker, id, &[b"RESTORE", b"s", b"0", &back])?;
+    for request in ABOUT_STREAMS {
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        let theirs = told(&mut connection, &words);
+        let back = asked(&mut broker, id, &words);
+        let own: Vec<&[u8]> =
+            words.iter().map(|word| if *word == b"s" { &b"first"[..] } else { word }).collect();
+        let ours = asked(&mut broker, id, &own);
+        let shown = |value: &Result<redis::Value, String>| {
+            format!("{value:?}").replace("'first'", "'s'").replace("\"first\"", "\"s\"")
+        };
+        let [theirs, back, ours] = [theirs, back, ours].map(|value| shown(&value));
+        let ours = ours.replace(&format!("{:?}", b"first"), &format!("{:?}", b"s"));
+        let same = theirs == back && theirs == ours;
+        if !same {
+            return Err(format!("{request}:\n{theirs}\n{back}\n{ours}"));
+        }
+    }
+    Ok(())
 }
 
 fn load_every_file(original: &Original) -> Result<(), String> {

@@ -215,47 +215,6 @@ fn cve_2024_31228_a_long_pattern_uses_no_stack() {
     }
 }
 
-#[test]
-fn cve_2023_28425_msetnx_may_name_a_key_twice() {
-    let mut bench = bench("");
-    let client = bench.client();
-    assert_eq!(bench.call(client, "MSETNX a 1 b 2 a 3"), ":1\r\n");
-    assert_eq!(bench.call(client, "MGET a b"), "*2\r\n$1\r\n3\r\n$1\r\n2\r\n");
-    assert_eq!(bench.call(client, "MSETNX c 1 c 2 a 3"), ":0\r\n");
-    assert_eq!(bench.call(client, "EXISTS c"), ":0\r\n");
-    assert_eq!(bench.call(client, "MSET a 1 a 2\r\nGET a"), "+OK\r\n$1\r\n2\r\n");
-}
-
-/// There are no hashes; strings must hold no invalid number either.
-#[test]
-fn cve_2023_28856_no_number_becomes_invalid() {
-    let mut bench = bench("");
-    let client = bench.client();
-    let invalid = "-ERR increment would produce NaN or Infinity\r\n";
-    let not_a_number = "-ERR value is not a valid float\r\n";
-    assert_eq!(bench.call(client, "SET f 1.5"), "+OK\r\n");
-    for increment in ["+inf", "-inf", "inf", "Infinity"] {
-        assert_eq!(bench.call(client, &format!("INCRBYFLOAT f {increment}")), invalid);
-    }
-    for increment in ["nan", "1e99999", "-1e99999", "0x", "1e", "\"1 \""] {
-        assert_eq!(
-            bench.call(client, &format!("INCRBYFLOAT f {increment}")),
-            not_a_number,
-            "{increment}"
-        );
-    }
-    assert_eq!(bench.call(client, "GET f"), "$3\r\n1.5\r\n");
-    let max = i64::MAX;
-    assert_eq!(bench.call(client, &format!("SET n {max}")), "+OK\r\n");
-    let overflow = "-ERR increment or decrement would overflow\r\n";
-    assert_eq!(bench.call(client, "INCR n"), overflow);
-    assert_eq!(
-        bench.call(client, &format!("DECRBY n {}", i64::MIN)),
-        "-ERR decrement would overflow\r\n"
-    );
-    assert_eq!(bench.call(client, "GET n"), format!("$19\r\n{max}\r\n"));
-}
-
 /// A number of keys in a request is believed by nobody.
 #[test]
 fn cve_2023_36824_a_wrong_number_of_keys_is_an_error() {
@@ -538,6 +497,8 @@ fn the_page_on_security_names_these_tests() {
     let page = read("docs/security.md");
     let sources = [
         "tests/security.rs",
+        "tests/security_values.rs",
+        "tests/scripting.rs",
         "tests/security_users.rs",
         "tests/server_tls.rs",
         "src/server/unix_socket.rs",

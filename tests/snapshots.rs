@@ -38,6 +38,9 @@ const MET: &[&[u8]] = &[
     b":delayed",
     b":inflight",
     b"SET",
+    b"ZADD",
+    b"HSET",
+    b"SADD",
     b"PEXPIREAT",
     b"select",
 ];

@@ -106,6 +106,11 @@ _tidegate() {
             --auth-delay-addresses-max
             --protected-mode
             --proto-max-bulk-len
+            --hash-max-listpack-entries
+            --hash-max-listpack-value
+            --set-max-intset-entries
+            --stream-node-max-bytes
+            --stream-node-max-entries
             --client-query-buffer-limit
             --client-output-buffer-limit
             --turn-read-bytes-max
@@ -159,10 +164,16 @@ _tidegate() {
             --repl-ping-replica-period
             --repl-diskless-sync-delay
             --replica-safe-restart
+            --replica-transaction-limit
             --write-ack-replicas
             --write-ack-timeout-ms
             --min-replicas-to-write
             --min-replicas-max-lag
+            --zset-max-listpack-entries
+            --zset-max-listpack-value
+            --lua-memory-limit
+            --script-time-limit-ms
+            --script-cache-max
 ' -- "$current")
     fi
 }

@@ -32,12 +32,30 @@ impl LogSubject {
     }
 }
 
+/// What a refused command was part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DenialContext {
+    Toplevel,
+    Transaction,
+    Script,
+}
+
+impl DenialContext {
+    /// The word in ACL LOG.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            DenialContext::Toplevel => "toplevel",
+            DenialContext::Transaction => "multi",
+            DenialContext::Script => "lua",
+        }
+    }
+}
+
 /// A refusal.
 #[derive(Clone, Debug)]
 pub(crate) struct Denial {
     pub subject: LogSubject,
-    /// Whether it was in a transaction.
-    pub is_in_transaction: bool,
+    pub context: DenialContext,
     /// The command, key or channel; the name of the command for a wrong password.
     pub object: Vec<u8>,
     /// The name of the user.
@@ -79,7 +97,7 @@ impl AccessLog {
         let is_equal = |entry: &LogEntry| {
             let own = &entry.denial;
             own.subject == denial.subject
-                && own.is_in_transaction == denial.is_in_transaction
+                && own.context == denial.context
                 && now_ms.saturating_sub(entry.updated_ms) <= GROUPING_MS
                 && own.object == denial.object
                 && own.username == denial.username
@@ -115,7 +133,7 @@ mod tests {
     fn denial(object: &[u8]) -> Denial {
         Denial {
             subject: LogSubject::Key,
-            is_in_transaction: false,
+            context: DenialContext::Toplevel,
             object: object.to_vec(),
             username: b"bob".to_vec(),
             client_info: String::new(),

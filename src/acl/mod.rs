@@ -32,7 +32,7 @@ pub(crate) use catalogue::{Catalogue, CatalogueEntry};
 pub(crate) use category::Categories;
 pub use error::UserFault;
 pub(crate) use error::UsersError;
-pub(crate) use log::{AccessLog, Denial, LogEntry, LogSubject};
+pub(crate) use log::{AccessLog, Denial, DenialContext, LogEntry, LogSubject};
 pub(crate) use patterns::Access;
 pub(crate) use selector::{Asked, Refusal, Selector};
 pub(crate) use user::User;

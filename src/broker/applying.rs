@@ -41,7 +41,10 @@ impl Broker {
                     }
                     used += end;
                 }
-                Ok(Parsed::Nothing { end }) => used += end,
+                Ok(Parsed::Nothing { end }) => {
+                    applying.pass_over(bytes, used, end);
+                    used += end;
+                }
                 Ok(Parsed::Incomplete) => break Ok(used),
                 Err(error) => {
                     let text = String::from_utf8_lossy(&error.to_bytes()).into_owned();
@@ -83,6 +86,12 @@ impl Applying<'_> {
         let raw = &bytes[at..at + len];
         let Some(link) = &mut self.state.replication.link else { return Ok(()) };
         if let Some(transaction) = &mut link.transaction {
+            let limit = self.state.settings.replication.transaction_bytes_max;
+            if (transaction.len() + raw.len()) as u64 > limit {
+                return Err(Broken::Stopped(format!(
+                    "a transaction has more than {limit} bytes (replica-transaction-limit)"
+                )));
+            }
             transaction.extend_from_slice(raw);
             self.passed_on = at + len;
             if request.is_named("exec") {
@@ -108,6 +117,15 @@ impl Applying<'_> {
         result
     }
 
+    /// Takes bytes that are no request. They count in the stream, and stay where they are in a transaction.
+    fn pass_over(&mut self, bytes: &[u8], at: usize, len: usize) {
+        let link = self.state.replication.link.as_mut();
+        if let Some(transaction) = link.and_then(|link| link.transaction.as_mut()) {
+            transaction.extend_from_slice(&bytes[at..at + len]);
+            self.passed_on = at + len;
+        }
+    }
+
     /// Adds the input up to `end` to the backlog: as it came, for replicas of ours.
     fn pass_on(&mut self, bytes: &[u8], end: usize) {
         let from = self.passed_on;
@@ -128,12 +146,18 @@ impl Applying<'_> {
     fn run_transaction(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut parser = RequestParser::default();
         let mut at = 0;
-        while let Ok(Parsed::Request { end }) = parser.parse(&bytes[at..], Limits::NONE) {
-            let raw = &bytes[at..at + end];
-            self.run(&parser.request(raw), raw)?;
-            at += end;
+        loop {
+            match parser.parse(&bytes[at..], Limits::NONE) {
+                Ok(Parsed::Request { end }) => {
+                    let raw = &bytes[at..at + end];
+                    self.run(&parser.request(raw), raw)?;
+                    at += end;
+                }
+                Ok(Parsed::Nothing { end }) => at += end,
+                // All of it was parsed before.
+                Ok(Parsed::Incomplete) | Err(_) => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Runs one command.

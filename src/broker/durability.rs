@@ -7,6 +7,7 @@ use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::commands::load_rdb::{RdbLoad, load_rdb};
 use crate::commands::replay;
+use crate::dict::Item;
 use crate::effects::EffectsReader;
 use crate::engine::wait;
 use crate::keyspace::{DbIndex, SavedPart, Value};
@@ -317,13 +318,29 @@ impl Broker {
         queues.map(|queue| queue.len() as u64).sum()
     }
 
-    /// All data: for each database and key, the messages or the string, and the expiry in Unix milliseconds.
+    /// All data: for each database and key, the messages, the string, the fields and values or the members in
+    /// order, of a sorted set each with its score, and the expiry in Unix milliseconds.
     /// A copy of everything, for tests and tools.
     pub fn contents(&self) -> Contents {
         let saved = self.state.keyspace.all().map(|(db, key, value, expires_ms)| {
             let messages = match value {
                 Value::List(queue) => queue.iter().map(<[u8]>::to_vec).collect(),
                 Value::String(string) => vec![string.with(<[u8]>::to_vec)],
+                Value::Hash(hash) => {
+                    let mut pairs: Vec<_> = hash
+                        .iter()
+                        .map(|(field, value)| [field.to_vec(), value.to_vec()])
+                        .collect();
+                    pairs.sort();
+                    pairs.concat()
+                }
+                Value::Set(set) => {
+                    let mut members: Vec<_> = set.iter().map(Item::to_vec).collect();
+                    members.sort();
+                    members
+                }
+                Value::SortedSet(set) => set.texts(),
+                Value::Stream(stream) => stream.to_words(),
             };
             ((db, key.to_vec()), (messages, expires_ms))
         });

@@ -14,7 +14,7 @@ use crate::replication::{
 };
 use crate::resp::write_command;
 use crate::state::State;
-use log::{info, warn};
+use log::info;
 
 /// Time between acknowledgements.
 const ACK_US: u64 = 1_000_000;
@@ -61,10 +61,7 @@ impl Broker {
     /// The connection to the primary cannot be made.
     pub fn link_failed(&mut self, reason: &str, now: Now) {
         let Some(link) = &mut self.state.replication.link else { return };
-        warn!(
-            "replication: cannot connect to {}:{}: {reason}",
-            link.primary.host, link.primary.port
-        );
+        link.warn(&format!("cannot connect: {reason}"), now.monotonic_us);
         link.phase = Phase::Down { retry_us: now.monotonic_us + RETRY_US };
     }
 }
@@ -90,7 +87,7 @@ impl Broker {
             }
         };
         if let Err(reason) = result {
-            self.break_link(id, &reason);
+            self.break_link(id, &reason, now);
             return bytes.len();
         }
         self.acknowledge_if_asked(now);
@@ -98,12 +95,12 @@ impl Broker {
     }
 
     /// What the primary sent makes no sense, or cannot be followed.
-    fn break_link(&mut self, id: ClientId, broken: &Broken) {
+    fn break_link(&mut self, id: ClientId, broken: &Broken, now: Now) {
         let Some(link) = &mut self.state.replication.link else { return };
-        let (host, port) = (&link.primary.host, link.primary.port);
         match broken {
-            Broken::Failed(reason) => warn!("replication: {host}:{port}: {reason}"),
+            Broken::Failed(reason) => link.warn(reason, now.monotonic_us),
             Broken::Stopped(reason) => {
+                let (host, port) = (&link.primary.host, link.primary.port);
                 // The next attempt would come to the same command or key.
                 log::error!(
                     "replication: {host}:{port}: {reason}: the data stays as it was before, and is not \
@@ -314,10 +311,10 @@ impl Broker {
     /// Once a second: a sign of life, and the end of a link that shows none.
     pub(super) fn tick_link(&mut self, now: Now) {
         let timeout_us = u64::from(self.state.settings.replication.timeout_s) * 1_000_000;
-        let Some(link) = &self.state.replication.link else { return };
+        let Some(link) = &mut self.state.replication.link else { return };
         let Some(client) = link.client else { return };
         if link.heard_us.saturating_add(timeout_us) <= now.monotonic_us {
-            warn!("replication: the primary has been silent for too long");
+            link.warn("the primary has been silent for too long", now.monotonic_us);
             self.state.clients.close(client, CloseReason::ReplicaTimeout);
         } else if link.is_up() && link.ack_due_us <= now.monotonic_us {
             self.send_acknowledgement(now);

@@ -17,6 +17,7 @@ mod feeding;
 mod following;
 #[cfg(feature = "http")]
 mod interfaces;
+mod migrating;
 mod output;
 mod saves;
 mod snapshot_loading;
@@ -135,6 +136,7 @@ impl Broker {
     /// until the next start, which does not count as a failure of their consumer.
     pub fn disconnect(&mut self, id: ClientId, reason: CloseReason, now: Now) {
         wait::stop(&mut self.state, id);
+        self.leave_migration(id);
         open_transaction::forget(&mut self.state, id);
         pubsub::forget(&mut self.state, id);
         self.state.acknowledged.remove(id);
@@ -239,6 +241,9 @@ impl Broker {
     fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
         if self.state.replication.is_link(id) {
             return self.run_link(id, bytes, now);
+        }
+        if !self.state.migrations.is_empty() && self.state.migrations.is_link(id) {
+            return self.run_target(id, bytes, now);
         }
         self.resume_parser(id);
         let mut reply = self.state.clients.lend_output(id);

@@ -42,6 +42,8 @@ timers! {
         Stranger,
         /// The times of replicas, and of the link to the primary.
         Replication,
+        /// The target of a MIGRATE is too slow.
+        Migration,
         /// A client's output has been above the soft limit for too long.
         SoftLimit,
     }
@@ -94,6 +96,7 @@ impl Broker {
             Timer::AuthForget => self.state.auth_failures.next_us(settings),
             Timer::Stranger => self.next_stranger_due_us(),
             Timer::Replication => self.state.replication.next_due_us(settings),
+            Timer::Migration => self.state.migrations.next_due_us(),
             Timer::SoftLimit => clients.next_soft_limit_us(),
         };
         at.map(|at| at.saturating_sub(now.monotonic_us))
@@ -116,6 +119,7 @@ impl Broker {
                 }
                 Timer::Stranger => self.close_late_strangers(now),
                 Timer::Replication => self.tick_replication(now),
+                Timer::Migration => self.end_late_migrations(now),
                 Timer::SoftLimit => self.state.clients.close_too_slow(now.monotonic_us),
             }
         }

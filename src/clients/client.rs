@@ -138,6 +138,8 @@ pub(crate) enum ClientRole {
     Replica,
     /// Our primary is.
     Primary,
+    /// The target of MIGRATE is.
+    Target,
 }
 
 /// What a client reports about itself.

@@ -72,6 +72,9 @@ pub enum CloseReason {
     /// A replica or primary has been silent for `repl-timeout` seconds.
     #[error("silent for `repl-timeout`")]
     ReplicaTimeout,
+    /// A MIGRATE has ended, well or not.
+    #[error("the migration has ended")]
+    MigrationEnded,
     /// What the primary sent cannot be followed.
     #[error("what the primary sent cannot be followed")]
     StreamBroken,

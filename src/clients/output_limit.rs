@@ -8,6 +8,8 @@ impl Client {
     /// after its time. As in Redis, shared messages count in full.
     pub(super) fn check_output_limit(&mut self, limits: &[OutputLimit; 3], now_us: u64) -> bool {
         let limit = match self.role {
+            // One key at a time, and MIGRATE has a timeout.
+            ClientRole::Target => return false,
             ClientRole::Replica => &limits[1],
             _ if self.is_subscriber() => &limits[2],
             _ => &limits[0],

@@ -52,6 +52,8 @@ pub(crate) enum Wants {
     Capacity { policy: Arc<QueuePolicy>, messages: usize },
     /// The end of a save (SAVE), which `wait::end_save` reports.
     Save,
+    /// The end of a migration of keys (MIGRATE), or what its target says of one of them.
+    Migration,
     /// That the client's latest change is acknowledged (WAIT, WAITAOF).
     Replicas(ReplicasWanted),
 }

@@ -31,8 +31,8 @@ impl Kind {
         match client.role {
             ClientRole::Primary => Kind::Primary,
             ClientRole::Replica => Kind::Replica,
-            ClientRole::Client if client.is_subscriber() => Kind::PubSub,
-            ClientRole::Client => Kind::Normal,
+            ClientRole::Client | ClientRole::Target if client.is_subscriber() => Kind::PubSub,
+            ClientRole::Client | ClientRole::Target => Kind::Normal,
         }
     }
 }

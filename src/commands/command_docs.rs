@@ -51,6 +51,9 @@ fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
             Arg::OptionalNamed(token, name) => {
                 write_plain(reply, name, Some(token), &["optional"], specs);
             }
+            Arg::OptionalNamedMany(token, name) => {
+                write_plain(reply, name, Some(token), &["optional", "multiple"], specs);
+            }
             Arg::Word(token) => write_word(reply, token, &[]),
             Arg::OptionalWord(token) => write_word(reply, token, &["optional"]),
             Arg::Choice(words) => write_choice(reply, words, &[]),
@@ -154,11 +157,11 @@ fn kind_of(name: &str) -> &'static str {
     match name {
         "key" | "newkey" | "source" | "destination" => "key",
         "pattern" => "pattern",
-        "timeout" => "double",
+        "timeout" | "score" => "double",
         "unix-time-seconds" | "unix-time-milliseconds" => "unix-time",
         "count" | "numkeys" | "start" | "stop" | "index" | "rank" | "num-matches" | "len"
         | "db" | "destination-db" | "index1" | "index2" | "cursor" | "seconds" | "milliseconds"
-        | "protover" | "client-id" | "version" => "integer",
+        | "limit" | "protover" | "client-id" | "version" => "integer",
         _ => "string",
     }
 }

@@ -120,7 +120,26 @@ fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
     write_words(reply, spec.uses.words);
     reply.bulk(b"begin_search");
     // A position in a request is small.
-    write_search(reply, "index", &[("index", spec.begin as i64)]);
+    let begin = spec.begin as i64;
+    let keyword = match spec.find {
+        FindKeys::HalfBehind(word) => Some((word, begin)),
+        FindKeys::Keyword { word, from } => Some((word, i64::from(from))),
+        FindKeys::Range { .. } | FindKeys::Counted => None,
+    };
+    match keyword {
+        Some((word, from)) => {
+            reply.map(2);
+            reply.bulk(b"type");
+            reply.bulk(b"keyword");
+            reply.bulk(b"spec");
+            reply.map(2);
+            reply.bulk(b"keyword");
+            reply.bulk(word.as_bytes());
+            reply.bulk(b"startfrom");
+            reply.integer(from);
+        }
+        None => write_search(reply, "index", &[("index", begin)]),
+    }
     reply.bulk(b"find_keys");
     match spec.find {
         FindKeys::Range { last, step } => write_search(
@@ -128,6 +147,12 @@ fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
             "range",
             &[("lastkey", i64::from(last)), ("keystep", step as i64), ("limit", 0)],
         ),
+        FindKeys::HalfBehind(_) => {
+            write_search(reply, "range", &[("lastkey", -1), ("keystep", 1), ("limit", 2)]);
+        }
+        FindKeys::Keyword { .. } => {
+            write_search(reply, "range", &[("lastkey", -1), ("keystep", 1), ("limit", 0)]);
+        }
         FindKeys::Counted => {
             write_search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
         }

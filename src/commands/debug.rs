@@ -1,7 +1,6 @@
 //! DEBUG: for tests of servers and clients. Requires `enable-debug-command`.
 
 mod digest;
-mod sha1;
 
 use super::help::wrong_arguments;
 use super::object::encoding_name;

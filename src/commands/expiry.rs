@@ -139,7 +139,7 @@ fn set(
     if is_set && is_past {
         // Removes everything at the key, as if it expired now.
         Queues::new(keyspace).clear_hidden(ctx.db, key);
-        keyspace.remove(ctx.db, key);
+        keyspace.delete(ctx.db, key);
         keyspace.effects.record(ctx.db, [&b"DEL"[..], key]);
     } else if is_set {
         keyspace.set_expiry(ctx.db, key, Some(expires_ms));

@@ -66,7 +66,7 @@ fn del(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
     let is_removed = |key: &&[u8]| {
         // A queue may have ready, delayed and in-flight messages: all are removed.
         let is_cleared = Queues::new(keyspace).clear_hidden(ctx.db, key);
-        keyspace.remove(ctx.db, key).is_some() || is_cleared
+        keyspace.delete(ctx.db, key) || is_cleared
     };
     let removed = request.args_from(1).filter(is_removed).count();
     ctx.reply.count(removed);

@@ -6,15 +6,16 @@
 //! What lists and strings cannot express is in fields named `tidegate`: notes, as in append files.
 
 use super::replay;
+use super::stream::build_stream;
 use crate::engine::Table;
 use crate::keyspace::{DbIndex, Value};
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::queue::{End, Queue};
 use crate::queueing;
-use crate::rdb::{Place, RdbError, Reader, Sink, ValueType};
-use crate::resp::{Output, OwnedRequest};
+use crate::rdb::{Place, RdbError, Reader, Sink, StreamPart, ValueType};
+use crate::resp::{DoubleBuffer, Output, OwnedRequest};
 use crate::state::State;
-use crate::value::{Kind, StringValue};
+use crate::value::{HashValue, Kind, Set, SetValue, SortedSet, StreamBuilder, StringValue};
 use std::mem;
 
 /// The name of the fields with notes.
@@ -32,6 +33,10 @@ const FIELD_BYTES_MAX: usize = 64;
 const ELEMENTS_PER_COMMAND: usize = 64;
 const COMMAND_BYTES: usize = 64 << 10;
 
+/// Refusals of sets and hashes.
+pub(super) const MEMBER_TWICE: &str = "a member is there twice";
+pub(super) const FIELD_TWICE: &str = "a field is there twice";
+
 /// The loading of data in the RDB format. The broker gets it with each piece of the input.
 #[derive(Debug)]
 pub struct RdbLoad {
@@ -47,10 +52,16 @@ struct Loaded {
     db: DbIndex,
     /// The list that has begun, if it is not pushed by commands.
     list: Queue,
-    /// Elements of the list that were not pushed yet, if it is, one behind the other, and where each ends.
+    /// The hash or set that has begun, likewise.
+    hash: HashValue,
+    set: SetValue,
+    /// Elements of the value that were not pushed yet, if it is, one behind the other, and where each ends.
     elements: Vec<u8>,
     element_ends: Vec<usize>,
     is_pushed: bool,
+    /// The sorted set that has begun, and how it is stored.
+    sorted_set: SortedSet,
+    stream: StreamBuilder,
     reply: Output,
 }
 
@@ -172,8 +183,39 @@ impl Loading<'_> {
         self.run([&b"PEXPIREAT"[..], &place.key, digits.format(expires_ms.max(0)).as_bytes()])
     }
 
+    /// Begins a value of several elements. Those of some are pushed by commands.
+    fn begin(&mut self, place: &Place) -> Result<(), String> {
+        self.check_new(place)?;
+        self.loaded.is_pushed = self.is_replayed(place);
+        Ok(())
+    }
+
+    /// Adds an element that is pushed by a command. `is_whole`: the next one may be in another command.
+    fn add(
+        &mut self,
+        place: &Place,
+        command: &[u8],
+        element: &[u8],
+        is_whole: bool,
+    ) -> Result<(), String> {
+        let Loaded { elements, element_ends, .. } = &mut *self.loaded;
+        elements.extend_from_slice(element);
+        element_ends.push(elements.len());
+        let is_enough =
+            element_ends.len() >= ELEMENTS_PER_COMMAND || elements.len() >= COMMAND_BYTES;
+        if is_enough && is_whole { self.push(place, command) } else { Ok(()) }
+    }
+
+    /// Ends a value whose elements are pushed by commands.
+    fn end_pushed(&mut self, place: &Place, command: &[u8]) -> Result<(), String> {
+        if !self.loaded.element_ends.is_empty() {
+            self.push(place, command)?;
+        }
+        self.set_expiry(place)
+    }
+
     /// Pushes the elements that were not pushed yet.
-    fn push(&mut self, place: &Place) -> Result<(), String> {
+    fn push(&mut self, place: &Place, command: &[u8]) -> Result<(), String> {
         let Loaded { elements, element_ends, .. } = &mut *self.loaded;
         let mut rest = &elements[..];
         let mut start = 0;
@@ -182,7 +224,7 @@ impl Loading<'_> {
             (rest, start) = (behind, end);
             element
         });
-        let args = [&b"RPUSH"[..], &place.key].into_iter().chain(each);
+        let args = [command, &place.key].into_iter().chain(each);
         let request = OwnedRequest::from_args(args);
         elements.clear();
         element_ends.clear();
@@ -230,8 +272,7 @@ impl Sink for Loading<'_> {
     }
 
     fn begin_list(&mut self, place: &Place) -> Result<(), String> {
-        self.check_new(place)?;
-        self.loaded.is_pushed = self.is_replayed(place);
+        self.begin(place)?;
         if !self.loaded.is_pushed {
             self.loaded.list = Queue::new();
             self.loaded.list.set_filling(true);
@@ -245,21 +286,12 @@ impl Sink for Loading<'_> {
             self.loaded.list.push(End::Back, element);
             return Ok(());
         }
-        let Loaded { elements, element_ends, .. } = &mut *self.loaded;
-        elements.extend_from_slice(element);
-        element_ends.push(elements.len());
-        if element_ends.len() == ELEMENTS_PER_COMMAND || elements.len() >= COMMAND_BYTES {
-            self.push(place)?;
-        }
-        Ok(())
+        self.add(place, b"RPUSH", element, true)
     }
 
     fn end_list(&mut self, place: &Place) -> Result<(), String> {
         if self.loaded.is_pushed {
-            if !self.loaded.element_ends.is_empty() {
-                self.push(place)?;
-            }
-            return self.set_expiry(place);
+            return self.end_pushed(place, b"RPUSH");
         }
         let mut list = mem::take(&mut self.loaded.list);
         list.set_filling(false);
@@ -270,8 +302,119 @@ impl Sink for Loading<'_> {
         Ok(())
     }
 
+    fn begin_set(&mut self, place: &Place) -> Result<(), String> {
+        self.begin(place)?;
+        self.loaded.set = SetValue::default();
+        Ok(())
+    }
+
+    fn member(&mut self, place: &Place, member: &[u8]) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            return self.add(place, b"SADD", member, true);
+        }
+        let growth = self.state.set_growth();
+        match self.loaded.set.insert(member, &growth) {
+            true => Ok(()),
+            false => Err(MEMBER_TWICE.into()),
+        }
+    }
+
+    fn end_set(&mut self, place: &Place) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            return self.end_pushed(place, b"SADD");
+        }
+        let set = mem::take(&mut self.loaded.set);
+        if !set.is_empty() {
+            self.insert(place, set.into_value());
+        }
+        Ok(())
+    }
+
+    fn begin_hash(&mut self, place: &Place) -> Result<(), String> {
+        self.begin(place)?;
+        self.loaded.hash = HashValue::default();
+        Ok(())
+    }
+
+    fn field(&mut self, place: &Place, field: &[u8], value: &[u8]) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            self.add(place, b"HSET", field, false)?;
+            return self.add(place, b"HSET", value, true);
+        }
+        let growth = self.state.hash_growth();
+        match self.loaded.hash.set(field, value, &growth) {
+            true => Ok(()),
+            false => Err(FIELD_TWICE.into()),
+        }
+    }
+
+    fn end_hash(&mut self, place: &Place) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            return self.end_pushed(place, b"HSET");
+        }
+        let hash = mem::take(&mut self.loaded.hash);
+        if !hash.is_empty() {
+            self.insert(place, hash.into_value());
+        }
+        Ok(())
+    }
+
+    fn begin_sorted_set(&mut self, place: &Place) -> Result<(), String> {
+        self.begin(place)?;
+        self.loaded.sorted_set = SortedSet::default();
+        Ok(())
+    }
+
+    #[inline]
+    fn scored_member(&mut self, place: &Place, member: &[u8], score: f64) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            let mut text = DoubleBuffer::default();
+            self.add(place, b"ZADD", text.format(score), false)?;
+            return self.add(place, b"ZADD", member, true);
+        }
+        let growth = self.state.sorted_set_growth();
+        match self.loaded.sorted_set.set(member, score, &growth) {
+            Set::Added => Ok(()),
+            Set::Updated | Set::Same => Err(MEMBER_TWICE.into()),
+        }
+    }
+
+    fn end_sorted_set(&mut self, place: &Place) -> Result<(), String> {
+        if self.loaded.is_pushed {
+            return self.end_pushed(place, b"ZADD");
+        }
+        let set = mem::take(&mut self.loaded.sorted_set);
+        if !set.is_empty() {
+            self.insert(place, set.into_value());
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, place: &Place, part: StreamPart<'_>) -> Result<(), String> {
+        if part == StreamPart::Begin {
+            self.check_new(place)?;
+        }
+        let built = build_stream(&mut self.loaded.stream, part).map_err(String::from)?;
+        let Some(stream) = built else { return Ok(()) };
+        if self.is_replayed(place) {
+            // The way of commands decides whether there may be a stream, which then takes the place of this one.
+            let args = [&b"XADD"[..], &place.key, b"MAXLEN", b"=", b"0", b"0-1", b"x", b"y"];
+            self.run(args)?;
+        }
+        self.insert(place, stream.into_value());
+        Ok(())
+    }
+
     fn left_out(&mut self, _: &Place, _: ValueType) {
         self.loaded.summary.left_out += 1;
+    }
+
+    fn takes_functions(&self) -> bool {
+        cfg!(feature = "lua")
+    }
+
+    fn function(&mut self, code: &[u8]) -> Result<(), String> {
+        self.run([&b"FUNCTION"[..], b"LOAD", b"REPLACE", code])
     }
 
     fn left_out_functions(&mut self) {

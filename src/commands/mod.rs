@@ -18,7 +18,9 @@ mod connection;
 mod debug;
 mod document;
 mod dump;
+mod edit_value;
 mod expiry;
+mod hash;
 mod help;
 mod info;
 mod keys;
@@ -27,7 +29,9 @@ mod list;
 pub(crate) mod load_rdb;
 mod memory;
 mod metrics;
+mod migrate;
 mod object;
+mod pick;
 pub(crate) mod pubsub;
 mod push;
 mod queue;
@@ -36,8 +40,12 @@ mod replication;
 mod restore;
 mod save;
 mod scan;
+mod scripting;
 mod server;
+mod set;
 mod slowlog;
+mod sorted_set;
+mod stream;
 mod string;
 mod take;
 mod transaction;
@@ -60,6 +68,32 @@ static FAMILIES: &[&[Command]] = &[
     string::EDIT,
     string::NUMBER,
     string::LCS,
+    hash::WRITE,
+    hash::READ,
+    hash::NUMBER,
+    hash::ITERATE,
+    set::WRITE,
+    set::READ,
+    set::COMBINE,
+    set::ITERATE,
+    sorted_set::ADD,
+    sorted_set::REMOVE,
+    sorted_set::READ,
+    sorted_set::RANGE,
+    sorted_set::POP,
+    sorted_set::BLOCKING,
+    sorted_set::COMBINE,
+    sorted_set::RANDOM,
+    sorted_set::SCAN,
+    stream::ADD,
+    stream::READ,
+    stream::RANGE,
+    stream::EDIT,
+    stream::GROUP,
+    stream::READ_GROUP,
+    stream::PENDING,
+    stream::CLAIM,
+    stream::INFO,
     queue::COMMANDS,
     pubsub::COMMANDS,
     keys::COMMANDS,
@@ -68,7 +102,9 @@ static FAMILIES: &[&[Command]] = &[
     object::COMMANDS,
     restore::COMMANDS,
     dump::COMMANDS,
+    migrate::COMMANDS,
     transaction::COMMANDS,
+    scripting::COMMANDS,
     connection::COMMANDS,
     client::COMMANDS,
     server::COMMANDS,

@@ -67,6 +67,11 @@ pub(super) fn encoding_name(value: &Value) -> &'static str {
         Value::List(queue) if fits_listpack(queue) => "listpack",
         Value::List(_) => "quicklist",
         Value::String(string) => string.encoding().name(),
+        Value::Hash(hash) => hash.encoding(),
+        Value::Set(set) => set.encoding(),
+        Value::SortedSet(set) if set.is_small() => "listpack",
+        Value::SortedSet(_) => "skiplist",
+        Value::Stream(_) => "stream",
     }
 }
 

@@ -1,6 +1,10 @@
 //! RESTORE: a value from the binary form of Redis, as DUMP returns it.
 //! <https://redis.io/docs/latest/commands/restore/>
 
+use super::load_rdb::{FIELD_TWICE, MEMBER_TWICE};
+use super::sorted_set::record_members;
+use super::stream::build_stream;
+use crate::dict::Item;
 use crate::engine::Arg::{One, OptionalNamed, OptionalWord};
 use crate::engine::Group::Generic;
 use crate::engine::uses::OVERWRITE;
@@ -8,9 +12,12 @@ use crate::engine::{Arguments, Command, CommandError, Context, integer};
 use crate::keyspace::{DbIndex, Keyspace, Value};
 use crate::queue::{End, Queue};
 use crate::queueing::{self, PushRules, Queues, Target};
-use crate::rdb::{Place, Problem, RdbError, Sink, payload, read};
+use crate::rdb::{Place, Problem, RdbError, Sink, StreamPart, payload, read};
 use crate::resp::Request;
-use crate::value::{Kind, StringValue};
+use crate::snapshot::write_stream_commands;
+use crate::state::State;
+use crate::value::{Growth, HashValue, Kind, Set, SetValue, SortedSet, StreamBuilder, StringValue};
+use std::convert::Infallible;
 
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
@@ -81,7 +88,7 @@ fn restore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     if ttl < 0 {
         return Err(CommandError::text("ERR Invalid TTL value, must be >= 0"));
     }
-    let value = value_in(payload)?;
+    let value = value_in(payload, ctx.state)?;
     let keyspace = &mut ctx.state.keyspace;
     queueing::check_name(keyspace, key)?;
     let now_ms = ctx.now.unix_ms();
@@ -113,9 +120,19 @@ fn restore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 }
 
 /// Reads the value in a payload.
-fn value_in(payload: &[u8]) -> Result<Value, CommandError> {
+fn value_in(payload: &[u8], state: &State) -> Result<Value, CommandError> {
     let bytes = payload::value_in(payload).ok_or(WRONG_PAYLOAD)?;
-    let mut received = Received::default();
+    let mut received = Received {
+        value: None,
+        list: Queue::new(),
+        hash: HashValue::default(),
+        set: SetValue::default(),
+        sorted_set: SortedSet::default(),
+        stream: StreamBuilder::default(),
+        hash_growth: state.hash_growth(),
+        set_growth: state.set_growth(),
+        sorted_set_growth: state.sorted_set_growth(),
+    };
     read::read_value(bytes, Place::default(), &mut received).map_err(|error| match error {
         RdbError { problem: Problem::UnsupportedType(value_type), .. } => {
             format!("ERR Bad data format: a value of type {value_type} is not supported").into()
@@ -128,7 +145,7 @@ fn value_in(payload: &[u8]) -> Result<Value, CommandError> {
 /// Removes everything at a key.
 fn remove(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {
     Queues::new(keyspace).clear_hidden(db, key);
-    if keyspace.remove(db, key).is_some() {
+    if keyspace.delete(db, key) {
         keyspace.effects.record(db, [&b"DEL"[..], key]);
     }
 }
@@ -144,14 +161,14 @@ fn store(
 ) -> Result<(), CommandError> {
     match value {
         Value::List(list) => store_list(keyspace, db, key, list, replaces)?,
-        Value::String(string) => {
+        other => {
             // A queue with only messages in flight or delayed exists, too.
             if !replaces && queueing::has_hidden(keyspace, db, key) {
                 return Err(BUSY);
             }
             remove(keyspace, db, key);
-            string.with(|bytes| keyspace.effects.record(db, [&b"SET"[..], key, bytes]));
-            keyspace.insert(db, key, string.into_value(), None);
+            record(keyspace, db, key, &other);
+            keyspace.insert(db, key, other, None);
         }
     }
     // Without a value all messages are delayed.
@@ -163,6 +180,63 @@ fn store(
         keyspace.effects.record(db, [&b"PEXPIREAT"[..], key, at]);
     }
     Ok(())
+}
+
+/// Records the commands that make a value.
+fn record(keyspace: &mut Keyspace, db: DbIndex, key: &[u8], value: &Value) {
+    match value {
+        Value::List(list) => {
+            let mut messages = list.iter();
+            loop {
+                let some: Vec<&[u8]> = messages.by_ref().take(ELEMENTS_PER_COMMAND).collect();
+                if some.is_empty() {
+                    return;
+                }
+                keyspace.effects.record_push(db, End::Back, key, some);
+            }
+        }
+        Value::String(string) => {
+            string.with(|bytes| keyspace.effects.record(db, [&b"SET"[..], key, bytes]));
+        }
+        Value::Hash(hash) => {
+            let pairs = hash.iter().flat_map(|(field, value)| [field, value]);
+            record_elements(keyspace, db, [b"HSET", key], pairs);
+        }
+        Value::Set(set) => record_elements(keyspace, db, [b"SADD", key], set.iter()),
+        Value::SortedSet(set) => record_members(&mut keyspace.effects, db, key, set.iter()),
+        Value::Stream(stream) if keyspace.effects.is_on() => {
+            let mut command = Vec::new();
+            let effects = &mut keyspace.effects;
+            let Ok(()) = write_stream_commands(&mut command, key, stream, |command| {
+                effects.record_encoded(db, command);
+                command.clear();
+                Ok::<(), Infallible>(())
+            });
+        }
+        Value::Stream(_) => {}
+    }
+}
+
+/// Records elements behind a command and its key.
+pub(super) fn record_elements<'a>(
+    keyspace: &mut Keyspace,
+    db: DbIndex,
+    start: [&[u8]; 2],
+    mut elements: impl Iterator<Item = Item<'a>>,
+) {
+    if !keyspace.effects.is_on() {
+        return;
+    }
+    loop {
+        // An even number: a field is in one command with its value.
+        let some = elements.by_ref().take(ELEMENTS_PER_COMMAND);
+        let some: Vec<Vec<u8>> = some.map(Item::to_vec).collect();
+        if some.is_empty() {
+            return;
+        }
+        let args: Vec<&[u8]> = start.into_iter().chain(some.iter().map(Vec::as_slice)).collect();
+        keyspace.effects.record(db, args);
+    }
 }
 
 /// Stores a list. Under a policy its elements are pushed, and refused where any push would be: then nothing
@@ -191,28 +265,44 @@ fn store_list(
         let to = Target { at, key, end: End::Back, rules, id: None };
         return Queues::new(keyspace).push(&to, messages.iter().copied()).map(|_| ());
     }
-    let mut messages = list.iter();
-    loop {
-        let some: Vec<&[u8]> = messages.by_ref().take(ELEMENTS_PER_COMMAND).collect();
-        if some.is_empty() {
-            break;
-        }
-        keyspace.effects.record_push(db, End::Back, key, some);
-    }
-    drop(messages);
-    keyspace.insert(db, key, list.into_value(), None);
+    let value = list.into_value();
+    record(keyspace, db, key, &value);
+    keyspace.insert(db, key, value, None);
     Ok(())
 }
 
 /// Receives the value of a payload.
-#[derive(Default)]
 struct Received {
-    /// The value, once it is complete; an empty list is none.
+    /// The value, once it is complete; one without elements is none.
     value: Option<Value>,
     list: Queue,
+    hash: HashValue,
+    set: SetValue,
+    sorted_set: SortedSet,
+    hash_growth: Growth,
+    set_growth: Growth,
+    sorted_set_growth: Growth,
+    stream: StreamBuilder,
 }
 
 impl Sink for Received {
+    fn begin_sorted_set(&mut self, _: &Place) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn scored_member(&mut self, _: &Place, member: &[u8], score: f64) -> Result<(), String> {
+        match self.sorted_set.set(member, score, &self.sorted_set_growth) {
+            Set::Added => Ok(()),
+            Set::Updated | Set::Same => Err(MEMBER_TWICE.into()),
+        }
+    }
+
+    fn end_sorted_set(&mut self, _: &Place) -> Result<(), String> {
+        let set = std::mem::take(&mut self.sorted_set);
+        self.value = (!set.is_empty()).then(|| set.into_value());
+        Ok(())
+    }
+
     fn string(&mut self, _: &Place, value: &[u8]) -> Result<(), String> {
         self.value = Some(StringValue::new(value).into_value());
         Ok(())
@@ -228,10 +318,51 @@ impl Sink for Received {
         Ok(())
     }
 
+    fn stream(&mut self, _: &Place, part: StreamPart<'_>) -> Result<(), String> {
+        let built = build_stream(&mut self.stream, part).map_err(String::from)?;
+        if let Some(stream) = built {
+            self.value = Some(stream.into_value());
+        }
+        Ok(())
+    }
+
     fn end_list(&mut self, _: &Place) -> Result<(), String> {
         let mut list = std::mem::take(&mut self.list);
         list.set_filling(false);
         self.value = (!list.is_empty()).then(|| list.into_value());
+        Ok(())
+    }
+    fn begin_set(&mut self, _: &Place) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn member(&mut self, _: &Place, member: &[u8]) -> Result<(), String> {
+        match self.set.insert(member, &self.set_growth) {
+            true => Ok(()),
+            false => Err(MEMBER_TWICE.into()),
+        }
+    }
+
+    fn end_set(&mut self, _: &Place) -> Result<(), String> {
+        let set = std::mem::take(&mut self.set);
+        self.value = (!set.is_empty()).then(|| set.into_value());
+        Ok(())
+    }
+
+    fn begin_hash(&mut self, _: &Place) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn field(&mut self, _: &Place, field: &[u8], value: &[u8]) -> Result<(), String> {
+        match self.hash.set(field, value, &self.hash_growth) {
+            true => Ok(()),
+            false => Err(FIELD_TWICE.into()),
+        }
+    }
+
+    fn end_hash(&mut self, _: &Place) -> Result<(), String> {
+        let hash = std::mem::take(&mut self.hash);
+        self.value = (!hash.is_empty()).then(|| hash.into_value());
         Ok(())
     }
 }

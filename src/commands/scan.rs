@@ -1,5 +1,6 @@
 //! Iterating over keys: KEYS, SCAN, RANDOMKEY.
 
+use crate::dict::Item;
 use crate::engine::Arg::{One, OptionalNamed};
 use crate::engine::Group::Generic;
 use crate::engine::syntax::ALL_KEYS;
@@ -23,7 +24,7 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 /// Keys that one call of SCAN visits unless COUNT says otherwise.
-const SCAN_COUNT: usize = 10;
+pub(super) const SCAN_COUNT: usize = 10;
 
 /// Whether a pattern matches a key: `*` matches all keys, also the empty one.
 pub(super) fn selects(pattern: &[u8], key: &[u8]) -> bool {
@@ -41,6 +42,42 @@ fn keys(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
         ctx.reply.bulk(key);
     }
     Ok(())
+}
+
+/// Takes the cursor of a scan.
+pub(super) fn cursor_of(args: &mut Arguments<'_>) -> Result<u64, CommandError> {
+    parse_cursor(args.required()?).ok_or(const { CommandError::text("ERR invalid cursor") })
+}
+
+/// What a scan of the elements of one value wants.
+pub(super) struct ElementScan<'a> {
+    /// The elements that one call visits, roughly.
+    pub(super) count: usize,
+    pattern: Option<&'a [u8]>,
+}
+
+impl<'a> ElementScan<'a> {
+    pub(super) fn parse(args: Arguments<'a>) -> Result<ElementScan<'a>, CommandError> {
+        let ScanOptions { count, pattern, type_name } = scan_options(args)?;
+        if type_name.is_some() {
+            Err(CommandError::Syntax)
+        } else {
+            Ok(ElementScan { count, pattern })
+        }
+    }
+
+    /// Whether the pattern matches an element.
+    pub(super) fn selects(&self, element: Item<'_>) -> bool {
+        self.pattern.is_none_or(|pattern| element.with(|element| selects(pattern, element)))
+    }
+}
+
+/// Writes the next cursor, and the head of this page, in which so many elements follow.
+pub(super) fn write_head(reply: &mut Output, next: u64, count: usize) {
+    reply.array(2);
+    let mut digits = itoa::Buffer::new();
+    reply.bulk(digits.format(next).as_bytes());
+    reply.array(count);
 }
 
 /// SCAN's options.
@@ -73,8 +110,7 @@ fn scan_options(mut args: Arguments<'_>) -> Result<ScanOptions<'_>, CommandError
 
 fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
-    let cursor =
-        parse_cursor(args.required()?).ok_or(const { CommandError::text("ERR invalid cursor") })?;
+    let cursor = cursor_of(&mut args)?;
     let ScanOptions { count, pattern, type_name } = scan_options(args)?;
     let mut found = Vec::new();
     let mut looked_up = 0;
@@ -100,9 +136,7 @@ fn scan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 
 /// Writes the next cursor, and the keys of this page.
 pub(super) fn write_page(reply: &mut Output, next: u64, keys: &[&[u8]]) {
-    reply.array(2);
-    reply.bulk(next.to_string().as_bytes());
-    reply.array(keys.len());
+    write_head(reply, next, keys.len());
     keys.iter().for_each(|key| reply.bulk(key));
 }
 

@@ -17,10 +17,6 @@ fn every_row_is_complete() {
         assert!(names.insert(command.name), "{} is there twice", command.name);
         assert!(command.name.len() < NAME_BYTES_MAX);
         assert_eq!(command.name, command.name.to_ascii_lowercase());
-        let has_letters_only = command.name.bytes().all(|byte| byte.is_ascii_lowercase());
-        // Names of four to eight bytes are compared ignoring bit 5.
-        let is_packed = (4..=8).contains(&command.name.len());
-        assert!(!is_packed || has_letters_only || command.name.contains('|'));
         assert!(command.arity != 0 && !command.summary.is_empty(), "{}", command.name);
         let has_subcommands = !command.subcommands.is_empty();
         assert!(command.run.is_some() || has_subcommands, "{} does nothing", command.name);

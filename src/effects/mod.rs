@@ -19,7 +19,7 @@ use crate::departure::Removed;
 use crate::key::DbIndex;
 use crate::note::Note;
 use crate::queue::End;
-use crate::resp::{write_arg, write_command};
+use crate::resp::{write_arg, write_command, write_header};
 use dead_letters::DeadLetters;
 use std::ops::Range;
 use stream::Stream;
@@ -172,6 +172,30 @@ impl Effects {
     {
         self.is_recorded = true;
         self.add(db, args);
+    }
+
+    /// Records an effect of this many arguments, which `write` appends one by one with `resp::write_arg`.
+    #[inline]
+    pub(crate) fn record_written(
+        &mut self,
+        db: DbIndex,
+        args: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.is_recorded = true;
+        if self.is_on {
+            let stream = self.begin_effect(db);
+            write_header(stream, b'*', args);
+            write(stream);
+        }
+    }
+
+    /// Records an effect that is encoded as a command, possibly with a note.
+    pub(crate) fn record_encoded(&mut self, db: DbIndex, command: &[u8]) {
+        self.is_recorded = true;
+        if self.is_on {
+            self.begin_effect(db).extend_from_slice(command);
+        }
     }
 
     /// Adds one command to the stream.
@@ -377,7 +401,12 @@ impl Effects {
         stream
     }
 
-    /// Begins an EXEC.
+    /// Whether an EXEC or a script has begun.
+    pub(crate) fn is_in_group(&self) -> bool {
+        self.group.is_some()
+    }
+
+    /// Begins an EXEC, or a script outside of one.
     pub(crate) fn begin_group(&mut self) {
         self.note_dead_letters();
         self.last = None;

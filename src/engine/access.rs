@@ -4,7 +4,7 @@
 use super::client_line;
 use super::context::Context;
 use super::table::Found;
-use crate::acl::{Access, Asked, Denial, LogSubject, Refusal, User};
+use crate::acl::{Access, Asked, Denial, DenialContext, LogSubject, Refusal, User};
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::command_error::CommandError;
@@ -84,7 +84,22 @@ pub(crate) fn check(
     if state.users.get(client.user).is_unrestricted() {
         return Ok(());
     }
-    check_rules(state, id, attempt, exec, now)
+    check_rules(state, id, attempt, Within::of(exec), now)
+}
+
+/// As `check`, for a command that a script calls.
+#[inline]
+pub(crate) fn check_in_script(
+    state: &mut State,
+    id: ClientId,
+    attempt: &Attempt<'_, '_>,
+    now: Now,
+) -> Result<(), Refusal> {
+    let Some(client) = state.clients.get(id) else { return Ok(()) };
+    if state.users.get(client.user).is_unrestricted() {
+        return Ok(());
+    }
+    check_rules(state, id, attempt, Within::Script, now)
 }
 
 #[inline(never)]
@@ -92,7 +107,7 @@ fn check_rules(
     state: &mut State,
     id: ClientId,
     attempt: &Attempt<'_, '_>,
-    exec: Option<usize>,
+    within: Within,
     now: Now,
 ) -> Result<(), Refusal> {
     let Some(client) = state.clients.get(id) else { return Ok(()) };
@@ -105,7 +120,7 @@ fn check_rules(
         Refusal::Key(at) => (LogSubject::Key, object(at)),
         Refusal::Channel(at) => (LogSubject::Channel, object(at)),
     };
-    log(state, id, (subject, object, username), exec, now);
+    log_within(state, id, (subject, object, username), within, now);
     Err(refusal)
 }
 
@@ -132,20 +147,50 @@ impl<'a> ShownKeys<'a> {
     }
 }
 
+/// What a refused command was part of.
+#[derive(Clone, Copy, Debug)]
+enum Within {
+    Nothing,
+    /// A transaction of so many commands.
+    Exec(usize),
+    Script,
+}
+
+impl Within {
+    fn of(exec: Option<usize>) -> Within {
+        exec.map_or(Within::Nothing, Within::Exec)
+    }
+}
+
 /// Counts and logs a refusal: its subject, object, and the name of the user.
 pub(crate) fn log(
     state: &mut State,
     id: ClientId,
-    (subject, object, username): (LogSubject, Vec<u8>, Vec<u8>),
+    refused: (LogSubject, Vec<u8>, Vec<u8>),
     exec: Option<usize>,
+    now: Now,
+) {
+    log_within(state, id, refused, Within::of(exec), now);
+}
+
+fn log_within(
+    state: &mut State,
+    id: ClientId,
+    (subject, object, username): (LogSubject, Vec<u8>, Vec<u8>),
+    within: Within,
     now: Now,
 ) {
     state.stats.denied.count(subject);
     let Some(client) = state.clients.get(id) else { return };
-    let is_in_transaction = exec.is_some() || client.is_in_transaction();
+    let (exec, context) = match within {
+        Within::Exec(commands) => (Some(commands), DenialContext::Transaction),
+        Within::Nothing if client.is_in_transaction() => (None, DenialContext::Transaction),
+        Within::Nothing => (None, DenialContext::Toplevel),
+        Within::Script => (None, DenialContext::Script),
+    };
     let mut client_info = String::new();
     client_line::write(&mut client_info, client, &state.users, exec, now);
-    let denial = Denial { subject, is_in_transaction, object, username, client_info };
+    let denial = Denial { subject, context, object, username, client_info };
     let entries_max = count_max(state.settings.acllog_len_max);
     state.access_log.add(denial, now.unix_us / 1000, entries_max);
 }

@@ -13,7 +13,8 @@ impl Command {
         let is_admin = flags.intersects(Flags::ADMIN.with(Flags::COUNTS_AS_ADMIN));
         let is_fast = flags.contains(Flags::FAST);
         let others = [
-            (flags.contains(Flags::READONLY), "read"),
+            // What a script does is up to the commands that it calls, as in Redis.
+            (flags.contains(Flags::READONLY) && own != Some("scripting"), "read"),
             (flags.contains(Flags::WRITE), "write"),
             (flags.contains(Flags::PUBSUB), "pubsub"),
             (is_admin, "admin"),

@@ -2,7 +2,7 @@
 
 use super::channel_spec::ChannelSpec;
 use super::context::Context;
-use super::key_spec::{KeySpec, KeySpecs, Narrow, Uses};
+use super::key_spec::{KeySpec, KeySpecs, Locate, Narrow, Uses};
 use super::syntax::Arg;
 use crate::command_error::CommandError;
 use crate::flags::{Flags, each_flag};
@@ -148,6 +148,22 @@ impl Command {
     /// Adds keys after this argument, which is their number.
     pub(crate) const fn numkeys(self, at: usize, uses: Uses) -> Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::counted(at, uses))
+    }
+
+    /// Adds keys: the first half of the arguments behind this word, which is searched for from an argument on.
+    pub(crate) const fn keys_behind(self, word: &'static str, from: usize, uses: Uses) -> Command {
+        self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::half_behind(word, from, uses))
+    }
+
+    /// Adds keys behind a word, which is searched from this argument on, counted from the end. `keys_at` finds
+    /// them.
+    pub(crate) const fn keyword_keys(self, word: &'static str, from: i32, uses: Uses) -> Command {
+        self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::keyword(word, from, uses))
+    }
+
+    /// Finds the keys by the other arguments: the first one and the last one.
+    pub(crate) const fn keys_at(self, locate: Locate) -> Command {
+        Command { keys: self.keys.located_by(locate), ..self }
     }
 
     /// Of the keys added last, only every `step`th argument is one.

@@ -12,6 +12,7 @@ use crate::command_error::CommandError;
 use crate::flags::Flags;
 use crate::keyspace::DbIndex;
 use crate::persistence::Persistence;
+use crate::replication::Acknowledged;
 use crate::resp::{Protocol, Request};
 use crate::settings::Settings;
 use crate::state::{Pause, State};
@@ -29,9 +30,9 @@ pub(crate) enum Gate {
 
 const NO_AUTH: CommandError = CommandError::text("NOAUTH Authentication required.");
 const LOADING: CommandError = CommandError::text("LOADING Redis is loading the dataset in memory");
-const READ_ONLY: CommandError =
+pub(super) const READ_ONLY: CommandError =
     CommandError::text("READONLY You can't write against a read only replica.");
-const MASTER_DOWN: CommandError = CommandError::text(
+pub(super) const MASTER_DOWN: CommandError = CommandError::text(
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 );
 const UNSAVED: CommandError = CommandError::text(
@@ -42,7 +43,7 @@ const UNSAVED: CommandError = CommandError::text(
 );
 const NO_REPLICAS: CommandError =
     CommandError::text("NOREPLICAS Not enough good replicas to write.");
-const OUT_OF_MEMORY: CommandError =
+pub(super) const OUT_OF_MEMORY: CommandError =
     CommandError::text("OOM command not allowed when used memory > 'maxmemory'.");
 
 /// Checks whether a request may run now.
@@ -82,12 +83,7 @@ pub(crate) fn pass(
         if replication.is_replica() {
             return Err(READ_ONLY);
         }
-        let needed = &settings.acknowledgement;
-        if needed.replicas_min > 0
-            && needed.lag_max_s > 0
-            && acknowledged.count_within(needed.lag_max_s, now.monotonic_us)
-                < needed.replicas_min as usize
-        {
+        if lacks_replicas(settings, acknowledged, now) {
             return Err(NO_REPLICAS);
         }
     }
@@ -114,6 +110,47 @@ pub(crate) fn pass(
         return Ok(Gate::Queue);
     }
     Ok(Gate::Run { db: client.db, marks_use: !client.no_touch })
+}
+
+fn lacks_replicas(settings: &Settings, acknowledged: &Acknowledged, now: Now) -> bool {
+    let needed = &settings.acknowledgement;
+    needed.replicas_min > 0
+        && needed.lag_max_s > 0
+        && acknowledged.count_within(needed.lag_max_s, now.monotonic_us)
+            < needed.replicas_min as usize
+}
+
+/// Checks that there are as many replicas as a change needs.
+///
+/// # Errors
+/// There are not.
+pub(super) fn check_replicas(state: &State, now: Now) -> Result<(), CommandError> {
+    if lacks_replicas(&state.settings, &state.acknowledged, now) {
+        return Err(NO_REPLICAS);
+    }
+    Ok(())
+}
+
+/// Whether this is a replica with old data, which most commands must not see.
+pub(super) fn is_stale(state: &State) -> bool {
+    let is_down = state.replication.link.as_ref().is_some_and(|link| !link.is_up());
+    is_down && !state.settings.replication.serves_stale
+}
+
+/// Checks that a change can be written, and that the last save of all data was.
+///
+/// # Errors
+/// It cannot, or was not.
+pub(super) fn check_saved(
+    settings: &Settings,
+    persistence: &Persistence,
+) -> Result<(), CommandError> {
+    refuse_unwritable(persistence)?;
+    let has_failed = persistence.saves.has_failed && settings.stop_writes_on_save_error;
+    if has_failed && !settings.save_points.is_empty() {
+        return Err(UNSAVED);
+    }
+    Ok(())
 }
 
 /// Checks that a change can be written, or that the last save of all data was.
@@ -208,6 +245,11 @@ fn unwritable(reason: &str) -> CommandError {
 const ARGUMENT_BYTES: u64 = 64;
 const REQUEST_BYTES: u64 = 1024;
 
+/// Only commands that run scripts have it.
+const RUNS_SCRIPT: Flags = Flags::NO_MANDATORY_KEYS;
+/// What a script may record before it is refused more.
+const SCRIPT_BYTES: u64 = 64 * 1024;
+
 /// Runs a command that changes data only if its record is sure to fit on the disk. Otherwise it waits
 /// for the end of the turn, when the journal looks for space.
 ///
@@ -230,7 +272,11 @@ pub(crate) fn check_space(
             let args = request.args_from(0).map(|arg| arg.len() as u64 + ARGUMENT_BYTES);
             args.sum::<u64>() + REQUEST_BYTES
         }
-        Some(client) if does(command, client, Flags::WRITE) => {
+        _ if command.flags.contains(RUNS_SCRIPT) => {
+            let args: usize = request.args().map(<[u8]>::len).sum();
+            2 * args as u64 + SCRIPT_BYTES
+        }
+        Some(client) if does(command, client, Flags::WRITE.with(RUNS_SCRIPT)) => {
             client.transaction.as_ref().map_or(0, |transaction| {
                 let requests = transaction.queued.len() as u64 * REQUEST_BYTES;
                 2 * transaction.queued_bytes as u64 + requests

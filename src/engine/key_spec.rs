@@ -1,6 +1,7 @@
 //! The positions of a command's keys and how they are used, in Redis' terms (key specifications).
 
 use crate::acl::Access;
+use crate::command_error::is_word;
 use crate::resp::{Request, parse_integer};
 
 /// How keys are used.
@@ -40,6 +41,9 @@ pub(crate) mod uses {
         Uses { words: &["RW", "access", "update", "variable_flags"], access: Access::ALL };
     pub(crate) const OVERWRITE: Uses = Uses { words: &["OW", "update"], access: WRITES };
     pub(crate) const CREATE: Uses = Uses { words: &["OW", "insert"], access: WRITES };
+    /// Sent elsewhere. In two places, of which a request has one.
+    pub(crate) const MOVE_AWAY: Uses =
+        Uses { words: &["RW", "access", "delete", "incomplete"], access: Access::ALL };
     pub(crate) const REMOVE: Uses = Uses { words: &["RM", "delete"], access: WRITES };
     /// Shard channels: in a cluster they are assigned to nodes like keys.
     pub(crate) const NOT_KEY: Uses = Uses { words: &["not_key"], access: Access::NONE };
@@ -62,6 +66,11 @@ pub(crate) enum FindKeys {
     Range { last: i32, step: usize },
     /// The first argument is the number of keys that follow it.
     Counted,
+    /// The first half of the arguments behind this word, which is searched for from the first argument on.
+    HalfBehind(&'static str),
+    /// They follow this word, which is searched from that argument on, counted from the end. Only for COMMAND:
+    /// see [`KeySpecs::located_by`].
+    Keyword { word: &'static str, from: i32 },
 }
 
 impl KeySpec {
@@ -73,6 +82,14 @@ impl KeySpec {
         KeySpec { uses, begin: first, find: FindKeys::Range { last, step: 1 } }
     }
 
+    pub(super) const fn half_behind(word: &'static str, from: usize, uses: Uses) -> KeySpec {
+        KeySpec { uses, begin: from, find: FindKeys::HalfBehind(word) }
+    }
+
+    pub(super) const fn keyword(word: &'static str, from: i32, uses: Uses) -> KeySpec {
+        KeySpec { uses, begin: 0, find: FindKeys::Keyword { word, from } }
+    }
+
     pub(super) const fn counted(at: usize, uses: Uses) -> KeySpec {
         KeySpec { uses, begin: at, find: FindKeys::Counted }
     }
@@ -81,12 +98,16 @@ impl KeySpec {
 /// Decides by the other arguments of a request how its keys are used.
 pub(super) type Narrow = fn(&Request<'_>) -> Uses;
 
+/// Finds the positions of the first and the last key by the other arguments of a request.
+pub(super) type Locate = fn(&Request<'_>) -> (usize, usize);
+
 /// The key specifications of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeySpecs {
     specs: [KeySpec; KeySpecs::MAX],
     len: usize,
     narrow: Option<Narrow>,
+    locate: Option<Locate>,
 }
 
 /// A key of a request.
@@ -101,8 +122,12 @@ pub(crate) struct UsedKey<'a> {
 impl KeySpecs {
     const MAX: usize = 2;
 
-    pub(super) const NONE: KeySpecs =
-        KeySpecs { specs: [KeySpec::one(0, uses::READ); KeySpecs::MAX], len: 0, narrow: None };
+    pub(super) const NONE: KeySpecs = KeySpecs {
+        specs: [KeySpec::one(0, uses::READ); KeySpecs::MAX],
+        len: 0,
+        narrow: None,
+        locate: None,
+    };
 
     pub(super) const fn and(mut self, spec: KeySpec) -> KeySpecs {
         assert!(self.len < KeySpecs::MAX, "a command with more key specifications than any has");
@@ -124,6 +149,12 @@ impl KeySpecs {
         self
     }
 
+    /// All keys are used in the same way, and this finds them.
+    pub(super) const fn located_by(mut self, locate: Locate) -> KeySpecs {
+        self.locate = Some(locate);
+        self
+    }
+
     pub(crate) fn as_slice(&self) -> &[KeySpec] {
         &self.specs[..self.len]
     }
@@ -139,6 +170,8 @@ impl KeySpecs {
         let ([first, ..], [.., last]) = (self.as_slice(), self.as_slice()) else {
             return (0, 0, 0);
         };
+        // Counted keys behind others are not part of it.
+        let last = if last.find == FindKeys::Counted { first } else { last };
         // Positions in a request are small.
         match last.find {
             FindKeys::Range { last: end, step } if end < 0 => {
@@ -147,7 +180,9 @@ impl KeySpecs {
             FindKeys::Range { last: end, step } => {
                 (first.begin as i64, last.begin as i64 + i64::from(end), step as i64)
             }
-            FindKeys::Counted => (0, 0, 0),
+            // What stands before the word.
+            FindKeys::Keyword { .. } => (first.begin as i64, first.begin as i64, 1),
+            FindKeys::Counted | FindKeys::HalfBehind(_) => (0, 0, 0),
         }
     }
 
@@ -155,8 +190,10 @@ impl KeySpecs {
     /// command must accept this number of arguments.
     pub(crate) fn of<'a>(&self, request: &Request<'a>) -> Option<Vec<UsedKey<'a>>> {
         let mut found = Vec::new();
-        for spec in self.as_slice() {
-            spec.places(request)?;
+        if self.locate.is_none() {
+            for spec in self.as_slice() {
+                spec.places(request)?;
+            }
         }
         self.find(request, |key| {
             found.push(key);
@@ -173,8 +210,13 @@ impl KeySpecs {
         mut holds: impl FnMut(UsedKey<'a>) -> bool,
     ) -> Option<UsedKey<'a>> {
         let narrowed = self.narrow.map(|narrow| narrow(request));
-        for spec in self.as_slice() {
-            let (first, last, step) = spec.places(request)?;
+        let located = self.locate.map(|locate| locate(request));
+        let specs = if located.is_some() { &self.specs[..1] } else { self.as_slice() };
+        for spec in specs {
+            let (first, last, step) = match located {
+                Some((first, last)) => (first, last, 1),
+                None => spec.places(request)?,
+            };
             for at in (first..=last).step_by(step) {
                 let name = request.get(at)?;
                 let key = UsedKey { at, name, uses: narrowed.unwrap_or(spec.uses) };
@@ -199,10 +241,21 @@ impl KeySpec {
             FindKeys::Range { last, step } => {
                 (self.begin, self.begin + last.unsigned_abs() as usize, step)
             }
+            FindKeys::Keyword { .. } => return None,
             FindKeys::Counted => {
                 let count = parse_integer(request.get(self.begin)?)?;
                 let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
                 (self.begin + 1, self.begin.checked_add(count)?, 1)
+            }
+            FindKeys::HalfBehind(word) => {
+                let mut args = request.args_from(self.begin);
+                let first = self.begin + 1 + args.position(|arg| is_word(arg, word))?;
+                let count = args.len() / 2;
+                (count > 0 && args.len().is_multiple_of(2)).then_some((
+                    first,
+                    first + count - 1,
+                    1,
+                ))?
             }
         };
         (last < request.len()).then_some((first, last, step.max(1)))

@@ -13,6 +13,7 @@
 //! | `database` | database numbers as arguments |
 //! | `look_up` | the command that a request names, or the error if there is none |
 //! | `gates` | the checks before a command runs |
+//! | `script_gates` | those before a script, and before its commands |
 //! | `access` | one of them: whether the client's user may run the request |
 //! | `auth_delay` | the wait of an AUTH after wrong passwords |
 //! | `open_transaction` | the state of a transaction: queued commands, watches |
@@ -45,6 +46,7 @@ pub(crate) mod monitor;
 pub(crate) mod open_transaction;
 mod origin;
 pub(crate) mod role;
+pub(crate) mod script_gates;
 pub(crate) mod secrets;
 pub(crate) mod syntax;
 mod table;
@@ -67,3 +69,4 @@ pub(crate) use syntax::Arg;
 #[cfg(test)]
 pub(crate) use table::NAME_BYTES_MAX;
 pub(crate) use table::{Found, Table};
+pub(crate) use write_gate::mark_earlier_change;

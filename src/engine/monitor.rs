@@ -11,6 +11,7 @@ use crate::state::State;
 /// `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
 pub(crate) fn feed(ctx: &mut Context<'_>, request: &Request<'_>) {
     let addr = match ctx.client() {
+        Some(_) if ctx.origin.is_script() => "lua".into(),
         Some(client) => match &client.peer {
             Peer::Unix { path, .. } => format!("unix:{}", path.display()),
             peer => peer.addr(),

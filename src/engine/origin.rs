@@ -10,6 +10,11 @@ pub(crate) enum Origin {
         /// The number of commands of the transaction.
         commands: usize,
     },
+    /// A script that a client called.
+    Script {
+        /// The number of commands of the transaction that called it, if one did.
+        exec_commands: Option<usize>,
+    },
     /// A waiting call of a client that runs again: what it waits for may be there.
     Woken,
     /// Append files that are being loaded.
@@ -30,6 +35,11 @@ impl Origin {
         self != Origin::Primary
     }
 
+    /// Whether the call repeats what happened elsewhere.
+    pub(crate) fn repeats(self) -> bool {
+        matches!(self, Origin::Replay | Origin::Primary)
+    }
+
     /// Whether the call was waiting.
     pub(crate) fn is_woken(self) -> bool {
         matches!(self, Origin::Woken)
@@ -39,12 +49,19 @@ impl Origin {
     pub(crate) fn exec_commands(self) -> Option<usize> {
         match self {
             Origin::Exec { commands } => Some(commands),
+            Origin::Script { exec_commands } => exec_commands,
             Origin::Client | Origin::Woken | Origin::Replay | Origin::Primary => None,
         }
     }
 
-    /// Whether the call is part of a transaction: its time is part of EXEC's.
+    /// Whether the call is part of a transaction or a script: its time is part of theirs, and so are its
+    /// effects.
     pub(crate) fn is_exec(self) -> bool {
-        matches!(self, Origin::Exec { .. })
+        matches!(self, Origin::Exec { .. } | Origin::Script { .. })
+    }
+
+    /// Whether a script made the call.
+    pub(crate) fn is_script(self) -> bool {
+        matches!(self, Origin::Script { .. })
     }
 }

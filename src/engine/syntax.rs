@@ -26,6 +26,8 @@ pub(crate) enum Arg {
     Named(&'static str, &'static str),
     /// `[COUNT count]`
     OptionalNamed(&'static str, &'static str),
+    /// `[WEIGHTS weight [weight ...]]`
+    OptionalNamedMany(&'static str, &'static str),
     /// `DEL name`
     Block(&'static [Arg]),
     /// `[protover [AUTH username password] …]`

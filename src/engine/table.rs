@@ -33,10 +33,15 @@ impl Table {
         // The names are ours, and look-ups with names of clients add nothing: no secret seed is needed.
         let mut by_name = HashMap::with_hasher(RandomState::with_seeds(1, 2, 3, 4));
         let mut by_packed_name = PackedNames::default();
+        let mut packed_count = 0;
         for command in families.iter().copied().flatten() {
             by_name.insert(command.name.as_bytes(), commands.len());
-            if let Some(packed) = packed(command.name.as_bytes()) {
+            // Setting a bit makes only letters the same in both cases.
+            if command.name.bytes().all(|byte| byte.is_ascii_lowercase())
+                && let Some(packed) = packed(command.name.as_bytes())
+            {
                 by_packed_name.insert(packed, commands.len());
+                packed_count += 1;
             }
             commands.push(command);
             // Right after their container, so that its position gives theirs.
@@ -45,7 +50,7 @@ impl Table {
                 commands.push(subcommand);
             }
         }
-        assert!(commands.len() < PackedNames::SLOTS / 4, "the table of names is too full");
+        assert!(packed_count < PackedNames::SLOTS / 4, "the table of names is too full");
         let entry = |command: &&'static Command| CatalogueEntry {
             name: command.name,
             categories: command.categories(),
@@ -58,8 +63,8 @@ impl Table {
     /// Finds the command with this name in any case; not a subcommand.
     #[inline(always)]
     pub(crate) fn find(&self, name: &[u8]) -> Option<Found> {
-        let index = match packed(name) {
-            Some(packed) => self.by_packed_name.get(packed)?,
+        let index = match packed(name).and_then(|packed| self.by_packed_name.get(packed)) {
+            Some(index) => index,
             None => self.find_long(name)?,
         };
         Some(Found { command: self.commands[index], index })

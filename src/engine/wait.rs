@@ -5,7 +5,7 @@
 use super::context::Context;
 use super::{acknowledgement, timing};
 use crate::client_id::ClientId;
-use crate::clients::{Blocked, Wait, Wants};
+use crate::clients::{Blocked, CloseReason, Wait, Wants};
 use crate::keyspace::Line;
 use crate::queueing;
 use crate::resp::{Output, Request};
@@ -46,7 +46,7 @@ pub(crate) fn begin<'a>(
 fn line_for(wants: &Wants) -> Line {
     match wants {
         Wants::Capacity { .. } => Line::Producers,
-        Wants::Message | Wants::Replicas(_) | Wants::Save => Line::Waiters,
+        Wants::Message | Wants::Replicas(_) | Wants::Save | Wants::Migration => Line::Waiters,
         Wants::Lease => Line::Leases,
         Wants::Move => Line::Movers,
         Wants::Value(awaited) => Line::Values(*awaited),
@@ -90,6 +90,11 @@ pub(crate) fn time_out(state: &mut State, client: ClientId) -> bool {
             let goes_on = b"ERR the save goes on: LASTSAVE and INFO show its end";
             answer(state, client, &wait, true, |reply| reply.error(goes_on));
         }
+        Wants::Migration => {
+            let failure = end_migration(state, client);
+            answer(state, client, &wait, true, |reply| reply.error(failure.as_bytes()));
+            state.stats.count_error(failure.as_bytes());
+        }
         Wants::Replicas(wanted) => {
             let acknowledged = acknowledgement::of(state, client);
             let write = |reply: &mut Output| acknowledgement::write(reply, *wanted, acknowledged);
@@ -127,6 +132,26 @@ pub(crate) fn end_acknowledged(state: &mut State) {
             answer(state, client, &wait, false, write);
         }
     }
+}
+
+/// Ends the migration of a client, without a reply. Returns the error for it.
+fn end_migration(state: &mut State, client: ClientId) -> String {
+    let Some(migration) = state.migrations.remove(client) else { return String::new() };
+    if let Some(link) = migration.link() {
+        state.clients.close(link, CloseReason::MigrationEnded);
+    }
+    migration.failure()
+}
+
+/// The migration of a client cannot go on. Returns whether it waited for that.
+pub(crate) fn fail_migration(state: &mut State, client: ClientId) -> bool {
+    let waits = state.clients.get(client).and_then(|client| client.wait());
+    let is_its = waits.is_some_and(|wait| matches!(wait.wants, Wants::Migration));
+    if is_its {
+        return time_out(state, client);
+    }
+    end_migration(state, client);
+    false
 }
 
 /// Ends a client's wait with an error. Returns whether it waited.

@@ -54,9 +54,9 @@ fn serve_consumers(state: &mut State, table: &'static Table, now: Now) {
                 run_again(state, table, client, &key, now);
             }
             let mut last = None;
-            while let Some((ticket, client)) = state.keyspace.next_for_value(db, &key, last) {
-                last = Some(ticket);
-                run_again(state, table, client, &key, now);
+            while let Some((place, client)) = state.keyspace.next_for_value(db, &key, last) {
+                let was_served = run_again(state, table, client, &key, now);
+                last = Some(place.after(was_served));
             }
         }
     }
@@ -76,6 +76,12 @@ fn serve_line(state: &mut State, table: &'static Table, (db, key): (DbIndex, &Ke
             return;
         }
     }
+}
+
+/// Something that a client waits for, and that belongs to no line, is there: its call runs again.
+pub(crate) fn resume(state: &mut State, table: &'static Table, client: ClientId, now: Now) {
+    run_again(state, table, client, &[], now);
+    follow_up(state, table, now);
 }
 
 /// Runs a waiting client's call again, now that this key may have what it wants. Returns false if it

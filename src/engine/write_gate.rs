@@ -19,6 +19,15 @@ pub(super) fn mark_change(ctx: &mut Context<'_>, request: &Request<'_>) {
     }
 }
 
+/// The reply that a command writes now also reports changes that it has made in earlier turns.
+pub(crate) fn mark_earlier_change(ctx: &mut Context<'_>, request: &Request<'_>) {
+    if ctx.state.needs_replicas() {
+        mark_change(ctx, request);
+    } else if ctx.state.keyspace.effects.is_on() {
+        ctx.state.clients.mark_change(ctx.client);
+    }
+}
+
 /// How many replicas must have the change of a command: the highest number of those of its keys.
 fn replicas_needed(ctx: &Context<'_>, request: &Request<'_>) -> u8 {
     let every = ctx.state.settings.acknowledgement.replicas;

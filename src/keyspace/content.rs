@@ -13,7 +13,7 @@ impl Keyspace {
         expires_ms: Option<i64>,
     ) {
         let index = self.find_or_create(db, key);
-        self.clear_value(db, index);
+        self.drop_value_at(db, index);
         self.put_value(db, index, value);
         self.write_expiry(db, index, expires_ms);
         self.changed(db, index);
@@ -28,6 +28,20 @@ impl Keyspace {
         self.changed(db, index);
         self.drop_if_unused(db, index);
         Some((value, (expires_ms != NEVER).then_some(expires_ms)))
+    }
+
+    /// Removes and drops the value of a key; false if it has none.
+    pub(crate) fn delete(&mut self, db: DbIndex, key: &[u8]) -> bool {
+        let Some((value, _)) = self.remove(db, key) else { return false };
+        self.drop_value(value);
+        true
+    }
+
+    /// Removes and drops the value of an entry, and its expiry.
+    pub(super) fn drop_value_at(&mut self, db: DbIndex, index: usize) {
+        if let Some(value) = self.clear_value(db, index) {
+            self.drop_value(value);
+        }
     }
 
     #[inline]

@@ -8,6 +8,7 @@
 //!
 //! A move of a message to another list is no delivery: only a pause stops it.
 
+use super::waiters::ValuePlace;
 use super::{DbIndex, Keyspace, QueueState, Slot};
 use crate::client_id::ClientId;
 use crate::policy::{QueuePolicy, Throttle};
@@ -109,14 +110,14 @@ impl Keyspace {
         }
     }
 
-    /// Returns the client that should look next at a key whose value is not a list, with its ticket: the
-    /// longest-waiting one after ticket `after` (exclusive).
+    /// Returns the client that should look next at a key whose value is not a list, with its place: the
+    /// first one after place `after` (exclusive).
     pub(crate) fn next_for_value(
         &mut self,
         db: DbIndex,
         key: &[u8],
-        after: Option<u64>,
-    ) -> Option<(u64, ClientId)> {
+        after: Option<ValuePlace>,
+    ) -> Option<(ValuePlace, ClientId)> {
         let index = self.find(db, key)?;
         let entry = &self.dbs[db].entries[index];
         let next = entry.attachments()?.waiters.next_for(entry.content(), after)?;

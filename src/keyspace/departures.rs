@@ -7,9 +7,10 @@
 
 use super::departing::Departing;
 use super::mark::mark;
-use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed, Value};
+use super::{DbIndex, Departure, Fate, Key, Keyspace, Removed};
 use crate::policy::QueuePolicy;
 use crate::queue::{DeadLetter, End, Queue, Reason, Stamp};
+use crate::value::Kind;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -155,9 +156,10 @@ impl Keyspace {
             if !matches!(self.list(departure.db, &departure.list), Ok(Some(_))) {
                 continue;
             }
-            match self.remove(departure.db, &departure.list) {
-                Some((Value::List(messages), _)) => self.add_departing(departure, messages),
-                Some((Value::String(_), _)) | None => {}
+            if let Some((mut value, _)) = self.remove(departure.db, &departure.list)
+                && let Some(messages) = Queue::of_mut(&mut value)
+            {
+                self.add_departing(departure, std::mem::take(messages));
             }
         }
     }

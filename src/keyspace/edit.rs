@@ -153,6 +153,25 @@ impl Keyspace {
         }
     }
 
+    /// As `change`, but neither watches break nor waiting clients are told, as for what belongs to a value and
+    /// is not its content.
+    #[inline]
+    pub(crate) fn change_quietly<T: Kind, R>(
+        &mut self,
+        db: DbIndex,
+        key: &[u8],
+        attempt: impl FnOnce(&mut T) -> (R, bool),
+    ) -> Result<Option<R>, WrongType> {
+        let mut is_changed = false;
+        let result = self.change(db, key, |value: &mut T| {
+            let (result, changed) = attempt(value);
+            is_changed = changed;
+            (result, false)
+        })?;
+        self.changes += u64::from(is_changed);
+        Ok(result)
+    }
+
     /// Writes the value at a key with `write`; creates a new one if the key has none of this type.
     /// `expires_ms` sets its expiry.
     pub(crate) fn write<T: Kind>(
@@ -167,7 +186,7 @@ impl Keyspace {
         let entry = &self.dbs[db].entries[index];
         let before_ms = entry.expires_ms();
         if !entry.has_value() || T::of(entry.content()).is_none() {
-            self.clear_value(db, index);
+            self.drop_value_at(db, index);
             self.make_value::<T>(db, index);
         }
         let (now_s, marks_use) = (self.now_s, self.marks_use);

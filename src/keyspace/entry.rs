@@ -188,7 +188,8 @@ impl Entry {
     pub(super) fn has_value(&self) -> bool {
         match self.content() {
             Value::List(queue) => !queue.is_empty(),
-            Value::String(_) => true,
+            Value::String(_) | Value::Stream(_) => true,
+            other => other.len() > 0,
         }
     }
 
@@ -217,7 +218,7 @@ impl Entry {
                 *self.content_mut() = Value::List(renamed);
                 self.forget_full();
             }
-            other @ Value::String(_) => self.make_full().value = other,
+            other => self.make_full().value = other,
         }
     }
 
@@ -235,9 +236,7 @@ impl Entry {
         match self.content() {
             Value::List(queue) => queue.allocated_bytes(),
             // A queue includes its key.
-            Value::String(string) => {
-                size_of::<Full>() + ARC_BYTES + self.key().len() + string.allocated_bytes()
-            }
+            other => size_of::<Full>() + ARC_BYTES + self.key().len() + other.allocated_bytes(),
         }
     }
 

@@ -49,7 +49,7 @@ impl Keyspace {
 
     #[cold]
     pub(super) fn expire_entry(&mut self, db: DbIndex, index: usize) {
-        self.clear_value(db, index);
+        self.drop_value_at(db, index);
         self.expired_count += 1;
         let Some(entry) = self.dbs[db].entries.get_index(index) else { return };
         let key = entry.shared_key();

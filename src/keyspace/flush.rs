@@ -2,8 +2,11 @@
 
 use super::entries::Entries;
 use super::entry::Full;
-use super::trash::Trash;
-use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entry, Key, Keyspace, NEVER};
+use super::trash::{FREED_AT_ONCE, Trash};
+use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entry, Key, Keyspace, NEVER, Value};
+
+/// Steps for a part of a value: some allocations.
+const PART_STEPS: usize = 16;
 
 /// A database with at most this many entries is flushed in place.
 const IN_PLACE_MAX: usize = 1_000;
@@ -83,11 +86,16 @@ impl Keyspace {
             && let Some(at) = self.trash.iter().rposition(|trash| !trash.is_needed())
         {
             self.work.keys(1);
+            if let Trash::Value(_) = self.trash[at] {
+                self.work.elements(PART_STEPS);
+            }
+            let mut large = None;
             let message_bytes_before = self.trash[at].message_bytes();
             let is_empty = match &mut self.trash[at] {
                 Trash::Entries(entries, _) => match entries.pop() {
-                    Some(entry) => {
+                    Some(mut entry) => {
                         self.bytes -= bytes_of(&entry);
+                        large = take_large(&mut entry);
                         false
                     }
                     None => true,
@@ -101,6 +109,7 @@ impl Keyspace {
                 let gone = self.trash.swap_remove(at);
                 self.bytes -= gone.message_bytes();
             }
+            large.into_iter().for_each(|value| self.drop_value(value));
         }
     }
 
@@ -125,6 +134,7 @@ impl Keyspace {
         let database = &mut self.dbs[db];
         database.value_count = 0;
         let mut freed = 0;
+        let mut large = Vec::new();
         let broken = &mut self.broken_watches;
         let capacity_changed = &mut self.capacity_changed;
         let ready = &mut self.ready;
@@ -139,6 +149,7 @@ impl Keyspace {
             let had_value = entry.has_value();
             freed += entry.allocated_bytes();
             if had_value {
+                large.extend(take_large(entry));
                 entry.take_content();
             }
             if let Some(Full { key, attachments: Some(attachments), value, .. }) = entry.full_mut()
@@ -162,11 +173,18 @@ impl Keyspace {
         }
         freed += self.flush_departing(db);
         self.bytes -= freed;
+        large.into_iter().for_each(|value| self.drop_value(value));
         // There may have been only messages in flight or delayed.
         self.changes += u64::from(count == 0 && freed > 0);
         self.flush_queue_state(db);
         self.schedule_ends_of_pauses(db);
     }
+}
+
+/// Takes the value of an entry, if it is to be freed in parts.
+fn take_large(entry: &mut Entry) -> Option<Value> {
+    let is_large = entry.value().is_some_and(|value| value.freeing_cost() > FREED_AT_ONCE);
+    is_large.then(|| entry.take_content())
 }
 
 /// Returns the memory of an entry as the keyspace counts it.

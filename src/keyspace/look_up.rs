@@ -96,6 +96,11 @@ impl Keyspace {
         self.get(db, key).map(|value| T::of(value).ok_or(WrongType)).transpose()
     }
 
+    /// Returns a hash of bytes, with a secret seed.
+    pub(crate) fn hash_of(&self, bytes: &[u8]) -> u64 {
+        self.hasher.hash_one(bytes)
+    }
+
     /// Returns the list at a key, if there is one.
     pub(crate) fn list(&mut self, db: DbIndex, key: &[u8]) -> Result<Option<&Queue>, WrongType> {
         self.read(db, key)

@@ -37,6 +37,7 @@ mod hidden_list;
 mod holdings;
 mod in_flight;
 mod invariants;
+mod libraries;
 mod loading;
 mod look_up;
 mod mark;

@@ -2,7 +2,7 @@
 
 use super::holdings::Holder;
 use super::trash::{FREED_AT_ONCE, Trash};
-use super::{DbIndex, Key, Keyspace};
+use super::{DbIndex, Key, Keyspace, Value};
 use std::collections::BTreeSet;
 
 impl Keyspace {
@@ -46,8 +46,68 @@ impl Keyspace {
         true
     }
 
+    /// Drops a value that no entry has any more.
+    #[inline]
+    pub(crate) fn drop_value(&mut self, value: Value) {
+        let cost = value.freeing_cost();
+        if cost > FREED_AT_ONCE {
+            self.throw_away(Trash::Value(value));
+        } else {
+            self.work.elements(cost);
+        }
+    }
+
     fn throw_away(&mut self, trash: Trash) {
         self.bytes += trash.message_bytes();
         self.trash.push(trash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::Expiry;
+    use crate::value::{Growth, Kind, SetValue, StringValue};
+
+    fn large_set(keyspace: &Keyspace) -> Value {
+        let growth =
+            Growth { hasher: keyspace.hasher().clone(), count_max: 512, bytes_max: usize::MAX };
+        let mut set = SetValue::default();
+        for number in 0..20_000 {
+            set.insert(format!("member:{number}").as_bytes(), &growth);
+        }
+        set.into_value()
+    }
+
+    /// Whatever ends it.
+    #[test]
+    fn a_large_set_is_freed_in_parts() {
+        let ends: &[fn(&mut Keyspace)] = &[
+            |keyspace| assert!(keyspace.delete(0, b"s")),
+            |keyspace| keyspace.insert(0, b"s", StringValue::text(b"v").into_value(), None),
+            |keyspace| {
+                keyspace.write(0, b"s", Expiry::Never, |string: &mut StringValue| string.set(b"v"));
+            },
+            |keyspace| keyspace.flush(0, &[]),
+        ];
+        for (number, end) in ends.iter().enumerate() {
+            let mut keyspace = Keyspace::new(1, 7);
+            let set = large_set(&keyspace);
+            let large = set.allocated_bytes();
+            keyspace.insert(0, b"s", set, None);
+            end(&mut keyspace);
+            assert!(keyspace.has_trash() && keyspace.bytes() > large / 2, "end {number}");
+            keyspace.check_invariants();
+            let mut turns = 0;
+            while keyspace.has_trash() {
+                keyspace.work.begin_turn(20);
+                keyspace.work.begin_chores();
+                keyspace.free_trash();
+                keyspace.work.end_chores();
+                keyspace.check_invariants();
+                turns += 1;
+            }
+            assert!(turns > 3 && keyspace.bytes() < 1_000, "end {number}: {turns} turns");
+        }
     }
 }

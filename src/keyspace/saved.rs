@@ -7,6 +7,7 @@ use super::delayed::Delayed;
 use super::in_flight::InFlight;
 use crate::departure::Departure;
 use crate::key::{DbIndex, Key};
+use crate::library::Library;
 use crate::pauses::Pauses;
 use crate::policy::QueuePolicy;
 use crate::queue::Queue;
@@ -26,6 +27,8 @@ pub struct SavedPart {
     pub last_delivery: Option<u64>,
     /// How many milliseconds the calendar is ahead of the queue clock, in the first part, if it is.
     pub calendar_ahead_ms: Option<i64>,
+    /// The libraries of functions, in the first part.
+    pub libraries: Vec<Arc<Library>>,
     /// Departing messages. Those of one queue are in the order in which they left, across all
     /// parts.
     pub departing: Vec<(Departure, Queue)>,
@@ -62,6 +65,7 @@ impl SavedPart {
         self.policies.is_empty()
             && self.last_delivery.is_none()
             && self.calendar_ahead_ms.is_none()
+            && self.libraries.is_empty()
             && self.departing.is_empty()
             && self.keys.is_empty()
     }

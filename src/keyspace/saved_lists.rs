@@ -87,9 +87,14 @@ impl SavedKey {
         if let Some(queue) = self.value.as_mut().and_then(Queue::of_mut) {
             free_some_of(queue);
         }
-        self.delayed.is_empty()
+        let are_lists_gone = self.delayed.is_empty()
             && self.in_flight.is_empty()
-            && self.queue().is_none_or(Queue::is_empty)
+            && self.queue().is_none_or(Queue::is_empty);
+        let is_value_gone = match &mut self.value {
+            Some(value) if value.freeing_cost() > 1 => value.free_part() == 0,
+            _ => true,
+        };
+        are_lists_gone && is_value_gone
     }
 }
 

@@ -124,6 +124,13 @@ impl Keyspace {
         ready
     }
 
+    /// Tells the clients that wait for a key to look at it.
+    pub(crate) fn tell_waiters(&mut self, db: DbIndex, key: &[u8]) {
+        if let Some(index) = self.find(db, key) {
+            self.changed_for_waiters(db, index);
+        }
+    }
+
     pub(super) fn changed_for_waiters(&mut self, db: DbIndex, index: usize) {
         let Some(entry) = self.dbs[db].entries.get_index_mut(index) else { return };
         let Some(entry) = entry.full_mut() else { return };

@@ -30,8 +30,14 @@ impl Keyspace {
         let policies = policies.map(|(name, policy)| (name.to_vec(), policy.cloned())).collect();
         let last_delivery = Some(self.registry.last_delivery).filter(|number| *number > 0);
         let calendar_ahead_ms = Some(self.calendar_ahead_ms()).filter(|ahead_ms| *ahead_ms != 0);
-        let saved =
-            SavedPart { policies, last_delivery, calendar_ahead_ms, ..SavedPart::default() };
+        let libraries = self.libraries().iter().cloned().collect();
+        let saved = SavedPart {
+            policies,
+            last_delivery,
+            calendar_ahead_ms,
+            libraries,
+            ..SavedPart::default()
+        };
         let (policies, departing) = (self.policies().clone(), 0..self.registry.departing_end);
         self.snapshot = Some(Snapshot { saved, policies, departing });
     }

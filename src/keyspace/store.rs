@@ -11,6 +11,7 @@ use super::{DbIndex, Key, QueueEvent};
 use crate::client_id::ClientId;
 use crate::deadlines::Deadlines;
 use crate::effects::Effects;
+use crate::library::Libraries;
 use crate::line_limit::LineLimit;
 use crate::note::StreamPlace;
 use crate::work::Work;
@@ -76,6 +77,8 @@ pub(crate) struct Keyspace {
     /// The running snapshot.
     pub(super) snapshot: Option<Snapshot>,
     pub(super) registry: QueueRegistry,
+    /// The libraries of functions.
+    pub(super) libraries: Libraries,
     /// The content of flushed databases, to be freed in parts.
     pub(super) trash: Vec<Trash>,
     /// The place in a replication stream that append files name, during loading.
@@ -120,11 +123,18 @@ impl Keyspace {
             epoch: 0,
             snapshot: None,
             registry: QueueRegistry::default(),
+            libraries: Libraries::default(),
             trash: Vec::new(),
             recorded_stream: None,
             is_following: false,
             told: LineLimit::default(),
         }
+    }
+
+    /// Returns what hashes keys, messages and members, with a secret seed.
+    #[inline]
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
     }
 
     /// Returns the number of databases.

@@ -1,4 +1,4 @@
-//! The content of a flushed database, and many messages dropped at once: freed in parts.
+//! The content of a flushed database, and many messages or elements dropped at once: freed in parts.
 
 use super::Key;
 use super::entries::Entries;
@@ -6,6 +6,7 @@ use super::in_flight::InFlight;
 use super::walk::Walk;
 use crate::deadlines::Deadlines;
 use crate::queue::Queue;
+use crate::value::Value;
 
 /// Up to this many messages are freed at once.
 pub(super) const FREED_AT_ONCE: usize = 1_000;
@@ -22,6 +23,8 @@ pub(super) enum Trash {
     Dues(Deadlines<Key, i64>),
     Messages(Queue),
     InFlight(InFlight),
+    /// A value with many elements.
+    Value(Value),
 }
 
 impl Trash {
@@ -29,20 +32,21 @@ impl Trash {
     pub(super) fn is_needed(&self) -> bool {
         match self {
             Trash::Entries(entries, walk) => !entries.is_empty() && walk.left >= entries.len(),
-            Trash::Expiries(_) | Trash::Dues(_) | Trash::Messages(_) | Trash::InFlight(_) => false,
+            _ => false,
         }
     }
 
-    /// Returns the bytes of messages, as the keyspace counts them.
+    /// Returns the bytes of messages and values, as the keyspace counts them.
     pub(super) fn message_bytes(&self) -> usize {
         match self {
             Trash::Messages(messages) => messages.allocated_bytes(),
             Trash::InFlight(in_flight) => in_flight.allocated_bytes(),
+            Trash::Value(value) => value.allocated_bytes(),
             Trash::Entries(..) | Trash::Expiries(_) | Trash::Dues(_) => 0,
         }
     }
 
-    /// Frees some of the messages. Returns whether none are left.
+    /// Frees some of the messages or elements. Returns whether none are left.
     pub(super) fn free_messages(&mut self) -> bool {
         match self {
             Trash::Messages(messages) => {
@@ -53,6 +57,7 @@ impl Trash {
                 in_flight.drop_oldest(FREED_PER_STEP);
                 in_flight.is_empty()
             }
+            Trash::Value(value) => value.free_part() == 0,
             Trash::Entries(..) | Trash::Expiries(_) | Trash::Dues(_) => true,
         }
     }

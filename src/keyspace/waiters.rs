@@ -30,8 +30,9 @@ pub(crate) enum Awaited {
     SortedSet,
     /// New entries of a stream. Whether there are, only the client's call can say.
     Stream,
-    /// New entries of a stream, for a group. The call also ends when the stream or its group is gone.
-    Group,
+    /// New entries of a stream, for the group whose name has this hash. The call also ends when the stream or
+    /// its group is gone.
+    Group(u64),
 }
 
 impl Awaited {
@@ -40,7 +41,7 @@ impl Awaited {
         match self {
             Awaited::SortedSet => value.type_of() == Type::SortedSet,
             Awaited::Stream => value.type_of() == Type::Stream,
-            Awaited::Group => true,
+            Awaited::Group(_) => true,
         }
     }
 }
@@ -52,8 +53,11 @@ enum Lane {
     Consumers,
     /// Of `Line::Movers`; by ticket.
     Movers,
-    /// Of `Line::Values`; by ticket.
+    /// Of `Line::Values`, but for groups; by ticket.
     Values,
+    /// Of `Line::Values`, for one group, by the hash of its name; by ticket. When one of them finds nothing,
+    /// the others will not either.
+    Group(u64),
     /// Consumers with as many messages in flight as a client may have; by the number of the client. They
     /// are not in line, so that nothing walks past them.
     AtLimit,
@@ -68,6 +72,29 @@ struct Waiter {
     ticket: u64,
     /// In `Lane::Values`, what it waits for.
     awaited: Option<Awaited>,
+}
+
+/// The place of a client that waits for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ValuePlace(Lane, u64);
+
+impl ValuePlace {
+    /// Returns the place to continue from after the client there was looked at, and `was_served` or not.
+    pub(crate) fn after(self, was_served: bool) -> ValuePlace {
+        match self.0 {
+            Lane::Group(_) if !was_served => ValuePlace(self.0, u64::MAX),
+            _ => self,
+        }
+    }
+}
+
+impl Awaited {
+    fn lane(self) -> Lane {
+        match self {
+            Awaited::Group(hash) => Lane::Group(hash),
+            Awaited::SortedSet | Awaited::Stream => Lane::Values,
+        }
+    }
 }
 
 /// A waiting client that may be served next.
@@ -102,7 +129,7 @@ impl Waiters {
         let (lane, owner) = match line {
             Line::Values(value) => {
                 awaited = Some(value);
-                (Lane::Values, client)
+                (value.lane(), client)
             }
             Line::Movers => (Lane::Movers, client),
             Line::Leases => (Lane::Consumers, ClientId::nobody()),
@@ -112,15 +139,15 @@ impl Waiters {
         let before = self.places.insert((lane, ticket), waiter);
         // A client may name a key twice.
         self.mover_count += usize::from(lane == Lane::Movers && before.is_none());
-        self.value_count += usize::from(lane == Lane::Values && before.is_none());
+        self.value_count += usize::from(awaited.is_some() && before.is_none());
     }
 
     pub(super) fn leave(&mut self, line: Line, ticket: u64, client: ClientId) {
         if line == Line::Movers {
             let left = self.places.remove(&(Lane::Movers, ticket));
             self.mover_count -= usize::from(left.is_some());
-        } else if let Line::Values(_) = line {
-            let left = self.places.remove(&(Lane::Values, ticket));
+        } else if let Line::Values(value) = line {
+            let left = self.places.remove(&(value.lane(), ticket));
             self.value_count -= usize::from(left.is_some());
         } else if self.places.remove(&(Lane::Consumers, ticket)).is_none() {
             self.places.remove(&(Lane::AtLimit, client.number()));
@@ -155,16 +182,21 @@ impl Waiters {
         consumer.into_iter().chain(in_lane(Lane::Movers)).min_by_key(|next| next.ticket)
     }
 
-    /// Returns the first one after ticket `after` (exclusive) that waits for such a value.
-    pub(super) fn next_for(&self, value: &Value, after: Option<u64>) -> Option<(u64, ClientId)> {
+    /// Returns the first one after place `after` (exclusive) that waits for such a value.
+    pub(super) fn next_for(
+        &self,
+        value: &Value,
+        after: Option<ValuePlace>,
+    ) -> Option<(ValuePlace, ClientId)> {
         if self.value_count == 0 {
             return None;
         }
-        let lane = Lane::Values;
-        let from = after.map_or(Included((lane, 0)), |ticket| Excluded((lane, ticket)));
-        let mut places = self.places.range((from, Included((lane, u64::MAX))));
+        let first = Included((Lane::Values, 0));
+        let from = after.map_or(first, |ValuePlace(lane, ticket)| Excluded((lane, ticket)));
+        let mut places = self.places.range((from, Included((Lane::Group(u64::MAX), u64::MAX))));
         let is_for = |waiter: &Waiter| waiter.awaited.is_some_and(|it| it.may_be_in(value));
-        places.find(|(_, waiter)| is_for(waiter)).map(|(_, waiter)| (waiter.ticket, waiter.client))
+        let (&(lane, ticket), waiter) = places.find(|(_, waiter)| is_for(waiter))?;
+        Some((ValuePlace(lane, ticket), waiter.client))
     }
 
     /// Whether a client waits for a message.
@@ -180,7 +212,8 @@ impl Waiters {
 
     /// Returns the ticket of the first one in line.
     pub(super) fn first_ticket(&self) -> Option<u64> {
-        let for_value = self.places.range((Lane::Values, 0)..=(Lane::Values, u64::MAX)).next();
+        let last = (Lane::Group(u64::MAX), u64::MAX);
+        let for_value = self.places.range((Lane::Values, 0)..=last).next();
         let for_value = for_value.map(|(_, waiter)| waiter.ticket);
         self.next(None, true).map(|next| next.ticket).into_iter().chain(for_value).min()
     }
@@ -216,8 +249,10 @@ impl Waiters {
     pub(super) fn contains(&self, ticket: u64, client: ClientId) -> bool {
         let lines = [Lane::Consumers, Lane::Movers, Lane::Values].map(|lane| (lane, ticket));
         let places = lines.into_iter().chain([(Lane::AtLimit, client.number())]);
-        let mut found = places.filter_map(|place| self.places.get(&place));
-        found.any(|waiter| (waiter.ticket, waiter.client) == (ticket, client))
+        let found = places.filter_map(|place| self.places.get(&place));
+        let for_groups = self.places.range((Lane::Group(0), 0)..=(Lane::Group(u64::MAX), u64::MAX));
+        let mut all = found.chain(for_groups.map(|(_, waiter)| waiter));
+        all.any(|waiter| (waiter.ticket, waiter.client) == (ticket, client))
     }
 }
 

@@ -42,6 +42,7 @@ mod push;
 mod queues;
 mod record;
 mod replay;
+mod replay_stream;
 mod reserved;
 mod return_later;
 mod return_messages;

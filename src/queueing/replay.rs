@@ -7,6 +7,7 @@
 
 use super::Queues;
 use super::deliver::Pop;
+use super::replay_stream::replay_stream_note;
 use super::return_messages::Cause;
 use super::{delayed_key, inflight_key};
 use crate::clock::Now;
@@ -367,6 +368,7 @@ pub(crate) fn replay_note(
             keyspace.restamp_deliveries(db, &key, &stamps);
         }
         Some(Note::Paused { key, pauses }) => keyspace.set_pauses(db, &key, pauses),
+        Some(Note::OfStream { key, about }) => replay_stream_note(keyspace, db, &key, &about),
         Some(Note::Stopped) => keyspace.uncount_deliveries(),
         Some(Note::Stream(place)) => keyspace.set_recorded_stream(place),
     }

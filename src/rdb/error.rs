@@ -72,9 +72,21 @@ pub enum Problem {
     /// A listpack that is damaged.
     #[error("a listpack is damaged: {0}")]
     Listpack(&'static str),
+    /// A stream that is damaged.
+    #[error("a stream is damaged: {0}")]
+    Stream(&'static str),
     /// A ziplist that is damaged.
     #[error("a ziplist is damaged: {0}")]
     Ziplist(&'static str),
+    /// A zipmap that is damaged.
+    #[error("a zipmap is damaged: {0}")]
+    Zipmap(&'static str),
+    /// An intset that is damaged.
+    #[error("an intset is damaged: {0}")]
+    Intset(&'static str),
+    /// A packed hash with a field without a value.
+    #[error("the last field of a hash has no value")]
+    OddHash,
     /// An unknown part of a value of a module.
     #[error("expected a part of a value of a module, got opcode {0}")]
     ModulePart(u64),

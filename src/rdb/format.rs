@@ -33,10 +33,25 @@ pub const OP_END: u8 = 255;
 pub const TYPE_STRING: u8 = 0;
 /// A list: the number of elements, and each as a string.
 pub const TYPE_LIST: u8 = 1;
+/// A set: the number of members, and each as a string.
+pub const TYPE_SET: u8 = 2;
+/// A sorted set: the number of members, and each as a string and its score as text.
+pub const TYPE_ZSET: u8 = 3;
+/// A hash: the number of fields, and each as two strings, with its value.
+pub const TYPE_HASH: u8 = 4;
+/// A sorted set: the number of members, and each as a string and its score in eight bytes.
+pub const TYPE_ZSET_2: u8 = 5;
+/// A sorted set: one string, a ziplist of members, each followed by its score.
+pub const TYPE_ZSET_ZIPLIST: u8 = 12;
+/// A sorted set: one string, a listpack of members, each followed by its score.
+pub const TYPE_ZSET_LISTPACK: u8 = 17;
 /// A list: one string, a ziplist.
 pub const TYPE_LIST_ZIPLIST: u8 = 10;
 /// A list: the number of ziplists, and each as a string.
 pub const TYPE_LIST_QUICKLIST: u8 = 14;
+/// A stream: the number of blocks, and each as the id of its first entry and a listpack; the number of
+/// entries, the last id, the groups with their consumers and pending entries.
+pub const TYPE_STREAM: u8 = 15;
 /// A list: the number of nodes, and each as its container and a string.
 pub const TYPE_LIST_QUICKLIST_2: u8 = 18;
 

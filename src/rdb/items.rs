@@ -1,7 +1,7 @@
 //! Reads the RDB format item by item.
 //!
 //! The input is a row of items, each no longer than one string. An item is taken as a whole, or not at all.
-//! A list arrives element by element.
+//! A list, a set or a hash arrives element by element.
 
 use super::crc64::Crc64;
 use super::error::{Problem, RdbError};
@@ -10,10 +10,12 @@ use super::format::{
     OP_EXPIRY_S, OP_FREQUENCY, OP_FUNCTION, OP_IDLE, OP_MODULE_AUX, OP_RESIZE, OP_SELECT,
 };
 use super::length::{Cursor, Stop};
-use super::packed::Packed;
 use super::sink::{Place, Sink};
 use super::skip::{self, Skip};
+use super::sorted_set::{self, ScoreForm};
+use super::stream::StreamItems;
 use super::text::Buffers;
+use super::unordered::Unordered;
 use super::value_type::ValueType;
 use super::{listpack, ziplist};
 
@@ -51,6 +53,16 @@ enum State {
     OneZiplist,
     /// Before one of the parts of a list, of which so many are left.
     List(ListPart, u64),
+    /// Before a part of a set or hash.
+    Unordered(Unordered),
+    /// Before a sorted set.
+    SortedSet(ScoreForm),
+    /// Before a member of a sorted set, of which so many are left.
+    Member(ScoreForm, u64),
+    /// Before the next item of a stream.
+    Stream(StreamItems),
+    /// Before the code of a library of functions.
+    Function,
     /// Before a value of a type that is not supported.
     LeftOut(ValueType, Skip),
     /// Before something else that is passed over.
@@ -92,7 +104,8 @@ pub(super) struct Items {
 
 /// Whether values of this type are read.
 pub(super) fn is_supported(value_type: ValueType) -> bool {
-    matches!(value_type.name(), "string" | "list")
+    matches!(value_type.name(), "string" | "list" | "zset" | "stream")
+        || Unordered::begin(value_type).is_some()
 }
 
 impl Items {
@@ -128,12 +141,17 @@ impl Items {
             | State::Count(_)
             | State::OneZiplist
             | State::List(..)
+            | State::Unordered(_)
+            | State::SortedSet(_)
+            | State::Member(..)
+            | State::Stream(_)
             | State::LeftOut(..) => true,
             State::Start
             | State::Between
             | State::AuxName
             | State::AuxValue
             | State::Key(_)
+            | State::Function
             | State::Skip(_)
             | State::Checksum
             | State::End => false,
@@ -197,6 +215,21 @@ impl Items {
             &mut State::List(part, left) => {
                 self.list_part(part, left, &mut cursor, sink)?;
             }
+            State::Unordered(unordered) => {
+                if unordered.step(&mut cursor, &mut self.buffers, &self.place, sink)? {
+                    self.end_value();
+                }
+            }
+            &mut State::SortedSet(form) => self.sorted_set(form, &mut cursor, sink)?,
+            &mut State::Member(form, left) => {
+                sorted_set::member(form, &mut self.buffers, &mut cursor, &self.place, sink)?;
+                self.expect_members(form, left.saturating_sub(1), sink)?;
+            }
+            State::Stream(stream) => {
+                if stream.take(&mut cursor, &mut self.buffers, &self.place, sink)? {
+                    self.end_value();
+                }
+            }
             State::LeftOut(value_type, skip) => {
                 if skip.step(&mut cursor)? {
                     sink.left_out(&self.place, *value_type);
@@ -207,6 +240,11 @@ impl Items {
                 if skip.step(&mut cursor)? {
                     self.state = State::Between;
                 }
+            }
+            State::Function => {
+                let code = self.buffers.string(&mut cursor)?;
+                sink.function(code).map_err(Problem::Refused)?;
+                self.state = State::Between;
             }
             State::Checksum => {
                 let found = u64::from_le_bytes(cursor.array::<CHECKSUM_BYTES>()?);
@@ -266,6 +304,7 @@ impl Items {
             OP_AUX => self.state = State::AuxName,
             // Every Redis 8 writes some. Without the module it has no meaning.
             OP_MODULE_AUX => self.state = State::Skip(Skip::parts(skip::MODULE)),
+            OP_FUNCTION if sink.takes_functions() => self.state = State::Function,
             OP_FUNCTION if !self.leaves_out => return Err(Problem::FunctionLibrary.into()),
             OP_FUNCTION => {
                 sink.left_out_functions();
@@ -288,13 +327,55 @@ impl Items {
             ValueType::ListQuicklist => State::Count(ListPart::Ziplist),
             ValueType::ListQuicklist2 => State::Count(ListPart::Node),
             ValueType::ListZiplist => State::OneZiplist,
-            other => State::LeftOut(other, Skip::value(other)),
+            ValueType::Zset => State::SortedSet(ScoreForm::Text),
+            ValueType::Zset2 => State::SortedSet(ScoreForm::Binary),
+            ValueType::ZsetZiplist => State::SortedSet(ScoreForm::Ziplist),
+            ValueType::ZsetListpack => State::SortedSet(ScoreForm::Listpack),
+            ValueType::Stream | ValueType::Stream2 | ValueType::Stream3 => {
+                State::Stream(StreamItems::new(value_type))
+            }
+            other => match Unordered::begin(other) {
+                Some(unordered) => State::Unordered(unordered),
+                None => State::LeftOut(other, Skip::value(other)),
+            },
         };
     }
 
     fn end_value(&mut self) {
         self.place.expires_ms = None;
         self.state = State::Between;
+    }
+
+    /// Takes a packed sorted set, or the number of members of another.
+    fn sorted_set(
+        &mut self,
+        form: ScoreForm,
+        cursor: &mut Cursor<'_>,
+        sink: &mut impl Sink,
+    ) -> Result<(), Stop> {
+        if form.is_packed() {
+            sorted_set::packed(form, self.buffers.string(cursor)?, &self.place, sink)?;
+            self.end_value();
+            return Ok(());
+        }
+        let count = cursor.length()?;
+        sink.begin_sorted_set(&self.place).map_err(Problem::Refused)?;
+        self.expect_members(form, count, sink)
+    }
+
+    /// Continues with the remaining members of a sorted set, or ends it.
+    fn expect_members(
+        &mut self,
+        form: ScoreForm,
+        left: u64,
+        sink: &mut impl Sink,
+    ) -> Result<(), Stop> {
+        self.state = State::Member(form, left);
+        if left == 0 {
+            sink.end_sorted_set(&self.place).map_err(Problem::Refused)?;
+            self.end_value();
+        }
+        Ok(())
     }
 
     /// Begins a list of `count` parts.
@@ -336,23 +417,15 @@ impl Items {
         match (part, container) {
             (ListPart::Ziplist, _) => {
                 let read = ziplist::read(bytes, element);
-                read.map_err(|error| problem_of(error, Problem::Ziplist))?;
+                read.map_err(|error| error.into_problem(Problem::Ziplist))?;
             }
             (_, CONTAINER_PLAIN) => element(bytes).map_err(Problem::Refused)?,
             (_, CONTAINER_PACKED) => {
                 let read = listpack::read(bytes, element);
-                read.map_err(|error| problem_of(error, Problem::Listpack))?;
+                read.map_err(|error| error.into_problem(Problem::Listpack))?;
             }
             (_, other) => return Err(Problem::Container(other).into()),
         }
         self.expect_parts(part, left.saturating_sub(1), sink)
-    }
-}
-
-/// The problem of a listpack or ziplist.
-fn problem_of(error: Packed<String>, damaged: fn(&'static str) -> Problem) -> Problem {
-    match error {
-        Packed::Damaged(reason) => damaged(reason),
-        Packed::Refused(reason) => Problem::Refused(reason),
     }
 }

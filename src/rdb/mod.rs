@@ -10,7 +10,10 @@
 //! | `items` | the items that the input consists of, each taken whole |
 //! | `length`, `text` | lengths and strings in all their forms |
 //! | [`lzf`] | compressed strings |
-//! | [`listpack`], [`ziplist`], [`packed`] | the compact forms of lists, and what they have in common |
+//! | [`listpack`], [`ziplist`], [`zipmap`], [`intset`], [`packed`] | compact forms of values, and what they have in common |
+//! | `unordered` | sets and hashes, read |
+//! | `sorted_set` | members of sorted sets in all their forms |
+//! | `stream`, `stream_part` | streams, item by item |
 //! | `skip` | passing over values that are not supported |
 //! | [`payload`] | the value of RESTORE |
 //! | [`list`] | lists, written |
@@ -21,6 +24,7 @@
 pub mod crc64;
 pub mod error;
 pub mod format;
+pub mod intset;
 mod items;
 mod length;
 pub mod list;
@@ -31,10 +35,15 @@ pub mod payload;
 pub mod read;
 pub mod sink;
 mod skip;
+mod sorted_set;
+mod stream;
+mod stream_part;
 mod text;
+mod unordered;
 pub mod value_type;
 pub mod write;
 pub mod ziplist;
+pub mod zipmap;
 
 #[cfg(test)]
 mod tests;
@@ -43,4 +52,5 @@ pub use error::{Problem, RdbError};
 pub use items::is_start;
 pub use read::Reader;
 pub use sink::{Place, Sink};
+pub use stream_part::{StreamGroup, StreamIds, StreamPart};
 pub use value_type::ValueType;

@@ -1,5 +1,7 @@
 //! What listpacks and ziplists have in common: elements that are strings or small binary numbers.
 
+use super::error::Problem;
+
 /// Why a walk over packed elements ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packed<E> {
@@ -9,9 +11,27 @@ pub enum Packed<E> {
     Refused(E),
 }
 
+impl Packed<String> {
+    /// Returns what is wrong; `damaged` tells the kind of elements.
+    pub(super) fn into_problem(self, damaged: fn(&'static str) -> Problem) -> Problem {
+        match self {
+            Packed::Damaged(reason) => damaged(reason),
+            Packed::Refused(reason) => Problem::Refused(reason),
+        }
+    }
+}
+
 impl<E> Packed<E> {
     /// An element ends behind the last byte.
     pub(super) const CUT: Packed<E> = Packed::Damaged("an element is cut off");
+}
+
+/// The problem of a listpack or ziplist.
+pub(super) fn problem_of(error: Packed<String>, damaged: fn(&'static str) -> Problem) -> Problem {
+    match error {
+        Packed::Damaged(reason) => damaged(reason),
+        Packed::Refused(reason) => Problem::Refused(reason),
+    }
 }
 
 /// Passes elements on, and counts them.

@@ -1,5 +1,6 @@
 //! What a reader passes on.
 
+use super::stream_part::StreamPart;
 use super::value_type::ValueType;
 
 /// A key, and what is known about it besides its value.
@@ -38,8 +39,46 @@ pub trait Sink {
     /// The list has ended. It may have no elements.
     fn end_list(&mut self, place: &Place) -> Result<(), String>;
 
+    /// A set begins.
+    fn begin_set(&mut self, place: &Place) -> Result<(), String>;
+
+    /// The next member of the set.
+    fn member(&mut self, place: &Place, member: &[u8]) -> Result<(), String>;
+
+    /// The set has ended. It may have no members.
+    fn end_set(&mut self, place: &Place) -> Result<(), String>;
+
+    /// A hash begins.
+    fn begin_hash(&mut self, place: &Place) -> Result<(), String>;
+
+    /// The next field of the hash, with its value.
+    fn field(&mut self, place: &Place, field: &[u8], value: &[u8]) -> Result<(), String>;
+
+    /// The hash has ended. It may have no fields.
+    fn end_hash(&mut self, place: &Place) -> Result<(), String>;
+    /// A sorted set begins.
+    fn begin_sorted_set(&mut self, place: &Place) -> Result<(), String>;
+
+    /// The next member of the sorted set. The score is a number.
+    fn scored_member(&mut self, place: &Place, member: &[u8], score: f64) -> Result<(), String>;
+
+    /// The sorted set has ended. It may have no members.
+    fn end_sorted_set(&mut self, place: &Place) -> Result<(), String>;
+    /// The next part of a stream.
+    fn stream(&mut self, place: &Place, part: StreamPart<'_>) -> Result<(), String>;
+
     /// A value was left out, since its type is not supported.
     fn left_out(&mut self, _place: &Place, _value_type: ValueType) {}
+
+    /// Whether libraries of functions are read. Otherwise they are an error, or left out.
+    fn takes_functions(&self) -> bool {
+        false
+    }
+
+    /// The code of a library of functions.
+    fn function(&mut self, _code: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
 
     /// A library of functions was left out.
     fn left_out_functions(&mut self) {}

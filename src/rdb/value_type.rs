@@ -1,7 +1,8 @@
 //! The types of values in the RDB format: those that are read, and those that are only passed over.
 
 use super::format::{
-    TYPE_LIST, TYPE_LIST_QUICKLIST, TYPE_LIST_QUICKLIST_2, TYPE_LIST_ZIPLIST, TYPE_STRING,
+    TYPE_HASH, TYPE_LIST, TYPE_LIST_QUICKLIST, TYPE_LIST_QUICKLIST_2, TYPE_LIST_ZIPLIST, TYPE_SET,
+    TYPE_STREAM, TYPE_STRING, TYPE_ZSET, TYPE_ZSET_2, TYPE_ZSET_LISTPACK, TYPE_ZSET_ZIPLIST,
 };
 use std::fmt::{self, Display, Formatter};
 
@@ -66,20 +67,20 @@ const VALKEY_HASH: u8 = 22;
 const NUMBERS: &[(u8, ValueType)] = &[
     (TYPE_STRING, ValueType::String),
     (TYPE_LIST, ValueType::List),
-    (2, ValueType::Set),
-    (3, ValueType::Zset),
-    (4, ValueType::Hash),
-    (5, ValueType::Zset2),
+    (TYPE_SET, ValueType::Set),
+    (TYPE_ZSET, ValueType::Zset),
+    (TYPE_HASH, ValueType::Hash),
+    (TYPE_ZSET_2, ValueType::Zset2),
     (7, ValueType::Module),
     (9, ValueType::HashZipmap),
     (TYPE_LIST_ZIPLIST, ValueType::ListZiplist),
     (11, ValueType::SetIntset),
-    (12, ValueType::ZsetZiplist),
+    (TYPE_ZSET_ZIPLIST, ValueType::ZsetZiplist),
     (13, ValueType::HashZiplist),
     (TYPE_LIST_QUICKLIST, ValueType::ListQuicklist),
-    (15, ValueType::Stream),
+    (TYPE_STREAM, ValueType::Stream),
     (16, ValueType::HashListpack),
-    (17, ValueType::ZsetListpack),
+    (TYPE_ZSET_LISTPACK, ValueType::ZsetListpack),
     (TYPE_LIST_QUICKLIST_2, ValueType::ListQuicklist2),
     (19, ValueType::Stream2),
     (20, ValueType::SetListpack),

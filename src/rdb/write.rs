@@ -51,7 +51,12 @@ pub fn write_expiry(out: &mut Vec<u8>, unix_ms: i64) {
 /// Appends a length, or a number of elements.
 #[inline]
 pub fn write_length(out: &mut Vec<u8>, length: usize) {
-    let number = length as u64;
+    write_number_length(out, length as u64);
+}
+
+/// Appends any number in the form of a length.
+#[inline]
+pub fn write_number_length(out: &mut Vec<u8>, number: u64) {
     if number < 1 << 6 {
         out.push(number as u8);
     } else if number < 1 << 14 {

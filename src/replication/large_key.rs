@@ -3,8 +3,8 @@
 use crate::keyspace::{SavedKey, SavedList};
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::rdb::list::{Counter, ListForm};
-use crate::snapshot::RdbEncoder;
-use crate::value::{Kind, StringValue};
+use crate::snapshot::{Elements, RdbEncoder};
+use crate::value::{Kind, StringValue, Value};
 
 /// A larger key is written in several turns.
 const LARGE_BYTES: usize = 256 * 1024;
@@ -47,6 +47,10 @@ enum Stage {
     /// The bytes of a string are written.
     Bytes {
         written: usize,
+    },
+    /// The elements of a value that is not a list are written, from this place on.
+    Elements {
+        place: u64,
     },
     Ends,
     /// All is written, and is freed.
@@ -116,6 +120,16 @@ impl LargeKey {
                 let is_complete = string_of(saved).is_none_or(|string| string.len() <= *written);
                 is_complete.then_some(Stage::Ends)
             }
+            Stage::Elements { place } => {
+                let elements = saved.value.as_ref().and_then(Elements::of);
+                match elements.and_then(|it| encoder.add_some_of(it, *place, out)) {
+                    Some(next) => {
+                        *place = next;
+                        None
+                    }
+                    None => Some(Stage::Ends),
+                }
+            }
             Stage::Ends => {
                 encoder.end_key(saved, out);
                 Some(Stage::Frees)
@@ -158,14 +172,27 @@ fn begin_elements(
 
 /// What follows a list.
 fn after(saved: &SavedKey, list: SavedList, encoder: &mut RdbEncoder, out: &mut Vec<u8>) -> Stage {
-    match (list, string_of(saved)) {
+    match (list, &saved.value) {
         (SavedList::Delayed, _) => begin_list(SavedList::InFlight),
-        (SavedList::InFlight, None) => begin_list(SavedList::Ready),
-        (SavedList::InFlight, Some(string)) => {
-            encoder.begin_string(saved, string.len(), out);
-            Stage::Bytes { written: 0 }
-        }
-        (SavedList::Ready, _) => Stage::Ends,
+        (SavedList::InFlight, Some(value)) => begin_value(saved, value, encoder, out),
+        (SavedList::InFlight, None) | (SavedList::Ready, _) => Stage::Ends,
+    }
+}
+
+fn begin_value(
+    saved: &SavedKey,
+    value: &Value,
+    encoder: &mut RdbEncoder,
+    out: &mut Vec<u8>,
+) -> Stage {
+    if let Some(string) = StringValue::of(value) {
+        encoder.begin_string(saved, string.len(), out);
+        Stage::Bytes { written: 0 }
+    } else if let Some(elements) = Elements::of(value) {
+        encoder.begin_elements(saved, elements, out);
+        Stage::Elements { place: 0 }
+    } else {
+        begin_list(SavedList::Ready)
     }
 }
 

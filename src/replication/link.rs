@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// The length of the mark at the end of a snapshot without a length.
 pub(crate) const MARK_LEN: usize = 40;
+/// Time until a warning is given again.
+const WARNING_PERIOD_US: u64 = 1_000_000;
 /// Time until the next try after a failure.
 pub(crate) const RETRY_US: u64 = 1_000_000;
 
@@ -46,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) owes_ack: bool,
     /// Why the stream is not followed any more: only an operator can help.
     pub(crate) stopped: Option<String>,
+    /// The latest warning about the link, and when it was given, in microseconds of the monotonic clock.
+    warning: Option<(String, u64)>,
     /// Keys and commands that were skipped, since they need features that do not exist here.
     pub(crate) skipped: u64,
 }
@@ -123,8 +127,26 @@ impl Link {
             ack_due_us: now_us,
             owes_ack: false,
             stopped: None,
+            warning: None,
             skipped: 0,
         }
+    }
+
+    /// Why the link fails: a warning, but not again for the same reason within a second.
+    pub(crate) fn warn(&mut self, reason: &str, now_us: u64) {
+        let PrimaryAddress { host, port } = &self.primary;
+        if self.is_told(reason, now_us) {
+            log::debug!("replication: {host}:{port}: {reason}");
+            return;
+        }
+        log::warn!("replication: {host}:{port}: {reason}");
+        self.warning = Some((reason.to_owned(), now_us));
+    }
+
+    fn is_told(&self, reason: &str, now_us: u64) -> bool {
+        self.warning.as_ref().is_some_and(|(last, at_us)| {
+            last == reason && now_us.saturating_sub(*at_us) < WARNING_PERIOD_US
+        })
     }
 
     /// Whether the stream is being received.
@@ -323,6 +345,16 @@ mod tests {
         {
             assert_eq!(read_answer(wrong.as_bytes()), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_a_second() {
+        let mut link = link();
+        link.warn("refused", 5_000_000);
+        assert!(link.is_told("refused", 5_000_000) && link.is_told("refused", 5_999_999));
+        assert!(!link.is_told("another", 5_000_000) && !link.is_told("refused", 6_000_000));
+        link.warn("another", 5_500_000);
+        assert!(!link.is_told("refused", 5_500_000) && link.is_told("another", 6_000_000));
     }
 
     #[test]

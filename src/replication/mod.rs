@@ -10,6 +10,7 @@ mod full_sync;
 mod history;
 mod large_key;
 mod link;
+mod migration;
 mod replicas;
 
 pub(crate) use acknowledged::Acknowledged;
@@ -20,6 +21,7 @@ pub use link::PrimaryAddress;
 pub(crate) use link::{
     Greeting, Heard, Link, Phase, RETRY_US, SnapshotEnd, first_line, read_snapshot_head,
 };
+pub(crate) use migration::{Answer, Credentials, Migration, Migrations, Order};
 pub(crate) use replicas::{Replica, Replicas, Stage};
 
 use crate::client_id::ClientId;

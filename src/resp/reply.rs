@@ -1,5 +1,6 @@
 //! Reply encoders: one method for each type of the protocol, in the client's version.
 
+use super::double::DoubleBuffer;
 use super::output::Output;
 use super::output::{BULK_FRAME_BYTES, NEXT_BUFFER_BYTES};
 use super::protocol::Protocol;
@@ -159,12 +160,13 @@ impl Output {
 
     /// A floating-point number. In RESP2 a bulk string.
     pub fn double(&mut self, number: f64) {
-        let text = number.to_string();
+        let mut buffer = DoubleBuffer::default();
+        let text = buffer.format(number);
         if !self.is_resp3() {
-            return self.bulk(text.as_bytes());
+            return self.bulk(text);
         }
         self.raw(b",");
-        self.raw(text.as_bytes());
+        self.raw(text);
         self.raw(b"\r\n");
     }
 }

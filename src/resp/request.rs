@@ -95,7 +95,18 @@ pub struct Request<'a> {
     args: &'a [Arg],
 }
 
+impl Arg {
+    pub(super) fn new(start: usize, end: usize) -> Arg {
+        Arg { start, end }
+    }
+}
+
 impl<'a> Request<'a> {
+    /// The request whose arguments are at these places of the buffer.
+    pub(super) fn new(buffer: &'a [u8], args: &'a [Arg]) -> Request<'a> {
+        Request { buffer, args }
+    }
+
     /// The number of arguments, including the command's name.
     #[expect(clippy::len_without_is_empty, reason = "a request has at least its name")]
     pub fn len(&self) -> usize {

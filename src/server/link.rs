@@ -1,11 +1,15 @@
-//! The connection to the primary of a replica: made here, and then a connection like any other.
+//! Connections to other servers, such as that to the primary of a replica: made here, and then connections like any
+//! other.
 
 use super::Server;
 use super::connection::Connection;
 use super::socket::Socket;
 use super::speaker::Speaker;
 use super::transport::Transport;
+use crate::broker::Broker;
+use crate::client_id::ClientId;
 use crate::clients::Peer;
+use crate::clock::Now;
 use mio::net::TcpStream;
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +39,18 @@ impl Server {
             // The role has changed meanwhile.
             return Ok(());
         }
+        self.connect_out(address, |broker, slot, peer, now| {
+            Some(broker.link_connected(slot, peer, now))
+        })
+    }
+
+    /// Begins a connection to another server. `enter` makes the broker's client for it, unless nobody wants it any
+    /// more.
+    pub(super) fn connect_out(
+        &mut self,
+        address: SocketAddr,
+        enter: impl FnOnce(&mut Broker, usize, Peer, Now) -> Option<ClientId>,
+    ) -> io::Result<()> {
         let stream = TcpStream::connect(address)?;
         let laddr = stream.local_addr().unwrap_or(address);
         let peer = Peer::Tcp { addr: address, laddr, fd: stream.as_raw_fd() };
@@ -44,7 +60,7 @@ impl Server {
         let token = self.token(slot);
         transport.register(self.poll.registry(), token)?;
         transport.register_full(self.poll.registry(), token)?;
-        let id = self.broker.link_connected(slot, peer, self.now);
+        let Some(id) = enter(&mut self.broker, slot, peer, self.now) else { return Ok(()) };
         let mut connection = Connection::new(Speaker::Resp(id), transport);
         connection.is_writable = false;
         let inserted = self.connections.insert(connection);

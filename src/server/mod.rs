@@ -23,6 +23,7 @@ mod handshakes;
 mod lifecycle;
 mod link;
 mod listeners;
+mod migrations;
 mod process;
 mod resolver;
 mod saving;
@@ -53,6 +54,7 @@ pub use tls::{TlsProbe, TlsProbes};
 use crate::broker::Broker;
 use crate::broker::turn::Stages;
 use crate::broker::turn::TurnTime;
+use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
 use crate::deadlines::Deadlines;
@@ -131,6 +133,8 @@ pub struct Server {
     http_count: usize,
     /// Finds the address of the primary.
     resolver: Resolver,
+    /// The look-ups of targets of MIGRATE, each with the client that waits for it.
+    look_ups: Vec<(ClientId, Resolver)>,
     /// Certificates and keys.
     tls: Configuration,
     clock: SystemClock,
@@ -216,6 +220,7 @@ impl Server {
             due: Deadlines::default(),
             http_count: 0,
             resolver: Resolver::default(),
+            look_ups: Vec::new(),
             tls,
             clock,
             now,

@@ -138,6 +138,7 @@ impl Stages for Server {
         }
         self.tick();
         self.connect_to_primary();
+        self.connect_to_targets();
         self.close_at_once();
         self.end_stage(1);
     }

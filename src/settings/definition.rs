@@ -2,7 +2,8 @@
 
 use super::error::Place;
 use super::groups::{
-    AcknowledgementSettings, HttpSettings, ReplicationSettings, StrangerSettings, TlsSettings,
+    AcknowledgementSettings, EncodingSettings, HttpSettings, ReplicationSettings, ScriptSettings,
+    SortedSetSettings, StrangerSettings, TlsSettings,
 };
 use super::types::{FsyncPolicy, LocalAccess, LogLevel, OutputLimit, SavePoint, Supervision};
 use super::value::Value;
@@ -126,6 +127,12 @@ pub struct Settings {
     pub stop_writes_on_save_error: bool,
     /// Acknowledgements of replicas that changes need.
     pub acknowledgement: AcknowledgementSettings,
+    /// How hashes, sets and streams are stored.
+    pub encodings: EncodingSettings,
+    /// How sorted sets are stored.
+    pub sorted_set: SortedSetSettings,
+    /// Scripts.
+    pub scripting: ScriptSettings,
     /// Policies for the queues whose keys match a pattern.
     pub queue_policies: Vec<QueuePolicy>,
     /// Policies for the channels whose names match a pattern.
@@ -203,6 +210,9 @@ impl Settings {
             save_points: Vec::new(),
             stop_writes_on_save_error: false,
             acknowledgement: AcknowledgementSettings::default(),
+            encodings: EncodingSettings::default(),
+            sorted_set: SortedSetSettings::default(),
+            scripting: ScriptSettings::default(),
             queue_policies: Vec::new(),
             channel_policies: Vec::new(),
             dedup_messages_max: 0,

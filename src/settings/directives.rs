@@ -172,6 +172,23 @@ pub(super) static USED: &[Directive] = &[
         "Whether to serve only clients of this machine while there is no password."),
     used("proto-max-bulk-len", LENGTH, "512mb", field!(proto_max_bulk_bytes),
         "Maximum length of one argument in bytes, so that one request cannot take all memory."),
+    used("hash-max-listpack-entries", COUNT, "512", field!(encodings.hash_listpack_entries_max),
+        "Fields up to which OBJECT ENCODING calls a hash a listpack. Its memory does not depend on it.")
+        .alias("hash-max-ziplist-entries"),
+    used("hash-max-listpack-value", Kind::Memory { min: 0, max: LENGTH_MAX }, "64",
+        field!(encodings.hash_listpack_bytes_max),
+        "Bytes of the longest field or value of a hash that OBJECT ENCODING calls a listpack.")
+        .alias("hash-max-ziplist-value"),
+    used("set-max-intset-entries", COUNT, "512", field!(encodings.intset_entries_max),
+        "Members up to which a set of integers is stored in order, in two bytes each if they are small; at most \
+         4096, since each change moves those behind."),
+    used("stream-node-max-bytes", Kind::Memory { min: 0, max: LENGTH_MAX }, "4096",
+        field!(encodings.stream_block_bytes_max),
+        "Maximum bytes of a block of a stream, as Redis has it; 0 for no limit. A larger block takes a \
+         little less memory, and reading from its middle takes longer."),
+    used("stream-node-max-entries", COUNT, "100", field!(encodings.stream_block_entries_max),
+        "Maximum number of entries in a block of a stream; 0 for no limit. Trimming with `~` removes \
+         whole blocks."),
     used("client-query-buffer-limit", LENGTH, "1gb", field!(query_buffer_bytes_max),
         "Maximum unprocessed input of one client in bytes; above it the client is closed."),
     used("client-output-buffer-limit", Kind::OutputLimits,

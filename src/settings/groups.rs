@@ -115,6 +115,41 @@ pub struct HttpSettings {
     pub lease_s: u32,
 }
 
+/// How hashes, sets and streams are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncodingSettings {
+    /// Fields up to which OBJECT ENCODING calls a hash a listpack.
+    pub hash_listpack_entries_max: u64,
+    /// Bytes of the longest field or value in such a hash.
+    pub hash_listpack_bytes_max: u64,
+    /// Members up to which a set of integers is stored in order.
+    pub intset_entries_max: u64,
+    /// Maximum bytes of a block of a stream.
+    pub stream_block_bytes_max: u64,
+    /// Maximum number of entries in a block of a stream.
+    pub stream_block_entries_max: u64,
+}
+
+/// How sorted sets are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SortedSetSettings {
+    /// Members up to which one is a packed buffer.
+    pub small_len_max: u64,
+    /// Bytes of a member up to which this is so.
+    pub small_member_bytes_max: u64,
+}
+
+/// Scripts and functions in Lua.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptSettings {
+    /// Memory that all scripts may take together.
+    pub memory_bytes_max: u64,
+    /// Milliseconds after which a script that has changed nothing is stopped; 0 for never.
+    pub time_limit_ms: u64,
+    /// Maximum number of scripts that SCRIPT LOAD keeps.
+    pub scripts_max: u64,
+}
+
 /// Replication: the directives `repl-…`, `replica-…` and `master…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicationSettings {
@@ -148,4 +183,6 @@ pub struct ReplicationSettings {
     pub sync_delay_s: u32,
     /// Whether a primary that started without data refuses replicas that have data.
     pub is_restart_safe: bool,
+    /// Bytes of a transaction of the primary that a replica keeps until its EXEC.
+    pub transaction_bytes_max: u64,
 }

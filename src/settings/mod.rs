@@ -24,6 +24,8 @@ mod policies;
 mod replication;
 mod rewrite;
 mod row;
+mod scripting;
+mod sorted_set;
 mod summary;
 mod table;
 mod types;
@@ -40,7 +42,8 @@ pub use definition::Settings;
 pub use document::{CALLS, DirectiveText, directive_texts, help, markdown_table, wrapped};
 pub use error::{SetError, SettingsError};
 pub use groups::{
-    AcknowledgementSettings, HttpSettings, ReplicationSettings, StrangerSettings, TlsSettings,
+    AcknowledgementSettings, EncodingSettings, HttpSettings, ReplicationSettings, ScriptSettings,
+    SortedSetSettings, StrangerSettings, TlsSettings,
 };
 pub(crate) use policies::text as policy_text;
 pub(crate) use table::names_file;

@@ -51,4 +51,7 @@ pub(super) static REPLICATION: &[Directive] = &[
     used("replica-safe-restart", Kind::Flag, "yes", field!(replication.is_restart_safe),
         "Whether a primary that started without data refuses replicas that have data of another one: they would \
          lose it. After a restart without append files, promote a replica, or set this to `no`."),
+    used("replica-transaction-limit", Kind::Memory { min: 64 << 10, max: LENGTH_MAX }, "1gb",
+        field!(replication.transaction_bytes_max),
+        "Bytes of one transaction of the primary that a replica keeps until its EXEC has come. With a larger one it          stops following, as at a command that it does not know."),
 ];

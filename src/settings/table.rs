@@ -1,12 +1,15 @@
 //! The whole table, and look-up of a row.
 
 use super::row::Directive;
-use super::{acknowledgement, directives, foreign, foreign_server, replication};
+use super::{
+    acknowledgement, directives, foreign, foreign_server, replication, scripting, sorted_set,
+};
 
 /// The rows that have an effect, in the order of the documentation.
 pub(super) fn used() -> impl Iterator<Item = &'static Directive> {
     let used = directives::USED.iter().chain(replication::REPLICATION);
-    used.chain(acknowledgement::ACKNOWLEDGEMENT)
+    let types = sorted_set::SORTED_SET.iter().chain(scripting::SCRIPTING);
+    used.chain(acknowledgement::ACKNOWLEDGEMENT).chain(types)
 }
 
 /// The whole table: the used rows first.

@@ -3,8 +3,13 @@
 //! | saved | written as | read back by |
 //! |---|---|---|
 //! | policies, calendar, last delivery | notes | `queueing::replay_note` |
+//! | a library of functions | `FUNCTION LOAD` | `commands/scripting/functions.rs` |
 //! | a list | `RPUSH`, and notes with its stamps | `commands/list.rs`, `replay_note` |
+//! | a stream | `XADD`, `XGROUP`, `XCLAIM`, `XSETID`, and notes when consumers were active | `commands/stream/` |
 //! | a string | `SET` | `commands/string/set.rs` |
+//! | a hash | `HSET` | `commands/hash/write.rs` |
+//! | a set | `SADD` | `commands/set/write.rs` |
+//! | a sorted set | `ZADD` | `commands/sorted_set/add.rs` |
 //! | messages in flight or delayed | `RPUSH` to a separate list, and notes | `Queues::replay`, `replay_note` |
 //! | departing messages | `RPUSH` to a list of their own, and a note | `Keyspace::add_recorded_departure` |
 //! | the pauses of a queue | a note | `replay_note` |
@@ -13,11 +18,14 @@
 //! The same functions replay the changes of a running broker, which are recorded in the same form.
 
 use super::runs::Runs;
+use super::stream;
+use crate::dict::Item;
 use crate::keyspace::{DbIndex, Delayed, InFlight, SavedKey, SavedPart, Value};
 use crate::note::Note;
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{End, Queue, Stamp};
-use crate::resp::{write_arg, write_command, write_header};
+use crate::resp::{DoubleBuffer, write_arg, write_command, write_header};
+use crate::value::SortedSet;
 use std::io;
 
 /// Limit on the messages in one command, as in Redis, so that a loader need not keep a whole queue as one
@@ -26,6 +34,9 @@ const MESSAGES_PER_COMMAND: usize = 64;
 
 /// Size limit of a command: with this many bytes of messages it gets no more.
 const COMMAND_BYTES: usize = 64 << 10;
+
+/// Small commands that are passed on together.
+const COMMANDS_PER_PIECE: usize = 64;
 
 /// Writes the parts of one snapshot as commands, one part after another.
 #[derive(Debug, Default)]
@@ -68,7 +79,8 @@ struct Adding<'a, S> {
 
 impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     fn part(&mut self, part: &SavedPart) -> io::Result<()> {
-        let SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys } = part;
+        let SavedPart { policies, last_delivery, calendar_ahead_ms, libraries, departing, keys } =
+            part;
         for (name, policy) in policies {
             let note = match policy {
                 // No message has come under it yet.
@@ -79,6 +91,10 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         }
         if let Some(ahead_ms) = *calendar_ahead_ms {
             Note::Calendar { ahead_ms }.write(self.out);
+        }
+        for library in libraries {
+            write_command(self.out, [&b"FUNCTION"[..], b"LOAD", b"REPLACE", &library.code]);
+            self.empty()?;
         }
         self.encoder.last_delivery = self.encoder.last_delivery.or(*last_delivery);
         for (departure, messages) in departing {
@@ -105,6 +121,21 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             Some(Value::List(queue)) => self.list(key, queue)?,
             Some(Value::String(string)) => {
                 string.with(|bytes| write_command(self.out, [&b"SET"[..], key, bytes]));
+            }
+            Some(Value::Hash(hash)) => {
+                let pairs = hash.iter().flat_map(|(field, value)| [field, value]);
+                self.elements(b"HSET", key, pairs)?;
+            }
+            Some(Value::Set(set)) => self.elements(b"SADD", key, set.iter())?,
+            Some(Value::SortedSet(set)) => self.sorted_set(key, set)?,
+            Some(Value::Stream(stream)) => {
+                let Adding { out, sink, .. } = self;
+                let mut written = 0;
+                stream::write_commands(out, key, stream, |out| {
+                    written += 1;
+                    let is_piece = written % COMMANDS_PER_PIECE == 0 || out.len() >= COMMAND_BYTES;
+                    if is_piece { sink(out) } else { Ok(()) }
+                })?;
             }
         }
         if let Some(expires_ms) = saved.expires_ms {
@@ -140,6 +171,55 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             if queue.is_fully_stamped() || runs.iter().any(is_dead_letter) {
                 let (key, end) = (key.to_vec(), End::Back);
                 Note::Stamped { key, end, runs }.write(self.out);
+            }
+            self.empty()?;
+        }
+    }
+
+    /// Adds the members of a set, or the fields of a hash, each followed by its value.
+    fn elements<'a>(
+        &mut self,
+        command: &[u8],
+        key: &[u8],
+        mut elements: impl Iterator<Item = Item<'a>>,
+    ) -> io::Result<()> {
+        loop {
+            // An even number: a field is in one command with its value.
+            let mut some = Vec::with_capacity(MESSAGES_PER_COMMAND);
+            let mut bytes = 0;
+            while some.len() < MESSAGES_PER_COMMAND && bytes < COMMAND_BYTES {
+                let two = elements.by_ref().take(2);
+                let before = some.len();
+                some.extend(two.inspect(|element| bytes += element.len()));
+                if some.len() == before {
+                    break;
+                }
+            }
+            if some.is_empty() {
+                return Ok(());
+            }
+            write_header(self.out, b'*', 2 + some.len());
+            write_arg(self.out, command);
+            write_arg(self.out, key);
+            some.iter().for_each(|element| element.with(|element| write_arg(self.out, element)));
+            self.empty()?;
+        }
+    }
+
+    fn sorted_set(&mut self, key: &[u8], set: &SortedSet) -> io::Result<()> {
+        let mut members = set.iter();
+        let mut score_text = DoubleBuffer::default();
+        loop {
+            let some = next_few(&mut members, |(_, member)| *member);
+            if some.is_empty() {
+                return Ok(());
+            }
+            write_header(self.out, b'*', 2 + 2 * some.len());
+            write_arg(self.out, b"ZADD");
+            write_arg(self.out, key);
+            for (score, member) in some {
+                write_arg(self.out, score_text.format(score));
+                write_arg(self.out, member);
             }
             self.empty()?;
         }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`commands`] | as commands, which a broker replays and a redis-server can run |
 //! | [`rdb`] | as an RDB file, which a redis-server loads; a value as the payload of DUMP |
+//! | `stream` | streams in both forms |
+//! | `elements` | values in RDB files that are not lists, in pieces |
 //! | `runs` | runs of equal stamps |
 //!
 //! A codec knows nothing of files or sockets: it appends bytes to the caller's buffer, and the caller's sink
@@ -15,10 +17,14 @@
 //! knows it. `tests/snapshots.rs` writes and reads back everything a part can contain.
 
 pub mod commands;
+mod elements;
 pub mod rdb;
 mod runs;
+mod stream;
 
 pub use crate::note::StreamPlace;
 pub use commands::CommandEncoder;
+pub(crate) use elements::Elements;
 pub(crate) use rdb::dump;
 pub use rdb::{RdbEncoder, RdbHeader};
+pub(crate) use stream::write_commands as write_stream_commands;

@@ -6,20 +6,27 @@
 //! | saved | written as |
 //! |---|---|
 //! | policies, calendar, last delivery, pauses | notes |
+//! | a library of functions | its code |
 //! | a list | a list, and then notes with the stamps of its messages |
+//! | a stream | a stream, and then notes with the counts that came after Redis 5 |
 //! | a string | a string |
+//! | a hash, a set | its fields and values, or its members, as strings |
+//! | a sorted set | a sorted set, its last member first, which a redis-server loads fastest |
 //! | messages in flight or delayed | a list of their own before that of the queue, named as in append files, and notes |
 //! | departing messages | a list of their own, and a note |
 //! | an expiry | that of the key; of the list in flight if the queue is empty |
 //!
 //! `queueing::replay_note` reads the notes back, in the database in which they stand.
 
+use super::elements::Elements;
 use super::runs::Runs;
+use super::stream;
 use crate::keyspace::{DbIndex, Departure, SavedKey, SavedPart, Value};
 use crate::note::{Note, StreamPlace};
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
 use crate::queue::{Queue, Stamp};
 use crate::rdb::crc64::Crc64;
+use crate::rdb::format::OP_FUNCTION;
 use crate::rdb::format::TYPE_STRING;
 use crate::rdb::list::ListForm;
 use crate::rdb::write::{
@@ -27,6 +34,7 @@ use crate::rdb::write::{
     write_string,
 };
 use crate::resp::REDIS_VERSION;
+use crate::value::{Kind, Stream};
 use std::convert::Infallible;
 use std::io;
 
@@ -186,6 +194,34 @@ impl RdbEncoder {
         out.extend_from_slice(bytes);
     }
 
+    /// Appends everything about a value up to its first element.
+    pub(crate) fn begin_elements(
+        &mut self,
+        saved: &SavedKey,
+        elements: Elements<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        self.append(out, |adding| {
+            adding.head(elements.type_number(), &saved.key, saved.expires_ms);
+            elements.write_head(adding.out);
+            Ok(())
+        });
+    }
+
+    /// Appends a piece of the elements of a value that has begun, from a place on. The first is 0. Returns the
+    /// next place; `None` after the last.
+    pub(crate) fn add_some_of(
+        &mut self,
+        elements: Elements<'_>,
+        place: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<u64> {
+        let start = out.len();
+        let next = elements.write_some(out, place);
+        self.checksum.add(out.get(start..).unwrap_or_default());
+        next
+    }
+
     /// Appends what follows the value of a key.
     pub(crate) fn end_key(&mut self, saved: &SavedKey, out: &mut Vec<u8>) {
         self.append(out, |adding| adding.after_value(saved));
@@ -232,6 +268,16 @@ pub(crate) fn dump(value: &Value) -> Vec<u8> {
             payload.push(TYPE_STRING);
             string.with(|bytes| write_string(&mut payload, bytes));
         }
+        Value::Hash(_) | Value::Set(_) | Value::SortedSet(_) | Value::Stream(_) => {
+            if let Some(elements) = Elements::of(value) {
+                payload.push(elements.type_number());
+                elements.write_head(&mut payload);
+                let mut place = Some(0);
+                while let Some(from) = place {
+                    place = elements.write_some(&mut payload, from);
+                }
+            }
+        }
     }
     write_payload_end(&mut payload);
     payload
@@ -274,7 +320,8 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Passing<'_, S> {
 
 impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     fn part(&mut self, part: &SavedPart) -> io::Result<()> {
-        let SavedPart { policies, last_delivery, calendar_ahead_ms, departing, keys } = part;
+        let SavedPart { policies, last_delivery, calendar_ahead_ms, libraries, departing, keys } =
+            part;
         for (name, policy) in policies {
             self.note(&match policy {
                 // No message has come under it yet.
@@ -284,6 +331,11 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         }
         if let Some(ahead_ms) = *calendar_ahead_ms {
             self.note(&Note::Calendar { ahead_ms })?;
+        }
+        for library in libraries {
+            self.out.push(OP_FUNCTION);
+            write_string(self.out, &library.code);
+            self.passing.pass(self.out)?;
         }
         *self.last_delivery = self.last_delivery.or(*last_delivery);
         departing
@@ -310,8 +362,27 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
                 string.with(|bytes| write_string(self.out, bytes));
                 self.passing.pass_if_enough(self.out)?;
             }
+            Some(
+                value @ (Value::Hash(_) | Value::Set(_) | Value::SortedSet(_) | Value::Stream(_)),
+            ) => {
+                if let Some(elements) = Elements::of(value) {
+                    self.elements(saved, elements)?;
+                }
+            }
         }
         self.after_value(saved)
+    }
+
+    /// Adds a value of several elements that is not a list.
+    fn elements(&mut self, saved: &SavedKey, elements: Elements<'_>) -> io::Result<()> {
+        self.head(elements.type_number(), &saved.key, saved.expires_ms);
+        elements.write_head(self.out);
+        let mut place = Some(0);
+        while let Some(from) = place {
+            place = elements.write_some(self.out, from);
+            self.passing.pass_if_enough(self.out)?;
+        }
+        Ok(())
     }
 
     /// Adds the database of a key, and the former policy of its messages.
@@ -341,9 +412,13 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         self.stamps(&list, deliveries().map(|delivery| (delivery.stamp.clone(), 1)))
     }
 
-    /// Adds what follows the value of a key: the expiry of a queue without messages, and pauses.
+    /// Adds what follows the value of a key: counts of a stream, the expiry of a queue without messages, and
+    /// pauses.
     fn after_value(&mut self, saved: &SavedKey) -> io::Result<()> {
         let key = &saved.key;
+        if let Some(stream) = saved.value.as_ref().and_then(Stream::of) {
+            stream::notes(key, stream).try_for_each(|note| self.note(&note))?;
+        }
         let emptied_ms = saved.expires_ms.filter(|_| saved.value.is_none());
         if let Some(unix_ms) = emptied_ms {
             self.note(&Note::EmptiedExpiry { key: key.to_vec(), unix_ms })?;

@@ -5,8 +5,22 @@
 //! encodings. Only this module and those places match on the variants; all other code names the
 //! type it needs, and gets it or [`WrongType`].
 
+mod growth;
+mod hash;
+mod int_set;
+mod set;
+mod sorted_set;
+mod stream;
 mod string;
 
+pub(crate) use growth::Growth;
+pub(crate) use hash::HashValue;
+pub(crate) use set::SetValue;
+pub(crate) use sorted_set::{Set, SortedSet};
+pub(crate) use stream::{
+    AppendError, BlockLimits, Claim, Claimed, Consumer, ConsumerNumber, Delivery, Element, Entry,
+    Group, Keep, NewId, Recipient, Stream, StreamBuilder, StreamId,
+};
 pub(crate) use string::StringValue;
 
 use crate::queue::Queue;
@@ -22,6 +36,14 @@ pub enum Value {
     List(Queue),
     /// Bytes, or a number.
     String(StringValue),
+    /// Fields with values. Never empty.
+    Hash(HashValue),
+    /// Members. Never empty.
+    Set(SetValue),
+    /// Members with scores. Never empty.
+    SortedSet(SortedSet),
+    /// Entries with ids, and groups of consumers.
+    Stream(Stream),
 }
 
 /// The type of a value.
@@ -74,6 +96,15 @@ pub(crate) trait Kind: Default {
     /// calls it in the middle of a command.
     fn share(&mut self) -> Self;
 
+    /// Returns the number of elements; a string counts as one.
+    fn len(&self) -> usize;
+
+    /// Frees some of the elements, if the value is about to be dropped; returns their number. The others may not
+    /// be found afterwards.
+    fn free_part(&mut self) -> usize {
+        std::mem::take(self).len()
+    }
+
     /// Called before each change, with the time of the queue clock in milliseconds.
     fn prepare(&mut self, _queue_ms: i64) {}
 }
@@ -124,6 +155,10 @@ impl Kind for Queue {
         Queue::share(self)
     }
 
+    fn len(&self) -> usize {
+        Queue::len(self)
+    }
+
     #[inline]
     fn prepare(&mut self, queue_ms: i64) {
         // During loading the clock is at zero, and the files say since when messages are ready.
@@ -138,6 +173,10 @@ impl Value {
         match self {
             Value::List(_) => Queue::TYPE,
             Value::String(_) => StringValue::TYPE,
+            Value::Hash(_) => HashValue::TYPE,
+            Value::Set(_) => SetValue::TYPE,
+            Value::SortedSet(_) => SortedSet::TYPE,
+            Value::Stream(_) => Stream::TYPE,
         }
     }
 
@@ -151,6 +190,10 @@ impl Value {
         match self {
             Value::List(queue) => queue.len(),
             Value::String(_) => 1,
+            Value::Hash(hash) => hash.len(),
+            Value::Set(set) => set.len(),
+            Value::SortedSet(set) => set.len(),
+            Value::Stream(stream) => usize::try_from(stream.len()).unwrap_or(usize::MAX),
         }
     }
 
@@ -159,6 +202,10 @@ impl Value {
         match self {
             Value::List(queue) => queue.share().into_value(),
             Value::String(string) => string.share().into_value(),
+            Value::Hash(hash) => hash.share().into_value(),
+            Value::Set(set) => set.share().into_value(),
+            Value::SortedSet(set) => set.share().into_value(),
+            Value::Stream(stream) => stream.share().into_value(),
         }
     }
 
@@ -167,6 +214,34 @@ impl Value {
         match self {
             Value::List(queue) => queue.allocated_bytes(),
             Value::String(string) => string.allocated_bytes(),
+            Value::Hash(hash) => hash.allocated_bytes(),
+            Value::Set(set) => set.allocated_bytes(),
+            Value::SortedSet(set) => set.allocated_bytes(),
+            Value::Stream(stream) => stream.allocated_bytes(),
+        }
+    }
+
+    /// Returns how many allocations freeing it takes, roughly; few of a queue, whose messages are in segments.
+    pub(crate) fn freeing_cost(&self) -> usize {
+        match self {
+            Value::List(_) | Value::String(_) => 1,
+            Value::Hash(hash) => hash.len(),
+            Value::Set(set) => set.len(),
+            Value::SortedSet(set) => set.len(),
+            Value::Stream(stream) => stream.freeing_cost(),
+        }
+    }
+
+    /// Frees some of the elements of a value that is about to be dropped; returns their number, 0 if there were
+    /// none.
+    pub(crate) fn free_part(&mut self) -> usize {
+        match self {
+            Value::List(queue) => queue.free_part(),
+            Value::String(string) => string.free_part(),
+            Value::Hash(hash) => hash.free_part(),
+            Value::Set(set) => set.free_part(),
+            Value::SortedSet(set) => set.free_part(),
+            Value::Stream(stream) => stream.free_part(),
         }
     }
 }

@@ -166,6 +166,10 @@ impl Kind for StringValue {
     fn share(&mut self) -> StringValue {
         self.clone()
     }
+
+    fn len(&self) -> usize {
+        1
+    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn a_base_in_the_format_of_redis_is_loaded() {
         assert_eq!(files(&directory), files_of(damaged));
     }
 
-    let types = files_of(&file("redis_7_types.rdb"));
+    let types = files_of(&file("redis_8_types.rdb"));
     let error = error_of(types.clone());
     assert!(error.contains("is not supported") || error.contains("a function library"), "{error}");
     let directory = MemoryDirectory::with_files(types);

@@ -102,7 +102,7 @@ fn command(dice: &mut Dice, number: usize) -> String {
     let key = |dice: &mut Dice| dice.pick(&["a", "b", "c"]);
     let end = |dice: &mut Dice| dice.pick(&["LEFT", "RIGHT"]);
     let (one, other) = (key(dice), key(dice));
-    let text = match dice.below(28) {
+    let text = match dice.below(31) {
         0..8 => format!("RPUSH {one} {number}-{}", "m".repeat(dice.below(40) as usize)),
         8 => format!("LPUSH {one} {number} {number}"),
         9..12 => format!("LPOP {one}"),
@@ -123,6 +123,9 @@ fn command(dice: &mut Dice, number: usize) -> String {
         24 => format!("SET {one} {number} PX {}", 1 + dice.below(900)),
         25 => format!("INCR {one}\r\nINCRBYFLOAT {other} 0.5"),
         26 => format!("APPEND {one} {number}\r\nGETEX {other} PERSIST"),
+        27 => format!("HSET {one} f{} {number} g {number}\r\nHDEL {other} g", dice.below(9)),
+        28 => format!("SADD {one} {number} m{number}\r\nSPOP {other} {}", dice.below(3)),
+        29 => format!("HINCRBY {one} f1 1\r\nSUNIONSTORE {one} {one} {other}"),
         _ => format!("LSET {one} 0 {number}"),
     };
     text + "\r\n"

@@ -154,6 +154,10 @@ impl Generator {
                 return self.several(1, 3, args, |g| g.random.pick(words::CHANNELS).to_vec());
             }
             "pattern" => self.random.pick(words::PATTERNS).to_vec(),
+            "member" => self.random.pick(words::MEMBERS).to_vec(),
+            "score" => self.random.pick(words::SCORES_OF_MEMBERS).to_vec(),
+            "weight" => self.random.pick(words::WEIGHTS).to_vec(),
+            "bound" => self.random.pick(words::BOUNDS).to_vec(),
             "number" => self.random.pick(words::NUMBERS).to_vec(),
             "name" => self.random.pick(words::NAMES).to_vec(),
             "db" => self.random.pick(words::DATABASES).to_vec(),
@@ -166,6 +170,7 @@ impl Generator {
             "at" => return args.push(Arg::SecondsFromNow(self.far())),
             "at-ms" => return args.push(Arg::MillisecondsFromNow(self.far() * 1000)),
             "payload" => self.random.pick(words::PAYLOADS).to_vec(),
+            "sid" => self.random.pick(words::STREAM_IDS).to_vec(),
             "junk" => self.random.pick(words::JUNK).to_vec(),
             "client" => return args.push(Arg::IdOf(self.random.below(CLIENTS))),
             "address" => return args.push(Arg::AddressOf(self.random.below(CLIENTS))),

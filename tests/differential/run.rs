@@ -45,9 +45,15 @@ struct Client {
     awaited: BTreeSet<Vec<u8>>,
 }
 
-/// Commands after which a key may hold a string.
+/// Commands after which a key may hold a value that is not a list.
 const MAKES_STRINGS: &[&[u8]] = &[
     b"SET",
+    b"ZADD",
+    b"ZINCRBY",
+    b"ZUNIONSTORE",
+    b"ZINTERSTORE",
+    b"ZDIFFSTORE",
+    b"ZRANGESTORE",
     b"GETSET",
     b"SETNX",
     b"SETEX",
@@ -434,7 +440,10 @@ impl Pair {
             for key in KEY_NAMES {
                 let range: [&[u8]; 4] = [b"LRANGE", key, b"0", b"-1"];
                 let ttl: [&[u8]; 2] = [b"TTL", key];
-                for request in [range.as_slice(), &ttl] {
+                let members: [&[u8]; 5] = [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"];
+                let hash: [&[u8]; 2] = [b"HGETALL", key];
+                let set: [&[u8]; 2] = [b"SMEMBERS", key];
+                for request in [range.as_slice(), &ttl, &members, &hash, &set] {
                     let theirs = self.theirs.ask(request)?;
                     let ours = self.ours.ask(request)?;
                     let mut tolerance = Tolerance::default();

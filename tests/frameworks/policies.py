@@ -47,7 +47,7 @@ def celery_jobs_that_nobody_does_in_time_become_dead_letters(bench):
     wait_until("they are late", lambda: client.llen("celery-late") == 10, PATIENCE_S)
     assert client.llen("celery") == 0
     # Somebody looks at them, and decides that they are to be done after all.
-    client.execute_command("QUEUE", "POLICY", "DELETE", "late")
+    client.execute_command("QUEUE", "POLICY", "DEL", "late")
     moved = client.execute_command("QUEUE", "MOVE", "celery-late", "celery", "COUNT", 10)
     assert moved == 10, moved
     bench.start_worker()

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createAdapter } from "@socket.io/redis-streams-adapter";
 import { createAdapter as createPubSubAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";
@@ -27,6 +28,10 @@ async function joins(adapters, isRecovered) {
   const clients = servers.map(({ address }) => io(address, { transports: ["websocket"], reconnectionDelay: 50 }));
   await Promise.all(clients.map((client) => heard(client, "connect")));
   await clients[1].emitWithAck("join", "room");
+  // A server hears only what is said after it has begun to listen.
+  for (const { server } of servers) {
+    while ((await server.of("/").adapter.serverCount()) < 2) await sleep(20);
+  }
 
   // A server's messages reach the clients of the other.
   const all = clients.map((client) => heard(client, "news"));

@@ -1,12 +1,33 @@
 //! Data in the RDB format in pieces of any size is read as the whole is, or refused with the same error.
 
-use tidegate::rdb::{Place, RdbError, Reader, Sink, ValueType};
+use tidegate::rdb::{Place, RdbError, Reader, Sink, StreamPart, ValueType};
 
 /// What was read, in a form that can be compared.
 #[derive(Debug, Default, PartialEq)]
 struct Content(Vec<(Option<Place>, Vec<u8>)>);
 
 impl Sink for Content {
+    fn stream(&mut self, place: &Place, part: StreamPart<'_>) -> Result<(), String> {
+        self.0.push((Some(place.clone()), format!("{part:?}").into()));
+        Ok(())
+    }
+
+    fn begin_sorted_set(&mut self, place: &Place) -> Result<(), String> {
+        self.0.push((Some(place.clone()), b"{".to_vec()));
+        Ok(())
+    }
+
+    fn scored_member(&mut self, _: &Place, member: &[u8], score: f64) -> Result<(), String> {
+        assert!(!score.is_nan());
+        self.0.push((None, [&score.to_le_bytes(), member].concat()));
+        if member == b"refuse" { Err("refused".into()) } else { Ok(()) }
+    }
+
+    fn end_sorted_set(&mut self, _: &Place) -> Result<(), String> {
+        self.0.push((None, b"}".to_vec()));
+        Ok(())
+    }
+
     fn aux(&mut self, _: u64, name: &[u8], value: &[u8]) -> Result<(), String> {
         self.0.push((None, [name, b"=", value].concat()));
         Ok(())
@@ -29,6 +50,36 @@ impl Sink for Content {
 
     fn end_list(&mut self, _: &Place) -> Result<(), String> {
         self.0.push((None, b"]".to_vec()));
+        Ok(())
+    }
+
+    fn begin_set(&mut self, place: &Place) -> Result<(), String> {
+        self.0.push((Some(place.clone()), b"(".to_vec()));
+        Ok(())
+    }
+
+    fn member(&mut self, _: &Place, member: &[u8]) -> Result<(), String> {
+        self.0.push((None, member.to_vec()));
+        Ok(())
+    }
+
+    fn end_set(&mut self, _: &Place) -> Result<(), String> {
+        self.0.push((None, b")".to_vec()));
+        Ok(())
+    }
+
+    fn begin_hash(&mut self, place: &Place) -> Result<(), String> {
+        self.0.push((Some(place.clone()), b"{".to_vec()));
+        Ok(())
+    }
+
+    fn field(&mut self, _: &Place, field: &[u8], value: &[u8]) -> Result<(), String> {
+        self.0.push((None, [field, b"=", value].concat()));
+        Ok(())
+    }
+
+    fn end_hash(&mut self, _: &Place) -> Result<(), String> {
+        self.0.push((None, b"}".to_vec()));
         Ok(())
     }
 

@@ -120,6 +120,19 @@ pub fn as_commands(file: &[u8]) -> Vec<u8> {
                 write_command(&mut commands, [&b"SET"[..], &key, &value]);
                 expire(&mut commands, &key, expiry.take());
             }
+            what @ (2 | 4) => {
+                let (key, count) = (rest.string(), rest.length());
+                assert!(count > 0, "an empty set or hash");
+                let (command, strings) =
+                    if what == 2 { (&b"SADD"[..], count) } else { (&b"HSET"[..], 2 * count) };
+                let elements: Vec<Vec<u8>> = (0..strings).map(|_| rest.string()).collect();
+                for some in elements.chunks(ELEMENTS_PER_COMMAND) {
+                    let words: Vec<&[u8]> =
+                        [command, &key].into_iter().chain(some.iter().map(Vec::as_slice)).collect();
+                    write_command(&mut commands, words.iter().copied());
+                }
+                expire(&mut commands, &key, expiry.take());
+            }
             14 => {
                 let key = rest.string();
                 let ziplists: Vec<Vec<u8>> = (0..rest.length()).map(|_| rest.string()).collect();
@@ -133,9 +146,30 @@ pub fn as_commands(file: &[u8]) -> Vec<u8> {
                 }
                 expire(&mut commands, &key, expiry.take());
             }
+            5 => {
+                let key = rest.string();
+                let members: Vec<[Vec<u8>; 2]> = (0..rest.length())
+                    .map(|_| {
+                        let member = rest.string();
+                        let score = rest.take(8).try_into().expect("eight");
+                        [f64::from_le_bytes(score).to_string().into_bytes(), member]
+                    })
+                    .collect();
+                assert!(!members.is_empty(), "an empty sorted set");
+                for some in members.chunks(ELEMENTS_PER_COMMAND) {
+                    let words = [&b"ZADD"[..], &key].into_iter();
+                    let words: Vec<&[u8]> =
+                        words.chain(some.iter().flatten().map(Vec::as_slice)).collect();
+                    write_command(&mut commands, words.iter().copied());
+                }
+                expire(&mut commands, &key, expiry.take());
+            }
             other => panic!("an opcode or type that is never written: {other}"),
         }
-        assert!(expiry.is_none() || matches!(rest.0.first(), Some(0 | 14)), "an expiry of nothing");
+        assert!(
+            expiry.is_none() || matches!(rest.0.first(), Some(0 | 2 | 4 | 5 | 14)),
+            "an expiry of nothing"
+        );
     }
     assert!(rest.0.is_empty(), "bytes behind the end");
     commands

@@ -72,6 +72,32 @@ fn a_full_sync_brings_what_was_there() {
 }
 
 #[test]
+fn a_large_hash_and_set_are_sent_in_pieces() {
+    let mut net = Net::new(2, "");
+    let client = net.client(0);
+    for block in 0..40 {
+        let numbers = || (500 * block..500 * block + 500).map(|number: u32| number.to_string());
+        let pairs = numbers().map(|number| format!("f{number} {}", "v".repeat(60)));
+        net.call(0, client, &format!("HSET h {}", pairs.collect::<Vec<_>>().join(" ")));
+        let members = numbers().map(|number| format!("{number}{}", "m".repeat(60)));
+        net.call(0, client, &format!("SADD s {}", members.collect::<Vec<_>>().join(" ")));
+    }
+    let replica = net.client(1);
+    net.call(1, replica, "REPLICAOF node 1");
+    let mut largest = 0;
+    for number in 0..100 {
+        let before = net.in_flight();
+        net.round(10);
+        largest = largest.max(net.in_flight().saturating_sub(before));
+        net.call(0, client, &format!("HSET h f{number} changed"));
+        net.call(0, client, "SPOP s 3");
+    }
+    net.settle();
+    net.assert_equal(0, 1, "afterwards");
+    assert!(largest < 1_000_000, "{largest} bytes in a turn");
+}
+
+#[test]
 fn a_large_queue_is_sent_in_pieces() {
     let mut net = Net::new(2, "");
     let client = net.client(0);
@@ -155,6 +181,33 @@ fn a_stream_continues_in_its_database() {
     net.assert_equal(1, 2, "after the promotion");
     assert_eq!(net.info(1, "sync_full").as_deref(), Some("0"), "it continues");
     assert_eq!(net.data(2).0.len(), 1);
+}
+
+#[test]
+fn a_transaction_has_a_limit() {
+    let mut net = Net::new(2, "replica-transaction-limit 1mb");
+    let (client, replica) = (net.client(0), net.client(1));
+    net.call(1, replica, "REPLICAOF node 1");
+    net.settle();
+    let transaction = |net: &mut Net, pushes: usize| {
+        net.call(0, client, "MULTI");
+        (0..pushes)
+            .for_each(|_| drop(net.call(0, client, &format!("RPUSH q {}", "x".repeat(60_000)))));
+        assert!(net.call(0, client, "EXEC").starts_with(&format!("*{pushes}\r\n")));
+        (0..20).for_each(|_| net.round(100));
+    };
+    transaction(&mut net, 10);
+    net.assert_equal(0, 1, "a smaller one");
+    transaction(&mut net, 20);
+    let stopped = net.info(1, "master_link_stopped").unwrap_or_default();
+    assert!(stopped.contains("replica-transaction-limit"), "{stopped}");
+    assert_eq!(net.call(1, replica, "LLEN q"), ":10\r\n", "the data stays as it was");
+    // With another limit it follows again.
+    net.call(1, replica, "CONFIG SET replica-transaction-limit 2mb");
+    net.call(1, replica, "REPLICAOF NO ONE");
+    net.call(1, replica, "REPLICAOF node 1");
+    net.settle();
+    net.assert_equal(0, 1, "after a full sync");
 }
 
 #[test]

@@ -332,7 +332,10 @@ fn take_reply(text: &str) -> Option<(Vec<String>, String)> {
                 (0..count.parse::<i64>().ok()?).try_for_each(|_| lines_of(lines, reply))
             }
             ("$", "-1") => Some(()),
-            ("$", _) => Some(reply.push(lines.next()?.to_owned())),
+            ("$", _) => {
+                reply.push(lines.next()?.to_owned());
+                Some(())
+            }
             _ => Some(()),
         }
     }

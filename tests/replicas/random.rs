@@ -19,7 +19,7 @@ fn command(dice: &mut Rng) -> String {
     let keys = ["a", "b", "c", "safe:1", "safe:2", "short:1", "bounded:1", "late:1", "dead"];
     let (key, other) = (dice.pick(&keys), dice.pick(&keys));
     let value = "v".repeat(dice.below(40) + 1) + &dice.below(1000).to_string();
-    match dice.below(24) {
+    match dice.below(30) {
         0..6 => format!("RPUSH {key} {value} x{value}"),
         6 => format!("LPUSH {key} {value}"),
         7..9 => format!("LPOP {key}"),
@@ -38,6 +38,21 @@ fn command(dice: &mut Rng) -> String {
         21 => format!("QUEUE ACK {key} ALL"),
         22 if dice.below(12) == 0 => dice.pick(&["SWAPDB 0 1", "FLUSHDB", "FLUSHALL"]).to_string(),
         22 => format!("PUBLISH news {value}"),
+        23 => format!("HSET h{} f{} {value} n {}", dice.below(3), dice.below(300), dice.below(9)),
+        24 => format!(
+            "HINCRBYFLOAT h{} n 0.{}\r\nHDEL h0 f{}",
+            dice.below(3),
+            dice.below(99),
+            dice.below(300)
+        ),
+        25 => format!("SADD t{} {} {} {value}", dice.below(3), dice.below(300), dice.below(300)),
+        26 => format!("SPOP t{} {}", dice.below(3), [1, 2, 70, 999][dice.below(4)]),
+        27 => format!(
+            "{} t{} t0 t1",
+            dice.pick(&["SUNIONSTORE", "SDIFFSTORE", "SINTERSTORE"]),
+            dice.below(3)
+        ),
+        28 => format!("SMOVE t0 t1 {}\r\nSPOP t0", dice.below(300)),
         _ => format!("QUEUE PAUSE {key}\r\nQUEUE RESUME {key}"),
     }
 }

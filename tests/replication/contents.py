@@ -33,9 +33,15 @@ def entries(client, db, keys):
 
 
 def read_request(kind, key):
-    if kind == b"list":
-        return ("LRANGE", key, 0, -1)
-    return ("GET", key) if kind == b"string" else ("TYPE", key)
+    reads = {
+        b"list": ("LRANGE", key, 0, -1),
+        b"string": ("GET", key),
+        b"hash": ("HGETALL", key),
+        b"set": ("SMEMBERS", key),
+        b"zset": ("ZRANGE", key, 0, -1, "WITHSCORES"),
+        b"stream": ("XINFO", "STREAM", key, "FULL", "COUNT", 0),
+    }
+    return reads.get(kind, ("TYPE", key))
 
 
 def ask_each(client, requests):
@@ -45,7 +51,28 @@ def ask_each(client, requests):
     return pipeline.execute()
 
 
+# What servers count in their own way.
+OWN_FIELDS = [b"radix-tree-keys", b"radix-tree-nodes", b"active-time", b"lag", b"entries-read"]
+
+
+def plain(value):
+    """A reply as a list of lists and bytes, in an order of its own if it has none."""
+    if isinstance(value, dict):
+        fields = [(key, plain(one)) for key, one in value.items() if key not in OWN_FIELDS]
+        return sorted(fields, key=repr)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value
+
+
 def short(value):
+    if isinstance(value, (dict, set, frozenset, tuple)) or (
+        isinstance(value, list) and any(not isinstance(one, bytes) for one in value)
+    ):
+        text = repr(plain(value))
+        return text if len(text) <= LONG_BYTES else f"{len(text)} letters, {hashlib.sha256(text.encode()).hexdigest()}"
     if isinstance(value, list):
         if len(value) <= 10:
             return [short(element) for element in value]

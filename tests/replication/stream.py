@@ -124,12 +124,88 @@ def transactions(client):
         transaction.execute()
 
 
+def hashes_and_sets(client):
+    client.hset("hash", mapping={f"field {number}": number for number in range(300)})
+    client.hset("small hash", "f", "1")
+    client.hsetnx("small hash", "f", "2")
+    client.hincrby("small hash", "n", 5)
+    client.hincrbyfloat("small hash", "float", 0.1)
+    client.hincrbyfloat("small hash", "float", 0.2)
+    client.hdel("hash", "field 1", "none")
+    client.hset("emptied hash", "f", "v")
+    client.hdel("emptied hash", "f")
+    client.sadd("set", *range(50), "x", "y")
+    client.sadd("letters", *[f"member {number}" for number in range(500)])
+    client.srem("set", 3, "none")
+    client.spop("set")
+    client.spop("letters", 20)
+    client.spop("set", 1000)
+    client.sadd("set", 1, 2, 3)
+    client.smove("set", "other set", 2)
+    client.sinterstore("inter", "set", "letters")
+    client.sunionstore("union", "set", "other set")
+    client.sdiffstore("diff", "letters", "set")
+
+
+def sorted_sets(client):
+    client.zadd("zset", {f"member {number}": number / 7 for number in range(300)})
+    client.zadd("zset", {"a": 1.5, "b": float("inf"), "c": float("-inf"), "d": 7355971298705408})
+    client.zadd("zset", {"a": 2, "e": 5}, gt=True, ch=True)
+    client.zadd("zset", {"a": 0.1}, incr=True)
+    client.zincrby("zset", 0.2, "a")
+    client.zrem("zset", "member 5", "none")
+    client.zpopmin("zset", 2)
+    client.zpopmax("zset")
+    client.bzpopmin(["none", "zset"], 1)
+    client.zmpop(2, ["none", "zset"], max=True, count=3)
+    client.zremrangebyscore("zset", 3, "(4")
+    client.zremrangebyrank("zset", 0, 1)
+    client.zadd("same", {"a": 0, "b": 0, "c": 0})
+    client.zremrangebylex("same", "[b", "(c")
+    client.zunionstore("zunion", {"zset": 2, "same": 0.5}, aggregate="MAX")
+    client.zinterstore("zinter", ["zset", "zunion"])
+    client.zdiffstore("zdiff", ["zset", "same"])
+    client.zrangestore("ranged", "zset", 0, 5)
+
+
+def streams(client):
+    for number in range(250):
+        client.xadd("stream", {"number": number, "text": "x" * (number % 40)})
+    client.xadd("stream", {"f": "v"}, maxlen=200, approximate=True)
+    client.xadd("stream", {"f": "v"}, maxlen=150, approximate=False)
+    client.xadd("stream", {"f": "v"}, nomkstream=True)
+    ids = [entry for entry, _ in client.xrange("stream", count=60)]
+    client.xdel("stream", ids[0], ids[50])
+    client.xgroup_create("stream", "group", id="0")
+    client.xgroup_create("made", "group", id="$", mkstream=True)
+    client.xreadgroup("group", "one", {"stream": ">"}, count=30)
+    client.xreadgroup("group", "two", {"stream": ">"}, count=10)
+    client.xreadgroup("group", "three", {"stream": ">"}, count=5, noack=True)
+    client.xack("stream", "group", *ids[1:10])
+    client.xclaim("stream", "group", "two", 0, ids[12:15])
+    client.xautoclaim("stream", "group", "four", 0, count=5)
+    client.xgroup_createconsumer("stream", "group", "idle")
+    client.xgroup_delconsumer("stream", "group", "two")
+    client.xgroup_create("stream", "gone", id="0")
+    client.xgroup_destroy("stream", "gone")
+    client.xgroup_setid("stream", "group", ids[55])
+    client.xtrim("stream", minid=ids[20], approximate=False)
+    client.execute_command("XSETID", "made", "5-5")
+
+
+def scripts(client):
+    client.eval("redis.call('SET', KEYS[1], ARGV[1]); redis.call('RPUSH', 'by script', 1, 2); return 1", 1, "scripted", "x")
+    client.eval("redis.call('DEL', 'scripted'); redis.pcall('LPUSH', 'text', 1); redis.call('INCR', 'n')", 0)
+
+
 def flushall(client):
     client.flushall()
     client.rpush("after flushall", "x")
 
 
-STEPS = [lists, strings, keys_and_expiry, databases, transactions, flushall, lists, strings]
+OTHER_TYPES = [hashes_and_sets, sorted_sets, streams, scripts]
+STEPS = [lists, strings, *OTHER_TYPES, keys_and_expiry, databases, transactions, flushall, lists, strings]
+STEPS += OTHER_TYPES
 
 
 def every_command(bench, primary_program, replica_program):

@@ -84,7 +84,9 @@ fn requests(dice: &mut Dice, drawn: &mut Drawn, number: usize) -> Vec<String> {
     let key = |dice: &mut Dice| ["a", "a", "b", "c"][dice.below(4) as usize];
     let (one, other) = (key(dice), key(dice));
     let string = ["s", "t", one][dice.below(3) as usize];
-    let request = match dice.below(37) {
+    let hash = ["h", "i", one][dice.below(3) as usize];
+    let set = ["v", "w", one][dice.below(3) as usize];
+    let request = match dice.below(52) {
         0..4 => format!("RPUSH {one} {number} {number}x {}", number / 2),
         4 => format!("LPUSH {one} {number}l"),
         // More than a command has, and more than a turn hands over.
@@ -130,6 +132,36 @@ fn requests(dice: &mut Dice, drawn: &mut Drawn, number: usize) -> Vec<String> {
         }
         34 => format!("QUEUE RESUME {one}"),
         35 if dice.below(3) == 0 => format!("QUEUE PURGE {one} READY INFLIGHT DELAYED"),
+        37 => format!("HSET {hash} f{number} {number} same {number}x large {}", "v".repeat(300)),
+        // More than are packed into one segment.
+        38 if dice.below(2) == 0 => {
+            let all: Vec<String> = (0..200).map(|n| format!("f{n} {number}-{n}")).collect();
+            format!("HSET {hash} {}", all.join(" "))
+        }
+        38 => format!("HSET {hash} {number} {}", "w".repeat(dice.below(90_000) as usize)),
+        39 => format!("HDEL {hash} f{} same", number / 2),
+        40 => format!("HINCRBY {hash} n {}", dice.below(1_000)),
+        41 => format!("SADD {set} {number} {} {}", number / 2, 7_000 * number),
+        42 => format!("SADD {set} {number}x {}", "m".repeat(dice.below(1_000) as usize)),
+        43 => {
+            let all: Vec<String> = (0..600).map(|n| format!("{}", n * number)).collect();
+            format!("SADD {set} {}", all.join(" "))
+        }
+        44 => format!("SPOP {set} {}", [1, 1, 2, 300][dice.below(4) as usize]),
+        45 => format!("SDIFFSTORE {set} v w"),
+        46 if dice.below(2) == 0 => format!("PEXPIRE {hash} {}", 1 + dice.below(90_000)),
+        46 => format!("SUNIONSTORE {set} v w"),
+        47 => format!("ZADD z {}.5 {} {number} m", dice.below(50), dice.below(300)),
+        // More than a command has, and more than one leaf.
+        48 => {
+            let all: Vec<String> = (0..200).map(|n| format!("{} m{n}", dice.below(90))).collect();
+            format!("ZADD {} {}", ["z", "y"][dice.below(2) as usize], all.join(" "))
+        }
+        49 => format!("ZADD {one} {number} {number}"),
+        50 => ["ZPOPMIN z 20", "ZPOPMAX y", "ZINCRBY y 1 m7", "ZUNIONSTORE u 2 y z"]
+            [dice.below(4) as usize]
+            .into(),
+        51 => format!("ZREMRANGEBYSCORE z {0} ({0}5", dice.below(9)),
         _ => "RESET".into(),
     };
     // An empty word has to be quoted.
@@ -173,8 +205,15 @@ pub fn keys(broker: &mut Broker, now: Now) -> String {
     let mut told = String::new();
     for db in 0..2 {
         told += &ask(broker, id, &format!("SELECT {db}"), now);
-        for key in ["a", "b", "c", "s", "t", "n"] {
+        for key in ["a", "b", "c", "s", "t", "n", "h", "i", "v", "w"] {
+            let of_type = ask(broker, id, &format!("TYPE {key}"), now);
             for what in ["TYPE", "PEXPIRETIME", "OBJECT ENCODING", "DEBUG DIGEST-VALUE"] {
+                // What was large once may be small when it is loaded, as in Redis.
+                if what == "OBJECT ENCODING"
+                    && ["+hash", "+set"].iter().any(|it| of_type.starts_with(it))
+                {
+                    continue;
+                }
                 told +=
                     &format!("{what} {key}: {}\n", ask(broker, id, &format!("{what} {key}"), now));
             }

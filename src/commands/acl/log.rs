@@ -35,7 +35,7 @@ fn write_entry(reply: &mut Output, entry: &LogEntry, now_ms: u64) {
     reply.bulk(b"reason");
     reply.bulk(denial.subject.name().as_bytes());
     reply.bulk(b"context");
-    reply.bulk(if denial.is_in_transaction { b"multi" } else { b"toplevel" });
+    reply.bulk(denial.context.name().as_bytes());
     reply.bulk(b"object");
     reply.bulk(&denial.object);
     reply.bulk(b"username");

@@ -1,13 +1,18 @@
 //! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, equal to redis-server's for the same values.
 
-use super::sha1::sha1;
 use crate::keyspace::{DbIndex, Keyspace, Value};
+use crate::sha1::sha1;
+use crate::value::StreamId;
 
 pub(super) type Digest = [u8; 20];
 
 /// Redis' numbers of the types, which are part of each value's signature.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
+const SET: u32 = 2;
+const SORTED_SET: u32 = 3;
+const HASH: u32 = 4;
+const STREAM: u32 = 6;
 
 /// Returns the digest in hexadecimal digits.
 pub(super) fn shown(digest: &Digest) -> String {
@@ -54,9 +59,61 @@ fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
             mix(digest, &LIST.to_be_bytes());
             list.iter().for_each(|message| mix(digest, message));
         }
+        Value::Set(set) => {
+            mix(digest, &SET.to_be_bytes());
+            set.iter().for_each(|member| member.with(|member| add(digest, member)));
+        }
+        Value::Hash(hash) => {
+            mix(digest, &HASH.to_be_bytes());
+            for (field, value) in hash.iter() {
+                let mut own = Digest::default();
+                field.with(|field| mix(&mut own, field));
+                value.with(|value| mix(&mut own, value));
+                add(digest, &own);
+            }
+        }
+        Value::SortedSet(set) => {
+            mix(digest, &SORTED_SET.to_be_bytes());
+            for (score, member) in set.iter() {
+                let mut own = Digest::default();
+                mix(&mut own, member);
+                mix(&mut own, seventeen_digits(score).as_bytes());
+                add(digest, &own);
+            }
+        }
+        Value::Stream(stream) => {
+            mix(digest, &STREAM.to_be_bytes());
+            for entry in stream.range(StreamId::MIN, StreamId::MAX) {
+                mix(digest, format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                for part in entry.fields.flat_map(|(name, value)| [name, value]) {
+                    part.with(|bytes| mix(digest, bytes));
+                }
+            }
+        }
     }
     if expires {
         add(digest, b"!!expire!!");
+    }
+}
+
+/// Returns a number as C's `%.17g` shows it: with 17 digits, but without zeros at the end.
+fn seventeen_digits(number: f64) -> String {
+    if !number.is_finite() || number == 0.0 {
+        return if number == 0.0 { "0".into() } else { number.to_string() };
+    }
+    let text = format!("{number:.16e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let cut = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    match usize::try_from(16 - exponent) {
+        Ok(places) if exponent >= -4 => {
+            let text = format!("{number:.places$}");
+            if places > 0 { cut(&text) } else { text }
+        }
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", cut(digits), exponent.abs())
+        }
     }
 }
 
@@ -71,4 +128,28 @@ fn add(digest: &mut Digest, text: &[u8]) {
 fn mix(digest: &mut Digest, text: &[u8]) {
     add(digest, text);
     *digest = sha1(digest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seventeen_digits;
+
+    #[test]
+    fn numbers_are_shown_as_c_does() {
+        for (number, expected) in [
+            (0.1, "0.10000000000000001"),
+            (-1.5, "-1.5"),
+            (100.0, "100"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (0.0001, "0.0001"),
+            (1e-5, "1.0000000000000001e-05"),
+            (1.234e-5, "1.234e-05"),
+            (-1e300, "-1.0000000000000001e+300"),
+            (-0.0, "0"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(seventeen_digits(number), expected);
+        }
+    }
 }

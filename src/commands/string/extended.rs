@@ -18,17 +18,18 @@ const TEXT_BYTES_MAX: usize = 5 * 1024;
 
 /// A finite number `significand * 2^exponent`, or an infinity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Extended {
+pub(in crate::commands) enum Extended {
     Finite { significand: BigInt, exponent: i64 },
     Infinite,
 }
 
 impl Extended {
-    pub(super) const ZERO: Extended = Extended::Finite { significand: BigInt::ZERO, exponent: 0 };
+    pub(in crate::commands) const ZERO: Extended =
+        Extended::Finite { significand: BigInt::ZERO, exponent: 0 };
 
     /// Parses a number as C's `strtold` does, but without spaces; none if it is not a number, too
     /// large, or too small to differ from zero.
-    pub(super) fn parse(text: &[u8]) -> Option<Extended> {
+    pub(in crate::commands) fn parse(text: &[u8]) -> Option<Extended> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX)?;
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let lower = unsigned.to_ascii_lowercase();
@@ -54,7 +55,7 @@ impl Extended {
     }
 
     /// Returns the rounded sum; none if it is NaN or infinite.
-    pub(super) fn plus(&self, other: &Extended) -> Option<Extended> {
+    pub(in crate::commands) fn plus(&self, other: &Extended) -> Option<Extended> {
         let (
             Extended::Finite { significand, exponent },
             Extended::Finite { significand: other, exponent: other_exponent },
@@ -70,7 +71,7 @@ impl Extended {
     }
 
     /// Formats the number with at most 17 decimals, without trailing zeros.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::commands) fn shown(&self) -> String {
         const DECIMALS: usize = 17;
         let Extended::Finite { significand, exponent } = self else { return "inf".to_string() };
         let scaled = significand.magnitude() * BigUint::from(10_u32).pow(DECIMALS as u32);

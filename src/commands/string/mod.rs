@@ -17,6 +17,8 @@ mod lcs;
 mod number;
 mod set;
 
+pub(super) use extended::Extended;
+
 pub(super) use edit::COMMANDS as EDIT;
 pub(super) use get::COMMANDS as GET;
 pub(super) use lcs::COMMANDS as LCS;

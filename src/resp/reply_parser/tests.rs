@@ -1,5 +1,5 @@
 use super::*;
-use crate::resp::{Output, Protocol};
+use crate::resp::{DoubleBuffer, Output, Protocol};
 use proptest::prelude::*;
 
 /// Everything the encoder can write.
@@ -86,7 +86,7 @@ fn write(output: &mut Output, reply: &Reply) {
 /// The same reply in version 2.
 fn in_version_2(reply: Reply) -> Reply {
     match reply {
-        Reply::Double(number) => Reply::Bulk(number.to_string().into_bytes()),
+        Reply::Double(number) => Reply::Bulk(DoubleBuffer::default().format(number).to_vec()),
         Reply::Verbatim(text) => Reply::Bulk(text),
         Reply::Array(items) | Reply::Set(items) | Reply::Push(items) => {
             Reply::Array(items.into_iter().map(in_version_2).collect())

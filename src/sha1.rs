@@ -1,7 +1,7 @@
-//! SHA-1 (RFC 3174), only for the signatures of DEBUG DIGEST, which protect nothing.
+//! SHA-1 (RFC 3174), for the names of scripts and the signatures of DEBUG DIGEST, which protect nothing.
 
 /// Returns the digest of a text.
-pub(super) fn sha1(text: &[u8]) -> [u8; 20] {
+pub(crate) fn sha1(text: &[u8]) -> [u8; 20] {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let (blocks, rest) = text.as_chunks::<64>();
     blocks.iter().for_each(|block| add_block(&mut state, block));

@@ -1,0 +1,38 @@
+//! The Lua interpreter of scripts, which knows neither the state nor the commands of the broker.
+//!
+//! | module | responsibility |
+//! |---|---|
+//! | `interpreter` | compiling and running, in the sandbox of `prelude.lua` |
+//! | `running`, `watch` | what a running script asks of the broker; the look at the clock |
+//! | `reply`, `returned` | replies of commands as values of Lua, and what a script returns as a reply |
+//! | `raised`, `failure` | errors raised in Rust; the error reply of a script that failed |
+//! | `api` | the functions of `redis` that ask nothing of the broker |
+//! | `libraries`, `params`, `number_text` | `cjson`, `cmsgpack`, `struct`, `bit`; arguments; numbers as text |
+//! | `cache`, `flags` | compiled scripts by name; the properties in their first line |
+//! | `functions` | loaded libraries of functions |
+//! | `state` | all of this that lasts beyond a script |
+//!
+//! Lua itself is C code, and the only unsafe code that clients can give input to. What protects it is in
+//! `docs/scripting.md`.
+
+mod api;
+mod cache;
+mod failure;
+pub(crate) mod flags;
+mod functions;
+mod interpreter;
+mod libraries;
+mod number_text;
+mod params;
+mod raised;
+mod reply;
+mod returned;
+mod running;
+mod state;
+mod watch;
+
+pub(crate) use cache::{Script, ScriptCache, ScriptName};
+pub(crate) use functions::{Functions, LoadedLibraries, load_library};
+pub(crate) use interpreter::{Compiled, Inputs, Interpreter, Passing};
+pub(crate) use running::Commands;
+pub(crate) use state::Scripting;
