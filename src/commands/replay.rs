@@ -9,7 +9,7 @@ use crate::engine::look_up::look_up;
 use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};
 use crate::keyspace::DbIndex;
 use crate::queueing::{self, Queues};
-use crate::resp::{Output, Request, parse_integer};
+use crate::resp::{Output, OwnedRequest, Request, parse_integer};
 use crate::state::State;
 
 /// Where a command comes from, and the time for those that count from it.
@@ -26,6 +26,18 @@ impl Source {
     }
 }
 
+/// Redis 8 records HINCRBYFLOAT as an HSETEX that keeps the expiry of its field. Fields have none here.
+fn as_hset(request: &Request<'_>) -> Option<OwnedRequest> {
+    let is = |at: usize, word: &str| {
+        request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if !is(0, "hsetex") || !is(2, "keepttl") || !is(3, "fields") {
+        return None;
+    }
+    let start = [&b"HSET"[..], request.get(1)?];
+    Some(OwnedRequest::from_args(start.into_iter().chain(request.args_from(5))))
+}
+
 /// Runs one command in `db`, which a SELECT changes. Leaves `reply` empty.
 ///
 /// Accepts only commands that change data, and SELECT, MULTI, EXEC and notes.
@@ -37,6 +49,8 @@ pub(crate) fn replay(
     reply: &mut Output,
     source: Source,
 ) -> Result<(), CommandError> {
+    let plain = as_hset(request);
+    let request = &plain.as_ref().map_or(*request, OwnedRequest::as_request);
     let found = look_up(table, request)?;
     state.keyspace.take_recorded_stream();
     match found.command.name {

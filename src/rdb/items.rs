@@ -191,17 +191,7 @@ impl Items {
                 sink.aux(self.place.db, &self.place.key, value).map_err(Problem::Refused)?;
                 self.state = State::Between;
             }
-            &mut State::Key(value_type) => {
-                let key = self.buffers.string(&mut cursor)?;
-                self.place.key.clear();
-                self.place.key.extend_from_slice(key);
-                self.begin_value(value_type);
-                if let State::LeftOut(..) = self.state
-                    && !self.leaves_out
-                {
-                    return Err(Problem::UnsupportedType(value_type).into());
-                }
-            }
+            &mut State::Key(value_type) => self.key(value_type, &mut cursor)?,
             State::String => {
                 let value = self.buffers.string(&mut cursor)?;
                 sink.string(&self.place, value).map_err(Problem::Refused)?;
@@ -246,19 +236,37 @@ impl Items {
                 sink.function(code).map_err(Problem::Refused)?;
                 self.state = State::Between;
             }
-            State::Checksum => {
-                let found = u64::from_le_bytes(cursor.array::<CHECKSUM_BYTES>()?);
-                let expected = self.checksum.value();
-                // Zero: the writer was told not to compute it.
-                if found != 0 && found != expected {
-                    return Err(Problem::Checksum { expected, found }.into());
-                }
-                self.state = State::End;
-            }
+            State::Checksum => self.check_sum(&mut cursor)?,
             State::End => {}
         }
         self.at += cursor.at() as u64;
         Ok(cursor.at())
+    }
+
+    /// Takes a key, before a value of this type.
+    fn key(&mut self, value_type: ValueType, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let key = self.buffers.string(cursor)?;
+        self.place.key.clear();
+        self.place.key.extend_from_slice(key);
+        self.begin_value(value_type);
+        if let State::LeftOut(..) = self.state
+            && !self.leaves_out
+        {
+            return Err(Problem::UnsupportedType(value_type).into());
+        }
+        Ok(())
+    }
+
+    /// Takes the checksum, which ends the file.
+    fn check_sum(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        let found = u64::from_le_bytes(cursor.array::<CHECKSUM_BYTES>()?);
+        let expected = self.checksum.value();
+        // Zero: the writer was told not to compute it.
+        if found != 0 && found != expected {
+            return Err(Problem::Checksum { expected, found }.into());
+        }
+        self.state = State::End;
+        Ok(())
     }
 
     /// Takes the beginning of a file.

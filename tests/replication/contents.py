@@ -27,6 +27,8 @@ def entries(client, db, keys):
     values = ask_each(client, reads)
     expiries = ask_each(client, [("PEXPIRETIME", key) for key in keys])
     for key, kind, value, expiry in zip(keys, types, values, expiries):
+        if kind == b"zset":
+            value = repr(exact(value)).encode()
         # One that has expired meanwhile is no key.
         if expiry != -2:
             yield (db, key), (kind, short(value), expiry)
@@ -52,7 +54,7 @@ def ask_each(client, requests):
 
 
 # What servers count in their own way.
-OWN_FIELDS = [b"radix-tree-keys", b"radix-tree-nodes", b"active-time", b"lag", b"entries-read"]
+OWN_FIELDS = [b"radix-tree-keys", b"radix-tree-nodes", b"active-time", b"lag", b"entries-read", b"seen-time"]
 
 
 def plain(value):
@@ -63,8 +65,20 @@ def plain(value):
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        kept, words = [], iter(value)
+        for word in words:
+            if word in OWN_FIELDS:
+                # The value stands behind it.
+                next(words, None)
+            else:
+                kept.append(plain(word))
+        return kept
     return value
+
+
+def exact(scored):
+    """Members and scores. Servers write the same score in different ways."""
+    return [repr(float(word)) if at % 2 else repr(word) for at, word in enumerate(scored)]
 
 
 def short(value):
