@@ -2,4 +2,4 @@
 
 /// What the broker keeps for scripts: nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Scripting;
+pub(crate) struct Scripting {}
