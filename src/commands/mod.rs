@@ -27,6 +27,7 @@ mod keys;
 mod latency;
 mod list;
 pub(crate) mod load_rdb;
+mod look_up;
 mod memory;
 mod metrics;
 mod migrate;

@@ -95,3 +95,20 @@ impl<F> Elements<F> {
         Ok(behind)
     }
 }
+
+/// For tests of the compact forms: reads all elements as text; or returns why the bytes are damaged.
+#[cfg(test)]
+pub(super) fn all_elements(
+    read: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), ()>) -> Result<(), Packed<()>>,
+) -> Result<Vec<String>, &'static str> {
+    let mut found = Vec::new();
+    let read = read(&mut |element| {
+        found.push(String::from_utf8_lossy(element).into_owned());
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(found),
+        Err(Packed::Damaged(reason)) => Err(reason),
+        Err(Packed::Refused(())) => unreachable!("nothing is refused"),
+    }
+}

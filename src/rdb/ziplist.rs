@@ -101,19 +101,11 @@ fn read_element<'a, E, F: FnMut(&[u8]) -> Result<(), E>>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::packed::all_elements;
     use super::*;
 
     fn elements(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
-        let mut found = Vec::new();
-        let read = read(bytes, |element| {
-            found.push(String::from_utf8_lossy(element).into_owned());
-            Ok::<(), ()>(())
-        });
-        match read {
-            Ok(()) => Ok(found),
-            Err(Packed::Damaged(reason)) => Err(reason),
-            Err(Packed::Refused(())) => unreachable!("nothing is refused"),
-        }
+        all_elements(|element| read(bytes, element))
     }
 
     /// A ziplist of these elements, each without the length of the one before.

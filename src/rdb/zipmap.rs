@@ -56,19 +56,11 @@ fn read_length<E>(bytes: &[u8]) -> Result<(usize, &[u8]), Packed<E>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::packed::all_elements;
     use super::*;
 
     fn elements(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
-        let mut found = Vec::new();
-        let read = read(bytes, |element| {
-            found.push(String::from_utf8_lossy(element).into_owned());
-            Ok::<(), ()>(())
-        });
-        match read {
-            Ok(()) => Ok(found),
-            Err(Packed::Damaged(reason)) => Err(reason),
-            Err(Packed::Refused(())) => unreachable!("nothing is refused"),
-        }
+        all_elements(|element| read(bytes, element))
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `reply`, `returned` | replies of commands as values of Lua, and what a script returns as a reply |
 //! | `raised`, `failure` | errors raised in Rust; the error reply of a script that failed |
 //! | `api` | the functions of `redis` that ask nothing of the broker |
-//! | `libraries`, `params`, `number_text` | `cjson`, `cmsgpack`, `struct`, `bit`; arguments; numbers as text |
+//! | `libraries`, `params` | `cjson`, `cmsgpack`, `struct`, `bit`; arguments |
 //! | `cache`, `flags` | compiled scripts by name; the properties in their first line |
 //! | `functions` | loaded libraries of functions |
 //! | `state` | all of this that lasts beyond a script |
@@ -22,7 +22,6 @@ pub(crate) mod flags;
 mod functions;
 mod interpreter;
 mod libraries;
-mod number_text;
 mod params;
 mod raised;
 mod reply;

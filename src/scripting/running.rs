@@ -1,8 +1,8 @@
 //! What a running script asks of the broker.
 
-use super::number_text::write_g;
 use super::raised;
 use super::reply::{self, Converted, Names};
+use crate::resp::write_g;
 use crate::resp::{Protocol, Request, RequestBuffer};
 use mlua::{Error, Lua, MultiValue, Result, Value};
 

@@ -1,8 +1,8 @@
-//! What hashes and sets need in order to grow.
+//! What hashes, sets and sorted sets need in order to grow.
 
 use ahash::RandomState;
 
-/// How a hash or a set grows.
+/// How a hash, a set or a sorted set grows.
 #[derive(Clone, Debug)]
 pub(crate) struct Growth {
     /// Hashes keys, with a secret seed.

@@ -1,6 +1,7 @@
 //! DEBUG DIGEST and DIGEST-VALUE: a signature of the data, equal to redis-server's for the same values.
 
 use crate::keyspace::{DbIndex, Keyspace, Value};
+use crate::resp::write_g;
 use crate::sha1::sha1;
 use crate::value::StreamId;
 
@@ -77,7 +78,7 @@ fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
             for (score, member) in set.iter() {
                 let mut own = Digest::default();
                 mix(&mut own, member);
-                mix(&mut own, seventeen_digits(score).as_bytes());
+                mix(&mut own, &seventeen_digits(score));
                 add(digest, &own);
             }
         }
@@ -96,25 +97,11 @@ fn mix_value(digest: &mut Digest, value: &Value, expires: bool) {
     }
 }
 
-/// Returns a number as C's `%.17g` shows it: with 17 digits, but without zeros at the end.
-fn seventeen_digits(number: f64) -> String {
-    if !number.is_finite() || number == 0.0 {
-        return if number == 0.0 { "0".into() } else { number.to_string() };
-    }
-    let text = format!("{number:.16e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    let cut = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    match usize::try_from(16 - exponent) {
-        Ok(places) if exponent >= -4 => {
-            let text = format!("{number:.places$}");
-            if places > 0 { cut(&text) } else { text }
-        }
-        _ => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{}e{sign}{:02}", cut(digits), exponent.abs())
-        }
-    }
+/// Returns a number as C's `%.17g` shows it. A negative zero is zero.
+fn seventeen_digits(number: f64) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_g(&mut text, number + 0.0, 17);
+    text
 }
 
 /// Adds text independently of the order.
@@ -149,7 +136,7 @@ mod tests {
             (-0.0, "0"),
             (f64::NEG_INFINITY, "-inf"),
         ] {
-            assert_eq!(seventeen_digits(number), expected);
+            assert_eq!(seventeen_digits(number), expected.as_bytes());
         }
     }
 }

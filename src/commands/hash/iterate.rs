@@ -28,7 +28,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 fn hscan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, cursor) = (args.required()?, cursor_of(&mut args)?);
-    let Some(hash) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(hash) = look_up::<HashValue>(ctx.state, ctx.db, key)? else {
         write_head(ctx.reply, 0, 0);
         return Ok(());
     };

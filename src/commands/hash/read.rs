@@ -45,7 +45,7 @@ fn write_value(reply: &mut Output, value: Option<Item<'_>>) {
 fn hget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, field) = (args.required()?, args.required()?);
-    let value = look_up(ctx.state, ctx.db, key)?.and_then(|hash| hash.get(field));
+    let value = look_up::<HashValue>(ctx.state, ctx.db, key)?.and_then(|hash| hash.get(field));
     write_value(ctx.reply, value);
     Ok(())
 }
@@ -55,7 +55,7 @@ fn hmget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let key = args.required()?;
     let count = args.left();
     ctx.state.keyspace.work.elements(count);
-    let hash = look_up(ctx.state, ctx.db, key)?;
+    let hash = look_up::<HashValue>(ctx.state, ctx.db, key)?;
     ctx.reply.array(count);
     for field in args.rest() {
         write_value(ctx.reply, hash.and_then(|hash| hash.get(field)));
@@ -71,7 +71,7 @@ fn reply_all(
     part: fn(&mut Output, Item<'_>, Item<'_>),
 ) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let Some(hash) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(hash) = look_up::<HashValue>(ctx.state, ctx.db, key)? else {
         begin(ctx.reply, 0);
         return Ok(());
     };
@@ -99,7 +99,7 @@ fn hvals(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn hlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, HashValue::len);
+    let len = look_up::<HashValue>(ctx.state, ctx.db, key)?.map_or(0, HashValue::len);
     ctx.reply.count(len);
     Ok(())
 }
@@ -107,7 +107,7 @@ fn hlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
 fn hstrlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, field) = (args.required()?, args.required()?);
-    let value = look_up(ctx.state, ctx.db, key)?.and_then(|hash| hash.get(field));
+    let value = look_up::<HashValue>(ctx.state, ctx.db, key)?.and_then(|hash| hash.get(field));
     ctx.reply.count(value.map_or(0, Item::len));
     Ok(())
 }
@@ -115,7 +115,8 @@ fn hstrlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
 fn hexists(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, field) = (args.required()?, args.required()?);
-    let exists = look_up(ctx.state, ctx.db, key)?.is_some_and(|hash| hash.get(field).is_some());
+    let exists =
+        look_up::<HashValue>(ctx.state, ctx.db, key)?.is_some_and(|hash| hash.get(field).is_some());
     ctx.reply.flag(exists);
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 fn sscan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, cursor) = (args.required()?, cursor_of(&mut args)?);
-    let Some(set) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(set) = look_up::<SetValue>(ctx.state, ctx.db, key)? else {
         write_head(ctx.reply, 0, 0);
         return Ok(());
     };

@@ -26,7 +26,8 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 fn sismember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, member) = (args.required()?, args.required()?);
-    let is_member = look_up(ctx.state, ctx.db, key)?.is_some_and(|set| set.contains(member));
+    let is_member =
+        look_up::<SetValue>(ctx.state, ctx.db, key)?.is_some_and(|set| set.contains(member));
     ctx.reply.flag(is_member);
     Ok(())
 }
@@ -36,7 +37,7 @@ fn smismember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
     let key = args.required()?;
     let count = args.left();
     ctx.state.keyspace.work.elements(count);
-    let set = look_up(ctx.state, ctx.db, key)?;
+    let set = look_up::<SetValue>(ctx.state, ctx.db, key)?;
     ctx.reply.array(count);
     for member in args.rest() {
         ctx.reply.flag(set.is_some_and(|set| set.contains(member)));
@@ -46,7 +47,7 @@ fn smismember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
 
 fn smembers(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let Some(set) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(set) = look_up::<SetValue>(ctx.state, ctx.db, key)? else {
         ctx.reply.set(0);
         return Ok(());
     };
@@ -59,7 +60,7 @@ fn smembers(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 
 fn scard(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, SetValue::len);
+    let len = look_up::<SetValue>(ctx.state, ctx.db, key)?.map_or(0, SetValue::len);
     ctx.reply.count(len);
     Ok(())
 }

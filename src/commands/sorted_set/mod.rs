@@ -33,13 +33,13 @@ pub(super) use remove::COMMANDS as REMOVE;
 pub(super) use scan::COMMANDS as SCAN;
 
 use super::edit_value::replace;
+use super::look_up::look_up;
 use crate::effects::Effects;
 use crate::engine::{CommandError, Context};
 use crate::keyspace::DbIndex;
 use crate::queueing::check_name;
 use crate::resp::{DoubleBuffer, Output, OwnedRequest, Protocol};
-use crate::state::State;
-use crate::value::{SortedSet, WrongType};
+use crate::value::SortedSet;
 
 /// What a range costs.
 const PER_RANGE: &str =
@@ -49,17 +49,6 @@ const NOT_A_FLOAT: CommandError = CommandError::text("ERR value is not a valid f
 
 /// Members in one recorded command.
 const MEMBERS_PER_COMMAND: usize = 64;
-
-/// Returns the sorted set at a key, if there is one, and counts the look-up.
-fn look_up<'a>(
-    state: &'a mut State,
-    db: DbIndex,
-    key: &[u8],
-) -> Result<Option<&'a SortedSet>, WrongType> {
-    let found = state.keyspace.read::<SortedSet>(db, key);
-    state.stats.count_lookup(!matches!(found, Ok(None)));
-    found
-}
 
 /// Writes the header of an array of members, with or without their scores.
 fn write_header(reply: &mut Output, count: usize, has_scores: bool) {

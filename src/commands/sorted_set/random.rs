@@ -9,6 +9,7 @@ use crate::engine::uses::READ_VALUE;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::Request;
 use crate::state::Random;
+use crate::value::SortedSet;
 use std::collections::HashSet;
 
 #[rustfmt::skip]
@@ -25,7 +26,7 @@ fn zrandmember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let (key, count) = (args.required()?, args.optional());
     let Some(count) = count else {
         let drawn = ctx.state.random.next();
-        let set = look_up(ctx.state, ctx.db, key)?;
+        let set = look_up::<SortedSet>(ctx.state, ctx.db, key)?;
         match set.and_then(|set| set.get((drawn % set.len().max(1) as u64) as usize)) {
             Some((_, member)) => ctx.reply.bulk(member),
             None => ctx.reply.null(),
@@ -38,7 +39,7 @@ fn zrandmember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     if has_scores {
         check_pairs(count)?;
     }
-    let Some(set) = look_up(ctx.state, ctx.db, key)?.cloned() else {
+    let Some(set) = look_up::<SortedSet>(ctx.state, ctx.db, key)?.cloned() else {
         ctx.reply.array(0);
         return Ok(());
     };

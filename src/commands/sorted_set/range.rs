@@ -194,7 +194,7 @@ fn range(ctx: &mut Context<'_>, request: &Request<'_>, form: Form) -> Result<(),
     let mut args = Arguments::of(request);
     let key = args.required()?;
     let wanted = Wanted::parse(args, form)?;
-    let Some(set) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(set) = look_up::<SortedSet>(ctx.state, ctx.db, key)? else {
         ctx.reply.array(0);
         return Ok(());
     };
@@ -221,7 +221,7 @@ fn zrangestore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     let wanted = Wanted::parse(args, Form { stores: true, ..Form::default() })?;
     let growth = ctx.state.sorted_set_growth();
     let mut stored = SortedSet::default();
-    if let Some(set) = look_up(ctx.state, ctx.db, source)? {
+    if let Some(set) = look_up::<SortedSet>(ctx.state, ctx.db, source)? {
         for (score, member) in set.range(wanted.ranks(set)) {
             stored.set(member, score, &growth);
         }

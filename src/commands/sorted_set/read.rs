@@ -38,7 +38,7 @@ pub(in crate::commands) static COMMANDS: &[Command] = &[
 
 fn zcard(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, SortedSet::len);
+    let len = look_up::<SortedSet>(ctx.state, ctx.db, key)?.map_or(0, SortedSet::len);
     ctx.reply.count(len);
     Ok(())
 }
@@ -46,7 +46,7 @@ fn zcard(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 fn zscore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, member) = (args.required()?, args.required()?);
-    match look_up(ctx.state, ctx.db, key)?.and_then(|set| set.score(member)) {
+    match look_up::<SortedSet>(ctx.state, ctx.db, key)?.and_then(|set| set.score(member)) {
         Some(score) => ctx.reply.double(score),
         None => ctx.reply.null(),
     }
@@ -56,7 +56,7 @@ fn zscore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
 fn zmscore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let key = args.required()?;
-    let set = look_up(ctx.state, ctx.db, key)?;
+    let set = look_up::<SortedSet>(ctx.state, ctx.db, key)?;
     ctx.reply.array(args.left());
     while let Some(member) = args.optional() {
         match set.and_then(|set| set.score(member)) {
@@ -87,7 +87,7 @@ fn rank(
     let (key, member) = (args.required()?, args.required()?);
     let has_score = args.takes("withscore");
     args.finish()?;
-    let set = look_up(ctx.state, ctx.db, key)?;
+    let set = look_up::<SortedSet>(ctx.state, ctx.db, key)?;
     let Some((set, (rank, score))) = set.and_then(|set| Some((set, set.find(member)?))) else {
         if has_score {
             ctx.reply.null_array()
@@ -119,7 +119,8 @@ fn zlexcount(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
 }
 
 fn count(ctx: &mut Context<'_>, key: &[u8], cuts: (Cut<'_>, Cut<'_>)) -> Result<(), CommandError> {
-    let count = look_up(ctx.state, ctx.db, key)?.map_or(0, |set| ranks(set, &cuts).len());
+    let count =
+        look_up::<SortedSet>(ctx.state, ctx.db, key)?.map_or(0, |set| ranks(set, &cuts).len());
     ctx.reply.count(count);
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::engine::tips::VARIES;
 use crate::engine::uses::READ_VALUE;
 use crate::engine::{Arguments, Command, CommandError, Context, integer};
 use crate::resp::{DoubleBuffer, Request};
+use crate::value::SortedSet;
 
 #[rustfmt::skip]
 pub(in crate::commands) static COMMANDS: &[Command] = &[
@@ -22,7 +23,7 @@ fn zscan(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     let key = args.required()?;
     let cursor =
         parse_cursor(args.required()?).ok_or(const { CommandError::text("ERR invalid cursor") })?;
-    let Some(set) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(set) = look_up::<SortedSet>(ctx.state, ctx.db, key)? else {
         ctx.reply.array(2);
         ctx.reply.bulk(b"0");
         ctx.reply.array(0);

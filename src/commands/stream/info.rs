@@ -41,7 +41,7 @@ fn consumers(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
     let mut args = Arguments::from(request, 2);
     let (key, name) = (args.required()?, args.required()?);
     let now_ms = ctx.now.unix_ms();
-    let stream = look_up(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
+    let stream = look_up::<Stream>(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
     let group = stream.group(name).ok_or_else(|| no_group(key, name))?;
     ctx.reply.array(group.consumers().len());
     for (_, consumer) in group.consumers() {
@@ -60,7 +60,7 @@ fn consumers(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Command
 
 fn groups(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::from(request, 2).required()?;
-    let stream = look_up(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
+    let stream = look_up::<Stream>(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
     let count = stream.groups().len();
     ctx.reply.array(count);
     for (name, group) in stream.groups() {
@@ -97,7 +97,7 @@ fn write_progress(reply: &mut Output, stream: &Stream, group: &Group) {
 fn stream(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::from(request, 2);
     let key = args.required()?;
-    let stream = look_up(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
+    let stream = look_up::<Stream>(ctx.state, ctx.db, key)?.ok_or(CommandError::NoSuchKey)?;
     let max = match args.left() {
         0 => None,
         1 | 3 if args.takes("full") => match args.left() {

@@ -41,26 +41,14 @@ pub(super) use range::COMMANDS as RANGE;
 pub(super) use read::COMMANDS as READ;
 pub(super) use read_group::COMMANDS as READ_GROUP;
 
+use super::look_up::look_up;
 use crate::engine::{CommandError, Context};
-use crate::keyspace::DbIndex;
 use crate::resp::Output;
 use crate::settings::Settings;
-use crate::state::State;
-use crate::value::{BlockLimits, Entry, Group, Stream, StreamId, WrongType};
+use crate::value::{BlockLimits, Entry, Group, Stream, StreamId};
 
 /// The reply to entries in a range that has none.
 pub(super) const ALL: (StreamId, StreamId) = (StreamId::MIN, StreamId::MAX);
-
-/// Returns the stream at a key, if there is one, and counts the look-up.
-fn look_up<'a>(
-    state: &'a mut State,
-    db: DbIndex,
-    key: &[u8],
-) -> Result<Option<&'a Stream>, WrongType> {
-    let found = state.keyspace.read::<Stream>(db, key);
-    state.stats.count_lookup(!matches!(found, Ok(None)));
-    found
-}
 
 /// Returns the group of a stream, with the stream; an error if either is missing.
 fn look_up_group<'a>(
@@ -68,7 +56,7 @@ fn look_up_group<'a>(
     key: &[u8],
     name: &[u8],
 ) -> Result<(&'a Stream, &'a Group), CommandError> {
-    let stream = look_up(ctx.state, ctx.db, key)?;
+    let stream = look_up::<Stream>(ctx.state, ctx.db, key)?;
     let found = stream.and_then(|stream| Some((stream, stream.group(name)?)));
     found.ok_or_else(|| no_key_or_group(key, name, ""))
 }

@@ -28,7 +28,7 @@ fn xack(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let mut args = Arguments::of(request);
     let (key, name) = (args.required()?, args.required()?);
     let ids = args.rest();
-    let stream = look_up(ctx.state, ctx.db, key)?;
+    let stream = look_up::<Stream>(ctx.state, ctx.db, key)?;
     if stream.is_none_or(|stream| stream.group(name).is_none()) {
         ctx.reply.count(0);
         return Ok(());

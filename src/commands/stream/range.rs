@@ -7,6 +7,7 @@ use crate::engine::Group::Stream as OfStreams;
 use crate::engine::uses::{READ, READ_VALUE};
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::Request;
+use crate::value::Stream;
 
 const PER_ENTRY: &str = "O(N) where N is the number of entries returned";
 
@@ -52,7 +53,7 @@ fn reply_range(
             _ => 0,
         };
     }
-    let Some(stream) = look_up(ctx.state, ctx.db, key)? else {
+    let Some(stream) = look_up::<Stream>(ctx.state, ctx.db, key)? else {
         ctx.reply.array(0);
         return Ok(());
     };
@@ -75,7 +76,7 @@ fn reply_range(
 
 fn xlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, |stream| stream.len());
+    let len = look_up::<Stream>(ctx.state, ctx.db, key)?.map_or(0, |stream| stream.len());
     ctx.reply.count(usize::try_from(len).unwrap_or(usize::MAX));
     Ok(())
 }

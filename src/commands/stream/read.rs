@@ -38,7 +38,7 @@ fn xread(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
     }
     let mut count = 0;
     for (key, arg) in sources.pairs() {
-        let stream = look_up(ctx.state, ctx.db, key)?;
+        let stream = look_up::<Stream>(ctx.state, ctx.db, key)?;
         let after = after_of(stream, arg)?;
         count += usize::from(stream.is_some_and(|stream| stream.last_entry_id() > after));
     }

@@ -51,7 +51,7 @@ fn xreadgroup(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
         return read_ready(ctx, request, &sources, (key, &to));
     }
     for (key, arg) in sources.pairs() {
-        let stream = look_up(ctx.state, ctx.db, key)?;
+        let stream = look_up::<Stream>(ctx.state, ctx.db, key)?;
         if stream.is_none_or(|stream| stream.group(group).is_none()) {
             return Err(no_key_or_group(key, group, " in XREADGROUP with GROUP option"));
         }

@@ -96,7 +96,7 @@ fn setrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
 fn getrange(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let mut args = Arguments::of(request);
     let (key, start, end) = (args.required()?, args.integer()?, args.integer()?);
-    match look_up(ctx.state, ctx.db, key)? {
+    match look_up::<StringValue>(ctx.state, ctx.db, key)? {
         Some(string) => string.with(|bytes| ctx.reply.bulk(range(bytes, start, end))),
         None => ctx.reply.bulk(b""),
     }

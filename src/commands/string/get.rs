@@ -35,7 +35,7 @@ fn mget(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let mut args = Arguments::of(request);
     ctx.reply.array(args.left());
     while let Some(key) = args.optional() {
-        match look_up(ctx.state, ctx.db, key) {
+        match look_up::<StringValue>(ctx.state, ctx.db, key) {
             Ok(Some(string)) => string.with(|bytes| ctx.reply.bulk(bytes)),
             // For MGET, a value of another type does not exist.
             Ok(None) | Err(_) => ctx.reply.null(),
@@ -93,7 +93,7 @@ fn getex(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
 
 fn strlen(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError> {
     let key = Arguments::of(request).required()?;
-    let len = look_up(ctx.state, ctx.db, key)?.map_or(0, StringValue::len);
+    let len = look_up::<StringValue>(ctx.state, ctx.db, key)?.map_or(0, StringValue::len);
     ctx.reply.count(len);
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::engine::Group::String;
 use crate::engine::uses::READ_VALUE;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::{Output, Request};
+use crate::value::StringValue;
 
 #[rustfmt::skip]
 pub(in crate::commands) static COMMANDS: &[Command] = &[
@@ -82,7 +83,7 @@ fn lcs(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError>
 }
 
 fn string_at(ctx: &mut Context<'_>, key: &[u8]) -> Result<Vec<u8>, CommandError> {
-    let found = look_up(ctx.state, ctx.db, key)
+    let found = look_up::<StringValue>(ctx.state, ctx.db, key)
         .map_err(|_| CommandError::text("ERR The specified keys must contain string values"))?;
     Ok(found.map(|string| string.with(<[u8]>::to_vec)).unwrap_or_default())
 }

@@ -25,25 +25,13 @@ pub(super) use lcs::COMMANDS as LCS;
 pub(super) use number::COMMANDS as NUMBER;
 pub(super) use set::COMMANDS as SET;
 
+use super::look_up::look_up;
 use crate::engine::{CommandError, Context};
-use crate::keyspace::DbIndex;
-use crate::state::State;
-use crate::value::{StringValue, WrongType};
-
-/// Returns the string at a key, if there is one, and counts the look-up.
-fn look_up<'a>(
-    state: &'a mut State,
-    db: DbIndex,
-    key: &[u8],
-) -> Result<Option<&'a StringValue>, WrongType> {
-    let found = state.keyspace.read::<StringValue>(db, key);
-    state.stats.count_lookup(!matches!(found, Ok(None)));
-    found
-}
+use crate::value::StringValue;
 
 /// Replies with the string at a key, or null. Returns whether there is one.
 fn reply_string(ctx: &mut Context<'_>, key: &[u8]) -> Result<bool, CommandError> {
-    match look_up(ctx.state, ctx.db, key)? {
+    match look_up::<StringValue>(ctx.state, ctx.db, key)? {
         Some(string) => string.with(|bytes| ctx.reply.bulk(bytes)),
         None => {
             ctx.reply.null();

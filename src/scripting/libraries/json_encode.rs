@@ -1,7 +1,7 @@
 //! Values of Lua as JSON.
 
 use super::json_config::{Config, InvalidNumbers};
-use crate::scripting::number_text::write_g;
+use crate::resp::write_g;
 use crate::scripting::params::type_name;
 use crate::scripting::raised;
 use mlua::{Error, Lua, Result, Table, Value};

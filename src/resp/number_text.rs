@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Appends a number with at most this many significant digits.
-pub(super) fn write_g(out: &mut Vec<u8>, number: f64, precision: usize) {
+pub(crate) fn write_g(out: &mut Vec<u8>, number: f64, precision: usize) {
     if number.is_nan() {
         let text: &[u8] = if number.is_sign_negative() { b"-nan" } else { b"nan" };
         return out.extend_from_slice(text);
