@@ -169,6 +169,21 @@ fn cve_2022_35977_offsets_do_not_overflow() {
     let too_long = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n";
     assert_eq!(bench.call(client, &format!("SETRANGE k {limit} x")), too_long);
     assert_eq!(bench.call(client, "SET k 12345\r\nSETRANGE k 5 6"), "+OK\r\n:6\r\n");
+    assert_eq!(bench.call(client, "RPUSH l 2 1"), ":2\r\n");
+    let (least, most) = (i64::MIN, i64::MAX);
+    for (start, count, sorted) in [
+        (most, most, 0),
+        (most, least, 0),
+        (least, most, 2),
+        (least, least, 2),
+        (1, most, 1),
+        (0, 0, 0),
+    ] {
+        for order in ["", " BY nosort", " BY nosort DESC"] {
+            let reply = bench.call(client, &format!("SORT l{order} LIMIT {start} {count}"));
+            assert!(reply.starts_with(&format!("*{sorted}\r\n")), "{start} {count}: {reply}");
+        }
+    }
 }
 
 /// Every command that takes a pattern, with a pattern and a name it is matched with.

@@ -55,6 +55,12 @@ impl KeyPatterns {
         self.allows_all || self.patterns.iter().any(gives)
     }
 
+    /// Whether every key may be used in this way.
+    pub(super) fn allow_every(&self, access: Access) -> bool {
+        let gives = |(pattern, own): &(Vec<u8>, Access)| own.includes(access) && pattern == b"*";
+        self.allows_all || self.patterns.iter().any(gives)
+    }
+
     /// The patterns as ACL GETUSER shows them, separated by spaces.
     pub(super) fn describe(&self) -> Vec<u8> {
         let shown = self.patterns.iter().map(|(pattern, access)| {

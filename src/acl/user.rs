@@ -101,6 +101,19 @@ impl User {
         })
     }
 
+    /// Whether some selector allows this command together with this use of every key.
+    pub(crate) fn may_use_every_key(
+        &self,
+        command: usize,
+        first_arg: Option<&[u8]>,
+        access: Access,
+    ) -> bool {
+        let mut all = std::iter::once(&self.root).chain(&self.selectors);
+        all.any(|selector| {
+            selector.commands.allow(command, first_arg) && selector.keys.allow_every(access)
+        })
+    }
+
     /// Whether some selector allows this channel, or this pattern of channels.
     pub(crate) fn may_subscribe(&self, channel: &[u8], is_pattern: bool) -> bool {
         let mut all = std::iter::once(&self.root).chain(&self.selectors);

@@ -54,6 +54,10 @@ fn write_args(reply: &mut Output, args: &[Arg], specs: &mut Specs) {
             Arg::OptionalNamedMany(token, name) => {
                 write_plain(reply, name, Some(token), &["optional", "multiple"], specs);
             }
+            Arg::OptionalNamedEach(token, name) => {
+                let flags = &["optional", "multiple", "multiple_token"];
+                write_plain(reply, name, Some(token), flags, specs);
+            }
             Arg::Word(token) => write_word(reply, token, &[]),
             Arg::OptionalWord(token) => write_word(reply, token, &["optional"]),
             Arg::Choice(words) => write_choice(reply, words, &[]),

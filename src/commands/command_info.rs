@@ -115,7 +115,14 @@ fn write_words(reply: &mut Output, words: &[&str]) {
 }
 
 fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
-    reply.map(3);
+    match spec.find {
+        FindKeys::Unknown { why, .. } => {
+            reply.map(4);
+            reply.bulk(b"notes");
+            reply.bulk(why.as_bytes());
+        }
+        _ => reply.map(3),
+    }
     reply.bulk(b"flags");
     write_words(reply, spec.uses.words);
     reply.bulk(b"begin_search");
@@ -124,9 +131,12 @@ fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
     let keyword = match spec.find {
         FindKeys::HalfBehind(word) => Some((word, begin)),
         FindKeys::Keyword { word, from } => Some((word, i64::from(from))),
-        FindKeys::Range { .. } | FindKeys::Counted => None,
+        FindKeys::Range { .. } | FindKeys::Counted | FindKeys::Unknown { .. } => None,
     };
     match keyword {
+        None if matches!(spec.find, FindKeys::Unknown { .. }) => {
+            write_search(reply, "unknown", &[])
+        }
         Some((word, from)) => {
             reply.map(2);
             reply.bulk(b"type");
@@ -153,6 +163,7 @@ fn write_key_spec(reply: &mut Output, spec: &KeySpec) {
         FindKeys::Keyword { .. } => {
             write_search(reply, "range", &[("lastkey", -1), ("keystep", 1), ("limit", 0)]);
         }
+        FindKeys::Unknown { .. } => write_search(reply, "unknown", &[]),
         FindKeys::Counted => {
             write_search(reply, "keynum", &[("keynumidx", 0), ("firstkey", 1), ("keystep", 1)]);
         }

@@ -45,7 +45,9 @@ mod scripting;
 mod server;
 mod set;
 mod slowlog;
+mod sort;
 mod sorted_set;
+mod store_value;
 mod stream;
 mod string;
 mod take;
@@ -101,6 +103,7 @@ static FAMILIES: &[&[Command]] = &[
     scan::COMMANDS,
     expiry::COMMANDS,
     object::COMMANDS,
+    sort::COMMANDS,
     restore::COMMANDS,
     dump::COMMANDS,
     migrate::COMMANDS,

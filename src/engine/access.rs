@@ -147,6 +147,15 @@ impl<'a> ShownKeys<'a> {
     }
 }
 
+/// Whether the client's user may read every key with the running command: also those whose names the request
+/// does not contain.
+pub(crate) fn may_read_every_key(ctx: &Context<'_>, request: &Request<'_>) -> bool {
+    let Some(client) = ctx.client() else { return true };
+    let user = ctx.state.users.get(client.user);
+    let reads = Access { reads: true, writes: false };
+    user.is_unrestricted() || user.may_use_every_key(ctx.found.index, request.get(1), reads)
+}
+
 /// What a refused command was part of.
 #[derive(Clone, Copy, Debug)]
 enum Within {

@@ -24,7 +24,7 @@ impl Command {
             (is_admin || flags.contains(Flags::DANGEROUS), "dangerous"),
         ];
         let others = others.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name);
-        let all = own.into_iter().chain(others);
+        let all = own.into_iter().chain(others).chain(self.other_categories().iter().copied());
         all.filter_map(|name| Categories::named(name.as_bytes()))
             .fold(Categories::default(), Categories::and)
     }

@@ -2,7 +2,7 @@
 
 use super::channel_spec::ChannelSpec;
 use super::context::Context;
-use super::key_spec::{KeySpec, KeySpecs, Locate, Narrow, Uses};
+use super::key_spec::{Find, KeySpec, KeySpecs, Locate, Narrow, Uses};
 use super::syntax::Arg;
 use crate::command_error::CommandError;
 use crate::flags::{Flags, each_flag};
@@ -40,6 +40,8 @@ pub(crate) struct Command {
     pub group: Group,
     /// The ACL category, if it differs from that of the group.
     category: Option<&'static str>,
+    /// Further ACL categories.
+    more_categories: &'static [&'static str],
     /// The version of Redis that introduced it; of Tidegate, for our own commands.
     pub since: &'static str,
     /// Whether Redis has no such command.
@@ -69,6 +71,7 @@ impl Command {
             unnamed_keys: None,
             group: Group::Server,
             category: None,
+            more_categories: &[],
             since: "",
             is_own: false,
             summary: "",
@@ -101,6 +104,11 @@ impl Command {
     /// Sets an ACL category other than that of the group.
     pub(crate) const fn category(self, category: &'static str) -> Command {
         Command { category: Some(category), ..self }
+    }
+
+    /// Adds ACL categories, for a command of several types.
+    pub(crate) const fn more_categories(self, more_categories: &'static [&'static str]) -> Command {
+        Command { more_categories, ..self }
     }
 
     pub(crate) const fn since(self, since: &'static str) -> Command {
@@ -159,6 +167,11 @@ impl Command {
     /// them.
     pub(crate) const fn keyword_keys(self, word: &'static str, from: i32, uses: Uses) -> Command {
         self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::keyword(word, from, uses))
+    }
+
+    /// Adds a key that only the command itself can find, if there is one. `why` is for readers of COMMAND INFO.
+    pub(crate) const fn found_key(self, why: &'static str, find: Find, uses: Uses) -> Command {
+        self.with(Flags::MOVABLEKEYS).key_spec(KeySpec::unknown(why, find, uses))
     }
 
     /// Finds the keys by the other arguments: the first one and the last one.
@@ -225,6 +238,11 @@ impl Command {
     /// Returns the ACL category of the command's subject, without `@`.
     pub(super) fn own_category(&self) -> Option<&'static str> {
         self.category.or(self.group.category())
+    }
+
+    /// Returns further ACL categories, without `@`.
+    pub(super) fn other_categories(&self) -> &'static [&'static str] {
+        self.more_categories
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) mod uses {
 }
 
 /// Adjacent keys of a request that are used in the same way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct KeySpec {
     /// How the keys are used.
     pub uses: Uses,
@@ -60,7 +60,7 @@ pub(crate) struct KeySpec {
 }
 
 /// How keys are found from the first argument on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum FindKeys {
     /// Up to `last`, counted from the first argument or, if negative, from the end of the request.
     Range { last: i32, step: usize },
@@ -71,7 +71,12 @@ pub(crate) enum FindKeys {
     /// They follow this word, which is searched from that argument on, counted from the end. Only for COMMAND:
     /// see [`KeySpecs::located_by`].
     Keyword { word: &'static str, from: i32 },
+    /// COMMAND calls it unknown, and says why. This finds the key, if the request names one.
+    Unknown { why: &'static str, find: Find },
 }
+
+/// Finds the position of a key by the other arguments of a request.
+pub(super) type Find = fn(&Request<'_>) -> Option<usize>;
 
 impl KeySpec {
     pub(super) const fn one(at: usize, uses: Uses) -> KeySpec {
@@ -88,6 +93,10 @@ impl KeySpec {
 
     pub(super) const fn keyword(word: &'static str, from: i32, uses: Uses) -> KeySpec {
         KeySpec { uses, begin: 0, find: FindKeys::Keyword { word, from } }
+    }
+
+    pub(super) const fn unknown(why: &'static str, find: Find, uses: Uses) -> KeySpec {
+        KeySpec { uses, begin: 0, find: FindKeys::Unknown { why, find } }
     }
 
     pub(super) const fn counted(at: usize, uses: Uses) -> KeySpec {
@@ -120,7 +129,7 @@ pub(crate) struct UsedKey<'a> {
 }
 
 impl KeySpecs {
-    const MAX: usize = 2;
+    const MAX: usize = 3;
 
     pub(super) const NONE: KeySpecs = KeySpecs {
         specs: [KeySpec::one(0, uses::READ); KeySpecs::MAX],
@@ -171,7 +180,7 @@ impl KeySpecs {
             return (0, 0, 0);
         };
         // Counted keys behind others are not part of it.
-        let last = if last.find == FindKeys::Counted { first } else { last };
+        let last = if matches!(last.find, FindKeys::Counted) { first } else { last };
         // Positions in a request are small.
         match last.find {
             FindKeys::Range { last: end, step } if end < 0 => {
@@ -180,8 +189,10 @@ impl KeySpecs {
             FindKeys::Range { last: end, step } => {
                 (first.begin as i64, last.begin as i64 + i64::from(end), step as i64)
             }
-            // What stands before the word.
-            FindKeys::Keyword { .. } => (first.begin as i64, first.begin as i64, 1),
+            // What stands before them.
+            FindKeys::Keyword { .. } | FindKeys::Unknown { .. } => {
+                (first.begin as i64, first.begin as i64, 1)
+            }
             FindKeys::Counted | FindKeys::HalfBehind(_) => (0, 0, 0),
         }
     }
@@ -242,6 +253,11 @@ impl KeySpec {
                 (self.begin, self.begin + last.unsigned_abs() as usize, step)
             }
             FindKeys::Keyword { .. } => return None,
+            FindKeys::Unknown { find, .. } => match find(request) {
+                Some(at) => (at, at, 1),
+                // No key.
+                None => (1, 0, 1),
+            },
             FindKeys::Counted => {
                 let count = parse_integer(request.get(self.begin)?)?;
                 let count = usize::try_from(count).ok().filter(|&count| count > 0)?;

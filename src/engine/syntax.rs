@@ -28,6 +28,8 @@ pub(crate) enum Arg {
     OptionalNamed(&'static str, &'static str),
     /// `[WEIGHTS weight [weight ...]]`
     OptionalNamedMany(&'static str, &'static str),
+    /// `[GET pattern [GET pattern ...]]`
+    OptionalNamedEach(&'static str, &'static str),
     /// `DEL name`
     Block(&'static [Arg]),
     /// `[protover [AUTH username password] …]`

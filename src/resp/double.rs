@@ -109,14 +109,23 @@ pub fn parse_double(text: &[u8]) -> Option<f64> {
 /// As `parse_double`, but spaces in front are passed over, and numbers too large or too small become
 /// infinite or zero. No text at all is zero.
 pub fn parse_double_leniently(text: &[u8]) -> Option<f64> {
+    read_behind_spaces(text).map(|(number, _)| number)
+}
+
+/// As `parse_double`, but spaces in front are passed over, and no text at all is zero.
+pub fn parse_double_behind_spaces(text: &[u8]) -> Option<f64> {
+    read_behind_spaces(text).and_then(|(number, is_exact)| is_exact.then_some(number))
+}
+
+fn read_behind_spaces(text: &[u8]) -> Option<(f64, bool)> {
     // For C the text ends at a NUL.
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
     if text.is_empty() {
-        return Some(0.0);
+        return Some((0.0, true));
     }
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().position(|byte| !is_space(byte))?;
-    read(text.get(start..)?).map(|(number, _)| number)
+    read(text.get(start..)?)
 }
 
 /// Returns the number, and whether it is neither too large nor too small.

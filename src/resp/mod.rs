@@ -18,7 +18,7 @@ mod request_buffer;
 /// The version of Redis whose commands and replies these are. Clients choose their features by it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
-pub use double::{DoubleBuffer, parse_double, parse_double_leniently};
+pub use double::{DoubleBuffer, parse_double, parse_double_behind_spaces, parse_double_leniently};
 pub use encode::{write_arg, write_command, write_header};
 pub use inline::{UnbalancedQuotes, split_quoted};
 pub use number::parse_integer;

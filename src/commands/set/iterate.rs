@@ -2,8 +2,8 @@
 
 use super::look_up;
 use crate::commands::pick::{self, Wanted};
-use crate::commands::restore::record_elements;
 use crate::commands::scan::{ElementScan, cursor_of, write_head};
+use crate::commands::store_value::{as_one_effect, record_elements};
 use crate::commands::take::count_of;
 use crate::dict::Item;
 use crate::engine::Arg::{One, Optional, OptionalNamed};
@@ -78,16 +78,10 @@ fn spop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     })?;
     let popped = popped.unwrap_or_default();
     popped.iter().for_each(|member| ctx.reply.bulk(member));
-    // Several commands, which are one effect for whoever repeats them.
-    let is_group = !ctx.origin.is_exec();
-    if is_group {
-        keyspace.effects.begin_group();
-    }
     let members = popped.iter().map(|member| Item::Text(member));
-    record_elements(keyspace, ctx.db, [b"SREM", key], members);
-    if is_group {
-        keyspace.effects.end_group();
-    }
+    as_one_effect(keyspace, ctx.origin, |keyspace| {
+        record_elements(keyspace, ctx.db, [b"SREM", key], members);
+    });
     Ok(())
 }
 
