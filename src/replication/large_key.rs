@@ -3,7 +3,7 @@
 use crate::keyspace::{SavedKey, SavedList};
 use crate::policy::{DELAYED, IN_FLIGHT};
 use crate::rdb::list::{Counter, ListForm};
-use crate::snapshot::{Elements, RdbEncoder};
+use crate::snapshot::{ElementPlace, Elements, RdbEncoder};
 use crate::value::{Kind, StringValue, Value};
 
 /// A larger key is written in several turns.
@@ -50,7 +50,7 @@ enum Stage {
     },
     /// The elements of a value that is not a list are written, from this place on.
     Elements {
-        place: u64,
+        place: ElementPlace,
     },
     Ends,
     /// All is written, and is freed.
@@ -122,7 +122,8 @@ impl LargeKey {
             }
             Stage::Elements { place } => {
                 let elements = saved.value.as_ref().and_then(Elements::of);
-                match elements.and_then(|it| encoder.add_some_of(it, *place, out)) {
+                let from = std::mem::replace(place, ElementPlace::START);
+                match elements.and_then(|it| encoder.add_some_of(it, from, out)) {
                     Some(next) => {
                         *place = next;
                         None
@@ -190,7 +191,7 @@ fn begin_value(
         Stage::Bytes { written: 0 }
     } else if let Some(elements) = Elements::of(value) {
         encoder.begin_elements(saved, elements, out);
-        Stage::Elements { place: 0 }
+        Stage::Elements { place: ElementPlace::START }
     } else {
         begin_list(SavedList::Ready)
     }

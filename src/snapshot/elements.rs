@@ -1,14 +1,13 @@
 //! Hashes, sets, sorted sets and streams as values of RDB files, whole or in pieces.
 
-use super::stream;
+use super::place::{ELEMENTS_AT_ONCE, ElementPlace};
+use super::stream_value;
 use crate::rdb::format::{TYPE_HASH, TYPE_SET, TYPE_ZSET_2};
 use crate::rdb::write::{write_length, write_string};
 use crate::value::{HashValue, SetValue, SortedSet, Stream, Value};
 
 /// With this many bytes a piece is complete, unless one element is larger.
 const PIECE_BYTES: usize = 64 << 10;
-/// Elements that are looked up together.
-const ELEMENTS_AT_ONCE: usize = 64;
 
 /// A value of several elements that is not a list.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +35,7 @@ impl<'a> Elements<'a> {
             Elements::Hash(_) => TYPE_HASH,
             Elements::Set(_) => TYPE_SET,
             Elements::SortedSet(_) => TYPE_ZSET_2,
-            Elements::Stream(_) => stream::TYPE,
+            Elements::Stream(_) => stream_value::TYPE,
         }
     }
 
@@ -53,9 +52,9 @@ impl<'a> Elements<'a> {
         );
     }
 
-    /// Writes the elements from a place on, the first of which is 0, until a piece is complete. Returns the next
-    /// place; `None` after the last element.
-    pub(super) fn write_some(self, out: &mut Vec<u8>, place: u64) -> Option<u64> {
+    /// Writes the elements from a place on until a piece is complete. Returns the next place; `None` after the last
+    /// element.
+    pub(super) fn write_some(self, out: &mut Vec<u8>, place: ElementPlace) -> Option<ElementPlace> {
         let enough = out.len() + PIECE_BYTES;
         let mut place = place;
         while out.len() < enough {
@@ -64,19 +63,33 @@ impl<'a> Elements<'a> {
         Some(place)
     }
 
-    fn write_few(self, out: &mut Vec<u8>, place: u64) -> Option<u64> {
-        let next = match self {
-            Elements::Hash(hash) => hash.scan(place, ELEMENTS_AT_ONCE, |field, value| {
-                field.with(|field| write_string(out, field));
-                value.with(|value| write_string(out, value));
-            }),
-            Elements::Set(set) => set.scan(place, ELEMENTS_AT_ONCE, |member| {
-                member.with(|member| write_string(out, member));
-            }),
-            Elements::SortedSet(set) => write_members(out, set, place),
-            Elements::Stream(stream) => stream::write_some(out, stream, place),
+    fn write_few(self, out: &mut Vec<u8>, place: ElementPlace) -> Option<ElementPlace> {
+        let next = match (self, place) {
+            (Elements::Hash(hash), ElementPlace::At(at)) => {
+                hash.scan(at, ELEMENTS_AT_ONCE, |field, value| {
+                    field.with(|field| write_string(out, field));
+                    value.with(|value| write_string(out, value));
+                })
+            }
+            (Elements::Set(set), ElementPlace::At(at)) => {
+                set.scan(at, ELEMENTS_AT_ONCE, |member| {
+                    member.with(|member| write_string(out, member));
+                })
+            }
+            (Elements::SortedSet(set), ElementPlace::At(at)) => write_members(out, set, at),
+            (Elements::Stream(stream), ElementPlace::At(at)) => {
+                return stream_value::write_blocks(out, stream, at);
+            }
+            (Elements::Stream(stream), ElementPlace::InGroup(place)) => {
+                return stream_value::write_group(out, stream, place);
+            }
+            // Others have no groups.
+            (
+                Elements::Hash(_) | Elements::Set(_) | Elements::SortedSet(_),
+                ElementPlace::InGroup(_),
+            ) => 0,
         };
-        (next != 0).then_some(next)
+        (next != 0).then_some(ElementPlace::At(next))
     }
 }
 

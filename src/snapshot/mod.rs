@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`commands`] | as commands, which a broker replays and a redis-server can run |
 //! | [`rdb`] | as an RDB file, which a redis-server loads; a value as the payload of DUMP |
-//! | `stream` | streams in both forms |
+//! | `stream` | streams as commands |
+//! | `stream_value` | streams in RDB files, in pieces |
 //! | `elements` | values in RDB files that are not lists, in pieces |
+//! | `place` | places within them |
 //! | `runs` | runs of equal stamps |
 //!
 //! A codec knows nothing of files or sockets: it appends bytes to the caller's buffer, and the caller's sink
@@ -18,13 +20,16 @@
 
 pub mod commands;
 mod elements;
+mod place;
 pub mod rdb;
 mod runs;
 mod stream;
+mod stream_value;
 
 pub use crate::note::StreamPlace;
 pub use commands::CommandEncoder;
 pub(crate) use elements::Elements;
+pub(crate) use place::ElementPlace;
 pub(crate) use rdb::dump;
 pub use rdb::{RdbEncoder, RdbHeader};
 pub(crate) use stream::write_commands as write_stream_commands;

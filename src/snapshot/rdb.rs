@@ -19,8 +19,9 @@
 //! `queueing::replay_note` reads the notes back, in the database in which they stand.
 
 use super::elements::Elements;
+use super::place::ElementPlace;
 use super::runs::Runs;
-use super::stream;
+use super::stream_value;
 use crate::keyspace::{DbIndex, Departure, SavedKey, SavedPart, Value};
 use crate::note::{Note, StreamPlace};
 use crate::policy::{DELAYED, IN_FLIGHT, QueuePolicy};
@@ -208,14 +209,14 @@ impl RdbEncoder {
         });
     }
 
-    /// Appends a piece of the elements of a value that has begun, from a place on. The first is 0. Returns the
-    /// next place; `None` after the last.
+    /// Appends a piece of the elements of a value that has begun, from a place on. Returns the next place; `None`
+    /// after the last.
     pub(crate) fn add_some_of(
         &mut self,
         elements: Elements<'_>,
-        place: u64,
+        place: ElementPlace,
         out: &mut Vec<u8>,
-    ) -> Option<u64> {
+    ) -> Option<ElementPlace> {
         let start = out.len();
         let next = elements.write_some(out, place);
         self.checksum.add(out.get(start..).unwrap_or_default());
@@ -272,7 +273,7 @@ pub(crate) fn dump(value: &Value) -> Vec<u8> {
             if let Some(elements) = Elements::of(value) {
                 payload.push(elements.type_number());
                 elements.write_head(&mut payload);
-                let mut place = Some(0);
+                let mut place = Some(ElementPlace::START);
                 while let Some(from) = place {
                     place = elements.write_some(&mut payload, from);
                 }
@@ -377,7 +378,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     fn elements(&mut self, saved: &SavedKey, elements: Elements<'_>) -> io::Result<()> {
         self.head(elements.type_number(), &saved.key, saved.expires_ms);
         elements.write_head(self.out);
-        let mut place = Some(0);
+        let mut place = Some(ElementPlace::START);
         while let Some(from) = place {
             place = elements.write_some(self.out, from);
             self.passing.pass_if_enough(self.out)?;
@@ -417,7 +418,7 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
     fn after_value(&mut self, saved: &SavedKey) -> io::Result<()> {
         let key = &saved.key;
         if let Some(stream) = saved.value.as_ref().and_then(Stream::of) {
-            stream::notes(key, stream).try_for_each(|note| self.note(&note))?;
+            stream_value::notes(key, stream).try_for_each(|note| self.note(&note))?;
         }
         let emptied_ms = saved.expires_ms.filter(|_| saved.value.is_none());
         if let Some(unix_ms) = emptied_ms {

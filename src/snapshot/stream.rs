@@ -1,14 +1,8 @@
-//! A stream in the forms of both codecs.
-//!
-//! As commands, it is what a redis-server writes: an `XADD` for each entry, groups, consumers and claims of
-//! what is pending, and at the end the ids. An entry that is pending although it was deleted is added first
-//! and deleted again after its claim.
-//!
-//! As RDB, it has the type that Redis 5 has, too. The counts that came later are in notes behind it.
+//! A stream as commands: what a redis-server writes. There is an `XADD` for each entry; groups, consumers and
+//! claims of what is pending; and at the end the ids. An entry that is pending although it was deleted is added
+//! first and deleted again after its claim.
 
 use crate::note::{Note, StreamNote};
-use crate::rdb::format::TYPE_STREAM;
-use crate::rdb::write::{write_length, write_number_length, write_string};
 use crate::resp::{write_arg, write_command, write_header};
 use crate::value::{Element, Group, Stream, StreamId};
 use std::collections::BTreeSet;
@@ -165,74 +159,4 @@ fn write_deletions<E>(
         done(out)?;
     }
     Ok(())
-}
-
-/// The type of a stream in RDB files.
-pub(super) const TYPE: u8 = TYPE_STREAM;
-
-/// Blocks that are written at once.
-const BLOCKS_AT_ONCE: usize = 4;
-
-/// Writes blocks of a stream as a part of its value in RDB files. The place is the number of those that are
-/// written. After the last come the groups, and 0 is returned.
-pub(super) fn write_some(out: &mut Vec<u8>, stream: &Stream, place: u64) -> u64 {
-    let written = usize::try_from(place).unwrap_or(usize::MAX);
-    let mut listpack = Vec::new();
-    for (first, write) in stream.blocks().skip(written).take(BLOCKS_AT_ONCE) {
-        write_string(out, &first.to_bytes());
-        listpack.clear();
-        write(&mut listpack);
-        write_string(out, &listpack);
-    }
-    let next = written.saturating_add(BLOCKS_AT_ONCE);
-    if next < stream.block_count() {
-        return next as u64;
-    }
-    write_groups(out, stream);
-    0
-}
-
-/// Writes what follows the blocks of a stream.
-fn write_groups(out: &mut Vec<u8>, stream: &Stream) {
-    write_number_length(out, stream.len());
-    write_id(out, stream.last_id());
-    write_length(out, stream.groups().len());
-    for (name, group) in stream.groups() {
-        write_string(out, name);
-        write_id(out, group.last_id);
-        write_length(out, group.pending().len());
-        for (id, delivery) in group.pending().range_from(StreamId::MIN) {
-            out.extend_from_slice(&id.to_bytes());
-            out.extend_from_slice(&delivery.ms.to_le_bytes());
-            write_number_length(out, delivery.count);
-        }
-        write_length(out, group.consumers().len());
-        for (_, consumer) in group.consumers() {
-            write_string(out, &consumer.name);
-            out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
-            write_length(out, consumer.pending.len());
-            for (id, ()) in consumer.pending.range_from(StreamId::MIN) {
-                out.extend_from_slice(&id.to_bytes());
-            }
-        }
-    }
-}
-
-fn write_id(out: &mut Vec<u8>, id: StreamId) {
-    write_number_length(out, id.ms);
-    write_number_length(out, id.seq);
-}
-
-/// Returns the notes with what the value in RDB files lacks.
-pub(super) fn notes<'a>(key: &'a [u8], stream: &'a Stream) -> impl Iterator<Item = Note> + 'a {
-    let deleted = stream.max_deleted_id();
-    let counts =
-        StreamNote::Counts { added: stream.entries_added(), deleted: (deleted.ms, deleted.seq) };
-    let has_counts = stream.entries_added() != stream.len() || deleted != StreamId::MIN;
-    let groups = stream.groups().map(|(name, group)| StreamNote::Read {
-        group: name.to_vec(),
-        entries: group.entries_read,
-    });
-    let all = has_counts.then_some(counts).into_iter().chain(groups);
-    all.map(|about| Note::OfStream { key: key.to_vec(), about })
 }

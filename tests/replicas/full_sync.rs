@@ -26,7 +26,7 @@ fn sync(net: &mut Net) {
     while !is_up(net) {
         most = most.max(round(net));
     }
-    assert!(most > 100, "{most} steps in a turn");
+    assert!(most > 50, "{most} steps in a turn");
     net.settle();
     net.assert_equal(0, 1, "after a full sync");
 }
@@ -74,6 +74,28 @@ fn a_long_string_is_sent_in_pieces() {
     }
     net.call(0, client, "SET short 17 PX 900000");
     sync(&mut net);
+}
+
+#[test]
+fn the_groups_of_a_stream_are_sent_in_pieces() {
+    let mut net = Net::new(2, "");
+    let client = net.client(0);
+    for group in ["a", "b", "empty"] {
+        net.call(0, client, &format!("XGROUP CREATE s {group} 0 MKSTREAM"));
+    }
+    for _ in 0..30_000 {
+        net.call(0, client, "XADD s * field value");
+    }
+    net.call(0, client, "XREADGROUP GROUP a one COUNT 30000 STREAMS s >");
+    for consumer in 0..3_000 {
+        net.call(0, client, &format!("XREADGROUP GROUP b c{consumer} COUNT 5 STREAMS s >"));
+    }
+    sync(&mut net);
+    let reader = net.client(1);
+    for line in ["XPENDING s a", "XPENDING s b", "XINFO GROUPS s"] {
+        let (ours, theirs) = (net.call(0, client, line), net.call(1, reader, line));
+        assert!(ours.len() > 30 && ours == theirs, "{line}: {ours} {theirs}");
+    }
 }
 
 /// While a receiver reads nothing, what changes is saved before, and all of that is there when it goes on.

@@ -238,11 +238,12 @@ impl Entries {
         RangeBack { entries: self, behind, end: last.map_or(0, |(_, block)| block.end()), from, to }
     }
 
-    /// The blocks as listpacks, each with the id of its first entry.
-    pub(super) fn blocks(
+    /// The blocks from the one with this index on as listpacks, each with the id of its first entry.
+    pub(super) fn blocks_from(
         &self,
+        index: usize,
     ) -> impl ExactSizeIterator<Item = (StreamId, impl Fn(&mut Vec<u8>))> {
-        self.blocks.iter().map(|(first, block)| {
+        self.blocks.range(index.min(self.blocks.len())..).map(|(first, block)| {
             let write = |out: &mut Vec<u8>| block.write_listpack(out);
             (*first, write)
         })

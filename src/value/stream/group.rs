@@ -5,6 +5,7 @@ use super::id::StreamId;
 use super::id_map::IdMap;
 use crate::value::ARC_BYTES;
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// The number of a consumer within its group.
@@ -71,6 +72,13 @@ impl Group {
     pub(crate) fn consumers(&self) -> impl ExactSizeIterator<Item = (ConsumerNumber, &Consumer)> {
         // Each name has a consumer.
         self.by_name.values().map(|number| (*number, self.consumer(*number)))
+    }
+
+    /// Returns the next consumer in the order of names; behind none, the first.
+    pub(crate) fn consumer_behind(&self, name: Option<&[u8]>) -> Option<&Consumer> {
+        let start = name.map_or(Unbounded, Excluded);
+        let mut rest = self.by_name.range::<[u8], _>((start, Unbounded));
+        rest.next().map(|(_, number)| self.consumer(*number))
     }
 
     /// Returns a consumer by its number, which must be that of one.

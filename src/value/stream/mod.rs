@@ -38,6 +38,7 @@ pub(crate) use id::StreamId;
 use super::{ARC_BYTES, Kind, Type, Value};
 use entries::{Entries, RangeBack};
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 /// A stream. It stays when it has no entries. Blocks and groups are shared with snapshots, and copied one by
@@ -201,16 +202,24 @@ impl Stream {
         self.range(id, id).next()
     }
 
-    /// The blocks, each with the id of its first entry, and a function that appends it as a listpack.
-    pub(crate) fn blocks(
+    /// The blocks from the one with this index on, each with the id of its first entry, and a function that appends
+    /// it as a listpack.
+    pub(crate) fn blocks_from(
         &self,
+        index: usize,
     ) -> impl ExactSizeIterator<Item = (StreamId, impl Fn(&mut Vec<u8>))> {
-        self.0.entries.blocks()
+        self.0.entries.blocks_from(index)
     }
 
     /// Returns the groups in the order of their names.
     pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = (&[u8], &Group)> {
         self.0.groups.iter().map(|(name, group)| (&**name, &**group))
+    }
+
+    /// Returns the name of the next group in the order of names.
+    pub(crate) fn group_behind(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut rest = self.0.groups.range::<[u8], _>((Excluded(name), Unbounded));
+        rest.next().map(|(name, _)| &**name)
     }
 
     /// Returns a group.
