@@ -17,8 +17,8 @@ class Framework:
     has_results: bool = True
     # Whether a job comes back when its worker is killed.
     returns_jobs: bool = True
-    # Jobs that a worker has taken off the queue for good when it begins with them: so many are lost with
-    # the connection.
+    # Jobs that a worker can have taken off the queue without having noted them elsewhere: so many are lost
+    # with the connection, on any server.
     in_hand: int = 0
 
 
@@ -37,6 +37,8 @@ FRAMEWORKS = [
         "celery_app.py",
         ["celery", "-A", "celery_app", "worker", "--concurrency", "2", "--loglevel", "ERROR"]
         + ["--without-gossip", "--without-mingle"],
+        # It pops a job, and notes it as unacknowledged with its next request.
+        in_hand=1,
     ),
     # A job whose worker was killed comes back when its heartbeat is a minute old.
     python("RQ", "rq_app.py", ["python", "rq_app.py", "work"], returns_jobs=False, in_hand=1),
