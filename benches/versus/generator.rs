@@ -60,6 +60,11 @@ impl Generator {
         (self.answered - before) as f64 / begun.elapsed().as_secs_f64() / 1000.0
     }
 
+    /// From now on it sends other pipelines. Nothing may be under way.
+    pub fn replace(&mut self, pipelines: Vec<Pipeline>) {
+        self.work = Work { pipelines, next: 0, left: 0 };
+    }
+
     /// Sends this many pipelines and waits for all their replies.
     pub fn send(&mut self, pipelines: usize) {
         self.begin(pipelines);

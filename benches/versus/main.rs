@@ -12,6 +12,7 @@
 //! cargo bench --bench versus -- durability    # those with append files
 //! cargo bench --bench versus -- TLS           # encrypted connections: rates, and the memory of idle ones
 //! cargo bench --bench versus -- HTTP          # POST and GET, beside RPUSH and LPOP, and beside nginx
+//! cargo bench --bench versus -- values        # hashes, sets, sorted sets, streams, a script: rates and memory
 //! cargo bench --bench versus -- replication   # primaries with replicas, full syncs, what a replica applies
 //! cargo bench --bench versus -- policies      # what queue policies cost, and deliveries: nine minutes
 //! cargo bench --bench versus -- deliveries    # at least once, compared with beanstalkd, RabbitMQ, streams
@@ -53,6 +54,7 @@ mod table;
 mod tls;
 #[path = "../../tests/tls_support/mod.rs"]
 mod tls_support;
+mod values;
 mod workload;
 
 use data_files::DataFiles;
@@ -98,6 +100,7 @@ fn main() {
     durability::run(&kinds, is_wanted);
     tls::run(&kinds, is_wanted);
     http::run(is_wanted);
+    values::run(&kinds, is_wanted);
     replication::run(&kinds, is_wanted);
     policies::run(is_wanted);
     deliveries::run(is_wanted);

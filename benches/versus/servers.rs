@@ -238,7 +238,7 @@ impl Server {
     }
 
     /// Resident bytes without freed memory, which some servers keep for seconds.
-    fn resident_bytes_at_rest(&mut self) -> f64 {
+    pub fn resident_bytes_at_rest(&mut self) -> f64 {
         call(&mut self.connect(), &encode(&[b"MEMORY", b"PURGE"]), b"+OK\r\n");
         std::thread::sleep(REST);
         self.process.resident_bytes()

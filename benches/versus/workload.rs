@@ -55,32 +55,17 @@ const fn get(name: &'static str, pipeline: usize) -> Workload {
     }
 }
 
-/// A script of three commands. It is compiled once; each request has its text, which is hashed.
-const fn eval(name: &'static str, pipeline: usize) -> Workload {
-    let request = &[
-        "EVAL",
-        "redis.call('INCR', KEYS[1]) redis.call('SET', KEYS[2], ARGV[1]) return redis.call('GET', KEYS[2])",
-        "2",
-        "counter",
-        "string",
-    ];
-    let message_bytes = Some(64);
-    Workload { name, request, message_bytes, pipeline, lines_per_reply: 2, messages_a_second: 0 }
-}
-
 pub const WORKLOADS: &[Workload] = &[
     push("RPUSH, pipeline 1", 64, 1),
     pop("LPOP, pipeline 1", 1, 1_000_000),
     publish("PUBLISH, pipeline 1", 1),
     set("SET, pipeline 1", 1),
     get("GET, pipeline 1", 1),
-    eval("EVAL of 3 commands, pipeline 1", 1),
     push("RPUSH, pipeline 16", 64, 16),
     pop("LPOP, pipeline 16", 16, 5_000_000),
     publish("PUBLISH, pipeline 16", 16),
     set("SET, pipeline 16", 16),
     get("GET, pipeline 16", 16),
-    eval("EVAL of 3 commands, pipeline 16", 16),
     push("RPUSH, pipeline 100", 64, 100),
     pop("LPOP, pipeline 100", 100, 20_000_000),
     publish("PUBLISH, pipeline 100", 100),
