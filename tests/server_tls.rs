@@ -122,8 +122,8 @@ fn failures_are_logged_once_a_minute_for_each_kind() {
         assert!(world.connect(None).is_err());
         Client::connect(world.address).send("PING\r\n");
     }
-    world.process.line_with("the client gave no certificate, see `tls-auth-clients`");
-    world.process.line_with("no TLS, but something else, came to `tls-port`");
+    world.process.line_with("the peer gave no certificate, see `tls-auth-clients`");
+    world.process.line_with("no TLS, but something else, came from the peer");
     while world.failed_connections() < 40 {}
     world.process.signal("TERM");
     let World { process, .. } = world;
@@ -394,7 +394,7 @@ fn a_renegotiation_closes_the_connection() {
         seen.push(byte[0]);
     }
     input.write_all(b"R\n").expect("it reads");
-    world.process.line_with("the client asked for a TLS renegotiation");
+    world.process.line_with("the peer asked for a TLS renegotiation");
     drop(input);
     openssl.wait().expect("it ends");
     assert_eq!(world.failed_connections(), 1);

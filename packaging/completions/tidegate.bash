@@ -5,6 +5,8 @@ _tidegate() {
     case $previous in
         --tls-auth-clients) values='no yes optional' ;;
         --tls-auth-clients-user) values='CN off' ;;
+        --tls-replication) values='yes no' ;;
+        --tls-cluster) values='yes no' ;;
         --tls-prefer-server-ciphers) values='yes no' ;;
         --tls-session-caching) values='yes no' ;;
         --acl-pubsub-default) values='allchannels resetchannels' ;;
@@ -33,6 +35,8 @@ _tidegate() {
         --tls-key-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --tls-ca-cert-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --tls-ca-cert-dir) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-client-cert-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --tls-client-key-file) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --aclfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --logfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
         --pidfile) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -59,6 +63,11 @@ _tidegate() {
             --tls-ca-cert-dir
             --tls-auth-clients
             --tls-auth-clients-user
+            --tls-replication
+            --tls-cluster
+            --tls-client-cert-file
+            --tls-client-key-file
+            --tls-client-key-file-pass
             --tls-protocols
             --tls-ciphers
             --tls-ciphersuites

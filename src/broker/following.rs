@@ -115,9 +115,13 @@ impl Broker {
     }
 
     /// The connection to the primary is closed.
-    pub(super) fn lose_link(&mut self, now: Now) {
+    pub(super) fn lose_link(&mut self, reason: CloseReason, now: Now) {
         self.snapshot_loading = None;
         let Some(link) = &mut self.state.replication.link else { return };
+        if matches!(link.phase, Phase::Greets(_)) && reason != CloseReason::StreamBroken {
+            let text = format!("the connection ended before the primary had answered: {reason}");
+            link.warn(&text, now.monotonic_us);
+        }
         if link.is_up() {
             info!("replication: the link to {}:{} is lost", link.primary.host, link.primary.port);
             link.down_since_us = Some(now.monotonic_us);
@@ -136,7 +140,11 @@ impl Broker {
         }
         let State { replication, settings, .. } = &mut self.state;
         let own = &settings.replication;
-        let port = if own.announce_port > 0 { own.announce_port } else { settings.port };
+        let port = match own.announce_port {
+            0 if settings.tls.replication => settings.tls.port,
+            0 => settings.port,
+            port => port,
+        };
         let has = Some((replication.history.id.clone(), replication.offset()));
         let Some(link) = &mut replication.link else { return Ok(taken) };
         if let Phase::AwaitsSnapshot { id, offset } = &link.phase {

@@ -150,7 +150,7 @@ impl Broker {
         }
         let link = self.state.replication.link.as_ref();
         if link.is_some_and(|link| link.client == Some(id)) {
-            self.lose_link(now);
+            self.lose_link(reason, now);
         } else if !link.is_some_and(Link::is_syncing) {
             // Of a link that is no longer wanted.
             self.snapshot_loading = None;

@@ -132,16 +132,16 @@ impl CloseReason {
 #[non_exhaustive]
 pub enum TlsFailure {
     /// The first bytes are not TLS.
-    #[error("no TLS, but something else, came to `tls-port`")]
+    #[error("no TLS, but something else, came from the peer")]
     NoTls,
-    /// The client gave no certificate.
-    #[error("the TLS handshake failed: the client gave no certificate, see `tls-auth-clients`")]
+    /// The peer gave no certificate.
+    #[error("the TLS handshake failed: the peer gave no certificate, see `tls-auth-clients`")]
     NoCertificate,
-    /// The client's certificate is not accepted.
-    #[error("the TLS handshake failed: the client's certificate is not accepted")]
+    /// The certificate of the peer is not accepted.
+    #[error("the TLS handshake failed: the peer's certificate is not accepted")]
     Certificate,
-    /// The client does not accept our certificate, or anything else.
-    #[error("the TLS handshake failed: the client refused it, perhaps our certificate")]
+    /// The peer does not accept our certificate, or anything else.
+    #[error("the TLS handshake failed: the peer refused it, perhaps our certificate")]
     Refused,
     /// No version or cipher is common to both.
     #[error("the TLS handshake failed: no version or cipher of TLS in common")]
@@ -155,7 +155,7 @@ pub enum TlsFailure {
     /// A record is damaged, or out of place.
     #[error("a TLS record broke the protocol")]
     Record,
-    /// The client began a second handshake, which only old versions have, and which is not secure.
-    #[error("the client asked for a TLS renegotiation")]
+    /// The peer began a second handshake, which only old versions have, and which is not secure.
+    #[error("the peer asked for a TLS renegotiation")]
     Renegotiation,
 }

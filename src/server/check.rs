@@ -16,9 +16,10 @@ pub fn check(settings: &Settings) -> Vec<SettingsError> {
     let mut errors = Vec::new();
     let tls = Configuration::default();
     for reason in tls.read(settings).err().unwrap_or_default() {
-        // A reason begins with the directive. If that was not given, it is needed for the port.
+        // A reason begins with the directive. If that was not given, it is needed for one of these.
         let directive = reason.split([' ', ':']).next().unwrap_or_default();
-        errors.push(settings.error_of(&[directive, "tls-port", "http-tls-port"], reason.clone()));
+        let all = [directive, "tls-port", "http-tls-port", "tls-replication", "tls-cluster"];
+        errors.push(settings.error_of(&all, reason.clone()));
     }
     let clock = SystemClock::start();
     let host = Process::new(clock, Box::new(SystemAllocator), tls, settings);

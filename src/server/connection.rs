@@ -147,7 +147,11 @@ impl Connection {
         if !self.is_writable {
             return Next::Wait;
         }
-        let sendable = self.speaker.prepare(broker, now);
+        let mut sendable = self.speaker.prepare(broker, now);
+        if self.transport.is_handshaking() {
+            // The greeting to another server waits.
+            sendable = 0;
+        }
         let Some(mut pending) = self.speaker.pending(broker) else { return Next::Wait };
         let (mut sent, mut has_failed) = (0, false);
         let unsent_before = self.transport.unsent_bytes();

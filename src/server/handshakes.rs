@@ -29,6 +29,8 @@ impl Server {
                 .is_none_or(|connection| !connection.transport.is_handshaking());
             if is_done {
                 self.end_handshake(slot);
+                // What was to be said meanwhile has waited.
+                self.to_write.push(slot);
             }
         }
     }
@@ -51,8 +53,8 @@ impl Server {
     /// Reads the certificates and keys again, for new connections. After an error the ones before stay.
     pub(super) fn reload_certificates(&mut self) {
         let settings = self.broker.settings();
-        if !settings.uses_tls() {
-            log::info!("there are no certificates to read again: nothing is served with TLS");
+        if !settings.uses_tls() && !settings.connects_with_tls() {
+            log::info!("there are no certificates to read again: there is no connection with TLS");
             return;
         }
         match self.tls.load(settings) {

@@ -5,6 +5,7 @@ use super::Server;
 use super::connection::Connection;
 use super::socket::Socket;
 use super::speaker::Speaker;
+use super::tls::Tls;
 use super::transport::Transport;
 use crate::broker::Broker;
 use crate::client_id::ClientId;
@@ -39,7 +40,8 @@ impl Server {
             // The role has changed meanwhile.
             return Ok(());
         }
-        self.connect_out(address, |broker, slot, peer, now| {
+        let has_tls = self.broker.settings().tls.replication;
+        self.connect_out(address, has_tls, |broker, slot, peer, now| {
             Some(broker.link_connected(slot, peer, now))
         })
     }
@@ -49,12 +51,17 @@ impl Server {
     pub(super) fn connect_out(
         &mut self,
         address: SocketAddr,
+        has_tls: bool,
         enter: impl FnOnce(&mut Broker, usize, Peer, Now) -> Option<ClientId>,
     ) -> io::Result<()> {
         let stream = TcpStream::connect(address)?;
         let laddr = stream.local_addr().unwrap_or(address);
         let peer = Peer::Tcp { addr: address, laddr, fd: stream.as_raw_fd() };
-        let mut transport = Transport::Plain(Socket::Tcp(stream));
+        let socket = Socket::Tcp(stream);
+        let mut transport = match has_tls {
+            false => Transport::Plain(socket),
+            true => Transport::Tls(Box::new(Tls::connect(socket, address.ip(), &self.tls)?)),
+        };
         transport.tune(self.broker.settings().tcp_keepalive_s);
         let slot = self.connections.vacant_key();
         let token = self.token(slot);
@@ -65,6 +72,7 @@ impl Server {
         connection.is_writable = false;
         let inserted = self.connections.insert(connection);
         assert_eq!(inserted, slot, "the broker knows the connection by another slot");
+        self.begin_handshake(slot);
         Ok(())
     }
 }

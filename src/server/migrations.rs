@@ -33,7 +33,8 @@ impl Server {
 
     /// Begins a connection. An event says when it is made, or has failed.
     fn connect_target(&mut self, caller: ClientId, address: SocketAddr) -> io::Result<()> {
-        self.connect_out(address, |broker, slot, peer, now| {
+        let has_tls = self.broker.settings().tls.cluster;
+        self.connect_out(address, has_tls, |broker, slot, peer, now| {
             broker.migration_connected(caller, slot, peer, now)
         })
     }

@@ -169,7 +169,12 @@ impl Server {
 
     /// A server without listening sockets: only in-process [`Client`]s reach it.
     pub fn in_process(settings: Settings) -> Result<Server, ServerError> {
-        Server::new(settings, Box::new(SystemAllocator), |_, _| Ok(Listeners::none()))
+        Server::new(settings, Box::new(SystemAllocator), |settings, tls| {
+            if settings.connects_with_tls() {
+                tls.load(settings).map_err(|reason| ServerError::Tls { reason })?;
+            }
+            Ok(Listeners::none())
+        })
     }
 
     fn new(

@@ -6,6 +6,7 @@ use crate::clients::CloseReason;
 use crate::resp::Output;
 use crate::settings::Settings;
 use std::io;
+use std::net::IpAddr;
 
 /// No configuration.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +24,7 @@ impl Configuration {
     }
 
     pub(super) fn read(&self, settings: &Settings) -> Result<Read, Vec<String>> {
-        match settings.uses_tls() {
+        match settings.uses_tls() || settings.connects_with_tls() {
             false => Ok(Read),
             true => Err(vec!["this build has no TLS; build it with the feature `tls`".to_owned()]),
         }
@@ -38,6 +39,10 @@ pub(super) enum Tls {}
 
 impl Tls {
     pub(super) fn accept(_: Socket, _: &Configuration) -> io::Result<Tls> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn connect(_: Socket, _: IpAddr, _: &Configuration) -> io::Result<Tls> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -38,7 +38,8 @@ pub(super) static USED: &[Directive] = &[
     used("tls-key-file-pass", Kind::Text, "", field!(tls.key_file_pass),
         "Password of an encrypted `tls-key-file`; empty for none.").secret().names_file(),
     used("tls-ca-cert-file", Kind::Text, "", field!(tls.ca_cert_file),
-        "PEM file with the authorities whose client certificates are accepted.").names_file(),
+        "PEM file with the authorities whose certificates of clients, primaries and targets of MIGRATE are accepted.")
+        .names_file(),
     used("tls-ca-cert-dir", Kind::Text, "", field!(tls.ca_cert_dir),
         "Directory with more PEM files of such authorities.").names_file(),
     used("tls-auth-clients", CERTIFICATES, "yes", field!(tls.auth_clients),
@@ -47,6 +48,18 @@ pub(super) static USED: &[Directive] = &[
     used("tls-auth-clients-user", Kind::Choice(&["CN", "off"]), "off", field!(tls.auth_clients_user),
         "With `CN`, a client whose certificate has the name of a user is that user, without a password, as \
          in Redis 8.6. Other clients begin as `default`."),
+    used("tls-replication", Kind::Flag, "no", field!(tls.replication),
+        "Whether a replica connects to its primary with TLS, and tells it `tls-port` as its own port. See \
+         docs/tls.md.").names_file(),
+    used("tls-cluster", Kind::Flag, "no", field!(tls.cluster),
+        "Whether MIGRATE connects with TLS, as in Redis; there is no cluster.").names_file(),
+    used("tls-client-cert-file", Kind::Text, "", field!(tls.client_cert_file),
+        "PEM file with the certificate that is shown to primaries and targets of MIGRATE; empty for that of \
+         `tls-cert-file`.").names_file(),
+    used("tls-client-key-file", Kind::Text, "", field!(tls.client_key_file),
+        "PEM file with the private key of `tls-client-cert-file`.").names_file(),
+    used("tls-client-key-file-pass", Kind::Text, "", field!(tls.client_key_file_pass),
+        "Password of an encrypted `tls-client-key-file`; empty for none.").secret().names_file(),
     used("tls-protocols", Kind::Words, "", field!(tls.protocols),
         "Versions of TLS: `TLSv1.2`, `TLSv1.3` or both; empty for both.").names_file(),
     used("tls-ciphers", Kind::Text, "", field!(tls.ciphers),

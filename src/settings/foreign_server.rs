@@ -1,4 +1,4 @@
-//! Redis' directives without effect here: cluster, outgoing TLS, access, process, threads.
+//! Redis' directives without effect here: cluster, access, process, threads.
 
 use super::row::{Directive, ignored, refused};
 use super::value::{Kind, LENGTH_MAX};
@@ -17,8 +17,6 @@ const FACILITIES: Kind = Kind::Choice(&[
 ]);
 
 const CLUSTER: &str = "There is no cluster.";
-const TLS: &str =
-    "TLS is for clients that connect to us; a replica connects to its primary without it.";
 const PROCESS: &str = "Use the tools of the operating system for this.";
 const THREADS: &str = "One thread does the work, on demand.";
 const ABSENT: &str = "The feature it tunes does not exist here.";
@@ -51,11 +49,6 @@ pub(super) static SERVER: &[Directive] = &[
     // TLS.
     refused("tls-dh-params-file", TEXT, "", &[""],
         "Tidegate exchanges keys with elliptic curves only, which need no such file: remove the line"),
-    ignored("tls-replication", FLAG, "no", TLS),
-    ignored("tls-client-cert-file", TEXT, "", TLS),
-    ignored("tls-client-key-file", TEXT, "", TLS),
-    ignored("tls-client-key-file-pass", TEXT, "", TLS).secret(),
-    ignored("tls-cluster", FLAG, "no", TLS),
     // Access and extensions.
     refused("rename-command", WORDS, "", &[],
         "Tidegate does not rename or disable commands: remove the line, and use the rules of \

@@ -50,6 +50,16 @@ pub struct TlsSettings {
     pub ca_cert_file: Option<PathBuf>,
     /// Directory with files of such authorities.
     pub ca_cert_dir: Option<PathBuf>,
+    /// Whether the connection to the primary has TLS.
+    pub replication: bool,
+    /// Whether the connections of MIGRATE have TLS.
+    pub cluster: bool,
+    /// File with the certificate that is shown to other servers; without one, `cert_file` is.
+    pub client_cert_file: Option<PathBuf>,
+    /// File with the key of that certificate.
+    pub client_key_file: Option<PathBuf>,
+    /// Password of that key; empty for none.
+    pub client_key_file_pass: String,
     /// Whether clients need a certificate.
     pub auth_clients: ClientCertificates,
     /// What of a client's certificate names its user: `CN` or `off`.

@@ -66,6 +66,11 @@ impl Settings {
         self.tls.port != 0 || self.http.tls_port != 0
     }
 
+    /// Whether connections to other servers have TLS: that to the primary, or those of MIGRATE.
+    pub(crate) fn connects_with_tls(&self) -> bool {
+        self.tls.replication || self.tls.cluster
+    }
+
     /// Reads a command line without the program's name: `[FILE | -] [--name value …]…`.
     ///
     /// Reads the named file (or standard input for `-`) and its includes, then applies the options.

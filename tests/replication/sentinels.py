@@ -20,8 +20,10 @@ FAILOVER_S = 40
 class Sentinels:
     """With the configuration of the examples, but for addresses and times."""
 
-    def __init__(self, bench, primary, count=3):
+    def __init__(self, bench, primary, count=3, more=list):
         self.bench = bench
+        # Returns further settings for each.
+        self.more = more
         self.ports = [PORT_NUMBERS.take() for _ in range(count)]
         for port in self.ports:
             self.start(port, primary.announced_port)
@@ -45,7 +47,7 @@ class Sentinels:
         file.write_text(text)
         with (directory / "log").open("ab") as log:
             process = subprocess.Popen(
-                ["redis-sentinel", str(file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                ["redis-sentinel", str(file), *self.more()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         self.bench.processes.append(process)
 

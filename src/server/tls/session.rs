@@ -6,13 +6,16 @@ use crate::clients::{CloseReason, TlsFailure};
 use crate::resp::Output;
 use crate::server::socket::Socket;
 use crate::server::transfer::{Buffers, Received, SHORT_READ_EMPTIES, Sent};
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, ReadTraffic, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{Error, InvalidMessage, ProtocolVersion};
+use rustls::{CommonState, Error, InvalidMessage, ProtocolVersion};
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 
 /// The largest record: RFC 5246, section 6.2.3, and its header.
 const RECORD_BYTES_MAX: usize = 5 + 16_384 + 2_048;
@@ -30,7 +33,7 @@ const SEND_OVERHEAD_BYTES: usize = 4 * 1024;
 /// A socket and its session.
 pub(in crate::server) struct Tls {
     socket: Socket,
-    session: Box<UnbufferedServerConnection>,
+    session: Session,
     /// Records, or a part of one, that are not decrypted yet.
     pub(super) sealed: Vec<u8>,
     /// Plaintext for which the reader had no place.
@@ -44,6 +47,64 @@ pub(in crate::server) struct Tls {
     /// Whether the peer said that it sends no more.
     has_ended: bool,
     failure: Option<TlsFailure>,
+}
+
+/// The library's part, which depends on who has connected.
+enum Session {
+    /// The peer.
+    Accepted(Box<UnbufferedServerConnection>),
+    /// We.
+    Connected(Box<UnbufferedClientConnection>),
+}
+
+impl Session {
+    /// Processes the next thing in records, or says the next thing.
+    fn step(&mut self, records: &mut [u8], places: Places<'_>, write: &mut Write<'_>) -> Step {
+        match self {
+            Session::Accepted(session) => take(session.process_tls_records(records), places, write),
+            Session::Connected(session) => {
+                take(session.process_tls_records(records), places, write)
+            }
+        }
+    }
+
+    fn state(&self) -> &CommonState {
+        match self {
+            Session::Accepted(session) => session,
+            Session::Connected(session) => session,
+        }
+    }
+}
+
+/// What encrypts.
+trait Seal {
+    /// Encrypts data into records; returns their length, none if the session can do so no more.
+    fn seal(&mut self, plain: &[u8], records: &mut [u8]) -> Option<usize>;
+    /// The same with the message that nothing more comes.
+    fn seal_end(&mut self, records: &mut [u8]) -> Option<usize>;
+}
+
+impl<Data> Seal for WriteTraffic<'_, Data> {
+    fn seal(&mut self, plain: &[u8], records: &mut [u8]) -> Option<usize> {
+        self.encrypt(plain, records).ok()
+    }
+
+    fn seal_end(&mut self, records: &mut [u8]) -> Option<usize> {
+        self.queue_close_notify(records).ok()
+    }
+}
+
+/// Uses what encrypts, once there is such.
+type Write<'a> = dyn FnMut(&mut dyn Seal) + 'a;
+
+/// Where the results of a step go.
+struct Places<'a> {
+    /// For plaintext.
+    free: &'a mut [u8],
+    /// For plaintext that finds no place there.
+    opened: &'a mut Vec<u8>,
+    /// For what is to be said.
+    unsent: &'a mut Vec<u8>,
 }
 
 /// What the session made of records.
@@ -67,16 +128,40 @@ struct Step {
     is_behind_handshake: bool,
     /// Whether there is nothing more to do.
     is_last: bool,
+    /// Whether there is something new to be said.
+    has_spoken: bool,
+    /// Whether the peer said that it sends no more.
+    has_ended: bool,
+    error: Option<Error>,
 }
 
 impl Tls {
-    /// Begins with a new connection.
+    /// Begins with a connection that a peer has made.
     pub(in crate::server) fn accept(socket: Socket, from: &Configuration) -> io::Result<Tls> {
-        let config = from.current().ok_or_else(|| io::Error::other("TLS is not configured"))?;
+        let config = from.accepting().ok_or_else(not_configured)?;
         let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Tls {
+        Ok(Tls::new(socket, Session::Accepted(Box::new(session))))
+    }
+
+    /// Begins with a connection to another server. The greeting is sent by the first `flush`.
+    pub(in crate::server) fn connect(
+        socket: Socket,
+        to: IpAddr,
+        from: &Configuration,
+    ) -> io::Result<Tls> {
+        let config = from.connecting().ok_or_else(not_configured)?;
+        // The certificate is not checked for it.
+        let name = ServerName::from(to);
+        let session = UnbufferedClientConnection::new(config, name).map_err(io::Error::other)?;
+        let mut tls = Tls::new(socket, Session::Connected(Box::new(session)));
+        while !tls.step(&mut [], &mut [], &mut |_| ()).is_last {}
+        Ok(tls)
+    }
+
+    fn new(socket: Socket, session: Session) -> Tls {
+        Tls {
             socket,
-            session: Box::new(session),
+            session,
             sealed: Vec::new(),
             opened: Vec::new(),
             unsent: Vec::new(),
@@ -84,7 +169,7 @@ impl Tls {
             is_established: false,
             has_ended: false,
             failure: None,
-        })
+        }
     }
 
     pub(in crate::server) fn socket(&mut self) -> &mut Socket {
@@ -96,9 +181,10 @@ impl Tls {
         !self.is_established
     }
 
-    /// The common name in the client's certificate.
+    /// The common name in the certificate of a peer that has connected.
     pub(in crate::server) fn certificate_name(&self) -> Option<Box<str>> {
-        let certificate = self.session.peer_certificates()?.first()?;
+        let Session::Accepted(session) = &self.session else { return None };
+        let certificate = session.peer_certificates()?.first()?;
         certificate::common_name(certificate).map(Box::from)
     }
 
@@ -193,7 +279,10 @@ impl Tls {
             if self.failure.is_some() || self.has_ended {
                 return progress;
             }
-            if step.is_behind_handshake && !self.is_established && !self.session.is_handshaking() {
+            if step.is_behind_handshake
+                && !self.is_established
+                && !self.session.state().is_handshaking()
+            {
                 self.is_established = true;
                 self.must_continue = true;
                 progress.has_just_begun = true;
@@ -214,53 +303,23 @@ impl Tls {
     ///
     /// `records` must begin with all bytes that the session has not used: it remembers where in them the
     /// parts of a handshake message are.
-    fn step(
-        &mut self,
-        records: &mut [u8],
-        free: &mut [u8],
-        write: &mut dyn FnMut(&mut WriteTraffic<'_, ServerConnectionData>),
-    ) -> Step {
-        let UnbufferedStatus { mut discard, state, .. } = self.session.process_tls_records(records);
-        let mut step = Step::default();
-        let mut problem = None;
-        match state {
-            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                // Whatever a handshake has to say comes before this.
-                step.is_behind_handshake = true;
-                match take_records(&mut traffic, free, &mut self.opened) {
-                    Ok((opened, also_discard)) => {
-                        step.opened = opened;
-                        discard += also_discard;
-                    }
-                    Err(error) => problem = Some(error),
-                }
-            }
-            Ok(ConnectionState::EncodeTlsData(mut message)) => {
-                append(&mut self.unsent, |space| message.encode(space));
-                // The only thing that a server says by itself here is that it does not begin anew.
-                if self.is_established && is_version_1_2(&self.session) {
-                    self.failure = Some(TlsFailure::Renegotiation);
-                }
-            }
-            Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
-            Ok(ConnectionState::PeerClosed) => self.has_ended = true,
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                (step.is_behind_handshake, step.is_last) = (true, true);
-                write(&mut traffic);
-            }
-            Ok(_) => step.is_last = true,
-            Err(error) => problem = Some(error),
+    fn step(&mut self, records: &mut [u8], free: &mut [u8], write: &mut Write<'_>) -> Step {
+        let Tls { session, opened, unsent, .. } = self;
+        let mut step = session.step(records, Places { free, opened, unsent }, write);
+        self.has_ended |= step.has_ended;
+        // The only thing that a session says by itself here is that it does not begin anew.
+        if step.has_spoken && self.is_established && is_version_1_2(self.session.state()) {
+            self.failure = Some(TlsFailure::Renegotiation);
         }
-        step.used = discard;
-        if let Some(error) = problem {
+        if let Some(error) = step.error.take() {
             step.is_last = true;
-            self.fail(&error, &mut records[discard..]);
+            self.fail(&error, records.get_mut(step.used..).unwrap_or_default());
         }
         step
     }
 
     /// Calls `write` as soon as data may be written; not at all if the session can do so no more.
-    fn write_with(&mut self, write: &mut dyn FnMut(&mut WriteTraffic<'_, ServerConnectionData>)) {
+    fn write_with(&mut self, write: &mut Write<'_>) {
         let mut sealed = std::mem::take(&mut self.sealed);
         let mut used = 0;
         loop {
@@ -294,12 +353,15 @@ impl Tls {
         self.failure = Some(failure(error, self.is_established));
         let mut used = 0;
         // Only that: the session must not see the bad record again.
-        while self.session.wants_write() {
-            let UnbufferedStatus { discard, state, .. } =
-                self.session.process_tls_records(&mut records[used..]);
-            let Ok(ConnectionState::EncodeTlsData(mut alert)) = state else { return };
-            append(&mut self.unsent, |space| alert.encode(space));
-            used += discard;
+        while self.session.state().wants_write() {
+            let records = records.get_mut(used..).unwrap_or_default();
+            let places =
+                Places { free: &mut [], opened: &mut Vec::new(), unsent: &mut self.unsent };
+            let step = self.session.step(records, places, &mut |_| ());
+            if !step.has_spoken {
+                return;
+            }
+            used += step.used;
         }
     }
 
@@ -350,7 +412,7 @@ impl Tls {
         };
         records.resize(records.len().max(SEND_BYTES_MAX + SEND_OVERHEAD_BYTES), 0);
         let mut sealed = None;
-        self.write_with(&mut |traffic| sealed = traffic.encrypt(plain, records).ok());
+        self.write_with(&mut |seal| sealed = seal.seal(plain, records));
         let Some(sealed) = sealed else { return Sent::Failed };
         if !self.unsent.is_empty() {
             // The session had to say something before.
@@ -376,7 +438,7 @@ impl Tls {
         if self.is_established && self.failure.is_none() && reason.flushes_first() {
             let mut alert = [0; 256];
             let mut sealed = None;
-            self.write_with(&mut |traffic| sealed = traffic.queue_close_notify(&mut alert).ok());
+            self.write_with(&mut |seal| sealed = seal.seal_end(&mut alert));
             self.unsent.extend_from_slice(&alert[..sealed.unwrap_or(0)]);
         }
         if self.failure.is_some() || reason.flushes_first() {
@@ -387,10 +449,50 @@ impl Tls {
     }
 }
 
+fn not_configured() -> io::Error {
+    io::Error::other("TLS is not configured")
+}
+
+/// Does what the session asks for.
+fn take<Data>(
+    status: UnbufferedStatus<'_, '_, Data>,
+    places: Places<'_>,
+    write: &mut Write<'_>,
+) -> Step {
+    let UnbufferedStatus { discard, state, .. } = status;
+    let mut step = Step { used: discard, ..Step::default() };
+    match state {
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+            // Whatever a handshake has to say comes before this.
+            step.is_behind_handshake = true;
+            match take_records(&mut traffic, places.free, places.opened) {
+                Ok((opened, also_discard)) => {
+                    step.opened = opened;
+                    step.used += also_discard;
+                }
+                Err(error) => step.error = Some(error),
+            }
+        }
+        Ok(ConnectionState::EncodeTlsData(mut message)) => {
+            append(places.unsent, |space| message.encode(space));
+            step.has_spoken = true;
+        }
+        Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
+        Ok(ConnectionState::PeerClosed) => step.has_ended = true,
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+            (step.is_behind_handshake, step.is_last) = (true, true);
+            write(&mut traffic);
+        }
+        Ok(_) => step.is_last = true,
+        Err(error) => step.error = Some(error),
+    }
+    step
+}
+
 /// Moves decrypted records to `free` and, what finds no place there, to `kept`. Returns how many bytes the
 /// reader has got, and how many more of the input are done.
-fn take_records(
-    traffic: &mut ReadTraffic<'_, '_, ServerConnectionData>,
+fn take_records<Data>(
+    traffic: &mut ReadTraffic<'_, '_, Data>,
     free: &mut [u8],
     kept: &mut Vec<u8>,
 ) -> Result<(usize, usize), Error> {
@@ -416,7 +518,7 @@ fn append(buffer: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usiz
     }
 }
 
-fn is_version_1_2(session: &UnbufferedServerConnection) -> bool {
+fn is_version_1_2(session: &CommonState) -> bool {
     session.protocol_version() == Some(ProtocolVersion::TLSv1_2)
 }
 
