@@ -2,6 +2,7 @@
 
 use super::parse_integer;
 use std::io::Write;
+use std::num::{IntErrorKind, ParseIntError};
 
 /// The longest text: a sign, 17 digits, a point and zeros, or an exponent.
 const TEXT_BYTES_MAX: usize = 40;
@@ -163,23 +164,46 @@ fn read(text: &[u8]) -> Option<(f64, bool)> {
 /// Reads `1f.8p-3`: hexadecimal digits, and a decimal exponent of two.
 fn read_hexadecimal(text: &str) -> Option<f64> {
     let (digits, exponent) = match text.split_once(['p', 'P']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        Some((digits, exponent)) => (digits, read_exponent(exponent)?),
         None => (text, 0),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let mut mantissa = 0.0;
-    for digit in whole.chars().chain(fraction.chars()) {
-        mantissa = mantissa * 16.0 + f64::from(digit.to_digit(16)?);
+    // The first 60 bits, and whether any is set behind them, round as all would.
+    let (mut mantissa, mut is_more, mut places) = (0_u64, false, 0_i64);
+    for (at, digit) in whole.chars().chain(fraction.chars()).enumerate() {
+        let digit = digit.to_digit(16)?;
+        let is_fraction = at >= whole.len();
+        if mantissa >> 60 == 0 {
+            mantissa = mantissa << 4 | u64::from(digit);
+            places -= if is_fraction { 4 } else { 0 };
+        } else {
+            is_more |= digit != 0;
+            places += if is_fraction { 0 } else { 4 };
+        }
     }
-    // A request is too short for more digits than an i32 can count.
-    let places = i32::try_from(fraction.len()).unwrap_or(i32::MAX).saturating_mul(4);
-    let exponent = exponent.saturating_sub(places);
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    // Beyond these bounds a number is infinite or zero, whatever its digits are.
+    let exponent = exponent.saturating_add(places).clamp(-3_000, 3_000) as i32;
     // In two steps, since one of them alone may leave the range.
     let half = exponent / 2;
+    let mantissa = (mantissa | u64::from(is_more)) as f64;
     Some(mantissa * 2.0_f64.powi(half) * 2.0_f64.powi(exponent - half))
+}
+
+/// Reads a decimal exponent; one that is too large for the type becomes its limit.
+fn read_exponent(text: &str) -> Option<i64> {
+    text.parse()
+        .or_else(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Ok(i64::MAX),
+            IntErrorKind::NegOverflow => Ok(i64::MIN),
+            _ => Err(error),
+        })
+        .ok()
 }
 
 #[cfg(test)]
@@ -249,10 +273,30 @@ mod tests {
             ("x", None, None),
             ("1\0x", None, Some(1.0)),
             ("0x", None, None),
+            ("0x0p9999", Some(0.0), Some(0.0)),
+            ("-0x0p-9999", Some(0.0), Some(0.0)),
+            ("0x1p9999", None, Some(f64::INFINITY)),
+            ("0x1p99999999999999999999", None, Some(f64::INFINITY)),
+            ("0x1p-99999999999999999999", None, Some(0.0)),
+            ("0x1p-1074", Some(5e-324), Some(5e-324)),
+            ("0x1p", None, None),
+            ("0x1px", None, None),
+            // Rounded once, to the even neighbour, or up because of the last digit.
+            ("0x20000000000001", Some(9_007_199_254_740_992.0), Some(9_007_199_254_740_992.0)),
+            (
+                "0x20000000000001.000000000000000000000001",
+                Some(9_007_199_254_740_994.0),
+                Some(9_007_199_254_740_994.0),
+            ),
         ] {
             assert_eq!(parse_double(text.as_bytes()), strict, "{text:?}");
             assert_eq!(parse_double_leniently(text.as_bytes()), lenient, "{text:?}");
         }
+        // A thousand bits, most of which the exponent takes back.
+        let long = format!("0x1{}p-1600", "0".repeat(400));
+        assert_eq!(parse_double(long.as_bytes()), Some(1.0));
+        let long = format!("0x.{}1p1604", "0".repeat(400));
+        assert_eq!(parse_double(long.as_bytes()), Some(1.0));
         assert!(parse_double(b"-0").is_some_and(f64::is_sign_positive));
         assert!(parse_double(b"-0.0").is_some_and(f64::is_sign_positive));
     }
