@@ -47,15 +47,16 @@ class Bench:
             "LEDGER": str(self.ledger),
             "PYTHONPATH": str(HERE),
             "PYTHONUNBUFFERED": "1",
-            "NODE_PATH": str(self.libraries / "node_modules"),
+            "NODE_PATH": str(self.libraries / "node" / "node_modules"),
         }
 
     def spawn(self, command, output):
         # Node looks for libraries beside the program, so that is where its programs are.
         is_node = command[0] == "node"
+        own = self.libraries / command[0]
         return subprocess.Popen(
-            command,
-            cwd=self.libraries if is_node else HERE,
+            [str(own), *command[1:]] if own.is_file() else command,
+            cwd=self.libraries / "node" if is_node else HERE,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -68,8 +68,15 @@ FRAMEWORKS = [
     Framework("Laravel", ["php", "laravel.php"], ["php", "laravel.php", "work"], has_results=False),
 ]
 
-# Programs of frameworks without jobs: they say `fine` when all they do works.
+# Programs that run a whole system by themselves: they say `fine` when all they do works.
 SYSTEMS = {
+    "arq": ["arq/bin/python", "arq_app.py", "checks"],
+    "taskiq": [sys.executable, "taskiq_app.py", "checks"],
+    "streaq": [sys.executable, "streaq_app.py", "checks"],
+    "bee-queue": ["node", "bee.mjs", "checks"],
+    "node-resque": ["node", "resque.mjs", "checks"],
     "Channels": [sys.executable, "channels_app.py", "checks"],
     "socket.io": ["node", "socketio.mjs", "checks"],
+    "limits, pyrate-limiter, locks of redis-py": [sys.executable, "limits_app.py", "checks"],
+    "rate-limiter-flexible, redlock": ["node", "limiters.mjs", "checks"],
 }
