@@ -128,10 +128,10 @@ impl Leaf {
             if let Some(place) = self.members.get_mut(at..at + member.len()) {
                 place.copy_from_slice(member);
             }
-            // Within `BYTES_MAX`, since there is more than one element.
-            let added = member.len() as u16;
-            self.starts.iter_mut().skip(index).for_each(|start| *start += added);
         }
+        // Members behind it may all be empty. Within `BYTES_MAX`, since there is more than one element.
+        let added = member.len() as u16;
+        self.starts.iter_mut().skip(index).for_each(|start| *start += added);
         self.scores.insert(index, score);
         self.starts.insert(index, at as u16);
     }

@@ -21,6 +21,7 @@ fn member(random: &mut Random, kinds: usize) -> Vec<u8> {
         0 => 70_000,
         1..5 => 1000 + random.below(4000),
         5..20 => random.below(300),
+        20..32 => return Vec::new(),
         _ => random.below(12),
     };
     let mut member = random.below(kinds).to_string().into_bytes();

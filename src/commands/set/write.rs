@@ -66,7 +66,7 @@ fn smove(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErro
         }
         let remove = |set: &mut SetValue| (set.remove(member), true);
         keyspace.change(ctx.db, from, remove)?;
-        let add = |set: &mut SetValue| (set.insert(member, &growth), true);
+        let add = |set: &mut SetValue| ((), set.insert(member, &growth));
         keyspace.change_or_create(ctx.db, to, add)?;
     }
     ctx.reply.flag(is_member);
