@@ -7,7 +7,7 @@ use tidegate::Outbox;
 use tidegate::clock::Now;
 use tidegate::{Broker, ClientId};
 
-use crate::model::{Model, Who};
+use crate::model::{Contents, Model, Who};
 
 /// What the broker reported since the previous step.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Before {
 
 pub fn check(
     broker: &mut Broker,
-    model: &Model,
+    model: &mut Model,
     now: Now,
     ids: &[ClientId],
     before: &mut [Before],
@@ -52,12 +52,17 @@ pub fn check(
 
 fn check_client(
     broker: &mut Broker,
-    model: &Model,
+    model: &mut Model,
     who: Who,
     id: ClientId,
     before: &mut Before,
     told: &Told,
 ) {
+    if !model.clients[who].any_order.is_empty()
+        && let Some(output) = broker.outbox(id)
+    {
+        model.adopt_order(who, &bytes_of(output));
+    }
     let client = &model.clients[who];
     assert_eq!(broker.is_blocked(id), client.wait.is_some(), "client {who} is blocked");
     let wants_input = client.wants_input();
@@ -138,6 +143,23 @@ fn check_queues(model: &Model) {
             key.escape_ascii()
         );
     }
+}
+
+/// Compares all keys with their elements and expiries.
+pub fn check_contents(got: &Contents, expected: &Contents) {
+    for (place @ (db, key), (elements, expires_ms)) in expected {
+        let (found, found_ms) = got.get(place).cloned().unwrap_or_default();
+        let shown_key = key.escape_ascii();
+        assert_eq!(found_ms, *expires_ms, "the expiry of '{shown_key}' in database {db}");
+        assert!(
+            found == *elements,
+            "the elements of '{shown_key}' in database {db}\n  expected {}\n  got      {}",
+            shown(&elements.join(&b' ')),
+            shown(&found.join(&b' ')),
+        );
+    }
+    let unexpected = got.keys().find(|place| !expected.contains_key(*place));
+    assert_eq!(unexpected, None, "it should not be there");
 }
 
 /// Bytes as text, shortened if there are many.

@@ -3,6 +3,7 @@
 use crate::model::{DBS, Input, Key, Words, address};
 use crate::queue_commands::QueueMix;
 use crate::rng::Rng;
+use crate::value_mix::ValueMix;
 
 /// What the generator may know of a client, so that the run does not get stuck.
 pub struct Hint {
@@ -23,6 +24,8 @@ pub struct Hint {
     pub paused: Vec<Key>,
     /// Keys of queues in which a producer waits for capacity.
     pub full: Vec<Key>,
+    /// The highest time in the ids of streams.
+    pub last_stream_ms: u64,
 }
 
 type Family = fn(&Generator, &mut Rng, &Hint) -> Words;
@@ -44,9 +47,14 @@ const FAMILIES: &[(Family, usize)] = &[
     (Generator::pause, 1),
     (Generator::connection, 6),
     (Generator::string_command, 10),
-    // The last one: without it a run is the same as before there were policies.
+    // Without the following a run is the same as before there were policies, and before there were values
+    // other than lists and strings.
     (Generator::queue, 10),
+    (Generator::value_command, 0),
 ];
+
+/// How many of the families every run has.
+const OLD_FAMILIES: usize = FAMILIES.len() - 2;
 
 /// How many of ten families are switched off.
 const OFF_IN_TEN: usize = 2;
@@ -65,6 +73,8 @@ pub struct Generator {
     pub(super) shared_percent: usize,
     /// `None` in a run without policies.
     pub(super) queues: Option<QueueMix>,
+    /// `None` in a run with only lists and strings.
+    pub(super) values: Option<ValueMix>,
 }
 
 impl Generator {
@@ -72,8 +82,9 @@ impl Generator {
         // A generator of its own, so that a run without policies does not depend on them.
         let own = &mut Rng::new(seed ^ 0x7175_6575_6573);
         let queues = (own.below(10) >= WITHOUT_POLICIES_IN_TEN).then(|| QueueMix::new(own));
-        let (last, others) = FAMILIES.split_last().expect("there are some");
-        let mut weights: Vec<usize> = others
+        let values = ValueMix::new(seed);
+        let (old, new) = FAMILIES.split_at(OLD_FAMILIES);
+        let mut weights: Vec<usize> = old
             .iter()
             .map(
                 |(_, usual)| {
@@ -83,7 +94,10 @@ impl Generator {
             .collect();
         // Without pushes nothing would ever happen.
         weights[0] = weights[0].max(10);
-        weights.push(if queues.is_some() { last.1 * own.pick(&[1, 2, 4]) } else { 0 });
+        weights.push(if queues.is_some() { new[0].1 * own.pick(&[1, 2, 4]) } else { 0 });
+        // A quarter of all.
+        let all = weights.iter().sum::<usize>();
+        weights.push(if values.is_some() { all / 3 } else { 0 });
         Generator {
             weights,
             key_count: rng.pick(&[1, 2, 3, 5]),
@@ -93,6 +107,7 @@ impl Generator {
             scene_percent: rng.pick(&[0, 1, 4]),
             shared_percent: rng.pick(&[5, 20, 60]),
             queues,
+            values,
         }
     }
 
@@ -116,6 +131,9 @@ impl Generator {
             return self.scene(rng, hint);
         }
         if let Some(scene) = self.queue_scene(rng, hint) {
+            return scene;
+        }
+        if let Some(scene) = self.value_scene(rng, hint) {
             return scene;
         }
         let mut sent = Vec::new();
@@ -190,6 +208,11 @@ impl Generator {
     pub(super) fn key_name(&self, rng: &mut Rng) -> String {
         if self.queues.is_some() && rng.one_in(12) {
             return rng.pick(&["dead", "k0:dead"]).to_string();
+        }
+        if let Some(values) = &self.values
+            && rng.percent(values.shared_percent)
+        {
+            return values.key(rng);
         }
         if rng.one_in(15) {
             return "s0".to_string();

@@ -1,18 +1,24 @@
 //! The broker compared with a naive model. A seed decides every detail of a run: commands, how requests
 //! are split, how slowly replies are read, clocks, disconnections. Most seeds use queue policies as
-//! well.
+//! well, and a third hashes, sets, sorted sets and streams.
 //!
 //! `TIDEGATE_SIM_SEED=123` plays one seed and prints each step; `TIDEGATE_SIM_SEEDS=100000` plays that
 //! many; `TIDEGATE_SIM_STEPS` sets the length of runs.
 
 mod checks;
 mod generator;
+mod hash_commands;
 mod model;
 mod queue_commands;
 mod queue_scenes;
+mod record;
 mod rng;
 mod runner;
+mod set_commands;
+mod sorted_set_commands;
+mod stream_commands;
 mod string_commands;
+mod value_mix;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -27,7 +33,12 @@ const NEW_SEEDS: u64 = 20;
 const STEPS: u64 = 300;
 
 /// Seeds that once failed, with the number of steps they need.
-const REGRESSIONS: &[(u64, usize)] = &[(1434659000104618769, 300)];
+const REGRESSIONS: &[(u64, usize)] = &[
+    (683, 300),
+    (1434659000104618769, 300),
+    (1598304680080709966, 300),
+    (2330636525769726283, 300),
+];
 
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

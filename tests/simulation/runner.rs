@@ -10,6 +10,7 @@ use tidegate::{Broker, ClientId, CloseReason, NoHost, Peer};
 use crate::checks::{self, Before, Told, shown};
 use crate::generator::{Generator, Hint, encode};
 use crate::model::{DBS, Input, Model, START, Who, address};
+use crate::record::Record;
 use crate::rng::Rng;
 
 const CLIENTS_MAX: usize = 10;
@@ -19,6 +20,8 @@ const UNREAD_BYTES_MAX: usize = 150_000;
 const LAST_STEPS_MAX: usize = 10_000;
 /// Steps that are printed when a run fails.
 const TOLD_STEPS: usize = 40;
+/// So often all data is compared in a run with more than lists and strings.
+const CONTENTS_CHECKED_EVERY: usize = 10;
 
 pub struct Run {
     pub step: usize,
@@ -37,6 +40,8 @@ pub struct Run {
     pipes: Vec<VecDeque<u8>>,
     before: Vec<Before>,
     told: Told,
+    /// What append files would get; `None` in a run with only lists and strings.
+    record: Option<Record>,
     /// The weight of each kind of event.
     weights: Vec<usize>,
     settle_percent: usize,
@@ -66,23 +71,29 @@ impl Run {
         let mut disconnects = rng.pick(&[0, 1, 1, 3]);
         let generator = Generator::new(&mut rng, seed);
         settings.dedup_messages_max = generator.dedup_max();
+        if let Some(values) = &generator.values {
+            settings = values.apply(settings);
+        }
         let model =
             Model::new(settings.turn_output_bytes_max, settings.dedup_messages_max as usize);
         // When a connection closes, its messages in flight return.
         disconnects += if generator.has_policies() { 2 } else { 0 };
+        let mut broker = Broker::new(settings.clone(), seed, Box::new(NoHost), now);
+        let record = generator.values.is_some().then(|| Record::new(&mut broker, settings));
         Run {
             step: 0,
             story: VecDeque::new(),
             hash: 0xcbf2_9ce4_8422_2325,
             is_verbose,
             generator,
-            broker: Broker::new(settings, seed, Box::new(NoHost), now),
+            broker,
             model,
             now,
             ids: Vec::new(),
             pipes: Vec::new(),
             before: Vec::new(),
             told: Told::default(),
+            record,
             weights: vec![
                 40,
                 40,
@@ -105,6 +116,9 @@ impl Run {
         self.connect();
         for input in self.generator.opening(&mut self.rng) {
             self.put_in_pipe(0, input);
+        }
+        for input in self.generator.value_opening(&mut self.rng) {
+            self.put_in_pipe(1, input);
         }
         while self.step < self.steps {
             self.step += 1;
@@ -204,6 +218,7 @@ impl Run {
             last_delivery: self.model.last_delivery(),
             paused: self.model.keys_paused(),
             full: self.model.keys_waited_for_capacity().into_iter().map(|(_, key)| key).collect(),
+            last_stream_ms: self.model.last_stream_ms(),
         };
         for input in self.generator.inputs(&mut self.rng, &hint) {
             self.put_in_pipe(who, input);
@@ -297,10 +312,16 @@ impl Run {
         self.tell(|| "the broker settles".into());
         self.broker.settle(self.now);
         self.model.settle(self.now);
+        if self.record.is_some() && self.step.is_multiple_of(CONTENTS_CHECKED_EVERY) {
+            checks::check_contents(&self.broker.contents(), &self.model.contents());
+        }
     }
 
     /// Compares broker and model, and everything the broker reported since the last time.
     fn check(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.read(&mut self.broker, self.now);
+        }
         while let Some(id) = self.broker.next_dirty(self.now) {
             self.told.dirty.insert(id);
         }
@@ -309,7 +330,7 @@ impl Run {
         }
         checks::check(
             &mut self.broker,
-            &self.model,
+            &mut self.model,
             self.now,
             &self.ids,
             &mut self.before,
@@ -390,6 +411,9 @@ impl Run {
                 self.drop_client(who, CloseReason::PeerClosed);
             }
         }
+        if let Some(record) = &self.record {
+            record.check(&self.broker, self.now);
+        }
         self.inspect();
     }
 
@@ -418,6 +442,9 @@ impl Run {
         assert_eq!(self.broker.next_deadline(self.now), None, "something is left to do");
         self.drop_client(who, CloseReason::PeerClosed);
         self.end_turn();
+        if let Some(record) = self.record.take() {
+            record.end(&mut self.broker);
+        }
         self.check_at_rest();
     }
 

@@ -125,13 +125,14 @@ impl Model {
         else {
             return false;
         };
+        // Nobody waits under a policy that does not block, even if a pause then refuses the push.
+        let Some(policy) = self.policy(key).filter(|policy| policy.is("overflow", "block")) else {
+            return true;
+        };
         let record = self.queues.get(&(*db, key.clone()));
         if record.is_some_and(|record| record.writes_until_ms.is_some()) {
             return false;
         }
-        let Some(policy) = self.policy(key).filter(|policy| policy.is("overflow", "block")) else {
-            return true;
-        };
         let new = self.new_messages(*db, key, messages, options.id.as_ref());
         let bytes = new.iter().map(Vec::len).sum();
         // One that is known to be too large by now is refused.

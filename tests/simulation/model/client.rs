@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use tidegate::CloseReason;
 
+use super::any_order::AnyOrder;
 use super::policies::Policy;
 use super::pushes::PushOptions;
 use super::{Key, Words};
@@ -47,6 +48,13 @@ pub enum Wait {
         take: Take,
         deadline_us: Option<u64>,
     },
+    /// The member with the lowest or the highest score of a sorted set.
+    Member {
+        db: usize,
+        keys: Vec<Key>,
+        is_max: bool,
+        deadline_us: Option<u64>,
+    },
     /// Capacity in a queue that was full under this policy, for these messages.
     Capacity {
         db: usize,
@@ -86,6 +94,8 @@ pub struct Client {
     /// The stream of output since the connection began, and how much of it the client has read.
     pub owed: Vec<u8>,
     pub taken: usize,
+    /// The parts of the output not yet compared whose order is the broker's choice.
+    pub any_order: Vec<AnyOrder>,
     /// The number of the latest input: bytes begin a new one if all earlier input has run, and the
     /// client has read the replies.
     pub input_number: usize,
@@ -132,6 +142,15 @@ impl Client {
         }
     }
 
+    pub fn waits_for_member(&self, wanted_db: usize, key: &[u8]) -> bool {
+        match &self.wait {
+            Some(Wait::Member { db, keys, .. }) => {
+                *db == wanted_db && keys.iter().any(|waited| waited == key)
+            }
+            _ => false,
+        }
+    }
+
     pub fn waits_for_capacity(&self, wanted_db: usize, wanted: &[u8]) -> bool {
         match &self.wait {
             Some(Wait::Capacity { db, key, .. }) => *db == wanted_db && key == wanted,
@@ -141,7 +160,7 @@ impl Client {
 
     /// Whether it waits for something that another client's command may provide.
     pub fn waits_in_line(&self) -> bool {
-        matches!(self.wait, Some(Wait::Keys { .. } | Wait::Capacity { .. }))
+        matches!(self.wait, Some(Wait::Keys { .. } | Wait::Member { .. } | Wait::Capacity { .. }))
     }
 
     pub fn names(&self, kind: Kind) -> &BTreeSet<Vec<u8>> {

@@ -51,6 +51,34 @@ const WRITING: &[(&str, i32)] = &[
     ("setex", 4),
     ("psetex", 4),
     ("getset", 3),
+    ("hset", -4),
+    ("hmset", -4),
+    ("hsetnx", 4),
+    ("hdel", -3),
+    ("hincrby", 4),
+    ("sadd", -3),
+    ("srem", -3),
+    ("smove", 4),
+    ("sinterstore", -3),
+    ("sunionstore", -3),
+    ("sdiffstore", -3),
+    ("zadd", -4),
+    ("zincrby", 4),
+    ("zrem", -3),
+    ("zpopmin", -2),
+    ("zpopmax", -2),
+    ("bzpopmin", -3),
+    ("bzpopmax", -3),
+    ("zremrangebyrank", 4),
+    ("zremrangebyscore", 4),
+    ("zremrangebylex", 4),
+    ("zrangestore", -5),
+    ("zunionstore", -4),
+    ("zinterstore", -4),
+    ("zdiffstore", -4),
+    ("xadd", -5),
+    ("xdel", -3),
+    ("xtrim", -4),
     // A pause of writes holds these back, too: they are sent to replicas.
     ("publish", 3),
     ("spublish", 3),
@@ -207,6 +235,10 @@ impl Model {
         let has_run = self.run_transaction_command(who, words, reply)?
             || self.run_list_command(who, words, in_exec, reply)?
             || self.run_string_command(who, words, reply)?
+            || self.run_hash_command(who, words, reply)?
+            || self.run_set_command(who, words, reply)?
+            || self.run_sorted_set_command(who, words, in_exec, reply)?
+            || self.run_stream_command(who, words, reply)?
             || self.run_queue_command(who, words, in_exec, reply)?
             || self.run_key_command(who, words, reply)?
             || self.run_pubsub_command(who, words, reply)

@@ -2,6 +2,7 @@
 
 use super::queue_state::{Record, Totals};
 use super::reply::Reply;
+use super::values::Value;
 use super::{DBS, Item, Model, Who, Words};
 
 pub const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
@@ -42,8 +43,7 @@ impl Model {
             b"TYPE" => {
                 reply.simple(match self.dbs[db].get(&words[1]) {
                     None => "none",
-                    Some(Item { string: None, .. }) => "list",
-                    Some(_) => "string",
+                    Some(item) => item.other.as_ref().map_or("list", Value::type_name),
                 });
             }
             b"RENAME" => {
@@ -116,9 +116,9 @@ impl Model {
         true
     }
 
-    /// Replaces what is at a key; a string replaces a queue with everything it has.
+    /// Replaces what is at a key; anything but a list replaces a queue with everything it has.
     pub(super) fn put(&mut self, db: usize, key: &[u8], mut item: Item) {
-        if item.string.is_some() {
+        if item.other.is_some() {
             self.clear_delayed(db, key);
             self.clear_in_flight(db, key);
         }
@@ -153,7 +153,7 @@ impl Model {
     fn is_taken(&self, db: usize, key: &[u8], item: &Item) -> bool {
         let record = self.queues.get(&(db, key.to_vec()));
         let is_hidden = |record: &Record| record.in_flight.len() + record.delayed.len() > 0;
-        self.dbs[db].contains_key(key) || (item.string.is_some() && record.is_some_and(is_hidden))
+        self.dbs[db].contains_key(key) || (item.other.is_some() && record.is_some_and(is_hidden))
     }
 
     fn move_key(&mut self, db: usize, words: &Words, reply: &mut Reply) -> Result<(), String> {

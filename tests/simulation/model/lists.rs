@@ -16,7 +16,7 @@ fn side(word: &[u8]) -> Result<Side, String> {
 }
 
 /// A number of seconds as microseconds; 0 is for ever.
-fn timeout_us(word: &[u8]) -> Result<u64, String> {
+pub(super) fn timeout_us(word: &[u8]) -> Result<u64, String> {
     let seconds = std::str::from_utf8(word).ok().and_then(|text| text.parse::<f64>().ok());
     match seconds {
         None => Err("ERR timeout is not a float or out of range".into()),
@@ -26,7 +26,7 @@ fn timeout_us(word: &[u8]) -> Result<u64, String> {
 }
 
 /// The positions from `start` to `stop`; negative ones count from the end.
-fn positions(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
+pub(super) fn positions(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
     let len = len as i64;
     let start = if start < 0 { (len + start).max(0) } else { start };
     let stop = if stop < 0 { len + stop } else { stop.min(len - 1) };

@@ -1,14 +1,16 @@
-//! A naive broker: a vector for each key, one line for all waiting clients, sets of names. It computes
+//! A naive broker: a vector or a map for each key, one line for all waiting clients, sets of names. It computes
 //! the exact output of each client.
 //!
 //! It knows the commands' meaning from their documentation and shares no code with the broker.
 
+mod any_order;
 mod capacity;
 mod client;
 mod connection;
 mod delayed;
 mod deliveries;
 mod dispatch;
+mod hashes;
 mod keys;
 mod lists;
 mod peek;
@@ -20,8 +22,13 @@ mod queues;
 mod receipts;
 mod recent;
 mod reply;
+mod sets;
+mod sorted_set_ranges;
+mod sorted_sets;
+mod streams;
 mod strings;
 mod throttle;
+mod values;
 mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,12 +36,15 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate::CloseReason;
 use tidegate::clock::Now;
 
+use any_order::AnyOrder;
 use client::Side;
 pub use client::{Client, Input};
 pub use connection::address;
 use policies::Policy;
 pub use queue_state::Record;
 use reply::Reply;
+pub use values::Contents;
+use values::Value;
 
 pub type Key = Vec<u8>;
 /// A command's name and arguments.
@@ -68,10 +78,10 @@ pub struct Message {
     pub origin: Option<(Key, &'static str)>,
 }
 
-/// The value of a key: a string, or else a list of messages.
+/// The value of a key: a list of messages, or something else.
 #[derive(Clone, Default)]
 pub struct Item {
-    pub string: Option<Vec<u8>>,
+    pub other: Option<Value>,
     pub messages: Vec<Message>,
     pub expires_ms: Option<i64>,
 }
@@ -265,7 +275,13 @@ impl Model {
                 let mut reply = Reply::new(self.clients[who].is_resp3);
                 let has_run = self.dispatch(who, &words, &mut reply);
                 self.running = None;
-                self.clients[who].owed.append(&mut reply.bytes);
+                let client = &mut self.clients[who];
+                let start = client.owed.len();
+                let placed = reply.any_order.into_iter();
+                client
+                    .any_order
+                    .extend(placed.map(|part| AnyOrder { at: start + part.at, ..part }));
+                client.owed.append(&mut reply.bytes);
                 let mut to_oneself = std::mem::take(&mut self.to_oneself);
                 self.clients[who].owed.append(&mut to_oneself);
                 has_run

@@ -2,9 +2,9 @@
 
 use super::keys::{NOT_AN_INTEGER, integer};
 use super::reply::Reply;
+use super::values::{Value, WRONG_TYPE};
 use super::{Item, Model, Who, Words};
 
-const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 const SYNTAX: &str = "ERR syntax error";
 
 /// The expiry of a written string.
@@ -69,7 +69,7 @@ impl Options {
 
 impl Model {
     pub(super) fn is_list(&self, db: usize, key: &[u8]) -> bool {
-        self.dbs[db].get(key).is_some_and(|item| item.string.is_none())
+        self.dbs[db].get(key).is_some_and(|item| item.other.is_none())
     }
 
     /// An error, which is the reply, if a key has something other than a list.
@@ -80,8 +80,11 @@ impl Model {
 
     /// The string at a key, if there is one. An error is the reply.
     fn string(&self, db: usize, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
-        let item = self.dbs[db].get(key);
-        item.map(|item| item.string.clone().ok_or(WRONG_TYPE.into())).transpose()
+        match self.dbs[db].get(key).map(|item| &item.other) {
+            None => Ok(None),
+            Some(Some(Value::String(string))) => Ok(Some(string.clone())),
+            Some(_) => Err(WRONG_TYPE.into()),
+        }
     }
 
     /// The string at a key that will be changed or created. A queue with only delayed messages or
@@ -93,7 +96,7 @@ impl Model {
     }
 
     /// Whether a key exists, even as a queue with only delayed messages or messages in flight.
-    fn exists(&self, db: usize, key: &[u8]) -> bool {
+    pub(super) fn exists(&self, db: usize, key: &[u8]) -> bool {
         let record = self.queues.get(&(db, key.to_vec()));
         let has_hidden =
             record.is_some_and(|record| !record.in_flight.is_empty() || !record.delayed.is_empty());
@@ -107,7 +110,8 @@ impl Model {
             Expiry::Stays => before,
             Expiry::At(at_ms) => Some(at_ms),
         };
-        self.put(db, key, Item { string: Some(string), expires_ms, ..Item::default() });
+        let other = Some(Value::String(string));
+        self.put(db, key, Item { other, expires_ms, ..Item::default() });
     }
 
     /// Runs a string command; false for other commands. An error is the reply.

@@ -3,7 +3,7 @@
 use super::client::{Take, Wait};
 use super::reply::Reply;
 use super::throttle::owner_of;
-use super::{Key, Model, Who};
+use super::{Model, Who};
 
 impl Model {
     pub(super) fn start_waiting(&mut self, who: Who, wait: Wait) {
@@ -32,7 +32,9 @@ impl Model {
     /// The next client whose wait times out, and when; of several at the same time, the oldest client.
     pub(super) fn next_timeout(&self) -> Option<(u64, Who)> {
         let deadlines = self.line.iter().filter_map(|&who| match self.clients[who].wait {
-            Some(Wait::Keys { deadline_us, .. }) => Some((deadline_us?, who)),
+            Some(Wait::Keys { deadline_us, .. } | Wait::Member { deadline_us, .. }) => {
+                Some((deadline_us?, who))
+            }
             Some(Wait::Capacity { deadline_us, .. }) => Some((deadline_us, who)),
             _ => None,
         });
@@ -60,9 +62,13 @@ impl Model {
 
     /// A key may have something for waiting clients.
     pub(super) fn mark_ready(&mut self, db: usize, key: &[u8]) {
-        let is_waited_for = self.line.iter().any(|&who| self.clients[who].waits_for(db, key));
+        let mut line = self.line.iter().map(|&who| &self.clients[who]);
+        let is_waited_for = match self.is_sorted_set(db, key) {
+            true => line.any(|client| client.waits_for_member(db, key)),
+            false => self.is_list(db, key) && line.any(|client| client.waits_for(db, key)),
+        };
         let ready = (db, key.to_vec());
-        if is_waited_for && self.is_list(db, key) && !self.ready.contains(&ready) {
+        if is_waited_for && !self.ready.contains(&ready) {
             self.ready.push(ready);
         }
     }
@@ -101,6 +107,7 @@ impl Model {
         if self.deliverable(None, db, key) == 0 {
             self.await_rate(db, key);
         }
+        self.serve_members(db, &key.to_vec());
     }
 
     /// Replies to a waiting client.
@@ -113,14 +120,12 @@ impl Model {
     /// each client's keys.
     pub(super) fn mark_ready_after_swap(&mut self) {
         for who in self.line.clone() {
-            let Some(Wait::Keys { db, keys, .. }) = self.clients[who].wait.clone() else {
+            let (Some(Wait::Keys { db, keys, .. }) | Some(Wait::Member { db, keys, .. })) =
+                self.clients[who].wait.clone()
+            else {
                 continue;
             };
-            for key in
-                keys.iter().filter(|key| self.is_list(db, key)).cloned().collect::<Vec<Key>>()
-            {
-                self.mark_ready(db, &key);
-            }
+            keys.iter().for_each(|key| self.mark_ready(db, key));
         }
     }
 
