@@ -8,6 +8,7 @@ use crate::engine::tips::ORDER_VARIES;
 use crate::engine::{
     Arguments, Command, CommandError, Context, FindKeys, Found, KeySpec, Table, is_word,
 };
+use crate::flags::Flags;
 use crate::glob::glob_matches;
 use crate::resp::{Output, OwnedRequest, Request};
 
@@ -265,10 +266,12 @@ fn write_keys(
     if !command.accepts(asked.len()) {
         return Err(CommandError::text("ERR Invalid number of arguments specified for command"));
     }
-    let keys = command
-        .keys
-        .of(&asked)
-        .ok_or(CommandError::text("ERR Invalid arguments specified for command"))?;
+    let keys = match command.keys.of(&asked) {
+        Some(keys) => keys,
+        // A script has no keys then, whatever its arguments are.
+        None if command.flags.contains(Flags::NO_MANDATORY_KEYS) => Vec::new(),
+        None => return Err(CommandError::text("ERR Invalid arguments specified for command")),
+    };
     reply.array(keys.len());
     for key in keys {
         write(reply, key.name, key.uses.words);

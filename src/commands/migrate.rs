@@ -6,7 +6,8 @@
 use crate::clients::Wants;
 use crate::engine::Arg::{One, OptionalBlock, OptionalMany, OptionalNamed, OptionalWord};
 use crate::engine::Group::Generic;
-use crate::engine::uses::MOVE_AWAY;
+use crate::engine::tips::VARIES;
+use crate::engine::uses::{MOVE_AWAY, TAKE};
 use crate::engine::{
     Arguments, Command, CommandError, Context, integer, is_word, mark_earlier_change,
     open_transaction, secrets, wait,
@@ -22,7 +23,7 @@ use std::iter;
 #[rustfmt::skip]
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("migrate", -6, migrate).group(Generic).since("2.6.0").write().dangerous()
-        .key(3, MOVE_AWAY).keyword_keys("KEYS", -2, MOVE_AWAY).keys_at(places_of_keys).secrets(passwords)
+        .key(3, TAKE).keyword_keys("KEYS", -2, MOVE_AWAY).keys_at(places_of_keys).secrets(passwords).tips(VARIES)
         .args(&[One("host"), One("port"), One("key"), One("destination-db"), One("timeout"), OptionalWord("COPY"),
             OptionalWord("REPLACE"), OptionalNamed("AUTH", "password"),
             OptionalBlock("AUTH2", &[One("username"), One("password")]), OptionalMany("KEYS")])

@@ -11,6 +11,7 @@ mod blocking;
 mod client;
 mod client_kill;
 mod client_list;
+mod cluster;
 mod command_docs;
 mod command_info;
 mod config;
@@ -125,6 +126,7 @@ static FAMILIES: &[&[Command]] = &[
     acl::COMMANDS,
     wait::COMMANDS,
     absent::COMMANDS,
+    cluster::COMMANDS,
 ];
 
 /// Returns the table of all commands, which never changes.

@@ -32,8 +32,8 @@ const NAMED_BY_STORE: &str = "the key behind STORE, which can be anywhere among 
 pub(super) static COMMANDS: &[Command] = &[
     Command::new("sort", -2, sort).group(Generic).since("1.0.0").write().deny_oom().dangerous()
         .category("list").more_categories(&["set", "sortedset"])
-        .key(1, READ_VALUE).found_key(NAMED_BY_STORE, target_at, OVERWRITE)
-        .found_key(NAMED_BY_ELEMENTS, none, READ_VALUE)
+        .key(1, READ_VALUE).found_key(NAMED_BY_ELEMENTS, none, READ_VALUE)
+        .found_key(NAMED_BY_STORE, target_at, OVERWRITE)
         .args(&[One("key"), BY, LIMIT, GET, ORDER, OptionalWord("ALPHA"), OptionalNamed("STORE", "destination")])
         .cost(COST).says("Returns or stores the elements of a list, set or sorted set in an order."),
     Command::new("sort_ro", -2, sort_ro).group(Generic).since("7.0.0").read_only().dangerous()

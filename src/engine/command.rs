@@ -261,6 +261,7 @@ each_flag!(builder_methods);
 /// The groups of commands in COMMAND DOCS. All but `Queue` are Redis'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Group {
+    Cluster,
     Connection,
     Generic,
     Hash,
@@ -280,6 +281,7 @@ impl Group {
     /// Returns Redis' name of the group.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
@@ -309,7 +311,7 @@ impl Group {
             Group::SortedSet => Some("sortedset"),
             Group::Stream => Some("stream"),
             Group::String => Some("string"),
-            Group::PubSub | Group::Server => None,
+            Group::Cluster | Group::PubSub | Group::Server => None,
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) mod uses {
         Uses { words: &["RW", "access", "update", "variable_flags"], access: Access::ALL };
     pub(crate) const OVERWRITE: Uses = Uses { words: &["OW", "update"], access: WRITES };
     pub(crate) const CREATE: Uses = Uses { words: &["OW", "insert"], access: WRITES };
-    /// Sent elsewhere. In two places, of which a request has one.
+    /// Taken, if the request has them there.
     pub(crate) const MOVE_AWAY: Uses =
         Uses { words: &["RW", "access", "delete", "incomplete"], access: Access::ALL };
     pub(crate) const REMOVE: Uses = Uses { words: &["RM", "delete"], access: WRITES };

@@ -1,7 +1,7 @@
 //! EVAL and EVALSHA.
 
 use super::names::{name_of, parse_name};
-use super::run::{self, Run, key_count, return_interpreter, run, take_interpreter};
+use super::run::{self, Run, key_count, return_interpreter, run, show, take_interpreter};
 use crate::engine::{CommandError, Context};
 use crate::resp::Request;
 use crate::scripting::{Passing, Script, ScriptName, flags};
@@ -29,6 +29,7 @@ fn eval_text(
     request: &Request<'_>,
     is_read_only: bool,
 ) -> Result<(), CommandError> {
+    show(ctx, request);
     let keys = key_count(request, CommandError::NotAnInteger)?;
     let text = request.get(1).unwrap_or_default();
     let name = name_of(text);
@@ -44,6 +45,7 @@ fn eval_named(
     request: &Request<'_>,
     is_read_only: bool,
 ) -> Result<(), CommandError> {
+    show(ctx, request);
     let name = parse_name(request.get(1).unwrap_or_default()).ok_or(NO_SCRIPT)?;
     let keys = key_count(request, CommandError::NotAnInteger)?;
     eval_script(ctx, request, &name, keys, is_read_only)

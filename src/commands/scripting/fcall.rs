@@ -1,7 +1,7 @@
 //! FCALL: calls of functions.
 
 use super::functions::run_library;
-use super::run::{Run, key_count, return_interpreter, run, take_interpreter};
+use super::run::{Run, key_count, return_interpreter, run, show, take_interpreter};
 use crate::engine::{CommandError, Context};
 use crate::library::{FunctionInfo, Library};
 use crate::resp::Request;
@@ -24,6 +24,7 @@ fn call(
     request: &Request<'_>,
     is_read_only: bool,
 ) -> Result<(), CommandError> {
+    show(ctx, request);
     let name = request.get(1).unwrap_or_default();
     let function = ctx.state.keyspace.libraries().function(name);
     let (library, index) = function.ok_or(NO_FUNCTION)?;

@@ -21,6 +21,13 @@ pub(super) struct Run<'a> {
     pub(super) passing: Passing,
 }
 
+/// Shows the request to monitors, whether or not the script then runs: its commands are shown behind it.
+pub(super) fn show(ctx: &mut Context<'_>, request: &Request<'_>) {
+    if !ctx.state.monitors.is_empty() {
+        monitor::feed(ctx, request);
+    }
+}
+
 /// The arguments behind the script: the number of keys, keys, other arguments.
 ///
 /// # Errors
@@ -75,10 +82,6 @@ pub(super) fn run(
     keys: usize,
 ) -> Result<(), CommandError> {
     let rights = script_gates::begin(ctx.state, run.flags, run.is_read_only, ctx.now)?;
-    // Before the commands that it calls.
-    if !ctx.state.monitors.is_empty() {
-        monitor::feed(ctx, request);
-    }
     let words: Vec<&[u8]> = request.args_from(3).collect();
     let (keys, args) = words.split_at_checked(keys).unwrap_or((&words, &[]));
     let inputs = Inputs { keys, args, passing: run.passing };
