@@ -44,9 +44,15 @@ impl Generator {
             poll,
             events: Events::with_capacity(2 * connections),
             buffer: vec![0; 1 << 18],
-            work: Work { pipelines, next: 0, left: 0 },
+            work: Work { pipelines, next: 0, left: 0, of_each: false },
             answered: 0,
         }
+    }
+
+    /// Each connection sends the pipelines in turn, one after the other is answered.
+    pub fn in_turn_on_each(mut self) -> Generator {
+        self.work.of_each = true;
+        self
     }
 
     /// Loads the server for this time; returns thousands of answered requests per second.
@@ -62,7 +68,7 @@ impl Generator {
 
     /// From now on it sends other pipelines. Nothing may be under way.
     pub fn replace(&mut self, pipelines: Vec<Pipeline>) {
-        self.work = Work { pipelines, next: 0, left: 0 };
+        self.work = Work { pipelines, next: 0, left: 0, of_each: false };
     }
 
     /// Sends this many pipelines and waits for all their replies.
@@ -118,6 +124,8 @@ struct Work {
     next: usize,
     /// How many are still to be sent.
     left: usize,
+    /// Whether each connection has a next one of its own.
+    of_each: bool,
 }
 
 struct Connection {
@@ -137,8 +145,13 @@ impl Connection {
             return;
         }
         work.left -= 1;
-        self.pipeline = work.next;
-        work.next = (work.next + 1) % work.pipelines.len();
+        let count = work.pipelines.len();
+        if work.of_each {
+            self.pipeline = (self.pipeline + 1) % count;
+        } else {
+            self.pipeline = work.next;
+            work.next = (work.next + 1) % count;
+        }
         let pipeline = &work.pipelines[self.pipeline];
         self.lines_left = pipeline.lines;
         self.sent = 0;

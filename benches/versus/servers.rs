@@ -226,6 +226,32 @@ impl Server {
         }
     }
 
+    /// The same with messages as jobs are: they differ, and can be compressed to about a half.
+    pub fn fill_with_jobs(&mut self, queues: usize, messages: usize) {
+        let mut connection = self.connect();
+        let mut number = 1_u64;
+        for queue in 0..queues {
+            let queue = format!("queue:{queue}");
+            let mut there = 0;
+            while there < messages {
+                let batch = FILL_BATCH.min(messages - there);
+                let jobs: Vec<String> = (0..batch)
+                    .map(|_| {
+                        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let user = (number >> 20) % 1_000_000;
+                        format!(
+                            r#"{{"id":"{number:016x}","kind":"mail","to":"user{user:06}@a.org"}}"#
+                        )
+                    })
+                    .collect();
+                let mut args: Vec<&[u8]> = vec![b"RPUSH", queue.as_bytes()];
+                args.extend(jobs.iter().map(|job| job.as_bytes()));
+                there += batch;
+                call(&mut connection, &encode(&args), format!(":{there}\r\n").as_bytes());
+            }
+        }
+    }
+
     /// Resident bytes for each message of 64 bytes, pushed one by one, to each queue in turn.
     pub fn bytes_per_message(&mut self, queues: usize, messages: usize) -> f64 {
         // Memory for the first requests does not count.

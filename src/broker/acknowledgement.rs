@@ -3,7 +3,7 @@
 use super::Broker;
 use crate::client_id::ClientId;
 use crate::clock::Now;
-use crate::engine::{wait, wake};
+use crate::engine::{wait, wake, write_gate};
 use crate::queueing::Queues;
 use crate::state::State;
 
@@ -58,21 +58,16 @@ impl Broker {
     /// Turns the replies to changes that were not acknowledged in time into errors. Messages that such a reply
     /// would have delivered return to their queue, if it delivers at least once.
     pub(super) fn end_late_changes(&mut self, now: Now) {
-        let Some(since_us) = now.monotonic_us.checked_sub(self.write_ack_timeout_us()) else {
-            return;
-        };
+        let since_us = now.monotonic_us.saturating_sub(self.write_ack_timeout_us());
         if self.state.clients.oldest_unreplicated_us().is_none_or(|oldest_us| oldest_us > since_us)
         {
             return;
         }
         let timeout_ms = self.state.settings.acknowledgement.timeout_ms;
         let error = |replicas| not_acknowledged(replicas, timeout_ms);
-        for (id, replies) in self.state.clients.end_late(since_us, error) {
-            let stats = &mut self.state.stats;
-            stats.write_acks_timed_out += replies as u64;
-            (0..replies).for_each(|_| stats.count_error(b"NOREPLICAS"));
-            let client = self.state.clients.get(id).filter(|_| replies > 0);
-            if let Some(input) = client.map(|client| client.input_number) {
+        for (id, input) in write_gate::end_waits(&mut self.state, since_us, error) {
+            // On a replica they are the primary's.
+            if !self.state.keyspace.is_following() {
                 Queues::new(&mut self.state.keyspace).return_unseen(id, input);
             }
         }

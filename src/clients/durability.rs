@@ -174,6 +174,16 @@ impl Clients {
         failed
     }
 
+    /// No replica will have what has been changed so far, also in this turn.
+    pub(crate) fn abandon_changes(&mut self) {
+        self.holds.abandon_turn();
+        for client in self.slots.iter_mut().flatten() {
+            if client.last_change != LastChange::default() {
+                client.last_change.offset = u64::MAX;
+            }
+        }
+    }
+
     /// Since when the oldest change waits that needs replicas.
     pub(crate) fn oldest_unreplicated_us(&self) -> Option<u64> {
         self.holds.oldest_us()

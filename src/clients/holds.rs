@@ -49,6 +49,8 @@ pub(super) struct Holds {
     turn: Option<TurnEnd>,
     /// Whether a change of this turn needs replicas.
     needs_replicas: bool,
+    /// Whether no replica will have what has been changed in this turn.
+    is_abandoned: bool,
     /// The number of the latest commit.
     last: u64,
     /// The pending commits, by the number of replicas that they still need: 0 if they wait only for a sync.
@@ -82,9 +84,15 @@ impl Holds {
         self.needs_replicas
     }
 
+    /// No replica will have what has been changed in this turn.
+    pub(super) fn abandon_turn(&mut self) {
+        self.is_abandoned = true;
+    }
+
     /// Everything of the turn has run.
     pub(super) fn end_turn(&mut self, end: TurnEnd) {
-        self.turn = Some(end);
+        let is_abandoned = std::mem::take(&mut self.is_abandoned);
+        self.turn = (!is_abandoned).then_some(end);
     }
 
     /// Begins the commit of this turn. If it waits only for a sync that has not begun, and so does the latest one,
@@ -103,7 +111,8 @@ impl Holds {
             && self.last > self.covered()
     }
 
-    /// An end of which nothing is known comes too late for any replica, so that nothing is promised.
+    /// An end of which nothing is known comes too late for any replica, so that nothing is promised; and what waits
+    /// for it is late at once.
     fn turn_end(&self) -> TurnEnd {
         self.turn.unwrap_or(TurnEnd { offset: u64::MAX, now_us: 0 })
     }

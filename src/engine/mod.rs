@@ -54,7 +54,7 @@ pub(crate) mod timing;
 pub(crate) mod tips;
 pub(crate) mod wait;
 pub(crate) mod wake;
-mod write_gate;
+pub(crate) mod write_gate;
 
 pub(crate) use crate::command_error::{CommandError, integer, integer_within, is_word};
 pub(crate) use crate::flags::Flags;

@@ -1,7 +1,7 @@
 //! A change of the role in replication. It happens after the command that asks for it, or after the EXEC around
 //! it: a transaction runs in one role.
 
-use super::wait;
+use super::{wait, write_gate};
 use crate::client_id::ClientId;
 use crate::clients::CloseReason;
 use crate::clock::Now;
@@ -38,6 +38,7 @@ pub(crate) fn become_replica(state: &mut State, primary: PrimaryAddress, now: No
         wait::end_with_error(state, client, UNBLOCKED);
     }
     disconnect_replicas(state);
+    write_gate::abandon(state);
     let State { replication, keyspace, .. } = &mut *state;
     replication.take_effects(keyspace);
     if let Some(reader) = replication.reader.take() {

@@ -51,6 +51,33 @@ fn replicas_needed(ctx: &Context<'_>, request: &Request<'_>) -> u8 {
     needed
 }
 
+/// Turns the replies to changes that have waited for replicas since this moment or longer into errors. Returns their
+/// clients, each with its latest input.
+pub(crate) fn end_waits(
+    state: &mut State,
+    since_us: u64,
+    error: impl Fn(usize) -> Vec<u8>,
+) -> Vec<(ClientId, u64)> {
+    let mut failed = Vec::new();
+    for (id, replies) in state.clients.end_late(since_us, error) {
+        state.stats.write_acks_timed_out += replies as u64;
+        (0..replies).for_each(|_| state.stats.count_error(b"NOREPLICAS"));
+        let client = state.clients.get(id).filter(|_| replies > 0);
+        failed.extend(client.map(|client| (id, client.input_number)));
+    }
+    failed
+}
+
+/// This broker becomes a replica. No replica will have what was changed here and is not acknowledged; and what replicas
+/// acknowledge later is the stream of another primary.
+pub(super) fn abandon(state: &mut State) {
+    const ERROR: &[u8] =
+        b"NOREPLICAS The change was made here, but this server became a replica: it may be lost";
+    // Messages that such a reply would have delivered are those of the primary now.
+    end_waits(state, u64::MAX, |_| ERROR.to_vec());
+    state.clients.abandon_changes();
+}
+
 /// Records where the reply is that reports the change, for the case that it must be replaced.
 #[cold]
 pub(super) fn report(state: &mut State, client: ClientId, reply: &Output, mark: OutputMark) {

@@ -1,5 +1,6 @@
 //! Replication between brokers in this process, without sockets: a replica has what its primary has.
 
+mod demotion;
 mod full_sync;
 mod net;
 mod promises;

@@ -13,6 +13,8 @@ use tidegate::ClientId;
 
 /// Runs of the test.
 const SEEDS: u64 = 40;
+/// Runs that once failed.
+const REGRESSIONS: [u64; 1] = [1715];
 const STEPS: usize = 500;
 const NODES: usize = 3;
 
@@ -348,6 +350,9 @@ fn take_reply(text: &str) -> Option<(Vec<String>, String)> {
 
 #[test]
 fn what_was_confirmed_outlives_its_primary() {
+    for seed in REGRESSIONS {
+        Run::new(seed).play();
+    }
     let (runs, promotions) = play(SEEDS, |seed| Run::new(seed).play());
     assert!(promotions as u64 > runs, "only {promotions} promotions");
 }

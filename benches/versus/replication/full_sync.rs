@@ -61,7 +61,7 @@ pub fn run(kinds: &[Kind], is_wanted: impl Fn(&str) -> bool) {
 /// The figures of `ROWS`.
 fn measure(kind: Kind, replica: Kind, queues: usize, messages: usize) -> [f64; ROWS.len()] {
     let mut primary = Server::start(kind, &of_primary(&[]));
-    primary.fill(queues, messages);
+    primary.fill_with_jobs(queues, messages);
     std::thread::sleep(AFTERMATH);
     let pings = Pings::start(primary.connect());
     std::thread::sleep(AFTERMATH);
