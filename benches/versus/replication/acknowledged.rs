@@ -62,8 +62,9 @@ fn measure(pair: &mut Pair, is_together: bool) -> Rate {
         Kind::Tidegate => vec![Pipeline { bytes: push, requests: 1, lines: 1 }],
         _ if is_together => vec![Pipeline { bytes: [push, wait].concat(), requests: 1, lines: 2 }],
         _ => vec![
-            Pipeline { bytes: push, requests: 0, lines: 1 },
+            // The second one is the first that is sent.
             Pipeline { bytes: wait, requests: 1, lines: 1 },
+            Pipeline { bytes: push, requests: 0, lines: 1 },
         ],
     };
     primary.empty();
@@ -72,7 +73,8 @@ fn measure(pair: &mut Pair, is_together: bool) -> Rate {
     let mut generator = generator.in_turn_on_each();
     let rate = Rate::of(primary.process(), || generator.run(seconds()));
     let answered = generator.finish();
-    // Each was acknowledged: the replica has them without a wait.
-    assert_eq!(replica.server.count_messages([&key]), answered);
+    // Each was acknowledged: the replica has them without a wait. Of each connection one more may be on its way.
+    let there = replica.server.count_messages([&key]);
+    assert!((answered..=answered + CONNECTIONS).contains(&there), "{there} of {answered}");
     rate
 }
