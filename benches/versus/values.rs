@@ -214,7 +214,8 @@ fn create_group(server: &mut Server) -> String {
 }
 
 fn load_script(server: &mut Server) -> String {
-    ask(&server.connect(), &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()])
+    let name = ask(&server.connect(), &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()]);
+    name.trim_end().to_owned()
 }
 
 fn hset(random: &mut Random, _: &str, out: &mut Vec<u8>) {
