@@ -5,10 +5,10 @@ mod server_support;
 mod tls_support;
 
 use rustls::{ClientConnection, HandshakeKind, pki_types::ServerName};
-use server_support::{Client, Directory, PATIENCE, Process};
+use server_support::{Client, Directory, PATIENCE, Process, free_port};
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -20,11 +20,6 @@ struct World {
     directory: Directory,
     process: Process,
     address: SocketAddr,
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 impl World {

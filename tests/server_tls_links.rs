@@ -3,9 +3,8 @@
 mod server_support;
 mod tls_support;
 
-use server_support::{Client, Directory, Process};
+use server_support::{Client, Directory, Process, free_port};
 use std::fs;
-use std::net::TcpListener;
 use tls_support::Authority;
 
 /// A server with certificates of an authority.
@@ -14,11 +13,6 @@ struct Node {
     process: Process,
     client: Client,
     tls_port: u16,
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 impl Node {

@@ -231,24 +231,11 @@ impl Server {
         let mut connection = self.connect();
         let mut number = 1_u64;
         for queue in 0..queues {
-            let queue = format!("queue:{queue}");
-            let mut there = 0;
-            while there < messages {
-                let batch = FILL_BATCH.min(messages - there);
-                let jobs: Vec<String> = (0..batch)
-                    .map(|_| {
-                        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        let user = (number >> 20) % 1_000_000;
-                        format!(
-                            r#"{{"id":"{number:016x}","kind":"mail","to":"user{user:06}@a.org"}}"#
-                        )
-                    })
-                    .collect();
-                let mut args: Vec<&[u8]> = vec![b"RPUSH", queue.as_bytes()];
-                args.extend(jobs.iter().map(|job| job.as_bytes()));
-                there += batch;
-                call(&mut connection, &encode(&args), format!(":{there}\r\n").as_bytes());
-            }
+            fill_with(&mut connection, format!("queue:{queue}").as_bytes(), messages, || {
+                number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let user = (number >> 20) % 1_000_000;
+                format!(r#"{{"id":"{number:016x}","kind":"mail","to":"user{user:06}@a.org"}}"#)
+            });
         }
     }
 
@@ -336,13 +323,23 @@ fn call(connection: &mut TcpStream, request: &[u8], expected: &[u8]) {
 
 /// Pushes this many messages of 64 bytes to an empty queue, in a few large requests.
 fn fill(connection: &mut TcpStream, queue: &[u8], messages: usize) {
-    let message = [b'm'; 64];
+    fill_with(connection, queue, messages, || [b'm'; 64]);
+}
+
+/// The same with messages of any kind.
+fn fill_with<M: AsRef<[u8]>>(
+    connection: &mut TcpStream,
+    queue: &[u8],
+    messages: usize,
+    mut message: impl FnMut() -> M,
+) {
     let mut there = 0;
     while there < messages {
         let batch = FILL_BATCH.min(messages - there);
+        let batch: Vec<M> = (0..batch).map(|_| message()).collect();
         let mut args: Vec<&[u8]> = vec![b"RPUSH", queue];
-        args.resize(2 + batch, &message);
-        there += batch;
+        args.extend(batch.iter().map(AsRef::as_ref));
+        there += batch.len();
         call(connection, &encode(&args), format!(":{there}\r\n").as_bytes());
     }
 }

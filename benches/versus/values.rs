@@ -64,6 +64,8 @@ struct Shape {
     /// How many of what the row counts, and how many are in a key.
     count: u64,
     per_key: u64,
+    /// Line ends in one reply.
+    lines: usize,
     /// Adds a request for an element of a key.
     add: fn(u64, u64, &mut Vec<u8>),
 }
@@ -73,6 +75,7 @@ const SHAPES: [Shape; 5] = [
         name: "values: hash of 10 small fields, of 100k",
         count: 100_000,
         per_key: 10,
+        lines: 1,
         add: |key, element, out| {
             let (key, field) = (format!("hash:{key}"), format!("field{element}"));
             let value = (key.len() as u64 * 1_000 + element).to_string();
@@ -83,6 +86,7 @@ const SHAPES: [Shape; 5] = [
         name: "values: set of 100, of 20k",
         count: 20_000,
         per_key: 100,
+        lines: 1,
         add: |key, element, out| {
             let (key, member) = (format!("set:{key}"), format!("member{element}"));
             add_request(&[b"SADD", key.as_bytes(), member.as_bytes()], out);
@@ -92,18 +96,21 @@ const SHAPES: [Shape; 5] = [
         name: "values: sorted set of 100, of 20k",
         count: 20_000,
         per_key: 100,
+        lines: 1,
         add: |key, element, out| add_scored(&format!("sorted:{key}"), element, out),
     },
     Shape {
         name: "values: member of a sorted set of 1 M",
         count: 1,
         per_key: 1_000_000,
+        lines: 1,
         add: |key, element, out| add_scored(&format!("sorted:{key}"), element, out),
     },
     Shape {
         name: "values: entry of a stream of 1 M",
         count: 1,
         per_key: 1_000_000,
+        lines: 2,
         add: |key, element, out| {
             let (key, value) = (format!("stream:{key}"), format!("value{element}"));
             add_request(&[b"XADD", key.as_bytes(), b"*", b"field", value.as_bytes()], out);
@@ -157,19 +164,20 @@ fn measure(row: &Row, pipeline: usize, server: &mut Server) -> Rate {
 /// Resident bytes of one of what a row counts.
 fn bytes_of(shape: &Shape, server: &mut Server) -> f64 {
     // Memory for the first requests does not count.
-    fill(server, (0..1_000).map(|element| (0, element)), shape.add);
+    fill(server, (0..1_000).map(|element| (0, element)), shape.lines, shape.add);
     server.empty();
     let before = server.resident_bytes_at_rest();
     let elements = (0..shape.per_key).flat_map(|at| (0..shape.count).map(move |key| (key, at)));
-    fill(server, elements, shape.add);
+    fill(server, elements, shape.lines, shape.add);
     let one = if shape.count == 1 { shape.per_key } else { shape.count };
     (server.resident_bytes_at_rest() - before) / one as f64
 }
 
-/// Sends a request for each pair of numbers.
+/// Sends a request for each pair of numbers. A reply has this many line ends.
 fn fill(
     server: &mut Server,
     mut pairs: impl Iterator<Item = (u64, u64)>,
+    lines: usize,
     add: fn(u64, u64, &mut Vec<u8>),
 ) {
     let mut generator = None;
@@ -182,8 +190,7 @@ fn fill(
         if requests == 0 {
             return;
         }
-        let lines = if bytes.starts_with(b"*5\r\n$4\r\nXADD") { 2 * requests } else { requests };
-        let pipeline = Pipeline { bytes, requests, lines };
+        let pipeline = Pipeline { bytes, requests, lines: requests * lines };
         match &mut generator {
             None => generator = Some(Generator::connect(server.address(), 1, vec![pipeline])),
             Some(generator) => generator.replace(vec![pipeline]),
@@ -200,7 +207,7 @@ fn nothing(_: &mut Server) -> String {
 
 fn fill_hashes(server: &mut Server) -> String {
     let pairs = (0..ELEMENTS).flat_map(|element| (0..KEYS).map(move |key| (key, element)));
-    fill(server, pairs, |key, element, out| {
+    fill(server, pairs, 1, |key, element, out| {
         let (key, field) = (format!("hash:{key}"), format!("field{element}"));
         add_request(&[b"HSET", key.as_bytes(), field.as_bytes(), VALUE], out);
     });

@@ -95,8 +95,7 @@ impl User {
         first_arg: Option<&[u8]>,
         (key, access): (&[u8], Access),
     ) -> bool {
-        let mut all = std::iter::once(&self.root).chain(&self.selectors);
-        all.any(|selector| {
+        self.all_selectors().any(|selector| {
             selector.commands.allow(command, first_arg) && selector.keys.allow(key, access)
         })
     }
@@ -108,16 +107,18 @@ impl User {
         first_arg: Option<&[u8]>,
         access: Access,
     ) -> bool {
-        let mut all = std::iter::once(&self.root).chain(&self.selectors);
-        all.any(|selector| {
+        self.all_selectors().any(|selector| {
             selector.commands.allow(command, first_arg) && selector.keys.allow_every(access)
         })
     }
 
     /// Whether some selector allows this channel, or this pattern of channels.
     pub(crate) fn may_subscribe(&self, channel: &[u8], is_pattern: bool) -> bool {
-        let mut all = std::iter::once(&self.root).chain(&self.selectors);
-        all.any(|selector| selector.channels.allow(channel, is_pattern))
+        self.all_selectors().any(|selector| selector.channels.allow(channel, is_pattern))
+    }
+
+    fn all_selectors(&self) -> impl Iterator<Item = &Selector> {
+        std::iter::once(&self.root).chain(&self.selectors)
     }
 
     /// What the user may do by modifiers outside parentheses.

@@ -33,6 +33,7 @@ mod memory;
 mod metrics;
 mod migrate;
 mod object;
+mod one_effect;
 mod pick;
 pub(crate) mod pubsub;
 mod push;

@@ -6,7 +6,7 @@
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::engine::look_up::look_up;
-use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table};
+use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table, is_word};
 use crate::keyspace::DbIndex;
 use crate::queueing::{self, Queues};
 use crate::resp::{Output, OwnedRequest, Request, parse_integer};
@@ -28,9 +28,7 @@ impl Source {
 
 /// Redis 8 records HINCRBYFLOAT as an HSETEX that keeps the expiry of its field. Fields have none here.
 fn as_hset(request: &Request<'_>) -> Option<OwnedRequest> {
-    let is = |at: usize, word: &str| {
-        request.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
-    };
+    let is = |at: usize, word: &str| request.get(at).is_some_and(|arg| is_word(arg, word));
     if !is(0, "hsetex") || !is(2, "keepttl") || !is(3, "fields") {
         return None;
     }
@@ -49,9 +47,14 @@ pub(crate) fn replay(
     reply: &mut Output,
     source: Source,
 ) -> Result<(), CommandError> {
-    let plain = as_hset(request);
-    let request = &plain.as_ref().map_or(*request, OwnedRequest::as_request);
-    let found = look_up(table, request)?;
+    let found = match look_up(table, request) {
+        Ok(found) => found,
+        // Only what is not known here can be a known command in another form.
+        Err(error) => {
+            let plain = as_hset(request).ok_or(error)?;
+            return replay(state, table, db, &plain.as_request(), reply, source);
+        }
+    };
     state.keyspace.take_recorded_stream();
     match found.command.name {
         "multi" | "exec" => return Ok(()),

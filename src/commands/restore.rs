@@ -2,7 +2,8 @@
 //! <https://redis.io/docs/latest/commands/restore/>
 
 use super::load_rdb::{FIELD_TWICE, MEMBER_TWICE};
-use super::store_value::{BUSY, as_one_effect, remove, store};
+use super::one_effect::as_one_effect;
+use super::store_value::{BUSY, remove, store};
 use super::stream::build_stream;
 use crate::engine::Arg::{One, OptionalNamed, OptionalWord};
 use crate::engine::Group::Generic;
@@ -88,12 +89,12 @@ fn restore(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandEr
     let base_ms = if options.is_absolute { 0 } else { now_ms };
     let expires_ms = (ttl > 0).then(|| base_ms.saturating_add(ttl));
     keyspace.work.copied(value.allocated_bytes());
-    as_one_effect(keyspace, ctx.origin, |keyspace| match expires_ms {
+    as_one_effect(ctx, |ctx| match expires_ms {
         Some(expires_ms) if expires_ms <= now_ms => {
-            remove(keyspace, ctx.db, key);
+            remove(&mut ctx.state.keyspace, ctx.db, key);
             Ok(())
         }
-        _ => store(keyspace, ctx.db, key, value, expires_ms, options.replaces),
+        _ => store(&mut ctx.state.keyspace, ctx.db, key, value, expires_ms, options.replaces),
     })?;
     if let Some(idle_s) = options.idle_s {
         let now_s = ctx.now.monotonic_us / 1_000_000;

@@ -1,7 +1,8 @@
 //! SORT and SORT_RO: the elements of a list, set or sorted set in an order.
 //! <https://redis.io/docs/latest/commands/sort/>
 
-use super::store_value::{as_one_effect, remove, store_list};
+use super::one_effect::as_one_effect;
+use super::store_value::{remove, store_list};
 use crate::engine::Arg::{
     self, Named, One, OptionalBlock, OptionalChoice, OptionalNamed, OptionalNamedEach, OptionalWord,
 };
@@ -115,12 +116,12 @@ fn run(ctx: &mut Context<'_>, request: &Request<'_>, may_store: bool) -> Result<
     });
     list.set_filling(false);
     queueing::check_name(keyspace, target)?;
-    as_one_effect(keyspace, ctx.origin, |keyspace| match list.is_empty() {
+    as_one_effect(ctx, |ctx| match list.is_empty() {
         true => {
-            remove(keyspace, db, target);
+            remove(&mut ctx.state.keyspace, db, target);
             Ok(())
         }
-        false => store_list(keyspace, db, target, list, true),
+        false => store_list(&mut ctx.state.keyspace, db, target, list, true),
     })?;
     ctx.reply.count(count);
     Ok(())

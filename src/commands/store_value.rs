@@ -2,7 +2,7 @@
 
 use super::sorted_set::record_members;
 use crate::dict::Item;
-use crate::engine::{CommandError, Origin};
+use crate::engine::CommandError;
 use crate::keyspace::{DbIndex, Keyspace, Value};
 use crate::queue::{End, Queue};
 use crate::queueing::{self, PushRules, Queues, Target};
@@ -14,22 +14,6 @@ pub(super) const BUSY: CommandError = CommandError::text("BUSYKEY Target key nam
 
 /// Elements in one recorded push.
 const ELEMENTS_PER_COMMAND: usize = 64;
-
-/// Makes a change of several effects: they are one for whoever repeats them.
-pub(super) fn as_one_effect<R>(
-    keyspace: &mut Keyspace,
-    origin: Origin,
-    change: impl FnOnce(&mut Keyspace) -> R,
-) -> R {
-    // Those of a transaction are one already.
-    if origin.is_exec() {
-        return change(keyspace);
-    }
-    keyspace.effects.begin_group();
-    let result = change(keyspace);
-    keyspace.effects.end_group();
-    result
-}
 
 /// Removes everything at a key.
 pub(super) fn remove(keyspace: &mut Keyspace, db: DbIndex, key: &[u8]) {

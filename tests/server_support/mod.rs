@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -16,6 +16,12 @@ use tidegate::{RunningServer, Server};
 
 /// Time limit for anything, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A port that was free just now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
 
 /// Settings from the lines of a file, with a free port.
 pub fn settings(lines: &str) -> Settings {

@@ -1,9 +1,10 @@
 //! Some of the members: SSCAN, SPOP, SRANDMEMBER.
 
 use super::look_up;
+use crate::commands::one_effect::as_one_effect;
 use crate::commands::pick::{self, Wanted};
 use crate::commands::scan::{ElementScan, cursor_of, write_head};
-use crate::commands::store_value::{as_one_effect, record_elements};
+use crate::commands::store_value::record_elements;
 use crate::commands::take::count_of;
 use crate::dict::Item;
 use crate::engine::Arg::{One, Optional, OptionalNamed};
@@ -79,8 +80,8 @@ fn spop(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandError
     let popped = popped.unwrap_or_default();
     popped.iter().for_each(|member| ctx.reply.bulk(member));
     let members = popped.iter().map(|member| Item::Text(member));
-    as_one_effect(keyspace, ctx.origin, |keyspace| {
-        record_elements(keyspace, ctx.db, [b"SREM", key], members);
+    as_one_effect(ctx, |ctx| {
+        record_elements(&mut ctx.state.keyspace, ctx.db, [b"SREM", key], members);
     });
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::interval::{id, start};
 use super::{look_up_group, record, write_entry, write_id};
+use crate::commands::one_effect::as_one_effect;
 use crate::engine::Arg::{Many, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::Stream as OfStreams;
 use crate::engine::tips::VARIES;
@@ -171,7 +172,7 @@ fn xclaim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandErr
             ((outcome, is_ahead), is_changed)
         })?
         .unwrap_or_default();
-    record::as_one_effect(ctx, |ctx| {
+    as_one_effect(ctx, |ctx| {
         outcome.record(ctx, key, &to, delivered_ms);
         if is_ahead {
             record::group_id(&mut ctx.state.keyspace, (ctx.db, key), group);
@@ -221,7 +222,7 @@ fn xautoclaim(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
         })?
         .unwrap_or_default();
     keyspace.work.moved(usize::try_from(examined).unwrap_or_default());
-    record::as_one_effect(ctx, |ctx| outcome.record(ctx, key, &to, now_ms));
+    as_one_effect(ctx, |ctx| outcome.record(ctx, key, &to, now_ms));
     ctx.reply.array(3);
     write_id(ctx.reply, next);
     let stream = ctx.state.keyspace.read::<Stream>(ctx.db, key)?;

@@ -7,6 +7,7 @@ use super::read::{begin_stream, begin_streams};
 use super::sources::Sources;
 use super::{limit_of, look_up, no_key_or_group, record, write_entry};
 use crate::clients::Wants;
+use crate::commands::one_effect::as_one_effect;
 use crate::engine::Arg::{Block, Many, Named, One, OptionalNamed, OptionalWord};
 use crate::engine::Group::Stream as OfStreams;
 use crate::engine::uses::READ_VALUE;
@@ -61,7 +62,7 @@ fn xreadgroup(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comman
             _ => drop(id(arg)?),
         }
     }
-    if record::as_one_effect(ctx, |ctx| read_all(ctx, &sources, &to))? > 0 {
+    if as_one_effect(ctx, |ctx| read_all(ctx, &sources, &to))? > 0 {
         return Ok(());
     }
     if sources.waits && ctx.origin.may_wait() {
@@ -189,5 +190,5 @@ fn read_ready(
         return Ok(());
     }
     let max = limit_of(if sources.count == 0 { WOKEN_COUNT } else { sources.count });
-    record::as_one_effect(ctx, |ctx| read_new(ctx, key, to, max, true)).map(drop)
+    as_one_effect(ctx, |ctx| read_new(ctx, key, to, max, true)).map(drop)
 }

@@ -1,6 +1,5 @@
 //! The effects of deliveries: what happened, in commands that mean the same whenever they are replayed.
 
-use crate::engine::Context;
 use crate::keyspace::{DbIndex, Keyspace};
 use crate::note::{Note, StreamNote};
 use crate::resp::write_arg;
@@ -113,20 +112,4 @@ pub(super) fn gone(
             some.iter().for_each(|id| id.with_text(|text| write_arg(out, text)));
         });
     }
-}
-
-/// Records what `run` does as one effect for whoever repeats it.
-pub(super) fn as_one_effect<R>(
-    ctx: &mut Context<'_>,
-    run: impl FnOnce(&mut Context<'_>) -> R,
-) -> R {
-    let is_group = !ctx.origin.is_exec() && ctx.state.keyspace.effects.is_on();
-    if is_group {
-        ctx.state.keyspace.effects.begin_group();
-    }
-    let result = run(ctx);
-    if is_group {
-        ctx.state.keyspace.effects.end_group();
-    }
-    result
 }

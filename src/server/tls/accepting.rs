@@ -1,6 +1,6 @@
 //! The configuration of connections that clients make.
 
-use super::files::{Identity, IdentityNames, authorities, kept};
+use super::files::{Identity, IdentityNames, all, authorities, kept};
 use super::offer::Offer;
 use super::sessions::Sessions;
 use crate::settings::{ClientCertificates, Settings};
@@ -16,12 +16,8 @@ use std::time::Duration;
 /// # Errors
 /// All that there are. Each begins with the directive and the file.
 pub(super) fn build(settings: &Settings) -> Result<ServerConfig, Vec<String>> {
-    let mut errors = Vec::new();
-    let parts = Parts::read(settings, &mut errors);
-    let mut config = match parts {
-        Some(parts) if errors.is_empty() => parts.join().map_err(|error| vec![error])?,
-        _ => return Err(errors),
-    };
+    let parts = all(|errors| Parts::read(settings, errors))?;
+    let mut config = parts.join().map_err(|error| vec![error])?;
     config.ignore_client_order = settings.tls.prefer_server_ciphers;
     if settings.tls.session_caching && settings.tls.session_cache_timeout_s > 0 {
         let timeout = Duration::from_secs(settings.tls.session_cache_timeout_s.into());

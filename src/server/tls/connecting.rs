@@ -3,7 +3,7 @@
 //! As in Redis, any certificate of the authorities is accepted, whatever its names: servers are often known by
 //! addresses that change. The authorities should issue certificates to the servers of one group only.
 
-use super::files::{Identity, IdentityNames, authorities, kept};
+use super::files::{Identity, IdentityNames, all, authorities, kept};
 use super::offer::Offer;
 use crate::settings::Settings;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,12 +19,8 @@ use std::sync::Arc;
 /// # Errors
 /// All that there are. Each begins with the directive and the file.
 pub(super) fn build(settings: &Settings) -> Result<ClientConfig, Vec<String>> {
-    let mut errors = Vec::new();
-    let parts = Parts::read(settings, &mut errors);
-    match parts {
-        Some(parts) if errors.is_empty() => parts.join().map_err(|error| vec![error]),
-        _ => Err(errors),
-    }
+    let parts = all(|errors| Parts::read(settings, errors))?;
+    parts.join().map_err(|error| vec![error])
 }
 
 /// What a configuration is made of, each read by itself, so that all errors are found.

@@ -13,6 +13,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// A larger file holds no certificates, and would occupy memory.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// What `read` returns, unless it has found errors: then all of these.
+pub(super) fn all<T>(read: impl FnOnce(&mut Vec<String>) -> Option<T>) -> Result<T, Vec<String>> {
+    let mut errors = Vec::new();
+    match read(&mut errors) {
+        Some(value) if errors.is_empty() => Ok(value),
+        _ => Err(errors),
+    }
+}
+
 /// The value; an error joins the others.
 pub(super) fn kept<T>(result: Result<T, String>, errors: &mut Vec<String>) -> Option<T> {
     result.map_err(|error| errors.push(error)).ok()
