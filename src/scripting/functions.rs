@@ -3,6 +3,7 @@
 use super::flags::{self, invalid_name, is_name};
 use super::interpreter::{Compiled, Interpreter};
 use super::running::Commands;
+use super::stack::Ended;
 use super::{failure, raised};
 use crate::library::{FunctionInfo, Library, ScriptFlags};
 use ahash::RandomState;
@@ -58,7 +59,7 @@ struct Registered {
 /// # Errors
 /// The error reply.
 pub(crate) fn load_library(
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     text: &[u8],
     commands: &mut dyn Commands,
 ) -> StdResult<(Library, Functions), Vec<u8>> {
@@ -83,7 +84,7 @@ pub(crate) fn load_library(
 
 /// Runs a library's code; returns what it registered, or its error.
 fn register(
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     compiled: &Compiled,
     commands: &mut dyn Commands,
 ) -> StdResult<Vec<Registered>, Vec<u8>> {
@@ -102,12 +103,12 @@ fn register(
     let function = function.map_err(own)?;
     interpreter.registration.raw_set("register_function", function).map_err(own)?;
     interpreter.begin_library.call::<()>(()).map_err(own)?;
-    let entered = interpreter.run_scoped(commands, || interpreter.run_unnamed(compiled));
+    let entered = interpreter.run_unnamed(compiled, commands);
     interpreter.end_library.call::<()>(()).map_err(own)?;
     interpreter.registration.raw_set("register_function", Value::Nil).map_err(own)?;
     match entered {
-        Ok((true, _)) => {}
-        Ok((false, error)) => return Err(failure::unplaced(&error)),
+        Ok(Ended::Written | Ended::TooLong) => {}
+        Ok(Ended::Failed(error)) => return Err(failure::unplaced(&error)),
         Err(error) => return Err(own(error)),
     }
     let mut registered = registered.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,18 +1,15 @@
 //! The Lua interpreter: compiles and runs scripts, in a sandbox and within limits.
 
-use super::reply::Names;
 use super::running::{Commands, Running};
-use super::{api, failure, libraries, raised, returned, watch};
+use super::stack::{self, Ended, Entry, Inputs, Link, Written, enter};
+use super::{api, failure, libraries, questions, raised, watch};
 use crate::resp::{Output, RequestBuffer};
 use mlua::chunk::ChunkMode;
 use mlua::{
-    Error, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result, StdLib,
-    Table, Value,
+    Error, Function, IntoLuaMulti, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value,
 };
-use std::cell::{Cell, RefCell, RefMut};
 use std::result::Result as StdResult;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A longer text is not parsed. The lexer counts some characters as C integers, which must not overflow.
 const SCRIPT_BYTES_MAX: usize = 64 << 20;
@@ -20,52 +17,20 @@ const SCRIPT_BYTES_MAX: usize = 64 << 20;
 /// A compiled script or function.
 pub(crate) type Compiled = Function;
 
-/// The arguments of a script.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Inputs<'a> {
-    /// The names of keys.
-    pub(crate) keys: &'a [&'a [u8]],
-    /// The other arguments.
-    pub(crate) args: &'a [&'a [u8]],
-    pub(crate) passing: Passing,
-}
-
-/// How arguments get to the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Passing {
-    /// As the global variables KEYS and ARGV.
-    Globals,
-    /// As two arguments.
-    Arguments,
-}
-
 /// An interpreter with the sandbox around scripts. All scripts share it; none can change it.
 pub(crate) struct Interpreter {
     pub(super) lua: Lua,
-    names: Names,
-    call_name: LuaString,
-    ask_name: LuaString,
-    keys_name: LuaString,
-    argv_name: LuaString,
-    /// The global variables of scripts, KEYS and ARGV among them.
-    globals: Table,
-    has_keys: Cell<bool>,
+    entry: Entry,
     environment: Table,
     pub(super) library_environment: Table,
-    /// What is behind `redis`: its `call` is set while a script runs.
-    redis: Table,
     /// What is behind `redis` while a library is loaded.
     pub(super) registration: Table,
-    /// Its field `ask` is set while a script runs.
-    link: Table,
-    run: Function,
-    run_with: Function,
     pub(super) begin_library: Function,
     pub(super) end_library: Function,
-    /// Whether the running script must stop.
-    is_stopped: Arc<AtomicBool>,
+    /// The functions of Lua know it by its address.
+    link: Arc<Link>,
     /// The buffer for requests.
-    request: RefCell<RequestBuffer>,
+    request: RequestBuffer,
 }
 
 impl std::fmt::Debug for Interpreter {
@@ -83,8 +48,8 @@ impl Interpreter {
         let used = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(used, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(memory_bytes_max)?;
-        let is_stopped = Arc::<AtomicBool>::default();
-        let native = native_functions(&lua, &is_stopped)?;
+        let link = Arc::new(Link::new(&lua)?);
+        let native = native_functions(&lua, &link)?;
         // Its environment comes from the prelude.
         let environments = lua.create_table()?;
         native.raw_set("compile", compiler(&lua, environments.clone())?)?;
@@ -93,27 +58,17 @@ impl Interpreter {
         let made: Table = prelude.call(native)?;
         let environment: Table = made.raw_get("environment")?;
         environments.raw_set("script", &environment)?;
-        let link: Table = made.raw_get("link")?;
-        watch::begin(&lua, &link, &is_stopped)?;
+        watch::begin(&lua, &link)?;
+        let handler = lua.create_function(failure::locate)?;
         Ok(Interpreter {
-            names: Names::new(&lua)?,
-            call_name: lua.create_string("call")?,
-            ask_name: lua.create_string("ask")?,
-            keys_name: lua.create_string("KEYS")?,
-            argv_name: lua.create_string("ARGV")?,
-            globals: made.raw_get("globals")?,
-            has_keys: Cell::new(false),
+            entry: Entry::new(&lua, &handler, &made.raw_get("globals")?)?,
             environment,
             library_environment: made.raw_get("library_environment")?,
-            redis: made.raw_get("redis")?,
             registration: made.raw_get("registration")?,
-            link,
-            run: made.raw_get("run")?,
-            run_with: made.raw_get("run_with")?,
             begin_library: made.raw_get("begin_library")?,
             end_library: made.raw_get("end_library")?,
-            is_stopped,
-            request: RefCell::default(),
+            link,
+            request: RequestBuffer::default(),
             lua,
         })
     }
@@ -159,100 +114,68 @@ impl Interpreter {
     /// # Errors
     /// The error reply: the script failed.
     pub(crate) fn run(
-        &self,
+        &mut self,
         compiled: &Compiled,
         name: &[u8],
         inputs: Inputs<'_>,
         commands: &mut dyn Commands,
         (output, reply_bytes_max): (&mut Output, usize),
     ) -> StdResult<(), Vec<u8>> {
-        let entered = self.run_scoped(commands, || self.enter(compiled, inputs));
-        let value = match entered {
-            Ok((true, value)) => value,
-            Ok((false, error)) => return Err(failure::text(&error, name)),
-            Err(error) => return Err(failure::unlocated(&raised::described(&error), name)),
-        };
         let mark = output.mark();
-        let protocol = commands.protocol();
-        let written = returned::write(&self.names, &value, output, protocol, reply_bytes_max);
-        if matches!(written, Ok(true)) {
-            return Ok(());
+        let written = Written { output: &mut *output, bytes_max: reply_bytes_max };
+        match self.enter(compiled, Some(inputs), Some(written), commands) {
+            Ok(Ended::Written) => Ok(()),
+            Ok(Ended::TooLong) => {
+                output.truncate(mark);
+                let text = "ERR the script's reply takes more memory than lua-memory-limit allows";
+                Err(text.into())
+            }
+            Ok(Ended::Failed(error)) => Err(failure::text(&error, name)),
+            Err(error) => Err(failure::unlocated(&raised::described(&error), name)),
         }
-        output.truncate(mark);
-        Err(b"ERR the script's reply takes more memory than lua-memory-limit allows".to_vec())
     }
 
-    fn enter(&self, compiled: &Compiled, inputs: Inputs<'_>) -> Result<(bool, Value)> {
-        let keys = self.sequence(inputs.keys)?;
-        let args = self.sequence(inputs.args)?;
-        if inputs.passing == Passing::Globals {
-            self.has_keys.set(true);
-            self.globals.raw_set(&self.keys_name, keys)?;
-            self.globals.raw_set(&self.argv_name, args)?;
-            return self.run.call(compiled);
-        }
-        if self.has_keys.take() {
-            self.globals.raw_set(&self.keys_name, Value::Nil)?;
-            self.globals.raw_set(&self.argv_name, Value::Nil)?;
-        }
-        self.run_with.call((compiled, keys, args))
-    }
-
-    /// Runs code without arguments; returns whether it succeeded, and its value or error.
-    pub(super) fn run_unnamed(&self, compiled: &Compiled) -> Result<(bool, Value)> {
-        self.run.call(compiled)
-    }
-
-    fn sequence(&self, words: &[&[u8]]) -> Result<Table> {
-        self.lua.create_sequence_from(words.iter().map(|word| Word(word)))
-    }
-
-    /// Does something while scripts have the broker.
-    pub(super) fn run_scoped<R>(
-        &self,
+    /// Runs compiled code without arguments, whose value is not used.
+    pub(super) fn run_unnamed(
+        &mut self,
+        compiled: &Compiled,
         commands: &mut dyn Commands,
-        enter: impl FnOnce() -> Result<R>,
-    ) -> Result<R> {
-        self.is_stopped.store(false, Relaxed);
-        let request = self.request.take();
-        let running = RefCell::new(Running { commands, names: &self.names, request });
-        let result = self.lua.scope(|scope| {
-            let call = scope
-                .create_function(|lua, args: MultiValue| borrow(&running)?.call(lua, &args))?;
-            let ask =
-                scope.create_function(|lua, args: MultiValue| borrow(&running)?.ask(lua, args))?;
-            self.redis.raw_set(&self.call_name, call)?;
-            self.link.raw_set(&self.ask_name, ask)?;
-            enter()
-        });
-        self.request.replace(running.into_inner().request);
-        result
+    ) -> Result<Ended> {
+        self.enter(compiled, None, None, commands)
     }
-}
 
-/// The broker of a running script. No command runs scripts, so it is never in use already.
-fn borrow<'a, 'b>(running: &'a RefCell<Running<'b>>) -> Result<RefMut<'a, Running<'b>>> {
-    running.try_borrow_mut().map_err(|_| raised::text("the broker runs another command"))
-}
-
-/// A string of a sequence.
-struct Word<'a>(&'a [u8]);
-
-impl IntoLua for Word<'_> {
-    fn into_lua(self, lua: &Lua) -> Result<Value> {
-        Ok(Value::String(lua.create_string(self.0)?))
+    fn enter(
+        &mut self,
+        compiled: &Compiled,
+        inputs: Option<Inputs<'_>>,
+        written: Option<Written<'_>>,
+        commands: &mut dyn Commands,
+    ) -> Result<Ended> {
+        let request = std::mem::take(&mut self.request);
+        let mut running = Running { commands, request };
+        let entered = self.link.lend(&mut running, || {
+            enter((&self.lua, &self.link, self.entry), compiled, inputs, written)
+        });
+        self.request = running.request;
+        entered
     }
 }
 
 /// What the prelude gets.
-fn native_functions(lua: &Lua, is_stopped: &Arc<AtomicBool>) -> Result<Table> {
+fn native_functions(lua: &Lua, link: &Arc<Link>) -> Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("convert", lua.create_function(raised::convert)?)?;
-    native.raw_set("locate", lua.create_function(failure::locate)?)?;
-    let is_stopped = Arc::clone(is_stopped);
-    let is_stopped = lua.create_function(move |_, (): ()| Ok(is_stopped.load(Relaxed)))?;
+    let asked = Arc::clone(link);
+    let is_stopped = lua.create_function(move |_, (): ()| Ok(asked.is_stopped()))?;
     native.raw_set("is_stopped", is_stopped)?;
-    native.raw_set("redis", api::open(lua)?)?;
+    let asked = Arc::clone(link);
+    let ask = lua.create_function(move |lua, args| questions::ask(&asked, lua, args))?;
+    native.raw_set("ask", ask)?;
+    let redis = api::open(lua)?;
+    let (call, pcall) = stack::functions(lua, link)?;
+    redis.raw_set("call", call)?;
+    redis.raw_set("pcall", pcall)?;
+    native.raw_set("redis", redis)?;
     native.raw_set("constants", api::constants(lua)?)?;
     libraries::open(lua, &native)?;
     Ok(native)

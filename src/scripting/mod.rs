@@ -3,8 +3,8 @@
 //! | module | responsibility |
 //! |---|---|
 //! | `interpreter` | compiling and running, in the sandbox of `prelude.lua` |
-//! | `running`, `watch` | what a running script asks of the broker; the look at the clock |
-//! | `reply`, `returned` | replies of commands as values of Lua, and what a script returns as a reply |
+//! | `running`, `questions`, `watch` | what a running script asks of the broker; the look at the clock |
+//! | `stack` | entering a script, `redis.call`, and the conversions of replies: on Lua's stack itself |
 //! | `raised`, `failure` | errors raised in Rust; the error reply of a script that failed |
 //! | `api` | the functions of `redis` that ask nothing of the broker |
 //! | `libraries`, `params` | `cjson`, `cmsgpack`, `struct`, `bit`; arguments |
@@ -23,15 +23,16 @@ mod functions;
 mod interpreter;
 mod libraries;
 mod params;
+mod questions;
 mod raised;
-mod reply;
-mod returned;
 mod running;
+mod stack;
 mod state;
 mod watch;
 
 pub(crate) use cache::{Script, ScriptCache, ScriptName};
 pub(crate) use functions::{Functions, LoadedLibraries, load_library};
-pub(crate) use interpreter::{Compiled, Inputs, Interpreter, Passing};
+pub(crate) use interpreter::{Compiled, Interpreter};
 pub(crate) use running::Commands;
+pub(crate) use stack::{Inputs, Passing};
 pub(crate) use state::Scripting;

@@ -261,25 +261,20 @@ for _, name in pairs({ "bit", "cjson", "cmsgpack", "struct" }) do
   G[name] = protect(native[name])
 end
 
--- `link.ask` is a function of the running script's call, and so is `redis.call`: Rust sets both.
-local link = {}
-local PCALL, LOG, SETRESP, ACL_CHECK = 0, 1, 2, 3
+local ask = native.ask
+local LOG, SETRESP, ACL_CHECK = 1, 2, 3
 local redis = copy(native.redis)
 
-function redis.pcall(...)
-  return link.ask(PCALL, ...)
-end
-
 function redis.log(...)
-  return link.ask(LOG, ...)
+  return ask(LOG, ...)
 end
 
 function redis.setresp(...)
-  return link.ask(SETRESP, ...)
+  return ask(SETRESP, ...)
 end
 
 function redis.acl_check_cmd(...)
-  return link.ask(ACL_CHECK, ...)
+  return ask(ACL_CHECK, ...)
 end
 
 G.redis = protect(redis)
@@ -298,21 +293,11 @@ return {
   globals = G,
   environment = environment(G),
   library_environment = setmetatable({}, library_meta),
-  redis = redis,
   registration = registration,
-  link = link,
   begin_library = function()
     library_meta.__index = loading
   end,
   end_library = function()
     library_meta.__index = G
-  end,
-  run = function(f)
-    return xpcall(f, locate)
-  end,
-  run_with = function(f, keys, args)
-    return xpcall(function()
-      return f(keys, args)
-    end, locate)
   end,
 }

@@ -21,6 +21,12 @@ impl fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
+/// The errors of functions that take a request.
+pub(super) const NO_ARGUMENTS: &str =
+    "ERR Please specify at least one argument for this redis lib call";
+pub(super) const WRONG_ARGUMENTS: &str =
+    "ERR Lua redis lib command arguments must be strings or integers";
+
 /// The error with this text, as it is.
 pub(super) fn text(text: impl Into<Vec<u8>>) -> Error {
     Error::external(Raised::Text(text.into()))

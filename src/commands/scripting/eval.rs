@@ -61,8 +61,8 @@ fn eval_script(
     let Script { compiled, flags } =
         ctx.state.scripting.scripts.get(name).cloned().ok_or(NO_SCRIPT)?;
     let script = Run { compiled: &compiled, name, flags, is_read_only, passing: Passing::Globals };
-    let interpreter = take_interpreter(ctx.state)?;
-    let result = run(ctx, &interpreter, request, &script, keys);
+    let mut interpreter = take_interpreter(ctx.state)?;
+    let result = run(ctx, &mut interpreter, request, &script, keys);
     return_interpreter(ctx.state, interpreter);
     result
 }

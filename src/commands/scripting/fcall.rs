@@ -31,11 +31,11 @@ fn call(
     let library = Arc::clone(library);
     let FunctionInfo { name, flags, .. } = library.functions.get(index).ok_or(NO_FUNCTION)?;
     let keys = key_count(request, BAD_NUMBER)?;
-    let interpreter = take_interpreter(ctx.state)?;
-    let result = function_of(ctx, &interpreter, &library, name).and_then(|compiled| {
+    let mut interpreter = take_interpreter(ctx.state)?;
+    let result = function_of(ctx, &mut interpreter, &library, name).and_then(|compiled| {
         let (flags, passing) = (Some(*flags), Passing::Arguments);
         let function = Run { compiled: &compiled, name, flags, is_read_only, passing };
-        run(ctx, &interpreter, request, &function, keys)
+        run(ctx, &mut interpreter, request, &function, keys)
     });
     return_interpreter(ctx.state, interpreter);
     result
@@ -44,7 +44,7 @@ fn call(
 /// The function of a library, which is run first if it was not yet, or was loaded with the data.
 fn function_of(
     ctx: &mut Context<'_>,
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     library: &Arc<Library>,
     name: &[u8],
 ) -> Result<Compiled, CommandError> {

@@ -27,8 +27,8 @@ pub(super) fn load(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
     if !replaces && ctx.state.keyspace.libraries().get(name).is_some() {
         return Err(CommandError::quoting("ERR Library '", name, "' already exists"));
     }
-    let interpreter = take_interpreter(ctx.state)?;
-    let loaded = run_library(ctx, &interpreter, code);
+    let mut interpreter = take_interpreter(ctx.state)?;
+    let loaded = run_library(ctx, &mut interpreter, code);
     return_interpreter(ctx.state, interpreter);
     let (library, functions) = loaded?;
     if let Some(function) = ctx.state.keyspace.libraries().collision(&library) {
@@ -44,7 +44,7 @@ pub(super) fn load(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), C
 /// Runs the code of a library, which may do nothing but register functions.
 pub(super) fn run_library(
     ctx: &mut Context<'_>,
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     code: &[u8],
 ) -> Result<(Library, Functions), CommandError> {
     let rights = ScriptRights {

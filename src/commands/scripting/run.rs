@@ -73,18 +73,16 @@ pub(super) fn return_interpreter(state: &mut State, interpreter: Box<Interpreter
     state.scripting.interpreter = Some(interpreter);
 }
 
-/// Runs a script, and writes its reply. `words` are its keys and arguments, `keys` the number of keys.
+/// Runs a script, and writes its reply. `keys` is the number of keys.
 pub(super) fn run(
     ctx: &mut Context<'_>,
-    interpreter: &Interpreter,
+    interpreter: &mut Interpreter,
     request: &Request<'_>,
     run: &Run<'_>,
     keys: usize,
 ) -> Result<(), CommandError> {
     let rights = script_gates::begin(ctx.state, run.flags, run.is_read_only, ctx.now)?;
-    let words: Vec<&[u8]> = request.args_from(3).collect();
-    let (keys, args) = words.split_at_checked(keys).unwrap_or((&words, &[]));
-    let inputs = Inputs { keys, args, passing: run.passing };
+    let inputs = Inputs { request: *request, first: 3, keys, passing: run.passing };
     let is_group = !ctx.state.keyspace.effects.is_in_group();
     if is_group {
         ctx.state.keyspace.effects.begin_group();
