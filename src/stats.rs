@@ -30,6 +30,35 @@ pub(crate) struct Timer {
     pub since_us: u64,
     /// Whether the input is a single request.
     pub is_one_request: bool,
+    /// The latest reading of the clock in this input, if only small commands of scripts have run since.
+    pub last_us: Option<u64>,
+    /// Chooses the calls of scripts that are timed.
+    pub sampler: Sampler,
+}
+
+/// Chooses one call in `Sampler::PERIOD`, in a mixed order: a script calls the same commands again and again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sampler {
+    state: u32,
+    left: u32,
+}
+
+impl Sampler {
+    /// For how many calls a chosen one stands.
+    pub(crate) const PERIOD: u64 = 16;
+
+    /// Whether the next call is chosen.
+    #[inline]
+    pub(crate) fn chooses(&mut self) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            return false;
+        }
+        self.state = self.state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+        // From 0 to 30, so that 15 calls on average are left out.
+        self.left = (self.state >> 16) % 31;
+        true
+    }
 }
 
 /// Requests and authentications that were refused, by their subject.

@@ -337,6 +337,57 @@ fn memory_is_limited() {
     }
 }
 
+/// The memory ends in each of the steps in which a reply becomes a value of Lua, and arguments get into a script.
+#[test]
+fn memory_ends_within_conversions() {
+    let mut side = Side::with("lua-memory-limit 1mb");
+    let number = |number: usize| format!("element {number}").into_bytes();
+    for index in 0..40 {
+        side.ask(&[b"RPUSH", b"queue", &number(index)]);
+        side.ask(&[b"HSET", b"hash", &number(index), b"1.5"]);
+        side.ask(&[b"ZADD", b"sorted", b"2.5", &number(index)]);
+    }
+    let script = "
+        local kept, used = {}, tonumber(ARGV[1])
+        collectgarbage()
+        while collectgarbage('count') < used do
+            kept[#kept + 1] = string.rep('x', 300) .. #kept
+        end
+        redis.setresp(3)
+        local ok, reply = pcall(redis.call, unpack(ARGV, 2))
+        return type(reply) == 'string' and reply or 'a value'";
+    let (mut failed, mut succeeded) = (0, 0);
+    for used in (2004..2048).map(|halves| format!("{}.{}", halves / 2, halves % 2 * 5)) {
+        for command in [
+            &[&b"LRANGE"[..], b"queue", b"0", b"-1"][..],
+            &[b"HGETALL", b"hash"],
+            &[b"ZRANGE", b"sorted", b"0", b"-1", b"WITHSCORES"],
+            &[b"SET", b"string", b"value"],
+            &[b"RPUSH", b"string", b"value"],
+        ] {
+            let words = [&[b"EVAL", script.as_bytes(), b"0", used.as_bytes()], command].concat();
+            let reply = side.ask(&words);
+            match reply.contains("not enough memory") {
+                true => failed += 1,
+                false => succeeded += 1,
+            }
+            let is_known = ["not enough memory", "a value", "WRONGTYPE"];
+            assert!(is_known.iter().any(|part| reply.contains(part)), "{used} {reply}");
+            side.check_unharmed();
+        }
+    }
+    assert!(failed >= 20 && succeeded >= 20, "{failed} failed, {succeeded} succeeded");
+    for size in [1 << 10, 1 << 19, 1 << 20, 1 << 22] {
+        let reply = side.ask(&[b"EVAL", b"return #ARGV[1]", b"0", &vec![b'x'; size]]);
+        let expected = match size < 1 << 20 {
+            true => format!(":{size}\r\n"),
+            false => "not enough memory".into(),
+        };
+        assert!(reply.contains(&expected), "{size}: {reply}");
+        side.check_unharmed();
+    }
+}
+
 /// A host whose clock goes on with each look at it.
 struct Hurried(std::sync::atomic::AtomicU64);
 

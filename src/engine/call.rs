@@ -2,6 +2,7 @@
 //! counters, the slow log, the monitors.
 
 use super::context::Context;
+use super::timing::Timed;
 use super::{monitor, secrets, timing, write_gate};
 use crate::command_error::CommandError;
 use crate::flags::Flags;
@@ -17,13 +18,17 @@ const NOT_MONITORED: Flags = Flags::SKIP_MONITOR.with(Flags::ADMIN);
 #[inline(always)]
 pub(crate) fn call(ctx: &mut Context<'_>, request: &Request<'_>) {
     let command = ctx.found.command;
-    let begun_us = timing::begin_call(ctx.state, ctx.found, request.len());
+    let timed = if ctx.origin.is_script() {
+        timing::begin_call_of_script(ctx.state, ctx.found, request.len())
+    } else {
+        timing::begin_call(ctx.state, ctx.found, request.len())
+    };
     let result = run(ctx, request);
     ctx.state.stats.commands_processed += 1;
     if ctx.is_waiting {
-        timing::begin_wait(ctx.state, ctx.client, begun_us);
+        timing::begin_wait(ctx.state, ctx.client, timed);
     } else {
-        end_call(ctx, request, result, begun_us);
+        end_call(ctx, request, result, timed);
     }
     if !ctx.state.monitors.is_empty() && !command.flags.intersects(NOT_MONITORED) {
         let hidden = secrets::hide(command, request);
@@ -62,10 +67,10 @@ fn end_call(
     ctx: &mut Context<'_>,
     request: &Request<'_>,
     result: Result<(), CommandError>,
-    begun_us: Option<u64>,
+    timed: Timed,
 ) {
     let index = ctx.found.index;
-    let took_us = timing::end_call(ctx.state, index, begun_us);
+    let took_us = timing::end_call(ctx.state, index, timed);
     let stats = ctx.state.stats.command(index);
     stats.calls += 1;
     if let Err(error) = result {

@@ -161,7 +161,7 @@ impl PackedNames {
     }
 }
 
-/// Packs a name of four to eight bytes into a number, the same in upper and lower case. Setting bit 5
+/// Packs a name of three to eight bytes into a number, the same in upper and lower case. Setting bit 5
 /// of each byte makes letters lower case, and maps nothing else to letters. So two names with the same
 /// number are the same, if one of them has only letters.
 #[inline]
@@ -170,9 +170,16 @@ fn packed(name: &[u8]) -> Option<u64> {
     if name.len() > 8 {
         return None;
     }
-    // The bytes that both chunks cover have the same position in both.
-    let (first, last) = (name.first_chunk()?, name.last_chunk()?);
-    let bytes = u64::from(u32::from_le_bytes(*first))
-        | u64::from(u32::from_le_bytes(*last)) << (8 * (name.len() - 4));
+    let bytes = match (name.first_chunk(), name.last_chunk(), name) {
+        // The bytes that both chunks cover have the same position in both.
+        (Some(first), Some(last), _) => {
+            u64::from(u32::from_le_bytes(*first))
+                | u64::from(u32::from_le_bytes(*last)) << (8 * (name.len() - 4))
+        }
+        (_, _, [first, second, third]) => {
+            u64::from(u32::from_le_bytes([*first, *second, *third, 0]))
+        }
+        _ => return None,
+    };
     Some(bytes | LOWER_CASE >> (8 * (8 - name.len())))
 }

@@ -3,7 +3,8 @@
 //! Reading the clock twice costs half as much as a small command itself. So only some commands are
 //! timed individually: one that comes alone, is not `fast`, has many arguments, or was slow before.
 //! Consecutive small commands of the same name in one input are a run, which is timed as a whole, and
-//! each call counts with the mean of its run.
+//! each call counts with the mean of its run. Of the calls of scripts one in sixteen is timed, and counts for
+//! all of them. Where a call ends and the next one of the input begins, the clock is read once.
 
 use super::command::Command;
 use super::secrets;
@@ -14,7 +15,7 @@ use crate::flags::Flags;
 use crate::resp::{OwnedRequest, Request};
 use crate::slowlog::SlowlogEntry;
 use crate::state::{State, count_max};
-use crate::stats::Timer;
+use crate::stats::{Sampler, Timer};
 
 /// With more arguments than this, a command is worth two clock readings.
 const FEW_ARGS: usize = 32;
@@ -23,10 +24,24 @@ const SLOW_NANOS: u64 = 10_000;
 /// Below this threshold of the slow log, all calls are timed individually.
 const FINE_US: i64 = 100;
 
+/// How a call is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timed {
+    /// With the run that it is part of.
+    InRun,
+    /// On its own, since this time.
+    Since(u64),
+    /// On its own, since this time, for others as well.
+    ForOthersSince(u64),
+    /// Another call counts for it.
+    ByOthers,
+}
+
 /// Begins an input. Whether it is only one request decides how that request is timed.
 #[inline]
 pub(crate) fn begin_input(state: &mut State, is_one_request: bool) {
-    state.timer = Timer { is_one_request, ..Timer::default() };
+    let sampler = state.timer.sampler;
+    state.timer = Timer { is_one_request, sampler, ..Timer::default() };
 }
 
 /// Ends an input.
@@ -36,23 +51,42 @@ pub(crate) fn end_input(state: &mut State) {
         let now_us = state.host.monotonic_us();
         end_run(state, now_us);
     }
-    state.timer = Timer::default();
+    state.timer = Timer { sampler: state.timer.sampler, ..Timer::default() };
 }
 
-/// Begins a call. Returns the time if the call is timed individually.
+/// Begins a call.
 #[inline(always)]
-pub(crate) fn begin_call(state: &mut State, found: Found, len: usize) -> Option<u64> {
+pub(crate) fn begin_call(state: &mut State, found: Found, len: usize) -> Timed {
     let timer = &state.timer;
     if timer.run == Some(found.index) && len <= FEW_ARGS {
-        return None;
+        return Timed::InRun;
     }
     begin_run(state, found, len)
 }
 
-#[inline(never)]
-fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
+/// Begins a call of a script.
+#[inline]
+pub(crate) fn begin_call_of_script(state: &mut State, found: Found, len: usize) -> Timed {
+    let is_single = len > FEW_ARGS || state.stats.command(found.index).is_slow;
+    if !is_single && !state.timer.sampler.chooses() {
+        return Timed::ByOthers;
+    }
     let now_us = state.host.monotonic_us();
+    if is_single { Timed::Since(now_us) } else { Timed::ForOthersSince(now_us) }
+}
+
+/// When the running call has begun, if it was timed.
+pub(crate) fn begun_us(state: &State) -> u64 {
+    state.timer.last_us.unwrap_or_else(|| state.host.monotonic_us())
+}
+
+#[inline(never)]
+fn begin_run(state: &mut State, found: Found, len: usize) -> Timed {
+    // A run ends only now.
+    let last_us = state.timer.last_us.filter(|_| state.timer.calls == 0);
+    let now_us = last_us.unwrap_or_else(|| state.host.monotonic_us());
     end_run(state, now_us);
+    state.timer.last_us = Some(now_us);
     let is_fine = (0..FINE_US).contains(&state.settings.slowlog_threshold_us);
     let is_single = state.timer.is_one_request
         || is_fine
@@ -60,22 +94,27 @@ fn begin_run(state: &mut State, found: Found, len: usize) -> Option<u64> {
         || !found.command.flags.contains(Flags::FAST)
         || state.stats.command(found.index).is_slow;
     if is_single {
-        return Some(now_us);
+        return Timed::Since(now_us);
     }
     state.timer.run = Some(found.index);
     state.timer.since_us = now_us;
-    None
+    Timed::InRun
 }
 
 /// Ends a call. Returns how many microseconds it took, if it was timed individually.
 #[inline(always)]
-pub(crate) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -> Option<u64> {
-    let Some(begun_us) = begun_us else {
-        state.timer.calls += 1;
-        return None;
+pub(crate) fn end_call(state: &mut State, index: usize, timed: Timed) -> Option<u64> {
+    let (begun_us, calls) = match timed {
+        Timed::InRun => {
+            state.timer.calls += 1;
+            return None;
+        }
+        Timed::ByOthers => return None,
+        Timed::Since(begun_us) => (begun_us, 1),
+        Timed::ForOthersSince(begun_us) => (begun_us, Sampler::PERIOD),
     };
     let took_us = time_single(state, begun_us);
-    record(state, index, took_us, 1);
+    record(state, index, took_us.saturating_mul(calls), calls);
     Some(took_us)
 }
 
@@ -84,6 +123,7 @@ pub(crate) fn end_call(state: &mut State, index: usize, begun_us: Option<u64>) -
 fn time_single(state: &mut State, begun_us: u64) -> u64 {
     let now_us = state.host.monotonic_us();
     end_run(state, now_us);
+    state.timer.last_us = Some(now_us);
     now_us.saturating_sub(begun_us)
 }
 
@@ -110,8 +150,11 @@ fn record(state: &mut State, index: usize, took_us: u64, calls: u64) {
 
 /// Marks that the client waits in this call: the call counts when it gets its reply.
 #[cold]
-pub(crate) fn begin_wait(state: &mut State, client: ClientId, begun_us: Option<u64>) {
-    let took_us = begun_us.map_or(0, |begun_us| time_single(state, begun_us));
+pub(crate) fn begin_wait(state: &mut State, client: ClientId, timed: Timed) {
+    let took_us = match timed {
+        Timed::Since(begun_us) | Timed::ForOthersSince(begun_us) => time_single(state, begun_us),
+        Timed::InRun | Timed::ByOthers => 0,
+    };
     if let Some(client) = state.clients.get_mut(client)
         && let Some(Blocked::Call(wait)) = &mut client.blocked
     {

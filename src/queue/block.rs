@@ -1,6 +1,6 @@
 //! A small buffer behind one thin pointer: its length and capacity are stored before its bytes.
 //!
-//! This is the only file of the library with `unsafe`. A `Vec<u8>` takes three words beside its
+//! It has `unsafe` because that pays: a `Vec<u8>` takes three words beside its
 //! allocation, and the rest of the state two more: 24 of the 120 bytes of a queue with one message of 64
 //! bytes.
 

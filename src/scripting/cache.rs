@@ -1,6 +1,6 @@
 //! The compiled scripts, by the SHA-1 of their text.
 
-use super::interpreter::Compiled;
+use super::stack::Compiled;
 use crate::library::ScriptFlags;
 use ahash::RandomState;
 use std::collections::{HashMap, VecDeque};

@@ -1,7 +1,7 @@
 //! The error reply of a script that failed: what was raised, and where.
 
 use super::raised;
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Lua, Result, Value};
 
 /// The name of the sandbox's own code.
 pub(super) const SANDBOX: &str = "=sandbox";
@@ -10,33 +10,62 @@ pub(super) const SANDBOX: &str = "=sandbox";
 const SANDBOX_LINE: &[u8] = b"sandbox:";
 
 /// A line of a script.
+#[derive(Debug)]
 struct Place {
     source: String,
     short: String,
     line: usize,
 }
 
-/// The handler of errors: makes a table of the error and its place in the script.
-pub(super) fn locate(lua: &Lua, error: Value) -> Result<Table> {
+/// What a script failed with.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The error reply, without the place.
+    text: Vec<u8>,
+    place: Option<Place>,
+}
+
+impl Failure {
+    /// An error without a place.
+    pub(super) fn unlocated(text: &[u8]) -> Failure {
+        Failure { text: [b"ERR ", text].concat(), place: None }
+    }
+
+    /// The error reply. `name` is the script's.
+    pub(super) fn reply(self, name: &[u8]) -> Vec<u8> {
+        let Failure { mut text, place } = self;
+        while matches!(text.last(), Some(b'\r' | b'\n')) {
+            text.pop();
+        }
+        text.extend_from_slice(b" script: ");
+        text.extend_from_slice(name);
+        if let Some(place) = place {
+            text.extend_from_slice(format!(", on {}:{}.", place.source, place.line).as_bytes());
+        }
+        text
+    }
+
+    /// The text without the place.
+    pub(super) fn into_text(self) -> Vec<u8> {
+        self.text
+    }
+}
+
+/// What was raised, and its place in the script: for the handler of errors, which runs where it was raised.
+pub(super) fn locate(lua: &Lua, error: Value) -> Result<Failure> {
     let place = find_place(lua);
-    let located = lua.create_table_with_capacity(0, 3)?;
-    match raised::convert(lua, error)? {
-        Value::Table(error) => located.raw_set("err", error.raw_get::<Value>("err")?)?,
+    let text = match raised::convert(lua, error)? {
+        Value::Table(error) => match error.raw_get("err")? {
+            Value::String(text) => text.as_bytes().to_vec(),
+            _ => b"ERR unknown error".to_vec(),
+        },
         Value::String(text) => {
             let text = text.as_bytes();
-            let text = relocated(&text, place.as_ref());
-            located.raw_set("err", lua.create_string([b"ERR ", &text[..]].concat())?)?;
+            [b"ERR ", &relocated(&text, place.as_ref())[..]].concat()
         }
-        other => {
-            let shown = shown(lua, &other)?;
-            located.raw_set("err", format!("ERR {shown}"))?;
-        }
-    }
-    if let Some(place) = place {
-        located.raw_set("source", place.source)?;
-        located.raw_set("line", place.line)?;
-    }
-    Ok(located)
+        other => format!("ERR {}", shown(lua, &other)?).into_bytes(),
+    };
+    Ok(Failure { text, place })
 }
 
 /// The innermost line of a script, below functions written in C or Rust and the sandbox.
@@ -75,49 +104,4 @@ fn shown(lua: &Lua, value: &Value) -> Result<String> {
             None => "unknown error".into(),
         },
     })
-}
-
-/// The error reply for what `locate` made, or for an error that did not get there. `name` is the script's.
-pub(super) fn text(error: &Value, name: &[u8]) -> Vec<u8> {
-    let Value::Table(located) = error else {
-        return match error {
-            Value::String(text) => unlocated(&text.to_string_lossy(), name),
-            Value::Error(error) => unlocated(&raised::described(error), name),
-            _ => unlocated("unknown error", name),
-        };
-    };
-    let mut text = match located.raw_get("err") {
-        Ok(Value::String(text)) => text.as_bytes().to_vec(),
-        _ => b"ERR unknown error".to_vec(),
-    };
-    while matches!(text.last(), Some(b'\r' | b'\n')) {
-        text.pop();
-    }
-    text.extend_from_slice(b" script: ");
-    text.extend_from_slice(name);
-    let place = (located.raw_get("source"), located.raw_get("line"));
-    let place: (mlua::Result<Option<mlua::LuaString>>, mlua::Result<Option<i64>>) = place;
-    if let (Ok(Some(source)), Ok(Some(line))) = place {
-        text.extend_from_slice(b", on ");
-        text.extend_from_slice(&source.as_bytes());
-        text.extend_from_slice(format!(":{line}.").as_bytes());
-    }
-    text
-}
-
-/// The text of what `locate` made, without the place.
-pub(super) fn unplaced(error: &Value) -> Vec<u8> {
-    match error {
-        Value::Table(located) => match located.raw_get("err") {
-            Ok(Value::String(text)) => text.as_bytes().to_vec(),
-            _ => b"ERR unknown error".to_vec(),
-        },
-        Value::String(text) => text.as_bytes().to_vec(),
-        _ => b"ERR unknown error".to_vec(),
-    }
-}
-
-/// The error reply for an error without a place.
-pub(super) fn unlocated(text: &str, name: &[u8]) -> Vec<u8> {
-    [b"ERR ", text.as_bytes(), b" script: ", name].concat()
 }

@@ -1,10 +1,10 @@
 //! Libraries of functions: running their code, which registers the functions, and keeping those.
 
 use super::flags::{self, invalid_name, is_name};
-use super::interpreter::{Compiled, Interpreter};
+use super::interpreter::Interpreter;
+use super::raised;
 use super::running::Commands;
-use super::stack::Ended;
-use super::{failure, raised};
+use super::stack::Compiled;
 use crate::library::{FunctionInfo, Library, ScriptFlags};
 use ahash::RandomState;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
@@ -75,7 +75,9 @@ pub(crate) fn load_library(
     let mut functions = Functions::default();
     let mut infos = Vec::with_capacity(registered.len());
     for Registered { info, function } in registered {
-        functions.insert(info.name.clone(), function);
+        let compiled = interpreter.entry.add(&interpreter.lua, function);
+        let compiled = compiled.map_err(|error| raised::described(&error).into_bytes())?;
+        functions.insert(info.name.clone(), compiled);
         infos.push(info);
     }
     let library = Library { name: name.into(), code: text.into(), functions: infos };
@@ -106,11 +108,7 @@ fn register(
     let entered = interpreter.run_unnamed(compiled, commands);
     interpreter.end_library.call::<()>(()).map_err(own)?;
     interpreter.registration.raw_set("register_function", Value::Nil).map_err(own)?;
-    match entered {
-        Ok(Ended::Written | Ended::TooLong) => {}
-        Ok(Ended::Failed(error)) => return Err(failure::unplaced(&error)),
-        Err(error) => return Err(own(error)),
-    }
+    entered?;
     let mut registered = registered.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *registered))
 }

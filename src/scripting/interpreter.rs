@@ -1,7 +1,7 @@
 //! The Lua interpreter: compiles and runs scripts, in a sandbox and within limits.
 
 use super::running::{Commands, Running};
-use super::stack::{self, Ended, Entry, Inputs, Link, Written, enter};
+use super::stack::{self, Compiled, CompiledId, Ended, Entry, Inputs, Link, Written, enter};
 use super::{api, failure, libraries, questions, raised, watch};
 use crate::resp::{Output, RequestBuffer};
 use mlua::chunk::ChunkMode;
@@ -14,13 +14,10 @@ use std::sync::Arc;
 /// A longer text is not parsed. The lexer counts some characters as C integers, which must not overflow.
 const SCRIPT_BYTES_MAX: usize = 64 << 20;
 
-/// A compiled script or function.
-pub(crate) type Compiled = Function;
-
 /// An interpreter with the sandbox around scripts. All scripts share it; none can change it.
 pub(crate) struct Interpreter {
     pub(super) lua: Lua,
-    entry: Entry,
+    pub(super) entry: Entry,
     environment: Table,
     pub(super) library_environment: Table,
     /// What is behind `redis` while a library is loaded.
@@ -59,7 +56,11 @@ impl Interpreter {
         let environment: Table = made.raw_get("environment")?;
         environments.raw_set("script", &environment)?;
         watch::begin(&lua, &link)?;
-        let handler = lua.create_function(failure::locate)?;
+        let failed = Arc::clone(&link);
+        let handler = lua.create_function(move |lua, error| {
+            failed.set_failure(failure::locate(lua, error)?);
+            Ok(())
+        })?;
         Ok(Interpreter {
             entry: Entry::new(&lua, &handler, &made.raw_get("globals")?)?,
             environment,
@@ -105,6 +106,7 @@ impl Interpreter {
         text: &[u8],
     ) -> StdResult<Compiled, String> {
         let compiled = compile(&self.lua, environment.clone(), name, text);
+        let compiled = compiled.and_then(|compiled| self.entry.add(&self.lua, compiled));
         compiled.map_err(|error| raised::described(&error))
     }
 
@@ -115,7 +117,7 @@ impl Interpreter {
     /// The error reply: the script failed.
     pub(crate) fn run(
         &mut self,
-        compiled: &Compiled,
+        compiled: CompiledId,
         name: &[u8],
         inputs: Inputs<'_>,
         commands: &mut dyn Commands,
@@ -124,40 +126,44 @@ impl Interpreter {
         let mark = output.mark();
         let written = Written { output: &mut *output, bytes_max: reply_bytes_max };
         match self.enter(compiled, Some(inputs), Some(written), commands) {
-            Ok(Ended::Written) => Ok(()),
-            Ok(Ended::TooLong) => {
+            Ended::Written => Ok(()),
+            Ended::TooLong => {
                 output.truncate(mark);
                 let text = "ERR the script's reply takes more memory than lua-memory-limit allows";
                 Err(text.into())
             }
-            Ok(Ended::Failed(error)) => Err(failure::text(&error, name)),
-            Err(error) => Err(failure::unlocated(&raised::described(&error), name)),
+            Ended::Failed(failure) => Err(failure.reply(name)),
         }
     }
 
     /// Runs compiled code without arguments, whose value is not used.
+    ///
+    /// # Errors
+    /// The error reply, without the place of the error.
     pub(super) fn run_unnamed(
         &mut self,
         compiled: &Compiled,
         commands: &mut dyn Commands,
-    ) -> Result<Ended> {
-        self.enter(compiled, None, None, commands)
+    ) -> StdResult<(), Vec<u8>> {
+        match self.enter(compiled.id(), None, None, commands) {
+            Ended::Failed(failure) => Err(failure.into_text()),
+            Ended::Written | Ended::TooLong => Ok(()),
+        }
     }
 
     fn enter(
         &mut self,
-        compiled: &Compiled,
+        compiled: CompiledId,
         inputs: Option<Inputs<'_>>,
         written: Option<Written<'_>>,
         commands: &mut dyn Commands,
-    ) -> Result<Ended> {
+    ) -> Ended {
         let request = std::mem::take(&mut self.request);
         let mut running = Running { commands, request };
-        let entered = self.link.lend(&mut running, || {
-            enter((&self.lua, &self.link, self.entry), compiled, inputs, written)
-        });
+        let entering = || enter((&self.link, self.entry), compiled, inputs, written);
+        let ended = self.link.lend(&mut running, entering);
         self.request = running.request;
-        entered
+        ended
     }
 }
 

@@ -32,7 +32,7 @@ mod watch;
 
 pub(crate) use cache::{Script, ScriptCache, ScriptName};
 pub(crate) use functions::{Functions, LoadedLibraries, load_library};
-pub(crate) use interpreter::{Compiled, Interpreter};
+pub(crate) use interpreter::Interpreter;
 pub(crate) use running::Commands;
-pub(crate) use stack::{Inputs, Passing};
+pub(crate) use stack::{Compiled, CompiledId, Inputs, Passing};
 pub(crate) use state::Scripting;

@@ -5,7 +5,7 @@ use crate::clock::Now;
 use crate::engine::call::{call, write_error};
 use crate::engine::look_up::find;
 use crate::engine::script_gates::{self, ScriptRights};
-use crate::engine::{Attempt, CommandError, Context, Origin, Table};
+use crate::engine::{Attempt, CommandError, Context, Origin, Table, timing};
 use crate::keyspace::DbIndex;
 use crate::resp::{Output, Protocol, Request};
 use crate::scripting::Commands;
@@ -50,7 +50,7 @@ impl<'a> ScriptCommands<'a> {
             rights,
             reply,
             changes_before: state.keyspace.changes(),
-            begun_us: state.host.monotonic_us(),
+            begun_us: timing::begun_us(state),
             state,
         }
     }

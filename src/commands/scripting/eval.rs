@@ -58,9 +58,9 @@ fn eval_script(
     keys: usize,
     is_read_only: bool,
 ) -> Result<(), CommandError> {
-    let Script { compiled, flags } =
-        ctx.state.scripting.scripts.get(name).cloned().ok_or(NO_SCRIPT)?;
-    let script = Run { compiled: &compiled, name, flags, is_read_only, passing: Passing::Globals };
+    let Script { compiled, flags } = ctx.state.scripting.scripts.get(name).ok_or(NO_SCRIPT)?;
+    let (compiled, flags) = (compiled.id(), *flags);
+    let script = Run { compiled, name, flags, is_read_only, passing: Passing::Globals };
     let mut interpreter = take_interpreter(ctx.state)?;
     let result = run(ctx, &mut interpreter, request, &script, keys);
     return_interpreter(ctx.state, interpreter);

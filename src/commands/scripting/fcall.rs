@@ -5,7 +5,7 @@ use super::run::{Run, key_count, return_interpreter, run, show, take_interpreter
 use crate::engine::{CommandError, Context};
 use crate::library::{FunctionInfo, Library};
 use crate::resp::Request;
-use crate::scripting::{Compiled, Interpreter, Passing};
+use crate::scripting::{Compiled, CompiledId, Interpreter, Passing};
 use std::sync::Arc;
 
 const NO_FUNCTION: CommandError = CommandError::text("ERR Function not found");
@@ -34,7 +34,7 @@ fn call(
     let mut interpreter = take_interpreter(ctx.state)?;
     let result = function_of(ctx, &mut interpreter, &library, name).and_then(|compiled| {
         let (flags, passing) = (Some(*flags), Passing::Arguments);
-        let function = Run { compiled: &compiled, name, flags, is_read_only, passing };
+        let function = Run { compiled, name, flags, is_read_only, passing };
         run(ctx, &mut interpreter, request, &function, keys)
     });
     return_interpreter(ctx.state, interpreter);
@@ -47,11 +47,12 @@ fn function_of(
     interpreter: &mut Interpreter,
     library: &Arc<Library>,
     name: &[u8],
-) -> Result<Compiled, CommandError> {
+) -> Result<CompiledId, CommandError> {
     if let Some(compiled) = ctx.state.scripting.libraries.function(library, name) {
-        return Ok(compiled.clone());
+        return Ok(compiled.id());
     }
     let (_, functions) = run_library(ctx, interpreter, &library.code)?;
     ctx.state.scripting.libraries.add(library, functions);
-    ctx.state.scripting.libraries.function(library, name).cloned().ok_or(NO_FUNCTION)
+    let compiled = ctx.state.scripting.libraries.function(library, name);
+    compiled.map(Compiled::id).ok_or(NO_FUNCTION)
 }

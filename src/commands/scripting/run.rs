@@ -4,7 +4,7 @@ use super::call::ScriptCommands;
 use crate::engine::{CommandError, Context, integer, monitor, script_gates};
 use crate::library::ScriptFlags;
 use crate::resp::Request;
-use crate::scripting::{Compiled, Inputs, Interpreter, Passing};
+use crate::scripting::{CompiledId, Inputs, Interpreter, Passing};
 use crate::state::{State, count_max};
 
 /// Lua's error when the memory of scripts is used up.
@@ -12,7 +12,7 @@ pub(super) const NO_MEMORY: &str = "not enough memory";
 
 /// A script and how it is run.
 pub(super) struct Run<'a> {
-    pub(super) compiled: &'a Compiled,
+    pub(super) compiled: CompiledId,
     /// The SHA-1 of a script, or the name of a function.
     pub(super) name: &'a [u8],
     pub(super) flags: Option<ScriptFlags>,

@@ -1,21 +1,58 @@
 //! Entering a script: its arguments, the protected call, and its reply or error.
 
 use super::link::Link;
-use super::{Kept, Stack, returned};
+use super::{Kept, Seen, Stack, returned};
 use crate::resp::{Output, Protocol, Request};
-use mlua::{Function, Lua, Result, Table, Value, ffi};
-use std::ffi::c_int;
+use crate::scripting::failure::Failure;
+use mlua::{Function, Lua, Result, Table, ffi};
+use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::panic::resume_unwind;
+
+/// A compiled script or function.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    /// Its address, by which it is found.
+    id: CompiledId,
+    /// Keeps it from being collected.
+    _function: Function,
+}
+
+impl Compiled {
+    /// What to enter. It is good for as long as this is there.
+    pub(crate) fn id(&self) -> CompiledId {
+        self.id
+    }
+}
+
+/// A compiled script or function to enter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CompiledId(*const c_void);
+
+// SAFETY: the address is compared, and never read.
+unsafe impl Send for CompiledId {}
+// SAFETY: as above.
+unsafe impl Sync for CompiledId {}
 
 /// What entering needs, kept by Lua.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::scripting) struct Entry {
+    /// The main thread of Lua, which is as long there as the interpreter.
+    state: *mut ffi::lua_State,
     /// The handler of errors.
     handler: Kept,
+    /// The function `entered`.
+    entered: Kept,
     /// The global variables of scripts.
     globals: Kept,
+    /// What is compiled, by its address. It keeps nothing from being collected.
+    compiled: Kept,
 }
+
+// SAFETY: an interpreter is used by one thread at a time.
+unsafe impl Send for Entry {}
+// SAFETY: nothing can be done with a reference but to copy it; what uses the copy has the interpreter.
+unsafe impl Sync for Entry {}
 
 impl Entry {
     /// Keeps a handler of errors and the table of global variables.
@@ -27,15 +64,43 @@ impl Entry {
         handler: &Function,
         globals: &Table,
     ) -> Result<Entry> {
-        let mut kept = None;
-        // SAFETY: the closure has no value with a destructor, and takes both arguments off the stack.
+        let mut entry = None;
+        let weak = lua.create_table()?;
+        let meta = lua.create_table()?;
+        meta.raw_set("__mode", "v")?;
+        weak.set_metatable(Some(meta))?;
+        // SAFETY: the closure has no value with a destructor, and takes the arguments off the stack. No script runs,
+        // so the running thread is the main one.
         unsafe {
-            lua.exec_raw::<()>((handler, globals), |state| {
-                let globals = Stack(state).keep();
-                kept = Some(Entry { handler: Stack(state).keep(), globals });
+            lua.exec_raw::<()>((handler, globals, weak), |state| {
+                let stack = Stack(state);
+                let [compiled, globals, handler] = [stack.keep(), stack.keep(), stack.keep()];
+                ffi::lua_pushcclosure(state, entered, 0);
+                entry = Some(Entry { state, handler, entered: stack.keep(), globals, compiled });
             })?;
         }
-        kept.ok_or_else(|| mlua::Error::runtime("nothing was kept"))
+        entry.ok_or_else(|| mlua::Error::runtime("nothing was kept"))
+    }
+
+    /// Makes a function one that can be entered.
+    ///
+    /// # Errors
+    /// There is too little memory.
+    pub(in crate::scripting) fn add(self, lua: &Lua, function: Function) -> Result<Compiled> {
+        let id = CompiledId(function.to_pointer());
+        // SAFETY: the closure has no value with a destructor, and takes the argument off the stack.
+        unsafe {
+            lua.exec_raw::<()>(&function, |state| {
+                let stack = Stack(state);
+                stack.push_kept(self.compiled);
+                stack.insert(1);
+                ffi::lua_pushlightuserdata(state, id.0.cast_mut());
+                stack.insert(2);
+                stack.set(1);
+                stack.set_len(0);
+            })?;
+        }
+        Ok(Compiled { id, _function: function })
     }
 }
 
@@ -70,64 +135,76 @@ pub(in crate::scripting) enum Ended {
     Written,
     /// Its reply exceeds its limit. Some of it may be written.
     TooLong,
-    /// What the handler made of its error, or an error that did not get there.
-    Failed(Value),
+    Failed(Failure),
+}
+
+/// One call of a script.
+struct Call<'a> {
+    link: &'a Link,
+    entry: Entry,
+    id: CompiledId,
+    inputs: Option<Inputs<'a>>,
+    written: Option<Written<'a>>,
+    is_written: bool,
 }
 
 /// Calls a script or function, and writes its value. Without inputs and a place for the value it has neither.
-///
-/// # Errors
-/// There is too little memory for the arguments.
 pub(in crate::scripting) fn enter(
-    (lua, link, entry): (&Lua, &Link, Entry),
-    function: &Function,
+    (link, entry): (&Link, Entry),
+    id: CompiledId,
     inputs: Option<Inputs<'_>>,
     written: Option<Written<'_>>,
-) -> Result<Ended> {
-    let mut ended = None;
-    // SAFETY: the closure has only references, so no value with a destructor; it uses the stack above the function,
-    // and leaves at most an error there.
-    let entered: Result<Value> = unsafe {
-        lua.exec_raw(function, |state| {
-            let stack = Stack(state);
-            stack.reserve(returned::RESERVED);
-            let is_returned = call(stack, link, entry, inputs);
-            if is_returned {
-                ended = Some(write(stack, link, written));
-                stack.set_len(0);
-            } else {
-                stack.insert(1);
-                stack.set_len(1);
-            }
-        })
+) -> Ended {
+    let mut call = Call { link, entry, id, inputs, written, is_written: true };
+    let stack = Stack(entry.state);
+    let base = stack.len();
+    // SAFETY: no script runs, so the stack of the main thread is empty but for what its owner has left there, and
+    // there are three places. Until the protected call nothing is allocated. `entered` gets what it expects.
+    let status = unsafe {
+        stack.push_kept(entry.handler);
+        stack.push_kept(entry.entered);
+        ffi::lua_pushlightuserdata(stack.0, (&raw mut call).cast());
+        ffi::lua_pcall(stack.0, 1, 0, base + 1)
     };
+    let failed = link.take_failure();
+    let ended = match (status, failed) {
+        (ffi::LUA_OK, _) if call.is_written => Ended::Written,
+        (ffi::LUA_OK, _) => Ended::TooLong,
+        (ffi::LUA_ERRRUN, Some(failure)) => Ended::Failed(failure),
+        // The error did not get to the handler, or that had an error of its own.
+        _ => Ended::Failed(Failure::unlocated(match stack.at(-1) {
+            Seen::Text(text) => text,
+            _ => b"unknown error",
+        })),
+    };
+    stack.set_len(base);
     if let Some(panic) = link.take_panic() {
         resume_unwind(panic);
     }
-    let error = entered?;
-    Ok(match ended {
-        Some(true) => Ended::Written,
-        Some(false) => Ended::TooLong,
-        None => Ended::Failed(error),
-    })
+    ended
 }
 
-/// Calls the function that is on the stack. Leaves its value or its error there; returns whether it is a value.
-///
-/// # Safety
-/// It may jump, before the function is called.
-unsafe fn call(stack: Stack, link: &Link, entry: Entry, inputs: Option<Inputs<'_>>) -> bool {
-    stack.push_kept(entry.handler);
-    stack.insert(1);
-    let mut count = 0;
-    // SAFETY: as for this function. The handler is at place 1, and the arguments are above the function.
-    let status = unsafe {
-        if let Some(inputs) = inputs {
-            count = push_inputs(stack, link, entry, inputs);
+/// The protected part of a call.
+unsafe extern "C-unwind" fn entered(state: *mut ffi::lua_State) -> c_int {
+    let stack = Stack(state);
+    // SAFETY: this is called by `enter` alone, with a pointer to its `Call`, which is not used elsewhere meanwhile.
+    // There is no value with a destructor until the script has returned. Then nothing jumps any more.
+    unsafe {
+        let call = &mut *ffi::lua_touserdata(state, 1).cast::<Call<'_>>();
+        stack.reserve(returned::RESERVED);
+        stack.push_kept(call.entry.compiled);
+        ffi::lua_pushlightuserdata(state, call.id.0.cast_mut());
+        stack.get(-2);
+        let mut count = 0;
+        if let Some(inputs) = call.inputs {
+            count = push_inputs(stack, call.link, call.entry, inputs);
         }
-        ffi::lua_pcall(stack.0, count, 1, 1)
-    };
-    status == ffi::LUA_OK
+        ffi::lua_call(state, count, 1);
+        if let Some(written) = call.written.take() {
+            call.is_written = write(stack, call.link, written);
+        }
+    }
+    0
 }
 
 /// Returns the number of arguments.
@@ -177,8 +254,8 @@ unsafe fn push_words(stack: Stack, request: Request<'_>, range: &Range<usize>) {
 }
 
 /// Writes the uppermost value; returns whether all of it was.
-fn write(stack: Stack, link: &Link, written: Option<Written<'_>>) -> bool {
-    let Some(Written { output, bytes_max }) = written else { return true };
+fn write(stack: Stack, link: &Link, written: Written<'_>) -> bool {
+    let Written { output, bytes_max } = written;
     let protocol = link.with(|running| running.commands.protocol()).unwrap_or(Protocol::Resp2);
     returned::write(stack, &link.names, output, protocol, bytes_max)
 }

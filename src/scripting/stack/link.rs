@@ -1,6 +1,7 @@
 //! The way from functions of scripts to the broker that runs the script.
 
 use super::{Names, Stack};
+use crate::scripting::failure::Failure;
 use crate::scripting::running::Running;
 use mlua::{Lua, Result};
 use std::any::Any;
@@ -16,6 +17,8 @@ pub(in crate::scripting) struct Link {
     running: AtomicPtr<Running<'static>>,
     /// Whether the running script must stop.
     is_stopped: AtomicBool,
+    /// How the running script failed.
+    failure: Mutex<Option<Failure>>,
     /// The panic of a command that the script has called.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     pub(super) names: Names,
@@ -37,6 +40,7 @@ impl Link {
         Ok(Link {
             running: AtomicPtr::default(),
             is_stopped: AtomicBool::default(),
+            failure: Mutex::default(),
             panic: Mutex::default(),
             // SAFETY: the closure ran to its end: there was no error.
             names: unsafe { names.assume_init() },
@@ -83,6 +87,16 @@ impl Link {
     /// Makes the running script stop.
     pub(in crate::scripting) fn stop(&self) {
         self.is_stopped.store(true, Relaxed);
+    }
+
+    /// Keeps how the running script failed.
+    pub(in crate::scripting) fn set_failure(&self, failure: Failure) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    /// The failure that was kept.
+    pub(super) fn take_failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Keeps a panic, and makes the script stop.

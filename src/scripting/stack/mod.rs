@@ -20,7 +20,7 @@ mod reply;
 mod returned;
 
 pub(super) use call::functions;
-pub(crate) use enter::{Inputs, Passing};
+pub(crate) use enter::{Compiled, CompiledId, Inputs, Passing};
 pub(super) use enter::{Ended, Entry, Written, enter};
 pub(super) use link::Link;
 
