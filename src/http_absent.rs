@@ -1,6 +1,6 @@
 //! In the place of `http`, in a build without it: there is no connection with HTTP.
 
-use crate::broker::Broker;
+use crate::broker::{Broker, BusyServer};
 use crate::client_id::ClientId;
 use crate::clients::Peer;
 use crate::clock::Now;
@@ -42,11 +42,11 @@ impl Http {
         match *self {}
     }
 
-    pub(crate) fn receive(&mut self, _: &mut Broker, _: &[u8], _: Now) {
+    pub(crate) fn receive(&mut self, _: &mut Broker, _: &[u8], _: Now, _: &mut dyn BusyServer) {
         match *self {}
     }
 
-    pub(crate) fn go_on(&mut self, _: &mut Broker, _: Now) {
+    pub(crate) fn go_on(&mut self, _: &mut Broker, _: Now, _: &mut dyn BusyServer) {
         match *self {}
     }
 

@@ -70,6 +70,7 @@
 //! | `exposition` | the text formats of metrics: Prometheus, OpenMetrics |
 //! | `state`, `stats`, `histogram`, `slowlog`, `persistence` | the state of commands; counters, times |
 //! | `acl` | users: their passwords, what they may do, what was refused |
+//! | `busy_script` | a script that runs for too long, and what other clients are told meanwhile |
 //! | `clients` | the connected clients and what they are doing; the outbox: pending output, and how much of it may be sent |
 //! | `channels`, [`glob`] | channels and patterns → subscribers |
 //! | [`snapshot`] | one saved part of all data as commands, the content of a base file, or as an RDB file |
@@ -137,6 +138,7 @@
 #![cfg_attr(not(feature = "lua"), allow(dead_code, reason = "scripts alone use some functions"))]
 
 mod acl;
+mod busy_script;
 mod client_id;
 mod host;
 #[cfg(feature = "http")]
@@ -234,7 +236,7 @@ pub use settings::{
 };
 
 // A broker without a server.
-pub use broker::Broker;
+pub use broker::{Broker, BusyServer};
 pub use client_id::ClientId;
 pub use clients::{CloseReason, Outbox, Peer, PeerCredentials, TlsFailure};
 pub use clock::Now;

@@ -1,6 +1,7 @@
 //! Everything that commands read and change.
 
 use crate::acl::{AccessLog, Catalogue, Users};
+use crate::busy_script::BusyScript;
 use crate::channels::Channels;
 use crate::client_id::ClientId;
 use crate::clients::{AuthFailures, Clients, CloseReason};
@@ -34,6 +35,8 @@ pub enum ShutdownRequest {
     Stop,
     /// Stop at once, without sending pending output.
     Now,
+    /// Stop at once, in the middle of a script. The changes since the last commit are dropped.
+    Abandon,
 }
 
 /// Whether SHUTDOWN asks for an RDB file first.
@@ -89,6 +92,8 @@ pub struct State {
     /// Set by SHUTDOWN too.
     pub(crate) last_save: LastSave,
     pub(crate) scripting: Scripting,
+    /// The running script, if it has run for too long.
+    pub(crate) busy_script: Option<Box<BusyScript>>,
     pub(crate) host: Box<dyn Host>,
     pub(crate) random: Random,
 }
@@ -147,6 +152,7 @@ impl State {
             shutdown: None,
             last_save: LastSave::default(),
             scripting: Scripting::default(),
+            busy_script: None,
             host,
             random,
             settings,

@@ -30,7 +30,7 @@ const MODULES: &[&[&str]] = &[
     &["effects"],
     &["host", "keyspace", "scripting", "scripting_absent"],
     &["channels", "command_error", "snapshot"],
-    &["replication"],
+    &["replication", "busy_script"],
     &["clients"],
     &["state"],
     &["queueing", "figures"],

@@ -8,10 +8,11 @@
 //! `broker/output.rs` has the outputs, `broker/timers.rs` the timers, `broker/strangers.rs` the limits before
 //! authentication. `broker/durability.rs` is the interface for a journal, [`turn`] has the order of a turn with
 //! one, `broker/saves.rs` is for RDB files, and `broker/interfaces.rs` is for HTTP.
-//! `broker/feeding.rs` and `broker/following.rs` are the two roles of replication.
+//! `broker/busy.rs` is about long scripts. `broker/feeding.rs` and `broker/following.rs` are the two roles of replication.
 
 mod acknowledgement;
 mod applying;
+mod busy;
 mod durability;
 mod feeding;
 mod following;
@@ -28,6 +29,7 @@ pub mod turn;
 pub use crate::acl::UserFault;
 pub use crate::commands::load_rdb::{RdbLoad, RdbSummary};
 pub use crate::persistence::SnapshotUse;
+pub use busy::BusyServer;
 pub use durability::{Contents, ReplayError};
 
 use snapshot_loading::SnapshotLoading;
@@ -37,7 +39,7 @@ use crate::client_id::ClientId;
 use crate::clients::{Client, ClientRole, CloseReason, Peer, Wait};
 use crate::clock::Now;
 use crate::commands::{self, pubsub};
-use crate::engine::{Found, Table};
+use crate::engine::{Found, Meanwhile, Nobody, Table};
 use crate::engine::{auth_delay, dispatch, monitor, open_transaction, timing, wait, wake};
 use crate::host::Host;
 use crate::replication::Link;
@@ -192,6 +194,17 @@ impl Broker {
     // Inlined into the reading of a connection, as all that one command takes: a call costs 1 % of it.
     #[inline(always)]
     pub fn receive(&mut self, id: ClientId, bytes: &[u8], now: Now) {
+        self.receive_with(id, bytes, now, &mut Nobody);
+    }
+
+    #[inline(always)]
+    fn receive_with(
+        &mut self,
+        id: ClientId,
+        bytes: &[u8],
+        now: Now,
+        meanwhile: &mut dyn Meanwhile,
+    ) {
         self.expire(now);
         self.state.stats.input_bytes += bytes.len() as u64;
         self.state.stats.reads += 1;
@@ -202,7 +215,7 @@ impl Broker {
             return;
         }
         if client.input.is_empty() && client.wants_input() {
-            let used = self.run_input(id, bytes, now);
+            let used = self.run_input(id, bytes, now, meanwhile);
             if let Some(client) = self.state.clients.get_mut(id)
                 && client.closing.is_none()
             {
@@ -211,7 +224,7 @@ impl Broker {
         } else {
             client.keep_input(bytes);
             if client.wants_input() {
-                self.run_kept_input(id, now);
+                self.run_kept_input(id, now, meanwhile);
             }
         }
         self.check_query_limit(id);
@@ -219,10 +232,10 @@ impl Broker {
     }
 
     /// Runs requests from the client's stored input.
-    fn run_kept_input(&mut self, id: ClientId, now: Now) {
+    fn run_kept_input(&mut self, id: ClientId, now: Now, meanwhile: &mut dyn Meanwhile) {
         let Some(client) = self.state.clients.get_mut(id) else { return };
         let mut input = std::mem::take(&mut client.input);
-        let used = self.run_input(id, &input, now);
+        let used = self.run_input(id, &input, now, meanwhile);
         let Some(client) = self.state.clients.get_mut(id) else { return };
         if client.closing.is_none() && used < input.len() {
             if used > 0 {
@@ -238,12 +251,15 @@ impl Broker {
 
     /// Runs the requests in `bytes` until they end, the client blocks or closes, or its budget for the turn
     /// is used up. Returns how many bytes were used.
-    fn run_input(&mut self, id: ClientId, bytes: &[u8], now: Now) -> usize {
-        if self.state.replication.is_link(id) {
-            return self.run_link(id, bytes, now);
-        }
-        if !self.state.migrations.is_empty() && self.state.migrations.is_link(id) {
-            return self.run_target(id, bytes, now);
+    fn run_input(
+        &mut self,
+        id: ClientId,
+        bytes: &[u8],
+        now: Now,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> usize {
+        if let Some(used) = self.run_stream(id, bytes, now) {
+            return used;
         }
         self.resume_parser(id);
         let mut reply = self.state.clients.lend_output(id);
@@ -282,7 +298,8 @@ impl Broker {
                         break;
                     }
                     // A command that is held back stays in the input, to run later.
-                    if !self.run_request(id, &bytes[used..], &mut named, &mut reply, now) {
+                    let bytes = &bytes[used..];
+                    if !self.run_request(id, bytes, &mut named, &mut reply, now, meanwhile) {
                         break;
                     }
                     used += end;
@@ -305,6 +322,18 @@ impl Broker {
         used
     }
 
+    /// Runs the input of a connection to another server; `None` if it is that of a client.
+    #[inline(always)]
+    fn run_stream(&mut self, id: ClientId, bytes: &[u8], now: Now) -> Option<usize> {
+        if self.state.replication.is_link(id) {
+            return Some(self.run_link(id, bytes, now));
+        }
+        if !self.state.migrations.is_empty() && self.state.migrations.is_link(id) {
+            return Some(self.run_target(id, bytes, now));
+        }
+        None
+    }
+
     /// Runs the request that the parser found at the beginning of `bytes`. `named` is the command that the
     /// previous request named. Returns false if the request must run again later.
     #[inline(always)]
@@ -315,12 +344,14 @@ impl Broker {
         named: &mut Option<Found>,
         reply: &mut Output,
         now: Now,
+        meanwhile: &mut dyn Meanwhile,
     ) -> bool {
         let request = self.parser.request(bytes);
         if named.is_none() || !self.parser.repeats_name() {
             *named = self.table.find(request.name());
         }
-        dispatch::dispatch(&mut self.state, self.table, *named, id, &request, reply, now)
+        let state = &mut self.state;
+        dispatch::dispatch(state, self.table, *named, id, &request, reply, now, meanwhile)
     }
 
     /// Continues with the client's parser, if a request arrived in part.
@@ -395,13 +426,17 @@ impl Broker {
     /// Does what is due: ends waits, expires values, ends a pause, closes slow subscribers and idle clients.
     /// Then runs the rest of the input of clients that had to wait, each within the budget of a turn.
     pub fn settle(&mut self, now: Now) {
+        self.settle_with(now, &mut Nobody);
+    }
+
+    fn settle_with(&mut self, now: Now, meanwhile: &mut dyn Meanwhile) {
         self.state.keyspace.work.begin_turn(self.state.settings.turn_work_max);
         self.release_acknowledged();
         self.run_timers(now);
         for id in self.state.clients.take_backlog() {
             let Some(client) = self.state.clients.get(id) else { continue };
             if !client.input.is_empty() && client.wants_input() {
-                self.run_kept_input(id, now);
+                self.run_kept_input(id, now, meanwhile);
                 self.check_query_limit(id);
                 self.state.clients.recount(id, now.monotonic_us);
             }

@@ -127,8 +127,8 @@ impl Broker {
 
     /// Deletes expired values, and does what is due in queues under policies.
     pub(super) fn expire(&mut self, now: Now) {
-        // Data being loaded stays unchanged until it is complete.
-        if self.state.persistence.loading.is_some() {
+        // Data being loaded stays unchanged until it is complete, and while a script runs nothing else changes any.
+        if self.state.persistence.loading.is_some() || self.state.busy_script.is_some() {
             return;
         }
         let State { replication, acknowledged, keyspace, .. } = &mut self.state;

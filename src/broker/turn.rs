@@ -21,6 +21,11 @@ pub trait Stages {
     /// Lets the broker do what is due, and closes clients that are sent nothing more.
     fn settle(&mut self);
 
+    /// Whether the turn ends here: nothing of it is committed or written.
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
     /// Passes the changes to the journal.
     ///
     /// # Errors
@@ -49,6 +54,9 @@ pub fn turn<S: Stages>(stages: &mut S) -> Result<(), S::Error> {
     }
     stages.read();
     stages.settle();
+    if stages.is_abandoned() {
+        return Ok(());
+    }
     stages.commit()?;
     stages.write();
     stages.close();

@@ -43,6 +43,11 @@ impl Clients {
         self.is_report_due
     }
 
+    /// Sets that, for commands that run within another one.
+    pub(crate) fn set_report_due(&mut self, is_report_due: bool) {
+        self.is_report_due = is_report_due;
+    }
+
     /// The command that has run has no reply.
     pub(crate) fn report_nothing(&mut self) {
         self.is_report_due = false;

@@ -311,6 +311,16 @@ impl Clients {
         None
     }
 
+    /// Moves the clients with new output to `to`. They stay marked, so that later output does not list them again.
+    pub(crate) fn take_dirty(&mut self, to: &mut BTreeSet<ClientId>) {
+        to.extend(self.dirty.drain(..));
+    }
+
+    /// Ends `take_dirty`.
+    pub(crate) fn add_dirty(&mut self, held_back: BTreeSet<ClientId>) {
+        self.dirty.extend(held_back);
+    }
+
     /// Updates the memory of a client's buffers, and closes the client above its limit.
     pub(crate) fn recount(&mut self, id: ClientId, now_us: u64) {
         let limits = self.output_limits;

@@ -6,7 +6,7 @@
 use crate::client_id::ClientId;
 use crate::clock::Now;
 use crate::engine::look_up::look_up;
-use crate::engine::{Arguments, CommandError, Context, Flags, Origin, Table, is_word};
+use crate::engine::{Arguments, CommandError, Context, Flags, Nobody, Origin, Table, is_word};
 use crate::keyspace::DbIndex;
 use crate::queueing::{self, Queues};
 use crate::resp::{Output, OwnedRequest, Request, parse_integer};
@@ -92,6 +92,7 @@ pub(crate) fn replay(
         is_waiting: false,
         found,
         table,
+        meanwhile: &mut Nobody,
     };
     let result = run(&mut context, request);
     queueing::remember_replayed_push(&mut state.keyspace, *db, request);

@@ -72,6 +72,11 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
         ctx.reply.ok();
         return Ok(());
     }
+    if let Some(script) = &ctx.state.busy_script
+        && !nosave
+    {
+        return Err(script.refusal());
+    }
     if save && !force {
         check_file(ctx)?;
     }
@@ -79,7 +84,11 @@ fn shutdown(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), CommandE
     let is_wanted = if save || nosave { Some(save) } else { None };
     log_action(ctx, request);
     ctx.state.last_save = LastSave { is_wanted, is_forced: force, client: Some(ctx.client) };
-    ctx.state.shutdown = Some(if now { ShutdownRequest::Now } else { ShutdownRequest::Stop });
+    ctx.state.shutdown = Some(match now {
+        _ if ctx.state.busy_script.is_some() => ShutdownRequest::Abandon,
+        true => ShutdownRequest::Now,
+        false => ShutdownRequest::Stop,
+    });
     Ok(())
 }
 

@@ -2,7 +2,7 @@ use super::{debug, table};
 use crate::clients::Peer;
 use crate::clock::Now;
 use crate::engine::dispatch::dispatch;
-use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Origin, Run};
+use crate::engine::{Command, CommandError, Context, Found, NAME_BYTES_MAX, Nobody, Origin, Run};
 use crate::engine::{secrets, wake};
 use crate::host::NoHost;
 use crate::resp::{Output, OwnedRequest};
@@ -105,6 +105,7 @@ fn run_anyway(
         is_waiting: false,
         found: table.find_full(command.name.as_bytes()).expect("it is in the table"),
         table,
+        meanwhile: &mut Nobody,
     };
     let result = run(&mut ctx, &owned.as_request());
     wake::follow_up(state, table, now);
@@ -124,7 +125,7 @@ fn a_reply_may_be_built_apart_from_its_client() {
     let request = OwnedRequest::from_args([&b"ECHO"[..], b"hello"]);
     let request = request.as_request();
     let (mut reply, named) = (Output::default(), table().find(request.name()));
-    dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default());
+    dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default(), &mut Nobody);
     assert_eq!(reply.take_all(), b"$5\r\nhello\r\n");
     assert_eq!(state.clients.outbox(id).expect("connected").take_all(), b"owed");
 }

@@ -83,6 +83,7 @@ fn exec(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
                 is_waiting: false,
                 found,
                 table: ctx.table,
+                meanwhile: ctx.meanwhile,
             },
             &request,
         );

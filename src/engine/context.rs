@@ -1,5 +1,6 @@
 //! Everything a running command has access to.
 
+use super::meanwhile::Meanwhile;
 use super::origin::Origin;
 use super::table::{Found, Table};
 use crate::client_id::ClientId;
@@ -31,6 +32,8 @@ pub(crate) struct Context<'a> {
     pub found: Found,
     /// All commands.
     pub table: &'static Table,
+    /// Who serves other clients if a script runs for a long time.
+    pub meanwhile: &'a mut dyn Meanwhile,
 }
 
 impl Context<'_> {

@@ -6,6 +6,7 @@ use super::command::Command;
 use super::context::Context;
 use super::gates::{self, Gate};
 use super::look_up::find;
+use super::meanwhile::Meanwhile;
 use super::open_transaction;
 use super::origin::Origin;
 use super::role;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(
     request: &Request<'_>,
     reply: &mut Output,
     now: Now,
+    meanwhile: &mut dyn Meanwhile,
 ) -> bool {
     let mark = reply.mark();
     let found = match find(table, named, request) {
@@ -70,6 +72,7 @@ pub(crate) fn dispatch(
                 is_waiting: false,
                 found,
                 table,
+                meanwhile,
             };
             call(&mut ctx, request);
             if state.clients.is_report_due() {

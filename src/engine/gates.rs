@@ -64,7 +64,9 @@ pub(crate) fn pass(
     }
     check_rights(state, id, Attempt { found, request }, now)?;
     let used_bytes = state.used_bytes() as u64;
-    let State { settings, clients, pause, persistence, replication, acknowledged, .. } = state;
+    let State {
+        settings, clients, pause, persistence, replication, acknowledged, busy_script, ..
+    } = state;
     let Some(client) = clients.get_mut(id) else { return Ok(Gate::Wait) };
     let flags = command.flags;
     let in_transaction = client.is_in_transaction();
@@ -99,6 +101,11 @@ pub(crate) fn pass(
     }
     if persistence.loading.is_some() && !flags.contains(Flags::LOADING) {
         return Err(LOADING);
+    }
+    if let Some(script) = busy_script
+        && !flags.contains(Flags::ALLOW_BUSY)
+    {
+        return Err(script.refusal());
     }
     if let Some(pause) = *pause
         && is_held_back(&pause, command, client)

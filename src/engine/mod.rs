@@ -9,6 +9,7 @@
 //! | `table` | finding a command by its name |
 //! | `arguments` | a cursor over the arguments of a request |
 //! | `context` | everything a running command has access to |
+//! | `meanwhile` | serving other clients from within a long script |
 //! | `origin` | the origin of a call, which decides what it may do |
 //! | `database` | database numbers as arguments |
 //! | `look_up` | the command that a request names, or the error if there is none |
@@ -42,6 +43,7 @@ pub(crate) mod dispatch;
 pub(crate) mod gates;
 mod key_spec;
 pub(crate) mod look_up;
+mod meanwhile;
 pub(crate) mod monitor;
 pub(crate) mod open_transaction;
 mod origin;
@@ -64,6 +66,7 @@ pub(crate) use command::{Command, Group, Run};
 pub(crate) use context::Context;
 pub(crate) use database::db_index;
 pub(crate) use key_spec::{FindKeys, KeySpec, Uses, uses};
+pub(crate) use meanwhile::{Meanwhile, Nobody};
 pub(crate) use origin::Origin;
 pub(crate) use syntax::Arg;
 #[cfg(test)]

@@ -18,6 +18,10 @@ const UNBLOCKED: &[u8] =
 /// Takes the role that a command has asked for.
 #[cold]
 pub(crate) fn change(state: &mut State, now: Now) {
+    if state.busy_script.is_some() {
+        // The script is part of a transaction.
+        return;
+    }
     match state.replication.next_role.take() {
         Some(NextRole::Primary) => become_primary(state, now),
         Some(NextRole::ReplicaOf(address)) => become_replica(state, address, now),

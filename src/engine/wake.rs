@@ -5,6 +5,7 @@
 use super::access::{self, Attempt};
 use super::call;
 use super::context::Context;
+use super::meanwhile::Nobody;
 use super::origin::Origin;
 use super::table::Table;
 use super::{gates, open_transaction, timing, wait};
@@ -22,6 +23,10 @@ pub(crate) fn follow_up(state: &mut State, table: &'static Table, now: Now) {
 }
 
 fn follow_signals(state: &mut State, table: &'static Table, now: Now) {
+    if state.busy_script.is_some() {
+        // After the script.
+        return;
+    }
     open_transaction::break_watches(state);
     // Consumers free capacity for producers, and producers push messages for consumers.
     if !gates::is_serving_paused(state) {
@@ -112,6 +117,7 @@ fn run_again(
         is_waiting: false,
         found,
         table,
+        meanwhile: &mut Nobody,
     };
     let request = waiting.request.as_request();
     // The rights of its user may have changed since it began to wait.

@@ -31,7 +31,7 @@ impl HttpProbe {
     pub fn receive(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) -> bool {
         let wants_input = self.http.wants_input(broker);
         if wants_input {
-            self.http.receive(broker, bytes, now);
+            self.http.receive(broker, bytes, now, &mut ());
         }
         wants_input
     }
@@ -41,7 +41,7 @@ impl HttpProbe {
     pub fn turn(&mut self, broker: &mut Broker, now: Now) -> Vec<u8> {
         self.http.tick(broker, now);
         if self.http.has_work(broker) {
-            self.http.go_on(broker, now);
+            self.http.go_on(broker, now, &mut ());
         }
         if self.http.pull(broker, now) == 0 {
             return Vec::new();

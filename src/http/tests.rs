@@ -47,7 +47,7 @@ impl Site {
     fn send(&mut self, at: usize, bytes: impl AsRef<[u8]>) -> String {
         let http = self.connections[at].as_mut().expect("an open connection");
         if http.wants_input(&self.broker) {
-            http.receive(&mut self.broker, bytes.as_ref(), self.now);
+            http.receive(&mut self.broker, bytes.as_ref(), self.now, &mut ());
         }
         self.turns(at)
     }
@@ -65,7 +65,7 @@ impl Site {
             for (slot, connection) in self.connections.iter_mut().enumerate() {
                 let Some(http) = connection else { continue };
                 if http.has_work(&self.broker) {
-                    http.go_on(&mut self.broker, self.now);
+                    http.go_on(&mut self.broker, self.now, &mut ());
                     is_done = false;
                 }
                 if http.pull(&mut self.broker, self.now) > 0 {

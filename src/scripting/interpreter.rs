@@ -172,7 +172,7 @@ fn native_functions(lua: &Lua, link: &Arc<Link>) -> Result<Table> {
     let native = lua.create_table()?;
     native.raw_set("convert", lua.create_function(raised::convert)?)?;
     let asked = Arc::clone(link);
-    let is_stopped = lua.create_function(move |_, (): ()| Ok(asked.is_stopped()))?;
+    let is_stopped = lua.create_function(move |_, (): ()| Ok(asked.stop().is_some()))?;
     native.raw_set("is_stopped", is_stopped)?;
     let asked = Arc::clone(link);
     let ask = lua.create_function(move |lua, args| questions::ask(&asked, lua, args))?;

@@ -3,7 +3,8 @@
 //! | module | responsibility |
 //! |---|---|
 //! | `interpreter` | compiling and running, in the sandbox of `prelude.lua` |
-//! | `running`, `questions`, `watch` | what a running script asks of the broker; the look at the clock |
+//! | `running`, `questions` | what a running script asks of the broker |
+//! | `watch`, `stop` | the look at the clock; why a script must stop |
 //! | `stack` | entering a script, `redis.call`, and the conversions of replies: on Lua's stack itself |
 //! | `raised`, `failure` | errors raised in Rust; the error reply of a script that failed |
 //! | `api` | the functions of `redis` that ask nothing of the broker |
@@ -28,6 +29,7 @@ mod raised;
 mod running;
 mod stack;
 mod state;
+mod stop;
 mod watch;
 
 pub(crate) use cache::{Script, ScriptCache, ScriptName};
@@ -36,3 +38,4 @@ pub(crate) use interpreter::Interpreter;
 pub(crate) use running::Commands;
 pub(crate) use stack::{Compiled, CompiledId, Inputs, Passing};
 pub(crate) use state::Scripting;
+pub(crate) use stop::Stop;

@@ -1,6 +1,7 @@
 //! What a running script asks of the broker.
 
 use super::raised;
+use super::stop::Stop;
 use crate::resp::{Protocol, Request, RequestBuffer, write_g};
 use mlua::{MultiValue, Result, Value};
 
@@ -16,8 +17,8 @@ pub(crate) trait Commands {
     fn set_protocol(&mut self, protocol: Protocol);
     /// Writes a line into the log, with a level from 0 to 3.
     fn log(&mut self, level: usize, text: &[u8]);
-    /// Whether the script has run for too long and must stop.
-    fn must_stop(&mut self) -> bool;
+    /// Called about every millisecond. Returns why the script must stop, if it must.
+    fn must_stop(&mut self) -> Option<Stop>;
 }
 
 /// A running script.

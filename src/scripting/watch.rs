@@ -2,7 +2,7 @@
 
 use super::raised;
 use super::stack::Link;
-use mlua::{Error, HookTriggers, Lua, Result, VmState};
+use mlua::{HookTriggers, Lua, Result, VmState};
 use std::sync::Arc;
 
 /// Instructions between two looks: about a millisecond's worth, as in Redis.
@@ -15,13 +15,14 @@ pub(super) fn begin(lua: &Lua, link: &Arc<Link>) -> Result<()> {
     let link = Arc::clone(link);
     lua.set_global_hook(triggers, move |_, _| {
         // Outside of scripts there is nobody to ask.
-        if !link.is_stopped() && link.with(|running| running.commands.must_stop()) == Some(true) {
-            link.stop();
+        if link.stop().is_none()
+            && let Some(Some(stop)) = link.with(|running| running.commands.must_stop())
+        {
+            link.set_stop(stop);
         }
-        if link.is_stopped() { Err(stopped()) } else { Ok(VmState::Continue) }
+        match link.stop() {
+            None => Ok(VmState::Continue),
+            Some(stop) => Err(raised::text(stop.text())),
+        }
     })
-}
-
-fn stopped() -> Error {
-    raised::text("the script has run for longer than script-time-limit-ms and was stopped")
 }

@@ -77,52 +77,56 @@ impl Connection {
         }
     }
 
-    /// Reads until there is no more, the client takes no more, or its share of the turn is used up.
-    pub(super) fn read(&mut self, broker: &mut Broker, buffers: &mut Buffers, now: Now) -> Next {
-        let mut share = broker.settings().turn_read_bytes_max.max(1);
-        if self.speaker.has_work(broker) {
-            self.speaker.go_on(broker, now);
-        }
+    /// Reads the next bytes into the buffer; returns how many. `share` is what is left of its share of the turn.
+    ///
+    /// # Errors
+    /// There are none, the client takes no more, or its share is used up: what comes next.
+    #[inline(always)]
+    pub(super) fn read(
+        &mut self,
+        broker: &mut Broker,
+        buffers: &mut Buffers,
+        share: &mut usize,
+        now: Now,
+    ) -> Result<usize, Next> {
         loop {
             if !self.speaker.wants_input(broker) {
                 // It began to wait after its peer had closed.
                 let is_left = self.is_peer_done && self.speaker.is_blocked(broker);
-                return if is_left { Next::Close(CloseReason::PeerClosed) } else { Next::Wait };
+                let closed = Next::Close(CloseReason::PeerClosed);
+                return Err(if is_left { closed } else { Next::Wait });
             }
-            if share == 0 {
-                return Next::GoOn;
+            if *share == 0 {
+                return Err(Next::GoOn);
             }
-            match self.transport.receive(buffers, share) {
+            match self.transport.receive(buffers, *share) {
                 Received::Bytes { count, is_all } => {
-                    share -= count;
+                    *share -= count;
                     // A peer's end that was announced once is not announced again, so it stays readable.
                     self.is_readable = !is_all || self.is_peer_done;
-                    self.speaker.receive(broker, &buffers.plain[..count], now);
-                    if !self.is_readable {
-                        return Next::Wait;
-                    }
+                    return Ok(count);
                 }
                 Received::Nothing { read, is_all } => {
-                    share = share.saturating_sub(read.max(1));
+                    *share = share.saturating_sub(read.max(1));
                     self.is_readable = !is_all || self.is_peer_done;
                     if !self.is_readable {
-                        return Next::Wait;
+                        return Err(Next::Wait);
                     }
                 }
                 Received::Established => self.begin(broker, now),
                 Received::WouldBlock => {
                     self.is_readable = false;
-                    return Next::Wait;
+                    return Err(Next::Wait);
                 }
                 Received::End => {
                     self.is_readable = false;
                     if let Some(reason) = self.closing {
-                        return Next::Close(reason);
+                        return Err(Next::Close(reason));
                     }
                     self.speaker.close(broker, CloseReason::PeerClosed);
-                    return Next::Wait;
+                    return Err(Next::Wait);
                 }
-                Received::Failed(reason) => return Next::Close(reason),
+                Received::Failed(reason) => return Err(Next::Close(reason)),
             }
         }
     }

@@ -254,6 +254,18 @@ impl Durability {
         }
     }
 
+    /// Waits for the jobs in progress, and writes nothing more.
+    pub(super) fn abandon(self) -> Result<(), ServerError> {
+        match self {
+            Durability::On { workers, .. }
+            | Durability::WrittenOnce { workers, .. }
+            | Durability::Beginning { workers, .. } => workers.join().map(drop),
+            Durability::Off { .. }
+            | Durability::Loading { .. }
+            | Durability::LoadingDump { .. } => Ok(()),
+        }
+    }
+
     /// Waits for the jobs in progress, and writes and syncs the rest.
     pub(super) fn close(self, broker: &mut Broker, now: Now) -> Result<(), ServerError> {
         let (directory, mut journal, workers) = match self {

@@ -3,12 +3,14 @@
 
 use super::Server;
 use super::connection::open;
+use super::sockets::Sockets;
+use crate::broker::Broker;
 use crate::clients::{CloseReason, TlsFailure};
 
-impl Server {
+impl Sockets {
     /// Gives a new connection its deadline, if it has a handshake before it.
-    pub(super) fn begin_handshake(&mut self, slot: usize) {
-        let timeout_s = self.broker.settings().tls.handshake_timeout_s;
+    pub(super) fn begin_handshake(&mut self, broker: &Broker, slot: usize) {
+        let timeout_s = broker.settings().tls.handshake_timeout_s;
         let due_us = self.now.monotonic_us + u64::from(timeout_s) * 1_000_000;
         if let Some(connection) = open(&mut self.connections, slot)
             && connection.transport.is_handshaking()
@@ -19,12 +21,12 @@ impl Server {
     }
 
     /// Continues as many handshakes as a turn may.
-    pub(super) fn read_handshakes(&mut self) {
+    pub(super) fn read_handshakes(&mut self, broker: &mut Broker) {
         let count = self.handshakes_to_read.len();
-        let count = count.min(self.broker.settings().tls.handshakes_per_turn_max as usize);
+        let count = count.min(broker.settings().tls.handshakes_per_turn_max as usize);
         for _ in 0..count {
             let Some(slot) = self.handshakes_to_read.pop_front() else { return };
-            self.read_connection(slot);
+            self.read_connection(broker, slot);
             let is_done = open(&mut self.connections, slot)
                 .is_none_or(|connection| !connection.transport.is_handshaking());
             if is_done {
@@ -44,12 +46,14 @@ impl Server {
     }
 
     /// Closes connections whose handshake takes too long.
-    pub(super) fn close_late_handshakes(&mut self) {
+    pub(super) fn close_late_handshakes(&mut self, broker: &mut Broker) {
         while let Some(slot) = self.handshake_deadlines.pop_due(self.now.monotonic_us) {
-            self.drop_connection(slot, CloseReason::Tls(TlsFailure::Timeout));
+            self.drop_connection(broker, slot, CloseReason::Tls(TlsFailure::Timeout));
         }
     }
+}
 
+impl Server {
     /// Reads the certificates and keys again, for new connections. After an error the ones before stay.
     pub(super) fn reload_certificates(&mut self) {
         let settings = self.broker.settings();

@@ -19,10 +19,10 @@ use std::os::fd::AsRawFd;
 impl Server {
     /// Connects to the primary, if the broker wants it.
     pub(super) fn connect_to_primary(&mut self) {
-        if let Some(primary) = self.broker.wanted_link(self.now)
+        if let Some(primary) = self.broker.wanted_link(self.sockets.now)
             && let Err(error) = self.resolver.begin(&primary, &self.handle.waker)
         {
-            self.broker.link_failed(&error.to_string(), self.now);
+            self.broker.link_failed(&error.to_string(), self.sockets.now);
         }
         let connected = match self.resolver.take() {
             Some(Ok(address)) => self.connect_link(address),
@@ -30,7 +30,7 @@ impl Server {
             None => Ok(()),
         };
         if let Err(error) = connected {
-            self.broker.link_failed(&error.to_string(), self.now);
+            self.broker.link_failed(&error.to_string(), self.sockets.now);
         }
     }
 
@@ -63,16 +63,16 @@ impl Server {
             true => Transport::Tls(Box::new(Tls::connect(socket, address.ip(), &self.tls)?)),
         };
         transport.tune(self.broker.settings().tcp_keepalive_s);
-        let slot = self.connections.vacant_key();
-        let token = self.token(slot);
-        transport.register(self.poll.registry(), token)?;
-        transport.register_full(self.poll.registry(), token)?;
-        let Some(id) = enter(&mut self.broker, slot, peer, self.now) else { return Ok(()) };
+        let slot = self.sockets.connections.vacant_key();
+        let token = self.sockets.token(slot);
+        transport.register(self.sockets.poll.registry(), token)?;
+        transport.register_full(self.sockets.poll.registry(), token)?;
+        let Some(id) = enter(&mut self.broker, slot, peer, self.sockets.now) else { return Ok(()) };
         let mut connection = Connection::new(Speaker::Resp(id), transport);
         connection.is_writable = false;
-        let inserted = self.connections.insert(connection);
+        let inserted = self.sockets.connections.insert(connection);
         assert_eq!(inserted, slot, "the broker knows the connection by another slot");
-        self.begin_handshake(slot);
+        self.sockets.begin_handshake(&self.broker, slot);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@
 //! only the operating system knows. `lifecycle.rs` reports to the program around the server.
 
 mod admission;
+mod busy;
 mod check;
 mod client;
 mod clock;
@@ -28,7 +29,9 @@ mod process;
 mod resolver;
 mod saving;
 mod socket;
+mod sockets;
 mod speaker;
+mod stop_handle;
 mod timers;
 #[cfg(feature = "tls")]
 mod tls;
@@ -47,49 +50,37 @@ pub use clock::SystemClock;
 pub use error::ServerError;
 pub use lifecycle::LifeEvent;
 pub use process::log_filter;
+pub use stop_handle::StopHandle;
 #[cfg(feature = "tls")]
 #[doc(hidden)]
 pub use tls::{TlsProbe, TlsProbes};
 
 use crate::broker::Broker;
-use crate::broker::turn::Stages;
 use crate::broker::turn::TurnTime;
 use crate::client_id::ClientId;
 use crate::clients::CloseReason;
-use crate::clock::Now;
-use crate::deadlines::Deadlines;
 use crate::host::{Allocator, SystemAllocator};
 use crate::in_process::ClientError;
 use crate::settings::Settings;
 use crate::state::ShutdownRequest;
-use connection::Connection;
 use durability::Durability;
 use lifecycle::Lifecycle;
 use listeners::Listeners;
-use mio::net::UnixStream;
-use mio::{Events, Poll, Token, Waker};
+use mio::{Events, Poll, Waker};
 use process::Process;
 use resolver::Resolver;
 use saving::Saving;
-use slab::Slab;
-use std::collections::VecDeque;
+use sockets::{EVENTS_PER_TURN_MAX, FIRST_LISTENER, Sockets, WAKER};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tls::Configuration;
-use transfer::Buffers;
 
-/// Maximum number of events taken from the operating system at once.
-const EVENTS_PER_TURN_MAX: usize = 1024;
 /// How long a stopping server continues to send its last replies.
 const STOP_US_MAX: u64 = 5_000_000;
-
-const WAKER: Token = Token(0);
-const FIRST_LISTENER: usize = 1;
 
 /// A broker that listens on sockets.
 ///
@@ -99,54 +90,23 @@ pub struct Server {
     broker: Broker,
     durability: Durability,
     saving: Saving,
-    poll: Poll,
-    listeners: Listeners,
-    /// New in-process clients; `None` once no more are accepted.
-    entrance: Option<Receiver<UnixStream>>,
+    sockets: Sockets,
     connector: Connector,
-    /// The token of the connection in slot 0. Below it are the waker and the listeners.
-    first_connection: usize,
-    connections: Slab<Connection>,
-    /// Connections to be read in this turn or, after their share of it, in the next: no further event
-    /// will mention the bytes they hold.
-    to_read: Vec<usize>,
-    /// Connections to be written, besides those whose client has new output.
-    to_write: Vec<usize>,
-    /// Connections whose client is gone. Their slots are freed at the end of the turn.
-    gone: Vec<usize>,
-    /// Connections to be closed after they were written to.
-    to_close: Vec<(usize, CloseReason)>,
-    /// Time limits of connections that close after their last bytes.
-    lingering: Deadlines<usize>,
     /// When the allocator is asked to return memory, in microseconds of the monotonic clock.
     give_back_us: Option<u64>,
     /// When a stopping server gives up on clients that do not read.
     stop_by_us: Option<u64>,
-    buffers: Buffers,
-    /// Connections to be read whose TLS handshake is not finished, in the order in which their bytes came.
-    handshakes_to_read: VecDeque<usize>,
-    /// When unfinished handshakes are given up.
-    handshake_deadlines: Deadlines<usize>,
-    /// When the protocols of connections have something to do.
-    due: Deadlines<usize>,
-    /// The number of HTTP connections.
-    http_count: usize,
     /// Finds the address of the primary.
     resolver: Resolver,
     /// The look-ups of targets of MIGRATE, each with the client that waits for it.
     look_ups: Vec<(ClientId, Resolver)>,
     /// Certificates and keys.
     tls: Configuration,
-    clock: SystemClock,
-    /// The time of the turn.
-    now: Now,
     /// Whether there was any input in this turn.
     is_busy: bool,
     /// How the turn spends its time.
     turn_time: TurnTime,
     handle: StopHandle,
-    /// Who is told how it goes.
-    lifecycle: Lifecycle,
 }
 
 impl Server {
@@ -202,58 +162,43 @@ impl Server {
         }
         let durability = Durability::open(&mut broker, now)?;
         let (enter, entrance) = mpsc::channel();
+        let first = FIRST_LISTENER + count;
+        let handle = StopHandle::new(Arc::clone(&waker));
         Ok(Server {
             broker,
             durability,
             saving: Saving::default(),
-            poll,
-            listeners,
-            entrance: Some(entrance),
-            connector: Connector::new(enter, Arc::clone(&waker)),
-            first_connection: FIRST_LISTENER + count,
-            connections: Slab::new(),
-            to_read: Vec::new(),
-            to_write: Vec::new(),
-            gone: Vec::new(),
-            to_close: Vec::new(),
-            lingering: Deadlines::default(),
+            sockets: Sockets::new(poll, listeners, entrance, first, (clock, now), handle.clone()),
+            connector: Connector::new(enter, waker),
             give_back_us: None,
             stop_by_us: None,
-            buffers: Buffers::new(),
-            handshakes_to_read: VecDeque::new(),
-            handshake_deadlines: Deadlines::default(),
-            due: Deadlines::default(),
-            http_count: 0,
             resolver: Resolver::default(),
             look_ups: Vec::new(),
             tls,
-            clock,
-            now,
             is_busy: false,
             turn_time: TurnTime::default(),
-            handle: StopHandle { is_stopped: Arc::default(), is_to_reload: Arc::default(), waker },
-            lifecycle: Lifecycle::default(),
+            handle,
         })
     }
 
     /// The TCP addresses on which it listens without TLS, with the actual ports.
     pub fn local_addrs(&self) -> &[SocketAddr] {
-        self.listeners.local_addrs()
+        self.sockets.listeners.local_addrs()
     }
 
     /// The TCP addresses on which it listens with TLS.
     pub fn tls_addrs(&self) -> &[SocketAddr] {
-        self.listeners.tls_addrs()
+        self.sockets.listeners.tls_addrs()
     }
 
     /// The TCP addresses on which it listens for HTTP.
     pub fn http_addrs(&self) -> &[SocketAddr] {
-        self.listeners.http_addrs()
+        self.sockets.listeners.http_addrs()
     }
 
     /// The TCP addresses on which it listens for HTTP with TLS.
     pub fn http_tls_addrs(&self) -> &[SocketAddr] {
-        self.listeners.http_tls_addrs()
+        self.sockets.listeners.http_tls_addrs()
     }
 
     /// The current settings.
@@ -275,7 +220,7 @@ impl Server {
     /// all clients, so it should be short. `beat` is the time between two [`LifeEvent::Alive`]: a loop that
     /// is stuck reports none.
     pub fn follow(&mut self, beat: Option<Duration>, call: impl FnMut(LifeEvent) + Send + 'static) {
-        self.lifecycle = Lifecycle::new(beat, call);
+        self.sockets.lifecycle = Lifecycle::new(beat, call);
     }
 
     /// Serves on this thread until a [`StopHandle`] or a client's SHUTDOWN stops it.
@@ -293,22 +238,33 @@ impl Server {
             }
             self.broker.refuse_shutdown();
         };
-        self.lifecycle.stopping();
-        if self.broker.shutdown_requested() != Some(ShutdownRequest::Now) {
-            self.finish(&mut events)?;
+        self.sockets.lifecycle.stopping();
+        match self.broker.shutdown_requested() {
+            Some(ShutdownRequest::Now) => {}
+            Some(ShutdownRequest::Abandon) => return self.abandon(),
+            Some(ShutdownRequest::Stop) | None => self.finish(&mut events)?,
         }
         // Another may have begun since.
-        self.saving.give_up(&mut self.broker, self.now)?;
-        self.durability.close(&mut self.broker, self.now)?;
+        self.saving.give_up(&mut self.broker, self.sockets.now)?;
+        self.durability.close(&mut self.broker, self.sockets.now)?;
         saved.map_err(ServerError::Unsaved)
+    }
+
+    /// Stops in the middle of a script. Nothing of what came after the last commit may be written.
+    fn abandon(mut self) -> Result<(), ServerError> {
+        log::warn!(
+            "SHUTDOWN NOSAVE has ended a running script: the changes of its turn are dropped"
+        );
+        self.saving.give_up(&mut self.broker, self.sockets.now)?;
+        self.durability.abandon()
     }
 
     /// Writes the RDB file that `save` lines or SHUTDOWN ask for at the end. Nothing changes afterwards: no more
     /// input is read. The inner error is the reason why there is none.
     fn save_at_end(&mut self) -> Result<Result<(), String>, ServerError> {
-        self.saving.give_up(&mut self.broker, self.now)?;
+        self.saving.give_up(&mut self.broker, self.sockets.now)?;
         let Some(is_forced) = self.broker.save_at_end() else { return Ok(Ok(())) };
-        let saved = self.saving.at_once(&mut self.broker, self.now);
+        let saved = self.saving.at_once(&mut self.broker, self.sockets.now);
         if let Err(reason) = &saved {
             log::error!("the data could not be saved at the end: {reason}");
         }
@@ -326,66 +282,28 @@ impl Server {
 
     /// Stops accepting, and closes all connections, each after its pending replies.
     fn finish(&mut self, events: &mut Events) -> Result<(), ServerError> {
-        self.listeners.close();
-        self.entrance = None;
-        for (_, open) in &mut self.connections {
+        self.sockets.listeners.close();
+        self.sockets.entrance = None;
+        for (_, open) in &mut self.sockets.connections {
             open.speaker.close(&mut self.broker, CloseReason::Shutdown);
         }
-        let stop_by_us = self.now.monotonic_us + STOP_US_MAX;
+        let stop_by_us = self.sockets.now.monotonic_us + STOP_US_MAX;
         self.stop_by_us = Some(stop_by_us);
-        self.close();
+        self.sockets.close(&mut self.broker);
         // A reply that waits for a change that cannot be written would never be sent.
         let owes = |server: &Server| {
-            let mut all = server.connections.iter();
+            let mut all = server.sockets.connections.iter();
             !server.durability.is_stuck()
                 || all.any(|(_, open)| open.speaker.has_sendable(&server.broker))
         };
         let is_busy = |server: &Server| {
-            (!server.connections.is_empty() && owes(server)) || server.durability.is_replaced()
+            (!server.sockets.connections.is_empty() && owes(server))
+                || server.durability.is_replaced()
         };
-        while is_busy(self) && self.now.monotonic_us < stop_by_us {
+        while is_busy(self) && self.sockets.now.monotonic_us < stop_by_us {
             self.turn(events)?;
         }
         Ok(())
-    }
-}
-
-/// Stops a [`Server`] from any thread, or has it read its certificates again.
-#[derive(Clone, Debug)]
-pub struct StopHandle {
-    is_stopped: Arc<AtomicBool>,
-    is_to_reload: Arc<AtomicBool>,
-    waker: Arc<Waker>,
-}
-
-impl StopHandle {
-    /// Tells the server to stop, without waiting.
-    pub fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    /// Tells the server to read the files of its TLS certificates and keys again, without waiting. Open
-    /// connections stay; new ones have the new certificates. The log says how it went.
-    pub fn reload_certificates(&self) {
-        self.is_to_reload.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake the server: {error}");
-        }
-    }
-
-    /// Whether certificates are to be read again; each call for it is answered once.
-    #[inline]
-    fn take_reload(&self) -> bool {
-        self.is_to_reload.load(Ordering::Relaxed) && self.is_to_reload.swap(false, Ordering::AcqRel)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Acquire)
     }
 }
 

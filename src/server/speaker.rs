@@ -1,7 +1,7 @@
 //! The protocol of a connection. Everything that the loop asks the broker, or tells it, for a connection
 //! goes through here, in matches over all protocols.
 
-use crate::broker::Broker;
+use crate::broker::{Broker, BusyServer};
 use crate::client_id::ClientId;
 use crate::clients::Outbox;
 use crate::clients::{CloseReason, Peer};
@@ -85,7 +85,7 @@ impl Speaker {
 
     /// The connection's client of the broker.
     #[inline]
-    fn client(&self) -> ClientId {
+    pub(super) fn client(&self) -> ClientId {
         match self {
             Speaker::Resp(id) => *id,
             Speaker::Http(http) => http.client(),
@@ -153,10 +153,10 @@ impl Speaker {
     }
 
     /// Does that, in the stage of a turn in which commands run.
-    pub(super) fn go_on(&mut self, broker: &mut Broker, now: Now) {
+    pub(super) fn go_on(&mut self, broker: &mut Broker, now: Now, server: &mut dyn BusyServer) {
         match self {
             Speaker::Resp(_) => {}
-            Speaker::Http(http) => http.go_on(broker, now),
+            Speaker::Http(http) => http.go_on(broker, now, server),
         }
     }
 
@@ -176,11 +176,29 @@ impl Speaker {
     }
 
     /// Passes bytes to the broker.
-    #[inline]
-    pub(super) fn receive(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) {
+    #[inline(always)]
+    pub(super) fn receive(
+        &mut self,
+        broker: &mut Broker,
+        bytes: &[u8],
+        now: Now,
+        server: &mut dyn BusyServer,
+    ) {
         match self {
-            Speaker::Resp(id) => broker.receive(*id, bytes, now),
-            Speaker::Http(http) => http.receive(broker, bytes, now),
+            Speaker::Resp(id) => broker.receive_while(*id, bytes, now, server),
+            Speaker::Http(http) => http.receive(broker, bytes, now, server),
+        }
+    }
+
+    /// Takes it out of its connection, where its client is left.
+    #[inline(always)]
+    pub(super) fn lend(&mut self) -> Speaker {
+        match self {
+            Speaker::Resp(id) => Speaker::Resp(*id),
+            Speaker::Http(http) => {
+                let client = Speaker::Resp(http.client());
+                std::mem::replace(self, client)
+            }
         }
     }
 

@@ -27,8 +27,8 @@ impl Driven {
         let stream = TcpStream::connect(self.server.local_addrs()[0]).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("nodelay");
-        let count = self.server.connections.len();
-        self.turn_until(|server| server.connections.len() > count);
+        let count = self.server.sockets.connections.len();
+        self.turn_until(|server| server.sockets.connections.len() > count);
         stream
     }
 
@@ -64,7 +64,7 @@ impl Driven {
 
     /// Advances the clock; the next turn must not wait.
     fn advance(&mut self, by: Duration) {
-        self.server.clock.advance(by);
+        self.server.sockets.clock.advance(by);
         self.turn();
     }
 
@@ -102,7 +102,9 @@ fn lingering(driven: &mut Driven) -> TcpStream {
         driven.turn();
     }
     client.set_nonblocking(false).expect("a socket that waits");
-    driven.turn_until(|server| server.lingering.next().is_some() && server.to_write.is_empty());
+    driven.turn_until(|server| {
+        server.sockets.lingering.next().is_some() && server.sockets.to_write.is_empty()
+    });
     client
 }
 
@@ -123,10 +125,10 @@ fn a_client_that_takes_nothing_is_given_up() {
     let _client = lingering(&mut driven);
     driven.check_wait_ms(1_000, 5_000);
     driven.advance(Duration::from_millis(4_000));
-    assert_eq!(driven.server.connections.len(), 1);
+    assert_eq!(driven.server.sockets.connections.len(), 1);
     driven.check_wait_ms(0, 1_000);
     driven.advance(Duration::from_millis(1_001));
-    assert_eq!(driven.server.connections.len(), 0);
+    assert_eq!(driven.server.sockets.connections.len(), 0);
     assert_eq!(driven.wait_ms(), None);
 }
 
@@ -140,12 +142,12 @@ fn a_client_that_takes_its_last_bytes_slowly_gets_them_all() {
     loop {
         driven.turn();
         // Each part comes within the time limit, all together long after it.
-        let connection = driven.server.connections.iter().next();
+        let connection = driven.server.sockets.connections.iter().next();
         if let Some((_, connection)) = connection
             && connection.progress_us > progress_us
         {
             progress_us = connection.progress_us;
-            driven.server.clock.advance(Duration::from_millis(4_000));
+            driven.server.sockets.clock.advance(Duration::from_millis(4_000));
         }
         match client.read(&mut part) {
             Ok(0) => break,
@@ -156,7 +158,7 @@ fn a_client_that_takes_its_last_bytes_slowly_gets_them_all() {
         }
     }
     assert_eq!(received, REPLY_BYTES + format!("${REPLY_BYTES}\r\n\r\n+OK\r\n").len());
-    driven.turn_until(|server| server.connections.is_empty());
+    driven.turn_until(|server| server.sockets.connections.is_empty());
 }
 
 #[test]
@@ -167,12 +169,12 @@ fn the_wait_ends_with_what_is_due_first() {
     driven.turn();
     assert_eq!(driven.wait_ms(), None, "nothing waits");
     client.write_all(b"BLPOP q 2.5\r\n").expect("the server reads");
-    driven.turn_until(|server| server.broker.next_deadline(server.now).is_some());
+    driven.turn_until(|server| server.broker.next_deadline(server.sockets.now).is_some());
     driven.check_wait_ms(1_000, 2_500);
-    driven.server.stop_by_us = Some(driven.server.now.monotonic_us + 900_000);
+    driven.server.stop_by_us = Some(driven.server.sockets.now.monotonic_us + 900_000);
     driven.check_wait_ms(0, 900);
     driven.server.stop_by_us = None;
-    driven.server.listeners.back_off(driven.server.now.monotonic_us);
+    driven.server.sockets.listeners.back_off(driven.server.sockets.now.monotonic_us);
     driven.check_wait_ms(0, 100);
     driven.advance(Duration::from_millis(101));
     driven.turn();
@@ -187,10 +189,10 @@ fn a_wait_is_shorter_by_what_the_turn_took() {
     let mut driven = Driven::new("");
     let mut client = driven.client();
     client.write_all(b"BLPOP q 10\r\n").expect("the server reads");
-    driven.turn_until(|server| server.broker.next_deadline(server.now).is_some());
-    driven.server.clock.advance(Duration::from_secs(9));
+    driven.turn_until(|server| server.broker.next_deadline(server.sockets.now).is_some());
+    driven.server.sockets.clock.advance(Duration::from_secs(9));
     driven.check_wait_ms(0, 1_000);
-    driven.server.clock.advance(Duration::from_secs(9));
+    driven.server.sockets.clock.advance(Duration::from_secs(9));
     assert_eq!(driven.wait_ms(), Some(0));
 }
 
@@ -202,9 +204,9 @@ fn idle_clients_are_looked_for_once_a_second() {
     driven.ask(&mut client, "PING\r\n", "+PONG\r\n");
     driven.check_wait_ms(0, 1_000);
     driven.advance(Duration::from_secs(8));
-    assert_eq!(driven.server.connections.len(), 1);
+    assert_eq!(driven.server.sockets.connections.len(), 1);
     driven.advance(Duration::from_secs(3));
-    assert_eq!(driven.server.connections.len(), 0);
+    assert_eq!(driven.server.sockets.connections.len(), 0);
     assert_eq!(client.read(&mut [0; 10]).expect("an end in good order"), 0);
 }
 
@@ -215,7 +217,7 @@ fn input_after_quit_does_not_lose_the_last_reply() {
     let mut client = driven.client();
     // A little more than a turn reads: the rest is in the socket when it closes.
     client.write_all(&[b"QUIT\r\n".to_vec(), vec![b'x'; 8 << 10]].concat()).expect("it is taken");
-    driven.turn_until(|server| server.connections.is_empty());
+    driven.turn_until(|server| server.sockets.connections.is_empty());
     let mut reply = Vec::new();
     client.read_to_end(&mut reply).expect("an end in good order");
     assert_eq!(reply, b"+OK\r\n");
@@ -231,7 +233,7 @@ fn a_busy_listener_does_not_starve_the_others() {
     let storm: Vec<TcpStream> =
         (0..3).map(|_| TcpStream::connect(addresses[0]).expect("it listens")).collect();
     let other = TcpStream::connect(addresses[1]).expect("it listens");
-    let listeners = &mut driven.server.listeners;
+    let listeners = &mut driven.server.sockets.listeners;
     listeners.set_ready(0);
     listeners.set_ready(1);
     let mut peer = || match listeners.accept(0).expect("one waits").peer {
@@ -247,7 +249,7 @@ fn a_busy_listener_does_not_starve_the_others() {
 fn nobody_is_accepted_until_the_back_off_is_over() {
     let mut driven = Driven::new("");
     let _client = TcpStream::connect(driven.server.local_addrs()[0]).expect("it listens");
-    let listeners = &mut driven.server.listeners;
+    let listeners = &mut driven.server.sockets.listeners;
     listeners.set_ready(0);
     listeners.back_off(1_000);
     let until_us = listeners.deadline_us().expect("a moment");
@@ -280,7 +282,7 @@ fn a_turn_reads_a_share_of_what_a_client_sent() {
 fn small_replies_are_sent_at_once() {
     let mut driven = Driven::new("");
     let client = driven.client();
-    let (_, connection) = driven.server.connections.iter().next().expect("a connection");
+    let (_, connection) = driven.server.sockets.connections.iter().next().expect("a connection");
     let transport::Transport::Plain(socket::Socket::Tcp(stream)) = &connection.transport else {
         panic!("it is TCP")
     };

@@ -57,11 +57,10 @@ pub(super) static SERVER: &[Directive] = &[
         "Tidegate loads no modules: remove the line").file_only(),
     ignored("enable-module-command", Kind::Choice(&["no", "yes", "local"]), "no", ABSENT).immutable(),
     ignored("enable-debug-assert", FLAG, "no", ABSENT).immutable().file_only(),
-    // Notifications, scripts, client-side caches.
+    // Notifications, client-side caches.
     refused("notify-keyspace-events", Kind::EventClasses, "", &[""],
         "Tidegate publishes no keyspace events: use notify-keyspace-events \"\", and let the \
          client that changes a key publish it"),
-    ignored("busy-reply-threshold", COUNT, "5000", ABSENT).alias("lua-time-limit"),
     ignored("propagation-error-behavior", Kind::Choice(&["ignore", "panic", "panic-on-replicas"]), "ignore", ABSENT),
     ignored("tracking-table-max-keys", COUNT, "1000000", ABSENT),
     ignored("locale-collate", TEXT, "", ABSENT),

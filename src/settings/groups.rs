@@ -156,6 +156,8 @@ pub struct ScriptSettings {
     pub memory_bytes_max: u64,
     /// Milliseconds after which a script that has changed nothing is stopped; 0 for never.
     pub time_limit_ms: u64,
+    /// Milliseconds after which other clients are answered BUSY; 0 for never.
+    pub busy_reply_threshold_ms: u64,
     /// Maximum number of scripts that SCRIPT LOAD keeps.
     pub scripts_max: u64,
 }

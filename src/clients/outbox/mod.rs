@@ -367,7 +367,7 @@ impl Outbox {
     }
 
     /// Whether `mark_change` was called since.
-    pub(super) fn has_new_change(&self) -> bool {
+    pub(crate) fn has_new_change(&self) -> bool {
         self.has_new_change
     }
 

@@ -1,8 +1,9 @@
 //! FUNCTION: libraries of functions.
 
-use super::call::ScriptCommands;
+use super::call::{Running, ScriptCommands};
 use super::flush::check_flush;
 use super::run::{return_interpreter, take_interpreter};
+use crate::busy_script::{BusyScript, ScriptKind};
 use crate::commands::help;
 use crate::engine::script_gates::ScriptRights;
 use crate::engine::{Arguments, CommandError, Context, is_word};
@@ -53,11 +54,10 @@ pub(super) fn run_library(
         allows_stale: false,
         is_out_of_memory: false,
     };
-    let caller = (ctx.client, ctx.db);
-    let (origin, table) = ((ctx.origin, ctx.now), ctx.table);
-    let mut commands = ScriptCommands::new(ctx.state, caller, rights, origin, table);
+    let db = ctx.db;
+    let (mut commands, _) = ScriptCommands::new(ctx, rights, Running::Library);
     let loaded = load_library(interpreter, code, &mut commands);
-    commands.end(ctx.db);
+    commands.end(db);
     loaded.map_err(CommandError::Bytes)
 }
 
@@ -137,11 +137,17 @@ fn write_library(reply: &mut Output, library: &Library, has_code: bool) {
 }
 
 pub(super) fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    let libraries = ctx.state.keyspace.libraries();
-    let reply = &mut *ctx.reply;
+    let (libraries, reply) = (ctx.state.keyspace.libraries(), &mut *ctx.reply);
+    let script = ctx.state.busy_script.as_deref();
+    if let Some(script) = script.filter(|script| script.kind == ScriptKind::Script) {
+        return Err(script.refusal());
+    }
     reply.map(2);
     reply.bulk(b"running_script");
-    reply.null();
+    match script {
+        None => reply.null(),
+        Some(script) => write_running(reply, script, ctx.state.host.monotonic_us()),
+    }
     reply.bulk(b"engines");
     reply.map(1);
     reply.bulk(b"LUA");
@@ -151,4 +157,17 @@ pub(super) fn stats(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), Comman
     reply.bulk(b"functions_count");
     reply.count(libraries.function_count());
     Ok(())
+}
+
+fn write_running(reply: &mut Output, script: &BusyScript, now_us: u64) {
+    reply.map(3);
+    reply.bulk(b"name");
+    reply.bulk(&script.name);
+    reply.bulk(b"command");
+    let request = script.request.as_request();
+    reply.array(request.len());
+    request.args_from(0).for_each(|arg| reply.bulk(arg));
+    reply.bulk(b"duration_ms");
+    let took_ms = now_us.saturating_sub(script.begun_us) / 1000;
+    reply.integer(i64::try_from(took_ms).unwrap_or(i64::MAX));
 }

@@ -33,6 +33,7 @@ use absent as scripts;
 mod flush;
 mod help;
 
+use crate::busy_script::ScriptKind;
 use crate::engine::Arg::{Many, One, OptionalMany, OptionalNamed, OptionalWord};
 use crate::engine::Group::Scripting;
 use crate::engine::syntax::SYNC;
@@ -87,8 +88,8 @@ static SCRIPT: &[Command] = &[
         .says("Returns which scripts are known."),
     Command::new("script|flush", -2, scripts::flush).group(Scripting).since("2.6.0").no_script()
         .args(&[SYNC]).tips(ALL_NODES_SUCCEED).says("Forgets all scripts."),
-    Command::new("script|kill", 2, kill).group(Scripting).since("2.6.0").no_script().allow_busy()
-        .tips(ONE_SHARD_SUCCEEDS).says("Stops the running script. There is never one: see `script-time-limit-ms`."),
+    Command::new("script|kill", 2, kill_script).group(Scripting).since("2.6.0").no_script().allow_busy()
+        .tips(ONE_SHARD_SUCCEEDS).says("Stops the running script, unless it has changed data."),
     Command::new("script|help", 2, help::of_scripts).group(Scripting).since("5.0.0").anytime()
         .says("Returns help on the subcommands."),
 ];
@@ -108,15 +109,26 @@ static FUNCTION: &[Command] = &[
         .args(&[SYNC]).cost("O(N) where N is the number of functions").tips(ALL_SHARDS_SUCCEED)
         .says("Deletes all libraries."),
     Command::new("function|stats", 2, functions::stats).group(Scripting).since("7.0.0").no_script().allow_busy()
-        .tips(SHARDS_DIFFER).says("Returns the number of libraries and functions."),
-    Command::new("function|kill", 2, kill).group(Scripting).since("7.0.0").no_script().allow_busy()
+        .tips(SHARDS_DIFFER).says("Returns the running function, and the number of libraries and functions."),
+    Command::new("function|kill", 2, kill_function).group(Scripting).since("7.0.0").no_script().allow_busy()
         .tips(ONE_SHARD_SUCCEEDS)
-        .says("Stops the running function. There is never one: see `script-time-limit-ms`."),
+        .says("Stops the running function, unless it has changed data."),
     Command::new("function|help", 2, help::of_functions).group(Scripting).since("7.0.0").anytime()
         .says("Returns help on the subcommands."),
 ];
 
-/// While a script runs, no other command does.
-fn kill(_: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
-    Err(CommandError::text("NOTBUSY No scripts in execution right now."))
+fn kill_script(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    kill(ctx, ScriptKind::Script)
+}
+
+fn kill_function(ctx: &mut Context<'_>, _: &Request<'_>) -> Result<(), CommandError> {
+    kill(ctx, ScriptKind::Function)
+}
+
+/// Kills the running script. A script that has not run for `busy-reply-threshold` lets nobody ask for it.
+fn kill(ctx: &mut Context<'_>, kind: ScriptKind) -> Result<(), CommandError> {
+    const NONE: CommandError = CommandError::text("NOTBUSY No scripts in execution right now.");
+    ctx.state.busy_script.as_mut().ok_or(NONE)?.kill(kind)?;
+    ctx.reply.ok();
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Running a script or function for a command.
 
-use super::call::ScriptCommands;
+use super::call::{Running, ScriptCommands};
+use crate::busy_script::ScriptKind;
 use crate::engine::{CommandError, Context, integer, monitor, script_gates};
 use crate::library::ScriptFlags;
 use crate::resp::Request;
@@ -88,11 +89,16 @@ pub(super) fn run(
         ctx.state.keyspace.effects.begin_group();
     }
     let reply_bytes_max = ctx.state.scripting.memory_bytes_max;
-    let (client, origin) = ((ctx.client, ctx.db), (ctx.origin, ctx.now));
-    let mut commands = ScriptCommands::new(ctx.state, client, rights, origin, ctx.table);
-    let output = (&mut *ctx.reply, reply_bytes_max);
+    let db = ctx.db;
+    let kind = match run.passing {
+        Passing::Globals => ScriptKind::Script,
+        Passing::Arguments => ScriptKind::Function,
+    };
+    let running = Running::Script { kind, name: run.name, request };
+    let (mut commands, output) = ScriptCommands::new(ctx, rights, running);
+    let output = (output, reply_bytes_max);
     let result = interpreter.run(run.compiled, run.name, inputs, &mut commands, output);
-    commands.end(ctx.db);
+    commands.end(db);
     if is_group {
         ctx.state.keyspace.effects.end_group();
     }

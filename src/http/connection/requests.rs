@@ -1,7 +1,7 @@
 //! Requests: the bytes of the peer, as commands to the broker.
 
 use super::{Exchange, Http, Open};
-use crate::broker::Broker;
+use crate::broker::{Broker, BusyServer};
 use crate::clock::Now;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
@@ -34,35 +34,41 @@ enum Admitted {
 
 impl Http {
     /// Takes bytes of the peer.
-    pub(crate) fn receive(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) {
+    pub(crate) fn receive(
+        &mut self,
+        broker: &mut Broker,
+        bytes: &[u8],
+        now: Now,
+        server: &mut dyn BusyServer,
+    ) {
         self.active_us = now.monotonic_us;
         if self.is_last || self.is_streaming() {
             return;
         }
         self.is_partial = false;
         if self.input.is_empty() {
-            let used = self.read(broker, bytes, now);
+            let used = self.read(broker, bytes, now, server);
             self.input.extend_from_slice(&bytes[used..]);
         } else {
             self.input.extend_from_slice(bytes);
-            self.go_on(broker, now);
+            self.go_on(broker, now, server);
         }
         self.record_memory(broker, now);
     }
 
     /// Reads what has arrived, as far as that is possible now.
-    pub(crate) fn go_on(&mut self, broker: &mut Broker, now: Now) {
+    pub(crate) fn go_on(&mut self, broker: &mut Broker, now: Now, server: &mut dyn BusyServer) {
         if let Some(Exchange { answer, .. }) = self.in_progress.front_mut()
             && answer.has_question()
         {
             let mut commands = broker.spare_buffer();
             answer.ask(&mut commands);
-            self.run(broker, &commands, now);
+            self.run(broker, &commands, now, server);
             broker.keep_spare_buffer(commands);
             return;
         }
         let mut input = std::mem::take(&mut self.input);
-        let used = self.read(broker, &input, now);
+        let used = self.read(broker, &input, now, server);
         if used < input.len() {
             input.drain(..used);
             self.input = input;
@@ -70,7 +76,13 @@ impl Http {
     }
 
     /// Reads requests and has the broker run their commands. Returns how many bytes were used.
-    fn read(&mut self, broker: &mut Broker, bytes: &[u8], now: Now) -> usize {
+    fn read(
+        &mut self,
+        broker: &mut Broker,
+        bytes: &[u8],
+        now: Now,
+        server: &mut dyn BusyServer,
+    ) -> usize {
         let (mut used, mut commands) = (0, broker.spare_buffer());
         let was_empty = self.output.is_empty();
         while self.takes_requests(broker) && commands.len() < COMMAND_BYTES_MAX {
@@ -100,7 +112,7 @@ impl Http {
             used = bytes.len();
         }
         if !commands.is_empty() {
-            self.run(broker, &commands, now);
+            self.run(broker, &commands, now, server);
         }
         broker.keep_spare_buffer(commands);
         used
@@ -108,8 +120,8 @@ impl Http {
 
     /// Has the broker run commands. Not inlined, unlike for Redis' protocol: there are two callers.
     #[inline(never)]
-    fn run(&self, broker: &mut Broker, commands: &[u8], now: Now) {
-        broker.receive(self.client, commands, now);
+    fn run(&self, broker: &mut Broker, commands: &[u8], now: Now, server: &mut dyn BusyServer) {
+        broker.receive_while(self.client, commands, now, server);
     }
 
     /// Reads the next request, or a part of its body.

@@ -8,6 +8,7 @@ use mlua::{Function, Lua, Result, Table, ffi};
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::ptr;
 
 /// A compiled script or function.
 #[derive(Clone, Debug)]
@@ -25,14 +26,16 @@ impl Compiled {
     }
 }
 
-/// A compiled script or function to enter.
+/// A compiled script or function to enter: its address, which is compared, and never read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CompiledId(*const c_void);
+pub(crate) struct CompiledId(usize);
 
-// SAFETY: the address is compared, and never read.
-unsafe impl Send for CompiledId {}
-// SAFETY: as above.
-unsafe impl Sync for CompiledId {}
+impl CompiledId {
+    /// The address as a key of Lua's.
+    fn as_key(self) -> *mut c_void {
+        ptr::without_provenance_mut(self.0)
+    }
+}
 
 /// What entering needs, kept by Lua.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +54,6 @@ pub(in crate::scripting) struct Entry {
 
 // SAFETY: an interpreter is used by one thread at a time.
 unsafe impl Send for Entry {}
-// SAFETY: nothing can be done with a reference but to copy it; what uses the copy has the interpreter.
-unsafe impl Sync for Entry {}
 
 impl Entry {
     /// Keeps a handler of errors and the table of global variables.
@@ -87,14 +88,14 @@ impl Entry {
     /// # Errors
     /// There is too little memory.
     pub(in crate::scripting) fn add(self, lua: &Lua, function: Function) -> Result<Compiled> {
-        let id = CompiledId(function.to_pointer());
+        let id = CompiledId(function.to_pointer().addr());
         // SAFETY: the closure has no value with a destructor, and takes the argument off the stack.
         unsafe {
             lua.exec_raw::<()>(&function, |state| {
                 let stack = Stack(state);
                 stack.push_kept(self.compiled);
                 stack.insert(1);
-                ffi::lua_pushlightuserdata(state, id.0.cast_mut());
+                ffi::lua_pushlightuserdata(state, id.as_key());
                 stack.insert(2);
                 stack.set(1);
                 stack.set_len(0);
@@ -193,7 +194,7 @@ unsafe extern "C-unwind" fn entered(state: *mut ffi::lua_State) -> c_int {
         let call = &mut *ffi::lua_touserdata(state, 1).cast::<Call<'_>>();
         stack.reserve(returned::RESERVED);
         stack.push_kept(call.entry.compiled);
-        ffi::lua_pushlightuserdata(state, call.id.0.cast_mut());
+        ffi::lua_pushlightuserdata(state, call.id.as_key());
         stack.get(-2);
         let mut count = 0;
         if let Some(inputs) = call.inputs {

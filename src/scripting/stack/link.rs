@@ -3,11 +3,12 @@
 use super::{Names, Stack};
 use crate::scripting::failure::Failure;
 use crate::scripting::running::Running;
+use crate::scripting::stop::Stop;
 use mlua::{Lua, Result};
 use std::any::Any;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// What the functions of one interpreter share. They run on one thread at a time, that of the script: the atomics
@@ -15,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 pub(in crate::scripting) struct Link {
     /// The running script; null without one, and while it is in use.
     running: AtomicPtr<Running<'static>>,
-    /// Whether the running script must stop.
-    is_stopped: AtomicBool,
+    /// The number of the reason why the running script must stop; 0 if it need not.
+    stop: AtomicU8,
     /// How the running script failed.
     failure: Mutex<Option<Failure>>,
     /// The panic of a command that the script has called.
@@ -39,7 +40,7 @@ impl Link {
         }
         Ok(Link {
             running: AtomicPtr::default(),
-            is_stopped: AtomicBool::default(),
+            stop: AtomicU8::default(),
             failure: Mutex::default(),
             panic: Mutex::default(),
             // SAFETY: the closure ran to its end: there was no error.
@@ -59,7 +60,7 @@ impl Link {
                 self.0.running.store(ptr::null_mut(), Relaxed);
             }
         }
-        self.is_stopped.store(false, Relaxed);
+        self.stop.store(0, Relaxed);
         // The lifetime is cut off. `Taken` ends the loan before it is over.
         self.running.store(ptr::from_mut(running).cast(), Relaxed);
         let _taken = Taken(self);
@@ -79,14 +80,14 @@ impl Link {
         Some(result)
     }
 
-    /// Whether the running script must stop.
-    pub(in crate::scripting) fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Relaxed)
+    /// Why the running script must stop, if it must.
+    pub(in crate::scripting) fn stop(&self) -> Option<Stop> {
+        Stop::from_number(self.stop.load(Relaxed))
     }
 
     /// Makes the running script stop.
-    pub(in crate::scripting) fn stop(&self) {
-        self.is_stopped.store(true, Relaxed);
+    pub(in crate::scripting) fn set_stop(&self, stop: Stop) {
+        self.stop.store(stop as u8, Relaxed);
     }
 
     /// Keeps how the running script failed.
@@ -101,7 +102,7 @@ impl Link {
 
     /// Keeps a panic, and makes the script stop.
     pub(super) fn set_panic(&self, panic: Box<dyn Any + Send>) {
-        self.stop();
+        self.set_stop(Stop::Panic);
         *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
     }
 
