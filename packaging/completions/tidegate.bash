@@ -15,6 +15,7 @@ _tidegate() {
         --appendfsync) values='everysec always no' ;;
         --aof-load-truncated) values='yes no' ;;
         --aof-load-unverified) values='yes no' ;;
+        --rdbcompression) values='yes no' ;;
         --replica-ignore-unsupported-keys) values='yes no' ;;
         --stop-writes-on-bgsave-error) values='yes no' ;;
         --enable-debug-command) values='no yes local' ;;
@@ -137,6 +138,7 @@ _tidegate() {
             --append-room
             --append-reserve
             --dbfilename
+            --rdbcompression
             --replica-ignore-unsupported-keys
             --save
             --stop-writes-on-bgsave-error
@@ -182,6 +184,7 @@ _tidegate() {
             --zset-max-listpack-value
             --lua-memory-limit
             --script-time-limit-ms
+            --busy-reply-threshold
             --script-cache-max
 ' -- "$current")
     fi

@@ -93,6 +93,7 @@ complete -c tidegate -l append-buffer-limit -x -d 'Maximum bytes of changes that
 complete -c tidegate -l append-room -x -d 'With always, preallocated bytes of the append file'
 complete -c tidegate -l append-reserve -x -d 'Bytes of disk space reserved behind the last change, if the file system can'
 complete -c tidegate -l dbfilename -x -d 'File in dir with all data in Redis binary format'
+complete -c tidegate -l rdbcompression -x -a 'yes no' -d 'Whether lists and strings of 512 bytes or more are compressed, where that saves at least an eighth, in RDB files and for replicas'
 complete -c tidegate -l replica-ignore-unsupported-keys -x -a 'yes no' -d 'Whether values of types that are not supported, and function libraries, are left out and counted when data in Redis binary format is loaded'
 complete -c tidegate -l save -x -d 'When all data is written to the file dbfilename'
 complete -c tidegate -l stop-writes-on-bgsave-error -x -a 'yes no' -d 'Whether changes are refused with -MISCONF after the last save has failed, if there are save lines'
@@ -138,4 +139,5 @@ complete -c tidegate -l zset-max-listpack-entries -x -d 'Members up to which a s
 complete -c tidegate -l zset-max-listpack-value -x -d 'Bytes of a member up to which this is so'
 complete -c tidegate -l lua-memory-limit -x -d 'Memory that scripts may take together, compiled ones included, and limit on the reply of one'
 complete -c tidegate -l script-time-limit-ms -x -d 'Milliseconds after which a script is stopped that has changed nothing'
+complete -c tidegate -l busy-reply-threshold -x -d 'Milliseconds after which other clients are answered BUSY while a script runs, and SCRIPT KILL stops it'
 complete -c tidegate -l script-cache-max -x -d 'Maximum number of scripts for SCRIPT LOAD, which are kept until SCRIPT FLUSH'

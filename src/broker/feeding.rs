@@ -86,6 +86,7 @@ impl Broker {
             used_bytes,
             stream: Some(replication.place()),
             is_base: false,
+            is_compressed: settings.rdb_compression,
         };
         let mark = StreamId::random(|| random.next());
         let (full_sync, head) = FullSync::begin(&header, &mark);
@@ -132,6 +133,7 @@ impl Broker {
             replication.full_sync = Some(full_sync);
             return;
         }
+        let saved_before = full_sync.saved_bytes();
         let bytes = loop {
             match full_sync.next_piece() {
                 Some(piece) => break piece,
@@ -141,7 +143,7 @@ impl Broker {
                 },
             }
         };
-        keyspace.work.copied(bytes.len());
+        keyspace.work.copied(bytes.len() + full_sync.saved_bytes() - saved_before);
         receivers.iter().for_each(|id| send(&mut self.state, *id, &bytes));
         self.state.replication.full_sync = Some(full_sync);
     }

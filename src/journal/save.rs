@@ -109,6 +109,7 @@ impl Save {
             used_bytes: broker.used_bytes(),
             stream: None,
             is_base: false,
+            is_compressed: broker.settings().rdb_compression,
         };
         let job = Some(SaveJob::Begin { name: name.to_string(), header });
         Save { name: name.to_string(), stage: Stage::Writing, job }

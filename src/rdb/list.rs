@@ -7,7 +7,8 @@
 //! ```
 
 use super::format::{LENGTH_32_BITS, TYPE_LIST, TYPE_LIST_QUICKLIST};
-use super::write::{write_length, write_string};
+use super::lzf_compress::Compressor;
+use super::write::{write_compressed, write_length, write_string};
 
 /// A ziplist gets no more entries from this size on, as in Redis by default.
 const ZIPLIST_BYTES: usize = 8 << 10;
@@ -108,23 +109,25 @@ impl ListForm {
         write_length(out, count);
     }
 
-    /// Appends the next elements, in whole ziplists, until about `bytes_max` bytes were added. Returns their
-    /// number.
+    /// Appends the next elements, in whole ziplists, until about `bytes_max` bytes were added, or would have been
+    /// without the compressor. Returns their number.
     pub fn write_some<'a>(
         self,
         out: &mut Vec<u8>,
         elements: impl Iterator<Item = &'a [u8]>,
         bytes_max: usize,
+        mut compressor: Option<&mut Compressor>,
     ) -> usize {
-        let (enough, mut taken) = (out.len() + bytes_max, 0);
+        let (mut bytes, mut taken) = (0, 0);
         let mut ziplist: Option<Ziplist> = None;
         for element in elements {
             if let Some(full) = ziplist.take_if(|own| !own.filling.takes(element.len())) {
-                full.end(out);
+                full.end(out, compressor.as_deref_mut());
             }
-            if ziplist.is_none() && out.len() >= enough {
+            if ziplist.is_none() && bytes >= bytes_max {
                 return taken;
             }
+            bytes += element.len() + ENTRY_BYTES;
             match self {
                 ListForm::Elements(_) => write_string(out, element),
                 ListForm::Ziplists(_) => {
@@ -133,7 +136,7 @@ impl ListForm {
             }
             taken += 1;
         }
-        ziplist.into_iter().for_each(|last| last.end(out));
+        ziplist.into_iter().for_each(|last| last.end(out, compressor.as_deref_mut()));
         taken
     }
 
@@ -153,6 +156,7 @@ impl ListForm {
         self,
         out: &mut Vec<u8>,
         elements: impl Iterator<Item = &'a [u8]>,
+        mut compressor: Option<&mut Compressor>,
         mut pass_on: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.write_head(out);
@@ -167,13 +171,13 @@ impl ListForm {
                 let mut ziplist: Option<Ziplist> = None;
                 for element in elements {
                     if let Some(full) = ziplist.take_if(|own| !own.filling.takes(element.len())) {
-                        full.end(out);
+                        full.end(out, compressor.as_deref_mut());
                         pass_on(out)?;
                     }
                     ziplist.get_or_insert_with(|| Ziplist::begin(out)).add(out, element);
                 }
                 if let Some(last) = ziplist {
-                    last.end(out);
+                    last.end(out, compressor);
                     pass_on(out)?;
                 }
             }
@@ -225,8 +229,8 @@ impl Ziplist {
         self.last = at;
     }
 
-    /// Ends it, and fills in the beginning.
-    fn end(self, out: &mut Vec<u8>) {
+    /// Ends it, and fills in the beginning. Compresses it, if that is worth it.
+    fn end(self, out: &mut Vec<u8>, compressor: Option<&mut Compressor>) {
         out.push(ZIPLIST_END);
         let Ziplist { start, filling, last } = self;
         let begin = start + LENGTH_BYTES;
@@ -236,6 +240,13 @@ impl Ziplist {
         let head = head.chain(filling.entries.to_le_bytes());
         let places = out.iter_mut().skip(start);
         places.zip(head).for_each(|(place, byte)| *place = byte);
+        let ziplist = out.get(begin..).unwrap_or_default();
+        let compressed = compressor.and_then(|compressor| compressor.compress(ziplist));
+        if let Some(compressed) = compressed {
+            let length = ziplist.len();
+            out.truncate(start);
+            write_compressed(out, compressed, length);
+        }
     }
 }
 
@@ -251,7 +262,7 @@ mod tests {
             passes += 1;
             Ok::<(), Infallible>(())
         };
-        let Ok(()) = form.write(&mut out, elements.iter().map(Vec::as_slice), pass_on);
+        let Ok(()) = form.write(&mut out, elements.iter().map(Vec::as_slice), None, pass_on);
         (form, out.split_off(b"before".len()), passes)
     }
 
@@ -300,7 +311,7 @@ mod tests {
             form.write_head(&mut out);
             while at < elements.len() {
                 let rest = elements[at..].iter().map(Vec::as_slice);
-                let taken = form.write_some(&mut out, rest, bytes_max);
+                let taken = form.write_some(&mut out, rest, bytes_max, None);
                 assert!(taken > 0, "it goes on");
                 at += taken;
             }
@@ -314,7 +325,7 @@ mod tests {
         assert_eq!((form, form.type_number()), (ListForm::Elements(2), 1));
         let mut out = Vec::new();
         let elements = [&b"a"[..], b"17"].into_iter();
-        let Ok(()) = form.write(&mut out, elements, |_| Ok::<(), Infallible>(()));
+        let Ok(()) = form.write(&mut out, elements, None, |_| Ok::<(), Infallible>(()));
         assert_eq!(out, [2, 1, b'a', 0xc0, 17]);
     }
 }

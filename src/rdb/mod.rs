@@ -9,7 +9,7 @@
 //! | [`read`] | a file as its bytes arrive, or one value; [`sink`] is what receives the content |
 //! | `items` | the items that the input consists of, each taken whole |
 //! | `length`, `text` | lengths and strings in all their forms |
-//! | [`lzf`] | compressed strings |
+//! | [`lzf`], [`lzf_compress`] | compressed strings, read and written |
 //! | [`listpack`], [`ziplist`], [`zipmap`], [`intset`], [`packed`] | compact forms of values, and what they have in common |
 //! | `unordered` | sets and hashes, read |
 //! | `sorted_set` | members of sorted sets in all their forms |
@@ -30,6 +30,7 @@ mod length;
 pub mod list;
 pub mod listpack;
 pub mod lzf;
+pub mod lzf_compress;
 pub mod packed;
 pub mod payload;
 pub mod read;

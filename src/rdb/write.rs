@@ -2,9 +2,10 @@
 
 use super::crc64::Crc64;
 use super::format::{
-    FORM_INT_8, FORM_INT_16, FORM_INT_32, LENGTH_14_BITS, LENGTH_32_BITS, LENGTH_64_BITS, MAGIC,
-    OP_AUX, OP_END, OP_EXPIRY_MS, OP_SELECT, STRING_FORM, VERSION,
+    FORM_INT_8, FORM_INT_16, FORM_INT_32, FORM_LZF, LENGTH_14_BITS, LENGTH_32_BITS, LENGTH_64_BITS,
+    MAGIC, OP_AUX, OP_END, OP_EXPIRY_MS, OP_SELECT, STRING_FORM, VERSION,
 };
+use super::lzf_compress::Compressor;
 use crate::resp::parse_integer;
 
 /// The most digits, with the sign, of a number that Redis writes as one.
@@ -78,6 +79,22 @@ pub fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
         write_length(out, bytes.len());
         out.extend_from_slice(bytes);
     }
+}
+
+/// Appends a string that may be long: compressed, if there is a compressor and it is worth it.
+pub fn write_value(out: &mut Vec<u8>, bytes: &[u8], compressor: Option<&mut Compressor>) {
+    match compressor.and_then(|compressor| compressor.compress(bytes)) {
+        Some(compressed) => write_compressed(out, compressed, bytes.len()),
+        None => write_string(out, bytes),
+    }
+}
+
+/// Appends a compressed string that has this length otherwise.
+pub(super) fn write_compressed(out: &mut Vec<u8>, compressed: &[u8], length: usize) {
+    out.push(STRING_FORM | FORM_LZF);
+    write_length(out, compressed.len());
+    write_length(out, length);
+    out.extend_from_slice(compressed);
 }
 
 /// Appends a string as a number; false, and no change, if it is none or a large one.

@@ -77,7 +77,7 @@ impl FullSync {
         }
         let mut done = bytes.len();
         while done < PIECE_BYTES {
-            let before = bytes.len();
+            let before = bytes.len() + encoder.saved_bytes();
             if let Some((departure, messages)) = rest.departing.pop_front() {
                 encoder.add_departing(&departure, &messages, &mut bytes);
             } else if let Some(saved) = rest.keys.pop_front() {
@@ -89,9 +89,14 @@ impl FullSync {
             } else {
                 break;
             }
-            done += (bytes.len() - before).max(KEY_BYTES);
+            done += (bytes.len() + encoder.saved_bytes() - before).max(KEY_BYTES);
         }
         Some(bytes.into())
+    }
+
+    /// How many bytes were saved so far by compression. They count as work.
+    pub(crate) fn saved_bytes(&self) -> usize {
+        self.encoder.saved_bytes()
     }
 
     /// Returns what is sent last.

@@ -119,6 +119,8 @@ pub struct Settings {
     pub replication: ReplicationSettings,
     /// File with all data in Redis' binary format, in `dir`.
     pub dbfilename: String,
+    /// Whether RDB files are compressed.
+    pub rdb_compression: bool,
     /// Whether values of unsupported types in that format are left out.
     pub replica_ignore_unsupported_keys: bool,
     /// When an RDB file is written automatically.
@@ -206,6 +208,7 @@ impl Settings {
             append_reserve_bytes: 0,
             replication: ReplicationSettings::default(),
             dbfilename: String::new(),
+            rdb_compression: true,
             replica_ignore_unsupported_keys: false,
             save_points: Vec::new(),
             stop_writes_on_save_error: false,

@@ -14,7 +14,6 @@ const LENGTH: Kind = Kind::Memory { min: 0, max: LENGTH_MAX };
 
 const SAVING: &str = "An RDB file is always written this way.";
 const CHECKSUM: &str = "An RDB file always has a checksum, which costs a fraction of its writing.";
-const COMPRESSION: &str = "Values in RDB files are not compressed. Compressed ones are read.";
 const SANITIZING: &str = "Payloads and files are always checked.";
 const SYNCING: &str = "No file is made for a replica.";
 const APPENDING: &str = "Append files always or never work this way.";
@@ -34,7 +33,6 @@ pub(super) static DATA: &[Directive] = &[
     ignored("rdb-del-sync-files", FLAG, "no", SYNCING),
     ignored("rdb-save-incremental-fsync", FLAG, "yes", SAVING),
     ignored("rdbchecksum", FLAG, "yes", CHECKSUM).immutable(),
-    ignored("rdbcompression", FLAG, "yes", COMPRESSION),
     ignored("sanitize-dump-payload", Kind::Choice(&["no", "yes", "clients"]), "no", SANITIZING),
     // Encodings of values.
     ignored("hll-sparse-max-bytes", LENGTH, "3000", ENCODING),

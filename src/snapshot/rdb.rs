@@ -30,9 +30,10 @@ use crate::rdb::crc64::Crc64;
 use crate::rdb::format::OP_FUNCTION;
 use crate::rdb::format::TYPE_STRING;
 use crate::rdb::list::ListForm;
+use crate::rdb::lzf_compress::Compressor;
 use crate::rdb::write::{
     write_aux, write_end, write_expiry, write_length, write_payload_end, write_select, write_start,
-    write_string,
+    write_string, write_value,
 };
 use crate::resp::REDIS_VERSION;
 use crate::value::{Kind, Stream};
@@ -59,6 +60,8 @@ pub struct RdbHeader {
     pub stream: Option<StreamPlace>,
     /// Whether it is the base of append files.
     pub is_base: bool,
+    /// Whether lists and strings are compressed. This is said nowhere in the file.
+    pub is_compressed: bool,
 }
 
 /// Writes the parts of one snapshot as an RDB file, one part after another.
@@ -70,6 +73,7 @@ pub struct RdbEncoder {
     last_delivery: Option<u64>,
     /// The checksum of all bytes so far.
     checksum: Crc64,
+    compressor: Option<Compressor>,
 }
 
 impl RdbEncoder {
@@ -95,7 +99,13 @@ impl RdbEncoder {
         let mut checksum = Crc64::default();
         checksum.add(&start);
         out.append(&mut start);
-        RdbEncoder { db: None, last_delivery: None, checksum }
+        let compressor = header.is_compressed.then(Compressor::default);
+        RdbEncoder { db: None, last_delivery: None, checksum, compressor }
+    }
+
+    /// How many bytes were saved so far by compression, which takes time as well.
+    pub(crate) fn saved_bytes(&self) -> usize {
+        self.compressor.as_ref().map_or(0, Compressor::saved_bytes)
     }
 
     /// Appends a part to `out`. After every few kilobytes `sink` is called and may empty `out`, however large
@@ -109,9 +119,9 @@ impl RdbEncoder {
         out: &mut Vec<u8>,
         sink: impl FnMut(&mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let RdbEncoder { db, last_delivery, checksum } = self;
+        let RdbEncoder { db, last_delivery, checksum, compressor } = self;
         let passing = Passing { checksum, passed: out.len(), sink };
-        Adding { db, last_delivery, out, passing }.part(part)
+        Adding { db, last_delivery, out, compressor: compressor.as_mut(), passing }.part(part)
     }
 
     /// Appends departing messages.
@@ -158,7 +168,7 @@ impl RdbEncoder {
         out: &mut Vec<u8>,
     ) -> usize {
         let start = out.len();
-        let taken = form.write_some(out, elements, bytes_max);
+        let taken = form.write_some(out, elements, bytes_max, self.compressor.as_mut());
         self.checksum.add(out.get(start..).unwrap_or_default());
         taken
     }
@@ -234,10 +244,11 @@ impl RdbEncoder {
         out: &mut Vec<u8>,
         add: impl FnOnce(&mut Adding<'_, fn(&mut Vec<u8>) -> io::Result<()>>) -> io::Result<()>,
     ) {
-        let RdbEncoder { db, last_delivery, checksum } = self;
+        let RdbEncoder { db, last_delivery, checksum, compressor } = self;
         let sink: fn(&mut Vec<u8>) -> io::Result<()> = |_| Ok(());
         let passing = Passing { checksum, passed: out.len(), sink };
-        let mut adding = Adding { db, last_delivery, out, passing };
+        let compressor = compressor.as_mut();
+        let mut adding = Adding { db, last_delivery, out, compressor, passing };
         // The sink never fails.
         let _ = add(&mut adding);
         let Adding { out, passing, .. } = &mut adding;
@@ -263,7 +274,7 @@ pub(crate) fn dump(value: &Value) -> Vec<u8> {
         Value::List(queue) => {
             let form = ListForm::of(queue.iter().map(<[u8]>::len));
             payload.push(form.type_number());
-            let Ok(()) = form.write(&mut payload, queue.iter(), |_| Ok::<(), Infallible>(()));
+            let Ok(()) = form.write(&mut payload, queue.iter(), None, |_| Ok::<(), Infallible>(()));
         }
         Value::String(string) => {
             payload.push(TYPE_STRING);
@@ -293,6 +304,7 @@ struct Adding<'a, S> {
     db: &'a mut Option<DbIndex>,
     last_delivery: &'a mut Option<u64>,
     out: &'a mut Vec<u8>,
+    compressor: Option<&'a mut Compressor>,
     passing: Passing<'a, S>,
 }
 
@@ -360,7 +372,8 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
             Some(Value::List(queue)) => self.queue(key, saved.expires_ms, queue)?,
             Some(Value::String(string)) => {
                 self.head(TYPE_STRING, key, saved.expires_ms);
-                string.with(|bytes| write_string(self.out, bytes));
+                let compressor = self.compressor.as_deref_mut();
+                string.with(|bytes| write_value(self.out, bytes, compressor));
                 self.passing.pass_if_enough(self.out)?;
             }
             Some(
@@ -454,8 +467,9 @@ impl<S: FnMut(&mut Vec<u8>) -> io::Result<()>> Adding<'_, S> {
         }
         let form = ListForm::of(messages().map(<[u8]>::len));
         self.head(form.type_number(), key, expires_ms);
-        let Adding { out, passing, .. } = self;
-        form.write(out, messages(), |out| passing.pass_if_enough(out))
+        let Adding { out, compressor, passing, .. } = self;
+        let compressor = compressor.as_deref_mut();
+        form.write(out, messages(), compressor, |out| passing.pass_if_enough(out))
     }
 
     /// Adds what stands before a value.

@@ -1,6 +1,8 @@
-//! Compressed strings are decompressed as by a naive decompressor, and to no other length.
+//! Compressed strings are decompressed as by a naive decompressor, and to no other length. What is compressed
+//! becomes the same again.
 
 use tidegate::rdb::lzf::{can_become, decompress};
+use tidegate::rdb::lzf_compress::Compressor;
 
 /// Byte by byte; `None` for anything but whole runs and copies of earlier output.
 fn naive(compressed: &[u8]) -> Option<Vec<u8>> {
@@ -25,8 +27,9 @@ fn naive(compressed: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Compressed bytes.
+/// Compressed bytes, and a block to compress.
 pub fn check(data: &[u8]) {
+    check_compressor(data);
     let expected = naive(data);
     let length = expected.as_ref().map_or(data.len(), Vec::len);
     let mut out = Vec::new();
@@ -34,5 +37,16 @@ pub fn check(data: &[u8]) {
     assert!(expected.is_none() || can_become(data.len() as u64, length as u64));
     for other in [0, length / 2, length + 1, usize::MAX] {
         assert!(other == length || decompress(data, other, &mut out).is_none());
+    }
+}
+
+/// The data repeated, so that it is long enough and can be compressed.
+fn check_compressor(data: &[u8]) {
+    let repeats = 2 + usize::from(data.first().copied().unwrap_or_default() % 8);
+    for block in [data, &data.repeat(repeats)] {
+        let mut compressor = Compressor::default();
+        let Some(compressed) = compressor.compress(block) else { continue };
+        assert!(compressed.len() <= block.len() - block.len() / 8);
+        assert_eq!(naive(compressed).as_deref(), Some(block));
     }
 }

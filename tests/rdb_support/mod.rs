@@ -42,6 +42,12 @@ impl<'a> Rest<'a> {
             0xc0 => i64::from(self.byte() as i8),
             0xc1 => i64::from(i16::from_le_bytes(self.take(2).try_into().expect("two"))),
             0xc2 => i64::from(i32::from_le_bytes(self.take(4).try_into().expect("four"))),
+            0xc3 => {
+                let (compressed, length) = (self.length(), self.length());
+                let string = decompressed(self.take(compressed));
+                assert_eq!(string.len(), length);
+                return string;
+            }
             first => {
                 let length = self.length_from(first);
                 return self.take(length).to_vec();
@@ -49,6 +55,22 @@ impl<'a> Rest<'a> {
         };
         number.to_string().into_bytes()
     }
+}
+
+/// Decompresses LZF, byte by byte.
+fn decompressed(compressed: &[u8]) -> Vec<u8> {
+    let (mut rest, mut out) = (Rest(compressed), Vec::new());
+    while !rest.0.is_empty() {
+        let first = usize::from(rest.byte());
+        if first < 32 {
+            out.extend_from_slice(rest.take(first + 1));
+            continue;
+        }
+        let more = if first >> 5 == 7 { usize::from(rest.byte()) } else { 0 };
+        let start = out.len() - ((first & 31) << 8 | usize::from(rest.byte())) - 1;
+        (start..start + (first >> 5) + 2 + more).for_each(|place| out.push(out[place]));
+    }
+    out
 }
 
 /// The checksum, byte by byte.

@@ -98,10 +98,33 @@ fn the_groups_of_a_stream_are_sent_in_pieces() {
     }
 }
 
+/// Messages that are alike take few bytes, and as many turns.
+#[test]
+fn compressed_queues_are_sent_in_pieces() {
+    let mut net = Net::new(2, "");
+    let client = net.client(0);
+    for number in 0..1_000 {
+        let messages = format!(" {}", "m".repeat(100 + number % 50)).repeat(30);
+        net.call(0, client, &format!("RPUSH large{messages}"));
+        net.call(0, client, &format!("RPUSH q{number}{messages}"));
+    }
+    let replica = net.client(1);
+    net.call(1, replica, "REPLICAOF node 1");
+    let mut turns = 0;
+    while !is_up(&mut net) {
+        round(&mut net);
+        assert!(net.in_flight() < 60_000, "{} bytes", net.in_flight());
+        turns += 1;
+    }
+    assert!(turns > 25, "{turns}");
+    net.settle();
+    net.assert_equal(0, 1, "after a full sync");
+}
+
 /// While a receiver reads nothing, what changes is saved before, and all of that is there when it goes on.
 #[test]
 fn what_was_saved_meanwhile_is_sent_in_pieces() {
-    let mut net = Net::new(2, "");
+    let mut net = Net::new(2, "rdbcompression no");
     let client = net.client(0);
     for number in 0..2_000 {
         net.call(0, client, &format!("RPUSH q{number} {}", "m".repeat(20_000)));
@@ -125,7 +148,7 @@ fn what_was_saved_meanwhile_is_sent_in_pieces() {
 /// A replica that goes away in the middle leaves nothing behind, and another one gets everything.
 #[test]
 fn a_snapshot_that_nobody_needs_is_freed_in_parts() {
-    let mut net = Net::new(2, "repl-backlog-size 64kb");
+    let mut net = Net::new(2, "repl-backlog-size 64kb\nrdbcompression no");
     let client = net.client(0);
     for number in 0..3_000 {
         net.call(0, client, &format!("RPUSH q{number} {}", "m".repeat(2_000)));

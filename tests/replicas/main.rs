@@ -100,7 +100,7 @@ fn a_large_hash_and_set_are_sent_in_pieces() {
 
 #[test]
 fn a_large_queue_is_sent_in_pieces() {
-    let mut net = Net::new(2, "");
+    let mut net = Net::new(2, "rdbcompression no");
     let client = net.client(0);
     let messages = |number: usize| format!(" {number}{}", "m".repeat(number % 200)).repeat(50);
     for number in 0..2000 {

@@ -240,7 +240,13 @@ impl Encoder {
         match form {
             Form::Commands => Encoder::Commands(CommandEncoder::default()),
             Form::Rdb => {
-                let header = RdbHeader { unix_s: 7, used_bytes: 8, stream: None, is_base: false };
+                let header = RdbHeader {
+                    unix_s: 7,
+                    used_bytes: 8,
+                    stream: None,
+                    is_base: false,
+                    is_compressed: true,
+                };
                 Encoder::Rdb(RdbEncoder::begin(&header, out))
             }
         }
