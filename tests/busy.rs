@@ -58,12 +58,15 @@ impl Host for Hurried {
     }
 }
 
+/// Something that is done while a script runs.
+type Step<'a> = Box<dyn FnMut(&mut Broker) + 'a>;
+
 /// What goes on while a script runs, one step each time; SCRIPT KILL when no step is left.
 struct Meanwhile<'a> {
     now: Now,
     /// The client that kills it in the end.
     killer: Option<ClientId>,
-    steps: Vec<Box<dyn FnMut(&mut Broker) + 'a>>,
+    steps: Vec<Step<'a>>,
 }
 
 impl BusyServer for Meanwhile<'_> {
@@ -116,12 +119,7 @@ impl Side {
     }
 
     /// Runs a request; the steps are taken while a script runs. Returns the reply.
-    fn run(
-        &mut self,
-        request: &[u8],
-        killer: Option<ClientId>,
-        steps: Vec<Box<dyn FnMut(&mut Broker) + '_>>,
-    ) -> String {
+    fn run(&mut self, request: &[u8], killer: Option<ClientId>, steps: Vec<Step<'_>>) -> String {
         let now = self.bench.now;
         let mut meanwhile = Meanwhile { now, killer, steps };
         self.bench.broker.receive_while(self.runner, request, now, &mut meanwhile);
@@ -132,22 +130,13 @@ impl Side {
         owed(&mut self.bench.broker, self.runner, now)
     }
 
-    fn eval(
-        &mut self,
-        script: &str,
-        killer: Option<ClientId>,
-        steps: Vec<Box<dyn FnMut(&mut Broker) + '_>>,
-    ) -> String {
+    fn eval(&mut self, script: &str, killer: Option<ClientId>, steps: Vec<Step<'_>>) -> String {
         self.run(&command(&["EVAL", script, "0"]), killer, steps)
     }
 }
 
 /// A step in which a client sends lines, and gets these replies.
-fn says<'a>(
-    id: ClientId,
-    now: Now,
-    lines: &'a [(&'a str, &'a str)],
-) -> Box<dyn FnMut(&mut Broker) + 'a> {
+fn says<'a>(id: ClientId, now: Now, lines: &'a [(&'a str, &'a str)]) -> Step<'a> {
     Box::new(move |broker| {
         for (line, expected) in lines {
             assert_eq!(ask(broker, id, now, line), *expected, "{line}");
@@ -220,7 +209,7 @@ fn functions_have_a_command_of_their_own() {
     let mut side = Side::new();
     let (other, now) = (side.other, side.bench.now);
     assert_eq!(side.run(&command(&["FUNCTION", "LOAD", LIBRARY]), None, vec![]), "$3\r\nlib\r\n");
-    let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![
+    let steps: Vec<Step<'_>> = vec![
         says(other, now, &[("PING", BUSY_FUNCTION), ("SCRIPT KILL", BUSY_FUNCTION)]),
         Box::new(move |broker| {
             let shown = ask(broker, other, now, "FUNCTION STATS");
@@ -234,7 +223,7 @@ fn functions_have_a_command_of_their_own() {
     assert!(reply.starts_with(
         "-ERR Script killed by user with SCRIPT KILL... script: f, on @user_function:2."
     ));
-    let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![says(
+    let steps: Vec<Step<'_>> = vec![says(
         other,
         now,
         &[("FUNCTION STATS", BUSY), ("FUNCTION KILL", BUSY), ("SCRIPT KILL", "+OK\r\n")],
@@ -247,7 +236,7 @@ fn functions_have_a_command_of_their_own() {
 fn the_code_of_a_library_is_stopped_soon() {
     let mut side = Side::new();
     let code = "#!lua name=lib\nwhile true do end";
-    let refuses: Vec<Box<dyn FnMut(&mut Broker)>> = vec![];
+    let refuses: Vec<Step<'_>> = vec![];
     let reply = side.run(&command(&["FUNCTION", "LOAD", code]), None, refuses);
     assert_eq!(reply, "-ERR Error registering functions: ERR FUNCTION LOAD timeout\r\n");
 }
@@ -309,7 +298,7 @@ fn nothing_changes_meanwhile() {
     side.bench.owed(other);
     let reader = side.bench.broker.read_effects();
     let later = now.plus_us(1_000_000);
-    let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![
+    let steps: Vec<Step<'_>> = vec![
         Box::new(move |broker| {
             for line in
                 ["MULTI", "DISCARD", "WATCH k", "UNWATCH", "HELLO 3", "RESET", "FUNCTION STATS"]
@@ -344,7 +333,7 @@ fn a_waiting_client_may_leave_meanwhile() {
     let mut side = Side::new();
     let waiting = side.bench.client();
     side.bench.send(waiting, "BLPOP q 0");
-    let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![Box::new(move |broker| {
+    let steps: Vec<Step<'_>> = vec![Box::new(move |broker| {
         assert!(!broker.may_disconnect(waiting));
         broker.close(waiting, CloseReason::PeerClosed);
     })];
@@ -366,7 +355,7 @@ fn uncommitted_replies_wait() {
         side.bench.broker.receive(writer, b"SET k v\r\n", now);
         side.bench.broker.receive(reader, b"GET k\r\n", now);
         let (runner, other) = (side.runner, side.other);
-        let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![Box::new(move |broker| {
+        let steps: Vec<Step<'_>> = vec![Box::new(move |broker| {
             for id in [reader, writer, other] {
                 broker.receive(id, b"PING\r\n", now);
             }
@@ -393,7 +382,7 @@ fn acknowledgements_are_those_of_the_script() {
     let mut side = Side::with("write-ack-replicas 1");
     let (runner, other, now) = (side.runner, side.other, side.bench.now);
     let _effects = side.bench.broker.read_effects();
-    let steps: Vec<Box<dyn FnMut(&mut Broker)>> = vec![says(other, now, &[("MULTI", "+OK\r\n")])];
+    let steps: Vec<Step<'_>> = vec![says(other, now, &[("MULTI", "+OK\r\n")])];
     let mut meanwhile = Meanwhile { now, killer: None, steps };
     let request = command(&["EVAL", WRITES, "0"]);
     side.bench.broker.receive_while(runner, &request, now, &mut meanwhile);
@@ -402,6 +391,8 @@ fn acknowledgements_are_those_of_the_script() {
     side.bench.broker.release_changed();
     side.bench.broker.check_invariants();
     assert_eq!(side.bench.broker.sendable(runner), 0);
+    let info = ask(&mut side.bench.broker, other, now, "RESET\r\nINFO everything");
+    assert!(info.contains("write_ack_held_replies:1\r\n"), "{info}");
 }
 
 #[test]

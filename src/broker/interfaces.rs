@@ -104,6 +104,9 @@ impl Broker {
         if let Some(loading) = &persistence.loading {
             return Some(format!("loading append files: {:.0} %", loading.percent()));
         }
+        if self.is_busy() {
+            return Some("a script runs for longer than busy-reply-threshold".into());
+        }
         persistence.refusal().map(|reason| format!("cannot write append files: {reason}"))
     }
 

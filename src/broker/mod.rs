@@ -351,7 +351,7 @@ impl Broker {
             *named = self.table.find(request.name());
         }
         let state = &mut self.state;
-        dispatch::dispatch(state, self.table, *named, id, &request, reply, now, meanwhile)
+        dispatch::dispatch(state, (self.table, *named), id, &request, reply, now, meanwhile)
     }
 
     /// Continues with the client's parser, if a request arrived in part.

@@ -101,6 +101,7 @@ mod tests {
     struct Told {
         has_ended: bool,
         has_changed: bool,
+        is_abandoned: bool,
         fails_at: &'static str,
         steps: Vec<&'static str>,
     }
@@ -131,6 +132,10 @@ mod tests {
             self.steps.push("settle");
         }
 
+        fn is_abandoned(&self) -> bool {
+            self.is_abandoned
+        }
+
         fn commit(&mut self) -> Result<(), &'static str> {
             self.step("commit")
         }
@@ -158,6 +163,8 @@ mod tests {
         assert_eq!(steps(early), "finish write read settle commit write close");
         let changed = Told { has_ended: true, has_changed: true, ..Told::default() };
         assert_eq!(steps(changed), all);
+        let abandoned = Told { is_abandoned: true, ..Told::default() };
+        assert_eq!(steps(abandoned), "finish read settle");
         let broken = Told { fails_at: "finish", ..Told::default() };
         assert_eq!(steps(broken), "finish");
         let broken = Told { fails_at: "commit", ..Told::default() };

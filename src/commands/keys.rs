@@ -317,7 +317,7 @@ mod tests {
             let (id, table) = (self.clients[client], table());
             let mut reply = Output::default();
             let (state, named) = (&mut self.state, table.find(request.name()));
-            dispatch(state, table, named, id, &request, &mut reply, self.now, &mut Nobody);
+            dispatch(state, (table, named), id, &request, &mut reply, self.now, &mut Nobody);
             self.state.keyspace.check_invariants();
             String::from_utf8_lossy(&reply.take_all()).into_owned()
         }

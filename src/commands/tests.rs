@@ -125,7 +125,7 @@ fn a_reply_may_be_built_apart_from_its_client() {
     let request = OwnedRequest::from_args([&b"ECHO"[..], b"hello"]);
     let request = request.as_request();
     let (mut reply, named) = (Output::default(), table().find(request.name()));
-    dispatch(&mut state, table(), named, id, &request, &mut reply, Now::default(), &mut Nobody);
+    dispatch(&mut state, (table(), named), id, &request, &mut reply, Now::default(), &mut Nobody);
     assert_eq!(reply.take_all(), b"$5\r\nhello\r\n");
     assert_eq!(state.clients.outbox(id).expect("connected").take_all(), b"owed");
 }

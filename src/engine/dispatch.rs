@@ -26,8 +26,7 @@ use crate::state::State;
 /// space for it.
 pub(crate) fn dispatch(
     state: &mut State,
-    table: &'static Table,
-    named: Option<Found>,
+    (table, named): (&'static Table, Option<Found>),
     id: ClientId,
     request: &Request<'_>,
     reply: &mut Output,

@@ -189,7 +189,7 @@ mod tests {
                 BLOCK_BYTES_MIN + random(&mut seed) % if case % 50 == 0 { 65_024 } else { 9_000 };
             let mut block = Vec::new();
             while block.len() < length {
-                if block.len() > repeats && random(&mut seed) % 3 == 0 {
+                if block.len() > repeats && random(&mut seed).is_multiple_of(3) {
                     let start = random(&mut seed) % (block.len() - repeats);
                     block.extend_from_within(start..start + repeats);
                 } else {

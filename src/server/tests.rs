@@ -1,6 +1,7 @@
 //! Turns of a server whose clock is moved by the tests, so that no test waits for a deadline.
 
 use super::*;
+use crate::broker::BusyServer;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -360,4 +361,20 @@ fn changes_are_synced_within_a_second_although_nothing_comes() {
     }
     drop(driven);
     std::fs::remove_dir_all(&directory).expect("it is there");
+}
+
+/// A job that ends while a script runs wakes the loop only once.
+#[test]
+fn a_wake_during_a_script_is_for_the_next_turn() {
+    let mut driven = Driven::new("");
+    driven.turn();
+    assert_ne!(driven.wait_ms(), Some(0));
+    let Server { sockets, broker, handle, .. } = &mut driven.server;
+    handle.waker.wake().expect("an event");
+    while !sockets.was_woken {
+        sockets.serve(broker);
+    }
+    assert_eq!(driven.wait_ms(), Some(0));
+    driven.turn();
+    assert_ne!(driven.wait_ms(), Some(0));
 }

@@ -209,7 +209,7 @@ impl ScriptCommands<'_> {
             })
         });
         script.has_written = has_written;
-        if state.keyspace.effects.is_on() {
+        if state.keyspace.effects.unsealed_bytes() > 0 {
             state.clients.take_dirty(&mut script.held_back);
         }
         let timer = std::mem::take(&mut state.timer);
