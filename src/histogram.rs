@@ -91,7 +91,8 @@ impl CoarseHistogram {
     #[inline]
     pub(crate) fn add_many(&mut self, number: u64, count: u64) {
         let bits = u64::BITS - number.saturating_sub(1).leading_zeros();
-        let bucket = bits.div_ceil(2) as usize;
+        // Half of them, rounded up.
+        let bucket = ((bits + 1) >> 1) as usize;
         self.counts[bucket.min(CoarseHistogram::BUCKETS - 1)] += count;
         self.sum = self.sum.saturating_add(number.saturating_mul(count));
     }

@@ -95,6 +95,14 @@ impl Client {
         self.consuming.get_or_insert_default().delivered_in = consumer.input;
     }
 
+    /// A pop that does not wait may acknowledge messages that answered an input before this one. `None` after a
+    /// wait in this input: the connection may be shared, which must be noticed.
+    #[inline]
+    pub(crate) fn acknowledges_before(&self) -> Option<u64> {
+        let waited_in = self.consuming.as_ref().map(|consuming| consuming.waited_in);
+        (waited_in != Some(self.input_number)).then_some(self.input_number)
+    }
+
     /// Whether a pop that does not wait has nothing to acknowledge of a queue, because an earlier one in the
     /// same input did. False after a wait in this input: the connection may be shared, which must be
     /// noticed.

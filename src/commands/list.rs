@@ -263,12 +263,13 @@ fn pop_counted(ctx: &mut Context<'_>, request: &Request<'_>, end: End) -> Result
 #[inline(never)]
 fn pop_one_under_policy(ctx: &mut Context<'_>, (at, key): (Slot, &[u8]), end: End) {
     let State { clients, keyspace, .. } = &mut *ctx.state;
-    if let Some(client) = clients.get_mut(ctx.client) {
-        let has_acknowledged = queueing::has_acknowledged(keyspace, at, client);
+    if let Some(client) = clients.get_mut(ctx.client)
+        && let Some(before) = client.acknowledges_before()
+    {
         let consumer = client.consumer();
         let from = queueing::Pop { at, key, end, count: 1, claim: consumer.claim() };
         let read = |message: &[u8]| ctx.reply.bulk(message);
-        match Queues::new(keyspace).pop_simply(from, has_acknowledged, read) {
+        match Queues::new(keyspace).pop_simply(from, before, read) {
             Some(Taken::ToAcknowledge) => return client.mark_delivered(consumer),
             Some(Taken::Some | Taken::Nothing) => return,
             None => {}

@@ -7,6 +7,7 @@
 //! Up to one chunk of values is in the newest chunk, which is never shared: a small map costs no
 //! more than a `Numbered`.
 
+use super::number_block::NumberBlock;
 use super::numbered::Numbered;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -66,22 +67,21 @@ impl<T> Chunked<T> {
     }
 
     /// Adds a value; its number is above all before. Returns by how many bytes the memory grew.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, number: u64, value: T) -> usize {
-        let mut bytes_before = self.newest.allocated_bytes();
-        if self.newest.positions() == CHUNK {
-            self.begin_chunk();
-            // The others are counted with the older ones now.
-            bytes_before = 0;
-        }
-        self.newest.push(number, value);
-        self.newest.allocated_bytes() - bytes_before
+        let is_full = self.newest.positions() == CHUNK;
+        let begun = if is_full { self.begin_chunk() } else { 0 };
+        begun + self.newest.push(number, value)
     }
 
+    /// Begins a chunk. Returns its bytes of memory; the previous one is counted with the older ones from now
+    /// on.
     #[cold]
-    fn begin_chunk(&mut self) {
+    #[inline(never)]
+    fn begin_chunk(&mut self) -> usize {
         let full = std::mem::replace(&mut self.newest, Numbered::with_capacity(CHUNK));
         self.add_older(Chunk::Owned(full));
+        self.newest.allocated_bytes()
     }
 
     fn add_older(&mut self, chunk: Chunk<T>) {
@@ -179,10 +179,27 @@ impl<T: Clone> Chunked<T> {
         self.remove_first(number).or_else(|| self.remove_any(number))
     }
 
+    /// Removes the values whose numbers are in a block, after passing them to `each`.
+    #[inline]
+    pub(super) fn remove_block(&mut self, block: NumberBlock, mut each: impl FnMut(&T)) {
+        let mut at = self.chunk_of(block.first).unwrap_or(self.older.len());
+        while let Some(chunk) = self.older.get_mut(at)
+            && chunk.first_number() <= block.last()
+        {
+            let (len_before, bytes_before) = (chunk.len(), chunk.allocated_bytes());
+            chunk.remove_block(block, &mut each);
+            self.older_len -= len_before - chunk.len();
+            self.older_bytes = self.older_bytes + chunk.allocated_bytes() - bytes_before;
+            // A chunk that is gone, or part of another one, has made way for the next.
+            at += usize::from(!self.tidy(at));
+        }
+        self.newest.remove_block(block, each);
+    }
+
     /// As `remove`, if it is the first of several in an older chunk, as most are: then the memory does not
     /// change. Otherwise `None`, and no change.
     #[inline(always)]
-    pub(super) fn remove_first(&mut self, number: u64) -> Option<T> {
+    fn remove_first(&mut self, number: u64) -> Option<T> {
         let Chunk::Owned(chunk) = self.older.front_mut()? else { return None };
         if chunk.len() <= 1 {
             return None;
@@ -206,16 +223,23 @@ impl<T: Clone> Chunked<T> {
         let value = chunk.remove(number)?;
         self.older_len -= 1;
         self.older_bytes = self.older_bytes + chunk.allocated_bytes() - bytes_before;
-        match chunk.len() {
+        self.tidy(at);
+        Some(value)
+    }
+
+    /// Removes a chunk without values, or joins one of few with a neighbour. Returns whether it did.
+    #[inline]
+    fn tidy(&mut self, at: usize) -> bool {
+        match self.older[at].len() {
             0 => {
-                self.older_bytes -= chunk.allocated_bytes();
+                self.older_bytes -= self.older[at].allocated_bytes();
                 self.older.remove(at);
                 self.shrink();
+                true
             }
             1..=FEW => self.join(at),
-            _ => {}
+            _ => false,
         }
-        Some(value)
     }
 
     /// Frees memory when less than an eighth is used.
@@ -225,22 +249,24 @@ impl<T: Clone> Chunked<T> {
         }
     }
 
-    /// Joins this chunk with a neighbour, if both have few values and no snapshot shares them.
+    /// Joins this chunk with a neighbour, if both have few values and no snapshot shares them. Returns whether
+    /// it did.
     #[inline(never)]
-    fn join(&mut self, at: usize) {
+    fn join(&mut self, at: usize) -> bool {
         let pairs = [(at, at + 1), (at.wrapping_sub(1), at)];
         let is_small = |pair: &(usize, usize)| {
             let chunks = (self.older.get(pair.0), self.older.get(pair.1));
             matches!(chunks, (Some(Chunk::Owned(a)), Some(Chunk::Owned(b)))
                 if a.len() + b.len() <= JOINED_MAX)
         };
-        let Some((left, right)) = pairs.into_iter().find(is_small) else { return };
-        let Some(Chunk::Owned(joined)) = self.older.remove(right) else { return };
-        let Chunk::Owned(own) = &mut self.older[left] else { return };
+        let Some((left, right)) = pairs.into_iter().find(is_small) else { return false };
+        let Some(Chunk::Owned(joined)) = self.older.remove(right) else { return false };
+        let Chunk::Owned(own) = &mut self.older[left] else { return false };
         self.older_bytes -= own.allocated_bytes() + joined.allocated_bytes();
         own.append(joined);
         self.older_bytes += own.allocated_bytes();
         self.shrink();
+        true
     }
 
     /// Returns the value with a number, for changes. Copies its chunk if a snapshot shares it.
@@ -296,6 +322,12 @@ impl<T> Chunk<T> {
     #[inline]
     fn last_number(&self) -> u64 {
         self.all().last().map_or(0, |(number, _)| number)
+    }
+
+    /// Returns the first number of this chunk, or a lower one.
+    #[inline]
+    fn first_number(&self) -> u64 {
+        self.all().first().map_or(0, |(number, _)| number)
     }
 
     #[inline]
@@ -368,6 +400,27 @@ impl<T: Clone> Chunk<T> {
         }
     }
 
+    /// Removes the values whose numbers are in a block, after passing them to `each`.
+    #[inline]
+    fn remove_block(&mut self, block: NumberBlock, mut each: impl FnMut(&T)) {
+        self.reclaim();
+        match self {
+            Chunk::Owned(all) => all.remove_block(block, each),
+            Chunk::Shared { all, ours } => {
+                for position in all.place_of(block.first)..all.positions() {
+                    let Some((number, value)) = all.at(position) else { continue };
+                    if number > block.last() {
+                        break;
+                    }
+                    if block.has(number) && *ours >> position & 1 == 1 {
+                        each(value);
+                        *ours &= !(1 << position);
+                    }
+                }
+            }
+        }
+    }
+
     /// Makes the chunk owned, by a copy if a snapshot shares it.
     fn own(&mut self) {
         self.reclaim();
@@ -383,6 +436,7 @@ impl<T: Clone> Chunk<T> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use std::num::NonZeroU64;
 
     type Model = BTreeMap<u64, String>;
 
@@ -430,6 +484,14 @@ mod tests {
                     own.into_iter().chain(other).for_each(|value| value.push('x'));
                 }
                 assert_eq!(map.remove(number), expected.remove(&number));
+                if dice.is_multiple_of(5) {
+                    // Half of the numbers from a place on, and some that are not there.
+                    let block = NumberBlock { first: number + 1, mask: NonZeroU64::MIN | random };
+                    let mut found = Vec::new();
+                    map.remove_block(block, |value| found.push(value.clone()));
+                    let gone = block.numbers().filter_map(|number| expected.remove(&number));
+                    assert!(gone.eq(found));
+                }
             }
             if dice.is_multiple_of(701) {
                 map.values_mut().chain(expected.values_mut()).for_each(|value| value.push('y'));

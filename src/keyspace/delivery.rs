@@ -27,6 +27,12 @@ impl Claim {
     pub(crate) fn of_nobody() -> Claim {
         Claim { owner: ClientId::nobody(), input: 0, by_receipt: false, lease_ms: 0 }
     }
+
+    /// Who holds what is delivered from a queue in this database.
+    #[inline]
+    pub(super) fn holder(self, db: DbIndex) -> Holder {
+        Holder { client: self.owner, db, by_receipt: self.by_receipt }
+    }
 }
 
 /// A message in flight.

@@ -2,6 +2,7 @@
 //! their own, in the order of their numbers, and this file finds out how to name one of them there.
 
 use super::chunked::Chunked;
+use super::number_block::NumberBlock;
 use super::ranks::Ranks;
 
 /// What distinguishes a message from the others of its list.
@@ -70,7 +71,7 @@ impl<T: Hidden> HiddenList<T> {
     }
 
     /// Adds a message; its number is above all before. Returns by how many bytes the memory grew.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, number: u64, hidden: T) -> usize {
         let message_bytes = hidden.message().len();
         self.message_bytes += message_bytes;
@@ -89,15 +90,15 @@ impl<T: Hidden> HiddenList<T> {
         Some(hidden)
     }
 
-    /// Drops a message, if it is the first of many and has no rank to remove. False, and no change, otherwise.
-    #[inline(always)]
-    pub(super) fn drop_first(&mut self, number: u64) -> bool {
-        if self.ranks.is_some() {
-            return false;
+    /// Removes the messages of a block, which are all there.
+    #[inline]
+    pub(super) fn remove_block(&mut self, block: NumberBlock) {
+        let mut bytes = 0;
+        self.by_number.remove_block(block, |hidden| bytes += hidden.message().len());
+        self.message_bytes -= bytes;
+        if let Some(ranks) = &mut self.ranks {
+            block.numbers().for_each(|number| ranks.remove(number));
         }
-        let Some(hidden) = self.by_number.remove_first(number) else { return false };
-        self.message_bytes -= hidden.message().len();
-        true
     }
 
     /// Changes the message with a number.

@@ -1,6 +1,7 @@
 //! The deliveries in flight of each holder: a client, by what acknowledges them.
 
-use super::numbered::Numbered;
+use super::held::HeldNumbers;
+use super::number_block::NumberBlock;
 use super::{DbIndex, Key};
 use crate::client_id::ClientId;
 use crate::key::is_same_key;
@@ -8,12 +9,8 @@ use slab::Slab;
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-/// Bytes of memory per message in flight.
-pub(super) const HELD_BYTES: usize = size_of::<(u64, Option<u64>)>();
-
-/// The deliveries that one holder has in flight from one queue, each with the number of the client's input
-/// that it answered: a later input may acknowledge it.
-type Numbers = Numbered<u64>;
+/// There may be this many empty groups, or as many as others.
+const EMPTY_MAX: usize = 64;
 
 /// The holder of deliveries from the queues of one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +39,14 @@ impl Holder {
     }
 }
 
-/// The deliveries that one holder has in flight from one queue; at least one.
+/// The deliveries that one holder has in flight from one queue.
+///
+/// It stays for a while when it has become empty: a client often takes the next message from the same queue.
 #[derive(Debug)]
 struct Group {
     holder: Holder,
     key: Key,
-    numbers: Numbers,
+    numbers: HeldNumbers,
 }
 
 impl Group {
@@ -66,9 +65,22 @@ pub(super) struct Holdings {
     /// The group of the last delivery, or any other: the next one is often of the same, and then needs no
     /// look-up.
     recent: usize,
+    /// The number of empty groups.
+    empty: usize,
     len: usize,
     /// How often databases were swapped.
     swaps: u64,
+}
+
+/// What a pop that acknowledges must know of the deliveries of its client from the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// None is to be acknowledged. The last delivery of all was one of them.
+    Recent,
+    /// None is to be acknowledged.
+    Other,
+    /// Some may have to be acknowledged.
+    Unseen,
 }
 
 impl Holdings {
@@ -84,15 +96,25 @@ impl Holdings {
 
     /// Returns the clients that have any message in flight.
     pub(super) fn clients(&self) -> Vec<ClientId> {
-        let mut clients: Vec<_> = self.by_holder.keys().map(|holder| holder.client).collect();
+        let groups = self.by_holder.iter().flat_map(|(holder, queues)| {
+            queues.values().filter(|at| self.has_numbers(**at)).map(|_| holder.client)
+        });
+        let mut clients: Vec<_> = groups.collect();
         clients.dedup();
         clients
     }
 
+    fn has_numbers(&self, at: usize) -> bool {
+        self.groups.get(at).is_some_and(|group| !group.numbers.is_empty())
+    }
+
     /// Whether a client has any message in flight.
     pub(super) fn has_any(&self, client: ClientId) -> bool {
-        self.groups.get(self.recent).is_some_and(|group| group.holder.client == client)
-            || self.range_of(client).next().is_some()
+        let is_recent = |group: &Group| group.holder.client == client && !group.numbers.is_empty();
+        self.groups.get(self.recent).is_some_and(is_recent)
+            || self
+                .range_of(client)
+                .any(|(_, queues)| queues.values().any(|at| self.has_numbers(*at)))
     }
 
     /// Returns the position of the deliveries that a holder has from one queue.
@@ -111,27 +133,50 @@ impl Holdings {
     /// Adds a delivery from a queue; its number is above all before.
     #[inline(always)]
     pub(super) fn add(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
-        self.len += 1;
-        match self.groups.get_mut(self.recent) {
-            Some(group) if group.is_of(holder, key) => group.numbers.push(number, input),
-            _ => self.add_to_other(holder, key, number, input),
+        if !self.groups.get(self.recent).is_some_and(|group| group.is_of(holder, key)) {
+            self.find_or_make(holder, key);
+        }
+        self.add_to_recent(number, input);
+    }
+
+    /// As `add`, for the holder and the queue of the last delivery.
+    #[inline(always)]
+    pub(super) fn add_to_recent(&mut self, number: u64, input: u64) {
+        if let Some(group) = self.groups.get_mut(self.recent) {
+            self.len += 1;
+            self.empty -= usize::from(group.numbers.push(number, input));
         }
     }
 
-    /// Adds a delivery to another group than that of the previous one.
+    /// Looks for deliveries that a holder has from one queue and that answered an input before this one,
+    /// without a look-up.
+    #[inline(never)]
+    pub(super) fn before(&self, holder: Holder, key: &[u8], input: u64) -> Before {
+        match self.groups.get(self.recent) {
+            Some(group) if group.is_of(holder, key) => match group.numbers.oldest_input() {
+                Some(oldest) if oldest < input => Before::Unseen,
+                _ => Before::Recent,
+            },
+            _ if self.len == 0 || input == 0 => Before::Other,
+            _ => Before::Unseen,
+        }
+    }
+
+    /// Makes another group the one of the last delivery.
     #[cold]
     #[inline(never)]
-    fn add_to_other(&mut self, holder: Holder, key: &Key, number: u64, input: u64) {
+    fn find_or_make(&mut self, holder: Holder, key: &Key) {
         let positions = self.by_holder.entry(holder).or_default();
-        let groups = &mut self.groups;
-        let new = || Group { holder, key: key.clone(), numbers: Numbers::default() };
         self.recent = match positions.get(key) {
             Some(&at) => at,
-            None => *positions.entry(key.clone()).or_insert_with(|| groups.insert(new())),
+            None => {
+                let numbers = HeldNumbers::default();
+                let at = self.groups.insert(Group { holder, key: key.clone(), numbers });
+                self.empty += 1;
+                positions.insert(key.clone(), at);
+                at
+            }
         };
-        if let Some(group) = groups.get_mut(self.recent) {
-            group.numbers.push(number, input);
-        }
     }
 
     /// Removes a delivery.
@@ -139,19 +184,19 @@ impl Holdings {
     pub(super) fn remove(&mut self, holder: Holder, key: &[u8], number: u64) {
         let Some(at) = self.find(holder, key) else { return };
         let Some(group) = self.groups.get_mut(at) else { return };
-        if group.numbers.remove(number).is_none() {
+        if !group.numbers.remove(number) {
             return;
         }
         self.len -= 1;
         if group.numbers.is_empty() {
-            self.drop_group(at);
+            self.count_empty();
         }
     }
 
     /// Returns the deliveries that a holder has from one queue, the oldest first.
     pub(super) fn of_queue(&self, holder: Holder, key: &[u8]) -> impl Iterator<Item = u64> {
         let group = self.group(holder, key);
-        group.into_iter().flat_map(|group| group.numbers.iter().map(|(number, _)| number))
+        group.into_iter().flat_map(|group| group.numbers.numbers_from(0))
     }
 
     /// Returns how many deliveries a client has from one queue, however it acknowledges them.
@@ -163,32 +208,48 @@ impl Holdings {
         count(false) + count(true)
     }
 
-    /// Removes deliveries that a holder has from one queue, the oldest first, for as long as
-    /// `takes` accepts them. Passes their numbers and inputs.
-    pub(super) fn take_oldest(
+    /// Removes the deliveries that a holder has from one queue and that answered an input before this one,
+    /// the oldest first, until there is another one. Passes their numbers.
+    pub(super) fn take_before(
         &mut self,
         holder: Holder,
         key: &[u8],
-        mut takes: impl FnMut(u64, u64) -> bool,
+        input: u64,
+        mut take: impl FnMut(NumberBlock),
     ) {
         let Some(at) = self.find(holder, key) else { return };
         let Some(group) = self.groups.get_mut(at) else { return };
-        while let Some((number, &input)) = group.numbers.first()
-            && takes(number, input)
-        {
-            group.numbers.remove_first(number);
-            self.len -= 1;
+        let len_before = group.numbers.len();
+        while let Some(block) = group.numbers.pop_block_before(input) {
+            take(block);
         }
-        if group.numbers.is_empty() {
-            self.drop_group(at);
+        self.len -= len_before - group.numbers.len();
+        if len_before > 0 && group.numbers.is_empty() {
+            self.count_empty();
         }
     }
 
     /// Removes all deliveries that a holder has from one queue.
     pub(super) fn forget_queue(&mut self, holder: Holder, key: &[u8]) {
         let Some(at) = self.find(holder, key) else { return };
-        self.len -= self.groups.get(at).map_or(0, |group| group.numbers.len());
-        self.drop_group(at);
+        let Some(group) = self.groups.get_mut(at).filter(|group| !group.numbers.is_empty()) else {
+            return;
+        };
+        self.len -= std::mem::take(&mut group.numbers).len();
+        self.count_empty();
+    }
+
+    /// A group has become empty. Drops all empty ones, if there are too many.
+    fn count_empty(&mut self) {
+        self.empty += 1;
+        if self.empty <= EMPTY_MAX.max(self.groups.len() / 2) {
+            return;
+        }
+        let groups = self.groups.iter().filter(|(_, group)| group.numbers.is_empty());
+        for at in groups.map(|(at, _)| at).collect::<Vec<_>>() {
+            self.drop_group(at);
+        }
+        self.empty = 0;
     }
 
     /// Drops a group.
@@ -239,8 +300,7 @@ impl Holdings {
         let positions = self.range_of(client).flat_map(|(_, queues)| queues.values());
         let groups = positions.filter_map(|at| self.groups.get(*at));
         groups.flat_map(move |Group { holder, key, numbers }| {
-            let answered = numbers.iter().filter(move |(_, of)| **of == input);
-            answered.map(move |(number, _)| (*holder, key, number))
+            numbers.of_input(input).map(move |number| (*holder, key, number))
         })
     }
 
@@ -264,6 +324,7 @@ impl Holdings {
         self.by_holder.retain(|holder, _| holder.db != db);
         self.groups.retain(|_, group| group.holder.db != db);
         self.len = self.groups.iter().map(|(_, group)| group.numbers.len()).sum();
+        self.empty = self.groups.iter().filter(|(_, group)| group.numbers.is_empty()).count();
     }
 
     /// Two databases were swapped.
@@ -277,22 +338,24 @@ impl Holdings {
 
     /// Whether a holder has this delivery.
     pub(super) fn contains(&self, holder: Holder, key: &[u8], number: u64) -> bool {
-        self.group(holder, key).is_some_and(|group| group.numbers.get(number).is_some())
+        self.group(holder, key).is_some_and(|group| group.numbers.contains(number))
     }
 
     /// Panics if an invariant does not hold.
     pub(super) fn check_invariants(&self) {
         let all = || self.by_holder.iter();
-        assert!(all().all(|(_, queues)| !queues.is_empty()), "a client without deliveries");
+        assert!(all().all(|(_, queues)| !queues.is_empty()), "a client without groups");
         assert_eq!(all().map(|(_, queues)| queues.len()).sum::<usize>(), self.groups.len());
         for (holder, (key, at)) in
             all().flat_map(|(holder, queues)| queues.iter().map(move |it| (holder, it)))
         {
             let group = self.groups.get(*at).expect("the group at a position");
             assert!(group.is_of(*holder, key), "a group of another holder or queue");
-            assert!(!group.numbers.is_empty(), "a queue without deliveries");
             group.numbers.check_invariants();
         }
+        let empty = self.groups.iter().filter(|(_, group)| group.numbers.is_empty()).count();
+        assert_eq!(empty, self.empty);
+        assert!(empty <= EMPTY_MAX.max(self.groups.len() / 2), "many empty groups");
         assert_eq!(
             self.groups.iter().map(|(_, group)| group.numbers.len()).sum::<usize>(),
             self.len

@@ -1,8 +1,9 @@
 //! Messages in flight of one queue: delivered and not yet acknowledged.
 
 use super::delivery::Delivery;
+use super::held::HELD_BYTES;
 use super::hidden_list::{HiddenList, Position};
-use super::holdings::HELD_BYTES;
+use super::number_block::NumberBlock;
 use crate::queue::Stamp;
 use ahash::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +46,7 @@ impl InFlight {
     pub(super) fn add(&mut self, number: u64, delivery: Delivery, hasher: &RandomState) -> usize {
         let mut indexes = 0;
         if let Some(by_message) = self.by_message.as_mut().filter(|_| !delivery.by_receipt) {
-            by_message.insert((hasher.hash_one(&delivery.message), number));
+            by_message.insert((hasher.hash_one(&*delivery.message), number));
             indexes += 1;
         }
         match delivery.own_due_ms() {
@@ -54,6 +55,8 @@ impl InFlight {
                 self.own_dues.insert((due_ms, number));
                 indexes += 1;
             }
+            // Found by the first one with a time of its own.
+            None if self.own_dues.is_empty() => {}
             None => drop(self.first_timed.get_or_insert(number)),
         }
         self.list.add(number, delivery) + HELD_BYTES + indexes * INDEXED_BYTES
@@ -74,12 +77,13 @@ impl InFlight {
         Some(delivery)
     }
 
-    /// As `remove`, without the delivery: in fewer steps for the oldest one.
-    #[inline(always)]
-    pub(super) fn forget(&mut self, number: u64, hasher: &RandomState) {
-        let has_index = self.by_message.is_some() || !self.own_dues.is_empty();
-        if has_index || !self.list.drop_first(number) {
-            self.remove(number, hasher);
+    /// Removes the deliveries of a block, which are all there.
+    #[inline]
+    pub(super) fn remove_block(&mut self, block: NumberBlock, hasher: &RandomState) {
+        if self.by_message.is_none() && self.own_dues.is_empty() {
+            self.list.remove_block(block);
+        } else {
+            block.numbers().for_each(|number| drop(self.remove(number, hasher)));
         }
     }
 

@@ -182,19 +182,16 @@ impl Keyspace {
         let in_flight = &mut queue_state.in_flight;
         let mut count = 0;
         let holder = Holder::by_list_commands(client, at.db);
-        self.registry.holdings.take_oldest(holder, key, |number, delivered_in| {
-            if delivered_in >= input {
-                return false;
+        self.registry.holdings.take_before(holder, key, input, |block| {
+            count += block.count() as u64;
+            if !are_wanted {
+                return in_flight.remove_block(block, &self.hasher);
             }
-            if are_wanted {
+            for number in block.numbers() {
                 let place = in_flight.place(number);
                 let delivery = in_flight.remove(number, &self.hasher);
                 seen.extend(delivery.map(|delivery| (place, delivery)));
-            } else {
-                in_flight.forget(number, &self.hasher);
             }
-            count += 1;
-            true
         });
         if count > 0 {
             self.changes += count;

@@ -7,7 +7,7 @@ use crate::queue::{End, Stamp};
 /// How long a message with this stamp has been ready.
 #[inline]
 pub(super) fn waited_ms(stamp: &Stamp, now_ms: i64) -> u64 {
-    now_ms.saturating_sub(stamp.ready_ms).max(0).unsigned_abs()
+    now_ms.max(stamp.ready_ms).abs_diff(stamp.ready_ms)
 }
 
 impl Keyspace {

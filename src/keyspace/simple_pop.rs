@@ -7,6 +7,7 @@
 
 use super::delivery::{Claim, Delivery};
 use super::entry::Full;
+use super::holdings::Before;
 use super::queues::waited_ms;
 use super::{Keyspace, Slot};
 use crate::queue::{End, Queue};
@@ -24,15 +25,16 @@ pub(crate) enum SimplyPopped {
 impl Keyspace {
     /// Pops the message at one end of a queue under a policy and passes it to `read`, if it simply leaves
     /// the queue: the policy allows any pop, no client must be notified, and other messages stay. `None`, and
-    /// no change, in all other cases. The pop or the move is still to be recorded. `has_acknowledged`: the
-    /// client has nothing to acknowledge by this pop.
+    /// no change, in all other cases. The pop or the move is still to be recorded. The pop may acknowledge
+    /// messages that answered an input before `acknowledges_before`: then it is simple if nothing is in flight,
+    /// or if the last delivery was to this client and from this queue, and none in flight is so old.
     #[inline(always)]
     pub(crate) fn pop_simply_in(
         &mut self,
         at: Slot,
         end: End,
         claim: Claim,
-        has_acknowledged: bool,
+        acknowledges_before: u64,
         read: impl FnOnce(&[u8]),
     ) -> Option<SimplyPopped> {
         let full = self.dbs[at.db].entries[at.index].full_mut()?;
@@ -58,27 +60,33 @@ impl Keyspace {
             return Some(SimplyPopped::Gone);
         }
         let is_acknowledged_by_pop = policy.is_acknowledged_by_pop();
-        if is_acknowledged_by_pop && !has_acknowledged {
+        let holdings = &mut self.registry.holdings;
+        let before = if is_acknowledged_by_pop { acknowledges_before } else { 0 };
+        let before = holdings.before(claim.holder(at.db), key, before);
+        if before == Before::Unseen {
             return None;
         }
-        let copy = |message: &[u8]| {
-            read(message);
-            Box::from(message)
-        };
-        let (message, stamp) = queue.pop_alike(end, copy)?;
+        let (message, stamp) = queue.take_alike(end)?;
+        read(&message);
         self.registry.last_delivery += 1;
         let number = self.registry.last_delivery;
         let mut stamp = stamp.clone();
         stamp.deliver(number, end);
-        if stamp.deliveries == 1 {
+        let is_first = stamp.deliveries == 1;
+        if is_first {
             self.registry.waits.add(waited_ms(&stamp, self.queue_ms));
         }
         for totals in [&mut queue_state.totals, &mut self.registry.sums] {
             totals.delivered += 1;
-            totals.redelivered += u64::from(stamp.deliveries > 1);
+            if !is_first {
+                totals.redelivered += 1;
+            }
+        }
+        match before {
+            Before::Recent => holdings.add_to_recent(number, claim.input),
+            _ => holdings.add(claim.holder(at.db), key, number, claim.input),
         }
         let delivery = Delivery::new(message, stamp, claim, self.queue_ms);
-        self.registry.holdings.add(delivery.holder(at.db), key, number, claim.input);
         self.bytes += queue_state.in_flight.add(number, delivery, &self.hasher);
         self.changes += 1;
         let is_due_first =
@@ -133,9 +141,7 @@ mod tests {
     fn leaving((keyspace, at): &mut (Keyspace, Slot)) -> usize {
         let mut popped = 0;
         while keyspace
-            .pop_simply_in(*at, End::Front, claim(0, 1, 0), true, |message| {
-                assert_eq!(message, b"m")
-            })
+            .pop_simply_in(*at, End::Front, claim(0, 1, 0), 0, |message| assert_eq!(message, b"m"))
             .is_some()
         {
             popped += 1;
@@ -174,7 +180,7 @@ mod tests {
         let (mut simple, mut general) =
             (queue_under(&[b"max-length", b"9"]), queue_under(&[b"max-length", b"9"]));
         for end in [End::Front, End::Back, End::Back] {
-            let popped = simple.0.pop_simply_in(simple.1, end, claim(0, 1, 0), false, |_| ());
+            let popped = simple.0.pop_simply_in(simple.1, end, claim(0, 1, 0), 1, |_| ());
             assert_eq!(popped, Some(SimplyPopped::Gone));
             general.0.count_waits_in(general.1, end, 1);
             general.0.count_in(general.1, |totals| {
@@ -196,7 +202,7 @@ mod tests {
             let claim = claim(slot, 3, lease_ms);
             let (mut message, mut expected) = (Vec::new(), Vec::new());
             let read = |bytes: &[u8]| message = bytes.to_vec();
-            let popped = simple.0.pop_simply_in(simple.1, end, claim, true, read);
+            let popped = simple.0.pop_simply_in(simple.1, end, claim, 0, read);
             assert_eq!(popped, Some(SimplyPopped::InFlight { is_acknowledged_by_pop: true }));
             let read = |_: u64, delivery: &Delivery| expected = delivery.message.to_vec();
             assert_eq!(general.0.deliver_in(general.1, end, 1, claim, read), 1);
@@ -215,12 +221,21 @@ mod tests {
     #[test]
     fn a_pop_that_acknowledges_takes_the_general_way() {
         let pop = |queue: &mut (Keyspace, Slot)| {
-            queue.0.pop_simply_in(queue.1, End::Front, claim(0, 1, 0), false, |_| ())
+            queue.0.pop_simply_in(queue.1, End::Front, claim(0, 1, 0), 2, |_| ())
         };
         let mut queue = queue_to_acknowledge();
+        assert!(pop(&mut queue).is_some(), "nothing is in flight");
         let before = traces(&queue);
         assert_eq!(pop(&mut queue), None);
         assert_eq!(traces(&queue), before);
+        // In flight to client 0, from inputs 1 and 2; whether a pop takes the simple way then.
+        for (slot, before, is_simple) in
+            [(0, 0, true), (0, 1, true), (0, 2, false), (1, 1, false), (1, 0, true), (1, 2, true)]
+        {
+            let claim = claim(slot, 2, 0);
+            let popped = queue.0.pop_simply_in(queue.1, End::Front, claim, before, |_| ());
+            assert_eq!(popped.is_some(), is_simple, "{slot} {before}");
+        }
         let explicit = [&AT_LEAST_ONCE[..], &[b"acknowledge", b"explicit"]].concat();
         let is_acknowledged_by_pop = false;
         let popped = pop(&mut queue_under(&explicit));

@@ -3,7 +3,8 @@
 use super::end::End;
 use super::segment::Segment;
 use super::sizes::{Growth, fitting, segment_bytes_for};
-use super::stamps::{Kept, Stamp, Stamps};
+use super::stamp::Stamp;
+use super::stamps::{Kept, Stamps};
 use super::stored::{Messages, stored_bytes};
 use crate::slack;
 use std::collections::VecDeque;
@@ -54,7 +55,7 @@ impl Deque {
             segments: self.segments.iter_mut().map(Segment::share).collect(),
             len: self.len,
             segment_bytes: self.segment_bytes,
-            stamps: self.stamps.clone(),
+            stamps: self.stamps.as_mut().map(|stamps| Box::new(stamps.share())),
             ..Deque::default()
         }
     }
@@ -233,29 +234,33 @@ impl Deque {
 
     /// Pops the message at one end, after passing it to `read`, if its neighbour has the same stamp, which is
     /// returned too, and is in the same segment. `None`, and no change, otherwise.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop_alike<R>(
         &mut self,
         end: End,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Option<(R, &Stamp)> {
         let Deque { segments, stamps: Some(stamps), len, .. } = self else { return None };
-        let (counts, stamp) = stamps.counts_of_several(end)?;
-        let segment = match end {
-            End::Front => segments.front_mut(),
-            End::Back => segments.back_mut(),
-        };
-        let segment = segment.filter(|segment| segment.count() > 1)?;
-        let read = |message: &[u8]| {
-            counts.subtract(message.len());
-            read(message)
-        };
+        let mut seen = None;
+        let stamp = stamps.pop_alike(end, || {
+            let segment = match end {
+                End::Front => segments.front_mut()?,
+                End::Back => segments.back_mut()?,
+            };
+            if segment.count() <= 1 {
+                return None;
+            }
+            let read = |message: &[u8]| {
+                seen = Some(read(message));
+                message.len()
+            };
+            match end {
+                End::Front => segment.pop_front(read),
+                End::Back => segment.pop_back(read),
+            }
+        })?;
         *len -= 1;
-        let seen = match end {
-            End::Front => segment.pop_front(read)?,
-            End::Back => segment.pop_back(read)?,
-        };
-        Some((seen, stamp))
+        Some((seen?, stamp))
     }
 
     /// Frees the segment at one end, which is no longer needed.

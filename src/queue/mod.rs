@@ -18,17 +18,19 @@ mod dead_letter;
 mod deque;
 mod end;
 mod large;
+mod runs;
 mod segment;
 mod sizes;
 mod small;
+mod stamp;
 mod stamped;
 mod stamps;
 mod stored;
 
 pub use dead_letter::{DeadLetter, Reason};
 pub use end::End;
+pub use stamp::Stamp;
 pub use stamped::{Gathered, TakenOut};
-pub use stamps::Stamp;
 
 use deque::Deque;
 use sizes::Growth;
@@ -168,8 +170,8 @@ impl Queue {
     }
 
     /// A second queue with the same messages, without copying them: their segments are shared until one
-    /// of the queues changes them. Takes time for each segment, not for each message; a small queue is
-    /// copied. Stamps are copied, which takes time for each run of equal ones.
+    /// of the queues changes them, and so are the chunks of their stamps. Takes time for each of both, not
+    /// for each message or stamp; a small queue is copied.
     pub fn share(&mut self) -> Queue {
         let messages = match &mut self.messages {
             Packed::Small { small, .. } => {

@@ -6,7 +6,8 @@
 //! Dead letters keep a stamp in any queue: with the first one a queue begins to keep stamps, and with the
 //! last one it ends. All its other messages have the default stamp.
 
-use super::stamps::{Kept, Stamp, Stamps};
+use super::stamp::Stamp;
+use super::stamps::{Kept, Stamps};
 use super::{End, Packed, Queue};
 
 /// Consecutive messages removed from a queue.
@@ -159,12 +160,18 @@ impl Queue {
     /// Pops the message at one end with its stamp, after passing it to `read`, if its neighbour there has the
     /// same stamp, and the segment has others: then neither the memory of the queue changes nor `oldest_ms`.
     /// `None`, and no change, otherwise.
-    #[inline]
+    #[inline(always)]
     pub fn pop_alike<R>(&mut self, end: End, read: impl FnOnce(&[u8]) -> R) -> Option<(R, &Stamp)> {
         match &mut self.messages {
             Packed::Small { .. } => None,
             Packed::Deque { deque, .. } => deque.pop_alike(end, read),
         }
+    }
+
+    /// As `pop_alike`, with a copy of the message.
+    #[inline(never)]
+    pub fn take_alike(&mut self, end: End) -> Option<(Box<[u8]>, &Stamp)> {
+        self.pop_alike(end, |message| Box::from(message))
     }
 
     /// Inserts `message` with its stamp before the one at `index`; from `len` on it becomes the last
@@ -221,7 +228,7 @@ impl Queue {
         runs.map(|(stamp, count)| (stamp.clone(), count))
     }
 
-    /// As `stamp_runs`, without the first `skipped` of them. Takes no time for these.
+    /// As `stamp_runs`, without the first `skipped` of them. Takes time only for the chunks of these.
     pub fn stamp_runs_from(&self, skipped: usize) -> impl Iterator<Item = (Stamp, usize)> {
         let runs = self.stamps().into_iter().flat_map(move |stamps| stamps.runs_from(skipped));
         runs.map(|(stamp, count)| (stamp.clone(), count))

@@ -3,69 +3,19 @@
 //!
 //! Neighbours mostly have the same stamp, so stamps are stored as runs: a stamp, and the number of
 //! consecutive messages that have it. No run is empty, and no two neighbours are equal. The smallest
-//! `ready_ms` is available at once. Changes at either end touch only the outermost run.
+//! `ready_ms` is available at once. Changes at either end touch only the outermost run. Runs are shared with
+//! snapshots: see `runs.rs`.
 //!
 //! This file knows nothing of the messages: the queue passes their number.
 
-use super::dead_letter::DeadLetter;
 use super::end::End;
-use std::collections::{BTreeMap, VecDeque};
+use super::runs::{Run, Runs};
+use super::stamp::Stamp;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// An entry of a `BTreeMap<i64, u32>`, with its share of the nodes and of their unused slots.
 const READY_ENTRY_BYTES: usize = 32;
-
-/// A list of runs with at most this capacity does not shrink.
-const KEPT_RUNS: usize = 64;
-
-/// The state of a message besides its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Stamp {
-    /// Since when it can be popped, in milliseconds of the owner's clock.
-    pub ready_ms: i64,
-    /// Its position among the messages that were taken and returned, from 1; 0 for one never taken.
-    pub order: u64,
-    /// The end from which it was taken, to which that position refers.
-    pub taken_from: End,
-    /// How often it was delivered with the possibility to return.
-    pub deliveries: u32,
-    /// How often it was moved to a dead-letter queue since its last delivery.
-    pub hops: u16,
-    /// Its origin, if it is a dead letter.
-    pub dead_letter: Option<Arc<DeadLetter>>,
-}
-
-impl Stamp {
-    /// Counts the delivery with this number of a message taken from this end.
-    #[inline]
-    pub fn deliver(&mut self, number: u64, end: End) {
-        // If it is next taken from the other end, that end sees it for the first time.
-        if self.order == 0 || self.taken_from != end {
-            (self.order, self.taken_from) = (number, end);
-        }
-        self.deliveries = self.deliveries.saturating_add(1);
-        // Only moves without a consumer in between can go in a circle for ever.
-        self.hops = 0;
-    }
-
-    /// What is left of it in a queue that only keeps stamps for its dead letters.
-    fn of_dead_letter(self) -> Stamp {
-        let Stamp { ready_ms, hops, dead_letter, .. } = self;
-        match dead_letter {
-            None => Stamp::default(),
-            Some(_) => Stamp { ready_ms, hops, dead_letter, ..Stamp::default() },
-        }
-    }
-
-    /// Whether two messages share the memory of their origin.
-    fn shares_origin(&self, other: &Stamp) -> bool {
-        match (&self.dead_letter, &other.dead_letter) {
-            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
-            _ => false,
-        }
-    }
-}
 
 /// How long a queue keeps stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -75,14 +25,6 @@ pub(super) enum Kept {
     Always,
     /// While it has a dead letter. The other messages have the default stamp, and bytes are not counted.
     ForDeadLetters,
-}
-
-/// Neighbouring messages with the same stamp.
-#[derive(Clone, Debug)]
-struct Run {
-    stamp: Stamp,
-    /// A `u32` would save nothing: the stamp aligns the run to eight bytes.
-    count: usize,
 }
 
 /// The counts of a run's messages and of all bytes.
@@ -98,23 +40,17 @@ impl Counts<'_> {
         *self.run += 1;
         *self.bytes += bytes;
     }
-
-    /// Removes a message of this many bytes, which is not the only one of its run.
-    #[inline]
-    pub(super) fn subtract(self, bytes: usize) {
-        *self.run -= 1;
-        *self.bytes -= bytes;
-    }
 }
 
 /// The stamps of all messages of a queue, front to back.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stamps {
-    runs: VecDeque<Run>,
+    runs: Runs,
     /// The stamp of messages pushed without one.
     fresh: Stamp,
-    /// The number of runs with each `ready_ms`. More than a `u32` can count would take 128 GiB.
-    ready_runs: BTreeMap<i64, u32>,
+    /// The number of runs with each `ready_ms`. More than a `u32` can count would take 128 GiB. Built by the
+    /// first addition of a run; a snapshot needs none.
+    ready_runs: Option<BTreeMap<i64, u32>>,
     /// Bytes of the messages, counted by the queue.
     message_bytes: usize,
     kept: Kept,
@@ -134,6 +70,13 @@ impl Stamps {
         stamps
     }
 
+    /// The same stamps for a snapshot. Takes time for each chunk of runs.
+    pub(super) fn share(&mut self) -> Stamps {
+        let &mut Stamps { kept, message_bytes, dead_letter_runs, origin_bytes, .. } = self;
+        let (runs, fresh, ready_runs) = (self.runs.share(), self.fresh.clone(), None);
+        Stamps { runs, fresh, ready_runs, message_bytes, kept, dead_letter_runs, origin_bytes }
+    }
+
     pub(super) fn kept(&self) -> Kept {
         self.kept
     }
@@ -150,7 +93,7 @@ impl Stamps {
         (self.fresh, self.message_bytes) = (Stamp::default(), 0);
         let before = std::mem::take(&mut self.runs);
         self.begin_runs();
-        for run in before {
+        for run in before.into_runs() {
             self.push(End::Back, run.stamp, run.count);
         }
     }
@@ -189,14 +132,19 @@ impl Stamps {
         }
     }
 
+    /// The smallest `ready_ms`. What a snapshot shares is searched for it.
     pub(super) fn oldest_ms(&self) -> Option<i64> {
-        self.ready_runs.first_key_value().map(|(&ms, _)| ms)
+        match &self.ready_runs {
+            Some(ready_runs) => ready_runs.first_key_value().map(|(&ms, _)| ms),
+            None => self.runs.iter().map(|run| run.stamp.ready_ms).min(),
+        }
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {
+        let ready_runs = self.ready_runs.as_ref().map_or(0, BTreeMap::len);
         size_of::<Stamps>()
-            + self.runs.capacity() * size_of::<Run>()
-            + self.ready_runs.len() * READY_ENTRY_BYTES
+            + self.runs.allocated_bytes()
+            + ready_runs * READY_ENTRY_BYTES
             + self.origin_bytes
     }
 
@@ -206,8 +154,7 @@ impl Stamps {
 
     /// The runs from the one with this number on.
     pub(super) fn runs_from(&self, number: usize) -> impl Iterator<Item = (&Stamp, usize)> {
-        let start = number.min(self.runs.len());
-        self.runs.range(start..).map(|run| (&run.stamp, run.count))
+        self.runs.iter_from(number).map(|run| (&run.stamp, run.count))
     }
 
     /// The run with message `index`, and the index within it. `index` is below `len`, the number of
@@ -223,7 +170,8 @@ impl Stamps {
             }
         } else {
             let mut first = len;
-            for (number, run) in self.runs.iter().enumerate().rev() {
+            let numbers = (0..self.runs.len()).rev();
+            for (number, run) in numbers.zip(self.runs.iter().rev()) {
                 first -= run.count;
                 if index >= first {
                     return (number, index - first);
@@ -242,15 +190,12 @@ impl Stamps {
     /// Adds `count` messages, at least one, at one end.
     pub(super) fn push(&mut self, end: End, stamp: Stamp, count: usize) {
         let stamp = self.admitted(stamp);
-        match self.outermost_mut(end) {
+        match self.runs.outermost_mut(end) {
             Some(run) if run.stamp == stamp => run.count += count,
             _ => {
                 self.count_in(&stamp);
                 self.origin_bytes += self.origin_bytes_at(end, &stamp);
-                match end {
-                    End::Front => self.runs.push_front(Run { stamp, count }),
-                    End::Back => self.runs.push_back(Run { stamp, count }),
-                }
+                self.runs.push(end, Run { stamp, count });
             }
         }
     }
@@ -262,27 +207,28 @@ impl Stamps {
         if self.kept == Kept::ForDeadLetters {
             return None;
         }
-        let outermost = match end {
-            End::Front => self.runs.front_mut(),
-            End::Back => self.runs.back_mut(),
-        };
-        let run = outermost.filter(|run| run.stamp == self.fresh)?;
+        let run = self.runs.outermost_mut(end).filter(|run| run.stamp == self.fresh)?;
         Some(Counts { run: &mut run.count, bytes: &mut self.message_bytes })
     }
 
-    /// The counts for one message less at one end, and its stamp, if its neighbour has the same one. `None`
-    /// if bytes are not counted.
-    #[inline]
-    pub(super) fn counts_of_several(&mut self, end: End) -> Option<(Counts<'_>, &Stamp)> {
+    /// Removes a message at one end with `pop`, which returns its number of bytes, if its neighbour has the
+    /// same stamp; returns that. `None`, and no change, otherwise, or if bytes are not counted.
+    #[inline(always)]
+    pub(super) fn pop_alike(
+        &mut self,
+        end: End,
+        pop: impl FnOnce() -> Option<usize>,
+    ) -> Option<&Stamp> {
         if self.kept == Kept::ForDeadLetters {
             return None;
         }
-        let outermost = match end {
-            End::Front => self.runs.front_mut(),
-            End::Back => self.runs.back_mut(),
-        };
-        let Run { stamp, count } = outermost.filter(|run| run.count > 1)?;
-        Some((Counts { run: count, bytes: &mut self.message_bytes }, stamp))
+        let Run { stamp, count } = self.runs.outermost_mut(end)?;
+        if *count <= 1 {
+            return None;
+        }
+        self.message_bytes -= pop()?;
+        *count -= 1;
+        Some(stamp)
     }
 
     /// A stamp as the queue keeps it.
@@ -294,24 +240,12 @@ impl Stamps {
         }
     }
 
-    #[inline]
-    fn outermost_mut(&mut self, end: End) -> Option<&mut Run> {
-        match end {
-            End::Front => self.runs.front_mut(),
-            End::Back => self.runs.back_mut(),
-        }
-    }
-
     /// Bytes of memory of a run's origin that count only for this run, which is not yet, or no longer, at
     /// this end.
     #[inline]
     fn origin_bytes_at(&self, end: End, stamp: &Stamp) -> usize {
         let Some(dead_letter) = &stamp.dead_letter else { return 0 };
-        let neighbour = match end {
-            End::Front => self.runs.front(),
-            End::Back => self.runs.back(),
-        };
-        let is_shared = neighbour.is_some_and(|run| run.stamp.shares_origin(stamp));
+        let is_shared = self.runs.outermost(end).is_some_and(|run| run.stamp.shares_origin(stamp));
         if is_shared { 0 } else { dead_letter.allocated_bytes() }
     }
 
@@ -319,20 +253,15 @@ impl Stamps {
     pub(super) fn drop_many(&mut self, end: End, mut count: usize) -> Stamp {
         let mut seen = Stamp::default();
         while count > 0 {
-            let Some(run) = self.outermost_mut(end) else { break };
+            let Some(run) = self.runs.outermost_mut(end) else { break };
             if count < run.count {
                 run.count -= count;
                 return run.stamp.clone();
             }
             count -= run.count;
-            let gone = match end {
-                End::Front => self.runs.pop_front(),
-                End::Back => self.runs.pop_back(),
-            };
-            seen = gone.map_or_else(Stamp::default, |run| run.stamp);
+            seen = self.runs.pop(end).map_or_else(Stamp::default, |run| run.stamp);
             self.count_out(&seen);
             self.origin_bytes -= self.origin_bytes_at(end, &seen);
-            self.give_back_capacity();
         }
         seen
     }
@@ -342,7 +271,7 @@ impl Stamps {
     pub(super) fn take_runs(&mut self, end: End, mut count: usize) -> Vec<(Stamp, usize)> {
         let mut taken = Vec::new();
         while count > 0
-            && let Some(run) = self.outermost_mut(end)
+            && let Some(run) = self.runs.outermost_mut(end)
         {
             let part = run.count.min(count);
             taken.push((self.drop_many(end, part), part));
@@ -356,18 +285,16 @@ impl Stamps {
         let stamp = self.admitted(stamp);
         let (number, within) = self.locate(index, len);
         let before = if within == 0 { number.checked_sub(1) } else { None };
-        if let Some(same) = [Some(number), before]
-            .into_iter()
-            .flatten()
-            .find(|&number| self.runs[number].stamp == stamp)
-        {
-            self.runs[same].count += 1;
+        let is_same = |&number: &usize| self.runs.get(number).is_some_and(|run| run.stamp == stamp);
+        if let Some(same) = [Some(number), before].into_iter().flatten().find(is_same) {
+            self.runs.get_mut(same).into_iter().for_each(|run| run.count += 1);
             return;
         }
         let place = number + usize::from(within > 0);
         let (len_before, origins_before) = (self.runs.len(), self.origins_of(place..place + 1));
-        if within > 0 {
-            let cut = &mut self.runs[number];
+        if within > 0
+            && let Some(cut) = self.runs.get_mut(number)
+        {
             let rest = Run { stamp: cut.stamp.clone(), count: cut.count - within };
             cut.count = within;
             self.count_in(&rest.stamp);
@@ -384,61 +311,60 @@ impl Stamps {
     pub(super) fn remove_range(&mut self, start: usize, mut count: usize, len: usize) {
         let (number, within) = self.locate(start, len);
         let mut first = number;
-        if within > 0 {
-            let cut = &mut self.runs[number];
+        if within > 0
+            && let Some(cut) = self.runs.get_mut(number)
+        {
             let taken = count.min(cut.count - within);
             cut.count -= taken;
             count -= taken;
             first += 1;
         }
-        let mut end = first;
-        while count > 0
-            && let Some(run) = self.runs.get_mut(end)
-        {
-            let taken = count.min(run.count);
-            run.count -= taken;
-            count -= taken;
-            end += usize::from(run.count == 0);
+        // The runs that go as a whole, and a part of the next one.
+        let mut gone = Vec::new();
+        for run in self.runs.iter_from(first) {
+            let Some(left) = count.checked_sub(run.count) else { break };
+            count = left;
+            gone.push(run.stamp.clone());
         }
-        for number in first..end {
-            let stamp = self.runs[number].stamp.clone();
-            self.count_out(&stamp);
-        }
+        let end = first + gone.len();
+        gone.iter().for_each(|stamp| self.count_out(stamp));
         self.origin_bytes -= self.origins_of(first..end + 1);
-        self.runs.drain(first..end);
+        self.runs.remove(first..end);
         self.origin_bytes += self.origins_of(first..first + 1);
+        if count > 0
+            && let Some(next) = self.runs.get_mut(first)
+        {
+            next.count -= count;
+        }
         if let Some(before) = first.checked_sub(1) {
             self.join_next(before);
         }
-        self.give_back_capacity();
     }
 
     /// Removes the messages at these positions, which are in order.
     pub(super) fn remove_places(&mut self, places: &[usize]) {
         let mut places = places.iter().peekable();
         let mut end = 0;
-        for run in &mut self.runs {
+        self.change_all(|run| {
             end += run.count;
             while places.next_if(|&&place| place < end).is_some() {
                 run.count -= 1;
             }
-        }
-        self.compact();
+        });
     }
 
     /// Replaces the stamps of all messages; `runs` has as many.
     pub(super) fn replace(&mut self, runs: &[(Stamp, usize)]) {
-        self.runs.clear();
+        self.runs = Runs::default();
         self.begin_runs();
         for (stamp, count) in runs.iter().filter(|(_, count)| *count > 0) {
             self.push(End::Back, stamp.clone(), *count);
         }
-        self.give_back_capacity();
     }
 
     /// Resets the counts. There are no runs.
     fn begin_runs(&mut self) {
-        self.ready_runs.clear();
+        self.ready_runs = None;
         (self.dead_letter_runs, self.origin_bytes) = (0, 0);
     }
 
@@ -447,14 +373,14 @@ impl Stamps {
         if from == to || self.kept == Kept::ForDeadLetters {
             return;
         }
-        let Some(moved) = self.ready_runs.remove(&from) else { return };
-        *self.ready_runs.entry(to).or_insert(0) += moved;
-        for run in &mut self.runs {
+        let ready_runs = self.ready_runs_mut();
+        let Some(moved) = ready_runs.remove(&from) else { return };
+        *ready_runs.entry(to).or_insert(0) += moved;
+        self.change_all(|run| {
             if run.stamp.ready_ms == from {
                 run.stamp.ready_ms = to;
             }
-        }
-        self.compact();
+        });
     }
 
     /// The number of messages at one end before the first that is not `wanted`.
@@ -492,52 +418,57 @@ impl Stamps {
     /// Joins this run with the next, if they are equal.
     fn join_next(&mut self, number: usize) {
         let Some(next) = self.runs.get(number + 1) else { return };
-        if self.runs[number].stamp != next.stamp {
+        if self.runs.get(number).is_none_or(|run| run.stamp != next.stamp) {
             return;
         }
+        let next = next.clone();
         self.origin_bytes -= self.origins_of(number + 1..number + 3);
-        if let Some(next) = self.runs.remove(number + 1) {
-            self.runs[number].count += next.count;
-            self.count_out(&next.stamp);
-        }
+        self.runs.remove(number + 1..number + 2);
+        self.runs.get_mut(number).into_iter().for_each(|run| run.count += next.count);
+        self.count_out(&next.stamp);
         self.origin_bytes += self.origins_of(number + 1..number + 2);
     }
 
-    /// Removes empty runs, and joins neighbours that have become equal.
-    fn compact(&mut self) {
-        // Each run is taken from the front, and put behind those that are kept.
-        let mut kept = 0usize;
-        for _ in 0..self.runs.len() {
-            let Some(run) = self.runs.pop_front() else { break };
-            match self.runs.back_mut().filter(|_| kept > 0) {
+    /// Changes all runs. Removes those that have become empty, and joins neighbours that have become equal.
+    fn change_all(&mut self, mut change: impl FnMut(&mut Run)) {
+        for mut run in std::mem::take(&mut self.runs).into_runs() {
+            change(&mut run);
+            match self.runs.outermost_mut(End::Back) {
                 Some(last) if last.stamp == run.stamp => last.count += run.count,
                 _ if run.count == 0 => {}
                 _ => {
-                    self.runs.push_back(run);
-                    kept += 1;
+                    self.runs.push(End::Back, run);
                     continue;
                 }
             }
             self.count_out(&run.stamp);
         }
         self.origin_bytes = self.origins_of(0..self.runs.len());
-        self.give_back_capacity();
     }
 
-    /// Counts a new run with this stamp.
+    /// The number of runs with each `ready_ms`.
+    fn ready_runs_mut(&mut self) -> &mut BTreeMap<i64, u32> {
+        let runs = &self.runs;
+        self.ready_runs.get_or_insert_with(|| {
+            let mut ready_runs = BTreeMap::new();
+            runs.iter().for_each(|run| *ready_runs.entry(run.stamp.ready_ms).or_insert(0) += 1);
+            ready_runs
+        })
+    }
+
+    /// Counts a new run with this stamp, which is about to be added.
     fn count_in(&mut self, stamp: &Stamp) {
         self.dead_letter_runs += usize::from(stamp.dead_letter.is_some());
-        *self.ready_runs.entry(stamp.ready_ms).or_insert(0) += 1;
+        *self.ready_runs_mut().entry(stamp.ready_ms).or_insert(0) += 1;
     }
 
     /// Removes a run with this stamp from the count.
     fn count_out(&mut self, stamp: &Stamp) {
         self.dead_letter_runs -= usize::from(stamp.dead_letter.is_some());
-        match self.ready_runs.get_mut(&stamp.ready_ms) {
+        let Some(ready_runs) = &mut self.ready_runs else { return };
+        match ready_runs.get_mut(&stamp.ready_ms) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                self.ready_runs.remove(&stamp.ready_ms);
-            }
+            _ => drop(ready_runs.remove(&stamp.ready_ms)),
         }
     }
 
@@ -547,22 +478,14 @@ impl Stamps {
         if self.dead_letter_runs == 0 && self.origin_bytes == 0 {
             return 0;
         }
-        let bytes = |number: usize| {
-            let stamp = &self.runs.get(number)?.stamp;
-            let before = number.checked_sub(1).and_then(|before| self.runs.get(before));
-            let is_shared = before.is_some_and(|run| run.stamp.shares_origin(stamp));
-            Some(stamp.dead_letter.as_ref().filter(|_| !is_shared)?.allocated_bytes())
-        };
-        numbers.filter_map(bytes).sum()
-    }
-
-    /// A list of runs that uses less than a quarter of its capacity shrinks to twice what it uses: as
-    /// many removed runs pay for the copy.
-    fn give_back_capacity(&mut self) {
-        let capacity = self.runs.capacity();
-        if capacity > KEPT_RUNS && self.runs.len() < capacity / 4 {
-            self.runs.shrink_to((2 * self.runs.len()).max(KEPT_RUNS));
-        }
+        let mut before = numbers.start.checked_sub(1).and_then(|before| self.runs.get(before));
+        let runs = self.runs.iter_from(numbers.start).take(numbers.len());
+        let bytes = runs.filter_map(|run| {
+            let is_shared = before.is_some_and(|before| before.stamp.shares_origin(&run.stamp));
+            before = Some(run);
+            Some(run.stamp.dead_letter.as_ref().filter(|_| !is_shared)?.allocated_bytes())
+        });
+        bytes.sum()
     }
 
     /// Panics if these are not the stamps of `len` messages, or if an invariant of this file does not
@@ -572,11 +495,12 @@ impl Stamps {
         assert!(self.runs.iter().all(|run| run.count > 0), "an empty run");
         let mut neighbours = self.runs.iter().zip(self.runs.iter().skip(1));
         assert!(neighbours.all(|(run, next)| run.stamp != next.stamp), "equal neighbours");
-        let mut ready_runs = BTreeMap::new();
-        for run in &self.runs {
-            *ready_runs.entry(run.stamp.ready_ms).or_insert(0) += 1;
+        self.runs.check_invariants();
+        if let Some(ready_runs) = &self.ready_runs {
+            let mut expected = BTreeMap::new();
+            self.runs.iter().for_each(|run| *expected.entry(run.stamp.ready_ms).or_insert(0) += 1);
+            assert_eq!(*ready_runs, expected);
         }
-        assert_eq!(self.ready_runs, ready_runs);
         let stamps = || self.runs.iter().map(|run| &run.stamp);
         let dead_letters = stamps().filter(|stamp| stamp.dead_letter.is_some()).count();
         assert_eq!(self.dead_letter_runs, dead_letters);

@@ -3,7 +3,7 @@
 use super::Queues;
 use super::inflight_key;
 use crate::client_id::ClientId;
-use crate::clients::{Client, Clients};
+use crate::clients::Clients;
 use crate::keyspace::{DbIndex, Delivery, Key, Keyspace, Position, Removed, Slot};
 use crate::queue::End;
 use crate::state::State;
@@ -24,14 +24,6 @@ pub(crate) fn acknowledge_by_pop<'a>(
     if state.keyspace.in_flight_len() > 0 {
         acknowledge_unless_done(state, db, keys, client, may_wait);
     }
-}
-
-/// Whether a pop by this client that does not wait has nothing to acknowledge of a queue: nothing is in flight,
-/// or an earlier pop in the same input has acknowledged it. Cheaper than `acknowledge_by_pop`.
-#[inline]
-pub(crate) fn has_acknowledged(keyspace: &Keyspace, at: Slot, client: &Client) -> bool {
-    let swaps = keyspace.in_flight_swaps();
-    keyspace.in_flight_len() == 0 || client.has_acknowledged(at.db(), keyspace.key_in(at), swaps)
 }
 
 /// The part of `acknowledge_by_pop` while any messages are in flight. A separate function keeps the pops of

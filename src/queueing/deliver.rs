@@ -62,7 +62,7 @@ impl Queues<'_> {
                 begin(reply, 1);
                 reply.bulk(message);
             };
-            if let Some(taken) = self.pop_simply(from, true, read) {
+            if let Some(taken) = self.pop_simply(from, 0, read) {
                 return taken;
             }
         }
@@ -111,11 +111,11 @@ impl Queues<'_> {
     pub(crate) fn pop_simply(
         &mut self,
         from: Pop<'_>,
-        has_acknowledged: bool,
+        acknowledges_before: u64,
         read: impl FnOnce(&[u8]),
     ) -> Option<Taken> {
         let Pop { at, key, end, count: _, claim } = from;
-        let popped = self.keyspace.pop_simply_in(at, end, claim, has_acknowledged, read)?;
+        let popped = self.keyspace.pop_simply_in(at, end, claim, acknowledges_before, read)?;
         let SimplyPopped::InFlight { is_acknowledged_by_pop } = popped else {
             self.keyspace.effects.record_pop(at.db(), end, key, 1);
             return Some(Taken::Some);

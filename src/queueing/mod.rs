@@ -47,7 +47,7 @@ mod reserved;
 mod return_later;
 mod return_messages;
 
-pub(crate) use acknowledge::{acknowledge_by_pop, has_acknowledged};
+pub(crate) use acknowledge::acknowledge_by_pop;
 pub(crate) use chores::do_chores;
 pub(crate) use clear::{check_no_queue, has_hidden};
 pub(crate) use deliver::{Pop, Taken, pop_many, pop_one};

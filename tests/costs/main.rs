@@ -20,6 +20,9 @@ const RECORDED_SLACK: u64 = 300;
 /// A chunk that a snapshot shares has as many deliveries at the least, and costs so many allocations.
 const CHUNK: usize = 64;
 const CHUNK_ALLOCATIONS: u64 = 3;
+/// Of these allocations. A chunk that is copied takes some kilobytes, and each end of a list has one.
+const CHUNK_BYTES: u64 = 256;
+const COPIED_BYTES: u64 = 32 * 1024;
 
 #[test]
 fn constant_costs_do_not_grow_with_n() {
@@ -42,6 +45,7 @@ fn a_snapshot_costs_something_for_each_chunk() {
         let told = format!("{}: {few:?} with {N}, {many:?} with ten times that", operation.name);
         let allocations = few.allocations + chunks * CHUNK_ALLOCATIONS + SLACK;
         assert!(many.allocations <= allocations, "{told}");
+        assert!(many.bytes <= few.bytes + chunks * CHUNK_BYTES + COPIED_BYTES, "{told}");
         assert!(many.steps <= few.steps + SLACK, "{told}");
         assert!(many.recorded <= few.recorded + RECORDED_SLACK, "{told}");
     }

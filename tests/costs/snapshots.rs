@@ -2,7 +2,8 @@
 
 use crate::world::{Operation, World};
 
-/// These cost something for each chunk of what is in flight or delayed, and nothing for each message.
+/// These cost something for each chunk of what is in flight, delayed or of another time, and nothing for each
+/// message.
 pub const BY_CHUNK: &[Operation] = &[
     Operation {
         name: "the beginning of a snapshot of a large hash, and a change then",
@@ -10,6 +11,24 @@ pub const BY_CHUNK: &[Operation] = &[
         act: |world, _| {
             world.broker.begin_snapshot();
             world.ask("HSET h f1 x");
+        },
+    },
+    Operation {
+        name: "the beginning of a snapshot of messages of many times, and a push and a pop then",
+        before: World::fill_over_time,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            world.ask("RPUSH q x");
+            world.ask("LPOP q");
+        },
+    },
+    Operation {
+        name: "a snapshot of dead letters of many times",
+        before: World::fill_dead,
+        act: |world, _| {
+            world.broker.begin_snapshot();
+            std::mem::forget(world.broker.next_saved(1));
+            world.ask("RPOP dead");
         },
     },
     Operation {

@@ -11,6 +11,7 @@ struct Counting;
 thread_local! {
     /// Freed ones count too.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<u64> = const { Cell::new(0) };
 }
 
 // SAFETY: the system's allocator does all of it; counting does not touch the memory.
@@ -18,6 +19,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // While a thread ends, the counter may be gone.
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + layout.size() as u64));
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
@@ -51,13 +53,17 @@ pub struct World {
     pub worker: ClientId,
     pub other: ClientId,
     reader: EffectsReader,
-    recorded: Vec<u8>,
+    /// Bytes recorded so far, and a buffer for the next ones.
+    recorded: usize,
+    taken: Vec<u8>,
 }
 
 /// The cost of an operation.
 #[derive(Debug)]
 pub struct Cost {
     pub allocations: u64,
+    /// Of the allocations.
+    pub bytes: u64,
     pub steps: u64,
     pub recorded: u64,
 }
@@ -70,7 +76,7 @@ impl World {
         let reader = broker.read_effects();
         let worker = broker.connect(0, Peer::in_process(), START);
         let other = broker.connect(1, Peer::in_process(), START);
-        World { broker, now: START, worker, other, reader, recorded: Vec::new() }
+        World { broker, now: START, worker, other, reader, recorded: 0, taken: Vec::new() }
     }
 
     /// Only the request, without the turns after it.
@@ -137,6 +143,15 @@ impl World {
         self.ask("QUEUE POLICY SET p full max-length 1 overflow dead-letter dead-letter dead");
         for number in 0..=n {
             self.ask(&format!("RPUSH full {number}"));
+            self.wait(1_000);
+        }
+    }
+
+    /// The queue `q` has n messages, each of another time.
+    pub fn fill_over_time(&mut self, n: usize) {
+        self.ask("QUEUE POLICY SET p q message-ttl-ms 100000000");
+        for number in 0..n {
+            self.ask(&format!("RPUSH q {number}"));
             self.wait(1_000);
         }
     }
@@ -219,14 +234,17 @@ impl World {
 
     pub fn settle(&mut self) {
         self.broker.settle(self.now);
-        self.broker.take_effects(&self.reader, &mut self.recorded);
+        self.taken.clear();
+        self.broker.take_effects(&self.reader, &mut self.taken);
+        self.recorded += self.taken.len();
     }
 
     fn count(&self) -> Cost {
         Cost {
             allocations: ALLOCATIONS.with(Cell::get),
+            bytes: BYTES.with(Cell::get),
             steps: self.broker.work(),
-            recorded: self.recorded.len() as u64,
+            recorded: self.recorded as u64,
         }
     }
 }
@@ -241,6 +259,7 @@ pub fn cost(operation: &Operation, n: usize) -> Cost {
     world.broker.check_invariants();
     Cost {
         allocations: after.allocations - before.allocations,
+        bytes: after.bytes - before.bytes,
         steps: after.steps - before.steps,
         recorded: after.recorded - before.recorded,
     }
