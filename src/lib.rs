@@ -96,6 +96,7 @@
 //! | `quotes` | quoted text in inline requests and settings |
 //! | `sha1` | the hash that names scripts |
 //! | `slack` | when an oversized table shrinks |
+//! | `block` | a small buffer behind one thin pointer, the place of all `unsafe` code |
 //!
 //! # The life of one command
 //!
@@ -138,6 +139,8 @@
 #![cfg_attr(not(feature = "lua"), allow(dead_code, reason = "scripts alone use some functions"))]
 
 mod acl;
+#[allow(unsafe_code)]
+mod block;
 mod busy_script;
 mod client_id;
 mod host;

@@ -207,12 +207,12 @@ fn help_and_version_are_printed() {
 
 #[test]
 fn settings_without_effect_are_named_once() {
-    let process = Process::start(&["--hz", "50", "--rdbcompression", "no"]);
+    let process = Process::start(&["--hz", "50", "--rdbchecksum", "no"]);
     let lines: Vec<&String> =
         process.first_lines.iter().filter(|line| line.contains("without effect")).collect();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].contains(" WARN "), "{lines:?}");
-    assert!(lines[0].contains("hz") && lines[0].contains("rdbcompression"), "{lines:?}");
+    assert!(lines[0].contains("hz") && lines[0].contains("rdbchecksum"), "{lines:?}");
 }
 
 /// While nothing happens the loop sleeps in one system call. In half a second of a waiting pop it is

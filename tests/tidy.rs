@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the lowest to the highest; those in one line do not import each other.
 const MODULES: &[&[&str]] = &[
-    &["slack", "tree"],
+    &["slack", "tree", "block"],
     &[
         "clock",
         "exposition",

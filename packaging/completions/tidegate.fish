@@ -135,7 +135,7 @@ complete -c tidegate -l write-ack-replicas -x -d 'How many replicas must have a 
 complete -c tidegate -l write-ack-timeout-ms -x -d 'Milliseconds that such a reply waits for replicas'
 complete -c tidegate -l min-replicas-to-write -x -d 'Commands that change data are refused with -NOREPLICAS while fewer replicas than this are connected and have acknowledged within min-replicas-max-lag'
 complete -c tidegate -l min-replicas-max-lag -x -d 'Seconds within which such a replica has acknowledged'
-complete -c tidegate -l zset-max-listpack-entries -x -d 'Members up to which a sorted set is one packed buffer, which takes the least memory'
+complete -c tidegate -l zset-max-listpack-entries -x -d 'Members up to which a sorted set is one packed buffer, which takes the least memory, but at most 512'
 complete -c tidegate -l zset-max-listpack-value -x -d 'Bytes of a member up to which this is so'
 complete -c tidegate -l lua-memory-limit -x -d 'Memory that scripts may take together, compiled ones included, and limit on the reply of one'
 complete -c tidegate -l script-time-limit-ms -x -d 'Milliseconds after which a script is stopped that has changed nothing'

@@ -114,7 +114,8 @@ impl<'a> Stored<'a> {
             let unused = if number < 0 { number.leading_ones() } else { number.leading_zeros() };
             let bytes = (72 - unused as usize) / 8;
             head[0] = NUMBER + bytes as u8;
-            head[1..].copy_from_slice(&number.to_le_bytes());
+            // The lowest byte last, where numbers differ most: see `resembles`.
+            head[1..].copy_from_slice(&(number << (64 - 8 * bytes)).to_be_bytes());
             1 + bytes
         };
         Stored { head, head_len, text: b"", is_outside: false }
@@ -132,6 +133,16 @@ impl<'a> Stored<'a> {
         self.head_len + if self.is_outside { 0 } else { self.text.len() }
     }
 
+    /// Writes what is stored among the others to bytes of this size.
+    #[inline]
+    pub(super) fn write(&self, place: &mut [u8]) {
+        let [head, text] = self.pieces();
+        if let Some((first, second)) = place.split_at_mut_checked(head.len()) {
+            first.copy_from_slice(head);
+            second.copy_from_slice(text);
+        }
+    }
+
     /// Whether the bytes begin with what is stored among the others.
     #[inline]
     pub(super) fn is_at(&self, bytes: &[u8]) -> bool {
@@ -139,22 +150,38 @@ impl<'a> Stored<'a> {
         bytes.strip_prefix(head).is_some_and(|behind| behind.starts_with(text))
     }
 
-    /// Returns a byte that tells most items apart. It need not be secret: it only saves comparisons.
+    /// Returns what tells it from most other items.
     #[inline]
-    pub(super) fn tag(&self) -> u8 {
+    pub(super) fn looks(&self) -> Looks {
         let [head, text] = self.pieces();
-        let word = match text.last_chunk() {
-            Some(last) => u64::from_le_bytes(*last),
-            None if text.is_empty() => {
-                head.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
-            }
-            None => text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-        };
-        (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+        match (text, head) {
+            ([.., a, b], _) | ([b], [.., a]) | ([], [.., a, b]) => Looks::Ending([*a, *b]),
+            _ => Looks::One(self.head[0]),
+        }
     }
 }
 
-/// Returns the size of the item that begins with a byte, and whether its text is outside.
+/// What an item looks like. Comparing this first saves most comparisons.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Looks {
+    /// The last bytes of what is stored among the others.
+    Ending([u8; 2]),
+    /// The only one.
+    One(u8),
+}
+
+impl Looks {
+    /// Whether the item may be the one between these positions. It may be another one.
+    #[inline]
+    pub(super) fn are_at(self, bytes: &[u8], start: usize, end: usize) -> bool {
+        match self {
+            Looks::Ending(ending) => bytes[..end].last_chunk() == Some(&ending),
+            Looks::One(byte) => bytes[start] == byte,
+        }
+    }
+}
+
+/// Returns the size of the item that begins at a byte, and whether its text is outside.
 #[inline]
 pub(super) fn measure(bytes: &[u8], at: usize) -> (usize, bool) {
     let head = bytes[at];
@@ -165,6 +192,14 @@ pub(super) fn measure(bytes: &[u8], at: usize) -> (usize, bool) {
         NUMBER..=NUMBER_LAST => (1 + usize::from(head - NUMBER), false),
         _ => (1, false),
     }
+}
+
+/// Returns the size of the item that begins at a byte.
+#[inline]
+pub(super) fn size_at(bytes: &[u8], at: usize) -> usize {
+    let head = bytes[at];
+    // Nearly all are short.
+    if head < LONG { 1 + usize::from(head) } else { measure(bytes, at).0 }
 }
 
 /// Returns the item in these bytes, which are all that is stored of it; `None` if it is outside.
@@ -179,8 +214,8 @@ pub(super) fn read(stored: &[u8]) -> Option<Item<'_>> {
         _ => {
             // The number at the upper end: shifting it down fills in the sign.
             let mut wide = [0; 8];
-            wide.get_mut(8 - rest.len()..)?.copy_from_slice(rest);
-            Item::Integer(i64::from_le_bytes(wide) >> (64 - 8 * rest.len()))
+            wide.get_mut(..rest.len())?.copy_from_slice(rest);
+            Item::Integer(i64::from_be_bytes(wide) >> (64 - 8 * rest.len()))
         }
     })
 }
@@ -213,6 +248,23 @@ mod tests {
         let text = [b'x'; INLINE_MAX + 1];
         assert_eq!(stored(Item::Text(&text)), [OUTSIDE]);
         assert_eq!((read(&[OUTSIDE]), measure(&[OUTSIDE], 0)), (None, (1, true)));
+    }
+
+    #[test]
+    fn an_item_looks_like_itself() {
+        let text = [b'x'; 300];
+        let texts = [0, 1, 2, 3, 191, 192, 300].map(|length| Item::Text(&text[..length]));
+        let numbers = [0, 31, 32, -1, 70_000, 70_001, i64::MIN].map(Item::Integer);
+        for item in texts.into_iter().chain(numbers) {
+            let bytes = [&b"before"[..], &stored(item), b"behind"].concat();
+            let (start, end) = (6, bytes.len() - 6);
+            assert!(Stored::new(item).looks().are_at(&bytes, start, end), "{item:?}");
+            assert!(Stored::new(item).looks().are_at(&bytes[6..], 0, end - 6), "{item:?}");
+        }
+        let bytes = stored(Item::Text(b"field41"));
+        for other in [Item::Text(b"field42"), Item::Integer(41), Item::EMPTY] {
+            assert!(!Stored::new(other).looks().are_at(&bytes, 0, bytes.len()), "{other:?}");
+        }
     }
 
     #[test]

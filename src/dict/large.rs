@@ -98,7 +98,7 @@ impl<const VALUES: bool> Large<VALUES> {
     pub(super) fn get(&self, key: Item<'_>) -> Option<Item<'_>> {
         let segment = self.segment(self.index(self.hash(key)));
         let stored = Stored::new(key);
-        let place = segment.find(&stored, stored.tag())?;
+        let place = segment.find(&stored)?;
         Some(segment.value(&place))
     }
 
@@ -107,12 +107,11 @@ impl<const VALUES: bool> Large<VALUES> {
     pub(super) fn insert(&mut self, key: Item<'_>, value: Item<'_>) -> bool {
         let index = self.index(self.hash(key));
         let (key, value) = (Stored::new(key), Stored::new(value));
-        let tag = key.tag();
-        let found = self.segment(index).find(&key, tag);
+        let found = self.segment(index).find(&key);
         match found {
             Some(_) if !VALUES => return false,
             Some(place) => self.change(index, |segment| segment.replace(&place, &value)),
-            None => self.change(index, |segment| segment.add(&key, tag, &value)),
+            None => self.change(index, |segment| segment.add(&key, &value)),
         }
         if found.is_none() {
             self.len += 1;
@@ -127,7 +126,7 @@ impl<const VALUES: bool> Large<VALUES> {
     pub(super) fn remove(&mut self, key: Item<'_>) -> bool {
         let index = self.index(self.hash(key));
         let stored = Stored::new(key);
-        let Some(place) = self.segment(index).find(&stored, stored.tag()) else { return false };
+        let Some(place) = self.segment(index).find(&stored) else { return false };
         self.change(index, |segment| segment.remove(&place));
         self.len -= 1;
         if self.len < self.segments * LOAD_MIN && self.segments > SEGMENTS_MIN {

@@ -9,18 +9,21 @@
 //! | `item` | a key or a value, and how it is stored |
 //! | `segment` | a few tens of entries, packed |
 //! | `large` | a hash table of segments |
+//! | `packed` | entries in the buffer of another owner, packed as in a segment |
 //!
 //! A snapshot shares a table in one step per page of the hash table; a shared page is copied before it
 //! changes. This module knows nothing of Redis.
 
 mod item;
 mod large;
+pub(crate) mod packed;
 mod segment;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use item::Item;
+pub(crate) use packed::Buffer;
 
 use ahash::RandomState;
 use item::Stored;
@@ -85,7 +88,7 @@ impl<const VALUES: bool> Dict<VALUES> {
         match &self.0 {
             Form::Small(small) => {
                 let stored = Stored::new(key);
-                let place = small.find(&stored, stored.tag())?;
+                let place = small.find(&stored)?;
                 Some(small.value(&place))
             }
             Form::Large(large) => large.get(key),
@@ -107,11 +110,10 @@ impl<const VALUES: bool> Dict<VALUES> {
             Form::Small(small) => small,
         };
         let (key, value) = (Stored::new(key), Stored::new(value));
-        let tag = key.tag();
-        let found = small.find(&key, tag);
+        let found = small.find(&key);
         match found {
             Some(place) => small.replace(&place, &value),
-            None => small.add(&key, tag, &value),
+            None => small.add(&key, &value),
         }
         if small.count() > SMALL_COUNT_MAX || small.used() > SMALL_BYTES_MAX {
             self.enlarge(hasher);
@@ -140,7 +142,7 @@ impl<const VALUES: bool> Dict<VALUES> {
         match &mut self.0 {
             Form::Small(small) => {
                 let stored = Stored::new(key);
-                let found = small.find(&stored, stored.tag());
+                let found = small.find(&stored);
                 found.inspect(|place| small.remove(place)).is_some()
             }
             Form::Large(large) => {
@@ -159,7 +161,7 @@ impl<const VALUES: bool> Dict<VALUES> {
         let mut small = Segment::default();
         for (key, value) in self.iter() {
             let (key, value) = (Stored::new(key), Stored::new(value));
-            small.add(&key, key.tag(), &value);
+            small.add(&key, &value);
         }
         if small.used() <= SMALL_BYTES_MAX / 2 {
             self.0 = Form::Small(small);

@@ -1,6 +1,6 @@
-//! A few tens of entries, packed one behind another: a byte that tells most keys apart, the key, the value.
+//! A few tens of entries, packed one behind another: the key, then the value.
 
-use super::item::{Item, Stored, measure, read};
+use super::item::{Item, Stored, measure, read, size_at};
 use std::sync::Arc;
 
 /// The counts in front of the content of an `Arc`.
@@ -30,9 +30,9 @@ struct Outside {
 /// Where an entry is. The numbers of texts are those of the texts outside before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    start: usize,
-    value: usize,
-    end: usize,
+    pub(super) start: usize,
+    pub(super) value: usize,
+    pub(super) end: usize,
     first_text: usize,
     value_text: usize,
     end_text: usize,
@@ -71,12 +71,16 @@ impl<const VALUES: bool> Segment<VALUES> {
 
     /// Returns the place of a key.
     #[inline]
-    pub(super) fn find(&self, key: &Stored<'_>, tag: u8) -> Option<Place> {
+    pub(super) fn find(&self, key: &Stored<'_>) -> Option<Place> {
         let bytes = self.bytes();
+        if self.outside.is_none() {
+            return find_in::<VALUES>(bytes, key);
+        }
+        let looks = key.looks();
         let (mut start, mut text) = (0, 0);
-        while let Some(&other) = bytes.get(start) {
+        while start < bytes.len() {
             let place = place_at::<VALUES>(bytes, start, text);
-            if other == tag && self.has_key(key, &place) {
+            if looks.are_at(bytes, start, place.value) && self.has_key(key, &place) {
                 return Some(place);
             }
             (start, text) = (place.end, place.end_text);
@@ -87,7 +91,7 @@ impl<const VALUES: bool> Segment<VALUES> {
     #[inline]
     fn has_key(&self, key: &Stored<'_>, place: &Place) -> bool {
         if !key.is_outside {
-            return key.is_at(&self.bytes()[place.start + 1..place.value]);
+            return key.is_at(&self.bytes()[place.start..place.value]);
         }
         place.value_text > place.first_text && *self.texts()[place.first_text] == *key.text
     }
@@ -109,14 +113,13 @@ impl<const VALUES: bool> Segment<VALUES> {
 
     /// Adds an entry, whose key must be new.
     #[inline]
-    pub(super) fn add(&mut self, key: &Stored<'_>, tag: u8, value: &Stored<'_>) {
+    pub(super) fn add(&mut self, key: &Stored<'_>, value: &Stored<'_>) {
         let (start, text) = (self.used as usize, self.texts().len());
         let value_size = if VALUES { value.size() } else { 0 };
-        self.resize(start, 0, 1 + key.size() + value_size);
-        self.buffer[start] = tag;
-        self.write(start + 1, key);
+        self.resize(start, 0, key.size() + value_size);
+        self.write(start, key);
         if VALUES {
-            self.write(start + 1 + key.size(), value);
+            self.write(start + key.size(), value);
         }
         self.count += 1;
         if key.is_outside {
@@ -155,10 +158,7 @@ impl<const VALUES: bool> Segment<VALUES> {
 
     #[inline]
     fn write(&mut self, at: usize, item: &Stored<'_>) {
-        let [head, text] = item.pieces();
-        let behind = at + head.len();
-        self.buffer[at..behind].copy_from_slice(head);
-        self.buffer[behind..behind + text.len()].copy_from_slice(text);
+        item.write(&mut self.buffer[at..at + item.size()]);
     }
 
     /// Makes `old` bytes at a position `new` ones, whose content is not yet written.
@@ -233,7 +233,7 @@ impl<const VALUES: bool> Segment<VALUES> {
         halves.iter_mut().for_each(|half| half.set_capacity(capacity));
         while start < self.used() {
             let place = place_at::<VALUES>(self.bytes(), start, text);
-            let key = self.item(start + 1, place.value, place.first_text);
+            let key = self.item(start, place.value, place.first_text);
             let half = &mut halves[usize::from(!stays(key))];
             let entry = &self.bytes()[start..place.end];
             let end = half.used();
@@ -253,15 +253,34 @@ impl<const VALUES: bool> Segment<VALUES> {
     }
 
     pub(super) fn iter(&self) -> Entries<'_, VALUES> {
-        Entries { segment: Some(self), at: 0, text: 0 }
+        Entries { bytes: self.bytes(), texts: self.texts(), at: 0, text: 0 }
     }
+}
+
+/// Returns the place of a key among entries without texts outside.
+#[inline]
+pub(super) fn find_in<const VALUES: bool>(bytes: &[u8], key: &Stored<'_>) -> Option<Place> {
+    if key.is_outside {
+        return None;
+    }
+    let looks = key.looks();
+    let mut start = 0;
+    while start < bytes.len() {
+        let value = start + size_at(bytes, start);
+        let end = if VALUES { value + size_at(bytes, value) } else { value };
+        if looks.are_at(bytes, start, value) && key.is_at(&bytes[start..value]) {
+            return Some(Place { start, value, end, first_text: 0, value_text: 0, end_text: 0 });
+        }
+        start = end;
+    }
+    None
 }
 
 /// Returns the place of the entry that begins at a byte.
 #[inline]
 fn place_at<const VALUES: bool>(bytes: &[u8], start: usize, first_text: usize) -> Place {
-    let (size, is_outside) = measure(bytes, start + 1);
-    let (value, value_text) = (start + 1 + size, first_text + usize::from(is_outside));
+    let (size, is_outside) = measure(bytes, start);
+    let (value, value_text) = (start + size, first_text + usize::from(is_outside));
     let (size, is_outside) = if VALUES { measure(bytes, value) } else { (0, false) };
     let (end, end_text) = (value + size, value_text + usize::from(is_outside));
     Place { start, value, end, first_text, value_text, end_text }
@@ -276,9 +295,22 @@ fn with_slack(needed: usize) -> usize {
 /// The entries of a segment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries<'a, const VALUES: bool> {
-    segment: Option<&'a Segment<VALUES>>,
+    bytes: &'a [u8],
+    texts: &'a [Arc<[u8]>],
     at: usize,
     text: usize,
+}
+
+impl<'a, const VALUES: bool> Entries<'a, VALUES> {
+    /// Entries packed as in a segment, without texts outside.
+    pub(super) fn packed(bytes: &'a [u8]) -> Entries<'a, VALUES> {
+        Entries { bytes, ..Entries::default() }
+    }
+
+    fn item(&self, start: usize, end: usize, text: usize) -> Item<'a> {
+        read(&self.bytes[start..end])
+            .unwrap_or_else(|| Item::Text(self.texts.get(text).map_or(b"", |text| text)))
+    }
 }
 
 impl<'a, const VALUES: bool> Iterator for Entries<'a, VALUES> {
@@ -286,13 +318,16 @@ impl<'a, const VALUES: bool> Iterator for Entries<'a, VALUES> {
 
     #[inline]
     fn next(&mut self) -> Option<(Item<'a>, Item<'a>)> {
-        let segment = self.segment?;
-        if self.at >= segment.used() {
+        if self.at >= self.bytes.len() {
             return None;
         }
-        let place = place_at::<VALUES>(segment.bytes(), self.at, self.text);
+        let place = place_at::<VALUES>(self.bytes, self.at, self.text);
         (self.at, self.text) = (place.end, place.end_text);
-        let key = segment.item(place.start + 1, place.value, place.first_text);
-        Some((key, segment.value(&place)))
+        let key = self.item(place.start, place.value, place.first_text);
+        let value = match VALUES {
+            true => self.item(place.value, place.end, place.value_text),
+            false => Item::EMPTY,
+        };
+        Some((key, value))
     }
 }

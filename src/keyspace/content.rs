@@ -74,9 +74,9 @@ impl Keyspace {
 
     /// Sets the value of an entry that has none.
     pub(super) fn put_value(&mut self, db: DbIndex, index: usize, value: Value) {
-        let entry = self.entry_mut(db, index);
+        let (entry, hash_of) = self.dbs[db].entries.entry_and_hash(index);
         let bytes_before = entry.allocated_bytes();
-        entry.set_value(value);
+        entry.set_value(value, hash_of);
         self.bytes = self.bytes + self.dbs[db].entries[index].allocated_bytes() - bytes_before;
         self.value_comes(db, index);
     }
@@ -106,9 +106,9 @@ impl Keyspace {
 
     /// Removes and returns the value of an entry, possibly a queue that just became empty.
     pub(super) fn take_content(&mut self, db: DbIndex, index: usize) -> Value {
-        let entry = self.entry_mut(db, index);
+        let (entry, hash_of) = self.dbs[db].entries.entry_and_hash(index);
         let bytes_before = entry.allocated_bytes();
-        let value = entry.take_content();
+        let value = entry.take_content(hash_of);
         self.bytes = self.bytes + self.dbs[db].entries[index].allocated_bytes() - bytes_before;
         self.value_has_gone(db, index);
         value
@@ -148,5 +148,73 @@ impl Keyspace {
     pub(super) fn changed(&mut self, db: DbIndex, index: usize) {
         self.changes += 1;
         self.signal(db, index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dict::Item;
+    use crate::queue::{End, Queue};
+    use crate::value::{Growth, HashValue, Kind, SetValue, SortedSet, Stream, StringValue};
+    use ahash::RandomState;
+
+    /// Values of all types, small and large.
+    fn values() -> Vec<Value> {
+        let hasher = RandomState::with_seeds(1, 2, 3, 4);
+        let growth = Growth { count_max: 128, bytes_max: 64, hasher };
+        let (mut queue, mut numbers) = (Queue::new(), SetValue::default());
+        queue.push(End::Back, b"message");
+        (0..10).for_each(|number| assert!(numbers.insert_item(Item::Integer(number), &growth)));
+        let mut values = vec![queue.into_value(), numbers.into_value()];
+        for text in [&b""[..], b"-7", b"text", &[b'x'; 5000]] {
+            values.push(StringValue::new(text).into_value());
+        }
+        for count in [1, 500] {
+            let (mut hash, mut set) = (HashValue::default(), SetValue::default());
+            let mut sorted = SortedSet::default();
+            for number in 0..count {
+                let name = format!("name{number}");
+                hash.set(name.as_bytes(), b"value", &growth);
+                set.insert(name.as_bytes(), &growth);
+                sorted.set(name.as_bytes(), 1.5, &growth);
+            }
+            values.extend([hash.into_value(), set.into_value(), sorted.into_value()]);
+        }
+        values.push(Stream::default().into_value());
+        values
+    }
+
+    #[test]
+    fn any_value_replaces_any_other_at_any_key() {
+        let mut keyspace = Keyspace::new(1, 7);
+        for key in [&b""[..], b"key", &[b'n'; 255], &[b'n'; 256]] {
+            for (before, after) in values()
+                .iter()
+                .flat_map(|value| values().into_iter().map(|after| (value.clone(), after)))
+            {
+                let expected = (after.type_of(), after.len());
+                keyspace.insert(0, key, before, None);
+                let plain_bytes = keyspace.bytes;
+                assert_eq!(keyspace.key_bytes(0, key), Some(plain_bytes));
+                keyspace.check_invariants();
+                assert!(keyspace.set_expiry(0, key, Some(1000)));
+                assert!(keyspace.bytes >= plain_bytes);
+                keyspace.check_invariants();
+                assert!(keyspace.set_expiry(0, key, None));
+                assert_eq!(keyspace.bytes, plain_bytes);
+                assert!(keyspace.set_expiry(0, key, Some(1000)));
+                keyspace.begin_snapshot();
+                keyspace.insert(0, key, after, Some(2000));
+                keyspace.check_invariants();
+                let found = keyspace.peek(0, key).map(|value| (value.type_of(), value.len()));
+                assert_eq!(found, Some(expected));
+                keyspace.end_snapshot();
+                let (value, expires_ms) = keyspace.remove(0, key).expect("a value");
+                assert_eq!(((value.type_of(), value.len()), expires_ms), (expected, Some(2000)));
+                assert_eq!(keyspace.bytes, 0);
+                keyspace.check_invariants();
+            }
+        }
     }
 }

@@ -56,6 +56,14 @@ impl Entries {
         self.hasher.hash_one(key) as u32
     }
 
+    /// Returns what changes an entry, and the function that hashes keys.
+    pub(super) fn entry_and_hash(
+        &mut self,
+        index: usize,
+    ) -> (&mut Entry, impl Fn(&[u8]) -> u32 + use<'_>) {
+        (&mut self.pages[index / PAGE][index % PAGE], hash_of(&self.hasher))
+    }
+
     /// Returns the index of a key's entry.
     #[inline]
     pub(super) fn get_index_of(&self, key: &[u8]) -> Option<usize> {
@@ -64,10 +72,7 @@ impl Entries {
 
     #[inline]
     fn find(&self, key: &[u8], hash: u32) -> Option<usize> {
-        let is_same = |&index: &u32| {
-            let entry = at(&self.pages, index as usize);
-            entry.hash() == hash && entry.key() == key
-        };
+        let is_same = |&index: &u32| at(&self.pages, index as usize).is_at(key, hash);
         self.table.find(spread(hash), is_same).map(|&index| index as usize)
     }
 
@@ -106,14 +111,15 @@ impl Entries {
         }
         self.len += 1;
         let pages = &self.pages;
-        let rehash = |&position: &u32| spread(at(pages, position as usize).hash());
+        let hash_of = hash_of(&self.hasher);
+        let rehash = |&position: &u32| spread(at(pages, position as usize).hash(&hash_of));
         self.table.insert_unique(spread(hash), position, rehash);
         index
     }
 
     /// Removes and returns an entry; the last one moves to its index.
     pub(super) fn swap_remove(&mut self, index: usize) -> Option<Entry> {
-        let hash = self.get_index(index)?.hash();
+        let hash = self.get_index(index)?.hash(hash_of(&self.hasher));
         self.removals += 1;
         let last = self.len.checked_sub(1)?;
         self.remove_position(hash, index)?;
@@ -122,7 +128,8 @@ impl Entries {
             moved
         } else {
             let position = |&position: &u32| position as usize == last;
-            *self.table.find_mut(spread(moved.hash()), position)? = index as u32;
+            let hash = spread(moved.hash(hash_of(&self.hasher)));
+            *self.table.find_mut(hash, position)? = index as u32;
             std::mem::replace(self.get_index_mut(index)?, moved)
         };
         self.shrink();
@@ -158,8 +165,9 @@ impl Entries {
 
     fn shrink(&mut self) {
         if let Some(capacity) = slack::smaller(self.len, self.table.capacity()) {
-            let pages = &self.pages;
-            self.table.shrink_to(capacity, |&position| spread(at(pages, position as usize).hash()));
+            let (pages, hash_of) = (&self.pages, hash_of(&self.hasher));
+            let rehash = |&position: &u32| spread(at(pages, position as usize).hash(&hash_of));
+            self.table.shrink_to(capacity, rehash);
         }
         if let [page] = &mut self.pages[..]
             && let Some(capacity) = slack::smaller(page.len(), page.capacity())
@@ -202,6 +210,12 @@ impl IndexMut<usize> for Entries {
 #[inline]
 fn at(pages: &[Vec<Entry>], index: usize) -> &Entry {
     &pages[index / PAGE][index % PAGE]
+}
+
+/// Returns the function that hashes keys.
+#[inline]
+pub(super) fn hash_of(hasher: &RandomState) -> impl Fn(&[u8]) -> u32 + use<'_> {
+    |key| hasher.hash_one(key) as u32
 }
 
 /// Spreads a hash to 64 bits: the table uses the highest and the lowest ones.

@@ -1,15 +1,15 @@
 //! The entry of a key.
 //!
-//! Most entries have only a value. The entry is then just this value: the queue stores the key, its
-//! hash and the time of its last use.
+//! Most entries have only a value. The entry is then just this value, which stores the key, its hash and the
+//! time of its last use.
 
 use super::{Attachments, Key, NEVER, Value};
 use crate::queue::Queue;
-use crate::value::{ARC_BYTES, Kind};
+use crate::value::{ARC_BYTES, Kind, Owner};
 
-/// The queue's number with the time of the last read or write, in seconds of the monotonic clock.
+/// The value's number with the time of the last read or write, in seconds of the monotonic clock.
 const USED_S: usize = 0;
-/// The queue's number with the last snapshot that saved the entry, or that was running when it was
+/// The value's number with the last snapshot that saved the entry, or that was running when it was
 /// created.
 const EPOCH: usize = 1;
 
@@ -28,18 +28,17 @@ const _: () = assert!(size_of::<Entry>() == 16);
 
 #[derive(Debug)]
 enum Parts {
-    /// A queue that stores its key.
+    /// A value that stores its key.
     Value(Value),
     Full(Box<Full>),
 }
 
-/// An entry with more than a queue. Always used for a key with attachments or an expiry, and for a
-/// value that is not a list.
+/// An entry with more than a value. Always used for a key with attachments or an expiry, and for a value that
+/// does not store its key: a stream, or one with a long key that is not a list.
 #[derive(Debug)]
 pub(super) struct Full {
     pub(super) key: Key,
-    hash: u32,
-    /// Those of the queue, while they are here.
+    /// Those of the value, while they are here.
     numbers: [u32; 2],
     /// An empty queue if there is no value.
     pub(super) value: Value,
@@ -143,8 +142,45 @@ impl Entry {
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
         match &self.parts {
-            Parts::Value(value) => Queue::of(value).map_or(&[], Queue::name),
+            Parts::Value(value) => value.name(),
             Parts::Full(full) => &full.key,
+        }
+    }
+
+    /// Whether this is the key.
+    #[inline(always)]
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        match &self.parts {
+            Parts::Value(Value::List(queue)) => queue.name() == key,
+            Parts::Value(value) => value.name() == key,
+            Parts::Full(full) => *full.key == *key,
+        }
+    }
+
+    /// Whether this is the key with this hash.
+    #[inline]
+    pub(super) fn is_at(&self, key: &[u8], hash: u32) -> bool {
+        match &self.parts {
+            Parts::Value(Value::List(queue)) => queue.hash() == hash && queue.name() == key,
+            _ => self.has_key(key),
+        }
+    }
+
+    /// Returns the hash of the key, which only a queue stores.
+    #[inline]
+    pub(super) fn hash(&self, hash_of: impl FnOnce(&[u8]) -> u32) -> u32 {
+        match self.list() {
+            Some(queue) => queue.hash(),
+            None => hash_of(self.key()),
+        }
+    }
+
+    /// Returns what a value stores for the entry.
+    #[inline]
+    fn owner(&self) -> Owner<'_> {
+        match &self.parts {
+            Parts::Value(value) => value.owner().unwrap_or(Owner { name: &[], numbers: [0; 2] }),
+            Parts::Full(full) => Owner { name: &full.key, numbers: full.numbers },
         }
     }
 
@@ -157,29 +193,14 @@ impl Entry {
     }
 
     #[inline]
-    pub(super) fn hash(&self) -> u32 {
-        match &self.parts {
-            Parts::Value(value) => Queue::of(value).map_or(0, Queue::hash),
-            Parts::Full(full) => full.hash,
-        }
-    }
-
-    #[inline]
     fn numbers(&self) -> [u32; 2] {
-        match &self.parts {
-            Parts::Value(value) => Queue::of(value).map_or([0; 2], Queue::numbers),
-            Parts::Full(full) => full.numbers,
-        }
+        self.owner().numbers
     }
 
     #[inline]
     fn set_number(&mut self, which: usize, number: u32) {
         match &mut self.parts {
-            Parts::Value(value) => {
-                if let Some(queue) = Queue::of_mut(value) {
-                    queue.set_number(which, number);
-                }
-            }
+            Parts::Value(value) => value.set_number(which, number),
             Parts::Full(full) => full.numbers[which] = number,
         }
     }
@@ -189,7 +210,8 @@ impl Entry {
         match self.content() {
             Value::List(queue) => !queue.is_empty(),
             Value::String(_) | Value::Stream(_) => true,
-            other => other.len() > 0,
+            // Only while it is being changed.
+            other => !is_empty(other),
         }
     }
 
@@ -210,34 +232,37 @@ impl Entry {
         if self.is_due(now_ms) { None } else { self.value() }
     }
 
-    /// Replaces the value.
-    pub(super) fn set_value(&mut self, value: Value) {
-        match value {
-            Value::List(queue) => {
-                let renamed = queue.renamed(self.key(), self.hash(), self.numbers());
-                *self.content_mut() = Value::List(renamed);
-                self.forget_full();
-            }
-            other => self.make_full().value = other,
+    /// Replaces the value. `hash_of` hashes the key.
+    pub(super) fn set_value(&mut self, value: Value, hash_of: impl FnOnce(&[u8]) -> u32) {
+        let renamed = value.renamed(self.owner(), || self.hash(hash_of));
+        match renamed.owner() {
+            Some(_) => *self.content_mut() = renamed,
+            None => self.make_full().value = renamed,
         }
+        self.forget_full();
     }
 
-    /// Removes and returns the value, or the empty queue in its stead, with its memory.
-    pub(super) fn take_content(&mut self) -> Value {
-        let empty = Queue::named(self.key(), self.hash(), self.numbers(), 0);
+    /// Removes and returns the value, or the empty queue in its stead, with its memory. `hash_of` hashes the
+    /// key.
+    pub(super) fn take_content(&mut self, hash_of: impl FnOnce(&[u8]) -> u32) -> Value {
+        let (Owner { name, numbers }, hash) = (self.owner(), self.hash(hash_of));
+        let empty = Queue::named(name, hash, numbers, 0);
         let content = std::mem::replace(self.content_mut(), empty.into_value());
         self.forget_full();
         content
     }
 
-    /// Returns the bytes of memory of the value and the key.
+    /// Returns the bytes of memory of the value, the key and the expiry.
     #[inline]
     pub(super) fn allocated_bytes(&self) -> usize {
-        match self.content() {
-            Value::List(queue) => queue.allocated_bytes(),
-            // A queue includes its key.
-            other => size_of::<Full>() + ARC_BYTES + self.key().len() + other.allocated_bytes(),
-        }
+        let full_bytes = match &self.parts {
+            // Attachments are counted apart, if at all.
+            Parts::Full(full) if full.expires_ms != NEVER || full.value.owner().is_none() => {
+                size_of::<Full>() + ARC_BYTES + full.key.len()
+            }
+            _ => 0,
+        };
+        full_bytes + self.content().allocated_bytes()
     }
 
     /// Returns the time of the last use.
@@ -292,10 +317,10 @@ impl Entry {
     /// Returns the parts besides the value; creates them if there are none.
     fn make_full(&mut self) -> &mut Full {
         if self.is_plain() {
-            let (key, hash, numbers) = (Key::from(self.key()), self.hash(), self.numbers());
+            let (key, numbers) = (Key::from(self.key()), self.numbers());
             let value = std::mem::replace(self.content_mut(), Queue::new().into_value());
             let (expires_ms, attachments) = (NEVER, None);
-            let full = Full { key, hash, numbers, value, expires_ms, attachments };
+            let full = Full { key, numbers, value, expires_ms, attachments };
             self.parts = Parts::Full(Box::new(full));
         }
         match &mut self.parts {
@@ -304,17 +329,17 @@ impl Entry {
         }
     }
 
-    /// Makes the entry plain again, if only a queue is left.
+    /// Makes the entry plain again, if only a value is left that stores the key.
     fn forget_full(&mut self) {
         let Parts::Full(full) = &mut self.parts else { return };
-        let numbers = full.numbers;
-        if full.attachments.is_some() || full.expires_ms != NEVER {
+        let is_needed = full.attachments.is_some() || full.expires_ms != NEVER;
+        if is_needed || full.value.owner().is_none() {
             return;
         }
-        let Some(queue) = Queue::of_mut(&mut full.value) else { return };
-        queue.set_number(USED_S, numbers[USED_S]);
-        queue.set_number(EPOCH, numbers[EPOCH]);
-        self.parts = Parts::Value(Value::List(std::mem::replace(queue, Queue::new())));
+        let mut value = std::mem::replace(&mut full.value, Queue::new().into_value());
+        value.set_number(USED_S, full.numbers[USED_S]);
+        value.set_number(EPOCH, full.numbers[EPOCH]);
+        self.parts = Parts::Value(value);
     }
 
     #[inline]
@@ -330,12 +355,9 @@ impl Entry {
     }
 
     /// Whether this is the key, without an expiry.
-    #[inline]
+    #[inline(always)]
     pub(super) fn stays_at(&self, key: &[u8]) -> bool {
-        match &self.parts {
-            Parts::Value(value) => Queue::of(value).is_some_and(|queue| queue.name() == key),
-            Parts::Full(full) => full.expires_ms == NEVER && *full.key == *key,
-        }
+        self.has_key(key) && self.expires_ms() == NEVER
     }
 
     #[inline]
@@ -369,4 +391,9 @@ impl Entry {
         self.forget_full();
         attachments
     }
+}
+
+#[inline(never)]
+fn is_empty(value: &Value) -> bool {
+    value.len() == 0
 }

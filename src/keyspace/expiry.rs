@@ -72,7 +72,9 @@ impl Keyspace {
         if entry.expires_ms() != NEVER {
             expiries.remove(deadline(entry.expires_ms()), entry.shared_key());
         }
+        let bytes_before = entry.allocated_bytes();
         entry.set_expires_ms(expires_ms.unwrap_or(NEVER));
+        self.bytes = self.bytes + entry.allocated_bytes() - bytes_before;
         if let Some(expires_ms) = expires_ms {
             expiries.insert(deadline(expires_ms), entry.shared_key());
         }

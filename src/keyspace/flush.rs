@@ -1,6 +1,6 @@
 //! Flushing a database. Its content is moved aside at once, and freed in parts.
 
-use super::entries::Entries;
+use super::entries::{Entries, hash_of};
 use super::entry::Full;
 use super::trash::{FREED_AT_ONCE, Trash};
 use super::{Attachments, Db, DbIndex, ENTRY_BYTES, Entry, Key, Keyspace, NEVER, Value};
@@ -95,7 +95,8 @@ impl Keyspace {
                 Trash::Entries(entries, _) => match entries.pop() {
                     Some(mut entry) => {
                         self.bytes -= bytes_of(&entry);
-                        large = take_large(&mut entry);
+                        // The entry is not used again, whatever its hash.
+                        large = take_large(&mut entry, |_| 0);
                         false
                     }
                     None => true,
@@ -139,18 +140,19 @@ impl Keyspace {
         let capacity_changed = &mut self.capacity_changed;
         let ready = &mut self.ready;
         let (snapshot, epoch, number) = (&mut self.snapshot, self.epoch, database.walk.number);
+        let hasher = database.entries.hasher().clone();
         // From the end, since a removal moves the last entry to the free index.
         for index in (0..database.entries.len()).rev() {
             let entry = &mut database.entries[index];
             if let Some(snapshot) = snapshot {
                 snapshot.save(entry, epoch, number);
             }
-            entry.set_expires_ms(NEVER);
             let had_value = entry.has_value();
             freed += entry.allocated_bytes();
+            entry.set_expires_ms(NEVER);
             if had_value {
-                large.extend(take_large(entry));
-                entry.take_content();
+                large.extend(take_large(entry, hash_of(&hasher)));
+                entry.take_content(hash_of(&hasher));
             }
             if let Some(Full { key, attachments: Some(attachments), value, .. }) = entry.full_mut()
             {
@@ -182,9 +184,9 @@ impl Keyspace {
 }
 
 /// Takes the value of an entry, if it is to be freed in parts.
-fn take_large(entry: &mut Entry) -> Option<Value> {
+fn take_large(entry: &mut Entry, hash_of: impl FnOnce(&[u8]) -> u32) -> Option<Value> {
     let is_large = entry.value().is_some_and(|value| value.freeing_cost() > FREED_AT_ONCE);
-    is_large.then(|| entry.take_content())
+    is_large.then(|| entry.take_content(hash_of))
 }
 
 /// Returns the memory of an entry as the keyspace counts it.

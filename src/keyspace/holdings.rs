@@ -6,10 +6,10 @@ use super::{DbIndex, Key};
 use crate::client_id::ClientId;
 use crate::key::is_same_key;
 use slab::Slab;
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-/// There may be this many empty groups, or as many as others.
+/// At most this many groups are empty.
 const EMPTY_MAX: usize = 64;
 
 /// The holder of deliveries from the queues of one database.
@@ -47,6 +47,8 @@ struct Group {
     holder: Holder,
     key: Key,
     numbers: HeldNumbers,
+    /// Whether it is in `Holdings::emptied`.
+    is_listed: bool,
 }
 
 impl Group {
@@ -65,8 +67,8 @@ pub(super) struct Holdings {
     /// The group of the last delivery, or any other: the next one is often of the same, and then needs no
     /// look-up.
     recent: usize,
-    /// The number of empty groups.
-    empty: usize,
+    /// The positions of groups that have become empty, each once, and some that no longer are.
+    emptied: VecDeque<usize>,
     len: usize,
     /// How often databases were swapped.
     swaps: u64,
@@ -144,7 +146,7 @@ impl Holdings {
     pub(super) fn add_to_recent(&mut self, number: u64, input: u64) {
         if let Some(group) = self.groups.get_mut(self.recent) {
             self.len += 1;
-            self.empty -= usize::from(group.numbers.push(number, input));
+            group.numbers.push(number, input);
         }
     }
 
@@ -171,8 +173,8 @@ impl Holdings {
             Some(&at) => at,
             None => {
                 let numbers = HeldNumbers::default();
-                let at = self.groups.insert(Group { holder, key: key.clone(), numbers });
-                self.empty += 1;
+                let group = Group { holder, key: key.clone(), numbers, is_listed: false };
+                let at = self.groups.insert(group);
                 positions.insert(key.clone(), at);
                 at
             }
@@ -189,7 +191,7 @@ impl Holdings {
         }
         self.len -= 1;
         if group.numbers.is_empty() {
-            self.count_empty();
+            self.keep_for_a_while(at);
         }
     }
 
@@ -225,7 +227,7 @@ impl Holdings {
         }
         self.len -= len_before - group.numbers.len();
         if len_before > 0 && group.numbers.is_empty() {
-            self.count_empty();
+            self.keep_for_a_while(at);
         }
     }
 
@@ -236,20 +238,23 @@ impl Holdings {
             return;
         };
         self.len -= std::mem::take(&mut group.numbers).len();
-        self.count_empty();
+        self.keep_for_a_while(at);
     }
 
-    /// A group has become empty. Drops all empty ones, if there are too many.
-    fn count_empty(&mut self) {
-        self.empty += 1;
-        if self.empty <= EMPTY_MAX.max(self.groups.len() / 2) {
-            return;
+    /// A group has become empty. Drops the one that did so first, if there are too many.
+    fn keep_for_a_while(&mut self, at: usize) {
+        let Some(group) = self.groups.get_mut(at).filter(|group| !group.is_listed) else { return };
+        group.is_listed = true;
+        self.emptied.push_back(at);
+        if self.emptied.len() > EMPTY_MAX
+            && let Some(first) = self.emptied.pop_front()
+            && let Some(group) = self.groups.get_mut(first)
+        {
+            group.is_listed = false;
+            if group.numbers.is_empty() {
+                self.drop_group(first);
+            }
         }
-        let groups = self.groups.iter().filter(|(_, group)| group.numbers.is_empty());
-        for at in groups.map(|(at, _)| at).collect::<Vec<_>>() {
-            self.drop_group(at);
-        }
-        self.empty = 0;
     }
 
     /// Drops a group.
@@ -278,7 +283,7 @@ impl Holdings {
         first: u64,
     ) -> impl DoubleEndedIterator<Item = (Holder, &'a Key, u64)> {
         let groups = positions.filter_map(|at| self.groups.get(*at));
-        groups.flat_map(move |Group { holder, key, numbers }| {
+        groups.flat_map(move |Group { holder, key, numbers, .. }| {
             numbers.numbers_from(first).map(move |number| (*holder, key, number))
         })
     }
@@ -299,7 +304,7 @@ impl Holdings {
     ) -> impl Iterator<Item = (Holder, &Key, u64)> {
         let positions = self.range_of(client).flat_map(|(_, queues)| queues.values());
         let groups = positions.filter_map(|at| self.groups.get(*at));
-        groups.flat_map(move |Group { holder, key, numbers }| {
+        groups.flat_map(move |Group { holder, key, numbers, .. }| {
             numbers.of_input(input).map(move |number| (*holder, key, number))
         })
     }
@@ -324,7 +329,7 @@ impl Holdings {
         self.by_holder.retain(|holder, _| holder.db != db);
         self.groups.retain(|_, group| group.holder.db != db);
         self.len = self.groups.iter().map(|(_, group)| group.numbers.len()).sum();
-        self.empty = self.groups.iter().filter(|(_, group)| group.numbers.is_empty()).count();
+        self.emptied.retain(|at| self.groups.contains(*at));
     }
 
     /// Two databases were swapped.
@@ -353,12 +358,53 @@ impl Holdings {
             assert!(group.is_of(*holder, key), "a group of another holder or queue");
             group.numbers.check_invariants();
         }
-        let empty = self.groups.iter().filter(|(_, group)| group.numbers.is_empty()).count();
-        assert_eq!(empty, self.empty);
-        assert!(empty <= EMPTY_MAX.max(self.groups.len() / 2), "many empty groups");
+        assert!(self.groups.iter().all(|(_, it)| it.is_listed || !it.numbers.is_empty()));
+        let listed = self.groups.iter().filter(|(_, group)| group.is_listed).map(|(at, _)| at);
+        let emptied: BTreeSet<usize> = self.emptied.iter().copied().collect();
+        assert!(listed.eq(emptied.iter().copied()), "a group is listed, or not");
+        assert!(emptied.len() == self.emptied.len() && emptied.len() <= EMPTY_MAX);
         assert_eq!(
             self.groups.iter().map(|(_, group)| group.numbers.len()).sum::<usize>(),
             self.len
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_groups_are_empty() {
+        let mut holdings = Holdings::default();
+        let holder = |number: usize| Holder::first_of(ClientId::new(1 + number as u64, number));
+        let key = Key::from(&b"q"[..]);
+        let mut number = 0;
+        for round in 0..3 {
+            for client in 0..500 {
+                number += 1;
+                holdings.add(holder(client), &key, number, 1);
+                holdings.check_invariants();
+            }
+            assert_eq!(holdings.clients().len(), 500);
+            for client in 0..500 {
+                let mut taken = 0;
+                holdings.take_before(holder(client), &key, 2, |block| taken += block.count());
+                assert_eq!(taken, 1, "in round {round}");
+                assert!(!holdings.has_any(holder(client).client));
+                holdings.check_invariants();
+            }
+            assert_eq!((holdings.len(), holdings.groups.len()), (0, EMPTY_MAX));
+        }
+        // The same ones again and again.
+        for _ in 0..1000 {
+            number += 1;
+            holdings.add(holder(499), &key, number, 1);
+            holdings.remove(holder(499), &key, number);
+        }
+        assert_eq!(holdings.groups.len(), EMPTY_MAX);
+        holdings.flush(0);
+        holdings.check_invariants();
+        assert!(holdings.groups.is_empty() && holdings.emptied.is_empty());
     }
 }

@@ -24,8 +24,10 @@ impl Keyspace {
                 );
                 let Some(full) = entry.full() else { continue };
                 assert_eq!(*full.key, *entry.key());
-                let is_list = Queue::of(&full.value).is_some();
-                assert!(full.attachments.is_some() || full.expires_ms != NEVER || !is_list);
+                let owner = full.value.owner();
+                assert!(owner.is_none_or(|owner| *owner.name == *full.key), "another key");
+                let is_needed = full.attachments.is_some() || full.expires_ms != NEVER;
+                assert!(is_needed || owner.is_none());
                 if let Some(attachments) = &full.attachments {
                     assert!(!attachments.is_unused());
                     bytes += attachments.queue_state.as_ref().map_or(0, |g| g.allocated_bytes());

@@ -41,7 +41,7 @@ impl Keyspace {
         let now_ms = self.now_ms;
         let Db { entries, last_found, .. } = &mut self.dbs[db];
         let is_due = match entries.get_index(*last_found) {
-            Some(entry) if entry.key() == key => entry.is_due(now_ms),
+            Some(entry) if entry.has_key(key) => entry.is_due(now_ms),
             _ => {
                 let index = entries.get_index_of(key)?;
                 *last_found = index;
@@ -122,6 +122,7 @@ impl Keyspace {
 
     /// Returns the bytes of memory of one key and its value.
     pub(crate) fn key_bytes(&self, db: DbIndex, key: &[u8]) -> Option<usize> {
-        Some(ENTRY_BYTES + self.peek(db, key)?.allocated_bytes())
+        let entry = self.dbs[db].entries.get(key)?;
+        entry.live_value(self.now_ms).map(|_| ENTRY_BYTES + entry.allocated_bytes())
     }
 }

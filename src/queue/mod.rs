@@ -12,8 +12,6 @@
 //!
 //! This module knows nothing of Redis or of clients.
 
-#[allow(unsafe_code)]
-mod block;
 mod dead_letter;
 mod deque;
 mod end;
@@ -31,6 +29,8 @@ pub use dead_letter::{DeadLetter, Reason};
 pub use end::End;
 pub use stamp::Stamp;
 pub use stamped::{Gathered, TakenOut};
+
+pub(crate) use sizes::fitting;
 
 use deque::Deque;
 use sizes::Growth;

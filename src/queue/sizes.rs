@@ -27,7 +27,7 @@ impl Growth {
 
 /// The smallest size from `bytes` on that an allocator distinguishes: the sizes of mimalloc and of
 /// jemalloc are a quarter apart from one power of two to the next. Smaller ones are multiples of eight.
-pub(super) fn fitting(bytes: usize) -> usize {
+pub(crate) fn fitting(bytes: usize) -> usize {
     match bytes {
         0..=64 => bytes.next_multiple_of(8),
         _ => {

@@ -2,7 +2,6 @@
 //!
 //! Its bytes are the length of the name, the name, and the messages from `start` on.
 
-use super::block::{Block, CAPACITY_MAX, HEAD_BYTES, Meta};
 use super::deque::Deque;
 use super::end::End;
 use super::segment::Segment;
@@ -10,6 +9,22 @@ use super::sizes::{Growth, fitting};
 use super::stored::{
     Messages, encode_length, offset_of, read_at, read_before, stored_bytes, write_at,
 };
+use crate::block::{self, CAPACITY_MAX};
+
+/// What a block has besides its bytes: the owner's numbers, where the messages begin, how many there are.
+/// Not aligned: see `block`.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, packed)]
+struct Meta {
+    numbers: [u32; 2],
+    start: u16,
+    count: u16,
+}
+
+type Block = block::Block<Meta>;
+
+/// Bytes of a block besides the name and the messages.
+const HEAD_BYTES: usize = Block::HEAD_BYTES;
 
 /// Maximum size of the allocation.
 pub(super) const SMALL_BYTES_MAX: usize = 4096;

@@ -2,14 +2,16 @@
 //! Everything else gets the bytes and the time.
 //!
 //! `turn.rs` is the body of the loop, readable from top to bottom; `timers.rs` decides how long it
-//! sleeps. `listeners.rs` and `unix_socket.rs` accept, `admission.rs` decides which connections are
+//! sleeps. `sockets.rs` has all connections, and what a turn does with them; `busy.rs` does some of it while a script
+//! runs. `listeners.rs` and `unix_socket.rs` accept, `admission.rs` decides which connections are
 //! kept, and `client.rs` has the in-process clients. `connection.rs` reads and writes one connection,
 //! which has two sides: `transport.rs` moves bytes in and out of a socket (`socket.rs`; `transfer.rs` has
 //! the buffers and the results), and
 //! `speaker.rs` interprets them for the broker. `tls/` encrypts, and `handshakes.rs` limits what that
 //! costs at the beginning of a connection. `durability.rs` handles the append files and
 //! `saving.rs` the RDB file with the threads in `workers.rs`, `descriptors.rs` provides enough descriptors, and `process.rs` answers what
-//! only the operating system knows. `lifecycle.rs` reports to the program around the server.
+//! only the operating system knows. `lifecycle.rs` reports to the program around the server, and
+//! `stop_handle.rs` stops it.
 
 mod admission;
 mod busy;

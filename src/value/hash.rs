@@ -1,31 +1,34 @@
 //! Hashes: fields with values.
 
+use super::compact::{Compact, Owner};
 use super::growth::Growth;
 use super::{Kind, Type, Value};
-use crate::dict::{Dict, Item, Iter};
+use crate::dict::{Buffer, Dict, Item, Iter, packed};
 
-/// A hash. It is behind a pointer, so that a value is no larger than a list.
-#[derive(Clone, Debug, Default)]
-pub struct HashValue(Box<Content>);
+/// In the form: Redis would store it as a hash table, since it was too large for a listpack at least once.
+const TABLE: u8 = 1;
 
+/// A hash. Few fields are packed, with the key.
 #[derive(Clone, Debug, Default)]
-struct Content {
-    fields: Dict<true>,
-    /// Whether Redis would store it as a hash table: it was too large for a listpack at least once.
-    is_table: bool,
-}
+pub struct HashValue(Compact<Dict<true>>);
 
 impl HashValue {
     /// Returns the number of fields.
     #[inline]
     pub fn len(&self) -> usize {
-        self.0.fields.len()
+        match self.0.apart() {
+            Some(table) => table.len(),
+            None => self.0.count(),
+        }
     }
 
     /// Returns the value of a field.
     #[inline]
     pub(crate) fn get(&self, field: &[u8]) -> Option<Item<'_>> {
-        self.0.fields.get(field)
+        match self.0.apart() {
+            Some(table) => table.get(field),
+            None => packed::get::<true>(self.0.bytes(), Item::of(field)),
+        }
     }
 
     /// Sets a field; returns whether it is new.
@@ -37,8 +40,14 @@ impl HashValue {
     /// As `set`. The text of a number must be given as the number, as `Item::of` does.
     #[inline]
     pub(crate) fn set_item(&mut self, field: &[u8], value: Item<'_>, growth: &Growth) -> bool {
-        let Content { fields, is_table } = &mut *self.0;
-        let is_new = fields.insert_item(Item::of(field), value, &growth.hasher);
+        let key = Item::of(field);
+        let is_new = match self.0.apart_mut() {
+            Some(table) => table.insert_item(key, value, &growth.hasher),
+            None => match packed::insert::<true>(&mut self.0, key, value) {
+                Some(is_new) => is_new,
+                None => self.enlarge(growth).insert_item(key, value, &growth.hasher),
+            },
+        };
         let value_len = match value {
             Item::Text(text) => text.len(),
             // Only a low limit is exceeded by a number.
@@ -46,25 +55,40 @@ impl HashValue {
             number => number.len(),
         };
         let longest = field.len().max(value_len);
-        if longest > growth.bytes_max || fields.len() > growth.count_max {
-            *is_table = true;
+        if longest > growth.bytes_max || self.len() > growth.count_max {
+            self.0.set_form(TABLE);
         }
         is_new
     }
 
+    #[cold]
+    fn enlarge(&mut self, growth: &Growth) -> &mut Dict<true> {
+        let table = packed::to_table(self.0.bytes(), &growth.hasher);
+        self.0.set_apart(table)
+    }
+
     /// Removes a field; returns whether it was there.
     pub(crate) fn remove(&mut self, field: &[u8]) -> bool {
-        self.0.fields.remove(field)
+        match self.0.apart_mut() {
+            Some(table) => table.remove(field),
+            None => packed::remove::<true>(&mut self.0, Item::of(field)),
+        }
     }
 
     /// Returns the fields and their values.
     pub(crate) fn iter(&self) -> Iter<'_, true> {
-        self.0.fields.iter()
+        match self.0.apart() {
+            Some(table) => table.iter(),
+            None => packed::iter(self.0.bytes()),
+        }
     }
 
     /// Returns a field that random numbers from `draw` choose, and its value.
     pub(crate) fn random(&self, draw: impl FnMut() -> u64) -> Option<(Item<'_>, Item<'_>)> {
-        self.0.fields.random(draw)
+        match self.0.apart() {
+            Some(table) => table.random(draw),
+            None => packed::random::<true>(&self.0, draw),
+        }
     }
 
     /// Passes some fields and values to `found`: see `Dict::scan`.
@@ -72,14 +96,20 @@ impl HashValue {
         &'a self,
         cursor: u64,
         count: usize,
-        found: impl FnMut(Item<'a>, Item<'a>),
+        mut found: impl FnMut(Item<'a>, Item<'a>),
     ) -> u64 {
-        self.0.fields.scan(cursor, count, found)
+        match self.0.apart() {
+            Some(table) => table.scan(cursor, count, found),
+            None => {
+                self.iter().for_each(|(field, value)| found(field, value));
+                0
+            }
+        }
     }
 
     /// Returns Redis' name of its encoding.
     pub(crate) fn encoding(&self) -> &'static str {
-        if self.0.is_table { "hashtable" } else { "listpack" }
+        if self.0.form() & TABLE != 0 { "hashtable" } else { "listpack" }
     }
 }
 
@@ -108,16 +138,16 @@ impl Kind for HashValue {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.0.fields.is_empty()
+        self.len() == 0
     }
 
     #[inline]
     fn allocated_bytes(&self) -> usize {
-        size_of::<Content>() + self.0.fields.allocated_bytes()
+        self.0.allocated_bytes() + self.0.apart().map_or(0, Dict::allocated_bytes)
     }
 
     fn share(&mut self) -> HashValue {
-        HashValue(Box::new(Content { fields: self.0.fields.share(), is_table: self.0.is_table }))
+        HashValue(self.0.share(Dict::share))
     }
 
     fn len(&self) -> usize {
@@ -125,6 +155,28 @@ impl Kind for HashValue {
     }
 
     fn free_part(&mut self) -> usize {
-        self.0.fields.take_part()
+        match self.0.apart_mut() {
+            Some(table) => table.take_part(),
+            None => std::mem::take(self).len(),
+        }
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        self.0.name()
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<Owner<'_>> {
+        self.0.owner()
+    }
+
+    #[inline]
+    fn set_number(&mut self, at: usize, number: u32) {
+        self.0.set_number(at, number);
+    }
+
+    fn renamed(self, owner: Owner<'_>, _: impl FnOnce() -> u32) -> Self {
+        HashValue(self.0.renamed(owner))
     }
 }

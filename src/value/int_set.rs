@@ -1,9 +1,12 @@
-//! Few integers in order, each in as many bytes as the largest needs.
+//! Few integers in order, each in as many bytes as the largest needs. The form of the value says how many.
+
+use super::compact::{Compact, PACKED_BYTES_MAX};
+use crate::dict::Buffer;
 
 /// A sorted array of integers of one width.
-#[derive(Clone, Debug, Default)]
-pub(super) struct IntSet {
-    bytes: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Integers<'a> {
+    bytes: &'a [u8],
     /// Two, four or eight; zero if there are none.
     width: usize,
 }
@@ -19,14 +22,20 @@ fn width_of(number: i64) -> usize {
     }
 }
 
-impl IntSet {
+impl<'a> Integers<'a> {
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], width: u8) -> Integers<'a> {
+        Integers { bytes, width: width.into() }
+    }
+
+    #[inline]
+    fn of<A>(set: &'a Compact<A>) -> Integers<'a> {
+        Integers::new(set.bytes(), set.form())
+    }
+
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.bytes.len().checked_div(self.width).unwrap_or(0)
-    }
-
-    pub(super) fn allocated_bytes(&self) -> usize {
-        self.bytes.capacity()
     }
 
     /// Returns the integer at an index.
@@ -60,46 +69,42 @@ impl IntSet {
         self.find(number).is_ok()
     }
 
-    /// Returns whether the integer is new.
-    pub(super) fn insert(&mut self, number: i64) -> bool {
-        let Err(index) = self.find(number) else { return false };
-        let width = width_of(number);
-        if width > self.width {
-            self.widen(width);
-        }
-        let (at, used) = (index * self.width, self.bytes.len());
-        if self.bytes.capacity() < used + self.width {
-            self.bytes.reserve_exact(self.width + used / 8);
-        }
-        self.bytes.resize(used + self.width, 0);
-        self.bytes.copy_within(at..used, at + self.width);
-        let bytes = number.to_le_bytes();
-        self.bytes[at..at + self.width].copy_from_slice(&bytes[..self.width]);
-        true
+    /// Returns all integers in order.
+    pub(super) fn iter(self) -> impl Iterator<Item = i64> {
+        (0..self.len()).filter_map(move |index| self.get(index))
     }
+}
 
-    fn widen(&mut self, width: usize) {
-        let mut wider = Vec::with_capacity((self.len() + 1) * width);
-        for number in self.iter() {
+/// Returns whether the integer is new; `None`, and nothing is done, if there is no space for it.
+pub(super) fn insert<A>(set: &mut Compact<A>, number: i64) -> Option<bool> {
+    let integers = Integers::of(set);
+    let Err(index) = integers.find(number) else { return Some(false) };
+    let (count, width) = (integers.len(), integers.width.max(width_of(number)));
+    if width > integers.width {
+        let mut wider = Vec::with_capacity((count + 1) * width);
+        for number in integers.iter() {
             wider.extend_from_slice(&number.to_le_bytes()[..width]);
         }
-        (self.bytes, self.width) = (wider, width);
-    }
-
-    /// Returns whether the integer was there.
-    pub(super) fn remove(&mut self, number: i64) -> bool {
-        let Ok(index) = self.find(number) else { return false };
-        self.bytes.drain(index * self.width..(index + 1) * self.width);
-        if self.bytes.capacity() > 64 && self.bytes.len() < self.bytes.capacity() / 2 {
-            self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 8);
+        if wider.len() + width > PACKED_BYTES_MAX {
+            return None;
         }
-        true
+        set.set_packed(&wider, count);
+        set.set_form(width as u8);
     }
+    let place = set.splice(index * width, 0, width)?;
+    place.copy_from_slice(&number.to_le_bytes()[..width]);
+    set.set_count(count + 1);
+    Some(true)
+}
 
-    /// Returns all integers in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = i64> {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
+/// Returns whether the integer was there.
+pub(super) fn remove<A>(set: &mut Compact<A>, number: i64) -> bool {
+    let integers = Integers::of(set);
+    let Ok(index) = integers.find(number) else { return false };
+    let (count, width) = (integers.len(), integers.width);
+    set.splice(index * width, width, 0);
+    set.set_count(count - 1);
+    true
 }
 
 #[cfg(test)]
@@ -110,31 +115,33 @@ mod tests {
     #[test]
     fn like_a_sorted_set() {
         for seed in 0..50_u64 {
-            let (mut set, mut model) = (IntSet::default(), BTreeSet::new());
+            let (mut set, mut model) = (Compact::<u8>::default(), BTreeSet::new());
             let mut state = seed;
             for _ in 0..1_000 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let shift = [60, 52, 40, 20, 0][(state >> 8) as usize % (1 + seed as usize % 5)];
                 let number = state as i64 >> shift;
                 if state >> 62 == 0 {
-                    assert_eq!(set.remove(number), model.remove(&number), "seed {seed}");
+                    assert_eq!(remove(&mut set, number), model.remove(&number), "seed {seed}");
                 } else {
-                    assert_eq!(set.insert(number), model.insert(number), "seed {seed}");
+                    let is_new = insert(&mut set, number);
+                    assert_eq!(is_new, Some(model.insert(number)), "seed {seed}");
                 }
-                assert_eq!(set.contains(number), model.contains(&number), "seed {seed}");
-                assert_eq!(set.len(), model.len());
+                let integers = Integers::of(&set);
+                assert_eq!(integers.contains(number), model.contains(&number), "seed {seed}");
+                assert_eq!((integers.len(), set.count()), (model.len(), model.len()));
             }
-            assert!(set.iter().eq(model.iter().copied()), "seed {seed}");
-            model.iter().for_each(|number| assert!(set.remove(*number)));
-            assert_eq!((set.len(), set.get(0)), (0, None));
+            assert!(Integers::of(&set).iter().eq(model.iter().copied()), "seed {seed}");
+            model.iter().for_each(|number| assert!(remove(&mut set, *number)));
+            assert_eq!((set.count(), Integers::of(&set).get(0)), (0, None));
             assert!(set.allocated_bytes() <= 128);
         }
     }
 
     #[test]
     fn small_numbers_take_two_bytes() {
-        let mut set = IntSet::default();
-        (0..100).for_each(|number| assert!(set.insert(number)));
-        assert!(set.allocated_bytes() <= 232);
+        let mut set = Compact::<u8>::default();
+        (0..100).for_each(|number| assert_eq!(insert(&mut set, number), Some(true)));
+        assert!(set.allocated_bytes() <= 256);
     }
 }

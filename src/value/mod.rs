@@ -5,6 +5,7 @@
 //! encodings. Only this module and those places match on the variants; all other code names the
 //! type it needs, and gets it or [`WrongType`].
 
+mod compact;
 mod growth;
 mod hash;
 mod int_set;
@@ -13,6 +14,7 @@ mod sorted_set;
 mod stream;
 mod string;
 
+pub(crate) use compact::Owner;
 pub(crate) use growth::Growth;
 pub(crate) use hash::HashValue;
 pub(crate) use set::SetValue;
@@ -105,6 +107,24 @@ pub(crate) trait Kind: Default {
         std::mem::take(self).len()
     }
 
+    /// Returns the name that its owner stores in it; an empty one if there is no place for it.
+    fn name(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Returns the data that its owner stores in it, if there is a place for it.
+    fn owner(&self) -> Option<Owner<'_>> {
+        None
+    }
+
+    /// Changes one of the owner's numbers. A value without an owner has none.
+    fn set_number(&mut self, _at: usize, _number: u32) {}
+
+    /// Returns the same value with another owner's data, if there is a place for it; `hash` is that of the name.
+    fn renamed(self, _owner: Owner<'_>, _hash: impl FnOnce() -> u32) -> Self {
+        self
+    }
+
     /// Called before each change, with the time of the queue clock in milliseconds.
     fn prepare(&mut self, _queue_ms: i64) {}
 }
@@ -157,6 +177,25 @@ impl Kind for Queue {
 
     fn len(&self) -> usize {
         Queue::len(self)
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        Queue::name(self)
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<Owner<'_>> {
+        Some(Owner { name: self.name(), numbers: self.numbers() })
+    }
+
+    #[inline]
+    fn set_number(&mut self, at: usize, number: u32) {
+        Queue::set_number(self, at, number);
+    }
+
+    fn renamed(self, owner: Owner<'_>, hash: impl FnOnce() -> u32) -> Queue {
+        Queue::renamed(self, owner.name, hash(), owner.numbers)
     }
 
     #[inline]
@@ -218,6 +257,57 @@ impl Value {
             Value::Set(set) => set.allocated_bytes(),
             Value::SortedSet(set) => set.allocated_bytes(),
             Value::Stream(stream) => stream.allocated_bytes(),
+        }
+    }
+
+    /// Returns the name that its owner stores in it; an empty one if there is no place for it.
+    #[inline(always)]
+    pub(crate) fn name(&self) -> &[u8] {
+        match self {
+            Value::List(queue) => queue.name(),
+            Value::String(string) => string.name(),
+            Value::Hash(hash) => hash.name(),
+            Value::Set(set) => set.name(),
+            Value::SortedSet(set) => set.name(),
+            Value::Stream(stream) => stream.name(),
+        }
+    }
+
+    /// Returns the data that its owner stores in it, if there is a place for it.
+    #[inline]
+    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
+        match self {
+            Value::List(queue) => queue.owner(),
+            Value::String(string) => string.owner(),
+            Value::Hash(hash) => hash.owner(),
+            Value::Set(set) => set.owner(),
+            Value::SortedSet(set) => set.owner(),
+            Value::Stream(stream) => stream.owner(),
+        }
+    }
+
+    /// Changes one of the owner's numbers. A value without an owner has none.
+    #[inline]
+    pub(crate) fn set_number(&mut self, at: usize, number: u32) {
+        match self {
+            Value::List(queue) => queue.set_number(at, number),
+            Value::String(string) => string.set_number(at, number),
+            Value::Hash(hash) => hash.set_number(at, number),
+            Value::Set(set) => set.set_number(at, number),
+            Value::SortedSet(set) => set.set_number(at, number),
+            Value::Stream(_) => {}
+        }
+    }
+
+    /// Returns the same value with another owner's data, if there is a place for it; `hash` is that of the name.
+    pub(crate) fn renamed(self, owner: Owner<'_>, hash: impl FnOnce() -> u32) -> Value {
+        match self {
+            Value::List(queue) => Kind::renamed(queue, owner, hash).into_value(),
+            Value::String(string) => string.renamed(owner, hash).into_value(),
+            Value::Hash(fields) => fields.renamed(owner, hash).into_value(),
+            Value::Set(set) => set.renamed(owner, hash).into_value(),
+            Value::SortedSet(set) => set.renamed(owner, hash).into_value(),
+            Value::Stream(stream) => stream.into_value(),
         }
     }
 

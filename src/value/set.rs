@@ -1,38 +1,50 @@
 //! Sets of members.
 
+use super::compact::{Compact, Owner};
 use super::growth::Growth;
-use super::int_set::IntSet;
+use super::int_set::{self, Integers};
 use super::{Kind, Type, Value};
-use crate::dict::{self, Dict, Item};
+use crate::dict::{self, Buffer, Dict, Item, packed};
 
 /// More integers are never kept in order, since each change moves those behind.
 const INTEGERS_MAX: usize = 4_096;
 
-/// A set. It is behind a pointer, so that a value is no larger than a list.
+/// The form of few members that are not all integers. Other forms are the width of integers in order, zero if
+/// there are none.
+const MEMBERS: u8 = 1;
+
+/// A set. Few members are packed, with the key.
 #[derive(Clone, Debug, Default)]
-pub struct SetValue(Box<Form>);
+pub struct SetValue(Compact<Dict<false>>);
 
-#[derive(Clone, Debug)]
-enum Form {
+/// A set as its form says.
+enum Form<'a> {
     /// Few members, all of them integers.
-    Integers(IntSet),
-    Members(Dict<false>),
-}
-
-impl Default for Form {
-    fn default() -> Form {
-        Form::Integers(IntSet::default())
-    }
+    Integers(Integers<'a>),
+    /// Few members, packed.
+    Few(&'a [u8]),
+    Many(&'a Dict<false>),
 }
 
 impl SetValue {
+    #[inline]
+    fn form(&self) -> Form<'_> {
+        match (self.0.apart(), self.0.form()) {
+            (Some(table), _) => Form::Many(table),
+            (None, MEMBERS) => Form::Few(self.0.bytes()),
+            (None, width) => Form::Integers(Integers::new(self.0.bytes(), width)),
+        }
+    }
+
+    #[inline]
+    fn are_integers(&self) -> bool {
+        self.0.apart().is_none() && self.0.form() != MEMBERS
+    }
+
     /// Returns the number of members.
     #[inline]
     pub fn len(&self) -> usize {
-        match &*self.0 {
-            Form::Integers(integers) => integers.len(),
-            Form::Members(members) => members.len(),
-        }
+        self.0.apart().map_or_else(|| self.0.count(), Dict::len)
     }
 
     #[inline]
@@ -43,10 +55,11 @@ impl SetValue {
     /// As `contains`. The text of a number must be given as the number, as `Item::of` does.
     #[inline]
     pub(crate) fn contains_item(&self, member: Item<'_>) -> bool {
-        match (&*self.0, member) {
+        match (self.form(), member) {
             (Form::Integers(integers), Item::Integer(number)) => integers.contains(number),
             (Form::Integers(_), Item::Text(_)) => false,
-            (Form::Members(members), member) => members.get_item(member).is_some(),
+            (Form::Few(bytes), member) => packed::get::<false>(bytes, member).is_some(),
+            (Form::Many(table), member) => table.get_item(member).is_some(),
         }
     }
 
@@ -59,30 +72,43 @@ impl SetValue {
     /// As `insert`. The text of a number must be given as the number, as `Item::of` does.
     #[inline]
     pub(crate) fn insert_item(&mut self, member: Item<'_>, growth: &Growth) -> bool {
-        if let Form::Integers(integers) = &mut *self.0 {
-            if let Item::Integer(number) = member {
-                let is_new = integers.insert(number);
-                if integers.len() > growth.count_max.min(INTEGERS_MAX) {
+        if self.are_integers() {
+            if let Item::Integer(number) = member
+                && let Some(is_new) = int_set::insert(&mut self.0, number)
+            {
+                if self.0.count() > growth.count_max.min(INTEGERS_MAX) {
                     self.convert(growth);
                 }
                 return is_new;
             }
             self.convert(growth);
         }
-        match &mut *self.0 {
-            Form::Members(members) => members.insert_item(member, Item::EMPTY, &growth.hasher),
-            Form::Integers(_) => unreachable!("converted above"),
+        if self.0.apart().is_none() {
+            if let Some(is_new) = packed::insert::<false>(&mut self.0, member, Item::EMPTY) {
+                // A value without a block had no place for the form.
+                self.0.set_form(MEMBERS);
+                return is_new;
+            }
+            self.0.set_apart(packed::to_table(self.0.bytes(), &growth.hasher));
         }
+        let table = self.0.apart_mut();
+        table.is_some_and(|table| table.insert_item(member, Item::EMPTY, &growth.hasher))
     }
 
+    /// Makes integers members of any kind.
     #[cold]
     fn convert(&mut self, growth: &Growth) {
-        let Form::Integers(integers) = &*self.0 else { return };
-        let mut members = Dict::default();
-        for number in integers.iter() {
-            members.insert_item(Item::Integer(number), Item::EMPTY, &growth.hasher);
+        let mut members = SetValue::default();
+        members.0.set_packed(&[], 0);
+        members.0.set_form(MEMBERS);
+        for member in self.iter() {
+            members.insert_item(member, growth);
         }
-        *self.0 = Form::Members(members);
+        match members.0.apart_mut() {
+            Some(table) => drop(self.0.set_apart(std::mem::take(table))),
+            None => self.0.set_packed(members.0.bytes(), members.0.count()),
+        }
+        self.0.set_form(MEMBERS);
     }
 
     /// Removes a member; returns whether it was there.
@@ -92,29 +118,34 @@ impl SetValue {
 
     /// As `remove`. The text of a number must be given as the number, as `Item::of` does.
     pub(crate) fn remove_item(&mut self, member: Item<'_>) -> bool {
-        match (&mut *self.0, member) {
-            (Form::Integers(integers), Item::Integer(number)) => integers.remove(number),
-            (Form::Integers(_), Item::Text(_)) => false,
-            (Form::Members(members), member) => members.remove_item(member),
+        if let Some(table) = self.0.apart_mut() {
+            return table.remove_item(member);
+        }
+        match (self.are_integers(), member) {
+            (true, Item::Integer(number)) => int_set::remove(&mut self.0, number),
+            (true, Item::Text(_)) => false,
+            (false, member) => packed::remove::<false>(&mut self.0, member),
         }
     }
 
     /// Returns the members; integers in order, if all are and they are few.
     pub(crate) fn iter(&self) -> Members<'_> {
-        match &*self.0 {
-            Form::Integers(integers) => Members(Walk::Integers(integers, 0)),
-            Form::Members(members) => Members(Walk::Members(members.iter())),
-        }
+        Members(match self.form() {
+            Form::Integers(integers) => Walk::Integers(integers, 0),
+            Form::Few(bytes) => Walk::Members(packed::iter(bytes)),
+            Form::Many(table) => Walk::Members(table.iter()),
+        })
     }
 
     /// Returns a member that random numbers from `draw` choose.
     pub(crate) fn random(&self, mut draw: impl FnMut() -> u64) -> Option<Item<'_>> {
-        match &*self.0 {
+        match self.form() {
             Form::Integers(integers) => {
                 let index = draw().checked_rem(integers.len() as u64)?;
                 integers.get(index as usize).map(Item::Integer)
             }
-            Form::Members(members) => members.random(draw).map(|(member, _)| member),
+            Form::Few(_) => packed::random::<false>(&self.0, draw).map(|(member, _)| member),
+            Form::Many(table) => table.random(draw).map(|(member, _)| member),
         }
     }
 
@@ -125,21 +156,18 @@ impl SetValue {
         count: usize,
         mut found: impl FnMut(Item<'a>),
     ) -> u64 {
-        match &*self.0 {
-            Form::Integers(integers) => {
-                integers.iter().for_each(|number| found(Item::Integer(number)));
+        match self.0.apart() {
+            Some(table) => table.scan(cursor, count, |member, _| found(member)),
+            None => {
+                self.iter().for_each(found);
                 0
             }
-            Form::Members(members) => members.scan(cursor, count, |member, _| found(member)),
         }
     }
 
     /// Returns the encoding's name in Redis 7.0.
     pub(crate) fn encoding(&self) -> &'static str {
-        match &*self.0 {
-            Form::Integers(_) => "intset",
-            Form::Members(_) => "hashtable",
-        }
+        if self.are_integers() { "intset" } else { "hashtable" }
     }
 }
 
@@ -150,7 +178,7 @@ pub(crate) struct Members<'a>(Walk<'a>);
 #[derive(Clone, Debug)]
 enum Walk<'a> {
     /// With the index of the next one.
-    Integers(&'a IntSet, usize),
+    Integers(Integers<'a>, usize),
     Members(dict::Iter<'a, false>),
 }
 
@@ -200,18 +228,11 @@ impl Kind for SetValue {
 
     #[inline]
     fn allocated_bytes(&self) -> usize {
-        let own = match &*self.0 {
-            Form::Integers(integers) => integers.allocated_bytes(),
-            Form::Members(members) => members.allocated_bytes(),
-        };
-        size_of::<Form>() + own
+        self.0.allocated_bytes() + self.0.apart().map_or(0, Dict::allocated_bytes)
     }
 
     fn share(&mut self) -> SetValue {
-        SetValue(Box::new(match &*self.0 {
-            Form::Integers(integers) => Form::Integers(integers.clone()),
-            Form::Members(members) => Form::Members(members.share()),
-        }))
+        SetValue(self.0.share(Dict::share))
     }
 
     fn len(&self) -> usize {
@@ -219,9 +240,28 @@ impl Kind for SetValue {
     }
 
     fn free_part(&mut self) -> usize {
-        match &mut *self.0 {
-            Form::Members(members) => members.take_part(),
-            Form::Integers(integers) => std::mem::take(integers).len(),
+        match self.0.apart_mut() {
+            Some(table) => table.take_part(),
+            None => std::mem::take(self).len(),
         }
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        self.0.name()
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<Owner<'_>> {
+        self.0.owner()
+    }
+
+    #[inline]
+    fn set_number(&mut self, at: usize, number: u32) {
+        self.0.set_number(at, number);
+    }
+
+    fn renamed(self, owner: Owner<'_>, _: impl FnOnce() -> u32) -> Self {
+        SetValue(self.0.renamed(owner))
     }
 }

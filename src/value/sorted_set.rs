@@ -5,13 +5,14 @@ mod scores;
 #[cfg(test)]
 mod tests;
 
-use super::{ARC_BYTES, Growth, Kind, Type, Value};
+use super::compact::{Compact, Owner};
+use super::{Growth, Kind, Type, Value};
+use crate::dict::Buffer;
 use crate::resp::DoubleBuffer;
 use crate::tree::{Cut, Range, Tree};
 use ahash::RandomState;
 use packed::{Packed, PackedRange};
 use scores::Scores;
-use std::sync::Arc;
 
 /// Members in order that are freed at once, if a sorted set is freed in parts.
 const FREED_AT_ONCE: usize = 512;
@@ -25,14 +26,20 @@ pub(crate) enum Set {
     Same,
 }
 
-/// A sorted set. Its content is shared with snapshots, and parts of it are copied when they change meanwhile.
-#[derive(Clone, Debug)]
-pub struct SortedSet(Arc<Form>);
+/// In the form: Redis would store it as a skip list, since it was too large for a listpack.
+const TABLE: u8 = 1;
 
-#[derive(Clone, Debug)]
-enum Form {
-    Small(Packed),
-    Large(Box<Large>),
+/// More members are never packed, since each change looks at those before and moves those behind.
+const PACKED_MAX: usize = 512;
+
+/// A sorted set. Few members are packed, with the key.
+#[derive(Clone, Debug, Default)]
+pub struct SortedSet(Compact<Large>);
+
+/// A sorted set as it is stored.
+enum Form<'a> {
+    Small(Packed<'a>),
+    Large(&'a Large),
 }
 
 /// Two views of the same members.
@@ -44,31 +51,30 @@ struct Large {
     scores: Scores,
 }
 
-impl Default for SortedSet {
-    fn default() -> SortedSet {
-        SortedSet(Arc::new(Form::Small(Packed::default())))
-    }
-}
-
 impl SortedSet {
-    /// Returns the number of members.
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        match &*self.0 {
-            Form::Small(packed) => packed.len(),
-            Form::Large(large) => large.tree.len(),
+    fn form(&self) -> Form<'_> {
+        match self.0.apart() {
+            Some(large) => Form::Large(large),
+            None => Form::Small(Packed::of(&self.0)),
         }
     }
 
-    /// Whether it is one packed buffer.
+    /// Returns the number of members.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.apart().map_or_else(|| self.0.count(), |large| large.tree.len())
+    }
+
+    /// Whether Redis would store it as a listpack.
     pub(crate) fn is_small(&self) -> bool {
-        matches!(*self.0, Form::Small(_))
+        self.0.form() & TABLE == 0
     }
 
     /// Returns the score of a member.
     #[inline]
     pub(crate) fn score(&self, member: &[u8]) -> Option<f64> {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => packed.find(member).map(|(_, score)| score),
             Form::Large(large) => large.scores.get(member),
         }
@@ -76,7 +82,7 @@ impl SortedSet {
 
     /// Returns the rank and the score of a member.
     pub(crate) fn find(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => packed.find(member),
             Form::Large(large) => {
                 let score = large.scores.get(member)?;
@@ -87,7 +93,7 @@ impl SortedSet {
 
     /// Returns the number of members before a cut.
     pub(crate) fn rank(&self, cut: &Cut<'_>) -> usize {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => packed.rank(cut),
             Form::Large(large) => large.tree.rank(cut),
         }
@@ -95,7 +101,7 @@ impl SortedSet {
 
     /// Returns the member of a rank, with its score.
     pub(crate) fn get(&self, rank: usize) -> Option<(f64, &[u8])> {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => packed.range(rank..rank + 1).next(),
             Form::Large(large) => large.tree.get(rank),
         }
@@ -103,7 +109,7 @@ impl SortedSet {
 
     /// Returns the members of these ranks with their scores, in order.
     pub(crate) fn range(&self, ranks: std::ops::Range<usize>) -> Elements<'_> {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => Elements::Small(packed.range(ranks)),
             Form::Large(large) => Elements::Large(large.tree.range(ranks.start, ranks.end)),
         }
@@ -124,37 +130,43 @@ impl SortedSet {
 
     /// Sets the score of a member, which is added if it is not there.
     pub(crate) fn set(&mut self, member: &[u8], score: f64, growth: &Growth) -> Set {
-        if let Form::Small(packed) = Arc::make_mut(&mut self.0) {
-            match packed.find(member) {
+        if let Form::Small(elements) = self.form() {
+            let found = elements.find(member);
+            match found {
                 Some((_, own)) if own == score => return Set::Same,
                 Some((rank, _)) => {
-                    packed.remove(rank..rank + 1);
-                    packed.insert(score, member);
+                    packed::remove(&mut self.0, rank..rank + 1);
+                    if packed::insert(&mut self.0, score, member).is_none() {
+                        self.large_mut(growth).set(member, score, &growth.hasher);
+                    }
                     return Set::Updated;
                 }
-                None if packed.len() < growth.count_max && member.len() <= growth.bytes_max => {
-                    packed.insert(score, member);
+                None if self.0.count() < growth.count_max.min(PACKED_MAX)
+                    && member.len() <= growth.bytes_max
+                    && packed::insert(&mut self.0, score, member).is_some() =>
+                {
                     return Set::Added;
                 }
                 None => {}
             }
         }
-        self.large_mut(growth).set(member, score, &growth.hasher)
+        let set = self.large_mut(growth).set(member, score, &growth.hasher);
+        if member.len() > growth.bytes_max || self.len() > growth.count_max {
+            self.0.set_form(TABLE);
+        }
+        set
     }
 
     /// Returns the large form, into which a small one is converted.
     fn large_mut(&mut self, growth: &Growth) -> &mut Large {
-        if let Form::Small(packed) = &*self.0 {
-            let mut large = Box::new(Large::default());
-            for (score, member) in packed.range(0..packed.len()) {
+        if let Form::Small(elements) = self.form() {
+            let mut large = Large::default();
+            for (score, member) in elements.range(0..self.0.count()) {
                 large.set(member, score, &growth.hasher);
             }
-            self.0 = Arc::new(Form::Large(large));
+            self.0.set_apart(large);
         }
-        match Arc::make_mut(&mut self.0) {
-            Form::Large(large) => large,
-            Form::Small(_) => unreachable!("it was converted above"),
-        }
+        self.0.apart_mut().expect("it was converted above")
     }
 
     /// Makes a sorted set small again, if it is within the limits of the growth.
@@ -163,17 +175,19 @@ impl SortedSet {
         if self.is_small() || self.len() > growth.count_max || !self.iter().all(is_within) {
             return;
         }
-        let mut packed = Packed::default();
-        self.iter().for_each(|(score, member)| packed.insert(score, member));
-        self.0 = Arc::new(Form::Small(packed));
+        let mut small = SortedSet::default();
+        self.iter().for_each(|(score, member)| {
+            small.set(member, score, growth);
+        });
+        *self = small;
     }
 
     /// Removes a member. Returns whether it was there.
     pub(crate) fn remove(&mut self, member: &[u8]) -> bool {
         let Some((rank, _)) = self.find(member) else { return false };
-        match Arc::make_mut(&mut self.0) {
-            Form::Small(packed) => packed.remove(rank..rank + 1),
-            Form::Large(large) => {
+        match self.0.apart_mut() {
+            None => packed::remove(&mut self.0, rank..rank + 1),
+            Some(large) => {
                 large.scores.remove(member);
                 large.tree.remove(rank, rank + 1);
             }
@@ -187,9 +201,9 @@ impl SortedSet {
         if ranks.start >= ranks.end.min(len) {
             return 0;
         }
-        match Arc::make_mut(&mut self.0) {
-            Form::Small(packed) => packed.remove(ranks),
-            Form::Large(large) => {
+        match self.0.apart_mut() {
+            None => packed::remove(&mut self.0, ranks),
+            Some(large) => {
                 for (_, member) in large.tree.range(ranks.start, ranks.end) {
                     large.scores.remove(member);
                 }
@@ -202,9 +216,9 @@ impl SortedSet {
     /// Passes some members with their scores to `see`: those at a cursor, about `count`. Returns the next
     /// cursor, or 0 after the last. A member that is there from the first call to the last is passed at least once.
     pub(crate) fn scan(&self, cursor: u64, count: usize, mut see: impl FnMut(&[u8], f64)) -> u64 {
-        match &*self.0 {
+        match self.form() {
             Form::Small(packed) => {
-                packed.range(0..packed.len()).for_each(|(score, member)| see(member, score));
+                packed.range(0..self.0.count()).for_each(|(score, member)| see(member, score));
                 0
             }
             Form::Large(large) => large.scores.scan(cursor, count, see),
@@ -300,13 +314,11 @@ impl Kind for SortedSet {
     }
 
     fn allocated_bytes(&self) -> usize {
-        let content = match &*self.0 {
-            Form::Small(packed) => packed.allocated_bytes(),
-            Form::Large(large) => {
-                size_of::<Large>() + large.tree.allocated_bytes() + large.scores.allocated_bytes()
-            }
-        };
-        ARC_BYTES + size_of::<Form>() + content
+        let content = self
+            .0
+            .apart()
+            .map_or(0, |large| large.tree.allocated_bytes() + large.scores.allocated_bytes());
+        self.0.allocated_bytes() + content
     }
 
     fn share(&mut self) -> SortedSet {
@@ -319,14 +331,33 @@ impl Kind for SortedSet {
 
     /// First frees what finds the members, and then those in order.
     fn free_part(&mut self) -> usize {
-        match Arc::get_mut(&mut self.0) {
-            Some(Form::Large(large)) if !large.scores.is_empty() => large.scores.take_part(),
-            Some(Form::Large(large)) if large.tree.len() > FREED_AT_ONCE => {
+        match self.0.apart_mut() {
+            Some(large) if !large.scores.is_empty() => large.scores.take_part(),
+            Some(large) if large.tree.len() > FREED_AT_ONCE => {
                 let left = large.tree.len() - FREED_AT_ONCE;
                 large.tree.remove(left, usize::MAX);
                 FREED_AT_ONCE
             }
             _ => std::mem::take(self).len(),
         }
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        self.0.name()
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<Owner<'_>> {
+        self.0.owner()
+    }
+
+    #[inline]
+    fn set_number(&mut self, at: usize, number: u32) {
+        self.0.set_number(at, number);
+    }
+
+    fn renamed(self, owner: Owner<'_>, _: impl FnOnce() -> u32) -> Self {
+        SortedSet(self.0.renamed(owner))
     }
 }

@@ -1,27 +1,44 @@
 //! Strings: bytes, or a number stored as such.
 
+use super::compact::{Compact, Content, Owner};
 use super::{ARC_BYTES, Kind, Type, Value};
 use crate::resp::parse_integer;
 use std::sync::Arc;
 
 /// The longest string that Redis stores together with its object.
 const EMBEDDED_BYTES_MAX: usize = 44;
+/// Longer ones are apart, and shared with snapshots.
+const PACKED_BYTES_MAX: usize = 1024;
+/// The longest text of a number.
+const DIGITS_MAX: usize = 20;
 
-/// A string. Its bytes are shared with snapshots, and copied if they change meanwhile. It is behind
-/// a pointer, so that a value is no larger than a list.
-#[derive(Clone, Debug)]
-pub struct StringValue(Box<Form>);
+/// The form of a packed number: the bytes are its lowest ones, from which the others follow. Otherwise they are
+/// the string.
+const INTEGER: u8 = 1;
 
+/// A string. A short one is packed, with the key.
+#[derive(Clone, Debug, Default)]
+pub struct StringValue(Compact<Apart>);
+
+/// A string that is not packed. Its bytes are shared with snapshots, and copied if they change meanwhile.
 #[derive(Clone, Debug)]
-enum Form {
-    /// No bytes.
-    Empty,
-    /// The text of a number in its shortest form.
-    Integer(i64),
+enum Apart {
     /// Bytes as they were set, in one allocation of exactly their length.
     Fixed(Arc<[u8]>),
     /// Bytes that were changed and may change again, with spare capacity.
     Growing(Arc<Vec<u8>>),
+}
+
+/// What a string is stored as.
+enum Stored<'a> {
+    Bytes(&'a [u8]),
+    Integer(i64),
+}
+
+impl Default for Apart {
+    fn default() -> Apart {
+        Apart::Growing(Arc::default())
+    }
 }
 
 /// The form in which Redis would store a string.
@@ -32,50 +49,82 @@ pub enum Encoding {
     Raw,
 }
 
-impl Default for StringValue {
-    fn default() -> StringValue {
-        StringValue(Box::new(Form::Empty))
-    }
-}
-
 impl StringValue {
     /// Returns a string of these bytes, stored as a number if they are one.
     pub fn new(bytes: &[u8]) -> StringValue {
-        // An i64 has at most 20 digits, including the sign.
-        let number = if bytes.len() <= 20 { parse_integer(bytes) } else { None };
-        StringValue(Box::new(number.map_or_else(|| Form::Fixed(bytes.into()), Form::Integer)))
+        let mut string = StringValue::default();
+        string.set(bytes);
+        string
     }
 
     /// Returns a string of these bytes, never stored as a number.
     pub fn text(bytes: &[u8]) -> StringValue {
-        StringValue(Box::new(Form::Fixed(bytes.into())))
+        let mut string = StringValue::default();
+        string.set_text(bytes);
+        string
     }
 
-    pub fn integer(number: i64) -> StringValue {
-        StringValue(Box::new(Form::Integer(number)))
-    }
-
-    /// Replaces the content with these bytes, stored as a number if they are one.
+    /// Replaces the content by these bytes, stored as a number if they are one.
+    #[inline]
     pub fn set(&mut self, bytes: &[u8]) {
+        let number = if bytes.len() <= DIGITS_MAX { parse_integer(bytes) } else { None };
+        match number {
+            Some(number) => self.set_integer(number),
+            None => self.set_text(bytes),
+        }
+    }
+
+    /// Replaces the content by these bytes, never stored as a number.
+    #[inline]
+    pub fn set_text(&mut self, bytes: &[u8]) {
+        if bytes.len() <= PACKED_BYTES_MAX {
+            self.0.set_packed(bytes, 0);
+            return self.0.set_form(0);
+        }
         // If the length stays the same, the memory is reused, unless a snapshot shares it.
-        if let Form::Fixed(own) = &mut *self.0
+        if let Some(Apart::Fixed(own)) = self.0.apart_mut()
             && own.len() == bytes.len()
-            && bytes.len() > 20
             && let Some(own) = Arc::get_mut(own)
         {
             return own.copy_from_slice(bytes);
         }
-        *self = StringValue::new(bytes);
+        self.0.set_apart(Apart::Fixed(bytes.into()));
+        self.0.set_form(0);
+    }
+
+    /// Replaces the content by a number.
+    #[inline]
+    pub fn set_integer(&mut self, number: i64) {
+        let unused = if number < 0 { number.leading_ones() } else { number.leading_zeros() };
+        // One bit is the sign.
+        let used = (72 - unused as usize) / 8;
+        self.0.set_packed(&number.to_le_bytes()[..used], 0);
+        self.0.set_form(INTEGER);
+    }
+
+    /// Returns the content: a number, or bytes.
+    #[inline]
+    fn stored(&self) -> Stored<'_> {
+        match self.0.content() {
+            Content::Packed(INTEGER, bytes) => {
+                // The bytes at the upper end: shifting them down fills in the sign.
+                let mut wide = [0; 8];
+                let unused = 8 - bytes.len().min(8);
+                wide[unused..].copy_from_slice(&bytes[..8 - unused]);
+                Stored::Integer(i64::from_le_bytes(wide) >> (8 * unused).min(63))
+            }
+            Content::Packed(_, bytes) => Stored::Bytes(bytes),
+            Content::Apart(Apart::Fixed(bytes)) => Stored::Bytes(bytes),
+            Content::Apart(Apart::Growing(bytes)) => Stored::Bytes(bytes),
+        }
     }
 
     /// Passes the bytes to `read`; returns its result.
     #[inline]
     pub fn with<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
-        match &*self.0 {
-            Form::Empty => read(b""),
-            Form::Integer(number) => read(itoa::Buffer::new().format(*number).as_bytes()),
-            Form::Fixed(bytes) => read(bytes),
-            Form::Growing(bytes) => read(bytes),
+        match self.stored() {
+            Stored::Bytes(bytes) => read(bytes),
+            Stored::Integer(number) => read(itoa::Buffer::new().format(number).as_bytes()),
         }
     }
 
@@ -86,31 +135,31 @@ impl StringValue {
 
     /// Returns the number, if the bytes are one in its shortest form.
     pub fn as_integer(&self) -> Option<i64> {
-        match &*self.0 {
-            Form::Empty => None,
-            Form::Integer(number) => Some(*number),
-            Form::Fixed(bytes) => parse_integer(bytes),
-            Form::Growing(bytes) => parse_integer(bytes),
+        match self.stored() {
+            Stored::Integer(number) => Some(number),
+            Stored::Bytes(bytes) => parse_integer(bytes),
         }
     }
 
     /// Returns the bytes, for changes. Redis' encoding is no longer a number afterwards.
     pub fn to_mut(&mut self) -> &mut Vec<u8> {
-        if !matches!(*self.0, Form::Growing(_)) {
-            *self.0 = Form::Growing(Arc::new(self.with(<[u8]>::to_vec)));
+        if !matches!(self.0.apart(), Some(Apart::Growing(_))) {
+            let bytes = self.with(<[u8]>::to_vec);
+            self.0.set_apart(Apart::Growing(Arc::new(bytes)));
+            self.0.set_form(0);
         }
-        match &mut *self.0 {
-            Form::Growing(bytes) => Arc::make_mut(bytes),
+        match self.0.apart_mut() {
+            Some(Apart::Growing(bytes)) => Arc::make_mut(bytes),
             _ => unreachable!("set to this form above"),
         }
     }
 
+    /// Returns the form in which Redis would store it.
     pub fn encoding(&self) -> Encoding {
-        match &*self.0 {
-            Form::Integer(_) => Encoding::Int,
-            Form::Empty => Encoding::Embstr,
-            Form::Fixed(bytes) if bytes.len() <= EMBEDDED_BYTES_MAX => Encoding::Embstr,
-            Form::Fixed(_) | Form::Growing(_) => Encoding::Raw,
+        match self.0.content() {
+            Content::Packed(INTEGER, _) => Encoding::Int,
+            Content::Packed(_, bytes) if bytes.len() <= EMBEDDED_BYTES_MAX => Encoding::Embstr,
+            _ => Encoding::Raw,
         }
     }
 }
@@ -154,13 +203,14 @@ impl Kind for StringValue {
         false
     }
 
+    #[inline]
     fn allocated_bytes(&self) -> usize {
-        let bytes = match &*self.0 {
-            Form::Empty | Form::Integer(_) => 0,
-            Form::Fixed(bytes) => ARC_BYTES + bytes.len(),
-            Form::Growing(bytes) => ARC_BYTES + size_of::<Vec<u8>>() + bytes.capacity(),
+        let bytes = match self.0.apart() {
+            None => 0,
+            Some(Apart::Fixed(bytes)) => ARC_BYTES + bytes.len(),
+            Some(Apart::Growing(bytes)) => ARC_BYTES + size_of::<Vec<u8>>() + bytes.capacity(),
         };
-        size_of::<Form>() + bytes
+        self.0.allocated_bytes() + bytes
     }
 
     fn share(&mut self) -> StringValue {
@@ -169,6 +219,25 @@ impl Kind for StringValue {
 
     fn len(&self) -> usize {
         1
+    }
+
+    #[inline(always)]
+    fn name(&self) -> &[u8] {
+        self.0.name()
+    }
+
+    #[inline]
+    fn owner(&self) -> Option<Owner<'_>> {
+        self.0.owner()
+    }
+
+    #[inline]
+    fn set_number(&mut self, at: usize, number: u32) {
+        self.0.set_number(at, number);
+    }
+
+    fn renamed(self, owner: Owner<'_>, _: impl FnOnce() -> u32) -> Self {
+        StringValue(self.0.renamed(owner))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::uses::READ_VALUE;
 use crate::engine::{Arguments, Command, CommandError, Context};
 use crate::resp::Request;
 use crate::state::Random;
-use crate::value::SortedSet;
+use crate::value::{Kind, SortedSet};
 use std::collections::HashSet;
 
 #[rustfmt::skip]
@@ -39,14 +39,12 @@ fn zrandmember(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     if has_scores {
         check_pairs(count)?;
     }
-    let Some(set) = look_up::<SortedSet>(ctx.state, ctx.db, key)?.cloned() else {
-        ctx.reply.array(0);
-        return Ok(());
-    };
-    let ranks = ranks(set.len(), wanted, &mut ctx.state.random);
+    let len = look_up::<SortedSet>(ctx.state, ctx.db, key)?.map_or(0, SortedSet::len);
+    let ranks = ranks(len, wanted, &mut ctx.state.random);
+    let set = ctx.state.keyspace.peek(ctx.db, key).and_then(SortedSet::of);
     write_header(ctx.reply, ranks.len(), has_scores);
     for rank in &ranks {
-        if let Some(member) = set.get(*rank) {
+        if let Some(member) = set.and_then(|set| set.get(*rank)) {
             write_member(ctx.reply, member, has_scores);
         }
     }

@@ -59,7 +59,7 @@ fn add(ctx: &mut Context<'_>, key: &[u8], number: i64) -> Result<(), CommandErro
         }
     };
     let sum = before.checked_add(number).ok_or(OVERFLOW)?;
-    let set = |string: &mut StringValue| *string = StringValue::integer(sum);
+    let set = |string: &mut StringValue| string.set_integer(sum);
     keyspace.write(ctx.db, key, Expiry::Stays, set);
     ctx.reply.integer(sum);
     Ok(())
@@ -80,7 +80,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: &Request<'_>) -> Result<(), Comma
     };
     let increment = Extended::parse(increment).ok_or(NO_NUMBER)?;
     let sum = before.plus(&increment).ok_or(NO_SUM)?.shown();
-    let set = |string: &mut StringValue| *string = StringValue::text(sum.as_bytes());
+    let set = |string: &mut StringValue| string.set_text(sum.as_bytes());
     keyspace.write(ctx.db, key, Expiry::Stays, set);
     // Record the sum, as Redis does: how numbers are added may change.
     keyspace.effects.record(ctx.db, [&b"SET"[..], key, sum.as_bytes(), b"KEEPTTL"]);

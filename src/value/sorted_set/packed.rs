@@ -6,6 +6,7 @@
 //! score    one byte: an integer up to `BYTE_MAX`, or a form, followed by a number, the lowest byte first
 //! ```
 
+use crate::dict::Buffer;
 use crate::tree::{Cut, compare};
 use std::ops::Range;
 
@@ -19,16 +20,13 @@ const THOUSANDTHS_32: u8 = 251;
 const FLOAT_32: u8 = 252;
 const FLOAT_64: u8 = 253;
 
-/// The capacity grows by so many bytes.
-const CAPACITY_STEP: usize = 64;
-
 /// The longest head of an element: what is before its member.
 const HEAD_BYTES_MAX: usize = 19;
 
 /// Elements in order, in one buffer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Packed {
-    bytes: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed<'a> {
+    bytes: &'a [u8],
     len: usize,
 }
 
@@ -135,19 +133,16 @@ fn read_score(bytes: &[u8]) -> Option<(f64, &[u8])> {
     }
 }
 
-impl Packed {
+impl<'a> Packed<'a> {
+    /// The elements in a buffer.
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(super) fn allocated_bytes(&self) -> usize {
-        self.bytes.capacity()
+    pub(super) fn of(buffer: &'a impl Buffer) -> Packed<'a> {
+        Packed { bytes: buffer.bytes(), len: buffer.count() }
     }
 
     /// Returns the element that begins at an offset.
     #[inline]
-    fn at(&self, start: usize) -> Option<Found<'_>> {
+    fn at(self, start: usize) -> Option<Found<'a>> {
         let (&first, mut rest) = self.bytes.get(start..)?.split_first()?;
         let mut length = usize::from(first & 0x7f);
         let (mut byte, mut shift) = (first, 7);
@@ -164,7 +159,7 @@ impl Packed {
 
     /// Returns all elements from the one that begins at an offset on.
     #[inline]
-    fn found_from(&self, start: usize) -> impl Iterator<Item = Found<'_>> {
+    fn found_from(self, start: usize) -> impl Iterator<Item = Found<'a>> {
         let mut next = start;
         std::iter::from_fn(move || {
             let found = self.at(next)?;
@@ -174,53 +169,13 @@ impl Packed {
     }
 
     /// Returns the rank and the score of a member.
-    pub(super) fn find(&self, member: &[u8]) -> Option<(usize, f64)> {
+    pub(super) fn find(self, member: &[u8]) -> Option<(usize, f64)> {
         let found = self.found_from(0).enumerate().find(|(_, found)| found.member == member);
         found.map(|(rank, found)| (rank, found.score))
     }
 
-    /// Adds a member, which is not there yet.
-    pub(super) fn insert(&mut self, score: f64, member: &[u8]) {
-        let is_behind =
-            |found: &Found<'_>| compare((score, member), (found.score, found.member)).is_lt();
-        let next = self.found_from(0).find(is_behind);
-        let at = next.map_or(self.bytes.len(), |next| next.start);
-        let head = Head::of(score, member.len());
-        let head = head.as_bytes();
-        let (end, added) = (self.bytes.len(), head.len() + member.len());
-        if end + added > self.bytes.capacity() {
-            self.bytes.reserve_exact((end + added).next_multiple_of(CAPACITY_STEP) - end);
-        }
-        self.bytes.extend_from_slice(head);
-        self.bytes.extend_from_slice(member);
-        if at < end {
-            self.bytes.copy_within(at..end, at + added);
-            let place = self.bytes.get_mut(at..at + added).unwrap_or_default();
-            if let Some((first, second)) = place.split_at_mut_checked(head.len()) {
-                first.copy_from_slice(head);
-                second.copy_from_slice(member);
-            }
-        }
-        self.len += 1;
-    }
-
-    /// Removes the elements of these ranks.
-    pub(super) fn remove(&mut self, ranks: Range<usize>) {
-        let count = ranks.end.min(self.len).saturating_sub(ranks.start);
-        if count == 0 {
-            return;
-        }
-        let start = self.offset(ranks.start);
-        let end = self.found_from(start).take(count).last().map_or(start, |last| last.end);
-        self.bytes.drain(start..end);
-        self.len -= count;
-        if self.bytes.capacity() > 2 * self.bytes.len() + CAPACITY_STEP {
-            self.bytes.shrink_to(self.bytes.len().next_multiple_of(CAPACITY_STEP));
-        }
-    }
-
     /// Returns where the element of a rank begins.
-    fn offset(&self, rank: usize) -> usize {
+    fn offset(self, rank: usize) -> usize {
         match rank.checked_sub(1) {
             None => 0,
             Some(before) if rank < self.len => {
@@ -231,23 +186,54 @@ impl Packed {
     }
 
     /// Returns the number of elements before a cut.
-    pub(super) fn rank(&self, cut: &Cut<'_>) -> usize {
+    pub(super) fn rank(self, cut: &Cut<'_>) -> usize {
         let is_before = |found: &Found<'_>| cut.is_behind(found.score, || found.member);
         self.found_from(0).take_while(is_before).count()
     }
 
     /// Returns the elements of these ranks.
-    pub(super) fn range(&self, ranks: Range<usize>) -> PackedRange<'_> {
+    pub(super) fn range(self, ranks: Range<usize>) -> PackedRange<'a> {
         let end = ranks.end.min(self.len);
         let left = end.saturating_sub(ranks.start);
         PackedRange { packed: self, next: self.offset(ranks.start), left, starts: None }
     }
 }
 
+/// Adds a member, which is not there yet. Returns `None`, and does nothing, if there is no space for it.
+pub(super) fn insert(buffer: &mut impl Buffer, score: f64, member: &[u8]) -> Option<()> {
+    let packed = Packed::of(buffer);
+    let is_behind =
+        |found: &Found<'_>| compare((score, member), (found.score, found.member)).is_lt();
+    let next = packed.found_from(0).find(is_behind);
+    let at = next.map_or(packed.bytes.len(), |next| next.start);
+    let len = packed.len;
+    let head = Head::of(score, member.len());
+    let head = head.as_bytes();
+    let place = buffer.splice(at, 0, head.len() + member.len())?;
+    let (first, second) = place.split_at_mut_checked(head.len())?;
+    first.copy_from_slice(head);
+    second.copy_from_slice(member);
+    buffer.set_count(len + 1);
+    Some(())
+}
+
+/// Removes the elements of these ranks.
+pub(super) fn remove(buffer: &mut impl Buffer, ranks: Range<usize>) {
+    let packed = Packed::of(buffer);
+    let count = ranks.end.min(packed.len).saturating_sub(ranks.start);
+    if count == 0 {
+        return;
+    }
+    let (start, left) = (packed.offset(ranks.start), packed.len - count);
+    let end = packed.found_from(start).take(count).last().map_or(start, |last| last.end);
+    buffer.splice(start, end - start, 0);
+    buffer.set_count(left);
+}
+
 /// Some elements, from both ends.
 #[derive(Clone, Debug)]
 pub(super) struct PackedRange<'a> {
-    packed: &'a Packed,
+    packed: Packed<'a>,
     next: usize,
     left: usize,
     /// Where the elements begin that are left, once they are also taken from the back.
@@ -285,6 +271,9 @@ impl DoubleEndedIterator for PackedRange<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::compact::Compact;
+
+    type Elements = Compact<u8>;
 
     #[test]
     fn scores_are_kept_exactly_in_few_bytes() {
@@ -308,21 +297,22 @@ mod tests {
             (f64::MIN_POSITIVE, 9),
             (-0.0, 5),
         ] {
-            let mut packed = Packed::default();
-            packed.insert(score, b"m");
-            assert_eq!(packed.bytes.len(), 2 + bytes, "{score}");
-            let found = packed.at(0).map(|found| found.score.to_bits());
+            let mut elements = Elements::default();
+            assert_eq!(insert(&mut elements, score, b"m"), Some(()));
+            assert_eq!(elements.bytes().len(), 2 + bytes, "{score}");
+            let found = Packed::of(&elements).at(0).map(|found| found.score.to_bits());
             assert_eq!(found, Some(score.to_bits()), "{score}");
         }
     }
 
     #[test]
     fn elements_are_in_order() {
-        let mut packed = Packed::default();
+        let mut elements = Elements::default();
         let long = [b'x'; 300];
         for (score, member) in [(2.0, &b"b"[..]), (1.0, b""), (2.0, b"a"), (-1.0, &long)] {
-            packed.insert(score, member);
+            assert_eq!(insert(&mut elements, score, member), Some(()));
         }
+        let packed = Packed::of(&elements);
         let expected = [(-1.0, &long[..]), (1.0, b""), (2.0, b"a"), (2.0, b"b")];
         assert!(packed.range(0..9).eq(expected));
         assert!(packed.range(1..3).rev().eq([expected[2], expected[1]]));
@@ -333,9 +323,9 @@ mod tests {
         assert_eq!((both.next(), both.next_back()), (Some(expected[0]), Some(expected[3])));
         assert_eq!((both.next_back(), both.next_back()), (Some(expected[2]), Some(expected[1])));
         assert_eq!((both.next_back(), both.next()), (None, None));
-        packed.remove(1..3);
-        assert!(packed.range(0..9).eq([expected[0], expected[3]]));
-        packed.remove(0..2);
-        assert_eq!((packed.len(), packed.bytes.len()), (0, 0));
+        remove(&mut elements, 1..3);
+        assert!(Packed::of(&elements).range(0..9).eq([expected[0], expected[3]]));
+        remove(&mut elements, 0..2);
+        assert_eq!((elements.count(), elements.bytes().len()), (0, 0));
     }
 }

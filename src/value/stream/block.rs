@@ -2,12 +2,14 @@
 //!
 //! First come the names of the fields of the first entry. Each entry follows as elements: its flags, the
 //! differences of its id to that of the first entry, its number of fields and their names unless they are
-//! those of the first entry, its values, and the number of its elements. The counts that stand before all
+//! those of the first entry, its values, and the number of its elements. As long as all entries have the fields
+//! of the first one, these last numbers are the same and are left out. The counts that stand before all
 //! this in Redis are numbers here, so that nothing moves when they change. A deleted entry is marked, and
 //! stays until the block is dropped.
 
 use super::element::{Element, Elements};
 use super::id::StreamId;
+use crate::queue::fitting;
 
 /// Flags of an entry.
 const DELETED: i64 = 1;
@@ -19,10 +21,15 @@ const END: u8 = 0xff;
 /// The number of elements in a header: this many or more.
 const MANY: u16 = u16::MAX;
 
+/// Elements of an entry with the fields of the first one, besides its values and their number.
+const SAME_ELEMENTS: usize = 3;
+/// The longest element takes so many bytes besides those of its string.
+const ELEMENT_BYTES_MAX: usize = 10;
+
 /// Some consecutive entries, at least one of them not deleted.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
-    /// No other block of the stream ever has the same number.
+    /// No other block of the stream ever has the same number, nor has this one when its entries have moved.
     number: u64,
     /// The id of the first entry, deleted or not.
     first: StreamId,
@@ -35,8 +42,10 @@ pub(super) struct Block {
     field_count: u32,
     live: u32,
     deleted: u32,
-    /// Elements in `bytes`.
+    /// Elements in its listpack, besides the counts in front.
     elements: u32,
+    /// Whether the number of its elements is behind each entry: some have other fields than the first one.
+    has_lengths: bool,
 }
 
 /// An entry.
@@ -80,6 +89,7 @@ impl ExactSizeIterator for Fields<'_> {}
 pub(super) struct Placed<'a> {
     pub(super) at: usize,
     pub(super) is_deleted: bool,
+    has_length: bool,
     pub(super) entry: Entry<'a>,
 }
 
@@ -89,7 +99,7 @@ impl Placed<'_> {
     pub(super) fn behind(&self) -> usize {
         let Fields { names, mut values, left } = self.entry.fields;
         let count = if names.is_some() { left } else { 2 * left };
-        values.skip(count + 1);
+        values.skip(count + usize::from(self.has_length));
         values.at()
     }
 }
@@ -98,7 +108,7 @@ impl Block {
     /// Makes a block of one entry. `fields`: names and values in turn. Returns `None` if it would be too
     /// large.
     pub(super) fn new<'f>(
-        number: u64,
+        number: &mut u64,
         first: StreamId,
         fields: impl ExactSizeIterator<Item = &'f [u8]> + Clone,
         capacity: usize,
@@ -110,7 +120,7 @@ impl Block {
         Element::Integer(0).write(&mut bytes);
         let at = u32::try_from(bytes.len()).ok()?;
         let mut block = Block {
-            number,
+            number: *number,
             first,
             bytes,
             entries_at: at,
@@ -119,37 +129,49 @@ impl Block {
             live: 0,
             deleted: 0,
             elements: u32::try_from(field_count + 2).ok()?,
+            has_lengths: false,
         };
-        block.append(first, fields).then_some(block)
+        *number += 1;
+        block.append(number, first, fields).then_some(block)
     }
 
-    /// Adds an entry with a higher id than all others. Returns false if the block would become too large.
+    /// Adds an entry with a higher id than all others. Takes a number that is free if the other entries move.
+    /// Returns false if the block would become too large.
     pub(super) fn append<'f>(
         &mut self,
+        free_number: &mut u64,
         id: StreamId,
         fields: impl ExactSizeIterator<Item = &'f [u8]> + Clone,
     ) -> bool {
         let count = fields.len() / 2;
-        let start = self.bytes.len();
         let is_same = count == self.field_count as usize && {
             let mut names = Elements::new(&self.bytes, 0);
             names.skip(1);
             let mut own = fields.clone().step_by(2);
             own.all(|name| names.next().with(|first| first == name))
         };
+        if !is_same && !self.has_lengths {
+            self.add_lengths();
+            self.number = *free_number;
+            *free_number += 1;
+        }
+        self.reserve(&fields);
+        let start = self.bytes.len();
         let out = &mut self.bytes;
         Element::Integer(if is_same { SAME_FIELDS } else { 0 }).write(out);
         Element::Integer(id.ms.wrapping_sub(self.first.ms) as i64).write(out);
         Element::Integer(id.seq.wrapping_sub(self.first.seq) as i64).write(out);
         let elements = if is_same {
             fields.skip(1).step_by(2).for_each(|value| Element::of(value).write(out));
-            count + 3
+            count + SAME_ELEMENTS
         } else {
             Element::Integer(count as i64).write(out);
             fields.for_each(|part| Element::of(part).write(out));
             2 * count + 4
         };
-        Element::Integer(elements as i64).write(out);
+        if self.has_lengths {
+            Element::Integer(elements as i64).write(out);
+        }
         let elements = u32::try_from(elements + 1).ok();
         let elements = elements.and_then(|elements| self.elements.checked_add(elements));
         let (Some(elements), true) = (elements, u32::try_from(out.len()).is_ok()) else {
@@ -158,6 +180,55 @@ impl Block {
         };
         (self.elements, self.live) = (elements, self.live + 1);
         true
+    }
+
+    /// Makes space for one more entry. It grows in small steps, since most blocks are about as large as the one
+    /// before, and many are in memory.
+    fn reserve<'f>(&mut self, fields: &(impl ExactSizeIterator<Item = &'f [u8]> + Clone)) {
+        let text: usize = fields.clone().map(<[u8]>::len).sum();
+        let most = text + ELEMENT_BYTES_MAX * (fields.len() + 5);
+        let used = self.bytes.len();
+        if self.bytes.capacity() - used < most {
+            self.bytes.reserve_exact(fitting(used + most) - used);
+        }
+    }
+
+    /// The number of elements of an entry with the fields of the first one.
+    fn same_length(&self) -> Element<'static> {
+        Element::Integer((self.field_count as usize + SAME_ELEMENTS) as i64)
+    }
+
+    /// Returns the bytes with the number of its elements behind each entry, which all have the same fields, and
+    /// where the entry is then that began at an offset.
+    fn with_lengths(&self, moved: usize, out: &mut Vec<u8>) -> usize {
+        let (start, mut at) = (out.len(), self.entries_at as usize);
+        out.extend_from_slice(&self.bytes[..at]);
+        let mut moved_to = out.len() - start;
+        while let Some(placed) = self.entry_at(at) {
+            let behind = placed.behind();
+            out.extend_from_slice(&self.bytes[at..behind]);
+            self.same_length().write(out);
+            if behind <= moved {
+                moved_to = out.len() - start;
+            }
+            at = behind;
+        }
+        moved_to
+    }
+
+    /// Writes the number of its elements behind each entry. This is done once in the life of a block.
+    #[cold]
+    fn add_lengths(&mut self) {
+        let mut bytes = Vec::with_capacity(fitting(self.bytes_with_lengths()));
+        // Fits, as all offsets do.
+        self.live_at = self.with_lengths(self.start(), &mut bytes) as u32;
+        (self.bytes, self.has_lengths) = (bytes, true);
+    }
+
+    /// Returns how many bytes it has with the number of its elements behind each entry.
+    fn bytes_with_lengths(&self) -> usize {
+        let lengths = if self.has_lengths { 0 } else { self.count() };
+        self.bytes.len() + lengths * self.same_length().written_bytes()
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -181,7 +252,13 @@ impl Block {
 
     /// Gives back memory that only a growing block needs.
     pub(super) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        let size = fitting(self.bytes.len());
+        if size < self.bytes.capacity() {
+            // An allocator may leave a block where it is, and its memory unused.
+            let mut bytes = Vec::with_capacity(size);
+            bytes.extend_from_slice(&self.bytes);
+            self.bytes = bytes;
+        }
     }
 
     /// Returns the bytes without spare memory: another block is probably about as large.
@@ -193,7 +270,7 @@ impl Block {
     pub(super) fn listpack_bytes(&self) -> usize {
         let counts = [self.live, self.deleted].map(|count| Element::Integer(count.into()));
         let counts: usize = counts.iter().map(|count| count.written_bytes()).sum();
-        HEADER_BYTES + counts + self.bytes.len() + 1
+        HEADER_BYTES + counts + self.bytes_with_lengths() + 1
     }
 
     /// Appends the block as a listpack.
@@ -204,7 +281,11 @@ impl Block {
         out.extend_from_slice(&elements.to_le_bytes());
         Element::Integer(self.live.into()).write(out);
         Element::Integer(self.deleted.into()).write(out);
-        out.extend_from_slice(&self.bytes);
+        if self.has_lengths {
+            out.extend_from_slice(&self.bytes);
+        } else {
+            self.with_lengths(0, out);
+        }
         out.push(END);
     }
 
@@ -232,7 +313,12 @@ impl Block {
             names
         });
         let fields = Fields { names, values: elements, left };
-        Some(Placed { at, is_deleted: flags & DELETED != 0, entry: Entry { id, fields } })
+        Some(Placed {
+            at,
+            is_deleted: flags & DELETED != 0,
+            has_length: self.has_lengths,
+            entry: Entry { id, fields },
+        })
     }
 
     /// Returns the entry before an offset; none at the first one.
@@ -241,9 +327,14 @@ impl Block {
             return None;
         }
         let mut elements = Elements::new(&self.bytes, end);
-        elements.back();
-        let mut count = elements;
-        for _ in 0..count.next().number() {
+        let count = if self.has_lengths {
+            elements.back();
+            let mut length = elements;
+            length.next().number()
+        } else {
+            self.same_length().number()
+        };
+        for _ in 0..count {
             elements.back();
         }
         self.entry_at(elements.at())
@@ -340,6 +431,7 @@ impl Block {
             elements.skip(1);
             count += 1;
         }
-        assert_eq!(count, self.elements);
+        let lengths = if self.has_lengths { 0 } else { self.count() };
+        assert_eq!(count + lengths as u32, self.elements);
     }
 }

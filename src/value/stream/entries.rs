@@ -100,7 +100,7 @@ impl Entries {
         if let Some((_, last)) = self.blocks.back_mut() {
             let before = last.allocated_bytes();
             if !is_new_block && has_space(last, bytes, limits) {
-                let is_added = Arc::make_mut(last).append(id, fields);
+                let is_added = Arc::make_mut(last).append(&mut self.next_block, id, fields);
                 self.block_bytes = self.block_bytes + last.allocated_bytes() - before;
                 self.len += u64::from(is_added);
                 return is_added;
@@ -112,8 +112,8 @@ impl Entries {
             }
             self.block_bytes = self.block_bytes + last.allocated_bytes() - before;
         }
-        let Some(block) = Block::new(self.next_block, id, fields, capacity) else { return false };
-        self.next_block += 1;
+        let block = Block::new(&mut self.next_block, id, fields, capacity);
+        let Some(block) = block else { return false };
         self.block_bytes += ARC_BYTES + block.allocated_bytes();
         self.blocks.push_back((id, Arc::new(block)));
         self.len += 1;
