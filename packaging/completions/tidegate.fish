@@ -93,7 +93,7 @@ complete -c tidegate -l append-buffer-limit -x -d 'Maximum bytes of changes that
 complete -c tidegate -l append-room -x -d 'With always, preallocated bytes of the append file'
 complete -c tidegate -l append-reserve -x -d 'Bytes of disk space reserved behind the last change, if the file system can'
 complete -c tidegate -l dbfilename -x -d 'File in dir with all data in Redis binary format'
-complete -c tidegate -l rdbcompression -x -a 'yes no' -d 'Whether lists and strings of 512 bytes or more are compressed, where that saves at least an eighth, in RDB files and for replicas'
+complete -c tidegate -l rdbcompression -x -a 'yes no' -d 'Whether lists and strings of 512 bytes or more are compressed, where that saves three quarters, in RDB files and for replicas'
 complete -c tidegate -l replica-ignore-unsupported-keys -x -a 'yes no' -d 'Whether values of types that are not supported, and function libraries, are left out and counted when data in Redis binary format is loaded'
 complete -c tidegate -l save -x -d 'When all data is written to the file dbfilename'
 complete -c tidegate -l stop-writes-on-bgsave-error -x -a 'yes no' -d 'Whether changes are refused with -MISCONF after the last save has failed, if there are save lines'

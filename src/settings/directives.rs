@@ -265,8 +265,8 @@ pub(super) static USED: &[Directive] = &[
         "File in `dir` with all data in Redis' binary format; a name without a path. Without `appendonly` it \
          is loaded at the start, if there is one.").protected(),
     used("rdbcompression", Kind::Flag, "yes", field!(rdb_compression),
-        "Whether lists and strings of 512 bytes or more are compressed, where that saves at least an eighth, in RDB \
-         files and for replicas. What cannot be compressed costs little: it is tried ever less often."),
+        "Whether lists and strings of 512 bytes or more are compressed, where that saves three quarters, in RDB files \
+         and for replicas. Redis compresses more, which takes longer than it saves in a network."),
     used("replica-ignore-unsupported-keys", Kind::Flag, "no", field!(replica_ignore_unsupported_keys),
         "Whether values of types that are not supported, and function libraries, are left out and counted \
          when data in Redis' binary format is loaded; otherwise they are an error, so that nothing is lost \
