@@ -99,11 +99,11 @@ QUEUES = [
 # A name, keys, elements in each, how one is added, how many of what is measured, and the bytes that a Tidegate
 # may take for it.
 VALUES = [
-    ("100,000 hashes of 10 small fields", 100_000, 10, field, 100_000, 160),
-    ("20,000 hashes of 100 small fields", 20_000, 100, field, 20_000, 1400),
-    ("20,000 sets of 100", 20_000, 100, member, 20_000, 1120),
+    ("100,000 hashes of 10 small fields", 100_000, 10, field, 100_000, 170),
+    ("20,000 hashes of 100 small fields", 20_000, 100, field, 20_000, 1_450),
+    ("20,000 sets of 100", 20_000, 100, member, 20_000, 1_128),
     ("100,000 sets of 10 numbers", 100_000, 10, number, 100_000, 112),
-    ("20,000 sorted sets of 100", 20_000, 100, scored, 20_000, 2150),
+    ("20,000 sorted sets of 100", 20_000, 100, scored, 20_000, 2_170),
     ("100,000 sorted sets of 5", 100_000, 5, scored, 100_000, 145),
     ("members of a sorted set of 1,000,000", 1, 1_000_000, scored, 1_000_000, 70),
     ("entries of a stream of 1,000,000", 1, 1_000_000, entry, 1_000_000, 24),
