@@ -79,7 +79,7 @@ impl Tolerance {
             (b"TTL" | b"EXPIRETIME", _) | (b"OBJECT", b"IDLETIME") => self.time = self.time.max(2),
             // In Redis all keys share the numbers up to 9999.
             (b"OBJECT", b"REFCOUNT") => self.time = i32::MAX.into(),
-            (b"PTTL" | b"PEXPIRETIME", _) => self.time = 2_000,
+            (b"PTTL" | b"PEXPIRETIME", _) => self.time = self.time.max(2_000),
             (b"PUBLISH" | b"SPUBLISH", _) => self.own_messages = true,
             _ => {}
         }
