@@ -13,8 +13,8 @@
 //! | `functions` | loaded libraries of functions |
 //! | `state` | all of this that lasts beyond a script |
 //!
-//! Lua itself is C code, and the only unsafe code that clients can give input to. What protects it is in
-//! `docs/scripting.md`.
+//! Lua itself is C code. It, and `stack`, which uses it without `mlua`, are the only unsafe code that clients can
+//! give scripts to. What protects them is in `docs/scripting.md`.
 
 mod api;
 mod cache;
