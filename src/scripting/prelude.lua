@@ -6,7 +6,7 @@ local native = ...
 local collectgarbage, error, getmetatable, pairs, pcall, rawget = collectgarbage, error, getmetatable, pairs, pcall, rawget
 local rawset, setmetatable, tonumber, tostring, type, next = rawset, setmetatable, tonumber, tostring, type, next
 local unpack, xpcall, newproxy = unpack, xpcall, newproxy
-local convert, locate, compile, is_stopped = native.convert, native.locate, native.compile, native.is_stopped
+local convert, compile, is_stopped = native.convert, native.compile, native.is_stopped
 local strip = string.gsub
 local READONLY = "Attempt to modify a readonly table"
 

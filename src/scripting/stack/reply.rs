@@ -81,8 +81,8 @@ impl<'a> Reader<'a> {
                 }
                 b'(' => self.push_field(names.big_number, text),
                 b'=' => self.push_verbatim(text)?,
-                b'%' => self.push_map(text, level)?,
-                b'~' => self.push_set(text, level)?,
+                b'%' => self.push_keys(names.map, text, level, true)?,
+                b'~' => self.push_keys(names.set, text, level, false)?,
                 _ => return Err(Broken),
             }
         }
@@ -141,35 +141,27 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    unsafe fn push_map(&mut self, len: &[u8], level: usize) -> Result<(), Broken> {
+    /// A table with one field, a table with keys: those of a map have values, the members of a set are true.
+    unsafe fn push_keys(
+        &mut self,
+        name: Kept,
+        len: &[u8],
+        level: usize,
+        have_values: bool,
+    ) -> Result<(), Broken> {
         let len = count(len)?;
         // SAFETY: as for this function.
         unsafe {
             self.nest(level)?;
             self.stack.push_table(0, 1);
-            self.stack.push_kept(self.names.map);
+            self.stack.push_kept(name);
             self.stack.push_table(0, len.min(CAPACITY_MAX));
             for _ in 0..len {
                 self.push(level + 1)?;
-                self.push(level + 1)?;
-                self.stack.set(-3);
-            }
-            self.stack.set(-3);
-        }
-        Ok(())
-    }
-
-    unsafe fn push_set(&mut self, len: &[u8], level: usize) -> Result<(), Broken> {
-        let len = count(len)?;
-        // SAFETY: as for this function.
-        unsafe {
-            self.nest(level)?;
-            self.stack.push_table(0, 1);
-            self.stack.push_kept(self.names.set);
-            self.stack.push_table(0, len.min(CAPACITY_MAX));
-            for _ in 0..len {
-                self.push(level + 1)?;
-                self.stack.push_boolean(true);
+                match have_values {
+                    true => self.push(level + 1)?,
+                    false => self.stack.push_boolean(true),
+                }
                 self.stack.set(-3);
             }
             self.stack.set(-3);
