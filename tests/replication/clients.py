@@ -17,7 +17,7 @@ from pathlib import Path
 from contents import replicate
 from nodes import wait_until
 from sentinels import Sentinels
-from suite import Check, main
+from suite import Check
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "clients"))
 from java_command import java_command  # noqa: E402
@@ -113,6 +113,3 @@ PROGRAMS = ["redis_py.py", "sentinel_ioredis.mjs", "SentinelJedis.java", "sentin
 def checks(programs):
     for name in PROGRAMS:
         yield Check(Path(name).stem, through_a_failover, [programs.ours, name])
-
-
-main("clients", checks)

@@ -7,7 +7,7 @@ from contents import begin_replicating, expect_same, replicate, wait_until_caugh
 from data import fill, fill_bulk
 from nodes import HOST, PORT_NUMBERS, expect_error, wait_until
 from sentinels import Sentinels
-from suite import ROOT, Check, called, main
+from suite import ROOT, Check, called
 
 BULK_MB = 30
 
@@ -155,6 +155,3 @@ def checks(programs):
             yield Check(f"{first.label} to {second.label}: {called(call)}", call, [first, second])
     for trio in dict.fromkeys([(ours, ours, ours), (ours, judge, ours)]):
         yield Check(f"{', '.join(program.label for program in trio)}: failover", failover, list(trio))
-
-
-main("encryption", checks)

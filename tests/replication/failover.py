@@ -7,7 +7,7 @@ from contents import expect_same, replicate
 from load import KEPT, WORK, Account, Crew, Producer
 from nodes import HOST, connect, outcome, wait_until
 from sentinels import Sentinels, role
-from suite import IS_LONG, Check, called, main
+from suite import IS_LONG, Check, called
 
 RUNS = int(os.environ.get("RUNS", "100" if IS_LONG else "3"))
 ON_DISK = ["--appendonly", "yes", "--appendfsync", "no"]
@@ -216,6 +216,3 @@ def checks(programs):
         if all(one.loads_rdb_of(two) for one in mixed for two in mixed) and other != ours:
             for call in (primary_killed_under_load, primary_stopped_for_a_while_under_load):
                 yield Check(f"with a {other.label}: {called(call)}", call, [mixed, []])
-
-
-main("failover", checks)

@@ -6,7 +6,7 @@ import time
 from contents import begin_replicating, expect_same, replicate, wait_until_caught_up
 from data import fill, fill_bulk, incompressible
 from nodes import wait_until
-from suite import IS_LONG, Check, main, of_pairs
+from suite import IS_LONG, Check, of_pairs
 
 HUGE_BYTES = 100_000_000 if IS_LONG else 20_000_000
 BULK_MB = 30
@@ -172,6 +172,3 @@ def checks(programs):
             if (primary if of_primary else replica).is_redis:
                 full_name = f"{primary.label} to {replica.label}: {name}"
                 yield Check(full_name, other_settings, [primary, replica, of_primary, of_replica])
-
-
-main("full sync", checks)

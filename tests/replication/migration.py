@@ -10,7 +10,7 @@ import redis
 from contents import expect_same
 from data import fill
 from nodes import connect, outcome, wait_until
-from suite import ROOT, main, of_pairs
+from suite import ROOT, of_pairs
 
 TITLE = "## Moving from and to Redis"
 
@@ -133,6 +133,3 @@ def checks(programs):
         old, new = check.arguments
         if old.loads_rdb_of(new):
             yield check
-
-
-main("migration", checks)

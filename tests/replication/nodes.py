@@ -1,5 +1,6 @@
 """Servers of any program: started, killed, stopped for a while, asked."""
 
+import errno
 import random
 import re
 import signal
@@ -100,11 +101,11 @@ class Ports:
 
 
 def is_free(port):
-    try:
-        socket.create_server((HOST, port)).close()
-    except OSError:
-        return False
-    return True
+    """Asked by connecting: a socket that listens would live on for a moment in every process that another
+    thread starts meanwhile, and keep the port."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((HOST, port)) == errno.ECONNREFUSED
 
 
 PORT_NUMBERS = Ports()

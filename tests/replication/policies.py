@@ -3,7 +3,7 @@
 from contents import expect_same, replicate, wait_until_caught_up
 from governed import in_flight, info, pairs, policies, set_policy
 from nodes import expect_error, wait_until
-from suite import Check, called, main
+from suite import Check, called
 
 LONG_MS = 600_000
 EXPLICIT = ["delivery", "at-least-once", "acknowledge", "explicit"]
@@ -198,6 +198,3 @@ def checks(programs):
     for judge in programs.judges:
         name = f"{called(a_redis_server_has_every_message)}: {judge.label}"
         yield Check(name, a_redis_server_has_every_message, [programs.ours, judge])
-
-
-main("policies", checks)

@@ -8,7 +8,7 @@ import redis
 
 from contents import expect_same, replicate, wait_until_caught_up
 from nodes import PORT_NUMBERS, connect, outcome, wait_until
-from suite import ROOT, main, of_pairs
+from suite import ROOT, of_pairs
 
 HAPROXY = ("haproxy.cfg", ["haproxy", "-db", "-f"])
 NGINX = ("nginx.conf", ["nginx", "-c"])
@@ -146,6 +146,3 @@ def checks(programs):
         first, second = check.arguments
         if second == programs.ours and first.loads_rdb_of(second):
             yield check
-
-
-main("proxies", checks)

@@ -9,7 +9,7 @@ from contents import (
 )
 from data import fill_bulk
 from nodes import wait_until
-from suite import main, of_pairs
+from suite import of_pairs
 
 ON_DISK = ["--appendonly", "yes", "--appendfsync", "no"]
 
@@ -159,6 +159,3 @@ def checks(programs):
     for check in of_pairs(programs, *OF_OURS):
         if not check.arguments[0].is_redis:
             yield check
-
-
-main("restarts", checks)

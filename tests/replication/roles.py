@@ -13,7 +13,7 @@ from contents import (
     wait_until_caught_up,
 )
 from nodes import expect_error, outcome, wait_until
-from suite import Check, called, main, of_pairs
+from suite import Check, called, of_pairs
 
 UNBLOCKED = (
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
@@ -351,6 +351,3 @@ def checks(programs):
             yield check
     name = f"{programs.ours.label} beside {programs.redis_7.label}: {called(info_and_role)}"
     yield Check(name, info_and_role, [programs.ours, programs.redis_7])
-
-
-main("roles", checks)

@@ -1,31 +1,20 @@
-"""Runs checks, several at the same time, each with nodes of its own, and reports them.
+"""What a check consists of, what it is run with, and how it is run."""
 
-A check program calls `main` with a function that makes its checks of the programs at hand:
-
-    PROGRAM.py --server BINARY [--seed N]
-
-LONG=1 is the long form, ONLY=text runs the checks whose name contains the text, JOBS=1 one at a time.
-"""
-
-import argparse
 import os
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from link import Link
 from nodes import Node, Program
-from report import Failure, Report, note
+from report import Failure, note
 
 ROOT = Path(__file__).resolve().parents[2]
 IS_LONG = os.environ.get("LONG", "") not in ("", "0")
-JOBS = int(os.environ.get("JOBS", "4"))
 
 
 @dataclass
@@ -139,33 +128,3 @@ def where(error):
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.startswith(here) and Path(frame.filename).name != "suite.py":
             yield f"  {Path(frame.filename).name}:{frame.lineno}: {frame.line}"
-
-
-def main(subject, checks_of):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--server", default=str(ROOT / "target/release/tidegate"))
-    parser.add_argument("--seed", default=str(random.randrange(1 << 32)))
-    options = parser.parse_args()
-    judge_8 = os.environ.get("TIDEGATE_REDIS_8", str(ROOT / "target/redis_8/redis-server"))
-    valkey = os.environ.get("TIDEGATE_VALKEY", str(ROOT / "target/valkey/valkey-server"))
-    wanted = [options.server, "redis-server", judge_8, valkey]
-    report = Report()
-    missing = [path for path in wanted if not shutil.which(path)]
-    for path in missing:
-        report.fail(f"{subject}: {path} is missing")
-    if not missing:
-        paths = [os.path.abspath(shutil.which(path)) for path in wanted]
-        programs = Programs(*map(Program.at, paths))
-        only = os.environ.get("ONLY", "")
-        chosen = [check for check in checks_of(programs) if only in f"{subject}: {check.name}"]
-        if not chosen:
-            sys.exit(0)
-        note(f"{subject}: seed {options.seed}")
-        with ThreadPoolExecutor(JOBS) as threads:
-            results = [(check, threads.submit(run, check, options.seed)) for check in chosen]
-            for check, result in results:
-                report.check(f"{subject}: {check.name}", result.result)
-    status = report.end()
-    sys.stdout.flush()
-    # Not held up by a thread of a failed check that still waits for a server.
-    os._exit(status)

@@ -5,7 +5,7 @@ import time
 from contents import begin_replicating, contents, differences, replicas, wait_until_caught_up
 from data import fill, incompressible
 from nodes import wait_until
-from suite import Check, called, main
+from suite import Check, called
 
 FUNCTION = "#!lua name=lib\nredis.register_function('f', function(keys, args) return 1 end)"
 # A type and a command that this project does not have.
@@ -129,6 +129,3 @@ def checks(programs):
                 continue
             name = f"{judge.label} to {programs.ours.label}: {called(call)}"
             yield Check(name, call, [judge, programs.ours])
-
-
-main("unsupported", checks)
