@@ -337,6 +337,42 @@ fn memory_is_limited() {
     }
 }
 
+/// A reply that a script drops takes no memory of Lua's, however the script calls the command; one that it uses does.
+#[test]
+fn dropped_replies_are_not_converted() {
+    let mut side = Side::with("lua-memory-limit 1mb");
+    let element = vec![b'x'; 1 << 20];
+    side.ask(&[b"RPUSH", b"large", &element, &element]);
+    for call in ["redis.call", "redis.pcall"] {
+        let request = format!("{call}('LRANGE', 'large', 0, -1)");
+        for (script, reply) in [
+            (format!("{request} return 1"), ":1\r\n"),
+            (format!("for _ = 1, 3 do {request} end return 2"), ":2\r\n"),
+            (format!("coroutine.wrap(function() {request} end)() return 3"), ":3\r\n"),
+            (format!("local f = function() {request} end f() return 4"), ":4\r\n"),
+        ] {
+            assert_eq!(side.eval(&script), reply, "{script}");
+        }
+        for script in [
+            format!("local value = {request} return 1"),
+            format!("local one, two = {request} return 1"),
+            format!("return {request}"),
+            format!("return #{{{request}}}"),
+            format!("if {request} then return 1 end"),
+            format!("local f = function() return {request} end f() return 1"),
+        ] {
+            let reply = side.eval(&script);
+            assert!(reply.contains("not enough memory"), "{script}: {reply:.300}");
+        }
+    }
+    let script =
+        "redis.pcall('INCR', 'large') local value = redis.pcall('INCR', 'large') return value.err";
+    let reply = side.eval(script);
+    assert!(reply.contains("WRONGTYPE"), "{reply}");
+    assert!(side.eval("redis.call('INCR', 'large') return 1").starts_with("-WRONGTYPE"));
+    side.check_unharmed();
+}
+
 /// The memory ends in each of the steps in which a reply becomes a value of Lua, and arguments get into a script.
 #[test]
 fn memory_ends_within_conversions() {

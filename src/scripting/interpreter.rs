@@ -82,7 +82,7 @@ impl Interpreter {
 
     /// Bytes of memory in use.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.lua.used_memory()
+        self.entry.memory_bytes()
     }
 
     /// Frees what is not in use.

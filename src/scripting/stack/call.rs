@@ -29,6 +29,7 @@ unsafe extern "C-unwind" fn call(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: Lua calls this. `error` jumps, and there is no value with a destructor.
     unsafe {
         match respond(Stack(state)) {
+            Responded::Nothing => 0,
             Responded::Value => 1,
             Responded::Error => ffi::lua_error(state),
         }
@@ -38,13 +39,17 @@ unsafe extern "C-unwind" fn call(state: *mut ffi::lua_State) -> c_int {
 /// An error is returned.
 unsafe extern "C-unwind" fn pcall(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: Lua calls this.
-    unsafe { respond(Stack(state)) };
-    1
+    match unsafe { respond(Stack(state)) } {
+        Responded::Nothing => 0,
+        Responded::Value | Responded::Error => 1,
+    }
 }
 
 /// What is on the top of the stack.
 #[derive(Clone, Copy)]
 enum Responded {
+    /// No value, since the script drops it.
+    Nothing,
     Value,
     Error,
 }
@@ -68,6 +73,7 @@ unsafe fn respond(stack: Stack) -> Responded {
     unsafe {
         let text = match answer {
             Answer::Reply([b'-', line @ ..]) => line.strip_suffix(b"\r\n").unwrap_or(line),
+            Answer::Reply(_) if link.noticing.is_dropped(stack) => return Responded::Nothing,
             Answer::Reply(bytes) => {
                 return match reply::push(stack, &link.names, bytes) {
                     Ok(()) => Responded::Value,

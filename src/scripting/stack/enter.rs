@@ -83,6 +83,11 @@ impl Entry {
         entry.ok_or_else(|| mlua::Error::runtime("nothing was kept"))
     }
 
+    /// Bytes of memory that Lua uses.
+    pub(in crate::scripting) fn memory_bytes(self) -> usize {
+        Stack(self.state).memory_bytes()
+    }
+
     /// Makes a function one that can be entered.
     ///
     /// # Errors

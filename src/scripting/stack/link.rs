@@ -1,5 +1,6 @@
 //! The way from functions of scripts to the broker that runs the script.
 
+use super::dropped::Noticing;
 use super::{Names, Stack};
 use crate::scripting::failure::Failure;
 use crate::scripting::running::Running;
@@ -23,6 +24,7 @@ pub(in crate::scripting) struct Link {
     /// The panic of a command that the script has called.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     pub(super) names: Names,
+    pub(super) noticing: Noticing,
 }
 
 impl Link {
@@ -45,6 +47,7 @@ impl Link {
             panic: Mutex::default(),
             // SAFETY: the closure ran to its end: there was no error.
             names: unsafe { names.assume_init() },
+            noticing: Noticing::of(lua)?,
         })
     }
 

@@ -10,10 +10,12 @@
 //! 2. A panic never gets to Lua: `call` catches that of a command, and `enter` passes it on.
 //! 3. Lua moves no string, and frees none that is on its stack or in a table that is.
 //! 4. A function of C has `SLOTS` places on the stack. Whoever needs more reserves them first.
+//! 5. See `dropped`.
 
 #![allow(unsafe_code, reason = "the stack of Lua is C code")]
 
 mod call;
+mod dropped;
 mod enter;
 mod link;
 mod reply;
@@ -139,6 +141,15 @@ impl Stack {
     fn push_kept(self, kept: Kept) {
         // SAFETY: as in `len`; the registry is a table, and reading it allocates nothing.
         unsafe { ffi::lua_rawgeti_(self.0, ffi::LUA_REGISTRYINDEX, kept.0) }
+    }
+
+    /// Bytes of memory that Lua uses.
+    fn memory_bytes(self) -> usize {
+        // SAFETY: as in `len`; both only read a number.
+        let [kilobytes, rest] = unsafe {
+            [ffi::LUA_GCCOUNT, ffi::LUA_GCCOUNTB].map(|what| ffi::lua_gc(self.0, what, 0))
+        };
+        usize::try_from(kilobytes).unwrap_or(0) * 1024 + usize::try_from(rest).unwrap_or(0)
     }
 
     /// Puts the value at this place on the stack once more.
