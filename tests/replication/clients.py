@@ -57,6 +57,9 @@ class Program:
 
     def read(self):
         for line in self.process.stdout:
+            if not line.endswith("\n"):
+                # The program has ended in the middle of it.
+                break
             kind, _, rest = line.rstrip("\n").partition(" ")
             known = ("sent", "pushed", "popped", "woken")
             self.lines[kind if kind in known else "error"].append(rest if kind in known else line)

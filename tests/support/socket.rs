@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ pub struct SocketDriver {
     /// `None` for Tidegate.
     version: Option<Version>,
     process: Child,
+    /// Its own, empty at its start and removed at its end: a server loads what another one has saved.
+    directory: PathBuf,
     port: u16,
     password: Option<String>,
     clients: Vec<Option<Connection>>,
@@ -46,7 +49,8 @@ impl SocketDriver {
     pub fn tidegate(config: &Directives) -> SocketDriver {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments(config));
-        command.current_dir(std::env::temp_dir()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let directory = new_directory();
+        command.current_dir(&directory).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("tidegate starts");
         let log = process.stderr.take().expect("stderr is piped");
         let port = wait_for_line(log, |line| {
@@ -55,19 +59,20 @@ impl SocketDriver {
             rest[..end].parse().ok()
         });
         let port = port.expect("tidegate prints the address on which it listens");
-        SocketDriver::new(None, process, port, config)
+        SocketDriver::new(None, (process, directory), port, config)
     }
 
     pub fn redis(original: &Original, config: &Directives) -> SocketDriver {
         // The port that was free a moment ago may be in use by now: then another one.
-        let started = (0..5).find_map(|_| start_redis(&original.program, config));
+        let directory = new_directory();
+        let started = (0..5).find_map(|_| start_redis(&original.program, &directory, config));
         let (process, port) = started.expect("redis-server starts");
-        SocketDriver::new(Some(original.version), process, port, config)
+        SocketDriver::new(Some(original.version), (process, directory), port, config)
     }
 
     fn new(
         version: Option<Version>,
-        process: Child,
+        (process, directory): (Child, PathBuf),
         port: u16,
         config: &Directives,
     ) -> SocketDriver {
@@ -75,6 +80,7 @@ impl SocketDriver {
         SocketDriver {
             version,
             process,
+            directory,
             port,
             password: password.map(|(_, value)| value.clone()),
             clients: Vec::new(),
@@ -211,6 +217,7 @@ impl Drop for SocketDriver {
         // This fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -261,7 +268,16 @@ fn arguments(config: &Directives) -> impl Iterator<Item = String> {
     })
 }
 
-fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {
+fn new_directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name =
+        format!("tidegate-transcripts-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir(&directory).expect("a directory");
+    directory
+}
+
+fn start_redis(program: &Path, directory: &Path, config: &Directives) -> Option<(Child, u16)> {
     let free = TcpListener::bind(("127.0.0.1", 0)).ok()?;
     let port = free.local_addr().ok()?.port();
     drop(free);
@@ -269,7 +285,7 @@ fn start_redis(program: &Path, config: &Directives) -> Option<(Child, u16)> {
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
     // Timeouts are checked this many times per second.
     command.args(["--hz", "100"]).args(arguments(config));
-    command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().ok()?;
     let log = process.stdout.take()?;
     match wait_for_line(log, |line| line.contains("Ready to accept connections").then_some(())) {
