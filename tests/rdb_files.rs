@@ -12,6 +12,7 @@ mod crashes {
     pub mod watchful;
     pub mod world;
 }
+mod directory;
 mod originals;
 #[expect(dead_code, reason = "other tests read the files themselves")]
 mod snapshot_support;
@@ -19,6 +20,7 @@ mod snapshot_support;
 use crashes::policies::Drawn;
 use crashes::script::seeds;
 use crashes::world::START;
+use directory::Directory;
 use libtest_mimic::Arguments;
 use originals::{Original, Version};
 use redis::Connection;
@@ -26,7 +28,6 @@ use snapshot_support::{Form, all, play};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -63,14 +64,13 @@ fn main() -> ExitCode {
 /// A server with its own directory, which is removed with it.
 struct Loaded {
     process: Child,
-    directory: PathBuf,
+    directory: Directory,
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -78,14 +78,12 @@ impl Loaded {
     /// Starts a server with this file; returns a connection to it.
     fn start(original: &Original, seed: u64, file: &[u8]) -> io::Result<(Loaded, Connection)> {
         let version = original.version.name();
-        let name = format!("tidegate-rdb-{}-{version}-{seed}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir_all(&directory)?;
+        let directory = Directory::new(&format!("rdb-{version}-{seed}"));
         fs::write(directory.join("dump.rdb"), file)?;
         let socket = directory.join("socket");
         let mut command = Command::new(&original.program);
         command.args(["--port", "0", "--save", "", "--loglevel", "verbose", "--logfile", "log"]);
-        command.arg("--dir").arg(&directory).arg("--unixsocket").arg(&socket);
+        command.arg("--dir").arg(directory.path()).arg("--unixsocket").arg(&socket);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut loaded = Loaded { process: command.spawn()?, directory };
         let url = format!("unix://{}", socket.display());

@@ -8,6 +8,7 @@
 //! - `server`: our own binary behind a socket
 //! - `broker_…`: the broker in this process, fed whole requests, single bytes, or odd chunks
 
+mod directory;
 mod originals;
 mod support;
 

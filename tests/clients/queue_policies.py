@@ -68,7 +68,9 @@ class Worker:
 
     def end(self):
         for line in self.process.stdout:
-            self.hear(line)
+            # A line interrupted by the kill has no end.
+            if line.endswith("\n"):
+                self.hear(line)
         self.is_dead = True
         return self.process.wait()
 

@@ -3,10 +3,14 @@
 // Each test file uses a part of this.
 #![allow(dead_code)]
 
+#[path = "../directory/mod.rs"]
+mod directory;
+
+#[allow(unused_imports)]
+pub use directory::Directory;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -186,29 +190,5 @@ impl Drop for Process {
         // This fails only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// An empty directory for one test, removed with this value.
-pub struct Directory {
-    path: PathBuf,
-}
-
-impl Directory {
-    pub fn new(name: &str) -> Directory {
-        let path = std::env::temp_dir().join(format!("tidegate-{name}-{}", std::process::id()));
-        fs::create_dir(&path).expect("a directory");
-        Directory { path }
-    }
-
-    pub fn join(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Remains in the system's temporary directory do no harm.
-        let _ = fs::remove_dir_all(&self.path);
     }
 }

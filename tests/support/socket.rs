@@ -2,15 +2,15 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::driver::{Driver, Received};
 use super::reply::{Reply, take_reply};
+use crate::directory::Directory;
 use crate::originals::{Original, Version};
 
 /// Time limit for a reply, on a busy machine.
@@ -26,8 +26,8 @@ pub struct SocketDriver {
     /// `None` for Tidegate.
     version: Option<Version>,
     process: Child,
-    /// Its own, empty at its start and removed at its end: a server loads what another one has saved.
-    directory: PathBuf,
+    /// Its own: a server loads what another one has saved.
+    _directory: Directory,
     port: u16,
     password: Option<String>,
     clients: Vec<Option<Connection>>,
@@ -49,8 +49,8 @@ impl SocketDriver {
     pub fn tidegate(config: &Directives) -> SocketDriver {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(["--port", "0", "--bind", "127.0.0.1"]).args(arguments(config));
-        let directory = new_directory();
-        command.current_dir(&directory).stdout(Stdio::null()).stderr(Stdio::piped());
+        let directory = Directory::new("transcripts");
+        command.current_dir(directory.path()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("tidegate starts");
         let log = process.stderr.take().expect("stderr is piped");
         let port = wait_for_line(log, |line| {
@@ -64,15 +64,15 @@ impl SocketDriver {
 
     pub fn redis(original: &Original, config: &Directives) -> SocketDriver {
         // The port that was free a moment ago may be in use by now: then another one.
-        let directory = new_directory();
-        let started = (0..5).find_map(|_| start_redis(&original.program, &directory, config));
+        let directory = Directory::new("transcripts");
+        let started = (0..5).find_map(|_| start_redis(&original.program, directory.path(), config));
         let (process, port) = started.expect("redis-server starts");
         SocketDriver::new(Some(original.version), (process, directory), port, config)
     }
 
     fn new(
         version: Option<Version>,
-        (process, directory): (Child, PathBuf),
+        (process, directory): (Child, Directory),
         port: u16,
         config: &Directives,
     ) -> SocketDriver {
@@ -80,7 +80,7 @@ impl SocketDriver {
         SocketDriver {
             version,
             process,
-            directory,
+            _directory: directory,
             port,
             password: password.map(|(_, value)| value.clone()),
             clients: Vec::new(),
@@ -217,7 +217,6 @@ impl Drop for SocketDriver {
         // This fails only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -266,15 +265,6 @@ fn arguments(config: &Directives) -> impl Iterator<Item = String> {
         let words = value.splitn(words_max, ' ').map(str::to_owned);
         std::iter::once(format!("--{name}")).chain(words)
     })
-}
-
-fn new_directory() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name =
-        format!("tidegate-transcripts-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-    let directory = std::env::temp_dir().join(name);
-    std::fs::create_dir(&directory).expect("a directory");
-    directory
 }
 
 fn start_redis(program: &Path, directory: &Path, config: &Directives) -> Option<(Child, u16)> {

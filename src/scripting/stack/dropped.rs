@@ -9,7 +9,7 @@
 //! 5. `State` and `CallInfo` begin as `lua_State` and `CallInfo` in the `lstate.h` of Lua 5.1, which is complete: it
 //!    has not changed since 2006, nor will it. `Noticing::of` tries it with each interpreter.
 
-use super::Stack;
+use super::{Seen, Stack};
 use mlua::{Function, Lua, Result, ffi};
 use std::ffi::{c_int, c_uchar, c_void};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
@@ -80,7 +80,7 @@ unsafe extern "C-unwind" fn notice(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: Lua calls this, for `Noticing::of`, whose array is the upvalue.
     let seen =
         unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(1)).cast::<[AtomicI32; 4]>() };
-    if let super::Seen::Number(place) = Stack(state).at(1)
+    if let Seen::Number(place) = Stack(state).at(1)
         && let Some(seen) = seen.get((place as usize).wrapping_sub(1))
     {
         seen.store(results(Stack(state)), Relaxed);
